@@ -1,0 +1,31 @@
+# Two commands for a newcomer: `make bench` and `make test`. Both install first; both are quick the second time.
+# CONSTRAINTS= (empty) installs without pins, for a Jetson's own torch; PYTHON=python3.12 chooses the interpreter.
+
+PYTHON ?= python3
+CONSTRAINTS ?= -c constraints.txt
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: install bench test lint clean
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("voxgate needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
+	@touch $@
+
+bench: install
+	$(BIN)/voxgate check smoke
+
+test: install lint
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache build *.egg-info

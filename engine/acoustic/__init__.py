@@ -1,0 +1,1 @@
+"""From phones with durations to a log-mel spectrogram, by flow matching."""

@@ -1,0 +1,152 @@
+"""
+The velocity field of the flow: a diffusion transformer over mel frames, in the manner of F5-TTS (Chen et al. 2024).
+
+It is told the noisy mel, a mel that it may copy from (zeros where it must invent), the phone of every frame with the
+place inside the phone, the speaker, and whether a question is asked. It is not told the pitch. Differences from F5-TTS,
+for size: phones with durations instead of filler-padded characters, and one AdaLN projection shared by all blocks plus a
+bias for each (Chen et al. 2023, PixArt-alpha).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from engine.layers.attention import Attention
+from engine.layers.convnext import ConvNeXtBlock
+from engine.layers.mel import BANDS
+from engine.layers.rope import rope_tables
+from engine.layers.timestep import TimestepEmbedding
+
+PLACES = 8
+"""How finely the place inside a phone is told: eighths of its duration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiTShape:
+    """The sizes of a DiT."""
+
+    phones: int
+    speakers: int
+    bands: int = BANDS
+    width: int = 256
+    depth: int = 6
+    heads: int = 4
+    hidden: int = 480
+    text_width: int = 128
+    text_blocks: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """
+    What every mel frame is to say: int64 tensors (B, T).
+
+    Index 0 means "not told" everywhere: padding, and the unconditional half of guidance.
+    """
+
+    phone: Tensor
+    place: Tensor
+    speaker: Tensor
+    question: Tensor
+
+    def to(self, device: torch.device) -> "Frames":
+        """Move to a device."""
+        moved = (x.to(device) for x in (self.phone, self.place, self.speaker, self.question))
+        return Frames(**dict(zip(("phone", "place", "speaker", "question"), moved, strict=True)))
+
+
+class TextEmbedding(nn.Module):
+    """`Frames` -> (B, T, text_width); the same for all solver steps, so it is computed once per synthesis."""
+
+    def __init__(self, shape: DiTShape) -> None:
+        super().__init__()
+        self.phone = nn.Embedding(shape.phones, shape.text_width)
+        self.place = nn.Embedding(PLACES + 1, shape.text_width)
+        self.speaker = nn.Embedding(shape.speakers + 1, shape.text_width)
+        self.question = nn.Embedding(3, shape.text_width)
+        blocks = [ConvNeXtBlock(shape.text_width, 2 * shape.text_width, gamma=0.5) for _ in range(shape.text_blocks)]
+        self.text_blocks = nn.ModuleList(blocks)
+
+    def forward(self, frames: Frames) -> Tensor:
+        """Embed and let neighbouring frames mix."""
+        x: Tensor = self.phone(frames.phone) + self.place(frames.place) + self.speaker(frames.speaker)
+        x = x + self.question(frames.question)
+        for block in self.text_blocks:
+            x = block(x)
+        return x
+
+
+class InputEmbedding(nn.Module):
+    """Noisy mel, known mel and text, (B, T, ...) each -> (B, T, width), with a convolution that tells positions."""
+
+    def __init__(self, shape: DiTShape) -> None:
+        super().__init__()
+        self.proj = nn.Linear(2 * shape.bands + shape.text_width, shape.width)
+        self.conv_pos = nn.Conv1d(shape.width, shape.width, 31, padding=15, groups=16)
+
+    def forward(self, noisy: Tensor, known: Tensor, text: Tensor) -> Tensor:
+        """Join the three inputs."""
+        x = self.proj(torch.cat((noisy, known, text), dim=-1))
+        return x + nn.functional.mish(self.conv_pos(x.transpose(1, 2))).transpose(1, 2)
+
+
+class DiTBlock(nn.Module):
+    """Attention and feed-forward, each normalised, scaled, shifted and gated by the time (AdaLN-zero, Peebles & Xie 2023)."""
+
+    def __init__(self, shape: DiTShape) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(shape.width, elementwise_affine=False, eps=1e-6)
+        self.attn = Attention(shape.width, shape.heads)
+        self.ff = nn.Sequential(
+            nn.Linear(shape.width, shape.hidden), nn.GELU(approximate="tanh"), nn.Linear(shape.hidden, shape.width)
+        )
+        self.modulation_bias = nn.Parameter(torch.zeros(6 * shape.width))
+
+    def forward(self, x: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        """Transform x (B, T, width); `modulation` is (B, 1, 6 * width)."""
+        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.modulation_bias).chunk(6, dim=-1)
+        x = x + gate_a * self.attn(self.norm(x) * (1 + scale_a) + shift_a, cos, sin, mask)
+        moved: Tensor = x + gate_f * self.ff(self.norm(x) * (1 + scale_f) + shift_f)
+        return moved
+
+
+class DiT(nn.Module):
+    """Velocity of the flow at time t, (B, T, bands)."""
+
+    def __init__(self, shape: DiTShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.text_embed = TextEmbedding(shape)
+        self.time_embed = TimestepEmbedding(shape.width)
+        self.input_embed = InputEmbedding(shape)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(shape.width, 6 * shape.width))
+        self.transformer_blocks = nn.ModuleList(DiTBlock(shape) for _ in range(shape.depth))
+        self.norm_out = nn.LayerNorm(shape.width, elementwise_affine=False, eps=1e-6)
+        self.modulation_out = nn.Sequential(nn.SiLU(), nn.Linear(shape.width, 2 * shape.width))
+        self.proj_out = nn.Linear(shape.width, shape.bands)
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
+
+    def forward(self, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
+        """
+        Predict the velocity.
+
+        Args:
+            noisy: (B, T, bands), the state of the flow.
+            known: (B, T, bands), mel to copy from, zeros where the mel must be invented.
+            text: (B, T, text_width), from `text_embed`.
+            t: (B,) times in 0..1.
+            mask: (B, 1, 1, T) bool, True for real frames; None when no frame is padding.
+
+        Returns: (B, T, bands).
+        """
+        time = self.time_embed(t)[:, None]
+        x = self.input_embed(noisy, known, text)
+        cos, sin = (table.to(x.dtype) for table in rope_tables(x.shape[1], x.shape[2] // self.shape.heads, x.device))
+        modulation = self.modulation(time)
+        for block in self.transformer_blocks:
+            x = block(x, modulation, cos, sin, mask)
+        shift, scale = self.modulation_out(time).chunk(2, dim=-1)
+        velocity: Tensor = self.proj_out(self.norm_out(x) * (1 + scale) + shift)
+        return velocity

@@ -1,0 +1,50 @@
+"""
+Integrates the flow from noise (t = 0) to mel (t = 1): Euler, midpoint and Heun on a uniform or sway-sampled grid.
+
+The state is fp32 whatever the model computes in. Knows nothing of text or guidance: it is given a velocity.
+"""
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from engine.config import Solver
+
+Velocity = Callable[[Tensor, float], Tensor]
+"""(state, t) -> velocity, both shaped like the state."""
+
+
+def time_grid(steps: int, sway: float) -> tuple[float, ...]:
+    """Give steps + 1 times from 0 to 1; sway sampling of F5-TTS: t + s (cos(pi t / 2) - 1 + t)."""
+    uniform = (index / steps for index in range(steps + 1))
+    swayed = [t + sway * (math.cos(math.pi / 2 * t) - 1.0 + t) for t in uniform]
+    return (0.0, *swayed[1:-1], 1.0)
+
+
+def integrate(velocity: Velocity, noise: Tensor, times: tuple[float, ...], solver: Solver) -> Tensor:
+    """Follow the velocity along the grid; gives the state at the last time."""
+    state = noise
+    for now, then in zip(times, times[1:], strict=False):
+        state = _STEPS[solver](velocity, state, now, then)
+    return state
+
+
+def _euler(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
+    return state + (then - now) * velocity(state, now)
+
+
+def _midpoint(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
+    half = 0.5 * (then - now)
+    middle = state + half * velocity(state, now)
+    return state + (then - now) * velocity(middle, now + half)
+
+
+def _heun(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
+    step = then - now
+    first = velocity(state, now)
+    second = velocity(state + step * first, then)
+    return state + 0.5 * step * (first + second)
+
+
+_STEPS = {Solver.EULER: _euler, Solver.MIDPOINT: _midpoint, Solver.HEUN: _heun}

@@ -1,0 +1,164 @@
+"""
+Every option of the engine, with its default in this one place. No torch: a suite is checked without loading a model.
+
+What a machine cannot do (fp16 on some CPUs, CUDA graphs without CUDA) is not known here; `engine.passes.refuse` is asked.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from engine.errors import EngineError
+from engine.phones import SPEAKERS
+
+
+class Solver(StrEnum):
+    """How the flow is integrated."""
+
+    EULER = "euler"
+    MIDPOINT = "midpoint"
+    HEUN = "heun"
+
+    @property
+    def order(self) -> int:
+        """Forward passes of the model per step."""
+        return 1 if self is Solver.EULER else 2
+
+
+class Precision(StrEnum):
+    """The arithmetic of the models; noise and the solver's state are fp32 always."""
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class Compile(StrEnum):
+    """torch.compile's modes."""
+
+    OFF = "off"
+    DEFAULT = "default"
+    REDUCE_OVERHEAD = "reduce-overhead"
+    MAX_AUTOTUNE = "max-autotune"
+
+
+class Quantization(StrEnum):
+    """What happens to the weights of Linear layers."""
+
+    NONE = "none"
+    INT8_DYNAMIC = "int8-dynamic"
+    INT8_WEIGHT_ONLY = "int8-weight-only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowConfig:
+    """The options of the `flow` pipeline."""
+
+    nfe_steps: int = 16
+    """Solver steps; the model runs nfe_steps x solver order times. 1-128."""
+    solver: Solver = Solver.EULER
+    sway: float = -1.0
+    """Sway coefficient of the time grid (Chen et al. 2024): below 0 more steps early, 0 uniform. -1 to 1."""
+    cfg_strength: float = 1.0
+    """Classifier-free guidance; 0 leaves the unconditional half of the batch out. 0-10."""
+    precision: Precision = Precision.FP32
+    compile: Compile = Compile.OFF
+    """torch.compile of the acoustic model."""
+    compile_vocoder: Compile = Compile.OFF
+    quantization: Quantization = Quantization.NONE
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:N`."""
+    threads: int = 0
+    """Threads of the CPU's arithmetic; 0 takes all processors this process may use."""
+    speaker: str = SPEAKERS[0]
+    speed: float = 1.0
+    """Above 1 is faster. 0.5-2."""
+    seed: int = 0
+    """Of the initial noise."""
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "nfe_steps": (1, 128),
+    "sway": (-1.0, 1.0),
+    "cfg_strength": (0.0, 10.0),
+    "threads": (0, 1024),
+    "speed": (0.5, 2.0),
+    "seed": (0, 2**32 - 1),
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "solver": tuple(Solver),
+    "precision": tuple(Precision),
+    "compile": tuple(Compile),
+    "compile_vocoder": tuple(Compile),
+    "quantization": tuple(Quantization),
+    "speaker": SPEAKERS,
+}
+_ENUMS: dict[str, type[StrEnum]] = {
+    "solver": Solver,
+    "precision": Precision,
+    "compile": Compile,
+    "compile_vocoder": Compile,
+    "quantization": Quantization,
+}
+OPTIONS = tuple(field.name for field in fields(FlowConfig))
+
+
+def parse_options(options: Mapping[str, object]) -> FlowConfig:
+    """
+    Make a config from plain values, strictly.
+
+    Raises EngineError for an unknown option (the known ones are listed), a wrong type, a value out of range.
+    """
+    known = {name: _checked(name, value) for name, value in options.items()}
+    return FlowConfig(**known)  # type: ignore[arg-type]
+
+
+def parse_words(words: Mapping[str, str]) -> FlowConfig:
+    """Make a config from what was typed on a command line, where every value is a text."""
+    defaults = FlowConfig()
+    typed: dict[str, object] = {}
+    for name, word in words.items():
+        wanted = type(getattr(defaults, _known(name)))
+        typed[name] = _number(name, word, wanted) if wanted in (int, float) else word
+    return parse_options(typed)
+
+
+def _number(name: str, word: str, wanted: type) -> object:
+    try:
+        return wanted(word)
+    except ValueError:
+        kind = "a whole number" if wanted is int else "a number"
+        raise EngineError(f"option {name} must be {kind}, not {word!r}") from None
+
+
+def _known(name: str) -> str:
+    if name in OPTIONS:
+        return name
+    near = difflib.get_close_matches(name, OPTIONS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise EngineError(f"unknown option {name!r}{hint} Known: {', '.join(OPTIONS)}")
+
+
+def _checked(name: str, value: object) -> object:
+    _known(name)
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise EngineError(f"option {name} cannot be {value!r}; choose from {', '.join(_CHOICES[name])}")
+        return _ENUMS[name](value) if name in _ENUMS else value
+    if name == "device":
+        return _checked_device(value)
+    low, high = _RANGES[name]
+    wanted = type(getattr(FlowConfig(), name))
+    if isinstance(value, bool) or not isinstance(value, int if wanted is int else int | float) or not low <= value <= high:
+        kind = "a whole number" if wanted is int else "a number"
+        raise EngineError(f"option {name} must be {kind} from {low} to {high}, not {value!r}")
+    return wanted(value)
+
+
+def _checked_device(value: object) -> str:
+    kind, _, number = str(value).partition(":")
+    if not isinstance(value, str) or kind not in ("cpu", "cuda") or (number and not number.isdigit()) or value == "cpu:":
+        raise EngineError(f"option device must be cpu, cuda or cuda:N, not {value!r}")
+    return value

@@ -1,0 +1,1 @@
+"""What to say, as frames: how long every phone lasts."""

@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: the building blocks that know no configuration class."""

@@ -1,0 +1,29 @@
+"""
+Sets the arithmetic of a model: its weights and activations change dtype; weights are stored as fp16 and widened on loading.
+
+No autocast: what dtype an operation runs in can be read off the weights.
+"""
+
+import torch
+from torch import nn
+
+from engine.config import Precision
+from engine.passes.applied import Applied
+
+DTYPES = {Precision.FP32: torch.float32, Precision.TF32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+
+
+def apply(models: dict[str, nn.Module], precision: Precision) -> Applied:
+    """Convert the models in place."""
+    dtype = DTYPES[precision]
+    for model in models.values():
+        model.to(dtype)
+    torch.backends.cuda.matmul.allow_tf32 = precision is Precision.TF32
+    torch.backends.cudnn.allow_tf32 = precision is Precision.TF32
+    extra = ", TF32 matrix units on" if precision is Precision.TF32 else ""
+    return Applied(
+        option="precision",
+        asked=precision,
+        what=f"weights and activations of {' and '.join(models)} in {str(dtype).removeprefix('torch.')}{extra}",
+        why="asked; the solver's state, the durations and the inverse STFT stay fp32",
+    )

@@ -1,0 +1,1 @@
+"""What happens to the waveform after the vocoder: trimming, level, joining of chunks. numpy only."""

@@ -1,0 +1,150 @@
+"""
+Turns sentences into training audio: Debian's flite speaks them, and tells where every phone ends.
+
+The pitch of every utterance is drawn at random (flite's own is the same each time). That is on purpose: the acoustic
+model is not told the pitch, so it has to *choose* one, and a solver with too few steps averages over the choices
+instead, which is heard. Questions get a rising end by WORLD, because flite ignores the question mark.
+
+Written to disk, one safetensors file per shard: `audio` int16, `phones` int16, `ends` int32 (in samples), `utterances`
+int64 (n, 5): audio end, phone end, speaker, question, stretch in thousandths.
+"""
+
+import random
+import re
+import subprocess
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from safetensors.numpy import save_file
+
+from engine.phones import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
+from engine.training.texts import training_sentences
+
+SPEAKER_SHARES = {"slt": 0.40, "rms": 0.40, "awb": 0.20}
+STRETCH_RANGE = (1.0, 1.3)
+PITCH_SPREAD = 0.10
+RISE_SEMITONES = 7.0
+RISE_S = 0.35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One spoken sentence: int16 audio (T,), phone ids (P,), the frame of audio where each phone ends (P,)."""
+
+    audio: np.ndarray
+    phones: np.ndarray
+    ends: np.ndarray
+    speaker: int
+    question: bool
+    stretch: float
+
+
+def parse_phones(line: str) -> list[tuple[str, float]]:
+    """Read flite's `-psdur` line, `phone:end_s phone:end_s ...`."""
+    return [(name, float(end)) for name, end in re.findall(r"(\w+):([0-9.]+)", line)]
+
+
+def flite(text: str, *, speaker: str, stretch: float, pitch: float, out: Path) -> list[tuple[str, float]]:
+    """Speak `text` into the wav file `out`; gives the phones with their end times in seconds."""
+    command = ["flite", "-voice", speaker, "--setf", f"duration_stretch={stretch:.3f}", "--setf", f"f0_shift={pitch:.3f}",
+               "-psdur", "-t", text, "-o", str(out)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return parse_phones(done.stdout)
+
+
+def raise_end(audio: np.ndarray, *, semitones: float = RISE_SEMITONES, rise_s: float = RISE_S) -> np.ndarray:
+    """
+    Let the pitch rise over the last part of the voiced speech, as a yes/no question does.
+
+    Args:
+        audio: float64 (T,), at SAMPLE_RATE_HZ.
+        semitones: rise reached at the end.
+        rise_s: length of the ramp.
+
+    Returns: float64 (T,). WORLD analysis and synthesis: Morise et al. 2016.
+    """
+    import pyworld
+
+    f0, at_s = pyworld.dio(audio, SAMPLE_RATE_HZ)
+    f0 = pyworld.stonemask(audio, f0, at_s, SAMPLE_RATE_HZ)
+    voiced = np.flatnonzero(f0 > 0)
+    if voiced.size == 0:
+        return audio
+    spectrum = pyworld.cheaptrick(audio, f0, at_s, SAMPLE_RATE_HZ)
+    noise = pyworld.d4c(audio, f0, at_s, SAMPLE_RATE_HZ)
+    ramp = np.clip((at_s - (at_s[voiced[-1]] - rise_s)) / rise_s, 0.0, 1.0)
+    risen = pyworld.synthesize(f0 * 2.0 ** (semitones * ramp / 12.0), spectrum, noise, SAMPLE_RATE_HZ)
+    return np.pad(risen, (0, max(0, audio.size - risen.size)))[: audio.size]
+
+
+def speak(text: str, *, rng: random.Random, scratch: Path) -> Utterance:
+    """Let one of the training voices read `text`, with a stretch and a pitch of its own."""
+    speaker = rng.choices(list(SPEAKER_SHARES), weights=list(SPEAKER_SHARES.values()))[0]
+    stretch = rng.uniform(*STRETCH_RANGE)
+    pitch = float(np.exp(rng.gauss(0.0, PITCH_SPREAD)))
+    question = text.endswith("?")
+    timed = flite(text, speaker=speaker, stretch=stretch, pitch=pitch, out=scratch)
+    audio, rate = soundfile.read(scratch, dtype="float64")
+    assert rate == SAMPLE_RATE_HZ, f"flite wrote {rate} Hz, expected {SAMPLE_RATE_HZ}"
+    if question:
+        audio = raise_end(audio)
+    ends = np.array([round(end * rate) for _, end in timed], dtype=np.int32)
+    ends[-1] = audio.size
+    return Utterance(
+        audio=np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16),
+        phones=np.array([PHONE_IDS[name] for name, _ in timed], dtype=np.int16),
+        ends=np.minimum(ends, audio.size),
+        speaker=SPEAKERS.index(speaker),
+        question=question,
+        stretch=stretch,
+    )
+
+
+def write_shard(texts: list[str], *, seed: int, path: Path) -> None:
+    """Speak `texts` and write one shard; a shard that is on disk already is kept, so an interrupted build resumes."""
+    if path.exists():
+        return
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        spoken = [speak(text, rng=rng, scratch=Path(folder) / "one.wav") for text in texts]
+    audio_ends = np.cumsum([u.audio.size for u in spoken])
+    phone_ends = np.cumsum([u.phones.size for u in spoken])
+    rows = [
+        (audio_end, phone_end, u.speaker, int(u.question), round(u.stretch * 1000))
+        for u, audio_end, phone_end in zip(spoken, audio_ends, phone_ends, strict=True)
+    ]
+    unfinished = path.with_suffix(".part")
+    save_file(
+        {
+            "audio": np.concatenate([u.audio for u in spoken]),
+            "phones": np.concatenate([u.phones for u in spoken]),
+            "ends": np.concatenate([u.ends for u in spoken]),
+            "utterances": np.array(rows, dtype=np.int64),
+        },
+        unfinished,
+    )
+    unfinished.rename(path)
+
+
+SHARD_SIZE = 400
+
+
+def build(folder: Path, *, count: int, seed: int, heldout: frozenset[str], processes: int = 2) -> list[Path]:
+    """Make the whole corpus under `folder` in parallel; shards that exist are kept. Gives the shard paths in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = list(training_sentences(count, seed, heldout))
+    groups = [texts[start : start + SHARD_SIZE] for start in range(0, count, SHARD_SIZE)]
+    paths = [folder / f"shard-{index:03d}.safetensors" for index in range(len(groups))]
+    (folder / "texts.txt").write_text("\n".join(texts) + "\n")
+    with ProcessPoolExecutor(processes) as pool:
+        jobs = [
+            pool.submit(write_shard, group, seed=seed * 1000 + index, path=path)
+            for index, (group, path) in enumerate(zip(groups, paths, strict=True))
+        ]
+        for job in jobs:
+            job.result()
+    return paths

@@ -1,0 +1,1 @@
+"""From a log-mel spectrogram to a waveform."""

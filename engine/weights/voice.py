@@ -1,0 +1,90 @@
+"""
+Reads a voice from a folder of safetensors files, strictly: every tensor must be there, with its shape, and no other.
+
+Each file carries its own sizes as metadata, so a voice of another size loads without a change of code. Weights are
+stored in fp16 and widened to fp32; what is computed in is decided by the passes.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from engine.acoustic.dit import DiT, DiTShape
+from engine.content.durations import DurationModel, DurationShape
+from engine.errors import EngineError
+from engine.vocoder.vocos import Vocos, VocosShape
+
+DEFAULT_VOICE = Path(__file__).parent / "arctic"
+FORMAT = "voxgate-voice-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """The three models of a voice, fp32 on the CPU, and the mean and spread of the mel that the DiT was trained on."""
+
+    durations: DurationModel
+    dit: DiT
+    vocoder: Vocos
+    mel_mean: float
+    mel_std: float
+
+
+def load_voice(folder: Path = DEFAULT_VOICE) -> Voice:
+    """
+    Read `durations`, `acoustic` and `vocoder` (.safetensors) from a folder.
+
+    Raises EngineError for a missing, unreadable or foreign file, and for a tensor that is missing, extra or misshapen.
+    """
+    durations, _ = _load(folder / "durations.safetensors", lambda shape: DurationModel(DurationShape(**shape)))
+    dit, about = _load(folder / "acoustic.safetensors", lambda shape: DiT(DiTShape(**shape)))
+    vocoder, _ = _load(folder / "vocoder.safetensors", lambda shape: Vocos(VocosShape(**shape)))
+    assert isinstance(durations, DurationModel) and isinstance(dit, DiT) and isinstance(vocoder, Vocos)
+    return Voice(
+        durations=durations, dit=dit, vocoder=vocoder, mel_mean=float(about["mel_mean"]), mel_std=float(about["mel_std"])
+    )
+
+
+def save_model(path: Path, model: nn.Module, shape: Any, **about: str) -> None:
+    """Write one model of a voice in fp16 with its sizes."""
+    tensors = {name: value.detach().half().contiguous() for name, value in model.state_dict().items()}
+    save_file(tensors, path, {"format": FORMAT, "shape": json.dumps(asdict(shape)), **about})
+
+
+def _load(path: Path, make: Any) -> tuple[nn.Module, dict[str, str]]:
+    tensors, about = _read(path)
+    try:
+        model = make(json.loads(about["shape"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise EngineError(f"weights {path}: the sizes in the file's metadata are not usable ({error}); restore the file") from None
+    _fill(path, model, tensors)
+    return model.eval().requires_grad_(False), about
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except FileNotFoundError:
+        raise EngineError(f"weights {path} do not exist; restore the file from the repository or name another voice") from None
+    except (SafetensorError, OSError) as error:
+        raise EngineError(f"weights {path} cannot be read ({error}); restore the file") from None
+    if about.get("format") != FORMAT:
+        raise EngineError(f"weights {path} have format {about.get('format')!r}, this engine reads {FORMAT!r}")
+    return tensors, about
+
+
+def _fill(path: Path, model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    wanted = model.state_dict()
+    missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    if missing or extra:
+        raise EngineError(f"weights {path}: missing tensors {missing[:3]}, unknown tensors {extra[:3]}; not a voice of this engine")
+    for name, value in tensors.items():
+        if value.shape != wanted[name].shape:
+            raise EngineError(f"weights {path}: {name} has shape {tuple(value.shape)}, expected {tuple(wanted[name].shape)}")
+    model.load_state_dict({name: value.float() for name, value in tensors.items()})

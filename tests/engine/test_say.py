@@ -1,0 +1,43 @@
+"""`python -m engine say` for a person."""
+
+import soundfile
+from click.testing import CliRunner
+
+from engine.__main__ import main
+
+
+def _say(*args):
+    return CliRunner().invoke(main, ["say", *args])
+
+
+def test_it_writes_audio_and_prints_what_it_cost(voice_folder, tmp_path):
+    out = tmp_path / "out.wav"
+    done = _say("Hello there.", "-o", str(out), "--voice", str(voice_folder), "--nfe-steps", "2", "--threads", "1")
+
+    assert done.exit_code == 0, done.output
+    assert soundfile.info(out).frames > 1000
+    for word in ("text", "content", "acoustic", "vocoder", "post", "rtf", "rtfx", "eager", f"wrote {out}"):
+        assert word in done.output
+
+
+def test_mistakes_end_with_one_line_and_code_2(voice_folder, tmp_path):
+    voice = ["--voice", str(voice_folder)]
+    good = ["-o", str(tmp_path / "x.wav"), *voice]
+    for args, words in (
+        (["", *good], "the text is empty"),
+        (["😀", *good], "can be spoken"),
+        (["Hello", *good, "--speaker", "bob"], "speaker cannot be 'bob'"),
+        (["Hello", *good, "--nfe-steps", "0"], "nfe_steps must be"),
+        (["Hello", "-o", str(tmp_path / "none" / "x.wav"), *voice], "does not exist"),
+        (["Hello", "-o", str(tmp_path / "x.mp3"), *voice], "must end in .wav or .flac"),
+        (["Hello", "-o", str(tmp_path / "x.wav"), "--voice", str(tmp_path)], "do not exist"),
+    ):
+        done = _say(*args)
+        assert done.exit_code == 2, (args, done.output)
+        assert words in done.stderr and done.stderr.startswith("engine: ") and len(done.stderr.splitlines()) == 1
+
+
+def test_a_refused_text_leaves_no_file(voice_folder, tmp_path):
+    _say("😀", "-o", str(tmp_path / "x.wav"), "--voice", str(voice_folder))
+
+    assert not (tmp_path / "x.wav").exists()
