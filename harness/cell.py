@@ -1,0 +1,116 @@
+"""
+A cell: one configuration of an engine x one workload. It knows no machine.
+
+Its slug is the join key of everything that follows (samples, audio, measurements, baselines, reports); its digest says
+whether two cells of that name really ask for the same.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.errors import HarnessError
+
+Option = str | int | float | bool
+"""A value of an engine option; whatever JSON can hold in one word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One text to be spoken: `id` is unique in its workload; options such as the speaker override the cell's."""
+
+    id: str
+    text: str
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A named list of requests."""
+
+    name: str
+    requests: tuple[Request, ...]
+
+    def digest(self) -> str:
+        """Identify what is asked, not how it is called."""
+        rows = [[r.id, r.text, dict(sorted(r.options.items()))] for r in self.requests]
+        return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """
+    One configuration x one workload.
+
+    `axes` are the options that this suite varies, with this cell's values; `fixed` are options that the suite sets for all
+    its cells. What neither names is the target's own default, and that is on purpose: a default that changes is a change
+    of the engine, and must be seen.
+    """
+
+    suite: str
+    target: str
+    pipeline: str
+    workload: Workload
+    axes: Mapping[str, Option]
+    fixed: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Option]:
+        """All options that are asked for."""
+        return {**self.fixed, **self.axes}
+
+    @property
+    def slug(self) -> str:
+        """Name the cell within its suite, `[a-z0-9._-]` only, axes in the suite's order: `nfe_steps-8.precision-bf16`."""
+        named = ".".join(f"{name}-{_word(value)}" for name, value in self.axes.items())
+        return named or "default"
+
+    @property
+    def label(self) -> str:
+        """Name the cell for people: `nfe_steps=8 precision=bf16`."""
+        return " ".join(f"{name}={_word(value)}" for name, value in self.axes.items()) or "default"
+
+    def digest(self) -> str:
+        """Identify what is asked: target, pipeline, options, texts."""
+        asked = [self.target, self.pipeline, self.workload.digest(), dict(sorted(self.options.items()))]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _word(value: Option) -> str:
+    text = str(value).lower()
+    if not re.fullmatch(r"[a-z0-9._-]+", text):
+        msg = f"axis value {value!r} cannot stand in a cell's name; use letters, digits, '.', '_' and '-'"
+        raise HarnessError(msg)
+    return text
+
+
+def cell_to_json(cell: Cell) -> dict[str, object]:
+    """Give the cell as plain JSON values."""
+    requests = [{"id": r.id, "text": r.text, "options": dict(r.options)} for r in cell.workload.requests]
+    return {
+        "suite": cell.suite,
+        "target": cell.target,
+        "pipeline": cell.pipeline,
+        "workload": {"name": cell.workload.name, "requests": requests},
+        "axes": dict(cell.axes),
+        "fixed": dict(cell.fixed),
+    }
+
+
+def cell_from_json(data: Mapping[str, object]) -> Cell:
+    """Read what `cell_to_json` gave."""
+    workload = data["workload"]
+    assert isinstance(workload, dict)
+    requests = tuple(Request(id=r["id"], text=r["text"], options=r["options"]) for r in workload["requests"])
+    axes, fixed = data["axes"], data["fixed"]
+    assert isinstance(axes, dict) and isinstance(fixed, dict)
+    return Cell(
+        suite=str(data["suite"]),
+        target=str(data["target"]),
+        pipeline=str(data["pipeline"]),
+        workload=Workload(name=workload["name"], requests=requests),
+        axes=axes,
+        fixed=fixed,
+    )

@@ -1,0 +1,111 @@
+"""
+The records of measuring: what one iteration, one process and one whole run left behind. They compute nothing.
+
+SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.cell import Cell, Option
+
+SCHEMA_VERSION = 1
+
+
+class Phase(StrEnum):
+    """Why an iteration was run. Only `measured` ones are judged for speed."""
+
+    FIRST = "first"
+    """The first synthesis of a process: part of the cold start; with a compiled model it pays the compilation."""
+    COMPILE = "compile"
+    """Further iterations that still compiled something."""
+    WARMUP = "warmup"
+    OBSERVED = "observed"
+    """Run with observers attached to see what is in effect; never timed."""
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One synthesis. `wall_s` runs from the request to the last audio frame; `stages_s` is its share per stage."""
+
+    cell: str
+    repeat: int
+    iteration: int
+    phase: Phase
+    request: str
+    wall_s: float
+    audio_s: float
+    first_audio_s: float
+    stages_s: Mapping[str, float]
+    audio_sha256: str
+    audio_file: str | None
+    """Path of the audio inside the run folder; None where the same audio was kept already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """What a fresh process pays before it can serve."""
+
+    import_s: float
+    load_s: float
+    first_synthesis_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One option: what was asked, what was observed while the engine ran, and whether that keeps the promise."""
+
+    option: str
+    asked: Option
+    observed: str
+    holds: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a process gave no (or not all) samples."""
+
+    kind: str
+    """`not in effect`, `refused`, `error`, `timeout`, `killed`, `disk` ..."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRecord:
+    """All that one child process left: one repeat of one cell."""
+
+    cell: str
+    repeat: int
+    cold: ColdStart | None
+    effective: Mapping[str, Option]
+    """Every option of the target as resolved, defaults included."""
+    effects: tuple[Effect, ...]
+    samples: tuple[Sample, ...]
+    peak_rss_bytes: int | None
+    peak_cuda_bytes: int | None
+    failure: Failure | None
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A whole run folder, read."""
+
+    schema_version: int
+    suite: str
+    question: str
+    reference: str
+    """Slug of the reference cell."""
+    cells: tuple[Cell, ...]
+    excluded: Mapping[str, str]
+    """Cells that the suite leaves out, by label, with the reason."""
+    profile: str
+    environment: Mapping[str, object]
+    created: str
+    """ISO 8601, UTC."""
+    processes: tuple[ProcessRecord, ...]
+    folder: str
+    complete: bool

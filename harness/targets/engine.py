@@ -1,0 +1,90 @@
+"""
+Our own engine as a target: asks `engine` to speak, and watches from outside what it really does.
+
+The engine's word is not taken for anything: forward passes are counted, times, noise and dtypes are read off the calls,
+weights are looked at, dynamo's counters are compared. Imports torch and the engine when loaded, not before.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.cell import Cell, Option, Request
+from harness.errors import HarnessError
+from harness.sample import Effect
+from harness.targets.protocol import StageWatch
+
+if TYPE_CHECKING:
+    from engine.pipelines.flow import FlowPipeline
+
+PIPELINES = ("flow",)
+
+
+def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
+    """Refuse an unknown pipeline, option or value, without loading torch. Raises HarnessError with the engine's words."""
+    from engine.config import parse_options
+    from engine.errors import EngineError
+
+    if pipeline not in PIPELINES:
+        raise HarnessError(f"unknown pipeline {pipeline!r} of target engine; known: {', '.join(PIPELINES)}")
+    try:
+        parse_options(options)
+    except EngineError as error:
+        raise HarnessError(str(error)) from None
+
+
+class EngineTarget:
+    """The `flow` pipeline of the package `engine`, one configuration."""
+
+    sample_rate_hz = 16_000
+
+    def __init__(self) -> None:
+        self.pipeline: FlowPipeline
+        self.asked: dict[str, Option] = {}
+        self._graphs = 0
+
+    def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
+        """Make the pipeline. Raises HarnessError when the engine refuses."""
+        from engine.errors import EngineError
+        from engine.pipelines.flow import FlowPipeline
+
+        check_options(cell.pipeline, {**defaults, **cell.options})
+        self.asked = {**defaults, **cell.options}
+        try:
+            self.pipeline = FlowPipeline.load(self.asked)
+        except EngineError as error:
+            raise HarnessError(str(error)) from None
+        self.sample_rate_hz = self.pipeline.sample_rate_hz
+
+    def effective(self) -> Mapping[str, Option]:
+        """Give every option as the engine resolved it."""
+        from dataclasses import fields
+
+        config = self.pipeline.config
+        values = {field.name: getattr(config, field.name) for field in fields(config)}
+        return {name: str(value) if isinstance(value, str) else value for name, value in values.items()}
+
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        """Stream the audio of one request."""
+        from engine.errors import EngineError
+
+        try:
+            yield from self.pipeline.stream(request.text, request.options, watch)
+        except EngineError as error:
+            raise HarnessError(f"request {request.id}: {error}") from None
+
+    def observe(self, request: Request) -> tuple[Effect, ...]:
+        """Speak once under observation and compare with what was asked (or, where nothing was asked, with the defaults)."""
+        from harness.targets.engine_effects import judge_effects
+        from harness.targets.engine_observer import observe
+
+        seen = observe(self.pipeline, request)
+        return judge_effects(self.effective(), {**self.asked, **request.options}, seen)
+
+    def settled(self) -> bool:
+        """Tell whether the last synthesis added no compiled graph."""
+        from harness.targets.engine_observer import compiled_graphs
+
+        before, self._graphs = self._graphs, compiled_graphs()
+        return before == self._graphs

@@ -1,0 +1,71 @@
+"""
+The teacher as a target: Debian's flite, the synthesiser that spoke the embedded voice's training audio.
+
+Its own word error rate is the floor under the voice's: no student is clearer than its teacher. Needs the program `flite`.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from harness.cell import Cell, Option, Request
+from harness.errors import HarnessError
+from harness.sample import Effect
+from harness.targets.protocol import StageWatch
+
+VOICES = ("slt", "rms", "awb")
+STRETCH = 1.15
+"""flite's pace for the floor: the embedded voice's own default."""
+
+
+def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
+    """Refuse anything but pipeline `flite` with options `speaker` and `stretch`."""
+    unknown = sorted(set(options) - {"speaker", "stretch", "device", "threads"})
+    if pipeline != "flite" or unknown:
+        raise HarnessError(f"target flite has pipeline flite and options speaker, stretch; not {pipeline!r} {unknown}")
+    if options.get("speaker", VOICES[0]) not in VOICES:
+        raise HarnessError(f"target flite has speakers {', '.join(VOICES)}, not {options['speaker']!r}")
+
+
+class FliteTarget:
+    """One call of the flite program per request."""
+
+    sample_rate_hz = 16_000
+
+    def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
+        """Look for the program. Raises HarnessError when it is not installed."""
+        check_options(cell.pipeline, cell.options)
+        if not shutil.which("flite"):
+            raise HarnessError("target flite needs the program flite; install it (apt-get install flite)")
+        self.options: dict[str, Option] = {"speaker": VOICES[0], "stretch": STRETCH, **cell.options}
+
+    def effective(self) -> Mapping[str, Option]:
+        """Give the options."""
+        return self.options
+
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        """Speak one request in a child process."""
+        import soundfile
+
+        voice = request.options.get("speaker", self.options["speaker"])
+        with tempfile.TemporaryDirectory() as folder, watch("synthesis"):
+            out = Path(folder) / "spoken.wav"
+            stretch = f"duration_stretch={self.options['stretch']}"
+            command = ["flite", "-voice", str(voice), "--setf", stretch, "-t", request.text, "-o", str(out)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode or not out.exists():
+                raise HarnessError(f"request {request.id}: flite ended with {done.returncode}: {done.stderr.strip()[:200]}")
+            audio, _ = soundfile.read(out, dtype="float32")
+        yield audio
+
+    def observe(self, request: Request) -> tuple[Effect, ...]:
+        """Observe nothing: the program is a closed box."""
+        return ()
+
+    def settled(self) -> bool:
+        """Nothing is compiled."""
+        return True

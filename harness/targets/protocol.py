@@ -1,0 +1,38 @@
+"""The five things a target can do. It reads no clocks and writes no files; the worker does."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import numpy as np
+
+from harness.cell import Cell, Option, Request
+from harness.sample import Effect
+
+StageWatch = Callable[[str], AbstractContextManager[None]]
+"""Called by the target as `with watch("vocoder"): ...` around each of its stages."""
+
+
+class Target(Protocol):
+    """A voice engine under measurement. One object serves one cell in one process."""
+
+    sample_rate_hz: int
+
+    def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
+        """
+        Import the engine and make it ready; `defaults` come from the profile (device, threads), the cell's options win.
+
+        Raises HarnessError with the engine's own sentence when the engine refuses the configuration.
+        """
+
+    def effective(self) -> Mapping[str, Option]:
+        """Give every option as resolved by the engine, defaults included."""
+
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        """Yield float32 mono audio chunks, each playable when yielded."""
+
+    def observe(self, request: Request) -> tuple[Effect, ...]:
+        """Run one synthesis with observers attached and hold what was seen against what was asked."""
+
+    def settled(self) -> bool:
+        """Tell whether the last synthesis compiled nothing new, so that measuring may begin."""

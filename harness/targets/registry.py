@@ -1,0 +1,59 @@
+"""
+Finds targets by name: the ones of this package, and those that installed packages offer as entry points `voxgate.targets`.
+
+Nothing is imported before it is asked for. A target's module may have `check_options(pipeline, options)`, which raises
+HarnessError for options that the target does not know; it must not load anything heavy.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any
+
+from harness.cell import Cell, Option
+from harness.errors import HarnessError
+from harness.targets.protocol import Target
+
+GROUP = "voxgate.targets"
+BUILT_IN: Mapping[str, str] = MappingProxyType(
+    {"engine": "harness.targets.engine:EngineTarget", "scripted": "harness.targets.scripted:ScriptedTarget"}
+)
+
+
+def known_targets() -> tuple[str, ...]:
+    """Name all targets."""
+    return (*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN)))
+
+
+def make_target(name: str) -> Target:
+    """Make a target, not yet loaded. Raises HarnessError for an unknown name."""
+    target: Target = _factory(name)()
+    return target
+
+
+def check_options(target: str, pipeline: str, options: Mapping[str, Option]) -> None:
+    """Raise HarnessError if the target does not exist or does not know one of the options (it then lists those it knows)."""
+    module = sys.modules[_factory(target).__module__]
+    check: Callable[[str, Mapping[str, Option]], None] | None = getattr(module, "check_options", None)
+    if check is not None:
+        check(pipeline, options)
+
+
+def check_cells(cells: Sequence[Cell]) -> None:
+    """Raise HarnessError if a target does not know an option of a cell or of one of its requests."""
+    for cell in cells:
+        extras = {tuple(request.options.items()) for request in cell.workload.requests}
+        for extra in sorted(extras, key=str):
+            check_options(cell.target, cell.pipeline, {**cell.options, **dict(extra)})
+
+
+def _factory(name: str) -> Any:
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return point.load()
+    raise HarnessError(f"unknown target {name!r}; known are {', '.join(known_targets())}")

@@ -1,0 +1,167 @@
+"""
+A target that does what its options say: so that order, failures, statistics and verdicts are tested exactly.
+
+It takes no real time: it tells its virtual clock how long it took. Its audio is a hum with syllables, the same for the same
+text, speaker and seed. Environment variable VOXGATE_SCRIPT names a JSON file that changes the "engine" without changing
+the suite: {"<slug> or *": {"slower": 1.1, "stage": "vocoder", "click": 0.8, "observed": {"steps": "32"}, "fault": "die",
+"options": {...}}}. `slower` multiplies the whole latency, all of it added to `stage`.
+"""
+
+import errno
+import json
+import math
+import os
+import random
+import signal
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from harness.cell import Cell, Option, Request
+from harness.clock import VirtualClock, sleep
+from harness.errors import HarnessError
+from harness.sample import Effect
+from harness.targets.protocol import StageWatch
+
+RATE_HZ = 16_000
+SCRIPT = "VOXGATE_SCRIPT"
+STAGES: Mapping[str, float] = MappingProxyType({"text": 0.05, "content": 0.05, "acoustic": 0.6, "vocoder": 0.3})
+"""Share of the latency that each stage takes."""
+DEFAULTS: Mapping[str, Option] = MappingProxyType(
+    {
+        "latency_ms": 100.0,
+        "jitter": 0.0,  # relative spread of the latency, the same in every process
+        "audio_s": 1.0,
+        "load_ms": 500.0,
+        "compile": 0,  # how many of a process's first syntheses compile, at ten times the latency
+        "noise": 0.0,  # amplitude of noise in the audio: a worse voice
+        "steps": 32,  # promised in effect, like every option that is asked for
+        "quantization": "none",
+        "speaker": "slt",
+        "seed": 0,
+        "device": "cpu",
+        "threads": 1,
+        "real_ms": 0.0,  # real time that a synthesis takes, for tests that interrupt
+        "fault": "none",
+        "fault_at": 0,  # which synthesis of a process the fault strikes
+    }
+)
+FAULTS = ("none", "raise", "refuse", "die", "hang", "disk", "nondeterministic", "empty", "not finite", "unsettled")
+
+
+def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
+    """Raise HarnessError for an unknown option or fault; any pipeline will do."""
+    unknown = sorted(set(options) - set(DEFAULTS))
+    if unknown:
+        raise HarnessError(f"target scripted ({pipeline}) has no option {', '.join(unknown)}; known are {', '.join(DEFAULTS)}")
+    if options.get("fault", "none") not in FAULTS:
+        raise HarnessError(f"option fault={options['fault']!r} is unknown; known are {', '.join(FAULTS)}")
+
+
+class ScriptedTarget:
+    """See the module."""
+
+    sample_rate_hz = RATE_HZ
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        """The worker reads this clock in place of the real one."""
+        self._options: dict[str, Any] = {}
+        self._asked: dict[str, Option] = {}
+        self._script: dict[str, Any] = {}
+        self._count = 0
+
+    def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
+        """Take the options and the script, refuse if told to."""
+        script = _read_script()
+        self._script = {**script.get("*", {}), **script.get(cell.slug, {})}
+        self._asked = dict(cell.options)
+        self._options = {**DEFAULTS, **defaults, **cell.options, **self._script.get("options", {})}
+        if "fault" in self._script:
+            self._options["fault"] = self._script["fault"]
+        check_options(cell.pipeline, self._options)
+        if self._options["fault"] == "refuse":
+            raise HarnessError("fault=refuse asks for a refusal; use fault=none")
+        self.clock.advance(self._options["load_ms"] / 1000)
+
+    def effective(self) -> Mapping[str, Option]:
+        """Give all options."""
+        return dict(self._options)
+
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        """Yield the hum in two chunks."""
+        options = {**self._options, **request.options}
+        self._strike(options)
+        sleep(options["real_ms"] / 1000)
+        for stage, duration_s in self._stages_s(options, request).items():
+            with watch(stage):
+                self.clock.advance(duration_s)
+        audio = _hum(options, request, self._script.get("click", 0.0))
+        if options["fault"] == "nondeterministic" and self._count > options["fault_at"]:
+            audio[0] += 1e-3 * self._count
+        if options["fault"] == "not finite":
+            audio[0] = math.nan
+        self._count += 1
+        if options["fault"] != "empty":
+            yield audio[: len(audio) // 2]
+            yield audio[len(audio) // 2 :]
+
+    def observe(self, request: Request) -> tuple[Effect, ...]:
+        """Confirm every option that was asked for, except as the script says."""
+        lies: Mapping[str, str] = self._script.get("observed", {})
+        seen = {name: lies.get(name, str(value)) for name, value in self._asked.items()}
+        return tuple(
+            Effect(option=name, asked=asked, observed=seen[name], holds=name not in lies, why="as scripted")
+            for name, asked in self._asked.items()
+        )
+
+    def settled(self) -> bool:
+        """Tell whether the last synthesis was past the compiling ones."""
+        return bool(self._options["fault"] != "unsettled" and self._count > self._options["compile"])
+
+    def _stages_s(self, options: Mapping[str, Any], request: Request) -> dict[str, float]:
+        whole_s = options["latency_ms"] / 1000 * (10 if self._count < options["compile"] else 1)
+        if options["jitter"]:
+            whole_s *= math.exp(random.Random(f"{request.id} {self._count}").gauss(0.0, options["jitter"]))
+        stages_s = {stage: share * whole_s for stage, share in STAGES.items()}
+        stages_s[self._script.get("stage", "vocoder")] += whole_s * (self._script.get("slower", 1.0) - 1.0)
+        return stages_s
+
+    def _strike(self, options: Mapping[str, Any]) -> None:
+        if self._count < options["fault_at"]:
+            return
+        if options["fault"] == "raise":
+            raise RuntimeError("fault=raise asks for an error")
+        if options["fault"] == "disk":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if options["fault"] == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if options["fault"] == "hang":
+            signal.pause()
+
+
+def _read_script() -> dict[str, Any]:
+    path = os.environ.get(SCRIPT)
+    if not path:
+        return {}
+    script: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return script
+
+
+def _hum(options: Mapping[str, Any], request: Request, click: float) -> np.ndarray:
+    """Voice-like float32 audio, shape [n]: harmonics of a gliding pitch, four syllables a second, within -1..1."""
+    seed = zlib.crc32(f"{request.text} {options['speaker']} {options['seed']}".encode())
+    rng = np.random.default_rng(seed)
+    count = round(options["audio_s"] * RATE_HZ)
+    time_s = np.arange(count) / RATE_HZ
+    pitch_hz = (110 if options["speaker"] == "rms" else 200) * (1 + 0.1 * np.sin(2 * np.pi * (0.7 * time_s + rng.random())))
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE_HZ
+    audio = np.asarray(sum(rng.uniform(0.3, 1.0) / k * np.sin(k * phase) for k in range(1, 11)))
+    audio *= 0.15 * (0.55 - 0.45 * np.cos(2 * np.pi * 4 * time_s))
+    audio += options["noise"] * rng.standard_normal(count)
+    audio[RATE_HZ // 2 :: RATE_HZ] += click
+    return np.asarray(np.clip(audio, -1.0, 1.0), dtype=np.float32)
