@@ -88,7 +88,8 @@ class InputEmbedding(nn.Module):
     def forward(self, noisy: Tensor, known: Tensor, text: Tensor) -> Tensor:
         """Join the three inputs."""
         x = self.proj(torch.cat((noisy, known, text), dim=-1))
-        return x + nn.functional.mish(self.conv_pos(x.transpose(1, 2))).transpose(1, 2)
+        placed: Tensor = x + nn.functional.mish(self.conv_pos(x.transpose(1, 2))).transpose(1, 2)
+        return placed
 
 
 class DiTBlock(nn.Module):

@@ -4,6 +4,7 @@ Integrates the flow from noise (t = 0) to mel (t = 1): Euler, midpoint and Heun 
 The state is fp32 whatever the model computes in. Knows nothing of text or guidance: it is given a velocity.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -25,7 +26,7 @@ def time_grid(steps: int, sway: float) -> tuple[float, ...]:
 def integrate(velocity: Velocity, noise: Tensor, times: tuple[float, ...], solver: Solver) -> Tensor:
     """Follow the velocity along the grid; gives the state at the last time."""
     state = noise
-    for now, then in zip(times, times[1:], strict=False):
+    for now, then in itertools.pairwise(times):
         state = _STEPS[solver](velocity, state, now, then)
     return state
 

@@ -59,7 +59,5 @@ def plan(model: DurationModel, phone_ids: tuple[int, ...], *, speaker: int, ques
     durations[0] = durations[-1] = EDGE_SILENCE_FRAMES
     phone, place = spread(phones, durations)
     row = torch.ones_like(phone)
-    frames = Frames(
-        phone=phone[None], place=place[None], speaker=(row * told[0])[None], question=(row * told[1])[None]
-    )
+    frames = Frames(phone=phone[None], place=place[None], speaker=(row * told[0])[None], question=(row * told[1])[None])
     return Content(frames=frames, durations=durations)

@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from engine.layers.rope import apply_rope
 
-
 HIDDEN = -1e4
 """Added to the score of a padding frame: its softmax weight underflows to 0 in bf16, fp16 and fp32."""
 
@@ -15,7 +14,8 @@ def written_out_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) 
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         scores += torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, HIDDEN)
-    return scores.softmax(dim=-1) @ v
+    mixed: Tensor = scores.softmax(dim=-1) @ v
+    return mixed
 
 
 class Attention(nn.Module):
@@ -31,10 +31,13 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attend; `mask` (B, 1, 1, T) is True where a key may be seen, None when all may."""
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.to_q(x), self.to_k(x), self.to_v(x)))
+        q, k, v = (
+            part.view(*part.shape[:2], self.heads, -1).transpose(1, 2) for part in (self.to_q(x), self.to_k(x), self.to_v(x))
+        )
         q, k = apply_rope(q, cos, sin), apply_rope(k, cos, sin)
         if self.training:
             mixed = written_out_attention(q, k, v, mask)
         else:
             mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.to_out(mixed.transpose(1, 2).flatten(2))
+        projected: Tensor = self.to_out(mixed.transpose(1, 2).flatten(2))
+        return projected

@@ -22,4 +22,5 @@ class ConvNeXtBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # (B, T, width)
         """Add the block's correction to x."""
         mixed = self.dwconv(x.transpose(1, 2)).transpose(1, 2)
-        return x + self.gamma * self.pwconv2(nn.functional.gelu(self.pwconv1(self.norm(mixed))))
+        moved: Tensor = x + self.gamma * self.pwconv2(nn.functional.gelu(self.pwconv1(self.norm(mixed))))
+        return moved

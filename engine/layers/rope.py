@@ -15,6 +15,6 @@ def rope_tables(length: int, head_width: int, device: torch.device) -> tuple[Ten
 
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate queries or keys: x (B, heads, T, head_width), tables (T, head_width) in the dtype of x."""
-    pairs = x.unflatten(-1, (-1, 2))
+    pairs = x.view(*x.shape[:-1], -1, 2)
     turned = torch.stack((-pairs[..., 1], pairs[..., 0]), dim=-1).flatten(-2)
     return x * cos + turned * sin

@@ -19,5 +19,5 @@ class TimestepEmbedding(nn.Module):
         scale = torch.exp(torch.arange(self.frequencies, device=t.device) * (-math.log(10_000.0) / (self.frequencies - 1)))
         angles = 1000.0 * t.float()[:, None] * scale
         sinusoids = torch.cat((angles.sin(), angles.cos()), dim=-1)
-        embedded: Tensor = self.time_mlp(sinusoids.to(self.time_mlp[0].weight.dtype))
+        embedded: Tensor = self.time_mlp(sinusoids.to(next(self.time_mlp.parameters()).dtype))
         return embedded

@@ -10,7 +10,12 @@ from torch import nn
 from engine.config import Precision
 from engine.passes.applied import Applied
 
-DTYPES = {Precision.FP32: torch.float32, Precision.TF32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+DTYPES = {
+    Precision.FP32: torch.float32,
+    Precision.TF32: torch.float32,
+    Precision.BF16: torch.bfloat16,
+    Precision.FP16: torch.float16,
+}
 
 
 def apply(models: dict[str, nn.Module], precision: Precision) -> Applied:

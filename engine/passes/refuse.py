@@ -40,7 +40,9 @@ def cpu_flags() -> set[str]:
 
 def _check_cuda(device: str) -> None:
     if not torch.cuda.is_available():
-        raise EngineError(f"device {device} was asked for, but torch {torch.__version__} sees no CUDA device here; use device=cpu")
+        raise EngineError(
+            f"device {device} was asked for, but torch {torch.__version__} sees no CUDA device here; use device=cpu"
+        )
     number = int(device.partition(":")[2] or 0)
     if number >= torch.cuda.device_count():
         raise EngineError(f"device {device} does not exist; this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}")
@@ -52,7 +54,9 @@ def _check_compile(option: str, mode: Compile, *, on_cpu: bool) -> None:
     if mode is Compile.REDUCE_OVERHEAD and on_cpu:
         raise EngineError(f"{option}=reduce-overhead means CUDA graphs, and device is cpu; use {option}=default or device=cuda")
     if on_cpu and not compiler():
-        raise EngineError(f"{option}={mode} needs a C++ compiler, and none was found; install g++ (or set CXX), or use {option}=off")
+        raise EngineError(
+            f"{option}={mode} needs a C++ compiler, and none was found; install g++ (or set CXX), or use {option}=off"
+        )
 
 
 def compiler() -> str | None:
@@ -69,4 +73,6 @@ def _check_quantization(config: FlowConfig) -> None:
     try:
         import torchao  # noqa: F401
     except ImportError as error:
-        raise EngineError(f"quantization {config.quantization} needs the package torchao ({error}); install it, or use none") from None
+        raise EngineError(
+            f"quantization {config.quantization} needs the package torchao ({error}); install it, or use none"
+        ) from None

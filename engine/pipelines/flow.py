@@ -18,10 +18,9 @@ from torch import Tensor
 
 from engine.acoustic.guidance import guide
 from engine.acoustic.solver import integrate, time_grid
-from engine.config import Compile, FlowConfig, Precision, parse_options
+from engine.config import FlowConfig, parse_options
 from engine.content.alignment import Content, plan
 from engine.errors import EngineError
-from engine.layers.mel import HOP
 from engine.passes import compilation, precision, quantization
 from engine.passes.applied import Applied
 from engine.passes.refuse import refuse
@@ -113,7 +112,7 @@ class FlowPipeline:
         if foreign:
             raise EngineError(f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} can")
         checked = parse_options(options)
-        return replace(self.config, **{name: getattr(checked, name) for name in options})  # type: ignore[arg-type]
+        return replace(self.config, **{name: getattr(checked, name) for name in options})
 
     def _pieces(self, chunks: tuple[Chunk, ...], config: FlowConfig, watch: Watch) -> Iterator[np.ndarray]:
         return join(self._speak(chunk, config, index, watch) for index, chunk in enumerate(chunks))

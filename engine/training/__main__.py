@@ -67,7 +67,8 @@ def train_one(name: str, folder: Path) -> None:
 def train_side_by_side(folder: Path, names: tuple[str, ...]) -> None:
     """Train models in processes of their own."""
     running = [subprocess.Popen([sys.executable, "-m", "engine.training", str(folder), "--only", name]) for name in names]
-    if any([process.wait() for process in running]):
+    codes = [process.wait() for process in running]
+    if any(codes):
         raise SystemExit("a training process failed; give the command again to resume")
 
 

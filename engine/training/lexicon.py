@@ -35,7 +35,8 @@ EXTRA_WORDS = words_of(
 )
 CONTRACTIONS = words_of(
     "ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mightn't mustn't needn't shan't shouldn't "
-    "wasn't weren't won't wouldn't i'm you're we're they're let's it's that's what's who's he's she's there's here's where's how's"
+    "wasn't weren't won't wouldn't i'm you're we're they're let's it's that's what's who's he's she's there's here's "
+    "where's how's"
 )
 CORRECTED = {  # where flite itself is plainly wrong, and listeners would hear it
     "isn't": "ih z ax n t",
@@ -43,7 +44,10 @@ CORRECTED = {  # where flite itself is plainly wrong, and listeners would hear i
     "haven't": "hh ae v ax n t",
     "i'm": "ay m",
     "a": "ax",
+    "live": "l ih v",
+    "lives": "l ih v z",
 }
+CORRECTED_NOUNS = {"live": "l ay v", "lives": "l ay v z"}
 SKIPPED = frozenset({"st", "dr"})  # flite expands them as abbreviations
 VERB_CARRIERS = (("to {}", 2, 0), ("they will {}", 5, 0), ("he {} the", 2, 2))  # each with its phones before and after the word
 NOUN_CARRIERS = (("in {}", 2, 0), ("the {} of", 2, 2), ("for {}", 3, 0))
@@ -117,6 +121,7 @@ def build_lexicon(words: Mapping[str, Phones]) -> None:
     """Write the dictionary, and print what it costs."""
     verbs, nouns = readings(words, VERB_CARRIERS), readings(words, NOUN_CARRIERS)
     nouns = {word: phones for word, phones in nouns.items() if phones != verbs.get(word)}  # flite tags "the object" as a verb
+    nouns |= {word: tuple(phones.split()) for word, phones in CORRECTED_NOUNS.items()}
     kept = without_regular(words, [*verbs, *nouns])
     data = lexicon.pack(ORIGIN, lexicon.Lexicon(words=kept, verbs=verbs, nouns=nouns))
     (TABLES / lexicon.TABLE).write_bytes(data)

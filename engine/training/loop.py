@@ -44,7 +44,8 @@ class Plan:
 
 def make_optimizers(model: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
     """Muon (Jordan 2024) for the hidden matrices, AdamW for embeddings, norms, biases and convolutions."""
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         hidden = parameter.ndim == 2 and not any(part in name for part in ("phone", "place", "speaker", "question", "out"))
         (matrices if hidden else rest).append(parameter)
@@ -147,6 +148,6 @@ def _one_step(
         optimizer.zero_grad(set_to_none=True)
     decay = min(plan.ema, (step + 1) / (step + 10))
     with torch.no_grad():
-        averaged, current = list(ema.parameters()), list(model.parameters())
-        torch._foreach_lerp_(averaged, current, 1.0 - decay)
+        for averaged, current in zip(ema.parameters(), model.parameters(), strict=True):
+            averaged.lerp_(current, 1.0 - decay)
     return float(loss.detach())

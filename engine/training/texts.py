@@ -54,7 +54,9 @@ TIMES = (
     "at half past seven|at a quarter to nine|at midnight|all day long|for an hour|once a month|every evening|in the end|"
     "as soon as possible|for the first time|again and again|a long time ago|at the same time|in eighteen minutes"
 ).split("|")
-ADVERBS = "slowly|quickly|quietly|carefully|really|always|never|often|sometimes|hardly|finally|suddenly|probably|perhaps".split("|")
+ADVERBS = "slowly|quickly|quietly|carefully|really|always|never|often|sometimes|hardly|finally|suddenly|probably|perhaps".split(
+    "|"
+)
 NUMBERS = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|"
     "twenty|thirty one|forty two|fifty|sixty five|seventy|eighty eight|ninety nine|a hundred|a thousand"

@@ -102,7 +102,8 @@ def flow_loss(model: nn.Module, mel: Tensor, frames: Frames, mask: Tensor, dice:
     with torch.autocast("cpu", torch.bfloat16):
         velocity = model(noisy, known, drop(frames, dropped_all), t, mask[:, None, None])
     error = (velocity.float() - (mel - noise)).square().mean(-1)
-    return (error * invent).sum() / invent.sum()
+    mean: Tensor = (error * invent).sum() / invent.sum()
+    return mean
 
 
 class _Whole(nn.Module):
