@@ -38,6 +38,8 @@ class EngineTarget:
     """The `flow` pipeline of the package `engine`, one configuration."""
 
     sample_rate_hz = 16_000
+    imports = ("torch", "engine.pipelines.flow")
+    """Imported and timed by the worker, apart from loading."""
 
     def __init__(self) -> None:
         self.pipeline: FlowPipeline

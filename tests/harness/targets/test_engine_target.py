@@ -21,12 +21,18 @@ def test_an_unknown_option_lists_the_known_ones():
 
 
 def test_an_unknown_pipeline_lists_the_known_ones():
-    with pytest.raises(HarnessError, match="unknown pipeline 'token'.*flow"):
+    with pytest.raises(HarnessError, match=r"unknown pipeline 'token'.*flow"):
         check_options("token", {})
 
 
 def test_options_are_checked_without_loading_torch():
-    code = "import sys; from harness.targets.engine import check_options; check_options('flow', {'nfe_steps': 8}); sys.exit('torch' in sys.modules)"
+    code = """
+import sys
+from harness.targets.engine import check_options
+
+check_options("flow", {"nfe_steps": 8})
+sys.exit("torch" in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

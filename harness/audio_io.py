@@ -1,0 +1,56 @@
+"""
+Audio files in and out: one channel of float32 frames and a rate.
+
+Knows file formats, through libsndfile; does not resample, trim, level or judge. A file that cannot be used is a
+HarnessError that names it, so that a metric can turn it into one missing value.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from harness.errors import HarnessError
+
+Audio = NDArray[np.float32]
+
+
+def read_audio(path: Path) -> tuple[Audio, int]:
+    """(frames as float32 in -1..1, shape [n]; rate in Hz). Several channels become their mean. Raises HarnessError."""
+    try:
+        frames, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise HarnessError(f"cannot read audio {path}: {_first_line(error)}; give a wav or flac file") from error
+    if frames.shape[1] == 1:
+        return np.ascontiguousarray(frames[:, 0]), int(rate_hz)
+    return np.asarray(frames.mean(axis=1), dtype=np.float32), int(rate_hz)
+
+
+def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
+    """Writes float32 wav: no rounding, no clipping, NaN kept, so that what is scored is what was made. Raises HarnessError."""
+    _write(path, audio, rate_hz, "WAV", "FLOAT")
+
+
+def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:
+    """Writes 16-bit flac, for audio that is committed; frames beyond -1..1 or not finite are refused. Raises HarnessError."""
+    if audio.size and not np.all(np.abs(audio) <= 1.0):
+        raise HarnessError(
+            f"cannot write {path}: frames lie outside -1..1 or are not finite; level the audio first, or write wav"
+        )
+    _write(path, audio, rate_hz, "FLAC", "PCM_16")
+
+
+def _write(path: Path, audio: Audio, rate_hz: int, kind: str, subtype: str) -> None:
+    if audio.ndim != 1:
+        raise HarnessError(f"cannot write {path}: audio has shape {list(audio.shape)}; give one channel, shape [n]")
+    try:
+        soundfile.write(path, audio, rate_hz, format=kind, subtype=subtype)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise HarnessError(
+            f"cannot write audio {path}: {_first_line(error)}; choose a folder that exists and has room"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,245 @@
+"""
+The baseline of a suite: load it, and make a run the new one. `accept` is the only writer of `baselines/`.
+
+    baselines/<suite>/quality.json            machine-independent
+    baselines/<suite>/speed@<machine>.json    one per machine
+    baselines/<suite>/golden/<request>.flac   the reference cell's audio
+
+Knows the folder and what may be accepted; `baseline_file.py` knows the format. Compares and decides nothing.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.audio_io import read_audio, write_flac
+from harness.baseline_file import BaselineFile, parse, render
+from harness.cell import Cell
+from harness.errors import HarnessError
+from harness.measure import Measurements, by_name, is_helper, is_speed
+from harness.measurement import Measurement, Missing, Value
+from harness.metrics.panel import GOLDEN
+from harness.sample import Phase, Run
+
+NO_GOLDEN = Missing("no golden audio accepted yet")
+"""Why a metric against the golden audio has no value before the first `accept`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What is accepted for a suite on one machine; either part may be absent."""
+
+    quality: BaselineFile | None
+    speed: BaselineFile | None
+
+    @property
+    def files(self) -> tuple[BaselineFile, ...]:
+        """The parts that there are."""
+        return tuple(file for file in (self.quality, self.speed) if file is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line that `accept` changed; None where there was (or is) no such entry."""
+
+    cell: str
+    metric: str
+    unit: str
+    old: Value | None
+    new: Value | None
+
+
+def machine_id(run: Run) -> str:
+    """Name the machine that a run was made on, fit for a file name."""
+    machine = run.environment.get("machine")
+    name = machine.get("id") if isinstance(machine, Mapping) else None
+    return re.sub(r"[^a-z0-9._-]+", "-", str(name or "unknown").lower())
+
+
+def revision(run: Run) -> str:
+    """Name the revision that was measured: `3fa1c2e`, or `3fa1c2e + 2 files` where the working tree differed."""
+    toolchain = run.environment.get("toolchain")
+    facts = toolchain if isinstance(toolchain, Mapping) else {}
+    dirty = facts.get("dirty_files") or 0
+    extra = f" + {dirty} file{'' if dirty == 1 else 's'}" if dirty else ""
+    return f"{facts.get('commit', 'none')}{extra}"
+
+
+def golden_dir(baselines_dir: Path, suite: str) -> Path:
+    """Name the folder of a suite's golden audio."""
+    return baselines_dir / suite / "golden"
+
+
+def load_baseline(baselines_dir: Path, suite: str, machine: str) -> Baseline:
+    """Load what is accepted for a suite on a machine. Raises HarnessError naming file, line and value if it is broken."""
+    folder = baselines_dir / suite
+    return Baseline(quality=_load(folder / "quality.json", suite), speed=_load(folder / f"speed@{machine}.json", suite))
+
+
+def identity(cell: Cell, run: Run) -> dict[str, Any]:
+    """Say what a cell asks, and which options were in effect, as a baseline keeps it."""
+    effective = next((dict(p.effective) for p in run.processes if p.cell == cell.slug and p.effective), {})
+    return {
+        "digest": cell.digest(),
+        "target": cell.target,
+        "pipeline": cell.pipeline,
+        "workload": f"{cell.workload.name} {cell.workload.digest()}",
+        "options": dict(cell.options),
+        "effective": effective,
+    }
+
+
+def failure_of(cell: str, run: Run) -> str | None:
+    """Say why a cell failed: a process that failed, or an option that was observed not to be in effect; None if it did not."""
+    for process in run.processes:
+        if process.cell != cell:
+            continue
+        if process.failure is not None:
+            return f"{process.failure.kind}: {process.failure.reason}"
+        for effect in process.effects:
+            if not effect.holds:
+                return f"not in effect: asked for {effect.option}={effect.asked}, observed {effect.observed}: {effect.why}"
+    return None
+
+
+def accept(run: Run, measurements: Measurements, why: str, baselines_dir: Path, *, partial: bool = False) -> tuple[Change, ...]:
+    """
+    Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's audio as golden.
+
+    `partial` lets an incomplete run or one with failed cells through, without those cells. Whole suites only. Returns what
+    changed. Raises HarnessError for an empty reason, such runs, or files that cannot be read or written.
+    """
+    cells = _acceptable(run, why, partial)
+    before = load_baseline(baselines_dir, run.suite, machine_id(run))
+    after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
+    folder = baselines_dir / run.suite
+    try:
+        _write_golden(run, golden_dir(baselines_dir, run.suite))
+        for kind, name in (("quality", "quality.json"), ("speed", f"speed@{machine_id(run)}.json")):
+            file = _file(run, cells, after, why, kind, str(folder / name))
+            (folder / name).write_text(render(file), encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"cannot write the baseline in {folder}: {error.strerror}; make it writable") from error
+    return _changes(before, after)
+
+
+def as_golden(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Give a cell's measurements as they read once its own run's reference audio is the golden audio."""
+    named = by_name(measurements)
+
+    def relabel(each: Measurement) -> Measurement:
+        parity = named.get(each.metric.removeprefix(GOLDEN))
+        return replace(parity, metric=each.metric) if each.metric.startswith(GOLDEN) and parity is not None else each
+
+    return tuple(relabel(each) for each in measurements)
+
+
+def change_line(change: Change) -> str:
+    """Show one change: `nfe_steps-8 latency_p50: 0.1213 -> 0.1098 s`."""
+    return f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)} {change.unit}"
+
+
+def _load(path: Path, suite: str) -> BaselineFile | None:
+    if not path.exists():
+        return None
+    try:
+        file = parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError(f"cannot read {path}: {error}; restore it or accept a run again") from error
+    if file.suite != suite:
+        raise HarnessError(f"{path} is a baseline of suite {file.suite!r}, not of {suite!r}; move it or accept a run again")
+    return file
+
+
+def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
+    """Give the cells that may be accepted. Raises HarnessError if the run may not."""
+    if not why.strip():
+        raise HarnessError('a baseline needs a reason that a reviewer can read; give --why "..."')
+    if not run.complete and not partial:
+        raise HarnessError(f"{run.folder} is not complete, so it cannot become the baseline; finish it with --resume")
+    failed = {cell.slug: reason for cell in run.cells if (reason := failure_of(cell.slug, run)) is not None}
+    if failed and not partial:
+        slug, reason = next(iter(failed.items()))
+        raise HarnessError(f"cell {slug} failed ({reason}), so {run.folder} cannot become the baseline; mend it and run again")
+    measured = {process.cell for process in run.processes if any(s.phase is Phase.MEASURED for s in process.samples)}
+    cells = [cell for cell in run.cells if cell.slug in measured and cell.slug not in failed]
+    if run.reference not in {cell.slug for cell in cells}:
+        raise HarnessError(f"{run.folder} has no samples of the reference cell {run.reference}, run the suite again")
+    return cells
+
+
+def _file(
+    run: Run, cells: Sequence[Cell], measured: Mapping[str, Mapping[str, Measurement]], why: str, kind: str, path: str
+) -> BaselineFile:
+    def belongs(name: str) -> bool:
+        return is_speed(name) == (kind == "speed") or (kind == "speed" and name == "duration")  # the weights of RTF
+
+    machine, toolchain = (run.environment.get(name) for name in ("machine", "toolchain"))
+    return BaselineFile(
+        path=path,
+        suite=run.suite,
+        kind=kind,
+        profile=run.profile,
+        reference=run.reference,
+        machine=machine_id(run),
+        commit=revision(run),
+        created=run.created,
+        why=why.strip(),
+        samples=sum(sample.phase is Phase.MEASURED for process in run.processes for sample in process.samples),
+        environment=machine if isinstance(machine, Mapping) else {},
+        toolchain=toolchain if isinstance(toolchain, Mapping) else {},
+        cells={cell.slug: identity(cell, run) for cell in cells},
+        measurements={cell.slug: {n: m for n, m in measured[cell.slug].items() if belongs(n)} for cell in cells},
+    )
+
+
+def _write_golden(run: Run, folder: Path) -> None:
+    """Write the reference cell's audio, one flac per request, and remove what no request names any more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        sample.request: sample.audio_file
+        for process in run.processes
+        if process.cell == run.reference
+        for sample in reversed(process.samples)
+        if sample.audio_file is not None
+    }
+    for request, file in files.items():
+        audio, rate_hz = read_audio(Path(run.folder) / file)
+        write_flac(folder / f"{request}.flac", audio, rate_hz)
+    for old in folder.glob("*.flac"):
+        if old.stem not in files:
+            old.unlink()
+
+
+def _changes(before: Baseline, after: Mapping[str, Mapping[str, Measurement]]) -> tuple[Change, ...]:
+    old: dict[tuple[str, str], Measurement] = {}
+    for file in before.files:
+        old.update({(slug, name): each for slug, several in file.measurements.items() for name, each in several.items()})
+    new = {(slug, name): each for slug, several in after.items() for name, each in several.items()}
+    keys = [key for key in sorted({*old, *new}) if not is_helper(key[1])]
+    pairs = [(key, old.get(key), new.get(key)) for key in keys]
+    return tuple(_change(key, was, now) for key, was, now in pairs if not _same(was, now))
+
+
+def _change(key: tuple[str, str], was: Measurement | None, now: Measurement | None) -> Change:
+    either = now or was
+    assert either is not None, "a change has at least one side"
+    old, new = (None if each is None else each.summary for each in (was, now))
+    return Change(cell=key[0], metric=key[1], unit=either.unit, old=old, new=new)
+
+
+def _same(was: Measurement | None, now: Measurement | None) -> bool:
+    """Whether both stand for the same number, up to the file's rounding."""
+    if was is None or now is None:
+        return was is now
+    if isinstance(was.summary, Missing) or isinstance(now.summary, Missing):
+        return was.summary == now.summary
+    return abs(was.summary - now.summary) <= 1e-6 * max(abs(was.summary), abs(now.summary))
+
+
+def _shown(value: Value | None) -> str:
+    if value is None:
+        return "none"
+    return f"missing ({value.reason})" if isinstance(value, Missing) else f"{value:.4g}"

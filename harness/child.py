@@ -1,0 +1,128 @@
+"""
+The parent's hold on one worker process: start it, give it one command at a time, wait without using CPU, kill it.
+
+Knows the pipe and the time-out; does not know what commands mean, and writes nothing into the run folder but the request.
+"""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from harness.sample import Failure
+from harness.store import write_json
+
+GRACE_S = 10.0
+"""How long a worker may take to end after its last answer."""
+
+
+class ChildError(Exception):
+    """The worker failed; `recorded` tells whether it could write that down itself."""
+
+    def __init__(self, failure: Failure, *, recorded: bool) -> None:
+        super().__init__(f"{failure.kind}: {failure.reason}")
+        self.failure = failure
+        self.recorded = recorded
+
+
+class Child:
+    """One worker process."""
+
+    def __init__(self, job: Mapping[str, object], files: Path, env: Mapping[str, str]) -> None:
+        """Start it. `files` is the path that its request and standard error get, with their own endings."""
+        request = files.with_name(f"{files.name}.request.json")
+        write_json(request, job)
+        self._stderr = files.with_name(f"{files.name}.stderr")
+        self._pending = b""
+        with self._stderr.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "harness.worker", str(request)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, **env},
+                bufsize=0,
+                start_new_session=True,  # a Ctrl-C at the terminal reaches the parent only
+            )
+
+    def do(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
+        """Have one command carried out. Raises ChildError if it fails, dies, or takes longer than the time-out."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        except BrokenPipeError as error:
+            raise self._death() from error
+        answer: dict[str, Any] = json.loads(self._line(command, timeout_s))
+        if "failed" in answer:
+            failure = Failure(**answer["failed"])
+            self._end()
+            raise ChildError(failure, recorded=failure.kind != "disk")
+        if command["do"] == "finish":
+            self._end()
+        return answer
+
+    def kill(self) -> None:
+        """End the worker at once, and whatever it started."""
+        if self._process.poll() is None:
+            self._signal_group(signal.SIGKILL)
+        self._process.wait()
+
+    def close(self) -> None:
+        """Let go of the pipes; only when nobody waits on them any more."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _line(self, command: Mapping[str, object], timeout_s: float) -> bytes:
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._pending:
+                if not selector.select(timeout_s):
+                    self.kill()
+                    reason = f"{_name(command)} took longer than {timeout_s:g} s; raise the time-out if that is expected"
+                    raise ChildError(Failure(kind="timeout", reason=reason), recorded=False)
+                received = os.read(self._process.stdout.fileno(), 65536)
+                if not received:
+                    raise self._death()
+                self._pending += received
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line
+
+    def _death(self) -> ChildError:
+        """Say why there is no answer any more."""
+        code = self._process.wait()
+        self.close()
+        said = self._last_words()
+        if code < 0:
+            cause = f"{signal.Signals(-code).name}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
+            return ChildError(Failure(kind="killed", reason=f"the worker was ended by {cause}{said}"), recorded=False)
+        return ChildError(Failure(kind="error", reason=f"the worker ended with code {code}{said}"), recorded=False)
+
+    def _last_words(self) -> str:
+        lines = [line for line in self._stderr.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        return f"; its last words: {lines[-1].strip()}" if lines else ""
+
+    def _end(self) -> None:
+        try:
+            self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.close()
+        if self._stderr.stat().st_size == 0:
+            self._stderr.unlink()
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+
+def _name(command: Mapping[str, object]) -> str:
+    """Name a command for people: `iterate measured u001`."""
+    return " ".join(str(value) for value in command.values() if not isinstance(value, bool))

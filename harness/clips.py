@@ -1,0 +1,46 @@
+"""
+The audio of a run, and the golden audio, as small FLAC files in memory: what a page plays.
+
+Knows where both are kept; scores nothing, and renders nothing.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import soundfile
+
+from harness.audio_io import read_audio
+from harness.errors import HarnessError
+from harness.sample import Run
+
+
+def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str], bytes | None]:
+    """
+    Give a function (slug, request id) -> FLAC bytes; `golden_name` in place of a slug stands for the accepted audio.
+
+    It gives None where there is no readable audio: a page without a voice is still a page.
+    """
+    files = {
+        (sample.cell, sample.request): Path(run.folder) / sample.audio_file
+        for process in reversed(run.processes)
+        for sample in process.samples
+        if sample.audio_file is not None
+    }
+
+    def load(slug: str, request: str) -> bytes | None:
+        path = golden / f"{request}.flac" if slug == golden_name else files.get((slug, request))
+        return None if path is None or not path.is_file() else _flac(path)
+
+    return load
+
+
+def _flac(path: Path) -> bytes | None:
+    """Encode a file as 16-bit FLAC, which every browser plays; frames beyond -1..1 are clipped."""
+    try:
+        frames, rate_hz = read_audio(path)
+    except HarnessError:
+        return None
+    out = io.BytesIO()
+    soundfile.write(out, frames, rate_hz, format="FLAC", subtype="PCM_16")
+    return out.getvalue()

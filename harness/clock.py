@@ -1,0 +1,139 @@
+"""
+The only reader of clocks and of the process's own peaks. It averages nothing and knows neither targets nor files.
+
+Times are seconds from `time.perf_counter`. Where CUDA is in use, work is only queued when a call returns, so every reading
+waits for the device first. Tests and the scripted target use `VirtualClock`, whose time passes only when told to.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Clock(Protocol):
+    """Whatever tells time."""
+
+    def seconds(self) -> float:
+        """Give seconds since some fixed moment, all queued device work included."""
+
+    def process_age_s(self) -> float:
+        """Give seconds since this process was started."""
+
+
+class WallClock:
+    """Real time."""
+
+    def seconds(self) -> float:
+        """Wait for the device, then read the monotonic clock."""
+        synchronize()
+        return time.perf_counter()
+
+    def process_age_s(self) -> float:
+        """Read the age from /proc, to 0.01 s; elsewhere only since the interpreter counts, which misses its start-up."""
+        try:
+            started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+            uptime_s = float(Path("/proc/uptime").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return time.process_time()
+        return max(0.0, uptime_s - started_ticks / os.sysconf("SC_CLK_TCK"))
+
+
+class VirtualClock:
+    """Time that passes only by `advance`: what a test says took 0.11 s took 0.11 s."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+
+    def seconds(self) -> float:
+        """Give the virtual time."""
+        return self._now_s
+
+    def process_age_s(self) -> float:
+        """Give the virtual time: the process began at zero."""
+        return self._now_s
+
+    def advance(self, duration_s: float) -> None:
+        """Let time pass."""
+        assert duration_s >= 0, f"time cannot go back by {duration_s} s"
+        self._now_s += duration_s
+
+
+class StageWatch:
+    """
+    Adds up the seconds spent in each stage: `with watch("vocoder"): ...`.
+
+    A stage inside a stage counts for itself only, so that `stages_s` never adds up to more than the whole.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.stages_s: dict[str, float] = {}
+        self._clock = clock
+        self._open: list[str] = []
+        self._since_s = 0.0
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Count the time of the block for `stage`."""
+        self._turn()
+        self._open.append(stage)
+        self.stages_s.setdefault(stage, 0.0)
+        try:
+            yield
+        finally:
+            self._turn()
+            self._open.pop()
+
+    def _turn(self) -> None:
+        now_s = self._clock.seconds()
+        if self._open:
+            self.stages_s[self._open[-1]] += now_s - self._since_s
+        self._since_s = now_s
+
+
+def now_utc_iso() -> str:
+    """Give the date and time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def sleep(duration_s: float) -> None:
+    """Let real time pass."""
+    time.sleep(duration_s)
+
+
+def synchronize() -> None:
+    """Wait until the GPU has done what was queued; nothing where this process uses none."""
+    cuda = _cuda()
+    if cuda is not None:
+        cuda.synchronize()
+
+
+def peak_rss_bytes() -> int:
+    """Give the most memory this process ever had resident."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB (getrusage(2))
+
+
+def peak_cuda_bytes() -> int | None:
+    """Give the most GPU memory that torch ever had allocated; None where this process uses none."""
+    cuda = _cuda()
+    return None if cuda is None else int(cuda.max_memory_allocated())
+
+
+def _cuda() -> Any:
+    """Give torch.cuda if this process imported torch and started CUDA; never imports or starts it."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "cuda") or not torch.cuda.is_initialized():
+        return None
+    return torch.cuda

@@ -1,0 +1,206 @@
+"""
+Measurements against a baseline: how far did each metric move, and how sure is that? Decides nothing, knows no limit.
+
+Speed is compared process against process (unpaired), quality utterance against utterance (paired by request id). What may
+not be compared at all carries the reasons.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from harness import stats
+from harness.baseline import Baseline, identity, machine_id
+from harness.baseline_file import BaselineFile
+from harness.cell import Cell
+from harness.environment import comparable
+from harness.judgement import Comparison
+from harness.measure import STATISTICS, WEIGHTS, Measurements, by_name, by_process, is_helper, is_speed, weights_of
+from harness.measurement import Measurement, Missing, Value
+from harness.sample import Run
+
+ABSENT = Missing("no baseline")
+"""Stands where the baseline has no entry; an entry without a value carries its own reason."""
+
+INAUDIBLE_DB = 60.0
+"""
+Ratios in dB count as at most this. A difference 60 dB below the speech lies under the noise of a quiet room and is masked by
+the speech itself; what happens up there (exact on the machine of the baseline, 90 dB on a CPU that adds in another order,
+about 90 dB after rounding to 16 bits) is arithmetic and not sound.
+"""
+ABSOLUTE_UNITS = ("dB", "1/s")
+"""Units whose shift is a difference: decibels are ratios already, and an event rate is normally zero."""
+
+
+def compare(run: Run, measurements: Measurements, baseline: Baseline) -> dict[str, tuple[Comparison, ...]]:
+    """Compare every metric of every cell of the run that has measurements; helpers are left out. By slug."""
+    cells = [cell for cell in run.cells if cell.slug in measurements]
+    return {cell.slug: _compare_cell(run, cell, measurements[cell.slug], baseline) for cell in cells}
+
+
+def _compare_cell(run: Run, cell: Cell, current: Sequence[Measurement], baseline: Baseline) -> tuple[Comparison, ...]:
+    named = by_name(current)
+    answer = []
+    for measurement in current:
+        if is_helper(measurement.metric):
+            continue
+        file = baseline.speed if is_speed(measurement.metric) else baseline.quality
+        stored = {} if file is None else file.measurements.get(cell.slug, {})
+        reasons = () if file is None or not stored else _incomparable(run, cell, file)
+        answer.append(_compare_metric(cell.slug, measurement.metric, stored, named, reasons))
+    return tuple(answer)
+
+
+def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
+    """Say why the cell's numbers and the file's must not be compared: other work, another machine, another profile."""
+    reasons: list[str] = []
+    asked, stored = identity(cell, run), file.cells[cell.slug]
+    if asked["digest"] != stored["digest"]:
+        names = [name for name in ("target", "pipeline", "workload") if asked[name] != stored.get(name)]
+        reasons += [f"{name} {stored.get(name)} in the baseline, {asked[name]} now" for name in names]
+        reasons += changed_options(stored.get("options", {}), asked["options"])
+        reasons = reasons or [f"digest {stored['digest']} in the baseline, {asked['digest']} now"]
+    if file.kind == "speed":
+        machine = run.environment.get("machine")
+        reasons += comparable(file.environment, machine if isinstance(machine, Mapping) else {"id": machine_id(run)})
+        if file.profile != run.profile:
+            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now")
+    return tuple(reasons)
+
+
+def changed_options(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Say which options differ: `nfe_steps was 8, is 32`."""
+    names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    return [f"{name} was {before.get(name, 'unset')}, is {now.get(name, 'unset')}" for name in names]
+
+
+def _compare_metric(
+    cell: str, metric: str, stored: Mapping[str, Measurement], current: Mapping[str, Measurement], reasons: tuple[str, ...]
+) -> Comparison:
+    now, before = current[metric], stored.get(metric)
+    if before is None:
+        return _comparison(cell, now, ABSENT, now.summary, len(now.values), 0, incomparable=reasons)
+    if before.version != now.version and _numbers(before) and _numbers(now):
+        reasons = (*reasons, f"{metric} version {before.version} in the baseline, {now.version} now")
+    counts = len(now.values), len(before.values)
+    if reasons:
+        return _comparison(cell, now, before.summary, now.summary, *counts, incomparable=reasons)
+    if is_speed(metric):
+        return _compare_speed(cell, now, before, stored, current)
+    return _compare_quality(cell, now, before, weights_of(metric, current) if metric in WEIGHTS else None)
+
+
+def _compare_speed(
+    cell: str, now: Measurement, before: Measurement, stored: Mapping[str, Measurement], current: Mapping[str, Measurement]
+) -> Comparison:
+    counts = len(now.values), len(before.values)
+    if isinstance(now.summary, Missing) or isinstance(before.summary, Missing):
+        return _comparison(cell, now, before.summary, now.summary, *counts)
+    groups, groups_before = by_process(now, current), by_process(before, stored)
+    shift = stats.shift(groups_before, groups, STATISTICS[now.metric])
+    detail = f"{len(groups)} processes against {len(groups_before)}"
+    return _moved(_comparison(cell, now, before.summary, now.summary, *counts, detail=detail), shift, absolute=False)
+
+
+def _compare_quality(cell: str, now: Measurement, before: Measurement, words: Mapping[str, float] | None) -> Comparison:
+    """Compare over the utterances that have a value on both sides; one that lost its value makes the current side Missing."""
+    counts = len(now.values), len(before.values)
+    old, new = _numbers(before), _numbers(now)
+    lost = [each.id for each in before.values if each.id in old and each.id not in new]
+    if lost:
+        return _comparison(cell, now, _value(before, old), _why_lost(lost, now), *counts)
+    names = list(old)
+    if not names:
+        return _comparison(cell, now, before.summary, now.summary, *counts)
+    if words is not None:
+        return _compare_rate(cell, now, before, words)
+    cap = INAUDIBLE_DB if now.unit == "dB" else math.inf
+    difference = stats.paired_bootstrap([min(new[name], cap) - min(old[name], cap) for name in names])
+    detail = "" if len(names) == len(now.values) else f"{len(names)} of {len(now.values)} utterances have a value on both sides"
+    values = _value(before, old), _value(now, {name: new[name] for name in names})
+    return _scaled(_comparison(cell, now, *values, *counts, detail=detail), difference, sum(old.values()) / len(old))
+
+
+def _compare_rate(cell: str, now: Measurement, before: Measurement, words: Mapping[str, float]) -> Comparison:
+    """Compare two corpus rates over the same utterances, each weighted by its words."""
+    counts = len(now.values), len(before.values)
+    old, new = _numbers(before), _numbers(now)
+    weights = {name: words[name] for name in old if name in words}
+    total = sum(weights.values())
+    if len(weights) < len(old) or total <= 0.0:
+        return _comparison(cell, now, before.summary, Missing(f"no {WEIGHTS[now.metric]}; score the run again"), *counts)
+    difference = stats.paired_rate_difference([old[n] for n in weights], [new[n] for n in weights], list(weights.values()))
+    base, rate = (sum(side[name] * weight for name, weight in weights.items()) / total for side in (old, new))
+    detail = f"{rate * total:.0f} errors in {total:.0f}, {base * total:.0f} in the baseline"
+    return _scaled(_comparison(cell, now, base, rate, *counts, detail=detail), difference, base)
+
+
+def _scaled(comparison: Comparison, difference: stats.Shift, base: float) -> Comparison:
+    """Add a difference, relative to the baseline's mean (taken as fixed) or in its unit where a ratio has no sense."""
+    absolute = comparison.unit in ABSOLUTE_UNITS or base <= 0.0
+    scale = 1.0 if absolute else base
+    low, high, at_least, at_most = (
+        None if bound is None else bound / scale
+        for bound in (difference.low, difference.high, difference.at_least, difference.at_most)
+    )
+    shift = stats.Shift(point=difference.point / scale, low=low, high=high, at_least=at_least, at_most=at_most)
+    return _moved(comparison, shift, absolute=absolute)
+
+
+def _moved(comparison: Comparison, shift: stats.Shift, *, absolute: bool) -> Comparison:
+    return replace(
+        comparison,
+        shift=shift.point,
+        low=shift.low,
+        high=shift.high,
+        at_least=shift.at_least,
+        at_most=shift.at_most,
+        absolute=absolute,
+    )
+
+
+def _numbers(measurement: Measurement) -> dict[str, float]:
+    """Give the values that are numbers, by request."""
+    return {each.id: each.value for each in measurement.values if isinstance(each.value, float)}
+
+
+def _value(side: Measurement, known: Mapping[str, float]) -> Value:
+    """Give the summary, or where gaps left none, the mean of what is known."""
+    return sum(known.values()) / len(known) if isinstance(side.summary, Missing) else side.summary
+
+
+def _why_lost(lost: Sequence[str], now: Measurement) -> Missing:
+    reasons = {each.id: each.value.reason for each in now.values if isinstance(each.value, Missing)}
+    reason = reasons.get(lost[0], "not measured")
+    return Missing(
+        reason if len(lost) == len(now.values) else f"{len(lost)} of {len(now.values)} utterances, {lost[0]}: {reason}"
+    )
+
+
+def _comparison(
+    cell: str,
+    now: Measurement,
+    before: Value,
+    current: Value,
+    n_current: int,
+    n_baseline: int,
+    *,
+    incomparable: tuple[str, ...] = (),
+    detail: str = "",
+) -> Comparison:
+    """Make a comparison that has no shift yet."""
+    return Comparison(
+        cell=cell,
+        metric=now.metric,
+        unit=now.unit,
+        better=now.better,
+        baseline=before,
+        current=current,
+        shift=None,
+        low=None,
+        high=None,
+        n_baseline=n_baseline,
+        n_current=n_current,
+        incomparable=incomparable,
+        detail=detail,
+    )

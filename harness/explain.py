@@ -1,0 +1,104 @@
+"""
+Verdicts in words: the shift, the decisive reasons, the stage that moved, the settings that changed. Decides nothing.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from harness.baseline import Baseline
+from harness.compare import ABSENT, changed_options
+from harness.judgement import WORST_FIRST, Comparison, MetricVerdict, Verdict
+from harness.measure import STAGE, by_name
+from harness.measurement import Measurement
+
+REASONS_SHOWN = 3
+
+
+def why_not(comparison: Comparison) -> str:
+    """Say why a shift is not proven."""
+    if comparison.low is None:
+        return f"{comparison.detail or 'too few values'}, at least two are needed on both sides"
+    return f"the interval is too wide ({comparison.detail})" if comparison.detail else "the interval is too wide"
+
+
+def shown(comparison: Comparison, margin: float) -> str:
+    """Show a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
+    scale, unit = (1.0, comparison.unit) if comparison.absolute else (100.0, "%")
+    sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
+    bounds = (
+        ""
+        if comparison.low is None or comparison.high is None
+        else f" [{comparison.low * scale:+.1f} {comparison.high * scale:+.1f}]"
+    )
+    shift = comparison.shift or 0.0
+    return f"{comparison.metric} {shift * scale:+.1f} {unit}{bounds}, limit {sign}{margin * scale:.3g} {unit}"
+
+
+def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str) -> str:
+    """Give the decisive metrics' reasons, the largest excess first, and what is only advised."""
+    decisive = [each for each in metrics if each.blocking and each.verdict is verdict]
+    if verdict is Verdict.PASS:
+        reason = f"{len(decisive)} metrics within their limits"
+    elif verdict is Verdict.NO_BASELINE:
+        names = ", ".join(each.metric for each in decisive)
+        reason = f'no baseline for {names}; accept: voxgate accept {folder} --why "..."'
+    elif verdict is Verdict.INCOMPARABLE:
+        causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
+        reason = "; ".join(list(causes)[:REASONS_SHOWN])
+    else:
+        ordered = sorted(decisive, key=_prominence, reverse=True)
+        reason = "; ".join(each.reason for each in ordered[:REASONS_SHOWN])
+        reason += f"; and {len(ordered) - REASONS_SHOWN} more" if len(ordered) > REASONS_SHOWN else ""
+    advice = [each.reason for each in metrics if not each.blocking and each.verdict is Verdict.REGRESSED]
+    return "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
+
+
+def _prominence(metric: MetricVerdict) -> float:
+    """Order reasons by the size of the shift, intervals of decibels counted as tenths."""
+    comparison = metric.comparison
+    if comparison is None or comparison.shift is None:
+        return math.inf
+    return abs(comparison.shift) / (10.0 if comparison.absolute else 1.0)
+
+
+def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:
+    """Name the stage that moved most and its share of the whole: `vocoder +31 % is 97 % of it`. Empty where unknown."""
+    stored = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
+    now = by_name(measurements)
+    moved: dict[str, tuple[float, float]] = {}
+    for name, before in stored.items():
+        old, new = before.summary, now[name].summary if name in now else ABSENT
+        if name.startswith(STAGE) and isinstance(old, float) and isinstance(new, float):
+            moved[name.removeprefix(STAGE)] = (old, new - old)
+    whole = sum(delta for _, delta in moved.values())
+    if whole <= 0.0:
+        return ""
+    stage, (old, delta) = max(moved.items(), key=lambda item: item[1][1])
+    size = f" {delta / old:+.0%}".replace("%", " %") if old > 0.0 else ""
+    return f"{stage}{size} is {delta / whole:.0%} of it".replace("% of", " % of")
+
+
+def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
+    """Name the settings that were in effect in the baseline and are not now: a changed default explains a changed number."""
+    file = baseline.speed or baseline.quality
+    stored = file.cells.get(slug, {}) if file is not None else {}
+    before = stored.get("effective", {})
+    changed = changed_options(before, now) if before and now else []
+    return f"in effect: {', '.join(changed)}" if changed else ""
+
+
+def baseline_name(baseline: Baseline) -> str:
+    """Name the baseline: `b07e11a, 2026-11-20 "bf16 vocoder"`."""
+    file = baseline.speed or baseline.quality
+    if file is None:
+        return "none"
+    missing = "" if baseline.speed else "; no speed baseline for this machine"
+    return f'{file.commit}, {file.created[:10]} "{file.why}"{missing}'
+
+
+def line(counts: Mapping[Verdict, int], verdict: Verdict, folder: str) -> str:
+    """Give the verdict in one line: `REGRESSED: 1 failed, 1 regressed, 4 passed`."""
+    words = {Verdict.PASS: "passed", Verdict.NO_BASELINE: "without baseline"}
+    parts = [f"{counts[each]} {words.get(each, each.value.lower())}" for each in WORST_FIRST if counts[each]]
+    accept = f'; accept: voxgate accept {folder} --why "..."' if verdict is Verdict.NO_BASELINE else ""
+    return f"{verdict}: {', '.join(parts) or 'no cells'}{accept}"

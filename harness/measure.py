@@ -1,0 +1,247 @@
+"""
+From samples and scores to measurements: every metric of every cell, with its 95 % interval. A pure function of records.
+
+Speed keeps one value per measured iteration (its process is `repeat`), quality one per request. Besides the panel's metrics
+there are helpers that are stored and never judged: the weights of corpus rates (`wer_words`, `cer_chars`) and the median
+seconds of each stage (`stage.vocoder` ...), which say where a change of latency comes from. Knows no baseline and no limit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from harness import stats
+from harness.cell import Cell
+from harness.measurement import Measurement, Metric, Missing, UtteranceValue, Value
+from harness.metrics import speed
+from harness.metrics.panel import PANEL, full_version
+from harness.sample import Phase, ProcessRecord, Run, Sample
+
+Scores = Mapping[tuple[str, str], Mapping[str, Value]]
+"""(slug, request id) -> metric name -> value."""
+Measurements = Mapping[str, Sequence[Measurement]]
+"""Slug -> its measurements."""
+
+PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
+STATISTICS: Mapping[str, stats.Statistic] = {
+    **{name: stats.at_percentile(q) for name, q in PERCENTILES.items()},
+    "rtf": stats.rate,
+    "rtf_median": stats.at_percentile(50.0),
+    "rtfx": stats.inverse_rate,
+    "cold_start": stats.at_percentile(50.0),
+    "peak_rss": stats.at_percentile(50.0),
+    "peak_cuda_bytes": stats.at_percentile(50.0),
+}
+"""What summarises the values of each speed metric."""
+PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes")
+"""Speed metrics that have one value per process; the others have one per measured iteration."""
+
+WEIGHTS = {"rtf": "duration", "wer": "wer_words", "cer": "cer_chars"}
+"""Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
+STAGE = "stage."
+HELPERS = (
+    Metric(name="wer_words", unit="words", better="neither", version="1"),
+    Metric(name="cer_chars", unit="characters", better="neither", version="1"),
+)
+PROCESS = "process"
+"""Stands as the id of values that belong to a process and not to a request."""
+
+
+def measure(
+    run: Run, scores: Scores, panel: Sequence[Metric] = PANEL, versions: Mapping[str, str] | None = None
+) -> dict[str, tuple[Measurement, ...]]:
+    """
+    Compute all measurements of all cells of a run, by slug; what cannot be computed is Missing with its reason.
+
+    `versions` are those that the scorer used, where they say more than the panel (which listener heard the words).
+    """
+    exact = [replace(each, version=(versions or {}).get(each.name, full_version(each.name))) for each in panel]
+    return {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a metric or helper of that name."""
+    return name.startswith(STAGE) or any(name == metric.name for metric in (*PANEL, *HELPERS))
+
+
+def is_helper(name: str) -> bool:
+    """Whether the measurement only serves others, and is neither shown nor judged."""
+    return name.startswith(STAGE) or any(name == metric.name for metric in HELPERS)
+
+
+def is_speed(name: str) -> bool:
+    """Whether the metric belongs to the machine and not to the audio."""
+    return name in STATISTICS or name.startswith(STAGE)
+
+
+def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
+    """Index the measurements of one cell by metric."""
+    return {each.metric: each for each in measurements}
+
+
+def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[stats.Group]:
+    """
+    Group a speed metric's values by process: (n,) each, or for a rate (n, 2) rows of value and weight.
+
+    `cell` holds the cell's other measurements by name, where the weights stand. rtfx is grouped as rtf, its inverse.
+    """
+    source = cell["rtf"] if measurement.metric == "rtfx" else measurement
+    values = [(each.repeat, each.id, each.value) for each in source.values if isinstance(each.value, float)]
+    repeats = sorted({repeat for repeat, _, _ in values})
+    if source.metric not in WEIGHTS:
+        return [np.array([value for repeat, _, value in values if repeat == which]) for which in repeats]
+    weights = weights_of(source.metric, cell)
+    rows = [(repeat, (value, weights[name])) for repeat, name, value in values if name in weights]
+    return [np.array([row for repeat, row in rows if repeat == which]) for which in repeats]
+
+
+def weights_of(metric: str, cell: Mapping[str, Measurement]) -> dict[str, float]:
+    """Give each utterance's weight in a sum-over-sum metric: its audio seconds, its words."""
+    weights = cell.get(WEIGHTS[metric])
+    return {each.id: each.value for each in weights.values if isinstance(each.value, float)} if weights else {}
+
+
+def _measure_cell(run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric]) -> tuple[Measurement, ...]:
+    processes = [process for process in run.processes if process.cell == cell.slug]
+    lost = Missing(_why_nothing(processes))
+    names = {metric.name for metric in panel}
+    metrics = (*panel, *(helper for helper in HELPERS if helper.name.partition("_")[0] in names))
+    measured = {"duration": _duration(cell, processes, lost)}
+    for metric in metrics:
+        if metric.name in STATISTICS:
+            measured[metric.name] = _speed(metric, processes, measured, lost)
+        elif metric.name != "duration":
+            measured[metric.name] = _quality(metric, cell, scores, lost)
+    return (*(measured[metric.name] for metric in metrics), *_stages(processes))
+
+
+def _why_nothing(processes: Sequence[ProcessRecord]) -> str:
+    failure = next((process.failure for process in processes if process.failure), None)
+    return f"no measured iteration: {failure.kind}: {failure.reason}" if failure else "no measured iteration"
+
+
+def _measured(process: ProcessRecord) -> list[Sample]:
+    return [sample for sample in process.samples if sample.phase is Phase.MEASURED]
+
+
+def _speed(
+    metric: Metric, processes: Sequence[ProcessRecord], measured: Mapping[str, Measurement], lost: Missing
+) -> Measurement:
+    samples = [sample for process in processes for sample in _measured(process)]
+    values = tuple(value for process in processes for value in _values_of(metric.name, process))
+    if not samples or not values:
+        return _record(metric, values, lost if not samples else Missing(WHY_NOT.get(metric.name, "not recorded")))
+    summary = _summary(metric.name, samples, values)
+    raw = _record(metric, values, summary)
+    if isinstance(summary, Missing):
+        return raw
+    found = stats.interval(by_process(raw, measured), STATISTICS[metric.name])
+    return _record(metric, values, summary, found.low, found.high)
+
+
+WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA device"}
+
+
+def _summary(name: str, samples: Sequence[Sample], values: Sequence[UtteranceValue]) -> Value:
+    """Summarise a speed metric; those with one value per process by their median."""
+    wall_s, audio_s = [sample.wall_s for sample in samples], [sample.audio_s for sample in samples]
+    if name in PERCENTILES:
+        return speed.latency_percentile(wall_s, PERCENTILES[name])
+    rates = {"rtf": speed.rtf, "rtf_median": speed.rtf_median, "rtfx": speed.rtfx}
+    if name in rates:
+        return rates[name](wall_s, audio_s)
+    return float(stats.percentile([each.value for each in values if isinstance(each.value, float)], 50.0))
+
+
+def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
+    """Give the values that one process adds to a speed metric."""
+    if name not in PER_PROCESS:
+        return [UtteranceValue(id=s.request, value=_per_iteration(name, s), repeat=process.repeat) for s in _measured(process)]
+    cold = process.cold
+    whole = {
+        "cold_start": None if cold is None else cold.import_s + cold.load_s + cold.first_synthesis_s,
+        "peak_rss": process.peak_rss_bytes,
+        "peak_cuda_bytes": process.peak_cuda_bytes,
+    }[name]
+    return [] if not whole else [UtteranceValue(id=PROCESS, value=float(whole), repeat=process.repeat)]
+
+
+def _per_iteration(name: str, sample: Sample) -> Value:
+    if name in PERCENTILES:
+        return sample.wall_s
+    over, under = (sample.audio_s, sample.wall_s) if name == "rtfx" else (sample.wall_s, sample.audio_s)
+    return over / under if under > 0.0 else Missing("the iteration made no audio")
+
+
+def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:
+    """Give the median seconds of every stage, one value per process."""
+    names = dict.fromkeys(name for process in processes for sample in _measured(process) for name in sample.stages_s)
+    return [_stage(name, processes) for name in names]
+
+
+def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
+    seconds = {process.repeat: [s.stages_s[name] for s in _measured(process) if name in s.stages_s] for process in processes}
+    medians = {repeat: float(stats.percentile(several, 50.0)) for repeat, several in seconds.items() if several}
+    values = tuple(UtteranceValue(id=PROCESS, value=value, repeat=repeat) for repeat, value in medians.items())
+    metric = Metric(name=f"{STAGE}{name}", unit="s", better="lower", version="1")
+    return _record(metric, values, float(stats.percentile(list(medians.values()), 50.0)))
+
+
+def _duration(cell: Cell, processes: Sequence[ProcessRecord], lost: Missing) -> Measurement:
+    """Give the audio seconds of each request, as its first measured iteration made them; the summary is their mean."""
+    first: dict[str, float] = {}
+    for process in processes:
+        for sample in _measured(process):
+            first.setdefault(sample.request, sample.audio_s)
+    values = tuple(UtteranceValue(id=r.id, value=first.get(r.id, lost)) for r in cell.workload.requests)
+    metric = Metric(name="duration", unit="s", better="neither", version=full_version("duration"))
+    return _summarise(metric, values, None)
+
+
+def _quality(metric: Metric, cell: Cell, scores: Scores, lost: Missing) -> Measurement:
+    def score(request: str) -> Value:
+        return scores.get((cell.slug, request), {}).get(metric.name, lost if (cell.slug, request) not in scores else NOT_SCORED)
+
+    values = tuple(UtteranceValue(id=request.id, value=score(request.id)) for request in cell.workload.requests)
+    if metric.name not in WEIGHTS:
+        return _summarise(metric, values, None)
+    words = {r.id: scores.get((cell.slug, r.id), {}).get(WEIGHTS[metric.name], NOT_SCORED) for r in cell.workload.requests}
+    return _summarise(metric, values, words)
+
+
+NOT_SCORED = Missing("not scored")
+
+
+def _summarise(metric: Metric, values: tuple[UtteranceValue, ...], words: Mapping[str, Value] | None) -> Measurement:
+    """Summarise one value per utterance: the mean, or the corpus rate. One gap leaves none, since it would flatter the mean."""
+    numbers = [each.value for each in values if isinstance(each.value, float)]
+    gaps = [each.value for each in values if isinstance(each.value, Missing)]
+    weights = None if words is None else [weight for weight in words.values() if isinstance(weight, float)]
+    if gaps or not numbers or (weights is not None and (len(weights) < len(numbers) or sum(weights) <= 0.0)):
+        reason = gaps[0].reason if gaps else "no words to count"
+        return _record(metric, values, Missing(_partly(len(gaps), len(values), reason)))
+    if weights is None:
+        found = stats.paired_bootstrap(numbers)
+    else:
+        found = stats.paired_rate_difference([0.0] * len(numbers), numbers, weights)
+    return _record(metric, values, found.point, found.low, found.high)
+
+
+def _partly(gaps: int, count: int, reason: str) -> str:
+    return reason if gaps in (0, count) else f"{gaps} of {count} utterances have no value: {reason}"
+
+
+def _record(
+    metric: Metric, values: tuple[UtteranceValue, ...], summary: Value, low: float | None = None, high: float | None = None
+) -> Measurement:
+    return Measurement(
+        metric=metric.name,
+        unit=metric.unit,
+        better=metric.better,
+        version=metric.version,
+        values=values,
+        summary=summary,
+        low=low,
+        high=high,
+    )

@@ -1,0 +1,147 @@
+"""
+The record of one metric for one cell, and how it is written down.
+
+A value is a number or a reason why there is none; never NaN, never infinity, never an absence. Knows JSON; does not know
+how a number is computed, nor what would be a good one.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from harness.errors import HarnessError
+
+Better = Literal["lower", "higher", "neither"]
+
+# Infinite ratios (identical audio) cannot be written in JSON and would swallow every mean, so ratios are capped here and
+# shown as "exact". 16-bit rounding alone costs about 90 dB, so nothing that went through a wav file gets here by chance.
+SNR_CEILING_DB = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no value, and why."""
+
+    reason: str
+
+
+Value = float | Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a number means: its name, base unit, the direction that is better, and the version of its computation."""
+
+    name: str
+    unit: str
+    better: Better
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceValue:
+    """One metric of one utterance (`id` as the workload names it); `repeat` counts the fresh processes of a cell."""
+
+    id: str
+    value: Value
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """
+    One metric of one cell: every utterance's value, their summary, and its 95 % interval where one was computed.
+
+    `metric`, `unit`, `better`, `version` are copied from the Metric, so that the record explains itself years later.
+    """
+
+    metric: str
+    unit: str
+    better: Better
+    version: str
+    values: tuple[UtteranceValue, ...]
+    summary: Value
+    low: float | None = None
+    high: float | None = None
+
+
+def is_exact(unit: str, value: Value) -> bool:
+    """Whether a ratio in dB stands at the ceiling: the two signals are identical, present it as "exact"."""
+    return unit == "dB" and isinstance(value, float) and value >= SNR_CEILING_DB
+
+
+def value_to_json(value: Value) -> float | dict[str, str]:
+    """A finite number as itself, Missing as {"missing": reason}. Raises HarnessError for NaN and infinity."""
+    if isinstance(value, Missing):
+        return {"missing": value.reason}
+    return _finite(value, "a value")
+
+
+def value_from_json(data: object) -> Value:
+    """The inverse of `value_to_json`. Raises HarnessError for anything else."""
+    if isinstance(data, Mapping) and set(data) == {"missing"} and isinstance(data["missing"], str):
+        return Missing(data["missing"])
+    return _finite(data, "a value")
+
+
+def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
+    """Plain dicts, lists, strings and finite numbers, ready for JSON. Raises HarnessError for NaN and infinity."""
+    return {
+        "metric": measurement.metric,
+        "unit": measurement.unit,
+        "better": measurement.better,
+        "version": measurement.version,
+        "values": [{"id": each.id, "value": value_to_json(each.value), "repeat": each.repeat} for each in measurement.values],
+        "summary": value_to_json(measurement.summary),
+        "low": None if measurement.low is None else _finite(measurement.low, "low"),
+        "high": None if measurement.high is None else _finite(measurement.high, "high"),
+    }
+
+
+def measurement_from_dict(data: object) -> Measurement:
+    """The inverse of `measurement_to_dict`. Raises HarnessError for missing or unknown keys and for wrong types."""
+    fields = _fields(data, "a measurement", Measurement.__dataclass_fields__)
+    better, values = fields["better"], fields["values"]
+    if better not in get_args(Better):
+        raise HarnessError(f"a measurement has better={better!r}; known are {', '.join(get_args(Better))}")
+    if not isinstance(values, list):
+        raise HarnessError(f"a measurement's values must be a list, not {type(values).__name__}; measure again")
+    return Measurement(
+        metric=_text(fields["metric"], "metric"),
+        unit=_text(fields["unit"], "unit"),
+        better=better,
+        version=_text(fields["version"], "version"),
+        values=tuple(_utterance_from_dict(each) for each in values),
+        summary=value_from_json(fields["summary"]),
+        low=None if fields["low"] is None else _finite(fields["low"], "low"),
+        high=None if fields["high"] is None else _finite(fields["high"], "high"),
+    )
+
+
+def _utterance_from_dict(data: object) -> UtteranceValue:
+    fields = _fields(data, "an utterance's value", UtteranceValue.__dataclass_fields__)
+    return UtteranceValue(id=_text(fields["id"], "id"), value=value_from_json(fields["value"]), repeat=int(fields["repeat"]))
+
+
+def _fields(data: object, what: str, names: Mapping[str, object]) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise HarnessError(f"{what} must be an object, not {type(data).__name__}; measure again")
+    if set(data) != set(names):
+        wrong = sorted(set(map(str, data)) ^ set(names))
+        raise HarnessError(f"{what} has missing or unknown keys: {', '.join(wrong)}; expected {', '.join(names)}")
+    return data
+
+
+def _finite(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise HarnessError(
+            f"{what} must be a finite number or a reason, not {value!r}; a failed measurement is Missing(reason)"
+        )
+    return float(value)
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise HarnessError(f"{what} must be text, not {value!r}; measure again")
+    return value

@@ -1,0 +1,194 @@
+"""
+The stages in their order: measure a suite, score its audio, judge it, accept it, show it. Command line and pytest both call
+these, so that there is one main job and not two.
+
+Knows which folder is handed to whom; what happens inside a stage is the stage's own business.
+"""
+
+import hashlib
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness import store
+from harness.baseline import Change, accept, golden_dir, load_baseline, machine_id
+from harness.cell import Cell
+from harness.clips import clip_loader
+from harness.errors import HarnessError
+from harness.measure import is_helper, measure
+from harness.metrics.panel import PANEL
+from harness.policy import DEFAULT as DEFAULT_POLICY
+from harness.policy import Policy, load_policy, read_policy
+from harness.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.profiles import get_profile
+from harness.progress import Progress
+from harness.report.contents import GOLDEN, Contents
+from harness.report.html import page
+from harness.sample import Run
+from harness.schedule import TIMEOUT_S, Outcome, run_suite
+from harness.scoring import score_run
+from harness.suite import FOLDER, Expansion, load_suite
+from harness.verdict import judge
+
+RUNS = Path("runs")
+BASELINES = Path("baselines")
+REPORTS = Path("reports")
+SCORED = "scored.json"
+"""In the run folder: which golden audio `measurements.json` was scored against."""
+
+ScoreProgress = Callable[[int, int], None]
+"""Called with (scores done, scores to compute)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to measure and how, as a person asked for it. None leaves a number to the suite, or the folder to us."""
+
+    suite: str
+    profile: str = DEFAULT_PROFILE
+    out: Path | None = None
+    repeats: int | None = None
+    iterations: int | None = None
+    only: tuple[str, ...] = ()
+    """Patterns of slugs; the reference cell is always measured too. Empty means all cells."""
+    resume: bool = False
+    timeout_s: float = TIMEOUT_S
+
+
+def measure_suite(plan: Plan, progress: Progress | None = None, verb: str = "run") -> Outcome:
+    """Measure into a run folder. Raises HarnessError for anything that cannot be meant, before any work."""
+    suite = load_suite(plan.suite)
+    return run_suite(
+        suite,
+        chosen(suite.expand(), plan.only),
+        get_profile(plan.profile),
+        _folder(plan),
+        repeats=plan.repeats,
+        iterations=plan.iterations,
+        timeout_s=plan.timeout_s,
+        resume=plan.resume,
+        progress=progress,
+        command=command(plan, verb),
+    )
+
+
+def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
+    """Compute and keep the measurements of a run, unless they stand there already, against the same golden audio."""
+    run = store.load_run(folder)
+    golden = golden_dir(baselines, run.suite)
+    now = {"golden": _digest(golden)}
+    if _is_scored(folder, run, now):
+        return
+    scores = score_run(run, golden, progress=progress)
+    store.save_measurements(folder, measure(run, scores.values, versions=scores.versions))
+    store.write_json(folder / SCORED, now)
+
+
+def judge_run(
+    folder: Path, baselines: Path = BASELINES, policy: Path | None = None, progress: ScoreProgress | None = None
+) -> Contents:
+    """Hold a run against its baseline, scoring it first where needed."""
+    run = store.load_run(folder)
+    limits = _policy(baselines, policy)
+    baseline = load_baseline(baselines, run.suite, machine_id(run))
+    score(folder, baselines, progress)
+    measurements = store.load_measurements(folder)
+    judgement = judge(run, measurements, baseline, limits, _expected(run))
+    return Contents(run=run, measurements=measurements, judgement=judgement)
+
+
+def accept_run(
+    folder: Path, why: str, baselines: Path = BASELINES, *, partial: bool = False, progress: ScoreProgress | None = None
+) -> tuple[Change, ...]:
+    """Make a run the baseline; gives what changed."""
+    score(folder, baselines, progress)
+    return accept(store.load_run(folder), store.load_measurements(folder), why, baselines, partial=partial)
+
+
+def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> Path:
+    """Write the HTML page, whole or not at all. Raises HarnessError if it cannot be written."""
+    load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
+    text = page(contents, load)
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror}; choose another --out") from error
+    return path
+
+
+def chosen(expansion: Expansion, only: Sequence[str]) -> tuple[Cell, ...]:
+    """Give the cells whose slug matches a pattern, and the reference. Raises HarnessError if a pattern matches none."""
+    slugs = [cell.slug for cell in expansion.cells]
+    for pattern in only:
+        if not any(fnmatchcase(slug, pattern) for slug in slugs):
+            raise HarnessError(f"--only {pattern!r} matches no cell; the cells are {', '.join(slugs)}")
+    wanted = {slug for slug in slugs if not only or any(fnmatchcase(slug, pattern) for pattern in only)}
+    return tuple(cell for cell in expansion.cells if cell.slug in wanted | {expansion.reference})
+
+
+def command(plan: Plan, verb: str, folder: Path | None = None) -> str:
+    """Give the command line of a plan; with a folder, the one that continues the run there."""
+    words = ["voxgate", verb, plan.suite, "--profile", plan.profile]
+    for option, number in (("--repeats", plan.repeats), ("--iterations", plan.iterations)):
+        words += [] if number is None else [option, str(number)]
+    for pattern in plan.only:
+        words += ["--only", pattern]
+    words += [] if plan.timeout_s == TIMEOUT_S else ["--timeout", f"{plan.timeout_s:g}"]
+    return shlex.join([*words, *([] if folder is None else ["--resume", "--out", str(folder)])])
+
+
+def latest(folder: Path | None) -> Path:
+    """Give the folder, or where none is named the youngest run. Raises HarnessError if there is none."""
+    return folder if folder is not None else store.latest_run_folder(RUNS)
+
+
+def shown_metrics() -> tuple[str, ...]:
+    """Name the metrics that a policy may limit."""
+    return tuple(metric.name for metric in PANEL if not is_helper(metric.name))
+
+
+def _folder(plan: Plan) -> Path:
+    if plan.out is not None:
+        return plan.out
+    return store.latest_run_folder(RUNS) if plan.resume else store.next_run_folder(RUNS)
+
+
+def _policy(baselines: Path, file: Path | None) -> Policy:
+    if file is None:
+        return load_policy(baselines, shown_metrics())
+    return {**read_policy(DEFAULT_POLICY, shown_metrics()), **read_policy(file, shown_metrics())}
+
+
+def _expected(run: Run) -> tuple[Cell, ...] | None:
+    """Give the cells of the suite as it stands now; None where the suite is not at hand, as on a machine that only judges."""
+    if not (Path(FOLDER) / f"{run.suite}.py").is_file():
+        return None
+    return load_suite(run.suite).expand().cells
+
+
+def _is_scored(folder: Path, run: Run, now: dict[str, str]) -> bool:
+    """Say whether the measurements need no scoring: they hold for this golden audio, or there is no audio to score again."""
+    if not (folder / "measurements.json").exists():
+        return False
+    if not (folder / SCORED).exists():
+        return True
+    if store.read_json(folder / SCORED, f"{folder / SCORED} vanished") == now:
+        return True
+    files = [Path(run.folder) / s.audio_file for p in run.processes for s in p.samples if s.audio_file is not None]
+    return not any(file.exists() for file in files)
+
+
+def _digest(golden: Path) -> str:
+    """Identify the golden audio by its bytes; `none` where there is none."""
+    files = sorted(golden.glob("*.flac"))
+    if not files:
+        return "none"
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()[:16]

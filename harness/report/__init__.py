@@ -1,0 +1,10 @@
+"""
+The report: what was judged, drawn for a terminal, for Markdown and as one HTML page.
+
+    contents.py   the record that all of them draw from
+    numbers.py    a number as people read it: unit, digits, interval
+    table.py      the rows of the main table, as text
+    terminal.py, markdown.py, html.py (with charts.py and templates/)
+
+Nothing here opens a run folder, computes a number or decides anything.
+"""

@@ -1,0 +1,91 @@
+"""
+Pictures for the page, drawn by matplotlib as SVG bytes. They show numbers that others computed.
+
+Uses Figure objects and no pyplot, so nothing global changes. Text stays text, and the same input gives the same bytes.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from harness.judgement import Verdict
+from harness.report.numbers import shown_unit
+from harness.tradeoff import Point, Tradeoff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theme:
+    """Colours of a picture: text, faint lines, and one colour for each kind of verdict (as the page has them)."""
+
+    ink: str
+    faint: str
+    good: str
+    open: str
+    bad: str
+
+
+LIGHT = Theme(ink="#1c2430", faint="#c9d1db", good="#1a7f4b", open="#9a6200", bad="#c02b2b")
+DARK = Theme(ink="#e4e9f0", faint="#3d4756", good="#4cc38a", open="#e5a53b", bad="#ff7b72")
+
+TITLES: Mapping[str, str] = MappingProxyType(
+    {"pesq": "PESQ against the reference", "wer": "word error rate", "snr": "SNR against the reference", "stoi": "STOI"}
+)
+MARKERS: Mapping[str, str] = MappingProxyType({"good": "o", "open": "D", "bad": "X"})
+"""Shape tells what colour tells: nobody needs to see red and green."""
+
+
+def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
+    """Draw speed against quality, the best trade-offs joined by a line, as an SVG file."""
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "voxgate", "font.family": "sans-serif", "font.size": 11}):
+        figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes: Any = figure.add_subplot()
+        scale = 100.0 if shown_unit(data.metric, data.unit) == "%" else 1.0
+        front = [point for point in data.points if point.on_front]
+        axes.plot([p.rtf for p in front], [p.quality * scale for p in front], color=theme.ink, lw=1.2, ls="--", zorder=1)
+        for point in data.points:
+            _point(axes, point, theme, scale)
+        _dress(axes, data, theme)
+        return _svg(figure)
+
+
+def kind(verdict: Verdict) -> str:
+    """Sort verdicts into `good`, `open` and `bad`, as colours and shapes show them."""
+    if verdict in (Verdict.PASS, Verdict.IMPROVED):
+        return "good"
+    return "bad" if verdict in (Verdict.REGRESSED, Verdict.FAILED) else "open"
+
+
+def _point(axes: Any, point: Point, theme: Theme, scale: float) -> None:
+    sort = kind(point.verdict)
+    axes.scatter([point.rtf], [point.quality * scale], s=55, marker=MARKERS[sort], color=getattr(theme, sort), zorder=2)
+    label = point.label.replace("$", r"\$")
+    spot = (point.rtf, point.quality * scale)
+    axes.annotate(label, spot, xytext=(7, 5), textcoords="offset points", color=theme.ink, fontsize=9)
+
+
+def _dress(axes: Any, data: Tradeoff, theme: Theme) -> None:
+    """Name the axes with their good direction, and colour what matplotlib draws by itself."""
+    unit = shown_unit(data.metric, data.unit)
+    better = {"lower": "lower is better", "higher": "higher is better", "neither": ""}[data.better]
+    title = TITLES.get(data.metric, data.metric)
+    axes.set_xlabel("real-time factor (rtf), lower is faster", color=theme.ink)
+    axes.set_ylabel(f"{title}{f' ({unit})' if unit else ''}, {better}", color=theme.ink)
+    axes.margins(x=0.18, y=0.15)
+    axes.grid(color=theme.faint, lw=0.6)
+    axes.tick_params(colors=theme.ink)
+    axes.set_facecolor("none")
+    for spine in axes.spines.values():
+        spine.set_color(theme.faint)
+
+
+def _svg(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return out.getvalue()

@@ -1,0 +1,63 @@
+"""
+The report as GitHub-flavoured Markdown, for pull requests and READMEs: the same table, reasons below it.
+
+Everything that comes from outside is escaped: a workload or an error message must not become a link, a mention or HTML.
+"""
+
+import re
+
+from harness.judgement import Verdict
+from harness.report.contents import Contents
+from harness.report.table import COLUMNS, Row, accept_command, accept_hint, heading, rows
+
+
+def markdown(contents: Contents) -> str:
+    """Write the whole report, ending in a newline."""
+    table = rows(contents)
+    judgement = contents.judgement
+    parts = [
+        f"**{escaped(judgement.line)}**",
+        " · ".join(escaped(part) for part in heading(contents)),
+        _table(table),
+        "\n".join(_remark(row) for row in table if row.reasons),
+        _hint(contents),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Make text stand for itself in a Markdown line or table cell."""
+    harmless = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    harmless = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", harmless)
+    return harmless.replace("@", "&#64;").replace("://", ":&#8203;//").replace("www.", "www&#8203;.")
+
+
+def _table(table: tuple[Row, ...]) -> str:
+    head = ["cell", *(column.title for column in COLUMNS), "verdict"]
+    align = ["---", *("---:" for _ in COLUMNS), "---"]
+    lines = [_line(head), _line(align), *(_line(_texts(row)) for row in table)]
+    return "\n".join(lines)
+
+
+def _texts(row: Row) -> list[str]:
+    values = [_value(text, row.missing.get(column.title)) for text, column in zip(row.full, COLUMNS, strict=True)]
+    word = row.verdict.value.replace("_", " ")
+    return [escaped(row.label), *values, word if row.verdict is Verdict.PASS else f"**{word}**"]
+
+
+def _value(text: str, why: str | None) -> str:
+    return escaped(text if why is None else f"missing: {why}")
+
+
+def _line(texts: list[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _remark(row: Row) -> str:
+    return f"- **{escaped(row.label)}**: {escaped('; '.join(row.reasons))}"
+
+
+def _hint(contents: Contents) -> str:
+    if not accept_hint(contents):
+        return ""
+    return f"No speed baseline on this machine yet; if this run is good: `{accept_command(contents.run.folder)}`"

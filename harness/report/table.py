@@ -1,0 +1,148 @@
+"""
+The main table as text: one row per cell, in the order of the judgement, ready to be laid out by any format.
+
+Knows which metrics the table shows; knows no format.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.fitness import fitness
+from harness.judgement import CellVerdict, Verdict
+from harness.measure import by_name
+from harness.measurement import Measurement, Missing
+from harness.report.contents import Contents, differences
+from harness.report.numbers import MISSING, shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One metric of the table; `rank` orders what a narrow place leaves out, the highest first."""
+
+    metric: str
+    title: str
+    interval: bool
+    rank: int
+
+
+COLUMNS = (
+    Column(metric="latency_p50", title="p50 ms", interval=True, rank=0),
+    Column(metric="latency_p95", title="p95 ms", interval=True, rank=5),
+    Column(metric="rtf", title="rtf", interval=False, rank=1),
+    Column(metric="rtfx", title="rtfx", interval=False, rank=7),
+    Column(metric="snr", title="snr dB", interval=False, rank=4),
+    Column(metric="pesq", title="pesq", interval=False, rank=3),
+    Column(metric="stoi", title="stoi", interval=False, rank=6),
+    Column(metric="wer", title="wer %", interval=False, rank=2),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One cell: one text per column, with its interval in `full` and without in `short`."""
+
+    cell: str
+    label: str
+    full: tuple[str, ...]
+    short: tuple[str, ...]
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    """Lines for people; empty for a cell that passed with nothing to remark."""
+    missing: Mapping[str, str]
+    """Column's title -> why there is no value."""
+
+
+def rows(contents: Contents) -> tuple[Row, ...]:
+    """Give one row per judged cell."""
+    return tuple(_row(contents, cell) for cell in contents.judgement.cells)
+
+
+def heading(contents: Contents) -> tuple[str, ...]:
+    """Give what stands above the table: suite, profile, machine and how quiet it was, head, baseline."""
+    judgement = contents.judgement
+    state = fitness(contents.run.environment)
+    parts = (
+        judgement.suite,
+        judgement.profile,
+        f"machine {judgement.machine} ({state.word})",
+        f"head {judgement.head}",
+        f"baseline {judgement.baseline}",
+    )
+    return tuple(plain(part) for part in parts)
+
+
+def accept_hint(contents: Contents) -> str:
+    """Give the sentence and command for a run that has no speed baseline on its machine; empty otherwise."""
+    without = any(
+        each.verdict is Verdict.NO_BASELINE and each.metric.startswith(("latency", "rtf"))
+        for cell in contents.judgement.cells
+        for each in cell.metrics
+    )
+    if not without:
+        return ""
+    return f"no speed baseline on this machine yet; if this run is good: {accept_command(contents.run.folder)}"
+
+
+def accept_command(folder: str) -> str:
+    """Give the command that makes a run the baseline."""
+    return f'voxgate accept {folder} --why "..."'
+
+
+def plain(text: str) -> str:
+    """Make one printable line of any text: control characters would move a terminal's cursor."""
+    return re.sub(r"[^\S ]+", " ", "".join(char if char.isprintable() or char.isspace() else "?" for char in text)).strip()
+
+
+def _row(contents: Contents, cell: CellVerdict) -> Row:
+    named = by_name(contents.measurements.get(cell.cell, ()))
+    reference = " (reference)" if cell.cell == contents.run.reference else ""
+    missing = {column.title: plain(_why_missing(named, column.metric)) for column in COLUMNS}
+    return Row(
+        cell=cell.cell,
+        label=plain(cell.label) + reference,
+        full=tuple(_text(named, column.metric, interval=column.interval) for column in COLUMNS),
+        short=tuple(_text(named, column.metric, interval=False) for column in COLUMNS),
+        verdict=cell.verdict,
+        reasons=_reasons(contents, cell),
+        missing={title: reason for title, reason in missing.items() if reason},
+    )
+
+
+def _text(named: Mapping[str, Measurement], metric: str, *, interval: bool) -> str:
+    return shown(named[metric], interval=interval) if metric in named else MISSING
+
+
+def _why_missing(named: Mapping[str, Measurement], metric: str) -> str:
+    if metric not in named:
+        return "not measured"
+    summary = named[metric].summary
+    return summary.reason if isinstance(summary, Missing) else ""
+
+
+def _reasons(contents: Contents, cell: CellVerdict) -> tuple[str, ...]:
+    """Give the verdict's reason, and what was not in effect as long as the reason does not say so already."""
+    lines = [] if cell.verdict is Verdict.PASS else [plain(cell.reason)]
+    for each in map(plain, differences(contents.run, cell.cell)):
+        if not any(_same(each, line) for line in lines):
+            lines.append(each)
+    return tuple(lines)
+
+
+def _same(difference: str, line: str) -> bool:
+    option = difference.removeprefix("asked ").partition(",")[0]
+    return option in line
+
+
+def grouped_missing(row: Row) -> tuple[str, ...]:
+    """Say why values are missing, one line per reason, unless the row's reasons say it: `wer missing: no weights`."""
+    titles: dict[str, list[str]] = {}
+    for title, reason in row.missing.items():
+        titles.setdefault(reason, []).append(title)
+    known = " ".join(row.reasons)
+    fresh = {reason: several for reason, several in titles.items() if not _told(reason, known)}
+    return tuple(f"{', '.join(several)} missing: {reason}" for reason, several in fresh.items())
+
+
+def _told(reason: str, known: str) -> bool:
+    return reason in known or reason.removeprefix("no measured iteration: ") in known

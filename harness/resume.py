@@ -1,0 +1,75 @@
+"""
+What is still to be measured in a run folder: everything in a new one, the rest in an interrupted one.
+
+Knows the folder only through `store`; starts nothing.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import store
+from harness.environment import comparable
+from harness.errors import HarnessError
+from harness.sample import Failure, Phase, ProcessRecord
+from harness.store import RunHeader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remainder:
+    """What one repeat of one cell still lacks."""
+
+    missing: tuple[tuple[str, int], ...]
+    """Measured iterations as (request, lap)."""
+    samples: int
+    """How many samples of any phase an interrupted process left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What a run folder still lacks, by (slug, repeat), and the cells (by slug) that have failed for good."""
+
+    todo: Mapping[tuple[str, int], Remainder]
+    failures: Mapping[str, Failure]
+
+
+def take_stock(folder: Path, header: RunHeader) -> Stock:
+    """Find out what is still to be measured, and set interrupted processes aside."""
+    todo: dict[tuple[str, int], Remainder] = {}
+    failures: dict[str, Failure] = {}
+    for repeat in range(header.repeats):
+        for cell in header.cells:
+            record = store.load_process(folder, cell.slug, repeat)
+            if record is not None and record.failure is not None and record.failure.kind in store.FINAL_FAILURES:
+                failures[cell.slug] = record.failure
+            elif record is None or not record.finished:
+                store.set_aside(folder, cell.slug, repeat)
+                todo[cell.slug, repeat] = _remainder(
+                    [request.id for request in cell.workload.requests], header.iterations, record
+                )
+    return Stock(todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures)
+
+
+def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
+    """Raise HarnessError, naming the differences, unless the new run would continue the old one."""
+    names = ("suite", "profile", "repeats", "iterations", "reference")
+    pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
+    reasons = [f"{name} {before} against {now}" for name, before, now in pairs if before != now]
+    if {cell.slug: cell.digest() for cell in old.cells} != {cell.slug: cell.digest() for cell in new.cells}:
+        reasons.append("other cells")
+    for part in ("machine", "toolchain"):
+        reasons.extend(comparable(_mapping(old.environment.get(part)), _mapping(new.environment.get(part))))
+    if reasons:
+        raise HarnessError(f"run {folder} cannot be resumed, it was begun otherwise ({'; '.join(reasons)}); start a new run")
+
+
+def _remainder(requests: list[str], laps: int, record: ProcessRecord | None) -> Remainder:
+    samples = record.samples if record is not None else ()
+    done = Counter(sample.request for sample in samples if sample.phase is Phase.MEASURED)
+    missing = tuple((request, lap) for lap in range(laps) for request in requests if done[request] <= lap)
+    return Remainder(missing=missing, samples=len(samples))
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}

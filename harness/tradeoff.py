@@ -1,0 +1,75 @@
+"""
+Speed against quality: which cells nobody beats at both, and the fastest cell that still passes.
+
+Pure choosing among numbers that were measured elsewhere; draws nothing and decides no verdict.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.judgement import Judgement, Verdict
+from harness.measure import by_name
+from harness.measurement import Better, Measurement
+
+PASSING = (Verdict.PASS, Verdict.IMPROVED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One cell in the plane of speed and quality."""
+
+    cell: str
+    label: str
+    rtf: float
+    quality: float
+    verdict: Verdict
+    on_front: bool
+    """No other cell is as fast and as good, and better in one of the two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tradeoff:
+    """All cells that have both numbers, the fastest first."""
+
+    metric: str
+    unit: str
+    better: Better
+    points: tuple[Point, ...]
+
+
+def tradeoff(judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], metric: str) -> Tradeoff | None:
+    """Set `metric` against rtf; None if fewer than two cells have both."""
+    found: list[tuple[str, str, Verdict, float, Measurement, float]] = []
+    for cell in judgement.cells:
+        named = by_name(measurements.get(cell.cell, ()))
+        speed, quality = named.get("rtf"), named.get(metric)
+        if speed and quality and isinstance(speed.summary, float) and isinstance(quality.summary, float):
+            found.append((cell.cell, cell.label, cell.verdict, speed.summary, quality, quality.summary))
+    if len(found) < 2:
+        return None
+    sign = -1.0 if found[0][4].better == "lower" else 1.0
+    pairs = [(rtf, sign * value) for *_, rtf, _, value in found]
+    points = [
+        Point(cell=slug, label=label, rtf=rtf, quality=value, verdict=verdict, on_front=not _beaten(rtf, sign * value, pairs))
+        for slug, label, verdict, rtf, _, value in found
+    ]
+    first = found[0][4]
+    ordered = tuple(sorted(points, key=lambda point: point.rtf))
+    return Tradeoff(metric=metric, unit=first.unit, better=first.better, points=ordered)
+
+
+def fastest_passing(judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]]) -> tuple[str, float] | None:
+    """Give label and rtf of the fastest cell that is PASS or IMPROVED; None if none is."""
+    speeds = []
+    for cell in judgement.cells:
+        rtf = by_name(measurements.get(cell.cell, ())).get("rtf")
+        if cell.verdict in PASSING and rtf is not None and isinstance(rtf.summary, float):
+            speeds.append((rtf.summary, cell.label))
+    if not speeds:
+        return None
+    best = min(speeds)
+    return best[1], best[0]
+
+
+def _beaten(rtf: float, goodness: float, others: Sequence[tuple[float, float]]) -> bool:
+    return any(speed <= rtf and good >= goodness and (speed < rtf or good > goodness) for speed, good in others)

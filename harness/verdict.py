@@ -1,0 +1,254 @@
+"""
+The only place that decides. Applies the policy to comparisons: a verdict per metric, per cell, for the run, and the exit code.
+
+REGRESSED needs size and evidence: the shift lies beyond the limit in the bad direction, and it is proven to be more than
+noise. UNRESOLVED is what lacks one of the two, and it is a verdict of its own: nothing is passed in silence. Knows no file
+and computes no statistic; `explain.py` finds the words.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from harness import explain
+from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
+from harness.cell import Cell
+from harness.compare import ABSENT, compare
+from harness.judgement import WORST_FIRST, CellVerdict, Comparison, Judgement, Limit, MetricVerdict, Verdict
+from harness.measure import PERCENTILES, Measurements, is_speed
+from harness.measurement import Missing
+from harness.policy import Policy
+from harness.sample import Phase, Run
+from harness.stats import samples_needed
+
+EVIDENCE_SHARE = 2.5
+"""A regression is proven when the one-sided 95 % bound of the shift exceeds limit / 2.5. Demanding bound > limit would find a
+true regression of the limit's size one time in twenty; demanding bound > 0 doubles the false alarms of drifting machines."""
+BLIND = 2.0
+"""A comparison that cannot exclude a regression of this many limits has not looked: UNRESOLVED, not PASS."""
+
+EXIT_CODES = {
+    Verdict.FAILED: 1,
+    Verdict.REGRESSED: 1,
+    Verdict.INCOMPARABLE: 3,
+    Verdict.NO_BASELINE: 3,
+    Verdict.UNRESOLVED: 3,
+    Verdict.IMPROVED: 0,
+    Verdict.PASS: 0,
+}
+HEARD = ("wer", "cer")
+"""Metrics that need a listener; where it is absent the run is not at fault."""
+
+
+def judge(
+    run: Run, measurements: Measurements, baseline: Baseline, policy: Policy, cells: Sequence[Cell] | None = None
+) -> Judgement:
+    """
+    Decide on a run. `cells` are those of the suite as it stands now (the run's own where it is not given).
+
+    Cells that only the baseline names are FAILED, cells that only the suite has are UNRESOLVED.
+    """
+    expected = run.cells if cells is None else cells
+    comparisons = compare(run, measurements, baseline)
+    listener = _absent_listener(comparisons)
+    judged = [_judge_cell(cell, run, measurements, comparisons, baseline, policy, listener) for cell in run.cells]
+    judged += _not_measured(run, expected) + _stale(run, expected, baseline)
+    verdict = min((cell.verdict for cell in judged), key=WORST_FIRST.index, default=Verdict.UNRESOLVED)
+    counts = Counter(cell.verdict for cell in judged)
+    return Judgement(
+        suite=run.suite,
+        profile=run.profile,
+        machine=machine_id(run),
+        head=revision(run),
+        baseline=explain.baseline_name(baseline),
+        cells=tuple(judged),
+        counts={name: counts[name] for name in WORST_FIRST if counts[name]},
+        verdict=verdict,
+        exit_code=EXIT_CODES[verdict],
+        line=explain.line(counts, verdict, run.folder),
+    )
+
+
+def decide(comparison: Comparison, limit: Limit, listener: str | None = None) -> MetricVerdict:
+    """
+    Decide on one metric of one cell; `listener` is the reason why nothing could be heard in the whole run, if so.
+
+    A metric with no value on either side is UNRESOLVED without blocking: the reviewer accepted the gap.
+    """
+    before, now = comparison.baseline, comparison.current
+    blocking = limit.blocking
+    if comparison.incomparable:
+        verdict, reason = Verdict.INCOMPARABLE, "; ".join(comparison.incomparable)
+    elif before == ABSENT:
+        verdict, reason = Verdict.NO_BASELINE, "no baseline"
+    elif isinstance(before, Missing) and isinstance(now, Missing):
+        verdict, reason, blocking = Verdict.UNRESOLVED, f"no value, as in the baseline: {now.reason}", False
+    elif isinstance(before, Missing):
+        verdict, reason = Verdict.NO_BASELINE, f"the baseline has no value ({before.reason})"
+    elif isinstance(now, Missing):
+        verdict, reason = _decide_missing(comparison.metric, now, listener)
+    else:
+        return _decide_size(comparison, limit)
+    return _verdict(comparison, verdict, f"{comparison.metric}: {reason}", blocking)
+
+
+def _decide_missing(metric: str, now: Missing, listener: str | None) -> tuple[Verdict, str]:
+    if now == NO_GOLDEN:
+        return Verdict.NO_BASELINE, "scored before the golden audio was accepted; score the run again"
+    if metric in HEARD and listener is not None:
+        return Verdict.UNRESOLVED, listener
+    return Verdict.FAILED, f"no value, though the baseline has one: {now.reason}"
+
+
+def _decide_size(comparison: Comparison, limit: Limit) -> MetricVerdict:
+    """Decide where both sides have a value: how far beyond the limit, and is it proven?"""
+    blocking, advice = _may_block(comparison, limit)
+    if comparison.shift is None:
+        reason = f"{comparison.metric}: nothing to compare{advice}"
+        return _verdict(comparison, Verdict.UNRESOLVED, reason, blocking)
+    margin = _margin(comparison, limit)
+    worse, at_least, at_most = _worse(comparison)
+    shown = f"{explain.shown(comparison, margin)}{advice}"
+    if worse > margin:
+        if _proven(comparison, limit, at_least, margin):
+            return _verdict(comparison, Verdict.REGRESSED, shown, blocking)
+        return _verdict(comparison, Verdict.UNRESOLVED, f"{shown}, not proven: {explain.why_not(comparison)}", blocking)
+    if limit.evidence == "processes" and (at_most is None or at_most > BLIND * margin):
+        reason = f"{shown}, a regression of {BLIND:g} limits is not excluded: {explain.why_not(comparison)}"
+        return _verdict(comparison, Verdict.UNRESOLVED, reason, blocking)
+    if -worse > margin and _proven(comparison, limit, None if at_most is None else -at_most, margin):
+        return _verdict(comparison, Verdict.IMPROVED, shown, blocking)
+    return _verdict(comparison, Verdict.PASS, shown, blocking)
+
+
+def _may_block(comparison: Comparison, limit: Limit) -> tuple[bool, str]:
+    """Say whether the metric counts: a percentile needs enough samples on both sides (`samples_needed`)."""
+    q = PERCENTILES.get(comparison.metric)
+    count = min(comparison.n_current, comparison.n_baseline)
+    if q is None or not limit.blocking or count >= samples_needed(q):
+        return limit.blocking, ""
+    return False, f" (advisory: {count} samples, {samples_needed(q) - count} more needed to block)"
+
+
+def _margin(comparison: Comparison, limit: Limit) -> float:
+    """Give the margin in the shift's own scale; where relative and absolute are given, the greater."""
+    assert isinstance(comparison.baseline, float), "sizes are judged only where there is a baseline value"
+    base = abs(comparison.baseline)
+    relative, absolute = limit.relative or 0.0, limit.absolute or 0.0
+    if comparison.absolute:
+        return max(relative * base, absolute)
+    return max(relative, absolute / base if base > 0.0 else math.inf)
+
+
+def _worse(comparison: Comparison) -> tuple[float, float | None, float | None]:
+    """Give shift and one-sided bounds with + as worse; for a metric with no good direction, either way is worse."""
+    shift, at_least, at_most = comparison.shift or 0.0, comparison.at_least, comparison.at_most
+    if comparison.better == "lower" or (comparison.better == "neither" and shift >= 0.0):
+        return shift, at_least, at_most
+    return -shift, None if at_most is None else -at_most, None if at_least is None else -at_least
+
+
+def _proven(comparison: Comparison, limit: Limit, at_least: float | None, margin: float) -> bool:
+    """Say whether the evidence that the policy asks for is there; `at_least` is the bound on the side of no change."""
+    if limit.evidence == "none":
+        return True
+    if limit.evidence == "utterances":
+        low, high = comparison.low, comparison.high
+        return low is not None and high is not None and (low > 0.0 or high < 0.0)
+    return at_least is not None and at_least > margin / EVIDENCE_SHARE
+
+
+def _verdict(comparison: Comparison, verdict: Verdict, reason: str, blocking: bool) -> MetricVerdict:
+    return MetricVerdict(metric=comparison.metric, verdict=verdict, reason=reason, comparison=comparison, blocking=blocking)
+
+
+def _judge_cell(
+    cell: Cell,
+    run: Run,
+    measurements: Measurements,
+    comparisons: Mapping[str, Sequence[Comparison]],
+    baseline: Baseline,
+    policy: Policy,
+    listener: str | None,
+) -> CellVerdict:
+    judged = [decide(each, policy[each.metric], listener) for each in comparisons.get(cell.slug, ()) if each.metric in policy]
+    metrics = _speed_only_counts_in_band(judged)
+    failure = failure_of(cell.slug, run)
+    if failure is not None:
+        return _cell(cell, Verdict.FAILED, failure, metrics)
+    gap = _unfinished(cell, run)
+    if gap is not None:
+        return _cell(cell, Verdict.UNRESOLVED, gap, metrics)
+    counting = [each for each in metrics if each.blocking]
+    verdict = min((each.verdict for each in counting), key=WORST_FIRST.index, default=Verdict.UNRESOLVED)
+    reason = explain.cell_reason(verdict, metrics, run.folder)
+    slower = any(each.verdict is Verdict.REGRESSED and each.metric.startswith(("latency", "rtf")) for each in counting)
+    notes = [
+        reason,
+        explain.attribution(cell.slug, measurements[cell.slug], baseline) if slower else "",
+        explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
+    ]
+    return _cell(cell, verdict, "; ".join(note for note in notes if note), metrics)
+
+
+def _cell(cell: Cell, verdict: Verdict, reason: str, metrics: Sequence[MetricVerdict]) -> CellVerdict:
+    return CellVerdict(cell=cell.slug, label=cell.label, verdict=verdict, reason=reason, metrics=tuple(metrics))
+
+
+def _speed_only_counts_in_band(metrics: Sequence[MetricVerdict]) -> list[MetricVerdict]:
+    """Void the speed verdicts of a cell whose quality is out of band: being quick at less work is not being quick."""
+    bad = (Verdict.REGRESSED, Verdict.FAILED)
+    broken = next((each for each in metrics if each.blocking and each.verdict in bad and not is_speed(each.metric)), None)
+    if broken is None:
+        return list(metrics)
+    why = f"speed does not count: {broken.metric} {broken.verdict}"
+    hollow = (Verdict.PASS, Verdict.IMPROVED)
+    return [
+        MetricVerdict(
+            metric=each.metric,
+            verdict=Verdict.INCOMPARABLE,
+            reason=f"{each.reason}; {why}",
+            comparison=each.comparison,
+            blocking=each.blocking,
+        )
+        if is_speed(each.metric) and each.verdict in hollow
+        else each
+        for each in metrics
+    ]
+
+
+def _unfinished(cell: Cell, run: Run) -> str | None:
+    """Say what is missing of a cell's processes that did not fail, or None."""
+    processes = [process for process in run.processes if process.cell == cell.slug]
+    if not any(sample.phase is Phase.MEASURED for process in processes for sample in process.samples):
+        return "nothing was measured; continue the run with --resume"
+    repeats = [str(process.repeat) for process in processes if not process.finished]
+    return f"repeat {', '.join(repeats)} did not finish; continue the run with --resume" if repeats else None
+
+
+def _absent_listener(comparisons: Mapping[str, Sequence[Comparison]]) -> str | None:
+    """Give the one reason why no cell of the run has a WER; None if any has, or if the reasons differ."""
+    values = [each.current for several in comparisons.values() for each in several if each.metric in HEARD]
+    reasons = {value.reason if isinstance(value, Missing) else None for value in values}
+    return reasons.pop() if len(reasons) == 1 else None
+
+
+def _not_measured(run: Run, expected: Sequence[Cell]) -> list[CellVerdict]:
+    there = {cell.slug for cell in run.cells}
+    reason = "the suite has this cell, the run does not; run the suite again"
+    return [_cell(cell, Verdict.UNRESOLVED, reason, ()) for cell in expected if cell.slug not in there]
+
+
+def _stale(run: Run, expected: Sequence[Cell], baseline: Baseline) -> list[CellVerdict]:
+    there = {cell.slug for cell in (*run.cells, *expected)}
+    named = {slug: file for file in baseline.files for slug in file.cells if slug not in there}
+    return [
+        CellVerdict(
+            cell=slug,
+            label=slug,
+            verdict=Verdict.FAILED,
+            reason=f"{file.path} names cell {slug}, which the suite does not have; accept a run again or remove its lines",
+            metrics=(),
+        )
+        for slug, file in sorted(named.items())
+    ]

@@ -1,0 +1,302 @@
+"""
+The child's main: one cell, one repeat, one command at a time. `python -m harness.worker REQUEST.json`
+
+The parent writes one JSON command a line to standard input; the worker carries it out, appends its records to the process's
+log, and answers one JSON line: {"done": ...} or {"failed": {"kind", "reason"}}, after which it ends. Between commands it
+waits and uses no CPU. It decides nothing and computes no statistics; it does say what was in effect, and that the same
+seed gave the same audio.
+
+    {"do": "load", "alone": true}                        import and load; `alone`: nothing else ran, a true cold start
+    {"do": "iterate", "phase": "first|warmup|measured", "request": "u001"}
+    {"do": "observe", "request": "u001"}                 what is in effect; fails if a promise is not kept
+    {"do": "pin"}                                        move to the CPU that is kept for measuring
+    {"do": "finish"}                                     peaks of memory; the worker ends
+"""
+
+import errno
+import gc
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from harness.audio_io import write_wav
+from harness.cell import Cell, Option, Request, cell_from_json
+from harness.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
+from harness.errors import HarnessError
+from harness.sample import Effect, Failure, Phase, Sample
+from harness.store import WorkerLog, effect_to_json, sample_to_json
+from harness.targets.protocol import Target
+from harness.targets.registry import make_target
+
+Record = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the parent asks of this worker."""
+
+    cell: Cell
+    repeat: int
+    folder: Path
+    """The run folder."""
+    log: Path
+    defaults: Mapping[str, Option]
+    """Of the profile."""
+    cpus: tuple[int, ...]
+    """Where to load and warm up; empty leaves it to the system."""
+    cpu: int | None
+    """Where to measure; None leaves it to the system."""
+    known: Mapping[str, str]
+    """Hash of the audio that earlier processes of this cell gave, by request."""
+    iterations_before: int
+    """How many samples an interrupted process left for this repeat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One synthesis: its audio (float32, shape [n]) and its seconds."""
+
+    audio: np.ndarray
+    wall_s: float
+    first_audio_s: float
+    stages_s: Mapping[str, float]
+
+
+class NotInEffectError(Exception):
+    """A promise is not kept."""
+
+
+class Worker:
+    """Carries out commands for one job."""
+
+    def __init__(self, job: Job, log: WorkerLog, age_s: float) -> None:
+        self._job = job
+        self._log = log
+        self._age_s = age_s
+        self._iteration = job.iterations_before
+        self._requests: Mapping[str, Request] = {request.id: request for request in job.cell.workload.requests}
+        self._heard = dict(job.known)
+        self._target: Target | None = None
+        self._clock: Clock = WallClock()
+        self._commands: Mapping[str, Callable[[Mapping[str, Any]], Record]] = {
+            "load": self._load,
+            "iterate": self._iterate,
+            "observe": self._observe,
+            "pin": self._pin,
+            "finish": self._finish,
+        }
+
+    def obey(self, command: Mapping[str, Any]) -> Record:
+        """Carry out one command; what goes wrong is recorded and answered, never raised."""
+        try:
+            answer = self._commands[command["do"]](command)
+        except Exception as error:
+            failure = failure_of(error)
+            traceback.print_exception(error)  # to the process's .stderr file
+            if failure.kind != "disk":  # then there is no room for a record either
+                self._log.append({"kind": "failure", "failure": {"kind": failure.kind, "reason": failure.reason}})
+            return {"failed": {"kind": failure.kind, "reason": failure.reason}}
+        return {"done": command["do"], **answer}
+
+    def _load(self, command: Mapping[str, Any]) -> Record:
+        start_s = self._clock.seconds()
+        target = make_target(self._job.cell.target)
+        for module in getattr(target, "imports", ()):
+            importlib.import_module(module)
+        import_s = self._age_s + self._clock.seconds() - start_s
+        own: Clock | None = getattr(target, "clock", None)  # a scripted target says how long it takes
+        if own is not None:
+            self._clock, import_s = own, own.process_age_s()
+        start_s = self._clock.seconds()
+        target.load(self._job.cell, self._job.defaults)
+        load_s = self._clock.seconds() - start_s
+        self._target = target
+        times = {"import_s": import_s, "load_s": load_s, "alone": bool(command["alone"])}
+        self._log.append({"kind": "loaded", **times, "effective": dict(target.effective())})
+        return {}
+
+    def _iterate(self, command: Mapping[str, Any]) -> Record:
+        target, request = self._loaded(), self._requests[command["request"]]
+        with no_garbage_collection():
+            timing = time_synthesis(target, request, self._clock)
+        settled = target.settled()
+        phase = Phase(command["phase"])
+        if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
+            phase = Phase.COMPILE
+        self._record(phase, request, timing)
+        return {"wall_s": timing.wall_s, "settled": settled}
+
+    def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
+        digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
+        before = self._heard.get(request.id)
+        kept = self._keep(request, timing.audio) if phase is Phase.MEASURED and before is None else None
+        sample = Sample(
+            cell=self._job.cell.slug,
+            repeat=self._job.repeat,
+            iteration=self._iteration,
+            phase=phase,
+            request=request.id,
+            wall_s=timing.wall_s,
+            audio_s=len(timing.audio) / self._loaded().sample_rate_hz,
+            first_audio_s=timing.first_audio_s,
+            stages_s=timing.stages_s,
+            audio_sha256=digest,
+            audio_file=kept,
+        )
+        self._log.append({"kind": "sample", "sample": sample_to_json(sample)})
+        self._iteration += 1
+        if phase is Phase.MEASURED and self._heard.setdefault(request.id, digest) != digest:
+            self._promise((self._changed_audio(request),))
+
+    def _keep(self, request: Request, audio: np.ndarray) -> str:
+        """Write the audio; give its path inside the run folder. Whole or not at all."""
+        name = f"audio/{self._job.cell.slug}/{request.id}.wav"
+        path = self._job.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}")
+        try:
+            write_wav(draft, audio, self._loaded().sample_rate_hz)
+            draft.replace(path)
+        except HarnessError as error:  # libsndfile does not say why; a full disk is the one cause that can pass
+            if shutil.disk_usage(path.parent).free < 2 * audio.nbytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
+        return name
+
+    def _changed_audio(self, request: Request) -> Effect:
+        asked = self._loaded().effective().get("seed", "the default")
+        return Effect(
+            option="seed",
+            asked=asked,
+            observed="other audio",
+            holds=False,
+            why=f"the same seed gave different audio for request {request.id}",
+        )
+
+    def _observe(self, command: Mapping[str, Any]) -> Record:
+        self._promise(self._loaded().observe(self._requests[command["request"]]))
+        return {}
+
+    def _promise(self, effects: tuple[Effect, ...]) -> None:
+        """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
+        self._log.append({"kind": "effects", "effects": [effect_to_json(effect) for effect in effects]})
+        broken = [f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}" for e in effects if not e.holds]
+        if broken:
+            raise NotInEffectError("; ".join(broken))
+
+    def _pin(self, _command: Mapping[str, Any]) -> Record:
+        """Move every thread, also those that libraries started, to the CPU for measuring."""
+        if self._job.cpu is not None:
+            for thread in Path("/proc/self/task").iterdir():
+                with suppress(ProcessLookupError):  # it may have ended meanwhile
+                    os.sched_setaffinity(int(thread.name), {self._job.cpu})
+        return {}
+
+    def _finish(self, _command: Mapping[str, Any]) -> Record:
+        peaks = {"peak_rss_bytes": peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}
+        self._log.append({"kind": "finished", **peaks})
+        return {}
+
+    def _loaded(self) -> Target:
+        assert self._target is not None, "the parent must send load first"
+        return self._target
+
+
+def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
+    """Time one synthesis from the request to its last frame. Raises ValueError if it gives no audio or NaN."""
+    watch = StageWatch(clock)
+    chunks: list[np.ndarray] = []
+    first_audio_s = 0.0
+    start_s = clock.seconds()
+    for chunk in target.synthesize(request, watch):
+        if not chunks:
+            first_audio_s = clock.seconds() - start_s
+        chunks.append(chunk)
+    wall_s = clock.seconds() - start_s
+    audio = np.concatenate([np.empty(0, np.float32), *chunks]).astype(np.float32, copy=False)
+    if not audio.size:
+        raise ValueError(f"request {request.id} gave no audio")
+    if not np.isfinite(audio).all():
+        raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
+    return Timing(audio=audio, wall_s=wall_s, first_audio_s=first_audio_s, stages_s=watch.stages_s)
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect before, not during: a collection that falls into one iteration is no property of it (as `timeit` does)."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def failure_of(error: Exception) -> Failure:
+    """Say in one line what went wrong and, for a bug, where."""
+    if isinstance(error, NotInEffectError):
+        return Failure(kind="not in effect", reason=str(error))
+    if isinstance(error, HarnessError):
+        return Failure(kind="refused", reason=str(error))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure(kind="disk", reason=f"{os.strerror(error.errno)}{f': {error.filename}' if error.filename else ''}")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = "/".join(Path(frame.filename).parts[-2:])
+    said = (str(error).strip().splitlines() or ["no message"])[0]
+    return Failure(kind="error", reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})")
+
+
+def read_job(path: Path) -> Job:
+    """Read the request file that the parent wrote."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return Job(
+        cell=cell_from_json(data["cell"]),
+        repeat=data["repeat"],
+        folder=Path(data["folder"]),
+        log=Path(data["log"]),
+        defaults=data["defaults"],
+        cpus=tuple(data["cpus"]),
+        cpu=data["cpu"],
+        known=data["known"],
+        iterations_before=data["iterations_before"],
+    )
+
+
+def claim_stdout() -> TextIO:
+    """Keep standard output for answers alone; whatever libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def main(arguments: list[str]) -> int:
+    """Serve commands until `finish`, a failure, or the parent's end."""
+    age_s = WallClock().process_age_s()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    answers = claim_stdout()
+    job = read_job(Path(arguments[0]))
+    if job.cpus:
+        os.sched_setaffinity(0, job.cpus)  # the parent keeps off the CPU for measuring, and we began with its rights
+    worker = Worker(job, WorkerLog(job.log), age_s)
+    for line in sys.stdin:
+        answer = worker.obey(json.loads(line))
+        print(json.dumps(answer), file=answers, flush=True)
+        if "failed" in answer or answer["done"] == "finish":
+            break
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,166 @@
+"""The baseline on disk: what accept writes, what it refuses, and what loading says of a broken file."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.audio_io import read_audio
+from harness.baseline import accept, change_line, load_baseline
+from harness.baseline_file import parse, render
+from harness.errors import HarnessError
+from harness.measure import by_name, measure
+from harness.measurement import Missing
+from harness.sample import Effect, Failure
+from tests.harness.judging import REQUESTS, accepted, good_run, make_run, make_scores, steady, with_audio
+
+
+def quality(tmp_path: Path) -> Path:
+    return tmp_path / "baselines/smoke/quality.json"
+
+
+def refuse(tmp_path: Path, run, said: str, why: str = "better", **options) -> None:
+    with pytest.raises(HarnessError, match=said):
+        accept(run, measure(run, make_scores(run)), why, tmp_path / "baselines", **options)
+    assert not quality(tmp_path).exists()
+
+
+def test_both_files_have_one_line_per_cell_and_metric_in_order(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    for name in ("quality.json", "speed@box-2c.json"):
+        text = (tmp_path / "baselines/smoke" / name).read_text()
+        keys = list(json.loads(text)["measurements"])
+        assert keys == sorted(keys)
+        lines = [line for line in text.splitlines() if line.startswith(('"nfe-8 ', '"nfe-32 '))]
+        assert len(lines) == len(keys) > 10
+        assert json.loads(text)["why"] == "first"
+
+
+def test_quality_knows_no_seconds_and_speed_keeps_processes(tmp_path: Path) -> None:
+    baseline = accepted(tmp_path)
+    assert not {"latency_p50", "stage.vocoder"} & set(baseline.quality.measurements["nfe-8"])
+    assert {each.repeat for each in baseline.speed.measurements["nfe-8"]["latency_p50"].values} == {0, 1, 2}
+    assert "pesq" not in baseline.speed.measurements["nfe-8"]
+
+
+def test_what_is_loaded_is_what_was_measured_up_to_rounding(tmp_path: Path) -> None:
+    baseline, run = accepted(tmp_path), good_run()
+    expected = by_name(measure(run, make_scores(run))["nfe-8"])["latency_p50"]
+    found = baseline.speed.measurements["nfe-8"]["latency_p50"]
+    numbers = [dict(zip("ab", (m.summary, m.low), strict=True)) for m in (expected, found)]
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-6)
+    by_id = sorted((each.repeat, each.id, each.value) for each in found.values)
+    wanted = sorted((each.repeat, each.id, each.value) for each in expected.values)
+    assert [each[2] for each in by_id] == pytest.approx([each[2] for each in wanted], rel=1e-6)
+
+
+def test_writing_what_was_read_changes_nothing(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    text = quality(tmp_path).read_text()
+    assert render(parse(text, "quality.json")) == text
+
+
+def test_accept_says_old_and_new(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001")
+    changes = accept(run, measure(run, make_scores(run)), "slower on purpose", tmp_path / "baselines")
+    assert {change.cell for change in changes} == {"nfe-8"}
+    assert "nfe-8 latency_p50: 0.1002 -> 0.2004 s" in [change_line(change) for change in changes]
+
+
+def test_the_first_accept_says_that_there_was_none(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path))
+    changes = accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines")
+    assert "nfe-8 pesq: none -> 3.6 MOS-LQO" in [change_line(change) for change in changes]
+
+
+def test_golden_audio_is_the_reference_cells_and_nothing_older(tmp_path: Path) -> None:
+    golden = tmp_path / "baselines/smoke/golden"
+    golden.mkdir(parents=True)
+    (golden / "gone.flac").write_bytes(b"x")
+    accepted(tmp_path)
+    assert sorted(path.stem for path in golden.iterdir()) == sorted(REQUESTS)
+    audio, rate_hz = read_audio(golden / "u03.flac")
+    assert rate_hz == 16_000
+    assert np.allclose(audio, 0.02, atol=2**-15)
+
+
+def test_values_against_the_golden_audio_become_those_against_the_reference(tmp_path: Path) -> None:
+    """What was the reference's audio is the golden audio from now on, whatever the run was scored against."""
+    stored = accepted(tmp_path, snr=17.0, golden_snr=3.0).quality.measurements
+    assert stored["nfe-8"]["golden_snr"].summary == 17.0
+    assert stored["nfe-32"]["golden_snr"].summary == 120.0
+
+
+def test_a_run_needs_a_reason(tmp_path: Path) -> None:
+    refuse(tmp_path, with_audio(good_run(tmp_path)), "needs a reason", why="  ")
+
+
+def test_an_incomplete_run_is_refused_unless_told(tmp_path: Path) -> None:
+    run = replace(with_audio(good_run(tmp_path)), complete=False)
+    refuse(tmp_path, run, "not complete.*--resume")
+    accept(run, measure(run, make_scores(run)), "hurry", tmp_path / "baselines", partial=True)
+    assert quality(tmp_path).exists()
+
+
+def test_a_failed_cell_is_refused(tmp_path: Path) -> None:
+    run = good_run(tmp_path, failure=Failure(kind="timeout", reason="60 s"))
+    refuse(tmp_path, run, r"cell nfe-32 failed \(timeout: 60 s\)")
+
+
+def test_an_option_that_is_not_in_effect_is_refused(tmp_path: Path) -> None:
+    effect = Effect(option="quantization", asked="int8", observed="none", holds=False, why="0 of 74")
+    refuse(tmp_path, good_run(tmp_path, effects=(effect,)), "not in effect: asked for quantization=int8")
+
+
+def test_a_run_without_its_reference_is_refused(tmp_path: Path) -> None:
+    refuse(tmp_path, make_run({"nfe-8": steady(0.1)}, tmp_path), "no samples of the reference cell nfe-32")
+
+
+def test_audio_that_is_gone_leaves_the_old_baseline(tmp_path: Path) -> None:
+    refuse(tmp_path, good_run(tmp_path), "cannot read audio")
+
+
+def test_no_files_are_no_baseline_and_no_error(tmp_path: Path) -> None:
+    baseline = load_baseline(tmp_path, "smoke", "box-2c")
+    assert baseline.files == ()
+
+
+def test_a_missing_value_is_kept_with_its_reason(tmp_path: Path) -> None:
+    stored = accepted(tmp_path, wer=Missing("no weights")).quality.measurements
+    assert stored["nfe-8"]["wer"].summary == Missing("no weights")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('"cells": {', '"cells": ['), r"quality.json:\d+: not valid JSON"),
+        (('"schema_version": 1', '"schema_version": 2'), r"quality.json:2: baseline has schema 2.*upgrade"),
+        (('"suite": "smoke"', '"suite": "other"'), "baseline of suite 'other', not of 'smoke'"),
+        (('"why": "first",\n', ""), "missing or unknown key 'why'"),
+        (('"nfe-8 pesq"', '"nfe-8 peskq"'), r"quality.json:\d\d: there is no metric 'peskq'"),
+        (('"nfe-8 pesq"', '"nfe-9 pesq"'), r"quality.json:\d\d: cell 'nfe-9' is not among this file's cells"),
+        (('"nfe-8 pesq"', '"nfe-8 cer"'), r"'nfe-8 cer' stands there twice"),
+        (('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": NaN'), r"quality.json:\d\d: pesq: .*nan"),
+        (('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": "good"'), r"pesq: .*'good'"),
+        (('"nfe-8 pesq": {"value": 3.6, ', '"nfe-8 pesq": {'), "pesq: missing or unknown: value"),
+        (('"u08": [3.6]}]}', "}]}"), "not valid JSON"),
+    ],
+)
+def test_a_broken_file_is_refused_by_file_line_and_value(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    accepted(tmp_path)
+    text = quality(tmp_path).read_text()
+    assert change[0] in text
+    quality(tmp_path).write_text(text.replace(change[0], change[1], 1) if "twice" not in said else text.replace(*change))
+    with pytest.raises(HarnessError, match=said) as error:
+        load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+    assert "quality.json" in str(error.value)
+
+
+def test_a_wrong_count_of_values_is_refused(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    quality(tmp_path).write_text(quality(tmp_path).read_text().replace('"n": 8', '"n": 9', 1))
+    with pytest.raises(HarnessError, match="n is 9 but there are 8 values"):
+        load_baseline(tmp_path / "baselines", "smoke", "box-2c")

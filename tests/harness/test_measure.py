@@ -1,0 +1,77 @@
+"""From samples to measurements, checked by hand."""
+
+import pytest
+
+from harness.measure import by_name, by_process, measure
+from harness.measurement import Missing
+from harness.sample import Failure
+from tests.harness.judging import REQUESTS, good_run, make_run, make_scores
+
+WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
+
+
+def measured(walls=WALLS, *, scored=None, **options):
+    run = make_run(walls, **options)
+    return by_name(measure(run, make_scores(run, **(scored or {})))["nfe-8"])
+
+
+def test_latency_and_rates_are_those_of_the_samples() -> None:
+    found = measured()
+    assert found["latency_p50"].summary == pytest.approx(0.2)
+    assert found["latency_p95"].summary == pytest.approx(0.365)
+    assert found["rtf"].summary == pytest.approx(1.8 / 16.0)
+    assert found["rtfx"].summary == pytest.approx(16.0 / 1.8)
+    assert found["rtf_median"].summary == pytest.approx(0.1)
+    assert found["cold_start"].summary == pytest.approx(1.7)
+    assert found["peak_rss"].summary == 500_000_000
+    assert found["duration"].summary == Missing("4 of 8 utterances have no value: no measured iteration")
+
+
+def test_values_keep_request_and_process() -> None:
+    found = measured()["latency_p50"]
+    assert [(each.id, each.repeat) for each in found.values][3:5] == [("u04", 0), ("u01", 1)]
+    assert [len(group) for group in by_process(found, measured())] == [4, 4]
+
+
+def test_intervals_hold_their_summaries() -> None:
+    run = good_run()
+    for each in measure(run, make_scores(run))["nfe-8"]:
+        if each.low is not None:
+            assert each.low <= each.summary <= each.high, each.metric
+
+
+def test_stages_are_medians_per_process() -> None:
+    found = measured()["stage.vocoder"]
+    assert [each.value for each in found.values] == pytest.approx([0.0625, 0.05])
+
+
+def test_a_cell_without_samples_is_missing_with_the_failure() -> None:
+    found = measured({"nfe-8": [[]]}, failure=Failure(kind="refused", reason="no fp16 here"))
+    assert found["latency_p50"].summary == Missing("no measured iteration: refused: no fp16 here")
+    assert found["rtf"].summary == found["duration"].summary == found["latency_p50"].summary
+
+
+def test_no_gpu_is_a_reason_and_not_a_zero() -> None:
+    assert measured()["peak_cuda_bytes"].summary == Missing("no CUDA device")
+
+
+def test_corpus_wer_weighs_words() -> None:
+    wer = {name: 0.5 if name == "u01" else 0.0 for name in REQUESTS}
+    words = {name: 30.0 if name == "u01" else 10.0 for name in REQUESTS}
+    assert measured(scored={"wer": wer, "wer_words": words})["wer"].summary == pytest.approx(15 / 100)
+
+
+def test_one_utterance_without_a_value_leaves_no_summary() -> None:
+    pesq = {name: Missing("silent") if name == "u02" else 3.0 for name in REQUESTS}
+    assert measured(scored={"pesq": pesq})["pesq"].summary == Missing("1 of 8 utterances have no value: silent")
+
+
+def test_unscored_audio_is_said_to_be_unscored() -> None:
+    run = good_run()
+    assert by_name(measure(run, {("nfe-8", name): {} for name in REQUESTS})["nfe-8"])["pesq"].summary == Missing("not scored")
+
+
+def test_the_scorer_says_the_version() -> None:
+    run = good_run()
+    found = by_name(measure(run, make_scores(run), versions={"wer": "1; tiny.en abc"})["nfe-8"])
+    assert (found["wer"].version, found["snr"].version) == ("1; tiny.en abc", "1")

@@ -1,0 +1,25 @@
+import pytest
+
+from harness.errors import HarnessError
+from harness.profiles import PROFILES, get_profile
+
+
+def test_the_default_profile_is_the_quiet_one() -> None:
+    profile = get_profile()
+    assert profile.name == "cpu-gate"
+    assert profile.pin
+    assert profile.defaults == {"device": "cpu", "threads": 1}
+    assert profile.env["OMP_NUM_THREADS"] == "1"
+    assert profile.env["GLIBC_TUNABLES"] == "glibc.malloc.hugetlb=1"
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_tells_libraries_as_many_threads_as_it_tells_the_engine(name: str) -> None:
+    profile = get_profile(name)
+    assert profile.name == name
+    assert profile.env["OMP_NUM_THREADS"] == str(profile.defaults["threads"])
+
+
+def test_an_unknown_profile_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(HarnessError, match="unknown profile 'gpu'; known are cpu-gate, cpu, cuda"):
+        get_profile("gpu")

@@ -1,0 +1,231 @@
+import errno
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import Suite, store
+from harness.errors import HarnessError
+from harness.measurement import Measurement, Missing, UtteranceValue
+from harness.sample import ColdStart, Failure, Phase, Sample
+from harness.store import RunHeader, WorkerLog
+
+SAMPLE = Sample(
+    cell="steps-8",
+    repeat=0,
+    iteration=0,
+    phase=Phase.FIRST,
+    request="r1",
+    wall_s=0.25,
+    audio_s=1.0,
+    first_audio_s=0.1,
+    stages_s={"vocoder": 0.2},
+    audio_sha256="ab",
+    audio_file=None,
+)
+LOADED = {"kind": "loaded", "import_s": 1.0, "load_s": 2.0, "alone": True, "effective": {"steps": 8, "seed": 0}}
+FINISHED = {"kind": "finished", "peak_rss_bytes": 123, "peak_cuda_bytes": None}
+
+
+@pytest.fixture
+def header(make_suite: Callable[..., Suite]) -> RunHeader:
+    expansion = make_suite(without={"steps": 4}, because="never").expand()
+    return RunHeader(
+        suite="test",
+        question="Why?",
+        reference="steps-8",
+        cells=expansion.cells,
+        excluded=expansion.excluded,
+        profile="cpu-gate",
+        environment={"machine": {"id": "m"}},
+        created="2026-11-21T00:00:00+00:00",
+        repeats=2,
+        iterations=1,
+        command="voxgate run test",
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, header: RunHeader) -> Path:
+    folder = tmp_path / "runs" / "0001"
+    store.create_run(folder, header)
+    return folder
+
+
+def write(folder: Path, *records: dict[str, object], repeat: int = 0) -> Path:
+    path = store.log_path(folder, "steps-8", repeat)
+    log = WorkerLog(path)
+    for record in records:
+        log.append(record)
+    log.close()
+    return path
+
+
+def sample(**changes: object) -> dict[str, object]:
+    return {"kind": "sample", "sample": store.sample_to_json(replace(SAMPLE, **changes))}  # type: ignore[arg-type]
+
+
+def test_a_header_is_read_as_it_was_written(folder: Path, header: RunHeader) -> None:
+    assert store.load_header(folder) == header
+
+
+def test_a_process_is_read_as_it_was_written(folder: Path) -> None:
+    write(folder, LOADED, sample(), FINISHED)
+    record = store.load_process(folder, "steps-8", 0)
+    assert record is not None
+    assert record.samples == (SAMPLE,)
+    assert record.cold == ColdStart(import_s=1.0, load_s=2.0, first_synthesis_s=0.25)
+    assert record.effective == {"steps": 8, "seed": 0}
+    assert (record.finished, record.failure, record.peak_rss_bytes, record.peak_cuda_bytes) == (True, None, 123, None)
+
+
+def test_a_process_that_started_beside_others_has_no_cold_start(folder: Path) -> None:
+    write(folder, {**LOADED, "alone": False}, sample(), FINISHED)
+    record = store.load_process(folder, "steps-8", 0)
+    assert record is not None and record.cold is None
+
+
+def test_a_torn_last_line_is_ignored_and_cut_off_before_the_file_is_continued(folder: Path) -> None:
+    path = write(folder, LOADED, sample())
+    with path.open("ab") as file:
+        file.write(b'{"kind": "sample", "sam')
+    before = store.load_process(folder, "steps-8", 0)
+    assert before is not None and len(before.samples) == 1
+    store.append_failure(folder, "steps-8", 0, Failure(kind="killed", reason="SIGKILL"))
+    after = store.load_process(folder, "steps-8", 0)
+    assert after is not None and after.failure == Failure(kind="killed", reason="SIGKILL")
+    assert len(path.read_bytes().splitlines()) == 3
+
+
+def test_a_damaged_line_within_a_file_is_an_error_that_names_it(folder: Path) -> None:
+    path = write(folder, LOADED, sample())
+    path.write_bytes(path.read_bytes().replace(b'"import_s"', b"import_s", 1))
+    with pytest.raises(HarnessError, match=r"steps-8\.0\.jsonl:1 is not valid JSON"):
+        store.load_run(folder)
+
+
+def test_a_record_of_another_shape_is_an_error(folder: Path) -> None:
+    write(folder, {"kind": "sample", "sample": {"wall_s": 1}})
+    with pytest.raises(HarnessError, match="records of steps-8, repeat 0, are damaged"):
+        store.load_run(folder)
+
+
+def test_an_interrupted_process_and_its_continuation_are_read_as_one(folder: Path) -> None:
+    write(folder, LOADED, sample(), sample(phase=Phase.MEASURED, iteration=1))
+    store.append_failure(folder, "steps-8", 0, Failure(kind="killed", reason="SIGKILL"))
+    store.set_aside(folder, "steps-8", 0)
+    write(folder, {**LOADED, "alone": False}, sample(iteration=2), FINISHED)
+    record = store.load_process(folder, "steps-8", 0)
+    assert record is not None
+    assert [each.iteration for each in record.samples] == [0, 1, 2]
+    assert record.finished
+    assert record.failure is None, "the continuation did not fail"
+    assert record.cold is not None
+
+
+def test_parts_are_kept_in_the_order_of_their_making(folder: Path) -> None:
+    for number in range(11):
+        write(folder, sample(iteration=number))
+        store.set_aside(folder, "steps-8", 0)
+    record = store.load_process(folder, "steps-8", 0)
+    assert record is not None and [each.iteration for each in record.samples] == list(range(11))
+
+
+def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path) -> None:
+    write(folder, LOADED, sample(), FINISHED)
+    write(folder, LOADED, repeat=1)
+    run = store.load_run(folder)
+    assert [(process.cell, process.repeat, process.finished) for process in run.processes] == [
+        ("steps-8", 0, True),
+        ("steps-8", 1, False),
+    ]
+    assert not run.complete
+    assert run.excluded == {"steps=4": "never"}
+    store.mark_complete(folder, {"after": {"load_1min": 0.1}})
+    run = store.load_run(folder)
+    assert run.complete
+    assert run.environment == {"machine": {"id": "m"}, "after": {"load_1min": 0.1}}
+
+
+def test_a_newer_run_folder_is_refused(folder: Path) -> None:
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 2}))
+    with pytest.raises(HarnessError, match="has schema 2, this voxgate reads up to 1; upgrade voxgate"):
+        store.load_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"run\.json is not valid JSON"),
+        ("[]", r"run\.json must hold a JSON object, not list"),
+        ("{}", "has schema None, which no voxgate wrote"),
+        ('{"schema_version": 1, "suite": "x"}', r"run\.json is damaged \(KeyError: 'question'\)"),
+    ],
+)
+def test_a_broken_header_is_refused(folder: Path, text: str, message: str) -> None:
+    (folder / "run.json").write_text(text)
+    with pytest.raises(HarnessError, match=message):
+        store.load_run(folder)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"is no run folder: it has no run\.json"):
+        store.load_run(tmp_path)
+    with pytest.raises(HarnessError, match="no run below"):
+        store.latest_run_folder(tmp_path)
+
+
+def test_a_run_folder_is_never_used_twice(folder: Path, header: RunHeader) -> None:
+    with pytest.raises(HarnessError, match="is in use; choose another --out, or continue it with --resume"):
+        store.create_run(folder, header)
+
+
+def test_a_run_folder_that_cannot_be_made_is_an_error(tmp_path: Path, header: RunHeader) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HarnessError, match="cannot make run folder"):
+        store.create_run(tmp_path / "file" / "0001", header)
+
+
+def test_run_folders_are_numbered(tmp_path: Path, folder: Path) -> None:
+    root = folder.parent
+    assert store.next_run_folder(tmp_path / "none").name == "0001"
+    assert store.next_run_folder(root).name == "0002"
+    (root / "0041").mkdir()
+    (root / "notes").mkdir()
+    assert store.next_run_folder(root).name == "0042"
+    assert store.latest_run_folder(root) == folder
+
+
+def test_a_full_disk_is_an_error_with_its_number(tmp_path: Path) -> None:
+    link = tmp_path / "log.jsonl"
+    link.symlink_to("/dev/full")
+    log = WorkerLog(link)
+    with pytest.raises(OSError) as caught:
+        log.append({"kind": "loaded"})
+    assert caught.value.errno == errno.ENOSPC
+    log.close()
+
+
+def test_not_a_number_is_never_written(folder: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write(folder, {"kind": "loaded", "import_s": float("nan")})
+
+
+def test_measurements_are_read_as_they_were_written(folder: Path) -> None:
+    measurement = Measurement(
+        metric="latency_p50",
+        unit="s",
+        better="lower",
+        version="1",
+        values=(UtteranceValue(id="r1", value=0.5), UtteranceValue(id="r2", value=Missing("no audio"), repeat=1)),
+        summary=0.5,
+        low=0.4,
+        high=0.6,
+    )
+    with pytest.raises(HarnessError, match="has no measurements yet"):
+        store.load_measurements(folder)
+    store.save_measurements(folder, {"steps-8": [measurement]})
+    assert store.load_measurements(folder) == {"steps-8": (measurement,)}

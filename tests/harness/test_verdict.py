@@ -1,0 +1,322 @@
+"""What is decided, case by case, and how often the decision is wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.baseline import NO_GOLDEN, Baseline, as_golden
+from harness.compare import ABSENT
+from harness.judgement import CellVerdict, Comparison, Judgement, Limit, Verdict
+from harness.measure import by_process, measure
+from harness.measurement import Missing
+from harness.sample import Effect, Failure
+from harness.stats import at_percentile, shift
+from harness.verdict import decide, judge
+from tests.harness.judging import (
+    CELLS,
+    REQUESTS,
+    accepted,
+    cell,
+    good_run,
+    judged,
+    make_run,
+    make_scores,
+    noisy,
+    policy,
+    process,
+    steady,
+)
+
+SPEED = Limit(relative=0.05, absolute=None, blocking=True, against="baseline", evidence="processes")
+HEARD = replace(SPEED, against="intrinsic", evidence="utterances")
+SCORE = replace(SPEED, against="reference", evidence="none")
+RATIO = replace(SCORE, relative=None, absolute=1.0)
+
+
+def comparison(point: float | None, least: float | None = None, most: float | None = None, **changes: object) -> Comparison:
+    plain = Comparison(
+        cell="nfe-8",
+        metric="rtf",
+        unit="s/s",
+        better="lower",
+        baseline=1.0,
+        current=1.0,
+        shift=point,
+        low=least,
+        high=most,
+        n_baseline=100,
+        n_current=100,
+        incomparable=(),
+        detail="",
+        at_least=least,
+        at_most=most,
+    )
+    return replace(plain, **changes)
+
+
+UP = {"better": "higher"}
+DB = {"better": "higher", "unit": "dB", "absolute": True}
+CASES = {
+    "within the limit": (comparison(0.03, 0.01, 0.05), SPEED, "PASS"),
+    "beyond and proven": (comparison(0.08, 0.03, 0.12), SPEED, "REGRESSED"),
+    "beyond, bound at limit / 2.5": (comparison(0.08, 0.02, 0.12), SPEED, "UNRESOLVED"),
+    "beyond, noise": (comparison(0.08, -0.05, 0.2), SPEED, "UNRESOLVED"),
+    "beyond, one process": (comparison(0.3), SPEED, "UNRESOLVED"),
+    "no change seen, but blind": (comparison(0.0, -0.12, 0.12), SPEED, "UNRESOLVED"),
+    "no change seen, one process": (comparison(0.0), SPEED, "UNRESOLVED"),
+    "no change, twice the limit excluded": (comparison(0.0, -0.09, 0.09), SPEED, "PASS"),
+    "better and proven": (comparison(-0.08, -0.12, -0.03), SPEED, "IMPROVED"),
+    "better, not proven": (comparison(-0.08, -0.2, 0.05), SPEED, "PASS"),
+    "higher is better, fell": (comparison(-0.08, -0.1, -0.06, **UP), SPEED, "REGRESSED"),
+    "higher is better, rose": (comparison(0.08, 0.06, 0.1, **UP), SPEED, "IMPROVED"),
+    "score fell, size alone decides": (comparison(-0.06, -0.2, 0.1, **UP), SCORE, "REGRESSED"),
+    "score fell within": (comparison(-0.04, **UP), SCORE, "PASS"),
+    "score rose": (comparison(0.06, **UP), SCORE, "IMPROVED"),
+    "decibels fell": (comparison(-1.2, **DB), RATIO, "REGRESSED"),
+    "decibels fell within": (comparison(-0.8, **DB), RATIO, "PASS"),
+    "either way is bad, longer": (comparison(0.06, better="neither"), SCORE, "REGRESSED"),
+    "either way is bad, shorter": (comparison(-0.06, better="neither"), SCORE, "REGRESSED"),
+    "words lost, interval holds zero": (comparison(0.3, -0.1, 0.7), HEARD, "UNRESOLVED"),
+    "words lost, interval excludes zero": (comparison(0.3, 0.01, 0.7), HEARD, "REGRESSED"),
+    "words within the limit": (comparison(0.04, 0.01, 0.7), HEARD, "PASS"),
+    "both margins, only one exceeded": (comparison(0.06, baseline=0.01), replace(SCORE, absolute=0.005), "PASS"),
+    "both margins exceeded": (comparison(0.6, baseline=0.01), replace(SCORE, absolute=0.005), "REGRESSED"),
+    "from nothing": (comparison(0.1, 0.05, 0.2, baseline=0.0, absolute=True), HEARD, "REGRESSED"),
+    "no entry": (comparison(None, baseline=ABSENT), SPEED, "NO_BASELINE"),
+    "entry without value, value now": (comparison(None, baseline=Missing("crashed")), SPEED, "NO_BASELINE"),
+    "value lost": (comparison(None, current=Missing("silent")), SCORE, "FAILED"),
+    "golden audio is new": (comparison(None, current=NO_GOLDEN), SCORE, "NO_BASELINE"),
+    "must not be compared": (comparison(0.9, 0.8, 1.0, incomparable=("cores 2 against 4",)), SPEED, "INCOMPARABLE"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_decide(case: str) -> None:
+    given, limit, expected = CASES[case]
+    found = decide(given, limit)
+    assert (found.verdict, found.blocking) == (Verdict(expected), True)
+    assert found.reason.startswith("rtf")
+
+
+def test_the_reason_shows_shift_interval_and_limit() -> None:
+    assert decide(comparison(0.098, 0.081, 0.116), SPEED).reason == "rtf +9.8 % [+8.1 +11.6], limit +5 %"
+    assert decide(comparison(-2.3, **DB), RATIO).reason == "rtf -2.3 dB, limit -1 dB"
+
+
+def test_a_gap_that_was_accepted_does_not_block() -> None:
+    found = decide(comparison(None, baseline=Missing("no weights"), current=Missing("no weights here")), SPEED)
+    assert (found.verdict, found.blocking) == (Verdict.UNRESOLVED, False)
+    assert "no weights here" in found.reason
+
+
+@pytest.mark.parametrize(("count", "blocking"), [(58, False), (59, True)])
+def test_p95_blocks_from_59_samples_on(count: int, blocking: bool) -> None:
+    found = decide(comparison(0.2, 0.1, 0.3, metric="latency_p95", n_current=count), SPEED)
+    assert (found.verdict, found.blocking) == (Verdict.REGRESSED, blocking)
+    assert ("1 more needed" in found.reason) is not blocking
+
+
+def of(judgement: Judgement, slug: str = "nfe-8") -> CellVerdict:
+    return next(each for each in judgement.cells if each.cell == slug)
+
+
+def metric(judgement: Judgement, name: str):
+    return next(each for each in of(judgement).metrics if each.metric == name)
+
+
+def test_an_accepted_run_passes_against_itself(tmp_path: Path) -> None:
+    judgement = judged(good_run(), accepted(tmp_path))
+    assert (judgement.exit_code, judgement.line) == (0, "PASS: 2 passed")
+    assert judgement.counts == {Verdict.PASS: 2}
+    assert judgement.head == "3fa1c2e + 2 files"
+    assert judgement.baseline == '3fa1c2e + 2 files, 2026-11-20 "first"'
+
+
+def test_a_first_run_is_accepted_and_then_passes_against_itself(tmp_path: Path) -> None:
+    """Before the first accept nothing can be held against golden audio; accepting mends that, up to `as_golden`."""
+    none = {f"golden_{name}": NO_GOLDEN for name in ("snr", "si_sdr", "pesq", "stoi")}
+    run, scores = good_run(), make_scores(good_run())
+    measured = measure(run, {name: {**values, **none} for name, values in scores.items()})
+    first = judge(run, measured, Baseline(quality=None, speed=None), policy())
+    assert (first.exit_code, of(first).verdict) == (3, Verdict.NO_BASELINE)
+    assert "voxgate accept runs/0001 --why" in first.line
+    baseline = accepted(tmp_path, **none)
+    assert judge(run, {slug: as_golden(ms) for slug, ms in measured.items()}, baseline, policy()).exit_code == 0
+    assert judge(run, measured, baseline, policy()).exit_code == 3
+
+
+def test_ten_percent_slower_regresses_and_names_the_stage(tmp_path: Path) -> None:
+    slow = make_run({"nfe-8": steady(0.11)}, stages=lambda wall_s: {"acoustic": 0.07515, "vocoder": wall_s - 0.07515})
+    run = replace(good_run(), processes=(*[p for p in good_run().processes if p.cell == "nfe-32"], *slow.processes))
+    judgement = judged(run, accepted(tmp_path))
+    assert (judgement.exit_code, judgement.line) == (1, "REGRESSED: 1 regressed, 1 passed")
+    assert "latency_p50 +10.0 % [" in of(judgement).reason
+    assert "vocoder +40 % is 100 % of it" in of(judgement).reason
+
+
+def test_a_changed_default_is_named(tmp_path: Path) -> None:
+    run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.4)}, effective={"nfe_steps": 32})
+    assert "in effect: nfe_steps was 8, is 32" in of(judged(run, accepted(tmp_path))).reason
+
+
+def test_faster_is_improved_and_exit_0(tmp_path: Path) -> None:
+    judgement = judged(make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.08)}), accepted(tmp_path))
+    assert (judgement.exit_code, of(judgement).verdict) == (0, Verdict.IMPROVED)
+
+
+def test_speed_does_not_count_when_quality_is_out_of_band(tmp_path: Path) -> None:
+    fast = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.08)})
+    judgement = judged(fast, accepted(tmp_path), pesq=3.0)
+    assert of(judgement).verdict is Verdict.REGRESSED
+    assert metric(judgement, "rtf").verdict is Verdict.INCOMPARABLE
+    assert "speed does not count: pesq REGRESSED" in metric(judgement, "rtf").reason
+
+
+def test_a_cut_tail_is_no_speed_up(tmp_path: Path) -> None:
+    judgement = judged(make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.08)}, audio_s=1.8), accepted(tmp_path))
+    assert metric(judgement, "duration").verdict is Verdict.REGRESSED
+    assert metric(judgement, "latency_p50").verdict is Verdict.INCOMPARABLE
+
+
+@pytest.mark.parametrize("change", [{"clicks": 1.0}, {"snr": 18.5}, {"pesq": 3.3}, {"golden_stoi": 0.9}, {"wer": 0.2}])
+def test_worse_sound_regresses_and_names_the_metric(tmp_path: Path, change: dict) -> None:
+    judgement = judged(good_run(), accepted(tmp_path), **change)
+    assert judgement.exit_code == 1
+    assert of(judgement).reason.startswith(next(iter(change)))
+
+
+def test_exact_to_inaudible_passes_and_exact_to_audible_does_not(tmp_path: Path) -> None:
+    baseline = accepted(tmp_path, snr=120.0)
+    assert judged(good_run(), baseline, snr=90.0, golden_snr=88.0).exit_code == 0
+    assert judged(good_run(), baseline, snr=120.0, golden_snr=50.0).exit_code == 1
+
+
+def test_one_broken_utterance_of_eight_is_not_averaged_away(tmp_path: Path) -> None:
+    snr = {name: 0.0 if name == "u03" else 20.0 for name in REQUESTS}
+    assert judged(good_run(), accepted(tmp_path), snr=snr).exit_code == 1
+
+
+def test_a_lie_about_an_option_fails_the_cell(tmp_path: Path) -> None:
+    effect = Effect(option="quantization", asked="int8-dynamic", observed="none", holds=False, why="0 of 74 Linear modules")
+    judgement = judged(good_run(effects=(effect,)), accepted(tmp_path))
+    assert judgement.exit_code == 1
+    assert of(judgement).reason == "not in effect: asked for quantization=int8-dynamic, observed none: 0 of 74 Linear modules"
+
+
+def test_a_failed_process_fails_the_cell_and_not_its_neighbour(tmp_path: Path) -> None:
+    run = good_run()
+    broken = process("nfe-8", 0, [], failure=Failure(kind="timeout", reason="nothing for 60 s"))
+    judgement = judged(replace(run, processes=(*run.processes[:3], broken)), accepted(tmp_path))
+    assert (judgement.exit_code, of(judgement).verdict, of(judgement, "nfe-32").verdict) == (1, Verdict.FAILED, Verdict.PASS)
+    assert of(judgement).reason == "timeout: nothing for 60 s"
+
+
+def test_an_interrupted_run_is_unresolved(tmp_path: Path) -> None:
+    judgement = judged(good_run(finished=False), accepted(tmp_path))
+    assert judgement.exit_code == 3
+    assert "did not finish; continue the run with --resume" in of(judgement).reason
+
+
+def test_without_a_listener_the_rest_is_judged(tmp_path: Path) -> None:
+    """WER is UNRESOLVED with its reason, which is exit 3, not 1: nothing is known to be worse."""
+    baseline, run = accepted(tmp_path), good_run()
+    deaf = {"wer": Missing("no ASR weights"), "cer": Missing("no ASR weights")}
+    scores = {name: {**values, **deaf} for name, values in make_scores(run).items()}
+    judgement = judge(run, measure(run, scores), baseline, policy())
+    assert judgement.exit_code == 3
+    assert metric(judgement, "wer").verdict is Verdict.UNRESOLVED
+    assert metric(judgement, "pesq").verdict is Verdict.PASS
+    worse = {name: {**values, "pesq": 2.0} for name, values in scores.items()}
+    assert judge(run, measure(run, worse), baseline, policy()).exit_code == 1
+
+
+def test_a_cell_that_alone_lost_its_words_fails(tmp_path: Path) -> None:
+    judgement = judged(good_run(), accepted(tmp_path), wer=Missing("the recogniser's process died"))
+    assert (judgement.exit_code, metric(judgement, "wer").verdict) == (1, Verdict.FAILED)
+
+
+def test_another_machine_has_no_speed_baseline_but_is_judged_for_quality(tmp_path: Path) -> None:
+    baseline = replace(accepted(tmp_path), speed=None)
+    judgement = judged(good_run(), baseline)
+    assert (judgement.exit_code, of(judgement).verdict) == (3, Verdict.NO_BASELINE)
+    assert of(judgement).reason.startswith("no baseline for latency_p50, latency_p95, rtf; accept: voxgate accept runs/0001")
+    assert "no speed baseline for this machine" in judgement.baseline
+    assert judged(good_run(), baseline, pesq=3.0).exit_code == 1
+
+
+def test_a_cell_without_baseline_is_no_baseline(tmp_path: Path) -> None:
+    baseline = accepted(tmp_path)
+    old = tuple(
+        replace(f, measurements={"nfe-32": f.measurements["nfe-32"]}, cells={"nfe-32": f.cells["nfe-32"]})
+        for f in baseline.files
+    )
+    judgement = judged(good_run(), Baseline(quality=old[0], speed=old[1]))
+    assert (judgement.exit_code, of(judgement).verdict) == (3, Verdict.NO_BASELINE)
+
+
+def test_a_cell_that_only_the_baseline_names_fails(tmp_path: Path) -> None:
+    judgement = judged(make_run({"nfe-32": steady(0.4)}), accepted(tmp_path))
+    assert judgement.exit_code == 1
+    assert "names cell nfe-8, which the suite does not have" in of(judgement).reason
+
+
+def test_a_cell_that_the_run_lacks_is_unresolved(tmp_path: Path) -> None:
+    judgement = judged(make_run({"nfe-32": steady(0.4)}), accepted(tmp_path), CELLS)
+    assert (judgement.exit_code, of(judgement).verdict) == (3, Verdict.UNRESOLVED)
+    assert "the run does not" in of(judgement).reason
+
+
+def test_a_changed_cell_is_incomparable_by_name(tmp_path: Path) -> None:
+    run = good_run()
+    judgement = judged(replace(run, cells=(run.cells[0], cell(8, solver="heun"))), accepted(tmp_path))
+    assert (judgement.exit_code, of(judgement).verdict) == (3, Verdict.INCOMPARABLE)
+    assert of(judgement).reason == "solver was unset, is heun"
+
+
+def test_no_cells_do_not_pass() -> None:
+    empty = judged(replace(good_run(), cells=(), processes=()), Baseline(quality=None, speed=None))
+    assert (empty.exit_code, empty.line) == (3, "UNRESOLVED: no cells")
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_no_false_alarm_in_300_quiet_comparisons(processes: int) -> None:
+    """A/A, process spread 1 %, 3 % within a process."""
+    rng = np.random.default_rng(7)
+    found = [verdict_of(noisy(rng, 0.1, 0.01, processes), noisy(rng, 0.1, 0.01, processes)) for _ in range(300)]
+    assert Verdict.REGRESSED not in found
+    assert found.count(Verdict.PASS) > (0.9 if processes == 3 else 0.6) * 300
+
+
+def test_ten_percent_is_found_among_process_spread_of_one_percent() -> None:
+    rng = np.random.default_rng(8)
+    found = [verdict_of(noisy(rng, 0.1, 0.01), noisy(rng, 0.11, 0.01)) for _ in range(100)]
+    assert found.count(Verdict.REGRESSED) >= 97
+    assert Verdict.PASS not in found
+
+
+def test_on_a_noisy_machine_the_answer_is_unresolved_and_rarely_wrong() -> None:
+    """Process spread 8 %, as two threads on a shared host have it: a bare 5 % line would cry wolf in a fifth of all cases."""
+    rng = np.random.default_rng(9)
+    found = [verdict_of(noisy(rng, 0.1, 0.08), noisy(rng, 0.1, 0.08)) for _ in range(100)]
+    assert found.count(Verdict.REGRESSED) <= 0.05 * 100
+    assert found.count(Verdict.UNRESOLVED) > 0.5 * 100
+
+
+def verdict_of(before: list[list[float]], now: list[list[float]]) -> Verdict:
+    moved = shift(before, now, at_percentile(50.0))
+    given = comparison(moved.point, low=moved.low, high=moved.high, at_least=moved.at_least, at_most=moved.at_most)
+    return decide(given, SPEED).verdict
+
+
+def test_the_whole_gate_finds_noise_and_slow_down_too(tmp_path: Path) -> None:
+    """The same as above through run, measurements, file and verdict."""
+    rng = np.random.default_rng(10)
+    first = make_run({"nfe-32": noisy(rng, 0.4, 0.01), "nfe-8": noisy(rng, 0.1, 0.01)}, tmp_path / "runs/0001")
+    baseline = accepted(tmp_path, first)
+    same = make_run({"nfe-32": noisy(rng, 0.4, 0.01), "nfe-8": noisy(rng, 0.1, 0.01)})
+    slow = make_run({"nfe-32": noisy(rng, 0.4, 0.01), "nfe-8": noisy(rng, 0.11, 0.01)})
+    assert judged(same, baseline).exit_code in (0, 3)
+    assert judged(slow, baseline).exit_code == 1
+    assert by_process(measure(same, {})["nfe-8"][0], {})[0].shape == (20,)
