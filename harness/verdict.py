@@ -9,6 +9,7 @@ and computes no statistic; `explain.py` finds the words.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from harness import explain
 from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
@@ -202,19 +203,12 @@ def _speed_only_counts_in_band(metrics: Sequence[MetricVerdict]) -> list[MetricV
     if broken is None:
         return list(metrics)
     why = f"speed does not count: {broken.metric} {broken.verdict}"
-    hollow = (Verdict.PASS, Verdict.IMPROVED)
-    return [
-        MetricVerdict(
-            metric=each.metric,
-            verdict=Verdict.INCOMPARABLE,
-            reason=f"{each.reason}; {why}",
-            comparison=each.comparison,
-            blocking=each.blocking,
-        )
-        if is_speed(each.metric) and each.verdict in hollow
-        else each
-        for each in metrics
-    ]
+
+    def voided(each: MetricVerdict) -> MetricVerdict:
+        hollow = is_speed(each.metric) and each.verdict in (Verdict.PASS, Verdict.IMPROVED)
+        return replace(each, verdict=Verdict.INCOMPARABLE, reason=f"{each.reason}; {why}") if hollow else each
+
+    return [voided(each) for each in metrics]
 
 
 def _unfinished(cell: Cell, run: Run) -> str | None:
