@@ -1,7 +1,7 @@
 """
 Builds the two tables of the text front-end from flite, and checks the front-end against it.
 
-    python -m engine.training.lexicon            write engine/text/lexicon_en.txt.xz and letters_en.txt.xz (about a minute)
+    python -m engine.training.lexicon            write engine/text/lexicon_en.txt.xz, letters_en.txt.xz (4 minutes)
     python -m engine.training.lexicon --check    print the phone error of the front-end against flite
 
 Needs Debian's `flite` (its program `t2p` prints the phones that `flite -psdur` speaks, without making audio) and the word

@@ -36,8 +36,9 @@ ADJECTIVES = (
 ).split("|")
 VERBS_PAST = (
     "bought|sold|found|lost|saw|heard|made|broke|opened|closed|cleaned|washed|painted|moved|carried|brought|took|gave away|"
-    "kept|left|forgot|remembered|wanted|needed|liked|loved|hated|chose|changed|fixed|built|used|borrowed|returned|hid|threw away|"
-    "picked up|put down|looked at|talked about|waited for|asked for|paid for|thought about|dreamed of|pointed at|measured|shared"
+    "kept|left|forgot|remembered|wanted|needed|liked|loved|hated|chose|changed|fixed|built|used|borrowed|returned|hid|"
+    "threw away|picked up|put down|looked at|talked about|waited for|asked for|paid for|thought about|dreamed of|pointed at|"
+    "measured|shared"
 ).split("|")
 VERBS_BASE = (
     "buy|sell|find|lose|see|hear|make|break|open|close|clean|wash|paint|move|carry|bring|take|keep|leave|forget|remember|want|"

@@ -1,0 +1,70 @@
+"""
+From text to what the voice is told to say: phone ids, chunk by chunk. The one module of `text` that others need.
+
+normalise -> segment -> pronounce -> ids. Pauses stand where the training voices make them: at both ends of a chunk and at
+every break inside it. It knows the phone alphabet, nothing of audio.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from engine.errors import EngineError
+from engine.phones import PHONE_IDS, SILENCE
+from engine.text.normalise import Token, normalise
+from engine.text.pronounce import pronounce
+from engine.text.segment import MAX_CHUNK_CHARACTERS, segment
+
+MAX_CHARACTERS = 5_000  # about five minutes of speech; longer texts are a document, to be split by the caller
+SHOWN_CHARACTERS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """
+    What the voice says in one go.
+
+    Fields: `phones` ids of engine.phones.PHONES, with a pause at start, end and breaks; `question` whether the pitch shall
+    rise at the end; `text` as spoken, numbers written out; `words` of it, in order; `dropped` characters of the *whole*
+    text that cannot be spoken.
+    """
+
+    phones: tuple[int, ...]
+    question: bool
+    text: str
+    words: tuple[str, ...]
+    dropped: str
+
+
+def phonemise(text: str, *, max_characters: int = MAX_CHUNK_CHARACTERS) -> tuple[Chunk, ...]:
+    """
+    Give the chunks that say `text`, at least one.
+
+    Raises: EngineError for empty text, text over MAX_CHARACTERS, text with nothing speakable, or too small `max_characters`.
+    """
+    if not text.strip():
+        raise EngineError("the text is empty; give at least one word")
+    if len(text) > MAX_CHARACTERS:
+        raise EngineError(f"the text has {len(text)} characters, the limit is {MAX_CHARACTERS}; split it and speak the parts")
+    spoken = normalise(text)
+    if not spoken.tokens:
+        shown = text.strip()[:SHOWN_CHARACTERS]
+        raise EngineError(f"nothing in {shown!a} can be spoken; give English words, letters or digits")
+    return tuple(_chunk(tokens, spoken.dropped) for tokens in segment(spoken.tokens, max_characters=max_characters))
+
+
+def _chunk(tokens: Sequence[Token], dropped: str) -> Chunk:
+    ids = [PHONE_IDS[SILENCE]]
+    for is_break, group in groupby(tokens, key=lambda token: token.is_break):
+        if is_break:
+            continue
+        for phones in pronounce([token.text for token in group]):
+            ids += [PHONE_IDS[name] for name in phones]
+        ids.append(PHONE_IDS[SILENCE])
+    return Chunk(
+        phones=tuple(ids),
+        question=tokens[-1].text == "?",
+        text="".join(token.text if token.is_break else f" {token.text}" for token in tokens).strip(),
+        words=tuple(token.text for token in tokens if not token.is_break),
+        dropped=dropped,
+    )

@@ -1,0 +1,101 @@
+"""
+Turns any text into spoken tokens: words and break marks. It knows no phones and no dictionary.
+
+A word is lower case with inner apostrophes ("isn't"); a token in capitals ("BBC", "W") is an acronym or a letter, and the
+pronouncer decides whether to spell it. A break is one of `,` `.` `!` `?`. Nothing that could be spoken is left out silently:
+characters without English sound (other scripts, emoji) are reported in `Spoken.dropped`; quotes and formatting marks are not.
+"""
+
+import re
+from dataclasses import dataclass
+
+from engine.text.characters import fold
+from engine.text.rewrite import rewrite
+
+BREAKS = ",.!?"  # from weakest to strongest: of several in a row the strongest stays
+MAX_WORD_LETTERS = (
+    40  # longer runs of letters are no words; they are cut, so that a chunk has a bound ("antidisestab..." has 28)
+)
+TOKEN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[.!?]+(?=(\s*[A-Z\"'(])?)|\n\s*\n|(?<=\s)-+(?=\s)|--+|[,;:()\[\]{}|]")
+ACRONYM = re.compile(r"[A-Z]{1,5}(?:'s)?")  # longer ones (UNESCO) are said as words
+SHOUTING_SHARE = 0.5  # above it capitals are emphasis ("STOP THAT NOW"), below it they mark acronyms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One spoken word, or one break mark (then `text` is one of BREAKS)."""
+
+    text: str
+
+    @property
+    def is_break(self) -> bool:
+        """Whether this is a pause rather than a word."""
+        return self.text in BREAKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """A text as it will be said, and the characters of it that cannot be."""
+
+    tokens: tuple[Token, ...]
+    dropped: str
+
+
+def normalise(text: str) -> Spoken:
+    """Give the words and breaks of `text`, ending in a sentence break; no tokens at all if nothing is speakable."""
+    folded = fold(text)
+    plain = folded.text.lower() if _shouting(folded.text) else folded.text
+    plain = re.sub(r"\bA(?= )", "a", plain)  # the article; a letter A to be spelled is written by a rule of `rewrite`
+    tokens: list[Token] = []
+    for match in TOKEN.finditer(rewrite(plain)):
+        if match.group()[0].isalpha():
+            tokens += [Token(text=piece) for piece in _word(match.group())]
+        else:
+            _add_break(tokens, _break(match))
+    if tokens:
+        _close(tokens)
+    return Spoken(tokens=tuple(tokens), dropped=folded.dropped)
+
+
+def _shouting(text: str) -> bool:
+    words = re.findall(r"[A-Za-z]{2,}", text)
+    return len(words) > 2 and sum(word.isupper() for word in words) > SHOUTING_SHARE * len(words)
+
+
+def _word(text: str) -> list[str]:
+    """Give a word in the case that `Token` promises, cut into pieces if it is endless."""
+    text = re.sub(r"^([A-Z]{2,5})s$", r"\1's", text)  # CDs, TVs
+    if text == "I" or not ACRONYM.fullmatch(text):
+        text = text.lower()
+    return [text[start : start + MAX_WORD_LETTERS] for start in range(0, len(text), MAX_WORD_LETTERS)]
+
+
+def _break(match: re.Match[str]) -> str:
+    mark = match.group()
+    for strong in "?!":
+        if strong in mark:
+            return strong
+    if "\n" in mark:
+        return "."
+    if mark[0] != ".":
+        return ","
+    goes_on = match[1] is None and match.string[match.end() :].strip() != ""
+    return "," if len(mark) > 1 and goes_on else "."
+
+
+def _add_break(tokens: list[Token], mark: str) -> None:
+    """Append a break; never at the start, and of neighbours keep the strongest."""
+    if not tokens:
+        return
+    if not tokens[-1].is_break:
+        tokens.append(Token(text=mark))
+    elif BREAKS.index(mark) > BREAKS.index(tokens[-1].text):
+        tokens[-1] = Token(text=mark)
+
+
+def _close(tokens: list[Token]) -> None:
+    """Let the tokens end in a sentence break."""
+    if tokens[-1].text == ",":
+        tokens[-1] = Token(text=".")
+    elif not tokens[-1].is_break:
+        tokens.append(Token(text="."))

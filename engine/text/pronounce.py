@@ -1,0 +1,112 @@
+"""
+Says the words of a phrase: dictionary, endings, compounds, letters, in this order; then what a neighbour changes.
+
+Contractions, weak forms and homographs follow the training voices (flite), because the acoustic model heard those.
+It knows phone names, no phone numbers, and nothing of text that is not a word.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from engine.text.inflect import VOWELS, Phones, inflected, plural_ending
+from engine.text.letters import load_letters, spell
+from engine.text.lexicon import load_lexicon
+from engine.text.vocabulary import words_of
+
+CLITICS: dict[str, Phones] = {"ll": ("l",), "ve": ("v",), "d": ("d",)}  # a schwa stands before them after a consonant
+DETERMINERS = frozenset(words_of("the a an some this each another those every all any these both neither no many"))
+POSSESSIVES = frozenset(words_of("my your his its our their"))
+PREPOSITIONS = frozenset(words_of("of in for on with by at from as into without after before during per"))
+BEFORE_NOUNS = DETERMINERS | POSSESSIVES | PREPOSITIONS
+BEFORE_VERBS = frozenset(
+    words_of(
+        "to will would can could should must may might ought shall do does did don't doesn't didn't can't cannot couldn't "
+        "won't wouldn't shouldn't let's please i you he she we they who never always"
+    )
+)
+AFTER_VERBS = DETERMINERS | POSSESSIVES | frozenset(words_of("it them him me us her"))
+READ_LIKE = frozenset({"read", "lead"})  # said "reed", "leed" only after these words, whatever follows
+READ_BEFORE = frozenset(words_of("to can can't cannot could couldn't will shall"))
+SHORT_WORDS = frozenset(words_of("am as at be by do go ha he hi if in is it me my no of oh ok on or so to up we"))
+SPELLED = frozenset({"it", "us"})  # acronyms that look like a word
+MIN_COMPOUND_PART = 4  # letters; shorter parts meet by accident
+CACHED_WORDS = 20_000
+
+
+def pronounce(words: Sequence[str]) -> tuple[Phones, ...]:
+    """Give the phones of each word of one phrase (between two breaks); every word of `normalise.Token` gets some."""
+    said: list[Phones] = []
+    for place, word in enumerate(words):
+        before = words[place - 1] if place else ""
+        after = words[place + 1] if place + 1 < len(words) else ""
+        said.append(_in_context(word, before, after))
+    for place in range(len(words) - 1):
+        if words[place] == "the" and said[place + 1][0] in VOWELS:
+            said[place] = ("dh", "iy")
+    return tuple(said)
+
+
+def _in_context(word: str, before: str, after: str) -> Phones:
+    if word == "a" and not after:
+        return ("ey",)
+    lexicon = load_lexicon()
+    verb, noun = lexicon.verbs.get(word), lexicon.nouns.get(word)
+    if verb and _is_verb(word, before, after):
+        return verb
+    if noun and (before in BEFORE_NOUNS or before.endswith("'s")):
+        return noun
+    return say_word(word)
+
+
+def _is_verb(word: str, before: str, after: str) -> bool:
+    if word in READ_LIKE:
+        return before in READ_BEFORE
+    if before in BEFORE_NOUNS:
+        return False
+    return before in BEFORE_VERBS or after in AFTER_VERBS
+
+
+@lru_cache(maxsize=CACHED_WORDS)
+def say_word(word: str) -> Phones:
+    """Give the phones of one word on its own; never empty."""
+    stem, _, tail = word.rpartition("'")
+    if stem and tail == "s":
+        return _possessive(say_word(stem))
+    if stem and tail in CLITICS:
+        return _clitic(say_word(stem), CLITICS[tail])
+    if word[0].isupper():
+        return _acronym(word.lower())
+    return known(word) or known(word.replace("'", "")) or _unknown(word.replace("'", ""))
+
+
+def known(word: str) -> Phones | None:
+    """Give the phones of a dictionary word or of its regular inflection, else None."""
+    return load_lexicon().words.get(word) or inflected(word, known)
+
+
+def _possessive(stem: Phones) -> Phones:
+    return stem + plural_ending(stem)
+
+
+def _clitic(stem: Phones, tail: Phones) -> Phones:
+    return stem + (tail if stem[-1] in VOWELS else ("ax", *tail))
+
+
+def _acronym(word: str) -> Phones:
+    """Say a word if people do ("NASA", "OK"), else its letters."""
+    if len(word) == 1 or word in SPELLED or (len(word) == 2 and word not in SHORT_WORDS):
+        return spell(word)
+    if phones := known(word):
+        return phones
+    speakable = len(word) > 3 and re.fullmatch(r"(?:[^aeiou]{0,2}[aeiou]{1,2})+[^aeiou]{0,2}", word)
+    return _unknown(word) if speakable else spell(word)
+
+
+def _unknown(word: str) -> Phones:
+    if not re.search(r"[aeiouy]", word):
+        return spell(word)
+    for cut in range(len(word) - MIN_COMPOUND_PART, MIN_COMPOUND_PART - 1, -1):
+        if (head := load_lexicon().words.get(word[:cut])) and (rest := known(word[cut:])):
+            return head + rest
+    return load_letters().say(word) or spell(word)

@@ -1,0 +1,84 @@
+"""
+Cuts spoken tokens into chunks that the acoustic model says in one go: at sentence ends, then commas, then anywhere.
+
+It counts characters of the text as it is spoken (numbers written out), because those follow the duration. It knows no
+phones. Nothing is lost: the words of the chunks, joined, are the words that came in.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from engine.errors import EngineError
+from engine.text.normalise import MAX_WORD_LETTERS, Token
+
+SENTENCE_ENDS = frozenset(".!?")
+MAX_CHUNK_CHARACTERS = 200  # about 13 s of speech: attention stays short, and a listener waits for one chunk only
+MIN_CHUNK_CHARACTERS = 2 * MAX_WORD_LETTERS  # the longest word and its break always fit
+
+Tokens = tuple[Token, ...]
+
+
+def characters(tokens: Sequence[Token]) -> int:
+    """Count the characters that `tokens` take, with a space after each word and none before a break."""
+    return sum(len(token.text) + (not token.is_break) for token in tokens)
+
+
+def _after(tokens: Sequence[Token], ends: frozenset[str]) -> Iterator[Tokens]:
+    """Split after each token whose text is in `ends`."""
+    piece: list[Token] = []
+    for token in tokens:
+        piece.append(token)
+        if token.text in ends:
+            yield tuple(piece)
+            piece = []
+    if piece:
+        yield tuple(piece)
+
+
+def _pack(pieces: Sequence[Tokens], limit: int) -> Iterator[Tokens]:
+    """Join neighbouring pieces while they fit."""
+    full: Tokens = ()
+    for piece in pieces:
+        if full and characters(full) + characters(piece) > limit:
+            yield full
+            full = ()
+        full += piece
+    if full:
+        yield full
+
+
+def _cut(sentence: Tokens, limit: int) -> Iterator[Tokens]:
+    """Give a sentence that is too long in pieces: whole clauses where they fit, else word by word."""
+    clauses: list[Tokens] = []
+    for clause in _after(sentence, frozenset(",")):
+        if characters(clause) <= limit:
+            clauses.append(clause)
+        else:
+            words: list[Tokens] = [(token,) for token in clause if not token.is_break]
+            words[-1] += tuple(token for token in clause if token.is_break)
+            clauses += _pack(words, limit)
+    yield from _pack(clauses, limit)
+
+
+def segment(tokens: Sequence[Token], *, max_characters: int = MAX_CHUNK_CHARACTERS) -> tuple[Tokens, ...]:
+    """
+    Split `tokens` into chunks of at most `max_characters`.
+
+    Statements share a chunk while they fit; a question has its own, because its pitch rises at the end of a chunk.
+
+    Raises: EngineError if `max_characters` is below MIN_CHUNK_CHARACTERS.
+    """
+    if max_characters < MIN_CHUNK_CHARACTERS:
+        raise EngineError(
+            f"max_characters is {max_characters}; it must be at least {MIN_CHUNK_CHARACTERS}, so that any word fits"
+        )
+    chunks: list[Tokens] = []
+    statements: list[Tokens] = []
+    for sentence in _after(tokens, SENTENCE_ENDS):
+        if sentence[-1].text != "?" and characters(sentence) <= max_characters:
+            statements.append(sentence)
+            continue
+        chunks += _pack(statements, max_characters)
+        statements = []
+        chunks += _cut(sentence, max_characters)
+    chunks += _pack(statements, max_characters)
+    return tuple(chunks)
