@@ -31,7 +31,7 @@ def fitness(environment: Mapping[str, object]) -> Fitness:
     if not isinstance(load, int | float) or not isinstance(cores, int):
         return Fitness(word="unknown", why="the system does not tell its load")
     stolen = stolen_share(before, after)
-    taken = "stolen time not known" if stolen is None else f"{stolen:.1%} of the CPU time stolen by the host"
+    taken = "stolen time not known" if stolen is None else f"{stolen * 100:.1f} % of the CPU time stolen by the host"
     loaded = load > LOAD_SHARE * cores or (stolen is not None and stolen > STOLEN_SHARE)
     return Fitness(word="loaded" if loaded else "quiet", why=f"load {load:g} on {cores} cores at the start, {taken}")
 

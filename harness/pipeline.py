@@ -8,7 +8,7 @@ Knows which folder is handed to whom; what happens inside a stage is the stage's
 import hashlib
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class Plan:
 def measure_suite(plan: Plan, progress: Progress | None = None, verb: str = "run") -> Outcome:
     """Measure into a run folder. Raises HarnessError for anything that cannot be meant, before any work."""
     suite = load_suite(plan.suite)
-    return run_suite(
+    outcome = run_suite(
         suite,
         chosen(suite.expand(), plan.only),
         get_profile(plan.profile),
@@ -72,6 +72,7 @@ def measure_suite(plan: Plan, progress: Progress | None = None, verb: str = "run
         progress=progress,
         command=command(plan, verb),
     )
+    return replace(outcome, folder=_short(outcome.folder))
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
@@ -156,6 +157,12 @@ def _folder(plan: Plan) -> Path:
     if plan.out is not None:
         return plan.out
     return store.latest_run_folder(RUNS) if plan.resume else store.next_run_folder(RUNS)
+
+
+def _short(folder: Path) -> Path:
+    """Name a folder as a person would, from the working directory where it lies below that."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _policy(baselines: Path, file: Path | None) -> Policy:

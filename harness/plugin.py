@@ -33,10 +33,6 @@ VERDICT = "voxgate"
 """Under this name a test's report carries its verdict."""
 
 
-class CellFailedError(Exception):
-    """The cell regressed or failed; the message is the reason."""
-
-
 class Replay:
     """A clock that tells measured times again: `play` takes exactly as long as the iteration it stands for."""
 
@@ -120,10 +116,6 @@ class CellItem(pytest.Function):
         """Name the suite's file and the cell."""
         return self.path, None, self.cell.label
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Show the reason alone: no line of Python is at fault."""
-        return str(excinfo.value) if isinstance(excinfo.value, CellFailedError) else super().repr_failure(excinfo, style)
-
 
 def read(request: pytest.FixtureRequest) -> None:
     """Fail if the cell did."""
@@ -132,7 +124,7 @@ def read(request: pytest.FixtureRequest) -> None:
     item.user_properties.append((VERDICT, verdict.verdict.value))
     strict = bool(item.config.getoption("voxgate_strict"))
     if verdict.verdict in FAILING or (strict and verdict.verdict not in DECIDED):
-        raise CellFailedError(f"{verdict.verdict} {verdict.label}: {verdict.reason}")
+        pytest.fail(f"{verdict.verdict} {verdict.label}: {verdict.reason}", pytrace=False)  # no line of Python is at fault
 
 
 def read_and_replay(request: pytest.FixtureRequest, benchmark: Any) -> None:
@@ -239,10 +231,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the table of every suite that was measured."""
     items = getattr(terminalreporter._session, "items", [])
-    files = {item.parent: None for item in items if isinstance(item, CellItem)}
-    for file in files:
-        if file.contents is not None:
-            print_suite(terminalreporter, file.contents)
+    parents = dict.fromkeys(item.parent for item in items if isinstance(item, CellItem))
+    for suite in parents:
+        if isinstance(suite, SuiteFile) and suite.contents is not None:
+            print_suite(terminalreporter, suite.contents)
 
 
 def print_suite(terminalreporter: Any, contents: "Contents") -> None:

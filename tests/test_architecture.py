@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ENGINE, HARNESS = sorted((ROOT / "engine").rglob("*.py")), sorted((ROOT / "harness").rglob("*.py"))
-MAY_USE_TORCH = ("harness/targets/", "harness/worker.py", "harness/clock.py", "harness/metrics/asr", "harness/metrics/whisper")
+MAY_USE_TORCH = ("harness/targets/", "harness/worker.py", "harness/clock.py", "harness/metrics/asr", "harness/metrics/listen")
 PATH_ORDER = (
     ("errors", "cell", "sample", "measurement", "judgement"),
     ("clock", "stats", "audio_io", "workload"),
@@ -19,13 +19,14 @@ PATH_ORDER = (
     ("store", "resume", "child"),
     ("worker", "schedule"),
     ("metrics",),
-    ("scoring", "measure"),
+    ("measure",),
     ("baseline_file", "baseline", "policy"),
-    ("compare",),
+    ("scoring", "compare"),
     ("explain",),
     ("verdict",),
+    ("tradeoff", "fitness", "clips"),
     ("report",),
-    ("pipeline", "mainjob"),
+    ("pipeline",),
     ("cli", "plugin"),
 )
 LONGEST_FUNCTION = 50

@@ -37,8 +37,7 @@ def word_errors(reference: str, hypothesis: str) -> ErrorCounts | Missing:
     """Word errors of `hypothesis`; Missing when the normalised reference has no word (its rate is undefined)."""
     import jiwer
 
-    normalize = english_normalizer()
-    said, heard = normalize(reference), normalize(hypothesis)
+    said, heard = _normalized(reference), _normalized(hypothesis)
     if not said:
         return Missing("the reference text has no words")
     found = jiwer.process_words(said, heard)
@@ -49,8 +48,7 @@ def char_errors(reference: str, hypothesis: str) -> ErrorCounts | Missing:
     """Character errors of `hypothesis`, spaces counted; Missing when the normalised reference is empty."""
     import jiwer
 
-    normalize = english_normalizer()
-    said, heard = normalize(reference), normalize(hypothesis)
+    said, heard = _normalized(reference), _normalized(hypothesis)
     if not said:
         return Missing("the reference text has no words")
     found = jiwer.process_characters(said, heard)
@@ -92,6 +90,12 @@ def english_normalizer() -> Normalizer:
     sys.modules[ALIAS] = module  # its own relative imports look it up there
     spec.loader.exec_module(module)
     return cast(Normalizer, module.EnglishTextNormalizer())
+
+
+def _normalized(text: str) -> str:
+    """Empty when nothing can be said: the normaliser leaves a lone "..." as a word."""
+    normal = english_normalizer()(text)
+    return normal if any(letter.isalnum() for letter in normal) else ""
 
 
 def _counts(hits: int, substitutions: int, deletions: int, insertions: int) -> ErrorCounts:

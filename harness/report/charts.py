@@ -33,9 +33,7 @@ class Theme:
 LIGHT = Theme(ink="#1c2430", faint="#c9d1db", good="#1a7f4b", open="#9a6200", bad="#c02b2b")
 DARK = Theme(ink="#e4e9f0", faint="#3d4756", good="#4cc38a", open="#e5a53b", bad="#ff7b72")
 
-TITLES: Mapping[str, str] = MappingProxyType(
-    {"pesq": "PESQ against the reference", "wer": "word error rate", "snr": "SNR against the reference", "stoi": "STOI"}
-)
+TITLES: Mapping[str, str] = MappingProxyType({"pesq": "PESQ", "wer": "word error rate", "snr": "SNR", "stoi": "STOI"})
 MARKERS: Mapping[str, str] = MappingProxyType({"good": "o", "open": "D", "bad": "X"})
 """Shape tells what colour tells: nobody needs to see red and green."""
 
@@ -43,14 +41,14 @@ MARKERS: Mapping[str, str] = MappingProxyType({"good": "o", "open": "D", "bad": 
 def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
     """Draw speed against quality, the best trade-offs joined by a line, as an SVG file."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "voxgate", "font.family": "sans-serif", "font.size": 11}):
-        figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+        figure = Figure(figsize=(6.2, 4.0), layout="constrained")
         FigureCanvasSVG(figure)
         axes: Any = figure.add_subplot()
         scale = 100.0 if shown_unit(data.metric, data.unit) == "%" else 1.0
         front = [point for point in data.points if point.on_front]
         axes.plot([p.rtf for p in front], [p.quality * scale for p in front], color=theme.ink, lw=1.2, ls="--", zorder=1)
-        for point in data.points:
-            _point(axes, point, theme, scale)
+        for index, point in enumerate(data.points):
+            _point(axes, point, theme, scale, below=index % 2 == 1)
         _dress(axes, data, theme)
         return _svg(figure)
 
@@ -62,12 +60,13 @@ def kind(verdict: Verdict) -> str:
     return "bad" if verdict in (Verdict.REGRESSED, Verdict.FAILED) else "open"
 
 
-def _point(axes: Any, point: Point, theme: Theme, scale: float) -> None:
+def _point(axes: Any, point: Point, theme: Theme, scale: float, *, below: bool) -> None:
+    """Mark one cell; neighbours carry their names above and below in turn, so that close ones can both be read."""
     sort = kind(point.verdict)
     axes.scatter([point.rtf], [point.quality * scale], s=55, marker=MARKERS[sort], color=getattr(theme, sort), zorder=2)
     label = point.label.replace("$", r"\$")
     spot = (point.rtf, point.quality * scale)
-    axes.annotate(label, spot, xytext=(7, 5), textcoords="offset points", color=theme.ink, fontsize=9)
+    axes.annotate(label, spot, xytext=(6, -13 if below else 6), textcoords="offset points", color=theme.ink, fontsize=9)
 
 
 def _dress(axes: Any, data: Tradeoff, theme: Theme) -> None:
@@ -77,7 +76,7 @@ def _dress(axes: Any, data: Tradeoff, theme: Theme) -> None:
     title = TITLES.get(data.metric, data.metric)
     axes.set_xlabel("real-time factor (rtf), lower is faster", color=theme.ink)
     axes.set_ylabel(f"{title}{f' ({unit})' if unit else ''}, {better}", color=theme.ink)
-    axes.margins(x=0.18, y=0.15)
+    axes.margins(x=0.22, y=0.18)
     axes.grid(color=theme.faint, lw=0.6)
     axes.tick_params(colors=theme.ink)
     axes.set_facecolor("none")

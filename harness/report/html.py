@@ -57,6 +57,7 @@ class MetricLine:
     baseline: str
     verdict: str
     reason: str
+    missing: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ def page(contents: Contents, load: AudioLoader) -> str:
         fastest=fastest_passing(judgement, contents.measurements),
         pictures=_pictures(contents),
         listening=voices,
-        voices=[{"id": each.id, "text": each.text, "takes": dict(each.takes)} for each in voices.utterances],
+        voices=[{"id": each.id, "text": each.text, "takes": list(each.takes.items())} for each in voices.utterances],
         labels=_labels(contents),
         facts=_facts(run.environment),
         iterations=measured_count(run),
@@ -164,6 +165,7 @@ def _metric_line(measurement: Measurement, judged: MetricVerdict | None) -> Metr
         baseline="none" if comparison is None else shown_value(name, unit, comparison.baseline),
         verdict=verdict if judged is None or judged.blocking else f"{verdict} (advisory)",
         reason=judged.reason if judged is not None else "",
+        missing=isinstance(summary, Missing),
     )
 
 

@@ -58,7 +58,7 @@ def _requests(contents: Contents) -> Sequence[Request]:
 
 
 def _clips(contents: Contents, load: AudioLoader, request: Request) -> dict[str, bytes]:
-    sources = [GOLDEN, *(cell.slug for cell in contents.run.cells)]
+    sources = dict.fromkeys([GOLDEN, contents.run.reference, *(cell.slug for cell in contents.run.cells)])
     found = {source: load(source, request.id) for source in sources}
     return {source: data for source, data in found.items() if data is not None}
 

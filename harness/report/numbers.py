@@ -67,6 +67,6 @@ def _decimals(metric: str, value: float) -> int:
     usual = FIXED.get(metric)
     if usual is not None:
         return usual if size >= 0.01 or size == 0.0 else usual + 2
-    if size >= 100.0:
+    if size >= 99.95:  # what rounds to 100
         return 0
     return 1 if size >= 1.0 or size == 0.0 or metric in ("wer", "cer") else 3

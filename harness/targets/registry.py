@@ -18,7 +18,11 @@ from harness.targets.protocol import Target
 
 GROUP = "voxgate.targets"
 BUILT_IN: Mapping[str, str] = MappingProxyType(
-    {"engine": "harness.targets.engine:EngineTarget", "scripted": "harness.targets.scripted:ScriptedTarget"}
+    {
+        "engine": "harness.targets.engine:EngineTarget",
+        "flite": "harness.targets.flite:FliteTarget",
+        "scripted": "harness.targets.scripted:ScriptedTarget",
+    }
 )
 
 

@@ -7,30 +7,36 @@
   const [player, choice, text, takes, audio, now] =
     ["player", "utterance", "text", "takes", "audio", "now"].map((id) => document.getElementById(id));
   let voice = "golden";
+  let wanted = null;
 
+  // Quick clicks come before the clip of the last one has loaded: `wanted` keeps the position until one has.
   function play(clip) {
-    const { currentTime, paused, ended } = audio;
-    const fresh = !audio.src;
+    wanted ??= { time: audio.ended ? 0 : audio.currentTime, playing: !audio.paused && !audio.ended };
+    audio.onloadedmetadata = () => {
+      audio.currentTime = Math.min(wanted.time, audio.duration);
+      if (wanted.playing) start();
+      wanted = null;
+    };
     audio.src = voices.clips[clip];
-    audio.addEventListener("loadedmetadata", () => {
-      if (!fresh && !ended) audio.currentTime = Math.min(currentTime, audio.duration);
-      if (!paused && !ended) audio.play();
-    }, { once: true });
+  }
+
+  function start() {
+    audio.play().catch(() => {});  // the browser stops it when the next clip comes
   }
 
   function choose(name) {
     const utterance = voices.utterances[choice.value];
-    const names = Object.keys(utterance.takes);
-    voice = names.includes(name) ? name : names[0];
+    const take = utterance.takes.find(([source]) => source === name) ?? utterance.takes[0];
+    voice = take[0];
     for (const button of takes.children) button.setAttribute("aria-pressed", String(button.dataset.voice === voice));
     now.textContent = `${utterance.id}: ${voices.labels[voice]}`;
-    play(utterance.takes[voice]);
+    play(take[1]);
   }
 
   function show() {
     const utterance = voices.utterances[choice.value];
     text.textContent = utterance.text;
-    takes.replaceChildren(...Object.keys(utterance.takes).map((name, index) => {
+    takes.replaceChildren(...utterance.takes.map(([name], index) => {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.voice = name;
@@ -38,8 +44,7 @@
       button.addEventListener("click", () => choose(name));
       return button;
     }));
-    audio.pause();
-    audio.removeAttribute("src");
+    wanted = { time: 0, playing: false };
     choose(voice);
   }
 
@@ -50,14 +55,14 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("select, input, textarea, audio")) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("select, input, textarea, audio")) return;
     const button = takes.children[Number(event.key) - 1];
     if (/^[1-9]$/.test(event.key) && button) choose(button.dataset.voice);
     else if (event.key === "n") move(1);
     else if (event.key === "p") move(-1);
-    else if (event.key === " " && !event.target.closest("button, a, summary, .scroll")) {
+    else if (event.key === " " && !event.target.closest?.("button, a, summary, .scroll")) {
       event.preventDefault();
-      if (audio.paused) audio.play(); else audio.pause();
+      if (audio.paused) start(); else audio.pause();
     }
   });
   choice.addEventListener("change", show);

@@ -1,0 +1,66 @@
+"""
+The engine is broken on purpose, and the main job says what and where. Real engine, real processes, real recogniser.
+
+Each test changes one line of a copy of the engine's source, as a person would, and gives the command of the README.
+"""
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def _said(done) -> str:
+    return done.stdout + done.stderr
+
+
+def test_an_unchanged_engine_passes(accepted):
+    done = accepted.check("--repeats", "3")
+
+    assert done.returncode == 0, _said(done)
+    assert done.stdout.strip().splitlines()[-1].startswith("PASS"), done.stdout
+
+
+def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
+    """Real work, twenty backbones instead of one, until the whole is slower beyond doubt."""
+    slow = accepted.broken(
+        tmp_path,
+        "vocoder/vocos.py",
+        "        projected: Tensor = self.head(self.backbone(mel))\n",
+        "        for _ in range(60):\n            self.backbone(mel)\n        projected: Tensor = self.head(self.backbone(mel))\n",
+    )
+    done = slow.check("--repeats", "3", "--only", "default")
+
+    assert done.returncode == 1, _said(done)
+    assert "REGRESSED" in done.stdout and "latency_p50 +" in done.stdout, done.stdout
+    assert "vocoder +" in done.stdout, done.stdout
+
+
+def test_a_default_that_silently_became_32_steps_is_named(accepted, tmp_path):
+    back = accepted.broken(tmp_path, "config.py", "nfe_steps: int = 16", "nfe_steps: int = 32")
+    done = back.check("--repeats", "3", "--only", "default")
+
+    assert done.returncode == 1, _said(done)
+    assert "nfe_steps was 16, is 32" in done.stdout, done.stdout
+
+
+def test_int8_that_quantises_nothing_fails_as_not_in_effect(accepted, tmp_path):
+    lie = accepted.broken(tmp_path, "passes/quantization.py", "        _quantize(model, quantization)\n", "        pass\n")
+    done = lie.check("--repeats", "1")
+
+    assert done.returncode == 1, _said(done)
+    assert "FAILED" in done.stdout and "not in effect" in done.stdout, done.stdout
+    assert "0 of 59 Linear modules int8" in done.stdout, done.stdout
+
+
+def test_a_click_every_second_is_heard(accepted, tmp_path):
+    clicking = accepted.broken(
+        tmp_path,
+        "post/level.py",
+        "    return (audio * min(TARGET_RMS / rms, PEAK_LIMIT / peak)).astype(np.float32)\n",
+        "    out = (audio * min(TARGET_RMS / rms, PEAK_LIMIT / peak)).astype(np.float32)\n"
+        "    out[8000::16000] = 0.9\n    return out\n",
+    )
+    done = clicking.check("--repeats", "1", "--only", "default")
+
+    assert done.returncode == 1, _said(done)
+    assert "REGRESSED" in done.stdout and "clicks" in done.stdout, done.stdout

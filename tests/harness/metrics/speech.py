@@ -1,0 +1,24 @@
+"""The one recording that the metric tests share: flite's slt, 2.6 s at 16 kHz (see tests/data/README.md)."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio_io import read_audio
+
+PATH = Path(__file__).parents[2] / "data" / "slt.flac"
+TEXT = "She told me that her brother works in a hospital."
+RATE_HZ = 16_000
+
+
+def speech() -> NDArray[np.float64]:
+    frames, rate_hz = read_audio(PATH)
+    assert rate_hz == RATE_HZ
+    return frames.astype(np.float64)
+
+
+def with_noise(frames: NDArray[np.float64], snr_db: float, seed: int = 0) -> NDArray[np.float64]:
+    noise = np.random.default_rng(seed).standard_normal(len(frames))
+    noise *= np.sqrt(np.mean(frames**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+    return frames + noise

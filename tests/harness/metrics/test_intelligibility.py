@@ -1,0 +1,77 @@
+"""Word and character errors by hand, after Whisper's normaliser."""
+
+import subprocess
+import sys
+
+import pytest
+
+from harness.measurement import Missing
+from harness.metrics.intelligibility import ErrorCounts, char_errors, corpus_rate, macro_rate, word_errors
+
+
+def counts(errors: int, words: int) -> ErrorCounts:
+    return ErrorCounts(errors=errors, reference_words=words)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "errors", "words"),
+    [
+        ("the cat sat", "the cat sat", 0, 3),
+        ("the cat sat", "the bat sat", 1, 3),
+        ("the cat sat", "the sat", 1, 3),
+        ("the cat sat", "the cat sat down", 1, 3),
+        ("the cat sat", "", 3, 3),
+        ("cat", "one cat and one dog", 4, 1),
+    ],
+)
+def test_substitutions_deletions_and_insertions_each_count_one(said: str, heard: str, errors: int, words: int):
+    assert word_errors(said, heard) == counts(errors, words)
+
+
+def test_spelling_numbers_case_and_punctuation_are_no_errors():
+    assert word_errors("The colour is grey, isn't it? Twenty-five!", "the color is gray is not it 25") == counts(0, 8)
+
+
+def test_an_empty_hypothesis_has_rate_one_and_insertions_may_pass_it():
+    assert word_errors("the cat", "") == counts(2, 2)
+    assert corpus_rate([word_errors("cat", "a big cat on mats")]) == 4.0
+
+
+@pytest.mark.parametrize("said", ["", "  ", "...", "[noise]"])
+def test_a_reference_without_words_has_no_rate(said: str):
+    assert word_errors(said, "hello") == Missing("the reference text has no words")
+    assert char_errors(said, "hello") == Missing("the reference text has no words")
+
+
+def test_characters_are_counted_with_spaces():
+    assert char_errors("the cat", "the bat") == counts(1, 7)
+
+
+def test_the_corpus_rate_weighs_words_and_the_macro_rate_weighs_utterances():
+    both = [counts(1, 1), counts(0, 9)]
+    assert corpus_rate(both) == 0.1
+    assert macro_rate(both) == 0.5
+
+
+@pytest.mark.parametrize("rate", [corpus_rate, macro_rate])
+def test_a_gap_makes_the_rate_missing_instead_of_flattering_it(rate):
+    value = rate([counts(0, 5), Missing("no audio")])
+    assert value == Missing("1 of 2 utterances have no value: no audio")
+    assert rate([]) == Missing("no utterances")
+
+
+def test_comparing_texts_does_not_import_torch():
+    code = (
+        "import sys; from harness.metrics.score import word_errors; word_errors('a b', 'a'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_normaliser_is_the_one_openai_whisper_exports():
+    pytest.importorskip("whisper")
+    from whisper.normalizers import EnglishTextNormalizer
+
+    from harness.metrics.intelligibility import english_normalizer
+
+    text = "Mr. O'Neil's £3.50 — colour, won't; 2nd of May"
+    assert english_normalizer()(text) == EnglishTextNormalizer()(text)
