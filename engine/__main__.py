@@ -85,9 +85,8 @@ def _print_costs(pipeline: Any, times: StageTimes, load_s: float, wall_s: float,
     click.echo(f"load     {load_s * 1e3:9.1f} ms")
     for stage, seconds in times.seconds.items():
         click.echo(f"{stage:8} {seconds * 1e3:9.1f} ms  {100 * seconds / wall_s:5.1f} %")
-    click.echo(
-        f"total    {wall_s * 1e3:9.1f} ms for {audio_s:.2f} s of audio   rtf {wall_s / audio_s:.3f}   rtfx {audio_s / wall_s:.2f}"
-    )
+    speed = f"rtf {wall_s / audio_s:.3f}   rtfx {audio_s / wall_s:.2f}"
+    click.echo(f"total    {wall_s * 1e3:9.1f} ms for {audio_s:.2f} s of audio   {speed}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """
-The audio of a run, and the golden audio, as small FLAC files in memory: what a page plays.
+The audio of a run, and the golden audio, as small WAV files in memory: what a page plays.
+
+WAV, though FLAC is a third smaller: Chromium fails one seek in twenty in a short FLAC clip ("demuxer seek failed"), and a
+page that keeps the position when the voice is switched seeks all the time. In WAV no seek failed.
 
 Knows where both are kept; scores nothing, and renders nothing.
 """
@@ -17,7 +20,7 @@ from harness.sample import Run
 
 def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str], bytes | None]:
     """
-    Give a function (slug, request id) -> FLAC bytes; `golden_name` in place of a slug stands for the accepted audio.
+    Give a function (slug, request id) -> a WAV file's bytes; `golden_name` in place of a slug stands for the accepted audio.
 
     It gives None where there is no readable audio: a page without a voice is still a page.
     """
@@ -30,17 +33,17 @@ def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str]
 
     def load(slug: str, request: str) -> bytes | None:
         path = golden / f"{request}.flac" if slug == golden_name else files.get((slug, request))
-        return None if path is None or not path.is_file() else _flac(path)
+        return None if path is None or not path.is_file() else _wav(path)
 
     return load
 
 
-def _flac(path: Path) -> bytes | None:
-    """Encode a file as 16-bit FLAC, which every browser plays; frames beyond -1..1 are clipped."""
+def _wav(path: Path) -> bytes | None:
+    """Encode a file as 16-bit WAV, which every browser plays; frames beyond -1..1 are clipped."""
     try:
         frames, rate_hz = read_audio(path)
     except HarnessError:
         return None
     out = io.BytesIO()
-    soundfile.write(out, frames, rate_hz, format="FLAC", subtype="PCM_16")
+    soundfile.write(out, frames, rate_hz, format="WAV", subtype="PCM_16")
     return out.getvalue()

@@ -72,7 +72,7 @@ def measure_suite(plan: Plan, progress: Progress | None = None, verb: str = "run
         progress=progress,
         command=command(plan, verb),
     )
-    return replace(outcome, folder=_short(outcome.folder))
+    return replace(outcome, folder=short(outcome.folder))
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
@@ -148,6 +148,12 @@ def latest(folder: Path | None) -> Path:
     return folder if folder is not None else store.latest_run_folder(RUNS)
 
 
+def short(path: Path) -> Path:
+    """Name a path as a person would, from the working directory where it lies below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def shown_metrics() -> tuple[str, ...]:
     """Name the metrics that a policy may limit."""
     return tuple(metric.name for metric in PANEL if not is_helper(metric.name))
@@ -157,12 +163,6 @@ def _folder(plan: Plan) -> Path:
     if plan.out is not None:
         return plan.out
     return store.latest_run_folder(RUNS) if plan.resume else store.next_run_folder(RUNS)
-
-
-def _short(folder: Path) -> Path:
-    """Name a folder as a person would, from the working directory where it lies below that."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _policy(baselines: Path, file: Path | None) -> Policy:

@@ -110,11 +110,12 @@ class CellItem(pytest.Function):
         item.cell, item.replay = cell, Replay()
         if benched:
             item.add_marker(pytest.mark.benchmark(timer=item.replay, group=cell.suite))
+            item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used"))  # a cell without a time
         return item
 
-    def reportinfo(self) -> tuple[Path, int | None, str]:
+    def reportinfo(self) -> tuple[Path, int, str]:
         """Name the suite's file and the cell."""
-        return self.path, None, self.cell.label
+        return self.path, 0, self.cell.label
 
 
 def read(request: pytest.FixtureRequest) -> None:
@@ -162,7 +163,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
     from harness.progress import make_progress
 
     plan = pipeline.Plan(
-        suite=str(path),
+        suite=str(pipeline.short(path)),
         profile=profile_of(config),
         only=slugs,
         repeats=config.getoption("voxgate_repeats"),

@@ -60,7 +60,9 @@ def _load(path: Path, make: Any) -> tuple[nn.Module, dict[str, str]]:
     try:
         model = make(json.loads(about["shape"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise EngineError(f"weights {path}: the sizes in the file's metadata are not usable ({error}); restore the file") from None
+        raise EngineError(
+            f"weights {path}: the sizes in the file's metadata are not usable ({error}); restore the file"
+        ) from None
     _fill(path, model, tensors)
     return model.eval().requires_grad_(False), about
 
@@ -83,7 +85,9 @@ def _fill(path: Path, model: nn.Module, tensors: dict[str, Tensor]) -> None:
     wanted = model.state_dict()
     missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or extra:
-        raise EngineError(f"weights {path}: missing tensors {missing[:3]}, unknown tensors {extra[:3]}; not a voice of this engine")
+        raise EngineError(
+            f"weights {path}: missing tensors {missing[:3]}, unknown tensors {extra[:3]}; not a voice of this engine"
+        )
     for name, value in tensors.items():
         if value.shape != wanted[name].shape:
             raise EngineError(f"weights {path}: {name} has shape {tuple(value.shape)}, expected {tuple(wanted[name].shape)}")

@@ -158,7 +158,7 @@ def _quiet_point(audio: Audio) -> int:
     width = int(QUIET_S * RATE_HZ)
     start = len(audio) - int(SEARCH_S * RATE_HZ)
     energy = np.cumsum(audio[start:].astype(np.float64) ** 2)
-    return start + int(np.argmin(energy[width:] - energy[:-width])) + width // 2
+    return start + int(np.argmin(energy[width:] - energy[:-width])) + 1 + width // 2
 
 
 def _log_mel(audio: Audio, seconds: int) -> "torch.Tensor":

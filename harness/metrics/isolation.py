@@ -26,7 +26,7 @@ class Crashed:
 
 
 def run_isolated(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int, threads: int = 1
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[int, Result | Crashed]]:
     """
     Yields (index, result) as items finish, in any order, each index once; Crashed for an item that ended its process.
@@ -37,15 +37,15 @@ def run_isolated(
     waiting = deque(range(len(items)))
     while waiting:
         suspects: list[int] = []
-        with _threads_in_children(threads), _pool(min(workers, len(waiting))) as pool:
+        with _single_threaded_children(), _pool(min(workers, len(waiting))) as pool:
             yield from _run_until_crash(pool, function, items, waiting, suspects, workers * IN_FLIGHT)
         for index in suspects:
-            yield index, run_alone(function, items[index], threads)
+            yield index, run_alone(function, items[index])
 
 
-def run_alone(function: Callable[[Item], Result], item: Item, threads: int = 1) -> Result | Crashed:
+def run_alone(function: Callable[[Item], Result], item: Item) -> Result | Crashed:
     """One item in a process of its own."""
-    with _threads_in_children(threads), _pool(1) as pool:
+    with _single_threaded_children(), _pool(1) as pool:
         try:
             return pool.submit(function, item).result()
         except BrokenProcessPool:
@@ -87,10 +87,10 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 @contextlib.contextmanager
-def _threads_in_children(threads: int) -> Iterator[None]:
+def _single_threaded_children() -> Iterator[None]:
     """Children read these variables when they import their libraries, before any code of ours could tell them."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         yield
     finally:

@@ -190,7 +190,7 @@ def _stored_transcripts(heard: Mapping[str, Path], known: Mapping[str, dict[str,
 def _compute_transcripts(
     unheard: Mapping[str, Path], weights: WeightsFile | Missing, cache: ScoreCache, workers: int, counter: _Counter
 ) -> dict[str, Transcript]:
-    """Each distinct audio once, in one child; files nobody could listen to are not remembered."""
+    """Each distinct audio once, in child processes; files nobody could listen to are not remembered."""
     if isinstance(weights, Missing) or not unheard:
         return {}
     keys = {path: key for key, path in unheard.items()}

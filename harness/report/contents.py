@@ -16,7 +16,7 @@ GOLDEN = "golden"
 """Stands in place of a cell's slug where the accepted audio is asked for."""
 
 AudioLoader = Callable[[str, str], bytes | None]
-"""(slug or GOLDEN, request id) -> a FLAC file's bytes, or None where there is none."""
+"""(slug or GOLDEN, request id) -> a WAV file's bytes, or None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

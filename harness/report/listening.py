@@ -48,7 +48,7 @@ def listening(contents: Contents, load: AudioLoader, budget_bytes: int = BUDGET_
         takes = {source: _clip_id(data) for source, data in found.items()}
         shown.append(Utterance(id=request.id, text=request.text, takes=takes))
     audible = tuple(each for each in shown if each.takes)
-    uris = {name: f"data:audio/flac;base64,{base64.b64encode(data).decode()}" for name, data in clips.items()}
+    uris = {name: f"data:audio/wav;base64,{base64.b64encode(data).decode()}" for name, data in clips.items()}
     return Listening(utterances=audible, clips=uris, left_out=len(requests) - len(shown))
 
 

@@ -5,6 +5,7 @@ Knows which metrics the table shows; knows no format.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,21 +73,24 @@ def heading(contents: Contents) -> tuple[str, ...]:
     return tuple(plain(part) for part in parts)
 
 
-def accept_hint(contents: Contents) -> str:
-    """Give the sentence and command for a run that has no speed baseline on its machine; empty otherwise."""
+def accept_hint(contents: Contents) -> tuple[str, ...]:
+    """Give sentence and command, a line each, for a run that has no speed baseline on its machine; empty otherwise."""
     without = any(
         each.verdict is Verdict.NO_BASELINE and each.metric.startswith(("latency", "rtf"))
         for cell in contents.judgement.cells
         for each in cell.metrics
     )
     if not without:
-        return ""
-    return f"no speed baseline on this machine yet; if this run is good: {accept_command(contents.run.folder)}"
+        return ()
+    command = accept_command(contents.run.folder)
+    told = command in contents.judgement.line  # which follows as the last word
+    sentence = "no speed baseline on this machine yet"
+    return (sentence,) if told else (f"{sentence}; if this run is good:", f"   {command}")
 
 
 def accept_command(folder: str) -> str:
     """Give the command that makes a run the baseline."""
-    return f'voxgate accept {folder} --why "..."'
+    return f'voxgate accept {shlex.quote(folder)} --why "..."'
 
 
 def plain(text: str) -> str:

@@ -2,7 +2,7 @@
 The report on a terminal: the main table, the reasons below the cells that need one, and the counts.
 
 Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow terminal loses the
-intervals first, then columns, so that lines never wrap inside the table.
+intervals first, then columns, so that lines never wrap inside the table; a command is never broken, so that it can be copied.
 """
 
 import textwrap
@@ -39,10 +39,8 @@ def report_lines(contents: Contents, width: int, page: str | None = None) -> lis
     table = rows(contents)
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
     lines += _table(table, width)
-    hint = accept_hint(contents)
-    closing = [hint] if hint else []
-    closing += [f"report {page}"] if page else []
-    return [*lines, *(Text(line) for text in closing for line in _wrapped(text, width, ""))]
+    lines += [Text(line) for line in accept_hint(contents)]
+    return [*lines, Text(f"report {page}")] if page else lines
 
 
 def _table(table: Sequence[Row], width: int) -> list[Text]:

@@ -7,7 +7,6 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.measurement import Missing
-from harness.metrics import listen as listening
 from harness.metrics.asr import RATE_HZ, Judge, build_judge, load_judge, split_long, window_s
 from harness.metrics.intelligibility import word_errors
 from harness.metrics.score import AudioJob, score_quality
@@ -107,7 +106,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(tmp_path: Path):
         def __reduce__(self):
             return Path.touch, (tmp_path / "exploded",)
 
-    (tmp_path / "bomb.pt").write_bytes(pickle.dumps({"model_state_dict": Bomb()}))
+    (tmp_path / "bomb.pt").write_bytes(pickle.dumps({"model_state_dict": Bomb()}, protocol=2))
     with pytest.raises(HarnessError, match="not an openai-whisper file"):
         load_judge(tmp_path / "bomb.pt")
     assert not (tmp_path / "exploded").exists()
@@ -123,6 +122,5 @@ def test_the_scorer_listens_in_a_child_and_remembers(tmp_path: Path, monkeypatch
     assert (scored["slt"].values["wer"], scored["slt"].values["cer"], scored["slt"].transcript) == (0.0, 0.0, TEXT)
     assert "openai-whisper tiny.en" in scored["slt"].versions["wer"]
     assert isinstance(scored["broken"].values["wer"], Missing)
-    monkeypatch.setattr("harness.metrics.score.listen", lambda files, *_: [] if files == [broken] else pytest.fail(str(files)))
-    monkeypatch.setattr("harness.metrics.score._heard", lambda *_: listening.Transcript(text=TEXT, judge="cache"))
-    score_quality(jobs, cache_dir=tmp_path, workers=1)
+    monkeypatch.setattr("harness.metrics.score.listen", lambda *_: pytest.fail("listened twice"))
+    assert score_quality(jobs[:1], cache_dir=tmp_path, workers=1)["slt"] == scored["slt"]

@@ -35,10 +35,10 @@ def test_what_the_function_raises_reaches_the_caller():
         list(run_isolated(work, [7], workers=1))
 
 
-def test_children_are_held_to_their_threads_and_the_parent_keeps_its_own(monkeypatch: pytest.MonkeyPatch):
+def test_children_are_held_to_one_thread_and_the_parent_keeps_its_own(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    assert list(run_isolated(threads_allowed, [0], workers=1, threads=2)) == [(0, ("2", "2"))]
+    assert list(run_isolated(threads_allowed, [0], workers=1)) == [(0, ("1", "1"))]
     assert (os.environ["OMP_NUM_THREADS"], os.environ.get("OPENBLAS_NUM_THREADS")) == ("3", None)
 
 

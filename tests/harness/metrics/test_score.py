@@ -43,7 +43,7 @@ class Counted:
             self.tasks.append(item)
             yield index, function(item)
 
-    def listen(self, files: Sequence[Path], weights: Path, threads: int) -> Iterator[tuple[Path, Transcript]]:
+    def listen(self, files: Sequence[Path], weights: Path, workers: int) -> Iterator[tuple[Path, Transcript]]:
         for path in files:
             self.files.append(path)
             yield path, Transcript(text="She told me her brother works in a hospital", judge="a parrot")

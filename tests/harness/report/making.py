@@ -1,0 +1,82 @@
+"""Makes contents of reports: the runs of the judges' tests, judged, with audio out of nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.baseline import Baseline
+from harness.cell import Request, Workload
+from harness.measure import measure
+from harness.measurement import Missing
+from harness.report.contents import GOLDEN, Contents
+from harness.sample import Effect, Run
+from harness.verdict import judge
+from tests.harness.judging import accepted, good_run, make_run, make_scores, policy, steady
+
+HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
+NOTHING = Baseline(quality=None, speed=None)
+
+
+def contents(run: Run, baseline: Baseline = NOTHING, **changes: object) -> Contents:
+    measurements = measure(run, make_scores(run, **changes))
+    return Contents(run=run, measurements=measurements, judgement=judge(run, measurements, baseline, policy()))
+
+
+def passed(tmp_path: Path) -> Contents:
+    return contents(good_run(), accepted(tmp_path))
+
+
+def regressed(tmp_path: Path) -> Contents:
+    """nfe=8 is a tenth slower, in its vocoder, and nobody listened."""
+    run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.11)}, "runs/0002")
+    return contents(run, accepted(tmp_path))
+
+
+def unheard() -> Contents:
+    """No baseline, and no ASR for nfe=8."""
+    return contents(good_run(), wer=Missing("no ASR weights"))
+
+
+def lied_to(tmp_path: Path) -> Contents:
+    """Asked for 8 steps, took 32."""
+    lie = Effect(option="nfe_steps", asked=8, observed="32", holds=False, why="DiT ran 32 times")
+    run = good_run(effects=(lie,))
+    processes = tuple(replace(p, effects=lie_of(p.cell, lie)) for p in run.processes)
+    return contents(replace(run, processes=processes), accepted(tmp_path))
+
+
+def lie_of(cell: str, lie: Effect) -> tuple[Effect, ...]:
+    return (lie,) if cell == "nfe-8" else ()
+
+
+def hostile() -> Contents:
+    """Every text that comes from outside is an attack."""
+    run = good_run()
+    texts = tuple(Request(id=r.id, text=HOSTILE) for r in run.cells[0].workload.requests)
+    cells = tuple(replace(cell, workload=Workload(name="w", requests=texts)) for cell in run.cells)
+    bad = Effect(option=HOSTILE, asked=HOSTILE, observed=HOSTILE, holds=False, why=HOSTILE)
+    processes = tuple(replace(p, effects=(bad,), effective={HOSTILE: HOSTILE}) for p in run.processes)
+    run = replace(
+        run,
+        question=HOSTILE,
+        cells=cells,
+        excluded={HOSTILE: HOSTILE},
+        profile=HOSTILE,
+        environment={"machine": {"id": HOSTILE, HOSTILE: [HOSTILE]}, "toolchain": {"commit": HOSTILE}},
+        processes=processes,
+    )
+    return contents(run, pesq=Missing(HOSTILE))
+
+
+class Voices:
+    """Gives each cell and request its own clip; the golden one is the reference's."""
+
+    def __init__(self, clip_bytes: int = 90) -> None:
+        self.clip_bytes = clip_bytes
+
+    def __call__(self, slug: str, request: str) -> bytes | None:
+        name = f"{'nfe-32' if slug == GOLDEN else slug} {request} "
+        return (name.encode() * self.clip_bytes)[: self.clip_bytes]
+
+
+def silence(slug: str, request: str) -> bytes | None:
+    return None

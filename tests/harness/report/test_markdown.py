@@ -1,0 +1,52 @@
+"""The report as Markdown, compared as text."""
+
+from pathlib import Path
+
+from harness.report.markdown import escaped, markdown
+from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard
+
+PASSED = """\
+**PASS: 2 passed**
+
+smoke · cpu · machine box-2c (unknown) · head 3fa1c2e + 2 files · baseline 3fa1c2e + 2 files, 2026-11-20 "first"
+
+| cell | p50 ms | p95 ms | rtf | rtfx | snr dB | pesq | stoi | wer % | verdict |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+| nfe=32 (reference) | 401 \\[400 401\\] | 402 \\[402 402\\] | 0.200 | 5.0 | exact | 4.64 | 1.000 | 10.0 | PASS |
+| nfe=8 | 100 \\[100 100\\] | 100 \\[100 100\\] | 0.050 | 20.0 | 20.0 | 3.60 | 0.980 | 10.0 | PASS |
+"""
+
+
+def test_a_passing_run_reads_as_drawn(tmp_path: Path) -> None:
+    assert markdown(passed(tmp_path)) == PASSED
+
+
+def test_a_regression_is_listed_below_the_table_with_its_reason(tmp_path: Path) -> None:
+    found = markdown(regressed(tmp_path))
+    assert found.startswith("**REGRESSED: 1 regressed, 1 passed**\n")
+    assert "| **REGRESSED** |" in found
+    assert "\n- **nfe=8**: latency\\_p50 +10.0 %" in found
+
+
+def test_a_missing_value_stands_in_its_cell_with_the_reason() -> None:
+    found = markdown(unheard())
+    assert "| missing: no ASR weights | **NO BASELINE** |" in found
+    assert "|  |" not in found
+
+
+def test_a_run_without_speed_baseline_names_the_command_that_accepts_it() -> None:
+    assert '`voxgate accept runs/0001 --why "..."`' in markdown(unheard())
+
+
+def test_text_from_outside_cannot_become_markup_a_link_or_a_mention() -> None:
+    found = markdown(hostile())
+    assert HOSTILE not in found
+    assert "<" not in found
+    assert escaped("a|b [x](http://e.com) @all www.e.com `c`") == (
+        "a\\|b \\[x\\](http:&#8203;//e.com) &#64;all www&#8203;.e.com \\`c\\`"
+    )
+
+
+def test_every_table_line_has_the_same_number_of_cells() -> None:
+    rows = [line.replace("\\|", "") for line in markdown(hostile()).splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in rows} == {11}

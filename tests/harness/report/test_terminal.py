@@ -1,0 +1,114 @@
+"""The report on a terminal, compared as text."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.report.contents import Contents
+from harness.report.terminal import print_report, report_lines
+from tests.harness.judging import good_run, make_run, steady
+from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
+
+REGRESSED = """\
+smoke   cpu   machine box-2c (unknown)   head 3fa1c2e + 2 files   baseline 3fa1c2e + 2 files, 2026-11-20 "first"
+cell                       p50 ms         p95 ms    rtf  rtfx  snr dB  pesq   stoi  wer %  verdict
+nfe=32 (reference)  401 [400 401]  402 [402 402]  0.200   5.0   exact  4.64  1.000   10.0  PASS
+nfe=8               110 [110 110]  110 [110 110]  0.055  18.1    20.0  3.60  0.980   10.0  REGRESSED
+"""
+
+
+def text(of: Contents, width: int = 140) -> str:
+    return "".join(f"{line.plain}\n" for line in report_lines(of, width, "reports/index.html"))
+
+
+def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(tmp_path: Path) -> None:
+    found = text(regressed(tmp_path))
+    assert found.startswith(REGRESSED)
+    reason = found.removeprefix(REGRESSED).splitlines()
+    assert reason[0].startswith("   latency_p50 +10.0 %")
+    assert "limit +5 %" in reason[0]
+    assert reason[-1] == "report reports/index.html"
+
+
+def test_a_cell_that_passes_has_no_line_below(tmp_path: Path) -> None:
+    assert len(text(passed(tmp_path)).splitlines()) == 5
+
+
+def test_what_was_not_in_effect_is_said_once(tmp_path: Path) -> None:
+    found = text(lied_to(tmp_path))
+    assert found.count("nfe_steps=8") == 1
+    assert "observed 32" in found
+
+
+def test_an_option_resolved_otherwise_than_asked_is_said_even_where_nothing_was_observed(tmp_path: Path) -> None:
+    good = good_run()
+    asked = replace(good, cells=tuple(replace(cell, fixed={"nfe_steps": 4}) for cell in good.cells))
+    assert "asked nfe_steps=4, in effect 8" in text(contents(asked))
+
+
+def test_a_missing_value_is_called_missing_and_says_why() -> None:
+    found = text(unheard())
+    assert "missing  NO_BASELINE" in found
+    assert "   wer % missing: no ASR weights" in found
+
+
+def test_without_a_speed_baseline_the_report_says_so_and_the_accepting_command_follows() -> None:
+    of = unheard()
+    assert "no speed baseline on this machine yet" in text(of)
+    assert 'voxgate accept runs/0001 --why "..."' in of.judgement.line
+
+
+def test_the_accepting_command_has_a_line_of_its_own_where_the_verdict_does_not_end_with_it() -> None:
+    of = unheard()
+    found = text(replace(of, judgement=replace(of.judgement, line="FAILED: 1 failed, 1 without baseline")), 50)
+    assert found.splitlines()[-2] == '   voxgate accept runs/0001 --why "..."'
+
+
+def test_the_same_remark_is_not_repeated() -> None:
+    found = text(contents(good_run()))
+    assert found.count("no baseline for") == 1
+    assert "   as above" in found
+
+
+@pytest.mark.parametrize("width", [140, 100, 80, 60, 50])
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
+    for of in (passed(tmp_path / "a"), regressed(tmp_path / "b"), unheard()):
+        assert max(map(len, text(of, width).splitlines())) <= width
+
+
+def test_a_narrow_terminal_loses_intervals_first_and_then_columns_but_never_the_verdict(tmp_path: Path) -> None:
+    of = regressed(tmp_path)
+    middle, narrow = text(of, 90), text(of, 50)
+    assert "[400 401]" not in middle
+    assert "p95 ms" in middle
+    assert "p95 ms" not in narrow
+    assert "p50 ms" in narrow
+    assert "REGRESSED" in narrow
+
+
+def test_no_colour_codes_outside_a_terminal_and_colours_inside(tmp_path: Path) -> None:
+    plain, bright = io.StringIO(), io.StringIO()
+    print_report(regressed(tmp_path), Console(file=plain, width=140))
+    environment = {"TERM": "xterm-256color"}
+    print_report(regressed(tmp_path), Console(file=bright, width=140, force_terminal=True, _environ=environment))
+    assert "\x1b" not in plain.getvalue()
+    assert "\x1b" in bright.getvalue()
+
+
+def test_no_color_is_obeyed(tmp_path: Path) -> None:
+    out = io.StringIO()
+    environment = {"TERM": "xterm-256color", "NO_COLOR": "1"}
+    print_report(regressed(tmp_path), Console(file=out, width=140, force_terminal=True, _environ=environment))
+    assert "\x1b[31" not in out.getvalue()
+    assert "\x1b[1;31" not in out.getvalue()
+
+
+def test_control_characters_of_a_reason_do_not_reach_the_terminal() -> None:
+    of = contents(make_run({"nfe-32": steady(0.4)}))
+    cell = replace(of.judgement.cells[0], reason="\x1b[2Jgone\nnext")
+    found = text(replace(of, judgement=replace(of.judgement, cells=(cell,))))
+    assert "\x1b" not in found
+    assert "?[2Jgone next" in found

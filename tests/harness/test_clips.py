@@ -1,0 +1,34 @@
+"""The audio that a page plays."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from harness.audio_io import write_flac
+from harness.clips import clip_loader
+from tests.harness.judging import good_run, with_audio
+
+
+def test_a_cells_clip_is_16_bit_wav_which_browsers_can_seek_in(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "run"))
+    data = clip_loader(run, tmp_path, "golden")("nfe-32", "u03") or b""
+    info = soundfile.info(io.BytesIO(data))
+    frames, rate_hz = soundfile.read(io.BytesIO(data))
+    assert (info.format, info.subtype, rate_hz) == ("WAV", "PCM_16", 16_000)
+    np.testing.assert_allclose(frames, 0.02, atol=1e-4)
+
+
+def test_golden_audio_is_asked_for_by_its_name(tmp_path: Path) -> None:
+    write_flac(tmp_path / "u01.flac", np.full(800, 0.5, dtype=np.float32), 16_000)
+    data = clip_loader(good_run(tmp_path / "run"), tmp_path, "golden")("golden", "u01")
+    assert data is not None
+    np.testing.assert_allclose(soundfile.read(io.BytesIO(data))[0], 0.5, atol=1e-4)
+
+
+def test_audio_that_is_gone_or_broken_is_none(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "run"))
+    (tmp_path / "run/audio/nfe-32/u01.wav").write_bytes(b"no audio")
+    load = clip_loader(run, tmp_path, "golden")
+    assert [load("nfe-32", "u01"), load("nfe-8", "u01"), load("nfe-32", "u99"), load("golden", "u01")] == [None] * 4
