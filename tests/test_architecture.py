@@ -28,6 +28,7 @@ PATH_ORDER = (
     ("report",),
     ("pipeline",),
     ("cli", "plugin"),
+    ("__main__",),
 )
 LONGEST_FUNCTION = 50
 UNSAFE = r"pickle\.(load|dump|Unpickler)|\b(joblib|shelve|marshal)\b|allow_pickle=True|shell=True|os\.system"

@@ -58,7 +58,7 @@ class Workspace:
 
     def voxgate(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the harness."""
-        command = [sys.executable, "-m", "harness.cli", *words]
+        command = [sys.executable, "-m", "harness", *words]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=500)
 
     def check(self, *words: str) -> subprocess.CompletedProcess[str]:

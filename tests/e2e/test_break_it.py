@@ -21,12 +21,13 @@ def test_an_unchanged_engine_passes(accepted):
 
 
 def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
-    """Real work, twenty backbones instead of one, until the whole is slower beyond doubt."""
+    """Real work, sixty more passes through the backbone, until the whole is slower beyond doubt."""
     slow = accepted.broken(
         tmp_path,
         "vocoder/vocos.py",
         "        projected: Tensor = self.head(self.backbone(mel))\n",
-        "        for _ in range(60):\n            self.backbone(mel)\n        projected: Tensor = self.head(self.backbone(mel))\n",
+        "        for _ in range(60):\n            self.backbone(mel)\n"
+        "        projected: Tensor = self.head(self.backbone(mel))\n",
     )
     done = slow.check("--repeats", "3", "--only", "default")
 

@@ -14,7 +14,7 @@ def test_targets_are_found_by_name() -> None:
 
 
 def test_an_unknown_target_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(HarnessError, match="unknown target 'piper'; known are engine, scripted"):
+    with pytest.raises(HarnessError, match="unknown target 'piper'; known are engine, flite, scripted"):
         registry.make_target("piper")
 
 
