@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from harness.clock import StageWatch, VirtualClock, WallClock, now_utc_iso, peak_cuda_bytes, peak_rss_bytes
+from harness.clock import StageWatch, VirtualClock, WallClock, now_utc_iso
 
 
 def test_a_stage_gets_the_time_of_its_blocks() -> None:
