@@ -23,6 +23,7 @@ from harness.measurement import Measurement, Missing, Value
 from harness.metrics.panel import GOLDEN
 from harness.sample import Phase, Run
 
+KINDS = ("quality", "speed")
 NO_GOLDEN = Missing("no golden audio accepted yet")
 """Why a metric against the golden audio has no value before the first `accept`."""
 
@@ -104,25 +105,44 @@ def failure_of(cell: str, run: Run) -> str | None:
     return None
 
 
-def accept(run: Run, measurements: Measurements, why: str, baselines_dir: Path, *, partial: bool = False) -> tuple[Change, ...]:
+def accept(
+    run: Run,
+    measurements: Measurements,
+    why: str,
+    baselines_dir: Path,
+    *,
+    only: str | None = None,
+    partial: bool = False,
+) -> tuple[Change, ...]:
     """
     Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's audio as golden.
 
-    `partial` lets an incomplete run or one with failed cells through, without those cells. Whole suites only. Returns what
-    changed. Raises HarnessError for an empty reason, such runs, or files that cannot be read or written.
+    `only` is one of KINDS and leaves the other alone; the golden audio belongs to quality. `partial` lets an incomplete run or
+    one with failed cells through, without those cells. Whole suites only. Returns what changed.
+
+    Raises HarnessError for an empty reason, such runs, or files that cannot be read or written.
     """
     cells = _acceptable(run, why, partial)
     before = load_baseline(baselines_dir, run.suite, machine_id(run))
     after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
     folder = baselines_dir / run.suite
     try:
-        _write_golden(run, golden_dir(baselines_dir, run.suite))
-        for kind, name in (("quality", "quality.json"), ("speed", f"speed@{machine_id(run)}.json")):
-            file = _file(run, cells, after, why, kind, str(folder / name))
-            (folder / name).write_text(render(file), encoding="utf-8")
+        if only != "speed":
+            _write_golden(run, golden_dir(baselines_dir, run.suite))
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind in KINDS if only is None else (only,):
+            path = folder / ("quality.json" if kind == "quality" else f"speed@{machine_id(run)}.json")
+            path.write_text(render(_file(run, cells, after, why, kind, str(path))), encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"cannot write the baseline in {folder}: {error.strerror}; make it writable") from error
-    return _changes(before, after)
+    return _changes([file for file in before.files if only in (None, file.kind)], _of_kind(after, only))
+
+
+def _of_kind(measured: Mapping[str, Mapping[str, Measurement]], only: str | None) -> dict[str, dict[str, Measurement]]:
+    def kept(name: str) -> bool:
+        return any(_belongs(name, kind) for kind in (KINDS if only is None else (only,)))
+
+    return {slug: {name: each for name, each in named.items() if kept(name)} for slug, named in measured.items()}
 
 
 def as_golden(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
@@ -173,9 +193,6 @@ def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
 def _file(
     run: Run, cells: Sequence[Cell], measured: Mapping[str, Mapping[str, Measurement]], why: str, kind: str, path: str
 ) -> BaselineFile:
-    def belongs(name: str) -> bool:
-        return is_speed(name) == (kind == "speed") or (kind == "speed" and name == "duration")  # the weights of RTF
-
     machine, toolchain = (run.environment.get(name) for name in ("machine", "toolchain"))
     return BaselineFile(
         path=path,
@@ -191,8 +208,13 @@ def _file(
         environment=machine if isinstance(machine, Mapping) else {},
         toolchain=toolchain if isinstance(toolchain, Mapping) else {},
         cells={cell.slug: identity(cell, run) for cell in cells},
-        measurements={cell.slug: {n: m for n, m in measured[cell.slug].items() if belongs(n)} for cell in cells},
+        measurements={cell.slug: {n: m for n, m in measured[cell.slug].items() if _belongs(n, kind)} for cell in cells},
     )
+
+
+def _belongs(metric: str, kind: str) -> bool:
+    """Say whether a file of that kind keeps the metric; durations stand in both, as the weights of RTF."""
+    return is_speed(metric) == (kind == "speed") or (kind == "speed" and metric == "duration")
 
 
 def _write_golden(run: Run, folder: Path) -> None:
@@ -213,9 +235,9 @@ def _write_golden(run: Run, folder: Path) -> None:
             old.unlink()
 
 
-def _changes(before: Baseline, after: Mapping[str, Mapping[str, Measurement]]) -> tuple[Change, ...]:
+def _changes(before: Sequence[BaselineFile], after: Mapping[str, Mapping[str, Measurement]]) -> tuple[Change, ...]:
     old: dict[tuple[str, str], Measurement] = {}
-    for file in before.files:
+    for file in before:
         old.update({(slug, name): each for slug, several in file.measurements.items() for name, each in several.items()})
     new = {(slug, name): each for slug, several in after.items() for name, each in several.items()}
     keys = [key for key in sorted({*old, *new}) if not is_helper(key[1])]

@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 
 from harness import pipeline
-from harness.baseline import change_line
+from harness.baseline import KINDS, change_line
 from harness.errors import HarnessError
 from harness.judgement import judgement_to_dict
 from harness.measurement import value_to_json
@@ -117,12 +117,13 @@ def check(as_json: bool, baselines: Path, policy: Path | None, **options: Any) -
 @cli.command()
 @click.argument("run", type=folder)
 @click.option("--why", required=True, help="The reason, for whoever reviews the baseline.")
+@click.option("--only", type=click.Choice(KINDS), help="Accept speed alone, or quality (with the golden audio) alone.")
 @click.option("--partial", is_flag=True, help="Accept an incomplete run, or one with failed cells, without those cells.")
 @as_json
 @baselines
-def accept(run: Path, why: str, partial: bool, as_json: bool, baselines: Path) -> int:
+def accept(run: Path, why: str, only: str | None, partial: bool, as_json: bool, baselines: Path) -> int:
     """Make RUN the baseline of its suite, and show what changes."""
-    changes = pipeline.accept_run(run, why, baselines, partial=partial, progress=score_progress())
+    changes = pipeline.accept_run(run, why, baselines, only=only, partial=partial, progress=score_progress())
     if not as_json:
         for change in changes:
             click.echo(change_line(change))

@@ -3,12 +3,13 @@ Verdicts in words: the shift, the decisive reasons, the stage that moved, the se
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.baseline import Baseline
 from harness.compare import ABSENT, changed_options
 from harness.judgement import WORST_FIRST, Comparison, MetricVerdict, Verdict
-from harness.measure import STAGE, by_name
+from harness.measure import STAGE, by_name, is_speed
 from harness.measurement import Measurement
 
 REASONS_SHOWN = 3
@@ -34,6 +35,13 @@ def shown(comparison: Comparison, margin: float) -> str:
     return f"{comparison.metric} {shift * scale:+.1f} {unit}{bounds}, limit {sign}{margin * scale:.3g} {unit}"
 
 
+def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
+    """Give the command that makes a run the baseline; of its speed alone where nothing else lacks one."""
+    lacking = [each.metric for each in metrics if each.verdict is Verdict.NO_BASELINE and each.blocking]
+    only = " --only speed" if lacking and all(map(is_speed, lacking)) else ""
+    return f'voxgate accept {shlex.quote(folder)}{only} --why "..."'
+
+
 def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str) -> str:
     """Give the decisive metrics' reasons, the largest excess first, and what is only advised."""
     decisive = [each for each in metrics if each.blocking and each.verdict is verdict]
@@ -41,7 +49,7 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str)
         reason = f"{len(decisive)} metrics within their limits"
     elif verdict is Verdict.NO_BASELINE:
         names = ", ".join(each.metric for each in decisive)
-        reason = f'no baseline for {names}; accept: voxgate accept {folder} --why "..."'
+        reason = f"no baseline for {names}; accept: {accept_command(folder, metrics)}"
     elif verdict is Verdict.INCOMPARABLE:
         causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
         reason = "; ".join(list(causes)[:REASONS_SHOWN])
@@ -96,9 +104,9 @@ def baseline_name(baseline: Baseline) -> str:
     return f'{file.commit}, {file.created[:10]} "{file.why}"{missing}'
 
 
-def line(counts: Mapping[Verdict, int], verdict: Verdict, folder: str) -> str:
+def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str) -> str:
     """Give the verdict in one line: `REGRESSED: 1 failed, 1 regressed, 4 passed`."""
     words = {Verdict.PASS: "passed", Verdict.NO_BASELINE: "without baseline"}
     parts = [f"{counts[each]} {words.get(each, each.value.lower())}" for each in WORST_FIRST if counts[each]]
-    accept = f'; accept: voxgate accept {folder} --why "..."' if verdict is Verdict.NO_BASELINE else ""
-    return f"{verdict}: {', '.join(parts) or 'no cells'}{accept}"
+    hint = f"; accept: {accept}" if verdict is Verdict.NO_BASELINE else ""
+    return f"{verdict}: {', '.join(parts) or 'no cells'}{hint}"

@@ -101,11 +101,17 @@ def judge_run(
 
 
 def accept_run(
-    folder: Path, why: str, baselines: Path = BASELINES, *, partial: bool = False, progress: ScoreProgress | None = None
+    folder: Path,
+    why: str,
+    baselines: Path = BASELINES,
+    *,
+    only: str | None = None,
+    partial: bool = False,
+    progress: ScoreProgress | None = None,
 ) -> tuple[Change, ...]:
-    """Make a run the baseline; gives what changed."""
+    """Make a run the baseline, or only its speed or its quality; gives what changed."""
     score(folder, baselines, progress)
-    return accept(store.load_run(folder), store.load_measurements(folder), why, baselines, partial=partial)
+    return accept(store.load_run(folder), store.load_measurements(folder), why, baselines, only=only, partial=partial)
 
 
 def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> Path:

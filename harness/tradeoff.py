@@ -7,8 +7,9 @@ Pure choosing among numbers that were measured elsewhere; draws nothing and deci
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness import stats
 from harness.judgement import Judgement, Verdict
-from harness.measure import by_name
+from harness.measure import by_name, by_process
 from harness.measurement import Better, Measurement
 
 PASSING = (Verdict.PASS, Verdict.IMPROVED)
@@ -58,17 +59,37 @@ def tradeoff(judgement: Judgement, measurements: Mapping[str, Sequence[Measureme
     return Tradeoff(metric=metric, unit=first.unit, better=first.better, points=ordered)
 
 
-def fastest_passing(judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]]) -> tuple[str, float] | None:
-    """Give label and rtf of the fastest cell that is PASS or IMPROVED; None if none is."""
-    speeds = []
-    for cell in judgement.cells:
-        rtf = by_name(measurements.get(cell.cell, ())).get("rtf")
-        if cell.verdict in PASSING and rtf is not None and isinstance(rtf.summary, float):
-            speeds.append((rtf.summary, cell.label))
-    if not speeds:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """The fastest cell that passes, and how many times as fast as the reference it is, with the 95 % interval of that."""
+
+    cell: str
+    label: str
+    rtf: float
+    times: float | None
+    low: float | None = None
+    high: float | None = None
+    """None where the reference has no speed; no bounds from a single process."""
+
+
+def fastest_passing(
+    judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], reference: str | None
+) -> Gain | None:
+    """Choose the fastest cell that is PASS or IMPROVED, and hold its rtf against the reference's; None if none is."""
+    named = {cell.cell: by_name(measurements.get(cell.cell, ())) for cell in judgement.cells}
+    known = {slug: each["rtf"].summary for slug, each in named.items() if "rtf" in each}
+    speeds = {slug: rtf for slug, rtf in known.items() if isinstance(rtf, float)}
+    passing = [cell for cell in judgement.cells if cell.verdict in PASSING and cell.cell in speeds]
+    if not passing:
         return None
-    best = min(speeds)
-    return best[1], best[0]
+    best = min(passing, key=lambda cell: speeds[cell.cell])
+    rtf = speeds[best.cell]
+    if reference not in speeds:
+        return Gain(cell=best.cell, label=best.label, rtf=rtf, times=None)
+    sides = [by_process(named[slug]["rtf"], named[slug]) for slug in (best.cell, str(reference))]
+    slower = stats.shift(sides[0], sides[1], stats.rate)
+    low, high = (None if bound is None else 1.0 + bound for bound in (slower.low, slower.high))
+    return Gain(cell=best.cell, label=best.label, rtf=rtf, times=1.0 + slower.point, low=low, high=high)
 
 
 def _beaten(rtf: float, goodness: float, others: Sequence[tuple[float, float]]) -> bool:

@@ -56,6 +56,7 @@ def judge(
     judged += _not_measured(run, expected) + _stale(run, expected, baseline)
     verdict = min((cell.verdict for cell in judged), key=WORST_FIRST.index, default=Verdict.UNRESOLVED)
     counts = Counter(cell.verdict for cell in judged)
+    accept = explain.accept_command(run.folder, [metric for cell in judged for metric in cell.metrics])
     return Judgement(
         suite=run.suite,
         profile=run.profile,
@@ -66,7 +67,7 @@ def judge(
         counts={name: counts[name] for name in WORST_FIRST if counts[name]},
         verdict=verdict,
         exit_code=EXIT_CODES[verdict],
-        line=explain.line(counts, verdict, run.folder),
+        line=explain.line(counts, verdict, accept),
     )
 
 

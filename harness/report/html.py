@@ -30,7 +30,7 @@ from harness.report.contents import (
 )
 from harness.report.listening import listening
 from harness.report.numbers import shown, shown_unit, shown_value
-from harness.report.table import COLUMNS, Row, accept_command, accept_hint, grouped_missing, rows
+from harness.report.table import COLUMNS, Row, accept_command, accept_hint, gain_line, grouped_missing, rows
 from harness.sample import Effect
 from harness.tradeoff import fastest_passing, tradeoff
 
@@ -113,8 +113,9 @@ def page(contents: Contents, load: AudioLoader) -> str:
         fitness=fitness(run.environment),
         columns=COLUMNS,
         cells=cell_details(contents),
-        hint=accept_command(run.folder) if accept_hint(contents) else "",
-        fastest=fastest_passing(judgement, contents.measurements),
+        hint=accept_command(contents) if accept_hint(contents) else "",
+        fastest=fastest_passing(judgement, contents.measurements, run.reference),
+        gain=gain_line(contents),
         pictures=_pictures(contents),
         listening=voices,
         voices=[{"id": each.id, "text": each.text, "takes": list(each.takes.items())} for each in voices.utterances],

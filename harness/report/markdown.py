@@ -8,7 +8,7 @@ import re
 
 from harness.judgement import Verdict
 from harness.report.contents import Contents
-from harness.report.table import COLUMNS, Row, accept_command, accept_hint, heading, rows
+from harness.report.table import COLUMNS, Row, accept_command, accept_hint, gain_line, heading, rows
 
 
 def markdown(contents: Contents) -> str:
@@ -20,6 +20,7 @@ def markdown(contents: Contents) -> str:
         " · ".join(escaped(part) for part in heading(contents)),
         _table(table),
         "\n".join(_remark(row) for row in table if row.reasons),
+        escaped(gain_line(contents)),
         _hint(contents),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -60,4 +61,4 @@ def _remark(row: Row) -> str:
 def _hint(contents: Contents) -> str:
     if not accept_hint(contents):
         return ""
-    return f"No speed baseline on this machine yet; if this run is good: `{accept_command(contents.run.folder)}`"
+    return f"No speed baseline on this machine yet; if this run is good: `{accept_command(contents)}`"

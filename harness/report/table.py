@@ -5,16 +5,17 @@ Knows which metrics the table shows; knows no format.
 """
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness import explain
 from harness.fitness import fitness
 from harness.judgement import CellVerdict, Verdict
 from harness.measure import by_name
 from harness.measurement import Measurement, Missing
 from harness.report.contents import Contents, differences
 from harness.report.numbers import MISSING, shown
+from harness.tradeoff import fastest_passing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ COLUMNS = (
     Column(metric="latency_p95", title="p95 ms", interval=True, rank=5),
     Column(metric="rtf", title="rtf", interval=False, rank=1),
     Column(metric="rtfx", title="rtfx", interval=False, rank=7),
+    Column(metric="peak_rss", title="rss MiB", interval=False, rank=8),
     Column(metric="snr", title="snr dB", interval=False, rank=4),
     Column(metric="pesq", title="pesq", interval=False, rank=3),
     Column(metric="stoi", title="stoi", interval=False, rank=6),
@@ -82,15 +84,24 @@ def accept_hint(contents: Contents) -> tuple[str, ...]:
     )
     if not without:
         return ()
-    command = accept_command(contents.run.folder)
+    command = accept_command(contents)
     told = command in contents.judgement.line  # which follows as the last word
     sentence = "no speed baseline on this machine yet"
     return (sentence,) if told else (f"{sentence}; if this run is good:", f"   {command}")
 
 
-def accept_command(folder: str) -> str:
-    """Give the command that makes a run the baseline."""
-    return f'voxgate accept {shlex.quote(folder)} --why "..."'
+def accept_command(contents: Contents) -> str:
+    """Give the command that makes this run the baseline."""
+    return explain.accept_command(contents.run.folder, [each for cell in contents.judgement.cells for each in cell.metrics])
+
+
+def gain_line(contents: Contents) -> str:
+    """Name the fastest cell that passes and its gain over the reference; empty where none passes or it is the reference."""
+    best = fastest_passing(contents.judgement, contents.measurements, contents.run.reference)
+    if best is None or best.times is None or best.cell == contents.run.reference:
+        return ""
+    bounds = "" if best.low is None or best.high is None else f" [{best.low:.3g} {best.high:.3g}]"
+    return f"fastest cell that passes: {plain(best.label)}, {best.times:.3g}{bounds} times as fast as the reference"
 
 
 def plain(text: str) -> str:

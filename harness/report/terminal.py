@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.judgement import Verdict
 from harness.report.contents import Contents
-from harness.report.table import COLUMNS, Row, accept_hint, grouped_missing, heading, rows
+from harness.report.table import COLUMNS, Row, accept_hint, gain_line, grouped_missing, heading, rows
 
 STYLES = {
     Verdict.PASS: "green",
@@ -39,6 +39,7 @@ def report_lines(contents: Contents, width: int, page: str | None = None) -> lis
     table = rows(contents)
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
     lines += _table(table, width)
+    lines += [Text(line) for line in _wrapped(gain_line(contents), width, "")]
     lines += [Text(line) for line in accept_hint(contents)]
     return [*lines, Text(f"report {page}")] if page else lines
 

@@ -141,12 +141,12 @@ def good_run(folder: Path | str = "runs/0001", **options: object) -> Run:
     return make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.1)}, folder, **options)
 
 
-def with_audio(run: Run) -> Run:
+def with_audio(run: Run, step: float = 0.01) -> Run:
     """Writes the reference cell's audio into the run folder."""
     folder = Path(run.folder) / "audio" / run.reference
     folder.mkdir(parents=True, exist_ok=True)
     for number, request in enumerate(REQUESTS):
-        write_wav(folder / f"{request}.wav", np.full(800, 0.01 * number, dtype=np.float32), 16_000)
+        write_wav(folder / f"{request}.wav", np.full(800, step * number, dtype=np.float32), 16_000)
     return run
 
 

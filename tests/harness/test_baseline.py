@@ -94,6 +94,25 @@ def test_values_against_the_golden_audio_become_those_against_the_reference(tmp_
     assert stored["nfe-32"]["golden_snr"].summary == 120.0
 
 
+def test_speed_alone_leaves_quality_and_golden_audio_as_they_are(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    kept = {
+        path: path.read_bytes() for path in (tmp_path / "baselines").rglob("*") if path.is_file() and "speed@" not in path.name
+    }
+    run = with_audio(make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001"), step=0.05)
+    changes = accept(run, measure(run, make_scores(run, pesq=2.0)), "slower", tmp_path / "baselines", only="speed")
+    assert kept == {path: path.read_bytes() for path in kept}
+    assert load_baseline(tmp_path / "baselines", "smoke", "box-2c").speed.why == "slower"
+    assert "pesq" not in {change.metric for change in changes}
+
+
+def test_quality_alone_writes_no_speed(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path))
+    changes = accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines", only="quality")
+    assert load_baseline(tmp_path / "baselines", "smoke", "box-2c").speed is None
+    assert "latency_p50" not in {change.metric for change in changes}
+
+
 def test_a_run_needs_a_reason(tmp_path: Path) -> None:
     refuse(tmp_path, with_audio(good_run(tmp_path)), "needs a reason", why="  ")
 

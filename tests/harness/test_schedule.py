@@ -206,11 +206,13 @@ def test_a_killed_worker_is_tried_again_by_a_resume_and_a_refusal_is_not(
 
 
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 from harness.profiles import Profile
 from harness.schedule import run_suite
 from harness.suite import load_suite
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background has it ignored
 suite = load_suite(sys.argv[1])
 profile = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=2)
 outcome = run_suite(suite, suite.expand().cells, profile, Path(sys.argv[2]))

@@ -36,11 +36,31 @@ def test_nothing_is_drawn_of_a_single_cell_with_a_value() -> None:
 
 def test_fastest_passing_cell_is_one_that_passes(tmp_path: Path) -> None:
     good, bad = passed(tmp_path / "a"), regressed(tmp_path / "b")
-    label, rtf = fastest_passing(good.judgement, good.measurements) or ("", 0.0)
-    assert (label, round(rtf, 3)) == ("nfe=8", 0.05)
-    assert (fastest_passing(bad.judgement, bad.measurements) or ("", 0.0))[0] == "nfe=32"
+    best, left = (fastest_passing(of.judgement, of.measurements, "nfe-32") for of in (good, bad))
+    assert best is not None
+    assert left is not None
+    assert (best.label, round(best.rtf, 3)) == ("nfe=8", 0.05)
+    assert (left.label, left.times) == ("nfe=32", 1.0)
+
+
+def test_gain_is_the_ratio_of_both_speeds_with_its_interval(tmp_path: Path) -> None:
+    of = passed(tmp_path)
+    best = fastest_passing(of.judgement, of.measurements, "nfe-32")
+    assert best is not None
+    assert best.times is not None
+    assert best.low is not None
+    assert best.high is not None
+    assert best.low < best.times < best.high
+    assert round(best.times, 1) == 4.0
+
+
+def test_gain_needs_a_reference_that_was_measured(tmp_path: Path) -> None:
+    of = passed(tmp_path)
+    best = fastest_passing(of.judgement, of.measurements, "gone")
+    assert best is not None
+    assert best.times is None
 
 
 def test_no_fastest_cell_where_none_passes() -> None:
     of = contents(good_run())
-    assert fastest_passing(of.judgement, of.measurements) is None
+    assert fastest_passing(of.judgement, of.measurements, "nfe-32") is None

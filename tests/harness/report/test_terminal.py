@@ -14,9 +14,9 @@ from tests.harness.report.making import contents, lied_to, passed, regressed, un
 
 REGRESSED = """\
 smoke   cpu   machine box-2c (unknown)   head 3fa1c2e + 2 files   baseline 3fa1c2e + 2 files, 2026-11-20 "first"
-cell                       p50 ms         p95 ms    rtf  rtfx  snr dB  pesq   stoi  wer %  verdict
-nfe=32 (reference)  401 [400 401]  402 [402 402]  0.200   5.0   exact  4.64  1.000   10.0  PASS
-nfe=8               110 [110 110]  110 [110 110]  0.055  18.1    20.0  3.60  0.980   10.0  REGRESSED
+cell                       p50 ms         p95 ms    rtf  rtfx  rss MiB  snr dB  pesq   stoi  wer %  verdict
+nfe=32 (reference)  401 [400 401]  402 [402 402]  0.200   5.0      477   exact  4.64  1.000   10.0  PASS
+nfe=8               110 [110 110]  110 [110 110]  0.055  18.1      477    20.0  3.60  0.980   10.0  REGRESSED
 """
 
 
@@ -34,7 +34,9 @@ def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(tmp
 
 
 def test_a_cell_that_passes_has_no_line_below(tmp_path: Path) -> None:
-    assert len(text(passed(tmp_path)).splitlines()) == 5
+    lines = text(passed(tmp_path)).splitlines()
+    assert len(lines) == 6
+    assert lines[4] == "fastest cell that passes: nfe=8, 4 [4 4] times as fast as the reference"
 
 
 def test_what_was_not_in_effect_is_said_once(tmp_path: Path) -> None:
