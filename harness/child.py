@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,23 @@ class ChildError(Exception):
         self.recorded = recorded
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Which code a worker runs: the interpreter, folders that go before everything installed, further environment."""
+
+    python: str = sys.executable
+    paths: tuple[Path, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+HERE = Launch()
+"""The code and the environment of this process."""
+
+
 class Child:
     """One worker process."""
 
-    def __init__(self, job: Mapping[str, object], files: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, job: Mapping[str, object], files: Path, env: Mapping[str, str], launch: Launch = HERE) -> None:
         """Start it. `files` is the path that its request and standard error get, with their own endings."""
         request = files.with_name(f"{files.name}.request.json")
         write_json(request, job)
@@ -42,11 +56,11 @@ class Child:
         self._pending = b""
         with self._stderr.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.worker", str(request)],
+                [launch.python, *(["-P"] if launch.paths else []), "-m", "harness.worker", str(request)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, **env},
+                env={**os.environ, **env, **_path(launch), **launch.env},
                 bufsize=0,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent only
             )
@@ -121,6 +135,14 @@ class Child:
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+
+def _path(launch: Launch) -> dict[str, str]:
+    """Put the launch's folders before all others; with -P, the working directory comes behind them."""
+    if not launch.paths:
+        return {}
+    old = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([*map(str, launch.paths), *([old] if old else [])])}
 
 
 def _name(command: Mapping[str, object]) -> str:

@@ -12,11 +12,12 @@ T = TypeVar("T")
 
 
 class Turn(NamedTuple):
-    """One measured iteration to come: which cell, which request, in which pass through the workload."""
+    """One measured iteration to come: which cell, which request, in which pass through the workload, on which side."""
 
     cell: str
     request: str
     lap: int
+    side: int = 0
 
 
 def rotated(items: Sequence[T], by: int) -> tuple[T, ...]:
@@ -38,10 +39,11 @@ def around(cells: Sequence[T], step: int) -> tuple[T, ...]:
     return turned if step % 2 == 0 else turned[::-1]
 
 
-def turns(cells: Sequence[str], requests: Sequence[str], laps: int, repeat: int) -> Iterator[Turn]:
-    """List all measured iterations of one group in one repeat: request by request, all cells in turn."""
+def turns(cells: Sequence[str], requests: Sequence[str], laps: int, repeat: int, sides: int = 1) -> Iterator[Turn]:
+    """List all measured iterations of one group in one repeat: request by request, cells in turn, a cell's sides together."""
     step = repeat
     for lap in range(laps):
         for request in requests:
-            yield from (Turn(cell, request, lap) for cell in around(cells, step))
+            for cell in around(cells, step):
+                yield from (Turn(cell, request, lap, side) for side in around(range(sides), step))
             step += 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import store
+from harness.cell import Cell
 from harness.environment import comparable
 from harness.errors import HarnessError
 from harness.sample import Failure, Phase, ProcessRecord
@@ -43,12 +44,18 @@ def take_stock(folder: Path, header: RunHeader) -> Stock:
             record = store.load_process(folder, cell.slug, repeat)
             if record is not None and record.failure is not None and record.failure.kind in store.FINAL_FAILURES:
                 failures[cell.slug] = record.failure
-            elif record is None or not record.finished:
-                store.set_aside(folder, cell.slug, repeat)
-                todo[cell.slug, repeat] = _remainder(
-                    [request.id for request in cell.workload.requests], header.iterations, record
-                )
+            elif (rest := remainder(folder, cell, repeat, header.iterations)) is not None:
+                todo[cell.slug, repeat] = rest
     return Stock(todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures)
+
+
+def remainder(folder: Path, cell: Cell, repeat: int, laps: int) -> Remainder | None:
+    """Say what one repeat of one cell lacks, setting an interrupted process aside; None if nothing."""
+    record = store.load_process(folder, cell.slug, repeat)
+    if record is not None and record.finished:
+        return None
+    store.set_aside(folder, cell.slug, repeat)
+    return _remainder([request.id for request in cell.workload.requests], laps, record)
 
 
 def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:

@@ -1,5 +1,5 @@
 """
-Measures a suite: rounds of fresh child processes, whose measured iterations take turns.
+Measures a suite: rounds of fresh child processes, whose measured iterations take turns. One engine, or several side by side.
 
 One round per repeat. In each, every cell gets a new process: load, first synthesis, warm-up until nothing compiles any
 more, a look at what is in effect. Then the measured iterations of all live processes take turns (`order.py`), strictly one
@@ -14,17 +14,18 @@ import errno
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
 from harness import store
 from harness.cell import Cell, cell_to_json
-from harness.child import Child, ChildError
+from harness.child import HERE, Child, ChildError, Launch
 from harness.clock import Clock, WallClock, now_utc_iso
 from harness.environment import environment, load_snapshot
 from harness.errors import HarnessError
@@ -32,7 +33,7 @@ from harness.order import batches, turns
 from harness.profiles import Profile
 from harness.profiles.profile import allowed_cpus
 from harness.progress import Pace, Progress, Silent
-from harness.resume import Remainder, check_same, take_stock
+from harness.resume import Remainder, check_same, remainder, take_stock
 from harness.sample import Failure, Phase
 from harness.store import RunHeader
 from harness.suite import Suite
@@ -62,6 +63,26 @@ class DiskFullError(Exception):
     """No room for another record."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the engines that are measured in turns: what is asked of it, its own run folder, where its code comes from."""
+
+    header: RunHeader
+    folder: Path
+    launch: Launch = HERE
+
+
+class Slot(NamedTuple):
+    """One cell of one side."""
+
+    side: int
+    slug: str
+
+
+More = Callable[[int], Collection[str]]
+"""Called when the planned rounds are done, with the number of rounds so far: which cells need another? None ends the run."""
+
+
 def run_suite(
     suite: Suite,
     cells: Sequence[Cell],
@@ -74,6 +95,7 @@ def run_suite(
     resume: bool = False,
     progress: Progress | None = None,
     command: str = "",
+    more: More | None = None,
 ) -> Outcome:
     """
     Measure `cells` (all of the suite's, or some) into `folder`; with `resume`, what is still missing there.
@@ -81,9 +103,38 @@ def run_suite(
     Raises HarnessError for options that the target does not know, a folder that is in use or belongs to another run, and
     a full disk.
     """
+    header = make_header(suite, cells, profile, repeats=repeats, iterations=iterations, command=command)
+    if resume:
+        check_same(folder, store.load_header(folder), header)
+    else:
+        store.create_run(folder, header)
+    return Schedule([Side(header=header, folder=folder)], profile, timeout_s, progress or Silent(), more).run()[0]
+
+
+def run_sides(
+    sides: Sequence[Side],
+    profile: Profile,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    progress: Progress | None = None,
+    more: More | None = None,
+) -> tuple[Outcome, ...]:
+    """
+    Measure the same cells of several engines, in turns: in every round a fresh process per side and cell, all sides of a cell
+    alive together. All headers must name the same cells, repeats and iterations. Raises HarnessError as `run_suite` does.
+    """
+    for side in sides:
+        store.create_run(side.folder, side.header)
+    return Schedule(sides, profile, timeout_s, progress or Silent(), more).run()
+
+
+def make_header(
+    suite: Suite, cells: Sequence[Cell], profile: Profile, *, repeats: int | None, iterations: int | None, command: str
+) -> RunHeader:
+    """Say what is to be measured. Raises HarnessError for options that the target does not know."""
     check_cells(cells)
     expansion = suite.expand()
-    header = RunHeader(
+    return RunHeader(
         suite=suite.name,
         question=suite.question,
         reference=expansion.reference,
@@ -96,88 +147,120 @@ def run_suite(
         iterations=suite.iterations if iterations is None else iterations,
         command=command,
     )
-    if resume:
-        check_same(folder, store.load_header(folder), header)
-    else:
-        store.create_run(folder, header)
-    return Schedule(header, profile, folder, timeout_s, progress or Silent()).run()
 
 
 class Schedule:
-    """One run under way."""
+    """One run under way, or several side by side."""
 
-    def __init__(self, header: RunHeader, profile: Profile, folder: Path, timeout_s: float, progress: Progress) -> None:
-        self._header = header
+    def __init__(
+        self, sides: Sequence[Side], profile: Profile, timeout_s: float, progress: Progress, more: More | None = None
+    ) -> None:
+        self._sides = [replace(side, folder=side.folder.absolute()) for side in sides]
         self._profile = profile
-        self._folder = folder.absolute()
         self._timeout_s = timeout_s
         self._progress = progress
+        self._more = more
         self._clock: Clock = WallClock()
-        self._cells = {cell.slug: cell for cell in header.cells}
+        self._plan = sides[0].header
+        self._cells = {Slot(n, cell.slug): cell for n, side in enumerate(sides) for cell in side.header.cells}
         self._cpus = allowed_cpus()
         self._cpu = self._cpus[-1] if profile.pin and self._cpus else None
-        self._failures: dict[str, Failure] = {}
-        self._todo: dict[tuple[str, int], Remainder] = {}
-        self._left = {slug: Counter[str]() for slug in self._cells}
+        self._failures: dict[Slot, Failure] = {}
+        self._todo: dict[tuple[Slot, int], Remainder] = {}
+        self._left = {slot: Counter[str]() for slot in self._cells}
         self._alive: set[Child] = set()
         self._stopping = False
         self._lock = threading.Lock()
         self._pace = Pace({})
 
-    def run(self) -> Outcome:
-        """Measure whatever is missing. Raises HarnessError if the disk is full."""
+    def run(self) -> tuple[Outcome, ...]:
+        """Measure whatever is missing; one outcome per side. Raises HarnessError if the disk is full."""
         interrupted = False
         try:
             self._take_stock()
             with kept_off(self._cpu, self._cpus):
-                for repeat in range(self._header.repeats):
+                for repeat in range(self._plan.repeats):
                     self._round(repeat)
-            store.mark_complete(self._folder, {"after": load_snapshot(), "finished": now_utc_iso()})
+                self._go_on()
+            for side in self._sides:
+                store.mark_complete(side.folder, {"after": load_snapshot(), "finished": now_utc_iso()})
         except KeyboardInterrupt:
             interrupted = True
         except (OSError, DiskFullError) as error:
             if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise HarnessError(f"no space left for run {self._folder}; make room, then continue with --resume") from error
+            where = self._sides[0].folder
+            raise HarnessError(f"no space left for run {where}; make room, then continue with --resume") from error
         finally:
             self._close()
-        return Outcome(folder=self._folder, complete=not interrupted, interrupted=interrupted, failures=dict(self._failures))
+        return tuple(self._outcome(number, interrupted) for number in range(len(self._sides)))
+
+    def _outcome(self, number: int, interrupted: bool) -> Outcome:
+        failures = {slot.slug: failure for slot, failure in self._failures.items() if slot.side == number}
+        folder = self._sides[number].folder
+        return Outcome(folder=folder, complete=not interrupted, interrupted=interrupted, failures=failures)
 
     def _take_stock(self) -> None:
-        store.unmark_complete(self._folder)
-        stock = take_stock(self._folder, self._header)
-        self._todo = dict(stock.todo)
-        self._failures = dict(stock.failures)
-        for (slug, _), rest in stock.todo.items():
-            self._left[slug].update({"prepare": 1, "measure": len(rest.missing)})
+        for number, side in enumerate(self._sides):
+            store.unmark_complete(side.folder)
+            stock = take_stock(side.folder, side.header)
+            self._failures.update({Slot(number, slug): failure for slug, failure in stock.failures.items()})
+            self._plan_work({(Slot(number, slug), repeat): rest for (slug, repeat), rest in stock.todo.items()})
+        self._start_pace()
+
+    def _plan_work(self, todo: Mapping[tuple[Slot, int], Remainder]) -> None:
+        self._todo.update(todo)
+        for (slot, _), rest in todo.items():
+            self._left[slot].update({"prepare": 1, "measure": len(rest.missing)})
+
+    def _start_pace(self) -> None:
         total = sum(self._left.values(), Counter())
         self._pace = Pace(total)
         self._progress.start(total.total())
 
-    def _round(self, repeat: int) -> None:
-        slugs = [slug for slug in self._cells if (slug, repeat) in self._todo]
-        for group in batches(slugs, live_limit(self._profile), repeat):
-            live = self._prepare_all([slug for slug in group if slug not in self._failures], repeat)
-            self._measure_all(live, repeat)
-            for slug, child in live.items():
-                if slug not in self._failures:
-                    self._finish(slug, repeat, child)
+    def _go_on(self) -> None:
+        """Measure more rounds of the cells that are not decided yet."""
+        rounds = self._plan.repeats
+        while self._more is not None and (wanted := set(self._more(rounds))):
+            slots = [slot for slot in self._cells if slot.slug in wanted and not self._lost(slot.slug)]
+            if not slots:
+                return
+            rests = [remainder(self._sides[s.side].folder, self._cells[s], rounds, self._plan.iterations) for s in slots]
+            self._plan_work({(slot, rounds): rest for slot, rest in zip(slots, rests, strict=True) if rest is not None})
+            self._start_pace()
+            self._round(rounds)
+            rounds += 1
 
-    def _prepare_all(self, slugs: Sequence[str], repeat: int) -> dict[str, Child]:
-        """Start and warm up one process per cell; those that fail are left out."""
-        width = 1 if repeat == 0 else max(1, min(self._profile.loading, len(slugs)))
+    def _lost(self, slug: str) -> bool:
+        """Whether the cell failed on any side: then there is nothing to hold the others against."""
+        return any(slot.slug == slug for slot in self._failures)
+
+    def _round(self, repeat: int) -> None:
+        slugs = list(dict.fromkeys(slot.slug for slot in self._cells if (slot, repeat) in self._todo))
+        for group in batches(slugs, max(1, live_limit(self._profile) // len(self._sides)), repeat):
+            slots = [slot for slug in group for slot in self._cells if slot.slug == slug and (slot, repeat) in self._todo]
+            live = self._prepare_all([slot for slot in slots if not self._lost(slot.slug)], repeat)
+            self._measure_all(live, repeat)
+            for slot, child in live.items():
+                if slot not in self._failures:
+                    self._finish(slot, repeat, child)
+
+    def _prepare_all(self, slots: Sequence[Slot], repeat: int) -> dict[Slot, Child]:
+        """Start and warm up one process per slot; those that fail are left out."""
+        alone = repeat == 0 and len(self._sides) == 1
+        width = 1 if alone else max(1, min(self._profile.loading, len(slots)))
         with ThreadPoolExecutor(width) as pool:
             try:
-                children = list(pool.map(lambda slug: self._prepare(slug, repeat, alone=width == 1), slugs))
+                children = list(pool.map(lambda slot: self._prepare(slot, repeat, alone=width == 1), slots))
             except BaseException:
                 self._stop()  # else the pool would wait for them
                 raise
-        return {slug: child for slug, child in zip(slugs, children, strict=True) if child is not None}
+        return {slot: child for slot, child in zip(slots, children, strict=True) if child is not None}
 
-    def _prepare(self, slug: str, repeat: int, *, alone: bool) -> Child | None:
+    def _prepare(self, slot: Slot, repeat: int, *, alone: bool) -> Child | None:
         start_s = self._clock.seconds()
-        requests = [request.id for request in self._cells[slug].workload.requests]
-        child = self._start(slug, repeat)
+        requests = [request.id for request in self._cells[slot].workload.requests]
+        child = self._start(slot, repeat)
         if child is None:
             return None
         try:
@@ -187,34 +270,37 @@ class Schedule:
             child.do({"do": "observe", "request": requests[0]}, self._timeout_s)
             child.do({"do": "pin"}, self._timeout_s)
         except ChildError as error:
-            self._fail(slug, repeat, child, error)
+            self._fail(slot, repeat, child, error)
             return None
         with self._lock:
-            self._step("prepare", slug, f"{slug} is ready", self._clock.seconds() - start_s)
+            self._step("prepare", slot, f"{slot.slug} is ready", self._clock.seconds() - start_s)
         return child
 
-    def _start(self, slug: str, repeat: int) -> Child | None:
+    def _start(self, slot: Slot, repeat: int) -> Child | None:
+        side = self._sides[slot.side]
+        log = store.log_path(side.folder, slot.slug, repeat)
         job = {
-            "cell": cell_to_json(self._cells[slug]),
+            "cell": cell_to_json(self._cells[slot]),
             "repeat": repeat,
-            "folder": str(self._folder),
-            "log": str(store.log_path(self._folder, slug, repeat)),
+            "folder": str(side.folder),
+            "log": str(log),
             "defaults": dict(self._profile.defaults),
             "cpus": self._cpus,
             "cpu": self._cpu,
-            "known": self._known_audio(slug),
-            "iterations_before": self._todo[slug, repeat].samples,
+            "known": self._known_audio(slot),
+            "iterations_before": self._todo[slot, repeat].samples,
         }
         with self._lock:
             if self._stopping:
                 return None
-            child = Child(job, store.log_path(self._folder, slug, repeat).with_suffix(""), self._profile.env)
+            child = Child(job, log.with_suffix(""), self._profile.env, side.launch)
             self._alive.add(child)
         return child
 
-    def _known_audio(self, slug: str) -> dict[str, str]:
+    def _known_audio(self, slot: Slot) -> dict[str, str]:
         """Give the hash of each request's audio as the first process that measured it gave it."""
-        records = (store.load_process(self._folder, slug, repeat) for repeat in range(self._header.repeats))
+        folder = self._sides[slot.side].folder
+        records = (store.load_process(folder, slot.slug, repeat) for repeat in range(store.rounds(folder)))
         samples = [sample for record in records if record is not None for sample in record.samples]
         return {sample.request: sample.audio_sha256 for sample in reversed(samples) if sample.phase is Phase.MEASURED}
 
@@ -227,36 +313,39 @@ class Schedule:
                 return
         raise _unsettled("warm-up")
 
-    def _measure_all(self, live: Mapping[str, Child], repeat: int) -> None:
-        requests = [request.id for request in self._header.cells[0].workload.requests]
-        missing = {slug: set(self._todo[slug, repeat].missing) for slug in live}
-        slugs = [slug for slug in self._cells if slug in live]  # the suite's order: `turns` does the turning
-        for slug, request, lap in turns(slugs, requests, self._header.iterations, repeat):
-            if slug not in self._failures and (request, lap) in missing[slug]:
-                self._measure(slug, repeat, live[slug], request)
+    def _measure_all(self, live: Mapping[Slot, Child], repeat: int) -> None:
+        requests = [request.id for request in self._plan.cells[0].workload.requests]
+        missing = {slot: set(self._todo[slot, repeat].missing) for slot in live}
+        slugs = list(
+            dict.fromkeys(slot.slug for slot in self._cells if slot in live)
+        )  # the suite's order: `turns` does the turning
+        for slug, request, lap, side in turns(slugs, requests, self._plan.iterations, repeat, len(self._sides)):
+            slot = Slot(side, slug)
+            if not self._lost(slug) and (request, lap) in missing.get(slot, ()):
+                self._measure(slot, repeat, live[slot], request)
 
-    def _measure(self, slug: str, repeat: int, child: Child, request: str) -> None:
+    def _measure(self, slot: Slot, repeat: int, child: Child, request: str) -> None:
         """Measure one iteration; one that compiled something is recorded as such and done again."""
         start_s = self._clock.seconds()
         try:
             for _ in range(MAX_COMPILES):
                 answer = child.do({"do": "iterate", "phase": Phase.MEASURED.value, "request": request}, self._timeout_s)
                 if answer["settled"]:
-                    self._step("measure", slug, slug, self._clock.seconds() - start_s)
+                    self._step("measure", slot, slot.slug, self._clock.seconds() - start_s)
                     return
             raise _unsettled(f"request {request}")
         except ChildError as error:
-            self._fail(slug, repeat, child, error)
+            self._fail(slot, repeat, child, error)
 
-    def _finish(self, slug: str, repeat: int, child: Child) -> None:
+    def _finish(self, slot: Slot, repeat: int, child: Child) -> None:
         try:
             child.do({"do": "finish"}, self._timeout_s)
         except ChildError as error:
-            self._fail(slug, repeat, child, error)
+            self._fail(slot, repeat, child, error)
         else:
             self._alive.discard(child)
 
-    def _fail(self, slug: str, repeat: int, child: Child, error: ChildError) -> None:
+    def _fail(self, slot: Slot, repeat: int, child: Child, error: ChildError) -> None:
         """Record a failure, unless it is of our own making. Raises DiskFullError if there is no room to."""
         with self._lock:
             if self._stopping:
@@ -267,20 +356,22 @@ class Schedule:
             if error.failure.kind == "disk":
                 raise DiskFullError from error
             if not error.recorded:
-                store.append_failure(self._folder, slug, repeat, error.failure)
-            self._failures[slug] = error.failure
-            self._skip(slug)
+                store.append_failure(self._sides[slot.side].folder, slot.slug, repeat, error.failure)
+            self._failures[slot] = error.failure
+            self._skip(slot)
 
-    def _step(self, kind: str, slug: str, text: str, duration_s: float) -> None:
-        self._left[slug][kind] -= 1
+    def _step(self, kind: str, slot: Slot, text: str, duration_s: float) -> None:
+        self._left[slot][kind] -= 1
         self._pace.done(kind, duration_s)
         self._progress.step(text, self._pace.eta_s())
 
-    def _skip(self, slug: str) -> None:
-        """Forget the steps of a cell that failed."""
-        for kind, count in self._left[slug].items():
-            self._pace.skip(kind, count)
-        self._left[slug].clear()
+    def _skip(self, slot: Slot) -> None:
+        """Forget the steps of a cell that failed, and of its counterparts."""
+        for each in self._cells:
+            if each.slug == slot.slug:
+                for kind, count in self._left[each].items():
+                    self._pace.skip(kind, count)
+                self._left[each].clear()
 
     def _stop(self) -> None:
         """Kill every worker, and let none be started any more."""

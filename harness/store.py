@@ -155,6 +155,12 @@ def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
     return _process(slug, repeat, [_read_lines(each) for each in logs])
 
 
+def rounds(folder: Path) -> int:
+    """Count the rounds that were begun: those that were planned, and those that were added until everything was decided."""
+    names = [path.name.partition(".jsonl")[0] for path in (folder / "processes").glob("*.jsonl*")]
+    return max((int(name.rpartition(".")[2]) + 1 for name in names), default=0)
+
+
 def set_aside(folder: Path, slug: str, repeat: int) -> None:
     """Keep what an interrupted process left under another name, so that a fresh process can continue its work."""
     path = log_path(folder, slug, repeat)
@@ -246,7 +252,7 @@ def _parts(path: Path) -> list[Path]:
 
 
 def _processes(folder: Path, header: RunHeader) -> tuple[ProcessRecord, ...]:
-    records = (load_process(folder, cell.slug, repeat) for repeat in range(header.repeats) for cell in header.cells)
+    records = (load_process(folder, cell.slug, repeat) for repeat in range(rounds(folder)) for cell in header.cells)
     return tuple(record for record in records if record is not None)
 
 

@@ -29,7 +29,7 @@ class FakeChild:
     log: list[str]
     faults: dict[str, object]
 
-    def __init__(self, job: Mapping[str, Any], files: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, job: Mapping[str, Any], files: Path, env: Mapping[str, str], launch: object = None) -> None:
         self.slug = ".".join(f"{name}-{value}" for name, value in job["cell"]["axes"].items()).removeprefix("steps-")
 
     def do(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
