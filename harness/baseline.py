@@ -128,7 +128,7 @@ def accept(
     folder = baselines_dir / run.suite
     try:
         if only != "speed":
-            _write_golden(run, golden_dir(baselines_dir, run.suite))
+            write_golden(run, golden_dir(baselines_dir, run.suite))
         folder.mkdir(parents=True, exist_ok=True)
         for kind in KINDS if only is None else (only,):
             path = folder / ("quality.json" if kind == "quality" else f"speed@{machine_id(run)}.json")
@@ -143,6 +143,15 @@ def _of_kind(measured: Mapping[str, Mapping[str, Measurement]], only: str | None
         return any(_belongs(name, kind) for kind in (KINDS if only is None else (only,)))
 
     return {slug: {name: each for name, each in named.items() if kept(name)} for slug, named in measured.items()}
+
+
+def of_run(run: Run, measurements: Measurements) -> Baseline:
+    """Give the baseline that a run would make, without writing it: what another engine measured in turns is held against."""
+    cells = [cell for cell in run.cells if cell.slug in measurements]
+    named = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
+    why = f"measured in turns with {revision(run)}"
+    quality, speed = (_file(run, cells, named, why, kind, run.folder) for kind in KINDS)
+    return Baseline(quality=quality, speed=speed)
 
 
 def as_golden(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
@@ -217,7 +226,7 @@ def _belongs(metric: str, kind: str) -> bool:
     return is_speed(metric) == (kind == "speed") or (kind == "speed" and metric == "duration")
 
 
-def _write_golden(run: Run, folder: Path) -> None:
+def write_golden(run: Run, folder: Path) -> None:
     """Write the reference cell's audio, one flac per request, and remove what no request names any more."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {

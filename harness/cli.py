@@ -99,13 +99,21 @@ def gate(run: Path | None, json_file: str | None, baselines: Path, policy: Path 
 
 @cli.command()
 @planned
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(0),
+    default=pipeline.BUDGET_S,
+    show_default=True,
+    help="Seconds to go on with undecided cells, and again with suspects.",
+)
 @as_json
 @baselines
 @policy
 def check(as_json: bool, baselines: Path, policy: Path | None, **options: Any) -> int:
     """Measure SUITE, score, judge and write the page: the main job."""
     plan = Plan(**options)
-    outcome = pipeline.measure_suite(plan, make_progress(), "check")
+    outcome = pipeline.check_suite(plan, baselines, policy, make_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)
     contents = pipeline.judge_run(outcome.folder, baselines, policy, score_progress())

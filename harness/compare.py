@@ -1,13 +1,16 @@
 """
 Measurements against a baseline: how far did each metric move, and how sure is that? Decides nothing, knows no limit.
 
-Speed is compared process against process (unpaired), quality utterance against utterance (paired by request id). What may
-not be compared at all carries the reasons.
+Speed is compared process against process: unpaired with a stored baseline, round by round where both sides were measured in
+turns. Quality is compared utterance against utterance (paired by request id). What may not be compared carries the reasons.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from harness import stats
 from harness.baseline import Baseline, identity, machine_id
@@ -28,17 +31,28 @@ Ratios in dB count as at most this. A difference 60 dB below the speech lies und
 the speech itself; what happens up there (exact on the machine of the baseline, 90 dB on a CPU that adds in another order,
 about 90 dB after rounding to 16 bits) is arithmetic and not sound.
 """
+MATCHED = "latency_p50"
+"""Where both sides were measured in turns, the shift of the median latency is the median of the ratios of the same request at
+the same time: a median over requests of unlike length would rest on the two in the middle."""
 ABSOLUTE_UNITS = ("dB", "1/s")
 """Units whose shift is a difference: decibels are ratios already, and an event rate is normally zero."""
 
 
-def compare(run: Run, measurements: Measurements, baseline: Baseline) -> dict[str, tuple[Comparison, ...]]:
-    """Compare every metric of every cell of the run that has measurements; helpers are left out. By slug."""
+def compare(
+    run: Run, measurements: Measurements, baseline: Baseline, *, paired: bool = False
+) -> dict[str, tuple[Comparison, ...]]:
+    """
+    Compare every metric of every cell of the run that has measurements; helpers are left out. By slug.
+
+    `paired` says that the baseline was measured in turns with the run: repeat i of both is one round.
+    """
     cells = [cell for cell in run.cells if cell.slug in measurements]
-    return {cell.slug: _compare_cell(run, cell, measurements[cell.slug], baseline) for cell in cells}
+    return {cell.slug: _compare_cell(run, cell, measurements[cell.slug], baseline, paired) for cell in cells}
 
 
-def _compare_cell(run: Run, cell: Cell, current: Sequence[Measurement], baseline: Baseline) -> tuple[Comparison, ...]:
+def _compare_cell(
+    run: Run, cell: Cell, current: Sequence[Measurement], baseline: Baseline, paired: bool
+) -> tuple[Comparison, ...]:
     named = by_name(current)
     answer = []
     for measurement in current:
@@ -47,7 +61,7 @@ def _compare_cell(run: Run, cell: Cell, current: Sequence[Measurement], baseline
         file = baseline.speed if is_speed(measurement.metric) else baseline.quality
         stored = {} if file is None else file.measurements.get(cell.slug, {})
         reasons = () if file is None or not stored else _incomparable(run, cell, file)
-        answer.append(_compare_metric(cell.slug, measurement.metric, stored, named, reasons))
+        answer.append(_compare_metric(cell.slug, measurement.metric, stored, named, reasons, paired))
     return tuple(answer)
 
 
@@ -75,7 +89,12 @@ def changed_options(before: Mapping[str, object], now: Mapping[str, object]) -> 
 
 
 def _compare_metric(
-    cell: str, metric: str, stored: Mapping[str, Measurement], current: Mapping[str, Measurement], reasons: tuple[str, ...]
+    cell: str,
+    metric: str,
+    stored: Mapping[str, Measurement],
+    current: Mapping[str, Measurement],
+    reasons: tuple[str, ...],
+    paired: bool,
 ) -> Comparison:
     now, before = current[metric], stored.get(metric)
     if before is None:
@@ -86,20 +105,57 @@ def _compare_metric(
     if reasons:
         return _comparison(cell, now, before.summary, now.summary, *counts, incomparable=reasons)
     if is_speed(metric):
-        return _compare_speed(cell, now, before, stored, current)
+        return _compare_speed(cell, now, before, stored, current, paired)
     return _compare_quality(cell, now, before, weights_of(metric, current) if metric in WEIGHTS else None)
 
 
 def _compare_speed(
-    cell: str, now: Measurement, before: Measurement, stored: Mapping[str, Measurement], current: Mapping[str, Measurement]
+    cell: str,
+    now: Measurement,
+    before: Measurement,
+    stored: Mapping[str, Measurement],
+    current: Mapping[str, Measurement],
+    paired: bool,
 ) -> Comparison:
     counts = len(now.values), len(before.values)
+    empty = _comparison(cell, now, before.summary, now.summary, *counts)
     if isinstance(now.summary, Missing) or isinstance(before.summary, Missing):
-        return _comparison(cell, now, before.summary, now.summary, *counts)
+        return empty
     groups, groups_before = by_process(now, current), by_process(before, stored)
-    shift = stats.shift(groups_before, groups, STATISTICS[now.metric])
-    detail = f"{len(groups)} processes against {len(groups_before)}"
-    return _moved(_comparison(cell, now, before.summary, now.summary, *counts, detail=detail), shift, absolute=False)
+    if not paired:
+        shift = stats.shift(groups_before, groups, STATISTICS[now.metric])
+        return _moved(replace(empty, detail=f"{len(groups)} processes against {len(groups_before)}"), shift, absolute=False)
+    if now.metric == MATCHED:
+        groups_before, groups = map(list, matched(before, now))
+    rounds = min(len(groups), len(groups_before))  # a side that was interrupted has one less
+    if not rounds:
+        return empty
+    statistic = None if now.metric == MATCHED else STATISTICS[now.metric]
+    shift = stats.paired_shift(groups_before[:rounds], groups[:rounds], statistic)
+    return _moved(replace(empty, detail=f"{rounds} pairs of processes"), shift, absolute=False)
+
+
+def matched(before: Measurement, now: Measurement) -> tuple[Sequence[stats.Group], Sequence[stats.Group]]:
+    """
+    Group the values of both sides by round, each in the same order: same request, same lap. What one side lacks is left out.
+    """
+    sides = [_by_place(each) for each in (before, now)]
+    places = [place for place in sides[0] if place in sides[1]]
+    rounds = list(dict.fromkeys(repeat for repeat, _, _ in places))
+    old, new = ([np.array([side[p] for p in places if p[0] == repeat]) for repeat in rounds] for side in sides)
+    return old, new
+
+
+def _by_place(measurement: Measurement) -> dict[tuple[int, str, int], float]:
+    """Index values by round, request and lap."""
+    laps: Counter[tuple[int, str]] = Counter()
+    found: dict[tuple[int, str, int], float] = {}
+    for each in measurement.values:
+        place = (each.repeat, each.id)
+        if isinstance(each.value, float):
+            found[(*place, laps[place])] = each.value
+        laps[place] += 1
+    return found
 
 
 def _compare_quality(cell: str, now: Measurement, before: Measurement, words: Mapping[str, float] | None) -> Comparison:
@@ -156,6 +212,8 @@ def _moved(comparison: Comparison, shift: stats.Shift, *, absolute: bool) -> Com
         at_least=shift.at_least,
         at_most=shift.at_most,
         absolute=absolute,
+        error=shift.error,
+        freedom=shift.freedom,
     )
 
 

@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness import stats
 from harness.baseline import Baseline
 from harness.compare import ABSENT, changed_options
 from harness.judgement import WORST_FIRST, Comparison, MetricVerdict, Verdict
@@ -24,15 +25,33 @@ def why_not(comparison: Comparison) -> str:
 
 def shown(comparison: Comparison, margin: float) -> str:
     """Show a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
-    scale, unit = (1.0, comparison.unit) if comparison.absolute else (100.0, "%")
     sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
-    bounds = (
-        ""
-        if comparison.low is None or comparison.high is None
-        else f" [{comparison.low * scale:+.1f} {comparison.high * scale:+.1f}]"
-    )
-    shift = comparison.shift or 0.0
-    return f"{comparison.metric} {shift * scale:+.1f} {unit}{bounds}, limit {sign}{margin * scale:.3g} {unit}"
+    scale, unit = _scale(comparison)
+    return f"{comparison.metric} {size(comparison)}, limit {sign}{margin * scale:.3g} {unit}"
+
+
+def size(comparison: Comparison) -> str:
+    """Show how far a value moved: `+9.8 % [+8.1 +11.6]`."""
+    scale, unit = _scale(comparison)
+    low, high = comparison.low, comparison.high
+    bounds = "" if low is None or high is None else f" [{_signed(low * scale)} {_signed(high * scale)}]"
+    return f"{_signed((comparison.shift or 0.0) * scale)} {unit}{bounds}"
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 1) + 0.0:+.1f}"  # adding zero turns -0.0 into 0.0
+
+
+def sight(comparison: Comparison, line: float, bound: float) -> str:
+    """Say what the smallest regression is that so many processes would have found nine times out of ten; empty if unknown."""
+    if comparison.error is None or comparison.freedom is None:
+        return ""
+    smallest = stats.detectable(comparison.error, comparison.freedom, line, bound)
+    return f"; would have seen {smallest * 100:+.1f} %"
+
+
+def _scale(comparison: Comparison) -> tuple[float, str]:
+    return (1.0, comparison.unit) if comparison.absolute else (100.0, "%")
 
 
 def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:

@@ -54,6 +54,8 @@ class Limit:
     """What the metric itself is measured against: `baseline` (speed), `reference`, `golden` or `intrinsic`."""
     evidence: str = "none"
     """What proof a verdict needs: `processes`, `utterances`, or `none` where the same audio always gives the same value."""
+    floor: float | None = None
+    """The worst value that is good enough to ship, in the metric's own unit. It changes no verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,9 @@ class Comparison:
     absolute: bool = False
     at_least: float | None = None
     """The two one-sided 95 % bounds of `shift`, which verdicts use."""
+    error: float | None = None
+    """Standard error of the logarithm of the ratio, over processes or rounds; None for quality and without repeats."""
+    freedom: float | None = None
     at_most: float | None = None
 
 
@@ -90,6 +95,10 @@ class MetricVerdict:
     reason: str
     comparison: Comparison | None
     blocking: bool
+    limit: float | None = None
+    """The limit in the shift's own scale, for speeds."""
+    good_enough: bool = True
+    """Whether the value keeps the policy's floor, as far as it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +110,8 @@ class CellVerdict:
     verdict: Verdict
     reason: str
     metrics: tuple[MetricVerdict, ...]
+    notes: str = ""
+    """The end of `reason` that explains a change: the stage that moved, the settings that differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +161,14 @@ def judgement_from_dict(data: Mapping[str, Any]) -> Judgement:
 
 def _cell_to_dict(cell: CellVerdict) -> dict[str, Any]:
     metrics = [_metric_to_dict(each) for each in cell.metrics]
-    return {"cell": cell.cell, "label": cell.label, "verdict": cell.verdict.value, "reason": cell.reason, "metrics": metrics}
+    return {
+        "cell": cell.cell,
+        "label": cell.label,
+        "verdict": cell.verdict.value,
+        "reason": cell.reason,
+        "notes": cell.notes,
+        "metrics": metrics,
+    }
 
 
 def _cell_from_dict(data: Mapping[str, Any]) -> CellVerdict:
@@ -166,6 +184,8 @@ def _metric_to_dict(metric: MetricVerdict) -> dict[str, Any]:
         "reason": metric.reason,
         "comparison": comparison,
         "blocking": metric.blocking,
+        "limit": metric.limit,
+        "good_enough": metric.good_enough,
     }
 
 

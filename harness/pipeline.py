@@ -7,7 +7,7 @@ Knows which folder is handed to whom; what happens inside a stage is the stage's
 
 import hashlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,8 +16,10 @@ from harness import store
 from harness.baseline import Change, accept, golden_dir, load_baseline, machine_id
 from harness.cell import Cell
 from harness.clips import clip_loader
+from harness.clock import WallClock
 from harness.errors import HarnessError
-from harness.measure import is_helper, measure
+from harness.judgement import Judgement
+from harness.measure import is_helper, is_speed, measure
 from harness.metrics.panel import PANEL
 from harness.policy import DEFAULT as DEFAULT_POLICY
 from harness.policy import Policy, load_policy, read_policy
@@ -30,11 +32,16 @@ from harness.sample import Run
 from harness.schedule import TIMEOUT_S, Outcome, run_suite
 from harness.scoring import score_run
 from harness.suite import FOLDER, Expansion, load_suite
-from harness.verdict import judge
+from harness.verdict import confirmed, judge, suspects, undecided
 
 RUNS = Path("runs")
 BASELINES = Path("baselines")
 REPORTS = Path("reports")
+CONFIRM = "confirm"
+"""In the run folder: the run of fresh processes of the cells that looked slower."""
+CONFIRM_ROUNDS = 4
+"""Fewer leave Student's t too few degrees of freedom to prove anything; more rounds follow while the budget lasts."""
+BUDGET_S = 90.0
 SCORED = "scored.json"
 """In the run folder: which golden audio `measurements.json` was scored against."""
 
@@ -55,24 +62,91 @@ class Plan:
     """Patterns of slugs; the reference cell is always measured too. Empty means all cells."""
     resume: bool = False
     timeout_s: float = TIMEOUT_S
+    budget_s: float = BUDGET_S
+    """How long to go on, after the planned rounds, with cells that are not decided; and as long again with suspects."""
 
 
-def measure_suite(plan: Plan, progress: Progress | None = None, verb: str = "run") -> Outcome:
-    """Measure into a run folder. Raises HarnessError for anything that cannot be meant, before any work."""
-    suite = load_suite(plan.suite)
+def measure_suite(
+    plan: Plan, progress: Progress | None = None, verb: str = "run", more: Callable[[Path], Collection[str]] | None = None
+) -> Outcome:
+    """
+    Measure into a run folder; `more` is asked after the planned rounds which cells need another one.
+
+    Raises HarnessError for anything that cannot be meant, before any work.
+    """
+    suite, folder = load_suite(plan.suite), _folder(plan)
     outcome = run_suite(
         suite,
         chosen(suite.expand(), plan.only),
         get_profile(plan.profile),
-        _folder(plan),
+        folder,
         repeats=plan.repeats,
         iterations=plan.iterations,
         timeout_s=plan.timeout_s,
         resume=plan.resume,
         progress=progress,
         command=command(plan, verb),
+        more=None if more is None else lambda rounds: more(folder),
     )
     return replace(outcome, folder=short(outcome.folder))
+
+
+def check_suite(
+    plan: Plan, baselines: Path = BASELINES, policy: Path | None = None, progress: Progress | None = None
+) -> Outcome:
+    """
+    Measure a suite until its speeds are decided or the time is up, and measure the cells that look slower again.
+
+    What was measured is judged by `judge_run`. Raises HarnessError as `measure_suite` does.
+    """
+    limits = _policy(baselines, policy)
+    outcome = measure_suite(plan, progress, "check", _until_decided(plan.budget_s, baselines, limits))
+    if outcome.interrupted:
+        return outcome
+    suspicious = suspects(_judge_speed(outcome.folder, baselines, limits))
+    if not suspicious:
+        return outcome
+    return replace(_measure_again(plan, outcome.folder, suspicious, progress, baselines, limits), folder=outcome.folder)
+
+
+def _until_decided(budget_s: float, baselines: Path, limits: Policy) -> Callable[[Path], frozenset[str]]:
+    """Give a function that names the undecided cells of a run folder, and none once the budget is spent."""
+    clock, began_s = WallClock(), list[float]()
+
+    def more(folder: Path) -> frozenset[str]:
+        began_s.append(clock.seconds())
+        late = began_s[-1] - began_s[0] >= budget_s
+        return frozenset() if late else undecided(_judge_speed(folder, baselines, limits))
+
+    return more
+
+
+def _measure_again(
+    plan: Plan, folder: Path, slugs: Collection[str], progress: Progress | None, baselines: Path, limits: Policy
+) -> Outcome:
+    """Measure some cells of a run in fresh processes, into a folder of its own."""
+    suite = load_suite(plan.suite)
+    more = _until_decided(plan.budget_s, baselines, limits)
+    return run_suite(
+        suite,
+        [cell for cell in suite.expand().cells if cell.slug in slugs],
+        get_profile(plan.profile),
+        folder / CONFIRM,
+        repeats=CONFIRM_ROUNDS,
+        iterations=plan.iterations,
+        timeout_s=plan.timeout_s,
+        resume=(folder / CONFIRM / "run.json").exists(),
+        progress=progress,
+        command=command(plan, "check", folder),
+        more=lambda rounds: more(folder / CONFIRM),
+    )
+
+
+def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
+    """Judge what can be judged without listening."""
+    run = store.load_run(folder)
+    speeds = {name: limit for name, limit in limits.items() if is_speed(name)}
+    return judge(run, measure(run, {}), load_baseline(baselines, run.suite, machine_id(run)), speeds)
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
@@ -97,6 +171,8 @@ def judge_run(
     score(folder, baselines, progress)
     measurements = store.load_measurements(folder)
     judgement = judge(run, measurements, baseline, limits, _expected(run))
+    if (folder / CONFIRM / "complete").exists():
+        judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))
     return Contents(run=run, measurements=measurements, judgement=judgement)
 
 
@@ -146,6 +222,7 @@ def command(plan: Plan, verb: str, folder: Path | None = None) -> str:
     for pattern in plan.only:
         words += ["--only", pattern]
     words += [] if plan.timeout_s == TIMEOUT_S else ["--timeout", f"{plan.timeout_s:g}"]
+    words += [] if plan.budget_s == BUDGET_S else ["--budget", f"{plan.budget_s:g}"]
     return shlex.join([*words, *([] if folder is None else ["--resume", "--out", str(folder)])])
 
 

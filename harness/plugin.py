@@ -168,11 +168,12 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         only=slugs,
         repeats=config.getoption("voxgate_repeats"),
         iterations=config.getoption("voxgate_iterations"),
+        budget_s=pipeline.BUDGET_S if (given := config.getoption("voxgate_budget")) is None else given,
     )
-    outcome = pipeline.measure_suite(plan, make_progress())
+    baselines = Path(config.getoption("voxgate_baselines"))
+    outcome = pipeline.check_suite(plan, baselines, progress=make_progress())
     if outcome.interrupted:
         pytest.exit(f"interrupted; continue with: {pipeline.command(plan, 'check', outcome.folder)}", returncode=130)
-    baselines = Path(config.getoption("voxgate_baselines"))
     contents = pipeline.judge_run(outcome.folder, baselines)
     pipeline.write_page(contents, pipeline.REPORTS / f"{contents.run.suite}.html", baselines)
     return contents
@@ -193,6 +194,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--voxgate-strict", action="store_true", dest="voxgate_strict", help="fail cells that are undecided")
     group.addoption("--voxgate-repeats", type=int, dest="voxgate_repeats", metavar="N", help="fresh processes per cell")
     group.addoption("--voxgate-iterations", type=int, dest="voxgate_iterations", metavar="N", help="passes per process")
+    group.addoption("--voxgate-budget", type=float, dest="voxgate_budget", metavar="SECONDS", help="for undecided cells")
     group.addoption("--voxgate-baselines", default="baselines", dest="voxgate_baselines", metavar="DIR", help="baselines")
 
 

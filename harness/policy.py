@@ -21,7 +21,7 @@ Policy = Mapping[str, Limit]
 DEFAULT = Path(__file__).with_name("policy.toml")
 AGAINST = ("baseline", "reference", "golden", "intrinsic")
 EVIDENCE = ("processes", "utterances", "none")
-KEYS = ("relative", "absolute", "blocking", "against", "evidence")
+KEYS = ("relative", "absolute", "blocking", "against", "evidence", "floor")
 
 
 def load_policy(baselines_dir: Path, known: Collection[str]) -> dict[str, Limit]:
@@ -73,6 +73,7 @@ def _limit(path: Path, metric: str, line: object, known: Collection[str]) -> Lim
         blocking=line["blocking"],
         against=_choice(path, metric, "against", line.get("against"), AGAINST),
         evidence=_choice(path, metric, "evidence", line.get("evidence"), EVIDENCE),
+        floor=_margin(path, metric, "floor", line.get("floor")),
     )
 
 
@@ -80,7 +81,7 @@ def _margin(path: Path, metric: str, key: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise HarnessError(f"{path}: metrics.{metric}.{key} is {value!r}; a margin is a positive number")
+        raise HarnessError(f"{path}: metrics.{metric}.{key} is {value!r}; it must be a positive number")
     return float(value)
 
 

@@ -14,12 +14,12 @@ A "statistic" maps an array (..., n) to (...), reading NaN as padding. Values of
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]
@@ -47,7 +47,8 @@ class Shift:
     How far the current values lie above the baseline's: a ratio minus one, or a difference.
 
     `low`, `high`: two-sided interval at LEVEL, for people. `at_least`, `at_most`: the two one-sided bounds at LEVEL, for
-    verdicts. All None where the data cannot give bounds.
+    verdicts. `error`, `freedom`: standard error of the point (of the logarithm of the ratio) and its degrees of freedom.
+    All None where the data cannot give bounds.
     """
 
     point: float
@@ -55,6 +56,8 @@ class Shift:
     high: float | None = None
     at_least: float | None = None
     at_most: float | None = None
+    error: float | None = None
+    freedom: float | None = None
 
 
 def percentile(values: Array | Sequence[float], q: float) -> Array:
@@ -112,9 +115,9 @@ def interval(groups: Sequence[Group], statistic: Statistic, *, level: float = LE
     arrays = _arrays(groups)
     point = float(statistic(np.concatenate(arrays)))
     tail = (1.0 - level) / 2.0
-    spread = _log_spread([arrays], statistic, tail)
-    if spread is None:
+    if len(arrays) < 2:
         return Interval(point=point, low=None, high=None)
+    spread = _reach(*_welch([arrays], statistic), tail)
     drawn = statistic(_resample(arrays, np.random.default_rng(seed)))
     low, high = np.quantile(drawn, [tail, 1.0 - tail])
     reach = math.exp(spread)
@@ -134,8 +137,77 @@ def shift(baseline: Sequence[Group], current: Sequence[Group], statistic: Statis
         return Shift(point=math.expm1(point))
     rng = np.random.default_rng(seed)
     drawn = np.log(statistic(_resample(now, rng))) - np.log(statistic(_resample(before, rng)))
-    bounds = _bounds(point, drawn, lambda tail: _log_spread([before, now], statistic, tail))
-    return Shift(point=math.expm1(point), **{name: math.expm1(value) for name, value in bounds.items()})
+    error, freedom = _welch([before, now], statistic)
+    return _ratio(point, _bounds(point, drawn, lambda tail: _reach(error, freedom, tail)), error, freedom)
+
+
+def paired_shift(
+    baseline: Sequence[Group], current: Sequence[Group], statistic: Statistic | None, *, seed: int = SEED
+) -> Shift:
+    """
+    Compare two engines that were measured side by side: group i of both is one round, and gives one log-ratio.
+
+    Whatever a round had in common (load, clock frequency, temperature) cancels. A round's log-ratio is that of `statistic`;
+    with None it is the median of the log-ratios of the values that stand in the same place (same request, neighbours in
+    time), which needs groups of equal length. Over rounds: mean, Student's t with k - 1 degrees of freedom, and the bootstrap
+    of the rounds, the wider on either side. No bounds from a single round. Raises ValueError for no or unequal rounds.
+    """
+    if not baseline or len(baseline) != len(current):
+        raise ValueError(f"pairs need as many rounds on both sides, and at least one, not {len(baseline)} and {len(current)}")
+    pairs = zip(_arrays(baseline), _arrays(current), strict=True)
+    ratios = np.array([_log_ratio(before, now, statistic) for before, now in pairs])
+    point = float(ratios.mean())
+    if ratios.size < 2:
+        return Shift(point=math.expm1(point))
+    error, freedom = float(ratios.std(ddof=1)) / math.sqrt(ratios.size), float(ratios.size - 1)
+    drawn = ratios[_picks(ratios.size, seed)].mean(axis=-1)
+    return _ratio(point, _bounds(point, drawn, lambda tail: _reach(error, freedom, tail)), error, freedom)
+
+
+def p_beyond(shift: Shift, threshold: float) -> float:
+    """
+    Give the one-sided p-value of "the true ratio is no more than 1 + threshold", by Student's t on the log-ratio.
+
+    1.0 where nothing is known of the error; without any spread, 0.0 or 1.0.
+    """
+    if shift.error is None or shift.freedom is None:
+        return 1.0
+    distance = math.log1p(shift.point) - math.log1p(threshold)
+    if shift.error <= 0.0:
+        return 0.0 if distance > 0.0 else 1.0
+    return float(stdtr(shift.freedom, -distance / shift.error))
+
+
+def benjamini_hochberg(p_values: Sequence[float], share: float) -> list[bool]:
+    """Say which of several findings stand so that at most `share` of those standing are false (Benjamini & Hochberg 1995)."""
+    ordered = sorted(p_values)
+    passing = [p for rank, p in enumerate(ordered, start=1) if p <= share * rank / len(ordered)]
+    worst = passing[-1] if passing else -1.0
+    return [p <= worst for p in p_values]
+
+
+def detectable(error: float, freedom: float, line: float, bound: float, power: float = 0.9) -> float:
+    """
+    Give the smallest true shift (a ratio minus one) that is found with probability `power`.
+
+    Found means: estimate above `line`, and one-sided bound at LEVEL above `bound`. Both must hold, and the estimate strays by
+    `error` (of the logarithm): the usual sum of two quantiles (Lachin 1981), with Student's t for the few degrees of freedom.
+    """
+    luck, doubt = _student(freedom, 1.0 - power), _student(freedom, 1.0 - LEVEL)
+    return math.expm1(max(math.log1p(line) + luck * error, math.log1p(bound) + (doubt + luck) * error))
+
+
+def _log_ratio(before: Array, now: Array, statistic: Statistic | None) -> float:
+    if statistic is not None:
+        return float(np.log(statistic(now)) - np.log(statistic(before)))
+    if before.shape != now.shape:
+        raise ValueError(f"values can be matched only where both sides have as many, not {len(before)} and {len(now)}")
+    return float(np.median(np.log(now) - np.log(before)))
+
+
+def _ratio(point: float, bounds: Mapping[str, float], error: float, freedom: float) -> Shift:
+    """Make a shift of what was computed on logarithms."""
+    return Shift(point=math.expm1(point), **{name: math.expm1(v) for name, v in bounds.items()}, error=error, freedom=freedom)
 
 
 def paired_bootstrap(differences: Sequence[float], *, seed: int = SEED) -> Shift:
@@ -178,11 +250,11 @@ def paired_rate_difference(
     return Shift(point=point, **_bounds(point, drawn, lambda tail: 0.0))
 
 
-def _bounds(point: float, drawn: Array, spread: Callable[[float], float | None]) -> dict[str, float]:
+def _bounds(point: float, drawn: Array, spread: Callable[[float], float]) -> dict[str, float]:
     """Give the four bounds of a Shift: on each side the farther of the bootstrap's quantile and point -+ spread(tail)."""
 
     def side(tail: float) -> tuple[float, float]:
-        reach = spread(tail) or 0.0
+        reach = spread(tail)
         low, high = np.quantile(drawn, [tail, 1.0 - tail])
         return min(float(low), point - reach), max(float(high), point + reach)
 
@@ -190,17 +262,18 @@ def _bounds(point: float, drawn: Array, spread: Callable[[float], float | None])
     return {"low": low, "high": high, "at_least": at_least, "at_most": at_most}
 
 
-def _log_spread(sides: Sequence[Sequence[Array]], statistic: Statistic, tail: float) -> float | None:
-    """Give t times the standard error of the (difference of) mean log-statistics, after Welch; None for one process."""
-    if min(len(side) for side in sides) < 2:
-        return None
+def _welch(sides: Sequence[Sequence[Array]], statistic: Statistic) -> tuple[float, float]:
+    """Give the standard error of the (difference of) mean log-statistics and its degrees of freedom (Welch 1947)."""
     logs = [np.log([float(statistic(group)) for group in side]) for side in sides]
     parts = [float(each.var(ddof=1)) / each.size for each in logs]
     total = sum(parts)
     if total <= 0.0:
-        return 0.0
-    freedom = total**2 / sum(part**2 / (each.size - 1) for part, each in zip(parts, logs, strict=True))
-    return _student(freedom, tail) * math.sqrt(total)
+        return 0.0, float(sum(each.size - 1 for each in logs))
+    return math.sqrt(total), total**2 / sum(part**2 / (each.size - 1) for part, each in zip(parts, logs, strict=True))
+
+
+def _reach(error: float, freedom: float, tail: float) -> float:
+    return _student(freedom, tail) * error
 
 
 def _student(freedom: float, tail: float) -> float:

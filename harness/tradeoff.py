@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import stats
-from harness.judgement import Judgement, Verdict
+from harness.judgement import CellVerdict, Judgement, Verdict
 from harness.measure import by_name, by_process
 from harness.measurement import Better, Measurement
 
@@ -61,7 +61,7 @@ def tradeoff(judgement: Judgement, measurements: Mapping[str, Sequence[Measureme
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """The fastest cell that passes, and how many times as fast as the reference it is, with the 95 % interval of that."""
+    """The fastest cell that is fit to ship, and how many times as fast as the reference it is, with the 95 % interval of that."""
 
     cell: str
     label: str
@@ -75,11 +75,14 @@ class Gain:
 def fastest_passing(
     judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], reference: str | None
 ) -> Gain | None:
-    """Choose the fastest cell that is PASS or IMPROVED, and hold its rtf against the reference's; None if none is."""
+    """
+    Choose the fastest cell that is fit to ship, PASS or IMPROVED and good enough in every metric that has a floor, and hold its
+    rtf against the reference's; None if none is.
+    """
     named = {cell.cell: by_name(measurements.get(cell.cell, ())) for cell in judgement.cells}
     known = {slug: each["rtf"].summary for slug, each in named.items() if "rtf" in each}
     speeds = {slug: rtf for slug, rtf in known.items() if isinstance(rtf, float)}
-    passing = [cell for cell in judgement.cells if cell.verdict in PASSING and cell.cell in speeds]
+    passing = [cell for cell in judgement.cells if _fit(cell) and cell.cell in speeds]
     if not passing:
         return None
     best = min(passing, key=lambda cell: speeds[cell.cell])
@@ -90,6 +93,10 @@ def fastest_passing(
     slower = stats.shift(sides[0], sides[1], stats.rate)
     low, high = (None if bound is None else 1.0 + bound for bound in (slower.low, slower.high))
     return Gain(cell=best.cell, label=best.label, rtf=rtf, times=1.0 + slower.point, low=low, high=high)
+
+
+def _fit(cell: CellVerdict) -> bool:
+    return cell.verdict in PASSING and all(metric.good_enough for metric in cell.metrics)
 
 
 def _beaten(rtf: float, goodness: float, others: Sequence[tuple[float, float]]) -> bool:

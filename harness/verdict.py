@@ -1,9 +1,10 @@
 """
 The only place that decides. Applies the policy to comparisons: a verdict per metric, per cell, for the run, and the exit code.
 
-REGRESSED needs size and evidence: the shift lies beyond the limit in the bad direction, and it is proven to be more than
-noise. UNRESOLVED is what lacks one of the two, and it is a verdict of its own: nothing is passed in silence. Knows no file
-and computes no statistic; `explain.py` finds the words.
+REGRESSED needs size and evidence: the shift lies beyond the line in the bad direction, it is proven to be more than noise, and
+for speed both must hold again in fresh processes (`confirmed`). PASS of a speed needs evidence too: that a regression beyond
+the limit is excluded. What lacks either is UNRESOLVED: nothing is passed in silence. Knows no file and computes no statistic;
+`explain.py` finds the words. Every constant is argued in docs/how-verdicts-are-made.md.
 """
 
 import math
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness import explain
+from harness import explain, stats
 from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
 from harness.cell import Cell
 from harness.compare import ABSENT, compare
@@ -22,11 +23,14 @@ from harness.policy import Policy
 from harness.sample import Phase, Run
 from harness.stats import samples_needed
 
+LINE_SHARE = 0.7
+"""A speed is decided at 0.7 of its limit: at 3.5 % where the limit is 5 %. Deciding at the limit itself would find a true
+regression of just that size every other time."""
 EVIDENCE_SHARE = 2.5
-"""A regression is proven when the one-sided 95 % bound of the shift exceeds limit / 2.5. Demanding bound > limit would find a
-true regression of the limit's size one time in twenty; demanding bound > 0 doubles the false alarms of drifting machines."""
-BLIND = 2.0
-"""A comparison that cannot exclude a regression of this many limits has not looked: UNRESOLVED, not PASS."""
+"""A regression is proven when the one-sided 95 % bound of the shift exceeds line / 2.5. Demanding bound > line would find a
+true regression of the limit's size far too seldom; demanding bound > 0 doubles the false alarms of drifting machines."""
+FALSE_SHARE = 0.05
+"""Of the regressions that are confirmed in a suite, at most this share may be false (Benjamini & Hochberg 1995)."""
 
 EXIT_CODES = {
     Verdict.FAILED: 1,
@@ -42,33 +46,139 @@ HEARD = ("wer", "cer")
 
 
 def judge(
-    run: Run, measurements: Measurements, baseline: Baseline, policy: Policy, cells: Sequence[Cell] | None = None
+    run: Run,
+    measurements: Measurements,
+    baseline: Baseline,
+    policy: Policy,
+    cells: Sequence[Cell] | None = None,
+    *,
+    paired: bool = False,
 ) -> Judgement:
     """
-    Decide on a run. `cells` are those of the suite as it stands now (the run's own where it is not given).
+    Decide on a run. `cells` are those of the suite as it stands now (the run's own where it is not given); `paired` says that
+    the baseline was measured in turns with the run.
 
     Cells that only the baseline names are FAILED, cells that only the suite has are UNRESOLVED.
     """
     expected = run.cells if cells is None else cells
-    comparisons = compare(run, measurements, baseline)
+    comparisons = compare(run, measurements, baseline, paired=paired)
     listener = _absent_listener(comparisons)
     judged = [_judge_cell(cell, run, measurements, comparisons, baseline, policy, listener) for cell in run.cells]
     judged += _not_measured(run, expected) + _stale(run, expected, baseline)
-    verdict = min((cell.verdict for cell in judged), key=WORST_FIRST.index, default=Verdict.UNRESOLVED)
-    counts = Counter(cell.verdict for cell in judged)
-    accept = explain.accept_command(run.folder, [metric for cell in judged for metric in cell.metrics])
-    return Judgement(
+    judgement = Judgement(
         suite=run.suite,
         profile=run.profile,
         machine=machine_id(run),
         head=revision(run),
         baseline=explain.baseline_name(baseline),
-        cells=tuple(judged),
+        cells=(),
+        counts={},
+        verdict=Verdict.UNRESOLVED,
+        exit_code=EXIT_CODES[Verdict.UNRESOLVED],
+        line="",
+    )
+    return with_cells(judgement, judged, run.folder)
+
+
+def with_cells(judgement: Judgement, cells: Sequence[CellVerdict], folder: str) -> Judgement:
+    """Give a judgement other cells, and with them its verdict, counts, exit code and line."""
+    verdict = min((cell.verdict for cell in cells), key=WORST_FIRST.index, default=Verdict.UNRESOLVED)
+    counts = Counter(cell.verdict for cell in cells)
+    accept = explain.accept_command(folder, [metric for cell in cells for metric in cell.metrics])
+    return replace(
+        judgement,
+        cells=tuple(cells),
         counts={name: counts[name] for name in WORST_FIRST if counts[name]},
         verdict=verdict,
         exit_code=EXIT_CODES[verdict],
         line=explain.line(counts, verdict, accept),
     )
+
+
+def undecided(judgement: Judgement) -> frozenset[str]:
+    """Name the cells that more rounds could decide: those with a blocking speed that has a baseline and is UNRESOLVED."""
+    return frozenset(
+        cell.cell
+        for cell in judgement.cells
+        for each in cell.metrics
+        if each.blocking and is_speed(each.metric) and each.verdict is Verdict.UNRESOLVED and _has_shift(each)
+    )
+
+
+def suspects(judgement: Judgement) -> frozenset[str]:
+    """Name the cells whose speed is REGRESSED so far: those to measure again before anybody is told."""
+    return frozenset(cell.cell for cell in judgement.cells if any(map(_suspicious, cell.metrics)))
+
+
+def confirmed(first: Judgement, second: Judgement, folder: str) -> Judgement:
+    """
+    Hold the suspects of a judgement against one on fresh processes of the same cells, and decide for good.
+
+    A suspect speed stays REGRESSED if the fresh processes show the size again, and proof that stands when as many suspects
+    were tried: Benjamini-Hochberg over all of them. Else the fresh processes' own verdict counts, where it is PASS, and
+    UNRESOLVED if it is not. Only fresh data count, so that an alarm was not chosen for its luck.
+    """
+    again = {cell.cell: {each.metric: each for each in cell.metrics} for cell in second.cells}
+    tried = [
+        (cell.cell, each.metric, again.get(cell.cell, {}).get(each.metric))
+        for cell in first.cells
+        for each in cell.metrics
+        if _suspicious(each)
+    ]
+    proofs = [1.0 if fresh is None else _doubt(fresh) for _, _, fresh in tried]
+    stands = dict(
+        zip([(cell, metric) for cell, metric, _ in tried], stats.benjamini_hochberg(proofs, FALSE_SHARE), strict=True)
+    )
+    cells = [_confirm_cell(cell, again.get(cell.cell, {}), stands, folder) for cell in first.cells]
+    return with_cells(first, cells, folder)
+
+
+def _confirm_cell(
+    cell: CellVerdict, again: Mapping[str, MetricVerdict], stands: Mapping[tuple[str, str], bool], folder: str
+) -> CellVerdict:
+    if not any(map(_suspicious, cell.metrics)):
+        return cell
+    metrics = [
+        _confirm(each, again.get(each.metric), stands[cell.cell, each.metric]) if _suspicious(each) else each
+        for each in cell.metrics
+    ]
+    counting = [each for each in metrics if each.blocking]
+    verdict = min((each.verdict for each in counting), key=WORST_FIRST.index)
+    if cell.verdict is not Verdict.REGRESSED and cell.verdict is not verdict:
+        return replace(cell, metrics=tuple(metrics))  # failed for another reason
+    reason = explain.cell_reason(verdict, metrics, folder)
+    notes = cell.notes if verdict is Verdict.REGRESSED else ""
+    return replace(cell, verdict=verdict, reason="; ".join(filter(None, [reason, notes])), metrics=tuple(metrics), notes=notes)
+
+
+def _confirm(first: MetricVerdict, fresh: MetricVerdict | None, proven: bool) -> MetricVerdict:
+    if fresh is None or fresh.comparison is None:
+        return replace(first, verdict=Verdict.UNRESOLVED, reason=f"{first.reason}, not confirmed: measured once only")
+    size = explain.size(fresh.comparison)
+    if proven and fresh.verdict is Verdict.REGRESSED:
+        return replace(first, reason=f"{first.reason}, confirmed in fresh processes: {size}")
+    verdict = Verdict.PASS if fresh.verdict in (Verdict.PASS, Verdict.IMPROVED) else Verdict.UNRESOLVED
+    return replace(first, verdict=verdict, reason=f"{first.reason}, not confirmed in fresh processes: {size}")
+
+
+def _suspicious(metric: MetricVerdict) -> bool:
+    return metric.blocking and is_speed(metric.metric) and metric.verdict is Verdict.REGRESSED
+
+
+def _has_shift(metric: MetricVerdict) -> bool:
+    return metric.comparison is not None and metric.comparison.shift is not None
+
+
+def _doubt(metric: MetricVerdict) -> float:
+    """Give the p-value of "this is no more than the evidence line"; 1.0 where nothing was compared."""
+    comparison = metric.comparison
+    if comparison is None or comparison.shift is None or metric.limit is None:
+        return 1.0
+    sign = 1.0 if comparison.better == "lower" else -1.0
+    shift = stats.Shift(point=comparison.shift, error=comparison.error, freedom=comparison.freedom)
+    if sign < 0.0:  # a rate that falls: look at its inverse
+        shift = replace(shift, point=1.0 / (1.0 + comparison.shift) - 1.0)
+    return stats.p_beyond(shift, LINE_SHARE * metric.limit / EVIDENCE_SHARE)
 
 
 def decide(comparison: Comparison, limit: Limit, listener: str | None = None) -> MetricVerdict:
@@ -77,6 +187,17 @@ def decide(comparison: Comparison, limit: Limit, listener: str | None = None) ->
 
     A metric with no value on either side is UNRESOLVED without blocking: the reviewer accepted the gap.
     """
+    return replace(_decide(comparison, limit, listener), good_enough=_good_enough(comparison, limit))
+
+
+def _good_enough(comparison: Comparison, limit: Limit) -> bool:
+    now = comparison.current
+    if limit.floor is None:
+        return True
+    return isinstance(now, float) and (now <= limit.floor if comparison.better == "lower" else now >= limit.floor)
+
+
+def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> MetricVerdict:
     before, now = comparison.baseline, comparison.current
     blocking = limit.blocking
     if comparison.incomparable:
@@ -111,16 +232,35 @@ def _decide_size(comparison: Comparison, limit: Limit) -> MetricVerdict:
     margin = _margin(comparison, limit)
     worse, at_least, at_most = _worse(comparison)
     shown = f"{explain.shown(comparison, margin)}{advice}"
+    if limit.evidence == "processes":
+        return _decide_speed(comparison, limit, (worse, at_least, at_most), shown, blocking)
     if worse > margin:
-        if _proven(comparison, limit, at_least, margin):
+        if _proven(comparison, limit):
             return _verdict(comparison, Verdict.REGRESSED, shown, blocking)
         return _verdict(comparison, Verdict.UNRESOLVED, f"{shown}, not proven: {explain.why_not(comparison)}", blocking)
-    if limit.evidence == "processes" and (at_most is None or at_most > BLIND * margin):
-        reason = f"{shown}, a regression of {BLIND:g} limits is not excluded: {explain.why_not(comparison)}"
-        return _verdict(comparison, Verdict.UNRESOLVED, reason, blocking)
-    if -worse > margin and _proven(comparison, limit, None if at_most is None else -at_most, margin):
-        return _verdict(comparison, Verdict.IMPROVED, shown, blocking)
-    return _verdict(comparison, Verdict.PASS, shown, blocking)
+    better = -worse > margin and _proven(comparison, limit)
+    return _verdict(comparison, Verdict.IMPROVED if better else Verdict.PASS, shown, blocking)
+
+
+def _decide_speed(
+    comparison: Comparison, limit: Limit, worse: tuple[float, float | None, float | None], shown: str, blocking: bool
+) -> MetricVerdict:
+    """Decide between noise and change: REGRESSED and IMPROVED need size and proof, PASS that the limit is excluded."""
+    margin = _margin(comparison, limit)
+    line = LINE_SHARE * margin
+    bound = line / EVIDENCE_SHARE
+    size, at_least, at_most = worse
+    if size > line and at_least is not None and at_least > bound:
+        return _verdict(comparison, Verdict.REGRESSED, shown, blocking, margin)
+    seen = explain.sight(comparison, line, bound)
+    if size > line:
+        reason = f"{shown}, not proven: {explain.why_not(comparison)}{seen}"
+    elif at_most is None or at_most >= margin:
+        reason = f"{shown}, a regression beyond the limit is not excluded: {explain.why_not(comparison)}{seen}"
+    else:
+        better = -size > line and -at_most > bound
+        return _verdict(comparison, Verdict.IMPROVED if better else Verdict.PASS, f"{shown}{seen}", blocking, margin)
+    return _verdict(comparison, Verdict.UNRESOLVED, reason, blocking, margin)
 
 
 def _may_block(comparison: Comparison, limit: Limit) -> tuple[bool, str]:
@@ -150,18 +290,20 @@ def _worse(comparison: Comparison) -> tuple[float, float | None, float | None]:
     return -shift, None if at_most is None else -at_most, None if at_least is None else -at_least
 
 
-def _proven(comparison: Comparison, limit: Limit, at_least: float | None, margin: float) -> bool:
-    """Say whether the evidence that the policy asks for is there; `at_least` is the bound on the side of no change."""
+def _proven(comparison: Comparison, limit: Limit) -> bool:
+    """Say whether a quality has the evidence that the policy asks for."""
     if limit.evidence == "none":
         return True
-    if limit.evidence == "utterances":
-        low, high = comparison.low, comparison.high
-        return low is not None and high is not None and (low > 0.0 or high < 0.0)
-    return at_least is not None and at_least > margin / EVIDENCE_SHARE
+    low, high = comparison.low, comparison.high
+    return low is not None and high is not None and (low > 0.0 or high < 0.0)
 
 
-def _verdict(comparison: Comparison, verdict: Verdict, reason: str, blocking: bool) -> MetricVerdict:
-    return MetricVerdict(metric=comparison.metric, verdict=verdict, reason=reason, comparison=comparison, blocking=blocking)
+def _verdict(
+    comparison: Comparison, verdict: Verdict, reason: str, blocking: bool, limit: float | None = None
+) -> MetricVerdict:
+    return MetricVerdict(
+        metric=comparison.metric, verdict=verdict, reason=reason, comparison=comparison, blocking=blocking, limit=limit
+    )
 
 
 def _judge_cell(
@@ -186,11 +328,11 @@ def _judge_cell(
     reason = explain.cell_reason(verdict, metrics, run.folder)
     slower = any(each.verdict is Verdict.REGRESSED and each.metric.startswith(("latency", "rtf")) for each in counting)
     notes = [
-        reason,
         explain.attribution(cell.slug, measurements[cell.slug], baseline) if slower else "",
         explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     ]
-    return _cell(cell, verdict, "; ".join(note for note in notes if note), metrics)
+    told = "; ".join(filter(None, notes))
+    return replace(_cell(cell, verdict, "; ".join(filter(None, [reason, told])), metrics), notes=told)
 
 
 def _cell(cell: Cell, verdict: Verdict, reason: str, metrics: Sequence[MetricVerdict]) -> CellVerdict:

@@ -96,12 +96,12 @@ def accept_command(contents: Contents) -> str:
 
 
 def gain_line(contents: Contents) -> str:
-    """Name the fastest cell that passes and its gain over the reference; empty where none passes or it is the reference."""
+    """Name the fastest cell fit to ship and its gain over the reference; empty where none is or it is the reference."""
     best = fastest_passing(contents.judgement, contents.measurements, contents.run.reference)
     if best is None or best.times is None or best.cell == contents.run.reference:
         return ""
     bounds = "" if best.low is None or best.high is None else f" [{best.low:.3g} {best.high:.3g}]"
-    return f"fastest cell that passes: {plain(best.label)}, {best.times:.3g}{bounds} times as fast as the reference"
+    return f"fastest cell fit to ship: {plain(best.label)}, {best.times:.3g}{bounds} times as fast as the reference"
 
 
 def plain(text: str) -> str:

@@ -44,7 +44,7 @@ def test_an_override_replaces_single_lines(tmp_path: Path) -> None:
         (("schema_version = 1", "schema_version = 2"), "schema_version is 2"),
         (("[metrics]", "[metric]"), "expected one table"),
         (("rtf =", "rtt ="), "metrics.rtt: there is no such metric"),
-        (("relative = 0.1", "relative = -0.1"), r"metrics.rtf.relative is -0.1; a margin is a positive number"),
+        (("relative = 0.1", "relative = -0.1"), r"metrics.rtf.relative is -0.1; it must be a positive number"),
         (("relative = 0.1", "relative = nan"), "relative is nan"),
         (("relative = 0.1,", ""), "metrics.rtf has no margin"),
         (("relative = 0.1", "relativ = 0.1"), "metrics.rtf.relativ: there is no such key"),

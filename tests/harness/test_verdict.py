@@ -59,16 +59,18 @@ def comparison(point: float | None, least: float | None = None, most: float | No
 UP = {"better": "higher"}
 DB = {"better": "higher", "unit": "dB", "absolute": True}
 CASES = {
-    "within the limit": (comparison(0.03, 0.01, 0.05), SPEED, "PASS"),
+    "within the limit, which is excluded": (comparison(0.03, 0.01, 0.049), SPEED, "PASS"),
+    "below the line, limit not excluded": (comparison(0.03, 0.01, 0.051), SPEED, "UNRESOLVED"),
+    "between line and limit, proven": (comparison(0.04, 0.02, 0.06), SPEED, "REGRESSED"),
     "beyond and proven": (comparison(0.08, 0.03, 0.12), SPEED, "REGRESSED"),
-    "beyond, bound at limit / 2.5": (comparison(0.08, 0.02, 0.12), SPEED, "UNRESOLVED"),
+    "beyond, bound at line / 2.5": (comparison(0.08, 0.0139, 0.12), SPEED, "UNRESOLVED"),
     "beyond, noise": (comparison(0.08, -0.05, 0.2), SPEED, "UNRESOLVED"),
     "beyond, one process": (comparison(0.3), SPEED, "UNRESOLVED"),
     "no change seen, but blind": (comparison(0.0, -0.12, 0.12), SPEED, "UNRESOLVED"),
     "no change seen, one process": (comparison(0.0), SPEED, "UNRESOLVED"),
-    "no change, twice the limit excluded": (comparison(0.0, -0.09, 0.09), SPEED, "PASS"),
+    "no change, limit excluded": (comparison(0.0, -0.09, 0.04), SPEED, "PASS"),
     "better and proven": (comparison(-0.08, -0.12, -0.03), SPEED, "IMPROVED"),
-    "better, not proven": (comparison(-0.08, -0.2, 0.05), SPEED, "PASS"),
+    "better, not proven": (comparison(-0.08, -0.2, 0.04), SPEED, "PASS"),
     "higher is better, fell": (comparison(-0.08, -0.1, -0.06, **UP), SPEED, "REGRESSED"),
     "higher is better, rose": (comparison(0.08, 0.06, 0.1, **UP), SPEED, "IMPROVED"),
     "score fell, size alone decides": (comparison(-0.06, -0.2, 0.1, **UP), SCORE, "REGRESSED"),
@@ -103,6 +105,25 @@ def test_decide(case: str) -> None:
 def test_the_reason_shows_shift_interval_and_limit() -> None:
     assert decide(comparison(0.098, 0.081, 0.116), SPEED).reason == "rtf +9.8 % [+8.1 +11.6], limit +5 %"
     assert decide(comparison(-2.3, **DB), RATIO).reason == "rtf -2.3 dB, limit -1 dB"
+
+
+def test_an_undecided_speed_says_what_it_could_have_seen() -> None:
+    found = decide(comparison(0.0, -0.06, 0.06, error=0.025, freedom=4.0), SPEED)
+    assert found.verdict is Verdict.UNRESOLVED
+    assert found.reason.endswith("would have seen +11.1 %")
+
+
+@pytest.mark.parametrize(("value", "enough"), [(3.1, True), (2.9, False)])
+def test_a_value_below_the_floor_passes_and_is_not_good_enough(value: float, enough: bool) -> None:
+    """It sounds as it always did: no regression, and nothing to ship."""
+    given = comparison(0.0, metric="pesq", baseline=value, current=value, **UP)
+    found = decide(given, replace(SCORE, floor=3.0))
+    assert (found.verdict, found.good_enough) == (Verdict.PASS, enough)
+
+
+def test_a_floor_of_errors_is_a_ceiling() -> None:
+    given = comparison(0.0, 0.0, 0.0, metric="wer", baseline=0.2, current=0.2)
+    assert not decide(given, replace(HEARD, floor=0.1)).good_enough
 
 
 def test_a_gap_that_was_accepted_does_not_block() -> None:
@@ -286,7 +307,7 @@ def test_no_false_alarm_in_300_quiet_comparisons(processes: int) -> None:
     rng = np.random.default_rng(7)
     found = [verdict_of(noisy(rng, 0.1, 0.01, processes), noisy(rng, 0.1, 0.01, processes)) for _ in range(300)]
     assert Verdict.REGRESSED not in found
-    assert found.count(Verdict.PASS) > (0.9 if processes == 3 else 0.6) * 300
+    assert found.count(Verdict.PASS) > (0.9 if processes == 3 else 0.5) * 300
 
 
 def test_ten_percent_is_found_among_process_spread_of_one_percent() -> None:

@@ -123,7 +123,7 @@ def test_every_kind_of_run_has_its_sentence(tmp_path: Path, make: object, words:
 
 def test_fastest_passing_cell_is_named(tmp_path: Path) -> None:
     assert (
-        "Fastest cell that still passes: nfe=8 at rtf 0.0501; 4 [4 4] times as fast as the reference"
+        "Fastest cell fit to ship: nfe=8 at rtf 0.0501; 4 [4 4] times as fast as the reference"
         in parsed(passed(tmp_path)).text()
     )
 

@@ -36,7 +36,7 @@ def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(tmp
 def test_a_cell_that_passes_has_no_line_below(tmp_path: Path) -> None:
     lines = text(passed(tmp_path)).splitlines()
     assert len(lines) == 6
-    assert lines[4] == "fastest cell that passes: nfe=8, 4 [4 4] times as fast as the reference"
+    assert lines[4] == "fastest cell fit to ship: nfe=8, 4 [4 4] times as fast as the reference"
 
 
 def test_what_was_not_in_effect_is_said_once(tmp_path: Path) -> None:
