@@ -8,7 +8,7 @@ turns. Quality is compared utterance against utterance (paired by request id). W
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,10 +32,25 @@ the speech itself; what happens up there (exact on the machine of the baseline, 
 about 90 dB after rounding to 16 bits) is arithmetic and not sound.
 """
 MATCHED = "latency_p50"
-"""Where both sides were measured in turns, the shift of the median latency is the median of the ratios of the same request at
-the same time: a median over requests of unlike length would rest on the two in the middle."""
+"""The shift of the median latency is the median of the ratios of the same request (where both sides were measured in turns, at
+the same time): a median over requests of unlike length would rest on the two in the middle."""
 ABSOLUTE_UNITS = ("dB", "1/s")
 """Units whose shift is a difference: decibels are ratios already, and an event rate is normally zero."""
+
+
+Priors = tuple[stats.Prior, stats.Prior]
+"""Of the baseline's side and of ours; the same twice for pairs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """The values of one speed metric of one cell, one group per process on either side."""
+
+    before: Sequence[stats.Group]
+    now: Sequence[stats.Group]
+    statistic: stats.Statistic | None
+    """None: pairs, matched value by value."""
+    paired: bool
 
 
 def compare(
@@ -47,11 +62,24 @@ def compare(
     `paired` says that the baseline was measured in turns with the run: repeat i of both is one round.
     """
     cells = [cell for cell in run.cells if cell.slug in measurements]
-    return {cell.slug: _compare_cell(run, cell, measurements[cell.slug], baseline, paired) for cell in cells}
+    pairings = {cell.slug: _pairings(by_name(measurements[cell.slug]), _stored(baseline.speed, cell), paired) for cell in cells}
+    priors = _priors(list(pairings.values()), paired)
+    return {
+        cell.slug: _compare_cell(run, cell, measurements[cell.slug], baseline, pairings[cell.slug], priors) for cell in cells
+    }
+
+
+def _stored(file: BaselineFile | None, cell: Cell) -> Mapping[str, Measurement]:
+    return {} if file is None else file.measurements.get(cell.slug, {})
 
 
 def _compare_cell(
-    run: Run, cell: Cell, current: Sequence[Measurement], baseline: Baseline, paired: bool
+    run: Run,
+    cell: Cell,
+    current: Sequence[Measurement],
+    baseline: Baseline,
+    pairings: Mapping[str, Pairing],
+    priors: Mapping[str, Priors],
 ) -> tuple[Comparison, ...]:
     named = by_name(current)
     answer = []
@@ -59,9 +87,11 @@ def _compare_cell(
         if is_helper(measurement.metric):
             continue
         file = baseline.speed if is_speed(measurement.metric) else baseline.quality
-        stored = {} if file is None else file.measurements.get(cell.slug, {})
+        stored = _stored(file, cell)
         reasons = () if file is None or not stored else _incomparable(run, cell, file)
-        answer.append(_compare_metric(cell.slug, measurement.metric, stored, named, reasons, paired))
+        pairing = pairings.get(measurement.metric)
+        speed = None if pairing is None else (pairing, priors[measurement.metric])
+        answer.append(_compare_metric(cell.slug, measurement.metric, stored, named, reasons, speed))
     return tuple(answer)
 
 
@@ -94,7 +124,7 @@ def _compare_metric(
     stored: Mapping[str, Measurement],
     current: Mapping[str, Measurement],
     reasons: tuple[str, ...],
-    paired: bool,
+    speed: tuple[Pairing, Priors] | None,
 ) -> Comparison:
     now, before = current[metric], stored.get(metric)
     if before is None:
@@ -105,34 +135,74 @@ def _compare_metric(
     if reasons:
         return _comparison(cell, now, before.summary, now.summary, *counts, incomparable=reasons)
     if is_speed(metric):
-        return _compare_speed(cell, now, before, stored, current, paired)
+        return _compare_speed(cell, now, before, speed)
     return _compare_quality(cell, now, before, weights_of(metric, current) if metric in WEIGHTS else None)
 
 
-def _compare_speed(
-    cell: str,
-    now: Measurement,
-    before: Measurement,
-    stored: Mapping[str, Measurement],
-    current: Mapping[str, Measurement],
-    paired: bool,
-) -> Comparison:
-    counts = len(now.values), len(before.values)
-    empty = _comparison(cell, now, before.summary, now.summary, *counts)
-    if isinstance(now.summary, Missing) or isinstance(before.summary, Missing):
+def _compare_speed(cell: str, now: Measurement, before: Measurement, speed: tuple[Pairing, Priors] | None) -> Comparison:
+    empty = _comparison(cell, now, before.summary, now.summary, len(now.values), len(before.values))
+    if speed is None:
         return empty
-    groups, groups_before = by_process(now, current), by_process(before, stored)
-    if not paired:
-        shift = stats.shift(groups_before, groups, STATISTICS[now.metric])
-        return _moved(replace(empty, detail=f"{len(groups)} processes against {len(groups_before)}"), shift, absolute=False)
-    if now.metric == MATCHED:
-        groups_before, groups = map(list, matched(before, now))
-    rounds = min(len(groups), len(groups_before))  # a side that was interrupted has one less
-    if not rounds:
-        return empty
-    statistic = None if now.metric == MATCHED else STATISTICS[now.metric]
-    shift = stats.paired_shift(groups_before[:rounds], groups[:rounds], statistic)
-    return _moved(replace(empty, detail=f"{rounds} pairs of processes"), shift, absolute=False)
+    pairing, priors = speed
+    groups_before, groups, statistic = pairing.before, pairing.now, pairing.statistic
+    if pairing.paired:
+        shift = stats.paired_shift(groups_before, groups, statistic, prior=priors[0])
+        return _moved(replace(empty, detail=f"{len(groups)} pairs of processes"), shift, absolute=False)
+    assert statistic is not None, "only pairs are matched value by value"
+    shift = stats.shift(groups_before, groups, statistic, priors=priors)
+    return _moved(replace(empty, detail=f"{len(groups)} processes against {len(groups_before)}"), shift, absolute=False)
+
+
+def _pairings(current: Mapping[str, Measurement], stored: Mapping[str, Measurement], paired: bool) -> dict[str, Pairing]:
+    """Group the values of every speed metric that has values on both sides."""
+    found = {}
+    for name, now in current.items():
+        before = stored.get(name)
+        if name not in STATISTICS or before is None or isinstance(now.summary, Missing) or isinstance(before.summary, Missing):
+            continue
+        sides: tuple[Sequence[stats.Group], Sequence[stats.Group]] = (by_process(before, stored), by_process(now, current))
+        statistic: stats.Statistic | None = STATISTICS[name]
+        if name == MATCHED:
+            sides = matched(before, now) if paired else relative(before, now)
+            statistic = None if paired else statistic
+        rounds = min(map(len, sides)) if paired else None  # a side that was interrupted has one less
+        if all(sides):
+            found[name] = Pairing(before=sides[0][:rounds], now=sides[1][:rounds], statistic=statistic, paired=paired)
+    return found
+
+
+def _priors(cells: Sequence[Mapping[str, Pairing]], paired: bool) -> dict[str, Priors]:
+    """Learn from all cells together how much processes (or rounds) differ, by metric: of the baseline's side and of ours."""
+    found = {}
+    for name in {name for cell in cells for name in cell}:
+        several = [cell[name] for cell in cells if name in cell]
+        if paired:
+            prior = stats.prior_of([stats.log_ratios(each.before, each.now, each.statistic) for each in several])
+            found[name] = (prior, prior)
+        else:
+            statistic = STATISTICS[name]
+            sides = ([each.before for each in several], [each.now for each in several])
+            before, now = (stats.prior_of([stats.log_statistics(groups, statistic) for groups in side]) for side in sides)
+            found[name] = (before, now)
+    return found
+
+
+def relative(before: Measurement, now: Measurement) -> tuple[Sequence[stats.Group], Sequence[stats.Group]]:
+    """Group the values of both sides by process, each divided by the baseline's geometric mean for the same request."""
+    logs: dict[str, list[float]] = {}
+    for each in before.values:
+        if isinstance(each.value, float):
+            logs.setdefault(each.id, []).append(math.log(each.value))
+    usual = {name: math.exp(sum(several) / len(several)) for name, several in logs.items()}
+    return _relative(before, usual), _relative(now, usual)
+
+
+def _relative(measurement: Measurement, usual: Mapping[str, float]) -> list[stats.Group]:
+    groups: dict[int, list[float]] = {}
+    for each in measurement.values:
+        if isinstance(each.value, float) and each.id in usual:
+            groups.setdefault(each.repeat, []).append(each.value / usual[each.id])
+    return [np.array(groups[repeat]) for repeat in sorted(groups)]
 
 
 def matched(before: Measurement, now: Measurement) -> tuple[Sequence[stats.Group], Sequence[stats.Group]]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import digamma, polygamma, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]
@@ -58,6 +58,17 @@ class Shift:
     at_most: float | None = None
     error: float | None = None
     freedom: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """What many cells together tell of the variance between processes of one: worth `freedom` processes more."""
+
+    variance: float
+    freedom: float
+
+
+IGNORANCE = Prior(variance=0.0, freedom=0.0)
 
 
 def percentile(values: Array | Sequence[float], q: float) -> Array:
@@ -117,19 +128,27 @@ def interval(groups: Sequence[Group], statistic: Statistic, *, level: float = LE
     tail = (1.0 - level) / 2.0
     if len(arrays) < 2:
         return Interval(point=point, low=None, high=None)
-    spread = _reach(*_welch([arrays], statistic), tail)
+    spread = _reach(*_welch([log_statistics(arrays, statistic)], [IGNORANCE]), tail)
     drawn = statistic(_resample(arrays, np.random.default_rng(seed)))
     low, high = np.quantile(drawn, [tail, 1.0 - tail])
     reach = math.exp(spread)
     return Interval(point=point, low=min(float(low), point / reach), high=max(float(high), point * reach))
 
 
-def shift(baseline: Sequence[Group], current: Sequence[Group], statistic: Statistic, *, seed: int = SEED) -> Shift:
+def shift(
+    baseline: Sequence[Group],
+    current: Sequence[Group],
+    statistic: Statistic,
+    *,
+    priors: tuple[Prior, Prior] = (IGNORANCE, IGNORANCE),
+    seed: int = SEED,
+) -> Shift:
     """
     Compare two independent sets of processes by the ratio of their statistics, minus one; all values positive.
 
-    Bootstrap of the log-ratio and Welch's t on the processes' log-statistics, the wider on either side. No bounds where a
-    side has one process only: nothing is then known of the spread between processes. Raises ValueError without any value.
+    Bootstrap of the log-ratio and Welch's t on the processes' log-statistics, the wider on either side; `priors` moderate the
+    variance of either side (`prior_of`). No bounds where a side has one process only: nothing is then known of the spread
+    between processes. Raises ValueError without any value.
     """
     before, now = _arrays(baseline), _arrays(current)
     point = float(np.log(statistic(np.concatenate(now))) - np.log(statistic(np.concatenate(before))))
@@ -137,12 +156,18 @@ def shift(baseline: Sequence[Group], current: Sequence[Group], statistic: Statis
         return Shift(point=math.expm1(point))
     rng = np.random.default_rng(seed)
     drawn = np.log(statistic(_resample(now, rng))) - np.log(statistic(_resample(before, rng)))
-    error, freedom = _welch([before, now], statistic)
+    logs = (log_statistics(before, statistic), log_statistics(now, statistic))
+    error, freedom = _welch(logs, priors)
     return _ratio(point, _bounds(point, drawn, lambda tail: _reach(error, freedom, tail)), error, freedom)
 
 
 def paired_shift(
-    baseline: Sequence[Group], current: Sequence[Group], statistic: Statistic | None, *, seed: int = SEED
+    baseline: Sequence[Group],
+    current: Sequence[Group],
+    statistic: Statistic | None,
+    *,
+    prior: Prior = IGNORANCE,
+    seed: int = SEED,
 ) -> Shift:
     """
     Compare two engines that were measured side by side: group i of both is one round, and gives one log-ratio.
@@ -150,18 +175,64 @@ def paired_shift(
     Whatever a round had in common (load, clock frequency, temperature) cancels. A round's log-ratio is that of `statistic`;
     with None it is the median of the log-ratios of the values that stand in the same place (same request, neighbours in
     time), which needs groups of equal length. Over rounds: mean, Student's t with k - 1 degrees of freedom, and the bootstrap
-    of the rounds, the wider on either side. No bounds from a single round. Raises ValueError for no or unequal rounds.
+    of the rounds, the wider on either side; `prior` moderates the variance (`prior_of`). No bounds from a single round.
+    Raises ValueError for no or unequal rounds.
     """
-    if not baseline or len(baseline) != len(current):
-        raise ValueError(f"pairs need as many rounds on both sides, and at least one, not {len(baseline)} and {len(current)}")
-    pairs = zip(_arrays(baseline), _arrays(current), strict=True)
-    ratios = np.array([_log_ratio(before, now, statistic) for before, now in pairs])
+    ratios = log_ratios(baseline, current, statistic)
     point = float(ratios.mean())
     if ratios.size < 2:
         return Shift(point=math.expm1(point))
-    error, freedom = float(ratios.std(ddof=1)) / math.sqrt(ratios.size), float(ratios.size - 1)
+    error, freedom = _welch([ratios], [prior])
     drawn = ratios[_picks(ratios.size, seed)].mean(axis=-1)
     return _ratio(point, _bounds(point, drawn, lambda tail: _reach(error, freedom, tail)), error, freedom)
+
+
+def log_ratios(baseline: Sequence[Group], current: Sequence[Group], statistic: Statistic | None) -> Array:
+    """Give the log-ratio of every round, (k,), as `paired_shift` uses them."""
+    if not baseline or len(baseline) != len(current):
+        raise ValueError(f"pairs need as many rounds on both sides, and at least one, not {len(baseline)} and {len(current)}")
+    pairs = zip(_arrays(baseline), _arrays(current), strict=True)
+    return np.array([_log_ratio(before, now, statistic) for before, now in pairs])
+
+
+def log_statistics(groups: Sequence[Group], statistic: Statistic) -> Array:
+    """Give the logarithm of every process's statistic, (k,)."""
+    return np.log([float(statistic(group)) for group in _arrays(groups)])
+
+
+def prior_of(cells: Sequence[Array]) -> Prior:
+    """
+    Learn from many cells how much processes differ: variance and its weight in degrees of freedom, by empirical Bayes.
+
+    `cells` hold one logarithm per process (or per round), (k,) each. The variances of few processes scatter wildly; those of
+    many cells on one machine scatter around a common value. How tightly they do decides how much a cell leans on it: not at
+    all where cells really differ, wholly where the scatter is no more than chance gives (Smyth 2004, section 6.2; there for
+    genes). IGNORANCE with fewer than three cells, or without any spread.
+    """
+    known = [(float(each.var(ddof=1)), each.size - 1) for each in cells if each.size > 1]
+    usable = [(variance, freedom) for variance, freedom in known if variance > 0.0]
+    if len(usable) < 3:
+        return IGNORANCE
+    variances, freedoms = np.array([v for v, _ in usable]), np.array([float(f) for _, f in usable])
+    centred = np.log(variances) - digamma(freedoms / 2) + np.log(freedoms / 2)
+    excess = float(centred.var(ddof=1) - polygamma(1, freedoms / 2).mean())
+    if excess <= 0.0:
+        return Prior(variance=math.exp(float(centred.mean())), freedom=float(freedoms.sum()))
+    half = _inverse_trigamma(excess)
+    variance = math.exp(float(centred.mean()) + float(digamma(half)) - math.log(half))
+    return Prior(variance=variance, freedom=min(2 * half, float(freedoms.sum())))
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Solve trigamma(x) = value for x > 0 by Newton's method on 1 / trigamma, which is convex (Smyth 2004, appendix)."""
+    x = 0.5 + 1.0 / value
+    for _ in range(50):
+        trigamma = float(polygamma(1, x))
+        step = trigamma * (1.0 - trigamma / value) / float(polygamma(2, x))
+        x += step
+        if abs(step) < 1e-10 * x:
+            break
+    return x
 
 
 def p_beyond(shift: Shift, threshold: float) -> float:
@@ -262,14 +333,20 @@ def _bounds(point: float, drawn: Array, spread: Callable[[float], float]) -> dic
     return {"low": low, "high": high, "at_least": at_least, "at_most": at_most}
 
 
-def _welch(sides: Sequence[Sequence[Array]], statistic: Statistic) -> tuple[float, float]:
-    """Give the standard error of the (difference of) mean log-statistics and its degrees of freedom (Welch 1947)."""
-    logs = [np.log([float(statistic(group)) for group in side]) for side in sides]
-    parts = [float(each.var(ddof=1)) / each.size for each in logs]
-    total = sum(parts)
+def _welch(sides: Sequence[Array], priors: Sequence[Prior]) -> tuple[float, float]:
+    """
+    Give the standard error of the (difference of) means and its degrees of freedom (Welch 1947), each side's variance drawn
+    towards its prior in proportion to their degrees of freedom (Smyth 2004). (k,) logarithms per side.
+    """
+    parts = []
+    for side, prior in zip(sides, priors, strict=True):
+        freedom = side.size - 1 + prior.freedom
+        variance = ((side.size - 1) * float(side.var(ddof=1)) + prior.freedom * prior.variance) / freedom
+        parts.append((variance / side.size, freedom))
+    total = sum(part for part, _ in parts)
     if total <= 0.0:
-        return 0.0, float(sum(each.size - 1 for each in logs))
-    return math.sqrt(total), total**2 / sum(part**2 / (each.size - 1) for part, each in zip(parts, logs, strict=True))
+        return 0.0, sum(freedom for _, freedom in parts)
+    return math.sqrt(total), total**2 / sum(part**2 / freedom for part, freedom in parts)
 
 
 def _reach(error: float, freedom: float, tail: float) -> float:

@@ -47,7 +47,7 @@ def test_a_default_that_silently_became_32_steps_is_named(accepted, tmp_path):
 
 def test_int8_that_quantises_nothing_fails_as_not_in_effect(accepted, tmp_path):
     lie = accepted.broken(tmp_path, "passes/quantization.py", "        _quantize(model, quantization)\n", "        pass\n")
-    done = lie.check("--repeats", "1")
+    done = lie.check("--repeats", "1", "--budget", "0")
 
     assert done.returncode == 1, _said(done)
     assert "FAILED" in done.stdout and "not in effect" in _said(done), _said(done)
@@ -62,7 +62,7 @@ def test_a_click_every_second_is_heard(accepted, tmp_path):
         "    out = (audio * min(TARGET_RMS / rms, PEAK_LIMIT / peak)).astype(np.float32)\n"
         "    out[8000::16000] = 0.9\n    return out\n",
     )
-    done = clicking.check("--repeats", "1", "--only", "default")
+    done = clicking.check("--repeats", "1", "--budget", "0", "--only", "default")
 
     assert done.returncode == 1, _said(done)
     assert "REGRESSED" in done.stdout and "clicks" in _said(done), _said(done)
