@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from harness import stats
 from harness.baseline import Baseline, identity, machine_id
 from harness.baseline_file import BaselineFile
@@ -19,7 +17,7 @@ from harness.cell import Cell
 from harness.environment import comparable
 from harness.judgement import Comparison
 from harness.measure import STATISTICS, WEIGHTS, Measurements, by_name, by_process, is_helper, is_speed, weights_of
-from harness.measurement import Measurement, Missing, Value
+from harness.measurement import Measurement, Missing, UtteranceValue, Value
 from harness.sample import Run
 
 ABSENT = Missing("no baseline")
@@ -34,6 +32,9 @@ about 90 dB after rounding to 16 bits) is arithmetic and not sound.
 MATCHED = "latency_p50"
 """The shift of the median latency is the median of the ratios of the same request (where both sides were measured in turns, at
 the same time): a median over requests of unlike length would rest on the two in the middle."""
+RELATIVE = ("latency_p50", "rtf", "rtf_median")
+"""Held against a stored baseline relative to the same request: a disturbed iteration that is left out must not shift the mix of
+sentences. A tail is left as it is."""
 ABSOLUTE_UNITS = ("dB", "1/s")
 """Units whose shift is a difference: decibels are ratios already, and an event rate is normally zero."""
 
@@ -140,7 +141,7 @@ def _compare_metric(
 
 
 def _compare_speed(cell: str, now: Measurement, before: Measurement, speed: tuple[Pairing, Priors] | None) -> Comparison:
-    empty = _comparison(cell, now, before.summary, now.summary, len(now.values), len(before.values))
+    empty = _comparison(cell, now, before.summary, now.summary, *(sum(map(_is_number, each.values)) for each in (now, before)))
     if speed is None:
         return empty
     pairing, priors = speed
@@ -160,14 +161,14 @@ def _pairings(current: Mapping[str, Measurement], stored: Mapping[str, Measureme
         before = stored.get(name)
         if name not in STATISTICS or before is None or isinstance(now.summary, Missing) or isinstance(before.summary, Missing):
             continue
-        sides: tuple[Sequence[stats.Group], Sequence[stats.Group]] = (by_process(before, stored), by_process(now, current))
-        statistic: stats.Statistic | None = STATISTICS[name]
-        if name == MATCHED:
-            sides = matched(before, now) if paired else relative(before, now)
-            statistic = None if paired else statistic
-        rounds = min(map(len, sides)) if paired else None  # a side that was interrupted has one less
+        if paired:
+            before, now = matched(before, now)
+        elif name in RELATIVE:
+            before, now = relative(before, now)
+        sides = by_process(before, stored), by_process(now, current)
         if all(sides):
-            found[name] = Pairing(before=sides[0][:rounds], now=sides[1][:rounds], statistic=statistic, paired=paired)
+            statistic = None if paired and name == MATCHED else STATISTICS[name]
+            found[name] = Pairing(before=sides[0], now=sides[1], statistic=statistic, paired=paired)
     return found
 
 
@@ -187,45 +188,50 @@ def _priors(cells: Sequence[Mapping[str, Pairing]], paired: bool) -> dict[str, P
     return found
 
 
-def relative(before: Measurement, now: Measurement) -> tuple[Sequence[stats.Group], Sequence[stats.Group]]:
-    """Group the values of both sides by process, each divided by the baseline's geometric mean for the same request."""
+def relative(before: Measurement, now: Measurement) -> tuple[Measurement, Measurement]:
+    """Divide the values of both sides by the baseline's geometric mean for the same request; leave out other requests."""
     logs: dict[str, list[float]] = {}
     for each in before.values:
         if isinstance(each.value, float):
             logs.setdefault(each.id, []).append(math.log(each.value))
     usual = {name: math.exp(sum(several) / len(several)) for name, several in logs.items()}
-    return _relative(before, usual), _relative(now, usual)
+
+    def divided(side: Measurement) -> Measurement:
+        values = [
+            replace(each, value=each.value / usual[each.id])
+            for each in side.values
+            if isinstance(each.value, float) and each.id in usual
+        ]
+        return replace(side, values=tuple(values))
+
+    return divided(before), divided(now)
 
 
-def _relative(measurement: Measurement, usual: Mapping[str, float]) -> list[stats.Group]:
-    groups: dict[int, list[float]] = {}
-    for each in measurement.values:
-        if isinstance(each.value, float) and each.id in usual:
-            groups.setdefault(each.repeat, []).append(each.value / usual[each.id])
-    return [np.array(groups[repeat]) for repeat in sorted(groups)]
-
-
-def matched(before: Measurement, now: Measurement) -> tuple[Sequence[stats.Group], Sequence[stats.Group]]:
+def matched(before: Measurement, now: Measurement) -> tuple[Measurement, Measurement]:
     """
-    Group the values of both sides by round, each in the same order: same request, same lap. What one side lacks is left out.
+    Put the values of both sides in the same order, by round, request and lap; what one side lacks (interrupted, disturbed) is
+    left out on the other too, so that both did the same work.
     """
     sides = [_by_place(each) for each in (before, now)]
-    places = [place for place in sides[0] if place in sides[1]]
-    rounds = list(dict.fromkeys(repeat for repeat, _, _ in places))
-    old, new = ([np.array([side[p] for p in places if p[0] == repeat]) for repeat in rounds] for side in sides)
+    places = sorted(sides[0].keys() & sides[1].keys())
+    old, new = (replace(each, values=tuple(side[p] for p in places)) for each, side in zip((before, now), sides, strict=True))
     return old, new
 
 
-def _by_place(measurement: Measurement) -> dict[tuple[int, str, int], float]:
+def _by_place(measurement: Measurement) -> dict[tuple[int, str, int], UtteranceValue]:
     """Index values by round, request and lap."""
     laps: Counter[tuple[int, str]] = Counter()
-    found: dict[tuple[int, str, int], float] = {}
+    found: dict[tuple[int, str, int], UtteranceValue] = {}
     for each in measurement.values:
         place = (each.repeat, each.id)
-        if isinstance(each.value, float):
-            found[(*place, laps[place])] = each.value
+        if _is_number(each):
+            found[(*place, laps[place])] = each
         laps[place] += 1
     return found
+
+
+def _is_number(value: UtteranceValue) -> bool:
+    return isinstance(value.value, float)
 
 
 def _compare_quality(cell: str, now: Measurement, before: Measurement, words: Mapping[str, float] | None) -> Comparison:

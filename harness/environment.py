@@ -1,8 +1,9 @@
 """
 Where a run was made: the machine, apart from the toolchain, and how quiet the machine was.
 
-`machine` is stable over reboots and differs where speed would; `comparable` names every difference. It imports no engine
-(versions come from package metadata), reads no clocks, and judges nothing. Trees other than / serve the tests.
+`machine` is stable over reboots and differs where speed would; `comparable` names every difference. What the doctor's knobs
+read makes the snapshot. It imports no engine (versions come from package metadata), reads no clocks, and judges nothing.
+Trees other than / serve the tests.
 """
 
 import hashlib
@@ -16,9 +17,18 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
+from harness.doctor.board import DEVICE_TREE, is_jetson
+from harness.doctor.cgroup import CpuQuota
+from harness.doctor.frequency import CPUS, Governor, Turbo
+from harness.doctor.jetson_clocks import lock_state
+from harness.doctor.knobs import snapshot
+from harness.doctor.memory import HugePages
+from harness.doctor.nvml import DRIVER
+from harness.doctor.power_mode import mode_name
+from harness.doctor.tree import ROOT, Tree, at
+
 PACKAGES = ("voxgate", "torch", "torchao", "numpy", "scipy", "soundfile", "openai-whisper", "pesq", "pystoi")
 GIT_TIMEOUT_S = 20
-ROOT = Path("/")
 
 
 def environment() -> dict[str, object]:
@@ -27,25 +37,40 @@ def environment() -> dict[str, object]:
 
 
 def machine(root: Path = ROOT) -> dict[str, object]:
-    """Give the machine's identity; `id` is a readable name for it: `xeon-2c-24g-1a2b3c`."""
+    """
+    Give the machine's identity; `id` is a readable name for it: `xeon-2c-24g-1a2b3c`.
+
+    It holds what stays over a reboot and changes speed: hardware, what a host or container leaves of it, and settings that
+    make another machine of it. Clocks that a virtual machine counts, addresses and uptime are left out: they change by chance.
+    """
+    tree = at(root)
     facts: dict[str, object] = {
         "cpu_model": _cpu_model(root),
         "cores": _cores(root),
+        "cpu_max_mhz": _cpu_max_mhz(tree),
+        "cache_kib": _cache_kib(tree),
+        "cpu_quota": CpuQuota().read(tree).get("cpu_quota", "none"),
         "ram_gib": _ram_gib(root),
         "gpus": _gpus(root),
         "arch": platform.machine(),
-        "board": _text(root / "proc/device-tree/model") or "none",
-        "power_mode": _power_mode(root),
+        "board": _board(tree),
+        "hypervisor": _hypervisor(tree),
+        "power_mode": mode_name(tree) or "none",
+        "clocks": lock_state(tree),
+        "governor": Governor().read(tree).get("governor", "none"),
+        "turbo": Turbo().read(tree).get("turbo", "none"),
+        "huge_pages": HugePages().read(tree).get("huge_pages", "none"),
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:6]
     gpu = "".join(f"-{_short(name)}" for name in _gpus(root)[:1])
-    return {"id": f"{_short(_cpu_model(root))}-{facts['cores']}c-{facts['ram_gib']}g{gpu}-{digest}", **facts}
+    return {"id": f"{_maker(tree, root)}-{facts['cores']}c-{facts['ram_gib']}g{gpu}-{digest}", **facts}
 
 
-def toolchain(folder: Path | None = None) -> dict[str, object]:
+def toolchain(folder: Path | None = None, root: Path = ROOT) -> dict[str, object]:
     """Give versions, and the commit that `folder` (the working directory) stands at, with what was changed since."""
     versions = {name: version for name in PACKAGES if (version := _version(name)) is not None}
-    return {"python": platform.python_version(), **versions, "kernel": platform.release(), **_commit(folder or Path.cwd())}
+    system = {"kernel": platform.release(), **_system_versions(at(root))}
+    return {"python": platform.python_version(), **versions, **system, **_commit(folder or Path.cwd())}
 
 
 def comparable(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
@@ -61,27 +86,11 @@ def changed_tools(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str
 
 def load_snapshot(root: Path = ROOT) -> dict[str, object]:
     """
-    Give what others do to this machine right now: load average of the last minute, CPU ticks in all and stolen by the host.
+    Give what the doctor's knobs read right now: load, pressure, stolen time, throttling, swap, temperature, clocks and more.
 
-    Two snapshots, before and after, tell the share that was stolen in between. Empty where the system does not tell.
+    Two snapshots, before and after, tell what happened in between (`fitness.py`). Empty where the system tells nothing.
     """
-    try:
-        load = float((root / "proc/loadavg").read_text().split()[0])
-        ticks = [int(tick) for tick in (root / "proc/stat").read_text().splitlines()[0].split()[1:]]
-    except (OSError, ValueError, IndexError):
-        return {}
-    # user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); guest time is part of user
-    return {"load_1min": load, "ticks": sum(ticks[:8]), "stolen_ticks": ticks[7] if len(ticks) > 7 else 0}
-
-
-def stolen_share(before: Mapping[str, object], after: Mapping[str, object]) -> float | None:
-    """Give the share of CPU time that the host took between two snapshots; None where that is not known."""
-    try:
-        ticks = int(str(after["ticks"])) - int(str(before["ticks"]))
-        stolen = int(str(after["stolen_ticks"])) - int(str(before["stolen_ticks"]))
-    except KeyError:
-        return None
-    return stolen / ticks if ticks > 0 else None
+    return snapshot(at(root))
 
 
 def _cpu_model(root: Path) -> str:
@@ -111,10 +120,49 @@ def _gpus(root: Path) -> list[str]:
     return names
 
 
-def _power_mode(root: Path) -> str:
-    """Give the Jetson's power mode and the CPU's governor, as far as there are any."""
-    modes = [_text(root / "var/lib/nvpmodel/status"), _text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")]
-    return " ".join(mode for mode in modes if mode) or "none"
+def _cpu_max_mhz(tree: Tree) -> int:
+    """Give the highest clock of any CPU; 0 where the system hides it."""
+    found = [tree.number(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/cpuinfo_max_freq")]
+    return round(max((each for each in found if each is not None), default=0) / 1000)
+
+
+def _cache_kib(tree: Tree) -> int:
+    """Give the size of the first CPU's largest cache; 0 where the system hides it."""
+    sizes = [re.fullmatch(r"(\d+)([KM])", tree.text(path) or "") for path in tree.paths(f"{CPUS}/cpu0/cache/index[0-9]*/size")]
+    return max((int(each.group(1)) * (1024 if each.group(2) == "M" else 1) for each in sizes if each), default=0)
+
+
+def _board(tree: Tree) -> str:
+    """Name the board: from the device tree, or as the firmware calls the product (in a cloud, the kind of instance)."""
+    parts = [tree.text(f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name")]
+    return tree.text(f"{DEVICE_TREE}/model") or " ".join(each for each in parts if each) or "none"
+
+
+def _hypervisor(tree: Tree) -> str:
+    """Name what runs below the system: `xen`, `yes` where it only shows that it is there, `none`."""
+    flags = re.search(r"^flags\s*:(.*)$", tree.text("proc/cpuinfo") or "", flags=re.MULTILINE)
+    hidden = flags is not None and "hypervisor" in flags.group(1).split()
+    return tree.text("sys/hypervisor/type") or ("yes" if hidden else "none")
+
+
+def _maker(tree: Tree, root: Path) -> str:
+    """Give the first word of a machine's name: a Jetson is known by its board, others by their CPU."""
+    found = re.search(r"(Orin Nano|Orin NX|AGX \w+|Thor|Nano)", _board(tree)) if is_jetson(tree) else None
+    return "jetson-" + found.group(1).lower().replace(" ", "-") if found else _short(_cpu_model(root))
+
+
+def _system_versions(tree: Tree) -> dict[str, object]:
+    """Give the versions of what is not Python: C library, GPU driver, CUDA, the Jetson's system (L4T)."""
+    driver = re.search(r"\b(\d{3}\.[\d.]+)\b", tree.text(f"{DRIVER}/version") or "")
+    cuda = re.search(r'"cuda"\s*:\s*{[^}]*"version"\s*:\s*"([\d.]+)"', tree.text("usr/local/cuda/version.json") or "")
+    l4t = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", tree.text("etc/nv_tegra_release") or "")
+    found = {
+        "libc": tree.libc,
+        "nvidia_driver": driver.group(1) if driver else "",
+        "cuda": cuda.group(1) if cuda else "",
+        "l4t": f"{l4t.group(1)}.{l4t.group(2)}" if l4t else "",
+    }
+    return {name: version for name, version in found.items() if version}
 
 
 def _text(path: Path) -> str:

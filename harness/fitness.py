@@ -1,39 +1,90 @@
 """
 Whether the machine was left alone while a run was measured, as far as the run's own records tell.
 
-Knows the snapshots that `environment.py` takes before and after a run; checks no device (that is the doctor's business) and
-changes no verdict: a loaded machine widens the intervals, and those decide.
+Holds the snapshots before and after a run against the doctor's knobs, and the disturbances of single iterations against
+their rule. Changes no verdict; `disturbed` tells `verdict.py` when there is too little left to judge by.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.environment import stolen_share
+from harness.disturbance import causes
+from harness.doctor.knob import Facts, State
+from harness.doctor.knobs import make_knob
+from harness.sample import Phase, Run
 
-LOAD_SHARE = 0.5
-"""A load average above half of the cores before anything was started means that somebody else is at work."""
-STOLEN_SHARE = 0.02
-"""CPU time taken by the host; 2 % is as much as the quietest processes differ among themselves."""
+KNOBS: Mapping[str, str] = {
+    "load": "loaded",
+    "stolen-time": "loaded",
+    "gpu-sharing": "loaded",
+    "cpu-throttling": "throttled",
+    "gpu-throttling": "throttled",
+    "over-current": "throttled",
+    "temperature": "hot",
+    "swap": "swapping",
+}
+"""The knobs that tell something of a whole run, with the word for a machine on which they are unfit; the first word counts."""
+FIGURES = ("load", "stolen-time")
+"""Knobs whose figures are given of a quiet machine too."""
+SETTINGS = ("governor", "turbo", "power_mode", "cpu_quota", "gpu_power_limit_w", "huge_pages")
+"""Facts that nobody may change while a run is measured."""
+TOO_MANY = 1 / 3
+"""Of a cell's measured iterations, disturbed: the rest was measured between disturbances and is no fair picture any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitness:
-    """`quiet`, `loaded` or `unknown`, and the figures that say so."""
+    """`quiet`, `loaded`, `throttled`, `hot`, `swapping`, `changed` or `unknown`, and the figures that say so."""
 
     word: str
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbed:
+    """How many of a cell's measured iterations were disturbed, and by what."""
+
+    share: float
+    why: str
+    """`machine not quiet: 14 of 24 iterations disturbed (12 waited for the CPU)`; empty where none was."""
+
+    @property
+    def too_many(self) -> bool:
+        """Whether what is left cannot carry a verdict on speed."""
+        return self.share > TOO_MANY
+
+
 def fitness(environment: Mapping[str, object]) -> Fitness:
     """Say how quiet the machine of a run was, from its environment (`Run.environment`)."""
     before, after, machine = (_mapping(environment.get(name)) for name in ("before", "after", "machine"))
-    load, cores = before.get("load_1min"), machine.get("cores")
-    if not isinstance(load, int | float) or not isinstance(cores, int):
-        return Fitness(word="unknown", why="the system does not tell its load")
-    stolen = stolen_share(before, after)
-    taken = "stolen time not known" if stolen is None else f"{stolen * 100:.1f} % of the CPU time stolen by the host"
-    loaded = load > LOAD_SHARE * cores or (stolen is not None and stolen > STOLEN_SHARE)
-    return Fitness(word="loaded" if loaded else "quiet", why=f"load {load:g} on {cores} cores at the start, {taken}")
+    before = {"cores": machine["cores"], **before} if "cores" in machine else before
+    answers = {name: make_knob(name).expect(before, after) for name in KNOBS}
+    if answers["load"].state is State.UNKNOWN:
+        return Fitness(word="unknown", why=answers["load"].shown)
+    unfit = [name for name in KNOBS if answers[name].state is State.UNFIT]
+    changed = _changed(before, after)
+    words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + ["quiet"]
+    told = dict.fromkeys((*FIGURES, *unfit))
+    return Fitness(word=words[0], why=", ".join([*(answers[name].shown for name in told), *changed]))
+
+
+def disturbed(run: Run, slug: str) -> Disturbed:
+    """Say which share of a cell's measured iterations does not count, and what disturbed them, the commonest cause first."""
+    processes = [process for process in run.processes if process.cell == slug]
+    samples = [sample for process in processes for sample in process.samples if sample.phase is Phase.MEASURED]
+    found = [several for sample in samples if (several := causes(sample))]
+    if not found:
+        return Disturbed(share=0.0, why="")
+    counts = Counter(cause for several in found for cause in several)
+    what = ", ".join(f"{count} {cause}" for cause, count in counts.most_common())
+    why = f"machine not quiet: {len(found)} of {len(samples)} iterations disturbed ({what})"
+    return Disturbed(share=len(found) / len(samples), why=why)
+
+
+def _changed(before: Facts, after: Facts) -> list[str]:
+    known = [name for name in SETTINGS if name in before and name in after and before[name] != after[name]]
+    return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in known]
 
 
 def _mapping(value: object) -> Mapping[str, object]:

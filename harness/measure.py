@@ -1,9 +1,11 @@
 """
 From samples and scores to measurements: every metric of every cell, with its 95 % interval. A pure function of records.
 
-Speed keeps one value per measured iteration (its process is `repeat`), quality one per request. Besides the panel's metrics
-there are helpers that are stored and never judged: the weights of corpus rates (`wer_words`, `cer_chars`) and the median
-seconds of each stage (`stage.vocoder` ...), which say where a change of latency comes from. Knows no baseline and no limit.
+Speed keeps one value per measured iteration (its process is `repeat`), quality one per request. An iteration that something
+disturbed (`disturbance.py`) keeps its place without a value, so that no speed rests on it. Besides the panel's metrics there
+are helpers that are stored and never judged: the weights of corpus rates (`wer_words`, `cer_chars`), the median seconds of
+each stage (`stage.vocoder` ...), which say where a change of latency comes from, and `disturbed_share`. Knows no baseline and
+no limit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +15,7 @@ import numpy as np
 
 from harness import stats
 from harness.cell import Cell
+from harness.disturbance import causes
 from harness.measurement import Measurement, Metric, Missing, UtteranceValue, Value
 from harness.metrics import speed
 from harness.metrics.panel import PANEL, full_version
@@ -40,7 +43,10 @@ PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes")
 WEIGHTS = {"rtf": "duration", "wer": "wer_words", "cer": "cer_chars"}
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."
+DISTURBED = Metric(name="disturbed_share", unit="1", better="neither", version="1")
+"""Share of the measured iterations that do not count, one value per process; only where the system tells."""
 HELPERS = (
+    DISTURBED,
     Metric(name="wer_words", unit="words", better="neither", version="1"),
     Metric(name="cer_chars", unit="characters", better="neither", version="1"),
 )
@@ -72,7 +78,7 @@ def is_helper(name: str) -> bool:
 
 def is_speed(name: str) -> bool:
     """Whether the metric belongs to the machine and not to the audio."""
-    return name in STATISTICS or name.startswith(STAGE)
+    return name in STATISTICS or name.startswith(STAGE) or name == DISTURBED.name
 
 
 def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
@@ -113,7 +119,7 @@ def _measure_cell(run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric])
             measured[metric.name] = _speed(metric, processes, measured, lost)
         elif metric.name != "duration":
             measured[metric.name] = _quality(metric, cell, scores, lost)
-    return (*(measured[metric.name] for metric in metrics), *_stages(processes))
+    return (*(measured[metric.name] for metric in metrics), *_stages(processes), *_disturbed(processes))
 
 
 def _why_nothing(processes: Sequence[ProcessRecord]) -> str:
@@ -125,6 +131,10 @@ def _measured(process: ProcessRecord) -> list[Sample]:
     return [sample for sample in process.samples if sample.phase is Phase.MEASURED]
 
 
+def _quiet(samples: Sequence[Sample]) -> list[Sample]:
+    return [sample for sample in samples if not causes(sample)]
+
+
 def _speed(
     metric: Metric, processes: Sequence[ProcessRecord], measured: Mapping[str, Measurement], lost: Missing
 ) -> Measurement:
@@ -132,7 +142,7 @@ def _speed(
     values = tuple(value for process in processes for value in _values_of(metric.name, process))
     if not samples or not values:
         return _record(metric, values, lost if not samples else Missing(WHY_NOT.get(metric.name, "not recorded")))
-    summary = _summary(metric.name, samples, values)
+    summary = _summary(metric.name, _quiet(samples), values)
     raw = _record(metric, values, summary)
     if isinstance(summary, Missing):
         return raw
@@ -144,7 +154,9 @@ WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA
 
 
 def _summary(name: str, samples: Sequence[Sample], values: Sequence[UtteranceValue]) -> Value:
-    """Summarise a speed metric; those with one value per process by their median."""
+    """Summarise a speed metric; those with one value per process by their median. Only what was left alone counts."""
+    if not samples and name not in PER_PROCESS:
+        return Missing("machine not quiet: every measured iteration was disturbed")
     wall_s, audio_s = [sample.wall_s for sample in samples], [sample.audio_s for sample in samples]
     if name in PERCENTILES:
         return speed.latency_percentile(wall_s, PERCENTILES[name])
@@ -168,6 +180,9 @@ def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
 
 
 def _per_iteration(name: str, sample: Sample) -> Value:
+    disturbing = causes(sample)
+    if disturbing:
+        return Missing(f"disturbed: {', '.join(disturbing)}")
     if name in PERCENTILES:
         return sample.wall_s
     over, under = (sample.audio_s, sample.wall_s) if name == "rtfx" else (sample.wall_s, sample.audio_s)
@@ -176,16 +191,28 @@ def _per_iteration(name: str, sample: Sample) -> Value:
 
 def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     """Give the median seconds of every stage, one value per process."""
-    names = dict.fromkeys(name for process in processes for sample in _measured(process) for name in sample.stages_s)
+    names = dict.fromkeys(name for process in processes for sample in _quiet(_measured(process)) for name in sample.stages_s)
     return [_stage(name, processes) for name in names]
 
 
 def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
-    seconds = {process.repeat: [s.stages_s[name] for s in _measured(process) if name in s.stages_s] for process in processes}
+    quiet = {process.repeat: _quiet(_measured(process)) for process in processes}
+    seconds = {repeat: [s.stages_s[name] for s in several if name in s.stages_s] for repeat, several in quiet.items()}
     medians = {repeat: float(stats.percentile(several, 50.0)) for repeat, several in seconds.items() if several}
     values = tuple(UtteranceValue(id=PROCESS, value=value, repeat=repeat) for repeat, value in medians.items())
     metric = Metric(name=f"{STAGE}{name}", unit="s", better="lower", version="1")
     return _record(metric, values, float(stats.percentile(list(medians.values()), 50.0)))
+
+
+def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
+    """Give the share of disturbed iterations, one value per process and over all; nothing where no system told."""
+    told = {process.repeat: [s for s in _measured(process) if s.disturbance] for process in processes}
+    known = {repeat: [bool(causes(sample)) for sample in samples] for repeat, samples in told.items() if samples}
+    if not known:
+        return []
+    values = tuple(UtteranceValue(id=PROCESS, value=sum(each) / len(each), repeat=repeat) for repeat, each in known.items())
+    count = sum(len(each) for each in known.values())
+    return [_record(DISTURBED, values, sum(sum(each) for each in known.values()) / count)]
 
 
 def _duration(cell: Cell, processes: Sequence[ProcessRecord], lost: Missing) -> Measurement:

@@ -1,16 +1,17 @@
 """
 The records of measuring: what one iteration, one process and one whole run left behind. They compute nothing.
 
-SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first.
+SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`; older
+folders are read as ones whose samples do not tell.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.cell import Cell, Option
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Phase(StrEnum):
@@ -42,6 +43,8 @@ class Sample:
     audio_sha256: str
     audio_file: str | None
     """Path of the audio inside the run folder; None where the same audio was kept already."""
+    disturbance: Mapping[str, float] = field(default_factory=dict)
+    """What the kernel says disturbed it, as `disturbance.py` names it; empty where nobody tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

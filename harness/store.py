@@ -185,9 +185,9 @@ def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
     """Read what `save_measurements` wrote. Raises HarnessError if it is absent, damaged or newer."""
     path = folder / "measurements.json"
     data = read_json(path, f"run folder {folder} has no measurements yet; score it with `voxgate gate`")
-    if data.get("schema_version") != SCHEMA_VERSION or not isinstance(data.get("cells"), dict):
+    if data.get("schema_version") not in range(1, SCHEMA_VERSION + 1) or not isinstance(data.get("cells"), dict):
         raise HarnessError(
-            f"{path} has schema {data.get('schema_version')!r}, this voxgate reads {SCHEMA_VERSION}; score the run again"
+            f"{path} has schema {data.get('schema_version')!r}, this voxgate reads up to {SCHEMA_VERSION}; score the run again"
         )
     return {slug: tuple(measurement_from_dict(each) for each in several) for slug, several in data["cells"].items()}
 
@@ -234,7 +234,7 @@ def effect_to_json(effect: Effect) -> dict[str, object]:
 def sample_to_json(sample: Sample) -> dict[str, object]:
     """Give a sample as plain JSON values."""
     values = {field: getattr(sample, field) for field in Sample.__dataclass_fields__}
-    return {**values, "phase": sample.phase.value, "stages_s": dict(sample.stages_s)}
+    return {**values, "phase": sample.phase.value, "stages_s": dict(sample.stages_s), "disturbance": dict(sample.disturbance)}
 
 
 def _header_to_json(header: RunHeader) -> dict[str, object]:

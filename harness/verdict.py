@@ -16,6 +16,7 @@ from harness import explain, stats
 from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
 from harness.cell import Cell
 from harness.compare import ABSENT, compare
+from harness.fitness import Disturbed, disturbed
 from harness.judgement import WORST_FIRST, CellVerdict, Comparison, Judgement, Limit, MetricVerdict, Verdict
 from harness.measure import PERCENTILES, Measurements, is_speed
 from harness.measurement import Missing
@@ -316,7 +317,7 @@ def _judge_cell(
     listener: str | None,
 ) -> CellVerdict:
     judged = [decide(each, policy[each.metric], listener) for each in comparisons.get(cell.slug, ()) if each.metric in policy]
-    metrics = _speed_only_counts_in_band(judged)
+    metrics = _speed_only_counts_in_band(_quiet_only(judged, disturbed(run, cell.slug)))
     failure = failure_of(cell.slug, run)
     if failure is not None:
         return _cell(cell, Verdict.FAILED, failure, metrics)
@@ -337,6 +338,16 @@ def _judge_cell(
 
 def _cell(cell: Cell, verdict: Verdict, reason: str, metrics: Sequence[MetricVerdict]) -> CellVerdict:
     return CellVerdict(cell=cell.slug, label=cell.label, verdict=verdict, reason=reason, metrics=tuple(metrics))
+
+
+def _quiet_only(metrics: Sequence[MetricVerdict], noise: Disturbed) -> list[MetricVerdict]:
+    """Leave the speeds of a cell undecided that was disturbed too often: what is left over is chosen by the disturbance."""
+
+    def undone(each: MetricVerdict) -> MetricVerdict:
+        measured = is_speed(each.metric) and each.verdict not in (Verdict.NO_BASELINE, Verdict.INCOMPARABLE)
+        return replace(each, verdict=Verdict.UNRESOLVED, reason=f"{each.metric}: {noise.why}") if measured else each
+
+    return [undone(each) for each in metrics] if noise.too_many else list(metrics)
 
 
 def _speed_only_counts_in_band(metrics: Sequence[MetricVerdict]) -> list[MetricVerdict]:

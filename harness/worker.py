@@ -25,7 +25,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,6 +34,7 @@ import numpy as np
 from harness.audio_io import write_wav
 from harness.cell import Cell, Option, Request, cell_from_json
 from harness.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
+from harness.disturbance import DisturbanceWatch
 from harness.errors import HarnessError
 from harness.sample import Effect, Failure, Phase, Sample
 from harness.store import WorkerLog, effect_to_json, sample_to_json
@@ -72,6 +73,7 @@ class Timing:
     wall_s: float
     first_audio_s: float
     stages_s: Mapping[str, float]
+    disturbance: Mapping[str, float] = field(default_factory=dict)
 
 
 class NotInEffectError(Exception):
@@ -90,6 +92,7 @@ class Worker:
         self._heard = dict(job.known)
         self._target: Target | None = None
         self._clock: Clock = WallClock()
+        self._watch: DisturbanceWatch | None = DisturbanceWatch(cpu=job.cpu)
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Record]] = {
             "load": self._load,
             "iterate": self._iterate,
@@ -119,6 +122,7 @@ class Worker:
         own: Clock | None = getattr(target, "clock", None)  # a scripted target says how long it takes
         if own is not None:
             self._clock, import_s = own, own.process_age_s()
+            self._watch = None  # what real time was lost has no share in a time that is told
         start_s = self._clock.seconds()
         target.load(self._job.cell, self._job.defaults)
         load_s = self._clock.seconds() - start_s
@@ -130,13 +134,21 @@ class Worker:
     def _iterate(self, command: Mapping[str, Any]) -> Record:
         target, request = self._loaded(), self._requests[command["request"]]
         with no_garbage_collection():
-            timing = time_synthesis(target, request, self._clock)
+            timing = self._time(target, request)
         settled = target.settled()
         phase = Phase(command["phase"])
         if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
             phase = Phase.COMPILE
         self._record(phase, request, timing)
         return {"wall_s": timing.wall_s, "settled": settled}
+
+    def _time(self, target: Target, request: Request) -> Timing:
+        """Time one synthesis, with what disturbed it; the kernel's counters are read outside of the timed interval."""
+        if self._watch is None:
+            return time_synthesis(target, request, self._clock)
+        self._watch.start()
+        timing = time_synthesis(target, request, self._clock)
+        return replace(timing, disturbance=self._watch.stop())
 
     def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
         digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
@@ -154,6 +166,7 @@ class Worker:
             stages_s=timing.stages_s,
             audio_sha256=digest,
             audio_file=kept,
+            disturbance=timing.disturbance,
         )
         self._log.append({"kind": "sample", "sample": sample_to_json(sample)})
         self._iteration += 1

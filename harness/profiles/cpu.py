@@ -1,6 +1,7 @@
 """All CPUs, as a user would run the engine: honest to report, noisy to gate on."""
 
-from harness.profiles.profile import Profile, cpu_count, threads_env
+from harness.doctor.examination import Requirement
+from harness.profiles.profile import LEFT_ALONE, STEADY_CLOCK, Profile, cpu_count, threads_env
 
 
 def profile() -> Profile:
@@ -10,4 +11,5 @@ def profile() -> Profile:
         about=f"all {cpu_count()} CPUs: honest to report, noisy to gate on",
         defaults={"device": "cpu", "threads": cpu_count()},
         env=threads_env(cpu_count()),
+        requires=(*LEFT_ALONE, *STEADY_CLOCK, Requirement(knob="cpu-quota")),  # a quota stops threads that all use it up
     )

@@ -5,7 +5,8 @@ One thread, pinned, with huge pages for malloc: what makes fresh processes diffe
 a second thread on a shared host multiplies the rest. Figures and their check belong to `docs/`, not here.
 """
 
-from harness.profiles.profile import Profile, cpu_count, threads_env
+from harness.doctor.examination import Requirement
+from harness.profiles.profile import LEFT_ALONE, STEADY_CLOCK, Profile, cpu_count, threads_env
 
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # glibc >= 2.35; ignored elsewhere
 
@@ -19,4 +20,12 @@ def profile() -> Profile:
         env={**threads_env(1), **HUGE_PAGES},
         pin=True,
         loading=cpu_count(),
+        requires=(
+            *LEFT_ALONE,
+            *STEADY_CLOCK,
+            Requirement(knob="turbo", known=False),
+            Requirement(knob="shared-cores", known=False),
+            Requirement(knob="huge-pages"),
+            Requirement(knob="glibc"),
+        ),
     )

@@ -1,6 +1,7 @@
 """One NVIDIA GPU, the first visible one. Clocks and power limits are left as they are; `environment.py` records them."""
 
-from harness.profiles.profile import Profile, threads_env
+from harness.doctor.examination import Requirement
+from harness.profiles.profile import LEFT_ALONE, STEADY_CLOCK, Profile, threads_env
 
 
 def profile() -> Profile:
@@ -12,4 +13,12 @@ def profile() -> Profile:
         env={**threads_env(1), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
         live=4,  # idle workers keep their CUDA context, some hundred MB of GPU memory each
         loading=2,
+        requires=(
+            Requirement(knob="gpu"),
+            *LEFT_ALONE,
+            *STEADY_CLOCK,
+            Requirement(knob="gpu-clock", known=False),  # an idle GPU does not show the clock that it will have at work
+            *(Requirement(knob=f"gpu-{knob}") for knob in ("power", "throttling", "sharing")),
+            Requirement(knob="gpu-persistence", known=False),
+        ),
     )

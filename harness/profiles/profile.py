@@ -1,10 +1,11 @@
-"""The record of a profile, and the two facts about this machine that profiles are made from."""
+"""The record of a profile, what several of them require, and the two facts about this machine that they are made from."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.cell import Option
+from harness.doctor.examination import Requirement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,14 @@ class Profile:
     """How many workers may be alive at once; None leaves it to the memory of the machine."""
     loading: int = 1
     """How many workers may load and warm up at the same time, while nothing is measured."""
+    requires: tuple[Requirement, ...] = ()
+    """What must hold of the machine, by the doctor's knobs; whether a run is refused or marked where it does not."""
+
+
+LEFT_ALONE = tuple(Requirement(knob=knob) for knob in ("load", "stolen-time", "contention", "cpu-throttling", "swap", "memory"))
+"""What every machine must show: nobody else at work, and room."""
+STEADY_CLOCK = tuple(Requirement(knob=knob, known=False) for knob in ("governor", "frequency", "temperature"))
+"""What counts where the machine shows it; a virtual one cannot."""
 
 
 def allowed_cpus() -> tuple[int, ...]:

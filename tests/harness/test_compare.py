@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare import ABSENT, compare
+from harness.compare import ABSENT, compare, matched, relative
 from harness.judgement import Comparison
 from harness.measure import measure
-from harness.measurement import Missing
+from harness.measurement import Measurement, Missing, UtteranceValue
 from tests.harness.judging import REQUESTS, accepted, good_run, make_run, make_scores, steady
 
 
@@ -115,3 +115,28 @@ def test_another_version_of_a_metric_is_named(tmp_path: Path) -> None:
     found = {each.metric: each for each in compare(run, measured, accepted(tmp_path))["nfe-8"]}
     assert found["snr"].incomparable == ("snr version 1 in the baseline, 2 now",)
     assert found["si_sdr"].incomparable == ()
+
+
+def speeds(*rounds: dict[str, float | Missing]) -> Measurement:
+    """One value per request and round."""
+    values = [
+        UtteranceValue(id=name, value=value, repeat=number)
+        for number, several in enumerate(rounds)
+        for name, value in several.items()
+    ]
+    return Measurement(metric="latency_p50", unit="s", better="lower", version="1", values=tuple(values), summary=1.0)
+
+
+def test_a_sentence_that_is_missing_does_not_shift_the_mix() -> None:
+    """The long sentence was disturbed once; every sentence took as long as ever."""
+    before = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": 9.0})
+    now = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": Missing("disturbed")})
+    assert [[each.value for each in side.values] for side in relative(before, now)] == [[1.0] * 4, [1.0] * 3]
+
+
+def test_pairs_keep_only_what_both_sides_did_in_the_same_order() -> None:
+    before = speeds({"a": 1.0, "b": 2.0}, {"a": Missing("disturbed"), "b": 4.0})
+    now = speeds({"b": 20.0, "a": 10.0}, {"a": 30.0, "b": 40.0})
+    old, new = matched(before, now)
+    assert [(each.repeat, each.id, each.value) for each in old.values] == [(0, "a", 1.0), (0, "b", 2.0), (1, "b", 4.0)]
+    assert [each.value for each in new.values] == [10.0, 20.0, 40.0]

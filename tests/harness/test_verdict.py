@@ -341,3 +341,23 @@ def test_the_whole_gate_finds_noise_and_slow_down_too(tmp_path: Path) -> None:
     assert judged(same, baseline).exit_code in (0, 3)
     assert judged(slow, baseline).exit_code == 1
     assert by_process(measure(same, {})["nfe-8"][0], {})[0].shape == (20,)
+
+
+def test_a_cell_that_was_disturbed_too_often_is_undecided_and_says_by_what(tmp_path: Path) -> None:
+    """Ten percent slower, but half of the iterations waited for their CPU."""
+    baseline, run = accepted(tmp_path), make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.11)})
+    noisy_samples = tuple(
+        replace(
+            record,
+            samples=tuple(
+                replace(each, disturbance={"waited_s": 0.5 * each.wall_s}) if index % 2 else each
+                for index, each in enumerate(record.samples)
+            ),
+        )
+        for record in run.processes
+    )
+    judgement = judged(replace(run, processes=noisy_samples), baseline)
+    assert judgement.exit_code == 3
+    assert metric(judgement, "rtf").verdict is Verdict.UNRESOLVED
+    assert "machine not quiet: 36 of 72 iterations disturbed" in metric(judgement, "rtf").reason
+    assert metric(judgement, "pesq").verdict is Verdict.PASS

@@ -1,0 +1,70 @@
+"""
+The table of knobs, by the name that profiles and people use, in the order of reading; and one reading of them all.
+
+To add a knob: write its class in a file of this package, and one line here.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from harness.doctor.board import Board
+from harness.doctor.cgroup import CpuQuota, CpuThrottling
+from harness.doctor.frequency import Frequency, Governor, SharedCores, Turbo
+from harness.doctor.gpu import Gpu, GpuClock, GpuPersistence, GpuPower, GpuSharing, GpuThrottling
+from harness.doctor.jetson_clocks import LockedCpu, LockedGpu, LockedMemory
+from harness.doctor.jetson_power import Fan, OverCurrent, Rails
+from harness.doctor.knob import Knob
+from harness.doctor.load import Contention, RunQueue, StolenTime
+from harness.doctor.memory import FreeMemory, Glibc, HugePages, Swap
+from harness.doctor.power_mode import PowerMode
+from harness.doctor.thermal import Temperature
+from harness.doctor.tree import Tree
+from harness.errors import HarnessError
+
+KNOBS: Mapping[str, type[Knob]] = MappingProxyType(
+    {
+        "board": Board,
+        "power-mode": PowerMode,
+        "cpu-clocks": LockedCpu,
+        "gpu-clocks": LockedGpu,
+        "memory-clock": LockedMemory,
+        "gpu": Gpu,
+        "gpu-clock": GpuClock,
+        "gpu-power": GpuPower,
+        "gpu-throttling": GpuThrottling,
+        "gpu-sharing": GpuSharing,
+        "gpu-persistence": GpuPersistence,
+        "load": RunQueue,
+        "stolen-time": StolenTime,
+        "contention": Contention,
+        "cpu-quota": CpuQuota,
+        "cpu-throttling": CpuThrottling,
+        "governor": Governor,
+        "turbo": Turbo,
+        "shared-cores": SharedCores,
+        "frequency": Frequency,
+        "temperature": Temperature,
+        "over-current": OverCurrent,
+        "rails": Rails,
+        "fan": Fan,
+        "memory": FreeMemory,
+        "swap": Swap,
+        "huge-pages": HugePages,
+        "glibc": Glibc,
+    }
+)
+
+
+def make_knob(name: str, want: str = "") -> Knob:
+    """Give a knob. Raises HarnessError for an unknown name."""
+    if name not in KNOBS:
+        raise HarnessError(f"unknown knob {name!r}; known are {', '.join(KNOBS)}")
+    return KNOBS[name](want)
+
+
+def snapshot(tree: Tree) -> dict[str, object]:
+    """Read the facts of all knobs at this moment."""
+    facts: dict[str, object] = {}
+    for kind in KNOBS.values():
+        facts |= kind().read(tree)
+    return facts
