@@ -92,7 +92,8 @@ class Worker:
         self._heard = dict(job.known)
         self._target: Target | None = None
         self._clock: Clock = WallClock()
-        self._watch: DisturbanceWatch | None = DisturbanceWatch(cpu=job.cpu)
+        alone = job.defaults.get("threads", 1) == 1  # several threads wait for each other as a matter of course
+        self._watch: DisturbanceWatch | None = DisturbanceWatch(cpu=job.cpu) if alone else None
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Record]] = {
             "load": self._load,
             "iterate": self._iterate,
