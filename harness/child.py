@@ -60,7 +60,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, **env, **_path(launch), **launch.env},
+                env={**os.environ, **env, **path_variables(launch), **launch.env},
                 bufsize=0,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent only
             )
@@ -137,7 +137,7 @@ class Child:
             os.killpg(self._process.pid, number)
 
 
-def _path(launch: Launch) -> dict[str, str]:
+def path_variables(launch: Launch) -> dict[str, str]:
     """Put the launch's folders before all others; with -P, the working directory comes behind them."""
     if not launch.paths:
         return {}

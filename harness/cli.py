@@ -16,18 +16,26 @@ from typing import Any
 import click
 from rich.console import Console
 
+from harness import ab as versus
+from harness import bisect as bisection
 from harness import pipeline
 from harness.baseline import KINDS, change_line
 from harness.errors import HarnessError
+from harness.finding import finding_line, search_to_dict
 from harness.judgement import judgement_to_dict
 from harness.measurement import value_to_json
 from harness.pipeline import Plan
 from harness.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.profiles import PROFILES
 from harness.progress import make_progress
 from harness.report.contents import Contents
+from harness.report.examination import examination_lines, examination_to_dict
 from harness.report.markdown import markdown
+from harness.report.paired import evidence_lines, paired_lines
 from harness.report.terminal import print_report
 from harness.schedule import TIMEOUT_S, Outcome
+from harness.selftest.speed import Question
+from harness.selftest.told import Interrupted, tell_quality, tell_speed
 
 LOG_COLUMNS = 140
 """Width of the table where there is no terminal to ask, as in the logs of CI."""
@@ -53,6 +61,22 @@ def planned(verb: Command) -> Command:
         click.option("--iterations", type=click.IntRange(1), help="Passes through the workload per process."),
         click.option("--only", multiple=True, metavar="SLUG", help="Cells whose slug matches, e.g. 'nfe_steps-8*'."),
         click.option("--resume", is_flag=True, help="Continue an interrupted run: --out, or the latest."),
+        click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=TIMEOUT_S, show_default=True),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+def compared(verb: Command) -> Command:
+    """Add the options that say how to compare two revisions."""
+    options: tuple[Callable[[Command], Command], ...] = (
+        click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Kind of device, and how it is set up."),
+        click.option("--out", type=folder, help="Folder for all runs; runs/NNNN unless given."),
+        click.option(
+            "--rounds", type=click.IntRange(1), default=versus.ROUNDS, show_default=True, help="Before more are added."
+        ),
+        click.option("--iterations", type=click.IntRange(1), help="Passes through the workload per process."),
         click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=TIMEOUT_S, show_default=True),
     )
     for option in reversed(options):
@@ -159,6 +183,95 @@ def report(run: Path | None, out: Path, as_markdown: bool, as_json: bool, baseli
     click.echo(f"report {page}", err=as_json)
     say_result(as_json, {"page": str(page), "verdict": contents.judgement.verdict.value}, contents.judgement.line)
     return 0
+
+
+@cli.command()
+@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=f"One of {', '.join(PROFILES)}.")
+@as_json
+def doctor(profile: str, as_json: bool) -> int:
+    """Say whether this machine is fit to measure on, and why not. Changes nothing."""
+    found = pipeline.examine(profile)
+    if not as_json:
+        for line in examination_lines(found):
+            click.echo(line)
+    say_result(as_json, examination_to_dict(found), found.line)
+    return found.exit_code
+
+
+@cli.command()
+@click.argument("suite", default="smoke")
+@click.option(
+    "--minutes", type=click.FloatRange(0), default=10.0, show_default=True, help="To measure; 0: judge what is there."
+)
+@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Kind of device, and how it is set up.")
+@click.option("--only", multiple=True, metavar="SLUG", help="Cells whose slug matches; else those that fit into the time.")
+@click.option(
+    "--size", "sizes", multiple=True, type=click.FloatRange(0, min_open=True), help="A slow-down in per cent; repeat."
+)
+@click.option("--out", type=folder, help="Folder; runs/selftest/NNNN unless given.")
+@click.option("--resume", is_flag=True, help="Continue a selftest of speed: --out, or the latest.")
+@click.option("--loaded", is_flag=True, help="Beside a process that keeps one core busy.")
+@click.option("--quality", is_flag=True, help="Plant faults into the audio, in place of slow-downs.")
+@click.option("--rivals", is_flag=True, help="Also what other tools' rules say to the same samples.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
+@as_json
+def selftest(sizes: tuple[float, ...], quality: bool, rivals: bool, as_markdown: bool, as_json: bool, **options: Any) -> int:
+    """Measure how far this machine's verdicts can be trusted: false alarms, and slow-downs or faults found."""
+    question = Question(sizes=tuple(size / 100.0 for size in sizes), **options)
+    told = (
+        tell_quality(question, make_progress(), score_progress())
+        if quality
+        else tell_speed(question, make_progress(), rivals=rivals)
+    )
+    if isinstance(told, Interrupted):
+        say(f"interrupted; {told.advice}")
+        return INTERRUPTED
+    say_result(as_json, told.document, (told.markdown if as_markdown else told.text).rstrip())
+    return told.exit_code
+
+
+@cli.command()
+@click.argument("base")
+@click.argument("head")
+@click.argument("suite")
+@compared
+@click.option("--only", multiple=True, metavar="SLUG", help="Cells whose slug matches, e.g. 'nfe_steps-8*'.")
+@click.option("--budget", "budget_s", type=click.FloatRange(0), default=versus.BUDGET_S, show_default=True, help="Seconds.")
+@as_json
+def ab(as_json: bool, **options: Any) -> int:
+    """Is HEAD slower or worse than BASE in SUITE? Two git revisions (. is the working tree), measured in turns here."""
+    result = versus.compare_revisions(versus.Plan(**options), make_progress(), score_progress(), say)
+    if result.contents is None or result.control is None:
+        say(f"interrupted; what was measured lies in {result.folder}")
+        return INTERRUPTED
+    console, sides = make_console(stderr=as_json), (result.base.label, result.head.label)
+    for line in paired_lines(result.contents, sides, result.control.shift, result.notes, console.width):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"report {result.page}", soft_wrap=True, highlight=False, markup=False)
+    say_result(as_json, versus.result_to_dict(result), result.contents.judgement.line)
+    return result.contents.judgement.exit_code
+
+
+@cli.command()
+@click.argument("good")
+@click.argument("bad")
+@click.argument("suite")
+@compared
+@click.option("--cell", metavar="SLUG", help="Search by this cell; else by the one that moved most.")
+@click.option("--metric", metavar="NAME", help="Search by this metric; else one speed and one quality, if both regressed.")
+@click.option(
+    "--budget", "budget_s", type=click.FloatRange(0), default=bisection.BUDGET_S, show_default=True, help="Seconds per step."
+)
+@as_json
+def bisect(good: str, bad: str, cell: str | None, metric: str | None, as_json: bool, **options: Any) -> int:
+    """Which commit after GOOD, up to BAD, made SUITE slower or worse? Ends with 0 where the commit is found, else 3."""
+    plan = versus.Plan(base=good, head=bad, **options)
+    search = bisection.bisect(plan, cell, metric, make_progress(), score_progress(), say)
+    console = make_console(stderr=as_json)
+    for line in [*map(finding_line, search.findings), *evidence_lines(bisection.evidence(search))]:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    say_result(as_json, search_to_dict(search), search.line)
+    return search.exit_code
 
 
 def say(line: str) -> None:

@@ -17,6 +17,9 @@ from harness.baseline import Change, accept, golden_dir, load_baseline, machine_
 from harness.cell import Cell
 from harness.clips import clip_loader
 from harness.clock import WallClock
+from harness.doctor import examination, tree
+from harness.doctor.examination import Examination
+from harness.environment import machine
 from harness.errors import HarnessError
 from harness.judgement import Judgement
 from harness.measure import is_helper, is_speed, measure
@@ -24,7 +27,8 @@ from harness.metrics.panel import PANEL
 from harness.policy import DEFAULT as DEFAULT_POLICY
 from harness.policy import Policy, load_policy, read_policy
 from harness.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.profiles import get_profile
+from harness.profiles import Profile, get_profile
+from harness.profiles.profile import allowed_cpus
 from harness.progress import Progress
 from harness.report.contents import GOLDEN, Contents
 from harness.report.html import page
@@ -78,7 +82,7 @@ def measure_suite(
     outcome = run_suite(
         suite,
         chosen(suite.expand(), plan.only),
-        get_profile(plan.profile),
+        ready_profile(plan.profile),
         folder,
         repeats=plan.repeats,
         iterations=plan.iterations,
@@ -224,6 +228,22 @@ def command(plan: Plan, verb: str, folder: Path | None = None) -> str:
     words += [] if plan.timeout_s == TIMEOUT_S else ["--timeout", f"{plan.timeout_s:g}"]
     words += [] if plan.budget_s == BUDGET_S else ["--budget", f"{plan.budget_s:g}"]
     return shlex.join([*words, *([] if folder is None else ["--resume", "--out", str(folder)])])
+
+
+def examine(profile: str = DEFAULT_PROFILE) -> Examination:
+    """Say whether this machine is fit for a profile, and why not. Raises HarnessError for an unknown profile."""
+    chosen = get_profile(profile)
+    cpus = allowed_cpus()
+    cpu = cpus[-1] if chosen.pin and cpus else None
+    name = str(machine()["id"])
+    return examination.examine(chosen.name, name, chosen.requires, tree.here(), lambda: examination.busy(cpu))
+
+
+def ready_profile(name: str) -> Profile:
+    """Give a profile that may be measured under. Raises HarnessError for an unknown one, or where this machine rules it out."""
+    profile = get_profile(name)
+    examination.refuse_unfit(profile.name, profile.requires, tree.here())
+    return profile
 
 
 def latest(folder: Path | None) -> Path:

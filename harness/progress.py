@@ -78,8 +78,8 @@ class Bar:
         self._task = self._bar.add_task("", total=None, left="")
 
     def start(self, total: int) -> None:
-        """Draw the empty bar."""
-        self._bar.update(self._task, total=total)
+        """Draw the empty bar, anew for every run and for the rounds that are added to one."""
+        self._bar.update(self._task, total=total, completed=0)
         self._bar.start()
 
     def step(self, text: str, eta_s: float | None) -> None:
@@ -102,8 +102,8 @@ class Lines:
         self._next_s = float("-inf")
 
     def start(self, total: int) -> None:
-        """Say how many steps there are."""
-        self._total = total
+        """Say how many steps there are, anew for every run and for the rounds that are added to one."""
+        self._total, self._done = total, 0
         self._say(f"0/{total}")
         self._next_s = self._clock.seconds() + PLAIN_EVERY_S
 

@@ -62,9 +62,13 @@ class Suite:
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
 
-    def expand(self) -> Expansion:
-        """Give the cells in the suite's order. Raises HarnessError if the workload is unknown or the reference is no cell."""
-        workload = load_workload(self.workload)
+    def expand(self, root: Path | None = None) -> Expansion:
+        """
+        Give the cells in the suite's order; `root` is the project's folder, if it is not the working directory.
+
+        Raises HarnessError if the workload is unknown or the reference is no cell.
+        """
+        workload = load_workload(self.workload, root)
         rules = _exclusions(self)
         kept: list[dict[str, Option]] = []
         excluded: dict[str, str] = {}
@@ -100,13 +104,13 @@ class Suite:
         raise HarnessError(f"reference={dict(self.reference)!r} is none of the suite's cells, which are: {labels}")
 
 
-def load_suite(name_or_path: str | Path) -> Suite:
+def load_suite(name_or_path: str | Path, root: Path | None = None) -> Suite:
     """
-    Read `suites/<name>.py` below the working directory, or the file at a path.
+    Read `suites/<name>.py` below `root` (the working directory, if none is given), or the file at a path.
 
     Raises HarnessError if there is none, if the file cannot be run (with file and line), or if it defines no `suite`.
     """
-    path = _find(str(name_or_path))
+    path = _find(str(name_or_path), root or Path())
     try:
         names = runpy.run_path(str(path))
     except (Exception, SystemExit) as error:
@@ -118,16 +122,26 @@ def load_suite(name_or_path: str | Path) -> Suite:
     return replace(suite, name=suite.name or path.stem, question=suite.question or question)
 
 
-def known_suites() -> tuple[str, ...]:
-    """Name the suites below the working directory."""
-    return tuple(sorted(path.stem for path in Path(FOLDER).glob("*.py") if not path.stem.startswith(("_", "conftest"))))
+def known_suites(root: Path | None = None) -> tuple[str, ...]:
+    """Name the suites below `root`, or the working directory."""
+    files = ((root or Path()) / FOLDER).glob("*.py")
+    return tuple(sorted(path.stem for path in files if not path.stem.startswith(("_", "conftest"))))
 
 
-def _find(name: str) -> Path:
-    path = Path(name) if name.endswith(".py") else Path(FOLDER) / f"{name}.py"
+def has_suite(name_or_path: str, root: Path) -> bool:
+    """Whether there is such a suite below `root`."""
+    return _path(name_or_path, root).is_file()
+
+
+def _path(name: str, root: Path) -> Path:
+    return root / name if name.endswith(".py") else root / FOLDER / f"{name}.py"
+
+
+def _find(name: str, root: Path) -> Path:
+    path = _path(name, root)
     if path.is_file():
         return path
-    known = ", ".join(known_suites()) or f"none ({Path(FOLDER).absolute()} holds no suites)"
+    known = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
     raise HarnessError(f"unknown suite {name!r}; known are {known}")
 
 

@@ -1,5 +1,5 @@
 """
-Reads workloads: `workloads/<name>.toml` of this package, or any TOML file by its path.
+Reads workloads: `workloads/<name>.toml` of this package (or of another copy of it), or any TOML file by its path.
 
 A file is a list of `[[request]]` tables with `id` and `text`; every further key is an option of that request.
 """
@@ -21,9 +21,13 @@ def known_workloads() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
-def load_workload(name: str) -> Workload:
-    """Read a workload by name, or by path if it ends in `.toml`. Raises HarnessError if it is absent or malformed."""
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+def load_workload(name: str, root: Path | None = None) -> Workload:
+    """
+    Read a workload by name, or by path if it ends in `.toml`. Raises HarnessError if it is absent or malformed.
+
+    `root` is a project's folder: relative paths begin there, and if it has a harness of its own, its workloads come first.
+    """
+    path = _place(name, root)
     if not path.is_file():
         raise HarnessError(
             f"unknown workload {name!r}; known are {', '.join(known_workloads())}, or give the path of a .toml file"
@@ -33,6 +37,13 @@ def load_workload(name: str) -> Workload:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HarnessError(f"{path} is not valid TOML: {error}") from error
     return Workload(name=path.stem, requests=_requests(path, data))
+
+
+def _place(name: str, root: Path | None) -> Path:
+    if name.endswith(".toml"):
+        return (root or Path()) / name
+    own = None if root is None else root / "harness" / FOLDER.name / f"{name}.toml"
+    return own if own is not None and own.is_file() else FOLDER / f"{name}.toml"
 
 
 def _requests(path: Path, data: Mapping[str, Any]) -> tuple[Request, ...]:

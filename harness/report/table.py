@@ -41,6 +41,10 @@ COLUMNS = (
 )
 
 
+UNREMARKABLE = ("quiet", "unknown")
+"""States of the machine that need no figures."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One cell: one text per column, with its interval in `full` and without in `short`."""
@@ -68,7 +72,7 @@ def heading(contents: Contents) -> tuple[str, ...]:
     parts = (
         judgement.suite,
         judgement.profile,
-        f"machine {judgement.machine} ({state.word})",
+        f"machine {judgement.machine} ({state.word if state.word in UNREMARKABLE else f'{state.word}: {state.why}'})",
         f"head {judgement.head}",
         f"baseline {judgement.baseline}",
     )

@@ -1,5 +1,6 @@
 """
-Finds targets by name: the ones of this package, and those that installed packages offer as entry points `voxgate.targets`.
+Finds targets by name: the ones of this package, those that installed packages offer as entry points `voxgate.targets`, and
+any class that can be imported, named as `package.module:Class`.
 
 Nothing is imported before it is asked for. A target's module may have `check_options(pipeline, options)`, which raises
 HarnessError for options that the target does not know; it must not load anything heavy.
@@ -15,6 +16,7 @@ from typing import Any
 from harness.cell import Cell, Option
 from harness.errors import HarnessError
 from harness.targets.protocol import Target
+from harness.targets.slowed import slowed
 
 GROUP = "voxgate.targets"
 BUILT_IN: Mapping[str, str] = MappingProxyType(
@@ -22,8 +24,11 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "engine": "harness.targets.engine:EngineTarget",
         "flite": "harness.targets.flite:FliteTarget",
         "scripted": "harness.targets.scripted:ScriptedTarget",
+        "control": "harness.targets.control:ControlTarget",
     }
 )
+MEASURED: Mapping[str, str] = MappingProxyType({"engine": "engine"})
+"""The package whose code a target of ours measures; those that are absent measure none of a project's."""
 
 
 def known_targets() -> tuple[str, ...]:
@@ -32,9 +37,21 @@ def known_targets() -> tuple[str, ...]:
 
 
 def make_target(name: str) -> Target:
-    """Make a target, not yet loaded. Raises HarnessError for an unknown name."""
+    """Make a target, not yet loaded, slowed down if the environment says so. Raises HarnessError for an unknown name."""
     target: Target = _factory(name)()
-    return target
+    return slowed(target)
+
+
+def package_of(name: str) -> str | None:
+    """Name the package whose code a target measures; None where that is no code of a project. HarnessError if unknown."""
+    if name in BUILT_IN:
+        return MEASURED.get(name)
+    if ":" in name:
+        return name.partition(":")[0].partition(".")[0]
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return str(point.value).partition(":")[0].partition(".")[0]
+    raise _unknown(name)
 
 
 def check_options(target: str, pipeline: str, options: Mapping[str, Option]) -> None:
@@ -55,9 +72,27 @@ def check_cells(cells: Sequence[Cell]) -> None:
 
 def _factory(name: str) -> Any:
     if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        return _imported(BUILT_IN[name])
+    if ":" in name:
+        try:
+            return _imported(name)
+        except (ImportError, AttributeError) as error:
+            raise HarnessError(
+                f"target {name!r} cannot be imported: {error}; install its package, or set PYTHONPATH"
+            ) from error
     for point in entry_points(group=GROUP):
         if point.name == name:
             return point.load()
-    raise HarnessError(f"unknown target {name!r}; known are {', '.join(known_targets())}")
+    raise _unknown(name)
+
+
+def _imported(place: str) -> Any:
+    """Give what `package.module:Name` names."""
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _unknown(name: str) -> HarnessError:
+    return HarnessError(
+        f"unknown target {name!r}; known are {', '.join(known_targets())}, or name a class: package.module:Class"
+    )

@@ -9,6 +9,9 @@ import pytest
 
 from harness import Suite
 from harness.targets.scripted import SCRIPT
+from tests.harness.repository import controlled, repository
+
+__all__ = ["controlled", "repository"]
 
 WORKLOAD = """
 [[request]]

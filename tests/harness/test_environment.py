@@ -1,9 +1,13 @@
+import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.environment import comparable, load_snapshot, machine, stolen_share, toolchain
+from harness.doctor.tree import Tree
+from harness.environment import comparable, load_snapshot, machine, toolchain
+from tests.harness.doctor.trees import CPUS, agx_orin, orin_nano, thor, virtual, workstation, write
 
 CPUINFO = """processor\t: {n}
 cpu family\t: 6
@@ -54,12 +58,69 @@ def test_every_difference_that_matters_is_named(tmp_path: Path) -> None:
     assert str(b["id"]).startswith("xeon-4c-8g-h200-")
 
 
-def test_another_power_mode_is_another_machine(tmp_path: Path) -> None:
+def test_another_governor_is_another_machine(tmp_path: Path) -> None:
     a, root = machine(tree(tmp_path / "a")), tree(tmp_path / "b")
-    governor = root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
-    governor.parent.mkdir(parents=True)
-    governor.write_text("powersave\n")
-    assert comparable(a, machine(root)) == ("power_mode none against powersave",)
+    write(root, {f"{CPUS}/cpu0/cpufreq/scaling_governor": "powersave"})
+    assert comparable(a, machine(root)) == ("governor none against powersave",)
+
+
+@pytest.mark.parametrize("make", [agx_orin, orin_nano, thor, workstation, virtual])
+def test_a_reboot_and_an_update_leave_the_machine_what_it_was(tmp_path: Path, make: Callable[[Path], Tree]) -> None:
+    before = machine(make(tmp_path).root)
+    passing = {
+        "proc/loadavg": "9.9 9.9 9.9 9/999 99",
+        "proc/stat": "cpu  1 0 0 1 0 0 0 0 0 0\n",
+        "proc/uptime": "5.0 1.0",
+        "proc/vmstat": "pswpin 7\npswpout 7",
+        "proc/cpuinfo": (tmp_path / "proc/cpuinfo").read_text().replace("stepping", "cpu MHz\t\t: 2599.998\nstepping"),
+        "sys/class/thermal/thermal_zone0/temp": 70_000,
+        "sys/class/hwmon/hwmon3/oc1_event_cnt": 0,
+        "sys/kernel/debug/bpmp/debug/clk/emc/rate": None,  # not everybody is root
+        "etc/nv_tegra_release": "# R36 (release), REVISION: 4.4, GCID: 1" if make is agx_orin else None,
+    }
+    assert machine(write(tmp_path, passing).root) == before
+
+
+def test_six_machines_have_six_names(tmp_path: Path) -> None:
+    roots = {
+        "locked": agx_orin(tmp_path / "locked").root,
+        "unlocked": agx_orin(tmp_path / "unlocked", locked=False).root,
+        "nano": orin_nano(tmp_path / "nano").root,
+        "thor": thor(tmp_path / "thor").root,
+        "metal": workstation(tmp_path / "metal").root,
+        "virtual": virtual(tmp_path / "virtual").root,
+    }
+    ids = {name: str(machine(root)["id"]) for name, root in roots.items()}
+    assert len(set(ids.values())) == 6
+    assert {name: id_.rpartition("-")[0] for name, id_ in ids.items()} == {
+        "locked": "jetson-agx-orin-12c-60g",
+        "unlocked": "jetson-agx-orin-12c-60g",
+        "nano": "jetson-orin-nano-6c-8g",
+        "thor": "jetson-agx-thor-14c-120g",
+        "metal": "xeon-8c-62g",
+        "virtual": "xeon-2c-24g",
+    }
+
+
+def test_locks_and_power_modes_of_a_board_are_named(tmp_path: Path) -> None:
+    a = machine(agx_orin(tmp_path / "a").root)
+    b = machine(agx_orin(tmp_path / "b", locked=False, mode=2).root)
+    assert comparable(a, b) == ("power_mode MAXN (0) against MODE_30W (2)", "clocks locked against unlocked")
+
+
+def test_bare_metal_and_virtual_differ_in_what_one_hides(tmp_path: Path) -> None:
+    a, b = machine(workstation(tmp_path / "a").root), machine(virtual(tmp_path / "b").root)
+    assert (a["hypervisor"], b["hypervisor"]) == ("none", "yes")
+    assert (a["cpu_max_mhz"], a["cache_kib"], a["board"]) == (3900, 8448, "Dell Inc. Precision 5820 Tower")
+    assert (b["cpu_max_mhz"], b["cache_kib"], b["board"]) == (0, 0, "none")
+
+
+def test_a_quota_and_huge_pages_make_another_machine(tmp_path: Path) -> None:
+    a = machine(virtual(tmp_path / "a").root)
+    virtual(tmp_path / "b")
+    pages = "sys/kernel/mm/transparent_hugepage/enabled"
+    b = machine(write(tmp_path / "b", {"sys/fs/cgroup/cpu.max": "150000 100000", pages: "always madvise [never]"}).root)
+    assert comparable(a, b) == ("cpu_quota none against 1.5", "huge_pages madvise against never")
 
 
 def test_a_machine_that_tells_nothing_still_has_a_name(tmp_path: Path) -> None:
@@ -67,15 +128,12 @@ def test_a_machine_that_tells_nothing_still_has_a_name(tmp_path: Path) -> None:
     assert load_snapshot(tmp_path) == {}
 
 
-def test_the_stolen_share_is_that_between_two_snapshots(tmp_path: Path) -> None:
-    root = tree(tmp_path / "a")
-    (root / "proc/loadavg").write_text("0.52 0.58 0.59 1/467 12345\n")
-    (root / "proc/stat").write_text("cpu  100 0 50 800 0 0 0 50 0 0\n")
-    before = load_snapshot(root)
-    (root / "proc/stat").write_text("cpu  150 0 50 825 0 0 0 75 7 0\n")
-    assert before["load_1min"] == 0.52
-    assert stolen_share(before, load_snapshot(root)) == 0.25
-    assert stolen_share({}, before) is None
+def test_a_snapshot_holds_what_the_knobs_read(tmp_path: Path) -> None:
+    facts = load_snapshot(agx_orin(tmp_path).root)
+    assert json.loads(json.dumps(facts)) == facts, "a run's header keeps it"
+    assert (facts["load_1min"], facts["ticks"], facts["stolen_ticks"], facts["cores"]) == (0.1, 950, 0, 12)
+    assert facts["over_current_events"] == {"oc1": 7, "oc2": 7, "oc3": 7}
+    assert facts["temperatures_c"] == {"cpu-thermal": 48.5, "gpu-thermal": 45.0}
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -104,3 +162,13 @@ def test_the_toolchain_tells_the_commit_and_what_changed_since(tmp_path: Path, m
 def test_the_toolchain_names_versions_without_importing() -> None:
     tools = toolchain()
     assert {"python", "numpy", "torch", "kernel"} <= set(tools)
+
+
+def test_drivers_and_the_boards_system_belong_to_the_toolchain(tmp_path: Path) -> None:
+    agx_orin(tmp_path)
+    module = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Fri Jan 24 02:32:39 UTC 2025"
+    cuda = '{"cuda": {"name": "CUDA SDK", "version": "12.6.11"}, "other": {"version": "1.0"}}'
+    write(tmp_path, {"proc/driver/nvidia/version": module, "usr/local/cuda/version.json": cuda})
+    tools = toolchain(root=tmp_path)
+    assert (tools["l4t"], tools["nvidia_driver"], tools["cuda"]) == ("36.4.3", "570.86.15", "12.6.11")
+    assert "l4t" not in machine(tmp_path)

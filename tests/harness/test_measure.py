@@ -1,10 +1,13 @@
 """From samples to measurements, checked by hand."""
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import pytest
 
-from harness.measure import by_name, by_process, measure
-from harness.measurement import Missing
-from harness.sample import Failure
+from harness.measure import by_name, by_process, is_helper, is_known, is_speed, measure
+from harness.measurement import Measurement, Missing
+from harness.sample import Failure, Run
 from tests.harness.judging import REQUESTS, good_run, make_run, make_scores
 
 WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
@@ -75,3 +78,65 @@ def test_the_scorer_says_the_version() -> None:
     run = good_run()
     found = by_name(measure(run, make_scores(run), versions={"wer": "1; tiny.en abc"})["nfe-8"])
     assert (found["wer"].version, found["snr"].version) == ("1; tiny.en abc", "1")
+
+
+def disturb(run: Run, hit: Collection[tuple[int, int]]) -> Run:
+    """Lets the iterations (process, index) wait for the CPU for half of their time; the others wait for a thousandth."""
+    return replace(
+        run,
+        processes=tuple(
+            replace(
+                process,
+                samples=tuple(
+                    replace(s, disturbance={"waited_s": s.wall_s * (0.5 if (process.repeat, s.iteration) in hit else 0.001)})
+                    for s in process.samples
+                ),
+            )
+            for process in run.processes
+        ),
+    )
+
+
+def measured_with(hit: Collection[tuple[int, int]]) -> dict[str, Measurement]:
+    run = disturb(make_run(WALLS), hit)
+    return by_name(measure(run, make_scores(run))["nfe-8"])
+
+
+def test_no_speed_rests_on_a_disturbed_iteration() -> None:
+    found = measured_with({(0, 3), (1, 0)})  # 0.4 and 0.2 of 0.1 0.2 0.3 0.4 and 0.2 0.2 0.2 0.2
+    assert found["latency_p50"].summary == pytest.approx(0.2)
+    assert found["latency_p95"].summary == pytest.approx(0.275)
+    assert found["rtf"].summary == pytest.approx(1.2 / 12.0)
+    assert found["rtfx"].summary == pytest.approx(12.0 / 1.2)
+    assert found["stage.vocoder"].values[0].value == pytest.approx(0.05)
+    assert found["cold_start"].summary == pytest.approx(1.7)
+
+
+def test_a_disturbed_iteration_keeps_its_place_so_that_laps_still_pair() -> None:
+    latency = measured_with({(0, 1)})["latency_p50"]
+    assert len(latency.values) == 8
+    assert latency.values[1].value == Missing("disturbed: waited for the CPU")
+    assert [len(group) for group in by_process(latency, measured_with({(0, 1)}))] == [3, 4]
+
+
+def test_the_audio_of_a_disturbed_iteration_still_counts() -> None:
+    assert measured_with({(0, 0), (1, 0)})["duration"].values[0].value == 2.0
+
+
+def test_a_cell_that_was_never_left_alone_has_no_speed_and_says_why() -> None:
+    found = measured_with([(process, index) for process in (0, 1) for index in range(4)])
+    for name in ("latency_p50", "latency_p95", "rtf", "rtfx", "rtf_median"):
+        assert found[name].summary == Missing("machine not quiet: every measured iteration was disturbed")
+    assert found["peak_rss"].summary == 500_000_000
+    assert "stage.vocoder" not in found
+
+
+def test_the_share_of_disturbed_iterations_is_stored_and_never_judged() -> None:
+    share = measured_with({(0, 1), (0, 2), (1, 0)})["disturbed_share"]
+    assert share.summary == pytest.approx(3 / 8)
+    assert [(each.repeat, each.value) for each in share.values] == [(0, 0.5), (1, 0.25)]
+    assert is_helper("disturbed_share") and is_known("disturbed_share") and is_speed("disturbed_share")
+
+
+def test_where_no_system_told_of_disturbances_no_share_is_made_up() -> None:
+    assert "disturbed_share" not in measured()

@@ -1,5 +1,7 @@
 import pytest
 
+from harness.doctor.examination import Action
+from harness.doctor.knobs import make_knob
 from harness.errors import HarnessError
 from harness.profiles import PROFILES, get_profile
 
@@ -23,3 +25,17 @@ def test_a_profile_tells_libraries_as_many_threads_as_it_tells_the_engine(name: 
 def test_an_unknown_profile_is_answered_with_the_known_ones() -> None:
     with pytest.raises(HarnessError, match="unknown profile 'gpu'; known are cpu-gate, cpu, cuda"):
         get_profile("gpu")
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_requires_only_knobs_that_exist_each_once(name: str) -> None:
+    required = get_profile(name).requires
+    assert [make_knob(each.knob, each.want).want for each in required] == [each.want for each in required]
+    assert len({each.knob for each in required}) == len(required) > 0
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_only_boards_refuse_and_only_for_what_a_person_sets(name: str) -> None:
+    strict = {each.knob for each in get_profile(name).requires if each.action is Action.REFUSE}
+    settings = {"board", "power-mode", "cpu-clocks", "gpu-clocks", "memory-clock"}
+    assert strict == (settings if name.startswith("jetson") else set())

@@ -38,3 +38,22 @@ def test_an_unknown_option_is_answered_with_the_known_ones(make_suite: Callable[
 
 def test_options_of_requests_are_checked_too(make_suite: Callable[..., Suite]) -> None:
     registry.check_cells(make_suite(workload="smoke").expand().cells)
+
+
+def test_a_target_may_be_any_class_that_can_be_imported() -> None:
+    assert isinstance(registry.make_target("harness.targets.scripted:ScriptedTarget"), ScriptedTarget)
+    for name in ("nowhere.at_all:Target", "harness.targets.scripted:Nothing"):
+        with pytest.raises(HarnessError, match=r"cannot be imported: .*; install its package, or set PYTHONPATH"):
+            registry.make_target(name)
+
+
+def test_the_package_that_a_target_measures_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Point:
+        name = "theirs"
+        value = "their_engine.voxgate:Target"
+
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()])
+    targets = ("engine", "flite", "voice.target:Voice", "theirs")
+    assert [registry.package_of(name) for name in targets] == ["engine", None, "voice", "their_engine"]
+    with pytest.raises(HarnessError, match="unknown target 'piper'"):
+        registry.package_of("piper")

@@ -151,9 +151,27 @@ def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path)
 
 def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 2}))
-    with pytest.raises(HarnessError, match="has schema 2, this voxgate reads up to 1; upgrade voxgate"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
+    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 2; upgrade voxgate"):
         store.load_run(folder)
+
+
+def test_what_disturbed_a_sample_is_kept(folder: Path) -> None:
+    disturbed = replace(SAMPLE, disturbance={"waited_s": 0.01, "major_faults": 2})
+    write(folder, LOADED, {"kind": "sample", "sample": store.sample_to_json(disturbed)})
+    record = store.load_process(folder, "steps-8", 0)
+    assert record is not None
+    assert record.samples == (disturbed,)
+
+
+def test_a_folder_of_the_first_schema_is_read_as_one_that_does_not_tell(folder: Path) -> None:
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 1}))
+    old = {name: value for name, value in store.sample_to_json(SAMPLE).items() if name != "disturbance"}
+    write(folder, LOADED, {"kind": "sample", "sample": old}, FINISHED)
+    assert store.load_run(folder).processes[0].samples == (SAMPLE,)
+    (folder / "measurements.json").write_text('{"schema_version": 1, "cells": {}}')
+    assert store.load_measurements(folder) == {}
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import Suite, store
+from harness import Suite, store, worker
 from harness.audio_io import read_audio
 from harness.clock import VirtualClock
+from harness.disturbance import DisturbanceWatch
 from harness.errors import HarnessError
 from harness.sample import ColdStart, Failure, Phase, ProcessRecord
 from harness.store import WorkerLog
@@ -130,6 +131,34 @@ def test_a_full_disk_is_answered_but_not_recorded(make_suite: Make, tmp_path: Pa
     answers, record = obey(job(make_suite(fixed={"fault": "disk"}), tmp_path), LOAD, FIRST)
     assert answers[1]["failed"] == {"kind": "disk", "reason": "No space left on device"}
     assert record.failure is None
+
+
+class RealTime:
+    """The scripted engine without its clock: what it takes is real."""
+
+    def __init__(self) -> None:
+        self._inner = ScriptedTarget()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("clock", "_inner"):
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+def test_in_real_time_what_disturbed_an_iteration_is_on_record(
+    make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "make_target", lambda name: RealTime())
+    _, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
+    watch = DisturbanceWatch()
+    watch.start()
+    known = set(watch.stop())
+    assert [set(sample.disturbance) for sample in record.samples] == [known, known]
+
+
+def test_in_told_time_nothing_disturbs(make_suite: Make, tmp_path: Path) -> None:
+    _, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
+    assert [sample.disturbance for sample in record.samples] == [{}, {}]
 
 
 def test_a_continued_process_counts_on(make_suite: Make, tmp_path: Path) -> None:

@@ -1,0 +1,332 @@
+"""
+`voxgate ab BASE HEAD SUITE`: is HEAD slower or worse than BASE? Both are measured in turns on this machine and judged in pairs.
+
+    runs/0007/base/, head/              ordinary run folders; round i of one belongs to round i of the other
+              confirm/base/, head/      fresh rounds of the cells that looked slower
+              baselines/<suite>/golden/ BASE's reference audio, which both are held against
+              index.html                the page
+
+It needs no stored speed baseline. Policy and suite are BASE's, so that a change cannot loosen its own gate. Here stands the
+order of the stages; what happens inside each is the stage's own business.
+"""
+
+import shlex
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness import explain, store
+from harness.baseline import failure_of, golden_dir, of_run, write_golden
+from harness.cell import Cell
+from harness.checkout import Checkout, Tell, Workshop, workshop
+from harness.compare import ABSENT
+from harness.control import Control, examine, voided, without_control
+from harness.environment import changed_tools
+from harness.errors import HarnessError
+from harness.judgement import CellVerdict, Judgement, MetricVerdict, Verdict, judgement_to_dict
+from harness.measure import Measurements, is_speed, measure
+from harness.measurement import Missing
+from harness.overlap import Overlap, overlap
+from harness.pair import Pair, Sides, Stopwatch, load_sides, measure_pair, until
+from harness.pipeline import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, ready_profile, short, shown_metrics, write_page
+from harness.policy import DEFAULT as DEFAULT_POLICY
+from harness.policy import Policy, read_policy
+from harness.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.profiles import Profile
+from harness.progress import Progress
+from harness.report.contents import Contents
+from harness.revised import revised
+from harness.revision import Revision, resolve
+from harness.sample import Run
+from harness.schedule import TIMEOUT_S
+from harness.scoring import score_run
+from harness.stages import moved_stage
+from harness.targets.registry import package_of
+from harness.verdict import HEARD, confirmed, judge, suspects, undecided, with_cells
+
+ROUNDS = 4
+"""Fewer leave Student's t too few degrees of freedom to prove anything."""
+BUDGET_S = 300.0
+FIRST_SHARE = 0.6
+"""Of the budget, for the first look; the rest is for measuring suspects again."""
+SAME_TOOLS = ("commit", "branch", "dirty_files", "changes", "voxgate")
+"""Facts of a toolchain that differ between revisions and change no environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to compare, as a person asked for it."""
+
+    base: str
+    head: str
+    suite: str
+    profile: str = DEFAULT_PROFILE
+    out: Path | None = None
+    rounds: int = ROUNDS
+    """Before more are added; in each, every cell gets a fresh process per side."""
+    iterations: int | None = None
+    only: tuple[str, ...] = ()
+    timeout_s: float = TIMEOUT_S
+    budget_s: float = BUDGET_S
+    """Seconds of measuring in all. The planned rounds, and the confirming ones, are measured even if they take longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Two revisions, ready to be measured, and what both can be asked."""
+
+    base: Checkout
+    head: Checkout
+    overlap: Overlap
+    policy: Policy
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a comparison of two revisions ended."""
+
+    folder: Path
+    base: Revision
+    head: Revision
+    interrupted: bool = False
+    contents: Contents | None = None
+    """HEAD's run and the judgement; None if it was interrupted."""
+    before: Measurements | None = None
+    """BASE's measurements."""
+    control: Control | None = None
+    notes: tuple[str, ...] = ()
+    page: Path | None = None
+
+
+def compare_revisions(
+    plan: Plan, progress: Progress | None = None, scoring: ScoreProgress | None = None, tell: Tell = lambda line: None
+) -> Result:
+    """
+    Prepare both revisions, measure them in turns until decided, confirm what looks slower, judge, and write the page.
+
+    Raises HarnessError for anything that cannot be meant, before any measurement.
+    """
+    project, folder = Path.cwd(), run_folder(plan.out)
+    base, head = resolve(project, plan.base), resolve(project, plan.head)
+    with workshop(project, tell) as shop:
+        match = prepare(shop, base, head, plan)
+        for note in notes_of(match):
+            tell(note)
+        whole = contest(match, plan, folder, Stopwatch(plan.budget_s), progress)
+    result = Result(folder=short(folder), base=base, head=head, notes=notes_of(match), interrupted=not whole)
+    return judged(result, match, scoring) if whole else result
+
+
+def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match:
+    """Check both revisions out, find what both can be asked, and see that their own code will answer."""
+    profile = ready_profile(plan.profile)
+    trees = shop.tree(base), shop.tree(head)
+    shared = overlap(plan.suite, *trees, plan.only)
+    packages = sorted({package(cell.target) for cell in (*shared.cells, *shared.new, *shared.lost)})
+    sides = [shop.checkout(revision, packages) for revision in (base, head)]
+    return Match(base=sides[0], head=sides[1], overlap=shared, policy=policy_of(trees[0]), profile=profile)
+
+
+def policy_of(tree: Path) -> Policy:
+    """Read the policy of a tree: its harness's own, if it has one, and baselines/policy.toml over it."""
+    own, override = tree / "harness" / DEFAULT_POLICY.name, tree / "baselines" / "policy.toml"
+    policy = read_policy(own if own.is_file() else DEFAULT_POLICY, shown_metrics())
+    return {**policy, **read_policy(override, shown_metrics())} if override.exists() else policy
+
+
+def notes_of(match: Match) -> tuple[str, ...]:
+    """Say what a reader should know before the figures: sides that are the same, environments that are not."""
+    base, head = match.base, match.head
+    notes = []
+    if base.revision.commit == head.revision.commit and not (base.revision.changed_files or head.revision.changed_files):
+        notes.append(f"BASE and HEAD are the same, {base.revision.label}: this measures how well the machine can tell")
+    for name, side in (("BASE", base), ("HEAD", head)):
+        if side.environment != head.environment or side.environment != base.environment:
+            notes.append(f"environment of {name}: {side.environment}")
+    tools = [{name: each for name, each in side.toolchain.items() if name not in SAME_TOOLS} for side in (base, head)]
+    differ = changed_tools(*tools)
+    return (*notes, *([f"toolchain: {'; '.join(differ)}"] if differ else []))
+
+
+def contest(match: Match, plan: Plan, folder: Path, watch: Stopwatch, progress: Progress | None = None) -> bool:
+    """Measure until decided or the time is up, and measure what looks slower again; False if a person interrupted it."""
+    pair = pair_of(match, plan, match.overlap.cells, plan.rounds)
+    wanted = _undecided(match.policy)
+    if not measure_pair(pair, folder, until(wanted, folder, watch, FIRST_SHARE), progress):
+        return False
+    suspicious = suspects(judge_speed(load_sides(folder), match.policy))
+    if not suspicious:
+        return True
+    watch.lap()
+    again = pair_of(match, plan, [cell for cell in pair.cells if cell.slug in suspicious], CONFIRM_ROUNDS)
+    return measure_pair(again, folder / CONFIRM, until(wanted, folder / CONFIRM, watch), progress)
+
+
+def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int) -> Pair:
+    """Give the pair to measure."""
+    shared = match.overlap
+    return Pair(
+        base=match.base,
+        head=match.head,
+        suite=shared.suite.name,
+        question=shared.suite.question,
+        reference=shared.reference,
+        cells=tuple(cells),
+        excluded=shared.excluded,
+        profile=match.profile,
+        rounds=rounds,
+        iterations=shared.suite.iterations if plan.iterations is None else plan.iterations,
+        timeout_s=plan.timeout_s,
+        command=command(plan),
+    )
+
+
+def judge_speed(sides: Sides, policy: Policy) -> Judgement:
+    """Judge what can be judged without listening."""
+    base, head = without_control(sides.base), without_control(sides.head)
+    return judge(head, measure(head, {}), of_run(base, measure(base, {})), policy, head.cells, paired=True)
+
+
+def with_gaps(judgement: Judgement, policy: Policy, folder: str) -> Judgement:
+    """
+    Count what should block and has no value on either side: UNRESOLVED. In a stored baseline somebody accepted such a gap;
+    here nobody did, and a machine so busy that no time counts must not look like a pass.
+    """
+
+    def counted(metric: MetricVerdict) -> MetricVerdict:
+        needed = metric.metric in policy and policy[metric.metric].blocking and _must_be_there(metric)
+        return replace(metric, blocking=True) if needed else metric
+
+    return revised(judgement, counted, folder)
+
+
+def judged(result: Result, match: Match, scoring: ScoreProgress | None = None) -> Result:
+    """Score and judge what was measured, in the result's folder, and write the page."""
+    folder, sides = result.folder, load_sides(result.folder)
+    base, head = without_control(sides.base), without_control(sides.head)
+    golden = golden_dir(folder / "baselines", head.suite)
+    write_golden(base, golden)
+    before, now = scored(base, Path("none"), scoring), scored(head, golden, scoring)
+    store.save_measurements(folder / "head", now)
+    store.save_measurements(folder / "base", before)
+    judgement = judge(head, now, of_run(base, before), match.policy, head.cells, paired=True)
+    judgement = with_gaps(judgement, match.policy, str(folder))
+    judgement = replace(judgement, cells=tuple(_with_stage(cell, base, head, before, now) for cell in judgement.cells))
+    if (folder / CONFIRM / "head" / "complete").exists():
+        judgement = confirmed(judgement, judge_speed(load_sides(folder / CONFIRM), match.policy), str(folder))
+    control = _control(folder, match.policy)
+    if control.trouble:
+        judgement = voided(judgement, control.trouble, str(folder))
+    judgement = _with_the_rest(judgement, match.overlap, base, head, str(folder))
+    contents = Contents(run=head, measurements=now, judgement=judgement)
+    page = write_page(contents, folder / "index.html", folder / "baselines")
+    return replace(result, contents=contents, before=before, control=control, page=page)
+
+
+def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
+    """Measure a run with its audio scored, against its own reference cell's and against the golden audio."""
+    scores = score_run(run, golden, progress=progress)
+    return measure(run, scores.values, versions=scores.versions)
+
+
+def result_to_dict(result: Result) -> dict[str, Any]:
+    """Give the judgement as plain JSON values, with what only a comparison of revisions has."""
+    assert result.contents is not None, "an interrupted comparison has no judgement"
+    sides = {
+        name: {"commit": each.commit, "label": each.label} for name, each in (("base", result.base), ("head", result.head))
+    }
+    control = {"shift": result.control.shift, "trouble": result.control.trouble} if result.control is not None else None
+    more = {"folder": str(result.folder), "revisions": sides, "control": control, "notes": list(result.notes)}
+    return {**judgement_to_dict(result.contents.judgement), **more}
+
+
+def command(plan: Plan) -> str:
+    """Give the command line of a plan."""
+    words = ["voxgate", "ab", plan.base, plan.head, plan.suite, "--profile", plan.profile, "--rounds", str(plan.rounds)]
+    words += [] if plan.iterations is None else ["--iterations", str(plan.iterations)]
+    for pattern in plan.only:
+        words += ["--only", pattern]
+    return shlex.join([*words, "--budget", f"{plan.budget_s:g}"])
+
+
+def _with_stage(cell: CellVerdict, base: Run, head: Run, before: Measurements, now: Measurements) -> CellVerdict:
+    """Name the stage that moved by what stands side by side, and not by the medians of each side."""
+    if cell.cell not in now:
+        return cell
+    coarse, fine = explain.attribution(cell.cell, now[cell.cell], of_run(base, before)), moved_stage(base, head, cell.cell)
+    if not coarse or coarse not in cell.notes:
+        return cell
+    return replace(cell, reason=cell.reason.replace(coarse, fine), notes=cell.notes.replace(coarse, fine))
+
+
+def _control(folder: Path, policy: Policy) -> Control:
+    """Examine the control of the first look and of the second; the first trouble counts."""
+    looks = [each for each in (folder, folder / CONFIRM) if (each / "head" / "run.json").exists()]
+    found = [examine(sides.base, sides.head, policy) for sides in map(load_sides, looks)]
+    return next((each for each in found if each.trouble), found[0])
+
+
+def _with_the_rest(judgement: Judgement, shared: Overlap, base: Run, head: Run, folder: str) -> Judgement:
+    """Add the cells that were not measured, and say whose fault it is where BASE failed."""
+    cells = [_unless_base_failed(cell, base, head) for cell in judgement.cells]
+    for each in shared.new:
+        cells.append(_unmeasured(each.slug, each.label, Verdict.NO_BASELINE, "new in HEAD: BASE's suite has no such cell"))
+    for each in shared.lost:
+        cells.append(_unmeasured(each.slug, each.label, Verdict.FAILED, "HEAD's suite lost this cell"))
+    for slug, reasons in shared.changed.items():
+        reason = f"HEAD's suite asks for something else: {'; '.join(reasons)}"
+        cells.append(_unmeasured(slug, shared.labels[slug], Verdict.INCOMPARABLE, reason))
+    whole = with_cells(judgement, cells, folder)
+    return replace(whole, line=whole.line.partition("; accept: ")[0])  # there is nothing to accept
+
+
+def _unless_base_failed(cell: CellVerdict, base: Run, head: Run) -> CellVerdict:
+    """Give NO_BASELINE where BASE cannot do what HEAD can; what HEAD cannot do stays FAILED."""
+    failure = failure_of(cell.cell, base)
+    if failure is None or failure_of(cell.cell, head) is not None:
+        return cell
+    return replace(cell, verdict=Verdict.NO_BASELINE, reason=f"BASE fails at this cell: {failure}", metrics=(), notes="")
+
+
+def _unmeasured(slug: str, label: str, verdict: Verdict, reason: str) -> CellVerdict:
+    return CellVerdict(cell=slug, label=label, verdict=verdict, reason=reason, metrics=())
+
+
+def _undecided(policy: Policy) -> Callable[[Sides], Collection[str]]:
+    """Give a function that names the cells that more rounds could decide, those without any times among them."""
+
+    def wanted(sides: Sides) -> Collection[str]:
+        judgement = judge_speed(sides, policy)
+        gaps = [(cell.cell, each) for cell in judgement.cells for each in cell.metrics if policy[each.metric].blocking]
+        untimed = {slug for slug, each in gaps if is_speed(each.metric) and _must_be_there(each)}
+        return undecided(judgement) | untimed
+
+    return wanted
+
+
+def _must_be_there(metric: MetricVerdict) -> bool:
+    """Whether both sides lack a value that every cell has where it can be measured at all: times, and words heard."""
+    comparison = metric.comparison
+    if comparison is None or not (is_speed(metric.metric) or metric.metric in HEARD):
+        return False
+    return (
+        isinstance(comparison.baseline, Missing) and comparison.baseline != ABSENT and isinstance(comparison.current, Missing)
+    )
+
+
+def package(target: str) -> str:
+    """Name the package that a target measures. Raises HarnessError if that is no code of a repository."""
+    name = package_of(target)
+    if name is None:
+        raise HarnessError(f"target {target} measures no code of a repository, so two revisions cannot differ in it")
+    return name
+
+
+def run_folder(out: Path | None) -> Path:
+    """Give the folder to write to, the next free one unless it is named. Raises HarnessError if it is in use."""
+    folder = store.next_run_folder(RUNS) if out is None else out
+    if folder.exists() and any(folder.iterdir()):
+        raise HarnessError(f"{folder} is in use; choose another --out")
+    return folder

@@ -1,0 +1,67 @@
+"""
+What a cell costs and how long a unit of extra work takes in it: one process per cell, measured before the first round.
+
+The extra work is measured where it will be done, inside the stage of the running engine, since caches and clocks are what
+they are there. Decides nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness import store
+from harness.cell import Cell
+from harness.child import Launch
+from harness.errors import HarnessError
+from harness.profiles import Profile
+from harness.progress import Progress
+from harness.sample import Phase, ProcessRecord
+from harness.schedule import Schedule, Side, make_header
+from harness.selftest.setup import Cost
+from harness.suite import Suite
+from harness.targets.slowed import APART, SlowDown
+
+UNITS = 200
+"""About 10 ms: long enough to be timed to a per cent, short beside the synthesis that it must not disturb."""
+SYNTHESES = 4
+"""What a process does before it is measured: first, twice warm-up, and once observed, which is not recorded."""
+
+
+def calibrate(
+    suite: Suite, cells: Sequence[Cell], profile: Profile, folder: Path, stage: str, timeout_s: float, progress: Progress
+) -> tuple[dict[str, Cost], dict[str, str]] | None:
+    """
+    Measure each cell once, with extra work that is timed apart; None if a person interrupted it.
+
+    Returns the costs by slug, and why the cells without one failed. Raises HarnessError if no cell works.
+    """
+    order = SlowDown(stage=stage, units={c.slug: {r.id: UNITS for r in c.workload.requests} for c in cells}, apart=True)
+    header = make_header(suite, cells, profile, repeats=1, iterations=None, command=f"selftest {suite.name}: calibration")
+    side = Side(header=header, folder=folder, launch=Launch(env=order.env()))
+    store.create_run(folder, header)
+    (outcome,) = Schedule([side], profile, timeout_s, progress).run()
+    if outcome.interrupted:
+        return None
+    failures = {slug: f"{failure.kind}: {failure.reason}" for slug, failure in outcome.failures.items()}
+    if len(failures) == len(cells):
+        raise HarnessError(f"no cell can be measured; {next(iter(failures))}: {next(iter(failures.values()))}")
+    records = store.load_run(folder).processes
+    return {record.cell: cost_of(record) for record in records if record.cell not in failures}, failures
+
+
+def cost_of(record: ProcessRecord) -> Cost:
+    """Read the costs off one process whose extra work was timed apart."""
+    assert record.cold is not None, "the only process of a cell starts alone"
+    measured = [sample for sample in record.samples if sample.phase is Phase.MEASURED]
+    plain = [(sample.request, sample.wall_s - sample.stages_s[APART]) for sample in measured]
+    per_request = {
+        name: float(np.median([seconds for request, seconds in plain if request == name]))
+        for name in dict.fromkeys(request for request, _ in plain)
+    }
+    return Cost(
+        prepare_s=record.cold.import_s + record.cold.load_s + SYNTHESES * float(np.mean(list(per_request.values()))),
+        measure_s=sum(seconds for _, seconds in plain),
+        request_s=per_request,
+        unit_s=float(np.median([sample.stages_s[APART] / UNITS for sample in measured])),
+    )

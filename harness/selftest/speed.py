@@ -1,0 +1,162 @@
+"""
+The selftest of speed from end to end: choose cells, calibrate, measure, ask the gate, sum up.
+
+The top of this part: one line per stage, no arithmetic.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness import store
+from harness.baseline import machine_id, revision
+from harness.cell import Cell
+from harness.clock import WallClock
+from harness.compare import MATCHED
+from harness.errors import HarnessError
+from harness.fitness import fitness
+from harness.pipeline import BASELINES, RUNS, chosen, shown_metrics
+from harness.policy import Policy, load_policy
+from harness.profiles import get_profile
+from harness.progress import Progress
+from harness.schedule import TIMEOUT_S
+from harness.selftest import setup as setups
+from harness.selftest.busy import neighbour
+from harness.selftest.calibration import calibrate
+from harness.selftest.gate import Gate
+from harness.selftest.measuring import Recorded, measure_sides
+from harness.selftest.setup import ENOUGH_ROUNDS, Setup, affordable
+from harness.selftest.trials import all_trials
+from harness.selftest.trust import Trust, curve_of, fitness_to_gate, noise_of, rival_rates, size_results, too_few
+from harness.suite import load_suite
+
+FOLDER = RUNS / "selftest"
+LIMIT = 0.05
+"""Assumed where the policy gives latency no relative limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a person asked for. `minutes` are for measuring; None as folder leaves it to us."""
+
+    suite: str
+    profile: str
+    minutes: float
+    only: tuple[str, ...] = ()
+    sizes: tuple[float, ...] = ()
+    """Slow-downs as shares; empty means SIZES."""
+    loaded: bool = False
+    resume: bool = False
+    out: Path | None = None
+
+
+def speed_selftest(question: Question, progress: Progress, baselines: Path = BASELINES) -> Trust | None:
+    """
+    Run or continue a selftest of speed; None if a person interrupted it.
+
+    Raises HarnessError for anything that cannot be meant, and as `run_suite` does.
+    """
+    clock = WallClock()
+    began_s, budget_s = clock.seconds(), question.minutes * 60.0
+    policy = load_policy(baselines, shown_metrics())
+    folder = folder_of(question)
+    setup = _setup(question, folder, budget_s, progress)
+    if setup is None:
+        return None
+    recorded = measure_sides(folder, setup, max(0.0, budget_s - (clock.seconds() - began_s)), progress)
+    return None if recorded.interrupted else trust_of(recorded, setup, policy)
+
+
+def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
+    """Ask the gate about everything that was recorded. Needs no engine and no clock."""
+    runs, limit = recorded.runs, policy[MATCHED].relative or LIMIT
+    gate = Gate(runs, policy)
+    trials = all_trials(gate, runs, setup.sides)
+    sizes, noise = size_results(trials, gate, setup), noise_of(gate, setup, limit)
+    some = next(iter(runs.values()))
+    state = fitness(some.environment)
+    return Trust(
+        setup=setup,
+        machine=machine_id(some),
+        head=revision(some),
+        quiet=f"{state.word}: {state.why}",
+        sizes=sizes,
+        noise=noise,
+        curve=curve_of(noise, setup, limit, get_profile(setup.profile).loading),
+        rivals=rival_rates(trials, gate, setup),
+        failures={**_failures(recorded), **too_few(gate, setup)},
+        fit=fitness_to_gate(sizes, noise, limit),
+    )
+
+
+def folder_of(question: Question) -> Path:
+    """Name the selftest's folder. Raises HarnessError if there is none to resume."""
+    if question.out is not None:
+        return question.out
+    return setups.latest(FOLDER) if question.resume else store.next_run_folder(FOLDER)
+
+
+def command(question: Question) -> str:
+    """Give the command line that continues a selftest in its folder; cells and sizes stand there."""
+    words = ["voxgate", "selftest", question.suite, "--profile", question.profile, "--minutes", f"{question.minutes:g}"]
+    return shlex.join([*words, *(["--loaded"] if question.loaded else []), "--resume", "--out", str(question.out)])
+
+
+def matching(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
+    """Give the cells that match a pattern; all where there is none."""
+    return [cell for cell in cells if not only or any(fnmatchcase(cell.slug, pattern) for pattern in only)]
+
+
+def _setup(question: Question, folder: Path, budget_s: float, progress: Progress) -> Setup | None:
+    """Load the setup of a selftest that goes on, or make that of a new one; None if a person interrupted it."""
+    if question.resume and (folder / setups.FILE).exists():
+        old = setups.load(folder)
+        names = ("suite", "profile", "loaded", *(("sizes",) if question.sizes else ()))
+        asked = {name: getattr(question, name) for name in names}
+        reasons = [*setups.same_question(old, asked), *(["--only"] if question.only else [])]
+        if reasons:
+            raise HarnessError(f"{folder} was begun otherwise ({'; '.join(reasons)}); begin a new one without --resume")
+        return old
+    if (folder / setups.FILE).exists():
+        raise HarnessError(f"{folder} holds a selftest; continue it with --resume, or choose another --out")
+    setup = _new_setup(question, folder, budget_s, progress)
+    if setup is not None:
+        setups.save(folder, setup)
+    return setup
+
+
+def _new_setup(question: Question, folder: Path, budget_s: float, progress: Progress) -> Setup | None:
+    suite, profile = load_suite(question.suite), get_profile(question.profile)
+    cells = matching(chosen(suite.expand(), question.only), question.only)
+    place = store.next_run_folder(folder / "calibration")  # an interrupted one is not continued
+    with neighbour(question.loaded):
+        found = calibrate(suite, cells, profile, place, setups.STAGE, TIMEOUT_S, progress)
+    if found is None:
+        return None
+    costs, failures = found
+    sizes = question.sizes or setups.SIZES
+    count = setups.EQUALS + len(sizes)
+    kept = affordable(costs, count, profile.loading, budget_s)
+    late = f"{ENOUGH_ROUNDS} rounds of it do not fit into {question.minutes:g} minutes"
+    return Setup(
+        suite=question.suite,
+        profile=question.profile,
+        stage=setups.STAGE,
+        sizes=sizes,
+        equals=setups.EQUALS,
+        loaded=question.loaded,
+        costs={slug: cost for slug, cost in costs.items() if slug in kept},
+        left_out={**failures, **{slug: late for slug in costs if slug not in kept}},
+    )
+
+
+def _failures(recorded: Recorded) -> dict[str, str]:
+    """Name the cells that failed on a side, with the reason."""
+    return {
+        process.cell: f"{side}: {process.failure.kind}: {process.failure.reason}"
+        for side, run in recorded.runs.items()
+        for process in run.processes
+        if process.failure is not None
+    }

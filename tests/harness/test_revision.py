@@ -1,0 +1,61 @@
+"""What names of revisions mean, in real repositories."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.revision import between, describe, resolve, top_of
+from tests.harness.repository import Repository
+
+
+def test_a_branch_a_hash_and_an_expression_mean_a_commit(repository: Repository) -> None:
+    second = repository.commit("second")
+    for name in ("main", second, second[:8], "HEAD"):
+        assert resolve(Path(), name).commit == second
+    assert resolve(Path(), "HEAD~1").label == repository.first[:7]
+
+
+def test_the_working_tree_is_named_by_its_commit_and_what_changed(repository: Repository) -> None:
+    assert resolve(Path(), ".").label == repository.first[:7]
+    repository.write({"voice/new.py": "", "two.toml": "# other"})
+    now = resolve(Path(), "WORKTREE")
+    assert now.is_now
+    assert now.label == f"{repository.first[:7]} + 2 files"
+
+
+@pytest.mark.parametrize("name", ["", "--exec=true", "-h", "nowhere", "HEAD:two.toml", "main;ls"])
+def test_what_is_no_revision_is_refused_and_never_an_option(repository: Repository, name: str) -> None:
+    with pytest.raises(HarnessError, match=r"no name of a revision|there is no revision"):
+        resolve(Path(), name)
+
+
+def test_commits_between_are_listed_oldest_first_along_first_parents(repository: Repository) -> None:
+    repository.git("switch", "--quiet", "--create", "side")
+    repository.commit("on the side")
+    repository.git("switch", "--quiet", "main")
+    second = repository.commit("second")
+    repository.git("merge", "--quiet", "--no-ff", "--message", "merge", "side")
+    merge = repository.git("rev-parse", "HEAD")
+    good, bad = resolve(Path(), repository.first), resolve(Path(), "HEAD")
+    assert between(Path(), good, bad) == (second, merge)
+    with pytest.raises(HarnessError, match=r"is no ancestor of .*give GOOD first"):
+        between(Path(), bad, good)
+
+
+def test_a_commit_tells_its_date_and_subject_whatever_they_hold(repository: Repository) -> None:
+    commit = describe(Path(), repository.commit('a "quoted" subject, ä | *'))
+    assert (commit.author, commit.subject) == ("A", 'a "quoted" subject, ä | *')
+    assert commit.date[4] == "-"
+
+
+def test_outside_of_a_repository_the_error_says_so(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="lies in no git repository"):
+        top_of(tmp_path)
+
+
+def test_variables_of_a_hook_do_not_lead_elsewhere(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert resolve(Path(), "HEAD").commit == repository.first

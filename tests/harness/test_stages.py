@@ -1,0 +1,49 @@
+"""The stage that moved, from what stands side by side."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from harness.sample import Run
+from harness.stages import moved_stage
+from tests.harness.judging import make_run
+
+
+def run(stages: Callable[[float], Mapping[str, float]], walls_s: list[list[float]]) -> Run:
+    return make_run({"nfe-8": walls_s}, stages=stages)
+
+
+def usual(wall_s: float) -> dict[str, float]:
+    return {"acoustic": 0.9 * wall_s, "vocoder": 0.1 * wall_s}
+
+
+def heavier(wall_s: float) -> dict[str, float]:
+    return {"acoustic": 0.9 * wall_s, "vocoder": 0.2 * wall_s}
+
+
+def test_the_stage_that_grew_is_named_though_every_round_is_another() -> None:
+    """Rounds differ by a third; side by side the acoustic model took the same time."""
+    rng = np.random.default_rng(1)
+    walls_s = [list(level * np.exp(rng.normal(0, 0.02, 8))) for level in (0.1, 0.13, 0.09)]
+    assert moved_stage(run(usual, walls_s), run(heavier, walls_s), "nfe-8") == "vocoder +100 % is 100 % of it"
+
+
+def test_a_change_of_all_stages_is_shared_out() -> None:
+    slower = run(lambda wall_s: {name: 1.5 * each for name, each in usual(wall_s).items()}, [[0.1] * 8])
+    assert moved_stage(run(usual, [[0.1] * 8]), slower, "nfe-8") == "acoustic +50 % is 90 % of it"
+
+
+def test_nothing_is_named_where_nothing_grew_or_nothing_is_known() -> None:
+    before, slower = run(usual, [[0.1] * 8]), run(heavier, [[0.1] * 8])
+    assert moved_stage(slower, before, "nfe-8") == ""
+    assert moved_stage(before, before, "nfe-8") == ""
+    assert moved_stage(before, slower, "nfe-32") == ""
+    assert moved_stage(before, replace(slower, processes=()), "nfe-8") == ""
+
+
+def test_a_new_stage_is_named_without_a_size() -> None:
+    before, now = run(lambda wall_s: {"acoustic": wall_s}, [[0.1] * 8]), run(usual, [[0.2] * 8])
+    assert moved_stage(before, now, "nfe-8").startswith("acoustic +80 %")
+    now = run(lambda wall_s: {"acoustic": wall_s, "post": 1.0}, [[0.1] * 8])
+    assert moved_stage(before, now, "nfe-8") == "post is 100 % of it"
