@@ -156,14 +156,16 @@ def _compare_speed(cell: str, now: Measurement, before: Measurement, speed: tupl
 
 def _pairings(current: Mapping[str, Measurement], stored: Mapping[str, Measurement], paired: bool) -> dict[str, Pairing]:
     """Group the values of every speed metric that has values on both sides."""
+    if paired:  # all of them first: some are grouped by the values of another
+        both = {name: matched(stored[name], now) for name, now in current.items() if name in STATISTICS and name in stored}
+        stored = {**stored, **{name: before for name, (before, _) in both.items()}}
+        current = {**current, **{name: now for name, (_, now) in both.items()}}
     found = {}
     for name, now in current.items():
         before = stored.get(name)
         if name not in STATISTICS or before is None or isinstance(now.summary, Missing) or isinstance(before.summary, Missing):
             continue
-        if paired:
-            before, now = matched(before, now)
-        elif name in RELATIVE:
+        if name in RELATIVE and not paired:
             before, now = relative(before, now)
         sides = by_process(before, stored), by_process(now, current)
         if all(sides):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness import explain
-from harness.judgement import WORST_FIRST, CellVerdict, Judgement, MetricVerdict
+from harness.judgement import WORST_FIRST, CellVerdict, Judgement, MetricVerdict, Verdict
 from harness.verdict import with_cells
 
 Change = Callable[[MetricVerdict], MetricVerdict]
@@ -24,7 +24,7 @@ def _revise(cell: CellVerdict, change: Change, folder: str, why: str) -> CellVer
     if metrics == cell.metrics:
         return cell
     before, after = ([each.verdict for each in several if each.blocking] for several in (cell.metrics, metrics))
-    if before and cell.verdict is not min(before, key=WORST_FIRST.index):
+    if cell.verdict is not min(before, key=WORST_FIRST.index, default=Verdict.UNRESOLVED):
         return replace(cell, metrics=metrics)  # it failed, or was not finished: that stands
     verdict = min(after, key=WORST_FIRST.index, default=cell.verdict)
     if verdict is cell.verdict and not why:

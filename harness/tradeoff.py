@@ -61,7 +61,7 @@ def tradeoff(judgement: Judgement, measurements: Mapping[str, Sequence[Measureme
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """The fastest cell that is fit to ship, and how many times as fast as the reference it is, with the 95 % interval of that."""
+    """The fastest cell that is fit to ship, and how many times as fast as the reference it is, with a 95 % interval."""
 
     cell: str
     label: str
@@ -76,8 +76,9 @@ def fastest_passing(
     judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], reference: str | None
 ) -> Gain | None:
     """
-    Choose the fastest cell that is fit to ship, PASS or IMPROVED and good enough in every metric that has a floor, and hold its
-    rtf against the reference's; None if none is.
+    Choose the fastest cell that is fit to ship, and hold its rtf against the reference's; None if none is.
+
+    Fit is PASS or IMPROVED, and good enough in every metric that has a floor.
     """
     named = {cell.cell: by_name(measurements.get(cell.cell, ())) for cell in judgement.cells}
     known = {slug: each["rtf"].summary for slug, each in named.items() if "rtf" in each}

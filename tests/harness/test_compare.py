@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.baseline import of_run
 from harness.compare import ABSENT, compare, matched, relative
 from harness.judgement import Comparison
 from harness.measure import measure
@@ -142,3 +143,12 @@ def test_pairs_keep_only_what_both_sides_did_in_the_same_order() -> None:
     old, new = matched(before, now)
     assert [(each.repeat, each.id, each.value) for each in old.values] == [(0, "a", 1.0), (0, "b", 2.0), (1, "b", 4.0)]
     assert [each.value for each in new.values] == [10.0, 20.0, 40.0]
+
+
+def test_a_round_that_one_side_lost_is_left_out_of_every_speed() -> None:
+    """Also of those that are grouped by the values of another metric."""
+    before, now = make_run({"nfe-8": steady(0.1, 4)}), make_run({"nfe-8": steady(0.1, 3)})
+    measured = [measure(run, make_scores(run)) for run in (before, now)]
+    compared = compare(now, measured[1], of_run(before, measured[0]), paired=True)["nfe-8"]
+    details = {each.metric: each.detail for each in compared}
+    assert {details[name] for name in ("latency_p50", "latency_p95", "rtf", "rtfx")} == {"3 pairs of processes"}
