@@ -99,7 +99,7 @@ def bisect(
             return shop.checkout(Revision(name=commit, commit=commit), packages)
 
         ends = _ends(match, job)
-        aims = _aims(ends, cell, metric)
+        aims = _aims(ends, cell, metric, match.overlap.reference)
         findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
     findings += _untold(ends, cell, metric, {aim.family for aim in aims})
     why = "" if findings else f"BAD is not shown to be worse than GOOD, so there is nothing to search for ({ends.line})"
@@ -251,10 +251,17 @@ def _ends(match: Match, job: Job) -> Judgement:
     return result.contents.judgement
 
 
-def _aims(ends: Judgement, cell: str | None, metric: str | None) -> tuple[Aim, ...]:
-    """Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest each."""
-    cells = [each for each in ends.cells if cell in (None, each.cell)]
-    worse = [(each, one) for each in cells for one in each.metrics if one.verdict is Verdict.REGRESSED]
+def _aims(ends: Judgement, cell: str | None, metric: str | None, reference: str) -> tuple[Aim, ...]:
+    """
+    Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest each.
+
+    The reference cell's voice counts for every cell: it is what the golden audio is, and shows the least change.
+    """
+    worse = [(each, one) for each in ends.cells for one in each.metrics if one.verdict is Verdict.REGRESSED]
+    if cell is not None:
+        worse = [
+            (each, one) for each, one in worse if each.cell == cell or (each.cell == reference and not is_speed(one.metric))
+        ]
     named = [(each, one) for each, one in worse if one.metric == metric or (metric is None and one.blocking)]
     aims = []
     for speed in (True, False):

@@ -257,7 +257,7 @@ def ab(as_json: bool, **options: Any) -> int:
 @click.argument("bad")
 @click.argument("suite")
 @compared
-@click.option("--cell", metavar="SLUG", help="Search by this cell; else by the one that moved most.")
+@click.option("--cell", metavar="SLUG", help="Search by this cell and the reference's voice; else by all.")
 @click.option("--metric", metavar="NAME", help="Search by this metric; else one speed and one quality, if both regressed.")
 @click.option(
     "--budget", "budget_s", type=click.FloatRange(0), default=bisection.BUDGET_S, show_default=True, help="Seconds per step."

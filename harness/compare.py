@@ -16,7 +16,19 @@ from harness.baseline_file import BaselineFile
 from harness.cell import Cell
 from harness.environment import comparable
 from harness.judgement import Comparison
-from harness.measure import STATISTICS, WEIGHTS, Measurements, by_name, by_process, is_helper, is_speed, weights_of
+from harness.measure import (
+    RELATIVE,
+    STATISTICS,
+    WEIGHTS,
+    Measurements,
+    by_name,
+    by_process,
+    is_helper,
+    is_speed,
+    relative,
+    usual_of,
+    weights_of,
+)
 from harness.measurement import Measurement, Missing, UtteranceValue, Value
 from harness.sample import Run
 
@@ -32,9 +44,6 @@ about 90 dB after rounding to 16 bits) is arithmetic and not sound.
 MATCHED = "latency_p50"
 """The shift of the median latency is the median of the ratios of the same request (where both sides were measured in turns, at
 the same time): a median over requests of unlike length would rest on the two in the middle."""
-RELATIVE = ("latency_p50", "rtf", "rtf_median")
-"""Held against a stored baseline relative to the same request: a disturbed iteration that is left out must not shift the mix of
-sentences. A tail is left as it is."""
 ABSOLUTE_UNITS = ("dB", "1/s")
 """Units whose shift is a difference: decibels are ratios already, and an event rate is normally zero."""
 
@@ -166,7 +175,7 @@ def _pairings(current: Mapping[str, Measurement], stored: Mapping[str, Measureme
         if name not in STATISTICS or before is None or isinstance(now.summary, Missing) or isinstance(before.summary, Missing):
             continue
         if name in RELATIVE and not paired:
-            before, now = relative(before, now)
+            before, now = (relative(each, usual_of(before)) for each in (before, now))
         sides = by_process(before, stored), by_process(now, current)
         if all(sides):
             statistic = None if paired and name == MATCHED else STATISTICS[name]
@@ -188,25 +197,6 @@ def _priors(cells: Sequence[Mapping[str, Pairing]], paired: bool) -> dict[str, P
             before, now = (stats.prior_of([stats.log_statistics(groups, statistic) for groups in side]) for side in sides)
             found[name] = (before, now)
     return found
-
-
-def relative(before: Measurement, now: Measurement) -> tuple[Measurement, Measurement]:
-    """Divide the values of both sides by the baseline's geometric mean for the same request; leave out other requests."""
-    logs: dict[str, list[float]] = {}
-    for each in before.values:
-        if isinstance(each.value, float):
-            logs.setdefault(each.id, []).append(math.log(each.value))
-    usual = {name: math.exp(sum(several) / len(several)) for name, several in logs.items()}
-
-    def divided(side: Measurement) -> Measurement:
-        values = [
-            replace(each, value=each.value / usual[each.id])
-            for each in side.values
-            if isinstance(each.value, float) and each.id in usual
-        ]
-        return replace(side, values=tuple(values))
-
-    return divided(before), divided(now)
 
 
 def matched(before: Measurement, now: Measurement) -> tuple[Measurement, Measurement]:

@@ -8,6 +8,7 @@ each stage (`stage.vocoder` ...), which say where a change of latency comes from
 no limit.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -40,6 +41,9 @@ STATISTICS: Mapping[str, stats.Statistic] = {
 PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes")
 """Speed metrics that have one value per process; the others have one per measured iteration."""
 
+RELATIVE = ("latency_p50", "latency_p95", "latency_p99", "rtf", "rtf_median")
+"""Their spread is taken relative to the same request: sentences are long or short by choice of the workload and not by chance,
+and an iteration that is left out as disturbed must not shift the mix."""
 WEIGHTS = {"rtf": "duration", "wer": "wer_words", "cer": "cer_chars"}
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."
@@ -63,7 +67,7 @@ def measure(
     `versions` are those that the scorer used, where they say more than the panel (which listener heard the words).
     """
     exact = [replace(each, version=(versions or {}).get(each.name, full_version(each.name))) for each in panel]
-    return {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
+    return _with_intervals({cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells})
 
 
 def is_known(name: str) -> bool:
@@ -102,6 +106,25 @@ def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> lis
     return [np.array([row for repeat, row in rows if repeat == which]) for which in repeats]
 
 
+def usual_of(measurement: Measurement) -> dict[str, float]:
+    """Give the geometric mean of each request's values."""
+    logs: dict[str, list[float]] = {}
+    for each in measurement.values:
+        if isinstance(each.value, float):
+            logs.setdefault(each.id, []).append(math.log(each.value))
+    return {name: math.exp(sum(several) / len(several)) for name, several in logs.items()}
+
+
+def relative(measurement: Measurement, usual: Mapping[str, float]) -> Measurement:
+    """Divide every value by what is usual for its request; leave out requests of which that is not known."""
+    values = [
+        replace(each, value=each.value / usual[each.id])
+        for each in measurement.values
+        if isinstance(each.value, float) and each.id in usual
+    ]
+    return replace(measurement, values=tuple(values))
+
+
 def weights_of(metric: str, cell: Mapping[str, Measurement]) -> dict[str, float]:
     """Give each utterance's weight in a sum-over-sum metric: its audio seconds, its words."""
     weights = cell.get(WEIGHTS[metric])
@@ -116,7 +139,7 @@ def _measure_cell(run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric])
     measured = {"duration": _duration(cell, processes, lost)}
     for metric in metrics:
         if metric.name in STATISTICS:
-            measured[metric.name] = _speed(metric, processes, measured, lost)
+            measured[metric.name] = _speed(metric, processes, lost)
         elif metric.name != "duration":
             measured[metric.name] = _quality(metric, cell, scores, lost)
     return (*(measured[metric.name] for metric in metrics), *_stages(processes), *_disturbed(processes))
@@ -135,19 +158,13 @@ def _quiet(samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in samples if not causes(sample)]
 
 
-def _speed(
-    metric: Metric, processes: Sequence[ProcessRecord], measured: Mapping[str, Measurement], lost: Missing
-) -> Measurement:
+def _speed(metric: Metric, processes: Sequence[ProcessRecord], lost: Missing) -> Measurement:
     samples = [sample for process in processes for sample in _measured(process)]
     values = tuple(value for process in processes for value in _values_of(metric.name, process))
     if not samples or not values:
         return _record(metric, values, lost if not samples else Missing(WHY_NOT.get(metric.name, "not recorded")))
     summary = _summary(metric.name, _quiet(samples), values)
-    raw = _record(metric, values, summary)
-    if isinstance(summary, Missing):
-        return raw
-    found = stats.interval(by_process(raw, measured), STATISTICS[metric.name])
-    return _record(metric, values, summary, found.low, found.high)
+    return _record(metric, values, summary)
 
 
 WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA device"}
@@ -187,6 +204,34 @@ def _per_iteration(name: str, sample: Sample) -> Value:
         return sample.wall_s
     over, under = (sample.audio_s, sample.wall_s) if name == "rtfx" else (sample.wall_s, sample.audio_s)
     return over / under if under > 0.0 else Missing("the iteration made no audio")
+
+
+def _with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
+    """Give the speeds of all cells their intervals over processes; what cells have in common of the noise, they share."""
+    groups = {slug: {each.metric: _grouped(each, by_name(several)) for each in several} for slug, several in cells.items()}
+    logs = {
+        name: [stats.log_statistics(cell[name], STATISTICS[name]) for cell in groups.values() if cell.get(name)]
+        for name in STATISTICS
+    }
+    priors = {name: stats.prior_of(several) for name, several in logs.items()}
+
+    def bounded(slug: str, each: Measurement) -> Measurement:
+        if not groups[slug][each.metric] or not isinstance(each.summary, float):
+            return each
+        found = stats.interval(groups[slug][each.metric], STATISTICS[each.metric], prior=priors[each.metric])
+        scale = each.summary / found.point  # the groups may be relative
+        low, high = (None if bound is None else bound * scale for bound in (found.low, found.high))
+        return replace(each, low=low, high=high)
+
+    return {slug: tuple(bounded(slug, each) for each in several) for slug, several in cells.items()}
+
+
+def _grouped(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[stats.Group]:
+    """Group a speed by process, relative to the request where that is its way; empty for what is no speed."""
+    if measurement.metric not in STATISTICS:
+        return []
+    same = relative(measurement, usual_of(measurement)) if measurement.metric in RELATIVE else measurement
+    return by_process(same, cell)
 
 
 def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:

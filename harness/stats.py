@@ -121,14 +121,20 @@ def samples_needed(q: float, level: float = LEVEL) -> int:
     return math.ceil(math.log(1.0 - level) / math.log(q / 100.0))
 
 
-def interval(groups: Sequence[Group], statistic: Statistic, *, level: float = LEVEL, seed: int = SEED) -> Interval:
-    """Summarise positive values, one group per process, with a two-sided interval. Raises ValueError without any value."""
+def interval(
+    groups: Sequence[Group], statistic: Statistic, *, prior: Prior = IGNORANCE, level: float = LEVEL, seed: int = SEED
+) -> Interval:
+    """
+    Summarise positive values, one group per process, with a two-sided interval; `prior` moderates the variance (`prior_of`).
+
+    Raises ValueError without any value.
+    """
     arrays = _arrays(groups)
     point = float(statistic(np.concatenate(arrays)))
     tail = (1.0 - level) / 2.0
     if len(arrays) < 2:
         return Interval(point=point, low=None, high=None)
-    spread = _reach(*_welch([log_statistics(arrays, statistic)], [IGNORANCE]), tail)
+    spread = _reach(*_welch([log_statistics(arrays, statistic)], [prior]), tail)
     drawn = statistic(_resample(arrays, np.random.default_rng(seed)))
     low, high = np.quantile(drawn, [tail, 1.0 - tail])
     reach = math.exp(spread)

@@ -33,6 +33,10 @@ true regression of the limit's size far too seldom; demanding bound > 0 doubles 
 FALSE_SHARE = 0.05
 """Of the regressions that are confirmed in a suite, at most this share may be false (Benjamini & Hochberg 1995)."""
 
+TAIL_SAMPLES = 200
+"""Below so many on either side, a tail percentile informs and does not block: the ratio of two p95 of the same engine strays
+beyond 5 % in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200."""
+
 EXIT_CODES = {
     Verdict.FAILED: 1,
     Verdict.REGRESSED: 1,
@@ -268,9 +272,10 @@ def _may_block(comparison: Comparison, limit: Limit) -> tuple[bool, str]:
     """Say whether the metric counts: a percentile needs enough samples on both sides (`samples_needed`)."""
     q = PERCENTILES.get(comparison.metric)
     count = min(comparison.n_current, comparison.n_baseline)
-    if q is None or not limit.blocking or count >= samples_needed(q):
+    needed = 0 if q is None or q <= 50.0 else max(TAIL_SAMPLES, samples_needed(q))
+    if not limit.blocking or count >= needed:
         return limit.blocking, ""
-    return False, f" (advisory: {count} samples, {samples_needed(q) - count} more needed to block)"
+    return False, f" (advisory: {count} samples, {needed - count} more needed to block)"
 
 
 def _margin(comparison: Comparison, limit: Limit) -> float:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness.baseline import of_run
-from harness.compare import ABSENT, compare, matched, relative
+from harness.compare import ABSENT, compare, matched
 from harness.judgement import Comparison
-from harness.measure import measure
+from harness.measure import measure, relative, usual_of
 from harness.measurement import Measurement, Missing, UtteranceValue
 from tests.harness.judging import REQUESTS, accepted, good_run, make_run, make_scores, steady
 
@@ -132,7 +132,7 @@ def test_a_sentence_that_is_missing_does_not_shift_the_mix() -> None:
     """The long sentence was disturbed once; every sentence took as long as ever."""
     before = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": 9.0})
     now = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": Missing("disturbed")})
-    old, new = ([each.value for each in side.values] for side in relative(before, now))
+    old, new = ([each.value for each in side.values] for side in (relative(each, usual_of(before)) for each in (before, now)))
     assert old == pytest.approx([1.0] * 4)
     assert new == pytest.approx([1.0] * 3)
 

@@ -132,9 +132,9 @@ def test_a_gap_that_was_accepted_does_not_block() -> None:
     assert "no weights here" in found.reason
 
 
-@pytest.mark.parametrize(("count", "blocking"), [(58, False), (59, True)])
-def test_p95_blocks_from_59_samples_on(count: int, blocking: bool) -> None:
-    found = decide(comparison(0.2, 0.1, 0.3, metric="latency_p95", n_current=count), SPEED)
+@pytest.mark.parametrize(("count", "blocking"), [(199, False), (200, True)])
+def test_p95_blocks_from_200_samples_on(count: int, blocking: bool) -> None:
+    found = decide(comparison(0.2, 0.1, 0.3, metric="latency_p95", n_current=count, n_baseline=400), SPEED)
     assert (found.verdict, found.blocking) == (Verdict.REGRESSED, blocking)
     assert ("1 more needed" in found.reason) is not blocking
 
