@@ -21,6 +21,7 @@ from harness.baseline import failure_of, golden_dir, of_run, write_golden
 from harness.cell import Cell
 from harness.checkout import Checkout, Tell, Workshop, workshop
 from harness.compare import ABSENT
+from harness.confirmation import confirmed, suspects, undecided
 from harness.control import Control, examine, voided, without_control
 from harness.environment import changed_tools
 from harness.errors import HarnessError
@@ -43,7 +44,7 @@ from harness.schedule import TIMEOUT_S
 from harness.scoring import score_run
 from harness.stages import moved_stage
 from harness.targets.registry import package_of
-from harness.verdict import HEARD, confirmed, judge, suspects, undecided, with_cells
+from harness.verdict import HEARD, judge, with_cells
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""

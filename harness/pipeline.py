@@ -17,6 +17,7 @@ from harness.baseline import Change, accept, golden_dir, load_baseline, machine_
 from harness.cell import Cell
 from harness.clips import clip_loader
 from harness.clock import WallClock
+from harness.confirmation import confirmed, suspects, undecided
 from harness.doctor import examination, tree
 from harness.doctor.examination import Examination
 from harness.environment import machine
@@ -36,7 +37,7 @@ from harness.sample import Run
 from harness.schedule import TIMEOUT_S, Outcome, run_suite
 from harness.scoring import score_run
 from harness.suite import FOLDER, Expansion, load_suite
-from harness.verdict import confirmed, judge, suspects, undecided
+from harness.verdict import judge
 
 RUNS = Path("runs")
 BASELINES = Path("baselines")

@@ -2,9 +2,9 @@
 The only place that decides. Applies the policy to comparisons: a verdict per metric, per cell, for the run, and the exit code.
 
 REGRESSED needs size and evidence: the shift lies beyond the line in the bad direction, it is proven to be more than noise, and
-for speed both must hold again in fresh processes (`confirmed`). PASS of a speed needs evidence too: that a regression beyond
-the limit is excluded. What lacks either is UNRESOLVED: nothing is passed in silence. Knows no file and computes no statistic;
-`explain.py` finds the words. Every constant is argued in docs/how-verdicts-are-made.md.
+for speed both must hold again in fresh processes (`confirmation.py`). PASS of a speed needs evidence too: that a regression
+beyond the limit is excluded. What lacks either is UNRESOLVED: nothing is passed in silence. Knows no file and computes no
+statistic; `explain.py` finds the words. Every constant is argued in docs/how-verdicts-are-made.md.
 """
 
 import math
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness import explain, stats
+from harness import explain
 from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
 from harness.cell import Cell
 from harness.compare import ABSENT, compare
@@ -30,9 +30,6 @@ regression of just that size every other time."""
 EVIDENCE_SHARE = 2.5
 """A regression is proven when the one-sided 95 % bound of the shift exceeds line / 2.5. Demanding bound > line would find a
 true regression of the limit's size far too seldom; demanding bound > 0 doubles the false alarms of drifting machines."""
-FALSE_SHARE = 0.05
-"""Of the regressions that are confirmed in a suite, at most this share may be false (Benjamini & Hochberg 1995)."""
-
 TAIL_SAMPLES = 200
 """Below so many on either side, a tail percentile informs and does not block: the ratio of two p95 of the same engine strays
 beyond 5 % in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200."""
@@ -98,92 +95,6 @@ def with_cells(judgement: Judgement, cells: Sequence[CellVerdict], folder: str) 
         exit_code=EXIT_CODES[verdict],
         line=explain.line(counts, verdict, accept),
     )
-
-
-def undecided(judgement: Judgement) -> frozenset[str]:
-    """Name the cells that more rounds could decide: those with a blocking speed that has a baseline and is UNRESOLVED."""
-    return frozenset(
-        cell.cell
-        for cell in judgement.cells
-        for each in cell.metrics
-        if each.blocking and is_speed(each.metric) and each.verdict is Verdict.UNRESOLVED and _has_shift(each)
-    )
-
-
-def suspects(judgement: Judgement) -> frozenset[str]:
-    """Name the cells whose speed is REGRESSED so far: those to measure again before anybody is told."""
-    return frozenset(cell.cell for cell in judgement.cells if any(map(_suspicious, cell.metrics)))
-
-
-def confirmed(first: Judgement, second: Judgement, folder: str) -> Judgement:
-    """
-    Hold the suspects of a judgement against one on fresh processes of the same cells, and decide for good.
-
-    A suspect speed stays REGRESSED if the fresh processes show the size again, and proof that stands when as many suspects
-    were tried: Benjamini-Hochberg over all of them. Else the fresh processes' own verdict counts, where it is PASS, and
-    UNRESOLVED if it is not. Only fresh data count, so that an alarm was not chosen for its luck.
-    """
-    again = {cell.cell: {each.metric: each for each in cell.metrics} for cell in second.cells}
-    tried = [
-        (cell.cell, each.metric, again.get(cell.cell, {}).get(each.metric))
-        for cell in first.cells
-        for each in cell.metrics
-        if _suspicious(each)
-    ]
-    proofs = [1.0 if fresh is None else _doubt(fresh) for _, _, fresh in tried]
-    stands = dict(
-        zip([(cell, metric) for cell, metric, _ in tried], stats.benjamini_hochberg(proofs, FALSE_SHARE), strict=True)
-    )
-    cells = [_confirm_cell(cell, again.get(cell.cell, {}), stands, folder) for cell in first.cells]
-    return with_cells(first, cells, folder)
-
-
-def _confirm_cell(
-    cell: CellVerdict, again: Mapping[str, MetricVerdict], stands: Mapping[tuple[str, str], bool], folder: str
-) -> CellVerdict:
-    if not any(map(_suspicious, cell.metrics)):
-        return cell
-    metrics = [
-        _confirm(each, again.get(each.metric), stands[cell.cell, each.metric]) if _suspicious(each) else each
-        for each in cell.metrics
-    ]
-    counting = [each for each in metrics if each.blocking]
-    verdict = min((each.verdict for each in counting), key=WORST_FIRST.index)
-    if cell.verdict is not Verdict.REGRESSED and cell.verdict is not verdict:
-        return replace(cell, metrics=tuple(metrics))  # failed for another reason
-    reason = explain.cell_reason(verdict, metrics, folder)
-    notes = cell.notes if verdict is Verdict.REGRESSED else ""
-    return replace(cell, verdict=verdict, reason="; ".join(filter(None, [reason, notes])), metrics=tuple(metrics), notes=notes)
-
-
-def _confirm(first: MetricVerdict, fresh: MetricVerdict | None, proven: bool) -> MetricVerdict:
-    if fresh is None or fresh.comparison is None:
-        return replace(first, verdict=Verdict.UNRESOLVED, reason=f"{first.reason}, not confirmed: measured once only")
-    size = explain.size(fresh.comparison)
-    if proven and fresh.verdict is Verdict.REGRESSED:
-        return replace(first, reason=f"{first.reason}, confirmed in fresh processes: {size}")
-    verdict = Verdict.PASS if fresh.verdict in (Verdict.PASS, Verdict.IMPROVED) else Verdict.UNRESOLVED
-    return replace(first, verdict=verdict, reason=f"{first.reason}, not confirmed in fresh processes: {size}")
-
-
-def _suspicious(metric: MetricVerdict) -> bool:
-    return metric.blocking and is_speed(metric.metric) and metric.verdict is Verdict.REGRESSED
-
-
-def _has_shift(metric: MetricVerdict) -> bool:
-    return metric.comparison is not None and metric.comparison.shift is not None
-
-
-def _doubt(metric: MetricVerdict) -> float:
-    """Give the p-value of "this is no more than the evidence line"; 1.0 where nothing was compared."""
-    comparison = metric.comparison
-    if comparison is None or comparison.shift is None or metric.limit is None:
-        return 1.0
-    sign = 1.0 if comparison.better == "lower" else -1.0
-    shift = stats.Shift(point=comparison.shift, error=comparison.error, freedom=comparison.freedom)
-    if sign < 0.0:  # a rate that falls: look at its inverse
-        shift = replace(shift, point=1.0 / (1.0 + comparison.shift) - 1.0)
-    return stats.p_beyond(shift, LINE_SHARE * metric.limit / EVIDENCE_SHARE)
 
 
 def decide(comparison: Comparison, limit: Limit, listener: str | None = None) -> MetricVerdict:

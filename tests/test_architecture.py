@@ -25,6 +25,7 @@ PATH_ORDER = (
     ("scoring", "compare"),
     ("explain",),
     ("verdict",),
+    ("confirmation",),
     ("revised", "control", "finding"),
     ("tradeoff", "clips"),
     ("report",),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from harness.baseline import of_run
 from harness.compare import MATCHED
+from harness.confirmation import confirmed, suspects, undecided
 from harness.errors import HarnessError
 from harness.judgement import Comparison, Judgement, Verdict
 from harness.measure import measure
@@ -18,7 +19,7 @@ from harness.metrics.panel import metric
 from harness.pipeline import CONFIRM_ROUNDS
 from harness.policy import Policy
 from harness.sample import Run
-from harness.verdict import confirmed, judge, suspects, undecided
+from harness.verdict import judge
 
 FIRST_ROUNDS = CONFIRM_ROUNDS
 MOST_ROUNDS = 8

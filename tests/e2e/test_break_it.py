@@ -30,7 +30,7 @@ def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
         "        for _ in range(60):\n            self.backbone(mel)\n"
         "        projected: Tensor = self.head(self.backbone(mel))\n",
     )
-    done = slow.check("--repeats", "3", "--only", "default")
+    done = slow.check("--repeats", "2", "--budget", "0", "--only", "default")
 
     assert done.returncode == 1, _said(done)
     assert "REGRESSED" in done.stdout and "latency_p50 +" in _said(done), _said(done)
@@ -39,7 +39,7 @@ def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
 
 def test_a_default_that_silently_became_32_steps_is_named(accepted, tmp_path):
     back = accepted.broken(tmp_path, "config.py", "nfe_steps: int = 16", "nfe_steps: int = 32")
-    done = back.check("--repeats", "3", "--only", "default")
+    done = back.check("--repeats", "2", "--budget", "0", "--only", "default")
 
     assert done.returncode == 1, _said(done)
     assert "nfe_steps was 16, is 32" in _said(done), _said(done)
