@@ -31,8 +31,8 @@ EVIDENCE_SHARE = 2.5
 """A regression is proven when the one-sided 95 % bound of the shift exceeds line / 2.5. Demanding bound > line would find a
 true regression of the limit's size far too seldom; demanding bound > 0 doubles the false alarms of drifting machines."""
 TAIL_SAMPLES = 200
-"""Below so many on either side, a tail percentile informs and does not block: the ratio of two p95 of the same engine strays
-beyond 5 % in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200."""
+"""Below so many on either side, a tail percentile informs and does not block: p95 calls the same engine more than 5 %
+slower in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200 (tests/harness/test_why_the_rules.py)."""
 
 EXIT_CODES = {
     Verdict.FAILED: 1,
