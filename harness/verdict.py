@@ -29,7 +29,7 @@ LINE_SHARE = 0.7
 regression of just that size every other time."""
 EVIDENCE_SHARE = 2.5
 """A regression is proven when the one-sided 95 % bound of the shift exceeds line / 2.5. Demanding bound > line would find a
-true regression of the limit's size far too seldom; demanding bound > 0 doubles the false alarms of drifting machines."""
+true regression of the limit's size far too seldom; demanding bound > 0 would report every drift of the machine."""
 TAIL_SAMPLES = 200
 """Below so many on either side, a tail percentile informs and does not block: p95 calls the same engine more than 5 %
 slower in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200 (tests/harness/test_why_the_rules.py)."""
