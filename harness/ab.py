@@ -4,6 +4,7 @@
     runs/0007/base/, head/              ordinary run folders; round i of one belongs to round i of the other
               confirm/base/, head/      fresh rounds of the cells that looked slower
               baselines/<suite>/golden/ BASE's reference audio, which both are held against
+              job.json                  what it was begun for, so that it can be continued
               index.html                the page
 
 It needs no stored speed baseline. Policy and suite are BASE's, so that a change cannot loosen its own gate. Here stands the
@@ -20,29 +21,32 @@ from harness import explain, store
 from harness.baseline import failure_of, golden_dir, of_run, write_golden
 from harness.cell import Cell
 from harness.checkout import Checkout, Tell, Workshop, workshop
+from harness.clock import now_utc_iso
 from harness.compare import ABSENT
 from harness.confirmation import confirmed, suspects, undecided
 from harness.control import Control, examine, voided, without_control
-from harness.environment import changed_tools
+from harness.environment import changed_tools, environment
 from harness.errors import HarnessError
+from harness.job import Facts, begin, continued_by, job_folder
 from harness.judgement import CellVerdict, Judgement, MetricVerdict, Verdict, judgement_to_dict
 from harness.measure import Measurements, is_speed, measure
 from harness.measurement import Missing
 from harness.overlap import Overlap, overlap
-from harness.pair import Pair, Sides, Stopwatch, load_sides, measure_pair, until
+from harness.pair import Pair, Sides, Stopwatch, is_measured, load_sides, measure_pair, until
 from harness.pipeline import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, ready_profile, short, shown_metrics, write_page
 from harness.policy import DEFAULT as DEFAULT_POLICY
 from harness.policy import Policy, read_policy
 from harness.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.profiles import Profile
 from harness.progress import Progress
-from harness.report.contents import Contents
+from harness.report.contents import Contents, all_differences
 from harness.revised import revised
-from harness.revision import Revision, resolve
+from harness.revision import NOW, Revision, resolve
 from harness.sample import Run
 from harness.schedule import TIMEOUT_S
 from harness.scoring import score_run
-from harness.stages import moved_stage
+from harness.stages import in_turns, moved_stage
+from harness.store import RunHeader
 from harness.targets.registry import package_of
 from harness.verdict import HEARD, judge, with_cells
 
@@ -64,6 +68,8 @@ class Plan:
     suite: str
     profile: str = DEFAULT_PROFILE
     out: Path | None = None
+    resume: bool = False
+    """Continue what was begun in `out`, or in the youngest folder."""
     rounds: int = ROUNDS
     """Before more are added; in each, every cell gets a fresh process per side."""
     iterations: int | None = None
@@ -91,14 +97,13 @@ class Result:
     folder: Path
     base: Revision
     head: Revision
-    interrupted: bool = False
-    contents: Contents | None = None
-    """HEAD's run and the judgement; None if it was interrupted."""
-    before: Measurements | None = None
+    contents: Contents
+    """HEAD's run and the judgement."""
+    before: Measurements
     """BASE's measurements."""
-    control: Control | None = None
-    notes: tuple[str, ...] = ()
-    page: Path | None = None
+    control: Control
+    notes: tuple[str, ...]
+    page: Path
 
 
 def compare_revisions(
@@ -107,17 +112,27 @@ def compare_revisions(
     """
     Prepare both revisions, measure them in turns until decided, confirm what looks slower, judge, and write the page.
 
-    Raises HarnessError for anything that cannot be meant, before any measurement.
+    Raises HarnessError for anything that cannot be meant, before any measurement, and StoppedError if a person interrupts it.
     """
-    project, folder = Path.cwd(), run_folder(plan.out)
+    project = Path.cwd()
     base, head = resolve(project, plan.base), resolve(project, plan.head)
+    facts = facts_of("ab", plan, base, head)
+    folder = job_folder(RUNS, plan.out, facts, resume=plan.resume)
     with workshop(project, tell) as shop:
         match = prepare(shop, base, head, plan)
         for note in notes_of(match):
             tell(note)
-        whole = contest(match, plan, folder, Stopwatch(plan.budget_s), progress)
-    result = Result(folder=short(folder), base=base, head=head, notes=notes_of(match), interrupted=not whole)
-    return judged(result, match, scoring) if whole else result
+        with continued_by(continuing(plan, "ab", facts, folder)):
+            begin(folder, facts)
+            contest(match, plan, folder, Stopwatch(plan.budget_s), progress)
+            return judged(match, short(folder), scoring)
+
+
+def facts_of(verb: str, plan: Plan, base: Revision, head: Revision) -> dict[str, object]:
+    """Say what makes a comparison the one that it is: another one cannot continue it."""
+    names = {name: NOW[0] if each.is_now else each.commit for name, each in (("base", base), ("head", head))}
+    asked = {"suite": plan.suite, "profile": plan.profile, "rounds": plan.rounds, "iterations": plan.iterations}
+    return {"verb": verb, **names, **asked, "only": list(plan.only)}
 
 
 def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match:
@@ -151,37 +166,42 @@ def notes_of(match: Match) -> tuple[str, ...]:
     return (*notes, *([f"toolchain: {'; '.join(differ)}"] if differ else []))
 
 
-def contest(match: Match, plan: Plan, folder: Path, watch: Stopwatch, progress: Progress | None = None) -> bool:
-    """Measure until decided or the time is up, and measure what looks slower again; False if a person interrupted it."""
-    pair = pair_of(match, plan, match.overlap.cells, plan.rounds)
+def contest(
+    match: Match, plan: Plan, folder: Path, watch: Stopwatch, progress: Progress | None = None, *, energy: bool = True
+) -> None:
+    """
+    Measure until decided or the time is up, and measure what looks slower again; what the folder holds is not measured again.
+
+    Raises KeyboardInterrupt if a person interrupts it.
+    """
     wanted = _undecided(match.policy)
-    if not measure_pair(pair, folder, until(wanted, folder, watch, FIRST_SHARE), progress):
-        return False
+    pair = pair_of(match, plan, match.overlap.cells, plan.rounds, energy=energy)
+    measure_pair(pair, folder, until(wanted, folder, watch, FIRST_SHARE), progress)
     suspicious = suspects(judge_speed(load_sides(folder), match.policy))
-    if not suspicious:
-        return True
-    watch.lap()
-    again = pair_of(match, plan, [cell for cell in pair.cells if cell.slug in suspicious], CONFIRM_ROUNDS)
-    return measure_pair(again, folder / CONFIRM, until(wanted, folder / CONFIRM, watch), progress)
+    if suspicious:
+        watch.lap()
+        again = pair_of(match, plan, [cell for cell in match.overlap.cells if cell.slug in suspicious], CONFIRM_ROUNDS)
+        measure_pair(again, folder / CONFIRM, until(wanted, folder / CONFIRM, watch), progress)
 
 
-def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int) -> Pair:
+def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, energy: bool = False) -> Pair:
     """Give the pair to measure."""
     shared = match.overlap
-    return Pair(
-        base=match.base,
-        head=match.head,
+    header = RunHeader(
         suite=shared.suite.name,
         question=shared.suite.question,
         reference=shared.reference,
         cells=tuple(cells),
         excluded=shared.excluded,
-        profile=match.profile,
-        rounds=rounds,
+        profile=match.profile.name,
+        environment=environment(),
+        created=now_utc_iso(),
+        repeats=rounds,
         iterations=shared.suite.iterations if plan.iterations is None else plan.iterations,
-        timeout_s=plan.timeout_s,
-        command=command(plan),
+        min_time_s=shared.suite.min_time_s,
+        command=command(plan, "ab"),
     )
+    return Pair(base=match.base, head=match.head, header=header, profile=match.profile, timeout_s=plan.timeout_s, energy=energy)
 
 
 def judge_speed(sides: Sides, policy: Policy) -> Judgement:
@@ -203,9 +223,9 @@ def with_gaps(judgement: Judgement, policy: Policy, folder: str) -> Judgement:
     return revised(judgement, counted, folder)
 
 
-def judged(result: Result, match: Match, scoring: ScoreProgress | None = None) -> Result:
-    """Score and judge what was measured, in the result's folder, and write the page."""
-    folder, sides = result.folder, load_sides(result.folder)
+def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> Result:
+    """Score and judge what was measured in a folder, and write the page."""
+    sides = load_sides(folder)
     base, head = without_control(sides.base), without_control(sides.head)
     golden = golden_dir(folder / "baselines", head.suite)
     write_golden(base, golden)
@@ -215,7 +235,7 @@ def judged(result: Result, match: Match, scoring: ScoreProgress | None = None) -
     judgement = judge(head, now, of_run(base, before), match.policy, head.cells, paired=True)
     judgement = with_gaps(judgement, match.policy, str(folder))
     judgement = replace(judgement, cells=tuple(_with_stage(cell, base, head, before, now) for cell in judgement.cells))
-    if (folder / CONFIRM / "head" / "complete").exists():
+    if is_measured(folder / CONFIRM):
         judgement = confirmed(judgement, judge_speed(load_sides(folder / CONFIRM), match.policy), str(folder))
     control = _control(folder, match.policy)
     if control.trouble:
@@ -223,7 +243,16 @@ def judged(result: Result, match: Match, scoring: ScoreProgress | None = None) -
     judgement = _with_the_rest(judgement, match.overlap, base, head, str(folder))
     contents = Contents(run=head, measurements=now, judgement=judgement)
     page = write_page(contents, folder / "index.html", folder / "baselines")
-    return replace(result, contents=contents, before=before, control=control, page=page)
+    return Result(
+        folder=folder,
+        base=match.base.revision,
+        head=match.head.revision,
+        contents=contents,
+        before=before,
+        control=control,
+        notes=notes_of(match),
+        page=page,
+    )
 
 
 def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
@@ -234,29 +263,37 @@ def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measuremen
 
 def result_to_dict(result: Result) -> dict[str, Any]:
     """Give the judgement as plain JSON values, with what only a comparison of revisions has."""
-    assert result.contents is not None, "an interrupted comparison has no judgement"
     sides = {
         name: {"commit": each.commit, "label": each.label} for name, each in (("base", result.base), ("head", result.head))
     }
-    control = {"shift": result.control.shift, "trouble": result.control.trouble} if result.control is not None else None
+    control = {"shift": result.control.shift, "trouble": result.control.trouble}
     more = {"folder": str(result.folder), "revisions": sides, "control": control, "notes": list(result.notes)}
-    return {**judgement_to_dict(result.contents.judgement), **more}
+    in_effect = all_differences(result.contents.run)
+    return {**judgement_to_dict(result.contents.judgement), **more, "in_effect": in_effect}
 
 
-def command(plan: Plan) -> str:
-    """Give the command line of a plan."""
-    words = ["voxgate", "ab", plan.base, plan.head, plan.suite, "--profile", plan.profile, "--rounds", str(plan.rounds)]
+def command(plan: Plan, verb: str, more: Sequence[str] = ()) -> str:
+    """Give the command line of a plan, with further words at its end."""
+    words = ["voxgate", verb, plan.base, plan.head, plan.suite, "--profile", plan.profile, "--rounds", str(plan.rounds)]
     words += [] if plan.iterations is None else ["--iterations", str(plan.iterations)]
     for pattern in plan.only:
         words += ["--only", pattern]
-    return shlex.join([*words, "--budget", f"{plan.budget_s:g}"])
+    words += [] if plan.timeout_s == TIMEOUT_S else ["--timeout", f"{plan.timeout_s:g}"]
+    return shlex.join([*words, "--budget", f"{plan.budget_s:g}", *more])
+
+
+def continuing(plan: Plan, verb: str, facts: Facts, folder: Path, more: Sequence[str] = ()) -> str:
+    """Give the command line that continues a job: with the commits, since names of revisions move on."""
+    same = replace(plan, base=str(facts["base"]), head=str(facts["head"]))
+    return command(same, verb, [*more, "--resume", "--out", str(short(folder))])
 
 
 def _with_stage(cell: CellVerdict, base: Run, head: Run, before: Measurements, now: Measurements) -> CellVerdict:
     """Name the stage that moved by what stands side by side, and not by the medians of each side."""
     if cell.cell not in now:
         return cell
-    coarse, fine = explain.attribution(cell.cell, now[cell.cell], of_run(base, before)), moved_stage(base, head, cell.cell)
+    coarse = explain.attribution(cell.cell, now[cell.cell], of_run(base, before))
+    fine = moved_stage(in_turns(base, head, cell.cell))
     if not coarse or coarse not in cell.notes:
         return cell
     return replace(cell, reason=cell.reason.replace(coarse, fine), notes=cell.notes.replace(coarse, fine))
@@ -323,11 +360,3 @@ def package(target: str) -> str:
     if name is None:
         raise HarnessError(f"target {target} measures no code of a repository, so two revisions cannot differ in it")
     return name
-
-
-def run_folder(out: Path | None) -> Path:
-    """Give the folder to write to, the next free one unless it is named. Raises HarnessError if it is in use."""
-    folder = store.next_run_folder(RUNS) if out is None else out
-    if folder.exists() and any(folder.iterdir()):
-        raise HarnessError(f"{folder} is in use; choose another --out")
-    return folder

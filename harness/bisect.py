@@ -7,31 +7,33 @@ cell and one metric, decided by the same rule. Last, the culprit is held against
 up over several commits has no single culprit. Commits that cannot be built, that fail, or that stay undecided are skipped, as
 git bisect does, and named.
 
-    runs/0007/ends/        the comparison of GOOD and BAD
-              steps/01-3fa1c2e/base/, head/   the evidence of each step
+    runs/0007/job.json     what was asked for, so that the search can be continued
+              ends/        the comparison of GOOD and BAD
+              steps/speed-01-b07e11a-3fa1c2e/base/, head/   the evidence of each step; what is complete is not measured again
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import ab, explain
-from harness.ab import Match, Plan, Result
+from harness import ab, words
+from harness.ab import Match, Plan
 from harness.baseline import Baseline, failure_of, golden_dir, of_run, write_golden
-from harness.checkout import Checkout, Tell, workshop
+from harness.checkout import Checkout, Tell, Workshop, workshop
 from harness.compare import compare
 from harness.control import examine, without_control
 from harness.errors import HarnessError
 from harness.finding import Aim, Finding, Search, State, Step
+from harness.job import begin, continued_by, job_folder
 from harness.judgement import CellVerdict, Comparison, Judgement, MetricVerdict, Verdict
-from harness.measure import Measurements, is_speed, measure
+from harness.measure import ENERGY, Measurements, is_speed, measure
 from harness.pair import Sides, Stopwatch, load_sides, measure_pair, until
-from harness.pipeline import ScoreProgress, short, shown_metrics
+from harness.pipeline import RUNS, ScoreProgress, short, shown_metrics
 from harness.policy import Policy
 from harness.progress import Progress
 from harness.revision import Commit, Revision, between, describe, resolve
 from harness.sample import Run
-from harness.stages import moved_stage
+from harness.stages import in_turns, moved_stage
 from harness.verdict import decide
 
 BUDGET_S = 120.0
@@ -82,25 +84,38 @@ def bisect(
     """
     Find the commits that made BAD (`plan.head`) worse than GOOD (`plan.base`); `cell` and `metric` narrow what to look at.
 
-    Raises HarnessError for names that mean nothing, a BAD that does not come after GOOD, and a metric that nobody judges.
+    Raises HarnessError for names that mean nothing, a BAD that does not come after GOOD, and a metric that nobody judges;
+    StoppedError if a person interrupts it.
     """
     project = Path.cwd()
     good, bad = _commits_of(project, plan)
     commits = [describe(project, each) for each in (good.commit, *between(project, good, bad))]
     if metric is not None and metric not in shown_metrics():
         raise HarnessError(f"there is no metric {metric!r}; known are {', '.join(shown_metrics())}")
+    narrowed = {"cell": cell, "metric": metric}
+    facts = {**ab.facts_of("bisect", plan, good, bad), **narrowed}
+    folder = job_folder(RUNS, plan.out, facts, resume=plan.resume)
+    options = [word for name, value in narrowed.items() if value is not None for word in (f"--{name}", value)]
+    again = ab.continuing(plan, "bisect", facts, folder, options)
     plan = replace(plan, only=plan.only if cell is None else (cell,))
-    job = Job(plan=plan, folder=ab.run_folder(plan.out), progress=progress, scoring=scoring, tell=tell)
+    job = Job(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)
     with workshop(project, tell) as shop:
         match = ab.prepare(shop, good, bad, plan)
-        packages = sorted({ab.package(each.target) for each in match.overlap.cells})
+        with continued_by(again):
+            begin(folder, facts)
+            return _search(job, shop, match, commits, cell, metric)
 
-        def checkout(commit: str) -> Checkout:
-            return shop.checkout(Revision(name=commit, commit=commit), packages)
 
-        ends = _ends(match, job)
-        aims = _aims(ends, cell, metric, match.overlap.reference)
-        findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
+def _search(job: Job, shop: Workshop, match: Match, commits: Sequence[Commit], cell: str | None, metric: str | None) -> Search:
+    """Compare the ends, and search for each thing that is REGRESSED there."""
+    packages = sorted({ab.package(each.target) for each in match.overlap.cells})
+
+    def checkout(commit: str) -> Checkout:
+        return shop.checkout(Revision(name=commit, commit=commit), packages)
+
+    ends = _ends(match, job, energy=metric == ENERGY)
+    aims = _aims(ends, cell, metric, match.overlap.reference)
+    findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
     findings += _untold(ends, cell, metric, {aim.family for aim in aims})
     why = "" if findings else f"BAD is not shown to be worse than GOOD, so there is nothing to search for ({ends.line})"
     return Search(folder=str(short(job.folder)), ends=ends, findings=tuple(findings), why=why)
@@ -138,7 +153,7 @@ class Bisection:
     def _step(self, base: int, head: int) -> Step:
         """Compare two commits of the list; what cannot be compared is a step too."""
         before, now = self._commits[base], self._commits[head]
-        name = f"{self._aim.family}-{len(self._steps) + 1:02}-{now.commit[:7]}"
+        name = f"{self._aim.family}-{len(self._steps) + 1:02}-{before.commit[:7]}-{now.commit[:7]}"
         try:
             match = replace(self._ends, base=self._checkout(before.commit), head=self._checkout(now.commit))
             step = self._compared(match, self._job.folder / "steps" / name, before, now)
@@ -160,7 +175,7 @@ class Bisection:
             return self._made(before, now, State.SKIP, Verdict.UNRESOLVED, "", trouble)
         values, baseline = self._measured(base, head, folder)
         verdict = _decided(self._aim, head, values, baseline, match.policy)
-        return self._judged(verdict, before, now, moved_stage(base, head, self._aim.cell))
+        return self._judged(verdict, before, now, moved_stage(in_turns(base, head, self._aim.cell)))
 
     def _taken(self, match: Match, folder: Path) -> Sides:
         """Measure what the aim needs: rounds until decided, or one round, with the reference cell that scores refer to."""
@@ -168,9 +183,9 @@ class Bisection:
         more = until(lambda sides: self._open(sides, match.policy), folder, Stopwatch(plan.budget_s))
         needed = (self._aim.cell,) if self._is_speed else (self._aim.cell, match.overlap.reference)
         cells = [cell for cell in match.overlap.cells if cell.slug in needed]
-        pair = ab.pair_of(match, plan, cells, plan.rounds if self._is_speed else 1)
-        if not measure_pair(pair, folder, more if self._is_speed else None, self._job.progress):
-            raise KeyboardInterrupt
+        energy = self._aim.metric == ENERGY
+        pair = ab.pair_of(match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy)
+        measure_pair(pair, folder, more if self._is_speed else None, self._job.progress)
         return load_sides(folder)
 
     def _measured(self, base: Run, head: Run, folder: Path) -> tuple[Measurements, Baseline]:
@@ -241,14 +256,11 @@ def _commits_of(project: Path, plan: Plan) -> tuple[Revision, Revision]:
     return good, bad
 
 
-def _ends(match: Match, job: Job) -> Judgement:
+def _ends(match: Match, job: Job, *, energy: bool) -> Judgement:
     """Compare GOOD and BAD as `voxgate ab` does."""
     folder = job.folder / "ends"
-    if not ab.contest(match, job.plan, folder, Stopwatch(2 * job.plan.budget_s), job.progress):
-        raise KeyboardInterrupt
-    result = ab.judged(Result(folder=folder, base=match.base.revision, head=match.head.revision), match, job.scoring)
-    assert result.contents is not None, "what was measured is judged"
-    return result.contents.judgement
+    ab.contest(match, job.plan, folder, Stopwatch(2 * job.plan.budget_s), job.progress, energy=energy)
+    return ab.judged(match, folder, job.scoring).contents.judgement
 
 
 def _aims(ends: Judgement, cell: str | None, metric: str | None, reference: str) -> tuple[Aim, ...]:
@@ -300,4 +312,4 @@ def _decided(aim: Aim, head: Run, values: Measurements, baseline: Baseline, poli
 
 
 def _shift(comparison: Comparison | None) -> str:
-    return "" if comparison is None or comparison.shift is None else f"{comparison.metric} {explain.size(comparison)}"
+    return "" if comparison is None or comparison.shift is None else f"{comparison.metric} {words.size(comparison)}"

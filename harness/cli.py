@@ -6,6 +6,7 @@ be decided; 130 interrupted. Knows no thresholds and no tables. The last line th
 verdict; with --json, standard output holds one JSON document and nothing else.
 """
 
+import functools
 import json
 import os
 import sys
@@ -18,10 +19,12 @@ from rich.console import Console
 
 from harness import ab as versus
 from harness import bisect as bisection
-from harness import pipeline
+from harness import history_cli, pipeline
 from harness.baseline import KINDS, change_line
 from harness.errors import HarnessError
 from harness.finding import finding_line, search_to_dict
+from harness.history.database import DEFAULT_URL, VARIABLE
+from harness.job import StoppedError
 from harness.judgement import judgement_to_dict
 from harness.measurement import value_to_json
 from harness.pipeline import Plan
@@ -30,10 +33,12 @@ from harness.profiles import PROFILES
 from harness.progress import make_progress
 from harness.report.contents import Contents
 from harness.report.examination import examination_lines, examination_to_dict
+from harness.report.files import Files, check_files, document_of, write_files
 from harness.report.markdown import markdown
 from harness.report.paired import evidence_lines, paired_lines
 from harness.report.terminal import print_report
 from harness.schedule import TIMEOUT_S, Outcome
+from harness.selftest.setup import EQUALS
 from harness.selftest.speed import Question
 from harness.selftest.told import Interrupted, tell_quality, tell_speed
 
@@ -48,6 +53,7 @@ folder = click.Path(path_type=Path, file_okay=False)
 file = click.Path(path_type=Path, dir_okay=False)
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 baselines = click.option("--baselines", type=folder, default=pipeline.BASELINES, show_default=True)
+HISTORY: dict[str, Any] = {"envvar": VARIABLE, "show_envvar": True, "metavar": "URL", "help": "Append to this database."}
 policy = click.option("--policy", type=file, help="A policy file over the default one, in place of baselines/policy.toml.")
 
 
@@ -73,6 +79,7 @@ def compared(verb: Command) -> Command:
     options: tuple[Callable[[Command], Command], ...] = (
         click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Kind of device, and how it is set up."),
         click.option("--out", type=folder, help="Folder for all runs; runs/NNNN unless given."),
+        click.option("--resume", is_flag=True, help="Continue an interrupted one: --out, or the latest."),
         click.option(
             "--rounds", type=click.IntRange(1), default=versus.ROUNDS, show_default=True, help="Before more are added."
         ),
@@ -82,6 +89,18 @@ def compared(verb: Command) -> Command:
     for option in reversed(options):
         verb = option(verb)
     return verb
+
+
+def writing(verb: Command) -> Command:
+    """Add the options that name files for a CI system; the verb gets them as `files`, checked before any work."""
+
+    @click.option("--comment", type=file, help="Write the comment for a pull request, as Markdown.")
+    @click.option("--junit", type=file, help="Write JUnit XML, a test case per cell.")
+    @functools.wraps(verb)
+    def with_files(*, comment: Path | None, junit: Path | None, **options: Any) -> int:
+        return verb(files=check_files(Files(comment=comment, junit=junit)), **options)
+
+    return with_files
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,21 +126,29 @@ def run(as_json: bool, **options: Any) -> int:
 
 
 @cli.command()
+@writing
 @click.argument("run", type=folder, required=False)
 @click.option("--json", "json_file", is_flag=False, flag_value="-", metavar="[FILE]", help="JSON to FILE; to - if none.")
+@click.option("--history", **HISTORY)
 @baselines
 @policy
-def gate(run: Path | None, json_file: str | None, baselines: Path, policy: Path | None) -> int:
+def gate(
+    run: Path | None, json_file: str | None, files: Files, history: str | None, baselines: Path, policy: Path | None
+) -> int:
     """Judge RUN (the latest, if none is named) against the baselines."""
     check_json_file(json_file)
     contents = pipeline.judge_run(pipeline.latest(run), baselines, policy, score_progress())
+    if history is not None:
+        remember(contents, history)
     if json_file not in (None, "-"):
         write_json(Path(str(json_file)), judgement_to_dict(contents.judgement))
+    write_files(files, document_of(contents), contents.judgement)
     say_judgement(contents, json_file == "-")
     return contents.judgement.exit_code
 
 
 @cli.command()
+@writing
 @planned
 @click.option(
     "--budget",
@@ -131,17 +158,20 @@ def gate(run: Path | None, json_file: str | None, baselines: Path, policy: Path 
     show_default=True,
     help="Seconds to go on with undecided cells, and again with suspects.",
 )
+@click.option("--history", default=DEFAULT_URL, show_default=True, **HISTORY)
 @as_json
 @baselines
 @policy
-def check(as_json: bool, baselines: Path, policy: Path | None, **options: Any) -> int:
+def check(as_json: bool, files: Files, history: str, baselines: Path, policy: Path | None, **options: Any) -> int:
     """Measure SUITE, score, judge and write the page: the main job."""
     plan = Plan(**options)
     outcome = pipeline.check_suite(plan, baselines, policy, make_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)
     contents = pipeline.judge_run(outcome.folder, baselines, policy, score_progress())
+    remember(contents, history)
     page = pipeline.write_page(contents, pipeline.REPORTS / PAGE, baselines)
+    write_files(files, document_of(contents), contents.judgement)
     say_judgement(contents, as_json, page)
     return contents.judgement.exit_code
 
@@ -168,18 +198,39 @@ def accept(run: Path, why: str, only: str | None, partial: bool, as_json: bool, 
 
 @cli.command()
 @click.argument("run", type=folder, required=False)
-@click.option("--out", type=folder, default=pipeline.REPORTS, show_default=True)
+@click.option("--out", type=folder, help="Folder; reports unless given, with --site reports/site.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown; write no page.")
+@click.option(
+    "--site", is_flag=True, help="Write the site of the whole history: trends of every cell, in place of one run's page."
+)
+@click.option(
+    "--history", **HISTORY | {"default": DEFAULT_URL, "show_default": True, "help": "The database that --site shows."}
+)
 @as_json
 @baselines
 @policy
-def report(run: Path | None, out: Path, as_markdown: bool, as_json: bool, baselines: Path, policy: Path | None) -> int:
-    """Write the page of RUN (the latest, if none is named)."""
+def report(
+    run: Path | None,
+    out: Path | None,
+    as_markdown: bool,
+    site: bool,
+    history: str,
+    as_json: bool,
+    baselines: Path,
+    policy: Path | None,
+) -> int:
+    """Write the page of RUN (the latest, if none is named), or the site of all runs."""
+    if site and (run is not None or as_markdown):
+        raise HarnessError("--site shows the whole history; leave RUN and --markdown out, or leave --site out")
+    if site:
+        first = pipeline.write_site(history, out or pipeline.REPORTS / "site", baselines)
+        say_result(as_json, {"page": str(first)}, f"site {first}")
+        return 0
     contents = pipeline.judge_run(pipeline.latest(run), baselines, policy, score_progress())
     if as_markdown:
         click.echo(markdown(contents), nl=False)
         return 0
-    page = pipeline.write_page(contents, out / PAGE, baselines)
+    page = pipeline.write_page(contents, (out or pipeline.REPORTS) / PAGE, baselines)
     click.echo(f"report {page}", err=as_json)
     say_result(as_json, {"page": str(page), "verdict": contents.judgement.verdict.value}, contents.judgement.line)
     return 0
@@ -208,6 +259,7 @@ def doctor(profile: str, as_json: bool) -> int:
 @click.option(
     "--size", "sizes", multiple=True, type=click.FloatRange(0, min_open=True), help="A slow-down in per cent; repeat."
 )
+@click.option("--equals", type=click.IntRange(2), default=EQUALS, show_default=True, help="Sides that are left as they are.")
 @click.option("--out", type=folder, help="Folder; runs/selftest/NNNN unless given.")
 @click.option("--resume", is_flag=True, help="Continue a selftest of speed: --out, or the latest.")
 @click.option("--loaded", is_flag=True, help="Beside a process that keeps one core busy.")
@@ -231,6 +283,7 @@ def selftest(sizes: tuple[float, ...], quality: bool, rivals: bool, as_markdown:
 
 
 @cli.command()
+@writing
 @click.argument("base")
 @click.argument("head")
 @click.argument("suite")
@@ -238,17 +291,16 @@ def selftest(sizes: tuple[float, ...], quality: bool, rivals: bool, as_markdown:
 @click.option("--only", multiple=True, metavar="SLUG", help="Cells whose slug matches, e.g. 'nfe_steps-8*'.")
 @click.option("--budget", "budget_s", type=click.FloatRange(0), default=versus.BUDGET_S, show_default=True, help="Seconds.")
 @as_json
-def ab(as_json: bool, **options: Any) -> int:
+def ab(as_json: bool, files: Files, **options: Any) -> int:
     """Is HEAD slower or worse than BASE in SUITE? Two git revisions (. is the working tree), measured in turns here."""
     result = versus.compare_revisions(versus.Plan(**options), make_progress(), score_progress(), say)
-    if result.contents is None or result.control is None:
-        say(f"interrupted; what was measured lies in {result.folder}")
-        return INTERRUPTED
     console, sides = make_console(stderr=as_json), (result.base.label, result.head.label)
     for line in paired_lines(result.contents, sides, result.control.shift, result.notes, console.width):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(f"report {result.page}", soft_wrap=True, highlight=False, markup=False)
-    say_result(as_json, versus.result_to_dict(result), result.contents.judgement.line)
+    document = versus.result_to_dict(result)
+    write_files(files, document, result.contents.judgement)
+    say_result(as_json, document, result.contents.judgement.line)
     return result.contents.judgement.exit_code
 
 
@@ -272,6 +324,15 @@ def bisect(good: str, bad: str, cell: str | None, metric: str | None, as_json: b
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     say_result(as_json, search_to_dict(search), search.line)
     return search.exit_code
+
+
+cli.add_command(history_cli.history)
+
+
+def remember(contents: Contents, url: str) -> None:
+    """Append a judged run to the history, and say if that cannot be."""
+    if trouble := pipeline.remember(contents, url):
+        say(f"voxgate: {trouble}")
 
 
 def say(line: str) -> None:
@@ -336,6 +397,9 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
     except HarnessError as error:
         say(f"voxgate: {' '.join(str(error).split())}")
         return 2
+    except StoppedError as error:
+        say(f"interrupted; nothing measured is lost, continue with: {error}")
+        return INTERRUPTED
     except click.Abort:
         say("interrupted")
         return INTERRUPTED

@@ -24,18 +24,23 @@ def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str]
 
     It gives None where there is no readable audio: a page without a voice is still a page.
     """
-    files = {
-        (sample.cell, sample.request): Path(run.folder) / sample.audio_file
-        for process in reversed(run.processes)
-        for sample in process.samples
-        if sample.audio_file is not None
-    }
+    files = audio_files(run)
 
     def load(slug: str, request: str) -> bytes | None:
         path = golden / f"{request}.flac" if slug == golden_name else files.get((slug, request))
         return None if path is None or not path.is_file() else _wav(path)
 
     return load
+
+
+def audio_files(run: Run) -> dict[tuple[str, str], Path]:
+    """Name the files of a run's audio, (slug, request id) -> path: of the first process that kept any. They may be gone."""
+    return {
+        (sample.cell, sample.request): Path(run.folder) / sample.audio_file
+        for process in reversed(run.processes)
+        for sample in process.samples
+        if sample.audio_file is not None
+    }
 
 
 def _wav(path: Path) -> bytes | None:

@@ -106,6 +106,11 @@ def sleep(duration_s: float) -> None:
     time.sleep(duration_s)
 
 
+def instant_s() -> float:
+    """Read the monotonic clock without waiting for the device: for a thread that looks on while others work."""
+    return time.perf_counter()
+
+
 def synchronize() -> None:
     """Wait until the GPU has done what was queued; nothing where this process uses none."""
     cuda = _cuda()

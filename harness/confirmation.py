@@ -7,7 +7,7 @@ An alarm counts only if processes measured after it say the same. Decides by the
 from collections.abc import Mapping
 from dataclasses import replace
 
-from harness import explain, stats
+from harness import explain, stats, words
 from harness.judgement import WORST_FIRST, CellVerdict, Judgement, MetricVerdict, Verdict
 from harness.measure import is_speed
 from harness.verdict import EVIDENCE_SHARE, LINE_SHARE, with_cells
@@ -75,7 +75,7 @@ def _confirm_cell(
 def _confirm(first: MetricVerdict, fresh: MetricVerdict | None, proven: bool) -> MetricVerdict:
     if fresh is None or fresh.comparison is None:
         return replace(first, verdict=Verdict.UNRESOLVED, reason=f"{first.reason}, not confirmed: measured once only")
-    size = explain.size(fresh.comparison)
+    size = words.size(fresh.comparison)
     if proven and fresh.verdict is Verdict.REGRESSED:
         return replace(first, reason=f"{first.reason}, confirmed in fresh processes: {size}")
     verdict = Verdict.PASS if fresh.verdict in (Verdict.PASS, Verdict.IMPROVED) else Verdict.UNRESOLVED

@@ -8,7 +8,7 @@ than the engine differs between the sides (the environment, the machine, the ord
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harness import explain
+from harness import words
 from harness.baseline import failure_of, of_run
 from harness.cell import Cell
 from harness.compare import MATCHED, compare
@@ -57,7 +57,7 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
     comparison = next(each for each in compared[SLUG] if each.metric == MATCHED)
     if comparison.shift is None:
         return Control(shift="none", trouble=f"the control could not be measured: {_why_none(comparison)}")
-    shift = explain.size(comparison)
+    shift = words.size(comparison)
     moved = MATCHED in policy and decide(comparison, policy[MATCHED]).verdict in MOVED
     return Control(
         shift=shift, trouble=f"the control moved by {shift}, though it is the same code on both sides" if moved else ""

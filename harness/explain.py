@@ -6,12 +6,13 @@ import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness import stats
+from harness import stats, words
 from harness.baseline import Baseline
-from harness.compare import ABSENT, changed_options
-from harness.judgement import WORST_FIRST, Comparison, MetricVerdict, Verdict
-from harness.measure import STAGE, by_name, is_speed
+from harness.compare import changed_options
+from harness.judgement import Comparison, MetricVerdict, Verdict
+from harness.measure import STAGE, is_speed
 from harness.measurement import Measurement
+from harness.stages import moved_stage
 
 REASONS_SHOWN = 3
 
@@ -26,20 +27,8 @@ def why_not(comparison: Comparison) -> str:
 def shown(comparison: Comparison, margin: float) -> str:
     """Show a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
     sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
-    scale, unit = _scale(comparison)
-    return f"{comparison.metric} {size(comparison)}, limit {sign}{margin * scale:.3g} {unit}"
-
-
-def size(comparison: Comparison) -> str:
-    """Show how far a value moved: `+9.8 % [+8.1 +11.6]`."""
-    scale, unit = _scale(comparison)
-    low, high = comparison.low, comparison.high
-    bounds = "" if low is None or high is None else f" [{_signed(low * scale)} {_signed(high * scale)}]"
-    return f"{_signed((comparison.shift or 0.0) * scale)} {unit}{bounds}"
-
-
-def _signed(value: float) -> str:
-    return f"{round(value, 1) + 0.0:+.1f}"  # adding zero turns -0.0 into 0.0
+    factor, unit = words.scale(comparison)
+    return f"{comparison.metric} {words.size(comparison)}, limit {sign}{margin * factor:.3g} {unit}"
 
 
 def sight(comparison: Comparison, line: float, bound: float) -> str:
@@ -48,10 +37,6 @@ def sight(comparison: Comparison, line: float, bound: float) -> str:
         return ""
     smallest = stats.detectable(comparison.error, comparison.freedom, line, bound)
     return f"; would have seen {smallest * 100:+.1f} %"
-
-
-def _scale(comparison: Comparison) -> tuple[float, str]:
-    return (1.0, comparison.unit) if comparison.absolute else (100.0, "%")
 
 
 def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
@@ -89,20 +74,17 @@ def _prominence(metric: MetricVerdict) -> float:
 
 
 def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:
-    """Name the stage that moved most and its share of the whole: `vocoder +31 % is 97 % of it`. Empty where unknown."""
+    """Name the stage that moved most against the baseline, which keeps the medians of stages. Empty where unknown."""
     stored = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
-    now = by_name(measurements)
-    moved: dict[str, tuple[float, float]] = {}
-    for name, before in stored.items():
-        old, new = before.summary, now[name].summary if name in now else ABSENT
-        if name.startswith(STAGE) and isinstance(old, float) and isinstance(new, float):
-            moved[name.removeprefix(STAGE)] = (old, new - old)
-    whole = sum(delta for _, delta in moved.values())
-    if whole <= 0.0:
-        return ""
-    stage, (old, delta) = max(moved.items(), key=lambda item: item[1][1])
-    size = f" {delta / old:+.0%}".replace("%", " %") if old > 0.0 else ""
-    return f"{stage}{size} is {delta / whole:.0%} of it".replace("% of", " % of")
+    return moved_stage([(_stages_s(stored.values()), _stages_s(measurements))])
+
+
+def _stages_s(measurements: Iterable[Measurement]) -> dict[str, float]:
+    return {
+        each.metric.removeprefix(STAGE): each.summary
+        for each in measurements
+        if each.metric.startswith(STAGE) and isinstance(each.summary, float)
+    }
 
 
 def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
@@ -121,11 +103,3 @@ def baseline_name(baseline: Baseline) -> str:
         return "none"
     missing = "" if baseline.speed else "; no speed baseline for this machine"
     return f'{file.commit}, {file.created[:10]} "{file.why}"{missing}'
-
-
-def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str) -> str:
-    """Give the verdict in one line: `REGRESSED: 1 failed, 1 regressed, 4 passed`."""
-    words = {Verdict.PASS: "passed", Verdict.NO_BASELINE: "without baseline"}
-    parts = [f"{counts[each]} {words.get(each, each.value.lower())}" for each in WORST_FIRST if counts[each]]
-    hint = f"; accept: {accept}" if verdict is Verdict.NO_BASELINE else ""
-    return f"{verdict}: {', '.join(parts) or 'no cells'}{hint}"

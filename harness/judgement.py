@@ -7,6 +7,7 @@ They hold what was decided and why, ready to be shown. They decide nothing: `com
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from harness.errors import HarnessError
@@ -38,6 +39,18 @@ WORST_FIRST = (
     Verdict.PASS,
 )
 """The verdict of several is the first of these that occurs."""
+
+EXIT_CODES: Mapping[Verdict, int] = MappingProxyType(
+    {
+        Verdict.FAILED: 1,
+        Verdict.REGRESSED: 1,
+        Verdict.INCOMPARABLE: 3,
+        Verdict.NO_BASELINE: 3,
+        Verdict.UNRESOLVED: 3,
+        Verdict.IMPROVED: 0,
+        Verdict.PASS: 0,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

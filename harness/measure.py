@@ -20,7 +20,7 @@ from harness.disturbance import causes
 from harness.measurement import Measurement, Metric, Missing, UtteranceValue, Value
 from harness.metrics import speed
 from harness.metrics.panel import PANEL, full_version
-from harness.sample import Phase, ProcessRecord, Run, Sample
+from harness.sample import Energy, Phase, ProcessRecord, Run, Sample
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
 """(slug, request id) -> metric name -> value."""
@@ -28,6 +28,7 @@ Measurements = Mapping[str, Sequence[Measurement]]
 """Slug -> its measurements."""
 
 PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
+ENERGY = "energy_per_audio_s"
 STATISTICS: Mapping[str, stats.Statistic] = {
     **{name: stats.at_percentile(q) for name, q in PERCENTILES.items()},
     "rtf": stats.rate,
@@ -36,9 +37,10 @@ STATISTICS: Mapping[str, stats.Statistic] = {
     "cold_start": stats.at_percentile(50.0),
     "peak_rss": stats.at_percentile(50.0),
     "peak_cuda_bytes": stats.at_percentile(50.0),
+    ENERGY: stats.at_percentile(50.0),
 }
 """What summarises the values of each speed metric."""
-PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes")
+PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes", ENERGY)
 """Speed metrics that have one value per process; the others have one per measured iteration."""
 
 RELATIVE = ("latency_p50", "latency_p95", "latency_p99", "rtf", "rtf_median")
@@ -139,7 +141,7 @@ def _measure_cell(run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric])
     measured = {"duration": _duration(cell, processes, lost)}
     for metric in metrics:
         if metric.name in STATISTICS:
-            measured[metric.name] = _speed(metric, processes, lost)
+            measured[metric.name] = _speed(_exact(metric, processes), processes, lost, _why_none(metric.name, run))
         elif metric.name != "duration":
             measured[metric.name] = _quality(metric, cell, scores, lost)
     return (*(measured[metric.name] for metric in metrics), *_stages(processes), *_disturbed(processes))
@@ -158,16 +160,28 @@ def _quiet(samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in samples if not causes(sample)]
 
 
-def _speed(metric: Metric, processes: Sequence[ProcessRecord], lost: Missing) -> Measurement:
+def _speed(metric: Metric, processes: Sequence[ProcessRecord], lost: Missing, why_none: Missing) -> Measurement:
     samples = [sample for process in processes for sample in _measured(process)]
     values = tuple(value for process in processes for value in _values_of(metric.name, process))
     if not samples or not values:
-        return _record(metric, values, lost if not samples else Missing(WHY_NOT.get(metric.name, "not recorded")))
+        return _record(metric, values, lost if not samples else why_none)
     summary = _summary(metric.name, _quiet(samples), values)
     return _record(metric, values, summary)
 
 
 WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA device"}
+
+
+def _exact(metric: Metric, processes: Sequence[ProcessRecord]) -> Metric:
+    """Name the meter in the version of energy: what another meter reads is another quantity."""
+    meters = dict.fromkeys(process.energy.meter for process in processes if isinstance(process.energy, Energy))
+    return replace(metric, version="; ".join([metric.version, *meters])) if metric.name == ENERGY else metric
+
+
+def _why_none(name: str, run: Run) -> Missing:
+    """Say why no process has a value, as a run notes it once for all: `power` of its environment."""
+    nobody = {**WHY_NOT, ENERGY: str(run.environment.get("power", "no power was measured"))}
+    return Missing(nobody.get(name, "not recorded"))
 
 
 def _summary(name: str, samples: Sequence[Sample], values: Sequence[UtteranceValue]) -> Value:
@@ -180,7 +194,8 @@ def _summary(name: str, samples: Sequence[Sample], values: Sequence[UtteranceVal
     rates = {"rtf": speed.rtf, "rtf_median": speed.rtf_median, "rtfx": speed.rtfx}
     if name in rates:
         return rates[name](wall_s, audio_s)
-    return float(stats.percentile([each.value for each in values if isinstance(each.value, float)], 50.0))
+    numbers = [each.value for each in values if isinstance(each.value, float)]
+    return float(stats.percentile(numbers, 50.0)) if numbers else values[0].value
 
 
 def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
@@ -188,12 +203,17 @@ def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
     if name not in PER_PROCESS:
         return [UtteranceValue(id=s.request, value=_per_iteration(name, s), repeat=process.repeat) for s in _measured(process)]
     cold = process.cold
-    whole = {
+    found: Mapping[str, Value | None] = {
         "cold_start": None if cold is None else cold.import_s + cold.load_s + cold.first_synthesis_s,
         "peak_rss": process.peak_rss_bytes,
         "peak_cuda_bytes": process.peak_cuda_bytes,
-    }[name]
-    return [] if not whole else [UtteranceValue(id=PROCESS, value=float(whole), repeat=process.repeat)]
+        ENERGY: speed.energy_per_audio_s(process.energy) if isinstance(process.energy, Energy) else process.energy,
+    }
+    whole = found[name]
+    if not whole:
+        return []
+    value = whole if isinstance(whole, Missing) else float(whole)
+    return [UtteranceValue(id=PROCESS, value=value, repeat=process.repeat)]
 
 
 def _per_iteration(name: str, sample: Sample) -> Value:

@@ -4,20 +4,20 @@ Two revisions measured in turns on this machine: both sides of every cell alive 
     <folder>/base/    an ordinary run folder; round i of it belongs to round i of the other
              head/
 
-Knows how to measure a pair and to read it back; which cells, and what follows from them, is up to `ab.py` and `bisect.py`.
+Knows how to measure a pair, or the rest of an interrupted one, and to read it back; which cells, and what follows from them,
+is up to `ab.py` and `bisect.py`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import store
 from harness.cell import Cell
 from harness.checkout import Checkout
-from harness.clock import Clock, WallClock, now_utc_iso
+from harness.clock import Clock, WallClock
 from harness.control import SLUG as CONTROL
 from harness.control import control_cell
-from harness.environment import environment
 from harness.profiles import Profile
 from harness.progress import Progress
 from harness.sample import Run
@@ -29,20 +29,16 @@ BASE, HEAD = "base", "head"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """What is measured in turns: two checkouts, the cells of both, and how."""
+    """What is measured in turns: two checkouts, and how."""
 
     base: Checkout
     head: Checkout
-    suite: str
-    question: str
-    reference: str
-    cells: tuple[Cell, ...]
-    excluded: Mapping[str, str]
+    header: RunHeader
+    """Of both sides, but for the toolchain; it names the cells without the control."""
     profile: Profile
-    rounds: int
-    iterations: int
     timeout_s: float
-    command: str
+    energy: bool = False
+    """Whether energy is measured, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +68,33 @@ class Stopwatch:
         return now_s + (now_s - self._lap_s) / max(1, rounds) - self._began_s <= share * self._budget_s
 
 
-def measure_pair(pair: Pair, folder: Path, more: More | None = None, progress: Progress | None = None) -> bool:
+def measure_pair(pair: Pair, folder: Path, more: More | None = None, progress: Progress | None = None) -> None:
     """
-    Measure both sides in turns, and the control with them; `more` names the cells that need another round.
+    Measure both sides in turns, and the control with them; `more` names the cells that need another round. Where the folder
+    holds a part of it already, only the rest.
 
-    False if a person interrupted it. Raises HarnessError if a folder is in use, or there is no room.
+    Raises KeyboardInterrupt if a person interrupted it, and HarnessError if a folder is another pair's, or there is no room.
     """
     sides = [
         Side(header=_header(pair, side, name), folder=folder / name, launch=side.launch)
         for name, side in ((BASE, pair.base), (HEAD, pair.head))
     ]
-    if not pair.cells:  # nothing that both can be asked for, and so nothing that takes time
-        for side in sides:
-            store.create_run(side.folder, side.header)
-        return True
-    outcomes = run_sides(sides, pair.profile, timeout_s=pair.timeout_s, progress=progress, more=_with_control(more))
-    return all(outcome.complete for outcome in outcomes)
+    energy = [cell.slug for cell in pair.header.cells] if pair.energy else []
+    outcomes = run_sides(
+        sides, pair.profile, timeout_s=pair.timeout_s, progress=progress, more=_with_control(more), energy=energy
+    )
+    if any(outcome.interrupted for outcome in outcomes):
+        raise KeyboardInterrupt
 
 
 def load_sides(folder: Path) -> Sides:
     """Read what was measured so far."""
     return Sides(base=store.load_run(folder / BASE), head=store.load_run(folder / HEAD))
+
+
+def is_measured(folder: Path) -> bool:
+    """Whether both sides were measured to the end."""
+    return all((folder / name / "complete").exists() for name in (BASE, HEAD))
 
 
 def until(
@@ -115,19 +117,8 @@ def _with_control(more: More | None) -> More | None:
 
 
 def _header(pair: Pair, side: Checkout, name: str) -> RunHeader:
-    return RunHeader(
-        suite=pair.suite,
-        question=pair.question,
-        reference=pair.reference,
-        cells=(*pair.cells, *_control(pair.cells)),
-        excluded=pair.excluded,
-        profile=pair.profile.name,
-        environment={**environment(), "toolchain": side.toolchain, "side": f"{name}: {side.environment}"},
-        created=now_utc_iso(),
-        repeats=pair.rounds,
-        iterations=pair.iterations,
-        command=pair.command,
-    )
+    environment = {**pair.header.environment, "toolchain": side.toolchain, "side": f"{name}: {side.environment}"}
+    return replace(pair.header, environment=environment, cells=(*pair.header.cells, *_control(pair.header.cells)))
 
 
 def _control(cells: Sequence[Cell]) -> tuple[Cell, ...]:

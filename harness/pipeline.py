@@ -16,12 +16,15 @@ from harness import store
 from harness.baseline import Change, accept, golden_dir, load_baseline, machine_id
 from harness.cell import Cell
 from harness.clips import clip_loader
-from harness.clock import WallClock
+from harness.clock import WallClock, now_utc_iso
 from harness.confirmation import confirmed, suspects, undecided
 from harness.doctor import examination, tree
 from harness.doctor.examination import Examination
 from harness.environment import machine
 from harness.errors import HarnessError
+from harness.history.database import open_history
+from harness.history.entry import entry_of_run
+from harness.history.records import Entry
 from harness.judgement import Judgement
 from harness.measure import is_helper, is_speed, measure
 from harness.metrics.panel import PANEL
@@ -33,6 +36,7 @@ from harness.profiles.profile import allowed_cpus
 from harness.progress import Progress
 from harness.report.contents import GOLDEN, Contents
 from harness.report.html import page
+from harness.report.site.build import build_site
 from harness.sample import Run
 from harness.schedule import TIMEOUT_S, Outcome, run_suite
 from harness.scoring import score_run
@@ -144,6 +148,7 @@ def _measure_again(
         progress=progress,
         command=command(plan, "check", folder),
         more=lambda rounds: more(folder / CONFIRM),
+        energy=False,  # nothing is judged by it
     )
 
 
@@ -181,6 +186,21 @@ def judge_run(
     return Contents(run=run, measurements=measurements, judgement=judgement)
 
 
+def entry_of(contents: Contents) -> Entry:
+    """Give what the history keeps of a judged run."""
+    return entry_of_run(contents.run, contents.measurements, contents.judgement)
+
+
+def remember(contents: Contents, url: str) -> str:
+    """Append a judged run to the history at a URL. Gives why it could not be: that changes neither verdict nor exit code."""
+    try:
+        with open_history(url) as history:
+            history.append(entry_of(contents))
+    except Exception as error:  # a mistake of ours included: the run is measured and judged, that must not be lost
+        return f"this run is not in the history: {' '.join(str(error).split()) or type(error).__name__}"
+    return ""
+
+
 def accept_run(
     folder: Path,
     why: str,
@@ -207,6 +227,12 @@ def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> P
     except OSError as error:
         raise HarnessError(f"cannot write {path}: {error.strerror}; choose another --out") from error
     return path
+
+
+def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
+    """Write the site of a history; gives its first page. Raises HarnessError as `build_site` does."""
+    with open_history(url) as history:
+        return build_site(history, out, baselines, now_utc_iso()[:10])
 
 
 def chosen(expansion: Expansion, only: Sequence[str]) -> tuple[Cell, ...]:

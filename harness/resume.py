@@ -5,7 +5,7 @@ Knows the folder only through `store`; starts nothing.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,8 @@ def take_stock(folder: Path, header: RunHeader) -> Stock:
     for repeat in range(header.repeats):
         for cell in header.cells:
             record = store.load_process(folder, cell.slug, repeat)
-            if record is not None and record.failure is not None and record.failure.kind in store.FINAL_FAILURES:
-                failures[cell.slug] = record.failure
+            if (final := _final(record)) is not None:
+                failures[cell.slug] = final
             elif (rest := remainder(folder, cell, repeat, header.iterations)) is not None:
                 todo[cell.slug, repeat] = rest
     return Stock(todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures)
@@ -58,9 +58,34 @@ def remainder(folder: Path, cell: Cell, repeat: int, laps: int) -> Remainder | N
     return _remainder([request.id for request in cell.workload.requests], laps, record)
 
 
+def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
+    """
+    Leave only what is whole in the folders of several sides: of a round that one side did not end, the others' processes are
+    put away too, since what was not measured in turns is no pair. Cells that failed for good stay as they are.
+    """
+    for repeat in range(max(map(store.rounds, folders))):
+        for cell in header.cells:
+            records = [store.load_process(folder, cell.slug, repeat) for folder in folders]
+            if not (any(map(_final, records)) or all(_is_whole(cell, header.iterations, each) for each in records)):
+                for folder in folders:
+                    store.put_away(folder, cell.slug, repeat)
+
+
+def _final(record: ProcessRecord | None) -> Failure | None:
+    """Give the failure that is the cell's own answer; None if there is none."""
+    failure = None if record is None else record.failure
+    return failure if failure is not None and failure.kind in store.FINAL_FAILURES else None
+
+
+def _is_whole(cell: Cell, laps: int, record: ProcessRecord | None) -> bool:
+    """Whether a process ended by itself and did all that was planned; one whose counterpart died ended, too, and did not."""
+    requests = [request.id for request in cell.workload.requests]
+    return record is not None and record.finished and not _remainder(requests, laps, record).missing
+
+
 def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
     """Raise HarnessError, naming the differences, unless the new run would continue the old one."""
-    names = ("suite", "profile", "repeats", "iterations", "reference")
+    names = ("suite", "profile", "repeats", "iterations", "min_time_s", "reference")
     pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
     reasons = [f"{name} {before} against {now}" for name, before, now in pairs if before != now]
     if {cell.slug: cell.digest() for cell in old.cells} != {cell.slug: cell.digest() for cell in new.cells}:

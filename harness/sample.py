@@ -1,8 +1,8 @@
 """
 The records of measuring: what one iteration, one process and one whole run left behind. They compute nothing.
 
-SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`; older
-folders are read as ones whose samples do not tell.
+SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`. 3,
+2026-11, processes may carry `energy`. Older folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.cell import Cell, Option
+from harness.measurement import Missing
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Phase(StrEnum):
@@ -77,6 +78,21 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """What one process drew in a pass of its own: first idle, then at work."""
+
+    meter: str
+    """What was read, in words: values of different meters are not comparable."""
+    idle_w: float
+    busy_s: float
+    """How long the work took."""
+    energy_j: float
+    """During the work, what the machine draws anyway included."""
+    audio_s: float
+    """That the work made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
     """All that one child process left: one repeat of one cell."""
 
@@ -89,6 +105,8 @@ class ProcessRecord:
     samples: tuple[Sample, ...]
     peak_rss_bytes: int | None
     peak_cuda_bytes: int | None
+    energy: Energy | Missing | None = None
+    """Missing where a meter failed; None where nobody looked."""
     failure: Failure | None
     finished: bool
 

@@ -27,13 +27,16 @@ from harness import store
 from harness.cell import Cell, cell_to_json
 from harness.child import HERE, Child, ChildError, Launch
 from harness.clock import Clock, WallClock, now_utc_iso
+from harness.doctor.tree import here
+from harness.energy import device_of, find_meter
 from harness.environment import environment, load_snapshot
 from harness.errors import HarnessError
+from harness.measurement import Missing
 from harness.order import batches, turns
 from harness.profiles import Profile
 from harness.profiles.profile import allowed_cpus
 from harness.progress import Pace, Progress, Silent
-from harness.resume import Remainder, check_same, remainder, take_stock
+from harness.resume import Remainder, check_same, put_torn_rounds_away, remainder, take_stock
 from harness.sample import Failure, Phase
 from harness.store import RunHeader
 from harness.suite import Suite
@@ -47,6 +50,8 @@ MAX_LIVE = 8
 WORKER_BYTES = 2 * 1024**3
 """Assumed for one worker: torch, a small voice, and room for compilation."""
 TIMEOUT_S = 600.0
+MOST_LAPS = 100
+"""Through the workload, in one process: however quick the engine, a suite must end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,7 @@ def run_suite(
     progress: Progress | None = None,
     command: str = "",
     more: More | None = None,
+    energy: bool = True,
 ) -> Outcome:
     """
     Measure `cells` (all of the suite's, or some) into `folder`; with `resume`, what is still missing there.
@@ -108,7 +114,8 @@ def run_suite(
         check_same(folder, store.load_header(folder), header)
     else:
         store.create_run(folder, header)
-    return Schedule([Side(header=header, folder=folder)], profile, timeout_s, progress or Silent(), more).run()[0]
+    metered = [cell.slug for cell in cells] if energy else []
+    return Schedule([Side(header=header, folder=folder)], profile, timeout_s, progress or Silent(), more, metered).run()[0]
 
 
 def run_sides(
@@ -118,14 +125,32 @@ def run_sides(
     timeout_s: float = TIMEOUT_S,
     progress: Progress | None = None,
     more: More | None = None,
+    energy: Collection[str] = (),
 ) -> tuple[Outcome, ...]:
     """
     Measure the same cells of several engines, in turns: in every round a fresh process per side and cell, all sides of a cell
-    alive together. All headers must name the same cells, repeats and iterations. Raises HarnessError as `run_suite` does.
+    alive together. All headers must name the same cells, repeats and iterations; `energy` names the cells whose energy is
+    measured, too.
+
+    What was interrupted in the same folders is continued: a round is kept where it is whole on all sides, and measured anew
+    where it is not; what is complete on all sides is left as it is. Raises HarnessError as `run_suite` does.
     """
     for side in sides:
-        store.create_run(side.folder, side.header)
-    return Schedule(sides, profile, timeout_s, progress or Silent(), more).run()
+        if (side.folder / "run.json").exists():
+            check_same(side.folder, store.load_header(side.folder), side.header)
+        else:
+            store.create_run(side.folder, side.header)
+    if all((side.folder / "complete").exists() for side in sides):
+        return tuple(map(_kept, sides))
+    put_torn_rounds_away([side.folder for side in sides], sides[0].header)
+    return Schedule(sides, profile, timeout_s, progress or Silent(), more, energy).run()
+
+
+def _kept(side: Side) -> Outcome:
+    """Give the outcome of a side that was measured to its end before."""
+    processes = store.load_run(side.folder).processes
+    failures = {each.cell: each.failure for each in processes if each.failure is not None}
+    return Outcome(folder=side.folder, complete=True, interrupted=False, failures=failures)
 
 
 def make_header(
@@ -145,6 +170,7 @@ def make_header(
         created=now_utc_iso(),
         repeats=suite.repeats if repeats is None else repeats,
         iterations=suite.iterations if iterations is None else iterations,
+        min_time_s=suite.min_time_s,
         command=command,
     )
 
@@ -153,7 +179,13 @@ class Schedule:
     """One run under way, or several side by side."""
 
     def __init__(
-        self, sides: Sequence[Side], profile: Profile, timeout_s: float, progress: Progress, more: More | None = None
+        self,
+        sides: Sequence[Side],
+        profile: Profile,
+        timeout_s: float,
+        progress: Progress,
+        more: More | None = None,
+        energy: Collection[str] = (),
     ) -> None:
         self._sides = [replace(side, folder=side.folder.absolute()) for side in sides]
         self._profile = profile
@@ -163,6 +195,8 @@ class Schedule:
         self._clock: Clock = WallClock()
         self._plan = sides[0].header
         self._cells = {Slot(n, cell.slug): cell for n, side in enumerate(sides) for cell in side.header.cells}
+        self._energy = frozenset(energy)
+        self._unmetered = _unmetered([cell for cell in self._plan.cells if cell.slug in self._energy], profile)
         self._cpus = allowed_cpus()
         self._cpu = self._cpus[-1] if profile.pin and self._cpus else None
         self._failures: dict[Slot, Failure] = {}
@@ -183,7 +217,7 @@ class Schedule:
                     self._round(repeat)
                 self._go_on()
             for side in self._sides:
-                store.mark_complete(side.folder, {"after": load_snapshot(), "finished": now_utc_iso()})
+                store.mark_complete(side.folder, {"after": load_snapshot(), "finished": now_utc_iso(), **self._why_no_power()})
         except KeyboardInterrupt:
             interrupted = True
         except (OSError, DiskFullError) as error:
@@ -210,8 +244,10 @@ class Schedule:
 
     def _plan_work(self, todo: Mapping[tuple[Slot, int], Remainder]) -> None:
         self._todo.update(todo)
-        for (slot, _), rest in todo.items():
-            self._left[slot].update({"prepare": 1, "measure": len(rest.missing)})
+        for (slot, repeat), rest in todo.items():
+            longer = {"longer": 1} if self._plan.min_time_s > 0.0 else {}
+            power = {"power": 1} if self._is_weighed(slot, repeat) else {}
+            self._left[slot].update({"prepare": 1, "measure": len(rest.missing), **longer, **power})
 
     def _start_pace(self) -> None:
         total = sum(self._left.values(), Counter())
@@ -316,34 +352,76 @@ class Schedule:
     def _measure_all(self, live: Mapping[Slot, Child], repeat: int) -> None:
         requests = [request.id for request in self._plan.cells[0].workload.requests]
         missing = {slot: set(self._todo[slot, repeat].missing) for slot in live}
+        measured_s = dict.fromkeys(live, 0.0)
         slugs = list(
             dict.fromkeys(slot.slug for slot in self._cells if slot in live)
         )  # the suite's order: `turns` does the turning
         for slug, request, lap, side in turns(slugs, requests, self._plan.iterations, repeat, len(self._sides)):
             slot = Slot(side, slug)
             if not self._lost(slug) and (request, lap) in missing.get(slot, ()):
-                self._measure(slot, repeat, live[slot], request)
+                start_s = self._clock.seconds()
+                measured_s[slot] += self._measure(slot, repeat, live[slot], request)
+                if not self._lost(slug):
+                    self._step("measure", slot, slug, self._clock.seconds() - start_s)
+        self._measure_longer(live, repeat, requests, measured_s)
 
-    def _measure(self, slot: Slot, repeat: int, child: Child, request: str) -> None:
-        """Measure one iteration; one that compiled something is recorded as such and done again."""
-        start_s = self._clock.seconds()
+    def _measure_longer(
+        self, live: Mapping[Slot, Child], repeat: int, requests: Sequence[str], measured_s: dict[Slot, float]
+    ) -> None:
+        """Add whole passes for the cells whose processes have measured for less than the least time, on all sides alike."""
+        if not self._plan.min_time_s:
+            return
+        start_s, laps = self._clock.seconds(), self._plan.iterations
+        while laps < MOST_LAPS and (short := self._short(live, measured_s)):
+            for slug, request, _, side in turns(short, requests, 1, repeat + laps, len(self._sides)):
+                slot = Slot(side, slug)
+                if slot in live and not self._lost(slug):
+                    measured_s[slot] += self._measure(slot, repeat, live[slot], request)
+            laps += 1
+        for slot in live:
+            if not self._lost(slot.slug):
+                self._step("longer", slot, slot.slug, (self._clock.seconds() - start_s) / len(live))
+
+    def _short(self, live: Mapping[Slot, Child], measured_s: Mapping[Slot, float]) -> list[str]:
+        """Name the cells whose sides have measured for less than the least time, on average."""
+        slugs = dict.fromkeys(slot.slug for slot in self._cells if slot in live and not self._lost(slot.slug))
+        times_s = {slug: [measured_s[slot] for slot in live if slot.slug == slug] for slug in slugs}
+        return [slug for slug, several in times_s.items() if sum(several) < len(several) * self._plan.min_time_s]
+
+    def _measure(self, slot: Slot, repeat: int, child: Child, request: str) -> float:
+        """Measure one iteration and give its seconds; one that compiled something is recorded as such and done again."""
         try:
             for _ in range(MAX_COMPILES):
                 answer = child.do({"do": "iterate", "phase": Phase.MEASURED.value, "request": request}, self._timeout_s)
                 if answer["settled"]:
-                    self._step("measure", slot, slot.slug, self._clock.seconds() - start_s)
-                    return
+                    return float(answer["wall_s"])
             raise _unsettled(f"request {request}")
         except ChildError as error:
             self._fail(slot, repeat, child, error)
+            return 0.0
 
     def _finish(self, slot: Slot, repeat: int, child: Child) -> None:
         try:
+            if self._is_weighed(slot, repeat) and not self._lost(slot.slug):
+                self._weigh(slot, child)
             child.do({"do": "finish"}, self._timeout_s)
         except ChildError as error:
             self._fail(slot, repeat, child, error)
         else:
             self._alive.discard(child)
+
+    def _weigh(self, slot: Slot, child: Child) -> None:
+        """Have a process measure its energy: the whole workload once more. Raises ChildError."""
+        start_s = self._clock.seconds()
+        child.do({"do": "energy"}, self._timeout_s * (1 + len(self._cells[slot].workload.requests)))
+        self._step("power", slot, slot.slug, self._clock.seconds() - start_s)
+
+    def _is_weighed(self, slot: Slot, repeat: int) -> bool:
+        """Whether the process measures its energy: in planned rounds, of cells that are asked about and have a meter."""
+        return slot.slug in self._energy and slot.slug not in self._unmetered and repeat < self._plan.repeats
+
+    def _why_no_power(self) -> dict[str, str]:
+        return {"power": "; ".join(dict.fromkeys(self._unmetered.values()))} if self._unmetered else {}
 
     def _fail(self, slot: Slot, repeat: int, child: Child, error: ChildError) -> None:
         """Record a failure, unless it is of our own making. Raises DiskFullError if there is no room to."""
@@ -406,6 +484,13 @@ def live_limit(profile: Profile) -> int:
         return profile.live
     free_bytes = int(psutil.virtual_memory().available)
     return max(1, min(MAX_LIVE, free_bytes // 2 // WORKER_BYTES))
+
+
+def _unmetered(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:
+    """Say of which cells this machine cannot tell the energy (slug -> why)."""
+    devices = {cell.slug: device_of(cell, profile.defaults) for cell in cells}
+    meters = {device: find_meter(here(), device) for device in set(devices.values())}
+    return {slug: meter.reason for slug, device in devices.items() if isinstance(meter := meters[device], Missing)}
 
 
 def _unsettled(where: str) -> ChildError:

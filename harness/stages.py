@@ -1,52 +1,57 @@
 """
-Which stage moved between two runs that were measured in turns, and what share of the whole change that is.
+Which stage a change of the whole comes from, and what share of it that is. Decides nothing.
 
-Looks at the same request in the same round on both sides, so that what the machine did to both cancels. Decides nothing.
+There is one rule, for whatever stands side by side: the same request in the same round and lap where both sides were measured
+in turns, so that what the machine did to both cancels; the medians of both sides where a stored baseline keeps no more.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
 
 from harness.disturbance import causes
-from harness.sample import Phase, Run, Sample
+from harness.sample import Phase, Run
 
 Place = tuple[int, str, int]
 """Round, request, lap."""
+Stages = Mapping[str, float]
+"""Seconds by stage."""
 
 
-def moved_stage(base: Run, head: Run, slug: str) -> str:
+def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     """
-    Name the stage that grew most: `vocoder +31 % is 97 % of it`. Empty where nothing grew, or no stage is known.
+    Name the stage that grew most between before and now: `vocoder +31 % is 97 % of it`. Empty where nothing grew, or no stage
+    is known.
 
-    A stage's change is the median of its differences in seconds; its share is of the sum over all stages. Disturbed iterations
-    are left out, as in the comparison.
+    A stage's change is the median of its differences in seconds; its share is of the sum over all stages. A stage that only
+    one side has took no time on the other.
     """
-    before, now = _by_place(base, slug), _by_place(head, slug)
-    places = [place for place in before if place in now]
-    names = dict.fromkeys(name for place in places for name in (*before[place].stages_s, *now[place].stages_s))
-    grown = {name: median([_stage_s(now[each], name) - _stage_s(before[each], name) for each in places]) for name in names}
+    known = [(before, now) for before, now in pairs if before and now]
+    names = dict.fromkeys(name for before, now in known for name in (*before, *now))
+    grown = {name: median([now.get(name, 0.0) - before.get(name, 0.0) for before, now in known]) for name in names}
     whole_s = sum(grown.values())
     if whole_s <= 0.0:
         return ""
     stage = max(grown, key=lambda name: grown[name])
-    old_s = median([_stage_s(before[each], stage) for each in places])
+    old_s = median([before.get(stage, 0.0) for before, _ in known])
     size = f" {grown[stage] / old_s * 100:+.0f} %" if old_s > 0.0 else ""
     return f"{stage}{size} is {grown[stage] / whole_s * 100:.0f} % of it"
 
 
-def _by_place(run: Run, slug: str) -> Mapping[Place, Sample]:
+def in_turns(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
+    """Put the stages of one cell side by side, by round, request and lap; without disturbed iterations, as when comparing."""
+    before, now = _by_place(base, slug), _by_place(head, slug)
+    return [(before[place], now[place]) for place in before if place in now]
+
+
+def _by_place(run: Run, slug: str) -> Mapping[Place, Stages]:
     laps: Counter[tuple[int, str]] = Counter()
-    found: dict[Place, Sample] = {}
+    found: dict[Place, Stages] = {}
     for process in run.processes:
         for sample in process.samples if process.cell == slug else ():
             if sample.phase is Phase.MEASURED:
                 seat = process.repeat, sample.request
                 if not causes(sample):
-                    found[(*seat, laps[seat])] = sample
+                    found[(*seat, laps[seat])] = sample.stages_s
                 laps[seat] += 1
     return found
-
-
-def _stage_s(sample: Sample, name: str) -> float:
-    return sample.stages_s.get(name, 0.0)

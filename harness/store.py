@@ -4,6 +4,7 @@ The run folder: create, append, read, resume. It computes nothing and starts not
     runs/0001/run.json                        what was asked, where (RunHeader)
               processes/<slug>.<n>.jsonl      one record a line, appended by the worker, on disk before the next command
               processes/<slug>.<n>.jsonl.part1   what an interrupted process left; read together with its continuation
+              torn/<slug>.<n>.jsonl.1   what an interrupted round of a comparison left; kept, and never read
               audio/<slug>/<request>.wav      the audio of the first repeat
               measurements.json               written by scoring; a gate needs nothing else
               complete                        written last
@@ -15,14 +16,14 @@ history stand in `sample.py`.
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell, cell_from_json, cell_to_json
 from harness.errors import HarnessError
-from harness.measurement import Measurement, measurement_from_dict, measurement_to_dict
-from harness.sample import SCHEMA_VERSION, ColdStart, Effect, Failure, Phase, ProcessRecord, Run, Sample
+from harness.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
+from harness.sample import SCHEMA_VERSION, ColdStart, Effect, Energy, Failure, Phase, ProcessRecord, Run, Sample
 
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
 """Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
@@ -43,6 +44,8 @@ class RunHeader:
     repeats: int
     iterations: int
     command: str
+    min_time_s: float = 0.0
+    """The least that a process measures; what is missing then is filled with whole passes through the workload."""
 
 
 class WorkerLog:
@@ -168,6 +171,16 @@ def set_aside(folder: Path, slug: str, repeat: int) -> None:
         path.rename(path.with_name(f"{path.name}.part{len(_parts(path)) + 1}"))
 
 
+def put_away(folder: Path, slug: str, repeat: int) -> None:
+    """Keep what a process left, interrupted parts included, where nobody reads it: its round will be measured anew."""
+    path = log_path(folder, slug, repeat)
+    for log in (*_parts(path), path):
+        if log.exists():
+            (folder / "torn").mkdir(exist_ok=True)
+            number = len(list((folder / "torn").glob(f"{log.name}.*"))) + 1
+            log.rename(folder / "torn" / f"{log.name}.{number}")
+
+
 def append_failure(folder: Path, slug: str, repeat: int, failure: Failure) -> None:
     """Record why a process ended that could not do so itself; only once it is dead."""
     log = WorkerLog(log_path(folder, slug, repeat))
@@ -237,13 +250,18 @@ def sample_to_json(sample: Sample) -> dict[str, object]:
     return {**values, "phase": sample.phase.value, "stages_s": dict(sample.stages_s), "disturbance": dict(sample.disturbance)}
 
 
+def energy_to_json(energy: Energy | Missing) -> dict[str, object]:
+    """Give what a process drew, or why that is not known, as plain JSON values."""
+    return {"missing": energy.reason} if isinstance(energy, Missing) else asdict(energy)
+
+
 def _header_to_json(header: RunHeader) -> dict[str, object]:
     values = {field: getattr(header, field) for field in RunHeader.__dataclass_fields__}
     return {**values, "cells": [cell_to_json(cell) for cell in header.cells], "excluded": dict(header.excluded)}
 
 
 def _header_from_json(data: Mapping[str, Any]) -> RunHeader:
-    fields = {field: data[field] for field in RunHeader.__dataclass_fields__}
+    fields = {field: data[field] for field in RunHeader.__dataclass_fields__ if field in data or field != "min_time_s"}
     return RunHeader(**{**fields, "cells": tuple(cell_from_json(cell) for cell in data["cells"])})
 
 
@@ -288,6 +306,7 @@ def _process(slug: str, repeat: int, logs: list[list[dict[str, Any]]]) -> Proces
             samples=samples,
             peak_rss_bytes=finished[0]["peak_rss_bytes"] if finished else None,
             peak_cuda_bytes=finished[0]["peak_cuda_bytes"] if finished else None,
+            energy=_energy([record for record in logs[-1] if record["kind"] == "energy"]),
             failure=Failure(**failed[-1]) if failed else None,
             finished=bool(finished),
         )
@@ -297,6 +316,13 @@ def _process(slug: str, repeat: int, logs: list[list[dict[str, Any]]]) -> Proces
 
 def _sample(data: Mapping[str, Any]) -> Sample:
     return Sample(**{**data, "phase": Phase(data["phase"])})
+
+
+def _energy(records: Sequence[Mapping[str, Any]]) -> Energy | Missing | None:
+    if not records:
+        return None
+    fields = {name: value for name, value in records[-1].items() if name != "kind"}
+    return Missing(fields["missing"]) if "missing" in fields else Energy(**fields)
 
 
 def _cold(log: list[dict[str, Any]]) -> ColdStart | None:

@@ -5,6 +5,7 @@ Knows no engine and no machine: whether an option exists is the target's busines
 """
 
 import itertools
+import math
 import runpy
 import traceback
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,8 @@ class Suite:
     The cells are the product of `axes`, less those that match an entry of `without`, plus the chosen `cells`. An entry of
     `without` names some axis values and its reason: `{"nfe_steps": 4, "because": "never shipped"}`; `because=` gives the
     reason of the entries that have none. `repeats` counts fresh processes per cell, `iterations` the passes through the
-    workload that each of them measures. `name` and `question` come from the file (`load_suite`).
+    workload that each of them measures; a process that has measured for less than `min_time_s` then adds whole passes.
+    `name` and `question` come from the file (`load_suite`).
 
     Raises HarnessError for everything that cannot be meant.
     """
@@ -52,6 +54,7 @@ class Suite:
     target: str = "engine"
     repeats: int = 3
     iterations: int = 1
+    min_time_s: float = 0.0
     name: str = ""
     question: str = ""
 
@@ -61,6 +64,8 @@ class Suite:
         for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
+        if not isinstance(self.min_time_s, int | float) or not 0.0 <= self.min_time_s < math.inf:
+            raise HarnessError(f"min_time_s must be seconds, 0 or more, not {self.min_time_s!r}")
 
     def expand(self, root: Path | None = None) -> Expansion:
         """

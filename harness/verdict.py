@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness import explain
+from harness import explain, words
 from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
 from harness.cell import Cell
 from harness.compare import ABSENT, compare
 from harness.fitness import Disturbed, disturbed
-from harness.judgement import WORST_FIRST, CellVerdict, Comparison, Judgement, Limit, MetricVerdict, Verdict
+from harness.judgement import EXIT_CODES, WORST_FIRST, CellVerdict, Comparison, Judgement, Limit, MetricVerdict, Verdict
 from harness.measure import PERCENTILES, Measurements, is_speed
 from harness.measurement import Missing
 from harness.policy import Policy
@@ -33,16 +33,6 @@ true regression of the limit's size far too seldom; demanding bound > 0 would re
 TAIL_SAMPLES = 200
 """Below so many on either side, a tail percentile informs and does not block: p95 calls the same engine more than 5 %
 slower in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200 (tests/harness/test_why_the_rules.py)."""
-
-EXIT_CODES = {
-    Verdict.FAILED: 1,
-    Verdict.REGRESSED: 1,
-    Verdict.INCOMPARABLE: 3,
-    Verdict.NO_BASELINE: 3,
-    Verdict.UNRESOLVED: 3,
-    Verdict.IMPROVED: 0,
-    Verdict.PASS: 0,
-}
 HEARD = ("wer", "cer")
 """Metrics that need a listener; where it is absent the run is not at fault."""
 
@@ -93,7 +83,7 @@ def with_cells(judgement: Judgement, cells: Sequence[CellVerdict], folder: str) 
         counts={name: counts[name] for name in WORST_FIRST if counts[name]},
         verdict=verdict,
         exit_code=EXIT_CODES[verdict],
-        line=explain.line(counts, verdict, accept),
+        line=words.line(counts, verdict, accept),
     )
 
 

@@ -10,6 +10,7 @@ seed gave the same audio.
     {"do": "iterate", "phase": "first|warmup|measured", "request": "u001"}
     {"do": "observe", "request": "u001"}                 what is in effect; fails if a promise is not kept
     {"do": "pin"}                                        move to the CPU that is kept for measuring
+    {"do": "energy"}                                     what it draws, idle and at work, in a pass that is not timed
     {"do": "finish"}                                     peaks of memory; the worker ends
 """
 
@@ -35,9 +36,12 @@ from harness.audio_io import write_wav
 from harness.cell import Cell, Option, Request, cell_from_json
 from harness.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
 from harness.disturbance import DisturbanceWatch
+from harness.doctor.tree import Tree, here
+from harness.energy import device_of, find_meter, weigh
 from harness.errors import HarnessError
-from harness.sample import Effect, Failure, Phase, Sample
-from harness.store import WorkerLog, effect_to_json, sample_to_json
+from harness.measurement import Missing
+from harness.sample import Effect, Energy, Failure, Phase, Sample
+from harness.store import WorkerLog, effect_to_json, energy_to_json, sample_to_json
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
 
@@ -83,10 +87,11 @@ class NotInEffectError(Exception):
 class Worker:
     """Carries out commands for one job."""
 
-    def __init__(self, job: Job, log: WorkerLog, age_s: float) -> None:
+    def __init__(self, job: Job, log: WorkerLog, age_s: float, tree: Tree | None = None) -> None:
         self._job = job
         self._log = log
         self._age_s = age_s
+        self._tree = tree or here()
         self._iteration = job.iterations_before
         self._requests: Mapping[str, Request] = {request.id: request for request in job.cell.workload.requests}
         self._heard = dict(job.known)
@@ -99,6 +104,7 @@ class Worker:
             "iterate": self._iterate,
             "observe": self._observe,
             "pin": self._pin,
+            "energy": self._energy,
             "finish": self._finish,
         }
 
@@ -217,6 +223,23 @@ class Worker:
                 with suppress(ProcessLookupError):  # it may have ended meanwhile
                     os.sched_setaffinity(int(thread.name), {self._job.cpu})
         return {}
+
+    def _energy(self, _command: Mapping[str, Any]) -> Record:
+        self._log.append({"kind": "energy", **energy_to_json(self._weighed())})
+        return {}
+
+    def _weighed(self) -> Energy | Missing:
+        """Measure what the process draws; where time is told and does not pass, power has no meaning."""
+        if not isinstance(self._clock, WallClock):
+            return Missing("no power: the target tells its own time")
+        meter = find_meter(self._tree, device_of(self._job.cell, self._job.defaults))
+        return meter if isinstance(meter, Missing) else weigh(meter, self._speak)
+
+    def _speak(self) -> float:
+        """Speak the whole workload once; gives its seconds of audio."""
+        target = self._loaded()
+        frames = [len(time_synthesis(target, request, self._clock).audio) for request in self._requests.values()]
+        return sum(frames) / target.sample_rate_hz
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
         peaks = {"peak_rss_bytes": peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}

@@ -14,4 +14,5 @@ suite = Suite(
         {"nfe_steps": 8, "quantization": "int8-weight-only"},
     ],
     reference={"nfe_steps": 32},
+    min_time_s=4.0,
 )

@@ -13,9 +13,10 @@ ENGINE, HARNESS = sorted((ROOT / "engine").rglob("*.py")), sorted((ROOT / "harne
 MAY_USE_TORCH = ("harness/targets/", "harness/worker.py", "harness/clock.py", "harness/metrics/asr", "harness/metrics/listen")
 PATH_ORDER = (
     ("errors", "cell", "sample", "measurement", "judgement"),
+    ("words",),
     ("clock", "stats", "audio_io", "workload", "disturbance"),
     ("doctor",),
-    ("targets", "profiles", "environment"),
+    ("energy", "targets", "profiles", "environment"),
     ("suite", "progress", "order", "fitness", "stages"),
     ("store", "resume", "child", "revision", "origin"),
     ("worker", "schedule", "checkout"),
@@ -27,11 +28,14 @@ PATH_ORDER = (
     ("verdict",),
     ("confirmation",),
     ("revised", "control", "finding"),
-    ("tradeoff", "clips"),
+    ("tradeoff", "clips", "takes"),
+    ("history",),
     ("report",),
+    ("ci",),
     ("pipeline", "overlap"),
-    ("pair", "ab", "bisect"),
+    ("pair", "job", "ab", "bisect"),
     ("selftest",),
+    ("history_cli",),
     ("cli", "plugin"),
     ("__main__",),
 )
@@ -141,7 +145,7 @@ def test_the_top_level_holds_what_was_agreed():
 def test_actions_are_pinned_by_hash_and_permissions_are_least():
     for path in (ROOT / ".github").rglob("*.yml"):
         text = path.read_text()
-        for used in re.findall(r"uses: (\S+)", text):
+        for used in re.findall(r"^[ -]+uses: (\S+)", text, re.MULTILINE):
             assert used.startswith("./") or re.search(r"@[0-9a-f]{40}$", used), (path, used)
         if path.parent.name == "workflows":
             assert "permissions: {}" in text, path

@@ -11,7 +11,7 @@ from harness.doctor.knob import Answer, Facts, Knob, fit, growth, number, unfit,
 from harness.doctor.tree import Tree
 
 LOAD_SHARE = 0.5
-"""A load average above half of the cores before anything was started means that somebody else is at work."""
+"""A load average above half of the cores before anything was started means that somebody else is, or was, at work."""
 PRESSURE_SHARE = 0.1
 """Share of the last ten seconds in which some task waited for a CPU; starting this program alone makes a few per cent."""
 STOLEN_SHARE = 0.02
@@ -27,15 +27,17 @@ MIN_BUSY_S = 0.1
 class RunQueue(Knob):
     """Load of others when measuring begins."""
 
-    expects = f"a load below {LOAD_SHARE:g} per CPU, and no task waiting for one"
+    expects = f"a load below {LOAD_SHARE:g} per CPU or nobody else at work any more, and no task waiting for a CPU"
     advice = "top -o %CPU    # and end or wait for what uses the CPUs"
 
     def read(self, tree: Tree) -> Facts:
         """Read load average, pressure, and the number of CPUs."""
-        load = re.match(r"([\d.]+) ", tree.text("proc/loadavg") or "")
+        load = re.match(r"([\d.]+) \S+ \S+ (\d+)/", tree.text("proc/loadavg") or "")
         pressure = re.match(r"some avg10=([\d.]+)", tree.text("proc/pressure/cpu") or "")
         cores = len(re.findall(r"^cpu\d", tree.text("proc/stat") or "", flags=re.MULTILINE))
-        facts: dict[str, object] = {} if load is None else {"load_1min": float(load.group(1))}
+        facts: dict[str, object] = {}
+        if load is not None:  # this process is one of those that run
+            facts = {"load_1min": float(load.group(1)), "others_running": max(0, int(load.group(2)) - 1)}
         facts |= {} if pressure is None else {"pressure_share": float(pressure.group(1)) / 100}
         return facts | ({"cores": cores} if cores else {})
 
@@ -48,6 +50,8 @@ class RunQueue(Knob):
         waiting = pressure is not None and pressure > PRESSURE_SHARE
         if waiting:
             shown += f", tasks waited for a CPU in {(pressure or 0.0) * 100:.0f} % of the time"
+        if not waiting and LOAD_SHARE * cores < load <= cores and number(before, "others_running") == 0:
+            return fit(f"{shown}, of work that has ended")  # the average forgets within minutes, such as an own earlier run
         return unfit(shown) if waiting or load > LOAD_SHARE * cores else fit(shown)
 
 

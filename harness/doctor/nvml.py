@@ -8,6 +8,7 @@ The package is optional; without it, or without a driver, `gpu_why` says so.
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -28,34 +29,77 @@ IDLE = 0x01
 DRIVER = "proc/driver/nvidia"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuPower:
+    """What a GPU can be asked about the energy that it draws; None is answered where the board does not tell."""
+
+    total_j: Callable[[], float | None]
+    """Since the driver was loaded."""
+    power_w: Callable[[], float | None]
+    """Of this moment."""
+
+
 def read_gpu(tree: Tree) -> Facts:
     """Read the first visible GPU; empty on a machine without NVIDIA's driver, `gpu_why` where it cannot be asked."""
     if not tree.paths(f"{DRIVER}/gpus/*/information"):
         return {}
-    if tree.nvml is None:
-        return {"gpu_why": "a machine made of files has no NVML"}
+    opened = _opened(tree, 0)
+    if isinstance(opened, str):
+        return {"gpu_why": opened}
+    nvml, handle = opened
     try:
-        nvml = tree.nvml()
-        nvml.nvmlInit()
-    except ImportError:
-        return {"gpu_why": "package nvidia-ml-py is not installed"}
-    except Exception as error:  # NVMLError, whose class belongs to the optional package
-        return {"gpu_why": f"NVML does not start: {error}"}
-    try:
-        return _facts(nvml, _handle(nvml, os.environ.get("CUDA_VISIBLE_DEVICES", "")))
-    except Exception as error:
-        return {"gpu_why": f"NVML does not answer: {error}"}
+        return _facts(nvml, handle)
     finally:
         with suppress(Exception):
             nvml.nvmlShutdown()
 
 
-def _handle(nvml: Any, visible: str) -> Any:
-    """Find the GPU that a worker uses: the first of CUDA_VISIBLE_DEVICES, by number or by UUID."""
-    first = visible.split(",")[0].strip()
-    if first.startswith("GPU-"):
-        return nvml.nvmlDeviceGetHandleByUUID(first)
-    return nvml.nvmlDeviceGetHandleByIndex(int(first) if first.isdigit() else 0)
+def gpu_power(tree: Tree, number: int) -> GpuPower | str:
+    """Give what to ask a GPU of those that are visible, or why none can be asked. NVML stays open while the process lives."""
+    opened = _opened(tree, number)
+    if isinstance(opened, str):
+        return opened
+    nvml, handle = opened
+    return GpuPower(
+        total_j=lambda: _in_thousands(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
+        power_w=lambda: _in_thousands(lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
+    )
+
+
+def _in_thousands(ask: Callable[[], Any]) -> float | None:
+    """Give millijoules in joules, milliwatts in watts; None where it is not supported."""
+    try:
+        return float(ask()) / 1000
+    except Exception:  # NVMLError, whose class belongs to the optional package
+        return None
+
+
+def _opened(tree: Tree, number: int) -> tuple[Any, Any] | str:
+    """Give the library, started, and the handle of a visible GPU; or why it cannot be asked."""
+    if tree.nvml is None:
+        return "a machine made of files has no NVML"
+    try:
+        nvml = tree.nvml()
+        nvml.nvmlInit()
+    except ImportError:
+        return "package nvidia-ml-py is not installed"
+    except Exception as error:
+        return f"NVML does not start: {error}"
+    try:
+        return nvml, _handle(nvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""), number)
+    except Exception as error:
+        with suppress(Exception):
+            nvml.nvmlShutdown()
+        return f"NVML does not answer: {error}"
+
+
+def _handle(nvml: Any, visible: str, number: int) -> Any:
+    """Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, where a number or a UUID stands."""
+    named = [each.strip() for each in visible.split(",") if each.strip()]
+    name = named[number] if number < len(named) else ""
+    if name.startswith("GPU-"):
+        return nvml.nvmlDeviceGetHandleByUUID(name)
+    return nvml.nvmlDeviceGetHandleByIndex(int(name) if name.isdigit() else number)
 
 
 def _facts(nvml: Any, handle: Any) -> dict[str, object]:

@@ -29,11 +29,17 @@ SHORTEST_S = 0.05
 
 def clicks_per_s(audio: Audio, rate_hz: int) -> Value:
     """Clicks found per second of audio, shape [n]; 0.0 for silence, Missing for NaN or less than 50 ms."""
+    times_s = click_times_s(audio, rate_hz)
+    return times_s if isinstance(times_s, Missing) else len(times_s) * rate_hz / len(audio)
+
+
+def click_times_s(audio: Audio, rate_hz: int) -> tuple[float, ...] | Missing:
+    """Seconds from the start to each click, rising; Missing for NaN or less than 50 ms."""
     if not np.isfinite(audio).all():
         return Missing("the audio holds NaN or infinity")
     if len(audio) < SHORTEST_S * rate_hz:
         return Missing(f"{len(audio) / rate_hz:.3f} s is too short to look for clicks")
-    return len(click_positions(audio, rate_hz)) * rate_hz / len(audio)
+    return tuple(float(position) / rate_hz for position in click_positions(audio, rate_hz))
 
 
 def click_positions(audio: Audio, rate_hz: int) -> NDArray[np.intp]:

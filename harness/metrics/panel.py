@@ -25,6 +25,7 @@ PANEL: tuple[Metric, ...] = (
     Metric(name="cold_start", unit="s", better="lower", version="1"),
     Metric(name="peak_rss", unit="bytes", better="lower", version="1"),
     Metric(name="peak_cuda_bytes", unit="bytes", better="lower", version="1"),
+    Metric(name="energy_per_audio_s", unit="J", better="lower", version="1"),
     Metric(name="snr", unit="dB", better="higher", version="1"),
     Metric(name="si_sdr", unit="dB", better="higher", version="1"),
     Metric(name="pesq", unit="MOS-LQO", better="higher", version="1"),

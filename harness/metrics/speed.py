@@ -1,5 +1,5 @@
 """
-Speed from seconds: percentiles of latency, real-time factor and its inverse.
+Speed from seconds: percentiles of latency, real-time factor and its inverse; and energy from joules.
 
 Pure arithmetic on lists in seconds; knows no clock, no interval (those are the statistics' work), no limit.
 RTF is synthesis time over audio duration, so LOWER is better; RTFx is the inverse, so HIGHER is better. Both are given
@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from harness.measurement import Missing, Value
+from harness.sample import Energy
 
 PERCENTILE_METHOD: Literal["linear"] = (
     "linear"  # Hyndman and Fan type 7, numpy's default: interpolates between order statistics
@@ -41,6 +42,15 @@ def rtfx(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:
     """Seconds of audio made per second of synthesis, sum over sum; exactly 1 / `rtf`. Higher is better."""
     factor = rtf(latencies_s, durations_s)
     return factor if isinstance(factor, Missing) else 1.0 / factor
+
+
+def energy_per_audio_s(energy: Energy) -> Value:
+    """Joules per second of audio, beyond what the machine draws idle. Lower is better."""
+    drawn_j = energy.energy_j - energy.idle_w * energy.busy_s
+    if drawn_j <= 0.0:
+        busy_w = energy.energy_j / energy.busy_s
+        return Missing(f"at work no more power than idle: {busy_w:.3g} W against {energy.idle_w:.3g} W ({energy.meter})")
+    return drawn_j / energy.audio_s
 
 
 def _pair_fault(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Missing | None:

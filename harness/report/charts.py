@@ -15,7 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from harness.judgement import Verdict
-from harness.report.numbers import shown_unit
+from harness.report.numbers import shown_unit, shown_value
 from harness.tradeoff import Point, Tradeoff
 
 
@@ -51,6 +51,15 @@ def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
             _point(axes, point, theme, scale, below=index % 2 == 1)
         _dress(axes, data, theme)
         return _svg(figure)
+
+
+def tradeoff_words(data: Tradeoff) -> tuple[str, str]:
+    """Say what the chart shows, for those who do not see it, and its caption: who is beaten by nobody."""
+    title = TITLES.get(data.metric, data.metric)
+    spots = "; ".join(f"{p.label}: rtf {p.rtf:.3g}, {shown_value(data.metric, data.unit, p.quality)}" for p in data.points)
+    best = ", ".join(point.label for point in data.points if point.on_front)
+    caption = f"Speed against {title}. On the line, beaten by nobody at both: {best}."
+    return f"Real-time factor against {title}. {spots}.", caption
 
 
 def kind(verdict: Verdict) -> str:

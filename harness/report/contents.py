@@ -62,6 +62,11 @@ def differences(run: Run, slug: str) -> tuple[str, ...]:
     return tuple(lines.values())
 
 
+def all_differences(run: Run) -> dict[str, list[str]]:
+    """Say for every cell what was asked of it and was not so; cells where all is as asked are left out."""
+    return {cell.slug: list(lines) for cell in run.cells if (lines := differences(run, cell.slug))}
+
+
 def measured_count(run: Run) -> int:
     """Count the measured iterations."""
     return sum(sample.phase is Phase.MEASURED for process in run.processes for sample in process.samples)

@@ -30,7 +30,7 @@ from harness.report.contents import (
 )
 from harness.report.listening import listening
 from harness.report.numbers import shown, shown_unit, shown_value
-from harness.report.table import COLUMNS, Row, accept_command, accept_hint, gain_line, grouped_missing, rows
+from harness.report.table import Row, accept_command, accept_hint, columns, energy_line, gain_line, grouped_missing, rows
 from harness.sample import Effect
 from harness.tradeoff import fastest_passing, tradeoff
 
@@ -111,7 +111,8 @@ def page(contents: Contents, load: AudioLoader) -> str:
         meaning=MEANING[judgement.verdict],
         run=run,
         fitness=fitness(run.environment),
-        columns=COLUMNS,
+        columns=columns(contents),
+        energy=energy_line(contents),
         cells=cell_details(contents),
         hint=accept_command(contents) if accept_hint(contents) else "",
         fastest=fastest_passing(judgement, contents.measurements, run.reference),
@@ -207,13 +208,12 @@ def _picture(contents: Contents, metric: str) -> Picture | None:
     data = tradeoff(contents.judgement, contents.measurements, metric)
     if data is None:
         return None
-    best = ", ".join(point.label for point in data.points if point.on_front)
-    spots = "; ".join(f"{p.label}: rtf {p.rtf:.3g}, {shown_value(metric, data.unit, p.quality)}" for p in data.points)
+    alt, caption = charts.tradeoff_words(data)
     return Picture(
         light=_data_uri(charts.tradeoff_chart(data, charts.LIGHT)),
         dark=_data_uri(charts.tradeoff_chart(data, charts.DARK)),
-        alt=f"Real-time factor against {charts.TITLES.get(metric, metric)}. {spots}.",
-        caption=f"Speed against {charts.TITLES.get(metric, metric)}. On the line, beaten by nobody at both: {best}.",
+        alt=alt,
+        caption=caption,
     )
 
 

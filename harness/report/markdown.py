@@ -4,11 +4,10 @@ The report as GitHub-flavoured Markdown, for pull requests and READMEs: the same
 Everything that comes from outside is escaped: a workload or an error message must not become a link, a mention or HTML.
 """
 
-import re
-
 from harness.judgement import Verdict
 from harness.report.contents import Contents
-from harness.report.table import COLUMNS, Row, accept_command, accept_hint, gain_line, heading, rows
+from harness.report.table import Column, Row, accept_command, accept_hint, columns, energy_line, gain_line, heading, rows
+from harness.report.texts import escaped
 
 
 def markdown(contents: Contents) -> str:
@@ -18,30 +17,24 @@ def markdown(contents: Contents) -> str:
     parts = [
         f"**{escaped(judgement.line)}**",
         " · ".join(escaped(part) for part in heading(contents)),
-        _table(table),
+        _table(table, columns(contents)),
         "\n".join(_remark(row) for row in table if row.reasons),
+        escaped(energy_line(contents)),
         escaped(gain_line(contents)),
         _hint(contents),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def escaped(text: str) -> str:
-    """Make text stand for itself in a Markdown line or table cell."""
-    harmless = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    harmless = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", harmless)
-    return harmless.replace("@", "&#64;").replace("://", ":&#8203;//").replace("www.", "www&#8203;.")
-
-
-def _table(table: tuple[Row, ...]) -> str:
-    head = ["cell", *(column.title for column in COLUMNS), "verdict"]
-    align = ["---", *("---:" for _ in COLUMNS), "---"]
-    lines = [_line(head), _line(align), *(_line(_texts(row)) for row in table)]
+def _table(table: tuple[Row, ...], across: tuple[Column, ...]) -> str:
+    head = ["cell", *(column.title for column in across), "verdict"]
+    align = ["---", *("---:" for _ in across), "---"]
+    lines = [_line(head), _line(align), *(_line(_texts(row, across)) for row in table)]
     return "\n".join(lines)
 
 
-def _texts(row: Row) -> list[str]:
-    values = [_value(text, row.missing.get(column.title)) for text, column in zip(row.full, COLUMNS, strict=True)]
+def _texts(row: Row, across: tuple[Column, ...]) -> list[str]:
+    values = [_value(text, row.missing.get(column.title)) for text, column in zip(row.full, across, strict=True)]
     word = row.verdict.value.replace("_", " ")
     return [escaped(row.label), *values, word if row.verdict is Verdict.PASS else f"**{word}**"]
 

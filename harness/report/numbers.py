@@ -26,6 +26,11 @@ def shown_unit(metric: str, unit: str) -> str:
     return _scale(metric, unit)[1]
 
 
+def shown_scale(metric: str, unit: str) -> float:
+    """Give what a value in base units is multiplied with to be shown in `shown_unit`."""
+    return _scale(metric, unit)[0]
+
+
 def shown(measurement: Measurement, *, interval: bool = True) -> str:
     """Give the summary as `412 [408 417]`; `exact` for identical signals, `missing` where there is none."""
     value = measurement.summary

@@ -7,12 +7,12 @@ Knows which figures a paired comparison shows; the layout is plain columns, and 
 import textwrap
 from collections.abc import Sequence
 
-from harness import explain
+from harness import words
 from harness.fitness import fitness
 from harness.judgement import CellVerdict, Comparison, Verdict
 from harness.measurement import Missing, Value
 from harness.report.contents import Contents
-from harness.report.table import plain
+from harness.report.texts import plain
 
 TITLES = ("cell", "base p50 ms", "head p50 ms", "p50 shift", "rtf shift", "pairs", "verdict")
 NOTHING = "-"
@@ -60,7 +60,7 @@ def _ms(value: Value) -> str:
 
 
 def _shift(comparison: Comparison | None) -> str:
-    return NOTHING if comparison is None or comparison.shift is None else explain.size(comparison)
+    return NOTHING if comparison is None or comparison.shift is None else words.size(comparison)
 
 
 def _pairs(comparison: Comparison | None) -> str:

@@ -4,17 +4,17 @@ The main table as text: one row per cell, in the order of the judgement, ready t
 Knows which metrics the table shows; knows no format.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import explain
 from harness.fitness import fitness
 from harness.judgement import CellVerdict, Verdict
-from harness.measure import by_name
+from harness.measure import ENERGY, by_name
 from harness.measurement import Measurement, Missing
 from harness.report.contents import Contents, differences
 from harness.report.numbers import MISSING, shown
+from harness.report.texts import plain
 from harness.tradeoff import fastest_passing
 
 
@@ -41,6 +41,8 @@ COLUMNS = (
 )
 
 
+METERED = Column(metric=ENERGY, title="J per audio s", interval=False, rank=9)
+"""Shown where any cell has a value: most machines have no power meter."""
 UNREMARKABLE = ("quiet", "unknown")
 """States of the machine that need no figures."""
 
@@ -60,9 +62,22 @@ class Row:
     """Column's title -> why there is no value."""
 
 
+def columns(contents: Contents) -> tuple[Column, ...]:
+    """Give the columns of the table."""
+    return (*COLUMNS, METERED) if energy_line(contents) else COLUMNS
+
+
+def energy_line(contents: Contents) -> str:
+    """Say what the energy is and which meter told it; empty where no cell has a value."""
+    found = [each for several in contents.measurements.values() for each in several if each.metric == ENERGY]
+    meters = dict.fromkeys(each.version.partition("; ")[2] for each in found if isinstance(each.summary, float))
+    return plain(f"{METERED.title}: energy beyond idle; {', '.join(meters)}") if meters else ""
+
+
 def rows(contents: Contents) -> tuple[Row, ...]:
     """Give one row per judged cell."""
-    return tuple(_row(contents, cell) for cell in contents.judgement.cells)
+    shown_columns = columns(contents)
+    return tuple(_row(contents, cell, shown_columns) for cell in contents.judgement.cells)
 
 
 def heading(contents: Contents) -> tuple[str, ...]:
@@ -108,20 +123,15 @@ def gain_line(contents: Contents) -> str:
     return f"fastest cell fit to ship: {plain(best.label)}, {best.times:.3g}{bounds} times as fast as the reference"
 
 
-def plain(text: str) -> str:
-    """Make one printable line of any text: control characters would move a terminal's cursor."""
-    return re.sub(r"[^\S ]+", " ", "".join(char if char.isprintable() or char.isspace() else "?" for char in text)).strip()
-
-
-def _row(contents: Contents, cell: CellVerdict) -> Row:
+def _row(contents: Contents, cell: CellVerdict, shown_columns: Sequence[Column]) -> Row:
     named = by_name(contents.measurements.get(cell.cell, ()))
     reference = " (reference)" if cell.cell == contents.run.reference else ""
-    missing = {column.title: plain(_why_missing(named, column.metric)) for column in COLUMNS}
+    missing = {column.title: plain(_why_missing(named, column.metric)) for column in shown_columns}
     return Row(
         cell=cell.cell,
         label=plain(cell.label) + reference,
-        full=tuple(_text(named, column.metric, interval=column.interval) for column in COLUMNS),
-        short=tuple(_text(named, column.metric, interval=False) for column in COLUMNS),
+        full=tuple(_text(named, column.metric, interval=column.interval) for column in shown_columns),
+        short=tuple(_text(named, column.metric, interval=False) for column in shown_columns),
         verdict=cell.verdict,
         reasons=_reasons(contents, cell),
         missing={title: reason for title, reason in missing.items() if reason},

@@ -13,7 +13,17 @@ from rich.text import Text
 
 from harness.judgement import Verdict
 from harness.report.contents import Contents
-from harness.report.table import COLUMNS, Row, accept_hint, gain_line, grouped_missing, heading, rows
+from harness.report.table import (
+    Column,
+    Row,
+    accept_hint,
+    columns,
+    energy_line,
+    gain_line,
+    grouped_missing,
+    heading,
+    rows,
+)
 
 STYLES = {
     Verdict.PASS: "green",
@@ -38,16 +48,17 @@ def report_lines(contents: Contents, width: int, page: str | None = None) -> lis
     """Lay the report out for a number of columns."""
     table = rows(contents)
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
-    lines += _table(table, width)
+    lines += _table(table, columns(contents), width)
+    lines += [Text(line) for line in _wrapped(energy_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(gain_line(contents), width, "")]
     lines += [Text(line) for line in accept_hint(contents)]
     return [*lines, Text(f"report {page}")] if page else lines
 
 
-def _table(table: Sequence[Row], width: int) -> list[Text]:
-    intervals, kept = _fitting(table, width)
+def _table(table: Sequence[Row], across: Sequence[Column], width: int) -> list[Text]:
+    intervals, kept = _fitting(table, across, width)
     grid = [[row.label, *(_values(row, intervals)[index] for index in kept)] for row in table]
-    titles = ["cell", *(COLUMNS[index].title for index in kept)]
+    titles = ["cell", *(across[index].title for index in kept)]
     widths = [max(map(len, column)) for column in zip(titles, *grid, strict=True)]
     lines = [Text(GAP.join([*_aligned(titles, widths), "verdict"]), style="bold")]
     said = ""
@@ -64,21 +75,21 @@ def _remarks(row: Row, width: int) -> list[str]:
     return [line for remark in (*row.reasons, *grouped_missing(row)) for line in _wrapped(remark, width, INDENT)]
 
 
-def _fitting(table: Sequence[Row], width: int) -> tuple[bool, list[int]]:
+def _fitting(table: Sequence[Row], across: Sequence[Column], width: int) -> tuple[bool, list[int]]:
     """Choose what fits: all with intervals, else without them, else ever fewer columns; the first always stays."""
-    kept = list(range(len(COLUMNS)))
-    if _width(table, kept, intervals=True) <= width:
+    kept = list(range(len(across)))
+    if _width(table, across, kept, intervals=True) <= width:
         return True, kept
-    while len(kept) > 1 and _width(table, kept, intervals=False) > width:
-        kept.remove(max(kept, key=lambda index: COLUMNS[index].rank))
+    while len(kept) > 1 and _width(table, across, kept, intervals=False) > width:
+        kept.remove(max(kept, key=lambda index: across[index].rank))
     return False, kept
 
 
-def _width(table: Sequence[Row], kept: Sequence[int], *, intervals: bool) -> int:
+def _width(table: Sequence[Row], across: Sequence[Column], kept: Sequence[int], *, intervals: bool) -> int:
     label = max(len("cell"), *(len(row.label) for row in table)) if table else len("cell")
     verdict = max((len(row.verdict.value) for row in table), default=len("verdict"))
-    columns = [max([len(COLUMNS[i].title), *(len(_values(row, intervals)[i]) for row in table)]) for i in kept]
-    return label + sum(len(GAP) + each for each in columns) + len(GAP) + max(verdict, len("verdict"))
+    sizes = [max([len(across[i].title), *(len(_values(row, intervals)[i]) for row in table)]) for i in kept]
+    return label + sum(len(GAP) + each for each in sizes) + len(GAP) + max(verdict, len("verdict"))
 
 
 def _values(row: Row, intervals: bool) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.report.markdown import escaped
+from harness.report.texts import escaped
 from harness.selftest.gate import FIRST_ROUNDS, MOST_ROUNDS
 from harness.selftest.rates import Rate
 from harness.selftest.rivals import RIVALS

@@ -5,7 +5,7 @@ What a selftest of quality found, for people and as JSON, and whether the qualit
 from dataclasses import asdict
 from typing import Any
 
-from harness.report.markdown import escaped
+from harness.report.texts import escaped
 from harness.selftest.quality import EVERY, Finding, QualityTrust
 from harness.selftest.shown import Table, as_markdown, plain
 

@@ -47,6 +47,7 @@ class Question:
     only: tuple[str, ...] = ()
     sizes: tuple[float, ...] = ()
     """Slow-downs as shares; empty means SIZES."""
+    equals: int = setups.EQUALS
     loaded: bool = False
     resume: bool = False
     out: Path | None = None
@@ -137,7 +138,7 @@ def _new_setup(question: Question, folder: Path, budget_s: float, progress: Prog
         return None
     costs, failures = found
     sizes = question.sizes or setups.SIZES
-    count = setups.EQUALS + len(sizes)
+    count = question.equals + len(sizes)
     kept = affordable(costs, count, profile.loading, budget_s)
     late = f"{ENOUGH_ROUNDS} rounds of it do not fit into {question.minutes:g} minutes"
     return Setup(
@@ -145,7 +146,7 @@ def _new_setup(question: Question, folder: Path, budget_s: float, progress: Prog
         profile=question.profile,
         stage=setups.STAGE,
         sizes=sizes,
-        equals=setups.EQUALS,
+        equals=question.equals,
         loaded=question.loaded,
         costs={slug: cost for slug, cost in costs.items() if slug in kept},
         left_out={**failures, **{slug: late for slug in costs if slug not in kept}},

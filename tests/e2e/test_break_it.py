@@ -15,10 +15,13 @@ def _said(done) -> str:
 
 
 def test_an_unchanged_engine_passes(accepted):
-    done = accepted.check("--repeats", "3")
+    """On a machine too busy for a verdict on speed, that is said, and is the only thing that is not decided."""
+    done = accepted.check("--repeats", "3", "--budget", "20")
+    last = done.stdout.strip().splitlines()[-1]
 
-    assert done.returncode == 0, _said(done)
-    assert done.stdout.strip().splitlines()[-1].startswith("PASS"), done.stdout
+    assert done.returncode in (0, 3), _said(done)
+    assert last.startswith("PASS" if done.returncode == 0 else "UNRESOLVED"), done.stdout
+    assert "pesq" not in last and "REGRESSED" not in done.stdout, done.stdout
 
 
 def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
@@ -30,7 +33,7 @@ def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
         "        for _ in range(60):\n            self.backbone(mel)\n"
         "        projected: Tensor = self.head(self.backbone(mel))\n",
     )
-    done = slow.check("--repeats", "2", "--budget", "0", "--only", "default")
+    done = slow.check("--repeats", "4", "--budget", "0", "--only", "default")
 
     assert done.returncode == 1, _said(done)
     assert "REGRESSED" in done.stdout and "latency_p50 +" in _said(done), _said(done)

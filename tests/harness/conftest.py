@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness import Suite
+from harness.history.database import VARIABLE
 from harness.targets.scripted import SCRIPT
 from tests.harness.repository import controlled, repository
 
@@ -22,6 +23,12 @@ text = "One."
 id = "r2"
 text = "Two."
 """
+
+
+@pytest.fixture(autouse=True)
+def own_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes into a developer's history."""
+    monkeypatch.delenv(VARIABLE, raising=False)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from harness.cell import Cell
 from harness.measurement import Value
 from harness.metrics.parity import snr_db
 from harness.sample import Run
+from harness.schedule import Schedule
 from harness.scoring import RunScores, audio_jobs
 from tests.harness.judging import QUALITY
 
@@ -98,6 +99,21 @@ def listen(run: Run, golden: Path, **_: object) -> RunScores:
 def still_control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """A control on the virtual clock, so that a busy machine moves nothing."""
     return tuple(replace(like, target="voice.target:Still", axes={"control": "fixed"}) for like in cells[:1])
+
+
+def stop_after(patch: pytest.MonkeyPatch, method: str, count: int) -> list[object]:
+    """Lets a person press Ctrl-C at a call of one of the schedule's methods; gives the calls, as they come."""
+    real = getattr(Schedule, method)
+    calls: list[object] = []
+
+    def counted(self: Schedule, *arguments: object) -> object:
+        if len(calls) >= count:
+            raise KeyboardInterrupt
+        calls.append(arguments)
+        return real(self, *arguments)
+
+    patch.setattr(Schedule, method, counted)
+    return calls
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """`voxgate ab` in real repositories, with real worktrees and real processes; the engine's clock is virtual."""
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import ab
+from harness import ab, store
 from harness.baseline import of_run
 from harness.cli import invoke
 from harness.judgement import Verdict
@@ -16,7 +17,7 @@ from harness.policy import DEFAULT
 from harness.sample import ProcessRecord
 from harness.verdict import judge
 from tests.harness.judging import make_run, make_scores, policy, steady
-from tests.harness.repository import SUITE, Repository
+from tests.harness.repository import SUITE, Repository, stop_after
 
 SLOW = {"slower": 1.1, "stage": "vocoder"}
 
@@ -144,14 +145,75 @@ def test_what_cannot_be_meant_is_refused_before_any_measurement(
     assert not Path("runs").exists()
 
 
-def test_an_interrupted_comparison_judges_nothing_and_leaves_no_worktree(
+def logs(folder: str) -> dict[str, bytes]:
+    """Gives what the processes of both sides left, by side and name."""
+    paths = [path for side in ("base", "head") for path in sorted(Path(folder, side, "processes").glob("*.jsonl*"))]
+    return {f"{path.parts[-3]}/{path.name}": path.read_bytes() for path in paths}
+
+
+def test_an_interrupted_comparison_is_continued_by_the_command_that_it_prints(
+    controlled: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the second round, just after one side's turn: the first round stays, the second is measured anew."""
+    controlled.commit("slow", **SLOW)
+    arguments = ["ab", "HEAD~1", "HEAD", "two", "--only", "steps-8", "--rounds", "2"]
+    with monkeypatch.context() as patch:
+        stop_after(patch, "_measure", 19)  # of 16 a round: two sides, two cells with the control, two requests, two laps
+        assert invoke(arguments) == 130
+    told = capsys.readouterr().err
+    assert len(controlled.git("worktree", "list").splitlines()) == 1
+    before = logs("runs/0001")
+    command = told.partition("nothing measured is lost, continue with: ")[2].strip()
+    head, base = controlled.git("rev-parse", "HEAD", "HEAD~1").split()
+    assert command == (
+        f"voxgate ab {base} {head} two --profile cpu-gate --rounds 2 --only steps-8 --budget 300 --resume --out runs/0001"
+    )
+    controlled.commit("meanwhile", {"notes.txt": "HEAD has moved on"})
+    measured = stop_after(monkeypatch, "_measure", 1000)
+    assert invoke(shlex.split(command)[1:]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "REGRESSED: 1 regressed"
+    after = logs("runs/0001")
+    assert {name: data for name, data in after.items() if ".0." in name} == {n: d for n, d in before.items() if ".0." in n}
+    assert len(measured) == 16 + 2 * 16, "the torn round, and two to confirm; nothing of the first"
+    torn = sorted(path.relative_to("runs/0001").as_posix() for path in Path("runs/0001").glob("*/torn/*"))
+    assert [name for name in torn if "steps-8" in name] == ["base/torn/steps-8.1.jsonl.1", "head/torn/steps-8.1.jsonl.1"]
+    found = store.load_run(Path("runs/0001/head"))
+    assert {each.repeat: len(each.samples) for each in found.processes if each.cell == "steps-8"} == {0: 7, 1: 7}
+
+
+def test_a_comparison_that_is_done_is_only_judged_again(
     repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ab, "measure_pair", lambda *_: False)
-    code, document, seen = run_ab(capsys, "HEAD", "HEAD", "two")
-    assert (code, document) == (130, {})
-    assert "interrupted; what was measured lies in runs/0001" in seen
-    assert len(repository.git("worktree", "list").splitlines()) == 1
+    assert run_ab(capsys, "HEAD", "HEAD", "two", "--only", "steps-8")[0] == 0
+    before = logs("runs/0001")
+    measured = stop_after(monkeypatch, "_measure", 0)
+    code, document, _ = run_ab(capsys, "HEAD", "HEAD", "two", "--only", "steps-8", "--resume")
+    assert (code, document["folder"], measured) == (0, "runs/0001", [])
+    assert logs("runs/0001") == before
+
+
+def test_another_comparison_is_not_continued(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    run_ab(capsys, "HEAD", "HEAD", "two", "--only", "steps-8")
+    first = repository.first
+    second = repository.commit("second")
+    for arguments, words in (
+        (("HEAD~1", "HEAD", "two", "--only", "steps-8"), f"head {first} against {second}"),
+        ((first, first, "two"), "only ['steps-8'] against []"),
+        ((first, first, "two", "--only", "steps-8", "--iterations", "3"), "iterations None against 3"),
+        ((first, first, "two", "--only", "steps-8", "--profile", "cpu"), "profile cpu-gate against cpu"),
+        ((first, first, "two", "--only", "steps-8", "--out", "elsewhere"), "elsewhere holds nothing to resume"),
+    ):
+        code, _, seen = run_ab(capsys, *arguments, "--resume")
+        assert (code, words in seen, seen.count("\n")) == (2, True, 1), seen
+    assert run_ab(capsys, first, first, "two", "--only", "steps-8", "--resume")[0] == 0
+
+
+def test_a_working_tree_that_changed_is_not_continued(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    repository.write({"voice/changes.json": json.dumps(SLOW)})
+    run_ab(capsys, "HEAD", ".", "two", "--only", "steps-8")
+    repository.write({"voice/changes.json": json.dumps({**SLOW, "slower": 1.2})})
+    code, _, seen = run_ab(capsys, "HEAD", ".", "two", "--only", "steps-8", "--resume")
+    assert (code, "runs/0001/head cannot be resumed, it was begun otherwise (changes " in seen) == (2, True), seen
 
 
 def test_a_target_that_is_no_code_of_the_repository_is_refused(

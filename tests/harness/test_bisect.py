@@ -1,6 +1,8 @@
 """The search for a commit: pure on made-up histories, real on a repository of twelve commits with two culprits."""
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from harness.bisect import narrow
 from harness.cli import invoke
 from harness.finding import State
-from tests.harness.repository import SUITE, Repository
+from tests.harness.repository import SUITE, Repository, stop_after
 
 ONE_CELL = {"suites/two.py": SUITE % "[8]"}
 
@@ -66,6 +68,37 @@ def test_both_culprits_of_twelve_commits_are_named_and_the_stage(
     assert (last["commit"]["commit"], last["base"], last["verdict"]) == (commits[4], commits[3], "REGRESSED")
     assert seen.count(f"speed {commits[4][:7]} against") == 2
     assert len(repository.git("worktree", "list").splitlines()) == 1
+
+
+def test_an_interrupted_search_goes_on_with_the_step_that_it_was_at(
+    repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = repository.commit("one cell", ONE_CELL)
+    for number in range(1, 7):
+        changes: dict[str, object] = {"slower": 1.2, "stage": "vocoder"} if number >= 3 else {}
+        repository.commit(f"change {number}", {"notes.txt": str(number)}, **changes)
+    arguments = ["bisect", good, "HEAD", "two", "--metric", "latency_p50", "--rounds", "2"]
+    with monkeypatch.context() as patch:
+        stop_after(patch, "_round", 7)  # two of the ends, two to confirm them, two of the first step, one of the second
+        assert invoke(arguments) == 130
+    told = capsys.readouterr().err
+    command = shlex.split(told.partition("continue with: ")[2])
+    assert command[:5] == ["voxgate", "bisect", good, repository.git("rev-parse", "HEAD"), "two"]
+    assert command[-5:] == ["--metric", "latency_p50", "--resume", "--out", "runs/0001"]
+    steps = sorted(path.name for path in Path("runs/0001/steps").iterdir())
+    decided = {path: path.read_bytes() for path in Path("runs/0001").rglob("*.0.jsonl")}
+    measured = stop_after(monkeypatch, "_round", 1000)
+    assert invoke([*command[1:], "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (finding,) = document["findings"]
+    assert finding["culprit"]["subject"] == "change 3"
+    assert {path: path.read_bytes() for path in decided} == decided
+    assert sorted(path.name for path in Path("runs/0001/steps").iterdir())[: len(steps)] == steps
+    assert len([each for each in measured if each == (1,)]) == len(finding["steps"]) - 1, "but for the first, each to its end"
+    assert invoke([*arguments[:-2], "--rounds", "3", "--resume"]) == 2
+    assert "rounds 2 against 3" in capsys.readouterr().err
+    assert invoke([*arguments[:4], "--rounds", "2", "--resume"]) == 2
+    assert "metric latency_p50 against None" in capsys.readouterr().err
 
 
 def test_commits_that_cannot_run_are_skipped_and_named(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.measure import by_name, by_process, is_helper, is_known, is_speed, measure
 from harness.measurement import Measurement, Missing
-from harness.sample import Failure, Run
+from harness.sample import Energy, Failure, Run
 from tests.harness.judging import REQUESTS, good_run, make_run, make_scores
 
 WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
@@ -140,3 +140,19 @@ def test_the_share_of_disturbed_iterations_is_stored_and_never_judged() -> None:
 
 def test_where_no_system_told_of_disturbances_no_share_is_made_up() -> None:
     assert "disturbed_share" not in measured()
+
+
+def test_energy_is_one_value_per_process_and_none_is_a_reason() -> None:
+    run = make_run(WALLS)
+    assert by_name(measure(run, {})["nfe-8"])["energy_per_audio_s"].summary == Missing("no power was measured")
+    noted = replace(run, environment={**run.environment, "power": "no power meter: no RAPL"})
+    assert by_name(measure(noted, {})["nfe-8"])["energy_per_audio_s"].summary == Missing("no power meter: no RAPL")
+    drawn = Energy(meter="rail VIN", idle_w=10.0, busy_s=2.0, energy_j=50.0, audio_s=10.0)
+    lost = Missing("rail VIN could not be read any more")
+    processes = tuple(replace(each, energy=drawn if each.repeat == 0 else lost) for each in run.processes)
+    found = by_name(measure(replace(run, processes=processes), {})["nfe-8"])["energy_per_audio_s"]
+    assert (found.summary, found.unit, found.better, found.version) == (3.0, "J", "lower", "1; rail VIN")
+    assert [each.value for each in found.values] == [3.0, lost]
+    assert [len(group) for group in by_process(found, {})] == [1]
+    nothing = tuple(replace(each, energy=lost) for each in run.processes)
+    assert by_name(measure(replace(run, processes=nothing), {})["nfe-8"])["energy_per_audio_s"].summary == lost

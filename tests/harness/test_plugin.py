@@ -10,6 +10,7 @@ import pytest
 
 from harness import pipeline
 from harness.cli import invoke
+from harness.history.database import DEFAULT_URL, open_history
 from harness.plugin import DEFINES_SUITE, Replay
 from harness.schedule import Outcome
 from harness.targets.scripted import SCRIPT
@@ -53,6 +54,17 @@ def test_without_baseline_nothing_fails_and_the_session_ends_with_3(project: Pro
     assert "2 undecided" in text
     assert "NO_BASELINE: 2 without baseline" in text
     assert (project.folder / "reports" / "two.html").is_file()
+
+
+def test_the_run_is_in_the_history_and_one_that_cannot_be_written_is_only_said(project: Project) -> None:
+    assert project.test(*QUICK)[0] == 3
+    with open_history(DEFAULT_URL) as history:
+        assert [(each.suite, each.verdict) for each in history.runs()] == [("two", "NO_BASELINE")]
+    file = project.folder / DEFAULT_URL.removeprefix("sqlite:///")
+    file.write_text("this is no database")
+    code, text = project.test(*QUICK)
+    assert code == 3, text
+    assert "voxgate: this run is not in the history" in text
 
 
 def test_strict_makes_undecided_cells_fail(project: Project) -> None:

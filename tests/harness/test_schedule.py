@@ -13,6 +13,8 @@ import pytest
 
 from harness import Suite, schedule, store
 from harness.child import Child, ChildError
+from harness.doctor.tree import Tree
+from harness.energy import Counter
 from harness.errors import HarnessError
 from harness.profiles import Profile, get_profile
 from harness.sample import Failure, Phase, Run
@@ -39,7 +41,7 @@ class FakeChild:
         fault = self.faults.pop(said, None)
         if isinstance(fault, BaseException):
             raise fault
-        return {"done": command["do"], "settled": fault != "compiles"}
+        return {"done": command["do"], "settled": fault != "compiles", "wall_s": 0.5}
 
     def kill(self) -> None:
         self.log.append(f"{self.slug} killed")
@@ -52,6 +54,7 @@ class FakeChild:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is only resumed with an unchanged working tree, which this repository's need not be."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(schedule, "here", lambda: Tree(root=tmp_path))  # a machine without a power meter
 
 
 @pytest.fixture
@@ -99,6 +102,16 @@ def test_more_cells_than_may_live_are_measured_in_groups(make_suite: Make, tmp_p
     assert loads_and_ends == ["8 load", "4 load", "8 finish", "4 finish", "2 load", "2 finish"]
 
 
+def test_energy_is_measured_when_all_that_is_timed_is_done(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "find_meter", lambda tree, device: Counter("counter", []))
+    wanted = iter([["steps-8"], []])
+    run(make_suite(), tmp_path / "run", more=lambda rounds: next(wanted))
+    assert fakes.log[-15:-9] == ["4 measured r2", "8 measured r2", "8 energy", "8 finish", "4 energy", "4 finish"]
+    assert fakes.log[-3:] == ["8 measured r1", "8 measured r2", "8 finish"], "a round that is added is for the times alone"
+
+
 def test_warm_up_goes_on_while_something_compiles(make_suite: Make, tmp_path: Path, fakes: type[FakeChild]) -> None:
     fakes.faults["8 warmup r1"] = "compiles"
     run(make_suite(axes={"steps": [8]}), tmp_path / "run")
@@ -109,6 +122,39 @@ def test_a_measured_iteration_that_compiled_is_done_again(make_suite: Make, tmp_
     fakes.faults["8 measured r1"] = "compiles"
     run(make_suite(axes={"steps": [8]}), tmp_path / "run")
     assert [said for said in fakes.log if "measured" in said] == ["8 measured r1", "8 measured r1", "8 measured r2"]
+
+
+def test_a_process_that_measured_too_briefly_adds_whole_passes(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
+) -> None:
+    run(make_suite(axes={"steps": [8]}, min_time_s=1.2), tmp_path / "run")  # a pass takes 2 x 0.5 s
+    assert [said for said in fakes.log if "measured" in said] == [f"8 measured {name}" for name in ("r1", "r2", "r1", "r2")]
+
+
+def test_quick_cells_go_on_alone(make_suite: Make, script: Script, tmp_path: Path) -> None:
+    script({"steps-8": {"slower": 2.0}})
+    suite = make_suite(axes={"steps": [8, 4]}, min_time_s=0.5)
+    run(suite, tmp_path / "run")
+    found = store.load_run(tmp_path / "run")
+    times = {each.cell: [s.wall_s for s in each.samples if s.phase is Phase.MEASURED] for each in found.processes}
+    assert {slug: len(several) for slug, several in times.items()} == {"steps-8": 4, "steps-4": 6}
+    assert times["steps-8"] == pytest.approx([0.2] * 4)
+
+
+def test_a_cell_that_fails_in_a_further_pass_stops_no_other(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = fakes.do
+
+    def do(self: FakeChild, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        if self.slug == "8" and self.log.count("8 measured r1") > 1:
+            raise ChildError(Failure(kind="error", reason="broken"), recorded=True)
+        return told(self, command, timeout_s)
+
+    monkeypatch.setattr(fakes, "do", do)
+    outcome = run(make_suite(min_time_s=2.0), tmp_path / "run")
+    assert set(outcome.failures) == {"steps-8"}
+    assert fakes.log.count("4 measured r2") == 2
 
 
 def test_a_cell_that_never_settles_fails(

@@ -9,7 +9,7 @@ import pytest
 from harness import Suite, store
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, UtteranceValue
-from harness.sample import ColdStart, Failure, Phase, Sample
+from harness.sample import ColdStart, Energy, Failure, Phase, Sample
 from harness.store import RunHeader, WorkerLog
 
 SAMPLE = Sample(
@@ -152,7 +152,7 @@ def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path)
 def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
-    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 2; upgrade voxgate"):
+    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 3; upgrade voxgate"):
         store.load_run(folder)
 
 
@@ -162,6 +162,23 @@ def test_what_disturbed_a_sample_is_kept(folder: Path) -> None:
     record = store.load_process(folder, "steps-8", 0)
     assert record is not None
     assert record.samples == (disturbed,)
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [Energy(meter="rail VDD_IN", idle_w=9.5, busy_s=3.1, energy_j=44.0, audio_s=12.0), Missing("could not be read any more")],
+)
+def test_what_a_process_drew_is_read_as_it_was_written(folder: Path, drawn: Energy | Missing) -> None:
+    write(folder, LOADED, sample(), {"kind": "energy", **store.energy_to_json(drawn)}, FINISHED)
+    record = store.load_process(folder, "steps-8", 0)
+    assert record is not None and record.energy == drawn
+
+
+def test_a_folder_of_the_second_schema_is_read_as_one_where_nobody_looked_at_the_power(folder: Path) -> None:
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 2}))
+    write(folder, LOADED, sample(), FINISHED)
+    assert store.load_run(folder).processes[0].energy is None
 
 
 def test_a_folder_of_the_first_schema_is_read_as_one_that_does_not_tell(folder: Path) -> None:

@@ -74,6 +74,9 @@ def test_a_digest_depends_on_what_is_asked_and_on_nothing_else(make_suite: Make)
         ({"because": "x"}, "because= gives a reason, but without="),
         ({"repeats": 0}, "repeats must be a whole number of at least 1, not 0"),
         ({"iterations": 1.5}, "iterations must be a whole number"),
+        ({"min_time_s": -1.0}, "min_time_s must be seconds, 0 or more"),
+        ({"min_time_s": float("nan")}, "min_time_s must be seconds, 0 or more"),
+        ({"min_time_s": "4"}, "min_time_s must be seconds, 0 or more"),
     ],
 )
 def test_a_suite_that_cannot_be_meant_is_refused(make_suite: Make, changes: dict[str, object], message: str) -> None:

@@ -53,7 +53,9 @@ def test_unreadable_files_are_like_absent_ones(tmp_path: Path) -> None:
     ("files", "state", "shown"),
     [
         ({}, State.FIT, "load 0.1 on 2 cores at the start"),
-        ({"proc/loadavg": "1.5 0 0 1/2 3"}, State.UNFIT, "load 1.5 on 2 cores at the start"),
+        ({"proc/loadavg": "1.5 0 0 2/99 3"}, State.UNFIT, "load 1.5 on 2 cores at the start"),
+        ({"proc/loadavg": "1.5 0 0 1/99 3"}, State.FIT, "load 1.5 on 2 cores at the start, of work that has ended"),
+        ({"proc/loadavg": "9.5 0 0 1/99 3"}, State.UNFIT, "load 9.5 on 2 cores at the start"),
         (
             {"proc/pressure/cpu": "some avg10=20.00 avg60=0"},
             State.UNFIT,

@@ -89,6 +89,7 @@ def test_every_quality_metric_of_the_panel_gets_a_value_and_a_version(audio: dic
         "cold_start",
         "peak_rss",
         "peak_cuda_bytes",
+        "energy_per_audio_s",
     }
     assert set(scored.values) == set(scored.versions) == {each.name for each in PANEL} - speeds
     assert scored.values["snr"] == pytest.approx(20.0, abs=1e-4)

@@ -36,7 +36,11 @@ def _voice() -> np.ndarray:
     return np.concatenate([np.zeros(1600), tone, np.zeros(1600)]).astype(np.float32)
 
 
-@pytest.mark.parametrize("fault", [each for several in FAULTS.values() for each in several if each.change], ids=str)
+@pytest.mark.parametrize(
+    "fault",
+    [each for several in FAULTS.values() for each in several if each.change],
+    ids=lambda fault: f"{fault.name} {fault.strength}",
+)
 def test_a_fault_is_the_same_every_time_and_leaves_the_audio_it_was_given(fault, voice) -> None:
     before = voice.copy()
     first, second = fault.change(voice, RATE_HZ), fault.change(voice, RATE_HZ)

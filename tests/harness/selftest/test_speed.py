@@ -25,7 +25,7 @@ suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"ste
               fixed={"audio_s": 0.1}, iterations=4)
 """
 WORKLOAD = '[[request]]\nid = "r1"\ntext = "One."\n\n[[request]]\nid = "r2"\ntext = "Two."\n'
-QUESTION = Question(suite="two", profile="cpu-gate", minutes=1.0, only=("steps-4",), sizes=(0.2,), out=Path("out"))
+QUESTION = Question(suite="two", profile="cpu-gate", minutes=1.0, only=("steps-4",), sizes=(0.2,), equals=2, out=Path("out"))
 
 
 def rounds_only(count: int) -> Callable[..., Callable[[int], tuple[str, ...]]]:
@@ -36,7 +36,6 @@ def rounds_only(count: int) -> Callable[..., Callable[[int], tuple[str, ...]]]:
 @pytest.fixture(name="project")
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(setup, "EQUALS", 2)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)

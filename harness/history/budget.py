@@ -1,0 +1,165 @@
+"""
+Budgets: what a metric may cost at most, or must be worth at least, whatever it was yesterday.
+
+Reads `baselines/budgets.toml`, which is reviewed like a baseline, and is strict: a line that can never hold anything to account
+(unknown key or metric, wrong direction) is refused. Knows no trend; decides only whether values keep a budget.
+"""
+
+import math
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.history.nights import Nights
+from harness.history.records import Series
+from harness.measure import is_known
+from harness.metrics.panel import PANEL
+
+SCHEMA_VERSION = 1
+"""Of budgets.toml. History: 1, 2026-11, first."""
+FILE = "budgets.toml"
+KEYS = ("suite", "cell", "metric", "machine", "at_most", "at_least", "why")
+LAST = 4
+"""
+Nights of which more than half must break the budget: three of four, as for an alarm, so that a bad night does not break it; and
+the only one or both of two, since a new cell that is over its budget is so from its first night on.
+"""
+WRONG_WAY = {"lower": "at_least", "higher": "at_most"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """
+    One line of budgets.toml. `suite`, `cell` and `machine` are patterns (`fnmatch`); `metric` is a name.
+
+    Exactly one of `at_most` and `at_least` is set, in the metric's base unit (s, bytes; a share for WER).
+    """
+
+    suite: str
+    cell: str
+    metric: str
+    machine: str
+    at_most: float | None
+    at_least: float | None
+    why: str
+
+    @property
+    def name(self) -> str:
+        """Name the budget as its file does."""
+        where = "" if self.machine == "*" else f" on {self.machine}"
+        return f"{self.suite} / {self.cell} / {self.metric}{where} {self.bound}"
+
+    @property
+    def bound(self) -> str:
+        """Say the limit: `at most 0.3`."""
+        return f"at least {self.at_least:g}" if self.at_most is None else f"at most {self.at_most:g}"
+
+    def holds(self, series: Series) -> bool:
+        """Whether the budget speaks of this series."""
+        patterns = ((series.suite, self.suite), (series.cell, self.cell), (series.machine, self.machine))
+        return series.metric == self.metric and all(fnmatchcase(name, pattern) for name, pattern in patterns)
+
+    def excess(self, value: float) -> float:
+        """Give how far a value breaks the budget, in the metric's unit; negative where it keeps it."""
+        return value - self.at_most if self.at_most is not None else (self.at_least or 0.0) - value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A budget that is broken, since a UTC day; `value` is the median of the newest nights, in the metric's unit."""
+
+    budget: Budget
+    since: str
+    value: float
+
+
+def load_budgets(baselines_dir: Path) -> tuple[Budget, ...]:
+    """
+    Read `baselines_dir/budgets.toml`; without the file there are no budgets.
+
+    Raises HarnessError naming the file, the entry and the key for whatever is wrong.
+    """
+    path = baselines_dir / FILE
+    if not path.exists():
+        return ()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise HarnessError(f"the budgets {path} cannot be read: {error}; correct the file") from error
+    version, entries = data.get("schema_version"), data.get("budget", [])
+    if version != SCHEMA_VERSION:
+        raise HarnessError(f"{path}: schema_version is {version!r}, this voxgate reads {SCHEMA_VERSION}; correct it or upgrade")
+    unknown = sorted(set(data) - {"schema_version", "budget"})
+    if unknown or not isinstance(entries, list):
+        raise HarnessError(f"{path}: expected [[budget]] entries beside schema_version, found {', '.join(unknown) or 'none'}")
+    return tuple(_budget(f"{path}: budget {number}", entry) for number, entry in enumerate(entries, 1))
+
+
+def broken_by(budgets: Iterable[Budget], nights: Nights) -> Broken | None:
+    """Give the budget that more than half of the newest nights break, the one that is broken most; None if all are kept."""
+    broken = [each for each in (_broken(budget, nights) for budget in budgets) if each is not None]
+    return max(broken, key=lambda each: each.budget.excess(each.value), default=None)
+
+
+def unmatched(budgets: Iterable[Budget], series: Sequence[Series]) -> tuple[str, ...]:
+    """Say, a line each, which budgets speak of no series at all: they guard nothing."""
+    idle = [each for each in budgets if not any(each.holds(one) for one in series)]
+    return tuple(
+        f"budget {each.name} matches no series of the history; correct it in {FILE} or measure the cell" for each in idle
+    )
+
+
+def _broken(budget: Budget, nights: Nights) -> Broken | None:
+    over = np.array([budget.excess(float(value)) > 0.0 for value in nights.values], dtype=bool)
+    broken = [2 * over[max(0, end - LAST) : end].sum() > min(end, LAST) for end in range(1, len(over) + 1)]
+    if not any(broken[-1:]):
+        return None
+    kept = np.flatnonzero(~np.array(broken))
+    turned = int(kept[-1]) + 1 if len(kept) else 0
+    first = max(0, turned - LAST + 1)
+    first += int(np.argmax(over[first:]))
+    return Broken(budget=budget, since=str(nights.days[first]), value=float(np.median(nights.values[-LAST:])))
+
+
+def _budget(where: str, entry: object) -> Budget:
+    if not isinstance(entry, dict):
+        raise HarnessError(f"{where} is {entry!r}; write it as a [[budget]] table")
+    unknown = sorted(set(entry) - set(KEYS))
+    if unknown:
+        raise HarnessError(f"{where}: {unknown[0]}: there is no such key; known are {', '.join(KEYS)}")
+    suite, cell, metric, why = (_text(where, key, entry.get(key)) for key in ("suite", "cell", "metric", "why"))
+    machine = _text(where, "machine", entry.get("machine", "*"))
+    if not is_known(metric):
+        names = ", ".join(each.name for each in PANEL)
+        raise HarnessError(f"{where}: there is no metric {metric!r}; known are {names}, and stage.<name>")
+    at_most, at_least = (_number(where, key, entry.get(key)) for key in ("at_most", "at_least"))
+    _check_bound(where, metric, entry)
+    return Budget(suite=suite, cell=cell, metric=metric, machine=machine, at_most=at_most, at_least=at_least, why=why)
+
+
+def _check_bound(where: str, metric: str, entry: Mapping[str, object]) -> None:
+    given = [key for key in ("at_most", "at_least") if key in entry]
+    if len(given) != 1:
+        raise HarnessError(f"{where}: found {' and '.join(given) or 'no limit'}; give exactly one of at_most and at_least")
+    better = next((each.better for each in PANEL if each.name == metric), "lower")
+    if WRONG_WAY.get(better) == given[0]:
+        raise HarnessError(f"{where}: {given[0]} on {metric}, of which {better} is better, forbids what is good; turn it round")
+
+
+def _text(where: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise HarnessError(f"{where}: {key} is {value!r}; it must be text")
+    return value
+
+
+def _number(where: str, key: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise HarnessError(f"{where}: {key} is {value!r}; it must be a number in the metric's base unit")
+    return float(value)

@@ -1,0 +1,93 @@
+"""
+The way to the database: an engine for a URL, transactions that wait for each other, and errors in one line.
+
+SQLite: the log is written ahead (WAL), so that readers never wait, and a writer takes the lock when it begins
+(BEGIN IMMEDIATE), so that two writers queue up in place of failing halfway. PostgreSQL: writers queue up on one advisory lock,
+for the same reason: no order of inserts can then deadlock. Knows no table.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from harness.errors import HarnessError
+
+WAIT_MS = 60_000
+"""How long a writer of SQLite waits for others; an append of a thousand points takes some 40 ms."""
+LOCK = 0x766F78676174
+"""The key of PostgreSQL's advisory lock: `voxgat` in ASCII."""
+WRITES = "voxgate_writes"
+
+
+def parse_url(url: str) -> URL:
+    """Read a database's address. Raises HarnessError for what is none, or names a kind that the history is not tested on."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise HarnessError(f"{url!r} is no database URL; write sqlite:///FILE or postgresql://USER@HOST/NAME") from error
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise HarnessError(f"no history in {parsed.drivername}; write sqlite:///FILE or postgresql://USER@HOST/NAME")
+    return parsed
+
+
+def make_engine(url: URL) -> Engine:
+    """Make an engine; an SQLite file's folder is made. Raises HarnessError where the driver or the folder is wanting."""
+    try:
+        if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url)
+    except ModuleNotFoundError as error:
+        raise HarnessError(f"no driver for PostgreSQL ({error.name}); pip install 'voxgate[postgres]'") from error
+    except OSError as error:
+        raise HarnessError(f"cannot make the folder of {shown(url)}: {error.strerror}; name another --history") from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that no other writer runs beside; all of it is kept, or nothing."""
+    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        yield connection
+
+
+@contextmanager
+def told(url: URL, doing: str) -> Iterator[None]:
+    """Turn a database's error into a HarnessError of one line, without the password."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, UnicodeError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise HarnessError(f"cannot {doing} the history {shown(url)}: {_one_line(cause)}") from error
+
+
+def shown(url: URL) -> str:
+    """Give a URL for people to read."""
+    return url.render_as_string(hide_password=True)
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver's own transactions would begin too late to queue up
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout = {WAIT_MS}", "journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,28 @@
+"""
+Bencher Metric Format: the newest run, for `bencher run --adapter json`. Bencher keeps machines apart as its testbeds, so one
+export is of one machine; it has no place for a value that is missing.
+"""
+
+import json
+
+from harness.errors import HarnessError
+from harness.history.database import History
+from harness.history.exporting.choice import Choice
+
+LONGEST_MEASURE = 64
+
+
+def bencher_text(history: History, choice: Choice) -> str:
+    """Give the newest run of each suite. Raises HarnessError where it would be of two machines or profiles."""
+    newest = choice.newest(history)
+    places = sorted({f"{run.machine} ({run.profile})" for run in newest})
+    if len(places) > 1:
+        raise HarnessError(f"runs of {', '.join(places)}; choose one testbed with --machine and --profile")
+    table = choice.table(history, newest)
+    table = table[table["value"].notna()]
+    benchmarks: dict[str, dict[str, dict[str, float]]] = {}
+    for row in table.itertuples():
+        bounds = {"lower_value": row.low, "upper_value": row.high}
+        metric = {"value": row.value, **{name: bound for name, bound in bounds.items() if bound == bound}}  # NaN: none
+        benchmarks.setdefault(f"{row.suite}/{row.cell}", {})[row.metric[:LONGEST_MEASURE]] = metric
+    return json.dumps(benchmarks, indent=1, allow_nan=False) + "\n"

@@ -1,0 +1,1 @@
+"""The steps from an older schema of the history to this one, in the order of their revisions; `schema.py` takes them."""

@@ -1,0 +1,6 @@
+"""What alembic runs to migrate: all steps, on the connection that `schema.py` opened, inside its transaction."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"])
+context.run_migrations()

@@ -1,0 +1,133 @@
+"""
+Reads the tables: rows as records, points as a data frame. Writes nothing, and decides nothing about what it reads.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, Text, cast, select
+
+from harness.errors import HarnessError
+from harness.history.records import Acknowledgement, CellRow, Entry, EntryCell, EntryValue, RunRow, Series, Vote, plain_fields
+from harness.history.tables import ACKNOWLEDGEMENT, CELL, POINT, RUN, SERIES, VOTE
+from harness.measurement import Missing
+
+COLUMNS = ("series", "run", "created", "value", "missing", "low", "high", "n", "verdict", "shift")
+"""Of the frame of points."""
+WORDS = ("reason", "version")
+"""Further columns, for those who write a whole history down."""
+TYPES = {**dict.fromkeys(("series", "run", "n"), np.int64), **dict.fromkeys(("value", "low", "high", "shift"), np.float64)}
+"""Of the frame's columns; the others are texts or None."""
+STORED = {"series": "series_id", "run": "run_id"}
+MANY = 500
+"""From so many series on, all are read and the others dropped: a database takes only so many names in one question."""
+
+
+def runs(connection: Connection, suite: str | None, limit: int | None) -> list[RunRow]:
+    """Give the runs, oldest first; with a limit, the newest of them."""
+    newest = select(RUN).order_by(RUN.c.created.desc(), RUN.c.id.desc()).limit(limit)
+    rows = connection.execute(newest if suite is None else newest.where(RUN.c.suite == suite))
+    return [RunRow(**row) for row in rows.mappings()][::-1]
+
+
+def run(connection: Connection, number: int) -> RunRow:
+    """Give one run. Raises HarnessError if there is none of that id."""
+    row = connection.execute(select(RUN).where(RUN.c.id == number)).mappings().first()
+    if row is None:
+        raise HarnessError(f"the history has no run {number}; see `voxgate history list`")
+    return RunRow(**row)
+
+
+def cells(connection: Connection, number: int) -> list[CellRow]:
+    """Give the cells of a run, in the suite's order."""
+    rows = connection.execute(select(CELL).where(CELL.c.run_id == number).order_by(CELL.c.position)).mappings()
+    names = set(CellRow.__dataclass_fields__) - {"run", "effects"}
+    return [CellRow(run=row["run_id"], effects=tuple(row["effects"]), **{name: row[name] for name in names}) for row in rows]
+
+
+def every_cell(connection: Connection) -> list[CellRow]:
+    """Give the cells of all runs, each run's in the suite's order; equal options of different runs are one object."""
+    plain = [CELL.c[name] for name in ("run_id", "cell", "label", "verdict", "reason", "notes")]
+    texts = [cast(CELL.c[name], Text) for name in ("config", "effective", "effects")]
+    read = cache(json.loads)  # of a hundred thousand texts a handful differ
+    return [
+        CellRow(
+            run=run_id,
+            cell=cell,
+            label=label,
+            verdict=verdict,
+            reason=reason,
+            notes=notes,
+            config=read(config),
+            effective=read(effective),
+            effects=tuple(read(effects)),
+        )
+        for run_id, cell, label, verdict, reason, notes, config, effective, effects in connection.execute(
+            select(*plain, *texts).order_by(CELL.c.run_id, CELL.c.position)
+        )
+    ]
+
+
+def series(connection: Connection, **wanted: str | None) -> list[Series]:
+    """Give the series whose fields are as wanted, in the order in which they began."""
+    chosen = [SERIES.c[name] == value for name, value in wanted.items() if value is not None]
+    return [Series(**row) for row in connection.execute(select(SERIES).where(*chosen).order_by(SERIES.c.id)).mappings()]
+
+
+def acknowledgements(connection: Connection) -> list[Acknowledgement]:
+    """Give all acknowledgements, in the order in which they were given."""
+    rows = connection.execute(select(ACKNOWLEDGEMENT).order_by(ACKNOWLEDGEMENT.c.id)).mappings()
+    return [Acknowledgement(**row) for row in rows]
+
+
+def votes(connection: Connection) -> list[Vote]:
+    """Give all votes, in the order in which they came in."""
+    return [Vote(**row) for row in connection.execute(select(VOTE).order_by(VOTE.c.id)).mappings()]
+
+
+def entry(connection: Connection, number: int) -> Entry:
+    """Give a run as the entry that would append it to another history. Raises HarnessError if there is none of that id."""
+    of_cells: dict[str, list[EntryValue]] = {}
+    of_run = select(SERIES.c.cell, SERIES.c.metric, SERIES.c.unit, SERIES.c.better, POINT).join_from(POINT, SERIES)
+    for row in connection.execute(of_run.where(POINT.c.run_id == number).order_by(SERIES.c.id)).mappings():
+        of_cells.setdefault(row["cell"], []).append(_value(row))
+    whole = tuple(
+        EntryCell(**plain_fields(each, "run"), values=tuple(of_cells.get(each.cell, ()))) for each in cells(connection, number)
+    )
+    return Entry(**plain_fields(run(connection, number), "id"), cells=whole)
+
+
+def points(connection: Connection, ids: Collection[int] | None, more: Sequence[str] = ()) -> pd.DataFrame:
+    """Give the points of some series, or of all, oldest first: COLUMNS, and `more` of WORDS."""
+    names = [name for name in (*COLUMNS, *more) if name != "created"]
+    chosen = select(*(POINT.c[STORED.get(name, name)] for name in names))
+    few = ids is not None and len(ids) < MANY
+    rows = connection.execute(chosen.where(POINT.c.series_id.in_(ids)) if ids is not None and few else chosen).cursor
+    assert rows is not None, "a question has an answer"
+    found = list(zip(*rows.fetchall(), strict=True)) or [()] * len(names)  # the driver's own rows: there may be a million
+    columns = {name: np.array(column, dtype=TYPES.get(name, object)) for name, column in zip(names, found, strict=True)}
+    if ids is not None and not few:
+        wanted = np.isin(columns["series"], list(ids))
+        columns = {name: column[wanted] for name, column in columns.items()}
+    return _oldest_first(connection, columns, [*COLUMNS, *more])
+
+
+def _oldest_first(connection: Connection, columns: dict[str, np.ndarray], names: Sequence[str]) -> pd.DataFrame:
+    ordered = connection.execute(select(RUN.c.id, RUN.c.created).order_by(RUN.c.created, RUN.c.id)).all()
+    rank = np.zeros(max((row.id for row in ordered), default=0) + 1, dtype=np.int64)
+    rank[[row.id for row in ordered]] = np.arange(len(ordered))
+    age = rank[columns["run"]]
+    order = np.argsort(age, kind="stable")
+    created = np.array([row.created for row in ordered], dtype=object)
+    columns = {**{name: column[order] for name, column in columns.items()}, "created": created[age[order]]}
+    return pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype, copy=False) for name in names})
+
+
+def _value(row: Any) -> EntryValue:
+    number = Missing(row["missing"]) if row["value"] is None else float(row["value"])
+    names = set(EntryValue.__dataclass_fields__) - {"value"}
+    return EntryValue(value=number, **{name: row[name] for name in names})

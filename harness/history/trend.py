@@ -1,0 +1,178 @@
+"""
+Trends: one line through time, read. Its segments and dated steps, its alarm, its budget, its nights without data, and a state.
+
+The order in which things are looked at is `_read`, from top to bottom. Puts together what the modules beside it find; takes no
+decision on a single run (`verdict.py` does), draws nothing, and asks no clock.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from harness.compare import INAUDIBLE_DB
+from harness.history.alarm import OF, Alarm, alarm_of
+from harness.history.budget import Broken, Budget, broken_by, load_budgets
+from harness.history.changes import Change
+from harness.history.line import EMPTY, Line, lines_of
+from harness.history.margin import ALARM, STEP, Margin, margin_of
+from harness.history.nights import Nights, NoData, is_nightly, nights_of, no_data_of
+from harness.history.records import Acknowledgement, Series
+from harness.history.segment import Cut, Segment, Segments, segments_of
+from harness.history.state import Says, State, of_alarm, of_budget, of_rest, of_silence
+from harness.judgement import Limit
+from harness.metrics.panel import PANEL
+from harness.policy import load_policy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """One series, read. All indexes are places among the series' points, those without a value included."""
+
+    series: Series
+    segments: tuple[Segment, ...]
+    changes: tuple[Change, ...]
+    cuts: tuple[Cut, ...]
+    alarm: Alarm | None
+    budget: Budget | None
+    """The budget that is broken, else the first that speaks of the series; None if there is none."""
+    over_budget: bool
+    no_data: tuple[NoData, ...]
+    """All nights without a value, oldest first."""
+    nightly: bool
+    """Whether a night without a run is one without data."""
+    latest: float | None
+    """The newest value, in the metric's unit; None before the first."""
+    latest_at: str | None
+    says: tuple[Says, ...]
+    """Everything that is the case, the gravest first; there is always something."""
+    blocking: bool
+    """Whether the policy blocks on the metric; else the trend only informs."""
+
+    @property
+    def state(self) -> State:
+        """The gravest thing that is the case."""
+        return self.says[0].state
+
+    @property
+    def since(self) -> str | None:
+        """UTC day on which the state began; None where nothing was ever measured."""
+        return self.says[0].since
+
+    @property
+    def reason(self) -> str:
+        """Everything that is the case, in one line for people."""
+        return "; ".join(each.text for each in self.says)
+
+
+class Readable(Protocol):
+    """What is asked of a history."""
+
+    def series(self) -> Sequence[Series]:
+        """Give all series."""
+
+    def points(self, *, words: bool) -> "pd.DataFrame":
+        """Give all points, oldest first; with `words` also the version of the metric."""
+
+    def acknowledgements(self) -> Sequence[Acknowledgement]:
+        """Give all acknowledgements."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What people have decided: how much of which metric is too much, what it may cost at most, which changes are known."""
+
+    policy: Mapping[str, Limit]
+    budgets: Sequence[Budget]
+    acknowledgements: Sequence[Acknowledgement]
+
+
+def trends(history: Readable, today: str, baselines: Path) -> list[Trend]:
+    """
+    Read every series of a history, in its order; `today` is a date, ISO, UTC. A series whose runs have a rhythm is nightly.
+
+    Raises HarnessError for a broken policy.toml or budgets.toml in `baselines`.
+    """
+    rules = load_rules(baselines, history.acknowledgements())
+    lines = lines_of(history.points(words=True))
+    found = ((series, lines.get(series.id, EMPTY)) for series in history.series())
+    return [_read(series, line, rules, today, nightly=is_nightly(line.days)) for series, line in found]
+
+
+def trend_of(series: Series, points: "pd.DataFrame", rules: Rules, today: str, *, nightly: bool) -> Trend:
+    """Read one series from its points, as `History.points` gives them; `nightly` says whether nights are expected."""
+    return _read(series, lines_of(points).get(series.id, EMPTY), rules, today, nightly=nightly)
+
+
+def load_rules(baselines: Path, acknowledgements: Sequence[Acknowledgement]) -> Rules:
+    """Read policy and budgets. Raises HarnessError naming file and key for what is wrong in them."""
+    policy = load_policy(baselines, [each.name for each in PANEL])
+    return Rules(policy=policy, budgets=load_budgets(baselines), acknowledgements=acknowledgements)
+
+
+def _read(series: Series, line: Line, rules: Rules, today: str, *, nightly: bool) -> Trend:
+    judged = np.minimum(line.values, INAUDIBLE_DB) if series.unit == "dB" else line.values
+    cut = segments_of(series, line, judged, rules.acknowledgements, _margin(series, rules, STEP))
+    nights = nights_of(line.days[cut.newest], judged[cut.newest])
+    alarm = alarm_of(nights, _margin(series, rules, ALARM), series.better)
+    budgets = [each for each in rules.budgets if each.holds(series)]
+    broken = broken_by(budgets, nights_of(line.days[line.known], line.values[line.known])) if budgets else None
+    no_data = no_data_of(line.days, line.values, line.missing, today, nightly=nightly)
+    newest = line.known[-1] if len(line.known) else None
+    return Trend(
+        series=series,
+        segments=cut.pieces,
+        changes=cut.changes,
+        cuts=cut.cuts,
+        alarm=alarm,
+        budget=broken.budget if broken else next(iter(budgets), None),
+        over_budget=broken is not None,
+        no_data=no_data,
+        nightly=nightly,
+        latest=None if newest is None else float(line.values[newest]),
+        latest_at=None if newest is None else str(line.created[newest]),
+        says=_says(series, line, cut, nights, alarm, broken, no_data),
+        blocking=series.metric in rules.policy and rules.policy[series.metric].blocking,
+    )
+
+
+def _says(
+    series: Series,
+    line: Line,
+    cut: Segments,
+    nights: Nights,
+    alarm: Alarm | None,
+    broken: Broken | None,
+    no_data: Sequence[NoData],
+) -> tuple[Says, ...]:
+    newest = line.days[cut.newest[-1]] if len(cut.newest) else None
+    ended = newest is None and len(line.known) > 0  # acknowledged after the last value: nothing more is expected
+    silent = [] if ended else [each for each in no_data if newest is None or each.night > str(newest)]
+    says = [
+        *of_alarm(series, alarm, _dated(alarm, cut.changes, nights)),
+        *of_budget(series, broken),
+        *of_silence(silent),
+    ]
+    if says:
+        return tuple(sorted(says, key=lambda each: list(State).index(each.state)))
+    since, level = (str(line.days[cut.pieces[-1].start]), cut.pieces[-1].level) if len(cut.newest) else (None, None)
+    return (of_rest(series, len(nights.values), level, since, cut.why(series)),)
+
+
+def _dated(alarm: Alarm | None, changes: Sequence[Change], nights: Nights) -> str | None:
+    """Give the day of the step behind an alarm: that of the change point where there is one near, which dates it better."""
+    if alarm is None:
+        return None
+    first = nights.place(alarm.since)
+    days = [each.at[:10] for each in changes if each.shift * alarm.shift > 0.0 and each.at[:10] >= str(nights.days[0])]
+    near = [(abs(nights.place(day) - first), day) for day in days if abs(nights.place(day) - first) < OF]
+    return min(near)[1] if near else alarm.since
+
+
+def _margin(series: Series, rules: Rules, share: float) -> Margin:
+    return margin_of(series.metric, series.unit, rules.policy, share)

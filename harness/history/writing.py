@@ -1,0 +1,141 @@
+"""
+Writes into the tables, inside a transaction that the caller opened with `connection.writing`. Reads nothing back for others.
+
+A run comes in whole. One that is known already, by its digest, is left as it is, unless it was incomplete then and is complete
+now, or rests on more numbers now (`--resume`): then the fuller one takes its place, under the same id.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
+
+from harness.errors import HarnessError
+from harness.history.records import Acknowledgement, Entry, EntryCell, EntryValue, Vote, clean, clean_json, plain_fields
+from harness.history.tables import ACKNOWLEDGEMENT, CELL, KEY, POINT, RUN, SERIES, VOTE
+from harness.measurement import Missing
+
+KEY_BYTES = 400
+"""Longest name in a series' key: PostgreSQL's indexes take 2700 bytes for all six together."""
+
+SeriesIds = dict[tuple[str, str, str], int]
+"""(cell, metric, unit) -> id, of one suite, profile and machine."""
+
+
+def append(connection: Connection, entry: Entry) -> bool:
+    """Write a run. Gives False where it was there already. Raises HarnessError for a name that is too long for a key."""
+    known = connection.execute(select(RUN.c.id, RUN.c.complete).where(RUN.c.digest == entry.digest)).first()
+    row = clean_json(plain_fields(entry, "cells"))
+    if known is None:
+        run = int(connection.execute(insert(RUN).values(row).returning(RUN.c.id)).scalar_one())
+    elif _fullness(entry) > (known.complete, _numbers(connection, known.id)):
+        run = int(known.id)
+        _forget(connection, run)
+        connection.execute(update(RUN).where(RUN.c.id == run).values(row))
+    else:
+        return False
+    _write_cells(connection, run, entry.cells)
+    _write_points(connection, run, entry)
+    return True
+
+
+def acknowledge(connection: Connection, word: Acknowledgement) -> bool:
+    """Write an acknowledgement; its `id` is given by the database. Gives False where it was there already."""
+    row = clean_json(plain_fields(word, "id"))
+    pattern = ("suite", "cell", "metric", "machine", "since")
+    same = and_(*(ACKNOWLEDGEMENT.c[name] == row[name] for name in pattern))
+    return _insert_new(connection, ACKNOWLEDGEMENT, same, row)
+
+
+def add_vote(connection: Connection, vote: Vote) -> bool:
+    """Write a vote; its `id` is given by the database. Gives False where it was there already."""
+    return _insert_new(connection, VOTE, VOTE.c.digest == vote.digest, clean_json(plain_fields(vote, "id")))
+
+
+def _insert_new(connection: Connection, table: Table, same: Any, row: dict[str, Any]) -> bool:
+    if connection.execute(select(table.c.id).where(same)).first() is not None:
+        return False
+    connection.execute(insert(table).values(row))
+    return True
+
+
+def _fullness(entry: Entry) -> tuple[bool, int]:
+    return entry.complete, sum(value.n for cell in entry.cells for value in cell.values)
+
+
+def _numbers(connection: Connection, run: int) -> int:
+    return int(connection.execute(select(func.coalesce(func.sum(POINT.c.n), 0)).where(POINT.c.run_id == run)).scalar_one())
+
+
+def _forget(connection: Connection, run: int) -> None:
+    for table in (POINT, CELL):
+        connection.execute(delete(table).where(table.c.run_id == run))
+
+
+def _write_cells(connection: Connection, run: int, cells: Sequence[EntryCell]) -> None:
+    rows = [
+        {"run_id": run, "position": position, **clean_json(plain_fields(cell, "values"))} for position, cell in enumerate(cells)
+    ]
+    if rows:
+        connection.execute(insert(CELL), rows)
+
+
+def _write_points(connection: Connection, run: int, entry: Entry) -> None:
+    ids = _series_ids(connection, entry)
+    rows = [_point(run, ids[_key(cell.cell, value.metric, value.unit)], value) for cell in entry.cells for value in cell.values]
+    if rows:
+        connection.execute(insert(POINT), rows)
+
+
+def _point(run: int, series: int, value: EntryValue) -> dict[str, Any]:
+    missing = isinstance(value.value, Missing)
+    return {
+        "run_id": run,
+        "series_id": series,
+        "value": None if isinstance(value.value, Missing) else float(value.value),
+        "missing": clean(value.value.reason) if isinstance(value.value, Missing) else None,
+        "low": None if missing else value.low,
+        "high": None if missing else value.high,
+        "n": value.n,
+        "verdict": value.verdict,
+        "reason": clean(value.reason),
+        "shift": value.shift,
+        "version": clean(value.version),
+    }
+
+
+def _series_ids(connection: Connection, entry: Entry) -> SeriesIds:
+    """Give the ids of all series of a run; those that are new are written, those that changed their looks are brought up."""
+    place = clean_json({name: getattr(entry, name) for name in ("suite", "profile", "machine")})
+    known = {_key(row.cell, row.metric, row.unit): row for row in _known_series(connection, place)}
+    ids: SeriesIds = {}
+    for cell in entry.cells:
+        for value in cell.values:
+            key, looks = _key(cell.cell, value.metric, value.unit), _looks(cell, value)
+            row = known.get(key)
+            if row is None:
+                ids[key] = _add_series(connection, {**place, **dict(zip(KEY[3:], key, strict=True)), **looks})
+                continue
+            ids[key] = row.id
+            if any(getattr(row, name) != shown for name, shown in looks.items()):
+                connection.execute(update(SERIES).where(SERIES.c.id == row.id).values(looks))
+    return ids
+
+
+def _known_series(connection: Connection, place: dict[str, str]) -> Sequence[Any]:
+    return connection.execute(select(SERIES).where(*(SERIES.c[name] == value for name, value in place.items()))).all()
+
+
+def _add_series(connection: Connection, row: dict[str, str]) -> int:
+    for name in KEY:
+        if len(row[name].encode()) > KEY_BYTES:
+            raise HarnessError(f"{name} {row[name][:40]!r}... has more than {KEY_BYTES} bytes; give it a shorter name")
+    return int(connection.execute(insert(SERIES).values(row).returning(SERIES.c.id)).scalar_one())
+
+
+def _key(cell: str, metric: str, unit: str) -> tuple[str, str, str]:
+    return clean(cell), clean(metric), clean(unit)
+
+
+def _looks(cell: EntryCell, value: EntryValue) -> dict[str, str]:
+    return {"label": clean(cell.label), "better": value.better, "version": clean(value.version)}

@@ -1,0 +1,215 @@
+"""
+`voxgate history ...`: bring runs into the history, take them out, look at them, and say what is known about a change.
+
+As in `cli.py`, a verb calls, prints and gives the exit code; the last line is the result. `import` goes on after a file that
+cannot be read, and ends with 2 then. `status` ends with 1 where a metric that blocks is worse or a budget is broken, 3 where
+a series lacks data.
+"""
+
+import getpass
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from harness import pipeline
+from harness.clock import now_utc_iso
+from harness.errors import HarnessError
+from harness.history.budget import load_budgets, unmatched
+from harness.history.database import DEFAULT_URL, VARIABLE, History, open_history
+from harness.history.exporting import bencher, carried, delimited, openmetrics, otava, parquet
+from harness.history.exporting.choice import Choice, write_bytes
+from harness.history.importing import kinds
+from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
+from harness.history.state import State
+from harness.history.trend import trends
+
+TEXTS: dict[str, Callable[[History, Choice], str]] = {
+    "csv": delimited.csv_text,
+    "json": carried.json_text,
+    "bencher": bencher.bencher_text,
+    "openmetrics": openmetrics.openmetrics_text,
+    "textfile": openmetrics.textfile_text,
+}
+FORMATS = (*TEXTS, "parquet", "otava")
+SHOWN = 20
+
+Tally = Counter[Literal["imported", "there already", "failed"]]
+
+database = click.option(
+    "--history",
+    "url",
+    envvar=VARIABLE,
+    default=DEFAULT_URL,
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
+)
+baselines = click.option("--baselines", type=click.Path(path_type=Path), default=pipeline.BASELINES, show_default=True)
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+@click.group()
+def history() -> None:
+    """Every run that was ever appended: import, export, list, acknowledge, status."""
+
+
+@history.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--machine", metavar="NAME", help="Where other tools' files were measured, in place of what they tell.")
+@database
+@as_json
+@baselines
+def bring_in(paths: tuple[Path, ...], machine: str | None, url: str, as_json: bool, baselines: Path) -> int:
+    """Add run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, our own JSON export, votes."""
+    tally: Tally = Counter()
+    with open_history(url) as opened:
+        for path in paths:
+            for folder in kinds.run_folders(path) or [path]:
+                for key in _bring_in(opened, folder, machine, baselines):
+                    tally[key] += 1
+    line = f"{tally['imported']} imported, {tally['there already']} there already, {tally['failed']} failed"
+    _say_result(as_json, dict.fromkeys(("imported", "there already", "failed"), 0) | dict(tally), line)
+    return 2 if tally["failed"] else 0
+
+
+@history.command("export")
+@click.argument("form", metavar=f"[{'|'.join(FORMATS)}]", type=click.Choice(FORMATS))
+@click.option("--out", type=click.Path(path_type=Path), help="File, or for otava folder; standard output unless given.")
+@click.option("--suite", default=ANY, show_default=True, help="Pattern of suites.")
+@click.option("--profile", default=ANY, show_default=True, help="Pattern of profiles.")
+@click.option("--machine", default=ANY, show_default=True, help="Pattern of machines.")
+@database
+def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
+    """Write the history in another form: csv, parquet, json (for import), bencher, otava, openmetrics, textfile."""
+    choice = Choice(**patterns)
+    with open_history(url) as opened:
+        if form == "otava":
+            if out is None:
+                raise HarnessError("otava takes several files; name a folder with --out")
+            click.echo(f"wrote {otava.write_otava(opened, choice, out)}", err=True)
+            return 0
+        content = parquet.parquet_bytes(opened, choice) if form == "parquet" else TEXTS[form](opened, choice).encode()
+    if out is not None:
+        write_bytes(out, content)
+        click.echo(f"wrote {out}", err=True)
+    elif form == "parquet" and sys.stdout.isatty():
+        raise HarnessError("parquet is no text; name a file with --out")
+    else:
+        click.echo(content, nl=False)
+    return 0
+
+
+@history.command("list")
+@click.option("--suite", help="Only this suite.")
+@click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="The newest so many.")
+@database
+@as_json
+def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
+    """Show the newest runs, oldest first."""
+    with open_history(url) as opened:
+        runs = opened.runs(suite, limit)
+    if not as_json:
+        for run in runs:
+            click.echo(_run_line(run))
+    rows = [{name: getattr(run, name) for name in RunRow.__dataclass_fields__ if name != "environment"} for run in runs]
+    _say_result(as_json, rows, f"{len(runs)} runs")
+    return 0
+
+
+@history.command()
+@click.argument("suite")
+@click.option("--cell", default=ANY, show_default=True, help="Pattern of slugs.")
+@click.option("--metric", default=ANY, show_default=True, help="Pattern of metrics.")
+@click.option("--machine", default=ANY, show_default=True, help="Pattern of machines.")
+@click.option("--since", required=True, metavar="DATE", help="When the change began, UTC.")
+@click.option("--why", required=True, help="The reason, for whoever asks next year.")
+@click.option("--by", help="Who says so; the user unless given.")
+@database
+def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) -> int:
+    """Say that a change of SUITE is known: its trends begin anew there."""
+    if not why.strip():
+        raise HarnessError("--why is empty; say why the change is accepted")
+    moment = utc_iso(since)
+    word = Acknowledgement(id=0, **pattern, since=moment, why=why, by=by or _user(), created=now_utc_iso())
+    with open_history(url) as opened:
+        new = opened.acknowledge(word)
+    click.echo(f"acknowledged from {moment} on: {why}" if new else f"acknowledged already from {moment} on")
+    return 0
+
+
+@history.command()
+@database
+@as_json
+@baselines
+def status(url: str, as_json: bool, baselines: Path) -> int:
+    """Say of every series whether it got worse, is over its budget, or lacks data."""
+    with open_history(url) as opened:
+        found = trends(opened, now_utc_iso()[:10], baselines)
+        idle = unmatched(load_budgets(baselines), opened.series())
+    for text in idle:
+        click.echo(f"voxgate: {text}", err=True)
+    counts = Counter(trend.state for trend in found)
+    rows = []
+    for trend in found:
+        where = {name: getattr(trend.series, name) for name in ("suite", "profile", "machine", "cell", "metric")}
+        told = {"state": trend.state.value, "since": trend.since, "reason": trend.reason, "blocking": trend.blocking}
+        rows.append({**where, **told})
+        if not as_json and trend.state not in (State.STEADY, State.TOO_FEW):
+            kind = "" if trend.blocking or trend.over_budget else " (advisory)"
+            click.echo(_plain(f"{trend.state.upper()}{kind} {' '.join(where.values())}: {trend.reason}"))
+    line = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]) or "no series"
+    _say_result(as_json, rows, line)
+    if any(trend.over_budget or (trend.blocking and trend.state is State.WORSE) for trend in found):
+        return 1
+    return 3 if counts[State.NO_DATA] else 0
+
+
+def _bring_in(opened: History, path: Path, machine: str | None, baselines: Path) -> Iterator[Any]:
+    """Import one file or run folder; gives a word for each run or vote, and `failed` where reading ended early."""
+    try:
+        found = _read(path, machine, baselines)
+        for entry in found.entries:
+            yield "imported" if opened.append(entry) else "there already"
+        for word in found.acknowledgements:
+            yield "imported" if opened.acknowledge(word) else "there already"
+        answers = list(found.votes)
+        new = opened.add_votes(answers) if answers else 0
+        yield from ["imported"] * new + ["there already"] * (len(answers) - new)
+    except HarnessError as error:
+        click.echo(_plain(f"{path} FAILED: {error}"), err=True)
+        yield "failed"
+
+
+def _read(path: Path, machine: str | None, baselines: Path) -> kinds.Found:
+    """Read a file, or judge a run folder as `voxgate gate` does."""
+    if not (path / "run.json").is_file():
+        return kinds.read(path, machine)
+    return kinds.Found(entries=[pipeline.entry_of(pipeline.judge_run(path, baselines))])
+
+
+def _run_line(run: RunRow) -> str:
+    moment = run.created[:16].replace("T", " ")
+    unfinished = "" if run.complete else " (incomplete)"
+    return _plain(f"{run.id:>5}  {moment}  {run.suite}  {run.profile}  {run.machine}  {run.head}  {run.line}{unfinished}")
+
+
+def _plain(line: str) -> str:
+    """Keep texts from outside on one line, and from steering a terminal."""
+    return "".join(each if each.isprintable() else " " for each in line)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _say_result(as_json: bool, document: object, last_line: str) -> None:
+    click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last_line)

@@ -1,0 +1,53 @@
+"""
+The names of the site's files. Names of suites and cells come from outside, also from other people's files: whatever they
+hold, what is made of them is one harmless file name, and two different ones never make the same.
+"""
+
+import hashlib
+import re
+from functools import cache
+
+LONGEST = 100
+"""Characters of a name that is taken as it is; file systems take 255 bytes."""
+
+
+def suite_page(suite: str) -> str:
+    """Name the page of a suite."""
+    return f"suite-{_word(suite)}.html"
+
+
+def cell_name(suite: str, cell: str) -> str:
+    """Name a cell's page and its data file, without the end."""
+    return f"cell-{_word(suite)}~{_word(cell)}"
+
+
+def cell_page(suite: str, cell: str) -> str:
+    """Name the page of a cell."""
+    return f"{cell_name(suite, cell)}.html"
+
+
+def run_page(run: int) -> str:
+    """Name the page of its own that one of the latest runs has."""
+    return f"run-{run}.html"
+
+
+def any_run(run: int) -> str:
+    """Address a run on the page that shows any."""
+    return f"run.html#{run}"
+
+
+def compare_page(a: int, b: int) -> str:
+    """Address the comparison of two runs' environments."""
+    return f"compare.html#{a},{b}"
+
+
+def place_name(suite: str, profile: str, machine: str) -> str:
+    """Name a suite on a machine within a file's name."""
+    return "~".join(map(_word, (suite, profile, machine)))
+
+
+@cache
+def _word(name: str) -> str:
+    """Give a harmless name as it is; any other without what could do harm, and with a digest of all of it."""
+    plain = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip(".-")[:LONGEST]
+    return plain if plain == name else f"{plain}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:10]}"

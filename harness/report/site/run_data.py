@@ -1,0 +1,151 @@
+"""
+What the pages of any run and of two environments read: every run whole, many runs a file, and a list of all runs.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from harness.history.records import CellRow, RunRow
+from harness.measurement import SNR_CEILING_DB
+from harness.report.numbers import FIXED, shown_scale, shown_unit
+from harness.report.site import addresses
+from harness.report.site.book import Book
+from harness.report.site.data_file import data_script
+from harness.report.site.facts import facts, text
+from harness.report.table import COLUMNS
+
+CHUNK = 64
+"""Runs a file: some hundred kilobytes, read at once to show one of them; thousands of small files are slow to copy."""
+MAIN = {column.metric: [rank, column.title, column.interval] for rank, column in enumerate(COLUMNS)}
+"""The main table's columns: metric -> place, title, whether with intervals."""
+
+
+def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
+    """Give every file of whole runs, by name."""
+    pools = _pools(book)
+    rows = _Rows.of(book, pools)
+    before = {now.id: was.id for place in book.places for was, now in zip(place.runs, place.runs[1:], strict=False)}
+    paged = {(place.suite, cell) for place in book.places for cell in place.lines}
+    runs = sorted(book.runs, key=lambda run: run.id)
+    for number, several in groupby(runs, key=lambda run: run.id // CHUNK):
+        content = {
+            run.id: {**_run(book, run, paged), "before": before.get(run.id), "points": rows.of_run(run.id)} for run in several
+        }
+        yield f"runs-{number}", data_script(f"runs-{number}", {**pools.shared, "runs": content})
+
+
+def list_script(book: Book) -> tuple[str, bytes]:
+    """Give the file of all runs by suite and machine, oldest first, to choose from."""
+    places = [
+        {
+            "name": f"{place.suite} · {place.name}",
+            "ids": [run.id for run in place.runs],
+            "times": place.times,
+            "heads": [run.head for run in place.runs],
+        }
+        for place in book.places
+    ]
+    return "runs", data_script("runs", places)
+
+
+def metric_facts(metric: str, unit: str) -> dict[str, object]:
+    """Give what a script needs to show a metric's values as `numbers.py` does."""
+    percent = shown_unit(metric, unit) == "%"
+    return {
+        "metric": metric,
+        "title": metric,
+        "unit": shown_unit(metric, unit),
+        "scale": shown_scale(metric, unit),
+        "fixed": 1 if percent else FIXED.get(metric),
+        "exact": SNR_CEILING_DB if unit == "dB" else None,
+        "column": MAIN.get(metric),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pools:
+    """What the points of all runs name by number: metrics, cells, verdicts."""
+
+    shared: Mapping[str, object]
+    metric_of: np.ndarray
+    cell_of: np.ndarray
+
+
+def _pools(book: Book) -> _Pools:
+    metrics = {key: number for number, key in enumerate(dict.fromkeys((s.metric, s.unit) for s in book.series))}
+    cells = {cell: number for number, cell in enumerate(dict.fromkeys(s.cell for s in book.series))}
+    return _Pools(
+        shared={"metrics": [metric_facts(*key) for key in metrics], "cells": list(cells), "words": book.words},
+        metric_of=np.array([metrics[s.metric, s.unit] for s in book.series], dtype=np.int32),
+        cell_of=np.array([cells[s.cell] for s in book.series], dtype=np.int32),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """The points sorted by run."""
+
+    runs: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    missing: Mapping[int, str]
+
+    @classmethod
+    def of(cls, book: Book, pools: _Pools) -> "_Rows":
+        points = book.points
+        order = np.argsort(points.run, kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        numbers = {name: getattr(points, name)[order].astype(np.float32) for name in ("value", "low", "high")}
+        names = {"cell": pools.cell_of[points.series][order], "metric": pools.metric_of[points.series][order]}
+        return cls(
+            runs=points.run[order],
+            columns={**names, **numbers, "verdict": points.verdict[order]},
+            missing={int(place[row]): reason for row, reason in points.missing.items()},
+        )
+
+    def of_run(self, run: int) -> dict[str, Any]:
+        """Give the points of one run."""
+        first, end = np.searchsorted(self.runs, [run, run + 1]).tolist()
+        missing = {row - first: self.missing[row] for row in range(first, end) if row in self.missing}
+        return {**{name: column[first:end] for name, column in self.columns.items()}, "missing": missing}
+
+
+def _run(book: Book, run: RunRow, paged: Collection[tuple[str, str]]) -> dict[str, object]:
+    names = (
+        "id",
+        "source",
+        "suite",
+        "profile",
+        "machine",
+        "head",
+        "created",
+        "verdict",
+        "line",
+        "baseline",
+        "folder",
+        "question",
+    )
+    return {
+        **{name: getattr(run, name) for name in names},
+        "question": run.question,
+        "complete": run.complete,
+        "environment": facts(run.environment),
+        "cells": [_cell(cell, run.suite, (run.suite, cell.cell) in paged) for cell in book.cells[run.id]],
+    }
+
+
+def _cell(cell: CellRow, suite: str, has_page: bool) -> dict[str, object]:
+    return {
+        "cell": cell.cell,
+        "label": cell.label,
+        "page": addresses.cell_page(suite, cell.cell) if has_page else None,
+        "verdict": cell.verdict,
+        "reason": cell.reason,
+        "config": {name: text(value) for name, value in cell.config.items()},
+        "effective": {name: text(value) for name, value in cell.effective.items()},
+        "effects": [{name: value if name == "holds" else text(value) for name, value in each.items()} for each in cell.effects],
+    }

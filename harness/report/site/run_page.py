@@ -1,0 +1,120 @@
+"""
+The page of one of the latest runs, which needs no script. Any other run is laid out by `templates/run.js`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.fitness import fitness
+from harness.history.records import CellRow
+from harness.measurement import Missing
+from harness.report.html import MEANING
+from harness.report.numbers import shown, shown_unit
+from harness.report.site import addresses
+from harness.report.site.book import Book, Line, Place
+from harness.report.site.facts import changed, facts
+from harness.report.site.folder import Folder
+from harness.report.site.mark import Mark, of_verdict
+from harness.report.site.overview import Listen
+from harness.report.site.suite_page import columns
+from harness.report.table import Column
+
+NOT_JUDGED = "This run was not judged."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricView:
+    """One metric of one cell, as text; `missing` says why there is no value."""
+
+    title: str
+    text: str
+    short: str
+    """The same without its interval."""
+    unit: str
+    verdict: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCell:
+    """One cell of a run; `values` are those of the main table."""
+
+    row: CellRow
+    address: str
+    mark: Mark
+    reason: str
+    values: tuple[MetricView, ...]
+    metrics: tuple[MetricView, ...]
+
+
+def write_latest_runs(folder: Folder, book: Book, listen: Listen) -> None:
+    """Write the page of the latest run of every suite, profile and machine."""
+    for place in book.places:
+        _write(folder, book, place, listen)
+
+
+def meaning(verdict: str | None) -> str:
+    """Say what a run's verdict means."""
+    return meanings().get(verdict or "", NOT_JUDGED)
+
+
+def meanings() -> dict[str, str]:
+    """Give the meaning of every verdict, for the script."""
+    return {verdict.value: text for verdict, text in MEANING.items()}
+
+
+def _write(folder: Folder, book: Book, place: Place, listen: Listen) -> None:
+    run, before = place.runs[-1], place.runs[-2] if len(place.runs) > 1 else None
+    chosen = columns(place)
+    folder.page(
+        addresses.run_page(run.id),
+        "run.html",
+        run=run,
+        before=before,
+        mark=of_verdict(run.verdict),
+        meaning=meaning(run.verdict),
+        suite_address=addresses.suite_page(run.suite),
+        fitness=fitness(run.environment),
+        compare=addresses.compare_page(before.id if before else run.id, run.id),
+        titles=[column.title for column in chosen],
+        cells=[_cell(book, place, row, chosen) for row in book.cells[run.id]],
+        changed=changed(before.environment, run.environment) if before else (),
+        facts=facts(run.environment),
+        listen=listen.get(run.id, ()),
+    )
+
+
+def _cell(book: Book, place: Place, row: CellRow, chosen: Sequence[Column]) -> RunCell:
+    lines = place.lines.get(row.cell, ())
+    views = {line.series.metric: view for line in lines if (view := _metric(book, place, line)) is not None}
+    mark = of_verdict(row.verdict)
+    return RunCell(
+        row=row,
+        address=addresses.cell_page(place.suite, row.cell) if lines else "",
+        mark=mark,
+        reason="" if mark.kind == "good" else row.reason,
+        values=tuple(_in_table(views.get(column.metric), column) for column in chosen),
+        metrics=tuple(views.values()),
+    )
+
+
+def _metric(book: Book, place: Place, line: Line) -> MetricView | None:
+    index = line.index_of(len(place.runs) - 1)
+    if index is None:
+        return None
+    measured = line.measurement(index)
+    value = measured.summary
+    return MetricView(
+        title=measured.metric,
+        text=shown(measured),
+        short=shown(measured, interval=False),
+        unit=shown_unit(measured.metric, measured.unit),
+        verdict=book.words[line.verdicts[index]],
+        missing=value.reason if isinstance(value, Missing) else "",
+    )
+
+
+def _in_table(view: MetricView | None, column: Column) -> MetricView:
+    if view is None:
+        return MetricView(title=column.metric, text="", short="", unit="", verdict="", missing="not measured")
+    return view if column.interval else replace(view, text=view.short)

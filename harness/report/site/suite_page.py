@@ -1,0 +1,134 @@
+"""
+A suite's page: on every machine its cells and metrics with their states, speed against quality, and the latest runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.policy import Policy
+from harness.report.numbers import shown, shown_unit
+from harness.report.site import addresses
+from harness.report.site.book import Book, Line, Place
+from harness.report.site.folder import Folder
+from harness.report.site.mark import Mark, of_state
+from harness.report.site.measured import judgement, measurements
+from harness.report.site.overview import Listen
+from harness.report.site.pictures import Picture, fastest_line, pictures
+from harness.report.site.run_link import RunLink, run_links
+from harness.report.site.sparkline import LAST, Spark
+from harness.report.site.state import QUIET, CellState, cell_state, summary, worst
+from harness.report.table import COLUMNS, Column
+
+LISTED = 14
+"""Runs in a list: two weeks of nights."""
+WIDEST = 8
+"""Metrics in a table whose suite knows none of the usual ones (imported from other tools)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueView:
+    """One metric of one cell in the latest run; `mark` is set where there is something to remark."""
+
+    text: str
+    missing: str
+    mark: Mark | None
+    spark: Spark | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellView:
+    """One row."""
+
+    address: str
+    label: str
+    mark: Mark
+    since: str
+    reason: str
+    values: tuple[ValueView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceView:
+    """One machine."""
+
+    name: str
+    mark: Mark
+    summary: str
+    fastest: str
+    titles: tuple[str, ...]
+    rows: tuple[CellView, ...]
+    pictures: tuple[Picture, ...]
+    listen: Sequence[tuple[str, str]]
+    runs: tuple[RunLink, ...]
+    older: int
+
+
+def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> None:
+    """Write the page of every suite."""
+    for suite in dict.fromkeys(place.suite for place in book.places):
+        places = [place for place in book.places if place.suite == suite]
+        views = [_place(book, place, policy, listen) for place in places]
+        folder.page(
+            addresses.suite_page(suite),
+            "suite.html",
+            suite=suite,
+            question=max((place.runs[-1] for place in places), key=lambda run: run.created).question,
+            mark=worst([cell_state(book, place, cell) for place in places for cell in place.lines]),
+            places=views,
+            spark_runs=LAST,
+        )
+
+
+def _place(book: Book, place: Place, policy: Policy, listen: Listen) -> PlaceView:
+    states = [cell_state(book, place, cell) for cell in place.lines]
+    chosen = columns(place)
+    last = len(place.runs) - 1
+    judged, measured = judgement(book, place, last, policy), measurements(place, last)
+    return PlaceView(
+        name=place.name,
+        mark=worst(states),
+        summary=summary(states),
+        fastest=fastest_line(judged, measured),
+        titles=tuple(column.title for column in chosen),
+        rows=tuple(_row(book, state, [column.metric for column in chosen]) for state in states),
+        pictures=pictures(judged, measured, place.file_name),
+        listen=listen.get(place.runs[-1].id, ()),
+        runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
+        older=max(0, len(place.runs) - LISTED),
+    )
+
+
+def columns(place: Place) -> tuple[Column, ...]:
+    """Choose a table's columns: those of the main table, or the first metrics that there are."""
+    units = {line.series.metric: line.series.unit for lines in place.lines.values() for line in lines if not line.helps}
+    usual = tuple(column for column in COLUMNS if column.metric in units)
+    return usual or tuple(
+        Column(metric=name, title=f"{name} {shown_unit(name, unit)}".strip(), interval=True, rank=rank)
+        for rank, (name, unit) in enumerate(list(units.items())[:WIDEST])
+    )
+
+
+def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
+    place = state.place
+    lines = {line.series.metric: line for line in place.lines[state.cell]}
+    return CellView(
+        address=addresses.cell_page(place.suite, state.cell),
+        label=state.label,
+        mark=state.mark,
+        since="" if state.trend.state in QUIET else state.since,
+        reason="" if state.trend.state in QUIET else f"{state.line.series.metric} {state.trend.reason}",
+        values=tuple(_value(book, place, lines.get(metric)) for metric in metrics),
+    )
+
+
+def _value(book: Book, place: Place, line: Line | None) -> ValueView:
+    if line is None:
+        return ValueView(text="", missing="not measured", mark=None, spark=None)
+    index = line.index_of(len(place.runs) - 1)
+    state = book.trend(line).state
+    return ValueView(
+        text="" if index is None else shown(line.measurement(index), interval=False),
+        missing="not in the latest run" if index is None else line.missing.get(index, ""),
+        mark=None if state in QUIET else of_state(state),
+        spark=book.spark(line),
+    )

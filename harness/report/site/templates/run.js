@@ -1,0 +1,106 @@
+// The page of any run: reads the run that the address names (run.html#12) from its data file and lays it out.
+"use strict";
+(() => {
+  const { element, badge, kind, shown, interval, table } = voxgate;
+  const site = voxgate.carried("site");
+  const header = document.querySelector("header");
+  const main = document.querySelector("main");
+
+  function tell(text) {
+    header.className = "open";
+    header.replaceChildren(element("h1", {}, text));
+    main.replaceChildren();
+  }
+
+  function show() {
+    const id = Number(location.hash.slice(1));
+    const chunk = Math.floor(id / site.chunk);
+    if (!location.hash || !site.chunks.includes(chunk)) {
+      tell(location.hash ? "There is no such run in this history." : "The address names no run.");
+      return;
+    }
+    voxgate.load(`runs-${chunk}`).then((found) => {
+      const run = found.runs[id];
+      if (run) draw(run, found);
+      else tell("There is no such run in this history.");
+    }, (error) => tell(error.message));
+  }
+
+  function draw(run, found) {
+    const word = run.verdict ?? "no verdict";
+    document.title = `Run ${run.id}: ${word} ${run.suite} - voxgate`;
+    header.className = run.verdict ? kind(run.verdict) : "open";
+    header.replaceChildren(
+      element("p", { class: "crumb" }, `${run.suite} · ${run.profile} · ${run.machine}`),
+      element("h1", {}, badge(word), ` ${site.meaning[run.verdict] ?? "This run was not judged."}`),
+      ...(run.question ? [element("p", { class: "question" }, run.question)] : []),
+      element("p", { class: "line" }, run.line),
+      element("dl", {}, ...facts(run).map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text)))),
+    );
+    const cells = run.cells.map((cell) => ({ ...cell, points: pointsOf(run, found, cell.cell) }));
+    main.replaceChildren(heading("Cells"), overview(cells, found), heading("Details"),
+      ...cells.map((cell) => details(cell)), heading("Environment"),
+      table("Machine and toolchain", ["fact", "value"], Object.entries(run.environment)));
+    document.body.dataset.drawn = "all";
+  }
+
+  const heading = (text) => element("h2", {}, text);
+
+  function facts(run) {
+    const compare = element("a", { href: `compare.html#${run.before ?? run.id},${run.id}` }, "environment against another run");
+    return [["measured", `${run.head}, ${run.created}`], ["machine", run.machine], ["baseline", run.baseline || "none"],
+      ["run", `${run.folder || run.source}${run.complete ? "" : ", not complete"}`], ["compare", compare]];
+  }
+
+  function pointsOf(run, found, cell) {
+    const own = [];
+    run.points.cell.forEach((name, at) => {
+      if (found.cells[name] !== cell) return;
+      own.push({
+        metric: found.metrics[run.points.metric[at]], value: run.points.value[at], low: run.points.low[at], high: run.points.high[at],
+        verdict: found.words[run.points.verdict[at]], why: run.points.missing[at] ?? "",
+      });
+    });
+    return own;
+  }
+
+  const text = ({ metric, value, low, high }) => `${shown(value, metric)} ${interval(low, high, metric)}`.trim();
+
+  function overview(cells, found) {
+    const metrics = found.metrics.filter((metric) => metric.column && cells.some((cell) => cell.points.some((point) => point.metric === metric)))
+      .sort((a, b) => a.column[0] - b.column[0]);
+    const value = (cell, metric) => {
+      const point = cell.points.find((each) => each.metric === metric);
+      if (!point) return "missing";
+      return metric.column[2] ? text(point) : shown(point.value, metric);
+    };
+    const row = (cell) => [cell.page ? element("a", { href: cell.page }, cell.label) : cell.label,
+      cell.verdict ? badge(cell.verdict) : "", ...metrics.map((metric) => value(cell, metric))];
+    const rows = cells.flatMap((cell) => {
+      const sort = kind(cell.verdict ?? "PASS");
+      if (sort === "good") return [row(cell)];
+      const reason = element("td", { colspan: metrics.length + 2 }, element("p", {}, cell.reason));
+      return [row(cell), element("tr", { class: `reason ${sort}` }, reason)];
+    });
+    return table("What each cell cost and how it sounded; brackets hold 95 % intervals",
+      ["cell", "verdict", ...metrics.map((metric) => ({ title: metric.column[1], style: "number" }))], rows);
+  }
+
+  function details(cell) {
+    const effects = cell.effects.length
+      ? table(`Asked and observed in ${cell.label}`, ["option", "asked", "observed while running", "in effect", "why"],
+        cell.effects.map((effect) => [effect.option, effect.asked, effect.observed, effect.holds ? "yes" : "NO", effect.why]),
+        cell.effects.map((effect) => (effect.holds ? undefined : "bad")))
+      : element("p", {}, "Nothing was observed of what is in effect.");
+    const pairs = (title, values) => (Object.keys(values).length ? table(title, ["option", "value"], Object.entries(values)) : "");
+    return element("details", { open: kind(cell.verdict ?? "PASS") === "good" ? false : "" },
+      element("summary", {}, element("h3", {}, cell.label), " ", cell.verdict ? badge(cell.verdict) : ""),
+      table(`Metrics of ${cell.label}`, ["metric", { title: "value", style: "number" }, "unit", "verdict", "why missing"],
+        cell.points.map((point) => [point.metric.title, text(point), point.metric.unit, point.verdict ? badge(point.verdict) : "", point.why])),
+      effects,
+      element("div", { class: "columns" }, pairs("Asked for", cell.config), pairs("All options as resolved", cell.effective)));
+  }
+
+  addEventListener("hashchange", show);
+  show();
+})();

@@ -1,0 +1,57 @@
+"""A real browser for the pages: Debian's Chromium, driven by Playwright. Where there is none, tests skip with a reason."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what it said and asked for."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def strangers(self, folder: Path) -> list[str]:
+        """What was asked for beyond the files of a folder and what lies in the page itself."""
+        own = (folder.resolve().as_uri() + "/", "data:", "blob:")
+        return [url for url in self.requests if not url.startswith(own)]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser without a window that may play sound unasked."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium on PATH: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--autoplay-policy=no-user-gesture-required"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
+    """Opens a page (a file, or an address) in a profile of its own; keyword arguments as `Browser.new_context` has them."""
+    with ExitStack() as open_contexts:
+
+        def open_page(where: Path | str, script: str = "", fragment: str = "", **options: Any) -> Visit:
+            context = chromium.new_context(**options)
+            open_contexts.callback(context.close)
+            if script:
+                context.add_init_script(script)
+            visited = Visit(page=context.new_page())
+            visited.page.on("console", lambda m: visited.complaints.append(m.text) if m.type in ("error", "warning") else None)
+            visited.page.on("pageerror", lambda error: visited.complaints.append(str(error)))
+            context.on("request", lambda request: visited.requests.append(request.url))
+            visited.page.goto((where if isinstance(where, str) else where.resolve().as_uri()) + fragment)
+            return visited
+
+        yield open_page

@@ -1,0 +1,93 @@
+"""What is kept of an interrupted comparison: rounds that are whole on both sides."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import Suite, store
+from harness.resume import put_torn_rounds_away
+from harness.sample import Failure, Phase
+from harness.store import RunHeader, WorkerLog
+from tests.harness.test_store import FINISHED, LOADED, SAMPLE
+
+WHOLE = ("r1", "r2")
+
+
+@pytest.fixture
+def header(make_suite: Callable[..., Suite]) -> RunHeader:
+    cells = make_suite(without={"steps": 4}, because="never").expand().cells
+    facts = {"suite": "test", "question": "", "reference": "steps-8", "cells": cells, "excluded": {}, "profile": "plain"}
+    return RunHeader(**facts, environment={}, created="2026-11-21", repeats=2, iterations=1, command="")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folders(tmp_path: Path, header: RunHeader) -> list[Path]:
+    made = [tmp_path / name for name in ("base", "head")]
+    for folder in made:
+        store.create_run(folder, header)
+    return made
+
+
+def record(folder: Path, repeat: int, requests: Sequence[str], *, finished: bool = True) -> bytes:
+    """Writes what one process left; gives the bytes."""
+    path = store.log_path(folder, "steps-8", repeat)
+    log = WorkerLog(path)
+    log.append(LOADED)
+    for request in requests:
+        sample = replace(SAMPLE, phase=Phase.MEASURED, request=request, repeat=repeat)
+        log.append({"kind": "sample", "sample": store.sample_to_json(sample)})
+    if finished:
+        log.append(FINISHED)
+    log.close()
+    return path.read_bytes()
+
+
+def left(folder: Path) -> list[int]:
+    return [each.repeat for each in store.load_run(folder).processes]
+
+
+def test_a_round_that_is_whole_on_both_sides_is_kept_as_it_is(folders: list[Path], header: RunHeader) -> None:
+    before = [record(folder, 0, WHOLE) for folder in folders]
+    record(folders[0], 1, WHOLE)
+    record(folders[1], 1, ["r1"], finished=False)
+    put_torn_rounds_away(folders, header)
+    assert [left(folder) for folder in folders] == [[0], [0]]
+    assert [store.log_path(folder, "steps-8", 0).read_bytes() for folder in folders] == before
+    assert [[each.name for each in (folder / "torn").iterdir()] for folder in folders] == [["steps-8.1.jsonl.1"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("requests", "finished"), [(["r1"], True), (WHOLE, False), ([], False)], ids=["ended early", "not ended", "just begun"]
+)
+def test_a_torn_process_takes_its_counterpart_with_it(
+    folders: list[Path], header: RunHeader, requests: Sequence[str], finished: bool
+) -> None:
+    """A process whose counterpart died ends by itself, with less than was planned."""
+    record(folders[0], 0, requests, finished=finished)
+    record(folders[1], 0, WHOLE)
+    put_torn_rounds_away(folders, header)
+    assert [left(folder) for folder in folders] == [[], []]
+
+
+def test_rounds_that_were_added_are_looked_at_too_and_nothing_is_overwritten(folders: list[Path], header: RunHeader) -> None:
+    for _ in range(2):
+        record(folders[0], 5, WHOLE)
+        put_torn_rounds_away(folders, header)
+    record(folders[0], 5, ["r1"], finished=False)
+    store.set_aside(folders[0], "steps-8", 5)
+    record(folders[0], 5, WHOLE)
+    put_torn_rounds_away(folders, header)
+    names = sorted(each.name for each in (folders[0] / "torn").iterdir())
+    assert names == ["steps-8.5.jsonl.1", "steps-8.5.jsonl.2", "steps-8.5.jsonl.4", "steps-8.5.jsonl.part1.1"]
+    assert left(folders[0]) == []
+
+
+def test_a_cell_that_failed_for_good_is_left_as_it_is(folders: list[Path], header: RunHeader) -> None:
+    record(folders[0], 0, ["r1"])
+    record(folders[1], 0, ["r1"], finished=False)
+    store.append_failure(folders[1], "steps-8", 0, Failure(kind="refused", reason="no"))
+    put_torn_rounds_away(folders, header)
+    assert [left(folder) for folder in folders] == [[0], [0]]
+    assert not (folders[0] / "torn").exists()
