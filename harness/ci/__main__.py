@@ -1,0 +1,113 @@
+"""
+`python3 -m harness.ci`: one command per job. Exit codes as everywhere: 0 done; 1 an alarm; 2 wrong use, or GitHub refuses; 3 no
+data.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.ci.acceptance import accept
+from harness.ci.alarm import Weight, findings
+from harness.ci.alert import QUIET, SAME, put_issue, send, summary
+from harness.ci.conclusion import conclude, tell_outputs
+from harness.ci.gating import tell_verdict
+from harness.ci.github import github
+from harness.ci.night import measure
+from harness.errors import HarnessError
+
+WEBHOOK = "VOXGATE_WEBHOOK"
+"""Environment variable with the webhook's address, which is a secret; empty: none is called."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.call(options))
+    except HarnessError as error:
+        print(f"voxgate: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _outputs(options: argparse.Namespace) -> int:
+    print(tell_outputs(options.folder, options.code))
+    return 0
+
+
+def _conclude(options: argparse.Namespace) -> int:
+    return conclude(options.folder, options.code, options.undecided)
+
+
+def _comment(options: argparse.Namespace) -> int:
+    print(tell_verdict(github(), _event(), options.undecided))
+    return 0
+
+
+def _accept(options: argparse.Namespace) -> int:
+    print(accept(github(), _event(), options.gate))
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> int:
+    print("\n".join(measure(options.suites, options.profile, options.folder)))
+    return 0
+
+
+def _alert(options: argparse.Namespace) -> int:
+    found = findings(options.folder, options.suites, options.profile)
+    for each in found:
+        print(f"{each.weight}: {each.text}")
+    told = put_issue(github(), options.profile, found, options.log)
+    address = os.environ.get(WEBHOOK, "")
+    if address and told.change not in (SAME, QUIET):
+        send(address, options.profile, found, told)
+    print(f"{summary(found)}; issue {told.change} {told.address}".strip())
+    return 1 if any(each.weight is Weight.ALARM for each in found) else 3 if found else 0
+
+
+def _event() -> dict[str, Any]:
+    """Read what GitHub says of the event that started the job. Raises HarnessError outside of a job."""
+    path = os.environ.get("GITHUB_EVENT_PATH", "")
+    try:
+        event: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"GITHUB_EVENT_PATH is {path!r}: {error}; call this from a workflow") from error
+    return event
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m harness.ci", description="What runs inside CI jobs beside the measuring.")
+    verbs = parser.add_subparsers(required=True)
+    for name, call, about in (
+        ("outputs", _outputs, "what a job's other steps get to know of `voxgate ab`, and its summary"),
+        ("conclude", _conclude, "whether the gate's step fails"),
+    ):
+        verb = verbs.add_parser(name, help=about)
+        verb.add_argument("--folder", type=Path, required=True)
+        verb.add_argument("--code", type=int, required=True, help="exit code of voxgate ab")
+        verb.set_defaults(call=call)
+    verb.add_argument("--undecided", choices=("warn", "fail"), default="warn", help="whether exit code 3 passes")
+    comment = verbs.add_parser("comment", help="after the gate: comment and status, in a workflow on: workflow_run")
+    comment.add_argument("--undecided", choices=("warn", "fail"), default="warn", help="whether exit code 3 passes")
+    comment.set_defaults(call=_comment)
+    accept = verbs.add_parser("accept", help="/voxgate accept SUITE REASON, in a workflow on: issue_comment")
+    accept.add_argument("--gate", default="pr-gate.yml", help="file name of the gate's workflow")
+    accept.set_defaults(call=_accept)
+    measure = verbs.add_parser("measure", help="check suites, a JSON file each")
+    alert = verbs.add_parser("alert", help="an issue and a webhook for what is wrong with a night")
+    for verb, call in ((measure, _measure), (alert, _alert)):
+        verb.add_argument("suites", nargs="+", metavar="SUITE")
+        verb.add_argument("--profile", required=True)
+        verb.add_argument("--folder", type=Path, required=True, help="with the files of the night")
+        verb.set_defaults(call=call)
+    alert.add_argument("--log", required=True, help="address of the job's log")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

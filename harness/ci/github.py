@@ -1,0 +1,128 @@
+"""
+GitHub's REST API, as far as the jobs need it: JSON in and out, page after page, archives up to a limit.
+
+The token goes to the API's own host and nowhere else: a redirect elsewhere, as for archives, goes without it. Knows addresses
+and errors; does not know what an issue or a comment is for.
+"""
+
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any
+from urllib.parse import urlencode, urlsplit
+
+from harness.errors import HarnessError
+
+TIMEOUT_S = 30.0
+PER_PAGE = 100
+PAGES = 50
+"""More pages than that are a fault, or an attack."""
+JSON_BYTES = 32 * 2**20
+VERSION = "2022-11-28"
+"""Of the API."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHub:
+    """The API of one repository."""
+
+    api: str
+    """`https://api.github.com`, or an enterprise server's."""
+    repository: str
+    """`owner/name`."""
+    token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"https://[^/\s]+[^\s]*|http://127\.0\.0\.1:\d+[^\s]*", self.api):
+            raise HarnessError(f"GITHUB_API_URL is {self.api!r}; it must begin with https://")
+        if not re.fullmatch(r"\w[\w-]*/(?!\.\.?$)[\w.-]+", self.repository):
+            raise HarnessError(f"GITHUB_REPOSITORY is {self.repository!r}; it must be owner/name")
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """Give what stands at a path below the repository. Raises HarnessError for anything but an answer."""
+        return self.send("GET", f"{path}?{urlencode(query)}" if query else path)
+
+    def every(self, path: str, query: Mapping[str, str] | None = None, key: str | None = None) -> Iterator[dict[str, Any]]:
+        """Give all entries of a list, or of the list under `key`, page after page."""
+        for page in range(1, PAGES + 1):
+            found = self.get(path, {**(query or {}), "per_page": str(PER_PAGE), "page": str(page)})
+            entries = found if key is None else found[key]
+            yield from entries
+            if len(entries) < PER_PAGE:
+                return
+        raise HarnessError(f"{path} has more than {PAGES * PER_PAGE} entries; there is something wrong with it")
+
+    def send(self, method: str, path: str, body: object = None) -> Any:
+        """Send JSON and give the answer's JSON (None where there is none). Raises HarnessError with GitHub's own words."""
+        raw = self._raw(method, path, None if body is None else json.dumps(body).encode(), JSON_BYTES)
+        try:
+            return json.loads(raw) if raw else None
+        except ValueError as error:
+            raise HarnessError(f"GitHub's answer to {method} {path} is no JSON; try again later") from error
+
+    def archive(self, path: str, limit_bytes: int) -> bytes:
+        """Download a file. Raises HarnessError if it is larger than the limit."""
+        return self._raw("GET", path, None, limit_bytes)
+
+    def _raw(self, method: str, path: str, body: bytes | None, limit_bytes: int) -> bytes:
+        address = f"{self.api}/repos/{self.repository}{path}"
+        headers = {
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {self.token}",
+            "X-GitHub-Api-Version": VERSION,
+            "User-Agent": "voxgate",
+        }
+        request = urllib.request.Request(address, data=body, headers=headers, method=method)  # noqa: S310 - checked above
+        try:
+            with OPENER.open(request, timeout=TIMEOUT_S) as answer:
+                read: bytes = answer.read(limit_bytes + 1)
+        except urllib.error.HTTPError as error:
+            raise HarnessError(f"GitHub answered {error.code} to {method} {path}: {_words(error)}") from error
+        except (OSError, HTTPException) as error:
+            raise HarnessError(f"GitHub did not answer {method} {path}: {error}; run the job again") from error
+        if len(read) > limit_bytes:
+            raise HarnessError(f"{path} is larger than {limit_bytes} bytes; it is not read")
+        return read
+
+
+class WithoutToken(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect of a GET; to another host without the token."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        """Give the next request."""
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+            following.remove_header("Authorization")
+        return following
+
+
+OPENER = urllib.request.build_opener(WithoutToken)
+
+
+def github() -> GitHub:
+    """Give the API of the repository that the job runs for. Raises HarnessError outside of a job, or without a token."""
+    token = os.environ.get("GITHUB_TOKEN", "")
+    if not token:
+        raise HarnessError("GITHUB_TOKEN is not set; give the step `env: GITHUB_TOKEN: ${{ github.token }}`")
+    return GitHub(
+        api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+        repository=os.environ.get("GITHUB_REPOSITORY", ""),
+        token=token,
+    )
+
+
+def _words(error: urllib.error.HTTPError) -> str:
+    """Give GitHub's message, and what is mostly the reason for a refusal."""
+    try:
+        said = str(json.loads(error.read(JSON_BYTES)).get("message", ""))
+    except (ValueError, AttributeError, OSError):
+        said = ""
+    hint = "; does the job have the permission that this needs?" if error.code in (401, 403, 404) else ""
+    return f"{said or error.reason}{hint}"
