@@ -19,11 +19,11 @@ from rich.console import Console
 
 from harness import ab as versus
 from harness import bisect as bisection
-from harness import history_cli, pipeline
+from harness import pipeline
 from harness.baseline import KINDS, change_line
 from harness.errors import HarnessError
 from harness.finding import finding_line, search_to_dict
-from harness.history.database import DEFAULT_URL, VARIABLE
+from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.job import StoppedError
 from harness.judgement import judgement_to_dict
 from harness.measurement import value_to_json
@@ -326,7 +326,13 @@ def bisect(good: str, bad: str, cell: str | None, metric: str | None, as_json: b
     return search.exit_code
 
 
-cli.add_command(history_cli.history)
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def history(arguments: tuple[str, ...]) -> int:
+    """Every run that was ever appended: import, export, list, acknowledge, status."""
+    from harness import history_cli  # and with it databases and tables, which no other command waits for
+
+    return int(history_cli.history.main(arguments, prog_name="voxgate history", standalone_mode=False) or 0)
 
 
 def remember(contents: Contents, url: str) -> None:

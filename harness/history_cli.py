@@ -19,14 +19,16 @@ import click
 from harness import pipeline
 from harness.clock import now_utc_iso
 from harness.errors import HarnessError
+from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.history.budget import load_budgets, unmatched
-from harness.history.database import DEFAULT_URL, VARIABLE, History, open_history
+from harness.history.database import History, open_history
 from harness.history.exporting import bencher, carried, delimited, openmetrics, otava, parquet
 from harness.history.exporting.choice import Choice, write_bytes
 from harness.history.importing import kinds
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.state import State
 from harness.history.trend import trends
+from harness.measure import is_helper
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
     "csv": delimited.csv_text,
@@ -54,7 +56,7 @@ baselines = click.option("--baselines", type=click.Path(path_type=Path), default
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def history() -> None:
     """Every run that was ever appended: import, export, list, acknowledge, status."""
 
@@ -150,7 +152,7 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
 def status(url: str, as_json: bool, baselines: Path) -> int:
     """Say of every series whether it got worse, is over its budget, or lacks data."""
     with open_history(url) as opened:
-        found = trends(opened, now_utc_iso()[:10], baselines)
+        found = [each for each in trends(opened, now_utc_iso()[:10], baselines) if not is_helper(each.series.metric)]
         idle = unmatched(load_budgets(baselines), opened.series())
     for text in idle:
         click.echo(f"voxgate: {text}", err=True)

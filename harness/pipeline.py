@@ -22,7 +22,6 @@ from harness.doctor import examination, tree
 from harness.doctor.examination import Examination
 from harness.environment import machine
 from harness.errors import HarnessError
-from harness.history.database import open_history
 from harness.history.entry import entry_of_run
 from harness.history.records import Entry
 from harness.judgement import Judgement
@@ -36,7 +35,6 @@ from harness.profiles.profile import allowed_cpus
 from harness.progress import Progress
 from harness.report.contents import GOLDEN, Contents
 from harness.report.html import page
-from harness.report.site.build import build_site
 from harness.sample import Run
 from harness.schedule import TIMEOUT_S, Outcome, run_suite
 from harness.scoring import score_run
@@ -194,6 +192,8 @@ def entry_of(contents: Contents) -> Entry:
 def remember(contents: Contents, url: str) -> str:
     """Append a judged run to the history at a URL. Gives why it could not be: that changes neither verdict nor exit code."""
     try:
+        from harness.history.database import open_history  # half a second that most commands do not need
+
         with open_history(url) as history:
             history.append(entry_of(contents))
     except Exception as error:  # a mistake of ours included: the run is measured and judged, that must not be lost
@@ -231,6 +231,9 @@ def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> P
 
 def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
     """Write the site of a history; gives its first page. Raises HarnessError as `build_site` does."""
+    from harness.history.database import open_history
+    from harness.report.site.build import build_site
+
     with open_history(url) as history:
         return build_site(history, out, baselines, now_utc_iso()[:10])
 

@@ -8,7 +8,6 @@ this does nothing: it looks only at `suites/*.py` that define `suite = Suite(...
 The exit code is pytest's own, except 2 for wrong configuration, and 3 where nothing failed and something is undecided.
 """
 
-import os
 import re
 from collections.abc import Generator, Iterator
 from importlib.util import find_spec
@@ -161,7 +160,7 @@ def benchmark_data(contents: "Contents", slug: str) -> tuple[list[float], dict[s
 def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config) -> "Contents":
     """Do the main job for some cells of a suite. Ends the session if it is interrupted."""
     from harness import pipeline
-    from harness.history.database import DEFAULT_URL, VARIABLE
+    from harness.history.address import default_url
     from harness.progress import make_progress
 
     plan = pipeline.Plan(
@@ -178,7 +177,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         pytest.exit(f"interrupted; continue with: {pipeline.command(plan, 'check', outcome.folder)}", returncode=130)
     contents = pipeline.judge_run(outcome.folder, baselines)
     pipeline.write_page(contents, pipeline.REPORTS / f"{contents.run.suite}.html", baselines)
-    trouble = pipeline.remember(contents, os.environ.get(VARIABLE, DEFAULT_URL))
+    trouble = pipeline.remember(contents, default_url())
     if trouble and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
         reporter.write_line(f"voxgate: {trouble}")
     return contents

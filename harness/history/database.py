@@ -2,28 +2,21 @@
 The history in its database: opened by URL, brought to this schema, appended to and read. The one way in for everybody else.
 """
 
-import os
 from collections.abc import Collection, Iterable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import pandas as pd
 from sqlalchemy import URL, Engine
 
 from harness.history import reading, writing
+from harness.history.address import default_url
 from harness.history.connection import make_engine, parse_url, told
 from harness.history.connection import writing as transaction
 from harness.history.records import Acknowledgement, CellRow, Entry, RunRow, Series, Vote
 from harness.history.schema import migrate
 
-DEFAULT_URL = "sqlite:///runs/history.sqlite"
-VARIABLE = "VOXGATE_HISTORY"
-"""The environment variable that names another database."""
-
-
-def default_url() -> str:
-    """Give the URL that the environment names, or the file below runs/."""
-    return os.environ.get(VARIABLE) or DEFAULT_URL
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def open_history(url: str | None = None) -> "History":
@@ -102,7 +95,7 @@ class History:
         with told(self._url, "read"), self._engine.connect() as connection:
             return reading.series(connection, suite=suite, cell=cell, metric=metric, machine=machine)
 
-    def points(self, series_ids: Collection[int] | None = None, *, words: bool = False) -> pd.DataFrame:
+    def points(self, series_ids: Collection[int] | None = None, *, words: bool = False) -> "pd.DataFrame":
         """
         Give the points of some series, or of all, oldest first.
 

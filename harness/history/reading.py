@@ -5,16 +5,18 @@ Reads the tables: rows as records, points as a data frame. Writes nothing, and d
 import json
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sqlalchemy import Connection, Text, cast, select
 
 from harness.errors import HarnessError
 from harness.history.records import Acknowledgement, CellRow, Entry, EntryCell, EntryValue, RunRow, Series, Vote, plain_fields
 from harness.history.tables import ACKNOWLEDGEMENT, CELL, POINT, RUN, SERIES, VOTE
 from harness.measurement import Missing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("series", "run", "created", "value", "missing", "low", "high", "n", "verdict", "shift")
 """Of the frame of points."""
@@ -101,7 +103,7 @@ def entry(connection: Connection, number: int) -> Entry:
     return Entry(**plain_fields(run(connection, number), "id"), cells=whole)
 
 
-def points(connection: Connection, ids: Collection[int] | None, more: Sequence[str] = ()) -> pd.DataFrame:
+def points(connection: Connection, ids: Collection[int] | None, more: Sequence[str] = ()) -> "pd.DataFrame":
     """Give the points of some series, or of all, oldest first: COLUMNS, and `more` of WORDS."""
     names = [name for name in (*COLUMNS, *more) if name != "created"]
     chosen = select(*(POINT.c[STORED.get(name, name)] for name in names))
@@ -116,7 +118,7 @@ def points(connection: Connection, ids: Collection[int] | None, more: Sequence[s
     return _oldest_first(connection, columns, [*COLUMNS, *more])
 
 
-def _oldest_first(connection: Connection, columns: dict[str, np.ndarray], names: Sequence[str]) -> pd.DataFrame:
+def _oldest_first(connection: Connection, columns: dict[str, np.ndarray], names: Sequence[str]) -> "pd.DataFrame":
     ordered = connection.execute(select(RUN.c.id, RUN.c.created).order_by(RUN.c.created, RUN.c.id)).all()
     rank = np.zeros(max((row.id for row in ordered), default=0) + 1, dtype=np.int64)
     rank[[row.id for row in ordered]] = np.arange(len(ordered))
@@ -124,6 +126,8 @@ def _oldest_first(connection: Connection, columns: dict[str, np.ndarray], names:
     order = np.argsort(age, kind="stable")
     created = np.array([row.created for row in ordered], dtype=object)
     columns = {**{name: column[order] for name, column in columns.items()}, "created": created[age[order]]}
+    import pandas as pd
+
     return pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype, copy=False) for name in names})
 
 

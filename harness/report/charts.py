@@ -10,10 +10,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-
 from harness.judgement import Verdict
 from harness.report.numbers import shown_unit, shown_value
 from harness.tradeoff import Point, Tradeoff
@@ -40,6 +36,10 @@ MARKERS: Mapping[str, str] = MappingProxyType({"good": "o", "open": "D", "bad": 
 
 def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
     """Draw speed against quality, the best trade-offs joined by a line, as an SVG file."""
+    import matplotlib as mpl  # only when something is drawn: it takes longer to load than all the rest
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "voxgate", "font.family": "sans-serif", "font.size": 11}):
         figure = Figure(figsize=(6.2, 4.0), layout="constrained")
         FigureCanvasSVG(figure)
@@ -93,7 +93,7 @@ def _dress(axes: Any, data: Tradeoff, theme: Theme) -> None:
         spine.set_color(theme.faint)
 
 
-def _svg(figure: Figure) -> bytes:
+def _svg(figure: Any) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return out.getvalue()

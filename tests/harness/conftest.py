@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import Suite
-from harness.history.database import VARIABLE
+from harness.history.address import VARIABLE
 from harness.targets.scripted import SCRIPT
 from tests.harness.repository import controlled, repository
 

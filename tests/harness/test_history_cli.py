@@ -11,7 +11,8 @@ import pytest
 
 from harness import history_cli, pipeline
 from harness.cli import invoke
-from harness.history.database import VARIABLE, History, open_history
+from harness.history.address import VARIABLE
+from harness.history.database import History, open_history
 from harness.history.exporting.choice import TABLE
 from harness.history.importing.votes import SCHEMA as VOTES
 from harness.schedule import Outcome

@@ -10,7 +10,8 @@ import pytest
 
 from harness import pipeline
 from harness.cli import invoke
-from harness.history.database import DEFAULT_URL, open_history
+from harness.history.address import DEFAULT_URL
+from harness.history.database import open_history
 from harness.plugin import DEFINES_SUITE, Replay
 from harness.schedule import Outcome
 from harness.targets.scripted import SCRIPT

@@ -76,10 +76,11 @@ def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None
 
 
 def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines: Path) -> Listen:
-    """Write what can be heard of the latest runs, and say where."""
-    pages = {run.id: listening_page(history, run, folder.draft, baselines) for run in runs}
-    found = {run: [("Listen", page)] for run, page in pages.items() if isinstance(page, str)}
-    for run, links in found.items():
-        if (folder.draft / f"abx-{run}.html").exists():
-            links.append(("Blind test", f"abx-{run}.html"))
+    """Write what can be heard of the latest runs, and say where, or why nothing can (no address then)."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    for run in runs:
+        page = listening_page(history, run, folder.draft, baselines)
+        found[run.id] = [("Listen", page)] if isinstance(page, str) else [(f"no audio: {page.reason}", "")]
+        if (folder.draft / f"abx-{run.id}.html").exists():
+            found[run.id].append(("Blind test", f"abx-{run.id}.html"))
     return found
