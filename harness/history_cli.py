@@ -10,7 +10,7 @@ import getpass
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from harness.history.exporting.choice import Choice, write_bytes
 from harness.history.importing import kinds
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.state import State
-from harness.history.trend import trends
+from harness.history.trend import Trend, trends
 from harness.measure import is_helper
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
@@ -152,7 +152,7 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
 def status(url: str, as_json: bool, baselines: Path) -> int:
     """Say of every series whether it got worse, is over its budget, or lacks data."""
     with open_history(url) as opened:
-        found = [each for each in trends(opened, now_utc_iso()[:10], baselines) if not is_helper(each.series.metric)]
+        found = _of_interest(trends(opened, now_utc_iso()[:10], baselines))
         idle = unmatched(load_budgets(baselines), opened.series())
     for text in idle:
         click.echo(f"voxgate: {text}", err=True)
@@ -211,6 +211,18 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
+
+
+def _of_interest(found: Iterable[Trend]) -> list[Trend]:
+    """Leave out helpers, and metrics that never had a value in a cell that has others: memory of a GPU that is not there."""
+    shown = [each for each in found if not is_helper(each.series.metric)]
+    measured = {_cell_of(each) for each in shown if each.latest is not None}
+    return [each for each in shown if each.latest is not None or _cell_of(each) not in measured]
+
+
+def _cell_of(trend: Trend) -> tuple[str, ...]:
+    series = trend.series
+    return series.suite, series.profile, series.machine, series.cell
 
 
 def _say_result(as_json: bool, document: object, last_line: str) -> None:

@@ -15,6 +15,7 @@ from harness.history.address import VARIABLE
 from harness.history.database import History, open_history
 from harness.history.exporting.choice import TABLE
 from harness.history.importing.votes import SCHEMA as VOTES
+from harness.measurement import Missing
 from harness.schedule import Outcome
 from tests.harness.history.entries import cell, entry, value
 from tests.harness.history.foreign_files import nightly
@@ -283,3 +284,25 @@ def test_a_budget_that_guards_nothing_is_said(filled: Path, capsys: Capture) -> 
     Path("baselines/budgets.toml").write_text(f"schema_version = 1\n\n{text}")
     invoke(["history", "status"])
     assert "budget smoke / nfe-9 / rtf at most 0.3 matches no series of the history" in output(capsys)[1]
+
+
+def test_what_a_machine_cannot_measure_is_no_missing_night(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_cli, "now_utc_iso", lambda: "2026-10-31T09:00:00+00:00")
+    absent = value("peak_cuda_bytes", Missing("no GPU was used"), unit="bytes")
+    with open_history(URL) as history:
+        for night in range(1, 32):
+            history.append(entry(night, cell("nfe-8", value(), absent), created=f"2026-10-{night:02}T02:00:00+00:00"))
+    assert invoke(["history", "status"]) == 0
+    assert output(capsys)[0] == ["1 steady"]
+
+
+def test_a_cell_that_never_had_a_value_is_said(project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_cli, "now_utc_iso", lambda: "2026-10-31T09:00:00+00:00")
+    with open_history(URL) as history:
+        for night in range(1, 32):
+            lost = cell("nfe-8", value(found=Missing("the worker died")))
+            history.append(entry(night, lost, created=f"2026-10-{night:02}T02:00:00+00:00"))
+    assert invoke(["history", "status"]) == 3
+    assert "the worker died" in output(capsys)[0][0]

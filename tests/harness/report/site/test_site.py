@@ -290,6 +290,11 @@ def test_same_history_makes_the_same_site(attacked: Made, tmp_path: Path) -> Non
     assert all((first.out / file).read_bytes() == (second.out / file).read_bytes() for file in files)
 
 
+def test_cells_of_all_runs_are_those_of_each_run(site: Made) -> None:
+    with open_history(site.url) as history:
+        assert history.every_cell() == [cell for run in range(1, 2 * NIGHTS - 4) for cell in history.cells(run)]
+
+
 def test_command_writes_the_site(
     site: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
