@@ -8,6 +8,8 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+TRIES, UNDECIDED = 3, 3
+
 
 def _said(done) -> str:
     """Everything that was printed, on one line: reasons are wrapped to the width of the terminal."""
@@ -25,15 +27,19 @@ def test_an_unchanged_engine_passes(accepted):
 
 
 def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
-    """Real work, sixty more passes through the backbone, until the whole is slower beyond doubt."""
-    slow = accepted.broken(
-        tmp_path,
-        "vocoder/vocos.py",
-        "        projected: Tensor = self.head(self.backbone(mel))\n",
-        "        for _ in range(60):\n            self.backbone(mel)\n"
-        "        projected: Tensor = self.head(self.backbone(mel))\n",
-    )
-    done = slow.check("--repeats", "4", "--budget", "0", "--only", "default")
+    """Real work, sixty more passes through the backbone, slower beyond doubt. A busy machine may try again."""
+    for attempt in range(TRIES):
+        slow = accepted.broken(
+            tmp_path / str(attempt),
+            "vocoder/vocos.py",
+            "        projected: Tensor = self.head(self.backbone(mel))\n",
+            "        for _ in range(60):\n            self.backbone(mel)\n"
+            "        projected: Tensor = self.head(self.backbone(mel))\n",
+        )
+        done = slow.check("--repeats", "3", "--budget", "60", "--only", "default")
+        if done.returncode != UNDECIDED:
+            break
+        accepted.measure_anew()
 
     assert done.returncode == 1, _said(done)
     assert "REGRESSED" in done.stdout and "latency_p50 +" in _said(done), _said(done)
