@@ -21,7 +21,7 @@ from harness.clock import now_utc_iso
 from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.history.budget import load_budgets, unmatched
-from harness.history.database import History, open_history
+from harness.history.database import History, open_existing, open_history
 from harness.history.exporting import bencher, carried, delimited, openmetrics, otava, parquet
 from harness.history.exporting.choice import Choice, write_bytes
 from harness.history.importing import kinds
@@ -90,7 +90,7 @@ def bring_in(paths: tuple[Path, ...], machine: str | None, url: str, as_json: bo
 def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
     """Write the history in another form: csv, parquet, json (for import), bencher, otava, openmetrics, textfile."""
     choice = Choice(**patterns)
-    with open_history(url) as opened:
+    with open_existing(url) as opened:
         if form == "otava":
             if out is None:
                 raise HarnessError("otava takes several files; name a folder with --out")
@@ -114,7 +114,7 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
 @as_json
 def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
     """Show the newest runs, oldest first."""
-    with open_history(url) as opened:
+    with open_existing(url) as opened:
         runs = opened.runs(suite, limit)
     if not as_json:
         for run in runs:
@@ -139,7 +139,7 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
         raise HarnessError("--why is empty; say why the change is accepted")
     moment = utc_iso(since)
     word = Acknowledgement(id=0, **pattern, since=moment, why=why, by=by or _user(), created=now_utc_iso())
-    with open_history(url) as opened:
+    with open_existing(url) as opened:
         new = opened.acknowledge(word)
     click.echo(f"acknowledged from {moment} on: {why}" if new else f"acknowledged already from {moment} on")
     return 0
@@ -151,7 +151,7 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
 @baselines
 def status(url: str, as_json: bool, baselines: Path) -> int:
     """Say of every series whether it got worse, is over its budget, or lacks data."""
-    with open_history(url) as opened:
+    with open_existing(url) as opened:
         found = _of_interest(trends(opened, now_utc_iso()[:10], baselines))
         idle = unmatched(load_budgets(baselines), opened.series())
     for text in idle:

@@ -231,10 +231,10 @@ def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> P
 
 def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
     """Write the site of a history; gives its first page. Raises HarnessError as `build_site` does."""
-    from harness.history.database import open_history
+    from harness.history.database import open_existing
     from harness.report.site.build import build_site
 
-    with open_history(url) as history:
+    with open_existing(url) as history:
         return build_site(history, out, baselines, now_utc_iso()[:10])
 
 

@@ -3,13 +3,15 @@ The history in its database: opened by URL, brought to this schema, appended to 
 """
 
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import URL, Engine
 
+from harness.errors import HarnessError
 from harness.history import reading, writing
-from harness.history.address import default_url
+from harness.history.address import DEFAULT_URL, default_url
 from harness.history.connection import make_engine, parse_url, told
 from harness.history.connection import writing as transaction
 from harness.history.records import Acknowledgement, CellRow, Entry, RunRow, Series, Vote
@@ -30,6 +32,15 @@ def open_history(url: str | None = None) -> "History":
         engine.dispose()
         raise
     return History(parsed, engine)
+
+
+def open_existing(url: str) -> "History":
+    """Open a history to read it. Raises HarnessError where a named file is not there: a slip must not begin a new one."""
+    parsed = parse_url(url)
+    absent = parsed.drivername == "sqlite" and parsed.database and not Path(parsed.database).exists()
+    if absent and url != DEFAULT_URL:
+        raise HarnessError(f"no history in {parsed.database}; name another, or begin it: voxgate check SUITE --history {url}")
+    return open_history(url)
 
 
 class History:

@@ -306,3 +306,12 @@ def test_a_cell_that_never_had_a_value_is_said(project: Path, capsys: Capture, m
             history.append(entry(night, lost, created=f"2026-10-{night:02}T02:00:00+00:00"))
     assert invoke(["history", "status"]) == 3
     assert "the worker died" in output(capsys)[0][0]
+
+
+@pytest.mark.parametrize(
+    "command", [["history", "list"], ["history", "status"], ["history", "export", "csv"], ["report", "--site"]]
+)
+def test_reading_a_file_that_is_not_there_begins_no_history(project: Path, capsys: Capture, command: list[str]) -> None:
+    assert invoke([*command, "--history", "sqlite:///slip/history.sqlite"]) == 2
+    assert "no history in slip/history.sqlite" in output(capsys)[1]
+    assert not Path("slip").exists()
