@@ -17,13 +17,15 @@ def _said(done) -> str:
 
 
 def test_an_unchanged_engine_passes(accepted):
-    """On a machine too busy for a verdict on speed, that is said, and is the only thing that is not decided."""
-    done = accepted.check("--repeats", "3", "--budget", "20")
-    last = done.stdout.strip().splitlines()[-1]
+    """A busy machine may try again."""
+    for _ in range(TRIES):
+        done = accepted.check("--repeats", "3", "--budget", "60")
+        if done.returncode != UNDECIDED:
+            break
+        accepted.measure_anew()
 
-    assert done.returncode in (0, 3), _said(done)
-    assert last.startswith("PASS" if done.returncode == 0 else "UNRESOLVED"), done.stdout
-    assert "pesq" not in last and "REGRESSED" not in done.stdout, done.stdout
+    assert done.returncode == 0, _said(done)
+    assert done.stdout.strip().splitlines()[-1].startswith("PASS"), done.stdout
 
 
 def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
