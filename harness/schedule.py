@@ -11,22 +11,19 @@ resumed run continues each interrupted process with a fresh one. Knows no torch 
 """
 
 import errno
-import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 from harness import store
-from harness.cell import Cell, cell_to_json
+from harness.cell import Cell
 from harness.child import HERE, Child, ChildError, Launch
 from harness.clock import Clock, WallClock, now_utc_iso
+from harness.crew import Crew, Post, live_limit
 from harness.doctor.tree import here
 from harness.energy import device_of, find_meter
 from harness.environment import environment, load_snapshot
@@ -34,21 +31,13 @@ from harness.errors import HarnessError
 from harness.measurement import Missing
 from harness.order import batches, turns
 from harness.profiles import Profile
-from harness.profiles.profile import allowed_cpus
 from harness.progress import Pace, Progress, Silent
 from harness.resume import Remainder, check_same, put_torn_rounds_away, remainder, take_stock
-from harness.sample import Failure, Phase
+from harness.sample import Failure
 from harness.store import RunHeader
 from harness.suite import Suite
 from harness.targets.registry import check_cells
 
-WARMUP = 2
-"""Iterations after the first synthesis that are never judged, even if nothing compiles."""
-MAX_COMPILES = 30
-"""Iterations in a row that may compile something before a cell counts as one that never settles."""
-MAX_LIVE = 8
-WORKER_BYTES = 2 * 1024**3
-"""Assumed for one worker: torch, a small voice, and room for compilation."""
 TIMEOUT_S = 600.0
 MOST_LAPS = 100
 """Through the workload, in one process: however quick the engine, a suite must end."""
@@ -189,7 +178,6 @@ class Schedule:
     ) -> None:
         self._sides = [replace(side, folder=side.folder.absolute()) for side in sides]
         self._profile = profile
-        self._timeout_s = timeout_s
         self._progress = progress
         self._more = more
         self._clock: Clock = WallClock()
@@ -197,13 +185,10 @@ class Schedule:
         self._cells = {Slot(n, cell.slug): cell for n, side in enumerate(sides) for cell in side.header.cells}
         self._energy = frozenset(energy)
         self._unmetered = _unmetered([cell for cell in self._plan.cells if cell.slug in self._energy], profile)
-        self._cpus = allowed_cpus()
-        self._cpu = self._cpus[-1] if profile.pin and self._cpus else None
+        self._crew = Crew(profile, timeout_s)
         self._failures: dict[Slot, Failure] = {}
         self._todo: dict[tuple[Slot, int], Remainder] = {}
         self._left = {slot: Counter[str]() for slot in self._cells}
-        self._alive: set[Child] = set()
-        self._stopping = False
         self._lock = threading.Lock()
         self._pace = Pace({})
 
@@ -212,7 +197,7 @@ class Schedule:
         interrupted = False
         try:
             self._take_stock()
-            with kept_off(self._cpu, self._cpus):
+            with self._crew.parent_kept_off():
                 for repeat in range(self._plan.repeats):
                     self._round(repeat)
                 self._go_on()
@@ -289,65 +274,26 @@ class Schedule:
             try:
                 children = list(pool.map(lambda slot: self._prepare(slot, repeat, alone=width == 1), slots))
             except BaseException:
-                self._stop()  # else the pool would wait for them
+                self._crew.stop()  # else the pool would wait for them
                 raise
         return {slot: child for slot, child in zip(slots, children, strict=True) if child is not None}
 
     def _prepare(self, slot: Slot, repeat: int, *, alone: bool) -> Child | None:
         start_s = self._clock.seconds()
-        requests = [request.id for request in self._cells[slot].workload.requests]
-        child = self._start(slot, repeat)
+        side = self._sides[slot.side]
+        before = self._todo[slot, repeat].samples
+        post = Post(cell=self._cells[slot], repeat=repeat, folder=side.folder, launch=side.launch, samples_before=before)
+        child = self._crew.start(post)
         if child is None:
             return None
         try:
-            child.do({"do": "load", "alone": alone}, self._timeout_s)
-            child.do({"do": "iterate", "phase": Phase.FIRST.value, "request": requests[0]}, self._timeout_s)
-            self._warm_up(child, requests)
-            child.do({"do": "observe", "request": requests[0]}, self._timeout_s)
-            child.do({"do": "pin"}, self._timeout_s)
+            self._crew.prepare(child, post.cell, alone=alone)
         except ChildError as error:
             self._fail(slot, repeat, child, error)
             return None
         with self._lock:
             self._step("prepare", slot, f"{slot.slug} is ready", self._clock.seconds() - start_s)
         return child
-
-    def _start(self, slot: Slot, repeat: int) -> Child | None:
-        side = self._sides[slot.side]
-        log = store.log_path(side.folder, slot.slug, repeat)
-        job = {
-            "cell": cell_to_json(self._cells[slot]),
-            "repeat": repeat,
-            "folder": str(side.folder),
-            "log": str(log),
-            "defaults": dict(self._profile.defaults),
-            "cpus": self._cpus,
-            "cpu": self._cpu,
-            "known": self._known_audio(slot),
-            "iterations_before": self._todo[slot, repeat].samples,
-        }
-        with self._lock:
-            if self._stopping:
-                return None
-            child = Child(job, log.with_suffix(""), self._profile.env, side.launch)
-            self._alive.add(child)
-        return child
-
-    def _known_audio(self, slot: Slot) -> dict[str, str]:
-        """Give the hash of each request's audio as the first process that measured it gave it."""
-        folder = self._sides[slot.side].folder
-        records = (store.load_process(folder, slot.slug, repeat) for repeat in range(store.rounds(folder)))
-        samples = [sample for record in records if record is not None for sample in record.samples]
-        return {sample.request: sample.audio_sha256 for sample in reversed(samples) if sample.phase is Phase.MEASURED}
-
-    def _warm_up(self, child: Child, requests: Sequence[str]) -> None:
-        """Iterate until nothing compiles, at least WARMUP times. Raises ChildError if it never ends."""
-        for count in range(1, WARMUP + MAX_COMPILES + 1):
-            request = requests[count % len(requests)]
-            answer = child.do({"do": "iterate", "phase": Phase.WARMUP.value, "request": request}, self._timeout_s)
-            if count >= WARMUP and answer["settled"]:
-                return
-        raise _unsettled("warm-up")
 
     def _measure_all(self, live: Mapping[Slot, Child], repeat: int) -> None:
         requests = [request.id for request in self._plan.cells[0].workload.requests]
@@ -389,13 +335,9 @@ class Schedule:
         return [slug for slug, several in times_s.items() if sum(several) < len(several) * self._plan.min_time_s]
 
     def _measure(self, slot: Slot, repeat: int, child: Child, request: str) -> float:
-        """Measure one iteration and give its seconds; one that compiled something is recorded as such and done again."""
+        """Measure one iteration and give its seconds; none if it fails."""
         try:
-            for _ in range(MAX_COMPILES):
-                answer = child.do({"do": "iterate", "phase": Phase.MEASURED.value, "request": request}, self._timeout_s)
-                if answer["settled"]:
-                    return float(answer["wall_s"])
-            raise _unsettled(f"request {request}")
+            return self._crew.measure(child, request)
         except ChildError as error:
             self._fail(slot, repeat, child, error)
             return 0.0
@@ -404,16 +346,13 @@ class Schedule:
         try:
             if self._is_weighed(slot, repeat) and not self._lost(slot.slug):
                 self._weigh(slot, child)
-            child.do({"do": "finish"}, self._timeout_s)
+            self._crew.finish(child)
         except ChildError as error:
             self._fail(slot, repeat, child, error)
-        else:
-            self._alive.discard(child)
 
     def _weigh(self, slot: Slot, child: Child) -> None:
-        """Have a process measure its energy: the whole workload once more. Raises ChildError."""
         start_s = self._clock.seconds()
-        child.do({"do": "energy"}, self._timeout_s * (1 + len(self._cells[slot].workload.requests)))
+        self._crew.weigh(child, self._cells[slot])
         self._step("power", slot, slot.slug, self._clock.seconds() - start_s)
 
     def _is_weighed(self, slot: Slot, repeat: int) -> bool:
@@ -426,11 +365,9 @@ class Schedule:
     def _fail(self, slot: Slot, repeat: int, child: Child, error: ChildError) -> None:
         """Record a failure, unless it is of our own making. Raises DiskFullError if there is no room to."""
         with self._lock:
-            if self._stopping:
+            if self._crew.stopping:
                 return
-            self._alive.discard(child)
-            child.kill()
-            child.close()
+            self._crew.dismiss(child)
             if error.failure.kind == "disk":
                 raise DiskFullError from error
             if not error.recorded:
@@ -451,39 +388,9 @@ class Schedule:
                     self._pace.skip(kind, count)
                 self._left[each].clear()
 
-    def _stop(self) -> None:
-        """Kill every worker, and let none be started any more."""
-        with self._lock:
-            self._stopping = True
-            for child in self._alive:
-                child.kill()
-
     def _close(self) -> None:
-        self._stop()
-        for child in self._alive:
-            child.close()
+        self._crew.close()
         self._progress.end()
-
-
-@contextmanager
-def kept_off(cpu: int | None, cpus: Sequence[int]) -> Iterator[None]:
-    """Keep this process off the CPU for measuring, if there is another one."""
-    if cpu is None or len(cpus) < 2:
-        yield
-        return
-    os.sched_setaffinity(0, set(cpus) - {cpu})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cpus)
-
-
-def live_limit(profile: Profile) -> int:
-    """Give how many workers may be alive at once: the profile's word, or what fits into half of the free memory."""
-    if profile.live is not None:
-        return profile.live
-    free_bytes = int(psutil.virtual_memory().available)
-    return max(1, min(MAX_LIVE, free_bytes // 2 // WORKER_BYTES))
 
 
 def _unmetered(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:
@@ -491,8 +398,3 @@ def _unmetered(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:
     devices = {cell.slug: device_of(cell, profile.defaults) for cell in cells}
     meters = {device: find_meter(here(), device) for device in set(devices.values())}
     return {slug: meter.reason for slug, device in devices.items() if isinstance(meter := meters[device], Missing)}
-
-
-def _unsettled(where: str) -> ChildError:
-    reason = f"{where} still compiled something after {MAX_COMPILES} iterations"
-    return ChildError(Failure(kind="error", reason=reason), recorded=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import Suite, energy, schedule, store, worker
+from harness import Suite, crew, energy, schedule, store, worker
 from harness.clock import VirtualClock
 from harness.doctor.tree import Tree
 from harness.energy import Counter, Dial, Drawn, LostMeterError, Reading, Sampler, find_meter, joules, weigh
@@ -274,7 +274,7 @@ def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             self._log.close()
 
     monkeypatch.setattr(worker, "make_target", lambda name: RealTime())
-    monkeypatch.setattr(schedule, "Child", InProcess)
+    monkeypatch.setattr(crew, "Child", InProcess)
     monkeypatch.setattr(schedule, "here", lambda: tree)
     for name, seconds in (("SETTLE_S", 0.0), ("IDLE_S", 0.2), ("BUSY_S", 0.02)):
         monkeypatch.setattr(energy, name, seconds)

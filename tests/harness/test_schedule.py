@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from harness import Suite, schedule, store
+from harness import Suite, crew, schedule, store
+from harness.cell import cell_to_json
 from harness.child import Child, ChildError
+from harness.crew import kept_off, live_limit
 from harness.doctor.tree import Tree
 from harness.energy import Counter
 from harness.errors import HarnessError
 from harness.profiles import Profile, get_profile
 from harness.sample import Failure, Phase, Run
-from harness.schedule import Outcome, kept_off, live_limit, run_suite
+from harness.schedule import Outcome, run_suite
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]
@@ -63,7 +65,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> type[FakeChild]:
         log: list[str] = []  # noqa: RUF012  (made anew for every test)
         faults: dict[str, object] = {}  # noqa: RUF012
 
-    monkeypatch.setattr(schedule, "Child", Fresh)
+    monkeypatch.setattr(crew, "Child", Fresh)
     return Fresh
 
 
@@ -297,7 +299,7 @@ def test_a_worker_that_hangs_is_ended_after_the_time_out(make_suite: Make, tmp_p
     (tmp_path / "processes").mkdir()
     cell = make_suite(fixed={"fault": "hang"}).expand().cells[0]
     job = {
-        "cell": schedule.cell_to_json(cell),
+        "cell": cell_to_json(cell),
         "repeat": 0,
         "folder": str(tmp_path),
         "log": str(store.log_path(tmp_path, cell.slug, 0)),
