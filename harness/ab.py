@@ -31,6 +31,7 @@ from harness.job import Facts, begin, continued_by, job_folder
 from harness.judgement import CellVerdict, Judgement, MetricVerdict, Verdict, judgement_to_dict
 from harness.measure import Measurements, is_speed, measure
 from harness.measurement import Missing
+from harness.metrics.panel import check_choice, is_heard
 from harness.overlap import Overlap, overlap
 from harness.pair import Pair, Sides, Stopwatch, is_measured, load_sides, measure_pair, until
 from harness.pipeline import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, ready_profile, short, shown_metrics, write_page
@@ -48,7 +49,7 @@ from harness.scoring import score_run
 from harness.stages import in_turns, moved_stage
 from harness.store import RunHeader
 from harness.targets.registry import package_of
-from harness.verdict import HEARD, judge, with_cells
+from harness.verdict import judge, with_cells
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""
@@ -140,6 +141,7 @@ def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match
     profile = ready_profile(plan.profile)
     trees = shop.tree(base), shop.tree(head)
     shared = overlap(plan.suite, *trees, plan.only)
+    check_choice(shared.suite.metrics, shared.suite.conditions)
     packages = sorted({package(cell.target) for cell in (*shared.cells, *shared.new, *shared.lost)})
     sides = [shop.checkout(revision, packages) for revision in (base, head)]
     return Match(base=sides[0], head=sides[1], overlap=shared, policy=policy_of(trees[0]), profile=profile)
@@ -199,6 +201,8 @@ def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, ene
         repeats=rounds,
         iterations=shared.suite.iterations if plan.iterations is None else plan.iterations,
         min_time_s=shared.suite.min_time_s,
+        metrics=None if shared.suite.metrics is None else tuple(shared.suite.metrics),
+        conditions=tuple(shared.suite.conditions),
         command=command(plan, "ab"),
     )
     return Pair(base=match.base, head=match.head, header=header, profile=match.profile, timeout_s=plan.timeout_s, energy=energy)
@@ -347,7 +351,7 @@ def _undecided(policy: Policy) -> Callable[[Sides], Collection[str]]:
 def _must_be_there(metric: MetricVerdict) -> bool:
     """Whether both sides lack a value that every cell has where it can be measured at all: times, and words heard."""
     comparison = metric.comparison
-    if comparison is None or not (is_speed(metric.metric) or metric.metric in HEARD):
+    if comparison is None or not (is_speed(metric.metric) or is_heard(metric.metric)):
         return False
     return (
         isinstance(comparison.baseline, Missing) and comparison.baseline != ABSENT and isinstance(comparison.current, Missing)

@@ -27,6 +27,14 @@ def read_audio(path: Path) -> tuple[Audio, int]:
     return np.asarray(frames.mean(axis=1), dtype=np.float32), int(rate_hz)
 
 
+def length_s(path: Path) -> float:
+    """Seconds of audio that the file promises; 0.0 where it cannot be read, which whoever reads it will say."""
+    try:
+        return float(soundfile.info(path).duration)
+    except (OSError, soundfile.SoundFileError):
+        return 0.0
+
+
 def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
     """Writes float32 wav: no rounding, no clipping, NaN kept, so that what is scored is what was made. Raises HarnessError."""
     _write(path, audio, rate_hz, "WAV", "FLOAT")

@@ -115,7 +115,9 @@ def _measurements(data: Mapping[str, Any], text: str, path: str) -> dict[str, di
         if slug not in data["cells"]:
             raise HarnessError(f"{where}: cell {slug!r} is not among this file's cells; remove the line or accept a run again")
         if not is_known(metric):
-            raise HarnessError(f"{where}: there is no metric {metric!r}; remove the line or accept a run again")
+            version = f" (version {entry['version']})" if isinstance(entry, dict) and "version" in entry else ""
+            advice = "install the package that has it, remove the line or accept a run again"
+            raise HarnessError(f"{where}: there is no metric {metric!r}{version}; {advice}")
         found.setdefault(slug, {})[metric] = _measurement(metric, entry, where)
     return found
 

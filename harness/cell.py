@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import HarnessError
 
+ENGLISH = "en"
 Option = str | int | float | bool
 """A value of an engine option; whatever JSON can hold in one word."""
 
@@ -24,6 +25,17 @@ class Request:
     id: str
     text: str
     options: Mapping[str, Option] = field(default_factory=dict)
+    language: str = ENGLISH
+    """Of the text, as ISO 639 code; no option of the engine."""
+    statement: str | None = None
+    """Of a question: the request that says the same words as a statement."""
+    emphasis: str | None = None
+    """The word of the text that is to be emphasised."""
+
+    def marks(self) -> dict[str, str]:
+        """Give what is said about the text, beside the text itself; empty for a plain English sentence."""
+        said = {"language": self.language, "statement": self.statement, "emphasis": self.emphasis}
+        return {name: value for name, value in said.items() if value is not None and (name, value) != ("language", ENGLISH)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +44,12 @@ class Workload:
 
     name: str
     requests: tuple[Request, ...]
+    voices: Mapping[str, str] = field(default_factory=dict)
+    """Value of the option `speaker` -> path of a recording of that voice; in a run folder, relative to it."""
 
     def digest(self) -> str:
-        """Identify what is asked, not how it is called."""
-        rows = [[r.id, r.text, dict(sorted(r.options.items()))] for r in self.requests]
+        """Identify what is asked, not how it is called, nor which recordings it is held against."""
+        rows = [[r.id, r.text, dict(sorted(r.options.items())), *filter(None, [r.marks()])] for r in self.requests]
         return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -72,6 +86,11 @@ class Cell:
         """Name the cell for people: `nfe_steps=8 precision=bf16`."""
         return " ".join(f"{name}={_word(value)}" for name, value in self.axes.items()) or "default"
 
+    def voice_of(self, request: Request) -> str | None:
+        """Give the path of a recording of the voice that a request asks for; None where the workload names none."""
+        speaker = {**self.options, **request.options}.get("speaker")
+        return None if speaker is None else self.workload.voices.get(str(speaker))
+
     def digest(self) -> str:
         """Identify what is asked: target, pipeline, options, texts."""
         asked = [self.target, self.pipeline, self.workload.digest(), dict(sorted(self.options.items()))]
@@ -88,12 +107,13 @@ def _word(value: Option) -> str:
 
 def cell_to_json(cell: Cell) -> dict[str, object]:
     """Give the cell as plain JSON values."""
-    requests = [{"id": r.id, "text": r.text, "options": dict(r.options)} for r in cell.workload.requests]
+    requests = [{"id": r.id, "text": r.text, "options": dict(r.options), **r.marks()} for r in cell.workload.requests]
+    voices = {"voices": dict(cell.workload.voices)} if cell.workload.voices else {}
     return {
         "suite": cell.suite,
         "target": cell.target,
         "pipeline": cell.pipeline,
-        "workload": {"name": cell.workload.name, "requests": requests},
+        "workload": {"name": cell.workload.name, "requests": requests, **voices},
         "axes": dict(cell.axes),
         "fixed": dict(cell.fixed),
     }
@@ -103,14 +123,14 @@ def cell_from_json(data: Mapping[str, object]) -> Cell:
     """Read what `cell_to_json` gave."""
     workload = data["workload"]
     assert isinstance(workload, dict)
-    requests = tuple(Request(id=r["id"], text=r["text"], options=r["options"]) for r in workload["requests"])
+    requests = tuple(Request(**each) for each in workload["requests"])
     axes, fixed = data["axes"], data["fixed"]
     assert isinstance(axes, dict) and isinstance(fixed, dict)
     return Cell(
         suite=str(data["suite"]),
         target=str(data["target"]),
         pipeline=str(data["pipeline"]),
-        workload=Workload(name=workload["name"], requests=requests),
+        workload=Workload(name=workload["name"], requests=requests, voices=workload.get("voices", {})),
         axes=axes,
         fixed=fixed,
     )

@@ -23,6 +23,8 @@ from harness import pipeline
 from harness.baseline import KINDS, change_line
 from harness.errors import HarnessError
 from harness.finding import finding_line, search_to_dict
+from harness.floor import rate_of
+from harness.floor_making import make_floor
 from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.job import StoppedError
 from harness.judgement import judgement_to_dict
@@ -250,7 +252,22 @@ def doctor(profile: str, as_json: bool) -> int:
 
 
 @cli.command()
-@click.argument("suite", default="smoke")
+@click.argument("workload")
+@click.option("--recordings", type=folder, help="A folder of <request id>.wav or .flac, in place of flite.")
+@click.option("--speaker", help="Who speaks in the recordings; their folder's name unless given.")
+@as_json
+def floor(workload: str, recordings: Path | None, speaker: str | None, as_json: bool) -> int:
+    """How well is flite, or a recording, understood on WORKLOAD? Writes the floor that reports show beside word errors."""
+    path, made = make_floor(workload, recordings, speaker, score_progress())
+    rates = {name: rate_of(made, name).point for name in made.versions}
+    document = {"floor": str(path), "speaker": made.speaker, "rates": rates, "versions": dict(made.versions)}
+    shown = ", ".join(f"{name} {100.0 * rate:.1f} %" for name, rate in rates.items())
+    say_result(as_json, document, f"floor {shown}: {made.speaker} on {len(made.utterances)} texts; review and commit {path}")
+    return 0
+
+
+@cli.command()
+@click.argument("suite", required=False)
 @click.option(
     "--minutes", type=click.FloatRange(0), default=10.0, show_default=True, help="To measure; 0: judge what is there."
 )
@@ -264,12 +281,26 @@ def doctor(profile: str, as_json: bool) -> int:
 @click.option("--resume", is_flag=True, help="Continue a selftest of speed: --out, or the latest.")
 @click.option("--loaded", is_flag=True, help="Beside a process that keeps one core busy.")
 @click.option("--quality", is_flag=True, help="Plant faults into the audio, in place of slow-downs.")
+@click.option("--recordings", type=folder, help="With --quality: real speech to plant faults into as well, and its texts.toml.")
+@click.option("--picture", type=file, help="With --quality: draw which metric sees which fault, as PNG.")
 @click.option("--rivals", is_flag=True, help="Also what other tools' rules say to the same samples.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
 @as_json
-def selftest(sizes: tuple[float, ...], quality: bool, rivals: bool, as_markdown: bool, as_json: bool, **options: Any) -> int:
-    """Measure how far this machine's verdicts can be trusted: false alarms, and slow-downs or faults found."""
-    question = Question(sizes=tuple(size / 100.0 for size in sizes), **options)
+def selftest(
+    suite: str | None,
+    sizes: tuple[float, ...],
+    quality: bool,
+    rivals: bool,
+    as_markdown: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """
+    Measure how far this machine's verdicts can be trusted: false alarms, and slow-downs found in SUITE (smoke), or which metric
+    sees which fault in its audio (sensitivity).
+    """
+    asked = suite or ("sensitivity" if quality else "smoke")
+    question = Question(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)
     told = (
         tell_quality(question, make_progress(), score_progress())
         if quality

@@ -30,10 +30,15 @@ from harness.measure import (
     weights_of,
 )
 from harness.measurement import Measurement, Missing, UtteranceValue, Value
+from harness.metrics.panel import base_name
 from harness.sample import Run
 
 ABSENT = Missing("no baseline")
 """Stands where the baseline has no entry; an entry without a value carries its own reason."""
+OLDER = Missing("the baseline is older than this metric; accept a run to judge it from then on")
+"""Stands where the baseline has entries for the cell, but none for the metric."""
+GONE = Missing("the run does not measure it any more; accept a run if that is meant")
+"""Stands where the baseline has an entry, and the run has no such metric."""
 
 INAUDIBLE_DB = 60.0
 """
@@ -44,8 +49,14 @@ about 90 dB after rounding to 16 bits) is arithmetic and not sound.
 MATCHED = "latency_p50"
 """The shift of the median latency is the median of the ratios of the same request (where both sides were measured in turns, at
 the same time): a median over requests of unlike length would rest on the two in the middle."""
-ABSOLUTE_UNITS = ("dB", "1/s")
-"""Units whose shift is a difference: decibels are ratios already, and an event rate is normally zero."""
+RATIOS = ("pesq", "pesq_c2", "stoi", "estoi", "wer", "cer", "wer_macro", "cer_macro", "duration", "chars_per_s", "speech_rate")
+"""
+Metrics of quality whose shift is a share of the baseline: their zero means nothing, and they are read and limited in percent.
+
+The shift of every other one is a difference in its own unit. Decibels, loudness, cents and semitones are logarithms already;
+event rates, counts, shares and times of silence are zero in good audio, where any fault would be infinitely more; similarities
+and correlations have no zero that means nothing. So are plug-ins' metrics, of which no more is known than the unit.
+"""
 
 
 Priors = tuple[stats.Prior, stats.Prior]
@@ -102,7 +113,17 @@ def _compare_cell(
         pairing = pairings.get(measurement.metric)
         speed = None if pairing is None else (pairing, priors[measurement.metric])
         answer.append(_compare_metric(cell.slug, measurement.metric, stored, named, reasons, speed))
-    return tuple(answer)
+    return (*answer, *_gone(run, cell, named, baseline.quality))
+
+
+def _gone(run: Run, cell: Cell, current: Mapping[str, Measurement], file: BaselineFile | None) -> list[Comparison]:
+    """Give what the baseline knows of the cell's quality and the run says nothing about."""
+    stored = _stored(file, cell)
+    if file is None or not stored:
+        return []
+    reasons = _incomparable(run, cell, file)
+    lost = [each for name, each in stored.items() if name not in current and not is_helper(name) and not is_speed(name)]
+    return [_comparison(cell.slug, each, each.summary, GONE, 0, len(each.values), incomparable=reasons) for each in lost]
 
 
 def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
@@ -138,7 +159,7 @@ def _compare_metric(
 ) -> Comparison:
     now, before = current[metric], stored.get(metric)
     if before is None:
-        return _comparison(cell, now, ABSENT, now.summary, len(now.values), 0, incomparable=reasons)
+        return _comparison(cell, now, OLDER if stored else ABSENT, now.summary, len(now.values), 0, incomparable=reasons)
     if before.version != now.version and _numbers(before) and _numbers(now):
         reasons = (*reasons, f"{metric} version {before.version} in the baseline, {now.version} now")
     counts = len(now.values), len(before.values)
@@ -260,8 +281,8 @@ def _compare_rate(cell: str, now: Measurement, before: Measurement, words: Mappi
 
 
 def _scaled(comparison: Comparison, difference: stats.Shift, base: float) -> Comparison:
-    """Add a difference, relative to the baseline's mean (taken as fixed) or in its unit where a ratio has no sense."""
-    absolute = comparison.unit in ABSOLUTE_UNITS or base <= 0.0
+    """Add a difference, in its own unit, or relative to the baseline's mean (taken as fixed) where that has a sense."""
+    absolute = base <= 0.0 or base_name(comparison.metric) not in RATIOS
     scale = 1.0 if absolute else base
     low, high, at_least, at_most = (
         None if bound is None else bound / scale

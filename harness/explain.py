@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness import stats, words
 from harness.baseline import Baseline
-from harness.compare import changed_options
+from harness.compare import OLDER, changed_options
 from harness.judgement import Comparison, MetricVerdict, Verdict
 from harness.measure import STAGE, is_speed
 from harness.measurement import Measurement
 from harness.stages import moved_stage
 
 REASONS_SHOWN = 3
+NAMES_SHOWN = 8
 
 
 def why_not(comparison: Comparison) -> str:
@@ -28,7 +29,7 @@ def shown(comparison: Comparison, margin: float) -> str:
     """Show a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
     sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
     factor, unit = words.scale(comparison)
-    return f"{comparison.metric} {words.size(comparison)}, limit {sign}{margin * factor:.3g} {unit}"
+    return f"{comparison.metric} {words.size(comparison)}, limit {sign}{margin * factor:.3g} {unit}".rstrip()
 
 
 def sight(comparison: Comparison, line: float, bound: float) -> str:
@@ -40,9 +41,10 @@ def sight(comparison: Comparison, line: float, bound: float) -> str:
 
 
 def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
-    """Give the command that makes a run the baseline; of its speed alone where nothing else lacks one."""
+    """Give the command that makes a run the baseline; of its speed or quality alone where nothing else lacks one."""
     lacking = [each.metric for each in metrics if each.verdict is Verdict.NO_BASELINE and each.blocking]
-    only = " --only speed" if lacking and all(map(is_speed, lacking)) else ""
+    kinds = {"speed" if is_speed(name) else "quality" for name in lacking}
+    only = f" --only {kinds.pop()}" if len(kinds) == 1 else ""
     return f'voxgate accept {shlex.quote(folder)}{only} --why "..."'
 
 
@@ -52,8 +54,7 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str)
     if verdict is Verdict.PASS:
         reason = f"{len(decisive)} metrics within their limits"
     elif verdict is Verdict.NO_BASELINE:
-        names = ", ".join(each.metric for each in decisive)
-        reason = f"no baseline for {names}; accept: {accept_command(folder, metrics)}"
+        reason = f"{_lacking(decisive)}; accept: {accept_command(folder, metrics)}"
     elif verdict is Verdict.INCOMPARABLE:
         causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
         reason = "; ".join(list(causes)[:REASONS_SHOWN])
@@ -65,12 +66,20 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str)
     return "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
 
 
+def _lacking(metrics: Sequence[MetricVerdict]) -> str:
+    """Say which metrics have no baseline: none at all, or one that was made before there were such metrics."""
+    names = [each.metric for each in metrics]
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    young = all(each.comparison is not None and each.comparison.baseline == OLDER for each in metrics)
+    return f"{'the baseline is older than' if young else 'no baseline for'} {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
 def _prominence(metric: MetricVerdict) -> float:
-    """Order reasons by the size of the shift, intervals of decibels counted as tenths."""
+    """Order reasons by how many times the limit a shift is: that is the same for percent, decibels and semitones."""
     comparison = metric.comparison
-    if comparison is None or comparison.shift is None:
+    if comparison is None or comparison.shift is None or not metric.limit:
         return math.inf
-    return abs(comparison.shift) / (10.0 if comparison.absolute else 1.0)
+    return abs(comparison.shift) / metric.limit
 
 
 def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:

@@ -109,7 +109,7 @@ class MetricVerdict:
     comparison: Comparison | None
     blocking: bool
     limit: float | None = None
-    """The limit in the shift's own scale, for speeds."""
+    """The limit in the shift's own scale, where something was compared."""
     good_enough: bool = True
     """Whether the value keeps the policy's floor, as far as it has one."""
 

@@ -19,7 +19,9 @@ from harness.cell import Cell
 from harness.disturbance import causes
 from harness.measurement import Measurement, Metric, Missing, UtteranceValue, Value
 from harness.metrics import speed
-from harness.metrics.panel import PANEL, full_version
+from harness.metrics.condition import CONDITIONS
+from harness.metrics.panel import chosen, entries, full_version
+from harness.offer import Offer, applies, offer_of
 from harness.sample import Energy, Phase, ProcessRecord, Run, Sample
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
@@ -46,7 +48,11 @@ PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes", ENERGY)
 RELATIVE = ("latency_p50", "latency_p95", "latency_p99", "rtf", "rtf_median")
 """Their spread is taken relative to the same request: sentences are long or short by choice of the workload and not by chance,
 and an iteration that is left out as disturbed must not shift the mix."""
-WEIGHTS = {"rtf": "duration", "wer": "wer_words", "cer": "cer_chars"}
+PREFIXES = ("", *(condition.prefix for condition in CONDITIONS.values()))
+WEIGHTS = {
+    "rtf": "duration",
+    **{f"{prefix}{name}": weight for name, weight in (("wer", "wer_words"), ("cer", "cer_chars")) for prefix in PREFIXES},
+}
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."
 DISTURBED = Metric(name="disturbed_share", unit="1", better="neither", version="1")
@@ -61,20 +67,23 @@ PROCESS = "process"
 
 
 def measure(
-    run: Run, scores: Scores, panel: Sequence[Metric] = PANEL, versions: Mapping[str, str] | None = None
+    run: Run, scores: Scores, panel: Sequence[Metric] | None = None, versions: Mapping[str, str] | None = None
 ) -> dict[str, tuple[Measurement, ...]]:
     """
     Compute all measurements of all cells of a run, by slug; what cannot be computed is Missing with its reason.
 
+    A metric that applies to no request of a cell is not among them. `panel` is what the run's suite chose, unless given.
+
     `versions` are those that the scorer used, where they say more than the panel (which listener heard the words).
     """
-    exact = [replace(each, version=(versions or {}).get(each.name, full_version(each.name))) for each in panel]
+    metrics = chosen(run.metrics, run.conditions) if panel is None else panel
+    exact = [replace(each, version=(versions or {}).get(each.name) or full_version(each.name)) for each in metrics]
     return _with_intervals({cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells})
 
 
 def is_known(name: str) -> bool:
     """Whether there is a metric or helper of that name."""
-    return name.startswith(STAGE) or any(name == metric.name for metric in (*PANEL, *HELPERS))
+    return name.startswith(STAGE) or name in entries() or any(name == metric.name for metric in HELPERS)
 
 
 def is_helper(name: str) -> bool:
@@ -137,14 +146,21 @@ def _measure_cell(run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric])
     processes = [process for process in run.processes if process.cell == cell.slug]
     lost = Missing(_why_nothing(processes))
     names = {metric.name for metric in panel}
-    metrics = (*panel, *(helper for helper in HELPERS if helper.name.partition("_")[0] in names))
+    metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
     measured = {"duration": _duration(cell, processes, lost)}
+    offer = offer_of(run, cell)
     for metric in metrics:
         if metric.name in STATISTICS:
             measured[metric.name] = _speed(_exact(metric, processes), processes, lost, _why_none(metric.name, run))
         elif metric.name != "duration":
-            measured[metric.name] = _quality(metric, cell, scores, lost)
-    return (*(measured[metric.name] for metric in metrics), *_stages(processes), *_disturbed(processes))
+            measured[metric.name] = _quality(metric, cell, offer, scores, lost)
+    there = [measured[metric.name] for metric in metrics if measured[metric.name].values or metric.name in STATISTICS]
+    return (*there, *_stages(processes), *_disturbed(processes))
+
+
+def _weighed_by(helper: str) -> set[str]:
+    """Name the metrics whose weights a helper holds."""
+    return {name for name, weight in WEIGHTS.items() if weight == helper}
 
 
 def _why_nothing(processes: Sequence[ProcessRecord]) -> str:
@@ -291,14 +307,15 @@ def _duration(cell: Cell, processes: Sequence[ProcessRecord], lost: Missing) -> 
     return _summarise(metric, values, None)
 
 
-def _quality(metric: Metric, cell: Cell, scores: Scores, lost: Missing) -> Measurement:
+def _quality(metric: Metric, cell: Cell, offer: Offer, scores: Scores, lost: Missing) -> Measurement:
     def score(request: str) -> Value:
         return scores.get((cell.slug, request), {}).get(metric.name, lost if (cell.slug, request) not in scores else NOT_SCORED)
 
-    values = tuple(UtteranceValue(id=request.id, value=score(request.id)) for request in cell.workload.requests)
+    requests = [request.id for request in cell.workload.requests if applies(metric.name, request.id, offer)]
+    values = tuple(UtteranceValue(id=request, value=score(request)) for request in requests)
     if metric.name not in WEIGHTS:
         return _summarise(metric, values, None)
-    words = {r.id: scores.get((cell.slug, r.id), {}).get(WEIGHTS[metric.name], NOT_SCORED) for r in cell.workload.requests}
+    words = {request: scores.get((cell.slug, request), {}).get(WEIGHTS[metric.name], NOT_SCORED) for request in requests}
     return _summarise(metric, values, words)
 
 

@@ -28,6 +28,9 @@ class Missing:
 
 Value = float | Missing
 
+NOT_INSTALLED = "is not installed"
+"""Stands in the reason of a value that an optional package would give: the machine lacks something, the audio does not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
@@ -64,6 +67,11 @@ class Measurement:
     summary: Value
     low: float | None = None
     high: float | None = None
+
+
+def lacks_package(value: Value) -> bool:
+    """Whether there is no value because a package is not installed."""
+    return isinstance(value, Missing) and NOT_INSTALLED in value.reason
 
 
 def is_exact(unit: str, value: Value) -> bool:

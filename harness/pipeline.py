@@ -22,11 +22,14 @@ from harness.doctor import examination, tree
 from harness.doctor.examination import Examination
 from harness.environment import machine
 from harness.errors import HarnessError
+from harness.floor import Floor, floor_path, load_floor
 from harness.history.entry import entry_of_run
 from harness.history.records import Entry
 from harness.judgement import Judgement
 from harness.measure import is_helper, is_speed, measure
-from harness.metrics.panel import PANEL
+from harness.measurement import lacks_package
+from harness.metrics.panel import check_choice, digest_of, installed, known_metrics, package_of
+from harness.metrics.panel import chosen as chosen_metrics
 from harness.policy import DEFAULT as DEFAULT_POLICY
 from harness.policy import Policy, load_policy, read_policy
 from harness.profiles import DEFAULT as DEFAULT_PROFILE
@@ -50,7 +53,7 @@ CONFIRM_ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything; more rounds follow while the budget lasts."""
 BUDGET_S = 90.0
 SCORED = "scored.json"
-"""In the run folder: which golden audio `measurements.json` was scored against."""
+"""In the run folder: against which golden audio, and by which panel, `measurements.json` was scored."""
 
 ScoreProgress = Callable[[int, int], None]
 """Called with (scores done, scores to compute)."""
@@ -82,6 +85,7 @@ def measure_suite(
     Raises HarnessError for anything that cannot be meant, before any work.
     """
     suite, folder = load_suite(plan.suite), _folder(plan)
+    check_choice(suite.metrics, suite.conditions)
     outcome = run_suite(
         suite,
         chosen(suite.expand(), plan.only),
@@ -158,10 +162,10 @@ def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
-    """Compute and keep the measurements of a run, unless they stand there already, against the same golden audio."""
+    """Compute and keep the measurements of a run, unless they stand there already: by this panel, against this golden audio."""
     run = store.load_run(folder)
     golden = golden_dir(baselines, run.suite)
-    now = {"golden": _digest(golden)}
+    now = {"golden": _digest(golden), "panel": digest_of(chosen_metrics(run.metrics, run.conditions))}
     if _is_scored(folder, run, now):
         return
     scores = score_run(run, golden, progress=progress)
@@ -181,7 +185,7 @@ def judge_run(
     judgement = judge(run, measurements, baseline, limits, _expected(run))
     if (folder / CONFIRM / "complete").exists():
         judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))
-    return Contents(run=run, measurements=measurements, judgement=judgement)
+    return Contents(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
 
 
 def entry_of(contents: Contents) -> Entry:
@@ -289,7 +293,7 @@ def short(path: Path) -> Path:
 
 def shown_metrics() -> tuple[str, ...]:
     """Name the metrics that a policy may limit."""
-    return tuple(metric.name for metric in PANEL if not is_helper(metric.name))
+    return tuple(metric.name for metric in known_metrics() if not is_helper(metric.name))
 
 
 def _folder(plan: Plan) -> Path:
@@ -311,16 +315,30 @@ def _expected(run: Run) -> tuple[Cell, ...] | None:
     return load_suite(run.suite).expand().cells
 
 
+def _floor(run: Run) -> Floor | None:
+    """Give the floor of a run's workload: beside the file that its suite names, else among the workloads of this package."""
+    at_hand = (Path(FOLDER) / f"{run.suite}.py").is_file()
+    return load_floor(floor_path(load_suite(run.suite).workload if at_hand else run.cells[0].workload.name))
+
+
 def _is_scored(folder: Path, run: Run, now: dict[str, str]) -> bool:
-    """Say whether the measurements need no scoring: they hold for this golden audio, or there is no audio to score again."""
+    """Say whether the measurements need no scoring: they hold for this panel and golden audio, or no audio is left to score."""
     if not (folder / "measurements.json").exists():
         return False
     if not (folder / SCORED).exists():
         return True
-    if store.read_json(folder / SCORED, f"{folder / SCORED} vanished") == now:
+    same = store.read_json(folder / SCORED, f"{folder / SCORED} vanished") == now
+    if same and not _can_be_filled(folder):
         return True
     files = [Path(run.folder) / s.audio_file for p in run.processes for s in p.samples if s.audio_file is not None]
     return not any(file.exists() for file in files)
+
+
+def _can_be_filled(folder: Path) -> bool:
+    """Say whether values are missing for want of a package that is installed by now."""
+    lacking = [each for several in store.load_measurements(folder).values() for each in several if lacks_package(each.summary)]
+    packages = {package_of(each.metric) for each in lacking}
+    return any(installed(package) for package in packages if package)
 
 
 def _digest(golden: Path) -> str:

@@ -68,13 +68,16 @@ class SuiteFile(pytest.Module):
 
     def collect(self) -> Iterator["CellItem"]:
         """Give one test per cell. Raises CollectError, which makes pytest end with code 2."""
+        from harness.metrics.panel import check_choice
         from harness.profiles import get_profile
         from harness.targets.registry import check_cells
 
         try:
             get_profile(profile_of(self.config))
-            cells = load_suite(self.path).expand().cells
+            suite = load_suite(self.path)
+            cells = suite.expand().cells
             check_cells(cells)
+            check_choice(suite.metrics, suite.conditions)
         except HarnessError as error:
             raise self.CollectError(f"voxgate: {error}") from error
         for cell in cells:

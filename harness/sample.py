@@ -2,7 +2,8 @@
 The records of measuring: what one iteration, one process and one whole run left behind. They compute nothing.
 
 SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`. 3,
-2026-11, processes may carry `energy`. Older folders are read as ones that do not tell.
+2026-11, processes may carry `energy`. 4, 2026-11, samples may carry `joins_s`, requests `language`, `statement` and `emphasis`,
+workloads `voices`, the run `metrics` and `conditions`. Older folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from enum import StrEnum
 from harness.cell import Cell, Option
 from harness.measurement import Missing
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Phase(StrEnum):
@@ -46,6 +47,8 @@ class Sample:
     """Path of the audio inside the run folder; None where the same audio was kept already."""
     disturbance: Mapping[str, float] = field(default_factory=dict)
     """What the kernel says disturbed it, as `disturbance.py` names it; empty where nobody tells."""
+    joins_s: tuple[float, ...] | None = None
+    """Seconds from the start of the audio to each place where the engine joined two chunks; None where it does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,3 +133,7 @@ class Run:
     processes: tuple[ProcessRecord, ...]
     folder: str
     complete: bool
+    metrics: tuple[str, ...] | None = None
+    """What the suite wants scored; None for all that apply."""
+    conditions: tuple[str, ...] = ()
+    """Under which the suite wants it scored as well."""

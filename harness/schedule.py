@@ -161,6 +161,8 @@ def make_header(
         iterations=suite.iterations if iterations is None else iterations,
         min_time_s=suite.min_time_s,
         command=command,
+        metrics=None if suite.metrics is None else tuple(suite.metrics),
+        conditions=tuple(suite.conditions),
     )
 
 

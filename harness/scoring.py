@@ -10,11 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.baseline import NO_GOLDEN
+from harness.cell import Cell, Request
 from harness.measurement import Missing, Value
+from harness.metrics.hearing import JudgeOptions
 from harness.metrics.intelligibility import ErrorCounts
-from harness.metrics.panel import GOLDEN
-from harness.metrics.score import AudioJob, JudgeOptions, Progress, UtteranceScores, score_quality
-from harness.sample import Run
+from harness.metrics.panel import GOLDEN, chosen, entry
+from harness.metrics.score import Progress, UtteranceScores, score_quality
+from harness.metrics.subject import Need
+from harness.metrics.wanted import AudioJob
+from harness.metrics.whisper_weights import files_sha256
+from harness.sample import Run, Sample
+
+Samples = dict[tuple[str, str], Sample]
+"""(slug, request id) -> sample."""
+NO_STATEMENT = "there is no audio of the statement that it is held against"
+MOST_WORKERS = 4
+"""Processes that score; each may hold a recogniser and the models of other metrics, about 1.2 GB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,39 +42,38 @@ def score_run(
     *,
     cache_dir: Path | None = None,
     judge: JudgeOptions | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> RunScores:
     """
     Score all audio of a run against its reference cell's and against the accepted audio in the folder `golden`.
 
-    Raises HarnessError as `score_quality` does.
+    What is scored, the run's suite chose. `workers` is the number of cores to use: those at hand, unless given. Raises
+    HarnessError as `score_quality` does, and for a metric that does not exist.
     """
     jobs = audio_jobs(run, golden)
     scored = score_quality(
-        list(jobs.values()), cache_dir=cache_dir or default_cache_dir(), judge=judge, workers=workers, progress=progress
+        list(jobs.values()),
+        cache_dir=cache_dir or default_cache_dir(),
+        judge=judge,
+        metrics=[metric.name for metric in chosen(run.metrics, run.conditions)],
+        workers=workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
+        progress=progress,
     )
     found = {name: scored[job.key] for name, job in jobs.items()}
     values = {name: _values(found[name], has_golden=jobs[name].golden is not None) for name in jobs}
-    return RunScores(values=values, versions=_versions(found.values()))
+    return RunScores(values=values, versions=_with_voices(versions_of(found.values()), jobs.values()))
 
 
 def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
-    """Give one job for each (cell, request) that left audio, with the reference cell's and the accepted audio."""
-    files = _audio_files(run)
-    texts = {(cell.slug, request.id): request.text for cell in run.cells for request in cell.workload.requests}
-    jobs = {}
-    for (slug, request), path in files.items():
-        accepted = golden / f"{request}.flac"
-        jobs[slug, request] = AudioJob(
-            key=f"{slug}/{request}",
-            utterance=request,
-            path=path,
-            text=texts[slug, request],
-            reference=files.get((run.reference, request)),
-            golden=accepted if accepted.is_file() else None,
-        )
-    return jobs
+    """Give one job for each (cell, request) that left audio, with all that it can be held against."""
+    samples = _first_audio(run)
+    return {
+        (cell.slug, request.id): _job(run, cell, request, samples, golden)
+        for cell in run.cells
+        for request in cell.workload.requests
+        if (cell.slug, request.id) in samples
+    }
 
 
 def default_cache_dir() -> Path:
@@ -72,14 +82,36 @@ def default_cache_dir() -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "voxgate"
 
 
-def _audio_files(run: Run) -> dict[tuple[str, str], Path]:
-    """Give the first audio that each cell made of each request."""
-    files: dict[tuple[str, str], Path] = {}
+def _first_audio(run: Run) -> Samples:
+    """Give the first sample of each request of each cell that kept its audio."""
+    samples: Samples = {}
     for process in run.processes:
         for sample in process.samples:
             if sample.audio_file is not None:
-                files.setdefault((sample.cell, sample.request), Path(run.folder) / sample.audio_file)
-    return files
+                samples.setdefault((sample.cell, sample.request), sample)
+    return samples
+
+
+def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path) -> AudioJob:
+    def audio(slug: str, name: str) -> Path | None:
+        return Path(run.folder) / str(samples[slug, name].audio_file) if (slug, name) in samples else None
+
+    path = audio(cell.slug, request.id)
+    assert path is not None, "only what left audio is scored"
+    accepted, voice = golden / f"{request.id}.flac", cell.voice_of(request)
+    return AudioJob(
+        key=f"{cell.slug}/{request.id}",
+        utterance=request.id,
+        path=path,
+        text=request.text,
+        language=request.language,
+        reference=audio(run.reference, request.id),
+        golden=accepted if accepted.is_file() else None,
+        voice=None if voice is None else Path(run.folder) / voice,
+        statement=None if request.statement is None else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
+        joins_s=samples[cell.slug, request.id].joins_s,
+        emphasis=request.emphasis,
+    )
 
 
 def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
@@ -91,11 +123,29 @@ def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
     return values if has_golden else {n: NO_GOLDEN if n.startswith(GOLDEN) else value for n, value in values.items()}
 
 
-def _versions(scored: Iterable[UtteranceScores]) -> dict[str, str]:
-    """Give each metric's version as of a value that there is: a text that nobody heard does not name its listener."""
-    versions: dict[str, str] = {}
+def versions_of(scored: Iterable[UtteranceScores]) -> dict[str, str]:
+    """
+    Give each metric's version as of a value that there is: a text that nobody heard does not name its listener.
+
+    Where texts in several languages have several listeners, the version names them all.
+    """
+    told: dict[str, set[str]] = {}
+    silent: dict[str, set[str]] = {}
     for each in scored:
         for name, version in each.versions.items():
-            if name not in versions or not isinstance(each.values[name], Missing):
-                versions[name] = version
-    return versions
+            (silent if isinstance(each.values[name], Missing) else told).setdefault(name, set()).add(version)
+    return {name: "; ".join(sorted(several)) for name, several in (silent | told).items()}
+
+
+def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[str, str]:
+    """Name the recordings of the voices in the version of what is held against them: other recordings, other numbers."""
+    files = sorted({job.voice for job in jobs if job.voice is not None and job.voice.is_file()})
+    if not files:
+        return dict(versions)
+    digest = files_sha256(*files)[:8]
+    return {name: f"{each}; voices {digest}" if _needs_voice(name) else each for name, each in versions.items()}
+
+
+def _needs_voice(name: str) -> bool:
+    source = entry(name).source
+    return source is not None and source.need is Need.VOICE

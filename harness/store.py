@@ -6,6 +6,7 @@ The run folder: create, append, read, resume. It computes nothing and starts not
               processes/<slug>.<n>.jsonl.part1   what an interrupted process left; read together with its continuation
               torn/<slug>.<n>.jsonl.1   what an interrupted round of a comparison left; kept, and never read
               audio/<slug>/<request>.wav      the audio of the first repeat
+              voices/<speaker>.flac           recordings of the voices that it should sound like, as the workload names them
               measurements.json               written by scoring; a gate needs nothing else
               complete                        written last
 
@@ -15,8 +16,9 @@ history stand in `sample.py`.
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from harness.sample import SCHEMA_VERSION, ColdStart, Effect, Energy, Failure, P
 
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
 """Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
+YOUNGER = ("min_time_s", "metrics", "conditions")
+"""Facts of the header that older folders lack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ class RunHeader:
     command: str
     min_time_s: float = 0.0
     """The least that a process measures; what is missing then is filled with whole passes through the workload."""
+    metrics: tuple[str, ...] | None = None
+    conditions: tuple[str, ...] = ()
 
 
 class WorkerLog:
@@ -86,13 +92,23 @@ def create_run(folder: Path, header: RunHeader) -> None:
     """Make the run folder. Raises HarnessError if it is in use or cannot be written."""
     if (folder / "run.json").exists():
         raise HarnessError(f"run folder {folder} is in use; choose another --out, or continue it with --resume")
-    data = {"schema_version": SCHEMA_VERSION, **_header_to_json(header)}
     try:
         (folder / "processes").mkdir(parents=True, exist_ok=True)
         (folder / "audio").mkdir(exist_ok=True)
-        write_json(folder / "run.json", data)
+        kept = replace(header, cells=tuple(_with_voices(cell, folder) for cell in header.cells))
+        write_json(folder / "run.json", {"schema_version": SCHEMA_VERSION, **_header_to_json(kept)})
     except OSError as error:
         raise HarnessError(f"cannot make run folder {folder}: {error.strerror}; choose another --out or make room") from error
+
+
+def _with_voices(cell: Cell, folder: Path) -> Cell:
+    """Copy the recordings of voices into the run folder, so that it can be scored elsewhere; give the cell that names these."""
+    voices = {}
+    for speaker, source in cell.workload.voices.items():
+        voices[speaker] = f"voices/{speaker}{Path(source).suffix}"
+        (folder / "voices").mkdir(exist_ok=True)
+        shutil.copyfile(folder / source, folder / voices[speaker])
+    return replace(cell, workload=replace(cell.workload, voices=voices)) if voices else cell
 
 
 def load_header(folder: Path) -> RunHeader:
@@ -131,6 +147,8 @@ def load_run(folder: Path) -> Run:
         processes=_processes(folder, header),
         folder=str(folder),
         complete=complete.exists(),
+        metrics=header.metrics,
+        conditions=header.conditions,
     )
 
 
@@ -247,7 +265,9 @@ def effect_to_json(effect: Effect) -> dict[str, object]:
 def sample_to_json(sample: Sample) -> dict[str, object]:
     """Give a sample as plain JSON values."""
     values = {field: getattr(sample, field) for field in Sample.__dataclass_fields__}
-    return {**values, "phase": sample.phase.value, "stages_s": dict(sample.stages_s), "disturbance": dict(sample.disturbance)}
+    values |= {"phase": sample.phase.value, "stages_s": dict(sample.stages_s), "disturbance": dict(sample.disturbance)}
+    joins_s = values.pop("joins_s")
+    return values if joins_s is None else {**values, "joins_s": list(joins_s)}
 
 
 def energy_to_json(energy: Energy | Missing) -> dict[str, object]:
@@ -261,7 +281,10 @@ def _header_to_json(header: RunHeader) -> dict[str, object]:
 
 
 def _header_from_json(data: Mapping[str, Any]) -> RunHeader:
-    fields = {field: data[field] for field in RunHeader.__dataclass_fields__ if field in data or field != "min_time_s"}
+    fields = {field: data[field] for field in RunHeader.__dataclass_fields__ if field in data or field not in YOUNGER}
+    for name in ("metrics", "conditions"):
+        if fields.get(name) is not None:
+            fields[name] = tuple(fields[name])
     return RunHeader(**{**fields, "cells": tuple(cell_from_json(cell) for cell in data["cells"])})
 
 
@@ -315,7 +338,8 @@ def _process(slug: str, repeat: int, logs: list[list[dict[str, Any]]]) -> Proces
 
 
 def _sample(data: Mapping[str, Any]) -> Sample:
-    return Sample(**{**data, "phase": Phase(data["phase"])})
+    joins = {"joins_s": tuple(data["joins_s"])} if "joins_s" in data else {}
+    return Sample(**{**data, "phase": Phase(data["phase"]), **joins})
 
 
 def _energy(records: Sequence[Mapping[str, Any]]) -> Energy | Missing | None:

@@ -1,7 +1,8 @@
 """
 A suite: a question about an engine, as axes x workload, and its expansion into cells.
 
-Knows no engine and no machine: whether an option exists is the target's business (`targets.registry.check_cells`).
+Knows no engine, no metric and no machine: whether an option exists is the target's business (`targets.registry.check_cells`),
+whether a metric does the panel's (`metrics.panel.check_choice`).
 """
 
 import itertools
@@ -38,6 +39,8 @@ class Suite:
     `without` names some axis values and its reason: `{"nfe_steps": 4, "because": "never shipped"}`; `because=` gives the
     reason of the entries that have none. `repeats` counts fresh processes per cell, `iterations` the passes through the
     workload that each of them measures; a process that has measured for less than `min_time_s` then adds whole passes.
+    `metrics` chooses what is scored of the audio, by name (all that apply, if not given); `conditions` such as "telephone" have
+    it scored once more as it is heard that way. Speeds are always measured.
     `name` and `question` come from the file (`load_suite`).
 
     Raises HarnessError for everything that cannot be meant.
@@ -55,6 +58,8 @@ class Suite:
     repeats: int = 3
     iterations: int = 1
     min_time_s: float = 0.0
+    metrics: Sequence[str] | None = None
+    conditions: Sequence[str] = ()
     name: str = ""
     question: str = ""
 
@@ -66,6 +71,9 @@ class Suite:
                 raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
         if not isinstance(self.min_time_s, int | float) or not 0.0 <= self.min_time_s < math.inf:
             raise HarnessError(f"min_time_s must be seconds, 0 or more, not {self.min_time_s!r}")
+        for what, names in (("metrics", self.metrics), ("conditions", self.conditions)):
+            if names is not None and (isinstance(names, str) or not all(isinstance(name, str) for name in names)):
+                raise HarnessError(f"{what} must be a list of names, not {names!r}")
 
     def expand(self, root: Path | None = None) -> Expansion:
         """

@@ -15,11 +15,12 @@ from dataclasses import replace
 from harness import explain, words
 from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
 from harness.cell import Cell
-from harness.compare import ABSENT, compare
+from harness.compare import ABSENT, OLDER, compare
 from harness.fitness import Disturbed, disturbed
 from harness.judgement import EXIT_CODES, WORST_FIRST, CellVerdict, Comparison, Judgement, Limit, MetricVerdict, Verdict
 from harness.measure import PERCENTILES, Measurements, is_speed
-from harness.measurement import Missing
+from harness.measurement import Missing, lacks_package
+from harness.metrics.panel import is_heard
 from harness.policy import Policy
 from harness.sample import Phase, Run
 from harness.stats import samples_needed
@@ -33,8 +34,6 @@ true regression of the limit's size far too seldom; demanding bound > 0 would re
 TAIL_SAMPLES = 200
 """Below so many on either side, a tail percentile informs and does not block: p95 calls the same engine more than 5 %
 slower in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200 (tests/harness/test_why_the_rules.py)."""
-HEARD = ("wer", "cer")
-"""Metrics that need a listener; where it is absent the run is not at fault."""
 
 
 def judge(
@@ -108,12 +107,13 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
     blocking = limit.blocking
     if comparison.incomparable:
         verdict, reason = Verdict.INCOMPARABLE, "; ".join(comparison.incomparable)
-    elif before == ABSENT:
-        verdict, reason = Verdict.NO_BASELINE, "no baseline"
-    elif isinstance(before, Missing) and isinstance(now, Missing):
+    elif before in (ABSENT, OLDER) and not lacks_package(now):
+        assert isinstance(before, Missing), "both are"
+        verdict, reason = Verdict.NO_BASELINE, before.reason
+    elif isinstance(before, Missing) and isinstance(now, Missing) and before not in (ABSENT, OLDER):
         verdict, reason, blocking = Verdict.UNRESOLVED, f"no value, as in the baseline: {now.reason}", False
-    elif isinstance(before, Missing):
-        verdict, reason = Verdict.NO_BASELINE, f"the baseline has no value ({before.reason})"
+    elif isinstance(before, Missing) and isinstance(now, float):
+        verdict, reason = _decide_new(before)
     elif isinstance(now, Missing):
         verdict, reason = _decide_missing(comparison.metric, now, listener)
     else:
@@ -121,11 +121,20 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
     return _verdict(comparison, verdict, f"{comparison.metric}: {reason}", blocking)
 
 
+def _decide_new(before: Missing) -> tuple[Verdict, str]:
+    """Decide where only the run has a value."""
+    if lacks_package(before):
+        return Verdict.UNRESOLVED, f"the baseline was made without it ({before.reason}); accept a run"
+    return Verdict.NO_BASELINE, f"the baseline has no value ({before.reason})"
+
+
 def _decide_missing(metric: str, now: Missing, listener: str | None) -> tuple[Verdict, str]:
     if now == NO_GOLDEN:
         return Verdict.NO_BASELINE, "scored before the golden audio was accepted; score the run again"
-    if metric in HEARD and listener is not None:
+    if is_heard(metric) and listener is not None:
         return Verdict.UNRESOLVED, listener
+    if lacks_package(now):
+        return Verdict.UNRESOLVED, now.reason
     return Verdict.FAILED, f"no value, though the baseline has one: {now.reason}"
 
 
@@ -142,10 +151,10 @@ def _decide_size(comparison: Comparison, limit: Limit) -> MetricVerdict:
         return _decide_speed(comparison, limit, (worse, at_least, at_most), shown, blocking)
     if worse > margin:
         if _proven(comparison, limit):
-            return _verdict(comparison, Verdict.REGRESSED, shown, blocking)
-        return _verdict(comparison, Verdict.UNRESOLVED, f"{shown}, not proven: {explain.why_not(comparison)}", blocking)
+            return _verdict(comparison, Verdict.REGRESSED, shown, blocking, margin)
+        return _verdict(comparison, Verdict.UNRESOLVED, f"{shown}, not proven: {explain.why_not(comparison)}", blocking, margin)
     better = -worse > margin and _proven(comparison, limit)
-    return _verdict(comparison, Verdict.IMPROVED if better else Verdict.PASS, shown, blocking)
+    return _verdict(comparison, Verdict.IMPROVED if better else Verdict.PASS, shown, blocking, margin)
 
 
 def _decide_speed(
@@ -281,8 +290,9 @@ def _unfinished(cell: Cell, run: Run) -> str | None:
 
 
 def _absent_listener(comparisons: Mapping[str, Sequence[Comparison]]) -> str | None:
-    """Give the one reason why no cell of the run has a WER; None if any has, or if the reasons differ."""
-    values = [each.current for several in comparisons.values() for each in several if each.metric in HEARD]
+    """Give the one reason why no cell has the words that its baseline has; None if any has, or if the reasons differ."""
+    heard = [each for several in comparisons.values() for each in several if is_heard(each.metric)]
+    values = [each.current for each in heard if isinstance(each.baseline, float)]
     reasons = {value.reason if isinstance(value, Missing) else None for value in values}
     return reasons.pop() if len(reasons) == 1 else None
 

@@ -13,13 +13,14 @@ def size(comparison: Comparison) -> str:
     """Show how far a value moved: `+9.8 % [+8.1 +11.6]`."""
     factor, unit = scale(comparison)
     low, high = comparison.low, comparison.high
-    bounds = "" if low is None or high is None else f" [{_signed(low * factor)} {_signed(high * factor)}]"
-    return f"{_signed((comparison.shift or 0.0) * factor)} {unit}{bounds}"
+    fine = comparison.absolute
+    bounds = "" if low is None or high is None else f" [{_signed(low * factor, fine)} {_signed(high * factor, fine)}]"
+    return f"{_signed((comparison.shift or 0.0) * factor, fine)}{unit and f' {unit}'}{bounds}"
 
 
 def scale(comparison: Comparison) -> tuple[float, str]:
-    """Give what a shift is multiplied with to be shown, and the unit that is shown."""
-    return (1.0, comparison.unit) if comparison.absolute else (100.0, "%")
+    """Give what a shift is multiplied with to be shown, and the unit that is shown, which a bare number has not."""
+    return (1.0, comparison.unit if comparison.unit != "1" else "") if comparison.absolute else (100.0, "%")
 
 
 def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str = "") -> str:
@@ -30,5 +31,8 @@ def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str = "") -> s
     return f"{verdict}: {', '.join(parts) or 'no cells'}{hint}"
 
 
-def _signed(value: float) -> str:
+def _signed(value: float, fine: bool) -> str:
+    """Write with one decimal; what is `fine` and less than one, such as seconds of lag, with two digits."""
+    if fine and 1e-6 < abs(value) < 0.95:
+        return f"{value:+.2g}"
     return f"{round(value, 1) + 0.0:+.1f}"  # adding zero turns -0.0 into 0.0

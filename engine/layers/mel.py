@@ -30,16 +30,17 @@ def mel_filterbank(sample_rate_hz: int, *, n_fft: int = N_FFT, bands: int = BAND
     return torch.minimum(rising, falling).clamp(min=0.0)
 
 
-def log_mel(audio: Tensor, filterbank: Tensor) -> Tensor:
+def log_mel(audio: Tensor, filterbank: Tensor, floor: float = LOG_FLOOR) -> Tensor:
     """
     Compute the log-mel spectrogram.
 
     Args:
         audio: (B, T) float32 in -1..1.
         filterbank: (bands, n_fft // 2 + 1), from `mel_filterbank`.
+        floor: below which a magnitude counts as this.
 
     Returns: (B, T // HOP + 1, bands).
     """
     window = torch.hann_window(N_FFT, device=audio.device)
     spectrum = torch.stft(audio, N_FFT, HOP, window=window, center=True, pad_mode="reflect", return_complex=True)
-    return (filterbank @ spectrum.abs()).clamp(min=LOG_FLOOR).log().transpose(1, 2)
+    return (filterbank @ spectrum.abs()).clamp(min=floor).log().transpose(1, 2)

@@ -139,7 +139,8 @@ class FlowPipeline:
         frames = content.frames.to(self.device)
         noise = initial_noise(config.seed, index, content.frames.phone.shape[1], self.voice.dit.shape.bands)
         velocity = guide(self.voice.dit, self.acoustic, frames, config.cfg_strength)
-        mel = integrate(velocity, noise.to(self.device), time_grid(config.nfe_steps, config.sway), config.solver)
+        times = time_grid(config.nfe_steps, config.sway, config.grid)
+        mel = integrate(velocity, noise.to(self.device), times, config.solver)
         return (mel * self.voice.mel_std + self.voice.mel_mean).to(precision.DTYPES[config.precision])
 
 

@@ -18,6 +18,7 @@ from engine.acoustic.dit import DiT, DiTShape
 from engine.content.durations import DurationModel, DurationShape
 from engine.errors import EngineError
 from engine.vocoder.vocos import Vocos, VocosShape
+from engine.weights.strict import filled
 
 DEFAULT_VOICE = Path(__file__).parent / "arctic"
 FORMAT = "voxgate-voice-1"
@@ -63,8 +64,7 @@ def _load(path: Path, make: Any) -> tuple[nn.Module, dict[str, str]]:
         raise EngineError(
             f"weights {path}: the sizes in the file's metadata are not usable ({error}); restore the file"
         ) from None
-    _fill(path, model, tensors)
-    return model.eval().requires_grad_(False), about
+    return filled(path, model, tensors, "a voice of this engine"), about
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -79,16 +79,3 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if about.get("format") != FORMAT:
         raise EngineError(f"weights {path} have format {about.get('format')!r}, this engine reads {FORMAT!r}")
     return tensors, about
-
-
-def _fill(path: Path, model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    wanted = model.state_dict()
-    missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
-    if missing or extra:
-        raise EngineError(
-            f"weights {path}: missing tensors {missing[:3]}, unknown tensors {extra[:3]}; not a voice of this engine"
-        )
-    for name, value in tensors.items():
-        if value.shape != wanted[name].shape:
-            raise EngineError(f"weights {path}: {name} has shape {tuple(value.shape)}, expected {tuple(wanted[name].shape)}")
-    model.load_state_dict({name: value.float() for name, value in tensors.items()})

@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.history.nights import Nights
 from harness.history.records import Series
 from harness.measure import is_known
-from harness.metrics.panel import PANEL
+from harness.metrics.panel import known_metrics
 
 SCHEMA_VERSION = 1
 """Of budgets.toml. History: 1, 2026-11, first."""
@@ -135,7 +135,7 @@ def _budget(where: str, entry: object) -> Budget:
     suite, cell, metric, why = (_text(where, key, entry.get(key)) for key in ("suite", "cell", "metric", "why"))
     machine = _text(where, "machine", entry.get("machine", "*"))
     if not is_known(metric):
-        names = ", ".join(each.name for each in PANEL)
+        names = ", ".join(each.name for each in known_metrics())
         raise HarnessError(f"{where}: there is no metric {metric!r}; known are {names}, and stage.<name>")
     at_most, at_least = (_number(where, key, entry.get(key)) for key in ("at_most", "at_least"))
     _check_bound(where, metric, entry)
@@ -146,7 +146,7 @@ def _check_bound(where: str, metric: str, entry: Mapping[str, object]) -> None:
     given = [key for key in ("at_most", "at_least") if key in entry]
     if len(given) != 1:
         raise HarnessError(f"{where}: found {' and '.join(given) or 'no limit'}; give exactly one of at_most and at_least")
-    better = next((each.better for each in PANEL if each.name == metric), "lower")
+    better = next((each.better for each in known_metrics() if each.name == metric), "lower")
     if WRONG_WAY.get(better) == given[0]:
         raise HarnessError(f"{where}: {given[0]} on {metric}, of which {better} is better, forbids what is good; turn it round")
 

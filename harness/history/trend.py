@@ -23,7 +23,7 @@ from harness.history.records import Acknowledgement, Series
 from harness.history.segment import Cut, Segment, Segments, segments_of
 from harness.history.state import Says, State, of_alarm, of_budget, of_rest, of_silence
 from harness.judgement import Limit
-from harness.metrics.panel import PANEL
+from harness.metrics.panel import known_metrics
 from harness.policy import load_policy
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def trend_of(series: Series, points: "pd.DataFrame", rules: Rules, today: str, *
 
 def load_rules(baselines: Path, acknowledgements: Sequence[Acknowledgement]) -> Rules:
     """Read policy and budgets. Raises HarnessError naming file and key for what is wrong in them."""
-    policy = load_policy(baselines, [each.name for each in PANEL])
+    policy = load_policy(baselines, [each.name for each in known_metrics()])
     return Rules(policy=policy, budgets=load_budgets(baselines), acknowledgements=acknowledgements)
 
 

@@ -1,32 +1,58 @@
 """
-Audio files to transcripts, in child processes that hold the judge, so that the parent never imports torch.
+Audio files to transcripts: what a child process does that holds the judge, so that the parent never imports torch.
 
-Knows files, batches and the children; the decoding is `asr.py`'s. Results come batch by batch and can be kept as they come.
+Knows files, batches and which engine can be asked; the decoding is that engine's file's (`asr.py`, `asr_faster.py`), and the
+children are started by the scorer. A child holds torch, the model and a batch: about 700 MB, 1.2 GB with the multilingual one.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from harness.audio_io import Audio, read_audio
+from harness.cell import ENGLISH
 from harness.errors import HarnessError
 from harness.measurement import Missing
-from harness.metrics import asr
-from harness.metrics.isolation import Crashed, run_isolated
+from harness.metrics import asr, asr_faster
+from harness.metrics.condition import CONDITIONS
+from harness.metrics.language import primary
+from harness.metrics.recording import Recording
 
 FILES_PER_TASK = 32  # two ASR batches: little enough to lose in a crash, enough to fill the batches
-MOST_LISTENERS = 4  # each holds torch, the model and a batch: about 700 MB
+
+OPENAI, FASTER = "openai-whisper", "faster-whisper"
+ENGINES = (OPENAI, FASTER)
+"""openai-whisper is the judge that baselines are made with; the other is a second opinion on the same weights."""
+
+
+class Judge(Protocol):
+    """Whoever turns audio into text; `name` belongs in the metric's version."""
+
+    @property
+    def name(self) -> str:
+        """Which weights, package and decoding."""
+
+    def knows(self, language: str) -> bool:
+        """Whether the weights were trained on a language."""
+
+    def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
+        """One text for each audio (mono, 16 kHz)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenTask:
-    """Files to transcribe with the weights in the file `weights`."""
+    """Files in one language, to transcribe by an engine of ENGINES with the weights in `weights` (the parts of one file)."""
 
     files: tuple[Path, ...]
-    weights: Path
+    weights: tuple[Path, ...]
+    language: str = ENGLISH
+    engine: str = OPENAI
+    condition: str = ""
+    """Of CONDITIONS: how the files are heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,41 +63,61 @@ class Transcript:
     judge: str
 
 
-def listen(files: Sequence[Path], weights: Path, workers: int) -> Iterator[tuple[Path, Transcript]]:
-    """
-    Yields each file once with its transcript. Raises HarnessError when the weights are not Whisper's.
+def recipe(engine: str = OPENAI, language: str = ENGLISH) -> str:
+    """Whatever decides a transcript besides audio and weights; belongs in the cache's key. Raises HarnessError."""
+    check_engine(engine)
+    decoding = asr.DECODING if engine == OPENAI else asr_faster.decoding()
+    return decoding if primary(language) == ENGLISH else f"{decoding}, language {primary(language)}"
 
-    Each child works through many tasks with one loaded model, on one thread: several children share the cores better than
-    one with several threads, which wait for each other whenever another program runs (five times slower, measured), and
-    the sums inside do not depend on the number of cores. If a child dies, its files are Missing and a new one goes on.
-    """
-    ordered = sorted(files, key=lambda path: path.stat().st_size if path.is_file() else 0)  # like lengths share a batch
-    groups = [tuple(ordered[i : i + FILES_PER_TASK]) for i in range(0, len(ordered), FILES_PER_TASK)]
-    tasks = [ListenTask(files=group, weights=weights) for group in groups]
-    for index, result in run_isolated(transcribe_files, tasks, workers=min(workers, MOST_LISTENERS)):
-        lost = Transcript(text=Missing("the speech recogniser's process died; is there memory for it?"), judge="")
-        answers = [lost] * len(groups[index]) if isinstance(result, Crashed) else result
-        yield from zip(groups[index], answers, strict=True)
+
+def check_engine(engine: str) -> None:
+    """Raise HarnessError that lists the known ones for an unknown engine."""
+    if engine not in ENGINES:
+        raise HarnessError(f"unknown judge {engine!r}; known are {', '.join(ENGINES)}")
+
+
+def listen_tasks(
+    files: Sequence[Path], weights: tuple[Path, ...], language: str = ENGLISH, engine: str = OPENAI, condition: str = ""
+) -> list[ListenTask]:
+    """Cut the files of one language into tasks, like lengths together, since they share a batch."""
+    ordered = sorted(files, key=lambda path: path.stat().st_size if path.is_file() else 0)
+    groups = [tuple(ordered[start : start + FILES_PER_TASK]) for start in range(0, len(ordered), FILES_PER_TASK)]
+    spoken = primary(language)
+    return [ListenTask(files=group, weights=weights, language=spoken, engine=engine, condition=condition) for group in groups]
 
 
 def transcribe_files(task: ListenTask) -> list[Transcript]:
-    """In the child: one transcript for each file."""
-    import torch
+    """
+    In the child: one transcript for each file.
 
-    torch.set_num_threads(1)
-    judge = _judge(task.weights)
-    heard = [_readable(path) for path in task.files]
-    texts = iter(judge.transcribe([each for each in heard if not isinstance(each, Missing)]))
-    return [Transcript(text=each if isinstance(each, Missing) else next(texts), judge=judge.name) for each in heard]
+    The child works through many tasks with one loaded model, on one thread: several children share the cores better than one
+    with several threads, which wait for each other whenever another program runs (five times slower, measured), and the sums
+    inside do not depend on the number of cores. Raises HarnessError when the weights are not Whisper's.
+    """
+    judge = _judge(task.engine, task.weights)
+    if isinstance(judge, Missing):
+        return [Transcript(text=judge, judge="")] * len(task.files)
+    name = judge.name if task.language == ENGLISH else f"{judge.name}, language {task.language}"
+    if not judge.knows(task.language):
+        deaf = Missing(f"{judge.name} does not know the language {task.language!r}; give other weights")
+        return [Transcript(text=deaf, judge=name)] * len(task.files)
+    heard = [_readable(path, task.condition) for path in task.files]
+    texts = iter(judge.transcribe([each for each in heard if not isinstance(each, Missing)], task.language))
+    return [Transcript(text=each if isinstance(each, Missing) else next(texts), judge=name) for each in heard]
 
 
 @functools.cache
-def _judge(weights: Path) -> asr.Judge:
-    return asr.build_judge(weights)
+def _judge(engine: str, weights: tuple[Path, ...]) -> Judge | Missing:
+    if engine == FASTER:
+        return asr_faster.build_judge(*weights)
+    import torch
+
+    torch.set_num_threads(1)
+    return asr.build_judge(*weights)
 
 
-def _readable(path: Path) -> Audio | Missing:
-    """Mono at the judge's rate."""
+def _readable(path: Path, condition: str = "") -> Audio | Missing:
+    """Mono at the judge's rate, as it is heard under the condition."""
     import soxr
 
     try:
@@ -80,6 +126,8 @@ def _readable(path: Path) -> Audio | Missing:
         return Missing(str(error))
     if not np.isfinite(audio).all():
         return Missing("the audio holds NaN or infinity")
+    if condition:
+        audio = CONDITIONS[condition].hear(Recording(audio, rate_hz)).frames.astype(np.float32)
     if rate_hz == asr.RATE_HZ or not audio.size:
         return audio
     return np.asarray(soxr.resample(audio, rate_hz, asr.RATE_HZ, quality="HQ"), dtype=np.float32)

@@ -5,55 +5,35 @@ Plans which scores are needed, takes from the cache what is known, computes each
 cells made the same audio. Knows the order of the work; the metrics, processes and the cache are their modules' business.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from harness.audio_io import length_s
 from harness.measurement import Missing, Value, value_from_json, value_to_json
-from harness.metrics.asr import DECODING
-from harness.metrics.audio_task import INTRINSIC, AudioTask, compute
-from harness.metrics.intelligibility import ErrorCounts, char_errors, word_errors
-from harness.metrics.isolation import Crashed, run_isolated
-from harness.metrics.listen import Transcript, listen
-from harness.metrics.panel import GOLDEN, full_version
-from harness.metrics.parity import PARITY
-from harness.metrics.score_cache import ScoreCache, cache_key
-from harness.metrics.whisper_weights import WeightsFile, file_sha256, locate_weights
+from harness.metrics.audio_task import AudioTask, Unsettled, compute
+from harness.metrics.hearing import Hearing, JudgeOptions
+from harness.metrics.intelligibility import ErrorCounts
+from harness.metrics.isolation import Batch, Crashed, run_batches
+from harness.metrics.listen import Transcript
+from harness.metrics.panel import chosen, entry, full_version
+from harness.metrics.score_cache import ScoreCache
+from harness.metrics.wanted import AudioJob, compared_once, task_key, tasks_of
+from harness.metrics.whisper_weights import file_sha256
 
 Progress = Callable[[int, int], None]  # (scores done, scores to compute)
 
-NO_REFERENCE = {"": "the reference cell has no audio for this utterance", GOLDEN: "there is no golden audio for this utterance"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioJob:
-    """
-    One audio file to score.
-
-    `key` is the caller's own and unique; `text` is what should have been said; `reference` is the same utterance by the
-    run's reference cell, `golden` the accepted one.
-    """
-
-    key: str
-    utterance: str
-    path: Path
-    text: str
-    reference: Path | None = None
-    golden: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeOptions:
-    """Which speech recogniser: a weights file of the user's, and whether one may be downloaded."""
-
-    weights: Path | None = None
-    allow_download: bool = False
+LIMIT_S, LIMIT_PER_AUDIO_S = 60.0, 2.0
+"""How long one metric of one audio may take: to load its model on a busy machine, and ten times what the slowest needs."""
+QUICK = ""
+"""The kind of work that loads no model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceScores:
     """
-    Everything known about one audio file: a value for every quality metric of the panel, and the version of each.
+    Everything known about one audio file: a value for every quality metric that applies to it, and the version of each.
 
     `words` and `chars` are the counts behind wer and cer, from which corpus rates are made; `transcript` is as heard.
     """
@@ -72,48 +52,87 @@ def score_quality(
     *,
     cache_dir: Path,
     judge: JudgeOptions | None = None,
+    metrics: Collection[str] | None = None,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> dict[str, UtteranceScores]:
     """
     The scores of every job, by its key; what cannot be scored is Missing with its reason.
 
-    `workers` is the number of cores to use. Raises HarnessError for an explicit weights file that is unusable and for a
-    cache that cannot be written.
+    `metrics` are names of the panel (all that need no condition, if not given); `workers` is the number of cores to use.
+    Raises HarnessError for an explicit weights file that is unusable and for a cache that cannot be written.
     """
-    options = judge or JudgeOptions()
-    weights = locate_weights(options.weights, options.allow_download)
+    names = [each.name for each in chosen(None, ())] if metrics is None else list(metrics)
+    jobs = compared_once(jobs)
     digests = _digests(jobs)
-    cache = ScoreCache(cache_dir)
+    hearing = Hearing(jobs, names, judge or JudgeOptions(), digests)
+    plan = _planned(jobs, names, digests)
+    work = _Work(plan.tasks, hearing, ScoreCache(cache_dir), progress)
     try:
-        tasks, heard = _plan_tasks(jobs, digests), _plan_listening(jobs, digests, weights)
-        known = cache.get([*tasks, *heard])
-        todo = {key: task for key, task in tasks.items() if key not in known}
-        unheard = {key: path for key, path in heard.items() if key not in known}
-        counter = _Counter(len(todo) + len(unheard), progress)
-        values = _stored_values(tasks, known) | _compute_values(todo, cache, workers, counter)
-        transcripts = _stored_transcripts(heard, known) | _compute_transcripts(unheard, weights, cache, workers, counter)
+        work.do(workers)
     finally:
-        cache.close()
-    return {job.key: _scores(job, digests, weights, values, transcripts) for job in jobs}
+        work.cache.close()
+    return {job.key: _scores(job, plan.keys[job.key], hearing, work) for job in jobs}
 
 
-class _Counter:
-    """Tells the caller how many of the scores to compute are done."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What there is to compute, by the key of its value; and which key holds the value of which metric, by job."""
 
-    def __init__(self, total: int, report: Progress | None) -> None:
-        self.done, self.total, self.report = 0, total, report
+    tasks: Mapping[str, AudioTask]
+    keys: Mapping[str, Mapping[str, str | Missing]]
 
-    def step(self) -> None:
-        self.done += 1
-        if self.report is not None:
-            self.report(self.done, self.total)
+
+class _Work:
+    """The scores and transcripts that are known, and those to be made."""
+
+    def __init__(self, tasks: Mapping[str, AudioTask], hearing: Hearing, cache: ScoreCache, progress: Progress | None) -> None:
+        self.cache, self._hearing, self._progress = cache, hearing, progress
+        known = cache.get([*tasks, *hearing.files])
+        self.values: dict[str, Value] = {key: value_from_json(known[key]) for key in tasks if key in known}
+        self.transcripts = {key: Transcript(**known[key]) for key in hearing.files if key in known}
+        self._keys = {task: key for key, task in tasks.items() if key not in known}
+        self._unheard = [key for key in hearing.files if key not in known]
+        self._done = 0
+
+    def do(self, workers: int) -> None:
+        """Make what is not known, in child processes; never more of them than `workers`."""
+        batches: list[Batch[Any]] = [*self._hearing.batches(self._unheard), *_batches(self._keys)]
+        for piece, result in run_batches(batches, workers):
+            if isinstance(piece, AudioTask):
+                self._keep_value(piece, result)
+            else:
+                for key, transcript in self._hearing.answers(piece, result).items():
+                    self._keep_transcript(key, transcript)
+
+    def _keep_value(self, task: AudioTask, result: Value | Unsettled | Crashed) -> None:
+        """Remember a value; a crash is not remembered, since it may not come again."""
+        key = self._keys[task]
+        if isinstance(result, Crashed):
+            self.values[key] = Missing(f"{task.metric} {result.reason}")
+        elif isinstance(result, Unsettled):
+            self.values[key] = Missing(result.reason)
+        else:
+            self.values[key] = result
+            self.cache.put(key, value_to_json(result))
+        self._step()
+
+    def _keep_transcript(self, key: str, transcript: Transcript) -> None:
+        """Remember what was heard; files nobody could listen to are not remembered."""
+        self.transcripts[key] = transcript
+        if isinstance(transcript.text, str):
+            self.cache.put(key, {"text": transcript.text, "judge": transcript.judge})
+        self._step()
+
+    def _step(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, len(self._keys) + len(self._unheard))
 
 
 def _digests(jobs: Sequence[AudioJob]) -> dict[Path, str | Missing]:
     """SHA-256 of each file's bytes; Missing for a file that cannot be read."""
-    paths = {path for job in jobs for path in (job.path, job.reference, job.golden) if path is not None}
-    return {path: _digest(path) for path in paths}
+    return {path: _digest(path) for path in {path for job in jobs for path in job.files}}
 
 
 def _digest(path: Path) -> str | Missing:
@@ -123,126 +142,57 @@ def _digest(path: Path) -> str | Missing:
         return Missing(f"cannot read audio {path}: {error.strerror}")
 
 
-def _wanted(job: AudioJob) -> dict[str, AudioTask | Missing]:
-    """Every metric of the audio itself, by its name in the panel; Missing where there is nothing to compare with."""
-    wanted: dict[str, AudioTask | Missing] = {name: AudioTask(metric=name, audio=job.path) for name in INTRINSIC}
-    for prefix, reference in (("", job.reference), (GOLDEN, job.golden)):
-        for name in PARITY:
-            task = AudioTask(metric=name, audio=job.path, reference=reference)
-            wanted[prefix + name] = Missing(NO_REFERENCE[prefix]) if reference is None else task
-    return wanted
-
-
-def _task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Missing:
-    """The cache key: content, not path, so the same audio under two names is one score."""
-    contents = [digests[path] for path in (task.audio, task.reference) if path is not None]
-    known = [each for each in contents if isinstance(each, str)]
-    missing = [each for each in contents if isinstance(each, Missing)]
-    return missing[0] if missing else cache_key(task.metric, full_version(task.metric), *known)
-
-
-def _plan_tasks(jobs: Sequence[AudioJob], digests: Mapping[Path, str | Missing]) -> dict[str, AudioTask]:
+def _planned(jobs: Sequence[AudioJob], names: Collection[str], digests: Mapping[Path, str | Missing]) -> _Plan:
+    """Plan utterance by utterance, so that a worker meets the same reference several times in a row."""
     tasks: dict[str, AudioTask] = {}
-    for job in jobs:
-        for task in _wanted(job).values():
-            key = task if isinstance(task, Missing) else _task_key(task, digests)
+    keys: dict[str, dict[str, str | Missing]] = {job.key: {} for job in jobs}
+    for job in sorted(jobs, key=lambda job: job.utterance):
+        for name, task in tasks_of(job, names).items():
+            key = task if isinstance(task, Missing) else task_key(task, digests)
+            keys[job.key][name] = key
             if isinstance(task, AudioTask) and isinstance(key, str):
                 tasks.setdefault(key, task)
-    return tasks
+    return _Plan(tasks=tasks, keys=keys)
 
 
-def _listening_key(digest: str, weights: WeightsFile) -> str:
-    return cache_key("transcript", DECODING, full_version("wer"), weights.sha256, digest)
+def _batches(tasks: Iterable[AudioTask]) -> list[Batch[AudioTask]]:
+    """Put together what shares an audio, so that its features are worked out once; apart, by package, what loads models."""
+    groups: dict[tuple[str, Path], list[AudioTask]] = {}
+    for task in tasks:
+        groups.setdefault((_kind(task), task.audio), []).append(task)
+    return [
+        Batch(work=compute, pieces=tuple(several), kind=kind, limit_s=_limit_s(audio))
+        for (kind, audio), several in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)  # what takes long first
+    ]
 
 
-def _plan_listening(
-    jobs: Sequence[AudioJob], digests: Mapping[Path, str | Missing], weights: WeightsFile | Missing
-) -> dict[str, Path]:
-    if isinstance(weights, Missing):
-        return {}
-    readable = [(job.path, digests[job.path]) for job in jobs]
-    return {_listening_key(digest, weights): path for path, digest in readable if isinstance(digest, str)}
+def _kind(task: AudioTask) -> str:
+    source = entry(task.metric).source
+    assert source is not None, "tasks are of metrics of audio"
+    return (source.package or "a model") if source.heavy else QUICK
 
 
-def _stored_values(tasks: Mapping[str, AudioTask], known: Mapping[str, object]) -> dict[str, Value]:
-    return {key: value_from_json(known[key]) for key in tasks if key in known}
+def _limit_s(audio: Path) -> float:
+    return LIMIT_S + LIMIT_PER_AUDIO_S * length_s(audio)
 
 
-def _compute_values(todo: Mapping[str, AudioTask], cache: ScoreCache, workers: int, counter: _Counter) -> dict[str, Value]:
-    """Each task once, in child processes; a crash becomes Missing and is not remembered, since it may not come again."""
-    keys = list(todo)
-    values: dict[str, Value] = {}
-    for index, result in run_isolated(compute, list(todo.values()), workers):
-        key = keys[index]
-        if isinstance(result, Crashed):
-            values[key] = Missing(f"{todo[key].metric} crashed the process")
-        else:
-            values[key] = result
-            cache.put(key, value_to_json(result))
-        counter.step()
-    return values
-
-
-def _stored_transcripts(heard: Mapping[str, Path], known: Mapping[str, dict[str, str]]) -> dict[str, Transcript]:
-    return {key: Transcript(**known[key]) for key in heard if key in known}
-
-
-def _compute_transcripts(
-    unheard: Mapping[str, Path], weights: WeightsFile | Missing, cache: ScoreCache, workers: int, counter: _Counter
-) -> dict[str, Transcript]:
-    """Each distinct audio once, in child processes; files nobody could listen to are not remembered."""
-    if isinstance(weights, Missing) or not unheard:
-        return {}
-    keys = {path: key for key, path in unheard.items()}
-    transcripts = {}
-    for path, transcript in listen(list(keys), weights.path, workers):
-        transcripts[keys[path]] = transcript
-        if isinstance(transcript.text, str):
-            cache.put(keys[path], {"text": transcript.text, "judge": transcript.judge})
-        counter.step()
-    return transcripts
-
-
-def _scores(
-    job: AudioJob,
-    digests: Mapping[Path, str | Missing],
-    weights: WeightsFile | Missing,
-    values: Mapping[str, Value],
-    transcripts: Mapping[str, Transcript],
-) -> UtteranceScores:
-    heard = _heard(digests[job.path], weights, transcripts)
-    words, chars = (heard.text, heard.text) if isinstance(heard.text, Missing) else _errors(job.text, heard.text)
-    found = {name: _value_of(task, digests, values) for name, task in _wanted(job).items()}
-    found |= {"wer": _rate(words), "cer": _rate(chars)}
-    judged = {name: "; ".join(filter(None, (full_version(name), heard.judge))) for name in ("wer", "cer")}
+def _scores(job: AudioJob, keys: Mapping[str, str | Missing], hearing: Hearing, work: _Work) -> UtteranceScores:
+    found = {name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()}
+    versions = {name: full_version(name) for name in found}
+    heard = {condition: hearing.heard(job, work.transcripts, condition) for condition in hearing.conditions}
+    for each in heard.values():
+        found |= each.values
+        versions |= {name: "; ".join(filter(None, (full_version(name), each.transcript.judge))) for name in each.values}
+    first = next(iter(heard.values()), None)
     return UtteranceScores(
         key=job.key,
         utterance=job.utterance,
         values=found,
-        versions={name: full_version(name) for name in found} | judged,
-        words=words,
-        chars=chars,
-        transcript=heard.text,
+        versions=versions,
+        words=UNHEARD if first is None else first.words,
+        chars=UNHEARD if first is None else first.chars,
+        transcript=UNHEARD if first is None else first.transcript.text,
     )
 
 
-def _heard(digest: str | Missing, weights: WeightsFile | Missing, transcripts: Mapping[str, Transcript]) -> Transcript:
-    for fault in (digest, weights):
-        if isinstance(fault, Missing):
-            return Transcript(text=fault, judge="")
-    assert isinstance(digest, str), "Missing was returned above"
-    assert isinstance(weights, WeightsFile), "Missing was returned above"
-    return transcripts[_listening_key(digest, weights)]
-
-
-def _errors(text: str, heard: str) -> tuple[ErrorCounts | Missing, ErrorCounts | Missing]:
-    return word_errors(text, heard), char_errors(text, heard)
-
-
-def _rate(counts: ErrorCounts | Missing) -> Value:
-    return counts if isinstance(counts, Missing) else counts.rate
-
-
-def _value_of(task: AudioTask | Missing, digests: Mapping[Path, str | Missing], values: Mapping[str, Value]) -> Value:
-    key = task if isinstance(task, Missing) else _task_key(task, digests)
-    return key if isinstance(key, Missing) else values[key]
+UNHEARD = Missing("nobody was asked to listen")

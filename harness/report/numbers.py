@@ -14,8 +14,10 @@ SCALES: Mapping[str, tuple[float, str]] = MappingProxyType({"bytes": (1 / 2**20,
 SECONDS = (1000.0, "ms")
 PERCENT = (100.0, "%")
 PLAIN = 1.0
+ERRORS = ("wer", "cer", "wer_macro", "cer_macro", "wer_over_half")
+"""Shown in percent."""
 FIXED: Mapping[str, int] = MappingProxyType(
-    {"rtf": 3, "rtf_median": 3, "pesq": 2, "stoi": 3, "golden_pesq": 2, "golden_stoi": 3}
+    {"rtf": 3, "rtf_median": 3, "pesq": 2, "pesq_c2": 2, "stoi": 3, "estoi": 3, "speaker_similarity": 3, "voice_similarity": 3}
 )
 """Decimals where readers expect a fixed number of them."""
 MISSING = "missing"
@@ -57,21 +59,26 @@ def shown_value(metric: str, unit: str, value: Value) -> str:
 
 
 def _scale(metric: str, unit: str) -> tuple[float, str]:
-    if unit == "s" and metric != "duration":
+    if unit == "s" and _base(metric) != "duration":
         return SECONDS
-    if metric.removeprefix("golden_") in ("wer", "cer"):
+    if _base(metric) in ERRORS:
         return PERCENT
     if unit in ("1", "s/s"):
         return PLAIN, ""
     return SCALES.get(unit, (PLAIN, unit))
 
 
+def _base(metric: str) -> str:
+    """Name the metric itself, without the prefixes that say how it was read."""
+    return metric.removeprefix("golden_").removeprefix("phone_")
+
+
 def _decimals(metric: str, value: float) -> int:
     """Choose three digits or so; more where the number is small."""
     size = abs(value)
-    usual = FIXED.get(metric)
+    usual = FIXED.get(_base(metric))
     if usual is not None:
         return usual if size >= 0.01 or size == 0.0 else usual + 2
     if size >= 99.95:  # what rounds to 100
         return 0
-    return 1 if size >= 1.0 or size == 0.0 or metric in ("wer", "cer") else 3
+    return 1 if size >= 1.0 or size == 0.0 or _base(metric) in ERRORS else 3

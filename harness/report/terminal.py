@@ -13,6 +13,7 @@ from rich.text import Text
 
 from harness.judgement import Verdict
 from harness.report.contents import Contents
+from harness.report.floor import floor_line
 from harness.report.table import (
     Column,
     Row,
@@ -50,6 +51,7 @@ def report_lines(contents: Contents, width: int, page: str | None = None) -> lis
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
     lines += _table(table, columns(contents), width)
     lines += [Text(line) for line in _wrapped(energy_line(contents), width, "")]
+    lines += [Text(line) for line in _wrapped(floor_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(gain_line(contents), width, "")]
     lines += [Text(line) for line in accept_hint(contents)]
     return [*lines, Text(f"report {page}")] if page else lines

@@ -1,99 +1,41 @@
 """
-The selftest of quality from end to end: measure two cells, plant faults into the audio of one, score and judge as ever.
+The selftest of quality from end to end: measure the engine, plant faults into its audio and into recordings, score and judge.
 
-The reference cell and one other are measured. Every fault is planted into the other cell, whose audio differs from the
-reference's anyhow: the harder case, since against exact audio every fault is plain. Judged as `voxgate ab` does: against the
-run without faults.
+The reference cell of a suite and one other are measured. Faults are planted into the other, whose audio differs from the
+reference's anyhow: the harder case, since against exact audio every fault is plain. The suite's further cells are settings,
+which stand in place of the reference itself. Every specimen is a cell of one run, so that all are scored at one go and
+judged as `voxgate ab` does: against the same audio without the fault.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from harness import store
-from harness.baseline import golden_dir, machine_id, of_run, revision, write_golden
+from harness.baseline import machine_id, of_run, revision
 from harness.cell import Cell
 from harness.errors import HarnessError
-from harness.judgement import MetricVerdict, Verdict
-from harness.measure import Measurements, is_speed, measure
-from harness.pipeline import BASELINES, ScoreProgress, chosen, shown_metrics
+from harness.judgement import MetricVerdict
+from harness.measure import is_speed, measure
+from harness.metrics import panel
+from harness.pipeline import BASELINES, ScoreProgress, shown_metrics
 from harness.policy import Policy, load_policy
-from harness.profiles import Profile, get_profile
+from harness.profiles import get_profile
 from harness.progress import Progress
 from harness.sample import Run
-from harness.schedule import run_suite
 from harness.scoring import RunScores, score_run
 from harness.selftest.faults import FAULTS, Fault
-from harness.selftest.planting import Sound, changed_sounds, plant, respoken_sounds, sounds_of
-from harness.selftest.speed import Question, folder_of, matching
-from harness.suite import Expansion, Suite, load_suite
+from harness.selftest.ground import Ground, measured_ground, recorded_ground
+from harness.selftest.planting import Sound, Sounds, changed_sounds, respoken_sounds, sayable, sounds_of, speeches_of
+from harness.selftest.recordings import check_recordings
+from harness.selftest.sensitivity import Column, Finding, Matrix, QualityTrust, columns_with_sight, sight_of
+from harness.selftest.specimen import EVERY, Kind, Specimen, in_every_and_in_one, slugs_of, with_specimens
+from harness.selftest.speech import Speech
+from harness.selftest.speed import Question, folder_of
+from harness.suite import Suite, load_suite
 from harness.verdict import judge
 
-ALARMS = (Verdict.REGRESSED, Verdict.FAILED)
-EVERY, ONE = "every utterance", "one utterance"
-NO_FAULT = (("none", "judged again"), ("none", "measured again"))
-"""The clean repeats: the same audio, and audio that fresh processes made."""
-Scorer = Callable[[Run, Path], RunScores]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What became of one fault: which metrics that block found it, and which only advise."""
-
-    fault: str
-    strength: str
-    extent: str
-    harmless: bool
-    """Then an alarm is a false one."""
-    by: tuple[str, ...]
-    advised_by: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QualityTrust:
-    """All that a selftest of quality found. `left_out` holds faults that could not be planted, with the reason."""
-
-    suite: str
-    profile: str
-    cell: str
-    utterances: int
-    machine: str
-    head: str
-    findings: tuple[Finding, ...]
-    left_out: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What faults are tried on: the engine's set-up, the folder, and the run without faults."""
-
-    suite: Suite
-    profile: Profile
-    cell: Cell
-    folder: Path
-    run: Run
-    progress: Progress
-
-
-class Listener:
-    """Scores runs that are like the first, and judges one cell of them against it."""
-
-    def __init__(self, base: Run, slug: str, policy: Policy, folder: Path, scorer: Scorer) -> None:
-        """Score the first run; its audio is the golden audio of the others."""
-        self._slug, self._policy, self._scorer = slug, policy, scorer
-        self._golden = golden_dir(folder, base.suite)
-        write_golden(base, self._golden)
-        self._baseline = of_run(base, self._measure(base))
-
-    def alarms(self, run: Run) -> list[MetricVerdict]:
-        """Give the metrics of quality that are REGRESSED or FAILED."""
-        judgement = judge(run, self._measure(run), self._baseline, self._policy, paired=True)
-        metrics = next(cell.metrics for cell in judgement.cells if cell.cell == self._slug)
-        return [each for each in metrics if each.verdict in ALARMS and not is_speed(each.metric)]
-
-    def _measure(self, run: Run) -> Measurements:
-        scores = self._scorer(run, self._golden)
-        return measure(run, scores.values, versions=scores.versions)
+CANNOT = "no utterance can hold it"
+Scorer = Callable[[Run], RunScores]
 
 
 def quality_selftest(
@@ -104,90 +46,144 @@ def quality_selftest(
 
     Raises HarnessError for anything that cannot be meant, a folder that is in use, and as `score_quality` does.
     """
-    policy = load_policy(baselines, shown_metrics())
-    folder = folder_of(question)
+    policy, folder = load_policy(baselines, shown_metrics()), folder_of(question)
     suite, profile = load_suite(question.suite), get_profile(question.profile)
-    cells = two_cells(suite.expand(), question.only)
+    columns = columns_of(policy, suite)
+    if question.recordings is not None:
+        check_recordings(question.recordings)
+    nothing_golden = folder / "no golden audio"
     try:
-        run, again = (_measured(suite, cells, profile, folder / name, progress) for name in ("measured", "again"))
-        bench = Bench(suite=suite, profile=profile, cell=cells[-1], folder=folder, run=run, progress=progress)
-        listener = Listener(run, bench.cell.slug, policy, folder, lambda run, golden: score_run(run, golden, progress=told))
-        findings, left_out = try_faults(bench, listener)
+        spoken = measured_ground(suite, question.only, profile, folder, progress)
+        grounds = [spoken, *([recorded_ground(question.recordings, spoken.run, folder)] if question.recordings else [])]
+        matrices = [matrix_of(g, policy, columns, lambda run: score_run(run, nothing_golden, progress=told)) for g in grounds]
     except KeyboardInterrupt:
         return None
+    seeing = columns_with_sight(columns, matrices)
     return QualityTrust(
         suite=suite.name,
         profile=profile.name,
-        cell=bench.cell.slug,
-        utterances=len(bench.cell.workload.requests),
-        machine=machine_id(run),
-        head=revision(run),
-        findings=(*try_clean(listener, run, again), *findings),
+        machine=machine_id(spoken.run),
+        head=revision(spoken.run),
+        created=spoken.run.created,
+        columns=seeing,
+        valueless=tuple(each.metric for each in columns if each not in seeing),
+        unjudged=unjudged_of(policy, suite),
+        matrices=tuple(matrices),
+    )
+
+
+def columns_of(policy: Policy, suite: Suite) -> tuple[Column, ...]:
+    """Give the metrics of quality that the policy judges, in the panel's order."""
+    judged = [each for each in _quality_of(suite) if each.name in policy]
+    return tuple(Column(metric=each.name, family=each.family, blocks=policy[each.name].blocking) for each in judged)
+
+
+def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
+    """Name the metrics of quality that are shown in reports and never judged."""
+    return tuple(each.name for each in _quality_of(suite) if each.name not in policy)
+
+
+def _quality_of(suite: Suite) -> list[panel.Entry]:
+    """
+    Give the suite's metrics of quality.
+
+    Without those against golden audio: the reference cell's own would stand there, and they would say the same twice.
+    """
+    entries = [panel.entry(metric.name) for metric in panel.chosen(suite.metrics, suite.conditions)]
+    return [each for each in entries if not each.golden and not is_speed(each.name)]
+
+
+def matrix_of(ground: Ground, policy: Policy, columns: Sequence[Column], scorer: Scorer) -> Matrix:
+    """Plant every fault into the audio, score it all, and give what each metric made of it."""
+    planted, left_out = plant(ground)
+    specimens = sorted([*planted, *settings(ground), *clean(ground)], key=lambda each: list(Kind).index(each.kind))
+    verdicts = judged(ground.run, specimens, policy, columns, scorer)
+    return Matrix(
+        audio=ground.audio,
+        utterances=len(ground.cell.workload.requests),
+        findings=tuple(_finding(*each, columns) for each in zip(specimens, verdicts, strict=True)),
         left_out=left_out,
     )
 
 
-def two_cells(expansion: Expansion, only: Sequence[str]) -> list[Cell]:
-    """Choose the reference and the first other cell that is asked for. Raises HarnessError if there is none."""
-    others = [cell for cell in matching(chosen(expansion, only), only) if cell.slug != expansion.reference]
-    if not others:
-        raise HarnessError(f"faults are planted beside the reference cell {expansion.reference}; name another with --only")
-    return [*(cell for cell in expansion.cells if cell.slug == expansion.reference), others[0]]
+def plant(ground: Ground) -> tuple[list[Specimen], dict[str, str]]:
+    """Make every fault at every strength, in every utterance and in one. Names what cannot be planted, and why."""
+    respoken, speeches = _respoken(ground), speeches_of(ground.run, ground.cell.slug)
+    specimens: list[Specimen] = []
+    left_out = {}
+    for fault in FAULTS:
+        try:
+            sounds = respoken.get(fault.name) or _changed(ground, speeches, fault)
+        except HarnessError as error:
+            left_out[fault.name] = str(error)
+            continue
+        if not sounds:
+            left_out[fault.name] = CANNOT
+        elif fault.harmless:
+            specimens.append(_specimen(ground.cell, fault.name, fault.strength, Kind.HARMLESS, sounds))
+        else:
+            specimens += in_every_and_in_one(_specimen(ground.cell, fault.name, fault.strength, Kind.FAULT, sounds))
+    return specimens, left_out
 
 
-def try_clean(listener: Listener, *runs: Run) -> list[Finding]:
-    """Judge runs without faults: each alarm is a false one."""
+def settings(ground: Ground) -> list[Specimen]:
+    """Give the audio of every further cell in place of the reference's, as if the engine had not done what it was asked for."""
+    reference, asked = ground.reference, f"asked for {ground.reference.label}"
     return [
-        _finding(Fault(name=name, strength=strength, harmless=True), EVERY, listener.alarms(run))
-        for (name, strength), run in zip(NO_FAULT, runs, strict=True)
+        _specimen(reference, _difference(cell, reference), asked, Kind.SETTING, sounds_of(ground.run, cell.slug))
+        for cell in ground.settings
     ]
 
 
-def try_faults(bench: Bench, listener: Listener) -> tuple[list[Finding], dict[str, str]]:
-    """Plant each fault at each strength in every utterance, and at its greatest in one; judge. Names what cannot be planted."""
-    findings, left_out = [], {}
-    for kind, several in FAULTS.items():
-        for fault in several:
-            sounds = _sounds(bench, fault)
-            if not sounds:
-                left_out[kind] = "no request of the workload can be said that way"
-                continue
-            findings.append(_try(bench, listener, fault, EVERY, sounds, list(sounds)))
-            if fault is several[-1] and not fault.harmless:
-                findings.append(_try(bench, listener, fault, ONE, sounds, list(sounds)[:1]))
-    return findings, left_out
+def clean(ground: Ground) -> list[Specimen]:
+    """Give the clean repeats: each alarm is a false one."""
+    return [_specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds) for how, sounds in ground.clean.items()]
 
 
-def _try(
-    bench: Bench, listener: Listener, fault: Fault, extent: str, sounds: Mapping[str, Sound], requests: Collection[str]
-) -> Finding:
-    return _finding(fault, extent, listener.alarms(plant(bench.run, bench.cell.slug, sounds, requests)))
+def judged(
+    run: Run, specimens: Sequence[Specimen], policy: Policy, columns: Sequence[Column], scorer: Scorer
+) -> list[Sequence[MetricVerdict]]:
+    """Score all specimens at one go, and judge each against the cell it was made from."""
+    names = tuple(each.metric for each in columns)
+    many, slugs = replace(with_specimens(run, specimens), metrics=names), slugs_of(run, specimens)
+    scores = scorer(many)
+    now = measure(many, scores.values, [panel.metric(name) for name in names], scores.versions)
+    before = now | {slug: now[each.base] for slug, each in zip(slugs, specimens, strict=True)}
+    judgement = judge(many, now, of_run(many, before), policy, paired=True)
+    verdicts = {cell.cell: cell.metrics for cell in judgement.cells}
+    return [verdicts[slug] for slug in slugs]
 
 
-def _sounds(bench: Bench, fault: Fault) -> dict[str, Sound]:
-    place = bench.folder / "faults" / f"{fault.name} {fault.strength}".replace(" ", "-")
-    if fault.change is not None:
-        return changed_sounds(sounds_of(bench.run, bench.cell.slug), fault.change, place)
-    assert fault.respeak is not None, "a fault changes the audio or what is said"
-    return respoken_sounds(bench.suite, bench.cell, fault.respeak, bench.profile, place, bench.progress)
+def _respoken(ground: Ground) -> dict[str, dict[str, Sound]]:
+    """Have the engine say every fault that it can be asked for."""
+    if ground.engine is None:
+        return {}
+    asked = {each.name: sayable(ground.engine.cell, each.respeak) for each in FAULTS if each.respeak is not None}
+    return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})
 
 
-def _finding(fault: Fault, extent: str, alarms: Sequence[MetricVerdict]) -> Finding:
+def _changed(ground: Ground, speeches: Mapping[str, Speech], fault: Fault) -> dict[str, Sound]:
+    """Make the fault out of the audio that there is."""
+    assert fault.change is not None, "every fault can be made of audio"
+    return changed_sounds(speeches, fault.change, ground.folder / f"{fault.name} {fault.strength}".replace(" ", "-"))
+
+
+def _specimen(base: Cell, fault: str, strength: str, kind: Kind, sounds: Sounds) -> Specimen:
+    return Specimen(fault=fault, strength=strength, kind=kind, extent=EVERY, base=base.slug, sounds=sounds)
+
+
+def _difference(cell: Cell, reference: Cell) -> str:
+    """Name the options by which a cell differs from the reference; its label where it only leaves some to the defaults."""
+    other = {name: value for name, value in cell.axes.items() if reference.axes.get(name) != value}
+    return " ".join(f"{name}={value}" for name, value in other.items()) or cell.label
+
+
+def _finding(specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[Column]) -> Finding:
+    shown = {each.metric for each in columns}
     return Finding(
-        fault=fault.name,
-        strength=fault.strength,
-        extent=extent,
-        harmless=fault.harmless,
-        by=tuple(each.metric for each in alarms if each.blocking),
-        advised_by=tuple(each.metric for each in alarms if not each.blocking),
+        fault=specimen.fault,
+        strength=specimen.strength,
+        kind=specimen.kind,
+        extent=specimen.extent,
+        sights={each.metric: sight_of(each) for each in verdicts if each.metric in shown},
     )
-
-
-def _measured(suite: Suite, cells: Sequence[Cell], profile: Profile, folder: Path, progress: Progress) -> Run:
-    """Measure the cells once. Raises HarnessError if one fails, and KeyboardInterrupt if a person stops it."""
-    outcome = run_suite(suite, cells, profile, folder, repeats=1, iterations=1, progress=progress, command="selftest --quality")
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    for slug, failure in outcome.failures.items():
-        raise HarnessError(f"cell {slug} cannot be measured: {failure.kind}: {failure.reason}")
-    return store.load_run(folder)

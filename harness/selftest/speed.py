@@ -49,6 +49,10 @@ class Question:
     """Slow-downs as shares; empty means SIZES."""
     equals: int = setups.EQUALS
     loaded: bool = False
+    recordings: Path | None = None
+    """Real speech that faults are planted into as well; like the picture, of a selftest of quality only."""
+    picture: Path | None = None
+    """The file to draw what was found."""
     resume: bool = False
     out: Path | None = None
 

@@ -2,13 +2,16 @@
 The two selftests as a command line wants them: run, then told in every form. One line per stage.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.errors import HarnessError
 from harness.pipeline import ScoreProgress
 from harness.progress import Progress
 from harness.selftest import shown, shown_quality
+from harness.selftest.picture import check_picture, write_picture
 from harness.selftest.quality import quality_selftest
 from harness.selftest.speed import Question, command, folder_of, speed_selftest
 
@@ -31,7 +34,9 @@ class Interrupted:
 
 
 def tell_speed(question: Question, progress: Progress, *, rivals: bool) -> Told | Interrupted:
-    """Run or continue a selftest of speed. Raises HarnessError as `speed_selftest` does."""
+    """Run or continue a selftest of speed. Raises HarnessError as `speed_selftest` does, and for what only faults have."""
+    if question.recordings is not None or question.picture is not None:
+        raise HarnessError("--recordings and --picture are for faults; add --quality")
     placed = replace(question, out=folder_of(question))
     trust = speed_selftest(placed, progress)
     if trust is None:
@@ -45,14 +50,28 @@ def tell_speed(question: Question, progress: Progress, *, rivals: bool) -> Told 
 
 
 def tell_quality(question: Question, progress: Progress, scoring: ScoreProgress | None) -> Told | Interrupted:
-    """Run a selftest of quality. Raises HarnessError as `quality_selftest` does."""
+    """Run a selftest of quality, and draw what it found. Raises HarnessError as `quality_selftest` and `write_picture` do."""
+    if question.picture is not None:
+        check_picture(question.picture)
     placed = replace(question, out=folder_of(question))
     trust = quality_selftest(placed, progress, scoring)
     if trust is None:
         return Interrupted(advice="the scores are kept, so that a new selftest of quality is quicker")
+    if question.picture is not None:
+        write_picture(trust, question.picture)
     return Told(
         text=shown_quality.text(trust),
-        markdown=shown_quality.markdown(trust),
+        markdown=shown_quality.markdown(trust, _command(question), question.picture.name if question.picture else ""),
         document={"folder": str(placed.out), **shown_quality.to_json(trust)},
         exit_code=shown_quality.exit_code(trust),
     )
+
+
+def _command(question: Question) -> str:
+    """Give the command line that was asked, as far as it changes what a selftest of quality finds."""
+    words = ["voxgate", "selftest", question.suite, "--quality", "--profile", question.profile]
+    for pattern in question.only:
+        words += ["--only", pattern]
+    for option, path in (("--recordings", question.recordings), ("--picture", question.picture)):
+        words += [] if path is None else [option, str(path)]
+    return shlex.join([*words, "--markdown"])

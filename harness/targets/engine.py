@@ -44,6 +44,8 @@ class EngineTarget:
     def __init__(self) -> None:
         self.pipeline: FlowPipeline
         self.asked: dict[str, Option] = {}
+        self.joins_s: tuple[float, ...] = ()
+        """Both ends of every crossfade of the last synthesis."""
         self._graphs = 0
 
     def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
@@ -70,11 +72,17 @@ class EngineTarget:
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Stream the audio of one request."""
         from engine.errors import EngineError
+        from engine.post.join import CROSSFADE
 
+        lengths = []
         try:
-            yield from self.pipeline.stream(request.text, request.options, watch)
+            for piece in self.pipeline.stream(request.text, request.options, watch):
+                lengths.append(len(piece))
+                yield piece
         except EngineError as error:
             raise HarnessError(f"request {request.id}: {error}") from None
+        fades = [sum(lengths[: count + 1]) for count in range(len(lengths) - 2)]  # the last piece is the last chunk's own end
+        self.joins_s = tuple(frame / self.sample_rate_hz for start in fades for frame in (start, start + CROSSFADE))
 
     def observe(self, request: Request) -> tuple[Effect, ...]:
         """Speak once under observation and compare with what was asked (or, where nothing was asked, with the defaults)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from engine.acoustic.solver import integrate, time_grid
-from engine.config import Compile, Precision, Quantization, Solver
+from engine.config import Compile, Grid, Precision, Quantization, Solver
 from engine.passes.precision import DTYPES
 from engine.phones import SPEAKERS
 from engine.pipelines.flow import initial_noise
@@ -55,7 +55,7 @@ def _expected_times(options: Options) -> list[float]:
         asked.append(t)
         return state
 
-    grid = time_grid(int(options["nfe_steps"]), float(options["sway"]))
+    grid = time_grid(int(options["nfe_steps"]), float(options["sway"]), Grid(str(options["grid"])))
     integrate(note, torch.zeros(1), grid, Solver(str(options["solver"])))
     return asked
 
@@ -160,6 +160,7 @@ CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "nfe_steps": _nfe_steps,
     "solver": _grid,
     "sway": _grid,
+    "grid": _grid,
     "cfg_strength": _cfg_strength,
     "precision": _precision,
     "compile": _compile,

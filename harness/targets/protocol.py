@@ -14,7 +14,12 @@ StageWatch = Callable[[str], AbstractContextManager[None]]
 
 
 class Target(Protocol):
-    """A voice engine under measurement. One object serves one cell in one process."""
+    """
+    A voice engine under measurement. One object serves one cell in one process.
+
+    A target that makes long audio in chunks may have an attribute `joins_s`: seconds from the start of the last synthesis to
+    each place where two chunks meet. Such places are then searched for clicks.
+    """
 
     sample_rate_hz: int
 

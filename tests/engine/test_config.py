@@ -32,6 +32,7 @@ def test_words_from_a_command_line_are_typed_by_the_default():
         ({"nfe_steps": "8"}, ["nfe_steps", "'8'"]),
         ({"speed": float("nan")}, ["speed", "nan"]),
         ({"solver": "rk4"}, ["solver", "'rk4'", "euler, midpoint, heun"]),
+        ({"grid": "epss", "nfe_steps": 8}, ["grid epss has no 8 steps", "5, 6, 7, 10, 12, 16", "uniform"]),
         ({"precision": "fp8"}, ["precision", "fp32, tf32, bf16, fp16"]),
         ({"speaker": "bob"}, ["speaker", "'bob'", "slt, rms, awb"]),
         ({"device": "tpu"}, ["device", "'tpu'", "cuda:N"]),
@@ -59,4 +60,4 @@ def test_importing_the_options_loads_no_torch():
 
 
 def test_every_option_is_listed_once():
-    assert len(set(OPTIONS)) == len(OPTIONS) == 13
+    assert len(set(OPTIONS)) == len(OPTIONS) == 14

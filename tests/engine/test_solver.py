@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from engine.acoustic.solver import integrate, time_grid
-from engine.config import Solver
+from engine.acoustic.solver import PRUNED, integrate, time_grid
+from engine.config import EPSS_STEPS, Grid, Solver
 
 
 def test_a_uniform_grid_has_even_steps():
@@ -17,6 +17,16 @@ def test_full_sway_is_one_minus_cosine():
     grid = time_grid(8, -1.0)
 
     assert grid == pytest.approx([1 - math.cos(math.pi * k / 16) for k in range(9)])
+
+
+@pytest.mark.parametrize("steps", EPSS_STEPS)
+def test_a_pruned_grid_keeps_some_of_32_even_steps(steps):
+    grid = time_grid(steps, 0.0, Grid.EPSS)
+
+    assert set(PRUNED) == set(EPSS_STEPS)
+    assert (grid[0], grid[-1], len(grid)) == (0.0, 1.0, steps + 1)
+    assert set(grid) <= set(time_grid(32, 0.0)) and list(grid) == sorted(set(grid))
+    assert grid[1] <= grid[-1] - grid[-2], "early steps matter most"
 
 
 @pytest.mark.parametrize(("solver", "order"), [(Solver.EULER, 1), (Solver.MIDPOINT, 2), (Solver.HEUN, 2)])

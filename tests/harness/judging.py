@@ -11,14 +11,14 @@ from harness.cell import Cell, Request, Workload
 from harness.judgement import Judgement
 from harness.measure import measure
 from harness.measurement import Value
-from harness.metrics.panel import PANEL
+from harness.metrics.panel import known_metrics
 from harness.policy import load_policy
 from harness.sample import ColdStart, Effect, Failure, Phase, ProcessRecord, Run, Sample
 from harness.verdict import judge
 
 REQUESTS = ("u01", "u02", "u03", "u04", "u05", "u06", "u07", "u08")
 WORDS = 10.0
-NAMES = [metric.name for metric in PANEL]
+NAMES = [metric.name for metric in known_metrics()]
 QUALITY = {
     "snr": 20.0,
     "si_sdr": 20.0,

@@ -2,7 +2,8 @@
 Writes the shipped workloads from the engine's held-out sentences: `python tests/harness/make_workloads.py`.
 
 The harness knows no engine, so its workloads are a copy; `test_workload.py` fails when the two differ. A sentence keeps
-its number (u001 is line 1) and its speaker in every workload.
+its number (u001 is line 1) and its speaker in every workload; where it is also asked, with a question mark in place of the
+full stop and no other difference, the question is q001.
 """
 
 import json
@@ -15,22 +16,34 @@ SPEAKERS = ("rms", "slt")  # even numbers, odd numbers
 
 SMOKE = (1, 2, 18, 29, 37, 40, 44, 55)
 SHORT = tuple(sorted((*SMOKE, 4, 27, 32, 49, 54, 60, 67, 78, 85, 96, 103, 119, 132, 150, 161, 175)))
+ASKED = (12, 22, 25, 26, 40, 55, 56, 70, 85, 93, 101, 109, 111, 112, 135, 184)
+VOICES = '[voices]\nslt = "voices/slt.flac"\nrms = "voices/rms.flac"\n'
 CHOICE = {
     "smoke": ("Eight short sentences, two voices: enough to see that something broke.", SMOKE),
     "everyday-short": ("24 everyday sentences of 2 to 5 seconds, two voices.", SHORT),
     "everyday-200": ("All 200 held-out everyday sentences, two voices.", range(1, 201)),
+    "questions": ("16 sentences, each told and asked in the same words, two voices: only such pairs show a rise.", ASKED),
 }
 
 
 def workload_text(name: str) -> str:
     """Give the whole file of one workload."""
     about, numbers = CHOICE[name]
-    sentences = SENTENCES.read_text(encoding="utf-8").splitlines()
-    tables = [
-        f'[[request]]\nid = "u{number:03}"\ntext = {json.dumps(sentences[number - 1])}\nspeaker = "{SPEAKERS[number % 2]}"\n'
-        for number in numbers
-    ]
+    tables = [table for number in numbers for table in _tables(number, asked=name == "questions")]
+    if name == "questions":
+        tables = [VOICES, *tables]
     return f"# {about}\n# Made by tests/harness/make_workloads.py from engine/training/heldout.txt.\n\n" + "\n".join(tables)
+
+
+def _tables(number: int, *, asked: bool) -> list[str]:
+    sentence = SENTENCES.read_text(encoding="utf-8").splitlines()[number - 1]
+    told = _table(f"u{number:03}", sentence, number)
+    return [told, _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}")] if asked else [told]
+
+
+def _table(name: str, text: str, number: int, statement: str = "") -> str:
+    said = f'statement = "{statement}"\n' if statement else ""
+    return f'[[request]]\nid = "{name}"\ntext = {json.dumps(text)}\nspeaker = "{SPEAKERS[number % 2]}"\n{said}'
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness import ab, pair
-from harness.audio_io import read_audio
 from harness.cell import Cell
 from harness.measurement import Value
-from harness.metrics.parity import snr_db
+from harness.metrics.parity import snr
+from harness.metrics.recording import read_recording
+from harness.metrics.subject import Subject
 from harness.sample import Run
 from harness.schedule import Schedule
 from harness.scoring import RunScores, audio_jobs
@@ -89,10 +90,9 @@ def listen(run: Run, golden: Path, **_: object) -> RunScores:
     values: dict[tuple[str, str], dict[str, Value]] = {}
     for key, job in audio_jobs(run, golden).items():
         values[key] = dict(QUALITY)
-        spoken, rate_hz = read_audio(job.path)
         for name, path in (("snr", job.reference), ("golden_snr", job.golden)):
             if path is not None:
-                values[key][name] = snr_db(read_audio(path)[0], spoken, rate_hz)
+                values[key][name] = snr(Subject(audio=read_recording(job.path), reference=read_recording(path)))
     return RunScores(values=values, versions={})
 
 

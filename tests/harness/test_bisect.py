@@ -142,7 +142,7 @@ def test_what_cannot_be_meant_is_refused(repository: Repository, capsys: pytest.
     for arguments, words in (
         (("HEAD", "HEAD~1", "two"), "is no ancestor of"),
         (("HEAD~1", ".", "two"), "commit the working tree first"),
-        (("HEAD~1", "HEAD", "two", "--metric", "loudness"), "there is no metric 'loudness'"),
+        (("HEAD~1", "HEAD", "two", "--metric", "warmth"), "there is no metric 'warmth'"),
         (("HEAD~1", "HEAD", "two", "--cell", "steps-3"), "matches no cell"),
     ):
         code, _, seen = run_bisect(capsys, *arguments)

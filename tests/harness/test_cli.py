@@ -129,6 +129,41 @@ def test_a_run_is_scored_again_only_when_the_golden_audio_changed(run: Path, mon
     assert len(calls) == 2
 
 
+def test_a_run_is_scored_again_once_a_package_is_installed_that_it_lacked(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Path] = []
+
+    def lacking(run: Run, golden: Path, **_: object) -> RunScores:
+        calls.append(golden)
+        scores = made_up(run, golden)
+        lost = Missing("speechmos is not installed; pip install voxgate[panel]")
+        return replace(scores, values={name: {**values, "dnsmos_ovrl": lost} for name, values in scores.values.items()})
+
+    monkeypatch.setattr(pipeline, "score_run", lacking)
+    for version, times in (("", 1), ("", 1), ("0.0.1", 2)):
+        monkeypatch.setattr(pipeline, "installed", lambda package, version=version: version)
+        invoke(["gate", str(run)])
+        assert len(calls) == times
+
+
+def test_a_run_is_scored_again_when_the_panel_has_changed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Path] = []
+    monkeypatch.setattr(pipeline, "score_run", lambda run, golden, **more: calls.append(golden) or made_up(run, golden))
+    for digest in ("one", "one", "other"):
+        monkeypatch.setattr(pipeline, "digest_of", lambda metrics, digest=digest: digest)
+        invoke(["gate", str(run)])
+    assert len(calls) == 2
+
+
+def test_a_metric_that_does_not_exist_is_refused_before_anything_is_measured(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = Path("suites/two.py")
+    suite.write_text(suite.read_text().replace("Suite(", "Suite(metrics=['snrr'], ", 1))
+    assert invoke(["run", "two"]) == 2
+    assert "unknown metric 'snrr'; did you mean 'snr'" in output(capsys)[1]
+    assert not Path("runs").exists()
+
+
 def test_a_run_without_its_audio_is_judged_from_its_measurements(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     invoke(["accept", str(run), "--why", "first"])
     invoke(["gate", str(run)])
@@ -240,7 +275,7 @@ BROKEN = {
     "suite": ("suites/two.py", "suite = (", "suites/two.py:1"),
     "unknown option": ("suites/two.py", SUITE.replace('"steps"', '"stepz"'), "has no option stepz"),
     "workload": ("two.toml", "[[request", "two.toml is not valid TOML"),
-    "run": ("runs/0001/run.json", '{"schema_version": 99}', "schema 99, this voxgate reads up to 3; upgrade voxgate"),
+    "run": ("runs/0001/run.json", '{"schema_version": 99}', "schema 99, this voxgate reads up to 4; upgrade voxgate"),
     "measurements": ("runs/0001/measurements.json", "[", "measurements.json is not valid JSON"),
 }
 

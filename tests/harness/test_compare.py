@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from harness.baseline import of_run
-from harness.compare import ABSENT, compare, matched
+from harness.compare import ABSENT, GONE, OLDER, compare, matched
 from harness.judgement import Comparison
 from harness.measure import measure, relative, usual_of
 from harness.measurement import Measurement, Missing, UtteranceValue
+from harness.metrics.panel import base_name, full_version
 from tests.harness.judging import REQUESTS, accepted, good_run, make_run, make_scores, steady
 
 
@@ -110,11 +111,11 @@ def test_a_cell_that_asks_for_something_else_is_named(tmp_path: Path) -> None:
 def test_another_version_of_a_metric_is_named(tmp_path: Path) -> None:
     run = good_run()
     measured = {
-        slug: [replace(m, version="2") if m.metric == "snr" else m for m in ms]
+        slug: [replace(m, version="next") if m.metric == "snr" else m for m in ms]
         for slug, ms in measure(run, make_scores(run)).items()
     }
     found = {each.metric: each for each in compare(run, measured, accepted(tmp_path))["nfe-8"]}
-    assert found["snr"].incomparable == ("snr version 1 in the baseline, 2 now",)
+    assert found["snr"].incomparable == (f"snr version {full_version('snr')} in the baseline, next now",)
     assert found["si_sdr"].incomparable == ()
 
 
@@ -152,3 +153,50 @@ def test_a_round_that_one_side_lost_is_left_out_of_every_speed() -> None:
     compared = compare(now, measured[1], of_run(before, measured[0]), paired=True)["nfe-8"]
     details = {each.metric: each.detail for each in compared}
     assert {details[name] for name in ("latency_p50", "latency_p95", "rtf", "rtfx")} == {"3 pairs of processes"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "shift", "absolute"),
+    [
+        ("stoi", -0.5, False),
+        ("golden_estoi", -0.5, False),
+        ("phone_pesq", -0.5, False),
+        ("chars_per_s", -0.5, False),
+        ("f0_rmse_cents", -2.0, True),
+        ("loudness", -2.0, True),
+        ("golden_speaker_similarity", -2.0, True),
+        ("phone_dropouts", -2.0, True),
+        ("longest_pause", -2.0, True),
+        ("pause_count", -2.0, True),
+    ],
+)
+def test_only_what_is_read_in_percent_moves_by_a_share(tmp_path: Path, metric: str, shift: float, absolute: bool) -> None:
+    run = replace(good_run(), conditions=("telephone",))
+    before = {metric: 4.0, base_name(metric): 4.0}  # which becomes the one against the golden audio
+    baseline = of_run(run, measure(run, make_scores(run, **before)))
+    found = compare(run, measure(run, make_scores(run, **{metric: 2.0})), baseline)
+    own = next(each for each in found["nfe-8"] if each.metric == metric)
+    assert (own.shift, own.absolute) == (pytest.approx(shift), absolute)
+
+
+def test_a_metric_that_is_younger_than_the_baseline_says_so(tmp_path: Path) -> None:
+    run, baseline = good_run(), accepted(tmp_path)
+    assert baseline.quality is not None
+    older = {
+        slug: {name: each for name, each in several.items() if name != "clicks"}
+        for slug, several in baseline.quality.measurements.items()
+    }
+    young = replace(baseline, quality=replace(baseline.quality, measurements=older))
+    found = {each.metric: each for each in compare(run, measure(run, make_scores(run)), young)["nfe-8"]}
+    assert (found["clicks"].baseline, found["clicks"].current) == (OLDER, 0.0)
+    assert found["snr"].baseline == 20.0
+
+
+def test_a_metric_that_the_run_measures_no_more_is_not_passed_over(tmp_path: Path) -> None:
+    run, baseline = good_run(), accepted(tmp_path)
+    less = replace(run, metrics=("snr",))
+    found = {each.metric: each for each in compare(less, measure(less, make_scores(less)), baseline)["nfe-8"]}
+    assert (found["pesq"].baseline, found["pesq"].current, found["pesq"].incomparable) == (3.6, GONE, ())
+    other = replace(less, cells=(less.cells[0], replace(less.cells[1], target="other")))
+    found = {each.metric: each for each in compare(other, measure(other, make_scores(other)), baseline)["nfe-8"]}
+    assert found["pesq"].incomparable == ("target fake in the baseline, other now",)

@@ -1,5 +1,6 @@
 """Which audio is held against which."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from harness.baseline import NO_GOLDEN
 from harness.measurement import Missing
 from harness.metrics.intelligibility import ErrorCounts
 from harness.metrics.score import UtteranceScores
-from harness.scoring import audio_jobs, default_cache_dir, score_run
+from harness.metrics.wanted import AudioJob
+from harness.scoring import MOST_WORKERS, audio_jobs, default_cache_dir, score_run
 from tests.harness.judging import REQUESTS, good_run, with_audio
 
 
@@ -66,3 +68,67 @@ def test_the_cache_stands_where_the_user_keeps_caches(tmp_path: Path, monkeypatc
     assert default_cache_dir() == tmp_path / "voxgate"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert default_cache_dir() == Path.home() / ".cache/voxgate"
+
+
+def test_a_job_holds_all_that_the_run_offers(tmp_path: Path) -> None:
+    run = run_with_audio(tmp_path)
+    asked = replace(
+        run.cells[0].workload.requests[0], statement="u02", emphasis="text", language="es", options={"speaker": "slt"}
+    )
+    lost = replace(run.cells[0].workload.requests[2], statement="u99")
+    requests = (asked, run.cells[0].workload.requests[1], lost)
+    workload = replace(run.cells[0].workload, requests=requests, voices={"slt": "voices/slt.flac"})
+    cells = tuple(replace(cell, workload=workload) for cell in run.cells)
+    processes = tuple(replace(p, samples=tuple(replace(s, joins_s=(0.5,)) for s in p.samples)) for p in run.processes)
+    jobs = audio_jobs(replace(run, cells=cells, processes=processes), tmp_path / "golden")
+    job, plain, gap = (jobs["nfe-8", name] for name in ("u01", "u02", "u03"))
+    assert (job.voice, job.statement) == (tmp_path / "voices/slt.flac", tmp_path / "audio/nfe-8/u02.wav")
+    assert (job.emphasis, job.language, job.joins_s) == ("text", "es", (0.5,))
+    assert (plain.voice, plain.statement, plain.emphasis, plain.language) == (None, None, None, "en")
+    assert gap.statement == Missing("there is no audio of the statement that it is held against")
+
+
+def test_the_suite_says_what_is_scored_and_the_machine_by_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def note(jobs: list[AudioJob], **options: object) -> dict[str, UtteranceScores]:
+        asked.update(options)
+        return {job.key: nothing(job) for job in jobs}
+
+    monkeypatch.setattr(scoring, "score_quality", note)
+    monkeypatch.setattr(scoring.os, "sched_getaffinity", lambda _: set(range(64)))
+    score_run(replace(run_with_audio(tmp_path), metrics=("clicks",), conditions=("telephone",)), tmp_path, cache_dir=tmp_path)
+    assert {"clicks", "phone_clicks", "duration"} <= set(asked["metrics"])
+    assert not {"snr", "wer", "phone_duration"} & set(asked["metrics"])
+    assert asked["workers"] == MOST_WORKERS
+
+
+def test_the_recordings_of_voices_belong_to_the_version_of_what_is_held_against_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_with_audio(tmp_path)
+    requests = tuple(replace(r, options={"speaker": "slt"}) for r in run.cells[0].workload.requests)
+    workload = replace(run.cells[0].workload, requests=requests, voices={"slt": "slt.wav"})
+    voiced = replace(run, cells=tuple(replace(cell, workload=workload) for cell in run.cells))
+    monkeypatch.setattr(scoring, "score_quality", lambda jobs, **_: {job.key: nothing(job) for job in jobs})
+    versions = []
+    for level in (0.1, 0.2):
+        write_wav(tmp_path / "slt.wav", np.full(800, level, dtype=np.float32), 16_000)
+        versions.append(score_run(voiced, tmp_path / "golden", cache_dir=tmp_path).versions)
+    assert versions[0]["snr"] == versions[1]["snr"] == "1"
+    assert versions[0]["voice_similarity"].startswith("1; voices ")
+    assert versions[0]["voice_similarity"] != versions[1]["voice_similarity"]
+
+
+def nothing(job: AudioJob) -> UtteranceScores:
+    names = ("snr", "voice_similarity")
+    silence = Missing("unheard")
+    return UtteranceScores(
+        key=job.key,
+        utterance=job.utterance,
+        values=dict.fromkeys(names, 1.0),
+        versions=dict.fromkeys(names, "1"),
+        words=silence,
+        chars=silence,
+        transcript=silence,
+    )

@@ -152,7 +152,7 @@ def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path)
 def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
-    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 3; upgrade voxgate"):
+    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 4; upgrade voxgate"):
         store.load_run(folder)
 
 
@@ -264,3 +264,30 @@ def test_measurements_are_read_as_they_were_written(folder: Path) -> None:
         store.load_measurements(folder)
     store.save_measurements(folder, {"steps-8": [measurement]})
     assert store.load_measurements(folder) == {"steps-8": (measurement,)}
+
+
+def test_where_chunks_were_joined_is_kept(folder: Path) -> None:
+    write(folder, LOADED, sample(joins_s=(0.5, 1.25)), sample(), FINISHED)
+    record = store.load_process(folder, "steps-8", 0)
+    assert record is not None
+    assert [each.joins_s for each in record.samples] == [(0.5, 1.25), None]
+
+
+def test_a_run_folder_keeps_the_voices_that_it_should_sound_like(tmp_path: Path, header: RunHeader) -> None:
+    """So that it can be scored where the workload's recordings are not."""
+    (tmp_path / "anna.flac").write_bytes(b"a voice")
+    cells = tuple(
+        replace(cell, workload=replace(cell.workload, voices={"slt": str(tmp_path / "anna.flac")})) for cell in header.cells
+    )
+    store.create_run(tmp_path / "run", replace(header, cells=cells))
+    voices = store.load_run(tmp_path / "run").cells[0].workload.voices
+    assert voices == {"slt": "voices/slt.flac"}
+    assert (tmp_path / "run" / "voices" / "slt.flac").read_bytes() == b"a voice"
+
+
+def test_what_a_suite_wants_scored_is_kept(tmp_path: Path, header: RunHeader) -> None:
+    wanted = replace(header, metrics=("snr", "wer"), conditions=("telephone",))
+    store.create_run(tmp_path / "run", wanted)
+    run = store.load_run(tmp_path / "run")
+    assert store.load_header(tmp_path / "run") == wanted
+    assert (run.metrics, run.conditions) == (("snr", "wer"), ("telephone",))

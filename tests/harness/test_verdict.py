@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.baseline import NO_GOLDEN, Baseline, as_golden
-from harness.compare import ABSENT
+from harness.compare import ABSENT, GONE, OLDER
 from harness.judgement import CellVerdict, Comparison, Judgement, Limit, Verdict
 from harness.measure import by_process, measure
 from harness.measurement import Missing
@@ -361,3 +361,58 @@ def test_a_cell_that_was_disturbed_too_often_is_undecided_and_says_by_what(tmp_p
     assert metric(judgement, "rtf").verdict is Verdict.UNRESOLVED
     assert "machine not quiet: 36 of 72 iterations disturbed" in metric(judgement, "rtf").reason
     assert metric(judgement, "pesq").verdict is Verdict.PASS
+
+
+LACKING = Missing("speechmos is not installed; pip install voxgate[panel]")
+GIVEN = {
+    "lost here": (comparison(None, current=LACKING), "UNRESOLVED", True, "speechmos is not installed; pip install"),
+    "lacking there": (comparison(None, baseline=LACKING), "UNRESOLVED", True, "the baseline was made without it"),
+    "lacking on both sides": (comparison(None, baseline=LACKING, current=LACKING), "UNRESOLVED", False, "as in the baseline"),
+    "no baseline, lacking here": (comparison(None, baseline=ABSENT, current=LACKING), "UNRESOLVED", True, "is not installed"),
+    "older baseline, lacking here": (comparison(None, baseline=OLDER, current=LACKING), "UNRESOLVED", True, "is not installed"),
+    "older baseline": (comparison(None, baseline=OLDER), "NO_BASELINE", True, "the baseline is older than this metric; accept"),
+    "older baseline, no value": (comparison(None, baseline=OLDER, current=Missing("silent")), "NO_BASELINE", True, "older"),
+    "gone": (comparison(None, current=GONE), "FAILED", True, "the run does not measure it any more; accept"),
+}
+
+
+@pytest.mark.parametrize("case", GIVEN)
+def test_a_lack_is_never_called_a_regression(case: str) -> None:
+    given, expected, blocking, words = GIVEN[case]
+    found = decide(given, SCORE)
+    assert (found.verdict, found.blocking) == (Verdict(expected), blocking)
+    assert words in found.reason
+
+
+def test_a_baseline_that_is_older_than_metrics_asks_to_accept_quality_alone(tmp_path: Path) -> None:
+    baseline = accepted(tmp_path)
+    assert baseline.quality is not None
+    older = {
+        slug: {name: each for name, each in several.items() if name not in ("clicks", "golden_pesq")}
+        for slug, several in baseline.quality.measurements.items()
+    }
+    judgement = judged(good_run(), replace(baseline, quality=replace(baseline.quality, measurements=older)))
+    assert (judgement.exit_code, of(judgement).verdict) == (3, Verdict.NO_BASELINE)
+    assert of(judgement).reason == (
+        'the baseline is older than clicks, golden_pesq; accept: voxgate accept runs/0001 --only quality --why "..."'
+    )
+
+
+def test_reasons_stand_in_the_order_of_their_excess_whatever_their_units(tmp_path: Path) -> None:
+    for changes, first in (({"snr": 15.0, "pesq": 3.6 * 0.94}, "snr -5.0 dB"), ({"snr": 18.9, "pesq": 1.8}, "pesq -50.0 %")):
+        judgement = judged(good_run(), accepted(tmp_path / first[:4]), **changes)
+        assert of(judgement).reason.startswith(first)
+
+
+@pytest.mark.parametrize(
+    ("unit", "shift", "margin", "shown"),
+    [
+        ("s", 0.00083, 0.0005, "rtf +0.00083 s, limit +0.0005 s"),
+        ("1", 0.05, 0.03, "rtf +0.05, limit +0.03"),
+        ("LUFS", 6.02, 1.0, "rtf +6.0 LUFS, limit +1 LUFS"),
+        ("1/s", 0.0, 0.01, "rtf +0.0 1/s, limit +0.01 1/s"),
+    ],
+)
+def test_small_differences_are_not_rounded_away(unit: str, shift: float, margin: float, shown: str) -> None:
+    given = comparison(shift, unit=unit, absolute=True)
+    assert decide(given, replace(RATIO, absolute=margin)).reason == shown

@@ -223,3 +223,14 @@ def test_a_bug_is_reported_with_its_place_and_first_line() -> None:
     failure = failure_of(caught.value)
     assert failure == Failure(kind="error", reason=failure.reason)
     assert failure.reason.startswith("KeyError: 'weights' (harness/test_worker.py:")
+
+
+def test_a_target_that_tells_where_it_joined_chunks_is_written_down(
+    make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, record = obey(job(make_suite(), tmp_path), LOAD, MEASURE)
+    assert record.samples[-1].joins_s is None
+    monkeypatch.setattr(ScriptedTarget, "joins_s", [0.05], raising=False)
+    (tmp_path / "other").mkdir()
+    _, record = obey(job(make_suite(), tmp_path / "other"), LOAD, MEASURE)
+    assert record.samples[-1].joins_s == (0.05,)

@@ -14,7 +14,7 @@ from harness.history.importing.foreign import mapping, name, slug, value_of
 from harness.history.records import Entry, EntryCell, EntryValue, clean, digest_of, utc_iso
 from harness.judgement import Verdict
 from harness.measurement import Better, Missing, Value
-from harness.metrics.panel import PANEL
+from harness.metrics import panel
 
 SOURCE = "pytest-benchmark"
 STATISTICS: Mapping[str, Better] = {
@@ -25,7 +25,6 @@ STATISTICS: Mapping[str, Better] = {
     "stddev": "neither",
     "iqr": "neither",
 }
-KNOWN = {metric.name: metric for metric in PANEL}
 
 
 def is_pytest_benchmark(data: object) -> bool:
@@ -105,7 +104,8 @@ def _extras(extra: Mapping[str, Any]) -> list[EntryValue]:
 
 
 def _extra(key: str, value: Value) -> EntryValue:
-    known = KNOWN.get(key)
+    line = panel.entries().get(key)
+    known = None if line is None else line.metric
     if known is None:
         return EntryValue(metric=key, unit="", better="neither", version=SOURCE, value=value)
     return EntryValue(metric=key, unit=known.unit, better=known.better, version=known.version, value=value)

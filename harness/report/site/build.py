@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.history.database import History
 from harness.history.records import RunRow
 from harness.measure import is_helper
-from harness.metrics.panel import PANEL
+from harness.metrics.panel import known_metrics
 from harness.policy import Policy, load_policy
 from harness.report.site.beside import beside
 from harness.report.site.book import Book, Loaded, make_book, read_trends
@@ -42,7 +42,7 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     loaded = Loaded(history)
     book = make_book(loaded)
-    policy = load_policy(baselines, [metric.name for metric in PANEL if not is_helper(metric.name)])
+    policy = load_policy(baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)])
     folder = Folder(out, today)
     with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
         listen = _listen(history, folder, [run for run in book.runs if run.id in book.latest], baselines)

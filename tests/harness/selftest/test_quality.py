@@ -1,34 +1,38 @@
-"""The selftest of quality on the scripted engine: real processes and files, and a scorer that only knows SNR and clicks."""
+"""The selftest of quality on the scripted engine: real processes and files, and a scorer that only knows SNR and duration."""
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
 from harness import Suite
-from harness.audio_io import read_audio
+from harness.audio_io import read_audio, write_wav
+from harness.cli import invoke
 from harness.errors import HarnessError
-from harness.measurement import Value
-from harness.metrics.clicks import clicks_per_s
-from harness.metrics.parity import snr_db
+from harness.measurement import Missing, Value
 from harness.progress import Silent
 from harness.sample import Run
-from harness.scoring import NO_GOLDEN, RunScores, audio_jobs
-from harness.selftest import quality, shown_quality
-from harness.selftest.quality import EVERY, ONE, Finding, QualityTrust, quality_selftest, two_cells
+from harness.scoring import RunScores, audio_jobs
+from harness.selftest import quality
+from harness.selftest.ground import cells_of
+from harness.selftest.quality import columns_of, quality_selftest
+from harness.selftest.sensitivity import Finding, QualityTrust, Sight
+from harness.selftest.specimen import EVERY, ONE, Kind
 from harness.selftest.speed import Question
+from harness.selftest.told import tell_speed
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SUITE = """
 from harness import Suite
-suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8, 4]}, reference={"steps": 8},
-              fixed={"audio_s": 1.0, "noise": 0.01})
+suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"noise": [0.0, 0.002, 0.1]},
+              reference={"noise": 0.0}, fixed={"audio_s": 2.0}, metrics=["snr"])
 """
 WORKLOAD = """
 [[request]]
 id = "r1"
-text = "One wonderful thing."
+text = "One wonderful thing?"
 speaker = "slt"
 
 [[request]]
@@ -36,17 +40,30 @@ id = "r2"
 text = "Two."
 speaker = "rms"
 """
+RECORDED = f"""
+[[request]]
+id = "slt"
+text = "{TEXT[:-1]}"
+"""
+
+
+def snr(reference: Path, candidate: Path) -> Value:
+    clean, heard = (read_audio(path)[0].astype(float) for path in (reference, candidate))
+    if abs(len(clean) - len(heard)) > 0.02 * len(clean):
+        return Missing("durations differ")
+    length = min(len(clean), len(heard))
+    error = float(np.sum((clean[:length] - heard[:length]) ** 2))
+    if not np.isfinite(error):
+        return Missing("not finite")
+    return 10 * float(np.log10(np.sum(clean**2) / error)) if error else 120.0
 
 
 def score(run: Run, golden: Path, **_: object) -> RunScores:
-    """SNR against the reference and the golden audio, and clicks, of real files; nothing else is scored."""
-    values: dict[tuple[str, str], dict[str, Value]] = {}
-    for name, job in audio_jobs(run, golden).items():
-        audio, rate_hz = read_audio(job.path)
-        against = {"snr": job.reference, "golden_snr": job.golden}
-        values[name] = {m: NO_GOLDEN if f is None else snr_db(read_audio(f)[0], audio, rate_hz) for m, f in against.items()}
-        values[name]["clicks"] = clicks_per_s(audio, rate_hz)
-    return RunScores(values=values, versions={})
+    """SNR against the reference; nothing else is scored."""
+    assert run.metrics == ("snr", "duration")
+    jobs = audio_jobs(run, golden)
+    assert all(job.golden is None and job.reference is not None for job in jobs.values())
+    return RunScores(values={name: {"snr": snr(job.reference, job.path)} for name, job in jobs.items()}, versions={})
 
 
 @pytest.fixture(scope="module", name="found")
@@ -55,86 +72,87 @@ def _found(tmp_path_factory: pytest.TempPathFactory) -> QualityTrust:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setattr(quality, "score_run", score)
-        (root / "suites").mkdir()
-        (root / "suites" / "two.py").write_text(SUITE)
-        (root / "two.toml").write_text(WORKLOAD)
-        trust = quality_selftest(Question(suite="two", profile="cpu-gate", minutes=1.0, out=root / "out"), Silent())
+        for folder, name, text in (("suites", "two.py", SUITE), (".", "two.toml", WORKLOAD), ("real", "texts.toml", RECORDED)):
+            (root / folder).mkdir(exist_ok=True)
+            (root / folder / name).write_text(text)
+        write_wav(root / "real" / "slt.wav", speech().astype(np.float32), RATE_HZ)
+        question = Question(suite="two", profile="cpu-gate", minutes=1.0, out=root / "out", recordings=Path("real"))
+        trust = quality_selftest(question, Silent())
     assert trust is not None
     return trust
 
 
-def by(trust: QualityTrust, fault: str, extent: str = EVERY) -> list[tuple[str, ...]]:
-    return [each.by for each in trust.findings if (each.fault, each.extent) == (fault, extent)]
+def rows(trust: QualityTrust, fault: str, extent: str = EVERY, audio: int = 0) -> list[Finding]:
+    return [each for each in trust.matrices[audio].findings if (each.fault, each.extent) == (fault, extent)]
 
 
-def test_clean_repeats_and_rounding_are_never_flagged(found: QualityTrust) -> None:
-    assert by(found, "none") == [(), ()]
-    assert by(found, "rounding") == [()]
-    assert [each.strength for each in found.findings if each.fault == "none"] == ["judged again", "measured again"]
+def test_faults_are_planted_into_the_cell_beside_the_reference_and_into_recordings(found: QualityTrust) -> None:
+    assert [each.audio for each in found.matrices] == ["scripted noise=0.002", "recordings"]
+    assert [each.utterances for each in found.matrices] == [2, 1]
+    assert [(each.metric, each.family) for each in found.columns] == [("snr", "parity"), ("duration", "faults")]
 
 
-def test_the_cell_that_is_not_the_reference_is_spoiled(found: QualityTrust) -> None:
-    assert (found.cell, found.utterances) == ("steps-4", 2)
-
-
-@pytest.mark.parametrize("fault", ["wrong word", "other speaker", "dropout", "noise", "cut tail", "muted tail"])
-def test_a_fault_in_every_utterance_is_found_by_the_metric_that_hears_it(found: QualityTrust, fault: str) -> None:
-    assert "snr" in by(found, fault)[-1]
-
-
-def test_a_cut_tail_is_shorter_and_a_muted_one_is_not(found: QualityTrust) -> None:
-    assert "duration" in by(found, "cut tail")[-1]
-    assert "duration" not in by(found, "muted tail")[-1]
-
-
-def test_every_fault_is_tried_in_one_utterance_too(found: QualityTrust) -> None:
-    tried = {each.fault for each in found.findings if each.extent == ONE}
-    assert tried == {"click", "dropout", "wrong word", "cut tail", "muted tail", "other speaker", "noise"}
-
-
-def test_the_document_is_json_and_the_text_ends_with_the_verdict(found: QualityTrust) -> None:
-    document = json.loads(json.dumps(shown_quality.to_json(found), allow_nan=False))
-    assert document["exit_code"] == shown_quality.exit_code(found)
-    assert shown_quality.text(found).splitlines()[-1] == document["line"]
-    assert "| dropout | 20 ms | every utterance |" in shown_quality.markdown(found)
-
-
-def test_a_workload_with_one_speaker_leaves_that_fault_out_and_says_so() -> None:
-    trust = made(left_out={"other speaker": "no request of the workload can be said that way"})
-    assert "not planted: other speaker: no request of the workload can be said that way" in shown_quality.text(trust)
-
-
-def made(*findings: Finding, left_out: dict[str, str] | None = None) -> QualityTrust:
-    facts: dict[str, Any] = {"suite": "s", "profile": "p", "cell": "c", "utterances": 2, "machine": "m", "head": "h"}
-    return QualityTrust(**facts, findings=findings, left_out=left_out or {})
-
-
-def finding(by: tuple[str, ...], extent: str = EVERY, *, harmless: bool = False) -> Finding:
-    return Finding(fault="click", strength="1", extent=extent, harmless=harmless, by=by, advised_by=())
+def test_clean_repeats_and_what_nobody_hears_are_never_flagged(found: QualityTrust) -> None:
+    assert [each.strength for each in rows(found, "no fault")] == ["judged again", "measured again"]
+    assert [each.strength for each in rows(found, "no fault", audio=1)] == ["judged again"]
+    for matrix in found.matrices:
+        harmless = [each for each in matrix.findings if each.kind is Kind.HARMLESS]
+        assert {each.fault for each in harmless} == {"no fault", "rounding"}
+        assert not any(each.by for each in harmless)
 
 
 @pytest.mark.parametrize(
-    ("findings", "code", "line"),
-    [
-        ([finding(("snr",)), finding((), ONE)], 0, "TRUSTWORTHY for quality: 1 of 2 faults found; 0 false alarms in 0"),
-        ([finding(())], 3, "NOT TRUSTWORTHY for quality: 0 of 1 faults found"),
-        ([finding(("snr",)), finding(("snr",), harmless=True)], 3, "NOT TRUSTWORTHY for quality: 1 of 1 faults found; 1 false"),
-        ([], 3, "NOT TRUSTWORTHY"),
-    ],
+    "fault", ["wrong word", "other speaker", "flat question", "dropout", "noise", "muted tail", "polarity", "quieter"]
 )
-def test_the_verdict_wants_the_greatest_faults_found_and_nothing_harmless(
-    findings: list[Finding], code: int, line: str
-) -> None:
-    trust = made(*findings)
-    assert shown_quality.exit_code(trust) == code
-    assert shown_quality.line(trust).startswith(line)
+def test_a_fault_in_every_utterance_is_found_by_the_metric_that_hears_it(found: QualityTrust, fault: str) -> None:
+    assert "snr" in rows(found, fault)[-1].by
+
+
+def test_a_cut_tail_is_shorter_and_a_muted_one_is_not(found: QualityTrust) -> None:
+    assert "duration" in rows(found, "cut tail")[-1].by
+    assert "duration" not in rows(found, "muted tail")[-1].by
+
+
+def test_a_setting_stands_in_place_of_the_reference(found: QualityTrust) -> None:
+    (setting,) = rows(found, "noise=0.1")
+    assert (setting.kind, setting.strength, setting.by) == (Kind.SETTING, "asked for noise=0.0", ("snr",))
+    assert not rows(found, "noise=0.002")
+
+
+def test_every_fault_is_tried_in_one_utterance_where_there_are_two(found: QualityTrust) -> None:
+    assert rows(found, "dropout", ONE) and rows(found, "wrong word", ONE)
+    assert not rows(found, "flat question", ONE)  # only one asks
+    assert not rows(found, "dropout", ONE, audio=1)
+
+
+def test_what_cannot_be_planted_is_named(found: QualityTrust) -> None:
+    spoken, recorded = (matrix.left_out for matrix in found.matrices)
+    cannot = {spoken["step at joins"], spoken["spill-over"], recorded["step at joins"]}
+    assert cannot == {"no utterance can hold it"}
+
+
+def test_a_fault_that_the_engine_has_no_option_for_is_made_of_its_audio(found: QualityTrust) -> None:
+    pytest.importorskip("pyworld")
+    (faster,) = rows(found, "faster")
+    assert faster.by == ("snr", "duration")
+
+
+def test_metrics_against_golden_audio_have_no_column(make_suite: Callable[..., Suite]) -> None:
+    from harness.pipeline import shown_metrics
+    from harness.policy import load_policy
+
+    columns = columns_of(load_policy(Path("none"), shown_metrics()), make_suite())
+    names = [each.metric for each in columns]
+    assert "snr" in names and "wer" in names and "latency_p50" not in names
+    assert not any(name.startswith(("golden_", "phone_")) for name in names)
 
 
 def test_faults_need_a_cell_beside_the_reference(make_suite: Callable[..., Suite]) -> None:
-    expansion = make_suite().expand()
-    assert [cell.slug for cell in two_cells(expansion, ())] == ["steps-8", "steps-4"]
+    expansion = make_suite(axes={"steps": [8, 4, 2]}).expand()
+    assert [cell.slug for cell in cells_of(expansion, ())] == ["steps-8", "steps-4", "steps-2"]
+    assert [cell.slug for cell in cells_of(expansion, ("steps-2",))] == ["steps-8", "steps-2"]
     with pytest.raises(HarnessError, match="beside the reference cell steps-8; name another with --only"):
-        two_cells(expansion, ("steps-8",))
+        cells_of(expansion, ("steps-8",))
 
 
 def test_a_cell_that_fails_ends_it_with_the_reason(
@@ -146,5 +164,29 @@ def test_a_cell_that_fails_ends_it_with_the_reason(
         quality_selftest(question, Silent())
 
 
-def test_what_is_missing_on_both_sides_is_no_alarm(found: QualityTrust) -> None:
-    assert not any("pesq" in name for each in found.findings for name in each.by)
+def test_recordings_are_looked_for_before_anything_is_measured(make_suite, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(quality, "load_suite", lambda name: make_suite())
+    question = Question(suite="test", profile="cpu-gate", minutes=1.0, out=tmp_path / "out", recordings=tmp_path / "none")
+    with pytest.raises(HarnessError, match="unknown workload"):
+        quality_selftest(question, Silent())
+    assert not (tmp_path / "out").exists()
+
+
+def test_recordings_and_a_picture_are_for_faults_only(tmp_path: Path) -> None:
+    question = Question(suite="smoke", profile="cpu-gate", minutes=1.0)
+    for asked in (replace(question, recordings=tmp_path), replace(question, picture=tmp_path / "a.png")):
+        with pytest.raises(HarnessError, match="add --quality"):
+            tell_speed(asked, Silent(), rivals=False)
+
+
+def test_each_selftest_has_a_suite_of_its_own_unless_one_is_named(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, suite in ((["--quality"], "sensitivity"), ([], "smoke"), (["other", "--quality"], "other")):
+        assert invoke(["selftest", *words, "--out", "out"]) == 2
+        assert f"unknown suite '{suite}'" in capsys.readouterr().err
+
+
+def test_every_sight_of_a_row_is_of_a_column(found: QualityTrust) -> None:
+    shown = {each.metric for each in found.columns}
+    for matrix in found.matrices:
+        assert all(set(each.sights) <= shown and set(each.sights.values()) <= set(Sight) for each in matrix.findings)

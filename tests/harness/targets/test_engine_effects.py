@@ -46,6 +46,7 @@ def test_every_option_of_the_engine_has_a_check():
         {"nfe_steps": 1},
         {"solver": "midpoint"},
         {"solver": "heun", "sway": 0.0},
+        {"grid": "epss", "nfe_steps": 6},
         {"cfg_strength": 0.0},
         {"cfg_strength": 2.5, "nfe_steps": 7},
         {"precision": "bf16"},
@@ -81,7 +82,7 @@ def test_observing_leaves_the_pipeline_as_it_was(voice_folder):
 
 
 def _ignore_steps(monkeypatch):
-    monkeypatch.setattr(flow, "time_grid", lambda steps, sway: flow_grid(32, sway))
+    monkeypatch.setattr(flow, "time_grid", lambda steps, sway, grid: flow_grid(32, sway))
 
 
 flow_grid = flow.time_grid
@@ -105,9 +106,15 @@ def test_lie_euler_with_twice_the_steps_instead_of_midpoint(voice_folder, monkey
 
 
 def test_lie_a_uniform_grid_instead_of_sway(voice_folder, monkeypatch):
-    monkeypatch.setattr(flow, "time_grid", lambda steps, sway: flow_grid(steps, 0.0))
+    monkeypatch.setattr(flow, "time_grid", lambda steps, sway, grid: flow_grid(steps, 0.0))
 
     assert "sway" in _broken(_target(voice_folder))
+
+
+def test_lie_even_steps_instead_of_pruned_ones(voice_folder, monkeypatch):
+    monkeypatch.setattr(flow, "time_grid", lambda steps, sway, grid: flow_grid(steps, sway))
+
+    assert "grid" in _broken(_target(voice_folder, grid="epss", nfe_steps=6))
 
 
 def test_lie_guidance_of_another_strength(voice_folder, monkeypatch):

@@ -1,0 +1,229 @@
+"""
+The diffusion transformer of F5-TTS as it was published (Chen et al. 2024), versions 0 and 1, tensor for tensor.
+
+Parameter names are those of the published checkpoints, so that they load strictly. It is called exactly as `dit.DiT` is:
+(noisy, known, text, t) -> velocity, with the text embedded once for all steps. Unlike the embedded voice it is told
+characters without durations, padded with a filler to the length of the mel, and finds the timing by itself.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from engine.layers.convnext_v2 import ConvNeXtV2Block
+from engine.layers.rope import apply_rope, rope_tables
+from engine.layers.timestep import TimestepEmbedding
+
+FILLER = 0
+"""Character index that stands behind the text, and everywhere in the unconditional half of guidance."""
+HEAD_WIDTH = 64
+POSITION_KERNEL, POSITION_GROUPS = 31, 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class F5Shape:
+    """
+    The sizes of a published F5-TTS model.
+
+    Version 1 (`F5TTS_v1_Base`) hides the filler from the text blocks and turns every attention head; version 0
+    (`F5TTS_Base`) does neither: it turns the first head alone.
+    """
+
+    characters: int
+    """Without the filler."""
+    version: int = 1
+    bands: int = 100
+    width: int = 1024
+    depth: int = 22
+    hidden: int = 2048
+    text_width: int = 512
+    text_blocks: int = 4
+    text_hidden: int = 1024
+
+    @property
+    def heads(self) -> int:
+        """Attention heads, of 64 channels each."""
+        return self.width // HEAD_WIDTH
+
+
+class F5TextEmbedding(nn.Module):
+    """Characters (B, N) -> (B, T, text_width): embedded, told their positions, and mixed with their neighbours."""
+
+    def __init__(self, shape: F5Shape) -> None:
+        super().__init__()
+        self.hides_filler = shape.version >= 1
+        self.text_embed = nn.Embedding(shape.characters + 1, shape.text_width)
+        blocks = [ConvNeXtV2Block(shape.text_width, shape.text_hidden) for _ in range(shape.text_blocks)]
+        self.text_blocks = nn.Sequential(*blocks)
+
+    def forward(self, characters: Tensor, length: int, *, told: bool = True) -> Tensor:
+        """
+        Embed for a mel of `length` frames.
+
+        Args:
+            characters: (B, N) int64, 1 .. characters; what does not fit into `length` is cut off.
+            length: T.
+            told: False gives what the unconditional half of guidance sees: filler, at the places where the text was.
+        """
+        padded = nn.functional.pad(characters[:, :length], (0, max(0, length - characters.shape[1])), value=FILLER)
+        shown = (padded != FILLER)[..., None]
+        x = self.text_embed(padded if told else torch.full_like(padded, FILLER))
+        x = x + positions(length, x.shape[-1], x.device).to(x.dtype)
+        if not self.hides_filler:
+            mixed: Tensor = self.text_blocks(x)
+            return mixed
+        hidden: Tensor = x * shown
+        for block in self.text_blocks:
+            hidden = block(hidden) * shown
+        return hidden
+
+
+class ConvPositionEmbedding(nn.Module):
+    """Two grouped convolutions that tell neighbouring frames apart, (B, T, width) -> the same."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        conv = [nn.Conv1d(width, width, POSITION_KERNEL, padding=POSITION_KERNEL // 2, groups=POSITION_GROUPS) for _ in "12"]
+        self.conv1d = nn.Sequential(conv[0], nn.Mish(), conv[1], nn.Mish())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve over time."""
+        placed: Tensor = self.conv1d(x.transpose(1, 2)).transpose(1, 2)
+        return placed
+
+
+class F5InputEmbedding(nn.Module):
+    """Noisy mel, known mel and text -> (B, T, width)."""
+
+    def __init__(self, shape: F5Shape) -> None:
+        super().__init__()
+        self.proj = nn.Linear(2 * shape.bands + shape.text_width, shape.width)
+        self.conv_pos_embed = ConvPositionEmbedding(shape.width)
+
+    def forward(self, noisy: Tensor, known: Tensor, text: Tensor) -> Tensor:
+        """Join the three inputs."""
+        x: Tensor = self.proj(torch.cat((noisy, known, text), dim=-1))
+        placed: Tensor = x + self.conv_pos_embed(x)
+        return placed
+
+
+class AdaNorm(nn.Module):
+    """The time as `parts` vectors (B, 1, width) that shift, scale and gate (Peebles & Xie 2023)."""
+
+    def __init__(self, width: int, parts: int) -> None:
+        super().__init__()
+        self.parts = parts
+        self.linear = nn.Linear(width, parts * width)
+
+    def forward(self, time: Tensor) -> tuple[Tensor, ...]:
+        """Project the embedded time (B, width)."""
+        parts: tuple[Tensor, ...] = self.linear(nn.functional.silu(time))[:, None].chunk(self.parts, dim=-1)
+        return parts
+
+
+class F5Attention(nn.Module):
+    """Self-attention (B, T, width) -> the same; the first `turned` heads get rotary positions."""
+
+    def __init__(self, width: int, heads: int, turned: int) -> None:
+        super().__init__()
+        self.heads, self.turned = heads, turned
+        self.to_q, self.to_k, self.to_v = (nn.Linear(width, width) for _ in "qkv")
+        self.to_out = nn.ModuleList([nn.Linear(width, width)])
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Attend from every frame to every frame."""
+        q, k, v = (part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.to_q, self.to_k, self.to_v))
+        q, k = (self._turn(each, cos, sin) for each in (q, k))
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.to_out[0](mixed.transpose(1, 2).flatten(2))
+        return out
+
+    def _turn(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        if self.turned == self.heads:
+            return apply_rope(x, cos, sin)
+        return torch.cat((apply_rope(x[:, : self.turned], cos, sin), x[:, self.turned :]), dim=1)
+
+
+class FeedForward(nn.Module):
+    """Linear, GELU (tanh), linear."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        first = nn.Sequential(nn.Linear(width, hidden), nn.GELU(approximate="tanh"))
+        self.ff = nn.Sequential(first, nn.Identity(), nn.Linear(hidden, width))  # where training has dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform each frame."""
+        out: Tensor = self.ff(x)
+        return out
+
+
+class F5Block(nn.Module):
+    """Attention and feed-forward, shifted, scaled and gated by the time (AdaLN-zero)."""
+
+    def __init__(self, shape: F5Shape) -> None:
+        super().__init__()
+        self.attn_norm = AdaNorm(shape.width, 6)
+        self.attn = F5Attention(shape.width, shape.heads, shape.heads if shape.version >= 1 else 1)
+        self.ff = FeedForward(shape.width, shape.hidden)
+
+    def forward(self, x: Tensor, time: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Transform x (B, T, width)."""
+        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.attn_norm(time)
+        x = x + gate_a * self.attn(_normed(x) * (1 + scale_a) + shift_a, cos, sin)
+        moved: Tensor = x + gate_f * self.ff(_normed(x) * (1 + scale_f) + shift_f)
+        return moved
+
+
+class FinalNorm(AdaNorm):
+    """Scales and shifts, in this order, before the last projection."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, 2)
+
+
+class F5DiT(nn.Module):
+    """Velocity of the flow at time t, (B, T, bands)."""
+
+    def __init__(self, shape: F5Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.time_embed = TimestepEmbedding(shape.width)
+        self.text_embed = F5TextEmbedding(shape)
+        self.input_embed = F5InputEmbedding(shape)
+        self.transformer_blocks = nn.ModuleList(F5Block(shape) for _ in range(shape.depth))
+        self.norm_out = FinalNorm(shape.width)
+        self.proj_out = nn.Linear(shape.width, shape.bands)
+
+    def forward(self, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor) -> Tensor:
+        """
+        Predict the velocity.
+
+        Args:
+            noisy: (B, T, bands), the state of the flow.
+            known: (B, T, bands), the reference recording's mel where it is, zeros where the mel must be invented.
+            text: (B, T, text_width), from `text_embed`.
+            t: (B,) times in 0..1.
+
+        Returns: (B, T, bands).
+        """
+        time = self.time_embed(t)
+        x = self.input_embed(noisy, known, text)
+        cos, sin = (table.to(x.dtype) for table in rope_tables(x.shape[1], HEAD_WIDTH, x.device))
+        for block in self.transformer_blocks:
+            x = block(x, time, cos, sin)
+        scale, shift = self.norm_out(time)
+        velocity: Tensor = self.proj_out(_normed(x) * (1 + scale) + shift)
+        return velocity
+
+
+def positions(length: int, width: int, device: torch.device) -> Tensor:
+    """Make sinusoidal positions (length, width), cosines before sines (Vaswani et al. 2017, in F5-TTS's order)."""
+    rates = 10_000.0 ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
+    angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * rates
+    return torch.cat((angles.cos(), angles.sin()), dim=-1)
+
+
+def _normed(x: Tensor) -> Tensor:
+    return nn.functional.layer_norm(x, x.shape[-1:], eps=1e-6)

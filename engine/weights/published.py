@@ -1,0 +1,120 @@
+"""
+Reads checkpoints as F5-TTS and Vocos publish them, strictly: a tensor that is missing or unknown is an error that names it.
+
+Sizes follow from the tensors' shapes. The two things that shapes do not tell are asked for: the version of F5-TTS. Files
+are safetensors, or PyTorch's own format read by its restricted reader, which builds tensors and runs nobody's code.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engine.acoustic.f5_dit import F5DiT, F5Shape
+from engine.errors import EngineError
+from engine.vocoder.vocos import Vocos, VocosShape
+from engine.weights.strict import filled
+
+VERSIONS = (0, 1)
+EMA = "ema_model."
+TRANSFORMER = "transformer."
+BOOKKEEPING = ("initted", "step")
+"""Counters of the moving average that training kept."""
+MEL_BUFFERS = ("mel_spec.mel_stft.mel_scale.fb", "mel_spec.mel_stft.spectrogram.window")
+ROTARY = "rotary_embed.inv_freq"
+"""A formula (`layers.rope`), stored as a buffer."""
+VOCOS_BUFFERS = (
+    "head.istft.window",
+    "feature_extractor.mel_spec.spectrogram.window",
+    "feature_extractor.mel_spec.mel_scale.fb",
+)
+
+
+def load_f5(path: Path, *, version: int) -> F5DiT:
+    """
+    Read an F5-TTS model, fp32 on the CPU.
+
+    Raises EngineError for a file that cannot be read, a version that does not exist, and tensors that are missing, unknown or
+    misshapen.
+    """
+    if version not in VERSIONS:
+        raise EngineError(f"there is no version {version!r} of F5-TTS; versions are {', '.join(map(str, VERSIONS))}")
+    tensors = _of_transformer(path, _read(path))
+    model = F5DiT(_f5_shape(path, tensors, version))
+    return filled(path, model, tensors, f"a checkpoint of F5-TTS version {version}")
+
+
+def load_vocos(path: Path) -> Vocos:
+    """Read a Vocos model of log-mel features, fp32 on the CPU. Raises EngineError as `load_f5` does."""
+    tensors = {name: value for name, value in _read(path).items() if name not in VOCOS_BUFFERS}
+    return filled(path, Vocos(_vocos_shape(path, tensors)), tensors, "a checkpoint of Vocos")
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise EngineError(f"weights {path} do not exist; name a file of a published checkpoint") from None
+    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise EngineError(f"weights {path} cannot be read ({error}); give a .safetensors, .pt or .bin file") from None
+    averaged = content.get("ema_model_state_dict", content) if isinstance(content, Mapping) else content
+    if not isinstance(averaged, Mapping):
+        raise EngineError(f"weights {path} hold {type(content).__name__} where tensors by name belong")
+    return {str(name): value for name, value in averaged.items() if isinstance(value, Tensor)}
+
+
+def _of_transformer(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Strip what wraps the transformer in a published file: the moving average, its counters, the mel's buffers."""
+    bare = {name.removeprefix(EMA): value for name, value in tensors.items()}
+    kept = {name: value for name, value in bare.items() if name not in (*BOOKKEEPING, *MEL_BUFFERS)}
+    foreign = sorted(name for name in kept if not name.startswith(TRANSFORMER))
+    if foreign:
+        raise EngineError(f"weights {path}: unknown tensors {', '.join(foreign[:3])}; not a checkpoint of F5-TTS")
+    named = {name.removeprefix(TRANSFORMER): value for name, value in kept.items()}
+    return {name: value for name, value in named.items() if name != ROTARY}
+
+
+def _f5_shape(path: Path, tensors: Mapping[str, Tensor], version: int) -> F5Shape:
+    try:
+        embed, project = tensors["text_embed.text_embed.weight"], tensors["proj_out.weight"]
+        widened = tensors.get("text_embed.text_blocks.0.pwconv1.weight")
+        return F5Shape(
+            characters=embed.shape[0] - 1,
+            version=version,
+            bands=project.shape[0],
+            width=project.shape[1],
+            depth=_count(tensors, "transformer_blocks."),
+            hidden=tensors["transformer_blocks.0.ff.ff.2.weight"].shape[1],
+            text_width=embed.shape[1],
+            text_blocks=_count(tensors, "text_embed.text_blocks."),
+            text_hidden=0 if widened is None else widened.shape[0],
+        )
+    except KeyError as error:
+        raise EngineError(f"weights {path}: missing tensors {error.args[0]}; not a checkpoint of F5-TTS") from None
+
+
+def _vocos_shape(path: Path, tensors: Mapping[str, Tensor]) -> VocosShape:
+    try:
+        embed, out = tensors["backbone.embed.weight"], tensors["head.out.weight"]
+        n_fft = out.shape[0] - 2
+        return VocosShape(
+            bands=embed.shape[1],
+            width=embed.shape[0],
+            hidden=tensors["backbone.convnext.0.pwconv1.weight"].shape[0],
+            blocks=_count(tensors, "backbone.convnext."),
+            n_fft=n_fft,
+            hop=n_fft // 4,
+        )
+    except KeyError as error:
+        raise EngineError(f"weights {path}: missing tensors {error.args[0]}; not a checkpoint of Vocos") from None
+
+
+def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
+    """Count the numbered parts whose names begin so."""
+    return len({name[len(prefix) :].partition(".")[0] for name in tensors if name.startswith(prefix)})

@@ -1,0 +1,74 @@
+"""Dropouts: holes planted in speech are found, and the silences that speech makes itself are not."""
+
+import numpy as np
+import pytest
+
+from harness.measurement import Missing
+from harness.metrics.dropouts import dropout_times_s, dropouts_per_s
+from harness.metrics.recording import Recording
+from harness.metrics.subject import Subject
+from harness.metrics.telephone import line
+from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
+from tests.harness.metrics.test_clicks import creak, fricative, plosives
+
+LOUD_S = (0.30, 1.24)
+
+
+def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Subject:
+    return Subject(audio=Recording(frames, rate_hz))
+
+
+def with_hole(start_s: float, length_s: float, rate_hz: int = RATE_HZ, left: float = 0.0) -> np.ndarray:
+    import soxr
+
+    heard = soxr.resample(speech(), RATE_HZ, rate_hz)
+    heard[round(start_s * rate_hz) : round((start_s + length_s) * rate_hz)] *= left
+    return heard
+
+
+@pytest.mark.parametrize("length_s", [0.005, 0.02, 0.06, 0.2])
+@pytest.mark.parametrize("start_s", LOUD_S)
+def test_a_hole_in_loud_speech_is_found_where_it_is(start_s: float, length_s: float):
+    times_s = dropout_times_s(Recording(with_hole(start_s, length_s), RATE_HZ))
+    assert times_s == pytest.approx((start_s,), abs=0.002)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 24_000, 48_000])
+def test_the_rate_plays_no_part(rate_hz: int):
+    heard = with_hole(LOUD_S[0], 0.02, rate_hz)
+    assert dropouts_per_s(of(heard, rate_hz)) == pytest.approx(rate_hz / len(heard))
+    assert dropouts_per_s(of(with_hole(0.0, 0.0, rate_hz), rate_hz)) == 0.0
+
+
+def test_a_hole_with_comfort_noise_or_a_trace_of_speech_is_found():
+    assert dropouts_per_s(of(with_hole(0.50, 0.02, left=0.003))) > 0.0
+    assert dropouts_per_s(of(with_noise(with_hole(0.50, 0.02), 50.0))) > 0.0
+
+
+def test_each_hole_counts():
+    heard = speech()
+    for start_s in LOUD_S:
+        heard[round(start_s * RATE_HZ) :][:320] = 0.0
+    assert dropouts_per_s(of(heard)) == pytest.approx(len(LOUD_S) * RATE_HZ / len(heard))
+
+
+def test_the_level_plays_no_part():
+    assert dropouts_per_s(of(with_hole(LOUD_S[0], 0.02) / 20)) == dropouts_per_s(of(with_hole(LOUD_S[0], 0.02)))
+
+
+@pytest.mark.parametrize("sound", [speech, plosives, creak, fricative])
+def test_sounds_that_stop_by_themselves_are_no_dropouts(sound):
+    assert dropouts_per_s(of(sound())) == 0.0
+
+
+def test_a_telephone_line_makes_no_dropouts():
+    assert dropouts_per_s(Subject(audio=line(Recording(speech(), RATE_HZ)))) == 0.0
+
+
+def test_a_pause_between_sentences_is_no_dropout():
+    assert dropouts_per_s(of(np.concatenate([speech(), np.zeros(RATE_HZ // 4), speech()]))) == 0.0
+
+
+@pytest.mark.parametrize("heard", [np.zeros(0), np.zeros(RATE_HZ), np.array([0.1, np.nan] * 1000)])
+def test_without_speech_there_is_no_value(heard: np.ndarray):
+    assert isinstance(dropouts_per_s(of(heard)), Missing)

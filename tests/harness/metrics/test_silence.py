@@ -1,0 +1,53 @@
+"""Silence at both ends, and speech that was cut off."""
+
+import numpy as np
+import pytest
+
+from harness.measurement import Missing
+from harness.metrics.recording import Recording
+from harness.metrics.silence import cut_tail, leading_silence, trailing_silence
+from harness.metrics.subject import Subject
+from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
+
+
+def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Subject:
+    return Subject(audio=Recording(frames, rate_hz))
+
+
+def spoken() -> np.ndarray:
+    """The recording without the silence around its speech."""
+    loud = np.flatnonzero(np.abs(speech()) > 0.01 * np.abs(speech()).max())
+    return speech()[loud[0] : loud[-1] + 1]
+
+
+@pytest.mark.parametrize("added_s", [0.1, 0.5, 2.0])
+def test_silence_is_measured_where_it_was_added(added_s: float):
+    added = np.zeros(round(added_s * RATE_HZ))
+    for metric, heard in ((leading_silence, [added, speech()]), (trailing_silence, [speech(), added])):
+        assert metric(of(np.concatenate(heard))) - metric(of(speech())) == pytest.approx(added_s, abs=0.011)
+
+
+def test_the_end_of_whole_speech_is_no_cut():
+    assert cut_tail(of(speech())) == 0.0
+
+
+@pytest.mark.parametrize("lost_s", [0.1, 0.2, 0.4, 1.0])
+@pytest.mark.parametrize("padding_s", [0.0, 0.5])
+def test_speech_that_was_cut_ends_too_loud_with_and_without_padding(lost_s: float, padding_s: float):
+    cut = np.concatenate([spoken()[: -round(lost_s * RATE_HZ)], np.zeros(round(padding_s * RATE_HZ))])
+    assert cut_tail(of(cut)) > 3.0
+
+
+def test_the_level_plays_no_part():
+    cut = spoken()[: -RATE_HZ // 5]
+    assert cut_tail(of(cut / 16)) == pytest.approx(cut_tail(of(cut)))
+
+
+def test_soft_noise_behind_the_speech_is_no_cut():
+    assert cut_tail(of(with_noise(np.concatenate([speech(), np.zeros(RATE_HZ)]), 40.0))) == 0.0
+
+
+@pytest.mark.parametrize("metric", [leading_silence, trailing_silence, cut_tail])
+@pytest.mark.parametrize("heard", [np.zeros(0), np.zeros(RATE_HZ), np.full(RATE_HZ, np.nan)])
+def test_without_speech_there_is_no_value(metric, heard: np.ndarray):
+    assert isinstance(metric(of(heard)), Missing)

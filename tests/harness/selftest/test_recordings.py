@@ -1,0 +1,80 @@
+"""A folder of recordings is a run, whose cells hold the same audio."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.audio_io import read_audio, write_flac, write_wav
+from harness.errors import HarnessError
+from harness.sample import Run
+from harness.selftest.planting import sounds_of
+from harness.selftest.recordings import recordings_run
+from tests.harness.judging import CELLS, make_run, steady
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
+
+TEXTS = f"""
+[[request]]
+id = "slt"
+text = "{TEXT}"
+
+[[request]]
+id = "half"
+text = "She told me"
+"""
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    (folder / "texts.toml").write_text(TEXTS)
+    write_wav(folder / "slt.wav", speech().astype(np.float32), RATE_HZ)
+    write_flac(folder / "half.flac", speech().astype(np.float32)[: RATE_HZ // 2], RATE_HZ)
+    return folder
+
+
+@pytest.fixture(name="like")
+def _like() -> Run:
+    return make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})
+
+
+def test_reference_and_cell_are_the_recordings_themselves(folder: Path, like: Run, tmp_path: Path) -> None:
+    run = recordings_run(folder, like, tmp_path / "questions")
+    assert run.reference == "take-recorded"
+    assert [cell.slug for cell in run.cells] == ["take-recorded", "take-again"]
+    assert sounds_of(run, "take-again") == sounds_of(run, "take-recorded")
+    sounds = sounds_of(run, "take-again")
+    assert (sounds["slt"].file, sounds["half"].file) == (folder / "slt.wav", folder / "half.flac")
+    assert sounds["half"].audio_s == pytest.approx(0.5)
+    assert (run.environment, run.created) == (like.environment, like.created)
+
+
+def test_a_statement_is_made_a_question_in_the_same_words(folder: Path, like: Run, tmp_path: Path) -> None:
+    pytest.importorskip("pyworld")
+    run = recordings_run(folder, like, tmp_path / "questions")
+    (asked,) = (request for request in run.cells[0].workload.requests if request.statement)
+    assert (asked.id, asked.statement, asked.text) == ("slt-asked", "slt", TEXT[:-1] + "?")
+    risen, _ = read_audio(sounds_of(run, run.reference)["slt-asked"].file)
+    assert len(risen) == pytest.approx(len(speech()), abs=0.01 * RATE_HZ)
+
+
+def test_texts_that_hold_pairs_get_no_more_questions(folder: Path, like: Run, tmp_path: Path) -> None:
+    (folder / "texts.toml").write_text(f'{TEXTS}statement = "slt"\n')
+    run = recordings_run(folder, like, tmp_path / "questions")
+    assert [request.id for request in run.cells[0].workload.requests] == ["slt", "half"]
+
+
+def test_without_pyworld_there_are_no_questions(folder, like, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyworld", None)
+    run = recordings_run(folder, like, tmp_path / "questions")
+    assert [request.id for request in run.cells[0].workload.requests] == ["slt", "half"]
+
+
+def test_a_folder_without_texts_or_without_a_recording_is_refused(folder: Path, like: Run, tmp_path: Path) -> None:
+    (folder / "half.flac").unlink()
+    with pytest.raises(HarnessError, match="holds no recording of half"):
+        recordings_run(folder, like, tmp_path / "questions")
+    with pytest.raises(HarnessError, match="unknown workload"):
+        recordings_run(tmp_path, like, tmp_path / "questions")

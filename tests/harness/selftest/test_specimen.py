@@ -1,0 +1,43 @@
+"""Specimens are cells like any other: what their base left, with some sounds replaced."""
+
+from pathlib import Path
+
+from harness.selftest.planting import Sound, sounds_of
+from harness.selftest.specimen import EVERY, ONE, Kind, Specimen, in_every_and_in_one, slugs_of, with_specimens
+from tests.harness.judging import CELLS, make_run, steady
+
+RUN = make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})
+BASE = CELLS[1].slug
+SOUNDS = {name: Sound(file=Path(f"/planted/{name}.wav"), audio_s=3.0, joins_s=(1.0,)) for name in ("u02", "u05")}
+
+
+def specimen(**changes: object) -> Specimen:
+    asked = {"fault": "click", "strength": "1", "kind": Kind.FAULT, "extent": EVERY, "base": BASE, "sounds": SOUNDS}
+    return Specimen(**{**asked, **changes})
+
+
+def test_a_specimen_is_a_cell_of_its_own_beside_the_others() -> None:
+    specimens = [specimen(), specimen(base=CELLS[0].slug)]
+    run = with_specimens(RUN, specimens)
+    slugs = slugs_of(RUN, specimens)
+    assert [cell.slug for cell in run.cells] == [*(cell.slug for cell in CELLS), *slugs]
+    assert slugs == [f"{BASE}.specimen-0", f"{CELLS[0].slug}.specimen-1"]
+    assert run.processes[: len(RUN.processes)] == RUN.processes
+
+
+def test_its_sounds_stand_in_place_of_those_of_its_base_and_the_rest_stays() -> None:
+    run = with_specimens(RUN, [specimen()])
+    before, after = sounds_of(RUN, BASE), sounds_of(run, f"{BASE}.specimen-0")
+    assert {name: sound for name, sound in after.items() if name not in SOUNDS} == {
+        name: sound for name, sound in before.items() if name not in SOUNDS
+    }
+    assert {name: after[name] for name in SOUNDS} == SOUNDS
+    lengths = {s.request: s.audio_s for p in run.processes for s in p.samples if p.cell == f"{BASE}.specimen-0"}
+    assert (lengths["u02"], lengths["u01"]) == (3.0, 2.0)
+
+
+def test_one_utterance_alone_is_tried_where_there_are_more() -> None:
+    every, alone = in_every_and_in_one(specimen())
+    assert (every.extent, set(every.sounds)) == (EVERY, {"u02", "u05"})
+    assert (alone.extent, set(alone.sounds)) == (ONE, {"u02"})
+    assert len(in_every_and_in_one(specimen(sounds={"u02": SOUNDS["u02"]}))) == 1
