@@ -191,23 +191,26 @@ def mcd_world(pair: Pair) -> float:
     return float(Calculate_MCD(MCD_mode="dtw").calculate_mcd(pair.reference, pair.candidate))
 
 
-@other("mel_distance", "librosa")
+@other("mel_distance", "librosa", "without the bands in which neither rises above the floor, as ours")
 def mel_distance(pair: Pair) -> float:
     import librosa
 
     powers = [
-        librosa.feature.melspectrogram(y=each, sr=24_000, n_fft=1024, hop_length=256, n_mels=100, pad_mode="constant")
+        librosa.feature.melspectrogram(y=each, sr=24_000, n_fft=1024, hop_length=256, n_mels=100, center=False)
         for each in pair.both_at(24_000)
     ]
     loudest = powers[0].max()
-    clean, damaged = (np.maximum(librosa.power_to_db(each, ref=loudest, amin=1e-20, top_db=None), -80.0) for each in powers)
+    alive = np.maximum(*(each.mean(axis=1) for each in powers)) > 1e-8 * loudest
+    clean, damaged = (
+        np.maximum(librosa.power_to_db(each[alive], ref=loudest, amin=1e-20, top_db=None), -80.0) for each in powers
+    )
     return float(np.abs(clean - damaged).mean())
 
 
 # Pitch, prosody, silence: by Praat
 
 FLOOR_HZ, CEILING_HZ, HOP_S = 50.0, 550.0, 0.005
-PRAAT = "Praat's tracker (autocorrelation) where ours is a network's (SwiftF0); no median filter, no rejection of octave jumps"
+PRAAT = "Praat's tracker (autocorrelation, two passes) where ours is a network's (SwiftF0)"
 
 
 @cache
@@ -219,12 +222,22 @@ def _sound(path: str) -> Any:
 
 @cache
 def _praat(path: str) -> np.ndarray:
-    """Pitch in Hz every 5 ms from 0.0 on, 0.0 where unvoiced."""
+    """
+    Pitch in Hz every 5 ms from 0.0 on, 0.0 where unvoiced.
+
+    In two passes, as Praat's users do (De Looze and Hirst 2008): the speaker's own range first, 0.75 of the lower quartile to
+    1.5 of the upper one, without which creak is tracked an octave too low.
+    """
     sound = _sound(path)
-    pitch = sound.to_pitch_ac(time_step=HOP_S, pitch_floor=FLOOR_HZ, pitch_ceiling=CEILING_HZ)
+    first = _tracked(sound, FLOOR_HZ, CEILING_HZ)
+    low, high = np.percentile(first[first > 0.0], [25.0, 75.0])
+    return _tracked(sound, max(0.75 * low, FLOOR_HZ), min(1.5 * high, CEILING_HZ))
+
+
+def _tracked(sound: Any, floor_hz: float, ceiling_hz: float) -> np.ndarray:
+    pitch = sound.to_pitch_ac(time_step=HOP_S, pitch_floor=floor_hz, pitch_ceiling=ceiling_hz)
     times_s = np.arange(0.0, sound.get_total_duration(), HOP_S)
-    found = np.array([pitch.get_value_at_time(each) for each in times_s])
-    return np.nan_to_num(found, nan=0.0)
+    return np.nan_to_num(np.array([pitch.get_value_at_time(each) for each in times_s]), nan=0.0)
 
 
 @cache
@@ -287,16 +300,16 @@ def end_level(pair: Pair) -> float:
     return float(np.median(heard[-24:]) - np.median(heard))
 
 
-SILENCES = "Praat's silences, 35 dB below the loudest moment where ours is below the loud part; none in noise"
+SILENCES = "Praat's silences, 35 dB below the loudest moment where ours are below the loud part"
 
 
 @cache
-def _silences(path: str) -> tuple[float, list[tuple[float, float]]]:
-    """(duration, silent intervals) in seconds, at least 0.15 s long."""
+def _silences(path: str, shortest_s: float) -> tuple[float, list[tuple[float, float]]]:
+    """(duration, silent intervals of at least `shortest_s`) in seconds."""
     from parselmouth.praat import call
 
     sound = _sound(path)
-    grid = call(sound, "To TextGrid (silences)", 100.0, 0.0, -35.0, 0.15, 0.03, "silent", "sounding")
+    grid = call(sound, "To TextGrid (silences)", 100.0, 0.0, -35.0, shortest_s, 0.03, "silent", "sounding")
     count = int(call(grid, "Get number of intervals", 1))
     spans = [
         (float(call(grid, "Get start time of interval", 1, at)), float(call(grid, "Get end time of interval", 1, at)))
@@ -307,23 +320,28 @@ def _silences(path: str) -> tuple[float, list[tuple[float, float]]]:
 
 
 def _inner(pair: Pair) -> list[float]:
-    duration_s, spans = _silences(pair.candidate)
+    duration_s, spans = _silences(pair.candidate, 0.15)
     return [end - start for start, end in spans if start > 0.0 and end < duration_s]
 
 
 def _ends(pair: Pair) -> tuple[float, float]:
-    duration_s, spans = _silences(pair.candidate)
+    duration_s, spans = _silences(pair.candidate, 0.02)
     leading = spans[0][1] if spans and spans[0][0] == 0.0 else 0.0
     trailing = duration_s - spans[-1][0] if spans and spans[-1][1] == duration_s else 0.0
     return leading, trailing
 
 
-@other("leading_silence", "praat-parselmouth", f"{SILENCES}; shorter than 0.15 s counts as none")
+def _spoken_s(pair: Pair) -> float:
+    """From the first sound to the last."""
+    return float(_sound(pair.candidate).get_total_duration()) - sum(_ends(pair))
+
+
+@other("leading_silence", "praat-parselmouth", SILENCES)
 def leading_silence(pair: Pair) -> float:
     return _ends(pair)[0]
 
 
-@other("trailing_silence", "praat-parselmouth", f"{SILENCES}; shorter than 0.15 s counts as none")
+@other("trailing_silence", "praat-parselmouth", SILENCES)
 def trailing_silence(pair: Pair) -> float:
     return _ends(pair)[1]
 
@@ -340,13 +358,12 @@ def longest_pause(pair: Pair) -> float:
 
 @other("pause_share", "praat-parselmouth", SILENCES)
 def pause_share(pair: Pair) -> float:
-    return sum(_inner(pair)) / (_silences(pair.candidate)[0] - sum(_ends(pair)))
+    return sum(_inner(pair)) / _spoken_s(pair)
 
 
 @other("speech_rate", "praat-parselmouth", SILENCES)
 def speech_rate(pair: Pair) -> float:
-    spoken_s = _silences(pair.candidate)[0] - sum(_ends(pair)) - sum(_inner(pair))
-    return sum(each.isalnum() for each in pair.text) / spoken_s
+    return sum(each.isalnum() for each in pair.text) / (_spoken_s(pair) - sum(_inner(pair)))
 
 
 # Levels
@@ -371,14 +388,14 @@ def dc_offset(pair: Pair) -> float:
     return abs(float(call(_sound(pair.candidate), "Get mean", 0, 0.0, 0.0)))
 
 
-@other("loudness", "pyloudnorm", "filter class DeMan: the standard's filters brought to other rates, as ours are")
+@other("loudness", "pyloudnorm", "filter class DeMan, which is the standard's, at 48 kHz, for which the standard prints it")
 def loudness(pair: Pair) -> float:
     import pyloudnorm
 
-    return float(pyloudnorm.Meter(pair.rate_hz, filter_class="DeMan").integrated_loudness(pair.damaged))
+    return float(pyloudnorm.Meter(48_000, filter_class="DeMan").integrated_loudness(_at(pair.candidate, 48_000)))
 
 
-@other("loudness", "pyloudnorm", "its default, whose filters are near the standard's")
+@other("loudness", "pyloudnorm", "as it comes: at the file's rate, by filters that are near the standard's")
 def loudness_default(pair: Pair) -> float:
     import pyloudnorm
 
