@@ -6,6 +6,8 @@ SQLite: the log is written ahead (WAL), so that readers never wait, and a writer
 for the same reason: no order of inserts can then deadlock. Knows no table.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ WAIT_MS = 60_000
 """How long a writer of SQLite waits for others; an append of a thousand points takes some 40 ms."""
 LOCK = 0x766F78676174
 """The key of PostgreSQL's advisory lock: `voxgat` in ASCII."""
+BETWEEN_TRIES_S = 0.01
 WRITES = "voxgate_writes"
 
 
@@ -79,9 +82,24 @@ def shown(url: URL) -> str:
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver's own transactions would begin too late to queue up
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout = {WAIT_MS}", "journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+    cursor.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
+    _write_ahead(cursor)
+    for pragma in ("foreign_keys = ON", "synchronous = FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Switch the log, waiting for others by hand: SQLite says "locked" at once where two switch a new file together."""
+    deadline_s = time.monotonic() + WAIT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                raise
+            time.sleep(BETWEEN_TRIES_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

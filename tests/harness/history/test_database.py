@@ -1,10 +1,13 @@
 """The history keeps what it is given, once, and whole: on SQLite and on PostgreSQL."""
 
 import math
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -276,6 +279,21 @@ def test_two_processes_that_write_at_once_lose_nothing_and_double_nothing(empty_
     with open_history(empty_url) as history:
         assert sorted(int(run.head) for run in history.runs()) == list(range(70))
         assert set(history.points().groupby("run").size()) == {6}
+
+
+def test_a_new_sqlite_file_that_another_is_just_writing_to_is_waited_for(tmp_path: Path) -> None:
+    """SQLite does not wait by itself there: switching the log answers "locked" at once while another holds the write lock."""
+    file = tmp_path / "new.db"
+    writer = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    writer.execute("CREATE TABLE other (x)")
+    writer.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, writer.execute, ["COMMIT"])
+    timer.start()
+
+    with open_history(f"sqlite:///{file}") as history:
+        assert history.append(entry(1))
+    timer.join()
+    writer.close()
 
 
 def test_a_process_that_is_killed_while_it_writes_leaves_whole_runs_only_and_blocks_nobody(url: str) -> None:

@@ -140,6 +140,7 @@ def _librivox(folder: Path) -> Iterator[Source]:
 DAMAGES: Mapping[str, Damage] = MappingProxyType(
     {
         "untouched": lambda frames, rate_hz: frames,
+        "noise 30 dB": lambda frames, rate_hz: with_noise(frames, 30.0, seed=2),
         "noise 20 dB": lambda frames, rate_hz: with_noise(frames, 20.0),
         "noise 5 dB": lambda frames, rate_hz: with_noise(frames, 5.0, seed=1),
         "6 bits": lambda frames, rate_hz: np.round(frames * 32) / 32,

@@ -55,7 +55,7 @@ def main(given: Path, out: Path) -> None:
     """Score the first pair uncounted, all others counted."""
     warnings.simplefilter("ignore")
     first, *pairs = [others.Pair(**each) for each in json.loads(given.read_text())]
-    known = {(each.metric, each.package): each for each in others.OTHERS}
+    known = {(each.metric, each.package): each for each in reversed(others.OTHERS)}  # of several, the first
     chosen = [known[name] for name in CHOSEN]
     begun = time.perf_counter()
     for each in chosen:

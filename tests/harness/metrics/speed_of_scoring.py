@@ -40,7 +40,7 @@ def main(folder: Path, rounds: int) -> None:
     """Do both sides in turns, and print."""
     environment = throwaway.make(folder)[0]
     write_whisper(folder / "tiny.en.pt")
-    first, *pairs = make_pairs(sources(), folder / "speed", damages=("noise 20 dB",))
+    first, *pairs = make_pairs(sources(), folder / "speed", damages=("noise 30 dB",))
     speech_s = sum(read_recording(Path(pair.candidate)).duration_s for pair in pairs)
     plain: list[dict[str, Any]] = []
     ours: dict[str, list[float]] = {FULL: [], SHARED: []}
