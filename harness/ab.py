@@ -33,7 +33,7 @@ from harness.measure import Measurements, is_speed, measure
 from harness.measurement import Missing
 from harness.metrics.panel import check_choice, is_heard
 from harness.overlap import Overlap, overlap
-from harness.pair import Pair, Sides, Stopwatch, is_measured, load_sides, measure_pair, until
+from harness.pair import Pair, Sides, Stopwatch, in_parts, is_measured, load_sides, measure_pair, until
 from harness.pipeline import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, ready_profile, short, shown_metrics, write_page
 from harness.policy import DEFAULT as DEFAULT_POLICY
 from harness.policy import Policy, read_policy
@@ -189,7 +189,7 @@ def contest(
 def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, energy: bool = False) -> Pair:
     """Give the pair to measure."""
     shared = match.overlap
-    header = RunHeader(
+    whole = RunHeader(
         suite=shared.suite.name,
         question=shared.suite.question,
         reference=shared.reference,
@@ -205,6 +205,7 @@ def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, ene
         conditions=tuple(shared.suite.conditions),
         command=command(plan, "ab"),
     )
+    header = in_parts(whole, rounds)
     return Pair(base=match.base, head=match.head, header=header, profile=match.profile, timeout_s=plan.timeout_s, energy=energy)
 
 

@@ -25,6 +25,8 @@ from harness.schedule import More, Side, run_sides
 from harness.store import RunHeader
 
 BASE, HEAD = "base", "head"
+PARTS = 2
+"""Of the workload, one a round: a pair holds like against like, and many short rounds say more than few long ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,12 @@ def measure_pair(pair: Pair, folder: Path, more: More | None = None, progress: P
     )
     if any(outcome.interrupted for outcome in outcomes):
         raise KeyboardInterrupt
+
+
+def in_parts(whole: RunHeader, rounds: int) -> RunHeader:
+    """Cut the workload, and the time that each process measures, so that `rounds` rounds speak all of it."""
+    parts = min(PARTS, rounds, *(len(cell.workload.requests) for cell in whole.cells))
+    return replace(whole, parts=parts, min_time_s=whole.min_time_s / parts)
 
 
 def load_sides(folder: Path) -> Sides:

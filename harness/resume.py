@@ -44,18 +44,18 @@ def take_stock(folder: Path, header: RunHeader) -> Stock:
             record = store.load_process(folder, cell.slug, repeat)
             if (final := _final(record)) is not None:
                 failures[cell.slug] = final
-            elif (rest := remainder(folder, cell, repeat, header.iterations)) is not None:
+            elif (rest := remainder(folder, cell, repeat, header)) is not None:
                 todo[cell.slug, repeat] = rest
     return Stock(todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures)
 
 
-def remainder(folder: Path, cell: Cell, repeat: int, laps: int) -> Remainder | None:
+def remainder(folder: Path, cell: Cell, repeat: int, header: RunHeader) -> Remainder | None:
     """Say what one repeat of one cell lacks, setting an interrupted process aside; None if nothing."""
     record = store.load_process(folder, cell.slug, repeat)
     if record is not None and record.finished:
         return None
     store.set_aside(folder, cell.slug, repeat)
-    return _remainder([request.id for request in cell.workload.requests], laps, record)
+    return _remainder(header.spoken(cell, repeat), header.iterations, record)
 
 
 def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
@@ -66,7 +66,8 @@ def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
     for repeat in range(max(map(store.rounds, folders))):
         for cell in header.cells:
             records = [store.load_process(folder, cell.slug, repeat) for folder in folders]
-            if not (any(map(_final, records)) or all(_is_whole(cell, header.iterations, each) for each in records)):
+            spoken = header.spoken(cell, repeat)
+            if not (any(map(_final, records)) or all(_is_whole(spoken, header.iterations, each) for each in records)):
                 for folder in folders:
                     store.put_away(folder, cell.slug, repeat)
 
@@ -77,15 +78,14 @@ def _final(record: ProcessRecord | None) -> Failure | None:
     return failure if failure is not None and failure.kind in store.FINAL_FAILURES else None
 
 
-def _is_whole(cell: Cell, laps: int, record: ProcessRecord | None) -> bool:
+def _is_whole(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> bool:
     """Whether a process ended by itself and did all that was planned; one whose counterpart died ended, too, and did not."""
-    requests = [request.id for request in cell.workload.requests]
     return record is not None and record.finished and not _remainder(requests, laps, record).missing
 
 
 def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
     """Raise HarnessError, naming the differences, unless the new run would continue the old one."""
-    names = ("suite", "profile", "repeats", "iterations", "min_time_s", "reference")
+    names = ("suite", "profile", "repeats", "iterations", "min_time_s", "parts", "reference")
     pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
     reasons = [f"{name} {before} against {now}" for name, before, now in pairs if before != now]
     if {cell.slug: cell.digest() for cell in old.cells} != {cell.slug: cell.digest() for cell in new.cells}:
@@ -96,7 +96,7 @@ def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
         raise HarnessError(f"run {folder} cannot be resumed, it was begun otherwise ({'; '.join(reasons)}); start a new run")
 
 
-def _remainder(requests: list[str], laps: int, record: ProcessRecord | None) -> Remainder:
+def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> Remainder:
     samples = record.samples if record is not None else ()
     done = Counter(sample.request for sample in samples if sample.phase is Phase.MEASURED)
     missing = tuple((request, lap) for lap in range(laps) for request in requests if done[request] <= lap)

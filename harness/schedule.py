@@ -248,7 +248,7 @@ class Schedule:
             slots = [slot for slot in self._cells if slot.slug in wanted and not self._lost(slot.slug)]
             if not slots:
                 return
-            rests = [remainder(self._sides[s.side].folder, self._cells[s], rounds, self._plan.iterations) for s in slots]
+            rests = [remainder(self._sides[s.side].folder, self._cells[s], rounds, self._plan) for s in slots]
             self._plan_work({(slot, rounds): rest for slot, rest in zip(slots, rests, strict=True) if rest is not None})
             self._start_pace()
             self._round(rounds)
@@ -298,7 +298,7 @@ class Schedule:
         return child
 
     def _measure_all(self, live: Mapping[Slot, Child], repeat: int) -> None:
-        requests = [request.id for request in self._plan.cells[0].workload.requests]
+        requests = self._plan.spoken(self._plan.cells[0], repeat)
         missing = {slot: set(self._todo[slot, repeat].missing) for slot in live}
         measured_s = dict.fromkeys(live, 0.0)
         slugs = list(

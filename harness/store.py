@@ -29,7 +29,7 @@ from harness.sample import SCHEMA_VERSION, ColdStart, Effect, Energy, Failure, P
 
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
 """Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
-YOUNGER = ("min_time_s", "metrics", "conditions")
+YOUNGER = ("min_time_s", "metrics", "conditions", "parts")
 """Facts of the header that older folders lack."""
 
 
@@ -52,6 +52,12 @@ class RunHeader:
     """The least that a process measures; what is missing then is filled with whole passes through the workload."""
     metrics: tuple[str, ...] | None = None
     conditions: tuple[str, ...] = ()
+    parts: int = 1
+    """Into how many the workload is cut; each round speaks one, in turn. 1: every round speaks all of it."""
+
+    def spoken(self, cell: Cell, repeat: int) -> tuple[str, ...]:
+        """Give the ids of the requests that a process of this round speaks in a pass."""
+        return tuple(request.id for request in cell.workload.requests)[repeat % self.parts :: self.parts]
 
 
 class WorkerLog:

@@ -7,7 +7,6 @@ for the same reason: no order of inserts can then deadlock. Knows no table.
 """
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from harness.clock import instant_s, sleep
 from harness.errors import HarnessError
 
 WAIT_MS = 60_000
@@ -91,15 +91,15 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 def _write_ahead(cursor: Any) -> None:
     """Switch the log, waiting for others by hand: SQLite says "locked" at once where two switch a new file together."""
-    deadline_s = time.monotonic() + WAIT_MS / 1000
+    deadline_s = instant_s() + WAIT_MS / 1000
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or instant_s() > deadline_s:
                 raise
-            time.sleep(BETWEEN_TRIES_S)
+            sleep(BETWEEN_TRIES_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

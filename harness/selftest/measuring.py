@@ -16,6 +16,7 @@ from harness import store
 from harness.child import HERE, Launch
 from harness.clock import Clock, WallClock
 from harness.errors import HarnessError
+from harness.pair import PARTS, in_parts
 from harness.profiles import get_profile
 from harness.progress import Progress
 from harness.resume import check_same
@@ -62,9 +63,8 @@ def make_sides(folder: Path, setup: Setup) -> list[Side]:
     cells = [cell for cell in suite.expand().cells if cell.slug in setup.costs]
     if len(cells) < len(setup.costs):
         raise HarnessError(f"the suite {setup.suite} has other cells than when this selftest was begun; begin a new one")
-    header = make_header(
-        suite, cells, get_profile(setup.profile), repeats=1, iterations=None, command=f"selftest {setup.suite}"
-    )
+    whole = make_header(suite, cells, get_profile(setup.profile), repeats=1, iterations=None, command=f"selftest {setup.suite}")
+    header = in_parts(whole, PARTS)  # as `ab` measures
     launches = {name: HERE if not size else Launch(env=setup.slow_down(size).env()) for name, size in setup.sides.items()}
     return [Side(header=header, folder=folder / name, launch=launch) for name, launch in launches.items()]
 

@@ -158,7 +158,7 @@ def test_an_interrupted_comparison_is_continued_by_the_command_that_it_prints(
     controlled.commit("slow", **SLOW)
     arguments = ["ab", "HEAD~1", "HEAD", "two", "--only", "steps-8", "--rounds", "2"]
     with monkeypatch.context() as patch:
-        stop_after(patch, "_measure", 19)  # of 16 a round: two sides, two cells with the control, two requests, two laps
+        stop_after(patch, "_measure", 11)  # of 8 a round: two sides, two cells with the control, one of two requests, two laps
         assert invoke(arguments) == 130
     told = capsys.readouterr().err
     assert len(controlled.git("worktree", "list").splitlines()) == 1
@@ -174,11 +174,11 @@ def test_an_interrupted_comparison_is_continued_by_the_command_that_it_prints(
     assert capsys.readouterr().out.splitlines()[-1] == "REGRESSED: 1 regressed"
     after = logs("runs/0001")
     assert {name: data for name, data in after.items() if ".0." in name} == {n: d for n, d in before.items() if ".0." in n}
-    assert len(measured) == 16 + 2 * 16, "the torn round, and two to confirm; nothing of the first"
+    assert len(measured) == 8 + 2 * 8, "the torn round, and two to confirm; nothing of the first"
     torn = sorted(path.relative_to("runs/0001").as_posix() for path in Path("runs/0001").glob("*/torn/*"))
     assert [name for name in torn if "steps-8" in name] == ["base/torn/steps-8.1.jsonl.1", "head/torn/steps-8.1.jsonl.1"]
     found = store.load_run(Path("runs/0001/head"))
-    assert {each.repeat: len(each.samples) for each in found.processes if each.cell == "steps-8"} == {0: 7, 1: 7}
+    assert {each.repeat: len(each.samples) for each in found.processes if each.cell == "steps-8"} == {0: 5, 1: 5}
 
 
 def test_a_comparison_that_is_done_is_only_judged_again(

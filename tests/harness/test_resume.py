@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import Suite, store
-from harness.resume import put_torn_rounds_away
+from harness.resume import put_torn_rounds_away, remainder
 from harness.sample import Failure, Phase
 from harness.store import RunHeader, WorkerLog
 from tests.harness.test_store import FINISHED, LOADED, SAMPLE
@@ -91,3 +91,22 @@ def test_a_cell_that_failed_for_good_is_left_as_it_is(folders: list[Path], heade
     put_torn_rounds_away(folders, header)
     assert [left(folder) for folder in folders] == [[0], [0]]
     assert not (folders[0] / "torn").exists()
+
+
+def test_a_round_of_a_workload_in_parts_is_whole_with_its_part(folders: list[Path], header: RunHeader) -> None:
+    """The rounds speak the parts in turn: r1, r2, r1."""
+    halves = replace(header, parts=2, repeats=3)
+    cell = halves.cells[0]
+    assert [halves.spoken(cell, repeat) for repeat in range(3)] == [("r1",), ("r2",), ("r1",)]
+    for folder in folders:
+        for repeat, request in enumerate(("r1", "r2", "r2")):
+            record(folder, repeat, [request])
+    put_torn_rounds_away(folders, halves)
+    assert [left(folder) for folder in folders] == [[0, 1], [0, 1]]
+
+
+def test_what_is_left_of_a_round_in_parts_is_the_rest_of_its_part(folders: list[Path], header: RunHeader) -> None:
+    record(folders[0], 1, [], finished=False)
+    rest = remainder(folders[0], header.cells[0], 1, replace(header, parts=2))
+    assert rest is not None
+    assert rest.missing == (("r2", 0),)
