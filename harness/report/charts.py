@@ -5,7 +5,7 @@ Uses Figure objects and no pyplot, so nothing global changes. Text stays text, a
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +32,8 @@ DARK = Theme(ink="#e4e9f0", faint="#3d4756", good="#4cc38a", open="#e5a53b", bad
 TITLES: Mapping[str, str] = MappingProxyType({"pesq": "PESQ", "wer": "word error rate", "snr": "SNR", "stoi": "STOI"})
 MARKERS: Mapping[str, str] = MappingProxyType({"good": "o", "open": "D", "bad": "X"})
 """Shape tells what colour tells: nobody needs to see red and green."""
+HEIGHTS = (6, -13, 19, -26, 32, -39)
+"""Of a name over its mark, in points, the nearest first; with more names than that in one spot the last ones overlap."""
 
 
 def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
@@ -47,9 +49,11 @@ def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
         scale = 100.0 if shown_unit(data.metric, data.unit) == "%" else 1.0
         front = [point for point in data.points if point.on_front]
         axes.plot([p.rtf for p in front], [p.quality * scale for p in front], color=theme.ink, lw=1.2, ls="--", zorder=1)
-        for index, point in enumerate(data.points):
-            _point(axes, point, theme, scale, below=index % 2 == 1)
+        for point in data.points:
+            _mark(axes, point, theme, scale)
         _dress(axes, data, theme)
+        figure.draw_without_rendering()  # where a name will stand is known only when all else has its place
+        _name(axes, data.points, theme, scale)
         return _svg(figure)
 
 
@@ -69,13 +73,23 @@ def kind(verdict: Verdict) -> str:
     return "bad" if verdict in (Verdict.REGRESSED, Verdict.FAILED) else "open"
 
 
-def _point(axes: Any, point: Point, theme: Theme, scale: float, *, below: bool) -> None:
-    """Mark one cell; neighbours carry their names above and below in turn, so that close ones can both be read."""
+def _mark(axes: Any, point: Point, theme: Theme, scale: float) -> None:
     sort = kind(point.verdict)
     axes.scatter([point.rtf], [point.quality * scale], s=55, marker=MARKERS[sort], color=getattr(theme, sort), zorder=2)
-    label = point.label.replace("$", r"\$")
-    spot = (point.rtf, point.quality * scale)
-    axes.annotate(label, spot, xytext=(6, -13 if below else 6), textcoords="offset points", color=theme.ink, fontsize=9)
+
+
+def _name(axes: Any, points: Sequence[Point], theme: Theme, scale: float) -> None:
+    """Write each cell's name beside its mark, at the nearest height where it covers no other name."""
+    taken: list[Any] = []
+    for point in points:
+        label, spot = point.label.replace("$", r"\$"), (point.rtf, point.quality * scale)
+        text = axes.annotate(label, spot, xytext=(6, 6), textcoords="offset points", color=theme.ink, fontsize=9)
+        for height in HEIGHTS:
+            text.xyann = (6, height)
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def _dress(axes: Any, data: Tradeoff, theme: Theme) -> None:
