@@ -334,7 +334,10 @@ def _summarise(metric: Metric, values: tuple[UtteranceValue, ...], words: Mappin
         found = stats.paired_bootstrap(numbers)
     else:
         found = stats.paired_rate_difference([0.0] * len(numbers), numbers, weights)
-    return _record(metric, values, found.point, found.low, found.high)
+    low = found.low
+    if low is not None and metric.better == "lower" and metric.unit in ("1", "1/s"):
+        low = max(low, 0.0)  # shares and rates of what goes wrong, which nothing brings below zero
+    return _record(metric, values, found.point, low, found.high)
 
 
 def _partly(gaps: int, count: int, reason: str) -> str:
