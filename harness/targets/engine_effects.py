@@ -166,22 +166,22 @@ def _expected_phones(options: Options, seen: Seen) -> tuple[tuple[int, ...], ...
 
 def _chunk_characters(options: Options, seen: Seen) -> Finding:
     return Finding(
-        observed=f"{len(seen.phones)} chunks, the longest of {max(map(len, seen.phones), default=0)} phones",
-        holds=seen.phones == _expected_phones(options, seen),
+        observed=f"{len(seen.phone_ids)} chunks, the longest of {max(map(len, seen.phone_ids), default=0)} phones",
+        holds=seen.phone_ids == _expected_phones(options, seen),
         why="the phones of every chunk, as the duration model was asked for them",
     )
 
 
 def _first_chunk_characters(options: Options, seen: Seen) -> Finding:
     return Finding(
-        observed=f"the first chunk has {len(seen.phones[0]) if seen.phones else 0} phones",
-        holds=seen.phones[:1] == _expected_phones(options, seen)[:1],
+        observed=f"the first chunk has {len(seen.phone_ids[0]) if seen.phone_ids else 0} phones",
+        holds=seen.phone_ids[:1] == _expected_phones(options, seen)[:1],
         why="what the duration model was asked for first",
     )
 
 
 def _batch(options: Options, seen: Seen) -> Finding:
-    count, size = len(seen.phones), max(1, int(options["batch"]))
+    count, size = len(seen.phone_ids), max(1, int(options["batch"]))
     alone = 1 if int(options["first_chunk_characters"]) and count else 0
     wanted = (*[1] * alone, *(min(size, count - start) for start in range(alone, count, size)))
     return Finding(

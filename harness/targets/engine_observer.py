@@ -62,7 +62,7 @@ class Seen:
     """Relative error of a float32 matrix product on the CUDA device; None on a CPU."""
     text: str
     """Of the request."""
-    phones: tuple[tuple[int, ...], ...]
+    phone_ids: tuple[tuple[int, ...], ...]
     """What the duration model was asked for, chunk by chunk."""
     together: tuple[int, ...]
     """How many chunks went through each pass of the acoustic model: its rows, those that guidance doubles counted once."""
@@ -90,7 +90,7 @@ class _Hooks:
         self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
         self.speakers: set[int] = set()
         self.planned: list[float] = []
-        self.phones: list[tuple[int, ...]] = []
+        self.phone_ids: list[tuple[int, ...]] = []
         self.handles = [
             pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
             pipeline.voice.durations.register_forward_hook(self._on_durations),
@@ -114,7 +114,7 @@ class _Hooks:
         from engine.content.alignment import EDGE_SILENCE_FRAMES, PACE
 
         self.planned.append(float(output[0, 1:-1].exp().sum()) * PACE + 2 * EDGE_SILENCE_FRAMES)
-        self.phones.append(tuple(inputs[0][0].tolist()))
+        self.phone_ids.append(tuple(inputs[0][0].tolist()))
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def observe(pipeline: FlowPipeline, request: Request) -> Seen:
         threads=torch.get_num_threads(),
         tf32_error=_tf32_error(pipeline.device),
         text=request.text,
-        phones=tuple(hooks.phones),
+        phone_ids=tuple(hooks.phone_ids),
         together=tuple(_told_rows(acoustic.inputs[index][0]) for index in starts),
     )
 

@@ -25,6 +25,15 @@ from harness.measurement import Measurement
 from harness.report.numbers import shown
 from harness.sample import Phase, Run, Sample
 
+ABOUT_STREAMING = (
+    "An underrun is the moment at which a player that began with the first piece has nothing left (`harness/player.py`); the "
+    "stall is the mean silence per text. A flow-matching voice makes a chunk whole, so the first audio is as late as the first "
+    "chunk is long. What short chunks cost is fixed work per chunk and more joins; a short first chunk may end in mid-sentence."
+)
+ABOUT_BATCHING = (
+    "snr is against batch 1 of the same run: the audio is the same but for the order in which sums are added up. What pads the "
+    "shorter chunks of a group is computed for nothing, and the first audio waits for its whole group."
+)
 COMMAND = "python -m tests.harness.study_streaming FOLDER"
 AIM = 0.30
 """Of the whole's latency, within which the first audio is to be there."""
@@ -129,11 +138,11 @@ def circumstances(run: Run, repeats: int) -> str:
     state = fitness(run.environment)
     quiet = state.word if state.word == "quiet" else f"{state.word}: {state.why}"
     return (
-        f"Measured {run.created[:10]} on {machine['cpu_model']} ({machine['cores']} CPUs, {quiet}), torch {toolchain['torch']}, "
-        f"profile `{run.profile}`: {texts} texts of {audio_s:.0f} s on average (workload `paragraphs`), spoken once in each of "
-        f"{repeats} fresh processes per cell, cells taking turns; NFE {run.cells[0].fixed['nfe_steps']}. {lost} of {len(samples)} "
-        "iterations shared their CPU with another process and are left out. Brackets are 95 % intervals over processes; of the "
-        "share, the least and the greatest process."
+        f"Measured {run.created[:10]} on {machine['cpu_model']} ({machine['cores']} CPUs, {quiet}), torch "
+        f"{toolchain['torch']}, profile `{run.profile}`: {texts} texts of {audio_s:.0f} s on average (workload `paragraphs`), "
+        f"spoken once in each of {repeats} fresh processes per cell, cells taking turns; NFE {run.cells[0].fixed['nfe_steps']}. "
+        f"Of {len(samples)} iterations {lost} shared their CPU with another process and are left out. Brackets are 95 % "
+        "intervals over processes; of the share, the least and the greatest process."
     )
 
 
@@ -165,10 +174,8 @@ def curve(axes: Any, line: Sequence[Row], metric: str, scale: float, style: Mapp
     """Draw one metric over the chunk size, with its intervals; what is missing leaves a hole."""
     known = [(chunk(row), row.named[metric]) for row in line if isinstance(row.named[metric].summary, float)]
     values = np.array([each.summary * scale for _, each in known])
-    lows, highs = (
-        np.array([each.summary * scale if bound is None else bound * scale for (_, each), bound in zip(known, side, strict=True)])
-        for side in ([each.low for _, each in known], [each.high for _, each in known])
-    )
+    lows = np.array([(each.summary if each.low is None else each.low) * scale for _, each in known])
+    highs = np.array([(each.summary if each.high is None else each.high) * scale for _, each in known])
     axes.errorbar([size for size, _ in known], values, yerr=(values - lows, highs - values), capsize=3, lw=1.4, **style)
 
 
@@ -193,7 +200,7 @@ def streaming_page(run: Run, repeats: int) -> str:
 
 {table(found, STREAMING)}
 
-{reached(found)} An underrun is the moment at which a player that began with the first piece has nothing left (`harness/player.py`); the stall is the mean silence per text. A flow-matching voice makes a chunk whole, so the first audio is as late as the first chunk is long; what a short chunk costs is fixed work per chunk and more joins, and a first chunk of few characters may end in mid-sentence, with a pause.
+{reached(found)} {ABOUT_STREAMING}
 """
 
 
@@ -205,7 +212,7 @@ def batching_page(run: Run, repeats: int) -> str:
 
 {table(rows(run), BATCHING)}
 
-snr is against batch 1 of the same run: the audio is the same but for the order in which sums are added up. Padding to the longest chunk of a group is computed for nothing, and the first audio waits for its whole group.
+{ABOUT_BATCHING}
 """
 
 
@@ -218,9 +225,9 @@ def main() -> None:
     asked = parser.parse_args()
     streaming, batching = (measured(asked.folder, suite, asked.repeats) for suite in ("streaming", "batching"))
     draw(rows(streaming), asked.out / "streaming.png")
-    for name, text in (("streaming", streaming_page), ("batching", batching_page)):
-        run = streaming if name == "streaming" else batching
-        (asked.out / f"{name}.md").write_text(text(run, store.rounds(Path(run.folder))), encoding="utf-8")
+    for run, page in ((streaming, streaming_page), (batching, batching_page)):
+        text = page(run, store.rounds(Path(run.folder)))
+        (asked.out / f"{run.suite}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
