@@ -8,6 +8,7 @@ begins later and stalls less, and both can be read off the same arrivals.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 from harness.measurement import Missing, Value
@@ -41,7 +42,7 @@ def play(pieces: Sequence[Piece]) -> Playback:
         if late_s > TOGETHER_S:
             underruns, stall_s, over_s = underruns + 1, stall_s + late_s, piece.arrived_s
         over_s += piece.audio_s
-    gaps_s = [later.arrived_s - earlier.arrived_s for earlier, later in zip(pieces, pieces[1:], strict=False)]
+    gaps_s = [later.arrived_s - earlier.arrived_s for earlier, later in pairwise(pieces)]
     apart_s = [gap_s for gap_s in gaps_s if gap_s > TOGETHER_S]
     return Playback(underruns=underruns, stall_s=stall_s, longest_gap_s=max(apart_s, default=None))
 

@@ -60,7 +60,7 @@ def test_a_short_first_chunk_loses_nothing_and_leaves_the_rest_to_the_rule(text,
 
 
 def test_the_first_chunk_ends_where_a_speaker_would_pause_if_it_can():
-    assert [chunk.text for chunk in phonemise(LONG, max_characters=90, first_characters=45)][0].endswith("minutes,")
+    assert phonemise(LONG, max_characters=90, first_characters=45)[0].text.endswith("minutes,")
     assert phonemise("Yes. And now the long rest of it.", max_characters=90, first_characters=20)[0].text == "yes."
 
 
