@@ -141,8 +141,8 @@ def circumstances(run: Run, repeats: int) -> str:
         f"Measured {run.created[:10]} on {machine['cpu_model']} ({machine['cores']} CPUs, {quiet}), torch "
         f"{toolchain['torch']}, profile `{run.profile}`: {texts} texts of {audio_s:.0f} s on average (workload `paragraphs`), "
         f"spoken once in each of {repeats} fresh processes a cell, cells taking turns; NFE "
-        f"{run.cells[0].fixed['nfe_steps']}. Of {len(samples)} iterations {lost} shared their CPU with another process and are left out. Brackets are 95 % "
-        "intervals over processes; of the share, the least and the greatest process."
+        f"{run.cells[0].fixed['nfe_steps']}. Of {len(samples)} iterations {lost} shared their CPU with another process and "
+        "are left out. Brackets are 95 % intervals over processes; of the share, the least and the greatest process."
     )
 
 
