@@ -22,6 +22,7 @@ from harness.metrics import speed
 from harness.metrics.condition import CONDITIONS
 from harness.metrics.panel import chosen, entries, full_version
 from harness.offer import Offer, applies, offer_of
+from harness.player import LISTENED, STALLS, stalled
 from harness.sample import Energy, Phase, ProcessRecord, Run, Sample
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
@@ -36,6 +37,8 @@ STATISTICS: Mapping[str, stats.Statistic] = {
     "rtf": stats.rate,
     "rtf_median": stats.at_percentile(50.0),
     "rtfx": stats.inverse_rate,
+    "first_audio_p50": stats.at_percentile(50.0),
+    "longest_gap_p50": stats.at_percentile(50.0),
     "cold_start": stats.at_percentile(50.0),
     "peak_rss": stats.at_percentile(50.0),
     "peak_cuda_bytes": stats.at_percentile(50.0),
@@ -45,7 +48,7 @@ STATISTICS: Mapping[str, stats.Statistic] = {
 PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes", ENERGY)
 """Speed metrics that have one value per process; the others have one per measured iteration."""
 
-RELATIVE = ("latency_p50", "latency_p95", "latency_p99", "rtf", "rtf_median")
+RELATIVE = ("latency_p50", "latency_p95", "latency_p99", "rtf", "rtf_median", "first_audio_p50", "longest_gap_p50")
 """Their spread is taken relative to the same request: sentences are long or short by choice of the workload and not by chance,
 and an iteration that is left out as disturbed must not shift the mix."""
 PREFIXES = ("", *(condition.prefix for condition in CONDITIONS.values()))
@@ -93,7 +96,7 @@ def is_helper(name: str) -> bool:
 
 def is_speed(name: str) -> bool:
     """Whether the metric belongs to the machine and not to the audio."""
-    return name in STATISTICS or name.startswith(STAGE) or name == DISTURBED.name
+    return name in STATISTICS or name in STALLS or name.startswith(STAGE) or name == DISTURBED.name
 
 
 def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
@@ -150,7 +153,7 @@ def _measure_cell(run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric])
     measured = {"duration": _duration(cell, processes, lost)}
     offer = offer_of(run, cell)
     for metric in metrics:
-        if metric.name in STATISTICS:
+        if metric.name in STATISTICS or metric.name in STALLS:
             measured[metric.name] = _speed(_exact(metric, processes), processes, lost, _why_none(metric.name, run))
         elif metric.name != "duration":
             measured[metric.name] = _quality(metric, cell, offer, scores, lost)
@@ -210,8 +213,12 @@ def _summary(name: str, samples: Sequence[Sample], values: Sequence[UtteranceVal
     rates = {"rtf": speed.rtf, "rtf_median": speed.rtf_median, "rtfx": speed.rtfx}
     if name in rates:
         return rates[name](wall_s, audio_s)
+    if name in STALLS:
+        return stalled(name, samples)
     numbers = [each.value for each in values if isinstance(each.value, float)]
-    return float(stats.percentile(numbers, 50.0)) if numbers else values[0].value
+    if not numbers:
+        return _per_iteration(name, samples[0]) if name in LISTENED else values[0].value
+    return float(stats.percentile(numbers, 50.0))
 
 
 def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
@@ -238,6 +245,8 @@ def _per_iteration(name: str, sample: Sample) -> Value:
         return Missing(f"disturbed: {', '.join(disturbing)}")
     if name in PERCENTILES:
         return sample.wall_s
+    if name in LISTENED:
+        return LISTENED[name](sample)
     over, under = (sample.audio_s, sample.wall_s) if name == "rtfx" else (sample.wall_s, sample.audio_s)
     return over / under if under > 0.0 else Missing("the iteration made no audio")
 

@@ -3,7 +3,8 @@ The records of measuring: what one iteration, one process and one whole run left
 
 SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`. 3,
 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry `joins_s`, requests `language`, `statement` and `emphasis`,
-workloads `voices`, the run `metrics` and `conditions`. Older folders are read as ones that do not tell.
+workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`. Older folders are read as ones
+that do not tell.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from enum import StrEnum
 from harness.cell import Cell, Option
 from harness.measurement import Missing
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class Phase(StrEnum):
@@ -27,6 +28,14 @@ class Phase(StrEnum):
     OBSERVED = "observed"
     """Run with observers attached to see what is in effect; never timed."""
     MEASURED = "measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A piece of audio as it came: seconds from the request to its arrival, and how long it plays."""
+
+    arrived_s: float
+    audio_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,8 @@ class Sample:
     """What the kernel says disturbed it, as `disturbance.py` names it; empty where nobody tells."""
     joins_s: tuple[float, ...] | None = None
     """Seconds from the start of the audio to each place where the engine joined two chunks; None where it does not tell."""
+    chunks: tuple[Piece, ...] | None = None
+    """Every piece of audio in the order of its arrival; None where nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

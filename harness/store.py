@@ -25,7 +25,7 @@ from typing import Any
 from harness.cell import Cell, cell_from_json, cell_to_json
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
-from harness.sample import SCHEMA_VERSION, ColdStart, Effect, Energy, Failure, Phase, ProcessRecord, Run, Sample
+from harness.sample import SCHEMA_VERSION, ColdStart, Effect, Energy, Failure, Phase, Piece, ProcessRecord, Run, Sample
 
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
 """Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
@@ -272,8 +272,11 @@ def sample_to_json(sample: Sample) -> dict[str, object]:
     """Give a sample as plain JSON values."""
     values = {field: getattr(sample, field) for field in Sample.__dataclass_fields__}
     values |= {"phase": sample.phase.value, "stages_s": dict(sample.stages_s), "disturbance": dict(sample.disturbance)}
-    joins_s = values.pop("joins_s")
-    return values if joins_s is None else {**values, "joins_s": list(joins_s)}
+    joins_s, chunks = values.pop("joins_s"), values.pop("chunks")
+    told: dict[str, object] = {} if joins_s is None else {"joins_s": list(joins_s)}
+    if chunks is not None:
+        told["chunks"] = [[piece.arrived_s, piece.audio_s] for piece in chunks]
+    return {**values, **told}
 
 
 def energy_to_json(energy: Energy | Missing) -> dict[str, object]:
@@ -344,8 +347,10 @@ def _process(slug: str, repeat: int, logs: list[list[dict[str, Any]]]) -> Proces
 
 
 def _sample(data: Mapping[str, Any]) -> Sample:
-    joins = {"joins_s": tuple(data["joins_s"])} if "joins_s" in data else {}
-    return Sample(**{**data, "phase": Phase(data["phase"]), **joins})
+    told: dict[str, Any] = {"joins_s": tuple(data["joins_s"])} if "joins_s" in data else {}
+    if "chunks" in data:
+        told["chunks"] = tuple(Piece(arrived_s=arrived_s, audio_s=audio_s) for arrived_s, audio_s in data["chunks"])
+    return Sample(**{**data, "phase": Phase(data["phase"]), **told})
 
 
 def _energy(records: Sequence[Mapping[str, Any]]) -> Energy | Missing | None:

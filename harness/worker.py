@@ -40,7 +40,7 @@ from harness.doctor.tree import Tree, here
 from harness.energy import device_of, find_meter, weigh
 from harness.errors import HarnessError
 from harness.measurement import Missing
-from harness.sample import Effect, Energy, Failure, Phase, Sample
+from harness.sample import Effect, Energy, Failure, Phase, Piece, Sample
 from harness.store import WorkerLog, effect_to_json, energy_to_json, sample_to_json
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
@@ -77,6 +77,7 @@ class Timing:
     wall_s: float
     first_audio_s: float
     stages_s: Mapping[str, float]
+    chunks: tuple[Piece, ...]
     disturbance: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -176,6 +177,7 @@ class Worker:
             audio_file=kept,
             disturbance=timing.disturbance,
             joins_s=joins_of(self._loaded()),
+            chunks=timing.chunks,
         )
         self._log.append({"kind": "sample", "sample": sample_to_json(sample)})
         self._iteration += 1
@@ -258,19 +260,21 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
     """Time one synthesis from the request to its last frame. Raises ValueError if it gives no audio or NaN."""
     watch = StageWatch(clock)
     chunks: list[np.ndarray] = []
-    first_audio_s = 0.0
+    arrived_s: list[float] = []
     start_s = clock.seconds()
     for chunk in target.synthesize(request, watch):
-        if not chunks:
-            first_audio_s = clock.seconds() - start_s
-        chunks.append(chunk)
+        if len(chunk):  # what is empty cannot be played
+            arrived_s.append(clock.seconds() - start_s)
+            chunks.append(chunk)
     wall_s = clock.seconds() - start_s
     audio = np.concatenate([np.empty(0, np.float32), *chunks]).astype(np.float32, copy=False)
     if not audio.size:
         raise ValueError(f"request {request.id} gave no audio")
     if not np.isfinite(audio).all():
         raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
-    return Timing(audio=audio, wall_s=wall_s, first_audio_s=first_audio_s, stages_s=watch.stages_s)
+    lengths_s = (len(chunk) / target.sample_rate_hz for chunk in chunks)
+    pieces = tuple(Piece(arrived_s=at_s, audio_s=length_s) for at_s, length_s in zip(arrived_s, lengths_s, strict=True))
+    return Timing(audio=audio, wall_s=wall_s, first_audio_s=arrived_s[0], stages_s=watch.stages_s, chunks=pieces)
 
 
 def joins_of(target: Target) -> tuple[float, ...] | None:

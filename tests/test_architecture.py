@@ -21,7 +21,7 @@ MAY_USE_TORCH = (
 PATH_ORDER = (
     ("errors", "cell", "sample", "measurement", "judgement"),
     ("words",),
-    ("clock", "stats", "audio_io", "workload", "disturbance"),
+    ("clock", "stats", "audio_io", "workload", "disturbance", "player"),
     ("doctor",),
     ("energy", "targets", "profiles", "environment"),
     ("suite", "progress", "order", "fitness", "stages"),

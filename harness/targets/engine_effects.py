@@ -15,6 +15,7 @@ from engine.config import Compile, Grid, Precision, Quantization, Solver
 from engine.passes.precision import DTYPES
 from engine.phones import SPEAKERS
 from engine.pipelines.flow import initial_noise
+from engine.text.frontend import phonemise
 from harness.cell import Option
 from harness.sample import Effect
 from harness.targets.engine_observer import ModelSeen, Seen
@@ -27,6 +28,8 @@ TF32_ERROR = 1e-5
 """fp32 products of this size err by about 1e-7, TF32 by about 3e-4."""
 
 Options = Mapping[str, Option]
+LEFT_OPEN = (("threads", 0), ("batch", 0))
+"""Wishes that leave the value to the engine: it is held against what it says it chose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +43,11 @@ class Finding:
 
 def _nfe_steps(options: Options, seen: Seen) -> Finding:
     solver = Solver(str(options["solver"]))
-    wanted = int(options["nfe_steps"]) * solver.order * len(seen.chunks)
+    wanted = int(options["nfe_steps"]) * solver.order * len(seen.together)
     return Finding(
         observed=f"{seen.acoustic.calls} forward calls",
         holds=seen.acoustic.calls == wanted,
-        why=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x {len(seen.chunks)} chunks are {wanted}",
+        why=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x {len(seen.together)} passes are {wanted}",
     )
 
 
@@ -156,6 +159,38 @@ def _seed(options: Options, seen: Seen) -> Finding:
     return Finding(observed="the seed's noise" if same else "other noise", holds=same, why="the state at the first call")
 
 
+def _expected_phones(options: Options, seen: Seen) -> tuple[tuple[int, ...], ...]:
+    sizes = int(options["chunk_characters"]), int(options["first_chunk_characters"])
+    return tuple(chunk.phones for chunk in phonemise(seen.text, max_characters=sizes[0], first_characters=sizes[1]))
+
+
+def _chunk_characters(options: Options, seen: Seen) -> Finding:
+    return Finding(
+        observed=f"{len(seen.phone_ids)} chunks, the longest of {max(map(len, seen.phone_ids), default=0)} phones",
+        holds=seen.phone_ids == _expected_phones(options, seen),
+        why="the phones of every chunk, as the duration model was asked for them",
+    )
+
+
+def _first_chunk_characters(options: Options, seen: Seen) -> Finding:
+    return Finding(
+        observed=f"the first chunk has {len(seen.phone_ids[0]) if seen.phone_ids else 0} phones",
+        holds=seen.phone_ids[:1] == _expected_phones(options, seen)[:1],
+        why="what the duration model was asked for first",
+    )
+
+
+def _batch(options: Options, seen: Seen) -> Finding:
+    count, size = len(seen.phone_ids), max(1, int(options["batch"]))
+    alone = 1 if int(options["first_chunk_characters"]) and count else 0
+    wanted = (*[1] * alone, *(min(size, count - start) for start in range(alone, count, size)))
+    return Finding(
+        observed=f"{' + '.join(map(str, seen.together))} chunks in {seen.vocoder.calls} passes",
+        holds=seen.together == wanted and seen.vocoder.calls == len(wanted),
+        why="how many utterances each call of the models held; a text of one chunk has nothing to share",
+    )
+
+
 CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "nfe_steps": _nfe_steps,
     "solver": _grid,
@@ -171,6 +206,9 @@ CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "speaker": _speaker,
     "speed": _speed,
     "seed": _seed,
+    "chunk_characters": _chunk_characters,
+    "first_chunk_characters": _first_chunk_characters,
+    "batch": _batch,
 }
 
 
@@ -183,7 +221,7 @@ def judge_effects(effective: Options, asked: Options, seen: Seen) -> tuple[Effec
         asked: those that the cell or the profile named; they win over what the engine says.
         seen: the observation.
     """
-    wanted = {**effective, **{name: value for name, value in asked.items() if (name, value) != ("threads", 0)}}
+    wanted = {**effective, **{name: value for name, value in asked.items() if (name, value) not in LEFT_OPEN}}
     effects = []
     for option, check in CHECKS.items():
         finding = check(wanted, seen)

@@ -60,6 +60,12 @@ class Seen:
     threads: int
     tf32_error: float | None
     """Relative error of a float32 matrix product on the CUDA device; None on a CPU."""
+    text: str
+    """Of the request."""
+    phone_ids: tuple[tuple[int, ...], ...]
+    """What the duration model was asked for, chunk by chunk."""
+    together: tuple[int, ...]
+    """How many chunks went through each pass of the acoustic model: its rows, those that guidance doubles counted once."""
 
 
 class _Recorder:
@@ -84,6 +90,7 @@ class _Hooks:
         self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
         self.speakers: set[int] = set()
         self.planned: list[float] = []
+        self.phone_ids: list[tuple[int, ...]] = []
         self.handles = [
             pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
             pipeline.voice.durations.register_forward_hook(self._on_durations),
@@ -103,10 +110,11 @@ class _Hooks:
     def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.speakers.add(int(inputs[0].speaker[0, 0]) - 1)
 
-    def _on_durations(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         from engine.content.alignment import EDGE_SILENCE_FRAMES, PACE
 
         self.planned.append(float(output[0, 1:-1].exp().sum()) * PACE + 2 * EDGE_SILENCE_FRAMES)
+        self.phone_ids.append(tuple(inputs[0][0].tolist()))
 
 
 @contextmanager
@@ -133,18 +141,40 @@ def observe(pipeline: FlowPipeline, request: Request) -> Seen:
     return Seen(
         acoustic=_model_seen(pipeline.voice.dit, acoustic, hooks.dtypes["acoustic"]),
         vocoder=_model_seen(pipeline.voice.vocoder, vocoder, hooks.dtypes["vocoder"]),
-        chunks=tuple(call[0].shape[1] for call in vocoder.inputs),
+        chunks=tuple(frames for call in vocoder.inputs for frames in _real_frames(call[0], *call[1:])),
         planned=tuple(hooks.planned),
         times=tuple(float(call[3][0]) for call in first),
-        first_states=tuple(acoustic.inputs[index][0][:1].cpu() for index in starts),
-        batch=acoustic.inputs[0][0].shape[0] if acoustic.inputs else 0,
+        first_states=tuple(state for index in starts for state in _states(acoustic.inputs[index])),
+        batch=acoustic.inputs[0][0].shape[0] // _told_rows(acoustic.inputs[0][0]) if acoustic.inputs else 0,
         guidance=_guidance(first, acoustic.outputs),
         speakers=frozenset(hooks.speakers),
         graph_breaks=_graph_breaks(),
         recompiled=compiled_graphs() - graphs_before,
         threads=torch.get_num_threads(),
         tf32_error=_tf32_error(pipeline.device),
+        text=request.text,
+        phone_ids=tuple(hooks.phone_ids),
+        together=tuple(_told_rows(acoustic.inputs[index][0]) for index in starts),
     )
+
+
+def _told_rows(state: Tensor) -> int:
+    """Count the utterances of a call: guidance shows every state twice, told and untold."""
+    half = state.shape[0] // 2
+    return half if half and torch.equal(state[:half], state[half:]) else state.shape[0]
+
+
+def _real_frames(batch: Tensor, mask: Tensor | None = None) -> list[int]:
+    """Give the frames of every row that are no padding."""
+    if mask is None:
+        return [batch.shape[1]] * batch.shape[0]
+    return [int(count) for count in mask.reshape(mask.shape[0], -1).sum(dim=1)]
+
+
+def _states(call: tuple[Tensor, ...]) -> list[Tensor]:
+    """Give the state of every utterance of a call to the acoustic model, (1, T, bands) each, without padding."""
+    state, frames = call[0], _real_frames(call[0], *call[4:])
+    return [state[row : row + 1, : frames[row]].cpu() for row in range(_told_rows(state))]
 
 
 def _model_seen(model: nn.Module, recorder: _Recorder, hooked: Counter[str]) -> ModelSeen:
@@ -184,11 +214,12 @@ def _guidance(first: list[tuple[Tensor, ...]], outputs: list[Tensor]) -> float |
     """Solve the first move, state1 = state0 + h (told + s (told - untold)), for the strength s by least squares."""
     if len(first) < 2:
         return None
-    if first[0][0].shape[0] == 1:
+    rows = _told_rows(first[0][0])
+    if first[0][0].shape[0] == rows:
         return 0.0
     step = float(first[1][3][0]) - float(first[0][3][0])
     told, untold = outputs[0].double().chunk(2)
-    moved = (first[1][0][:1].double() - first[0][0][:1].double()) / step
+    moved = (first[1][0][:rows].double() - first[0][0][:rows].double()) / step
     direction = told - untold
     return float(((moved - told) * direction).sum() / direction.square().sum().clamp(min=1e-30))
 

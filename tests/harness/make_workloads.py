@@ -3,7 +3,7 @@ Writes the shipped workloads from the engine's held-out sentences: `python tests
 
 The harness knows no engine, so its workloads are a copy; `test_workload.py` fails when the two differ. A sentence keeps
 its number (u001 is line 1) and its speaker in every workload; where it is also asked, with a question mark in place of the
-full stop and no other difference, the question is q001.
+full stop and no other difference, the question is q001. A text of several sentences is p001.
 """
 
 import json
@@ -17,12 +17,20 @@ SPEAKERS = ("rms", "slt")  # even numbers, odd numbers
 SMOKE = (1, 2, 18, 29, 37, 40, 44, 55)
 SHORT = tuple(sorted((*SMOKE, 4, 27, 32, 49, 54, 60, 67, 78, 85, 96, 103, 119, 132, 150, 161, 175)))
 ASKED = (12, 22, 25, 26, 40, 55, 56, 70, 85, 93, 101, 109, 111, 112, 135, 184)
+TEXTS = (
+    (range(3, 9),),
+    (range(13, 18), range(19, 23)),
+    (range(30, 37),),
+    (range(46, 51), range(51, 55)),
+)
+"""Of the workload "paragraphs": a paragraph or two of sentences each."""
 VOICES = '[voices]\nslt = "voices/slt.flac"\nrms = "voices/rms.flac"\n'
 CHOICE = {
     "smoke": ("Eight short sentences, two voices: enough to see that something broke.", SMOKE),
     "everyday-short": ("24 everyday sentences of 2 to 5 seconds, two voices.", SHORT),
     "everyday-200": ("All 200 held-out everyday sentences, two voices.", range(1, 201)),
     "questions": ("16 sentences, each told and asked in the same words, two voices: only such pairs show a rise.", ASKED),
+    "paragraphs": ("Four long texts of a paragraph or two, two voices: what streaming and batching are about.", ()),
 }
 
 
@@ -32,13 +40,23 @@ def workload_text(name: str) -> str:
     tables = [table for number in numbers for table in _tables(number, asked=name == "questions")]
     if name == "questions":
         tables = [VOICES, *tables]
+    if name == "paragraphs":
+        tables = [_table(f"p{number:03}", _long_text(number), number) for number in range(1, len(TEXTS) + 1)]
     return f"# {about}\n# Made by tests/harness/make_workloads.py from engine/training/heldout.txt.\n\n" + "\n".join(tables)
 
 
 def _tables(number: int, *, asked: bool) -> list[str]:
-    sentence = SENTENCES.read_text(encoding="utf-8").splitlines()[number - 1]
+    sentence = _sentence(number)
     told = _table(f"u{number:03}", sentence, number)
     return [told, _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}")] if asked else [told]
+
+
+def _sentence(number: int) -> str:
+    return SENTENCES.read_text(encoding="utf-8").splitlines()[number - 1]
+
+
+def _long_text(number: int) -> str:
+    return "\n\n".join(" ".join(map(_sentence, paragraph)) for paragraph in TEXTS[number - 1])
 
 
 def _table(name: str, text: str, number: int, statement: str = "") -> str:

@@ -8,7 +8,7 @@ import pytest
 from harness.measure import by_name, by_process, is_helper, is_known, is_speed, measure
 from harness.measurement import Measurement, Missing
 from harness.metrics.panel import full_version
-from harness.sample import Energy, Failure, Run
+from harness.sample import Energy, Failure, Piece, Run
 from tests.harness.judging import REQUESTS, good_run, make_run, make_scores
 
 WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
@@ -164,3 +164,50 @@ def test_energy_is_one_value_per_process_and_none_is_a_reason() -> None:
     assert [len(group) for group in by_process(found, {})] == [1]
     nothing = tuple(replace(each, energy=lost) for each in run.processes)
     assert by_name(measure(replace(run, processes=nothing), {})["nfe-8"])["energy_per_audio_s"].summary == lost
+
+
+def streamed(*streams: tuple[tuple[float, float], ...] | None) -> dict[str, Measurement]:
+    """Lets the iterations of every process come in pieces (arrival, length), in turn; None tells nothing."""
+    run = make_run({"nfe-8": [[2.0] * len(streams)] * 2}, audio_s=30.0)
+    told = [None if each is None else tuple(Piece(arrived_s=at_s, audio_s=long_s) for at_s, long_s in each) for each in streams]
+    processes = tuple(
+        replace(
+            process,
+            samples=tuple(
+                replace(s, chunks=chunks, first_audio_s=chunks[0].arrived_s if chunks else s.first_audio_s)
+                for s, chunks in zip(process.samples, told, strict=True)
+            ),
+        )
+        for process in run.processes
+    )
+    return by_name(measure(replace(run, processes=processes), {})["nfe-8"])
+
+
+SMOOTH, STALLING = ((0.5, 10.0), (1.5, 20.0)), ((0.3, 1.0), (1.8, 29.0))
+
+
+def test_a_stream_has_a_first_audio_a_longest_gap_and_its_stalls() -> None:
+    found = streamed(SMOOTH, STALLING)
+    assert found["first_audio_p50"].summary == pytest.approx(0.4)
+    assert found["longest_gap_p50"].summary == pytest.approx(1.25)
+    assert found["underruns"].summary == pytest.approx(1.0)  # one in each minute
+    assert found["stall"].summary == pytest.approx(0.25)
+    assert [each.value for each in found["stall"].values] == pytest.approx([0.0, 0.5, 0.0, 0.5])
+    assert (found["underruns"].unit, found["stall"].unit) == ("1/min", "s")
+    assert all(is_speed(name) for name in ("first_audio_p50", "longest_gap_p50", "underruns", "stall"))
+
+
+def test_the_first_audio_has_an_interval_and_a_stall_that_is_zero_none() -> None:
+    found = streamed(SMOOTH, SMOOTH)
+    first = found["first_audio_p50"]
+    assert first.low is not None and first.low <= 0.5 <= first.high
+    assert (found["stall"].summary, found["stall"].low, found["underruns"].summary) == (0.0, None, 0.0)
+
+
+def test_audio_that_came_in_one_piece_has_no_gap_and_an_old_run_does_not_tell() -> None:
+    found = streamed(((2.0, 30.0),))
+    assert found["longest_gap_p50"].summary == Missing("the audio came in one piece")
+    assert found["first_audio_p50"].summary == 2.0
+    old = streamed(None)
+    assert old["stall"].summary == old["longest_gap_p50"].summary == Missing("the run does not tell when its audio came")
+    assert old["first_audio_p50"].summary == 2.0

@@ -9,7 +9,7 @@ import pytest
 from harness import Suite, store
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, UtteranceValue
-from harness.sample import ColdStart, Energy, Failure, Phase, Sample
+from harness.sample import ColdStart, Energy, Failure, Phase, Piece, Sample
 from harness.store import RunHeader, WorkerLog
 
 SAMPLE = Sample(
@@ -152,7 +152,7 @@ def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path)
 def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
-    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 4; upgrade voxgate"):
+    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 5; upgrade voxgate"):
         store.load_run(folder)
 
 
@@ -271,6 +271,22 @@ def test_where_chunks_were_joined_is_kept(folder: Path) -> None:
     record = store.load_process(folder, "steps-8", 0)
     assert record is not None
     assert [each.joins_s for each in record.samples] == [(0.5, 1.25), None]
+
+
+def test_when_the_pieces_of_audio_came_is_kept(folder: Path) -> None:
+    pieces = (Piece(arrived_s=0.125, audio_s=1.5), Piece(arrived_s=0.75, audio_s=0.05))
+    write(folder, LOADED, sample(chunks=pieces), sample(), FINISHED)
+    record = store.load_process(folder, "steps-8", 0)
+    assert record is not None
+    assert [each.chunks for each in record.samples] == [pieces, None]
+
+
+def test_a_folder_of_before_pieces_were_noted_is_read(folder: Path) -> None:
+    about = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**about, "schema_version": 4}))
+    written = write(folder, LOADED, sample(), FINISHED)
+    assert "chunks" not in written.read_text()
+    assert store.load_run(folder).processes[0].samples[0].chunks is None
 
 
 def test_a_run_folder_keeps_the_voices_that_it_should_sound_like(tmp_path: Path, header: RunHeader) -> None:

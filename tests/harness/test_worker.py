@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.audio_io import read_audio
 from harness.clock import VirtualClock
 from harness.disturbance import DisturbanceWatch
 from harness.errors import HarnessError
-from harness.sample import ColdStart, Failure, Phase, ProcessRecord
+from harness.sample import ColdStart, Failure, Phase, Piece, ProcessRecord
 from harness.store import WorkerLog
 from harness.targets.scripted import ScriptedTarget
 from harness.worker import Job, Worker, failure_of, time_synthesis
@@ -234,3 +234,27 @@ def test_a_target_that_tells_where_it_joined_chunks_is_written_down(
     (tmp_path / "other").mkdir()
     _, record = obey(job(make_suite(), tmp_path / "other"), LOAD, MEASURE)
     assert record.samples[-1].joins_s == (0.05,)
+
+
+def test_when_every_piece_of_audio_came_is_written_down(make_suite: Make, tmp_path: Path) -> None:
+    _, record = obey(job(make_suite(), tmp_path), LOAD, MEASURE)
+    heard = record.samples[-1]
+    assert heard.chunks is not None
+    assert [piece.audio_s for piece in heard.chunks] == pytest.approx([0.05, 0.05])
+    assert [piece.arrived_s for piece in heard.chunks] == [heard.first_audio_s] * 2
+
+
+def test_the_first_audio_is_the_first_that_can_be_played(make_suite: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = make_suite().expand().cells[0]
+    target = ScriptedTarget()
+    target.load(cell, {})
+
+    def late(_request: object, _watch: object) -> Iterator[np.ndarray]:
+        for wait_s, frames in ((1.0, 0), (2.0, 1600), (0.5, 800)):
+            target.clock.advance(wait_s)
+            yield np.zeros(frames, np.float32)
+
+    monkeypatch.setattr(target, "synthesize", late)
+    timing = time_synthesis(target, cell.workload.requests[0], target.clock)
+    assert timing.first_audio_s == 3.0
+    assert timing.chunks == (Piece(arrived_s=3.0, audio_s=0.1), Piece(arrived_s=3.5, audio_s=0.05))

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from engine.acoustic import together
 from engine.config import OPTIONS
 from engine.passes import compilation, precision, quantization
 from engine.passes.applied import Applied
@@ -20,6 +21,7 @@ from harness.targets.engine import EngineTarget
 from harness.targets.engine_effects import CHECKS
 
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
+LONG = Request(id="p001", text="It was late. " * 3 + "He cut the bread into thick slices, and the soup was hot. " * 5)
 SLOW = pytest.mark.slow
 
 
@@ -31,8 +33,8 @@ def _target(voice_folder, **asked):
     return target
 
 
-def _broken(target):
-    return {effect.option for effect in target.observe(REQUEST) if not effect.holds}
+def _broken(target, request=REQUEST):
+    return {effect.option for effect in target.observe(request) if not effect.holds}
 
 
 def test_every_option_of_the_engine_has_a_check():
@@ -62,6 +64,23 @@ def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
 
     assert [effect for effect in effects if not effect.holds] == []
     assert {effect.option for effect in effects} == set(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"chunk_characters": 150},
+        {"chunk_characters": 80, "first_chunk_characters": 20},
+        {"batch": 2},
+        {"batch": 2, "first_chunk_characters": 30, "cfg_strength": 0.0},
+        {"batch": 64, "nfe_steps": 7, "cfg_strength": 2.5},
+        {"batch": 0, "precision": "bf16"},
+        {"batch": 3, "speed": 0.7, "solver": "midpoint"},
+    ],
+)
+def test_an_honest_engine_keeps_every_promise_over_many_chunks(voice_folder, asked):
+    assert [effect for effect in _target(voice_folder, **asked).observe(LONG) if not effect.holds] == []
 
 
 @SLOW
@@ -118,8 +137,8 @@ def test_lie_even_steps_instead_of_pruned_ones(voice_folder, monkeypatch):
 
 
 def test_lie_guidance_of_another_strength(voice_folder, monkeypatch):
-    guide = flow.guide
-    monkeypatch.setattr(flow, "guide", lambda dit, forward, frames, strength: guide(dit, forward, frames, 0.5))
+    guide = together.guide
+    monkeypatch.setattr(together, "guide", lambda dit, forward, frames, strength: guide(dit, forward, frames, 0.5))
 
     assert _broken(_target(voice_folder, cfg_strength=2.0)) == {"cfg_strength"}
 
@@ -188,6 +207,47 @@ def test_lie_a_speed_that_changes_nothing(voice_folder, monkeypatch):
     monkeypatch.setattr(flow, "plan", lambda model, ids, **told: plan(model, ids, **{**told, "speed": 1.0}))
 
     assert _broken(_target(voice_folder, speed=1.5)) == {"speed"}
+
+
+def test_lie_chunks_of_the_usual_size_whatever_was_asked(voice_folder, monkeypatch):
+    phonemise = flow.phonemise
+    monkeypatch.setattr(flow, "phonemise", lambda text, **sizes: phonemise(text, **{**sizes, "max_characters": 90}))
+
+    assert "chunk_characters" in _broken(_target(voice_folder, chunk_characters=160), LONG)
+
+
+def test_lie_a_first_chunk_like_the_others(voice_folder, monkeypatch):
+    phonemise = flow.phonemise
+    monkeypatch.setattr(flow, "phonemise", lambda text, **sizes: phonemise(text, **{**sizes, "first_characters": 0}))
+
+    assert "first_chunk_characters" in _broken(_target(voice_folder, first_chunk_characters=20), LONG)
+
+
+def test_lie_a_batch_that_is_spoken_one_by_one(voice_folder, monkeypatch):
+    in_turn = flow.in_turn
+    monkeypatch.setattr(flow, "in_turn", lambda count, batch, **rest: in_turn(count, 1, **rest))
+
+    assert _broken(_target(voice_folder, batch=4), LONG) == {"batch"}
+    effect = next(effect for effect in _target(voice_folder, batch=4).observe(LONG) if effect.option == "batch")
+    assert effect.observed.startswith("1 + 1 + 1")
+
+
+def test_lie_a_batch_of_the_acoustic_model_alone(voice_folder):
+    target = _target(voice_folder, batch=4)
+    speak = target.pipeline._speak
+
+    def lying(parts, watch):
+        stand_in = target.pipeline.vocoder
+        target.pipeline.vocoder = lambda mel, *mask: torch.cat(
+            [stand_in(mel[row : row + 1], *(each[row : row + 1] for each in mask)) for row in range(mel.shape[0])]
+        )
+        try:
+            return speak(parts, watch)
+        finally:
+            target.pipeline.vocoder = stand_in
+
+    target.pipeline._speak = lying
+    assert _broken(target, LONG) == {"batch"}
 
 
 def test_lie_more_threads_than_asked(voice_folder):
