@@ -31,6 +31,7 @@ from harness.job import Facts, begin, continued_by, job_folder
 from harness.judgement import CellVerdict, Judgement, MetricVerdict, Verdict, judgement_to_dict
 from harness.measure import Measurements, is_speed, measure
 from harness.measurement import Missing
+from harness.metrics.listen import check_engine
 from harness.metrics.panel import check_choice, is_heard
 from harness.overlap import Overlap, overlap
 from harness.pair import Pair, Sides, Stopwatch, in_parts, is_measured, load_sides, measure_pair, until
@@ -142,6 +143,7 @@ def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match
     trees = shop.tree(base), shop.tree(head)
     shared = overlap(plan.suite, *trees, plan.only)
     check_choice(shared.suite.metrics, shared.suite.conditions)
+    check_engine(shared.suite.judge)
     packages = sorted({package(cell.target) for cell in (*shared.cells, *shared.new, *shared.lost)})
     sides = [shop.checkout(revision, packages) for revision in (base, head)]
     return Match(base=sides[0], head=sides[1], overlap=shared, policy=policy_of(trees[0]), profile=profile)
@@ -203,6 +205,7 @@ def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, ene
         min_time_s=shared.suite.min_time_s,
         metrics=None if shared.suite.metrics is None else tuple(shared.suite.metrics),
         conditions=tuple(shared.suite.conditions),
+        judge=shared.suite.judge,
         command=command(plan, "ab"),
     )
     header = in_parts(whole, rounds)

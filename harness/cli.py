@@ -29,6 +29,7 @@ from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.job import StoppedError
 from harness.judgement import judgement_to_dict
 from harness.measurement import value_to_json
+from harness.metrics.listen import ENGINES
 from harness.pipeline import Plan
 from harness.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.profiles import PROFILES
@@ -39,6 +40,7 @@ from harness.report.files import Files, check_files, document_of, write_files
 from harness.report.markdown import markdown
 from harness.report.paired import evidence_lines, paired_lines
 from harness.report.terminal import print_report
+from harness.sample import OPENAI
 from harness.schedule import TIMEOUT_S, Outcome
 from harness.selftest.setup import EQUALS
 from harness.selftest.speed import Question
@@ -114,7 +116,7 @@ def cli() -> None:
 @planned
 @as_json
 def run(as_json: bool, **options: Any) -> int:
-    """Measure SUITE and write the run folder."""
+    """Measure SUITE and write the run folder. What is scored of the audio, and by which judge of words, SUITE says."""
     plan = Plan(**options)
     outcome = pipeline.measure_suite(plan, make_progress())
     if outcome.interrupted:
@@ -255,10 +257,13 @@ def doctor(profile: str, as_json: bool) -> int:
 @click.argument("workload")
 @click.option("--recordings", type=folder, help="A folder of <request id>.wav or .flac, in place of flite.")
 @click.option("--speaker", help="Who speaks in the recordings; their folder's name unless given.")
+@click.option(
+    "--judge", type=click.Choice(ENGINES), default=OPENAI, show_default=True, help="Who listens; as the suite has it."
+)
 @as_json
-def floor(workload: str, recordings: Path | None, speaker: str | None, as_json: bool) -> int:
+def floor(workload: str, recordings: Path | None, speaker: str | None, judge: str, as_json: bool) -> int:
     """How well is flite, or a recording, understood on WORKLOAD? Writes the floor that reports show beside word errors."""
-    path, made = make_floor(workload, recordings, speaker, score_progress())
+    path, made = make_floor(workload, recordings, speaker, score_progress(), judge)
     rates = {name: rate_of(made, name).point for name in made.versions}
     document = {"floor": str(path), "speaker": made.speaker, "rates": rates, "versions": dict(made.versions)}
     shown = ", ".join(f"{name} {100.0 * rate:.1f} %" for name, rate in rates.items())

@@ -28,6 +28,7 @@ from harness.cell import Workload
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing
 from harness.metrics.intelligibility import ErrorCounts
+from harness.sample import OPENAI
 from harness.stats import Shift
 from harness.workload import place
 
@@ -64,9 +65,13 @@ def rate_of(floor: Floor, metric: str) -> Shift:
     )
 
 
-def beside(floor: Floor, workload: Workload, measured: Measurement) -> Shift | Missing:
-    """Give the floor under a measured `wer` or `cer`; Missing where another judge heard it, or other texts were said."""
-    again = f"voxgate floor {floor.workload}"
+def beside(floor: Floor, workload: Workload, measured: Measurement, judge: str = OPENAI) -> Shift | Missing:
+    """
+    Give the floor under a measured `wer` or `cer`; Missing where another judge heard it, or other texts were said.
+
+    `judge` is the one that the run's suite chose.
+    """
+    again = f"voxgate floor {floor.workload}" + ("" if judge == OPENAI else f" --judge {judge}")
     version = floor.versions.get(measured.metric, "")
     if version != measured.version:
         theirs, ours = _unlike(version, measured.version), _unlike(measured.version, version)

@@ -1,5 +1,5 @@
 """
-Makes a floor: lets flite, or a folder of recordings, say a workload's texts, and has the run's own judge listen.
+Makes a floor: lets flite, or a folder of recordings, say a workload's texts, and has a judge of runs listen.
 
 Knows where the audio comes from; what a floor is, `floor.py` knows, and the scorer does the listening, so that a floor and a
 run can only differ in who speaks.
@@ -19,10 +19,12 @@ from harness.cell import ENGLISH, Cell, Workload
 from harness.errors import HarnessError
 from harness.floor import Floor, FloorUtterance, floor_path, save_floor
 from harness.measurement import Missing
+from harness.metrics.hearing import JudgeOptions
 from harness.metrics.intelligibility import ErrorCounts
 from harness.metrics.language import primary
 from harness.metrics.score import Progress, UtteranceScores, score_quality
 from harness.metrics.wanted import AudioJob
+from harness.sample import OPENAI
 from harness.scoring import default_cache_dir, versions_of
 from harness.targets.flite import FliteTarget
 from harness.workload import load_workload
@@ -32,10 +34,14 @@ METRICS = ("wer", "cer")
 
 
 def make_floor(
-    name: str, recordings: Path | None = None, speaker: str | None = None, progress: Progress | None = None
+    name: str,
+    recordings: Path | None = None,
+    speaker: str | None = None,
+    progress: Progress | None = None,
+    judge: str = OPENAI,
 ) -> tuple[Path, Floor]:
     """
-    Make and write the floor of a workload, spoken by flite or by the `speaker` of a folder of `recordings`.
+    Make and write the floor of a workload, spoken by flite or by the `speaker` of a folder of `recordings`, heard by `judge`.
 
     Raises HarnessError if a text was not said or not heard: a floor with gaps would be too high.
     """
@@ -44,7 +50,7 @@ def make_floor(
     workload = load_workload(name)
     with tempfile.TemporaryDirectory() as folder:
         files = _spoken(workload, Path(folder)) if recordings is None else recorded(workload, recordings)
-        scores = _scored(workload, files, progress)
+        scores = _scored(workload, files, progress, judge)
     who = (speaker or recordings.name) if recordings is not None else _flite_and_voices(workload)
     floor = Floor(
         workload=name,
@@ -83,9 +89,10 @@ def recorded(workload: Workload, folder: Path) -> dict[str, Path]:
     return files
 
 
-def _scored(workload: Workload, files: Mapping[str, Path], progress: Progress | None) -> dict[str, UtteranceScores]:
+def _scored(workload: Workload, files: Mapping[str, Path], progress: Progress | None, judge: str) -> dict[str, UtteranceScores]:
     jobs = [AudioJob(key=r.id, utterance=r.id, path=files[r.id], text=r.text, language=r.language) for r in workload.requests]
-    return score_quality(jobs, cache_dir=default_cache_dir(), metrics=("wer", "cer"), progress=progress)
+    options = JudgeOptions(engine=judge)
+    return score_quality(jobs, cache_dir=default_cache_dir(), judge=options, metrics=METRICS, progress=progress)
 
 
 def _utterance(text: str, name: str, scores: UtteranceScores) -> FloorUtterance:

@@ -28,6 +28,7 @@ from harness.history.records import Entry
 from harness.judgement import Judgement
 from harness.measure import is_helper, is_speed, measure
 from harness.measurement import lacks_package
+from harness.metrics.listen import check_engine
 from harness.metrics.panel import check_choice, digest_of, installed, known_metrics, package_of
 from harness.metrics.panel import chosen as chosen_metrics
 from harness.policy import DEFAULT as DEFAULT_POLICY
@@ -86,6 +87,7 @@ def measure_suite(
     """
     suite, folder = load_suite(plan.suite), _folder(plan)
     check_choice(suite.metrics, suite.conditions)
+    check_engine(suite.judge)
     outcome = run_suite(
         suite,
         chosen(suite.expand(), plan.only),

@@ -68,6 +68,7 @@ class SuiteFile(pytest.Module):
 
     def collect(self) -> Iterator["CellItem"]:
         """Give one test per cell. Raises CollectError, which makes pytest end with code 2."""
+        from harness.metrics.listen import check_engine
         from harness.metrics.panel import check_choice
         from harness.profiles import get_profile
         from harness.targets.registry import check_cells
@@ -78,6 +79,7 @@ class SuiteFile(pytest.Module):
             cells = suite.expand().cells
             check_cells(cells)
             check_choice(suite.metrics, suite.conditions)
+            check_engine(suite.judge)
         except HarnessError as error:
             raise self.CollectError(f"voxgate: {error}") from error
         for cell in cells:

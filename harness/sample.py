@@ -3,7 +3,7 @@ The records of measuring: what one iteration, one process and one whole run left
 
 SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`. 3,
 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry `joins_s`, requests `language`, `statement` and `emphasis`,
-workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`. Older folders are read as ones
+workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`, the run may carry `judge`. Older folders are read as ones
 that do not tell.
 """
 
@@ -15,6 +15,9 @@ from harness.cell import Cell, Option
 from harness.measurement import Missing
 
 SCHEMA_VERSION = 5
+
+OPENAI = "openai-whisper"
+"""The judge of words unless a suite chooses another; runs that do not tell had no other."""
 
 
 class Phase(StrEnum):
@@ -148,3 +151,5 @@ class Run:
     """What the suite wants scored; None for all that apply."""
     conditions: tuple[str, ...] = ()
     """Under which the suite wants it scored as well."""
+    judge: str = OPENAI
+    """Who listens, by name."""

@@ -163,6 +163,7 @@ def make_header(
         command=command,
         metrics=None if suite.metrics is None else tuple(suite.metrics),
         conditions=tuple(suite.conditions),
+        judge=suite.judge,
     )
 
 

@@ -41,21 +41,20 @@ def score_run(
     golden: Path,
     *,
     cache_dir: Path | None = None,
-    judge: JudgeOptions | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> RunScores:
     """
     Score all audio of a run against its reference cell's and against the accepted audio in the folder `golden`.
 
-    What is scored, the run's suite chose. `workers` is the number of cores to use: those at hand, unless given. Raises
-    HarnessError as `score_quality` does, and for a metric that does not exist.
+    What is scored, and who listens, the run's suite chose. `workers` is the number of cores to use: those at hand, unless
+    given. Raises HarnessError as `score_quality` does, and for a metric that does not exist.
     """
     jobs = audio_jobs(run, golden)
     scored = score_quality(
         list(jobs.values()),
         cache_dir=cache_dir or default_cache_dir(),
-        judge=judge,
+        judge=JudgeOptions(engine=run.judge),
         metrics=[metric.name for metric in chosen(run.metrics, run.conditions)],
         workers=workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
         progress=progress,

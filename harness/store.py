@@ -25,11 +25,11 @@ from typing import Any
 from harness.cell import Cell, cell_from_json, cell_to_json
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
-from harness.sample import SCHEMA_VERSION, ColdStart, Effect, Energy, Failure, Phase, Piece, ProcessRecord, Run, Sample
+from harness.sample import OPENAI, SCHEMA_VERSION, ColdStart, Effect, Energy, Failure, Phase, Piece, ProcessRecord, Run, Sample
 
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
 """Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
-YOUNGER = ("min_time_s", "metrics", "conditions", "parts")
+YOUNGER = ("min_time_s", "metrics", "conditions", "parts", "judge")
 """Facts of the header that older folders lack."""
 
 
@@ -54,6 +54,7 @@ class RunHeader:
     conditions: tuple[str, ...] = ()
     parts: int = 1
     """Into how many the workload is cut; each round speaks one, in turn. 1: every round speaks all of it."""
+    judge: str = OPENAI
 
     def spoken(self, cell: Cell, repeat: int) -> tuple[str, ...]:
         """Give the ids of the requests that a process of this round speaks in a pass."""
@@ -155,6 +156,7 @@ def load_run(folder: Path) -> Run:
         complete=complete.exists(),
         metrics=header.metrics,
         conditions=header.conditions,
+        judge=header.judge,
     )
 
 

@@ -2,7 +2,7 @@
 A suite: a question about an engine, as axes x workload, and its expansion into cells.
 
 Knows no engine, no metric and no machine: whether an option exists is the target's business (`targets.registry.check_cells`),
-whether a metric does the panel's (`metrics.panel.check_choice`).
+whether a metric or a judge does the panel's (`metrics.panel.check_choice`, `metrics.listen.check_engine`).
 """
 
 import itertools
@@ -16,6 +16,7 @@ from typing import get_args
 
 from harness.cell import Cell, Option, Workload
 from harness.errors import HarnessError
+from harness.sample import OPENAI
 from harness.workload import load_workload
 
 FOLDER = "suites"
@@ -40,7 +41,7 @@ class Suite:
     reason of the entries that have none. `repeats` counts fresh processes per cell, `iterations` the passes through the
     workload that each of them measures; a process that has measured for less than `min_time_s` then adds whole passes.
     `metrics` chooses what is scored of the audio, by name (all that apply, if not given); `conditions` such as "telephone" have
-    it scored once more as it is heard that way. Speeds are always measured.
+    it scored once more as it is heard that way; `judge` names who writes down what is said. Speeds are always measured.
     `name` and `question` come from the file (`load_suite`).
 
     Raises HarnessError for everything that cannot be meant.
@@ -60,6 +61,7 @@ class Suite:
     min_time_s: float = 0.0
     metrics: Sequence[str] | None = None
     conditions: Sequence[str] = ()
+    judge: str = OPENAI
     name: str = ""
     question: str = ""
 
@@ -74,6 +76,8 @@ class Suite:
         for what, names in (("metrics", self.metrics), ("conditions", self.conditions)):
             if names is not None and (isinstance(names, str) or not all(isinstance(name, str) for name in names)):
                 raise HarnessError(f"{what} must be a list of names, not {names!r}")
+        if not isinstance(self.judge, str):
+            raise HarnessError(f"judge must be a name, not {self.judge!r}")
 
     def expand(self, root: Path | None = None) -> Expansion:
         """

@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 
 from harness.cell import ENGLISH
 from harness.errors import HarnessError
-from harness.measurement import Missing
 from harness.metrics.whisper_tensors import Tensors, dimensions, fingerprint, read_tensors, size_name
-from harness.metrics.whisper_weights import locate_weights
 
 if TYPE_CHECKING:
     import torch
@@ -110,16 +108,6 @@ class Judge:
         shown = seconds * POSITIONS_PER_S
         heard = _encode(self.model.encoder, mels, self.positions[:shown])
         return torch.cat([heard, self.silence[:, shown:].expand(len(pieces), -1, -1)], dim=1)
-
-
-def load_judge(weights: Path | None = None, allow_download: bool = False, language: str = ENGLISH) -> Judge | Missing:
-    """
-    The judge of a language, from `weights` or the first place `locate_weights` finds; Missing says what to install.
-
-    Raises HarnessError when an explicit file cannot be used.
-    """
-    found = locate_weights(weights, allow_download, language)
-    return found if isinstance(found, Missing) else build_judge(found.path, *found.more)
 
 
 def build_judge(path: Path, *more: Path) -> Judge:

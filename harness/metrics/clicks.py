@@ -35,18 +35,13 @@ SHORTEST_S = 0.05
 
 def clicks_score(subject: Subject) -> Value:
     """Clicks found per second of audio; 0.0 for silence, Missing for NaN or less than 50 ms."""
-    times_s = subject.audio.once(_times_s)
+    times_s = subject.audio.once(click_times_s)
     return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
 
 
 def clicks_per_s(audio: Audio, rate_hz: int) -> Value:
     """The same of bare frames, shape [n]."""
     return clicks_score(Subject(audio=Recording(audio, rate_hz)))
-
-
-def click_times_s(audio: Audio, rate_hz: int) -> tuple[float, ...] | Missing:
-    """Seconds from the start to each click, rising; Missing for NaN or less than 50 ms."""
-    return _times_s(Recording(audio, rate_hz))
 
 
 def click_positions(audio: Audio, rate_hz: int) -> NDArray[np.intp]:
@@ -59,7 +54,8 @@ def residual_of(recording: Recording) -> Frames:
     return np.abs(prediction_residual(recording.frames, recording.rate_hz))
 
 
-def _times_s(recording: Recording) -> tuple[float, ...] | Missing:
+def click_times_s(recording: Recording) -> tuple[float, ...] | Missing:
+    """Seconds from the start to each click, rising; Missing for NaN or less than 50 ms."""
     fault = unplayable(recording)
     if fault is not None:
         return fault
@@ -97,11 +93,11 @@ def prediction_residual(frames: Frames, rate_hz: int) -> Frames:
 
 def _predictor(windowed: Frames, order: int) -> Frames:
     """The prediction-error filter [1, -a1 ... -ap] by the autocorrelation method; [1] for silence."""
-    correlation = np.correlate(windowed, windowed, "full")[len(windowed) - 1 : len(windowed) + order]
+    correlation = np.correlate(np.pad(windowed, (0, order)), windowed, "valid")  # at lags 0 to `order`, shape [order + 1]
     if correlation[0] < 1e-8:
         return np.ones(1)
     correlation[0] *= 1.0001  # white noise 40 dB down keeps the equations solvable
-    return np.concatenate([[1.0], -solve_toeplitz(correlation[:-1], correlation[1:])])
+    return np.concatenate([[1.0], -solve_toeplitz(correlation[:-1], correlation[1:], check_finite=False)])
 
 
 def _without_spikes(frames: Frames, rate_hz: int) -> Frames:

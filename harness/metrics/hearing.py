@@ -14,11 +14,12 @@ from harness.metrics.condition import CONDITIONS
 from harness.metrics.intelligibility import ErrorCounts, char_errors, rates, word_errors
 from harness.metrics.isolation import Batch, Crashed
 from harness.metrics.language import primary
-from harness.metrics.listen import OPENAI, ListenTask, Transcript, check_engine, listen_tasks, recipe, transcribe_files
+from harness.metrics.listen import ListenTask, Transcript, check_engine, listen_tasks, recipe, transcribe_files
 from harness.metrics.panel import entry, full_version, is_heard
 from harness.metrics.score_cache import cache_key
 from harness.metrics.wanted import AudioJob
 from harness.metrics.whisper_weights import WeightsFile, locate_weights
+from harness.sample import OPENAI
 
 KIND = "listening"
 LIMIT_S = 900.0

@@ -1,8 +1,8 @@
 """
 Word and character errors of a transcript, after Whisper's normaliser on both sides.
 
-Pure text: knows jiwer's alignment and the normalisers; does not know who transcribed, nor torch. Rates are sums of errors
-over sums of reference words (corpus) or means of each utterance's own rate (macro); both can pass 1.0 by insertions.
+Pure text: knows jiwer's alignment and the normalisers; does not know who transcribed, nor torch. One utterance at a time:
+corpus and macro rates are `measure.py`'s summaries of these.
 
 English has openai-whisper's EnglishTextNormalizer: spelling, contractions, numbers and currency become one form. For every
 other language the package holds BasicTextNormalizer: lower case, punctuation and symbols to spaces, brackets out, accents
@@ -13,7 +13,7 @@ the vowel signs of Devanagari and its kin for symbols and so cuts their words; t
 import functools
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -83,22 +83,6 @@ def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
     return _counts(found.hits, found.substitutions, found.deletions, found.insertions)
 
 
-def corpus_rate(counts: Sequence[ErrorCounts | Missing]) -> Value:
-    """Sum of errors over sum of reference words; Missing when any utterance is, since a gap would flatter the rate."""
-    known = _all_known(counts)
-    if isinstance(known, Missing):
-        return known
-    return sum(each.errors for each in known) / sum(each.reference_words for each in known)
-
-
-def macro_rate(counts: Sequence[ErrorCounts | Missing]) -> Value:
-    """Mean of the utterances' own rates, each utterance weighing the same; Missing as in `corpus_rate`."""
-    known = _all_known(counts)
-    if isinstance(known, Missing):
-        return known
-    return sum(each.rate for each in known) / len(known)
-
-
 @functools.cache
 def normalizer(language: str) -> Normalizer:
     """
@@ -141,12 +125,3 @@ def _normalized(text: str, language: str) -> str:
 
 def _counts(hits: int, substitutions: int, deletions: int, insertions: int) -> ErrorCounts:
     return ErrorCounts(errors=substitutions + deletions + insertions, reference_words=hits + substitutions + deletions)
-
-
-def _all_known(counts: Sequence[ErrorCounts | Missing]) -> list[ErrorCounts] | Missing:
-    if not counts:
-        return Missing("no utterances")
-    missing = [each for each in counts if isinstance(each, Missing)]
-    if missing:
-        return Missing(f"{len(missing)} of {len(counts)} utterances have no value: {missing[0].reason}")
-    return [each for each in counts if isinstance(each, ErrorCounts)]

@@ -32,12 +32,15 @@ class Pattern:
     """
     A recording's spectra, one row every HOP_S from 0 s.
 
-    `levels_db`, shape [rows, bins], between -RANGE_DB and 0 at the loudest; `change`, shape [rows], is the mean square
-    by which the spectrum changes within 0.1 s around the row.
+    `levels_db`, shape [rows, bins], between -RANGE_DB and 0 at the loudest; the others, shape [rows]: `change` is the mean
+    square by which the spectrum changes within 0.1 s around the row, `means` and `squares` are those of the row itself, which
+    every comparison needs anew.
     """
 
     levels_db: Rows
     change: Rows
+    means: Rows
+    squares: Rows
 
 
 def pattern(recording: Recording) -> Pattern:
@@ -50,7 +53,7 @@ def pattern(recording: Recording) -> Pattern:
     change = np.zeros(len(levels_db))
     if len(levels_db) > 2 * CHANGE:
         change[CHANGE:-CHANGE] = np.mean((levels_db[2 * CHANGE :] - levels_db[: -2 * CHANGE]) ** 2, axis=1) / 2.0
-    return Pattern(levels_db, change)
+    return Pattern(levels_db, change, levels_db.mean(axis=1), np.mean(levels_db**2, axis=1))
 
 
 def correlations(one: Pattern, other: Pattern, rows: int) -> Rows:
@@ -66,14 +69,14 @@ def correlations(one: Pattern, other: Pattern, rows: int) -> Rows:
 def stretches(one: Pattern, other: Pattern, first: Places, last: Places) -> Rows:
     """The same for stretches of any length: from each row `first` to before the row `last`, of at least one row each."""
     count, bins = min(len(one.levels_db), len(other.levels_db)), one.levels_db.shape[1]
-    a, b = one.levels_db[:count], other.levels_db[:count]
 
     def mean(values: Rows) -> Rows:
         total = np.concatenate([[0.0], np.cumsum(values)])
         return np.asarray((total[last] - total[first]) / (last - first), dtype=np.float64)
 
-    means_a, means_b = (mean(each.sum(axis=1) / bins) for each in (a, b))
-    products, squares_a, squares_b = (mean(np.einsum("rb,rb->r", x, y) / bins) for x, y in ((a, b), (a, a), (b, b)))
+    products = mean(np.einsum("rb,rb->r", one.levels_db[:count], other.levels_db[:count]) / bins)
+    means_a, means_b = (mean(each.means[:count]) for each in (one, other))
+    squares_a, squares_b = (mean(each.squares[:count]) for each in (one, other))
     lively = np.minimum(mean(one.change[:count]), mean(other.change[:count])) > LEAST_CHANGE_DB**2
     spread = np.sqrt(np.maximum(squares_a - means_a**2, 1.0) * np.maximum(squares_b - means_b**2, 1.0))
     return np.where(lively, (products - means_a * means_b) / spread, 0.0)
@@ -81,4 +84,5 @@ def stretches(one: Pattern, other: Pattern, first: Places, last: Places) -> Rows
 
 def part(whole: Pattern, first: int, last: int, step: int = 1) -> Pattern:
     """Rows `first` to `last`, without `last`; with `step` 2 every other one."""
-    return Pattern(whole.levels_db[first:last:step], whole.change[first:last:step])
+    rows = slice(first, last, step)
+    return Pattern(whole.levels_db[rows], whole.change[rows], whole.means[rows], whole.squares[rows])

@@ -21,10 +21,11 @@ from harness.metrics import asr, asr_faster
 from harness.metrics.condition import CONDITIONS
 from harness.metrics.language import primary
 from harness.metrics.recording import Recording
+from harness.sample import OPENAI
 
 FILES_PER_TASK = 32  # two ASR batches: little enough to lose in a crash, enough to fill the batches
 
-OPENAI, FASTER = "openai-whisper", "faster-whisper"
+FASTER = "faster-whisper"
 ENGINES = (OPENAI, FASTER)
 """openai-whisper is the judge that baselines are made with; the other is a second opinion on the same weights."""
 

@@ -24,7 +24,7 @@ def floor_line(contents: Contents) -> str:
     named = by_name(contents.measurements.get(cell.slug, ()))
     texts = []
     for measured in (named[name] for name in RATES if name in named and not isinstance(named[name].summary, Missing)):
-        found = beside(floor, cell.workload, measured)
+        found = beside(floor, cell.workload, measured, contents.run.judge)
         if isinstance(found, Missing):
             return plain(f"no floor beside {measured.metric}: {found.reason}")
         rate = replace(measured, summary=found.point, low=found.low, high=found.high)

@@ -37,7 +37,7 @@ COLUMNS = (
     Column(metric="snr", title="snr dB", interval=False, rank=4),
     Column(metric="pesq", title="pesq", interval=False, rank=3),
     Column(metric="stoi", title="stoi", interval=False, rank=6),
-    Column(metric="wer", title="wer %", interval=False, rank=2),
+    Column(metric="wer", title="wer %", interval=True, rank=2),
 )
 
 

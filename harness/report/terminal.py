@@ -1,12 +1,13 @@
 """
 The report on a terminal: the main table, the reasons below the cells that need one, and the counts.
 
-Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow terminal loses the
-intervals first, then columns, so that lines never wrap inside the table; a command is never broken, so that it can be copied.
+Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow terminal loses intervals first,
+one column after the other, then columns, so that lines never wrap inside the table; a command is never broken, so that it
+can be copied.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -58,8 +59,8 @@ def report_lines(contents: Contents, width: int, page: str | None = None) -> lis
 
 
 def _table(table: Sequence[Row], across: Sequence[Column], width: int) -> list[Text]:
-    intervals, kept = _fitting(table, across, width)
-    grid = [[row.label, *(_values(row, intervals)[index] for index in kept)] for row in table]
+    kept, bounded = _fitting(table, across, width)
+    grid = [[row.label, *(_value(row, index, bounded) for index in kept)] for row in table]
     titles = ["cell", *(across[index].title for index in kept)]
     widths = [max(map(len, column)) for column in zip(titles, *grid, strict=True)]
     lines = [Text(GAP.join([*_aligned(titles, widths), "verdict"]), style="bold")]
@@ -77,25 +78,24 @@ def _remarks(row: Row, width: int) -> list[str]:
     return [line for remark in (*row.reasons, *grouped_missing(row)) for line in _wrapped(remark, width, INDENT)]
 
 
-def _fitting(table: Sequence[Row], across: Sequence[Column], width: int) -> tuple[bool, list[int]]:
-    """Choose what fits: all with intervals, else without them, else ever fewer columns; the first always stays."""
-    kept = list(range(len(across)))
-    if _width(table, across, kept, intervals=True) <= width:
-        return True, kept
-    while len(kept) > 1 and _width(table, across, kept, intervals=False) > width:
-        kept.remove(max(kept, key=lambda index: across[index].rank))
-    return False, kept
+def _fitting(table: Sequence[Row], across: Sequence[Column], width: int) -> tuple[list[int], list[int]]:
+    """Choose what fits: the columns, of which the first always stays, and those of them that show their intervals."""
+    kept, bounded = list(range(len(across))), [index for index, column in enumerate(across) if column.interval]
+    while len(kept) > 1 and _width(table, across, kept, bounded) > width:
+        narrowed = bounded or kept
+        narrowed.remove(max(narrowed, key=lambda index: across[index].rank))
+    return kept, bounded
 
 
-def _width(table: Sequence[Row], across: Sequence[Column], kept: Sequence[int], *, intervals: bool) -> int:
+def _width(table: Sequence[Row], across: Sequence[Column], kept: Sequence[int], bounded: Collection[int]) -> int:
     label = max(len("cell"), *(len(row.label) for row in table)) if table else len("cell")
     verdict = max((len(row.verdict.value) for row in table), default=len("verdict"))
-    sizes = [max([len(across[i].title), *(len(_values(row, intervals)[i]) for row in table)]) for i in kept]
+    sizes = [max([len(across[i].title), *(len(_value(row, i, bounded)) for row in table)]) for i in kept]
     return label + sum(len(GAP) + each for each in sizes) + len(GAP) + max(verdict, len("verdict"))
 
 
-def _values(row: Row, intervals: bool) -> tuple[str, ...]:
-    return row.full if intervals else row.short
+def _value(row: Row, index: int, bounded: Collection[int]) -> str:
+    return row.full[index] if index in bounded else row.short[index]
 
 
 def _aligned(texts: Sequence[str], widths: Sequence[int]) -> list[str]:

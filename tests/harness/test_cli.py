@@ -164,6 +164,16 @@ def test_a_metric_that_does_not_exist_is_refused_before_anything_is_measured(
     assert not Path("runs").exists()
 
 
+def test_a_judge_that_nobody_knows_is_refused_before_anything_is_measured(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = Path("suites/two.py")
+    suite.write_text(suite.read_text().replace("Suite(", "Suite(judge='parrot', ", 1))
+    assert invoke(["run", "two"]) == 2
+    assert "unknown judge 'parrot'; known are openai-whisper, faster-whisper" in output(capsys)[1]
+    assert not Path("runs").exists()
+
+
 def test_a_run_without_its_audio_is_judged_from_its_measurements(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     invoke(["accept", str(run), "--why", "first"])
     invoke(["gate", str(run)])
@@ -275,7 +285,7 @@ BROKEN = {
     "suite": ("suites/two.py", "suite = (", "suites/two.py:1"),
     "unknown option": ("suites/two.py", SUITE.replace('"steps"', '"stepz"'), "has no option stepz"),
     "workload": ("two.toml", "[[request", "two.toml is not valid TOML"),
-    "run": ("runs/0001/run.json", '{"schema_version": 99}', "schema 99, this voxgate reads up to 4; upgrade voxgate"),
+    "run": ("runs/0001/run.json", '{"schema_version": 99}', "schema 99, this voxgate reads up to 5; upgrade voxgate"),
     "measurements": ("runs/0001/measurements.json", "[", "measurements.json is not valid JSON"),
 }
 

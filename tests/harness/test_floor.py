@@ -54,6 +54,12 @@ def test_another_judge_has_another_floor():
     assert found == Missing("it was heard by [by ear], this run by [by telephone]; make it again: voxgate floor w")
 
 
+def test_the_floor_of_another_judge_is_made_by_naming_him():
+    found = beside(FLOOR, WORKLOAD, measured("1; by telephone"), "faster-whisper")
+    assert isinstance(found, Missing)
+    assert found.reason.endswith("make it again: voxgate floor w --judge faster-whisper")
+
+
 @pytest.mark.parametrize("texts", [{"u1": TEXTS["u1"]}, {**TEXTS, "u3": "more"}, {**TEXTS, "u2": "Five six, siete?"}])
 def test_other_texts_have_another_floor(texts: dict[str, str]):
     workload = Workload(name="w", requests=tuple(Request(id=name, text=text) for name, text in texts.items()))

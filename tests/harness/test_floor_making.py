@@ -13,6 +13,7 @@ from harness.errors import HarnessError
 from harness.floor import floor_path, load_floor
 from harness.floor_making import make_floor
 from harness.measurement import Missing
+from harness.metrics.hearing import JudgeOptions
 from harness.metrics.intelligibility import char_errors, word_errors
 from harness.metrics.score import AudioJob, UtteranceScores
 from harness.workload import known_workloads, load_workload
@@ -36,8 +37,8 @@ class Scorer:
         self.heard = heard
         self.jobs: Sequence[AudioJob] = ()
 
-    def __call__(self, jobs: Sequence[AudioJob], **_: object) -> dict[str, UtteranceScores]:
-        self.jobs = jobs
+    def __call__(self, jobs: Sequence[AudioJob], **options: object) -> dict[str, UtteranceScores]:
+        self.jobs, self.options = jobs, options
         self.frames = {job.key: len(read_audio(job.path)[0]) for job in jobs}
         return {job.key: self._scores(job) for job in jobs}
 
@@ -90,6 +91,13 @@ def test_the_floor_of_recordings_counts_what_the_scorer_heard(scorer: Scorer, wo
 
 def test_the_speaker_of_recordings_can_be_named(scorer: Scorer, workload: str, recordings: Path):
     assert make_floor(workload, recordings, "three readers")[1].speaker == "three readers"
+
+
+def test_the_judge_can_be_chosen(scorer: Scorer, workload: str, recordings: Path):
+    make_floor(workload, recordings)
+    assert scorer.options["judge"] == JudgeOptions()
+    make_floor(workload, recordings, judge="faster-whisper")
+    assert scorer.options["judge"] == JudgeOptions(engine="faster-whisper")
 
 
 def test_each_request_needs_one_recording(scorer: Scorer, workload: str, recordings: Path):

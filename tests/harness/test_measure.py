@@ -72,6 +72,13 @@ def test_the_interval_of_an_error_rate_ends_at_zero() -> None:
     assert (found.low, found.summary) == (0.0, pytest.approx(0.0625))
 
 
+def test_macro_wer_weighs_utterances() -> None:
+    wer = {name: 0.5 if name == "u01" else 0.0 for name in REQUESTS}
+    words = {name: 30.0 if name == "u01" else 10.0 for name in REQUESTS}
+    found = measured(scored={"wer_macro": wer, "wer_words": words})["wer_macro"]
+    assert found.summary == pytest.approx(0.5 / len(REQUESTS))
+
+
 def test_one_utterance_without_a_value_leaves_no_summary() -> None:
     pesq = {name: Missing("silent") if name == "u02" else 3.0 for name in REQUESTS}
     assert measured(scored={"pesq": pesq})["pesq"].summary == Missing("1 of 8 utterances have no value: silent")

@@ -57,6 +57,13 @@ def test_without_baseline_nothing_fails_and_the_session_ends_with_3(project: Pro
     assert (project.folder / "reports" / "two.html").is_file()
 
 
+def test_a_judge_that_nobody_knows_is_refused_at_collection(project: Project) -> None:
+    project.write(SUITE.replace("Suite(", "Suite(judge='parrot', ", 1))
+    code, text = project.test(*QUICK)
+    assert code == 2, text
+    assert "voxgate: unknown judge 'parrot'; known are openai-whisper, faster-whisper" in text
+
+
 def test_the_run_is_in_the_history_and_one_that_cannot_be_written_is_only_said(project: Project) -> None:
     assert project.test(*QUICK)[0] == 3
     with open_history(DEFAULT_URL) as history:

@@ -10,6 +10,7 @@ from harness import scoring
 from harness.audio_io import write_wav
 from harness.baseline import NO_GOLDEN
 from harness.measurement import Missing
+from harness.metrics.hearing import JudgeOptions
 from harness.metrics.intelligibility import ErrorCounts
 from harness.metrics.score import UtteranceScores
 from harness.metrics.wanted import AudioJob
@@ -88,7 +89,9 @@ def test_a_job_holds_all_that_the_run_offers(tmp_path: Path) -> None:
     assert gap.statement == Missing("there is no audio of the statement that it is held against")
 
 
-def test_the_suite_says_what_is_scored_and_the_machine_by_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_suite_says_what_is_scored_and_by_whom_and_the_machine_by_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: dict[str, object] = {}
 
     def note(jobs: list[AudioJob], **options: object) -> dict[str, UtteranceScores]:
@@ -97,10 +100,12 @@ def test_the_suite_says_what_is_scored_and_the_machine_by_how_many(tmp_path: Pat
 
     monkeypatch.setattr(scoring, "score_quality", note)
     monkeypatch.setattr(scoring.os, "sched_getaffinity", lambda _: set(range(64)))
-    score_run(replace(run_with_audio(tmp_path), metrics=("clicks",), conditions=("telephone",)), tmp_path, cache_dir=tmp_path)
+    wanted = replace(run_with_audio(tmp_path), metrics=("clicks",), conditions=("telephone",), judge="faster-whisper")
+    score_run(wanted, tmp_path, cache_dir=tmp_path)
     assert {"clicks", "phone_clicks", "duration"} <= set(asked["metrics"])
     assert not {"snr", "wer", "phone_duration"} & set(asked["metrics"])
     assert asked["workers"] == MOST_WORKERS
+    assert asked["judge"] == JudgeOptions(engine="faster-whisper")
 
 
 def test_the_recordings_of_voices_belong_to_the_version_of_what_is_held_against_them(

@@ -302,8 +302,15 @@ def test_a_run_folder_keeps_the_voices_that_it_should_sound_like(tmp_path: Path,
 
 
 def test_what_a_suite_wants_scored_is_kept(tmp_path: Path, header: RunHeader) -> None:
-    wanted = replace(header, metrics=("snr", "wer"), conditions=("telephone",))
+    wanted = replace(header, metrics=("snr", "wer"), conditions=("telephone",), judge="faster-whisper")
     store.create_run(tmp_path / "run", wanted)
     run = store.load_run(tmp_path / "run")
     assert store.load_header(tmp_path / "run") == wanted
-    assert (run.metrics, run.conditions) == (("snr", "wer"), ("telephone",))
+    assert (run.metrics, run.conditions, run.judge) == (("snr", "wer"), ("telephone",), "faster-whisper")
+
+
+def test_a_folder_of_the_fourth_schema_was_heard_by_the_only_judge_there_was(folder: Path) -> None:
+    path = folder / "run.json"
+    older = {name: value for name, value in json.loads(path.read_text()).items() if name != "judge"}
+    path.write_text(json.dumps({**older, "schema_version": 4}))
+    assert store.load_run(folder).judge == "openai-whisper"

@@ -171,3 +171,9 @@ def test_importing_the_harness_loads_nothing_heavy(modules: str, loaded: str) ->
 def test_metrics_and_conditions_are_lists_of_names(make_suite: Make, wrong: dict[str, object]) -> None:
     with pytest.raises(HarnessError, match=f"{next(iter(wrong))} must be a list of names"):
         make_suite(**wrong)
+
+
+def test_a_judge_is_a_name_and_openai_whisper_unless_a_suite_says_otherwise(make_suite: Make) -> None:
+    assert make_suite().judge == "openai-whisper"
+    with pytest.raises(HarnessError, match="judge must be a name, not 3"):
+        make_suite(judge=3)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.baseline import NO_GOLDEN, Baseline, as_golden
+from harness.baseline import NO_GOLDEN, Baseline, accept, as_golden, load_baseline
 from harness.compare import ABSENT, GONE, OLDER
 from harness.judgement import CellVerdict, Comparison, Judgement, Limit, Verdict
 from harness.measure import by_process, measure
@@ -27,6 +27,7 @@ from tests.harness.judging import (
     policy,
     process,
     steady,
+    with_audio,
 )
 
 SPEED = Limit(relative=0.05, absolute=None, blocking=True, against="baseline", evidence="processes")
@@ -382,6 +383,20 @@ def test_a_lack_is_never_called_a_regression(case: str) -> None:
     found = decide(given, SCORE)
     assert (found.verdict, found.blocking) == (Verdict(expected), blocking)
     assert words in found.reason
+
+
+def test_words_that_another_judge_heard_are_incomparable_and_no_regression(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "runs/0001"))
+    before = measure(run, make_scores(run), versions={"wer": "1; openai-whisper tiny.en"})
+    accept(run, before, "first", tmp_path / "baselines")
+    baseline = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+    now = measure(run, make_scores(run, wer=0.4), versions={"wer": "1; faster-whisper tiny.en"})
+    judgement = judge(run, now, baseline, policy())
+    assert metric(judgement, "wer").verdict is Verdict.INCOMPARABLE
+    assert "1; openai-whisper tiny.en in the baseline, 1; faster-whisper tiny.en now" in metric(judgement, "wer").reason
+    assert judgement.exit_code == 3
+    same = measure(run, make_scores(run, wer=0.4), versions={"wer": "1; openai-whisper tiny.en"})
+    assert metric(judge(run, same, baseline, policy()), "wer").verdict is Verdict.REGRESSED
 
 
 def test_a_baseline_that_is_older_than_metrics_asks_to_accept_quality_alone(tmp_path: Path) -> None:

@@ -7,15 +7,19 @@ A detector that learns to give times gets a line in DETECTORS.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.measurement import Missing
 from harness.metrics.clicks import click_times_s
+from harness.metrics.dropouts import dropout_times_s
+from harness.metrics.recording import Recording
+from harness.metrics.repeats import repeat_times_s
 from harness.takes import Sound
 
-Detector = Callable[[NDArray[np.floating], int], tuple[float, ...] | Missing]
-DETECTORS: tuple[tuple[str, Detector], ...] = (("click", click_times_s),)
+Detector = Callable[[Recording], tuple[float, ...] | Missing]
+DETECTORS: tuple[tuple[str, Detector], ...] = (
+    ("click", click_times_s),
+    ("dropout", dropout_times_s),  # where the hole begins
+    ("repeat", repeat_times_s),  # where the second of the two begins
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +40,14 @@ class Marks:
 
 def marks(sound: Sound) -> Marks:
     """Look for every kind of fault that can be placed in time."""
-    answers = [(kind, detector(sound.frames, sound.rate_hz)) for kind, detector in DETECTORS]
-    found = [
-        Mark(time_s=time_s, kind=kind) for kind, times_s in answers if not isinstance(times_s, Missing) for time_s in times_s
-    ]
-    missing = "; ".join(f"no {kind}s looked for: {times.reason}" for kind, times in answers if isinstance(times, Missing))
+    recording = Recording(sound.frames, sound.rate_hz)
+    found: list[Mark] = []
+    unsought: dict[str, list[str]] = {}
+    for kind, detector in DETECTORS:
+        times_s = detector(recording)
+        if isinstance(times_s, Missing):
+            unsought.setdefault(times_s.reason, []).append(f"{kind}s")
+        else:
+            found += [Mark(time_s=time_s, kind=kind) for time_s in times_s]
+    missing = "; ".join(f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items())
     return Marks(found=tuple(sorted(found, key=lambda mark: mark.time_s)), missing=missing)

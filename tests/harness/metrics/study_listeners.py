@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import stats
 from harness.measurement import Missing
-from harness.metrics.intelligibility import ErrorCounts, corpus_rate, normalizer, word_errors
+from harness.metrics.intelligibility import ErrorCounts, normalizer, word_errors
 from harness.metrics.listen import ENGINES, listen_tasks, transcribe_files
 from harness.metrics.whisper_weights import locate_weights
 
@@ -41,7 +41,8 @@ def main(folder: Path, language: str = "en") -> None:
     words = [float(each.reference_words) for each in ours]
     shift = stats.paired_rate_difference([each.rate for each in ours], [each.rate for each in theirs], words)
     print(f"{len(files)} utterances, {sum(words):.0f} words; {same} transcripts the same")
-    print(f"wer {corpus_rate(ours):.4f} {corpus_rate(theirs):.4f}; difference {shift.point:+.4f} [{shift.low} {shift.high}]")
+    corpus = [sum(each.errors for each in several) / sum(words) for several in (ours, theirs)]
+    print(f"wer {corpus[0]:.4f} {corpus[1]:.4f}; difference {shift.point:+.4f} [{shift.low} {shift.high}]")
     for name, a, b in zip(texts, first, second, strict=True):
         if normalizer(language)(a).split() != normalizer(language)(b).split():
             print(f"  {name}\n    {a}\n    {b}")

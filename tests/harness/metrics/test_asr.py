@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.measurement import Missing
-from harness.metrics.asr import RATE_HZ, Judge, build_judge, load_judge, split_long, window_s
+from harness.metrics.asr import RATE_HZ, Judge, build_judge, split_long, window_s
 from harness.metrics.intelligibility import word_errors
 from harness.metrics.score import AudioJob, score_quality
 from harness.metrics.whisper_tensors import read_tensors
@@ -100,9 +100,7 @@ def test_the_same_weights_have_the_same_name_from_any_container(judge: Judge, tm
     state = {name: torch.from_numpy(np.array(each)).half() for name, each in tensors.items()}
     torch.save({"dims": {}, "model_state_dict": state}, tmp_path / "tiny.pt")
     for name in ("tiny.safetensors", "tiny.pt"):
-        other = load_judge(tmp_path / name)
-        assert isinstance(other, Judge)
-        assert other.name == judge.name
+        assert build_judge(tmp_path / name).name == judge.name
     assert judge.name.startswith("openai-whisper tiny.en ")
 
 
@@ -115,7 +113,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(tmp_path: Path):
 
     (tmp_path / "bomb.pt").write_bytes(pickle.dumps({"model_state_dict": Bomb()}, protocol=2))
     with pytest.raises(HarnessError, match="not an openai-whisper file"):
-        load_judge(tmp_path / "bomb.pt")
+        build_judge(tmp_path / "bomb.pt")
     assert not (tmp_path / "exploded").exists()
 
 

@@ -10,8 +10,6 @@ from harness.metrics.intelligibility import (
     METRICS,
     ErrorCounts,
     char_errors,
-    corpus_rate,
-    macro_rate,
     normalizer,
     rates,
     word_errors,
@@ -43,7 +41,7 @@ def test_spelling_numbers_case_and_punctuation_are_no_errors():
 
 def test_an_empty_hypothesis_has_rate_one_and_insertions_may_pass_it():
     assert word_errors("the cat", "") == counts(2, 2)
-    assert corpus_rate([word_errors("cat", "a big cat on mats")]) == 4.0
+    assert rates(word_errors("cat", "a big cat on mats"), Missing("not counted"))["wer"] == 4.0
 
 
 @pytest.mark.parametrize("said", ["", "  ", "...", "[noise]"])
@@ -54,19 +52,6 @@ def test_a_reference_without_words_has_no_rate(said: str):
 
 def test_characters_are_counted_with_spaces():
     assert char_errors("the cat", "the bat") == counts(1, 7)
-
-
-def test_the_corpus_rate_weighs_words_and_the_macro_rate_weighs_utterances():
-    both = [counts(1, 1), counts(0, 9)]
-    assert corpus_rate(both) == 0.1
-    assert macro_rate(both) == 0.5
-
-
-@pytest.mark.parametrize("rate", [corpus_rate, macro_rate])
-def test_a_gap_makes_the_rate_missing_instead_of_flattering_it(rate):
-    value = rate([counts(0, 5), Missing("no audio")])
-    assert value == Missing("1 of 2 utterances have no value: no audio")
-    assert rate([]) == Missing("no utterances")
 
 
 def test_comparing_texts_does_not_import_torch():

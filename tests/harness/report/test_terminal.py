@@ -8,15 +8,18 @@ import pytest
 from rich.console import Console
 
 from harness.report.contents import Contents
+from harness.report.table import COLUMNS
 from harness.report.terminal import print_report, report_lines
-from tests.harness.judging import good_run, make_run, steady
+from harness.suite import load_suite
+from tests.harness.judging import REQUESTS, good_run, make_run, steady
 from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 
+ROOT = Path(__file__).parents[3]
 REGRESSED = """\
 smoke   cpu   machine box-2c (unknown)   head 3fa1c2e + 2 files   baseline 3fa1c2e + 2 files, 2026-11-20 "first"
-cell                       p50 ms         p95 ms    rtf  rtfx  rss MiB  snr dB  pesq   stoi  wer %  verdict
-nfe=32 (reference)  401 [400 401]  402 [402 402]  0.200   5.0      477   exact  4.64  1.000   10.0  PASS
-nfe=8               110 [110 110]  110 [110 110]  0.055  18.1      477    20.0  3.60  0.980   10.0  REGRESSED
+cell                       p50 ms         p95 ms    rtf  rtfx  rss MiB  snr dB  pesq   stoi             wer %  verdict
+nfe=32 (reference)  401 [400 401]  402 [402 402]  0.200   5.0      477   exact  4.64  1.000  10.0 [10.0 10.0]  PASS
+nfe=8               110 [110 110]  110 [110 110]  0.055  18.1      477    20.0  3.60  0.980  10.0 [10.0 10.0]  REGRESSED
 """
 
 
@@ -73,6 +76,34 @@ def test_the_same_remark_is_not_repeated() -> None:
     found = text(contents(good_run()))
     assert found.count("no baseline for") == 1
     assert "   as above" in found
+
+
+def as_wide_as_smoke() -> Contents:
+    """The six labels of suite smoke, without baseline: the widest cells and the longest verdict that a main job shows."""
+    wer = {name: 0.5 * (name == "u01") for name in REQUESTS}
+    of = contents(good_run(), wer=wer)
+    labels = [each.label for each in load_suite("smoke", ROOT).expand(ROOT).cells]
+    cells = tuple(replace(of.judgement.cells[-1], label=label) for label in labels)
+    return replace(of, judgement=replace(of.judgement, cells=cells))
+
+
+def row_of(found: str, label: str) -> str:
+    return next(line for line in found.splitlines() if line.startswith(f"{label} "))
+
+
+def test_the_cells_of_smoke_keep_all_columns_at_120_and_their_intervals_where_there_is_room() -> None:
+    narrow, middle, wide = (text(as_wide_as_smoke(), width) for width in (120, 140, 160))
+    for found, width in ((narrow, 120), (middle, 140), (wide, 160)):
+        assert max(map(len, found.splitlines())) <= width
+        assert all(column.title in found.splitlines()[1] for column in COLUMNS)
+    counts = [row_of(found, "nfe_steps=8 precision=bf16").count("[") for found in (narrow, middle, wide)]
+    assert counts == [0, 2, 3]
+
+
+def test_the_interval_of_a_percentile_yields_before_that_of_the_word_errors() -> None:
+    row = row_of(text(as_wide_as_smoke(), 140), "nfe_steps=8 precision=bf16")
+    assert "  100 [100 100]     100  0.050" in row
+    assert "6.2 [0.0 18.8]" in row
 
 
 @pytest.mark.parametrize("width", [140, 100, 80, 60, 50])
