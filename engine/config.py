@@ -63,6 +63,29 @@ class Quantization(StrEnum):
     INT8_WEIGHT_ONLY = "int8-weight-only"
 
 
+class Runtime(StrEnum):
+    """What computes a model."""
+
+    TORCH = "torch"
+    ONNX = "onnx"
+    """ONNX Runtime, on a graph that is exported when the voice is loaded."""
+    TENSORRT = "tensorrt"
+    """TensorRT on the same graph, through ONNX Runtime; of GPUs only."""
+
+
+class Stages(StrEnum):
+    """Which models an option touches."""
+
+    BOTH = "both"
+    ACOUSTIC = "acoustic"
+    VOCODER = "vocoder"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models by name."""
+        return ("acoustic", "vocoder") if self is Stages.BOTH else (self.value,)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowConfig:
     """The options of the `flow` pipeline."""
@@ -89,6 +112,12 @@ class FlowConfig:
     """Above 1 is faster. 0.5-2."""
     seed: int = 0
     """Of the initial noise."""
+    runtime_acoustic: Runtime = Runtime.TORCH
+    runtime_vocoder: Runtime = Runtime.TORCH
+    quantized_stages: Stages = Stages.BOTH
+    """The models that `quantization` touches."""
+    pad_frames: int = 0
+    """Lengths are padded to a multiple of so many mel frames, so that few shapes occur; 0 leaves them as they are. 0-1024."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -98,6 +127,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (0, 1024),
     "speed": (0.5, 2.0),
     "seed": (0, 2**32 - 1),
+    "pad_frames": (0, 1024),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "solver": tuple(Solver),
@@ -107,6 +137,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "compile_vocoder": tuple(Compile),
     "quantization": tuple(Quantization),
     "speaker": SPEAKERS,
+    "runtime_acoustic": tuple(Runtime),
+    "runtime_vocoder": tuple(Runtime),
+    "quantized_stages": tuple(Stages),
 }
 _ENUMS: dict[str, type[StrEnum]] = {
     "solver": Solver,
@@ -115,6 +148,9 @@ _ENUMS: dict[str, type[StrEnum]] = {
     "compile": Compile,
     "compile_vocoder": Compile,
     "quantization": Quantization,
+    "runtime_acoustic": Runtime,
+    "runtime_vocoder": Runtime,
+    "quantized_stages": Stages,
 }
 OPTIONS = tuple(field.name for field in fields(FlowConfig))
 
@@ -131,7 +167,32 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or grid=uniform")
+    _check_runtimes(config)
     return config
+
+
+def _check_runtimes(config: FlowConfig) -> None:
+    """Refuse what excludes each other on any machine: an exported graph cannot be compiled, and has no int8 of torchao."""
+    quantized = () if config.quantization is Quantization.NONE else config.quantized_stages.names
+    if config.quantization is Quantization.NONE and config.quantized_stages is not Stages.BOTH:
+        raise EngineError(
+            f"quantized_stages={config.quantized_stages} has no effect while quantization is none; "
+            "set quantization=int8-dynamic or int8-weight-only, or leave quantized_stages out"
+        )
+    for stage, option in (("acoustic", "compile"), ("vocoder", "compile_vocoder")):
+        runtime, mode = getattr(config, f"runtime_{stage}"), getattr(config, option)
+        if runtime is Runtime.TORCH:
+            continue
+        asked = f"runtime_{stage}={runtime}"
+        if mode is not Compile.OFF:
+            raise EngineError(f"{asked} leaves torch.compile nothing to do; use {option}=off, or runtime_{stage}=torch")
+        if stage in quantized:
+            raise EngineError(
+                f"{asked} cannot run the int8 weights of quantization={config.quantization}, which are torchao's; "
+                f"use quantized_stages for the other model, quantization=none, or runtime_{stage}=torch"
+            )
+        if config.precision is Precision.BF16:
+            raise EngineError(f"{asked} has no bf16 for these models; use precision=fp32, or runtime_{stage}=torch")
 
 
 def parse_words(words: Mapping[str, str]) -> FlowConfig:
