@@ -1,4 +1,8 @@
-"""`python -m engine say "Text" -o out.wav [--option value]`: the engine for a person, with its stage times."""
+"""
+`python -m engine say "Text" -o out.wav [--option value]`: the engine for a person, with its stage times.
+
+`python -m engine export FOLDER` writes its models as ONNX files.
+"""
 
 import os
 import sys
@@ -9,8 +13,9 @@ from typing import Any
 
 import click
 
-from engine.config import OPTIONS, FlowConfig, parse_words
+from engine.config import OPTIONS, FlowConfig, Stages, parse_words
 from engine.errors import EngineError
+from engine.passes.refuse_runtime import check_packages
 from engine.timing import StageTimes
 
 
@@ -58,6 +63,29 @@ def _say(text: str, output: Path, voice: str | None, words: dict[str, str]) -> N
     _write(output, audio, pipeline.sample_rate_hz)
     _print_costs(pipeline, times, load_s, wall_s, audio.size / pipeline.sample_rate_hz)
     click.echo(f"wrote {output}")
+
+
+@main.command("export")
+@click.argument("folder")
+@click.option(
+    "--stage",
+    default=Stages.BOTH.value,
+    type=click.Choice([each.value for each in Stages]),
+    show_default=True,
+    help="which model",
+)
+@click.option("--voice", default=None, help="folder of another voice's weights")
+def export_models(folder: str, stage: str, voice: str | None) -> None:
+    """Write the models as ONNX files into FOLDER, and print how far they are from torch."""
+    try:
+        check_packages("export")
+        from engine.export import export_voice
+        from engine.weights.voice import DEFAULT_VOICE
+
+        export_voice(Path(folder), Stages(stage), Path(voice) if voice else DEFAULT_VOICE, click.echo)
+    except EngineError as error:
+        click.echo(f"engine: {error}", err=True)
+        sys.exit(2)
 
 
 def _check_output(output: Path) -> None:

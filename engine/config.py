@@ -65,6 +65,29 @@ class Quantization(StrEnum):
     INT8_WEIGHT_ONLY = "int8-weight-only"
 
 
+class Runtime(StrEnum):
+    """What computes a model."""
+
+    TORCH = "torch"
+    ONNX = "onnx"
+    """ONNX Runtime, on a graph that is exported when the voice is loaded."""
+    TENSORRT = "tensorrt"
+    """TensorRT on the same graph, through ONNX Runtime; of GPUs only."""
+
+
+class Stages(StrEnum):
+    """Which models an option touches."""
+
+    BOTH = "both"
+    ACOUSTIC = "acoustic"
+    VOCODER = "vocoder"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models by name."""
+        return ("acoustic", "vocoder") if self is Stages.BOTH else (self.value,)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowConfig:
     """The options of the `flow` pipeline."""
@@ -97,6 +120,12 @@ class FlowConfig:
     """The same for the first chunk, so that audio comes early; 0 is like the others. A pause may fall in mid-sentence."""
     batch: int = 1
     """How many chunks of one text are spoken together, in one padded pass; 0 takes as many as memory allows, up to 64."""
+    runtime_acoustic: Runtime = Runtime.TORCH
+    runtime_vocoder: Runtime = Runtime.TORCH
+    quantized_stages: Stages = Stages.BOTH
+    """The models that `quantization` touches."""
+    pad_frames: int = 0
+    """Lengths are padded to a multiple of so many mel frames, so that few shapes occur; 0 leaves them as they are. 0-1024."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -109,6 +138,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "chunk_characters": (MIN_CHUNK_CHARACTERS, MAX_CHUNK_CHARACTERS),
     "first_chunk_characters": (0, MAX_CHUNK_CHARACTERS),
     "batch": (0, MAX_BATCH),
+    "pad_frames": (0, 1024),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "solver": tuple(Solver),
@@ -118,6 +148,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "compile_vocoder": tuple(Compile),
     "quantization": tuple(Quantization),
     "speaker": SPEAKERS,
+    "runtime_acoustic": tuple(Runtime),
+    "runtime_vocoder": tuple(Runtime),
+    "quantized_stages": tuple(Stages),
 }
 _ENUMS: dict[str, type[StrEnum]] = {
     "solver": Solver,
@@ -126,6 +159,9 @@ _ENUMS: dict[str, type[StrEnum]] = {
     "compile": Compile,
     "compile_vocoder": Compile,
     "quantization": Quantization,
+    "runtime_acoustic": Runtime,
+    "runtime_vocoder": Runtime,
+    "quantized_stages": Stages,
 }
 OPTIONS = tuple(field.name for field in fields(FlowConfig))
 
@@ -147,7 +183,32 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
             f"option first_chunk_characters is 0 or from {MIN_FIRST_CHARACTERS} to {MAX_CHUNK_CHARACTERS}, "
             f"not {config.first_chunk_characters}"
         )
+    _check_runtimes(config)
     return config
+
+
+def _check_runtimes(config: FlowConfig) -> None:
+    """Refuse what excludes each other on any machine: an exported graph cannot be compiled, and has no int8 of torchao."""
+    quantized = () if config.quantization is Quantization.NONE else config.quantized_stages.names
+    if config.quantization is Quantization.NONE and config.quantized_stages is not Stages.BOTH:
+        raise EngineError(
+            f"quantized_stages={config.quantized_stages} has no effect while quantization is none; "
+            "set quantization=int8-dynamic or int8-weight-only, or leave quantized_stages out"
+        )
+    for stage, option in (("acoustic", "compile"), ("vocoder", "compile_vocoder")):
+        runtime, mode = getattr(config, f"runtime_{stage}"), getattr(config, option)
+        if runtime is Runtime.TORCH:
+            continue
+        asked = f"runtime_{stage}={runtime}"
+        if mode is not Compile.OFF:
+            raise EngineError(f"{asked} leaves torch.compile nothing to do; use {option}=off, or runtime_{stage}=torch")
+        if stage in quantized:
+            raise EngineError(
+                f"{asked} cannot run the int8 weights of quantization={config.quantization}, which are torchao's; "
+                f"use quantized_stages for the other model, quantization=none, or runtime_{stage}=torch"
+            )
+        if config.precision is Precision.BF16:
+            raise EngineError(f"{asked} has no bf16 for these models; use precision=fp32, or runtime_{stage}=torch")
 
 
 def parse_words(words: Mapping[str, str]) -> FlowConfig:

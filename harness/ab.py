@@ -179,7 +179,7 @@ def contest(
     Raises KeyboardInterrupt if a person interrupts it.
     """
     wanted = _undecided(match.policy)
-    pair = pair_of(match, plan, match.overlap.cells, plan.rounds, energy=energy)
+    pair = pair_of(match, plan, match.overlap.cells, plan.rounds, energy=energy, stages=True)
     measure_pair(pair, folder, until(wanted, folder, watch, FIRST_SHARE), progress)
     suspicious = suspects(judge_speed(load_sides(folder), match.policy))
     if suspicious:
@@ -188,7 +188,9 @@ def contest(
         measure_pair(again, folder / CONFIRM, until(wanted, folder / CONFIRM, watch), progress)
 
 
-def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, energy: bool = False) -> Pair:
+def pair_of(
+    match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, energy: bool = False, stages: bool = False
+) -> Pair:
     """Give the pair to measure."""
     shared = match.overlap
     whole = RunHeader(
@@ -209,7 +211,15 @@ def pair_of(match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, ene
         command=command(plan, "ab"),
     )
     header = in_parts(whole, rounds)
-    return Pair(base=match.base, head=match.head, header=header, profile=match.profile, timeout_s=plan.timeout_s, energy=energy)
+    return Pair(
+        base=match.base,
+        head=match.head,
+        header=header,
+        profile=match.profile,
+        timeout_s=plan.timeout_s,
+        energy=energy,
+        stages=stages,
+    )
 
 
 def judge_speed(sides: Sides, policy: Policy) -> Judgement:

@@ -103,6 +103,10 @@ class Crew:
         """Have a worker measure its energy: the whole workload once more. Raises ChildError."""
         child.do({"do": "energy"}, self._timeout_s * (1 + len(cell.workload.requests)))
 
+    def look_at_stages(self, child: Child, cell: Cell) -> None:
+        """Have a worker ask where its time goes, at the first request. Raises ChildError."""
+        child.do({"do": "stages", "request": cell.workload.requests[0].id}, 3 * self._timeout_s)
+
     def finish(self, child: Child) -> None:
         """Have a worker write its last record and end. Raises ChildError."""
         child.do({"do": "finish"}, self._timeout_s)

@@ -125,6 +125,8 @@ class CellVerdict:
     metrics: tuple[MetricVerdict, ...]
     notes: str = ""
     """The end of `reason` that explains a change: the stage that moved, the settings that differ."""
+    notices: tuple[str, ...] = ()
+    """What a reader should know and what decides nothing: a stage that is faster alone while the whole is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,7 @@ def judgement_from_dict(data: Mapping[str, Any]) -> Judgement:
 
 def _cell_to_dict(cell: CellVerdict) -> dict[str, Any]:
     metrics = [_metric_to_dict(each) for each in cell.metrics]
+    notices = {"notices": list(cell.notices)} if cell.notices else {}
     return {
         "cell": cell.cell,
         "label": cell.label,
@@ -181,12 +184,14 @@ def _cell_to_dict(cell: CellVerdict) -> dict[str, Any]:
         "reason": cell.reason,
         "notes": cell.notes,
         "metrics": metrics,
+        **notices,
     }
 
 
 def _cell_from_dict(data: Mapping[str, Any]) -> CellVerdict:
     metrics = tuple(_metric_from_dict(each) for each in data["metrics"])
-    return CellVerdict(**{**data, "verdict": Verdict(data["verdict"]), "metrics": metrics})
+    told = {"notices": tuple(data["notices"])} if "notices" in data else {}
+    return CellVerdict(**{**data, "verdict": Verdict(data["verdict"]), "metrics": metrics, **told})
 
 
 def _metric_to_dict(metric: MetricVerdict) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from harness.metrics.panel import chosen, entries, full_version
 from harness.offer import Offer, applies, offer_of
 from harness.player import LISTENED, STALLS, stalled
 from harness.sample import Energy, Phase, ProcessRecord, Run, Sample
+from harness.stages_apart import ALONE, SYNCED, stages_apart
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
 """(slug, request id) -> metric name -> value."""
@@ -58,6 +59,8 @@ WEIGHTS = {
 }
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."
+BY_STAGE = (STAGE, SYNCED, ALONE)
+"""What the names of helpers begin with that tell seconds of a stage."""
 DISTURBED = Metric(name="disturbed_share", unit="1", better="neither", version="1")
 """Share of the measured iterations that do not count, one value per process; only where the system tells."""
 HELPERS = (
@@ -86,17 +89,17 @@ def measure(
 
 def is_known(name: str) -> bool:
     """Whether there is a metric or helper of that name."""
-    return name.startswith(STAGE) or name in entries() or any(name == metric.name for metric in HELPERS)
+    return name.startswith(BY_STAGE) or name in entries() or any(name == metric.name for metric in HELPERS)
 
 
 def is_helper(name: str) -> bool:
     """Whether the measurement only serves others, and is neither shown nor judged."""
-    return name.startswith(STAGE) or any(name == metric.name for metric in HELPERS)
+    return name.startswith(BY_STAGE) or any(name == metric.name for metric in HELPERS)
 
 
 def is_speed(name: str) -> bool:
     """Whether the metric belongs to the machine and not to the audio."""
-    return name in STATISTICS or name in STALLS or name.startswith(STAGE) or name == DISTURBED.name
+    return name in STATISTICS or name in STALLS or name.startswith(BY_STAGE) or name == DISTURBED.name
 
 
 def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
@@ -158,7 +161,7 @@ def _measure_cell(run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric])
         elif metric.name != "duration":
             measured[metric.name] = _quality(metric, cell, offer, scores, lost)
     there = [measured[metric.name] for metric in metrics if measured[metric.name].values or metric.name in STATISTICS]
-    return (*there, *_stages(processes), *_disturbed(processes))
+    return (*there, *_stages(processes), *_apart(processes), *_disturbed(processes))
 
 
 def _weighed_by(helper: str) -> set[str]:
@@ -288,10 +291,21 @@ def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:
 def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
     quiet = {process.repeat: _quiet(_measured(process)) for process in processes}
     seconds = {repeat: [s.stages_s[name] for s in several if name in s.stages_s] for repeat, several in quiet.items()}
-    medians = {repeat: float(stats.percentile(several, 50.0)) for repeat, several in seconds.items() if several}
-    values = tuple(UtteranceValue(id=PROCESS, value=value, repeat=repeat) for repeat, value in medians.items())
-    metric = Metric(name=f"{STAGE}{name}", unit="s", better="lower", version="1")
-    return _record(metric, values, float(stats.percentile(list(medians.values()), 50.0)))
+    medians = {repeat: (float(stats.percentile(several, 50.0)),) for repeat, several in seconds.items() if several}
+    return _seconds(f"{STAGE}{name}", medians)
+
+
+def _apart(processes: Sequence[ProcessRecord]) -> list[Measurement]:
+    """Give what the passes over the stages told."""
+    return [_seconds(name, several) for name, several in stages_apart(processes).items()]
+
+
+def _seconds(name: str, by_repeat: Mapping[int, Sequence[float]]) -> Measurement:
+    """Give seconds that belong to processes; the summary is the median of the processes' medians."""
+    values = tuple(UtteranceValue(id=PROCESS, value=value, repeat=r) for r, several in by_repeat.items() for value in several)
+    medians = [float(stats.percentile(list(several), 50.0)) for several in by_repeat.values()]
+    metric = Metric(name=name, unit="s", better="lower", version="1")
+    return _record(metric, values, float(stats.percentile(medians, 50.0)))
 
 
 def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:

@@ -41,6 +41,8 @@ class Pair:
     timeout_s: float
     energy: bool = False
     """Whether energy is measured, too."""
+    stages: bool = False
+    """Whether the first round looks at the stages, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,13 @@ def measure_pair(pair: Pair, folder: Path, more: More | None = None, progress: P
     ]
     energy = [cell.slug for cell in pair.header.cells] if pair.energy else []
     outcomes = run_sides(
-        sides, pair.profile, timeout_s=pair.timeout_s, progress=progress, more=_with_control(more), energy=energy
+        sides,
+        pair.profile,
+        timeout_s=pair.timeout_s,
+        progress=progress,
+        more=_with_control(more),
+        energy=energy,
+        stage_rounds=1 if pair.stages else 0,
     )
     if any(outcome.interrupted for outcome in outcomes):
         raise KeyboardInterrupt

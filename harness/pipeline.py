@@ -153,6 +153,7 @@ def _measure_again(
         command=command(plan, "check", folder),
         more=lambda rounds: more(folder / CONFIRM),
         energy=False,  # nothing is judged by it
+        stages=False,
     )
 
 

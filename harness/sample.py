@@ -3,8 +3,8 @@ The records of measuring: what one iteration, one process and one whole run left
 
 SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`. 3,
 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry `joins_s`, requests `language`, `statement` and `emphasis`,
-workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`, the run may carry `judge`. Older folders are read as ones
-that do not tell.
+workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run
+`judge`. Older folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -110,6 +110,20 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StagePass:
+    """What one process told of its stages in a pass of its own, with the device waited for before and after each."""
+
+    request: str
+    wall_s: float
+    """Of the one synthesis of this pass."""
+    stages_s: Mapping[str, float]
+    unaccounted_s: float
+    """What `wall_s` has beyond the sum of the stages."""
+    alone_s: Mapping[str, tuple[float, ...]]
+    """Stage -> each time that its model ran once by itself, on what it was first given in that synthesis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
     """All that one child process left: one repeat of one cell."""
 
@@ -124,6 +138,8 @@ class ProcessRecord:
     peak_cuda_bytes: int | None
     energy: Energy | Missing | None = None
     """Missing where a meter failed; None where nobody looked."""
+    stages: StagePass | Missing | None = None
+    """Missing where the pass failed; None where there was none."""
     failure: Failure | None
     finished: bool
 

@@ -91,9 +91,11 @@ def run_suite(
     command: str = "",
     more: More | None = None,
     energy: bool = True,
+    stages: bool = True,
 ) -> Outcome:
     """
-    Measure `cells` (all of the suite's, or some) into `folder`; with `resume`, what is still missing there.
+    Measure `cells` (all of the suite's, or some) into `folder`; with `resume`, what is still missing there. `energy` and
+    `stages` say whether the processes of the planned rounds add these passes.
 
     Raises HarnessError for options that the target does not know, a folder that is in use or belongs to another run, and
     a full disk.
@@ -104,7 +106,9 @@ def run_suite(
     else:
         store.create_run(folder, header)
     metered = [cell.slug for cell in cells] if energy else []
-    return Schedule([Side(header=header, folder=folder)], profile, timeout_s, progress or Silent(), more, metered).run()[0]
+    sides = [Side(header=header, folder=folder)]
+    rounds = header.repeats if stages else 0
+    return Schedule(sides, profile, timeout_s, progress or Silent(), more, metered, stage_rounds=rounds).run()[0]
 
 
 def run_sides(
@@ -115,11 +119,12 @@ def run_sides(
     progress: Progress | None = None,
     more: More | None = None,
     energy: Collection[str] = (),
+    stage_rounds: int = 0,
 ) -> tuple[Outcome, ...]:
     """
     Measure the same cells of several engines, in turns: in every round a fresh process per side and cell, all sides of a cell
     alive together. All headers must name the same cells, repeats and iterations; `energy` names the cells whose energy is
-    measured, too.
+    measured, too. In the first `stage_rounds` rounds each process adds a pass over its stages.
 
     What was interrupted in the same folders is continued: a round is kept where it is whole on all sides, and measured anew
     where it is not; what is complete on all sides is left as it is. Raises HarnessError as `run_suite` does.
@@ -132,7 +137,7 @@ def run_sides(
     if all((side.folder / "complete").exists() for side in sides):
         return tuple(map(_kept, sides))
     put_torn_rounds_away([side.folder for side in sides], sides[0].header)
-    return Schedule(sides, profile, timeout_s, progress or Silent(), more, energy).run()
+    return Schedule(sides, profile, timeout_s, progress or Silent(), more, energy, stage_rounds=stage_rounds).run()
 
 
 def _kept(side: Side) -> Outcome:
@@ -178,6 +183,8 @@ class Schedule:
         progress: Progress,
         more: More | None = None,
         energy: Collection[str] = (),
+        *,
+        stage_rounds: int = 0,
     ) -> None:
         self._sides = [replace(side, folder=side.folder.absolute()) for side in sides]
         self._profile = profile
@@ -187,6 +194,7 @@ class Schedule:
         self._plan = sides[0].header
         self._cells = {Slot(n, cell.slug): cell for n, side in enumerate(sides) for cell in side.header.cells}
         self._energy = frozenset(energy)
+        self._stage_rounds = stage_rounds
         self._unmetered = _unmetered([cell for cell in self._plan.cells if cell.slug in self._energy], profile)
         self._crew = Crew(profile, timeout_s)
         self._failures: dict[Slot, Failure] = {}
@@ -347,6 +355,8 @@ class Schedule:
 
     def _finish(self, slot: Slot, repeat: int, child: Child) -> None:
         try:
+            if repeat < self._stage_rounds and not self._lost(slot.slug):
+                self._crew.look_at_stages(child, self._cells[slot])
             if self._is_weighed(slot, repeat) and not self._lost(slot.slug):
                 self._weigh(slot, child)
             self._crew.finish(child)

@@ -25,7 +25,20 @@ from typing import Any
 from harness.cell import Cell, cell_from_json, cell_to_json
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
-from harness.sample import OPENAI, SCHEMA_VERSION, ColdStart, Effect, Energy, Failure, Phase, Piece, ProcessRecord, Run, Sample
+from harness.sample import (
+    OPENAI,
+    SCHEMA_VERSION,
+    ColdStart,
+    Effect,
+    Energy,
+    Failure,
+    Phase,
+    Piece,
+    ProcessRecord,
+    Run,
+    Sample,
+    StagePass,
+)
 
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
 """Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
@@ -286,6 +299,15 @@ def energy_to_json(energy: Energy | Missing) -> dict[str, object]:
     return {"missing": energy.reason} if isinstance(energy, Missing) else asdict(energy)
 
 
+def stages_to_json(stages: StagePass | Missing) -> dict[str, object]:
+    """Give what a process told of its stages, or why that is not known, as plain JSON values."""
+    if isinstance(stages, Missing):
+        return {"missing": stages.reason}
+    values = {field: getattr(stages, field) for field in StagePass.__dataclass_fields__}
+    alone_s = {name: list(several) for name, several in stages.alone_s.items()}
+    return {**values, "stages_s": dict(stages.stages_s), "alone_s": alone_s}
+
+
 def _header_to_json(header: RunHeader) -> dict[str, object]:
     values = {field: getattr(header, field) for field in RunHeader.__dataclass_fields__}
     return {**values, "cells": [cell_to_json(cell) for cell in header.cells], "excluded": dict(header.excluded)}
@@ -341,6 +363,7 @@ def _process(slug: str, repeat: int, logs: list[list[dict[str, Any]]]) -> Proces
             peak_rss_bytes=finished[0]["peak_rss_bytes"] if finished else None,
             peak_cuda_bytes=finished[0]["peak_cuda_bytes"] if finished else None,
             energy=_energy([record for record in logs[-1] if record["kind"] == "energy"]),
+            stages=_stages([record for record in logs[-1] if record["kind"] == "stages"]),
             failure=Failure(**failed[-1]) if failed else None,
             finished=bool(finished),
         )
@@ -360,6 +383,15 @@ def _energy(records: Sequence[Mapping[str, Any]]) -> Energy | Missing | None:
         return None
     fields = {name: value for name, value in records[-1].items() if name != "kind"}
     return Missing(fields["missing"]) if "missing" in fields else Energy(**fields)
+
+
+def _stages(records: Sequence[Mapping[str, Any]]) -> StagePass | Missing | None:
+    if not records:
+        return None
+    fields = {name: value for name, value in records[-1].items() if name != "kind"}
+    if "missing" in fields:
+        return Missing(fields["missing"])
+    return StagePass(**{**fields, "alone_s": {name: tuple(several) for name, several in fields["alone_s"].items()}})
 
 
 def _cold(log: list[dict[str, Any]]) -> ColdStart | None:

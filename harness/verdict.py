@@ -21,6 +21,7 @@ from harness.judgement import EXIT_CODES, WORST_FIRST, CellVerdict, Comparison, 
 from harness.measure import PERCENTILES, Measurements, is_speed
 from harness.measurement import Missing, lacks_package
 from harness.metrics.panel import is_heard
+from harness.notice import notices
 from harness.policy import Policy
 from harness.sample import Phase, Run
 from harness.stats import samples_needed
@@ -248,7 +249,8 @@ def _judge_cell(
         explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     ]
     told = "; ".join(filter(None, notes))
-    return replace(_cell(cell, verdict, "; ".join(filter(None, [reason, told])), metrics), notes=told)
+    useless = notices(cell.slug, measurements, comparisons.get(cell.slug, ()), baseline, run.reference)
+    return replace(_cell(cell, verdict, "; ".join(filter(None, [reason, told])), metrics), notes=told, notices=useless)
 
 
 def _cell(cell: Cell, verdict: Verdict, reason: str, metrics: Sequence[MetricVerdict]) -> CellVerdict:

@@ -23,6 +23,12 @@ def scale(comparison: Comparison) -> tuple[float, str]:
     return (1.0, comparison.unit if comparison.unit != "1" else "") if comparison.absolute else (100.0, "%")
 
 
+def share(point: float, low: float | None, high: float | None) -> str:
+    """Show a relative change: `-49.0 % [-50.1 -47.7]`."""
+    bounds = "" if low is None or high is None else f" [{_signed(low * 100.0, fine=False)} {_signed(high * 100.0, fine=False)}]"
+    return f"{_signed(point * 100.0, fine=False)} %{bounds}"
+
+
 def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str = "") -> str:
     """Give the verdict in one line: `REGRESSED: 1 failed, 1 regressed, 4 passed`; `accept` is a command, if there is one."""
     names = {Verdict.PASS: "passed", Verdict.NO_BASELINE: "without baseline"}

@@ -11,6 +11,7 @@ seed gave the same audio.
     {"do": "observe", "request": "u001"}                 what is in effect; fails if a promise is not kept
     {"do": "pin"}                                        move to the CPU that is kept for measuring
     {"do": "energy"}                                     what it draws, idle and at work, in a pass that is not timed
+    {"do": "stages", "request": "u001"}                  where its time goes, in a pass that is not timed as a whole
     {"do": "finish"}                                     peaks of memory; the worker ends
 """
 
@@ -40,8 +41,9 @@ from harness.doctor.tree import Tree, here
 from harness.energy import device_of, find_meter, weigh
 from harness.errors import HarnessError
 from harness.measurement import Missing
-from harness.sample import Effect, Energy, Failure, Phase, Piece, Sample
-from harness.store import WorkerLog, effect_to_json, energy_to_json, sample_to_json
+from harness.sample import Effect, Energy, Failure, Phase, Piece, Sample, StagePass
+from harness.stage_pass import stage_pass
+from harness.store import WorkerLog, effect_to_json, energy_to_json, sample_to_json, stages_to_json
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
 
@@ -106,6 +108,7 @@ class Worker:
             "observe": self._observe,
             "pin": self._pin,
             "energy": self._energy,
+            "stages": self._stages,
             "finish": self._finish,
         }
 
@@ -245,6 +248,19 @@ class Worker:
         target = self._loaded()
         frames = [len(time_synthesis(target, request, self._clock).audio) for request in self._requests.values()]
         return sum(frames) / target.sample_rate_hz
+
+    def _stages(self, command: Mapping[str, Any]) -> Record:
+        self._log.append({"kind": "stages", **stages_to_json(self._staged(self._requests[command["request"]]))})
+        return {}
+
+    def _staged(self, request: Request) -> StagePass | Missing:
+        """Ask where the time goes; what has been measured stands, whatever becomes of this."""
+        try:
+            with no_garbage_collection():
+                return stage_pass(self._loaded(), request, self._clock)
+        except Exception as error:
+            traceback.print_exception(error)
+            return Missing(f"no stage pass: {failure_of(error).reason}")
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
         peaks = {"peak_rss_bytes": peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}

@@ -9,7 +9,7 @@ def rope_tables(length: int, head_width: int, device: torch.device) -> tuple[Ten
     pairs = torch.arange(0, head_width, 2, device=device, dtype=torch.float32)
     inverse = 10_000.0 ** (-pairs / head_width)
     angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * inverse
-    angles = angles.repeat_interleave(2, dim=-1)
+    angles = angles.repeat_interleave(2, dim=1)  # torch's ONNX exporter gets a negative axis wrong here
     return angles.cos(), angles.sin()
 
 

@@ -12,6 +12,7 @@ import torch
 
 from engine.config import Compile, FlowConfig, Precision, Quantization
 from engine.errors import EngineError
+from engine.passes.refuse_runtime import refuse_runtimes
 
 FP16_FLAGS = ("avx512_fp16", "amx_fp16", "asimdhp")
 """CPU flags that mean fp16 arithmetic in hardware: x86 and 64-bit Arm."""
@@ -29,6 +30,7 @@ def refuse(config: FlowConfig) -> None:
     for option in ("compile", "compile_vocoder"):
         _check_compile(option, getattr(config, option), on_cpu=on_cpu)
     _check_quantization(config)
+    refuse_runtimes(config)
 
 
 def cpu_flags() -> set[str]:

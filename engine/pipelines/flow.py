@@ -23,7 +23,7 @@ from engine.config import FlowConfig, parse_options
 from engine.content.alignment import Content, plan
 from engine.errors import EngineError
 from engine.memory import free_bytes
-from engine.passes import compilation, precision, quantization
+from engine.passes import compilation, padding, precision, quantization, runtime
 from engine.passes.applied import Applied
 from engine.passes.refuse import refuse
 from engine.phones import SAMPLE_RATE_HZ, SPEAKERS
@@ -91,18 +91,22 @@ class FlowPipeline:
         return cls(config, load_voice(folder))
 
     def _apply_passes(self) -> tuple[Applied, ...]:
-        """Precision, device, quantisation, compilation: in this order, because each reads what the one before left."""
+        """Precision, device, int8, compilation, runtime, padding: in this order; each reads what the one before left."""
         config, models = self.config, {"acoustic": self.voice.dit, "vocoder": self.voice.vocoder}
         applied = [precision.apply(models, config.precision)]
         for model in models.values():
             model.to(self.device)
-        applied.append(quantization.apply(models, config.quantization))
-        on_cpu = self.device.type == "cpu"
-        self.acoustic, acoustic = compilation.apply("acoustic", "compile", self.voice.dit, config.compile, on_cpu=on_cpu)
-        self.vocoder, vocoder = compilation.apply(
-            "vocoder", "compile_vocoder", self.voice.vocoder, config.compile_vocoder, on_cpu=on_cpu
-        )
-        return (*applied, acoustic, vocoder)
+        applied.append(quantization.apply({name: models[name] for name in config.quantized_stages.names}, config.quantization))
+        called: dict[str, Callable[..., Any]] = {}
+        asked = {"acoustic": ("compile", config.compile), "vocoder": ("compile_vocoder", config.compile_vocoder)}
+        for name, core in models.items():
+            option, mode = asked[name]
+            compiled, how = compilation.apply(name, option, core, mode, on_cpu=self.device.type == "cpu")
+            called[name], where = runtime.apply(name, core, compiled, getattr(config, f"runtime_{name}"), config)
+            applied += [how, where]
+        called, padded = padding.apply(called, config.pad_frames)
+        self.acoustic, self.vocoder = called["acoustic"], called["vocoder"]
+        return (*applied, padded)
 
     def stream(self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch) -> Iterator[np.ndarray]:
         """

@@ -89,7 +89,16 @@ def comment(document: object, place: Place) -> str:
     told = read(document)
     changed = _changed(told.judgement)
     before = _joined([MARKER, f"**{escaped(_line(told.judgement))}**", _facts(told), _notes(told)])
-    after = _joined([_rest(told.judgement), _in_effect(told), _links(place), _reproduce(told, place), _accept(told, place)])
+    after = _joined(
+        [
+            _rest(told.judgement),
+            _in_effect(told),
+            _notices(told.judgement),
+            _links(place),
+            _reproduce(told, place),
+            _accept(told, place),
+        ]
+    )
     table = _table(changed, LIMIT - github_length(before) - github_length(after))
     return _joined([before, table, after]) + "\n"
 
@@ -105,7 +114,7 @@ def _check(judgement: Judgement) -> None:
     texts: list[object] = [judgement.suite, judgement.profile, judgement.machine, judgement.head, judgement.baseline]
     numbers: list[object] = []
     for cell in judgement.cells:
-        texts += [cell.cell, cell.label, cell.reason, cell.notes, *(each.metric for each in cell.metrics)]
+        texts += [cell.cell, cell.label, cell.reason, cell.notes, *cell.notices, *(each.metric for each in cell.metrics)]
         for each in (metric.comparison for metric in cell.metrics):
             if each is not None:
                 texts.append(each.unit)
@@ -189,6 +198,12 @@ def _in_effect(told: Told) -> str:
         found = [*told.in_effect.get(cell.cell, ()), *([changed] if changed else [])]
         lines += [f"- {_text(cell.label)}: {_text('; '.join(found))}"] if found else []
     return f"In effect, and not as asked or as before:\n\n{_fitting(lines, SHARE, 'cells')}" if lines else ""
+
+
+def _notices(judgement: Judgement) -> str:
+    """List what a reader should know of any cell, passed ones included."""
+    lines = [f"- {_text(cell.label)}: {_text(each)}" for cell in judgement.cells for each in cell.notices]
+    return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
 
 
 def _links(place: Place) -> str:

@@ -32,6 +32,7 @@ from harness.report.contents import (
 from harness.report.floor import floor_line
 from harness.report.listening import listening
 from harness.report.numbers import shown, shown_unit, shown_value
+from harness.report.stage_table import StageLine, stage_lines
 from harness.report.table import Row, accept_command, accept_hint, columns, energy_line, gain_line, grouped_missing, rows
 from harness.sample import Effect
 from harness.tradeoff import fastest_passing, tradeoff
@@ -87,6 +88,7 @@ class CellDetails:
     differences: tuple[str, ...]
     metrics: tuple[MetricLine, ...]
     stages: tuple[Stage, ...]
+    apart: tuple[StageLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,7 @@ def _details(contents: Contents, row: Row, judged: CellVerdict, stages: tuple[St
         differences=differences(contents.run, judged.cell),
         metrics=_metrics(judged, contents.measurements.get(judged.cell, ())),
         stages=stages,
+        apart=stage_lines(contents.measurements.get(judged.cell, ())),
     )
 
 

@@ -150,11 +150,12 @@ def _why_missing(named: Mapping[str, Measurement], metric: str) -> str:
 
 
 def _reasons(contents: Contents, cell: CellVerdict) -> tuple[str, ...]:
-    """Give the verdict's reason, and what was not in effect as long as the reason does not say so already."""
+    """Give the verdict's reason, what was not in effect as long as the reason does not say so already, and notices."""
     lines = [] if cell.verdict is Verdict.PASS else [plain(cell.reason)]
     for each in map(plain, differences(contents.run, cell.cell)):
         if not any(_same(each, line) for line in lines):
             lines.append(each)
+    lines += [plain(f"notice: {each}") for each in cell.notices]
     return tuple(lines)
 
 

@@ -82,7 +82,16 @@ def cells_of(expansion: Expansion, only: Sequence[str]) -> list[Cell]:
 def _measured(suite: Suite, cells: Sequence[Cell], profile: Profile, folder: Path, progress: Progress) -> Run:
     """Measure the cells once. Raises HarnessError if one fails, and KeyboardInterrupt if a person stops it."""
     outcome = run_suite(
-        suite, cells, profile, folder, repeats=1, iterations=1, progress=progress, command="selftest --quality", energy=False
+        suite,
+        cells,
+        profile,
+        folder,
+        repeats=1,
+        iterations=1,
+        progress=progress,
+        command="selftest --quality",
+        energy=False,
+        stages=False,
     )
     if outcome.interrupted:
         raise KeyboardInterrupt

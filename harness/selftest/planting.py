@@ -108,7 +108,15 @@ def respoken_sounds(engine: Engine, asked: Mapping[str, Mapping[str, Request]]) 
         return {}
     cell = _asking(engine.cell, {name: asked[fault][request] for name, (fault, request) in places.items()})
     outcome = run_suite(
-        engine.suite, [cell], engine.profile, engine.folder, repeats=1, iterations=1, progress=engine.progress, energy=False
+        engine.suite,
+        [cell],
+        engine.profile,
+        engine.folder,
+        repeats=1,
+        iterations=1,
+        progress=engine.progress,
+        energy=False,
+        stages=False,
     )
     if outcome.interrupted:
         raise KeyboardInterrupt

@@ -5,7 +5,7 @@ The engine's word is not taken for anything: forward passes are counted, times, 
 weights are looked at, dynamo's counters are compared. Imports torch and the engine when loaded, not before.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,6 +91,12 @@ class EngineTarget:
 
         seen = observe(self.pipeline, request)
         return judge_effects(self.effective(), {**self.asked, **request.options}, seen)
+
+    def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Callable[[], object]]:
+        """Speak one request; gives by stage a function that runs its model once, on what it was first given."""
+        from harness.targets.engine_stages import speak_and_keep
+
+        return speak_and_keep(self.pipeline, request, watch)
 
     def settled(self) -> bool:
         """Tell whether the last synthesis added no compiled graph."""

@@ -7,11 +7,12 @@ without a check would be believed unseen, so a test demands one for every option
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 
 from engine.acoustic.solver import integrate, time_grid
-from engine.config import Compile, Grid, Precision, Quantization, Solver
+from engine.config import Compile, Grid, Precision, Quantization, Runtime, Solver, Stages
 from engine.passes.precision import DTYPES
 from engine.phones import SPEAKERS
 from engine.pipelines.flow import initial_noise
@@ -26,6 +27,15 @@ SPEED_TOLERANCE = 0.1
 """Rounding to whole frames, at least one per phone, moves the length by a few per cent."""
 TF32_ERROR = 1e-5
 """fp32 products of this size err by about 1e-7, TF32 by about 3e-4."""
+
+PROVIDERS: Mapping[tuple[Runtime, str], str] = MappingProxyType(
+    {
+        (Runtime.ONNX, "cpu"): "CPUExecutionProvider",
+        (Runtime.ONNX, "cuda"): "CUDAExecutionProvider",
+        (Runtime.TENSORRT, "cuda"): "TensorrtExecutionProvider",
+    }
+)
+"""What ONNX Runtime calls what it must compute with, by runtime and kind of device."""
 
 Options = Mapping[str, Option]
 LEFT_OPEN = (("threads", 0), ("batch", 0))
@@ -101,7 +111,7 @@ def _precision(options: Options, seen: Seen) -> Finding:
 
 def _compile_of(model: ModelSeen, mode: Option, seen: Seen) -> Finding:
     wanted = mode != Compile.OFF
-    observed = f"{model.graphs} graphs, {seen.graph_breaks} breaks" if model.compiled else "eager"
+    observed = f"{model.graphs} graphs, {seen.graph_breaks} breaks" if model.compiled else "not compiled"
     if wanted and seen.recompiled:
         return Finding(observed=f"{observed}, {seen.recompiled} new after warm-up", holds=False, why="it still compiles")
     holds = model.compiled == wanted and (not wanted or seen.graph_breaks == 0)
@@ -117,14 +127,58 @@ def _compile_vocoder(options: Options, seen: Seen) -> Finding:
 
 
 def _quantization(options: Options, seen: Seen) -> Finding:
-    models = (seen.acoustic, seen.vocoder)
-    done, linears = sum(m.int8_linears for m in models), sum(m.linears for m in models)
-    stored, full = sum(m.weight_bytes for m in models), sum(m.fp32_bytes for m in models)
-    asked = options["quantization"] != Quantization.NONE
+    models = {"acoustic": seen.acoustic, "vocoder": seen.vocoder}
+    done, linears = (sum(getattr(m, count) for m in models.values()) for count in ("int8_linears", "linears"))
+    stored, full = sum(m.weight_bytes for m in models.values()), sum(m.fp32_bytes for m in models.values())
+    asked = Stages(str(options["quantized_stages"])).names if options["quantization"] != Quantization.NONE else ()
     return Finding(
         observed=f"{done} of {linears} Linear modules int8, weights {stored / 1e6:.1f} MB ({full / 1e6:.1f} MB in fp32)",
-        holds=done == (linears if asked else 0),
+        holds=done == sum(models[name].linears for name in asked),
         why="the dtype that the weights are stored in",
+    )
+
+
+def _quantized_stages(options: Options, seen: Seen) -> Finding:
+    found = [name for name, model in (("acoustic", seen.acoustic), ("vocoder", seen.vocoder)) if model.int8_linears]
+    return Finding(
+        observed=f"int8 in {' and '.join(found) or 'no model'}",
+        holds=set(found) <= set(Stages(str(options["quantized_stages"])).names),
+        why="the dtype that the weights are stored in",
+    )
+
+
+def _runtime_of(model: ModelSeen, options: Options, name: str) -> Finding:
+    runtime = Runtime(str(options[f"runtime_{name}"]))
+    told = [f"{each.runs} runs of ONNX Runtime's {each.provider}" for each in model.sessions]
+    torch_did = "compiled by torch" if model.products is None else f"{model.products} products in torch"
+    observed = f"{model.calls} calls: {', '.join([*told, torch_did])}"
+    if runtime is Runtime.TORCH:
+        return Finding(observed=observed, holds=not model.sessions, why="no session of another runtime ran in the stage")
+    wanted = PROVIDERS[runtime, str(options["device"]).partition(":")[0]]
+    ran = sum(each.runs for each in model.sessions)
+    holds = model.products == 0 and ran == model.calls > 0 and {each.provider for each in model.sessions} == {wanted}
+    return Finding(observed=observed, holds=holds, why=f"one run of {wanted} for every call, and nothing left for torch")
+
+
+def _runtime_acoustic(options: Options, seen: Seen) -> Finding:
+    return _runtime_of(seen.acoustic, options, "acoustic")
+
+
+def _runtime_vocoder(options: Options, seen: Seen) -> Finding:
+    return _runtime_of(seen.vocoder, options, "vocoder")
+
+
+def _pad_frames(options: Options, seen: Seen) -> Finding:
+    multiple = int(options["pad_frames"])
+    models = (seen.acoustic, seen.vocoder)
+    asked = [frames for model in models for frames in model.asked_frames]
+    computed = [frames for model in models for frames in model.computed_frames]
+    wanted = [frames + -frames % multiple if multiple else frames for frames in asked]
+    shapes = dict.fromkeys(zip(asked, computed, strict=False))
+    return Finding(
+        observed=f"frames {', '.join(f'{a} computed as {c}' for a, c in shapes)}" if shapes else "no call reached a model",
+        holds=bool(asked) and computed == wanted,
+        why="the lengths of every call, and those that reached what computes",
     )
 
 
@@ -136,7 +190,10 @@ def _device(options: Options, seen: Seen) -> Finding:
 
 
 def _threads(options: Options, seen: Seen) -> Finding:
-    return Finding(observed=str(seen.threads), holds=seen.threads == options["threads"], why="torch's own count")
+    sessions = (*seen.acoustic.sessions, *seen.vocoder.sessions)
+    found = sorted({seen.threads, *(each.threads for each in sessions)})
+    why = "torch's own count, and that of every session" if sessions else "torch's own count"
+    return Finding(observed=" and ".join(map(str, found)), holds=found == [options["threads"]], why=why)
 
 
 def _speaker(options: Options, seen: Seen) -> Finding:
@@ -209,6 +266,10 @@ CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "chunk_characters": _chunk_characters,
     "first_chunk_characters": _first_chunk_characters,
     "batch": _batch,
+    "runtime_acoustic": _runtime_acoustic,
+    "runtime_vocoder": _runtime_vocoder,
+    "quantized_stages": _quantized_stages,
+    "pad_frames": _pad_frames,
 }
 
 

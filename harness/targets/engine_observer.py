@@ -8,7 +8,7 @@ one is left alone, because a hook would make it compile again.
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from engine.pipelines.flow import FlowPipeline
 from harness.cell import Request
+from harness.targets.engine_runtime import RuntimeProbe, SessionSeen, watching
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,14 @@ class ModelSeen:
     compiled: bool
     """The call went through torch.compile, and dynamo holds a graph for the model's code."""
     graphs: int
+    sessions: tuple[SessionSeen, ...]
+    """Of ONNX Runtime, that ran while the model was called."""
+    products: int | None
+    """Matrix products that torch did while the model was called; None where compiled code is not looked into."""
+    asked_frames: tuple[int, ...]
+    """Of every call."""
+    computed_frames: tuple[int, ...]
+    """Of every call that reached what computes, padding included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +80,35 @@ class Seen:
 class _Recorder:
     """Stands in for a model: counts the calls, keeps what the observer needs, passes everything on."""
 
-    def __init__(self, inner: Callable[..., Any]) -> None:
+    def __init__(self, stage: str, inner: Any, probe: RuntimeProbe) -> None:
+        self.stage = stage
         self.inner = inner
+        self.core = getattr(inner, "inner", inner)
+        """What computes: behind a pass that wraps it, such as padding, what that one calls."""
+        self.probe = probe
         self.inputs: list[tuple[Tensor, ...]] = []
         self.outputs: list[Tensor] = []
+        self.computed_frames: list[int] = []
+        if self.core is not inner:
+            inner.inner = self._reach
 
     def __call__(self, *args: Tensor) -> Tensor:
-        output: Tensor = self.inner(*args)
+        with self.probe.within(self.stage, look_into=not _is_compiled(self.core)):
+            output: Tensor = self.inner(*args) if self.core is not self.inner else self._reach(*args)
         self.inputs.append(tuple(x.detach().clone() for x in args))
         self.outputs.append(output.detach().clone())
         return output
+
+    def _reach(self, *args: Tensor) -> Tensor:
+        self.computed_frames.append(args[0].shape[1])
+        output: Tensor = self.core(*args)
+        return output
+
+    def give_back(self) -> Any:
+        """Give what this stood in for, as it was."""
+        if self.core is not self.inner:
+            self.inner.inner = self.core
+        return self.inner
 
 
 class _Hooks:
@@ -97,7 +125,7 @@ class _Hooks:
         ]
         models = {"acoustic": (pipeline.voice.dit, pipeline.acoustic), "vocoder": (pipeline.voice.vocoder, pipeline.vocoder)}
         for name, (model, called) in models.items():
-            if called is model:
+            if not _is_compiled(getattr(called, "inner", called)):
                 self._listen(name, model)
 
     def _listen(self, name: str, model: nn.Module) -> None:
@@ -119,13 +147,14 @@ class _Hooks:
 
 @contextmanager
 def _watching(pipeline: FlowPipeline) -> Iterator[tuple[_Recorder, _Recorder, _Hooks]]:
-    acoustic, vocoder = pipeline.acoustic, pipeline.vocoder
-    hooks = _Hooks(pipeline)
-    pipeline.acoustic, pipeline.vocoder = _Recorder(acoustic), _Recorder(vocoder)
+    hooks, probe = _Hooks(pipeline), RuntimeProbe()
+    acoustic, vocoder = _Recorder("acoustic", pipeline.acoustic, probe), _Recorder("vocoder", pipeline.vocoder, probe)
+    pipeline.acoustic, pipeline.vocoder = acoustic, vocoder
     try:
-        yield pipeline.acoustic, pipeline.vocoder, hooks
+        with watching(probe):
+            yield acoustic, vocoder, hooks
     finally:
-        pipeline.acoustic, pipeline.vocoder = acoustic, vocoder
+        pipeline.acoustic, pipeline.vocoder = acoustic.give_back(), vocoder.give_back()
         for handle in hooks.handles:
             handle.remove()
 
@@ -180,7 +209,8 @@ def _states(call: tuple[Tensor, ...]) -> list[Tensor]:
 def _model_seen(model: nn.Module, recorder: _Recorder, hooked: Counter[str]) -> ModelSeen:
     linears = [part for part in model.modules() if isinstance(part, nn.Linear)]
     weights = [*model.parameters(), *model.buffers()]
-    graphs = _graphs_of(model)
+    compiled = _compiled_from(recorder.core, model)
+    graphs = _graphs_of(compiled or model)
     return ModelSeen(
         calls=len(recorder.outputs),
         weight_dtypes=Counter(_word(weight.dtype) for weight in weights if weight.is_floating_point()),
@@ -190,8 +220,12 @@ def _model_seen(model: nn.Module, recorder: _Recorder, hooked: Counter[str]) -> 
         int8_linears=sum(_is_int8(part.weight) for part in linears),
         weight_bytes=sum(_stored_bytes(weight) for weight in weights),
         fp32_bytes=sum(weight.numel() * 4 for weight in weights),
-        compiled=_is_compiled(recorder.inner) and graphs > 0,
+        compiled=compiled is not None and graphs > 0,
         graphs=graphs,
+        sessions=recorder.probe.sessions(recorder.stage),
+        products=None if _is_compiled(recorder.core) else recorder.probe.products[recorder.stage],
+        asked_frames=tuple(call[0].shape[1] for call in recorder.inputs),
+        computed_frames=tuple(recorder.computed_frames),
     )
 
 
@@ -240,6 +274,14 @@ def _word(dtype: torch.dtype) -> str:
 def _is_compiled(called: object) -> bool:
     dynamo = sys.modules.get("torch._dynamo.eval_frame")
     return dynamo is not None and isinstance(called, dynamo.OptimizedModule)
+
+
+def _compiled_from(called: object, model: nn.Module) -> nn.Module | None:
+    """Give the module that torch.compile compiled for a call, if that is the model or works with the model's own parameters."""
+    if not _is_compiled(called):
+        return None
+    compiled: nn.Module = called._orig_mod  # type: ignore[attr-defined]
+    return compiled if any(part is model for part in compiled.modules()) else None
 
 
 def _graphs_of(model: nn.Module) -> int:

@@ -19,6 +19,9 @@ class Target(Protocol):
 
     A target that makes long audio in chunks may have an attribute `joins_s`: seconds from the start of the last synthesis to
     each place where two chunks meet. Such places are then searched for clicks.
+
+    A target that can run the models of its stages by themselves may have a method `alone(request, watch)`: it speaks the
+    request and gives, by stage, a function that runs that model once on what it was given.
     """
 
     sample_rate_hz: int

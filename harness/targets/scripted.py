@@ -4,7 +4,8 @@ A target that does what its options say: so that order, failures, statistics and
 It takes no real time: it tells its virtual clock how long it took. Its audio is a hum with syllables, the same for the same
 text, speaker and seed. Environment variable VOXGATE_SCRIPT names a JSON file that changes the "engine" without changing
 the suite: {"<slug> or *": {"slower": 1.1, "stage": "vocoder", "click": 0.8, "observed": {"steps": "32"}, "fault": "die",
-"options": {...}}}. `slower` multiplies the whole latency, all of it added to `stage`.
+"alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the whole latency, all of it added to `stage`; `alone`
+multiplies what a stage takes when it runs by itself, and nothing else; `unstaged_s` passes outside of all stages.
 """
 
 import errno
@@ -14,7 +15,8 @@ import os
 import random
 import signal
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -118,6 +120,18 @@ class ScriptedTarget:
             Effect(option=name, asked=asked, observed=seen[name], holds=name not in lies, why="as scripted")
             for name, asked in self._asked.items()
         )
+
+    def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Callable[[], None]]:
+        """Let the stages pass, and give what takes as long as a stage by itself as the script claims."""
+        stages_s = self._stages_s({**self._options, **request.options}, request)
+        for stage, duration_s in stages_s.items():
+            with watch(stage):
+                self.clock.advance(duration_s)
+        self.clock.advance(self._script.get("unstaged_s", 0.0))
+        claimed: Mapping[str, float] = self._script.get("alone", {})
+        return {
+            stage: partial(self.clock.advance, stages_s[stage] * claimed.get(stage, 1.0)) for stage in ("acoustic", "vocoder")
+        }
 
     def settled(self) -> bool:
         """Tell whether the last synthesis was past the compiling ones."""

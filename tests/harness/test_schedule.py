@@ -84,7 +84,9 @@ def test_a_round_prepares_one_by_one_then_measures_in_turns(make_suite: Make, tm
         "4 measured r1",
         "4 measured r2",
         "8 measured r2",
+        "8 stages r1",
         "8 finish",
+        "4 stages r1",
         "4 finish",
     ]
     assert outcome == Outcome(folder=tmp_path / "run", complete=True, interrupted=False, failures={})
@@ -110,7 +112,8 @@ def test_energy_is_measured_when_all_that_is_timed_is_done(
     monkeypatch.setattr(schedule, "find_meter", lambda tree, device: Counter("counter", []))
     wanted = iter([["steps-8"], []])
     run(make_suite(), tmp_path / "run", more=lambda rounds: next(wanted))
-    assert fakes.log[-15:-9] == ["4 measured r2", "8 measured r2", "8 energy", "8 finish", "4 energy", "4 finish"]
+    ends = [f"{slug} {last}" for slug in (8, 4) for last in ("stages r1", "energy", "finish")]
+    assert fakes.log[-17:-9] == ["4 measured r2", "8 measured r2", *ends]
     assert fakes.log[-3:] == ["8 measured r1", "8 measured r2", "8 finish"], "a round that is added is for the times alone"
 
 

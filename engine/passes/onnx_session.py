@@ -1,0 +1,89 @@
+"""
+Runs an ONNX graph where the tensors lie: ONNX Runtime reads and writes torch's own memory, so that nothing is copied.
+
+ONNX Runtime falls back to another provider in silence when the one that was asked for cannot be loaded; here that is an error.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.config import FlowConfig, Precision, Runtime
+from engine.errors import EngineError
+from engine.passes.onnx_graph import Graph
+
+ELEMENTS = {torch.float32: np.float32, torch.float16: np.float16, torch.bool: np.bool_}
+
+
+class OnnxModel:
+    """Called like the model that the graph was exported from; `session` is ONNX Runtime's."""
+
+    def __init__(self, session: Any, graph: Graph) -> None:
+        self.session = session
+        self.names = tuple(graph.signature.inputs)
+        self.width = graph.signature.width
+
+    def __call__(self, *tensors: Tensor) -> Tensor:
+        """Compute (B, T, width) from the model's inputs in their order."""
+        held = [tensor.contiguous() for tensor in tensors]  # the binding keeps addresses only
+        output = held[0].new_empty((*held[0].shape[:2], self.width))
+        binding = self.session.io_binding()
+        for name, tensor in zip(self.names, held, strict=True):
+            binding.bind_input(name, *_place(tensor))
+        binding.bind_output("output", *_place(output))
+        if output.is_cuda:
+            torch.cuda.current_stream(output.device).synchronize()  # ONNX Runtime has a stream of its own
+        self.session.run_with_iobinding(binding)
+        return output
+
+
+def open_session(graph: Graph, runtime: Runtime, config: FlowConfig) -> OnnxModel:
+    """Load a graph. Raises EngineError if ONNX Runtime cannot read it, or would run it elsewhere than asked."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = config.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # else its threads take the next stage's processors
+    wanted = provider(runtime, config.device)
+    try:
+        session = onnxruntime.InferenceSession(graph.content, options, providers=_providers(runtime, config))
+    except Exception as error:  # onnxruntime's own classes share no base but this
+        where = f"; delete {graph.path}, which may be damaged" if graph.path else ""
+        raise EngineError(f"ONNX Runtime cannot load the exported graph ({_first_line(error)}){where}") from None
+    if session.get_providers()[0] != wanted:
+        raise EngineError(f"ONNX Runtime cannot use its {wanted} here and would take {session.get_providers()[0]}; use torch")
+    session.disable_fallback()
+    return OnnxModel(session, graph)
+
+
+def provider(runtime: Runtime, device: str) -> str:
+    """Name the provider that a runtime is, on a device."""
+    if runtime is Runtime.TENSORRT:
+        return "TensorrtExecutionProvider"
+    return "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
+
+
+def _providers(runtime: Runtime, config: FlowConfig) -> list[tuple[str, dict[str, str]]]:
+    if config.device == "cpu":
+        return [(provider(runtime, config.device), {})]
+    place = {"device_id": config.device.partition(":")[2] or "0"}
+    tf32 = {"use_tf32": "1" if config.precision is Precision.TF32 else "0"}
+    cuda = ("CUDAExecutionProvider", {**place, **tf32})
+    if runtime is Runtime.ONNX:
+        return [cuda]
+    half = {"trt_fp16_enable": "1" if config.precision is Precision.FP16 else "0"}
+    return [("TensorrtExecutionProvider", {**place, **half}), cuda]
+
+
+def _place(tensor: Tensor) -> tuple[str, int, type, tuple[int, ...], int]:
+    """Say where a tensor lies, as a binding wants to know it."""
+    device = tensor.device
+    return device.type, device.index or 0, ELEMENTS[tensor.dtype], tuple(tensor.shape), tensor.data_ptr()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,112 @@
+"""
+Sees which runtime computes a stage: sessions of ONNX Runtime that ran in it, and matrix products that torch did in it.
+
+Sessions are counted at ONNX Runtime's own class, products at torch's dispatcher, both below anything that the engine could
+say of itself. A compiled stage is not looked into: a dispatch mode would switch its graph off.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from torch.utils._python_dispatch import TorchDispatchMode
+
+PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "linear", "matmul", "convolution", "_int_mm", "_linear_pointwise")
+"""Operators that any model consists of."""
+RUNS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSeen:
+    """One session of ONNX Runtime during one stage."""
+
+    provider: str
+    """The first of those that it has: what it computes with."""
+    threads: int
+    runs: int
+
+
+class RuntimeProbe:
+    """Counts by stage, while `watching`."""
+
+    def __init__(self) -> None:
+        self.products: Counter[str] = Counter()
+        self._runs: Counter[tuple[str, int]] = Counter()
+        self._sessions: dict[int, Any] = {}
+        self._stage = ""
+
+    @contextmanager
+    def within(self, stage: str, *, look_into: bool) -> Iterator[None]:
+        """Count for a stage what happens inside; `look_into` counts torch's products, too."""
+        before, self._stage = self._stage, stage
+        try:
+            if look_into:
+                with _Products(lambda: self.products.update([stage])):
+                    yield
+            else:
+                yield
+        finally:
+            self._stage = before
+
+    def note_run(self, session: Any) -> None:
+        """Count one run of a session."""
+        self._sessions[id(session)] = session
+        self._runs[self._stage, id(session)] += 1
+
+    def sessions(self, stage: str) -> tuple[SessionSeen, ...]:
+        """Give the sessions that ran in a stage."""
+        found = [(self._sessions[key], runs) for (where, key), runs in self._runs.items() if where == stage]
+        return tuple(
+            SessionSeen(
+                provider=session.get_providers()[0],
+                threads=int(session.get_session_options().intra_op_num_threads),
+                runs=runs,
+            )
+            for session, runs in found
+        )
+
+
+class _Products(TorchDispatchMode):
+    """Calls `note` for every product that reaches torch's dispatcher."""
+
+    def __init__(self, note: Callable[[], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket.__name__ in PRODUCTS:
+            self._note()
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def watching(probe: RuntimeProbe) -> Iterator[None]:
+    """Have every session of this process tell the probe when it runs."""
+    runtime = sys.modules.get("onnxruntime")
+    if runtime is None:  # nobody imported it, so nobody has a session
+        yield
+        return
+    known = [name for name in RUNS if hasattr(runtime.InferenceSession, name)]
+    originals = {name: getattr(runtime.InferenceSession, name) for name in known}
+    own = {name for name in known if name in vars(runtime.InferenceSession)}
+    for name, original in originals.items():
+        setattr(runtime.InferenceSession, name, _told(probe, original))
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            if name in own:
+                setattr(runtime.InferenceSession, name, original)
+            else:
+                delattr(runtime.InferenceSession, name)
+
+
+def _told(probe: RuntimeProbe, original: Callable[..., Any]) -> Callable[..., Any]:
+    def run(session: Any, *args: Any, **kwargs: Any) -> Any:
+        probe.note_run(session)
+        return original(session, *args, **kwargs)
+
+    return run

@@ -1,0 +1,190 @@
+"""
+A stage that claims to be faster while the whole is not, on the real path: workers, run folders, judgement, reports.
+
+It is the story of a TensorRT vocoder: 1.96 times as fast alone, and the whole 16 % slower.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import Suite, schedule, store
+from harness.baseline import Baseline, of_run
+from harness.doctor.tree import Tree
+from harness.judgement import CellVerdict, Judgement, Verdict, judgement_from_dict, judgement_to_dict
+from harness.measure import Measurements, measure
+from harness.measurement import Measurement, UtteranceValue
+from harness.notice import notices
+from harness.profiles import Profile
+from harness.report.comment import Place, comment
+from harness.report.contents import Contents
+from harness.report.html import page
+from harness.report.markdown import markdown
+from harness.report.terminal import report_lines
+from harness.sample import Run
+from harness.schedule import run_suite
+from harness.verdict import judge
+from tests.harness.judging import policy
+
+Make = Callable[..., Suite]
+Script = Callable[[dict[str, Any]], None]
+PLAIN = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=2)
+NOTHING = Baseline(quality=None, speed=None)
+TENSORRT = {"slower": 1.16, "stage": "vocoder", "alone": {"vocoder": 0.51 * 0.03 / 0.046}}
+"""Alone 0.51 of the 30 ms that the vocoder takes; in the whole it takes 16 ms more."""
+
+
+@pytest.fixture(name="measured")
+def _measured(make_suite: Make, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """Measures two cells of the scripted engine as a script changes them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(schedule, "here", lambda: Tree(root=tmp_path))  # a machine without a power meter
+
+    def run(changes: Mapping[str, object], repeats: int = 3) -> Run:
+        script(dict(changes))
+        suite = make_suite(repeats=repeats, iterations=4, fixed={"audio_s": 0.1, "jitter": 0.004})
+        folder = tmp_path / f"run{len(list(tmp_path.glob('run*')))}"
+        assert run_suite(suite, suite.expand().cells, PLAIN, folder).complete
+        return store.load_run(folder)
+
+    return run
+
+
+def judged(head: Run, base: Run | None = None) -> tuple[Judgement, Measurements]:
+    found = measure(head, {})
+    baseline = NOTHING if base is None else of_run(base, measure(base, {}))
+    return judge(head, found, baseline, policy()), found
+
+
+def cell(judgement: Judgement, slug: str) -> CellVerdict:
+    return next(each for each in judgement.cells if each.cell == slug)
+
+
+def test_against_the_baseline_it_says_which_stage_how_much_alone_and_what_the_whole_did(measured: Callable[..., Run]) -> None:
+    base, head = measured({}), measured({"steps-8": TENSORRT})
+    (told,) = cell(judged(head, base)[0], "steps-8").notices
+    assert told.startswith("vocoder alone -49.")
+    assert "against the baseline (30 -> 15.3 ms a call), but the whole +1" in told
+    assert "] (rtf 1.00" in told and "-> 1.1" in told
+
+
+def test_against_the_reference_cell_too(measured: Callable[..., Run]) -> None:
+    judgement, _ = judged(measured({"steps-4": TENSORRT}))
+    assert cell(judgement, "steps-8").notices == ()
+    (told,) = cell(judgement, "steps-4").notices
+    assert told.startswith("vocoder alone -49.") and "against the reference cell (30 -> 15.3 ms a call)" in told
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        {},
+        {"alone": {"vocoder": 0.97}},
+        {"alone": {"vocoder": 0.5}, "slower": 0.9, "stage": "vocoder"},
+        {"slower": 1.16, "stage": "vocoder"},
+    ],
+    ids=["nothing changed", "too little to speak of", "the whole is faster, too", "slower both alone and as a whole"],
+)
+def test_where_nothing_is_hidden_nothing_is_said(measured: Callable[..., Run], honest: dict[str, Any]) -> None:
+    base, head = measured({}), measured({"steps-8": honest})
+    assert cell(judged(head, base)[0], "steps-8").notices == ()
+
+
+def test_it_changes_no_verdict(measured: Callable[..., Run]) -> None:
+    base = measured({})
+    plain, hidden = (measured({"steps-8": {**TENSORRT, "alone": claim}}) for claim in ({}, TENSORRT["alone"]))
+    before, after = (cell(judged(head, base)[0], "steps-8") for head in (plain, hidden))
+    assert after.notices and not before.notices
+    assert (after.verdict, [each.verdict for each in after.metrics]) == (
+        before.verdict,
+        [each.verdict for each in before.metrics],
+    )
+    assert after.verdict is Verdict.REGRESSED
+
+
+def test_without_a_baseline_of_the_stages_nothing_is_said(measured: Callable[..., Run]) -> None:
+    head = measured({"steps-8": TENSORRT})
+    assert cell(judged(head)[0], "steps-8").notices == ()
+
+
+def test_every_report_shows_it(measured: Callable[..., Run]) -> None:
+    run = measured({"steps-8": TENSORRT})
+    judgement, found = judged(run, measured({}))
+    contents = Contents(run=run, measurements=found, judgement=judgement)
+    (told,) = cell(judgement, "steps-8").notices
+    terminal = " ".join(" ".join(line.plain for line in report_lines(contents, 140)).split())
+    assert f"notice: {told}" in terminal
+    assert "notice: vocoder alone -49." in markdown(contents)
+    assert "notice: vocoder alone -49." in page(contents, lambda slug, request: None)
+    document = json.loads(json.dumps(judgement_to_dict(judgement), allow_nan=False))
+    assert "Notices, which decide nothing:\n\n- steps=8" in comment(document, Place())
+
+
+def test_the_page_shows_the_stages_alone_beside_the_whole(measured: Callable[..., Run]) -> None:
+    judgement, found = judged(run := measured({"steps-8": {**TENSORRT, "unstaged_s": 0.002}}))
+    text = page(Contents(run=run, measurements=found, judgement=judgement), lambda slug, request: None)
+    table = text.partition("<caption>Stages of steps=8 (reference), ms</caption>")[2].partition("</table>")[0]
+    rows = [line for line in table.splitlines() if line.startswith('<tr><th scope="row">')]
+    names = [row.partition('row">')[2].partition("<")[0] for row in rows]
+    assert names == ["text", "content", "acoustic", "vocoder", "unaccounted"]
+    cells = [part.partition("<")[0] for part in rows[3].split('class="number">')[1:]]
+    assert [round(float(each)) for each in cells] == [46, 46, 15]
+    assert [part.partition("<")[0] for part in rows[4].split('class="number">')[1:]] == ["-", "2.0", "-"]
+
+
+def test_a_run_without_the_pass_has_no_table(measured: Callable[..., Run]) -> None:
+    judgement, found = judged(run := measured({}))
+    bare = {
+        slug: [each for each in several if not each.metric.startswith(("synced.", "alone."))] for slug, several in found.items()
+    }
+    assert "<caption>Stages of" not in page(
+        Contents(run=run, measurements=bare, judgement=judgement), lambda slug, request: None
+    )
+
+
+def test_notices_survive_json_and_older_documents_have_none(measured: Callable[..., Run]) -> None:
+    judgement, _ = judged(measured({"steps-8": TENSORRT}), measured({}))
+    data = json.loads(json.dumps(judgement_to_dict(judgement), allow_nan=False))
+    assert judgement_from_dict(data) == judgement
+    for each in data["cells"]:
+        each.pop("notices", None)
+    assert all(each.notices == () for each in judgement_from_dict(data).cells)
+
+
+def test_a_stranger_s_notice_is_shown_as_text_or_refused(measured: Callable[..., Run]) -> None:
+    judgement, _ = judged(measured({"steps-8": TENSORRT}), measured({}))
+    data = json.loads(json.dumps(judgement_to_dict(judgement), allow_nan=False))
+    data["cells"][0]["notices"] = ["<img src=x> @all [x](https://e.vil)"]
+    assert "<img" not in comment(data, Place()) and "@all" not in comment(data, Place())
+    data["cells"][0]["notices"] = [{"a": 1}]
+    with pytest.raises(Exception, match="no judgement"):
+        comment(data, Place())
+
+
+def alone(name: str, times_s: list[list[float]]) -> Measurement:
+    values = tuple(UtteranceValue(id="process", value=each, repeat=r) for r, several in enumerate(times_s) for each in several)
+    middle = sorted(each for several in times_s for each in several)[sum(map(len, times_s)) // 2]
+    return Measurement(metric=name, unit="s", better="lower", version="1", values=values, summary=middle, low=None, high=None)
+
+
+def whole(times_s: list[list[float]]) -> list[Measurement]:
+    return [alone("rtf", times_s), alone("duration", [[1.0]])]
+
+
+@pytest.mark.parametrize(
+    ("before_s", "now_s", "said"),
+    [
+        ([[1.0, 1.1, 1.2]], [[0.8, 0.9, 0.9]], True),
+        ([[1.0, 1.1, 1.2]], [[0.9, 1.01, 1.2]], False),
+        ([[1.0, 1.0], [1.01, 1.0], [1.0, 1.02]], [[0.8, 0.8], [0.81, 0.8], [0.8, 0.82]], True),
+        ([[1.0, 1.0], [1.4, 1.4], [0.7, 0.7]], [[0.8, 0.8], [1.2, 1.2], [0.6, 0.6]], False),
+    ],
+    ids=["one process, all times apart", "one process, times overlap", "several, proven", "several, chance"],
+)
+def test_chance_is_no_notice(before_s: list[list[float]], now_s: list[list[float]], said: bool) -> None:
+    same = whole([[0.5, 0.51], [0.5, 0.52], [0.51, 0.5]])
+    measurements = {"ref": [alone("alone.vocoder", before_s), *same], "new": [alone("alone.vocoder", now_s), *same]}
+    assert bool(notices("new", measurements, (), NOTHING, "ref")) is said

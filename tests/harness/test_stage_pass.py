@@ -1,0 +1,168 @@
+"""The stage pass: what it records, how long it takes, in which processes it runs; it never spoils what was measured."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import Suite, crew, schedule, store
+from harness.cell import Request
+from harness.child import Child
+from harness.clock import VirtualClock
+from harness.doctor.tree import Tree
+from harness.measure import by_name, is_helper, is_known, is_speed, measure
+from harness.measurement import Missing
+from harness.profiles import Profile
+from harness.sample import StagePass
+from harness.schedule import Side, run_sides, run_suite
+from harness.stage_pass import LEAST_TIMES, MOST_TIMES, stage_pass
+from harness.store import RunHeader
+from harness.targets.scripted import ScriptedTarget
+from tests.harness.test_worker import FIRST, LOAD, MEASURE, job, obey
+
+Make = Callable[..., Suite]
+Script = Callable[[dict[str, Any]], None]
+STAGES = {"do": "stages", "request": "r1"}
+PLAIN = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=2)
+REQUEST = Request(id="r1", text="One.")
+
+
+class Timed:
+    """Takes 2 s, 1.5 s of them in two stages; alone its model takes as long as it is told."""
+
+    def __init__(self, alone_s: float | None) -> None:
+        self.clock = VirtualClock()
+        self._alone_s = alone_s
+        if alone_s is not None:
+            self.alone = self._alone
+
+    def synthesize(self, request: Request, watch: Callable[[str], AbstractContextManager[None]]) -> Iterator[np.ndarray]:
+        for stage, duration_s in (("acoustic", 1.0), ("vocoder", 0.5)):
+            with watch(stage):
+                self.clock.advance(duration_s)
+        self.clock.advance(0.5)
+        yield np.zeros(10, dtype=np.float32)
+
+    def _alone(
+        self, request: Request, watch: Callable[[str], AbstractContextManager[None]]
+    ) -> Mapping[str, Callable[[], None]]:
+        list(self.synthesize(request, watch))
+        assert self._alone_s is not None
+        return {"vocoder": lambda: self.clock.advance(self._alone_s or 0.0)}
+
+
+def told(alone_s: float | None) -> tuple[StagePass, float]:
+    target = Timed(alone_s)
+    return stage_pass(target, REQUEST, target.clock), target.clock.seconds()  # type: ignore[arg-type]
+
+
+def test_what_the_stages_do_not_account_for_is_a_value_of_its_own() -> None:
+    found, _ = told(None)
+    assert found == StagePass(
+        request="r1", wall_s=2.0, stages_s={"acoustic": 1.0, "vocoder": 0.5}, unaccounted_s=0.5, alone_s={}
+    )
+
+
+@pytest.mark.parametrize(("alone_s", "times"), [(0.25, 8), (1.5, LEAST_TIMES), (0.0, MOST_TIMES), (0.001, MOST_TIMES)], ids=str)
+def test_it_takes_about_as_long_as_two_iterations(alone_s: float, times: int) -> None:
+    found, whole_s = told(alone_s)
+    assert found.alone_s == {"vocoder": pytest.approx((alone_s,) * times)}
+    assert whole_s <= 4.0 + LEAST_TIMES * alone_s
+
+
+def test_the_worker_records_it(make_suite: Make, tmp_path: Path, script: Script) -> None:
+    script({"*": {"alone": {"vocoder": 0.5}, "unstaged_s": 0.02}})
+    answers, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE, STAGES, {"do": "finish"})
+    assert answers[3] == {"done": "stages"}
+    assert isinstance(record.stages, StagePass)
+    assert record.stages.request == "r1"
+    assert record.stages.wall_s == pytest.approx(0.12)
+    assert record.stages.unaccounted_s == pytest.approx(0.02)
+    assert record.stages.stages_s == pytest.approx({"text": 0.005, "content": 0.005, "acoustic": 0.06, "vocoder": 0.03})
+    assert record.stages.alone_s["acoustic"][0] == pytest.approx(0.06)
+    assert record.stages.alone_s["vocoder"][0] == pytest.approx(0.015)
+    assert [sample.phase.value for sample in record.samples] == ["first", "measured"], "it is no iteration"
+
+
+def test_a_pass_that_fails_costs_itself_alone(make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: ScriptedTarget, request: Request, watch: object) -> object:
+        raise RuntimeError("no such model")
+
+    monkeypatch.setattr(ScriptedTarget, "alone", broken)
+    answers, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE, STAGES, {"do": "finish"})
+    assert answers[3] == {"done": "stages"} and record.finished and record.failure is None
+    assert isinstance(record.stages, Missing)
+    assert record.stages.reason.startswith("no stage pass: RuntimeError: no such model")
+
+
+def test_an_older_record_does_not_tell(make_suite: Make, tmp_path: Path) -> None:
+    _, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE, {"do": "finish"})
+    assert record.stages is None
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes what real children are told: `0 steps-8 stages`, the first word being the repeat."""
+    said: list[str] = []
+
+    class Listened(Child):
+        def __init__(self, asked: Mapping[str, Any], *rest: Any) -> None:
+            cell = asked["cell"]
+            self.name = f"{asked['repeat']} {Path(asked['folder']).name} steps-{cell['axes']['steps']}"
+            super().__init__(asked, *rest)
+
+        def do(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
+            said.append(f"{self.name} {command['do']}")
+            return super().do(command, timeout_s)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(crew, "Child", Listened)
+    monkeypatch.setattr(schedule, "here", lambda: Tree(root=tmp_path))  # a machine without a power meter
+    return said
+
+
+def test_every_planned_process_of_a_run_passes_once_when_all_is_measured(
+    make_suite: Make, tmp_path: Path, commands: list[str]
+) -> None:
+    added = iter([["steps-8"], []])
+    suite = make_suite(repeats=2)
+    run_suite(suite, suite.expand().cells, PLAIN, tmp_path / "run", more=lambda rounds: next(added))
+    passes = [each for each in commands if each.endswith("stages")]
+    assert sorted(passes) == sorted(f"{repeat} run steps-{steps} stages" for repeat in (0, 1) for steps in (8, 4))
+    own = [each.split()[-1] for each in commands if each.startswith("0 run steps-8")]
+    assert own[-3:] == ["iterate", "stages", "finish"]
+    found = store.load_run(tmp_path / "run")
+    assert [isinstance(process.stages, StagePass) for process in found.processes] == [True] * 4 + [False]
+
+
+def test_it_can_be_left_out(make_suite: Make, tmp_path: Path, commands: list[str]) -> None:
+    suite = make_suite()
+    run_suite(suite, suite.expand().cells, PLAIN, tmp_path / "run", stages=False)
+    assert not any(each.endswith("stages") for each in commands)
+
+
+def test_in_turns_only_the_first_round_passes_on_both_sides(make_suite: Make, tmp_path: Path, commands: list[str]) -> None:
+    suite = make_suite(axes={"steps": [8]}, repeats=2)
+    cells = suite.expand().cells
+    header = schedule.make_header(suite, cells, PLAIN, repeats=2, iterations=1, command="")
+    assert isinstance(header, RunHeader)
+    sides = [Side(header=header, folder=tmp_path / name) for name in ("base", "head")]
+    run_sides(sides, PLAIN, stage_rounds=1)
+    assert [each for each in commands if each.endswith("stages")] == ["0 base steps-8 stages", "0 head steps-8 stages"]
+
+
+def test_what_it_told_is_measured_and_only_helps(make_suite: Make, tmp_path: Path, script: Script) -> None:
+    script({"*": {"alone": {"vocoder": 0.5}, "unstaged_s": 0.02}})
+    suite = make_suite(repeats=2)
+    run_suite(suite, suite.expand().cells, PLAIN, tmp_path / "run")
+    named = by_name(measure(store.load_run(tmp_path / "run"), {})["steps-8"])
+    assert named["synced.vocoder"].summary == pytest.approx(0.03)
+    assert named["synced.unaccounted"].summary == pytest.approx(0.02)
+    assert named["alone.vocoder"].summary == pytest.approx(0.015)
+    assert {each.repeat for each in named["alone.vocoder"].values} == {0, 1}
+    for name in ("synced.vocoder", "synced.unaccounted", "alone.vocoder"):
+        assert (is_helper(name), is_speed(name), is_known(name)) == (True, True, True)
+        assert (named[name].unit, named[name].better) == ("s", "lower")
