@@ -3,8 +3,8 @@ The records of measuring: what one iteration, one process and one whole run left
 
 SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`. 3,
 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry `joins_s`, requests `language`, `statement` and `emphasis`,
-workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run
-`judge`. Older folders are read as ones that do not tell.
+workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the
+run `judge`. Older folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
