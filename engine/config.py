@@ -89,6 +89,10 @@ class FlowConfig:
     """Above 1 is faster. 0.5-2."""
     seed: int = 0
     """Of the initial noise."""
+    reference: str = ""
+    """Path of a recording whose voice is to be continued, 0.5-12 s; "" for none."""
+    reference_text: str = ""
+    """What the recording says; "" where a .txt file of its name lies beside it."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -116,6 +120,7 @@ _ENUMS: dict[str, type[StrEnum]] = {
     "compile_vocoder": Compile,
     "quantization": Quantization,
 }
+_TEXTS = ("reference", "reference_text")
 OPTIONS = tuple(field.name for field in fields(FlowConfig))
 
 
@@ -131,17 +136,23 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or grid=uniform")
+    if config.reference_text and not config.reference:
+        raise EngineError("reference_text says what a recording says, and reference names none; give both or neither")
     return config
 
 
 def parse_words(words: Mapping[str, str]) -> FlowConfig:
     """Make a config from what was typed on a command line, where every value is a text."""
-    defaults = FlowConfig()
-    typed: dict[str, object] = {}
+    return parse_options(typed(words, FlowConfig()))
+
+
+def typed(words: Mapping[str, str], defaults: object) -> dict[str, object]:
+    """Make numbers of the words whose option has a number for default; unknown options are left to whoever knows all."""
+    values: dict[str, object] = {}
     for name, word in words.items():
-        wanted = type(getattr(defaults, _known(name)))
-        typed[name] = _number(name, word, wanted) if wanted in (int, float) else word
-    return parse_options(typed)
+        wanted = type(getattr(defaults, name, ""))
+        values[name] = _number(name, word, wanted) if wanted in (int, float) else word
+    return values
 
 
 def _number(name: str, word: str, wanted: type) -> object:
@@ -168,12 +179,20 @@ def _checked(name: str, value: object) -> object:
         return _ENUMS[name](value) if name in _ENUMS else value
     if name == "device":
         return _checked_device(value)
+    if name in _TEXTS:
+        return _checked_text(name, value)
     low, high = _RANGES[name]
     wanted = type(getattr(FlowConfig(), name))
     if isinstance(value, bool) or not isinstance(value, int if wanted is int else int | float) or not low <= value <= high:
         kind = "a whole number" if wanted is int else "a number"
         raise EngineError(f"option {name} must be {kind} from {low} to {high}, not {value!r}")
     return wanted(value)
+
+
+def _checked_text(name: str, value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise EngineError(f"option {name} must be text, not {value!r}")
+    return value
 
 
 def _checked_device(value: object) -> str:

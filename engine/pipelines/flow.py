@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from engine.acoustic.guidance import guide
+from engine.acoustic.prompt import Prompt, encode, with_reference
 from engine.acoustic.solver import integrate, time_grid
 from engine.config import FlowConfig, parse_options
 from engine.content.alignment import Content, plan
@@ -27,12 +29,13 @@ from engine.passes.refuse import refuse
 from engine.phones import SAMPLE_RATE_HZ, SPEAKERS
 from engine.post.join import join
 from engine.post.level import level
+from engine.reference.memory import Prompts
 from engine.text.frontend import Chunk, phonemise
 from engine.vocoder.vocos import waveform
 from engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
 
 STAGES = ("text", "content", "acoustic", "vocoder", "post")
-PER_REQUEST = ("speaker", "speed", "seed")
+PER_REQUEST = ("speaker", "speed", "seed", "reference", "reference_text")
 """Options that one request may set for itself, since nothing has to be loaded again."""
 CHUNK_CHARACTERS = 90
 """About six seconds of speech at speed 1; the acoustic model saw up to nine in training."""
@@ -51,7 +54,7 @@ def no_watch(stage: str) -> AbstractContextManager[None]:
 
 
 class FlowPipeline:
-    """A voice that is ready to speak. Public: `config`, `applied`, `voice`, `acoustic` and `vocoder` (what is called)."""
+    """A voice that is ready to speak. Public: `config`, `applied`, `voice`; called: `acoustic`, `vocoder`, `prompts`."""
 
     sample_rate_hz = SAMPLE_RATE_HZ
 
@@ -64,6 +67,8 @@ class FlowPipeline:
         self.acoustic: Callable[..., Any]
         self.vocoder: Callable[..., Any]
         self.applied = self._apply_passes()
+        self.prompts = Prompts(partial(encode, voice, self.device))
+        self._prompt_of(self.config)  # what cannot be used is refused now
 
     @classmethod
     def load(cls, options: Mapping[str, object], folder: Path = DEFAULT_VOICE) -> "FlowPipeline":
@@ -112,7 +117,11 @@ class FlowPipeline:
         if foreign:
             raise EngineError(f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} can")
         checked = parse_options(options)
-        return replace(self.config, **{name: getattr(checked, name) for name in options})
+        named = {*options, "reference_text"} if "reference" in options else options  # a text belongs to its recording
+        return replace(self.config, **{name: getattr(checked, name) for name in named})
+
+    def _prompt_of(self, config: FlowConfig) -> Prompt | None:
+        return self.prompts.of(config.reference, config.reference_text, config.speaker)
 
     def _pieces(self, chunks: tuple[Chunk, ...], config: FlowConfig, watch: Watch) -> Iterator[np.ndarray]:
         return join(self._speak(chunk, config, index, watch) for index, chunk in enumerate(chunks))
@@ -120,6 +129,7 @@ class FlowPipeline:
     @torch.inference_mode()
     def _speak(self, chunk: Chunk, config: FlowConfig, index: int, watch: Watch) -> np.ndarray:
         with watch("content"):
+            prompt = self._prompt_of(config)
             content = plan(
                 self.voice.durations,
                 chunk.phones,
@@ -127,6 +137,7 @@ class FlowPipeline:
                 question=chunk.question,
                 speed=config.speed,
             )
+            content = content if prompt is None else prompt.before(content)
         with watch("acoustic"):
             mel = self._mel(content, config, index)
         with watch("vocoder"):
@@ -138,9 +149,9 @@ class FlowPipeline:
         """Draw the noise in fp32 on the CPU, so that neither precision nor device changes it; follow the flow to the mel."""
         frames = content.frames.to(self.device)
         noise = initial_noise(config.seed, index, content.frames.phone.shape[1], self.voice.dit.shape.bands)
-        velocity = guide(self.voice.dit, self.acoustic, frames, config.cfg_strength)
+        velocity = with_reference(guide(self.voice.dit, self.acoustic, frames, config.cfg_strength), content.reference)
         times = time_grid(config.nfe_steps, config.sway, config.grid)
-        mel = integrate(velocity, noise.to(self.device), times, config.solver)
+        mel = integrate(velocity, noise.to(self.device), times, config.solver)[:, content.heard_frames :]
         return (mel * self.voice.mel_std + self.voice.mel_mean).to(precision.DTYPES[config.precision])
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.pipelines.flow import FlowPipeline
+from engine.phones import PHONES
 from harness.cell import Request
+from harness.targets.prompt_observer import PromptSeen, counting, prompt_seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class Seen:
     threads: int
     tf32_error: float | None
     """Relative error of a float32 matrix product on the CUDA device; None on a CPU."""
+    prompt: PromptSeen
+    """What it was told of a reference recording."""
 
 
 class _Recorder:
@@ -77,21 +80,28 @@ class _Recorder:
         return output
 
 
-class _Hooks:
+class Hooks:
     """Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and durations are told."""
 
-    def __init__(self, pipeline: FlowPipeline) -> None:
+    def __init__(self, pipeline: Any) -> None:
         self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
-        self.speakers: set[int] = set()
+        self.speakers: list[int] = []
         self.planned: list[float] = []
-        self.handles = [
-            pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
-            pipeline.voice.durations.register_forward_hook(self._on_durations),
-        ]
+        self.texts: list[tuple[str, ...]] = []
+        self.scale = (0.0, 1.0)
+        self.handles = self.attach(pipeline)
         models = {"acoustic": (pipeline.voice.dit, pipeline.acoustic), "vocoder": (pipeline.voice.vocoder, pipeline.vocoder)}
         for name, (model, called) in models.items():
             if called is model:
                 self._listen(name, model)
+
+    def attach(self, pipeline: Any) -> list[Any]:
+        """Listen to what is told; another pipeline's hooks listen elsewhere."""
+        self.scale = (pipeline.voice.mel_mean, pipeline.voice.mel_std)
+        return [
+            pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
+            pipeline.voice.durations.register_forward_hook(self._on_durations),
+        ]
 
     def _listen(self, name: str, model: nn.Module) -> None:
         def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -101,7 +111,8 @@ class _Hooks:
         self.handles += [part.register_forward_hook(note) for part in linears]
 
     def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self.speakers.add(int(inputs[0].speaker[0, 0]) - 1)
+        self.speakers += sorted({speaker - 1 for speaker in inputs[0].speaker[0].tolist()})
+        self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
 
     def _on_durations(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         from engine.content.alignment import EDGE_SILENCE_FRAMES, PACE
@@ -110,22 +121,25 @@ class _Hooks:
 
 
 @contextmanager
-def _watching(pipeline: FlowPipeline) -> Iterator[tuple[_Recorder, _Recorder, _Hooks]]:
+def _watching(pipeline: Any, hooks: Hooks) -> Iterator[tuple[_Recorder, _Recorder]]:
     acoustic, vocoder = pipeline.acoustic, pipeline.vocoder
-    hooks = _Hooks(pipeline)
     pipeline.acoustic, pipeline.vocoder = _Recorder(acoustic), _Recorder(vocoder)
     try:
-        yield pipeline.acoustic, pipeline.vocoder, hooks
+        yield pipeline.acoustic, pipeline.vocoder
     finally:
         pipeline.acoustic, pipeline.vocoder = acoustic, vocoder
         for handle in hooks.handles:
             handle.remove()
 
 
-def observe(pipeline: FlowPipeline, request: Request) -> Seen:
-    """Let the pipeline speak one request under observation; afterwards it is as it was."""
+def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> Seen:
+    """Let the pipeline speak one request under observation; afterwards it is as it was. `listening`: hooks, if not flow's."""
     graphs_before = compiled_graphs()
-    with _watching(pipeline) as (acoustic, vocoder, hooks):
+    hooks = listening or Hooks(pipeline)
+    with (
+        _watching(pipeline, hooks) as (acoustic, vocoder),
+        counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts) as encoded,
+    ):
         pipeline.synthesize(request.text, request.options)
     starts = [index for index, call in enumerate(acoustic.inputs) if float(call[3][0]) == 0.0]
     ends = [*starts[1:], len(acoustic.inputs)]
@@ -144,6 +158,13 @@ def observe(pipeline: FlowPipeline, request: Request) -> Seen:
         recompiled=compiled_graphs() - graphs_before,
         threads=torch.get_num_threads(),
         tf32_error=_tf32_error(pipeline.device),
+        prompt=prompt_seen(
+            [acoustic.inputs[index] for index in starts],
+            left=[call[0].shape[1] for call in vocoder.inputs],
+            texts=hooks.texts,
+            encoded=len(encoded),
+            scale=hooks.scale,
+        ),
     )
 
 
