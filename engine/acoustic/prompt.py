@@ -65,8 +65,8 @@ def encode(voice: Voice, device: torch.device, content: bytes, text: str, speake
         planned = torch.cat([each.durations for each in said])
         _check_pace(len(mel), planned)
         spoken = torch.cat([_spoken(voice, each.frames.to(device)) for each in said])
-        heard = heard_durations(mel, spoken, planned).split([each.durations.numel() for each in said])
-        told = [_retimed(chunk, *each) for chunk, *each in zip(chunks, said, heard, strict=True)]
+        heard = torch.split(heard_durations(mel, spoken, planned), [each.durations.numel() for each in said])
+        told = [_retimed(*each) for each in zip(chunks, said, heard, strict=True)]
         return Prompt(mel=mel, frames=_in_a_row(told))
 
 

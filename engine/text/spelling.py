@@ -13,8 +13,12 @@ from engine.text.frontend import MAX_CHARACTERS
 
 PLAIN = str.maketrans({";": ",", "“": '"', "”": '"', "‘": "'", "’": "'"})
 """What the published front-end replaces, since its vocabulary lacks it."""
-TOUCHING = re.compile(r"(?<=[^\sA-Za-z0-9:'\"])(?<!\d\.(?=\d))(?=[A-Za-z0-9]{2}|\d(?:\.\d|%))")
-"""Where the published front-end puts a space: before a word that touches a sign, but for colons, quotes and decimals."""
+TOUCHING = re.compile(
+    r"(?<=[^\sA-Za-z0-9:'\".&%+_-])(?=[A-Za-z0-9]{2}|\d(?:\.\d|%))"
+    r"|(?<=[^\s:'\"])(?=\.{3})"
+    r"|(?<=\.{3})(?=[A-Za-z0-9]{2})"
+)
+"""Where the published front-end puts a space: before a word that touches a sign that is no part of it, and round dots."""
 ENDS = re.compile(r"(?<=[;:,.!?])\s+")
 
 

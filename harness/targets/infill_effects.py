@@ -5,6 +5,7 @@ not. A test demands one for every option it has.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -72,8 +73,8 @@ def _stored(folder: Path) -> list[Tensor]:
     for path in sorted(folder.glob("*")):
         if path.suffix not in (".safetensors", ".pt", ".bin"):
             continue
-        tensors = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-        averaged = tensors.get("ema_model_state_dict", tensors)
+        tensors: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        averaged: Mapping[str, Tensor] = tensors.get("ema_model_state_dict", tensors)
         found += [value for name, value in averaged.items() if name.endswith(OUTPUT)]
     return found
 
