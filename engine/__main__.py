@@ -7,7 +7,6 @@
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,23 @@ import click
 
 from engine.config import OPTIONS, FlowConfig, Stages, parse_words
 from engine.errors import EngineError
+from engine.infill_config import INFILL_OPTIONS, InfillConfig, parse_infill_words
 from engine.passes.refuse_runtime import check_packages
 from engine.timing import StageTimes
 
 
 def _engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    defaults = FlowConfig()
-    for field in reversed(fields(FlowConfig)):
-        default = str(getattr(defaults, field.name))
-        name = "--" + field.name.replace("_", "-")
-        command = click.option(name, field.name, help=f"default {default}")(command)
+    for name in reversed(tuple(dict.fromkeys((*OPTIONS, *INFILL_OPTIONS)))):
+        command = click.option("--" + name.replace("_", "-"), name, help=_defaults(name))(command)
     return command
+
+
+def _defaults(name: str) -> str:
+    """Give an option's default; both, where the pipelines differ."""
+    found = {str(getattr(config, name)): None for config in (FlowConfig(), InfillConfig()) if hasattr(config, name)}
+    shown = " (infill: ".join(default or "none" for default in found)
+    alone = "" if name in OPTIONS else "infill only, "
+    return f"{alone}default {shown}{')' * (len(found) - 1)}"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,26 +41,38 @@ def main() -> None:
 @main.command()
 @click.argument("text")
 @click.option("-o", "--output", default="out.wav", show_default=True, help="audio file to write: .wav or .flac")
-@click.option("--voice", default=None, help="folder of another voice's weights")
+@click.option("--voice", default=None, help="flow: folder of another voice's weights")
+@click.option("--pipeline", type=click.Choice(["flow", "infill"]), default="flow", show_default=True, help="infill: F5-TTS")
 @_engine_options
-def say(text: str, output: str, voice: str | None, **words: str | None) -> None:
+def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
     """Speak TEXT into an audio file and print what it cost."""
     try:
-        _say(text, Path(output), voice, {name: word for name, word in words.items() if word is not None})
+        _say(text, Path(output), voice, pipeline, {name: word for name, word in words.items() if word is not None})
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)
 
 
-def _say(text: str, output: Path, voice: str | None, words: dict[str, str]) -> None:
-    config = parse_words(words)
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--small", is_flag=True, help="a few hundred kilobytes in place of the published sizes (1.4 GB)")
+def random_weights(folder: Path, small: bool) -> None:
+    """Write random numbers in the layout of a published F5-TTS checkpoint: to try the pipeline; what it says is noise."""
+    from engine.weights.random_voice import write_random_voice
+
+    try:
+        write_random_voice(folder, small=small)
+    except (EngineError, OSError) as error:
+        click.echo(f"engine: {error}", err=True)
+        sys.exit(2)
+    click.echo(f"wrote random weights, no voice, to {folder}")
+
+
+def _say(text: str, output: Path, voice: str | None, kind: str, words: dict[str, str]) -> None:
+    load = _loader_of(kind, voice, words)
     _check_output(output)
     loading = StageTimes()
-    from engine.pipelines.flow import FlowPipeline
-    from engine.weights.voice import DEFAULT_VOICE
-
-    asked = {name: getattr(config, name) for name in OPTIONS}
-    pipeline = FlowPipeline.load(asked, Path(voice) if voice else DEFAULT_VOICE)
+    pipeline = load()
     load_s = loading.total_s()
     times = StageTimes()
     audio = pipeline.synthesize(text, watch=times.watch)
@@ -86,6 +103,30 @@ def export_models(folder: str, stage: str, voice: str | None) -> None:
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)
+
+
+def _loader_of(kind: str, voice: str | None, words: dict[str, str]) -> Callable[[], Any]:
+    """Check the options; give what loads the pipeline."""
+    if kind == "infill":
+        if voice is not None:
+            raise EngineError("--voice is a folder for pipeline flow; name the checkpoint's folder with --weights")
+        infill = parse_infill_words(words)
+        return lambda: _infill({name: getattr(infill, name) for name in INFILL_OPTIONS})
+    flow = parse_words(words)
+    return lambda: _flow({name: getattr(flow, name) for name in OPTIONS}, voice)
+
+
+def _infill(asked: dict[str, object]) -> Any:
+    from engine.pipelines.infill import InfillPipeline
+
+    return InfillPipeline.load(asked)
+
+
+def _flow(asked: dict[str, object], voice: str | None) -> Any:
+    from engine.pipelines.flow import FlowPipeline
+    from engine.weights.voice import DEFAULT_VOICE
+
+    return FlowPipeline.load(asked, Path(voice) if voice else DEFAULT_VOICE)
 
 
 def _check_output(output: Path) -> None:

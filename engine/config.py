@@ -126,6 +126,10 @@ class FlowConfig:
     """The models that `quantization` touches."""
     pad_frames: int = 0
     """Lengths are padded to a multiple of so many mel frames, so that few shapes occur; 0 leaves them as they are. 0-1024."""
+    reference: str = ""
+    """Path of a recording whose voice is to be continued, 0.5-12 s; "" for none."""
+    reference_text: str = ""
+    """What the recording says; "" where a .txt file of its name lies beside it."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -163,6 +167,7 @@ _ENUMS: dict[str, type[StrEnum]] = {
     "runtime_vocoder": Runtime,
     "quantized_stages": Stages,
 }
+_TEXTS = ("reference", "reference_text")
 OPTIONS = tuple(field.name for field in fields(FlowConfig))
 
 
@@ -184,6 +189,8 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
             f"not {config.first_chunk_characters}"
         )
     _check_runtimes(config)
+    if config.reference_text and not config.reference:
+        raise EngineError("reference_text says what a recording says, and reference names none; give both or neither")
     return config
 
 
@@ -213,12 +220,16 @@ def _check_runtimes(config: FlowConfig) -> None:
 
 def parse_words(words: Mapping[str, str]) -> FlowConfig:
     """Make a config from what was typed on a command line, where every value is a text."""
-    defaults = FlowConfig()
-    typed: dict[str, object] = {}
+    return parse_options(typed(words, FlowConfig()))
+
+
+def typed(words: Mapping[str, str], defaults: object) -> dict[str, object]:
+    """Make numbers of the words whose option has a number for default; unknown options are left to whoever knows all."""
+    values: dict[str, object] = {}
     for name, word in words.items():
-        wanted = type(getattr(defaults, _known(name)))
-        typed[name] = _number(name, word, wanted) if wanted in (int, float) else word
-    return parse_options(typed)
+        wanted = type(getattr(defaults, name, ""))
+        values[name] = _number(name, word, wanted) if wanted in (int, float) else word
+    return values
 
 
 def _number(name: str, word: str, wanted: type) -> object:
@@ -245,12 +256,20 @@ def _checked(name: str, value: object) -> object:
         return _ENUMS[name](value) if name in _ENUMS else value
     if name == "device":
         return _checked_device(value)
+    if name in _TEXTS:
+        return _checked_text(name, value)
     low, high = _RANGES[name]
     wanted = type(getattr(FlowConfig(), name))
     if isinstance(value, bool) or not isinstance(value, int if wanted is int else int | float) or not low <= value <= high:
         kind = "a whole number" if wanted is int else "a number"
         raise EngineError(f"option {name} must be {kind} from {low} to {high}, not {value!r}")
     return wanted(value)
+
+
+def _checked_text(name: str, value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise EngineError(f"option {name} must be text, not {value!r}")
+    return value
 
 
 def _checked_device(value: object) -> str:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from harness.errors import HarnessError
 
@@ -98,7 +99,8 @@ class Cell:
 
 
 def _word(value: Option) -> str:
-    text = str(value).lower()
+    """Name a value in a few letters: a file by its own name, nothing by "none"."""
+    text = PurePosixPath(str(value)).name.lower() or "none"
     if not re.fullmatch(r"[a-z0-9._-]+", text):
         msg = f"axis value {value!r} cannot stand in a cell's name; use letters, digits, '.', '_' and '-'"
         raise HarnessError(msg)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.acoustic.dit import DiT, Frames
 from engine.acoustic.guidance import Guided, guide
+from engine.acoustic.prompt import with_reference
 
 
 def pad(rows: Sequence[Tensor]) -> Tensor:
@@ -28,9 +29,12 @@ def mask_of(lengths: Sequence[int], device: torch.device) -> Tensor | None:
     return torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
 
 
-def guide_together(dit: DiT, forward: Callable[..., Tensor], several: Sequence[Frames], strength: float) -> Guided:
+def guide_together(
+    dit: DiT, forward: Callable[..., Tensor], several: Sequence[Frames], references: Sequence[Tensor | None], strength: float
+) -> Guided:
     """Embed every text by itself, then let the velocity follow all; `several` (1, T) each. For one it is `guide`."""
-    each = [guide(dit, forward, frames, strength) for frames in several]
+    pairs = zip(several, references, strict=True)
+    each = [with_reference(guide(dit, forward, frames, strength), reference) for frames, reference in pairs]
     if len(each) == 1:
         return each[0]
     mask = mask_of([one.text.shape[1] for one in each], each[0].text.device)

@@ -17,10 +17,20 @@ EDGE_SILENCE_FRAMES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What one chunk is to say, frame by frame; `durations` (P,) are frames per phone."""
+    """
+    What one chunk is to say, frame by frame; `durations` (P,) are frames per phone.
+
+    `reference` (R, bands) is the normalised mel of a recording, which the first R of `frames` describe; None without one.
+    """
 
     frames: Frames
     durations: Tensor
+    reference: Tensor | None = None
+
+    @property
+    def heard_frames(self) -> int:
+        """Frames in front that are known already, and no part of the speech."""
+        return 0 if self.reference is None else len(self.reference)
 
 
 def spread(phones: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:

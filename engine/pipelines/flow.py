@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.acoustic.prompt import Prompt, encode
 from engine.acoustic.solver import integrate, time_grid
 from engine.acoustic.together import guide_together, mask_of, pad
 from engine.batching import batch_by_length, batch_from_memory, in_turn, padded_frames
@@ -29,12 +31,13 @@ from engine.passes.refuse import refuse
 from engine.phones import SAMPLE_RATE_HZ, SPEAKERS
 from engine.post.join import join
 from engine.post.level import level
+from engine.reference.memory import Prompts
 from engine.text.frontend import Chunk, phonemise
 from engine.vocoder.vocos import waveform
 from engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
 
 STAGES = ("text", "content", "acoustic", "vocoder", "post")
-PER_REQUEST = ("speaker", "speed", "seed")
+PER_REQUEST = ("speaker", "speed", "seed", "reference", "reference_text")
 """Options that one request may set for itself, since nothing has to be loaded again."""
 
 Watch = Callable[[str], AbstractContextManager[None]]
@@ -60,13 +63,23 @@ class Part:
     """Of the chunk in its text."""
 
     @property
+    def heard_frames(self) -> int:
+        """Mel frames of the recording in front."""
+        return self.content.heard_frames
+
+    @property
     def frames(self) -> int:
-        """How many mel frames it takes."""
+        """How many mel frames the acoustic model sees, those of the recording among them."""
         return self.content.frames.phone.shape[1]
+
+    @property
+    def spoken_frames(self) -> int:
+        """How many mel frames of new speech it gives."""
+        return self.frames - self.heard_frames
 
 
 class FlowPipeline:
-    """A voice that is ready to speak. Public: `config`, `applied`, `voice`, `acoustic` and `vocoder` (what is called)."""
+    """A voice that is ready to speak. Public: `config`, `applied`, `voice`; called: `acoustic`, `vocoder`, `prompts`."""
 
     sample_rate_hz = SAMPLE_RATE_HZ
 
@@ -82,6 +95,8 @@ class FlowPipeline:
         self.acoustic: Callable[..., Any]
         self.vocoder: Callable[..., Any]
         self.applied = self._apply_passes()
+        self.prompts = Prompts(partial(encode, voice, self.device))
+        self._prompt_of(self.config)  # what cannot be used is refused now
 
     @classmethod
     def load(cls, options: Mapping[str, object], folder: Path = DEFAULT_VOICE) -> "FlowPipeline":
@@ -156,7 +171,11 @@ class FlowPipeline:
         if foreign:
             raise EngineError(f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} can")
         checked = parse_options(options)
-        return replace(self.config, **{name: getattr(checked, name) for name in options})
+        named = {*options, "reference_text"} if "reference" in options else options  # a text belongs to its recording
+        return replace(self.config, **{name: getattr(checked, name) for name in named})
+
+    def _prompt_of(self, config: FlowConfig) -> Prompt | None:
+        return self.prompts.of(config.reference, config.reference_text, config.speaker)
 
     def _chunks(self, text: str, config: FlowConfig, watch: Watch) -> tuple[Chunk, ...]:
         with watch("text"):
@@ -184,6 +203,7 @@ class FlowPipeline:
     @torch.inference_mode()
     def _plan(self, chunk: Chunk, config: FlowConfig, index: int, watch: Watch) -> Part:
         with watch("content"):
+            prompt = self._prompt_of(config)
             content = plan(
                 self.voice.durations,
                 chunk.phones,
@@ -191,6 +211,7 @@ class FlowPipeline:
                 question=chunk.question,
                 speed=config.speed,
             )
+            content = content if prompt is None else prompt.before(content)
         return Part(content=content, config=config, index=index)
 
     @torch.inference_mode()
@@ -199,10 +220,10 @@ class FlowPipeline:
         with watch("acoustic"):
             mel = self._mel(parts)
         with watch("vocoder"):
-            mask = mask_of([part.frames for part in parts], self.device)
+            mask = mask_of([part.spoken_frames for part in parts], self.device)
             projected = self.vocoder(mel) if mask is None else self.vocoder(mel, mask[..., None])
             shape = self.voice.vocoder.shape
-            alone = (projected[row : row + 1, : part.frames] for row, part in enumerate(parts))
+            alone = (projected[row : row + 1, : part.spoken_frames] for row, part in enumerate(parts))
             audios = [waveform(each, shape)[0].cpu().numpy() for each in alone]
         with watch("post"):
             return [level(audio) for audio in audios]
@@ -212,9 +233,11 @@ class FlowPipeline:
         config, bands = parts[0].config, self.voice.dit.shape.bands  # they differ at most in what is PER_REQUEST
         noise = pad([initial_noise(part.config.seed, part.index, part.frames, bands) for part in parts])
         frames = [part.content.frames.to(self.device) for part in parts]
-        velocity = guide_together(self.voice.dit, self.acoustic, frames, config.cfg_strength)
+        references = [part.content.reference for part in parts]
+        velocity = guide_together(self.voice.dit, self.acoustic, frames, references, config.cfg_strength)
         times = time_grid(config.nfe_steps, config.sway, config.grid)
-        mel = integrate(velocity, noise.to(self.device), times, config.solver)
+        whole = integrate(velocity, noise.to(self.device), times, config.solver)
+        mel = pad([whole[row : row + 1, part.heard_frames : part.frames] for row, part in enumerate(parts)])
         return (mel * self.voice.mel_std + self.voice.mel_mean).to(precision.DTYPES[config.precision])
 
 

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from engine.acoustic.f5_dit import F5DiT, F5Shape
 from engine.errors import EngineError
+from engine.infill_config import VERSIONS
 from engine.vocoder.vocos import Vocos, VocosShape
 from engine.weights.strict import filled
 
-VERSIONS = (0, 1)
 EMA = "ema_model."
 TRANSFORMER = "transformer."
 BOOKKEEPING = ("initted", "step")

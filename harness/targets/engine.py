@@ -17,32 +17,34 @@ from harness.targets.protocol import StageWatch
 
 if TYPE_CHECKING:
     from engine.pipelines.flow import FlowPipeline
+    from engine.pipelines.infill import InfillPipeline
 
-PIPELINES = ("flow",)
+PIPELINES = ("flow", "infill")
 
 
 def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
     """Refuse an unknown pipeline, option or value, without loading torch. Raises HarnessError with the engine's words."""
     from engine.config import parse_options
     from engine.errors import EngineError
+    from engine.infill_config import parse_infill_options
 
     if pipeline not in PIPELINES:
         raise HarnessError(f"unknown pipeline {pipeline!r} of target engine; known: {', '.join(PIPELINES)}")
     try:
-        parse_options(options)
+        parse_infill_options(options) if pipeline == "infill" else parse_options(options)
     except EngineError as error:
         raise HarnessError(str(error)) from None
 
 
 class EngineTarget:
-    """The `flow` pipeline of the package `engine`, one configuration."""
+    """A pipeline of the package `engine`, one configuration."""
 
     sample_rate_hz = 16_000
     imports = ("torch", "engine.pipelines.flow")
     """Imported and timed by the worker, apart from loading."""
 
     def __init__(self) -> None:
-        self.pipeline: FlowPipeline
+        self.pipeline: FlowPipeline | InfillPipeline
         self.asked: dict[str, Option] = {}
         self.joins_s: tuple[float, ...] = ()
         """Both ends of every crossfade of the last synthesis."""
@@ -52,11 +54,12 @@ class EngineTarget:
         """Make the pipeline. Raises HarnessError when the engine refuses."""
         from engine.errors import EngineError
         from engine.pipelines.flow import FlowPipeline
+        from engine.pipelines.infill import InfillPipeline
 
         check_options(cell.pipeline, {**defaults, **cell.options})
         self.asked = {**defaults, **cell.options}
         try:
-            self.pipeline = FlowPipeline.load(self.asked)
+            self.pipeline = (InfillPipeline if cell.pipeline == "infill" else FlowPipeline).load(self.asked)
         except EngineError as error:
             raise HarnessError(str(error)) from None
         self.sample_rate_hz = self.pipeline.sample_rate_hz
@@ -86,11 +89,16 @@ class EngineTarget:
 
     def observe(self, request: Request) -> tuple[Effect, ...]:
         """Speak once under observation and compare with what was asked (or, where nothing was asked, with the defaults)."""
+        from engine.pipelines.infill import InfillPipeline
         from harness.targets.engine_effects import judge_effects
         from harness.targets.engine_observer import observe
+        from harness.targets.infill_effects import INFILL_CHECKS
+        from harness.targets.infill_observer import observe_infill
 
-        seen = observe(self.pipeline, request)
-        return judge_effects(self.effective(), {**self.asked, **request.options}, seen)
+        asked = {**self.asked, **request.options}
+        if isinstance(self.pipeline, InfillPipeline):
+            return judge_effects(self.effective(), asked, observe_infill(self.pipeline, request), INFILL_CHECKS)
+        return judge_effects(self.effective(), asked, observe(self.pipeline, request))
 
     def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Callable[[], object]]:
         """Speak one request; gives by stage a function that runs its model once, on what it was first given."""

@@ -8,18 +8,22 @@ without a check would be believed unseen, so a test demands one for every option
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
 from engine.acoustic.solver import integrate, time_grid
 from engine.config import Compile, Grid, Precision, Quantization, Runtime, Solver, Stages
+from engine.layers.mel import LOG_FLOOR
 from engine.passes.precision import DTYPES
-from engine.phones import SPEAKERS
+from engine.phones import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from engine.pipelines.flow import initial_noise
+from engine.reference.recording import text_of
 from engine.text.frontend import phonemise
 from harness.cell import Option
 from harness.sample import Effect
 from harness.targets.engine_observer import ModelSeen, Seen
+from harness.targets.prompt_effects import recording_seen, run_together
 
 GUIDANCE_TOLERANCE = 0.02
 """Of the strength found by least squares; bf16 and fp16 states are rounded, so they get ten times as much."""
@@ -248,6 +252,24 @@ def _batch(options: Options, seen: Seen) -> Finding:
     )
 
 
+def _reference(options: Options, seen: Seen) -> Finding:
+    observed, holds = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
+    return Finding(observed=observed, holds=holds, why="what the acoustic model may copy from")
+
+
+def _reference_text(options: Options, seen: Seen) -> Finding:
+    path = str(options["reference"])
+    chunks = phonemise(text_of(path, str(options["reference_text"]))) if path else ()
+    wanted = run_together([PHONES[phone] for chunk in chunks for phone in chunk.phones])
+    pairs = zip(seen.prompt.texts, seen.prompt.logs, strict=False)
+    told = [run_together(text[: len(log)]) for text, log in pairs]
+    return Finding(
+        observed=f"told {' '.join(told[0][:8]) or 'nothing' if told else 'nothing'}",
+        holds=bool(told) and all(each == wanted for each in told),
+        why="the phones of the frames in front",
+    )
+
+
 CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "nfe_steps": _nfe_steps,
     "solver": _grid,
@@ -270,10 +292,14 @@ CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "runtime_vocoder": _runtime_vocoder,
     "quantized_stages": _quantized_stages,
     "pad_frames": _pad_frames,
+    "reference": _reference,
+    "reference_text": _reference_text,
 }
 
 
-def judge_effects(effective: Options, asked: Options, seen: Seen) -> tuple[Effect, ...]:
+def judge_effects(
+    effective: Options, asked: Options, seen: Any, checks: Mapping[str, Callable[[Options, Any], Finding]] = CHECKS
+) -> tuple[Effect, ...]:
     """
     Hold every option against the observation.
 
@@ -281,10 +307,11 @@ def judge_effects(effective: Options, asked: Options, seen: Seen) -> tuple[Effec
         effective: all options as the engine says it resolved them; a default is checked like a wish.
         asked: those that the cell or the profile named; they win over what the engine says.
         seen: the observation.
+        checks: of the pipeline's options.
     """
     wanted = {**effective, **{name: value for name, value in asked.items() if (name, value) not in LEFT_OPEN}}
     effects = []
-    for option, check in CHECKS.items():
+    for option, check in checks.items():
         finding = check(wanted, seen)
         effects.append(
             Effect(option=option, asked=wanted[option], observed=finding.observed, holds=finding.holds, why=finding.why)

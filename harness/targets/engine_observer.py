@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.pipelines.flow import FlowPipeline
+from engine.phones import PHONES
 from harness.cell import Request
 from harness.targets.engine_runtime import RuntimeProbe, SessionSeen, watching
+from harness.targets.prompt_observer import PromptSeen, counting, prompt_seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,8 @@ class Seen:
     """What the duration model was asked for, chunk by chunk."""
     together: tuple[int, ...]
     """How many chunks went through each pass of the acoustic model: its rows, those that guidance doubles counted once."""
+    prompt: PromptSeen
+    """What it was told of a reference recording."""
 
 
 class _Recorder:
@@ -111,22 +114,29 @@ class _Recorder:
         return self.inner
 
 
-class _Hooks:
+class Hooks:
     """Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and durations are told."""
 
-    def __init__(self, pipeline: FlowPipeline) -> None:
+    def __init__(self, pipeline: Any) -> None:
         self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
-        self.speakers: set[int] = set()
+        self.speakers: list[int] = []
         self.planned: list[float] = []
         self.phone_ids: list[tuple[int, ...]] = []
-        self.handles = [
-            pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
-            pipeline.voice.durations.register_forward_hook(self._on_durations),
-        ]
+        self.texts: list[tuple[str, ...]] = []
+        self.scale = (0.0, 1.0)
+        self.handles = self.attach(pipeline)
         models = {"acoustic": (pipeline.voice.dit, pipeline.acoustic), "vocoder": (pipeline.voice.vocoder, pipeline.vocoder)}
         for name, (model, called) in models.items():
             if not _is_compiled(getattr(called, "inner", called)):
                 self._listen(name, model)
+
+    def attach(self, pipeline: Any) -> list[Any]:
+        """Listen to what is told; another pipeline's hooks listen elsewhere."""
+        self.scale = (pipeline.voice.mel_mean, pipeline.voice.mel_std)
+        return [
+            pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
+            pipeline.voice.durations.register_forward_hook(self._on_durations),
+        ]
 
     def _listen(self, name: str, model: nn.Module) -> None:
         def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -136,7 +146,8 @@ class _Hooks:
         self.handles += [part.register_forward_hook(note) for part in linears]
 
     def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self.speakers.add(int(inputs[0].speaker[0, 0]) - 1)
+        self.speakers += sorted({speaker - 1 for speaker in inputs[0].speaker[0].tolist()})
+        self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
 
     def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         from engine.content.alignment import EDGE_SILENCE_FRAMES, PACE
@@ -146,31 +157,35 @@ class _Hooks:
 
 
 @contextmanager
-def _watching(pipeline: FlowPipeline) -> Iterator[tuple[_Recorder, _Recorder, _Hooks]]:
-    hooks, probe = _Hooks(pipeline), RuntimeProbe()
+def _watching(pipeline: Any, probe: RuntimeProbe, hooks: Hooks) -> Iterator[tuple[_Recorder, _Recorder]]:
     acoustic, vocoder = _Recorder("acoustic", pipeline.acoustic, probe), _Recorder("vocoder", pipeline.vocoder, probe)
     pipeline.acoustic, pipeline.vocoder = acoustic, vocoder
     try:
         with watching(probe):
-            yield acoustic, vocoder, hooks
+            yield acoustic, vocoder
     finally:
         pipeline.acoustic, pipeline.vocoder = acoustic.give_back(), vocoder.give_back()
         for handle in hooks.handles:
             handle.remove()
 
 
-def observe(pipeline: FlowPipeline, request: Request) -> Seen:
-    """Let the pipeline speak one request under observation; afterwards it is as it was."""
+def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> Seen:
+    """Let the pipeline speak one request under observation; afterwards it is as it was. `listening`: hooks, if not flow's."""
     graphs_before = compiled_graphs()
-    with _watching(pipeline) as (acoustic, vocoder, hooks):
+    hooks = listening or Hooks(pipeline)
+    with (
+        _watching(pipeline, RuntimeProbe(), hooks) as (acoustic, vocoder),
+        counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts, hooks.phone_ids) as encoded,
+    ):
         pipeline.synthesize(request.text, request.options)
     starts = [index for index, call in enumerate(acoustic.inputs) if float(call[3][0]) == 0.0]
     ends = [*starts[1:], len(acoustic.inputs)]
     first = acoustic.inputs[starts[0] : ends[0]] if starts else []
+    chunks = tuple(frames for call in vocoder.inputs for frames in _real_frames(call[0], *call[1:]))
     return Seen(
         acoustic=_model_seen(pipeline.voice.dit, acoustic, hooks.dtypes["acoustic"]),
         vocoder=_model_seen(pipeline.voice.vocoder, vocoder, hooks.dtypes["vocoder"]),
-        chunks=tuple(frames for call in vocoder.inputs for frames in _real_frames(call[0], *call[1:])),
+        chunks=chunks,
         planned=tuple(hooks.planned),
         times=tuple(float(call[3][0]) for call in first),
         first_states=tuple(state for index in starts for state in _states(acoustic.inputs[index])),
@@ -184,6 +199,13 @@ def observe(pipeline: FlowPipeline, request: Request) -> Seen:
         text=request.text,
         phone_ids=tuple(hooks.phone_ids),
         together=tuple(_told_rows(acoustic.inputs[index][0]) for index in starts),
+        prompt=prompt_seen(
+            [known for index in starts for known in _known(acoustic.inputs[index])],
+            left=chunks,
+            texts=hooks.texts,
+            encoded=len(encoded),
+            scale=hooks.scale,
+        ),
     )
 
 
@@ -204,6 +226,12 @@ def _states(call: tuple[Tensor, ...]) -> list[Tensor]:
     """Give the state of every utterance of a call to the acoustic model, (1, T, bands) each, without padding."""
     state, frames = call[0], _real_frames(call[0], *call[4:])
     return [state[row : row + 1, : frames[row]].cpu() for row in range(_told_rows(state))]
+
+
+def _known(call: tuple[Tensor, ...]) -> list[Tensor]:
+    """Give what every utterance of a call could copy from, (1 or 2, T, bands) each: told, and untold where it is guided."""
+    count, frames = _told_rows(call[0]), _real_frames(call[0], *call[4:])
+    return [call[1][row::count, : frames[row]] for row in range(count)]
 
 
 def _model_seen(model: nn.Module, recorder: _Recorder, hooked: Counter[str]) -> ModelSeen:

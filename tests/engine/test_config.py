@@ -37,6 +37,9 @@ def test_words_from_a_command_line_are_typed_by_the_default():
         ({"speaker": "bob"}, ["speaker", "'bob'", "slt, rms, awb"]),
         ({"device": "tpu"}, ["device", "'tpu'", "cuda:N"]),
         ({"device": "cuda:x"}, ["device", "'cuda:x'"]),
+        ({"reference": 5}, ["reference must be text", "5"]),
+        ({"reference": "a\0b"}, ["reference must be text"]),
+        ({"reference_text": "Hello."}, ["reference names none", "give both or neither"]),
     ],
 )
 def test_a_wrong_option_is_refused_by_name_and_value(options, words):
@@ -60,4 +63,4 @@ def test_importing_the_options_loads_no_torch():
 
 
 def test_every_option_is_listed_once():
-    assert len(set(OPTIONS)) == len(OPTIONS) == 21
+    assert len(set(OPTIONS)) == len(OPTIONS) == 23

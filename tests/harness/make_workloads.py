@@ -16,6 +16,7 @@ SPEAKERS = ("rms", "slt")  # even numbers, odd numbers
 
 SMOKE = (1, 2, 18, 29, 37, 40, 44, 55)
 SHORT = tuple(sorted((*SMOKE, 4, 27, 32, 49, 54, 60, 67, 78, 85, 96, 103, 119, 132, 150, 161, 175)))
+ONE = tuple(number for number in SHORT if number % 2)
 ASKED = (12, 22, 25, 26, 40, 55, 56, 70, 85, 93, 101, 109, 111, 112, 135, 184)
 TEXTS = (
     (range(3, 9),),
@@ -25,10 +26,12 @@ TEXTS = (
 )
 """Of the workload "paragraphs": a paragraph or two of sentences each."""
 VOICES = '[voices]\nslt = "voices/slt.flac"\nrms = "voices/rms.flac"\n'
+WITH_VOICES = ("questions", "one-voice")
 CHOICE = {
     "smoke": ("Eight short sentences, two voices: enough to see that something broke.", SMOKE),
     "everyday-short": ("24 everyday sentences of 2 to 5 seconds, two voices.", SHORT),
     "everyday-200": ("All 200 held-out everyday sentences, two voices.", range(1, 201)),
+    "one-voice": ("12 everyday sentences by one voice, for what depends on the voice.", ONE),
     "questions": ("16 sentences, each told and asked in the same words, two voices: only such pairs show a rise.", ASKED),
     "paragraphs": ("Four long texts of a paragraph or two, two voices: what streaming and batching are about.", ()),
 }
@@ -38,7 +41,7 @@ def workload_text(name: str) -> str:
     """Give the whole file of one workload."""
     about, numbers = CHOICE[name]
     tables = [table for number in numbers for table in _tables(number, asked=name == "questions")]
-    if name == "questions":
+    if name in WITH_VOICES:
         tables = [VOICES, *tables]
     if name == "paragraphs":
         tables = [_table(f"p{number:03}", _long_text(number), number) for number in range(1, len(TEXTS) + 1)]

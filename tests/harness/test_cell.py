@@ -48,3 +48,10 @@ def test_the_voice_is_that_of_the_speaker_of_the_request_or_of_the_cell() -> Non
     assert cell(MARKED).voice_of(plain) is None
     assert cell(MARKED, speaker="slt").voice_of(plain) == "voices/slt.flac"
     assert cell(MARKED, speaker="rms").voice_of(plain) is None
+
+
+def test_a_file_gives_a_cell_its_own_name_and_nothing_is_called_none() -> None:
+    cells = [replace(cell(PLAIN), axes={"reference": value}) for value in ("harness/workloads/voices/slt-1s.flac", "")]
+
+    assert [each.slug for each in cells] == ["reference-slt-1s.flac", "reference-none"]
+    assert [each.label for each in cells] == ["reference=slt-1s.flac", "reference=none"]
