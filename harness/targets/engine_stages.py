@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.pipelines.flow import FlowPipeline
+from engine.pipelines.infill import InfillPipeline
 from harness.cell import Request
 from harness.targets.protocol import StageWatch
 
@@ -61,7 +62,9 @@ class _Keeper:
             return self.inner(*args)
 
 
-def speak_and_keep(pipeline: FlowPipeline, request: Request, watch: StageWatch) -> Mapping[str, Callable[[], Any]]:
+def speak_and_keep(
+    pipeline: FlowPipeline | InfillPipeline, request: Request, watch: StageWatch
+) -> Mapping[str, Callable[[], Any]]:
     """Speak one request; gives functions that run the acoustic model and the vocoder once, on what they were first given."""
     called = {"acoustic": pipeline.acoustic, "vocoder": pipeline.vocoder}
     transfers = Transfers(watch) if pipeline.device.type != "cpu" else None
