@@ -186,8 +186,7 @@ def test_lie_int8_in_the_other_model(voice_folder):
 
 
 def test_lie_no_padding(voice_folder, monkeypatch):
-    monkeypatch.setattr(padding, "cores", lambda dit, vocoder, multiple: {"acoustic": dit, "vocoder": vocoder})
-    monkeypatch.setattr(padding, "apply", lambda called, dit, multiple: (called, SAID))
+    monkeypatch.setattr(padding, "apply", lambda called, multiple: (called, SAID))
     target = _target(voice_folder, pad_frames=97)
 
     assert _broken(target) == {"pad_frames"}
@@ -195,7 +194,7 @@ def test_lie_no_padding(voice_folder, monkeypatch):
 
 def test_lie_padding_to_another_multiple(voice_folder, monkeypatch):
     apply = padding.apply
-    monkeypatch.setattr(padding, "apply", lambda called, dit, multiple: apply(called, dit, 96))
+    monkeypatch.setattr(padding, "apply", lambda called, multiple: apply(called, 96))
 
     assert _broken(_target(voice_folder, pad_frames=97)) == {"pad_frames"}
 
