@@ -19,6 +19,8 @@ class Target(Protocol):
 
     A target that makes long audio in chunks may have an attribute `joins_s`: seconds from the start of the last synthesis to
     each place where two chunks meet. Such places are then searched for clicks.
+
+    A target whose engine runs in another process has `elsewhere = True`: the memory of the worker is then none of the engine's.
     """
 
     sample_rate_hz: int
