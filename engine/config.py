@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from engine.errors import EngineError
 from engine.phones import SPEAKERS
+from engine.text.segment import MAX_CHUNK_CHARACTERS, MIN_CHUNK_CHARACTERS, MIN_FIRST_CHARACTERS
 
 
 class Solver(StrEnum):
@@ -35,6 +36,7 @@ class Grid(StrEnum):
 
 
 EPSS_STEPS = (5, 6, 7, 10, 12, 16)
+MAX_BATCH = 64
 
 
 class Precision(StrEnum):
@@ -89,6 +91,12 @@ class FlowConfig:
     """Above 1 is faster. 0.5-2."""
     seed: int = 0
     """Of the initial noise."""
+    chunk_characters: int = 90
+    """How much of a long text is said in one go: 90 are about six seconds at speed 1; the acoustic model saw up to nine."""
+    first_chunk_characters: int = 0
+    """The same for the first chunk, so that audio comes early; 0 is like the others. A pause may fall in mid-sentence."""
+    batch: int = 1
+    """How many chunks of one text are spoken together, in one padded pass; 0 takes as many as memory allows, up to 64."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -98,6 +106,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (0, 1024),
     "speed": (0.5, 2.0),
     "seed": (0, 2**32 - 1),
+    "chunk_characters": (MIN_CHUNK_CHARACTERS, MAX_CHUNK_CHARACTERS),
+    "first_chunk_characters": (0, MAX_CHUNK_CHARACTERS),
+    "batch": (0, MAX_BATCH),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "solver": tuple(Solver),
@@ -131,6 +142,11 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or grid=uniform")
+    if 0 < config.first_chunk_characters < MIN_FIRST_CHARACTERS:
+        raise EngineError(
+            f"option first_chunk_characters is 0 or from {MIN_FIRST_CHARACTERS} to {MAX_CHUNK_CHARACTERS}, "
+            f"not {config.first_chunk_characters}"
+        )
     return config
 
 

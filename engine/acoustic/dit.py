@@ -85,9 +85,11 @@ class InputEmbedding(nn.Module):
         self.proj = nn.Linear(2 * shape.bands + shape.text_width, shape.width)
         self.conv_pos = nn.Conv1d(shape.width, shape.width, 31, padding=15, groups=16)
 
-    def forward(self, noisy: Tensor, known: Tensor, text: Tensor) -> Tensor:
-        """Join the three inputs."""
+    def forward(self, noisy: Tensor, known: Tensor, text: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Join the three inputs; `mask` as `DiT.forward` takes it."""
         x = self.proj(torch.cat((noisy, known, text), dim=-1))
+        if mask is not None and not self.training:  # padding must look to the convolution like the end of the utterance
+            x = x * mask[:, 0, 0, :, None]
         placed: Tensor = x + nn.functional.mish(self.conv_pos(x.transpose(1, 2))).transpose(1, 2)
         return placed
 
@@ -143,7 +145,7 @@ class DiT(nn.Module):
         Returns: (B, T, bands).
         """
         time = self.time_embed(t)[:, None]
-        x = self.input_embed(noisy, known, text)
+        x = self.input_embed(noisy, known, text, mask)
         cos, sin = (table.to(x.dtype) for table in rope_tables(x.shape[1], x.shape[2] // self.shape.heads, x.device))
         modulation = self.modulation(time)
         for block in self.transformer_blocks:

@@ -16,11 +16,11 @@ from engine.acoustic.dit import DiT, Frames
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guided:
     """
-    The velocity of the flow for one utterance.
+    The velocity of the flow for one utterance, or for B of the same padded length (`together.py`).
 
     forward: the DiT, or what a pass made of it; (noisy, known, text, t) -> velocity.
-    text: (2, T, text_width) told and untold, or (1, T, text_width) without guidance.
-    known: (B, T, bands), zeros.
+    text: (2 B, T, text_width) first all told, then all untold, or (B, T, text_width) without guidance.
+    known: as many rows, (..., T, bands), zeros.
     """
 
     forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -29,11 +29,12 @@ class Guided:
     strength: float
 
     def __call__(self, state: Tensor, t: float) -> Tensor:
-        """Give the velocity (1, T, bands) in fp32 at time t."""
-        batch, dtype = self.text.shape[0], self.text.dtype
-        times = torch.full((batch,), t, device=state.device)
-        velocity = self.forward(state.to(dtype).expand(batch, -1, -1), self.known, self.text, times).float()
-        if batch == 1:
+        """Give the velocity (B, T, bands) in fp32 at time t."""
+        rows, dtype = self.text.shape[0], self.text.dtype
+        times = torch.full((rows,), t, device=state.device)
+        noisy = state.to(dtype).repeat(rows // state.shape[0], 1, 1)
+        velocity = self.forward(noisy, self.known, self.text, times).float()
+        if rows == state.shape[0]:
             return velocity
         told, untold = velocity.chunk(2)
         return told + self.strength * (told - untold)

@@ -36,9 +36,9 @@ class Chunk:
     dropped: str
 
 
-def phonemise(text: str, *, max_characters: int = MAX_CHUNK_CHARACTERS) -> tuple[Chunk, ...]:
+def phonemise(text: str, *, max_characters: int = MAX_CHUNK_CHARACTERS, first_characters: int = 0) -> tuple[Chunk, ...]:
     """
-    Give the chunks that say `text`, at least one.
+    Give the chunks that say `text`, at least one; the first is cut to `first_characters`, unless that is 0.
 
     Raises: EngineError for empty text, text over MAX_CHARACTERS, text with nothing speakable, or too small `max_characters`.
     """
@@ -50,7 +50,8 @@ def phonemise(text: str, *, max_characters: int = MAX_CHUNK_CHARACTERS) -> tuple
     if not spoken.tokens:
         shown = text.strip()[:SHOWN_CHARACTERS]
         raise EngineError(f"nothing in {shown!a} can be spoken; give English words, letters or digits")
-    return tuple(_chunk(tokens, spoken.dropped) for tokens in segment(spoken.tokens, max_characters=max_characters))
+    cut = segment(spoken.tokens, max_characters=max_characters, first_characters=first_characters)
+    return tuple(_chunk(tokens, spoken.dropped) for tokens in cut)
 
 
 def _chunk(tokens: Sequence[Token], dropped: str) -> Chunk:

@@ -13,6 +13,7 @@ from engine.text.normalise import MAX_WORD_LETTERS, Token
 SENTENCE_ENDS = frozenset(".!?")
 MAX_CHUNK_CHARACTERS = 200  # about 13 s of speech: attention stays short, and a listener waits for one chunk only
 MIN_CHUNK_CHARACTERS = 2 * MAX_WORD_LETTERS  # the longest word and its break always fit
+MIN_FIRST_CHARACTERS = 20  # a good second of speech; less is a word, and sounds cut off
 
 Tokens = tuple[Token, ...]
 
@@ -59,11 +60,14 @@ def _cut(sentence: Tokens, limit: int) -> Iterator[Tokens]:
     yield from _pack(clauses, limit)
 
 
-def segment(tokens: Sequence[Token], *, max_characters: int = MAX_CHUNK_CHARACTERS) -> tuple[Tokens, ...]:
+def segment(
+    tokens: Sequence[Token], *, max_characters: int = MAX_CHUNK_CHARACTERS, first_characters: int = 0
+) -> tuple[Tokens, ...]:
     """
-    Split `tokens` into chunks of at most `max_characters`.
+    Split `tokens` into chunks of at most `max_characters`; the first of at most `first_characters`, unless that is 0.
 
-    Statements share a chunk while they fit; a question has its own, because its pitch rises at the end of a chunk.
+    Statements share a chunk while they fit; a question has its own, because its pitch rises at the end of a chunk. Only a first
+    word longer than `first_characters` is more than that: words are never cut.
 
     Raises: EngineError if `max_characters` is below MIN_CHUNK_CHARACTERS.
     """
@@ -71,6 +75,13 @@ def segment(tokens: Sequence[Token], *, max_characters: int = MAX_CHUNK_CHARACTE
         raise EngineError(
             f"max_characters is {max_characters}; it must be at least {MIN_CHUNK_CHARACTERS}, so that any word fits"
         )
+    if not first_characters or not tokens:
+        return tuple(_chunks(tokens, max_characters))
+    first = _chunks(tokens, min(first_characters, max_characters))[0]
+    return (first, *_chunks(tokens[len(first) :], max_characters))
+
+
+def _chunks(tokens: Sequence[Token], max_characters: int) -> list[Tokens]:
     chunks: list[Tokens] = []
     statements: list[Tokens] = []
     for sentence in _after(tokens, SENTENCE_ENDS):
@@ -81,4 +92,4 @@ def segment(tokens: Sequence[Token], *, max_characters: int = MAX_CHUNK_CHARACTE
         statements = []
         chunks += _cut(sentence, max_characters)
     chunks += _pack(statements, max_characters)
-    return tuple(chunks)
+    return chunks

@@ -39,11 +39,11 @@ class Backbone(nn.Module):
         self.convnext = nn.ModuleList(blocks)
         self.final_layer_norm = nn.LayerNorm(shape.width, eps=1e-6)
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """Read the mel frames."""
-        x = self.norm(self.embed(mel.transpose(1, 2)).transpose(1, 2))
+    def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Read the mel frames; where `mask` says padding, every convolution sees zeros, as behind the end of an utterance."""
+        x = self.norm(self.embed(_shown(mel, mask).transpose(1, 2)).transpose(1, 2))
         for block in self.convnext:
-            x = block(x)
+            x = block(_shown(x, mask))
         normed: Tensor = self.final_layer_norm(x)
         return normed
 
@@ -70,10 +70,14 @@ class Vocos(nn.Module):
         self.backbone = Backbone(shape)
         self.head = Head(shape)
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """Predict log-magnitude and phase for every frame."""
-        projected: Tensor = self.head(self.backbone(mel))
+    def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Predict log-magnitude and phase for every frame; `mask` (B, T, 1) bool, True for real frames, None for all."""
+        projected: Tensor = self.head(self.backbone(mel, mask))
         return projected
+
+
+def _shown(x: Tensor, mask: Tensor | None) -> Tensor:
+    return x if mask is None else x * mask
 
 
 def waveform(projected: Tensor, shape: VocosShape) -> Tensor:

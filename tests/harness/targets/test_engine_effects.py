@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from engine.acoustic import together
 from engine.config import OPTIONS
 from engine.passes import compilation, precision, quantization
 from engine.passes.applied import Applied
@@ -118,8 +119,8 @@ def test_lie_even_steps_instead_of_pruned_ones(voice_folder, monkeypatch):
 
 
 def test_lie_guidance_of_another_strength(voice_folder, monkeypatch):
-    guide = flow.guide
-    monkeypatch.setattr(flow, "guide", lambda dit, forward, frames, strength: guide(dit, forward, frames, 0.5))
+    guide = together.guide
+    monkeypatch.setattr(together, "guide", lambda dit, forward, frames, strength: guide(dit, forward, frames, 0.5))
 
     assert _broken(_target(voice_folder, cfg_strength=2.0)) == {"cfg_strength"}
 
