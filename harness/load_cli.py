@@ -31,17 +31,27 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.command()
 @click.argument("suite")
 @click.option("--closed", metavar="N,N,...", help="Clients that each wait for their answer before they ask again.")
-@click.option("--open", "rate_per_s", type=float, metavar="RATE", help="Requests per second, whether or not earlier ones are done.")
-@click.option("--duration", "duration_s", type=click.FloatRange(0, min_open=True), help=f"Seconds per level; {DURATION_S:g} unless given.")
+@click.option(
+    "--open", "rate_per_s", type=float, metavar="RATE", help="Requests per second, whether or not earlier ones are done."
+)
+@click.option(
+    "--duration", "duration_s", type=click.FloatRange(0, min_open=True), help=f"Seconds per level; {DURATION_S:g} unless given."
+)
 @click.option("--requests", type=click.IntRange(1), help="Requests per level.")
 @click.option("--limit-ms", type=click.FloatRange(0, min_open=True), help="Latency within which an answer is of use: goodput.")
-@click.option("--soak", "soak_min", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Hold one level; tell drift.")
+@click.option(
+    "--soak", "soak_min", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Hold one level; tell drift."
+)
 @click.option("--url", help="A server that runs already; else one is started for each cell.")
 @click.option("--only", multiple=True, metavar="SLUG", help="Cells whose slug matches, e.g. 'nfe_steps-8*'; else all.")
-@click.option("--profile", default="cpu", show_default=True, help="How the server is set up; cpu-gate gives it a CPU of its own.")
+@click.option(
+    "--profile", default="cpu", show_default=True, help="How the server is set up; cpu-gate gives it a CPU of its own."
+)
 @click.option("--whole", is_flag=True, help="Ask for whole audio, which our server speaks in batches; else for a stream.")
 @click.option("--form", type=click.Choice(FORMS), default="wav", show_default=True, help="Of the audio.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Per answer.")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Per answer."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order of texts and of the arrivals.")
 @click.option("--max-batch", type=int, help="Of the server that is started.")
 @click.option("--window-ms", type=float, help="Of the server that is started.")
@@ -61,7 +71,7 @@ def load(
     as_json: bool,
     **options: object,
 ) -> int:
-    """How does the engine of SUITE, as a server, bear many requests at once? Ends with 1 where requests fail or are too late."""
+    """How does the engine of SUITE, as a server, bear many requests? Ends with 1 where requests fail or are too late."""
     server = {name: options.pop(name) for name in SERVER_OPTIONS}
     plan = Plan(
         suite=suite,

@@ -21,7 +21,7 @@ from engine.serve.about import About
 from engine.serve.audio import encode, media_type
 from engine.serve.desk import Desk
 from engine.serve.pieces import Pieces, as_bytes
-from engine.serve.refusal import Refusal
+from engine.serve.refusal import RefusedError
 from engine.serve.speech import Speech, check_speakable, parse_speech
 
 BODY_S = 10.0
@@ -32,7 +32,7 @@ LEFT = 499
 Answer = TypeVar("Answer")
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     """The client has left."""
 
 
@@ -44,7 +44,13 @@ def make_app(desk: Desk, about: About) -> Starlette:
         Route("/v1/models", site.models, methods=["GET"]),
         Route("/health", site.health, methods=["GET"]),
     ]
-    handlers = {Refusal: _refused, HTTPException: _no_such_page, _Gone: _left, ClientDisconnect: _left, Exception: _failed}
+    handlers = {
+        RefusedError: _refused,
+        HTTPException: _no_such_page,
+        _GoneError: _left,
+        ClientDisconnect: _left,
+        Exception: _failed,
+    }
     return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
 
 
@@ -73,7 +79,7 @@ class _Site:
         try:
             return await (self._streamed(request, speech) if speech.streamed else self._whole(request, speech))
         except EngineError as error:
-            raise Refusal(400, str(error)) from None
+            raise RefusedError(400, str(error)) from None
 
     async def _whole(self, request: Request, speech: Speech) -> Response:
         order = self._desk.whole(speech)
@@ -92,7 +98,7 @@ class _Site:
             pieces.leave()
             raise
         if first is None:
-            raise Refusal(500, "the engine made no audio", code="no_audio")
+            raise RefusedError(500, "the engine made no audio", code="no_audio")
         body = as_bytes(first, pieces, speech.form, self._about.sample_rate_hz)
         return StreamingResponse(body, headers=self._headers(speech))
 
@@ -105,12 +111,12 @@ def _check_type(request: Request) -> None:
     """Insist on JSON: a page in a browser cannot send that to another site without asking it first."""
     found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if found != "application/json":
-        raise Refusal(415, f"Content-Type must be application/json, not {found!r}")
+        raise RefusedError(415, f"Content-Type must be application/json, not {found!r}")
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:
-    """Read the body as far as it may go. Raises Refusal for one that is too long, or too slow."""
-    too_long = Refusal(413, f"the body is longer than {max_bytes} bytes, the limit; split the text", code="body_too_large")
+    """Read the body as far as it may go. Raises RefusedError for one that is too long, or too slow."""
+    too_long = RefusedError(413, f"the body is longer than {max_bytes} bytes, the limit; split the text", code="body_too_large")
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
         raise too_long
@@ -122,18 +128,18 @@ async def _body(request: Request, max_bytes: int) -> bytes:
                 if len(body) > max_bytes:
                     raise too_long
     except TimeoutError:
-        raise Refusal(408, f"the body did not arrive within {BODY_S:g} s", code="body_too_slow") from None
+        raise RefusedError(408, f"the body did not arrive within {BODY_S:g} s", code="body_too_slow") from None
     return bytes(body)
 
 
 async def _unless_gone(request: Request, awaited: Awaitable[Answer]) -> Answer:
-    """Give what is awaited. Raises _Gone if the client leaves first."""
+    """Give what is awaited. Raises _GoneError if the client leaves first."""
     wanted = asyncio.ensure_future(awaited)
     leaving = asyncio.ensure_future(_leaves(request))
     try:
         await asyncio.wait({wanted, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not wanted.done():
-            raise _Gone
+            raise _GoneError
         return wanted.result()
     finally:
         leaving.cancel()
@@ -146,13 +152,13 @@ async def _leaves(request: Request) -> None:
         pass
 
 
-async def _refused(request: Request, refusal: Refusal) -> Response:
+async def _refused(request: Request, refusal: RefusedError) -> Response:
     return JSONResponse(refusal.document(), refusal.status, refusal.headers)
 
 
 async def _no_such_page(request: Request, error: HTTPException) -> Response:
     known = "POST /v1/audio/speech, GET /v1/models, GET /health"
-    refusal = Refusal(error.status_code, f"{request.method} {request.url.path}: {error.detail}; there is {known}")
+    refusal = RefusedError(error.status_code, f"{request.method} {request.url.path}: {error.detail}; there is {known}")
     return JSONResponse(refusal.document(), error.status_code, error.headers)
 
 
@@ -162,5 +168,5 @@ async def _left(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     """Answer for a mistake of ours, without telling strangers more than that; uvicorn writes it into the log."""
-    refusal = Refusal(500, "the engine failed on this request; the server's log says why", code="engine_failed")
+    refusal = RefusedError(500, "the engine failed on this request; the server's log says why", code="engine_failed")
     return JSONResponse(refusal.document(), refusal.status)

@@ -44,7 +44,7 @@ def pcm16(audio: np.ndarray) -> bytes:
     """Give the frames as 16-bit little endian, clipped. Raises ValueError for NaN: noise at full scale is no answer."""
     if not np.isfinite(audio).all():
         raise ValueError("the engine made audio that is not finite")
-    return np.clip(np.rint(audio * FULL_SCALE), -FULL_SCALE - 1, FULL_SCALE).astype("<i2").tobytes()
+    return bytes(np.clip(np.rint(audio * FULL_SCALE), -FULL_SCALE - 1, FULL_SCALE).astype("<i2").tobytes())
 
 
 def wav_header(rate_hz: int, size_bytes: int | None) -> bytes:

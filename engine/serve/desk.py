@@ -62,7 +62,7 @@ class Order:
 
 
 class Desk:
-    """Lets requests in and hands them to the engine. Raises Refusal (429) where no place is free."""
+    """Lets requests in and hands them to the engine. Raises RefusedError (429) where no place is free."""
 
     def __init__(self, speaker: Speaker, limits: Limits, make_batcher: MakeBatcher) -> None:
         self._speaker = speaker

@@ -1,4 +1,4 @@
-"""How much a server lets in: at once, in one text, in one body. No torch and no web library, so that a command line is quick."""
+"""How much a server lets in: at once, in one text, in one body. No torch, no web library, so that a command line is quick."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

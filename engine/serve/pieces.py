@@ -13,7 +13,7 @@ from engine.serve.speech import Speech
 
 
 class Pieces:
-    """A text that is being spoken. Raises Refusal, as the desk does, where no place is free."""
+    """A text that is being spoken. Raises RefusedError, as the desk does, where no place is free."""
 
     def __init__(self, desk: Desk, speech: Speech) -> None:
         self._loop = asyncio.get_running_loop()

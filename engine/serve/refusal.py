@@ -6,7 +6,7 @@ RETRY_AFTER_S = 1
 """What a client is told when the house is full: about as long as a sentence takes to speak."""
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """One answer that is no audio: HTTP status, the sentence, the field it is about, and a word for programs."""
 
     def __init__(
@@ -30,10 +30,10 @@ class Refusal(Exception):
         return {"error": {"message": self.message, "type": _kind(self.status), "param": self.param, "code": self.code}}
 
 
-def busy(queue: int) -> Refusal:
+def busy(queue: int) -> RefusedError:
     """Say that no more requests fit in."""
     message = f"{queue} requests are inside already, which is all that this server lets in; try again in {RETRY_AFTER_S} s"
-    return Refusal(429, message, code="queue_full", headers={"Retry-After": str(RETRY_AFTER_S)})
+    return RefusedError(429, message, code="queue_full", headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _kind(status: int) -> str:

@@ -1,8 +1,8 @@
 """
 What a client asks for: the JSON of OpenAI's `POST /v1/audio/speech`, read strictly.
 
-Beyond that API there is `seed`. What this engine cannot do (instructions, other formats, server-sent events) is refused with the
-reason; nothing that a client wrote is passed over.
+Beyond that API there is `seed`. What this engine cannot do (instructions, other formats, server-sent events) is refused with
+the reason; nothing that a client wrote is passed over.
 """
 
 import json
@@ -14,7 +14,7 @@ from engine.config import parse_options
 from engine.errors import EngineError
 from engine.phones import SPEAKERS
 from engine.serve.audio import STREAMABLE, Form
-from engine.serve.refusal import Refusal
+from engine.serve.refusal import RefusedError
 
 FIELDS = ("model", "input", "voice", "response_format", "speed", "stream_format", "seed")
 
@@ -31,7 +31,7 @@ class Speech:
 
 
 def parse_speech(body: bytes, model: str, max_characters: int) -> Speech:
-    """Read a request's body; `model` is the one that this server has. Raises Refusal."""
+    """Read a request's body; `model` is the one that this server has. Raises RefusedError."""
     asked = _object(body)
     if asked.get("instructions"):
         raise _bad("instructions", "this voice follows no instructions; leave the field out")
@@ -40,7 +40,7 @@ def parse_speech(body: bytes, model: str, max_characters: int) -> Speech:
         raise _bad(unknown[0], f"unknown field {unknown[0]!r}; known are {', '.join(FIELDS)}")
     if asked.get("model") != model:
         message = f"there is no model {asked.get('model')!r} here; this server has {model}"
-        raise Refusal(404, message, param="model", code="model_not_found")
+        raise RefusedError(404, message, param="model", code="model_not_found")
     form = _form(asked.get("response_format", Form.WAV.value))
     return Speech(
         text=_text(asked.get("input"), max_characters),
@@ -51,7 +51,7 @@ def parse_speech(body: bytes, model: str, max_characters: int) -> Speech:
 
 
 def check_speakable(speech: Speech) -> None:
-    """Raise Refusal for a text in which nothing can be spoken, before it shares a batch with others."""
+    """Raise RefusedError for a text in which nothing can be spoken, before it shares a batch with others."""
     from engine.text.frontend import phonemise
 
     try:
@@ -81,7 +81,7 @@ def _text(text: object, max_characters: int) -> str:
 
 
 def _form(word: object) -> Form:
-    if word not in tuple(Form):
+    if not isinstance(word, str) or word not in tuple(Form):
         raise _bad("response_format", f"response_format cannot be {word!r}; this server sends {', '.join(Form)}")
     return Form(word)
 
@@ -110,5 +110,5 @@ def _options(asked: Mapping[str, Any]) -> dict[str, object]:
     return options if voice is None else {**options, "speaker": voice}
 
 
-def _bad(param: str | None, message: str, code: str | None = None) -> Refusal:
-    return Refusal(400, message, param=param, code=code)
+def _bad(param: str | None, message: str, code: str | None = None) -> RefusedError:
+    return RefusedError(400, message, param=param, code=code)

@@ -1,5 +1,5 @@
 """
-Does a server change while it serves for a long time? Slopes of latency and memory over a soak, and what they mean in words. Pure.
+Does a server change while it serves for long? Slopes of latency and memory over a soak, and what they mean in words. Pure.
 
 Latency: each answer over the median of its own text, so that the mixture of texts does not matter; medians of blocks of time;
 the slope of Theil and Sen with its interval (Sen 1968), which a few stalls do not move. Memory: the same of its readings. The

@@ -34,7 +34,7 @@ class Extent:
 
 
 def parse_levels(closed: str | None, rate_per_s: float | None) -> tuple[Level, ...]:
-    """Read `--closed 1,2,4` or `--open 1.5`. Raises HarnessError unless exactly one of them says something that can be meant."""
+    """Read `--closed 1,2,4` or `--open 1.5`. Raises HarnessError unless just one of them says something that can be meant."""
     if (closed is None) == (rate_per_s is None):
         raise HarnessError("load needs --closed CLIENTS, e.g. 1,2,4, or --open RATE in requests per second: one of the two")
     if rate_per_s is not None:

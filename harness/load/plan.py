@@ -62,7 +62,9 @@ def chosen_cells(plan: Plan, root: Path | None = None) -> tuple[Cell, ...]:
         raise HarnessError(f"suite {plan.suite} has target {foreign[0]}; load speaks HTTP, to target engine or http")
     if plan.url is not None and len(chosen) > 1:
         slugs = ", ".join(cell.slug for cell in chosen)
-        raise HarnessError(f"the server at --url is one configuration, the suite has {len(chosen)} cells; choose with --only: {slugs}")
+        raise HarnessError(
+            f"the server at --url is one configuration, the suite has {len(chosen)} cells; choose with --only: {slugs}"
+        )
     return chosen
 
 
@@ -82,8 +84,12 @@ def ask_of(plan: Plan, cell: Cell, request: Request, model: str) -> Ask:
 
 
 def broken_promises(asked: Mapping[str, Option], told: Mapping[str, Option]) -> Sequence[str]:
-    """Say where the server tells that it runs with something else than was asked; options that it does not tell are not known."""
-    return [f"asked for {name}={value}, the server runs {told[name]}" for name, value in asked.items() if told.get(name, value) != value]
+    """Say where the server tells that it runs with something else than was asked; what it does not tell is not known."""
+    return [
+        f"asked for {name}={value}, the server runs {told[name]}"
+        for name, value in asked.items()
+        if told.get(name, value) != value
+    ]
 
 
 def url_of(plan: Plan, cell: Cell, environment: Mapping[str, str]) -> str | None:

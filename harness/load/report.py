@@ -22,7 +22,20 @@ LATE_S = 0.010
 """From here on it is worth telling how far the load itself fell behind its plan."""
 MIB = 2**20
 GAP = "  "
-TITLES = ("level", "text", "sent", "failed", "req/s", "audio s/s", "p50 ms", "p95 ms", "p99 ms", "ttfa p50", "ttfa p95", "goodput/s")
+TITLES = (
+    "level",
+    "text",
+    "sent",
+    "failed",
+    "req/s",
+    "audio s/s",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "ttfa p50",
+    "ttfa p95",
+    "goodput/s",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +170,10 @@ def _table(grid: Sequence[Sequence[str]]) -> list[str]:
     table = [[row[index] for index in shown] for row in (TITLES, *grid)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
-        GAP.join(text.ljust(size) if index < 2 else text.rjust(size) for index, (text, size) in enumerate(zip(row, widths, strict=True)))
+        GAP.join(
+            text.ljust(size) if index < 2 else text.rjust(size)
+            for index, (text, size) in enumerate(zip(row, widths, strict=True))
+        )
         for row in table
     ]
 
@@ -176,7 +192,11 @@ def _notes(cell: CellReport) -> list[str]:
     late = cell.late_s > LATE_S
     return [
         *(["* fewer answers than this percentile needs (59 for p95, 299 for p99): the tail may be longer"] if starred else []),
-        *([f"the load itself fell behind its plan by up to {cell.late_s * 1e3:.0f} ms; latency counts that in"] if late else []),
+        *(
+            [f"the load itself fell behind its plan by up to {cell.late_s * 1e3:.0f} ms; latency counts that in"]
+            if late
+            else []
+        ),
     ]
 
 

@@ -91,7 +91,10 @@ def _server(place: _Place, url: str | None) -> Iterator[Server]:
     apart = place.profile.pin and len(cpus) > 1
     log = place.folder / f"{place.cell.slug}.server.log"
     place.say(f"{place.cell.slug}: starting python -m engine serve {' '.join(words)}")
-    with started(words, log, START_S, place.profile.env, cpus[-1:] if apart else ()) as server, _keeping_to(cpus[:-1] if apart else ()):
+    with (
+        started(words, log, START_S, place.profile.env, cpus[-1:] if apart else ()) as server,
+        _keeping_to(cpus[:-1] if apart else ()),
+    ):
         yield server
 
 
@@ -169,5 +172,3 @@ def _levels(place: _Place, driver: Driver) -> None:
 def _shown(extent: Extent) -> str:
     parts = [] if extent.requests is None else [f"{extent.requests} requests"]
     return " or ".join([*parts, *([] if extent.duration_s is None else [f"{extent.duration_s:g} s"])])
-
-

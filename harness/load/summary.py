@@ -24,7 +24,7 @@ BLOCKS = 8
 PER_BLOCK = 3
 """The fewest answers of a block."""
 MOST = 4000
-"""Answers that an interval is computed from; of more, every n-th, in the order of time: as wide, in a hundredth of the memory."""
+"""Answers that an interval is computed from; of more, every n-th in the order of time: somewhat wider, in far less memory."""
 TAILS = (95.0, 99.0)
 
 

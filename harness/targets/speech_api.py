@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-
 from harness.cell import Option
 from harness.errors import HarnessError
 from harness.targets.audio_stream import Audio, AudioReader, FormatError, make_reader
@@ -178,5 +177,3 @@ def _library() -> Any:
     except ImportError:
         raise HarnessError("speaking HTTP needs the package httpx2; install voxgate[http]") from None
     return httpx2
-
-

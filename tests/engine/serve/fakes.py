@@ -129,8 +129,8 @@ class House:
         body = httpx2.Request("POST", self.url, json=self.speech(**changes)).content
         host, port = self.url.removeprefix("http://").split(":")
         wire = socket.create_connection((host, int(port)))
-        head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        wire.sendall(head.encode() + body)
+        head = ["POST /v1/audio/speech HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+        wire.sendall("\r\n".join([*head, "", ""]).encode() + body)
         return wire
 
 

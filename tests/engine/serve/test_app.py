@@ -1,6 +1,7 @@
 """The API from outside: a real HTTP server and client, a fake voice."""
 
 import io
+import itertools
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -69,9 +70,12 @@ def test_a_stream_holds_the_same_frames_as_the_whole(home, form):
 def test_a_stream_is_heard_before_it_is_spoken_to_its_end():
     speaker = FakeSpeaker(holds_from=1)
     speaker.may.clear()
-    with house(Limits(), speaker) as home, home.client.stream(
-        "POST", "/v1/audio/speech", json=home.speech(stream_format="audio", response_format="pcm")
-    ) as answer:
+    with (
+        house(Limits(), speaker) as home,
+        home.client.stream(
+            "POST", "/v1/audio/speech", json=home.speech(stream_format="audio", response_format="pcm")
+        ) as answer,
+    ):
         pieces = answer.iter_raw()
         first = next(pieces)
         assert len(first) == 2 * PIECE and speaker.pieces == 1
@@ -92,7 +96,7 @@ def test_whole_texts_are_spoken_together():
         answers = [each.result() for each in asked]
 
         assert blocker.result().status_code == 200
-        assert max(map(len, speaker.batches)) > 1 and sorted(sum(speaker.batches, [])) == sorted(["First.", *texts])
+        assert max(map(len, speaker.batches)) > 1 and sorted(itertools.chain(*speaker.batches)) == sorted(["First.", *texts])
         for text, answer in zip(texts, answers, strict=True):  # and nobody gets another one's audio
             assert np.abs(pcm(answer.content[44:]) - hum(text)).max() < 1e-4
 
@@ -160,7 +164,9 @@ def test_a_body_that_never_comes_gives_its_connection_up(home, monkeypatch):
     import socket
 
     with socket.create_connection((host, int(port)), timeout=10) as wire:
-        wire.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+        wire.sendall(
+            b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        )
         assert wire.recv(100).startswith(b"HTTP/1.1 408")
 
 

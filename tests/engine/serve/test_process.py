@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
+from engine.__main__ import main
 from tests.engine.conftest import write_tiny_voice
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen. " * 12
@@ -65,8 +67,6 @@ def test_mistakes_end_with_one_line_and_code_2():
         (["--host", "256.1.1.1"], "cannot listen on 256.1.1.1"),
         (["--voice", "nowhere"], "do not exist"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "engine", "serve", "--port", "0", *words], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 2 and said in done.stderr, done.stderr
+        done = CliRunner().invoke(main, ["serve", "--port", "0", *words])
+        assert done.exit_code == 2 and said in done.stderr, done.output
         assert done.stderr.startswith("engine: ") and len(done.stderr.splitlines()) == 1

@@ -33,7 +33,9 @@ def readings(leak_bytes: float) -> tuple[tuple[float, int], ...]:
     return tuple((at, int(5e8 + leak_bytes * at / HOUR_S + rng.uniform(0, 1e6))) for at in range(0, 3600, 2))
 
 
-@pytest.mark.parametrize(("growth", "trend"), [(0.2, Trend.GROWS), (0.05, Trend.GROWS), (-0.2, Trend.FALLS), (0.0, Trend.STEADY)])
+@pytest.mark.parametrize(
+    ("growth", "trend"), [(0.2, Trend.GROWS), (0.05, Trend.GROWS), (-0.2, Trend.FALLS), (0.0, Trend.STEADY)]
+)
 def test_planted_growth_of_latency_is_found_and_named(growth: float, trend: Trend) -> None:
     latency, _ = found(soak(growth), readings(0.0))
 

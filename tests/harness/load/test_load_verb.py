@@ -205,4 +205,3 @@ def test_a_server_that_does_not_come_to_listen_is_reported(project: Path, capsys
     write(project, 'pipeline="flow"', '[{"nfe_steps": 2, "device": "cuda:77"}]', '{"nfe_steps": 2, "device": "cuda:77"}')
     assert invoke(["load", "s", "--closed", "1"]) == 1
     assert "the server ended with code 2 before it listened; its last words: engine: device cuda:77" in capsys.readouterr().out
-

@@ -56,9 +56,7 @@ class Fake:
 
 
 @contextlib.contextmanager
-def fake_server(
-    reply: Reply | Callable[[dict[str, Any]], Reply], models: dict[str, Any] | None = MODELS
-) -> Iterator[Fake]:
+def fake_server(reply: Reply | Callable[[dict[str, Any]], Reply], models: dict[str, Any] | None = MODELS) -> Iterator[Fake]:
     """Serve until the context ends."""
     fake = Fake(url="", reply=reply if callable(reply) else lambda _: reply, models=models)
 

@@ -1,6 +1,7 @@
 """Reading audio as it arrives, cut anywhere."""
 
 import io
+import itertools
 import struct
 
 import numpy as np
@@ -23,7 +24,7 @@ def read(form: str, parts: list[bytes], rate_hz: int = RATE_HZ) -> tuple[np.ndar
 
 def cut(body: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(place % len(body) for place in places), len(body)]
-    return [body[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [body[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @given(places=st.lists(st.integers(0, 10_000), max_size=12), form=st.sampled_from(["wav", "pcm"]))

@@ -216,7 +216,9 @@ def test_without_an_address_it_says_how_to_give_one() -> None:
 
 
 def test_a_suite_can_name_it(make_suite: Callable[..., Suite]) -> None:
-    suite = make_suite(target="http", pipeline="speech", axes={"streamed": [True, False]}, reference={"streamed": True}, fixed={})
+    suite = make_suite(
+        target="http", pipeline="speech", axes={"streamed": [True, False]}, reference={"streamed": True}, fixed={}
+    )
     cells = suite.expand().cells
 
     check_cells(cells)
