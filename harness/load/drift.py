@@ -62,7 +62,8 @@ class Drift:
         per_hour = f"{100 * self.slope:+.2f} % per hour [{100 * self.low:+.2f} {100 * self.high:+.2f}]"
         over = f"{100 * self.change:+.1f} % over {self.duration_s / 60:.0f} min"
         if self.trend is Trend.STEADY:
-            return f"{self.what} is steady: {per_hour}, {over}"
+            most = max(abs(self.low), abs(self.high)) * self.duration_s / 3600.0
+            return f"{self.what} is steady: {per_hour}, {over}, at most {100 * most:.1f} % either way"
         if self.trend is Trend.UNDECIDED:
             return f"{self.what}: no verdict, the interval is too wide: {per_hour}; soak longer, or with more requests"
         return f"{self.what} {self.trend}: {per_hour}, {over}"
