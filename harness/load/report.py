@@ -22,6 +22,8 @@ LATE_S = 0.010
 """From here on it is worth telling how far the load itself fell behind its plan."""
 MIB = 2**20
 GAP = "  "
+PERCENTILES = 5
+"""Columns of percentiles: latency's three, then time to first audio's two."""
 TITLES = (
     "level",
     "text",
@@ -89,7 +91,7 @@ def report_of(folder: Path) -> Report:
 
 
 def lines(report: Report, width: int) -> list[str]:
-    """Lay the report out for a number of columns, without its last line. A narrow terminal loses the intervals."""
+    """Lay the report out for a number of columns, without its last line. A narrow terminal loses intervals."""
     limit = "" if report.limit_s is None else f"   limit {report.limit_s * 1e3:g} ms"
     laid = [f"load {report.suite}   machine {report.machine}{limit}"]
     for cell in report.cells:
@@ -140,28 +142,36 @@ def _troubles(cell: CellReport) -> list[str]:
 
 
 def _fitting(rows: Sequence[Row], width: int) -> list[str]:
-    """Lay the table out with intervals where they fit."""
-    full, short = (_table([_texts(row, intervals=intervals) for row in rows]) if rows else [] for intervals in (True, False))
-    return full if max(map(len, full), default=0) <= width else short
+    """Lay the table out, from the left with as many columns' intervals as fit."""
+    laid: list[str] = []
+    for intervals in range(PERCENTILES, -1, -1):
+        laid = _table([_texts(row, intervals) for row in rows]) if rows else []
+        if max(map(len, laid), default=0) <= width:
+            break
+    return laid
 
 
-def _texts(row: Row, *, intervals: bool) -> list[str]:
+def _texts(row: Row, intervals: int) -> list[str]:
     few = too_few(row)
-    marks = {name: "*" if name in few else "" for name in row.latency_s}
-    latency = [_ms(row.latency_s.get(name), intervals=intervals) + marks.get(name, "") for name in ("p50", "p95", "p99")]
-    first = [_ms(row.first_audio_s.get(name), intervals=intervals) + ("*" if name in few else "") for name in ("p50", "p95")]
+    percentiles = [(row.latency_s, name) for name in ("p50", "p95", "p99")] + [
+        (row.first_audio_s, name) for name in ("p50", "p95")
+    ]
+    shown = [
+        _ms(found.get(name), interval=index < intervals, mark="*" if name in few else "")
+        for index, (found, name) in enumerate(percentiles)
+    ]
     goodput = "-" if row.in_time_per_s is None else f"{row.in_time_per_s:.2f}"
     counts = [str(row.sent), str(row.sent - row.answered), f"{row.answers_per_s:.2f}", f"{row.audio_per_s:.2f}"]
-    return [row.level, row.length, *counts, *latency, *first, goodput]
+    return [row.level, row.length, *counts, *shown, goodput]
 
 
-def _ms(interval: Interval | None, *, intervals: bool) -> str:
-    if interval is None:
+def _ms(found: Interval | None, *, interval: bool, mark: str) -> str:
+    if found is None:
         return "-"
-    point = f"{interval.point * 1e3:.0f}"
-    if not intervals or interval.low is None or interval.high is None:
+    point = f"{found.point * 1e3:.0f}{mark}"
+    if not interval or found.low is None or found.high is None:
         return point
-    return f"{point} [{interval.low * 1e3:.0f} {interval.high * 1e3:.0f}]"
+    return f"{point} [{found.low * 1e3:.0f} {found.high * 1e3:.0f}]"
 
 
 def _table(grid: Sequence[Sequence[str]]) -> list[str]:

@@ -1,13 +1,14 @@
 """
 Any server that speaks OpenAI's `POST /v1/audio/speech` as a target: what a user on the other side of the wire gets.
 
-The server is a closed box. What can be seen from here is seen (the audio's form and rate, whether it came in pieces); what it
-runs with is recorded as it tells it, and called that. The address comes from the option `url` or from VOXGATE_HTTP_URL, which
+The server is a closed box. What can be heard from here is heard (`http_effects.py`); what it runs with is recorded as it tells
+it, and called that. The address comes from the option `url` or from VOXGATE_HTTP_URL, which
 keeps it out of the cell, so that the same suite measures several servers; a key comes from VOXGATE_HTTP_KEY alone.
 """
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from harness.cell import Cell, Option, Request
 from harness.errors import HarnessError
 from harness.sample import Effect
+from harness.targets.http_effects import Heard, Hearing, hear, judge
 from harness.targets.protocol import StageWatch
 from harness.targets.speech_api import API_RATE_HZ, FORMS, Ask, SpeechApi, options_told
 
@@ -24,7 +26,6 @@ FURTHER = ("speed", "seed", "speaker")
 """Sent only if asked for. A workload's `speaker` is the voice, unless the cell names one for all texts."""
 OURS = ("device", "threads")
 """What a profile decides for engines that run here; another machine's server does not ask us."""
-TOLD = "told by the server, not observed"
 
 
 def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
@@ -87,10 +88,20 @@ class HttpTarget:
             stage = "further_audio"
 
     def observe(self, request: Request) -> tuple[Effect, ...]:
-        """Speak once; hold what can be seen from here, and what the server tells, against what was asked."""
-        count = sum(1 for _ in self._api.speak(self._ask(request)))
-        asked = {**self._asked, **request.options}
-        return tuple(self._effect(name, value, count) for name, value in asked.items() if name != "timeout_s")
+        """Speak as asked, and again with one thing changed, to hear whether it makes a difference."""
+        ask, card = self._ask(request), self._card()
+        told = card.get("voices")
+        voices = [str(voice) for voice in told] if isinstance(told, list) else None
+        other = next((voice for voice in voices or () if voice != ask.voice), None)
+        hearing = Hearing(
+            asked=self._hear(ask),
+            other_voice=self._hear(replace(ask, voice=other)) if ask.voice and other else None,
+            other_seed=None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1)),
+            speed_1=None if ask.speed in (None, 1.0) else self._hear(replace(ask, speed=1.0)),
+            voices=voices,
+            listed=bool(card),
+        )
+        return judge({**self._asked, **request.options}, ask.voice, hearing)
 
     def settled(self) -> bool:
         """Nothing is compiled on this side."""
@@ -112,28 +123,8 @@ class HttpTarget:
     def _card(self) -> Mapping[str, Any]:
         return next((card for card in self._cards if card["id"] == self._options["model"]), {})
 
-    def _effect(self, name: str, asked: Option, pieces: int) -> Effect:
-        """Say how much is known of one option."""
-        if name == "form":
-            return Effect(option=name, asked=asked, observed=str(asked), holds=True, why="the answer was read as this")
-        if name == "streamed":
-            shown = f"{pieces} pieces arrived"
-            return Effect(option=name, asked=asked, observed=shown, holds=True, why="seen; short audio may be one piece")
-        if name == "model" and self._cards:
-            return Effect(option=name, asked=asked, observed=f"{asked} is listed", holds=True, why=TOLD)
-        if name in ("voice", "speaker"):
-            return self._voice_effect(name, asked)
-        return Effect(option=name, asked=asked, observed="sent, and not refused", holds=True, why=TOLD)
-
-    def _voice_effect(self, name: str, asked: Option) -> Effect:
-        voices = self._card().get("voices")
-        if name == "speaker" and self._options["voice"]:
-            shown = f"voice {self._options['voice']}"
-            return Effect(option=name, asked=asked, observed=shown, holds=True, why="the cell names one voice for all texts")
-        if not isinstance(voices, list):
-            return Effect(option=name, asked=asked, observed="sent, and not refused", holds=True, why=TOLD)
-        shown = f"the server has {', '.join(map(str, voices))}"
-        return Effect(option=name, asked=asked, observed=shown, holds=asked in voices, why=TOLD)
+    def _hear(self, ask: Ask) -> Heard:
+        return hear(self._api.speak(ask))
 
 
 def chosen_model(asked: str, cards: tuple[Mapping[str, Any], ...]) -> str:

@@ -4,13 +4,18 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness import Suite
 from harness.cell import Cell, Request, Workload
+from harness.cli import invoke
 from harness.errors import HarnessError
+from harness.sample import Effect
+from harness.store import load_run
 from harness.targets.http import KEY, URL, HttpTarget, check_options
 from harness.targets.registry import check_cells, make_target
 from harness.targets.speech_api import SpeechError
@@ -116,22 +121,49 @@ def test_bare_frames_have_the_rate_that_the_headers_tell_or_the_apis(headers: di
         assert target.sample_rate_hz == rate_hz
 
 
-def test_what_the_server_tells_is_recorded_as_told() -> None:
-    with fake_server(Reply(parts=(wav(tone()),))) as fake:
-        target = loaded(fake, voice="slt", speed=1.2)
+def voices(asked: dict[str, Any]) -> Reply:
+    """An honest server: voice, seed and speed change the audio."""
+    pitch = 5 + {"slt": 0, "rms": 1}.get(asked.get("voice", "slt"), 2) + asked.get("seed", 0) % 3
+    return Reply(parts=(wav((0.5 * np.sin(np.arange(round(9000 / asked.get("speed", 1.0))) / pitch)).astype(np.float32)),))
+
+
+def seen(reply: Reply | Callable[[dict[str, Any]], Reply], **options: object) -> dict[str, Effect]:
+    with fake_server(reply) as fake:
+        return {effect.option: effect for effect in loaded(fake, **options).observe(REQUEST)}
+
+
+def test_voice_seed_and_speed_are_heard_at_an_honest_server() -> None:
+    effects = seen(voices, voice="rms", speed=1.5, seed=4)
+
+    assert all(effect.holds for effect in effects.values())
+    assert {name for name, effect in effects.items() if effect.why == "heard"} == {"voice", "speed", "seed"}
+    assert effects["speaker"].observed == "voice rms" and effects["speed"].observed == "1.50 times as fast as speed 1"
+    assert "url" not in effects
+
+
+@pytest.mark.parametrize("option", ["voice", "speed", "seed", "speaker"])
+def test_a_server_that_passes_over_an_option_is_found_out(option: str) -> None:
+    ignored = "voice" if option == "speaker" else option
+    options: dict[str, object] = {"voice": {"voice": "rms"}, "speed": {"speed": 1.2}, "seed": {"seed": 4}}.get(option, {})
+    effects = seen(lambda asked: voices({name: value for name, value in asked.items() if name != ignored}), **options)
+
+    broken = [name for name, effect in effects.items() if not effect.holds]
+    assert broken == [option] if option in ("voice", "speaker") else option in broken
+
+
+def test_what_leaves_no_trace_is_recorded_as_told() -> None:
+    with fake_server(voices) as fake:
+        target = loaded(fake, model="tiny")
         effects = {effect.option: effect for effect in target.observe(REQUEST)}
         assert target.effective()["server.nfe_steps"] == 8
-
-    assert effects["speed"].holds and effects["speed"].why == "told by the server, not observed"
-    assert effects["voice"].holds and effects["voice"].observed == "the server has slt, rms"
-    assert effects["speaker"].observed == "voice slt"
+    assert effects["model"].why == "told by the server, not observed"
+    with fake_server(voices, models=None) as fake:
+        (effect,) = [each for each in loaded(fake, model="x").observe(REQUEST) if each.option == "speaker"]
+    assert (effect.holds, effect.observed, effect.why) == (True, "sent, and not refused", "told by the server, not observed")
 
 
 def test_a_voice_that_the_server_does_not_have_is_not_in_effect() -> None:
-    with fake_server(Reply(parts=(wav(tone()),))) as fake:
-        (effect,) = [each for each in loaded(fake, voice="nova").observe(REQUEST) if each.option == "voice"]
-
-    assert not effect.holds
+    assert not seen(voices, voice="nova")["voice"].holds
 
 
 def test_a_server_without_a_list_of_models_is_asked_for_the_one_that_is_named() -> None:
@@ -223,3 +255,44 @@ def test_a_suite_can_name_it(make_suite: Callable[..., Suite]) -> None:
 
     check_cells(cells)
     assert [each.slug for each in cells] == ["streamed-true", "streamed-false"]
+
+
+SUITE = """
+from harness import Suite
+
+axes = {"streamed": [True, False]}
+suite = Suite(target="http", pipeline="speech", workload="w.toml", axes=axes, reference={"streamed": True}, repeats=1)
+"""
+
+
+@pytest.fixture(name="project")
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))  # the harness beside these tests
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "s.py").write_text(SUITE)
+    (tmp_path / "w.toml").write_text('[[request]]\nid = "r1"\ntext = "One."\nspeaker = "slt"\n')
+    return tmp_path
+
+
+def test_a_run_measures_it_in_worker_processes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_server(voices) as fake:
+        monkeypatch.setenv(URL, fake.url)
+        assert invoke(["run", "s", "--profile", "cpu", "--iterations", "2"]) == 0
+    run = load_run(project / "runs" / "0001")
+
+    assert [process.cell for process in run.processes] == ["streamed-true", "streamed-false"]
+    for process in run.processes:
+        assert process.effective["server.nfe_steps"] == 8 and process.effective["url"] == fake.url
+        assert any(effect.option == "speaker" and effect.why == "heard" for effect in process.effects)
+        assert process.peak_rss_bytes is None  # the worker's own memory is not the server's
+        assert process.samples[-1].audio_s == pytest.approx(9000 / RATE_HZ)
+
+
+def test_a_run_against_a_full_server_fails_with_its_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_server(refused(429, "full")) as fake:
+        monkeypatch.setenv(URL, fake.url)
+        assert invoke(["run", "s", "--profile", "cpu"]) == 1
+    failures = [process.failure for process in load_run(project / "runs" / "0001").processes]
+
+    assert all(failure is not None and (failure.kind, failure.reason) == ("busy", "HTTP 429: full") for failure in failures)
