@@ -7,7 +7,7 @@ complete, so that nothing is lost when a person or a crash ends the load.
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from harness.cell import Request
@@ -33,6 +33,8 @@ class Driver:
     timeout_s: float
     """For a whole answer."""
     zero_s: float
+    abandoned: threading.Event = field(default_factory=threading.Event)
+    """Set once a person ends the load: requests that break off then are nobody's failure."""
 
     def now_s(self) -> float:
         """Give the seconds since the load began."""
@@ -64,35 +66,34 @@ class Driver:
             failure=failure,
             reason=reason,
         )
-        self.record(answer)
+        if not (failure and self.abandoned.is_set()):
+            self.record(answer)
         return answer
 
 
 def drive(driver: Driver, level: Level, requests: tuple[Request, ...], extent: Extent, seed: int) -> None:
     """Put one level of load on the server, and wait for its last answer. On Ctrl-C nothing more is sent."""
-    stop = threading.Event()
     texts = in_turns(requests, seed)
     begin = _closed if level.clients is not None else _open
     threads: list[threading.Thread] = []
     try:
-        for thread in begin(driver, level, texts, extent, seed, stop):
+        for thread in begin(driver, level, texts, extent, seed):
             threads.append(thread)
             thread.start()
         while any(thread.is_alive() for thread in threads):
             next(thread for thread in threads if thread.is_alive()).join(LOOK_S)
-    finally:
-        stop.set()
+    except BaseException:
+        driver.abandoned.set()
+        raise
 
 
-def _closed(
-    driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, _seed: int, stop: threading.Event
-) -> Iterator[threading.Thread]:
+def _closed(driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, _seed: int) -> Iterator[threading.Thread]:
     """Give a thread for each client; together they ask for as much as the extent says."""
     until_s = None if extent.duration_s is None else driver.now_s() + extent.duration_s
     queue, taking = islice(texts, extent.requests), threading.Lock()
 
     def client() -> None:
-        while not stop.is_set() and (until_s is None or driver.now_s() < until_s):
+        while not driver.abandoned.is_set() and (until_s is None or driver.now_s() < until_s):
             with taking:
                 request = next(queue, None)
             if request is None:
@@ -103,9 +104,7 @@ def _closed(
         yield threading.Thread(target=client, daemon=True)
 
 
-def _open(
-    driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, seed: int, _stop: threading.Event
-) -> Iterator[threading.Thread]:
+def _open(driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, seed: int) -> Iterator[threading.Thread]:
     """Give a thread for each arrival, when its instant has come, whatever became of the earlier ones."""
     assert level.rate_per_s is not None
     zero_s = driver.now_s()

@@ -53,6 +53,7 @@ class CellLog:
         self._log = WorkerLog(folder / f"{slug}.jsonl")
         self._memory = (folder / f"{slug}.memory.jsonl").open("a", encoding="utf-8", buffering=1)
         self._writing = threading.Lock()
+        self._closed = False
 
     def answer(self, answer: Answer) -> None:
         """Keep an answer; it is on disk when this returns."""
@@ -75,13 +76,16 @@ class CellLog:
         self._memory.write(f"[{at_s:.3f}, {size_bytes}]\n")
 
     def close(self) -> None:
-        """Close the files."""
-        self._log.close()
-        self._memory.close()
+        """Close the files. What is still in flight then, after Ctrl-C, is kept by nobody."""
+        with self._writing:
+            self._closed = True
+            self._log.close()
+            self._memory.close()
 
     def _append(self, record: Mapping[str, object]) -> None:
         with self._writing:
-            self._log.append(record)
+            if not self._closed:
+                self._log.append(record)
 
 
 def create(folder: Path, header: Mapping[str, object]) -> None:

@@ -20,7 +20,9 @@ from harness.stats import Interval
 
 ALL = "all"
 BLOCKS = 8
-"""In time; fewer leave Student's t too few degrees of freedom, more make blocks that are not independent."""
+"""In time; more would be shorter than a jam, and so not independent."""
+LEAST_BLOCKS = 4
+"""Fewer leave Student's t so few degrees of freedom that an interval says nothing."""
 PER_BLOCK = 3
 """The fewest answers of a block."""
 MOST = 4000
@@ -134,7 +136,7 @@ def spread(values: Sequence[float], q: float) -> Interval:
     """Give a percentile of positive values, in the order of time, with its interval; without bounds where they are too few."""
     point = float(stats.percentile(values, q))
     count = min(BLOCKS, len(values) // PER_BLOCK)
-    if count < 2:
+    if count < LEAST_BLOCKS:
         return Interval(point=point, low=None, high=None)
     thinned = np.asarray(values, dtype=np.float64)[:: -(-len(values) // MOST)]
     bounds = stats.interval(np.array_split(thinned, count), stats.at_percentile(q))

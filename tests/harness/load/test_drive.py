@@ -106,6 +106,8 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append(request.id)
         assert may.wait(10)
         yield PIECE
+        if request.id == asked[0]:
+            raise SpeechError("broken off", "since nobody listens any more")
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -117,7 +119,8 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
         threads.append(thread)
         start(thread)
 
-    driver = Driver(speak=speak, record=lambda _: None, timeout_s=1.0, zero_s=instant_s())
+    answers: list[Answer] = []
+    driver = Driver(speak=speak, record=answers.append, timeout_s=10.0, zero_s=instant_s())
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", starting)
         patch.setattr(threading.Thread, "join", interrupted)
@@ -127,6 +130,7 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
     for thread in threads:
         thread.join(10)
     assert len(asked) == 2
+    assert [(answer.request, answer.failure) for answer in answers] == [(asked[1], "")]  # breaking off is nobody's failure
 
 
 def test_an_answer_survives_being_written_down() -> None:
