@@ -80,8 +80,9 @@ def drive(driver: Driver, level: Level, requests: tuple[Request, ...], extent: E
         for thread in begin(driver, level, texts, extent, seed):
             threads.append(thread)
             thread.start()
-        while any(thread.is_alive() for thread in threads):
-            next(thread for thread in threads if thread.is_alive()).join(LOOK_S)
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(LOOK_S)
     except BaseException:
         driver.abandoned.set()
         raise

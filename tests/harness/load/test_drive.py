@@ -100,16 +100,19 @@ def test_an_answer_that_never_ends_is_given_up() -> None:
 
 def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    may = threading.Event()
+    may, both = threading.Event(), threading.Event()
 
     def speak(request: Request) -> Iterator[Piece]:
         asked.append(request.id)
+        if len(asked) == 2:
+            both.set()
         assert may.wait(10)
         yield PIECE
         if request.id == asked[0]:
             raise SpeechError("broken off", "since nobody listens any more")
 
     def interrupted(*_: object) -> None:
+        assert both.wait(10)
         raise KeyboardInterrupt
 
     threads: list[threading.Thread] = []
