@@ -14,6 +14,8 @@ from harness.targets.registry import check_cells
 from harness.targets.speech_api import FORMS, Ask
 
 TARGETS = ("engine", "http")
+PIPELINES = ("flow",)
+"""Of our engine that it serves."""
 DURATION_S = 30.0
 """Of a level, unless told otherwise."""
 
@@ -60,6 +62,11 @@ def chosen_cells(plan: Plan, root: Path | None = None) -> tuple[Cell, ...]:
     foreign = sorted({cell.target for cell in chosen} - set(TARGETS))
     if foreign:
         raise HarnessError(f"suite {plan.suite} has target {foreign[0]}; load speaks HTTP, to target engine or http")
+    other = sorted({cell.pipeline for cell in chosen if cell.target == "engine"} - set(PIPELINES))
+    if other:
+        raise HarnessError(
+            f"suite {plan.suite} has pipeline {other[0]}; python -m engine serve speaks with {', '.join(PIPELINES)}"
+        )
     if plan.url is not None and len(chosen) > 1:
         slugs = ", ".join(cell.slug for cell in chosen)
         raise HarnessError(

@@ -160,11 +160,17 @@ def test_wrong_use_ends_with_2_before_anything_is_sent(
     assert not Path("runs").exists()
 
 
-def test_suites_that_cannot_be_loaded_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suites_that_cannot_be_loaded_are_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(project, 'target="scripted", pipeline="any"', '[{"steps": 4}]', '{"steps": 4}')
     assert invoke(["load", "s", "--closed", "1"]) == 2
     assert "has target scripted; load speaks HTTP" in capsys.readouterr().err
     write(project, 'pipeline="flow"', '[{"nfe_steps": 4}, {"nfe_steps": 8}]', '{"nfe_steps": 4}')
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.load.plan.PIPELINES", ("another",))
+        assert invoke(["load", "s", "--closed", "1"]) == 2
+    assert "has pipeline flow; python -m engine serve speaks with another" in capsys.readouterr().err
     assert invoke(["load", "s", "--closed", "1", "--url", "http://127.0.0.1:1"]) == 2
     assert "is one configuration, the suite has 2 cells" in capsys.readouterr().err
 
