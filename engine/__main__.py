@@ -1,7 +1,7 @@
 """
 `python -m engine say "Text" -o out.wav [--option value]`: the engine for a person, with its stage times.
 
-`python -m engine export FOLDER` writes its models as ONNX files.
+`serve`: over HTTP. `export FOLDER`: its models as ONNX files.
 """
 
 import os
@@ -16,6 +16,7 @@ from engine.config import OPTIONS, FlowConfig, Stages, parse_words
 from engine.errors import EngineError
 from engine.infill_config import INFILL_OPTIONS, InfillConfig, parse_infill_words
 from engine.passes.refuse_runtime import check_packages
+from engine.serve.limits import Limits, parse_limits
 from engine.timing import StageTimes
 
 
@@ -156,6 +157,43 @@ def _print_costs(pipeline: Any, times: StageTimes, load_s: float, wall_s: float,
         click.echo(f"{stage:8} {seconds * 1e3:9.1f} ms  {100 * seconds / wall_s:5.1f} %")
     speed = f"rtf {wall_s / audio_s:.3f}   rtfx {audio_s / wall_s:.2f}"
     click.echo(f"total    {wall_s * 1e3:9.1f} ms for {audio_s:.2f} s of audio   {speed}")
+
+
+def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for field in reversed(fields(Limits)):
+        name = "--" + field.name.replace("_", "-")
+        command = click.option(name, field.name, help=f"default {field.default}")(command)
+    return command
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on; others can reach 0.0.0.0")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes any free one")
+@click.option("--voice", default=None, help="folder of another voice's weights")
+@_limit_options
+@_engine_options
+def serve(host: str, port: int, voice: str | None, **words: str | None) -> None:
+    """Speak for others: OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
+    typed = {name: word for name, word in words.items() if word is not None}
+    bounds = {name: typed.pop(name) for name in [field.name for field in fields(Limits)] if name in typed}
+    try:
+        limits, config = parse_limits(bounds), parse_words(typed)
+        _server()(config, Path(voice) if voice else None, limits, host, port)
+    except EngineError as error:
+        click.echo(f"engine: {error}", err=True)
+        sys.exit(2)
+
+
+def _server() -> Callable[..., None]:
+    """Import what serves. Raises EngineError where its packages are not installed."""
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise EngineError(f"serve needs the package {error.name}; install voxgate[serve]") from None
+    from engine.serve.server import serve as run
+
+    return run
 
 
 if __name__ == "__main__":

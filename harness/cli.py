@@ -28,6 +28,7 @@ from harness.floor_making import make_floor
 from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.job import StoppedError
 from harness.judgement import judgement_to_dict
+from harness.load_cli import load
 from harness.measurement import value_to_json
 from harness.metrics.listen import ENGINES
 from harness.pipeline import Plan
@@ -369,6 +370,9 @@ def history(arguments: tuple[str, ...]) -> int:
     from harness import history_cli  # and with it databases and tables, which no other command waits for
 
     return int(history_cli.history.main(arguments, prog_name="voxgate history", standalone_mode=False) or 0)
+
+
+cli.add_command(load)
 
 
 def remember(contents: Contents, url: str) -> None:

@@ -46,6 +46,7 @@ from harness.stage_pass import stage_pass
 from harness.store import WorkerLog, effect_to_json, energy_to_json, sample_to_json, stages_to_json
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
+from harness.targets.speech_api import SpeechError
 
 Record = dict[str, object]
 
@@ -263,7 +264,8 @@ class Worker:
             return Missing(f"no stage pass: {failure_of(error).reason}")
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
-        peaks = {"peak_rss_bytes": peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}
+        elsewhere = getattr(self._target, "elsewhere", False)
+        peaks = {"peak_rss_bytes": None if elsewhere else peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}
         self._log.append({"kind": "finished", **peaks})
         return {}
 
@@ -325,6 +327,8 @@ def failure_of(error: Exception) -> Failure:
     """Say in one line what went wrong and, for a bug, where."""
     if isinstance(error, NotInEffectError):
         return Failure(kind="not in effect", reason=str(error))
+    if isinstance(error, SpeechError):
+        return Failure(kind=error.kind, reason=str(error))
     if isinstance(error, HarnessError):
         return Failure(kind="refused", reason=str(error))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -41,8 +41,8 @@ PATH_ORDER = (
     ("ci",),
     ("pipeline", "overlap"),
     ("pair", "job", "ab", "bisect"),
-    ("selftest",),
-    ("history_cli",),
+    ("selftest", "load"),
+    ("history_cli", "load_cli"),
     ("cli", "plugin"),
     ("__main__",),
 )

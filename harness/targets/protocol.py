@@ -22,6 +22,8 @@ class Target(Protocol):
 
     A target that can run the models of its stages by themselves may have a method `alone(request, watch)`: it speaks the
     request and gives, by stage, a function that runs that model once on what it was given.
+
+    A target whose engine runs in another process has `elsewhere = True`: the memory of the worker is then none of the engine's.
     """
 
     sample_rate_hz: int

@@ -25,6 +25,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "flite": "harness.targets.flite:FliteTarget",
         "scripted": "harness.targets.scripted:ScriptedTarget",
         "control": "harness.targets.control:ControlTarget",
+        "http": "harness.targets.http:HttpTarget",
     }
 )
 MEASURED: Mapping[str, str] = MappingProxyType({"engine": "engine"})

@@ -1,0 +1,1 @@
+"""The engine behind HTTP, as OpenAI's speech API has it: `python -m engine serve`."""

@@ -1,0 +1,125 @@
+"""
+Where requests wait for the one engine, and get their turn.
+
+Whole texts are collected into batches; streamed ones are spoken one at a time, and between two of their pieces a batch gets its
+turn. All of the engine's work is done by one thread, in the order in which it was asked for. A place is taken until the work
+that it stands for is done or given up, so that there is never more work inside than was let in.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from engine.serve.limits import Limits
+from engine.serve.refusal import busy
+from engine.serve.speech import Speech
+
+Options = Mapping[str, object]
+SpeakMany = Callable[[Sequence[str], Sequence[Options] | None], list[np.ndarray]]
+
+
+class Speaker(Protocol):
+    """What speaks: the pipeline, or a fake of it."""
+
+    sample_rate_hz: int
+
+    def stream(self, text: str, options: Options | None = None) -> Iterator[np.ndarray]:
+        """Speak piece by piece."""
+
+    def synthesize_batch(self, texts: Sequence[str], options: Sequence[Options] | None = None) -> list[np.ndarray]:
+        """Speak several texts together."""
+
+
+class Batching(Protocol):
+    """What collects whole texts: `engine.batching.Batcher`."""
+
+    def submit(self, text: str, options: Options) -> "Future[np.ndarray]":
+        """Take a text. Raises queue.Full."""
+
+    def close(self) -> None:
+        """Finish what was taken."""
+
+
+MakeBatcher = Callable[[SpeakMany, int, float], Batching]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Work that was let in. `leave` gives it up: what waits never starts, a stream ends with the piece that is being spoken."""
+
+    future: "Future[Any]"
+    gone: threading.Event = field(default_factory=threading.Event)
+
+    def leave(self) -> None:
+        """Give the work up; nothing where it is done."""
+        self.gone.set()
+        self.future.cancel()
+
+
+class Desk:
+    """Lets requests in and hands them to the engine. Raises RefusedError (429) where no place is free."""
+
+    def __init__(self, speaker: Speaker, limits: Limits, make_batcher: MakeBatcher) -> None:
+        self._speaker = speaker
+        self._queue = limits.queue
+        self._inside = 0
+        self._counting = threading.Lock()
+        self._engine = ThreadPoolExecutor(1, "engine")
+        self._streams = ThreadPoolExecutor(1, "streams")
+        self._batcher = make_batcher(self._speak_many, limits.max_batch, limits.window_ms / 1e3)
+
+    @property
+    def inside(self) -> int:
+        """How many requests wait or are being spoken."""
+        return self._inside
+
+    def whole(self, speech: Speech) -> Order:
+        """Have a text spoken together with others; the future gives its audio, float32 (T,)."""
+        return self._let_in(lambda: Order(self._batcher.submit(speech.text, speech.options)))
+
+    def streamed(self, speech: Speech, give: Callable[[np.ndarray], None]) -> Order:
+        """Have a text spoken piece by piece; `give` is called with each, from another thread. The future ends with the last."""
+        gone = threading.Event()
+        return self._let_in(lambda: Order(self._streams.submit(self._stream, speech, give, gone), gone))
+
+    def close(self) -> None:
+        """Finish what was let in; let nothing in any more."""
+        self._batcher.close()
+        self._streams.shutdown()
+        self._engine.shutdown()
+
+    def _let_in(self, begin: Callable[[], Order]) -> Order:
+        with self._counting:
+            if self._inside >= self._queue:
+                raise busy(self._queue)
+            self._inside += 1
+        try:
+            order = begin()
+        except queue.Full:
+            self._free()
+            raise busy(self._queue) from None
+        except BaseException:
+            self._free()
+            raise
+        order.future.add_done_callback(self._free)
+        return order
+
+    def _free(self, _done: object = None) -> None:
+        with self._counting:
+            self._inside -= 1
+
+    def _speak_many(self, texts: Sequence[str], options: Sequence[Options] | None) -> list[np.ndarray]:
+        return self._engine.submit(self._speaker.synthesize_batch, texts, options).result()
+
+    def _stream(self, speech: Speech, give: Callable[[np.ndarray], None], gone: threading.Event) -> None:
+        pieces = self._speaker.stream(speech.text, speech.options)
+        while not gone.is_set():
+            piece = self._engine.submit(next, pieces, None).result()
+            if piece is None:
+                return
+            give(piece)

@@ -1,0 +1,58 @@
+"""Audio on its way from the engine's thread to the event loop, piece by piece."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+import numpy as np
+
+from engine.serve.audio import Form, pcm16, wav_header
+from engine.serve.desk import Desk
+from engine.serve.speech import Speech
+
+
+class Pieces:
+    """A text that is being spoken. Raises RefusedError, as the desk does, where no place is free."""
+
+    def __init__(self, desk: Desk, speech: Speech) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._arrived: asyncio.Queue[np.ndarray | None] = asyncio.Queue()
+        self._order = desk.streamed(speech, self._give)
+        self._order.future.add_done_callback(self._end)
+
+    async def next(self) -> np.ndarray | None:
+        """Give the next piece; None after the last one. Raises what the engine raised."""
+        piece = await self._arrived.get()
+        if piece is None:
+            self._order.future.result()
+        return piece
+
+    def leave(self) -> None:
+        """Want no more of it."""
+        self._order.leave()
+
+    def _give(self, piece: np.ndarray | None) -> None:
+        self._loop.call_soon_threadsafe(self._arrived.put_nowait, piece)
+
+    def _end(self, _done: "Future[Any]") -> None:
+        self._give(None)
+
+
+async def as_bytes(first: np.ndarray, pieces: Pieces, form: Form, rate_hz: int) -> AsyncIterator[bytes]:
+    """
+    Give the bytes of an answer, the first together with the file's head: a head alone cannot be played.
+
+    What the engine raises half-way ends the connection before its proper end, which is how a client sees that audio is missing.
+    """
+    head = wav_header(rate_hz, None) if form is Form.WAV else b""
+    try:
+        piece: np.ndarray | None = first
+        while piece is not None:
+            yield head + pcm16(piece)
+            head = b""
+            piece = await pieces.next()
+    except CancelledError:  # of the order: the client has left
+        return
+    finally:
+        pieces.leave()

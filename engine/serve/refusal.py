@@ -1,0 +1,42 @@
+"""Why a request gets no audio, in the shape of OpenAI's errors, so that its clients can read it."""
+
+from collections.abc import Mapping
+
+RETRY_AFTER_S = 1
+"""What a client is told when the house is full: about as long as a sentence takes to speak."""
+
+
+class RefusedError(Exception):
+    """One answer that is no audio: HTTP status, the sentence, the field it is about, and a word for programs."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
+        self.headers = dict(headers or {})
+
+    def document(self) -> dict[str, object]:
+        """Give the body of the answer."""
+        return {"error": {"message": self.message, "type": _kind(self.status), "param": self.param, "code": self.code}}
+
+
+def busy(queue: int) -> RefusedError:
+    """Say that no more requests fit in."""
+    message = f"{queue} requests are inside already, which is all that this server lets in; try again in {RETRY_AFTER_S} s"
+    return RefusedError(429, message, code="queue_full", headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _kind(status: int) -> str:
+    if status == 429:
+        return "rate_limit_error"
+    return "server_error" if status >= 500 else "invalid_request_error"

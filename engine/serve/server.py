@@ -1,0 +1,98 @@
+"""
+The process: bind, load, listen, serve, and end well.
+
+SIGTERM and Ctrl-C close the door first, then wait up to GRACE_S for what was let in. Beyond this machine it is heard only when
+asked, and then it warns, since it knows neither passwords nor encryption.
+"""
+
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import uvicorn
+from starlette.applications import Starlette
+
+from engine.batching import Batcher
+from engine.config import OPTIONS, FlowConfig
+from engine.errors import EngineError
+from engine.pipelines.flow import FlowPipeline
+from engine.serve.about import about_voice
+from engine.serve.app import make_app
+from engine.serve.desk import Desk
+from engine.serve.limits import Limits
+from engine.weights.voice import DEFAULT_VOICE
+
+GRACE_S = 30
+BACKLOG = 256
+"""Connections that the system accepts before the server has looked at them."""
+
+
+def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, port: int) -> None:
+    """Serve until told to end. Raises EngineError for an address, options or weights that cannot work."""
+    with bound(host, port) as door:
+        voice = folder or DEFAULT_VOICE
+        pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, voice)
+        desk = Desk(pipeline, limits, lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue))
+        about = about_voice(voice, pipeline.sample_rate_hz, pipeline.config, limits)
+        if not is_local(host):
+            click.echo(f"engine: {host} can be reached by others, without password or encryption; see docs", err=True)
+        try:
+            run(make_app(desk, about), door, lambda: click.echo(f"listening on {address(door)}, model {about.model}"))
+        finally:
+            desk.close()
+    click.echo("ended")
+
+
+def run(app: Starlette, door: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve at a bound socket; `ready` is called when connections are accepted."""
+    server = uvicorn.Server(configuration(app))
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn has its own while it runs, and then calls these
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    door.listen(BACKLOG)
+    ready()
+    server.run(sockets=[door])
+
+
+def configuration(app: Starlette) -> uvicorn.Config:
+    """Configure the web server the same way everywhere, whatever else is installed; no line per request."""
+    return uvicorn.Config(
+        app,
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Take the address, before anything is loaded; nobody can connect yet. Raises EngineError."""
+    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind((host, port))
+    except OSError as error:
+        door.close()
+        raise EngineError(f"cannot listen on {host}, port {port}: {error.strerror or error}; choose another") from None
+    return door
+
+
+def address(door: socket.socket) -> str:
+    """Give the URL of a bound socket."""
+    host, port = door.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach the host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

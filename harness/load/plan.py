@@ -1,0 +1,109 @@
+"""What a load is asked to do, and which of a suite's cells can be put under load. Starts nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness.cell import Cell, Option, Request
+from harness.errors import HarnessError
+from harness.load.level import Extent, Level
+from harness.suite import load_suite
+from harness.targets import http
+from harness.targets.registry import check_cells
+from harness.targets.speech_api import FORMS, Ask
+
+TARGETS = ("engine", "http")
+PIPELINES = ("flow",)
+"""Of our engine that it serves."""
+DURATION_S = 30.0
+"""Of a level, unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to load, and how."""
+
+    suite: str
+    levels: tuple[Level, ...]
+    extent: Extent = field(default_factory=lambda: Extent(duration_s=DURATION_S))
+    soak: bool = False
+    limit_s: float | None = None
+    """Within which an answer is of use."""
+    url: str | None = None
+    """Of a server that runs already; None starts one for each cell."""
+    only: tuple[str, ...] = ()
+    profile: str = "cpu"
+    whole: bool = False
+    """Ask for whole audio, which our server speaks in batches, in place of a stream."""
+    form: str = "wav"
+    seed: int = 0
+    timeout_s: float = 60.0
+    server: Mapping[str, Option] = field(default_factory=dict)
+    """Options of the server itself: `max_batch`, `window_ms`, `queue`."""
+
+    def __post_init__(self) -> None:
+        if self.soak and len(self.levels) != 1:
+            raise HarnessError("--soak holds one level for a long time; give --closed one number, or use --open")
+        if self.form not in FORMS or (self.form == "flac" and not self.whole):
+            raise HarnessError(f"--form cannot be {self.form!r} here; wav and pcm can be streamed, flac only with --whole")
+        if self.url is not None and self.server:
+            raise HarnessError(f"--{next(iter(self.server)).replace('_', '-')} sets up a server of ours; leave it or --url out")
+
+
+def chosen_cells(plan: Plan, root: Path | None = None) -> tuple[Cell, ...]:
+    """Give the cells to load, in the suite's order. Raises HarnessError for a suite that cannot be loaded over HTTP."""
+    cells = load_suite(plan.suite, root).expand(root).cells
+    check_cells(cells)
+    for pattern in plan.only:
+        if not any(fnmatchcase(cell.slug, pattern) for cell in cells):
+            raise HarnessError(f"--only {pattern!r} matches no cell; the cells are {', '.join(cell.slug for cell in cells)}")
+    chosen = tuple(cell for cell in cells if not plan.only or any(fnmatchcase(cell.slug, each) for each in plan.only))
+    foreign = sorted({cell.target for cell in chosen} - set(TARGETS))
+    if foreign:
+        raise HarnessError(f"suite {plan.suite} has target {foreign[0]}; load speaks HTTP, to target engine or http")
+    other = sorted({cell.pipeline for cell in chosen if cell.target == "engine"} - set(PIPELINES))
+    if other:
+        raise HarnessError(
+            f"suite {plan.suite} has pipeline {other[0]}; python -m engine serve speaks with {', '.join(PIPELINES)}"
+        )
+    if plan.url is not None and len(chosen) > 1:
+        slugs = ", ".join(cell.slug for cell in chosen)
+        raise HarnessError(
+            f"the server at --url is one configuration, the suite has {len(chosen)} cells; choose with --only: {slugs}"
+        )
+    return chosen
+
+
+def ask_of(plan: Plan, cell: Cell, request: Request, model: str) -> Ask:
+    """Give what is sent for a request. What a server of ours was started with is not sent again."""
+    options = {**(cell.options if cell.target == "http" else {}), **request.options}
+    speed, seed = options.get("speed"), options.get("seed")
+    return Ask(
+        text=request.text,
+        model=model,
+        voice=str(options.get("voice") or options.get("speaker") or "") or None,
+        form=plan.form,
+        streamed=not plan.whole,
+        speed=None if speed is None else float(speed),
+        seed=None if seed is None else int(seed),
+    )
+
+
+def broken_promises(asked: Mapping[str, Option], told: Mapping[str, Option]) -> Sequence[str]:
+    """Say where the server tells that it runs with something else than was asked; what it does not tell is not known."""
+    return [
+        f"asked for {name}={value}, the server runs {told[name]}"
+        for name, value in asked.items()
+        if told.get(name, value) != value
+    ]
+
+
+def url_of(plan: Plan, cell: Cell, environment: Mapping[str, str]) -> str | None:
+    """Give the server that is there already; None where one is to be started. Raises HarnessError where there must be one."""
+    if cell.target == "engine":
+        return plan.url
+    url = plan.url or str(cell.options.get("url") or environment.get(http.URL, ""))
+    if not url:
+        raise HarnessError(f"suite {plan.suite} has target http, so a server must run already; give --url, or set {http.URL}")
+    return url

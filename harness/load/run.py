@@ -1,0 +1,174 @@
+"""
+Loads the cells of a suite, one after the other: start or find the server, ask once cold, warm up, then level by level.
+
+What it learns it writes into the folder at once; the report is made from the folder, so that an interrupted load reports what
+it got to.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.cell import Cell, Option, cell_to_json
+from harness.clock import instant_s, now_utc_iso, sleep
+from harness.environment import environment
+from harness.errors import HarnessError
+from harness.load.answer import Phase
+from harness.load.drive import Driver, drive
+from harness.load.folder import CellLog, Span, create
+from harness.load.level import Extent
+from harness.load.memory import EVERY_S, MemoryWatch
+from harness.load.plan import Plan, ask_of, broken_promises, chosen_cells, url_of
+from harness.load.server import Server, serve_words, started
+from harness.load.text import one_of_each
+from harness.profiles import get_profile
+from harness.profiles.profile import Profile, allowed_cpus
+from harness.targets.http import KEY, chosen_model
+from harness.targets.speech_api import SpeechApi, options_told
+
+START_S = 300.0
+"""For a server to load its model; compilation comes with the first request."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where one cell is loaded."""
+
+    plan: Plan
+    cell: Cell
+    folder: Path
+    log: CellLog
+    profile: Profile
+    say: Say
+
+    @property
+    def asked(self) -> dict[str, Option]:
+        """What a server of ours is to run with."""
+        return {**self.profile.defaults, **self.cell.options}
+
+
+def run_load(plan: Plan, folder: Path, say: Say) -> None:
+    """Put the load on; every record is in the folder. Raises HarnessError before anything is started, if at all."""
+    cells, profile = chosen_cells(plan), get_profile(plan.profile)
+    urls = {cell.slug: url_of(plan, cell, os.environ) for cell in cells}
+    create(folder, _header(plan, cells))
+    for cell in cells:
+        log = CellLog(folder, cell.slug)
+        place = _Place(plan=plan, cell=cell, folder=folder, log=log, profile=profile, say=say)
+        try:
+            with _server(place, urls[cell.slug]) as server:
+                _load_cell(place, server)
+        except HarnessError as error:
+            say(f"{cell.slug}: {error}")
+            log.failure(str(error))
+        finally:
+            log.close()
+
+
+def _header(plan: Plan, cells: tuple[Cell, ...]) -> dict[str, object]:
+    return {
+        "plan": asdict(plan),
+        "cells": [cell_to_json(cell) for cell in cells],
+        "slugs": [cell.slug for cell in cells],
+        "created": now_utc_iso(),
+        "environment": environment(),
+    }
+
+
+@contextmanager
+def _server(place: _Place, url: str | None) -> Iterator[Server]:
+    """Give the server that is there, or start one: on the profile's CPU where it pins, with us on the others."""
+    if url is not None:
+        yield Server(url=url)
+        return
+    words = serve_words({**place.asked, **place.plan.server})
+    cpus = allowed_cpus()
+    apart = place.profile.pin and len(cpus) > 1
+    log = place.folder / f"{place.cell.slug}.server.log"
+    place.say(f"{place.cell.slug}: starting python -m engine serve {' '.join(words)}")
+    with (
+        started(words, log, START_S, place.profile.env, cpus[-1:] if apart else ()) as server,
+        _keeping_to(cpus[:-1] if apart else ()),
+    ):
+        yield server
+
+
+@contextmanager
+def _keeping_to(cpus: tuple[int, ...]) -> Iterator[None]:
+    """Keep this process to some CPUs for a while; to all where none are named."""
+    before = allowed_cpus()
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        if cpus:
+            os.sched_setaffinity(0, before)
+
+
+def _load_cell(place: _Place, server: Server) -> None:
+    plan, log, zero_s = place.plan, place.log, instant_s()
+    api = SpeechApi(server.url, plan.timeout_s, os.environ.get(KEY))
+    try:
+        with MemoryWatch(server.pid, zero_s, log.memory):
+            model = _meet(place, server, api)
+            driver = Driver(
+                speak=lambda request: api.speak(ask_of(plan, place.cell, request, model)),
+                record=log.answer,
+                timeout_s=plan.timeout_s,
+                zero_s=zero_s,
+            )
+            _warm_up(place, driver)
+            _levels(place, driver)
+            sleep(2 * EVERY_S)  # for the last reading of the memory
+    finally:
+        api.close()
+
+
+def _meet(place: _Place, server: Server, api: SpeechApi) -> str:
+    """Write down what the server tells of itself; give its model. Raises HarnessError where it is not what was asked for."""
+    cards = api.models()
+    model = chosen_model(str(place.cell.options.get("model", "")) if place.cell.target == "http" else server.model, cards)
+    card: Mapping[str, Any] = next((each for each in cards if each["id"] == model), {})
+    told = options_told(card)
+    facts = {"url": server.url, "model": model, "ready_s": server.ready_s, "pid": server.pid}
+    place.log.server({**facts, "told": told, "limits": card.get("limits")})
+    if place.cell.target == "engine":
+        asked = place.asked if server.pid is not None else place.cell.options  # a server elsewhere has its own threads
+        broken = broken_promises(asked, told)
+        if broken:
+            raise HarnessError(f"not in effect, as the server itself tells: {'; '.join(broken)}")
+        if not told and asked:
+            place.say(f"{place.cell.slug}: the server does not tell its options, so that none of the cell's is known to hold")
+    return model
+
+
+def _warm_up(place: _Place, driver: Driver) -> None:
+    """Ask for one text cold, for the same again, and for one of each other length. Raises HarnessError if the first fails."""
+    requests = place.cell.workload.requests
+    first = driver.ask(requests[0], Phase.COLD)
+    if first.failure:
+        raise HarnessError(f"the first request failed ({first.failure}): {first.reason}")
+    for request in one_of_each(requests):
+        driver.ask(request, Phase.WARMUP)
+
+
+def _levels(place: _Place, driver: Driver) -> None:
+    plan = place.plan
+    for level in plan.levels:
+        place.say(f"{place.cell.slug}: {level.label}, {_shown(plan.extent)}")
+        began_s = driver.now_s()
+        try:
+            drive(driver, level, place.cell.workload.requests, plan.extent, plan.seed)
+        finally:
+            place.log.span(Span(level=level.label, began_s=began_s, ended_s=driver.now_s()))
+
+
+def _shown(extent: Extent) -> str:
+    parts = [] if extent.requests is None else [f"{extent.requests} requests"]
+    return " or ".join([*parts, *([] if extent.duration_s is None else [f"{extent.duration_s:g} s"])])

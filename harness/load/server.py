@@ -1,0 +1,108 @@
+"""
+The server under load as a child process: `python -m engine serve` with a cell's options, on a free port of this machine.
+
+Knows how to start it, what it needs to say, and how to end it; reads nothing of the engine but what it prints.
+"""
+
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from harness.cell import Option
+from harness.clock import instant_s
+from harness.errors import HarnessError
+
+LISTENING = re.compile(rb"listening on (http://\S+?), model (\S+)\n")
+END_S = 40.0
+"""For a server to finish what it speaks: a little more than it grants itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that answers; `pid` None: not ours, so that nothing is known of its memory, nor of its start."""
+
+    url: str
+    model: str = ""
+    pid: int | None = None
+    ready_s: float | None = None
+    """From the start of the process until it listened."""
+
+
+def serve_words(options: Mapping[str, Option]) -> list[str]:
+    """Give options as `python -m engine serve` takes them."""
+    return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@contextmanager
+def started(
+    words: Sequence[str], log: Path, timeout_s: float, env: Mapping[str, str], cpus: Sequence[int] = ()
+) -> Iterator[Server]:
+    """Run a server with these words behind `serve`; end it cleanly. Raises HarnessError if it does not come to listen."""
+    began_s = instant_s()
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "engine", "serve", "--port", "0", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, **env},
+            start_new_session=True,  # a Ctrl-C at the terminal reaches us only, and we end it in order
+        )
+    try:
+        if cpus:
+            psutil.Process(process.pid).cpu_affinity(list(cpus))
+        url, model = _address(process, log, timeout_s)
+        yield Server(url=url, model=model, pid=process.pid, ready_s=instant_s() - began_s)
+    finally:
+        _end(process)
+
+
+def rss_bytes(pid: int) -> int | None:
+    """Give the memory that a process has resident; None where it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+def _address(process: "subprocess.Popen[bytes]", log: Path, timeout_s: float) -> tuple[str, str]:
+    assert process.stdout is not None
+    said = b""
+    until_s = instant_s() + timeout_s
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while (found := LISTENING.search(said)) is None:
+            if not selector.select(max(0.0, until_s - instant_s())):
+                raise HarnessError(f"the server does not listen after {timeout_s:g} s; {_last_words(log)}")
+            received = os.read(process.stdout.fileno(), 65536)
+            if not received:
+                raise HarnessError(f"the server ended with code {process.wait()} before it listened; {_last_words(log)}")
+            said += received
+    return found.group(1).decode(), found.group(2).decode()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask it to end; kill it if it does not."""
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _last_words(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return f"its last words: {lines[-1].strip()}" if lines else f"it said nothing in {log}"

@@ -1,0 +1,174 @@
+"""
+Numbers of a level: rates, percentiles with intervals, failures, memory. Pure.
+
+Answers of one level depend on each other: they stood in one queue. So an interval does not take them one by one, but in blocks
+that follow each other in time, each a "process" of `harness.stats` (the method of batch means). Percentiles are of the answers
+that came whole; those that did not are counted beside them, and in the goodput.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import stats
+from harness.load.answer import Answer, Phase
+from harness.load.folder import Loaded, Span
+from harness.load.text import LENGTHS
+from harness.stats import Interval
+
+ALL = "all"
+BLOCKS = 8
+"""In time; more would be shorter than a jam, and so not independent."""
+LEAST_BLOCKS = 4
+"""Fewer leave Student's t so few degrees of freedom that an interval says nothing."""
+PER_BLOCK = 3
+"""The fewest answers of a block."""
+MOST = 4000
+"""Answers that an interval is computed from; of more, every n-th in the order of time: somewhat wider, in far less memory."""
+TAILS = (95.0, 99.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One level, one class of length (or all)."""
+
+    level: str
+    length: str
+    sent: int
+    answered: int
+    failures: Mapping[str, int]
+    """Kind -> how many."""
+    answers_per_s: float
+    audio_per_s: float
+    """Seconds of speech per second."""
+    latency_s: Mapping[str, Interval]
+    """`p50`, `p95`, `p99`; empty without any answer."""
+    first_audio_s: Mapping[str, Interval]
+    """`p50`, `p95`."""
+    in_time_per_s: float | None
+    """Goodput: answers within the limit per second; None without a limit."""
+    in_time_share: float | None
+    """Of all that were sent, failures included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the server had resident around one level."""
+
+    level: str
+    before_bytes: int
+    peak_bytes: int
+    after_bytes: int
+    at_once: int
+    """The most requests in flight."""
+
+    @property
+    def per_request_bytes(self) -> float:
+        """What a level took at its peak beyond before, for each request in flight at most."""
+        return (self.peak_bytes - self.before_bytes) / max(1, self.at_once)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cold:
+    """The first request of all, and the same one again."""
+
+    ready_s: float | None
+    first: Answer
+    again: Answer | None
+
+
+def rows(loaded: Loaded, limit_s: float | None) -> tuple[Row, ...]:
+    """Summarise every level: all texts, and each class of length that occurs, where there is more than one."""
+    found = []
+    for span in loaded.spans:
+        answers = sorted(_of(loaded, span), key=lambda answer: answer.planned_s)
+        classes = [name for name in LENGTHS if any(answer.length == name for answer in answers)]
+        for length in (ALL, *(classes if len(classes) > 1 else ())):
+            chosen = [answer for answer in answers if length in (ALL, answer.length)]
+            found.append(_row(span, length, chosen, limit_s))
+    return tuple(found)
+
+
+def memories(loaded: Loaded) -> tuple[Memory, ...]:
+    """Give the memory around every level; none where the server is not ours."""
+    found = []
+    for span in loaded.spans:
+        before = [size for at_s, size in loaded.memory if at_s <= span.began_s]
+        during = [size for at_s, size in loaded.memory if span.began_s <= at_s <= span.ended_s]
+        after = [size for at_s, size in loaded.memory if at_s >= span.ended_s]
+        if not before:
+            continue
+        found.append(
+            Memory(
+                level=span.level,
+                before_bytes=before[-1],
+                peak_bytes=max([before[-1], *during]),
+                after_bytes=(after or during or before[-1:])[0 if after else -1],
+                at_once=at_once(_of(loaded, span)),
+            )
+        )
+    return tuple(found)
+
+
+def cold(loaded: Loaded) -> Cold | None:
+    """Give the first request of all; None where there was none."""
+    first = next((answer for answer in loaded.answers if answer.phase is Phase.COLD), None)
+    if first is None:
+        return None
+    same = (answer for answer in loaded.answers if answer.phase is Phase.WARMUP and answer.request == first.request)
+    return Cold(ready_s=loaded.server.get("ready_s"), first=first, again=next(same, None))
+
+
+def at_once(answers: Iterable[Answer]) -> int:
+    """Count the most requests that were in flight at one moment."""
+    steps = sorted(step for answer in answers for step in ((answer.sent_s, 1), (answer.done_s, -1)))
+    return int(max(np.cumsum([step for _, step in steps]), default=0))
+
+
+def lateness_s(answers: Sequence[Answer]) -> float:
+    """Give the longest delay between a planned instant and its request: how far the load itself fell behind."""
+    return max((answer.sent_s - answer.planned_s for answer in answers), default=0.0)
+
+
+def spread(values: Sequence[float], q: float) -> Interval:
+    """Give a percentile of positive values, in the order of time, with its interval; without bounds where they are too few."""
+    point = float(stats.percentile(values, q))
+    count = min(BLOCKS, len(values) // PER_BLOCK)
+    if count < LEAST_BLOCKS:
+        return Interval(point=point, low=None, high=None)
+    thinned = np.asarray(values, dtype=np.float64)[:: -(-len(values) // MOST)]
+    bounds = stats.interval(np.array_split(thinned, count), stats.at_percentile(q))
+    assert bounds.low is not None and bounds.high is not None
+    return Interval(point=point, low=min(point, bounds.low), high=max(point, bounds.high))
+
+
+def too_few(row: Row) -> tuple[str, ...]:
+    """Name the percentiles that a row has too few answers for: even its slowest one says nothing reliable of that tail."""
+    return tuple(f"p{q:.0f}" for q in TAILS if row.answered < stats.samples_needed(q))
+
+
+def _of(loaded: Loaded, span: Span) -> list[Answer]:
+    return [each for each in loaded.answers if each.phase is Phase.LOADED and each.level == span.level]
+
+
+def _row(span: Span, length: str, answers: Sequence[Answer], limit_s: float | None) -> Row:
+    whole = [answer for answer in answers if not answer.failure]
+    duration_s = max(span.ended_s - span.began_s, 1e-9)
+    in_time = None if limit_s is None else sum(answer.latency_s <= limit_s for answer in whole)
+    waits_s = [answer.wait_s for answer in whole if answer.wait_s is not None]
+    latencies_s = [answer.latency_s for answer in whole]
+    return Row(
+        level=span.level,
+        length=length,
+        sent=len(answers),
+        answered=len(whole),
+        failures=dict(Counter(answer.failure for answer in answers if answer.failure)),
+        answers_per_s=len(whole) / duration_s,
+        audio_per_s=sum(answer.audio_s for answer in whole) / duration_s,
+        latency_s={f"p{q:.0f}": spread(latencies_s, q) for q in (50.0, *TAILS)} if whole else {},
+        first_audio_s={f"p{q:.0f}": spread(waits_s, q) for q in (50.0, 95.0)} if waits_s else {},
+        in_time_per_s=None if in_time is None else in_time / duration_s,
+        in_time_share=None if in_time is None or not answers else in_time / len(answers),
+    )

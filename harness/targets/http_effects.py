@@ -1,0 +1,99 @@
+"""
+What of a request was in effect at a server on the other side of the wire, as far as that can be heard. Pure.
+
+A voice or a seed that is in effect sounds unlike another one; a speed changes how long the same text takes. What leaves no
+trace in the audio is recorded as the server tells it, and called that.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.cell import Option
+from harness.sample import Effect
+from harness.targets.speech_api import Piece
+
+TOLD = "told by the server, not observed"
+HEARD = "heard"
+SPEED_DOUBT = 0.5
+"""How far the change of length may be off, as a share of the logarithm of the speed: pauses need not shrink with words."""
+OURS = ("url", "timeout_s")
+"""Where and how long we ask; nothing that a server could ignore."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What one request sounded like, in short."""
+
+    pieces: int
+    audio_s: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """One text as it was asked for, and with one thing changed; None where that could not be asked, or makes no sense."""
+
+    asked: Heard
+    other_voice: Heard | None = None
+    other_seed: Heard | None = None
+    speed_1: Heard | None = None
+    voices: Sequence[str] | None = None
+    """That the server tells of; None where it tells of none."""
+    listed: bool = False
+    """Whether the server lists its model."""
+
+
+def hear(pieces: Iterable[Piece]) -> Heard:
+    """Sum up an answer."""
+    digest, count, audio_s = hashlib.sha256(), 0, 0.0
+    for piece in pieces:
+        digest.update(piece.audio.tobytes())
+        count += 1
+        audio_s += piece.audio.size / piece.rate_hz
+    return Heard(pieces=count, audio_s=audio_s, digest=digest.hexdigest())
+
+
+def judge(asked: Mapping[str, Option], voice: str | None, hearing: Hearing) -> tuple[Effect, ...]:
+    """Hold what was heard against what was asked; `voice` is the one that was sent."""
+    return tuple(_effect(name, value, voice, hearing) for name, value in asked.items() if name not in OURS)
+
+
+def _effect(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Effect:
+    if name in ("voice", "speaker"):
+        return _voice(name, asked, voice, hearing)
+    if name == "speed" and hearing.speed_1 is not None:
+        return _speed(float(asked), hearing.asked.audio_s, hearing.speed_1.audio_s)
+    if name == "seed" and hearing.other_seed is not None:
+        differs = hearing.other_seed.digest != hearing.asked.digest
+        return _said(name, asked, f"{'other' if differs else 'the same'} audio with another seed", differs, HEARD)
+    if name == "form":
+        return _said(name, asked, f"{asked} was read", True, HEARD)
+    if name == "streamed":
+        return _said(name, asked, f"{hearing.asked.pieces} pieces arrived", True, "short audio may well be one piece")
+    if name == "model" and hearing.listed:
+        return _said(name, asked, f"{asked} is listed", True, TOLD)
+    return _said(name, asked, "sent, and not refused", True, TOLD)
+
+
+def _voice(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Effect:
+    if asked != voice:
+        return _said(name, asked, f"voice {voice}", True, "the cell names one voice for all texts")
+    if hearing.voices is not None and asked not in hearing.voices:
+        return _said(name, asked, f"the server has {', '.join(hearing.voices)}", False, TOLD)
+    if hearing.other_voice is None:
+        return _said(name, asked, "sent, and not refused", True, TOLD)
+    differs = hearing.other_voice.digest != hearing.asked.digest
+    return _said(name, asked, f"{'other' if differs else 'the same'} audio with another voice", differs, HEARD)
+
+
+def _speed(asked: float, audio_s: float, plain_s: float) -> Effect:
+    """A speed of 2 should halve the audio; pauses and rounding take some of it."""
+    ratio = plain_s / audio_s if audio_s > 0.0 else math.inf
+    holds = 0.0 < ratio < math.inf and abs(math.log(ratio) - math.log(asked)) <= SPEED_DOUBT * abs(math.log(asked))
+    return _said("speed", asked, f"{ratio:.2f} times as fast as speed 1", holds, HEARD)
+
+
+def _said(name: str, asked: Option, observed: str, holds: bool, why: str) -> Effect:
+    return Effect(option=name, asked=asked, observed=observed, holds=holds, why=why)

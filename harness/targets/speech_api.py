@@ -1,0 +1,179 @@
+"""
+A client of OpenAI's speech API, for any server that speaks it: asks, and gives audio as it arrives.
+
+Knows HTTP; knows no cells and reads no clock. Each request opens a connection of its own, as a new user would; no proxy stands
+in between. What goes wrong is a SpeechError of one kind, so that failures can be counted.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from harness.cell import Option
+from harness.errors import HarnessError
+from harness.targets.audio_stream import Audio, AudioReader, FormatError, make_reader
+
+FORMS = ("wav", "pcm", "flac")
+API_RATE_HZ = 24_000
+"""Of bare PCM, by the API's definition; a server that differs says so in its headers."""
+SHOWN_CHARACTERS = 200
+
+
+class SpeechError(HarnessError):
+    """A request gave no audio, or not all of it; `kind` is one of a few words, the text says more."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request; fields that are None are left to the server."""
+
+    text: str
+    model: str
+    voice: str | None = None
+    form: str = "wav"
+    streamed: bool = True
+    speed: float | None = None
+    seed: int | None = None
+
+    def body(self) -> dict[str, object]:
+        """Give the JSON of the request."""
+        further = {"voice": self.voice, "speed": self.speed, "seed": self.seed}
+        streamed = {"stream_format": "audio"} if self.streamed else {}
+        asked = {"model": self.model, "input": self.text, "response_format": self.form, **streamed}
+        return {**asked, **{name: value for name, value in further.items() if value is not None}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Audio that arrived together, and its rate."""
+
+    audio: Audio
+    rate_hz: int
+
+
+class SpeechApi:
+    """One server."""
+
+    def __init__(self, url: str, timeout_s: float, key: str | None = None) -> None:
+        """`timeout_s` bounds connecting, and every wait for more bytes. Raises HarnessError for a URL that is none."""
+        client = _library()
+        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+            raise HarnessError(f"server URL must begin with http:// or https:// and name a host, not {url!r}")
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self._timeout_s = timeout_s
+        self._client = client.Client(
+            headers={"Accept-Encoding": "identity", **({"Authorization": f"Bearer {key}"} if key else {})},
+            timeout=timeout_s,
+            limits=client.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def models(self) -> tuple[Mapping[str, Any], ...]:
+        """Give what the server tells of its models; empty where it has no such page. Raises SpeechError."""
+        with self._answer("GET", "/v1/models", None) as response:
+            response.read()
+            if response.status_code in (404, 405):
+                return ()
+            _check_status(response)
+            try:
+                entries = response.json()["data"]
+            except (ValueError, KeyError, TypeError):
+                raise SpeechError("bad format", f"{self.url}/v1/models gives no list of models") from None
+        return tuple(entry for entry in entries if isinstance(entry, Mapping) and isinstance(entry.get("id"), str))
+
+    def speak(self, ask: Ask) -> Iterator[Piece]:
+        """Ask for audio; yields each piece as it arrives, at least one. Raises SpeechError."""
+        with self._answer("POST", "/v1/audio/speech", ask.body()) as response:
+            if response.status_code != 200:
+                response.read()
+                _check_status(response)
+            reader = make_reader(ask.form, _check_type(response))
+            heard = 0
+            for piece in _pieces(response, reader):
+                heard += piece.audio.size
+                yield piece
+        if not heard:
+            raise SpeechError("no audio", "the server answered without a single frame of audio")
+
+    @contextmanager
+    def _answer(self, method: str, path: str, body: Mapping[str, object] | None) -> Iterator[Any]:
+        client = _library()
+        try:
+            with self._client.stream(method, self.url + path, json=body) as response:
+                yield response
+        except client.TimeoutException:
+            raise SpeechError("timeout", f"{self.url} did not answer, or paused, for {self._timeout_s:g} s") from None
+        except client.ConnectError as error:
+            raise SpeechError("no connection", f"{self.url} cannot be reached ({error}); start the server first") from None
+        except (client.TransportError, client.InvalidURL) as error:
+            raise SpeechError("broken off", f"{self.url} broke off: {str(error) or type(error).__name__}") from None
+        except FormatError as error:
+            raise SpeechError("bad format", str(error)) from None
+
+
+def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
+    """Give the options that a model's entry tells, as our own server does; empty where it tells none."""
+    options = card.get("options")
+    if not isinstance(options, Mapping):
+        return {}
+    return {str(name): value for name, value in options.items() if isinstance(value, str | int | float | bool)}
+
+
+def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:
+    for received in response.iter_raw():
+        audio = reader.feed(received)
+        if audio.size:
+            yield Piece(audio=audio, rate_hz=reader.rate_hz)
+    rest = reader.end()
+    if rest.size:
+        yield Piece(audio=rest, rate_hz=reader.rate_hz)
+
+
+def _check_type(response: Any) -> int:
+    """Give the rate that the headers tell, the API's own where they tell none. Raises SpeechError for what is no audio."""
+    found = str(response.headers.get("content-type", ""))
+    if found.startswith(("application/json", "text/")):
+        response.read()
+        raise SpeechError("bad format", f"the server sent {found} in place of audio: {_said(response)}")
+    rate = re.search(r"\brate=(\d+)", found) or re.fullmatch(r"(\d+)", str(response.headers.get("x-sample-rate", "")))
+    return int(rate.group(1)) if rate and int(rate.group(1)) else API_RATE_HZ
+
+
+def _check_status(response: Any) -> None:
+    """Raise SpeechError for every status but 200."""
+    status = response.status_code
+    if status == 200:
+        return
+    said = f"HTTP {status}: {_said(response)}"
+    if status == 429:
+        later = response.headers.get("retry-after")
+        raise SpeechError("busy", said + (f" (Retry-After: {later} s)" if later else ""))
+    raise SpeechError("server error" if status >= 500 else "refused", said)
+
+
+def _said(response: Any) -> str:
+    """Give the server's own sentence, from OpenAI's shape of errors or from whatever it sent."""
+    try:
+        text = str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        text = response.text
+    return " ".join(text.split())[:SHOWN_CHARACTERS] or "no reason given"
+
+
+def _library() -> Any:
+    """Import the HTTP client. Raises HarnessError where it is not installed."""
+    try:
+        import httpx2
+    except ImportError:
+        raise HarnessError("speaking HTTP needs the package httpx2; install voxgate[http]") from None
+    return httpx2

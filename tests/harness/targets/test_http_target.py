@@ -1,0 +1,298 @@
+"""The target `http` against honest and broken servers."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import Suite
+from harness.cell import Cell, Request, Workload
+from harness.cli import invoke
+from harness.errors import HarnessError
+from harness.sample import Effect
+from harness.store import load_run
+from harness.targets.http import KEY, URL, HttpTarget, check_options
+from harness.targets.registry import check_cells, make_target
+from harness.targets.speech_api import SpeechError
+from harness.worker import failure_of, time_synthesis
+from tests.harness.targets.speech_servers import MODELS, RATE_HZ, Fake, Reply, fake_server, refused, tone, wav
+
+REQUEST = Request(id="r1", text="One.", options={"speaker": "slt"})
+
+
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(URL, raising=False)
+    monkeypatch.delenv(KEY, raising=False)
+
+
+def cell(**options: object) -> Cell:
+    workload = Workload(name="w", requests=(REQUEST,))
+    return Cell(suite="s", target="http", pipeline="speech", workload=workload, axes={}, fixed=options)  # type: ignore[arg-type]
+
+
+def loaded(fake: Fake, **options: object) -> HttpTarget:
+    target = HttpTarget()
+    target.load(cell(url=fake.url, **options), {"device": "cpu", "threads": 1})
+    return target
+
+
+def unwatched(_: str) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+def heard(target: HttpTarget) -> list[np.ndarray]:
+    return list(target.synthesize(REQUEST, unwatched))
+
+
+def test_audio_arrives_piece_by_piece_with_the_servers_own_rate() -> None:
+    may, body = threading.Event(), wav(tone(), size=0xFFFFFFFF)
+    reply = Reply(parts=(body[:20], body[20:2044], lambda: may.wait(10), body[2044:]))
+    with fake_server(reply) as fake:
+        target, stages = loaded(fake), []
+
+        @contextlib.contextmanager
+        def watch(stage: str) -> Iterator[None]:
+            stages.append(stage)
+            yield
+
+        pieces = target.synthesize(REQUEST, watch)
+        first = next(pieces)  # arrives while the server holds the rest back
+        assert first.size == 1000 and target.sample_rate_hz == RATE_HZ
+        may.set()
+        audio = np.concatenate([first, *pieces])
+
+    assert np.abs(audio - tone()).max() < 1e-4
+    assert stages[0] == "first_audio" and set(stages[1:]) == {"further_audio"}
+
+
+def test_the_worker_times_it_like_any_target() -> None:
+    from harness.clock import WallClock
+
+    with fake_server(Reply(parts=(wav(tone()),))) as fake:
+        timing = time_synthesis(loaded(fake), REQUEST, WallClock())
+
+    assert len(timing.audio) == len(tone()) and 0 < timing.first_audio_s <= timing.wall_s
+
+
+def test_it_asks_as_the_api_has_it() -> None:
+    with fake_server(Reply(parts=(wav(tone()),))) as fake:
+        heard(loaded(fake))
+        heard(loaded(fake, voice="alloy", speed=1.5, seed=3, streamed=False))
+
+    assert fake.asked[0] == {
+        "model": "tiny", "input": "One.", "voice": "slt", "response_format": "wav", "stream_format": "audio",
+    }  # fmt: skip
+    assert fake.asked[1] == {
+        "model": "tiny", "input": "One.", "voice": "alloy", "response_format": "wav", "speed": 1.5, "seed": 3,
+    }  # fmt: skip
+    assert fake.keys == [None, None]
+
+
+def test_address_and_key_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, "sesame")
+    with fake_server(Reply(parts=(wav(tone()),))) as fake:
+        monkeypatch.setenv(URL, f"{fake.url}/v1/")  # as OpenAI's clients have it
+        target = make_target("http")
+        target.load(cell(), {})
+        list(target.synthesize(REQUEST, unwatched))
+
+    assert fake.keys == ["Bearer sesame"]
+    assert "sesame" not in str(target.effective())
+
+
+@pytest.mark.parametrize(
+    ("headers", "rate_hz"),
+    [
+        ({"Content-Type": "audio/pcm; rate=8000; channels=1"}, 8000),
+        ({"Content-Type": "audio/pcm", "X-Sample-Rate": "16000"}, 16000),
+        ({"Content-Type": "audio/pcm"}, 24000),
+    ],
+)
+def test_bare_frames_have_the_rate_that_the_headers_tell_or_the_apis(headers: dict[str, str], rate_hz: int) -> None:
+    with fake_server(Reply(headers=headers, parts=(wav(tone())[44:],))) as fake:
+        target = loaded(fake, form="pcm")
+        assert sum(map(len, heard(target))) == len(tone())
+        assert target.sample_rate_hz == rate_hz
+
+
+def voices(asked: dict[str, Any]) -> Reply:
+    """An honest server: voice, seed and speed change the audio."""
+    pitch = 5 + {"slt": 0, "rms": 1}.get(asked.get("voice", "slt"), 2) + asked.get("seed", 0) % 3
+    return Reply(parts=(wav((0.5 * np.sin(np.arange(round(9000 / asked.get("speed", 1.0))) / pitch)).astype(np.float32)),))
+
+
+def seen(reply: Reply | Callable[[dict[str, Any]], Reply], **options: object) -> dict[str, Effect]:
+    with fake_server(reply) as fake:
+        return {effect.option: effect for effect in loaded(fake, **options).observe(REQUEST)}
+
+
+def test_voice_seed_and_speed_are_heard_at_an_honest_server() -> None:
+    effects = seen(voices, voice="rms", speed=1.5, seed=4)
+
+    assert all(effect.holds for effect in effects.values())
+    assert {name for name, effect in effects.items() if effect.why == "heard"} == {"voice", "speed", "seed"}
+    assert effects["speaker"].observed == "voice rms" and effects["speed"].observed == "1.50 times as fast as speed 1"
+    assert "url" not in effects
+
+
+@pytest.mark.parametrize("option", ["voice", "speed", "seed", "speaker"])
+def test_a_server_that_passes_over_an_option_is_found_out(option: str) -> None:
+    ignored = "voice" if option == "speaker" else option
+    options: dict[str, object] = {"voice": {"voice": "rms"}, "speed": {"speed": 1.2}, "seed": {"seed": 4}}.get(option, {})
+    effects = seen(lambda asked: voices({name: value for name, value in asked.items() if name != ignored}), **options)
+
+    broken = [name for name, effect in effects.items() if not effect.holds]
+    assert broken == [option] if option in ("voice", "speaker") else option in broken
+
+
+def test_what_leaves_no_trace_is_recorded_as_told() -> None:
+    with fake_server(voices) as fake:
+        target = loaded(fake, model="tiny")
+        effects = {effect.option: effect for effect in target.observe(REQUEST)}
+        assert target.effective()["server.nfe_steps"] == 8
+    assert effects["model"].why == "told by the server, not observed"
+    with fake_server(voices, models=None) as fake:
+        (effect,) = [each for each in loaded(fake, model="x").observe(REQUEST) if each.option == "speaker"]
+    assert (effect.holds, effect.observed, effect.why) == (True, "sent, and not refused", "told by the server, not observed")
+
+
+def test_a_voice_that_the_server_does_not_have_is_not_in_effect() -> None:
+    assert not seen(voices, voice="nova")["voice"].holds
+
+
+def test_a_server_without_a_list_of_models_is_asked_for_the_one_that_is_named() -> None:
+    with fake_server(Reply(parts=(wav(tone()),)), models=None) as fake:
+        heard(loaded(fake, model="tts-1"))
+        assert fake.asked[0]["model"] == "tts-1"
+        with pytest.raises(HarnessError, match="the server lists none: name one"):
+            loaded(fake)
+
+
+def test_a_model_that_is_not_listed_or_not_alone_must_be_named() -> None:
+    two = {"data": [*MODELS["data"], {"id": "large"}]}
+    with fake_server(Reply(), models=two) as fake:
+        for asked in ({}, {"model": "huge"}):
+            with pytest.raises(HarnessError, match="the server lists tiny, large: name one of them"):
+                loaded(fake, **asked)
+
+
+ALL = wav(tone())
+BROKEN = {
+    "busy": (refused(429, "full", **{"Retry-After": "7"}), "busy", r"HTTP 429: full \(Retry-After: 7 s\)"),
+    "server error": (refused(500, "boom"), "server error", "HTTP 500: boom"),
+    "bare 503": (Reply(503, {"Content-Type": "text/html"}, (b"<h1>down</h1>",)), "server error", "HTTP 503: <h1>down</h1>"),
+    "refused": (refused(400, "no such voice"), "refused", "HTTP 400: no such voice"),
+    "unauthorised": (refused(401, "who are you"), "refused", "HTTP 401"),
+    "nothing": (Reply(), "bad format", "ends after 0 bytes"),
+    "a head alone": (Reply(parts=(wav(tone(0), size=0),)), "no audio", "without a single frame"),
+    "json": (Reply(200, {"Content-Type": "application/json"}, (b'{"error": {"message": "later"}}',)), "bad format", "later"),
+    "mp3": (Reply(parts=(b"\xff\xfb\x90\x64" + b"x" * 400,)), "bad format", "no WAV file: it begins with"),
+    "cut": (Reply(parts=(ALL[:2000],), cut=True), "broken off", "broke off"),
+    "short": (Reply(parts=(ALL[:2000],)), "bad format", "before the length that its head promised"),
+    "odd": (Reply(parts=(wav(tone(), size=0)[:1999],)), "bad format", "ends within a frame"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_server_is_a_failure_of_one_kind_with_a_reason(name: str) -> None:
+    reply, kind, reason = BROKEN[name]
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match=reason) as caught:
+        heard(loaded(fake))
+
+    assert caught.value.kind == kind
+    assert failure_of(caught.value).kind == kind  # and so it stands in the run folder
+
+
+def test_a_server_that_is_not_there_or_silent_is_named() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(SpeechError, match=f"{url} cannot be reached") as caught:
+            HttpTarget().load(cell(url=url), {})
+        assert caught.value.kind == "no connection"
+    may = threading.Event()
+    with fake_server(Reply(parts=(ALL[:1000], lambda: may.wait(10)))) as fake:
+        with pytest.raises(SpeechError, match=r"did not answer, or paused, for 0\.1 s") as caught:
+            heard(loaded(fake, timeout_s=0.1))
+        may.set()
+    assert caught.value.kind == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "options", "message"),
+    [
+        ("flow", {}, "pipeline speech"),
+        ("speech", {"nfe_steps": 8}, r"not 'speech' \['nfe_steps'\]"),
+        ("speech", {"form": "mp3"}, "choose from wav, pcm, flac"),
+        ("speech", {"form": "flac"}, "cannot be streamed"),
+        ("speech", {"timeout_s": 0}, "timeout_s cannot be 0"),
+        ("speech", {"streamed": "yes"}, "streamed cannot be 'yes'"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(pipeline: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(HarnessError, match=message):
+        check_options(pipeline, options)  # type: ignore[arg-type]
+
+
+def test_without_an_address_it_says_how_to_give_one() -> None:
+    with pytest.raises(HarnessError, match=f"set {URL}"):
+        HttpTarget().load(cell(), {})
+    with pytest.raises(HarnessError, match="must begin with http://"):
+        HttpTarget().load(cell(url="localhost:8080"), {})
+
+
+def test_a_suite_can_name_it(make_suite: Callable[..., Suite]) -> None:
+    suite = make_suite(
+        target="http", pipeline="speech", axes={"streamed": [True, False]}, reference={"streamed": True}, fixed={}
+    )
+    cells = suite.expand().cells
+
+    check_cells(cells)
+    assert [each.slug for each in cells] == ["streamed-true", "streamed-false"]
+
+
+SUITE = """
+from harness import Suite
+
+axes = {"streamed": [True, False]}
+suite = Suite(target="http", pipeline="speech", workload="w.toml", axes=axes, reference={"streamed": True}, repeats=1)
+"""
+
+
+@pytest.fixture(name="project")
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))  # the harness beside these tests
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "s.py").write_text(SUITE)
+    (tmp_path / "w.toml").write_text('[[request]]\nid = "r1"\ntext = "One."\nspeaker = "slt"\n')
+    return tmp_path
+
+
+def test_a_run_measures_it_in_worker_processes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_server(voices) as fake:
+        monkeypatch.setenv(URL, fake.url)
+        assert invoke(["run", "s", "--profile", "cpu", "--iterations", "2"]) == 0
+    run = load_run(project / "runs" / "0001")
+
+    assert [process.cell for process in run.processes] == ["streamed-true", "streamed-false"]
+    for process in run.processes:
+        assert process.effective["server.nfe_steps"] == 8 and process.effective["url"] == fake.url
+        assert any(effect.option == "speaker" and effect.why == "heard" for effect in process.effects)
+        assert process.peak_rss_bytes is None  # the worker's own memory is not the server's
+        assert process.samples[-1].audio_s == pytest.approx(9000 / RATE_HZ)
+
+
+def test_a_run_against_a_full_server_fails_with_its_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_server(refused(429, "full")) as fake:
+        monkeypatch.setenv(URL, fake.url)
+        assert invoke(["run", "s", "--profile", "cpu"]) == 1
+    failures = [process.failure for process in load_run(project / "runs" / "0001").processes]
+
+    assert all(failure is not None and (failure.kind, failure.reason) == ("busy", "HTTP 429: full") for failure in failures)
