@@ -7,6 +7,7 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,16 @@ from engine.serve.limits import Limits, parse_limits
 from engine.timing import StageTimes
 
 
-def _engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for name in reversed(tuple(dict.fromkeys((*OPTIONS, *INFILL_OPTIONS)))):
-        command = click.option("--" + name.replace("_", "-"), name, help=_defaults(name))(command)
-    return command
+Command = Callable[..., Any]
+
+
+def _engine_options(*names: str) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for name in reversed(dict.fromkeys(names)):
+            command = click.option("--" + name.replace("_", "-"), name, help=_defaults(name))(command)
+        return command
+
+    return decorate
 
 
 def _defaults(name: str) -> str:
@@ -44,7 +51,7 @@ def main() -> None:
 @click.option("-o", "--output", default="out.wav", show_default=True, help="audio file to write: .wav or .flac")
 @click.option("--voice", default=None, help="flow: folder of another voice's weights")
 @click.option("--pipeline", type=click.Choice(["flow", "infill"]), default="flow", show_default=True, help="infill: F5-TTS")
-@_engine_options
+@_engine_options(*OPTIONS, *INFILL_OPTIONS)
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
     """Speak TEXT into an audio file and print what it cost."""
     try:
@@ -159,7 +166,7 @@ def _print_costs(pipeline: Any, times: StageTimes, load_s: float, wall_s: float,
     click.echo(f"total    {wall_s * 1e3:9.1f} ms for {audio_s:.2f} s of audio   {speed}")
 
 
-def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _limit_options(command: Command) -> Command:
     for field in reversed(fields(Limits)):
         name = "--" + field.name.replace("_", "-")
         command = click.option(name, field.name, help=f"default {field.default}")(command)
@@ -171,7 +178,7 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes any free one")
 @click.option("--voice", default=None, help="folder of another voice's weights")
 @_limit_options
-@_engine_options
+@_engine_options(*OPTIONS)
 def serve(host: str, port: int, voice: str | None, **words: str | None) -> None:
     """Speak for others: OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}
