@@ -20,7 +20,6 @@ from engine.passes.refuse_runtime import check_packages
 from engine.serve.limits import Limits, parse_limits
 from engine.timing import StageTimes
 
-
 Command = Callable[..., Any]
 
 
