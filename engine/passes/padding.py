@@ -79,7 +79,10 @@ def apply(called: dict[str, Callable[..., Any]], dit: DiT, multiple: int) -> tup
     """Give what is to be called instead; `called` are the models as the passes before left them."""
     if not multiple:
         return called, Applied(option="pad_frames", asked="0", what="lengths as they are", why="not asked")
-    padded = {"acoustic": PaddedDiT(called["acoustic"], dit, multiple), "vocoder": PaddedVocos(called["vocoder"], multiple)}
+    padded: dict[str, Callable[..., Any]] = {
+        "acoustic": PaddedDiT(called["acoustic"], dit, multiple),
+        "vocoder": PaddedVocos(called["vocoder"], multiple),
+    }
     what = f"lengths of {' and '.join(padded)} padded to multiples of {multiple} frames"
     return padded, Applied(option="pad_frames", asked=str(multiple), what=what, why="asked; masked, and cut off afterwards")
 

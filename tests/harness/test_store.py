@@ -152,7 +152,7 @@ def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path)
 def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
-    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 4; upgrade voxgate"):
+    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 5; upgrade voxgate"):
         store.load_run(folder)
 
 
