@@ -91,13 +91,7 @@ def _say(text: str, output: Path, voice: str | None, kind: str, words: dict[str,
 
 @main.command("export")
 @click.argument("folder")
-@click.option(
-    "--stage",
-    default=Stages.BOTH.value,
-    type=click.Choice([each.value for each in Stages]),
-    show_default=True,
-    help="which model",
-)
+@click.option("--stage", default="both", type=click.Choice([*map(str, Stages)]), show_default=True, help="which model")
 @click.option("--voice", default=None, help="folder of another voice's weights")
 def export_models(folder: str, stage: str, voice: str | None) -> None:
     """Write the models as ONNX files into FOLDER, and print how far they are from torch."""

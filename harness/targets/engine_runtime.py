@@ -69,11 +69,11 @@ class RuntimeProbe:
         )
 
 
-class _Products(TorchDispatchMode):
+class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch tells no types
     """Calls `note` for every product that reaches torch's dispatcher."""
 
     def __init__(self, note: Callable[[], None]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._note = note
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

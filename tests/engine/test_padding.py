@@ -21,11 +21,19 @@ def largest(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a - b).max())
 
 
+def mel_and_audio(text: str, **options: object) -> tuple[list[np.ndarray], np.ndarray]:
+    """Speak with the embedded voice; gives the mel of every chunk and the audio."""
+    pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 4, **options})
+    mels, vocoder = [], pipeline.vocoder
+    pipeline.vocoder = lambda mel: (mels.append(mel.numpy().copy()), vocoder(mel))[1]
+    return mels, pipeline.synthesize(text)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["No.", TEXT, "Somebody has to say a little more than that, so that there is something to hear."]
 )
-@pytest.mark.parametrize("multiple", [7, 64])
+@pytest.mark.parametrize("multiple", [64])
 def test_padding_does_not_change_the_embedded_voice(text: str, multiple: int) -> None:
     (mels, audio), (others, other) = (mel_and_audio(text, pad_frames=each) for each in (0, multiple))
 

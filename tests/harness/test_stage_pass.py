@@ -10,23 +10,21 @@ import pytest
 
 from harness import Suite, crew, schedule, store
 from harness.cell import Request
-from harness.child import Child
 from harness.clock import VirtualClock
 from harness.doctor.tree import Tree
 from harness.measure import by_name, is_helper, is_known, is_speed, measure
 from harness.measurement import Missing
-from harness.profiles import Profile
 from harness.sample import StagePass
 from harness.schedule import Side, run_sides, run_suite
 from harness.stage_pass import LEAST_TIMES, MOST_TIMES, stage_pass
 from harness.store import RunHeader
 from harness.targets.scripted import ScriptedTarget
+from tests.harness.in_process import ALONE, ChildHere
 from tests.harness.test_worker import FIRST, LOAD, MEASURE, job, obey
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]
 STAGES = {"do": "stages", "request": "r1"}
-PLAIN = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=2)
 REQUEST = Request(id="r1", text="One.")
 
 
@@ -105,23 +103,15 @@ def test_an_older_record_does_not_tell(make_suite: Make, tmp_path: Path) -> None
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Notes what real children are told: `0 steps-8 stages`, the first word being the repeat."""
-    said: list[str] = []
+    """What children are told: `0 run steps-8 stages`, the first word being the repeat."""
 
-    class Listened(Child):
-        def __init__(self, asked: Mapping[str, Any], *rest: Any) -> None:
-            cell = asked["cell"]
-            self.name = f"{asked['repeat']} {Path(asked['folder']).name} steps-{cell['axes']['steps']}"
-            super().__init__(asked, *rest)
-
-        def do(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
-            said.append(f"{self.name} {command['do']}")
-            return super().do(command, timeout_s)
+    class Listened(ChildHere):
+        said: list[str] = []  # noqa: RUF012  (made anew for every test)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(crew, "Child", Listened)
     monkeypatch.setattr(schedule, "here", lambda: Tree(root=tmp_path))  # a machine without a power meter
-    return said
+    return Listened.said
 
 
 def test_every_planned_process_of_a_run_passes_once_when_all_is_measured(
@@ -129,7 +119,7 @@ def test_every_planned_process_of_a_run_passes_once_when_all_is_measured(
 ) -> None:
     added = iter([["steps-8"], []])
     suite = make_suite(repeats=2)
-    run_suite(suite, suite.expand().cells, PLAIN, tmp_path / "run", more=lambda rounds: next(added))
+    run_suite(suite, suite.expand().cells, ALONE, tmp_path / "run", more=lambda rounds: next(added))
     passes = [each for each in commands if each.endswith("stages")]
     assert sorted(passes) == sorted(f"{repeat} run steps-{steps} stages" for repeat in (0, 1) for steps in (8, 4))
     own = [each.split()[-1] for each in commands if each.startswith("0 run steps-8")]
@@ -140,24 +130,24 @@ def test_every_planned_process_of_a_run_passes_once_when_all_is_measured(
 
 def test_it_can_be_left_out(make_suite: Make, tmp_path: Path, commands: list[str]) -> None:
     suite = make_suite()
-    run_suite(suite, suite.expand().cells, PLAIN, tmp_path / "run", stages=False)
+    run_suite(suite, suite.expand().cells, ALONE, tmp_path / "run", stages=False)
     assert not any(each.endswith("stages") for each in commands)
 
 
 def test_in_turns_only_the_first_round_passes_on_both_sides(make_suite: Make, tmp_path: Path, commands: list[str]) -> None:
     suite = make_suite(axes={"steps": [8]}, repeats=2)
     cells = suite.expand().cells
-    header = schedule.make_header(suite, cells, PLAIN, repeats=2, iterations=1, command="")
+    header = schedule.make_header(suite, cells, ALONE, repeats=2, iterations=1, command="")
     assert isinstance(header, RunHeader)
     sides = [Side(header=header, folder=tmp_path / name) for name in ("base", "head")]
-    run_sides(sides, PLAIN, stage_rounds=1)
+    run_sides(sides, ALONE, stage_rounds=1)
     assert [each for each in commands if each.endswith("stages")] == ["0 base steps-8 stages", "0 head steps-8 stages"]
 
 
-def test_what_it_told_is_measured_and_only_helps(make_suite: Make, tmp_path: Path, script: Script) -> None:
+def test_what_it_told_is_measured_and_only_helps(make_suite: Make, tmp_path: Path, script: Script, commands: list[str]) -> None:
     script({"*": {"alone": {"vocoder": 0.5}, "unstaged_s": 0.02}})
     suite = make_suite(repeats=2)
-    run_suite(suite, suite.expand().cells, PLAIN, tmp_path / "run")
+    run_suite(suite, suite.expand().cells, ALONE, tmp_path / "run")
     named = by_name(measure(store.load_run(tmp_path / "run"), {})["steps-8"])
     assert named["synced.vocoder"].summary == pytest.approx(0.03)
     assert named["synced.unaccounted"].summary == pytest.approx(0.02)
