@@ -121,10 +121,14 @@ def share_text(row: Row) -> str:
 
 def reached(found: Sequence[Row]) -> str:
     """Say of how many cells the first audio is early enough, and of which not."""
-    late = [row for row in found if row.share is None or row.share[0] >= AIM]
+    known = [(row, row.share[0]) for row in found if row.share is not None]
+    late = [row for row, median in known if median >= AIM]
     names = "; ".join(" ".join(f"{name}={value}" for name, value in row.axes.items()) for row in late)
-    verdict = "reached by every cell" if not late else f"missed by {len(late)} of {len(found)} cells: {names}"
-    return f"The aim, first audio within {AIM:.0%} of the whole's latency: {verdict}."
+    verdict = (
+        f"missed by {len(late)} of {len(known)} cells: {names}" if late else f"reached by {len(known)} of {len(known)} cells"
+    )
+    unknown = f"; of {len(found) - len(known)} nothing is known" if len(known) < len(found) else ""
+    return f"The aim, first audio within {AIM * 100:.0f} % of the whole's latency: {verdict}{unknown}."
 
 
 def circumstances(run: Run, repeats: int) -> str:
