@@ -7,6 +7,7 @@ import torch
 from engine.acoustic.dit import InputEmbedding
 from engine.layers.mel import BANDS
 from engine.passes.padding import PaddedVocos
+from engine.pipelines.flow import FlowPipeline
 from engine.vocoder import vocos
 from engine.weights.voice import load_voice
 
