@@ -37,6 +37,14 @@ class Grid(StrEnum):
 EPSS_STEPS = (5, 6, 7, 10, 12, 16)
 
 
+class Adaptive(StrEnum):
+    """How many of the solver steps a chunk gets."""
+
+    OFF = "off"
+    PHONES = "phones"
+    """Fewer for a short chunk: in proportion to its phones, never below half (`engine.acoustic.solver.steps_for`)."""
+
+
 class Precision(StrEnum):
     """The arithmetic of the models; noise and the solver's state are fp32 always."""
 
@@ -89,6 +97,13 @@ class FlowConfig:
     """Above 1 is faster. 0.5-2."""
     seed: int = 0
     """Of the initial noise."""
+    cfg_from: float = 0.0
+    """Flow time from which guidance works; the steps before run without its unconditional half. 0-1."""
+    cfg_until: float = 1.0
+    """Flow time until which guidance works (Kynkäänniemi et al. 2024). cfg_from to 1."""
+    nfe_adaptive: Adaptive = Adaptive.OFF
+    early_exit: float = 0.0
+    """Relative change of the velocity between two calls below which the rest of the way is gone in one step; 0 never. 0-1."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -98,6 +113,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (0, 1024),
     "speed": (0.5, 2.0),
     "seed": (0, 2**32 - 1),
+    "cfg_from": (0.0, 1.0),
+    "cfg_until": (0.0, 1.0),
+    "early_exit": (0.0, 1.0),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "solver": tuple(Solver),
@@ -107,6 +125,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "compile_vocoder": tuple(Compile),
     "quantization": tuple(Quantization),
     "speaker": SPEAKERS,
+    "nfe_adaptive": tuple(Adaptive),
 }
 _ENUMS: dict[str, type[StrEnum]] = {
     "solver": Solver,
@@ -115,6 +134,7 @@ _ENUMS: dict[str, type[StrEnum]] = {
     "compile": Compile,
     "compile_vocoder": Compile,
     "quantization": Quantization,
+    "nfe_adaptive": Adaptive,
 }
 OPTIONS = tuple(field.name for field in fields(FlowConfig))
 
@@ -128,10 +148,18 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
     """
     known = {name: _checked(name, value) for name, value in options.items()}
     config = FlowConfig(**known)  # type: ignore[arg-type]
+    _check_together(config)
+    return config
+
+
+def _check_together(config: FlowConfig) -> None:
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or grid=uniform")
-    return config
+    if config.grid is Grid.EPSS and config.nfe_adaptive is not Adaptive.OFF:
+        raise EngineError(f"nfe_adaptive={config.nfe_adaptive} needs any number of steps, and grid epss has few; use grid=uniform")
+    if config.cfg_from > config.cfg_until:
+        raise EngineError(f"cfg_from {config.cfg_from} is beyond cfg_until {config.cfg_until}; for no guidance at all use cfg_strength=0")
 
 
 def parse_words(words: Mapping[str, str]) -> FlowConfig:

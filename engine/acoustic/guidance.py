@@ -1,7 +1,8 @@
 """
 Classifier-free guidance (Ho & Salimans 2022) as one batched pass: told and untold side by side, batch of two.
 
-Turns a DiT and what it is to say into the velocity that the solver follows.
+Turns a DiT and what it is to say into the velocity that the solver follows. Outside an interval of the flow's times the untold
+half can be left out, which halves the work of those steps (Kynkäänniemi et al. 2024).
 """
 
 from collections.abc import Callable
@@ -21,22 +22,26 @@ class Guided:
     forward: the DiT, or what a pass made of it; (noisy, known, text, t) -> velocity.
     text: (2, T, text_width) told and untold, or (1, T, text_width) without guidance.
     known: (B, T, bands), zeros.
+    since, until: the flow times between which, both included, guidance works.
     """
 
     forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
     text: Tensor
     known: Tensor
     strength: float
+    since: float = 0.0
+    until: float = 1.0
 
     def __call__(self, state: Tensor, t: float) -> Tensor:
         """Give the velocity (1, T, bands) in fp32 at time t."""
-        batch, dtype = self.text.shape[0], self.text.dtype
-        times = torch.full((batch,), t, device=state.device)
-        velocity = self.forward(state.to(dtype).expand(batch, -1, -1), self.known, self.text, times).float()
+        batch = self.text.shape[0] if self.since <= t <= self.until else 1
+        noisy = state.to(self.text.dtype).expand(batch, -1, -1)
+        times = torch.full((1,), t, device=state.device).expand(batch)
+        velocity = self.forward(noisy, self.known[:batch], self.text[:batch], times).float()
         if batch == 1:
             return velocity
         told, untold = velocity.chunk(2)
-        return told + self.strength * (told - untold)
+        return torch.lerp(untold, told, 1.0 + self.strength)
 
 
 def guide(dit: DiT, forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], frames: Frames, strength: float) -> Guided:

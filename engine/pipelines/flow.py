@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from engine.acoustic.guidance import guide
-from engine.acoustic.solver import integrate, time_grid
+from engine.acoustic.settling import Settling
+from engine.acoustic.solver import Velocity, integrate, steps_for, time_grid
 from engine.config import FlowConfig, parse_options
 from engine.content.alignment import Content, plan
 from engine.errors import EngineError
@@ -138,8 +139,11 @@ class FlowPipeline:
         """Draw the noise in fp32 on the CPU, so that neither precision nor device changes it; follow the flow to the mel."""
         frames = content.frames.to(self.device)
         noise = initial_noise(config.seed, index, content.frames.phone.shape[1], self.voice.dit.shape.bands)
-        velocity = guide(self.voice.dit, self.acoustic, frames, config.cfg_strength)
-        times = time_grid(config.nfe_steps, config.sway, config.grid)
+        guided = guide(self.voice.dit, self.acoustic, frames, config.cfg_strength)
+        guided = replace(guided, since=config.cfg_from, until=config.cfg_until)
+        velocity: Velocity = Settling(guided, config.early_exit) if config.early_exit else guided
+        steps = steps_for(config.nfe_steps, config.nfe_adaptive, content.durations.numel())
+        times = time_grid(steps, config.sway, config.grid)
         mel = integrate(velocity, noise.to(self.device), times, config.solver)
         return (mel * self.voice.mel_std + self.voice.mel_mean).to(precision.DTYPES[config.precision])
 

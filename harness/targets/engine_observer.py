@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -51,15 +52,20 @@ class Seen:
     """The flow times that the acoustic model was asked for in the first chunk, in order."""
     first_states: tuple[Tensor, ...]
     """The state at the first call of every chunk, (1, T, bands): the initial noise."""
-    batch: int
-    guidance: float | None
-    """The strength that explains the solver's first move; None where a single call leaves nothing to compare."""
+    batches: tuple[int, ...]
+    """Of every call in the first chunk, in order."""
+    guidance: tuple[float | None, ...]
+    """For every call in the first chunk the strength that explains the move to the next one; None where it does not show."""
     speakers: frozenset[int]
     graph_breaks: int
     recompiled: int
     threads: int
     tf32_error: float | None
     """Relative error of a float32 matrix product on the CUDA device; None on a CPU."""
+    outputs: tuple[tuple[Tensor, ...], ...]
+    """What the acoustic model gave, call by call, of every chunk."""
+    phones: tuple[int, ...]
+    """Of every chunk, as the duration model was told."""
 
 
 class _Recorder:
@@ -84,6 +90,7 @@ class _Hooks:
         self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
         self.speakers: set[int] = set()
         self.planned: list[float] = []
+        self.phones: list[int] = []
         self.handles = [
             pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
             pipeline.voice.durations.register_forward_hook(self._on_durations),
@@ -107,6 +114,7 @@ class _Hooks:
         from engine.content.alignment import EDGE_SILENCE_FRAMES, PACE
 
         self.planned.append(float(output[0, 1:-1].exp().sum()) * PACE + 2 * EDGE_SILENCE_FRAMES)
+        self.phones.append(output.shape[1])
 
 
 @contextmanager
@@ -137,13 +145,15 @@ def observe(pipeline: FlowPipeline, request: Request) -> Seen:
         planned=tuple(hooks.planned),
         times=tuple(float(call[3][0]) for call in first),
         first_states=tuple(acoustic.inputs[index][0][:1].cpu() for index in starts),
-        batch=acoustic.inputs[0][0].shape[0] if acoustic.inputs else 0,
+        batches=tuple(call[0].shape[0] for call in first),
         guidance=_guidance(first, acoustic.outputs),
         speakers=frozenset(hooks.speakers),
         graph_breaks=_graph_breaks(),
         recompiled=compiled_graphs() - graphs_before,
         threads=torch.get_num_threads(),
         tf32_error=_tf32_error(pipeline.device),
+        outputs=tuple(tuple(acoustic.outputs[start:end]) for start, end in zip(starts, ends, strict=True)),
+        phones=tuple(hooks.phones),
     )
 
 
@@ -180,15 +190,17 @@ def _stored_bytes(weight: Tensor) -> int:
     return sum(part.numel() * part.element_size() for part in _inner_tensors(weight))
 
 
-def _guidance(first: list[tuple[Tensor, ...]], outputs: list[Tensor]) -> float | None:
-    """Solve the first move, state1 = state0 + h (told + s (told - untold)), for the strength s by least squares."""
-    if len(first) < 2:
+def _guidance(first: list[tuple[Tensor, ...]], outputs: list[Tensor]) -> tuple[float | None, ...]:
+    return tuple(_strength(call, after, output) for (call, after), output in zip(pairwise(first), outputs, strict=False))
+
+
+def _strength(call: tuple[Tensor, ...], after: tuple[Tensor, ...], output: Tensor) -> float | None:
+    """Solve a move, state1 = state0 + h (told + s (told - untold)), for the strength s by least squares."""
+    step = float(after[3][0]) - float(call[3][0])
+    if output.shape[0] == 1 or not step:
         return None
-    if first[0][0].shape[0] == 1:
-        return 0.0
-    step = float(first[1][3][0]) - float(first[0][3][0])
-    told, untold = outputs[0].double().chunk(2)
-    moved = (first[1][0][:1].double() - first[0][0][:1].double()) / step
+    told, untold = output.double().chunk(2)
+    moved = (after[0][:1].double() - call[0][:1].double()) / step
     direction = told - untold
     return float(((moved - told) * direction).sum() / direction.square().sum().clamp(min=1e-30))
 
