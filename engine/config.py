@@ -157,9 +157,13 @@ def _check_together(config: FlowConfig) -> None:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or grid=uniform")
     if config.grid is Grid.EPSS and config.nfe_adaptive is not Adaptive.OFF:
-        raise EngineError(f"nfe_adaptive={config.nfe_adaptive} needs any number of steps, and grid epss has few; use grid=uniform")
+        raise EngineError(
+            f"nfe_adaptive={config.nfe_adaptive} needs any number of steps, and grid epss has few; use grid=uniform"
+        )
     if config.cfg_from > config.cfg_until:
-        raise EngineError(f"cfg_from {config.cfg_from} is beyond cfg_until {config.cfg_until}; for no guidance at all use cfg_strength=0")
+        raise EngineError(
+            f"cfg_from {config.cfg_from} is beyond cfg_until {config.cfg_until}; for no guidance at all use cfg_strength=0"
+        )
 
 
 def parse_words(words: Mapping[str, str]) -> FlowConfig:

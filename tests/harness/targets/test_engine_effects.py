@@ -132,7 +132,9 @@ def test_lie_guidance_of_another_strength(voice_folder, monkeypatch):
 
 
 def test_lie_guidance_everywhere_whatever_the_interval(voice_folder, monkeypatch):
-    monkeypatch.setattr(flow, "replace", lambda value, **changes: replace(value, **changes) if "since" not in changes else value)
+    monkeypatch.setattr(
+        flow, "replace", lambda value, **changes: replace(value, **changes) if "since" not in changes else value
+    )
 
     assert {"cfg_from", "cfg_until"} <= _broken(_target(voice_folder, cfg_until=0.3))
 
