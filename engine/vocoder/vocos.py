@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.layers.convnext import ConvNeXtBlock
+from engine.layers.convolution import convolve
+from engine.layers.linear import Linear
 from engine.layers.mel import BANDS, HOP, N_FFT
 
 MAX_MAGNITUDE = 1e2
@@ -41,7 +43,7 @@ class Backbone(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """Read the mel frames."""
-        x = self.norm(self.embed(mel.transpose(1, 2)).transpose(1, 2))
+        x = self.norm(convolve(self.embed, mel))
         for block in self.convnext:
             x = block(x)
         normed: Tensor = self.final_layer_norm(x)
@@ -53,7 +55,7 @@ class Head(nn.Module):
 
     def __init__(self, shape: VocosShape) -> None:
         super().__init__()
-        self.out = nn.Linear(shape.width, shape.n_fft + 2)
+        self.out = Linear(shape.width, shape.n_fft + 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Project to log-magnitude and phase."""

@@ -43,8 +43,9 @@ def norm(x: Tensor, w: Weights | None = None, name: str = "") -> Tensor:
 
 
 def time_embedding(w: Weights, t: Tensor) -> Tensor:
-    rates = torch.exp(-math.log(10_000.0) * torch.arange(128, dtype=torch.float64) / 127)
-    angles = 1000.0 * t.double()[:, None] * rates
+    """The angles in single precision, since a thousandfold time is no longer exact in it: that is how the weights know it."""
+    rates = torch.exp(torch.arange(128) * (-math.log(10_000.0) / 127))
+    angles = (1000.0 * t.float()[:, None] * rates).double()
     sinusoids = torch.cat((angles.sin(), angles.cos()), dim=-1)
     return linear(w, "time_embed.time_mlp.2", nn.functional.silu(linear(w, "time_embed.time_mlp.0", sinusoids)))
 
