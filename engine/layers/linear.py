@@ -14,6 +14,7 @@ from engine.layers.quick import has_onednn, may_be_quick
 FEW_ROWS = 16
 """Below, oneDNN gains nothing and would make a kernel for every count of rows."""
 KEPT_BYTES = 2**20
+DTYPES = (torch.float32, torch.bfloat16)
 
 
 class Linear(nn.Linear):
@@ -27,15 +28,23 @@ class Linear(nn.Linear):
         self._kept: tuple[Tensor, int, Tensor] | None = None
         """The weight, its version and its copy in oneDNN's layout."""
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out the copy of the weight when the layer is copied: it cannot be copied itself, and is made anew."""
+        return {**self.__dict__, "_kept": None}
+
     def forward(self, x: Tensor) -> Tensor:
         """Transform the last axis."""
-        quick = may_be_quick(x) and type(self.weight) is nn.Parameter and x.numel() >= FEW_ROWS * self.in_features
-        if quick and has_onednn():
+        if self._may_be_one(x):
             name, how = ("none", "") if self.approximate is None else ("gelu", self.approximate)
             product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._laid_out(), self.bias, name, [], how)
             return product
         plain = nn.functional.linear(x, self.weight, self.bias)
         return plain if self.approximate is None else nn.functional.gelu(plain, approximate=self.approximate)
+
+    def _may_be_one(self, x: Tensor) -> bool:
+        own = type(self.weight) is nn.Parameter and x.dtype is self.weight.dtype  # not quantised
+        large = x.numel() >= FEW_ROWS * self.in_features
+        return own and large and x.dtype in DTYPES and may_be_quick(x) and has_onednn()
 
     def _laid_out(self) -> Tensor:
         """Give the weight in oneDNN's layout, if it is small; made anew when the weight was replaced or written to."""

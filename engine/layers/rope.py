@@ -16,7 +16,7 @@ def rope_tables(length: int, head_width: int, device: torch.device) -> tuple[Ten
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate queries or keys: x (B, heads, T, head_width), tables (T, head_width // 2) in the dtype of x."""
     pairs = x.unflatten(-1, (-1, 2))
-    if may_be_quick(x):  # a rotation is a product of complex numbers, in one pass
+    if x.dtype is torch.float32 and may_be_quick(x):  # a rotation is a product of complex numbers, in one pass
         return torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cos, sin)).flatten(-2)
     a, b = pairs.unbind(-1)
     return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engine.errors import EngineError
 from engine.layers.convnext import ConvNeXtBlock
 from engine.layers.convolution import convolve
 from engine.layers.linear import Linear
@@ -28,6 +29,12 @@ class VocosShape:
     blocks: int = 6
     n_fft: int = N_FFT
     hop: int = HOP
+
+    def __post_init__(self) -> None:
+        if self.n_fft % self.hop:
+            raise EngineError(
+                f"a vocoder of frames of {self.n_fft} needs a hop that divides them, not {self.hop}; check its weights"
+            )
 
 
 class Backbone(nn.Module):
@@ -80,15 +87,29 @@ class Vocos(nn.Module):
 
 def waveform(projected: Tensor, shape: VocosShape) -> Tensor:
     """
-    Invert the predicted spectrum.
+    Invert the predicted spectrum: frames back in time, windowed, added up, and divided by what their windows add up to.
 
     Args:
         projected: (B, T, n_fft + 2), any floating dtype; computed in fp32 from here on.
         shape: gives n_fft and hop.
 
-    Returns: (B, (T - 1) * hop) float32.
+    Returns: (B, (T - 1) * hop) float32; half a frame at both ends, where too few windows overlap, is left out.
     """
-    log_magnitude, phase = projected.float().transpose(1, 2).chunk(2, dim=1)
-    spectrum = torch.polar(log_magnitude.exp().clamp(max=MAX_MAGNITUDE), phase)
+    log_magnitude, phase = projected.float().chunk(2, dim=-1)
+    magnitude = log_magnitude.exp().clamp(max=MAX_MAGNITUDE)
+    spectrum = torch.view_as_complex(torch.stack((magnitude * phase.cos(), magnitude * phase.sin()), dim=-1))
     window = torch.hann_window(shape.n_fft, device=projected.device)
-    return torch.istft(spectrum, shape.n_fft, shape.hop, window=window, center=True)
+    frames = torch.fft.irfft(spectrum, shape.n_fft) * window
+    whole = slice(shape.n_fft // 2, shape.n_fft // 2 + (frames.shape[1] - 1) * shape.hop)
+    worth = window.square().expand(1, frames.shape[1], -1)
+    return _added_up(frames, shape.hop)[:, whole] / _added_up(worth, shape.hop)[:, whole]
+
+
+def _added_up(frames: Tensor, hop: int) -> Tensor:
+    """Add frames (B, T, n_fft) up, each a hop later than the one before."""
+    parts = frames.unflatten(-1, (-1, hop))
+    count, hops = parts.shape[1:3]
+    added = frames.new_zeros(frames.shape[0], count + hops - 1, hop)
+    for late in range(hops):
+        added[:, late : late + count] += parts[:, :, late]
+    return added.flatten(1)

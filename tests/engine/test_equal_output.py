@@ -1,5 +1,6 @@
 """The quick arithmetic of the models says what the formulas say, and says it under torch.compile and while training, too."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from engine.acoustic.dit import DiT
 from engine.acoustic.f5_dit import F5DiT, F5Shape
+from engine.errors import EngineError
 from engine.phones import SAMPLE_RATE_HZ
 from engine.vocoder.vocos import Vocos, VocosShape, waveform
 from tests.engine import plain_models
@@ -187,3 +189,29 @@ def test_the_embedded_voice_sounds_as_its_formulas_do():
 
     assert audio.shape == plain.shape and audio.numel() > SAMPLE_RATE_HZ
     assert float((audio - plain).abs().max()) < 1e-4
+
+
+def test_a_hop_that_does_not_divide_the_frames_is_refused():
+    with pytest.raises(EngineError, match="needs a hop that divides them, not 15"):
+        VocosShape(n_fft=64, hop=15)
+
+
+def test_a_model_that_has_spoken_can_be_copied_and_trained_on(dit):
+    """The training loop copies the model for its moving average."""
+    told = _told(dit, 20)
+    with torch.inference_mode():
+        dit(*told)
+        copied = copy.deepcopy(dit)
+
+        assert torch.equal(copied(*told), dit(*told))
+
+
+def test_training_in_mixed_precision_goes_through():
+    model = _random(DiT(TINY_DIT)).requires_grad_(True).train()
+    told = _told(model, 12, same_time=False)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        velocity = model(*told)
+    velocity.float().square().sum().backward()
+
+    assert all(w.grad is not None and w.grad.isfinite().all() for w in model.transformer_blocks.parameters())
