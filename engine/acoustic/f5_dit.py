@@ -92,8 +92,8 @@ class ConvPositionEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve over time."""
-        for conv in (self.conv1d[0], self.conv1d[2]):
-            x = nn.functional.mish(convolve(conv, x))
+        for part in self.conv1d:
+            x = convolve(part, x) if isinstance(part, nn.Conv1d) else part(x)
         return x
 
 

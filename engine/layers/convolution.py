@@ -5,8 +5,9 @@ Seen as a picture one pixel high whose channels come last, the frames are convol
 order and back, and oneDNN has better kernels for it, if a group has few channels.
 """
 
-import torch
 from torch import Tensor, nn
+
+from engine.layers.quick import infers_on_cpu
 
 FEW_CHANNELS = 16
 """In a group: one vector register of fp32. With more, the picture is slower."""
@@ -15,7 +16,7 @@ FEW_CHANNELS = 16
 def convolve(conv: nn.Conv1d, frames: Tensor) -> Tensor:
     """Convolve (B, T, C) -> (B, T, C'), as `conv` does (B, C, T)."""
     few = conv.in_channels // conv.groups <= FEW_CHANNELS
-    if not few or frames.device.type != "cpu" or torch.is_grad_enabled() or torch.jit.is_tracing():
+    if not few or not infers_on_cpu(frames):
         convolved: Tensor = conv(frames.transpose(1, 2)).transpose(1, 2)
         return convolved
     picture = frames.transpose(1, 2)[:, :, None]

@@ -15,7 +15,7 @@ def rope_tables(length: int, head_width: int, device: torch.device) -> tuple[Ten
 
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate queries or keys: x (B, heads, T, head_width), tables (T, head_width // 2) in the dtype of x."""
-    pairs = x.unflatten(-1, (-1, 2))
+    pairs = x.view(*x.shape[:-1], -1, 2)
     if x.dtype is torch.float32 and may_be_quick(x):  # a rotation is a product of complex numbers, in one pass
         return torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cos, sin)).flatten(-2)
     a, b = pairs.unbind(-1)

@@ -107,7 +107,7 @@ def waveform(projected: Tensor, shape: VocosShape) -> Tensor:
 
 def _added_up(frames: Tensor, hop: int) -> Tensor:
     """Add frames (B, T, n_fft) up, each a hop later than the one before."""
-    parts = frames.unflatten(-1, (-1, hop))
+    parts = frames.reshape(*frames.shape[:2], -1, hop)
     count, hops = parts.shape[1:3]
     added = frames.new_zeros(frames.shape[0], count + hops - 1, hop)
     for late in range(hops):

@@ -1,8 +1,8 @@
 """
 What a machine can do at most, what a model asks of it, and where its time goes: for `speed_beside_reference.py`.
 
-The roofline (Williams et al. 2009): a stage takes at least as long as its arithmetic at the speed of a large matrix product, and
-at least as long as its bytes at the speed of a large copy.
+The roofline (Williams et al. 2009): a stage takes at least as long as its arithmetic at the speed of a large matrix product,
+and at least as long as its bytes at the speed of a large copy.
 """
 
 import statistics
@@ -28,7 +28,7 @@ KINDS = {
     "normalisation": ("layer_norm",),
     "Fourier": ("fft", "polar", "overlap_add", "unfold_backward"),
 }
-"""Of kernels, by the end of an operator's name (`attention` and `fft` anywhere in it); all others are arithmetic per element."""
+"""Of operators, by the end of their name (`attention` and `fft` anywhere in it); all others are arithmetic per element."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def count_work(model: nn.Module, call: Callable[[], object]) -> Work:
     handles = [part.register_forward_hook(note) for part in model.modules() if not [*part.children()]]
     was = model.training
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             model.train()
             call()
     finally:

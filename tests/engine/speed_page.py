@@ -42,11 +42,12 @@ def _head(device: str, threads: int) -> Iterator[str]:
     yield "```\npython tests/engine/speed_beside_reference.py FOLDER > docs/evidence/engine-speed.md\n```"
     yield ""
     yield (
-        f"Measured on {on}, torch {torch.__version__}, device {device}, {threads} thread(s), fp32, eager. The packages f5-tts and "
-        "vocos from PyPI make models of random weights by their code; this engine loads the same weights. Both speak the same "
-        "(noise, text, a second of reference mel, guidance 2 in one batch, Euler, sway -1) in one process, in rounds of ours, "
-        "theirs, theirs, ours. `small` has the sizes of the embedded voice, `base` those of F5TTS_v1_Base; the vocoder is that of "
-        "vocos-mel-24khz. No weights were downloaded. "
+        f"Measured on {on}, torch {torch.__version__}, {device}, {threads} thread(s), fp32, eager. "
+        "The packages f5-tts and vocos from PyPI make models of random weights by their code; this engine loads the same "
+        "weights. Both speak the same "
+        "(noise, text, a second of reference mel, guidance 2 in one batch, Euler, sway -1) in one process, in rounds of "
+        "ours, theirs, theirs, ours. `small` has the sizes of the embedded voice, `base` those of F5TTS_v1_Base; the vocoder "
+        "is that of vocos-mel-24khz. No weights were downloaded. "
         + ("CUDA was not measured: no device was at hand." if device == "cpu" else "")
     )
     yield ""
@@ -85,11 +86,11 @@ def _roofline(machine: Machine, results: Sequence["Result"], embedded: Mapping[s
     yield "## Roofline"
     yield ""
     yield (
-        f"This machine: a matrix product of 2048 x 2048 runs at {machine.flops_per_s / 1e9:.0f} GFLOP/s, a copy of 256 MiB at "
-        f"{machine.bytes_per_s / 1e9:.1f} GB/s (read and written), the best of 7 each. Work is counted for one call: "
-        "multiplications and additions of matrix products, attention and convolutions (the inverse Fourier transform counts for "
-        "nothing), and the bytes if every layer read its input and weights and wrote its output once. The roofline is the longer "
-        f"of the two at full speed; the aim is within {NEAR_ROOFLINE:g} times of it."
+        f"This machine: a matrix product of 2048 x 2048 runs at {machine.flops_per_s / 1e9:.0f} GFLOP/s, a copy of 256 MiB "
+        f"at {machine.bytes_per_s / 1e9:.1f} GB/s (read and written), the best of 7 each. Work is counted for one call: "
+        "multiplications and additions of matrix products, attention and convolutions (the inverse Fourier transform counts "
+        "for nothing), and the bytes if every layer read its input and weights and wrote its output once. The roofline is the "
+        f"longer of the two at full speed; the aim is within {NEAR_ROOFLINE:g} times of it."
     )
     yield ""
     yield f"| model | stage | GFLOP | GFLOP/s | MB | GB/s | times the roofline | aim {NEAR_ROOFLINE:g} |"
@@ -135,7 +136,7 @@ def _embedded(embedded: Mapping[str, Any]) -> Iterator[str]:
     yield "## Memory of the embedded voice"
     yield ""
     yield (
-        f"A process that loads the embedded voice and speaks {embedded['audio_s']:.1f} s at NFE {embedded['steps']}, compile off, "
-        f"holds {rss_bytes / 1e6:.0f} MB at most ({'met' if rss_bytes < MOST_RSS_BYTES else 'missed'}: below 1 GB); {spent}, "
-        f"medians of {len(embedded['spent'])}."
+        f"A process that loads the embedded voice and speaks {embedded['audio_s']:.1f} s at NFE {embedded['steps']}, compile "
+        f"off, holds {rss_bytes / 1e6:.0f} MB at most ({'met' if rss_bytes < MOST_RSS_BYTES else 'missed'}: below 1 GB); "
+        f"{spent}, medians of {len(embedded['spent'])}."
     )
