@@ -39,6 +39,14 @@ EPSS_STEPS = (5, 6, 7, 10, 12, 16)
 MAX_BATCH = 64
 
 
+class Adaptive(StrEnum):
+    """How many of the solver steps a chunk gets."""
+
+    OFF = "off"
+    PHONES = "phones"
+    """Fewer for a short chunk: in proportion to its phones, never below half (`engine.acoustic.solver.steps_for`)."""
+
+
 class Precision(StrEnum):
     """The arithmetic of the models; noise and the solver's state are fp32 always."""
 
@@ -130,6 +138,13 @@ class FlowConfig:
     """Path of a recording whose voice is to be continued, 0.5-12 s; "" for none."""
     reference_text: str = ""
     """What the recording says; "" where a .txt file of its name lies beside it."""
+    cfg_from: float = 0.0
+    """Flow time from which guidance works; the steps before run without its unconditional half. 0-1."""
+    cfg_until: float = 1.0
+    """Flow time until which guidance works (Kynkäänniemi et al. 2024). cfg_from to 1."""
+    nfe_adaptive: Adaptive = Adaptive.OFF
+    early_exit: float = 0.0
+    """Relative change of the velocity between two calls below which the rest of the way is gone in one step; 0 never. 0-1."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -143,6 +158,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "first_chunk_characters": (0, MAX_CHUNK_CHARACTERS),
     "batch": (0, MAX_BATCH),
     "pad_frames": (0, 1024),
+    "cfg_from": (0.0, 1.0),
+    "cfg_until": (0.0, 1.0),
+    "early_exit": (0.0, 1.0),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "solver": tuple(Solver),
@@ -155,6 +173,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "runtime_acoustic": tuple(Runtime),
     "runtime_vocoder": tuple(Runtime),
     "quantized_stages": tuple(Stages),
+    "nfe_adaptive": tuple(Adaptive),
 }
 _ENUMS: dict[str, type[StrEnum]] = {
     "solver": Solver,
@@ -166,6 +185,7 @@ _ENUMS: dict[str, type[StrEnum]] = {
     "runtime_acoustic": Runtime,
     "runtime_vocoder": Runtime,
     "quantized_stages": Stages,
+    "nfe_adaptive": Adaptive,
 }
 _TEXTS = ("reference", "reference_text")
 OPTIONS = tuple(field.name for field in fields(FlowConfig))
@@ -180,6 +200,11 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
     """
     known = {name: _checked(name, value) for name, value in options.items()}
     config = FlowConfig(**known)  # type: ignore[arg-type]
+    _check_together(config)
+    return config
+
+
+def _check_together(config: FlowConfig) -> None:
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or grid=uniform")
@@ -191,7 +216,17 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
     _check_runtimes(config)
     if config.reference_text and not config.reference:
         raise EngineError("reference_text says what a recording says, and reference names none; give both or neither")
-    return config
+    if config.grid is Grid.EPSS and config.nfe_adaptive is not Adaptive.OFF:
+        raise EngineError(
+            f"nfe_adaptive={config.nfe_adaptive} needs any number of steps, and grid epss has few; use grid=uniform"
+        )
+    if config.batch != 1 and (config.nfe_adaptive is not Adaptive.OFF or config.early_exit):
+        alone = "early_exit" if config.early_exit else "nfe_adaptive"
+        raise EngineError(f"{alone} decides the steps of each chunk alone, and batch={config.batch} shares them; use batch=1")
+    if config.cfg_from > config.cfg_until:
+        raise EngineError(
+            f"cfg_from {config.cfg_from} is beyond cfg_until {config.cfg_until}; for no guidance at all use cfg_strength=0"
+        )
 
 
 def _check_runtimes(config: FlowConfig) -> None:

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from engine.layers.attention import Attention
 from engine.layers.convnext import ConvNeXtBlock
+from engine.layers.convolution import convolve
+from engine.layers.linear import Linear, LinearGelu
 from engine.layers.mel import BANDS
+from engine.layers.modulation import modulated, times_apart
 from engine.layers.rope import rope_tables
 from engine.layers.timestep import TimestepEmbedding
 
@@ -82,16 +85,15 @@ class InputEmbedding(nn.Module):
 
     def __init__(self, shape: DiTShape) -> None:
         super().__init__()
-        self.proj = nn.Linear(2 * shape.bands + shape.text_width, shape.width)
+        self.proj = Linear(2 * shape.bands + shape.text_width, shape.width)
         self.conv_pos = nn.Conv1d(shape.width, shape.width, 31, padding=15, groups=16)
 
     def forward(self, noisy: Tensor, known: Tensor, text: Tensor, mask: Tensor | None = None) -> Tensor:
         """Join the three inputs; `mask` as `DiT.forward` takes it."""
-        x = self.proj(torch.cat((noisy, known, text), dim=-1))
+        x: Tensor = self.proj(torch.cat((noisy, known, text), dim=-1))
         if mask is not None and not self.training:  # padding must look to the convolution like the end of the utterance
             x = x * mask[:, 0, 0, :, None]
-        placed: Tensor = x + nn.functional.mish(self.conv_pos(x.transpose(1, 2))).transpose(1, 2)
-        return placed
+        return x + nn.functional.mish(convolve(self.conv_pos, x))
 
 
 class DiTBlock(nn.Module):
@@ -99,19 +101,17 @@ class DiTBlock(nn.Module):
 
     def __init__(self, shape: DiTShape) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(shape.width, elementwise_affine=False, eps=1e-6)
         self.attn = Attention(shape.width, shape.heads)
         self.ff = nn.Sequential(
-            nn.Linear(shape.width, shape.hidden), nn.GELU(approximate="tanh"), nn.Linear(shape.hidden, shape.width)
-        )
+            LinearGelu(shape.width, shape.hidden, "tanh"), nn.Identity(), Linear(shape.hidden, shape.width)
+        )  # Identity: where published checkpoints count an activation
         self.modulation_bias = nn.Parameter(torch.zeros(6 * shape.width))
 
     def forward(self, x: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        """Transform x (B, T, width); `modulation` is (B, 1, 6 * width)."""
+        """Transform x (B, T, width); `modulation` is (B, 1, 6 * width), or (1, 1, 6 * width) for all rows alike."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.modulation_bias).chunk(6, dim=-1)
-        x = x + gate_a * self.attn(self.norm(x) * (1 + scale_a) + shift_a, cos, sin, mask)
-        moved: Tensor = x + gate_f * self.ff(self.norm(x) * (1 + scale_f) + shift_f)
-        return moved
+        x = torch.addcmul(x, gate_a, self.attn(modulated(x, shift_a, scale_a), cos, sin, mask))
+        return torch.addcmul(x, gate_f, self.ff(modulated(x, shift_f, scale_f)))
 
 
 class DiT(nn.Module):
@@ -125,9 +125,8 @@ class DiT(nn.Module):
         self.input_embed = InputEmbedding(shape)
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(shape.width, 6 * shape.width))
         self.transformer_blocks = nn.ModuleList(DiTBlock(shape) for _ in range(shape.depth))
-        self.norm_out = nn.LayerNorm(shape.width, elementwise_affine=False, eps=1e-6)
         self.modulation_out = nn.Sequential(nn.SiLU(), nn.Linear(shape.width, 2 * shape.width))
-        self.proj_out = nn.Linear(shape.width, shape.bands)
+        self.proj_out = Linear(shape.width, shape.bands)
         nn.init.zeros_(self.proj_out.weight)
         nn.init.zeros_(self.proj_out.bias)
 
@@ -139,17 +138,17 @@ class DiT(nn.Module):
             noisy: (B, T, bands), the state of the flow.
             known: (B, T, bands), mel to copy from, zeros where the mel must be invented.
             text: (B, T, text_width), from `text_embed`.
-            t: (B,) times in 0..1.
+            t: (B,) times in 0..1; a single time that was expanded is worked out once.
             mask: (B, 1, 1, T) bool, True for real frames; None when no frame is padding.
 
         Returns: (B, T, bands).
         """
-        time = self.time_embed(t)[:, None]
+        time = self.time_embed(times_apart(t))[:, None]
         x = self.input_embed(noisy, known, text, mask)
         cos, sin = (table.to(x.dtype) for table in rope_tables(x.shape[1], x.shape[2] // self.shape.heads, x.device))
         modulation = self.modulation(time)
         for block in self.transformer_blocks:
             x = block(x, modulation, cos, sin, mask)
         shift, scale = self.modulation_out(time).chunk(2, dim=-1)
-        velocity: Tensor = self.proj_out(self.norm_out(x) * (1 + scale) + shift)
+        velocity: Tensor = self.proj_out(modulated(x, shift, scale))
         return velocity

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.layers.convnext_v2 import ConvNeXtV2Block
+from engine.layers.convolution import convolve
+from engine.layers.linear import Linear, LinearGelu
+from engine.layers.modulation import modulated, times_apart
 from engine.layers.rope import apply_rope, rope_tables
 from engine.layers.timestep import TimestepEmbedding
 
@@ -89,8 +92,9 @@ class ConvPositionEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve over time."""
-        placed: Tensor = self.conv1d(x.transpose(1, 2)).transpose(1, 2)
-        return placed
+        for part in self.conv1d:
+            x = convolve(part, x) if isinstance(part, nn.Conv1d) else part(x)
+        return x
 
 
 class F5InputEmbedding(nn.Module):
@@ -98,7 +102,7 @@ class F5InputEmbedding(nn.Module):
 
     def __init__(self, shape: F5Shape) -> None:
         super().__init__()
-        self.proj = nn.Linear(2 * shape.bands + shape.text_width, shape.width)
+        self.proj = Linear(2 * shape.bands + shape.text_width, shape.width)
         self.conv_pos_embed = ConvPositionEmbedding(shape.width)
 
     def forward(self, noisy: Tensor, known: Tensor, text: Tensor) -> Tensor:
@@ -109,7 +113,7 @@ class F5InputEmbedding(nn.Module):
 
 
 class AdaNorm(nn.Module):
-    """The time as `parts` vectors (B, 1, width) that shift, scale and gate (Peebles & Xie 2023)."""
+    """The time as `parts` vectors (B, 1, width), or (1, 1, width), that shift, scale and gate (Peebles & Xie 2023)."""
 
     def __init__(self, width: int, parts: int) -> None:
         super().__init__()
@@ -117,7 +121,7 @@ class AdaNorm(nn.Module):
         self.linear = nn.Linear(width, parts * width)
 
     def forward(self, time: Tensor) -> tuple[Tensor, ...]:
-        """Project the embedded time (B, width)."""
+        """Project the embedded time (B, width) or (1, width)."""
         parts: tuple[Tensor, ...] = self.linear(nn.functional.silu(time))[:, None].chunk(self.parts, dim=-1)
         return parts
 
@@ -128,8 +132,8 @@ class F5Attention(nn.Module):
     def __init__(self, width: int, heads: int, turned: int) -> None:
         super().__init__()
         self.heads, self.turned = heads, turned
-        self.to_q, self.to_k, self.to_v = (nn.Linear(width, width) for _ in "qkv")
-        self.to_out = nn.ModuleList([nn.Linear(width, width)])
+        self.to_q, self.to_k, self.to_v = (Linear(width, width) for _ in "qkv")
+        self.to_out = nn.ModuleList([Linear(width, width)])
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Attend from every frame to every frame."""
@@ -150,8 +154,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        first = nn.Sequential(nn.Linear(width, hidden), nn.GELU(approximate="tanh"))
-        self.ff = nn.Sequential(first, nn.Identity(), nn.Linear(hidden, width))  # where training has dropout
+        first = nn.Sequential(LinearGelu(width, hidden, "tanh"))
+        self.ff = nn.Sequential(first, nn.Identity(), Linear(hidden, width))  # where training has dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform each frame."""
@@ -171,9 +175,8 @@ class F5Block(nn.Module):
     def forward(self, x: Tensor, time: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Transform x (B, T, width)."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.attn_norm(time)
-        x = x + gate_a * self.attn(_normed(x) * (1 + scale_a) + shift_a, cos, sin)
-        moved: Tensor = x + gate_f * self.ff(_normed(x) * (1 + scale_f) + shift_f)
-        return moved
+        x = torch.addcmul(x, gate_a, self.attn(modulated(x, shift_a, scale_a), cos, sin))
+        return torch.addcmul(x, gate_f, self.ff(modulated(x, shift_f, scale_f)))
 
 
 class FinalNorm(AdaNorm):
@@ -194,7 +197,7 @@ class F5DiT(nn.Module):
         self.input_embed = F5InputEmbedding(shape)
         self.transformer_blocks = nn.ModuleList(F5Block(shape) for _ in range(shape.depth))
         self.norm_out = FinalNorm(shape.width)
-        self.proj_out = nn.Linear(shape.width, shape.bands)
+        self.proj_out = Linear(shape.width, shape.bands)
 
     def forward(self, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor) -> Tensor:
         """
@@ -204,17 +207,17 @@ class F5DiT(nn.Module):
             noisy: (B, T, bands), the state of the flow.
             known: (B, T, bands), the reference recording's mel where it is, zeros where the mel must be invented.
             text: (B, T, text_width), from `text_embed`.
-            t: (B,) times in 0..1.
+            t: (B,) times in 0..1; a single time that was expanded is worked out once.
 
         Returns: (B, T, bands).
         """
-        time = self.time_embed(t)
+        time = self.time_embed(times_apart(t))
         x = self.input_embed(noisy, known, text)
         cos, sin = (table.to(x.dtype) for table in rope_tables(x.shape[1], HEAD_WIDTH, x.device))
         for block in self.transformer_blocks:
             x = block(x, time, cos, sin)
         scale, shift = self.norm_out(time)
-        velocity: Tensor = self.proj_out(_normed(x) * (1 + scale) + shift)
+        velocity: Tensor = self.proj_out(modulated(x, shift, scale))
         return velocity
 
 
@@ -223,7 +226,3 @@ def positions(length: int, width: int, device: torch.device) -> Tensor:
     rates = 10_000.0 ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * rates
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
-
-
-def _normed(x: Tensor) -> Tensor:
-    return nn.functional.layer_norm(x, x.shape[-1:], eps=1e-6)

@@ -1,7 +1,8 @@
 """
 Classifier-free guidance (Ho & Salimans 2022) as one batched pass: told and untold side by side, batch of two.
 
-Turns a DiT and what it is to say into the velocity that the solver follows.
+Turns a DiT and what it is to say into the velocity that the solver follows. Outside an interval of the flow's times the untold
+half can be left out, which halves the work of those steps (Kynkäänniemi et al. 2024).
 """
 
 from collections.abc import Callable
@@ -21,23 +22,28 @@ class Guided:
     forward: the DiT, or what a pass made of it; (noisy, known, text, t) -> velocity.
     text: (2 B, T, text_width) first all told, then all untold, or (B, T, text_width) without guidance.
     known: as many rows, (..., T, bands), zeros.
+    since, until: the flow times between which, both included, guidance works.
     """
 
     forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
     text: Tensor
     known: Tensor
     strength: float
+    since: float = 0.0
+    until: float = 1.0
 
     def __call__(self, state: Tensor, t: float) -> Tensor:
         """Give the velocity (B, T, bands) in fp32 at time t."""
-        rows, dtype = self.text.shape[0], self.text.dtype
-        times = torch.full((rows,), t, device=state.device)
-        noisy = state.to(dtype).repeat(rows // state.shape[0], 1, 1)
-        velocity = self.forward(noisy, self.known, self.text, times).float()
-        if rows == state.shape[0]:
+        count = state.shape[0]
+        rows = self.text.shape[0] if self.since <= t <= self.until else count
+        noisy = state.to(self.text.dtype)
+        noisy = noisy.expand(rows, -1, -1) if count == 1 else noisy.repeat(rows // count, 1, 1)
+        times = torch.full((1,), t, device=state.device).expand(rows)
+        velocity = self.forward(noisy, self.known[:rows], self.text[:rows], times).float()
+        if rows == count:
             return velocity
         told, untold = velocity.chunk(2)
-        return told + self.strength * (told - untold)
+        return torch.lerp(untold, told, 1.0 + self.strength)
 
 
 def guide(dit: DiT, forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], frames: Frames, strength: float) -> Guided:

@@ -1,19 +1,21 @@
 """
 Integrates the flow from noise (t = 0) to mel (t = 1): Euler, midpoint and Heun on a uniform, pruned or sway-sampled grid.
 
-The state is fp32 whatever the model computes in. Knows nothing of text or guidance: it is given a velocity.
+The state is fp32 whatever the model computes in, and is moved in place: no step allocates. Knows nothing of text or guidance:
+it is given a velocity.
 """
 
 import itertools
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
-from engine.config import Grid, Solver
+from engine.config import Adaptive, Grid, Solver
 
 Velocity = Callable[[Tensor, float], Tensor]
-"""(state, t) -> velocity, both shaped like the state."""
+"""(state, t) -> velocity, both shaped like the state, which is read and not kept: it moves on."""
 
 
 PRUNED = {
@@ -25,6 +27,17 @@ PRUNED = {
     16: (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32),
 }
 """EPSS: which of 32 even steps are kept, by their count (Zheng et al. 2025, "Fast F5-TTS")."""
+FULL_PHONES = 60
+"""A chunk of so many phones, about five seconds of speech, gets all steps when they are adaptive."""
+LEAST_SHARE = 0.5
+"""Of the steps, which the shortest chunk gets."""
+
+
+def steps_for(steps: int, adaptive: Adaptive, phones: int) -> int:
+    """Give the steps of a chunk of so many phones: all, or, where adaptive, in proportion to its phones and at least half."""
+    if adaptive is Adaptive.OFF:
+        return steps
+    return math.ceil(steps * min(1.0, max(LEAST_SHARE, phones / FULL_PHONES)))
 
 
 def time_grid(steps: int, sway: float, grid: Grid = Grid.UNIFORM) -> tuple[float, ...]:
@@ -35,28 +48,29 @@ def time_grid(steps: int, sway: float, grid: Grid = Grid.UNIFORM) -> tuple[float
 
 
 def integrate(velocity: Velocity, noise: Tensor, times: tuple[float, ...], solver: Solver) -> Tensor:
-    """Follow the velocity along the grid; gives the state at the last time."""
-    state = noise
+    """Follow the velocity along the grid; gives the state at the last time and leaves `noise` as it is."""
+    state, spare = noise.clone(), torch.empty_like(noise)
     for now, then in itertools.pairwise(times):
-        state = _STEPS[solver](velocity, state, now, then)
+        _STEPS[solver](velocity, state, spare, now, then)
     return state
 
 
-def _euler(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
-    return state + (then - now) * velocity(state, now)
+def _euler(velocity: Velocity, state: Tensor, _spare: Tensor, now: float, then: float) -> None:
+    state.add_(velocity(state, now), alpha=then - now)
 
 
-def _midpoint(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
+def _midpoint(velocity: Velocity, state: Tensor, spare: Tensor, now: float, then: float) -> None:
     half = 0.5 * (then - now)
-    middle = state + half * velocity(state, now)
-    return state + (then - now) * velocity(middle, now + half)
+    middle = torch.add(state, velocity(state, now), alpha=half, out=spare)
+    state.add_(velocity(middle, now + half), alpha=then - now)
 
 
-def _heun(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
+def _heun(velocity: Velocity, state: Tensor, spare: Tensor, now: float, then: float) -> None:
     step = then - now
     first = velocity(state, now)
-    second = velocity(state + step * first, then)
-    return state + 0.5 * step * (first + second)
+    end = torch.add(state, first, alpha=step, out=spare)
+    second = velocity(end, then)
+    state.add_(first, alpha=0.5 * step).add_(second, alpha=0.5 * step)
 
 
 _STEPS = {Solver.EULER: _euler, Solver.MIDPOINT: _midpoint, Solver.HEUN: _heun}

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from engine.layers.linear import Linear
 from engine.layers.rope import apply_rope
 
 HIDDEN = -1e4
@@ -24,10 +25,10 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.to_q = nn.Linear(width, width)
-        self.to_k = nn.Linear(width, width)
-        self.to_v = nn.Linear(width, width)
-        self.to_out = nn.Linear(width, width)
+        self.to_q = Linear(width, width)
+        self.to_k = Linear(width, width)
+        self.to_v = Linear(width, width)
+        self.to_out = Linear(width, width)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attend; `mask` (B, 1, 1, T) is True where a key may be seen, None when all may."""

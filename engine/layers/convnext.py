@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from engine.layers.convolution import convolve
+from engine.layers.linear import Linear, LinearGelu
+
 
 class ConvNeXtBlock(nn.Module):
     """
@@ -15,12 +18,11 @@ class ConvNeXtBlock(nn.Module):
         super().__init__()
         self.dwconv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.pwconv1 = nn.Linear(width, hidden)
-        self.pwconv2 = nn.Linear(hidden, width)
+        self.pwconv1 = LinearGelu(width, hidden)
+        self.pwconv2 = Linear(hidden, width)
         self.gamma = nn.Parameter(torch.full((width,), gamma))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, width)
         """Add the block's correction to x."""
-        mixed = self.dwconv(x.transpose(1, 2)).transpose(1, 2)
-        moved: Tensor = x + self.gamma * self.pwconv2(nn.functional.gelu(self.pwconv1(self.norm(mixed))))
-        return moved
+        mixed = convolve(self.dwconv, x)
+        return torch.addcmul(x, self.gamma, self.pwconv2(self.pwconv1(self.norm(mixed))))

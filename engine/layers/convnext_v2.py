@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from engine.layers.convolution import convolve
+from engine.layers.linear import Linear, LinearGelu
+
 EPSILON = 1e-6
 
 
@@ -18,8 +21,7 @@ class GlobalResponseNorm(nn.Module):
         """Normalise; an untrained norm changes nothing."""
         strength = torch.linalg.vector_norm(x, dim=1, keepdim=True)
         response = strength / (strength.mean(dim=-1, keepdim=True) + EPSILON)
-        normed: Tensor = x + self.gamma * (x * response) + self.beta
-        return normed
+        return torch.addcmul(x + self.beta, x, self.gamma * response)
 
 
 class ConvNeXtV2Block(nn.Module):
@@ -29,12 +31,12 @@ class ConvNeXtV2Block(nn.Module):
         super().__init__()
         self.dwconv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
-        self.pwconv1 = nn.Linear(width, hidden)
+        self.pwconv1 = LinearGelu(width, hidden)
         self.grn = GlobalResponseNorm(hidden)
-        self.pwconv2 = nn.Linear(hidden, width)
+        self.pwconv2 = Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the block's correction to x."""
-        mixed = self.dwconv(x.transpose(1, 2)).transpose(1, 2)
-        moved: Tensor = x + self.pwconv2(self.grn(nn.functional.gelu(self.pwconv1(self.norm(mixed)))))
+        mixed = convolve(self.dwconv, x)
+        moved: Tensor = x + self.pwconv2(self.grn(self.pwconv1(self.norm(mixed))))
         return moved

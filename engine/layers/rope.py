@@ -3,18 +3,20 @@
 import torch
 from torch import Tensor
 
+from engine.layers.quick import may_be_quick
+
 
 def rope_tables(length: int, head_width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Make the cosine and sine tables, each (length, head_width), fp32."""
+    """Make the cosine and sine tables, each (length, head_width // 2), fp32: an angle for every pair of channels."""
     pairs = torch.arange(0, head_width, 2, device=device, dtype=torch.float32)
-    inverse = 10_000.0 ** (-pairs / head_width)
-    angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * inverse
-    angles = angles.repeat_interleave(2, dim=1)  # torch's ONNX exporter gets a negative axis wrong here
+    angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * 10_000.0 ** (-pairs / head_width)
     return angles.cos(), angles.sin()
 
 
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate queries or keys: x (B, heads, T, head_width), tables (T, head_width) in the dtype of x."""
+    """Rotate queries or keys: x (B, heads, T, head_width), tables (T, head_width // 2) in the dtype of x."""
     pairs = x.view(*x.shape[:-1], -1, 2)
-    turned = torch.stack((-pairs[..., 1], pairs[..., 0]), dim=-1).flatten(-2)
-    return x * cos + turned * sin
+    if x.dtype is torch.float32 and may_be_quick(x):  # a rotation is a product of complex numbers, in one pass
+        return torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cos, sin)).flatten(-2)
+    a, b = pairs.unbind(-1)
+    return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)

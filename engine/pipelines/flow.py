@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from engine.acoustic.prompt import Prompt, encode
-from engine.acoustic.solver import integrate, time_grid
+from engine.acoustic.settling import Settling
+from engine.acoustic.solver import Velocity, integrate, steps_for, time_grid
 from engine.acoustic.together import guide_together, mask_of, pad
 from engine.batching import batch_by_length, batch_from_memory, in_turn, padded_frames
-from engine.config import FlowConfig, parse_options
+from engine.config import Adaptive, FlowConfig, parse_options
 from engine.content.alignment import Content, plan
 from engine.errors import EngineError
 from engine.memory import free_bytes
@@ -163,7 +164,9 @@ class FlowPipeline:
             for several, config in zip(chunks, configs, strict=True)
             for index, chunk in enumerate(several)
         ]
-        audios = iter(self._speak_by_length(parts, max(len(texts), self.config.batch), watch))
+        own_steps = self.config.early_exit > 0 or self.config.nfe_adaptive is not Adaptive.OFF  # a pass would share them
+        count = 1 if own_steps else max(len(texts), self.config.batch)
+        audios = iter(self._speak_by_length(parts, count, watch))
         return [np.concatenate(list(join(next(audios) for _ in several))) for several in chunks]
 
     def _for_request(self, options: Mapping[str, object]) -> FlowConfig:
@@ -234,8 +237,11 @@ class FlowPipeline:
         noise = pad([initial_noise(part.config.seed, part.index, part.frames, bands) for part in parts])
         frames = [part.content.frames.to(self.device) for part in parts]
         references = [part.content.reference for part in parts]
-        velocity = guide_together(self.voice.dit, self.acoustic, frames, references, config.cfg_strength)
-        times = time_grid(config.nfe_steps, config.sway, config.grid)
+        guided = guide_together(self.voice.dit, self.acoustic, frames, references, config.cfg_strength)
+        guided = replace(guided, since=config.cfg_from, until=config.cfg_until)
+        velocity: Velocity = Settling(guided, config.early_exit) if config.early_exit else guided
+        steps = steps_for(config.nfe_steps, config.nfe_adaptive, parts[0].content.durations.numel())
+        times = time_grid(steps, config.sway, config.grid)
         whole = integrate(velocity, noise.to(self.device), times, config.solver)
         mel = pad([whole[row : row + 1, part.heard_frames : part.frames] for row, part in enumerate(parts)])
         return (mel * self.voice.mel_std + self.voice.mel_mean).to(precision.DTYPES[config.precision])

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engine.errors import EngineError
 from engine.layers.convnext import ConvNeXtBlock
+from engine.layers.convolution import convolve
+from engine.layers.linear import Linear
 from engine.layers.mel import BANDS, HOP, N_FFT
 
 MAX_MAGNITUDE = 1e2
@@ -27,6 +30,12 @@ class VocosShape:
     n_fft: int = N_FFT
     hop: int = HOP
 
+    def __post_init__(self) -> None:
+        if self.n_fft % self.hop:
+            raise EngineError(
+                f"a vocoder of frames of {self.n_fft} needs a hop that divides them, not {self.hop}; check its weights"
+            )
+
 
 class Backbone(nn.Module):
     """(B, T, bands) -> (B, T, width)."""
@@ -41,7 +50,7 @@ class Backbone(nn.Module):
 
     def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
         """Read the mel frames; where `mask` says padding, every convolution sees zeros, as behind the end of an utterance."""
-        x = self.norm(self.embed(_shown(mel, mask).transpose(1, 2)).transpose(1, 2))
+        x = self.norm(convolve(self.embed, _shown(mel, mask)))
         for block in self.convnext:
             x = block(_shown(x, mask))
         normed: Tensor = self.final_layer_norm(x)
@@ -53,7 +62,7 @@ class Head(nn.Module):
 
     def __init__(self, shape: VocosShape) -> None:
         super().__init__()
-        self.out = nn.Linear(shape.width, shape.n_fft + 2)
+        self.out = Linear(shape.width, shape.n_fft + 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Project to log-magnitude and phase."""
@@ -82,15 +91,29 @@ def _shown(x: Tensor, mask: Tensor | None) -> Tensor:
 
 def waveform(projected: Tensor, shape: VocosShape) -> Tensor:
     """
-    Invert the predicted spectrum.
+    Invert the predicted spectrum: frames back in time, windowed, added up, and divided by what their windows add up to.
 
     Args:
         projected: (B, T, n_fft + 2), any floating dtype; computed in fp32 from here on.
         shape: gives n_fft and hop.
 
-    Returns: (B, (T - 1) * hop) float32.
+    Returns: (B, (T - 1) * hop) float32; half a frame at both ends, where too few windows overlap, is left out.
     """
-    log_magnitude, phase = projected.float().transpose(1, 2).chunk(2, dim=1)
-    spectrum = torch.polar(log_magnitude.exp().clamp(max=MAX_MAGNITUDE), phase)
+    log_magnitude, phase = projected.float().chunk(2, dim=-1)
+    magnitude = log_magnitude.exp().clamp(max=MAX_MAGNITUDE)
+    spectrum = torch.view_as_complex(torch.stack((magnitude * phase.cos(), magnitude * phase.sin()), dim=-1))
     window = torch.hann_window(shape.n_fft, device=projected.device)
-    return torch.istft(spectrum, shape.n_fft, shape.hop, window=window, center=True)
+    frames = torch.fft.irfft(spectrum, shape.n_fft) * window
+    whole = slice(shape.n_fft // 2, shape.n_fft // 2 + (frames.shape[1] - 1) * shape.hop)
+    worth = window.square().expand(1, frames.shape[1], -1)
+    return _added_up(frames, shape.hop)[:, whole] / _added_up(worth, shape.hop)[:, whole]
+
+
+def _added_up(frames: Tensor, hop: int) -> Tensor:
+    """Add frames (B, T, n_fft) up, each a hop later than the one before."""
+    parts = frames.reshape(*frames.shape[:2], -1, hop)
+    count, hops = parts.shape[1:3]
+    added = frames.new_zeros(frames.shape[0], count + hops - 1, hop)
+    for late in range(hops):
+        added[:, late : late + count] += parts[:, :, late]
+    return added.flatten(1)

@@ -6,14 +6,12 @@ without a check would be believed unseen, so a test demands one for every option
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from engine.acoustic.solver import integrate, time_grid
-from engine.config import Compile, Grid, Precision, Quantization, Runtime, Solver, Stages
+from engine.config import Compile, Precision, Quantization, Runtime, Solver, Stages
 from engine.layers.mel import LOG_FLOOR
 from engine.passes.precision import DTYPES
 from engine.phones import PHONES, SAMPLE_RATE_HZ, SPEAKERS
@@ -23,7 +21,17 @@ from engine.text.frontend import phonemise
 from harness.cell import Option
 from harness.sample import Effect
 from harness.targets.engine_observer import ModelSeen, Seen
+from harness.targets.finding import Finding, Options
 from harness.targets.prompt_effects import recording_seen, run_together
+from harness.targets.solver_effects import (
+    calls_hold,
+    cfg_interval,
+    early_exit,
+    expected_batches,
+    expected_times,
+    nfe_adaptive,
+    planned_calls,
+)
 
 GUIDANCE_TOLERANCE = 0.02
 """Of the strength found by least squares; bf16 and fp16 states are rounded, so they get ten times as much."""
@@ -41,46 +49,25 @@ PROVIDERS: Mapping[tuple[Runtime, str], str] = MappingProxyType(
 )
 """What ONNX Runtime calls what it must compute with, by runtime and kind of device."""
 
-Options = Mapping[str, Option]
 LEFT_OPEN = (("threads", 0), ("batch", 0))
 """Wishes that leave the value to the engine: it is held against what it says it chose."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one check found."""
-
-    observed: str
-    holds: bool
-    why: str
-
-
 def _nfe_steps(options: Options, seen: Seen) -> Finding:
     solver = Solver(str(options["solver"]))
-    wanted = int(options["nfe_steps"]) * solver.order * len(seen.together)
+    wanted = sum(planned_calls(options, seen))
     return Finding(
         observed=f"{seen.acoustic.calls} forward calls",
-        holds=seen.acoustic.calls == wanted,
+        holds=calls_hold(options, seen) and seen.acoustic.calls == sum(map(len, seen.outputs)),
         why=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x {len(seen.together)} passes are {wanted}",
     )
 
 
-def _expected_times(options: Options) -> list[float]:
-    asked: list[float] = []
-
-    def note(state: torch.Tensor, t: float) -> torch.Tensor:
-        asked.append(t)
-        return state
-
-    grid = time_grid(int(options["nfe_steps"]), float(options["sway"]), Grid(str(options["grid"])))
-    integrate(note, torch.zeros(1), grid, Solver(str(options["solver"])))
-    return asked
-
-
 def _same_times(options: Options, seen: Seen) -> bool:
-    expected = _expected_times(options)
+    expected = expected_times(options, seen)
     pairs = zip(expected, seen.times, strict=False)
-    return len(expected) == len(seen.times) and all(abs(a - b) < 1e-5 for a, b in pairs)
+    whole = len(expected) == len(seen.times) or bool(options.get("early_exit"))
+    return whole and all(abs(a - b) < 1e-5 for a, b in pairs)
 
 
 def _grid(options: Options, seen: Seen) -> Finding:
@@ -91,13 +78,17 @@ def _grid(options: Options, seen: Seen) -> Finding:
 def _cfg_strength(options: Options, seen: Seen) -> Finding:
     wanted = float(options["cfg_strength"])
     rounded = options["precision"] in (Precision.BF16, Precision.FP16)
-    if seen.guidance is None:
-        return Finding(observed=f"batch of {seen.batch}", holds=seen.batch == (2 if wanted else 1), why="one call only")
+    holds = list(seen.batches) == expected_batches(options, seen)
+    batches = " and ".join(map(str, sorted(set(seen.batches))))
+    plain = seen.guidance[:: Solver(str(options["solver"])).order]  # the moves from one step to the next call
+    strength = next((found for found in plain if found is not None), None)
+    if strength is None:
+        return Finding(observed=f"batch of {batches}", holds=holds, why="no guided call with another behind it")
     slack = GUIDANCE_TOLERANCE * (10 if rounded else 1) * max(1.0, wanted)
     return Finding(
-        observed=f"batch of {seen.batch}, strength {seen.guidance:.3f}",
-        holds=abs(seen.guidance - wanted) <= slack and seen.batch == (2 if wanted else 1),
-        why="the strength that explains the solver's first move",
+        observed=f"batch of {batches}, strength {strength:.3f}",
+        holds=holds and abs(strength - wanted) <= slack,
+        why="the strength that explains the first move of the solver that is guided",
     )
 
 
@@ -294,6 +285,10 @@ CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "pad_frames": _pad_frames,
     "reference": _reference,
     "reference_text": _reference_text,
+    "cfg_from": cfg_interval,
+    "cfg_until": cfg_interval,
+    "nfe_adaptive": nfe_adaptive,
+    "early_exit": early_exit,
 }
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -61,9 +62,10 @@ class Seen:
     """The flow times that the acoustic model was asked for in the first chunk, in order."""
     first_states: tuple[Tensor, ...]
     """The state at the first call of every chunk, (1, T, bands): the initial noise."""
-    batch: int
-    guidance: float | None
-    """The strength that explains the solver's first move; None where a single call leaves nothing to compare."""
+    batches: tuple[int, ...]
+    """How often every call of the first pass held each of its utterances, in order: twice where it is guided."""
+    guidance: tuple[float | None, ...]
+    """For every call of the first pass the strength that explains the move to the next one; None where it does not show."""
     speakers: frozenset[int]
     graph_breaks: int
     recompiled: int
@@ -78,6 +80,8 @@ class Seen:
     """How many chunks went through each pass of the acoustic model: its rows, those that guidance doubles counted once."""
     prompt: PromptSeen
     """What it was told of a reference recording."""
+    outputs: tuple[tuple[Tensor, ...], ...]
+    """What the acoustic model gave, call by call, of every pass."""
 
 
 class _Recorder:
@@ -181,6 +185,7 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
     starts = [index for index, call in enumerate(acoustic.inputs) if float(call[3][0]) == 0.0]
     ends = [*starts[1:], len(acoustic.inputs)]
     first = acoustic.inputs[starts[0] : ends[0]] if starts else []
+    together = tuple(_told_rows(acoustic.inputs[index][0]) for index in starts)
     chunks = tuple(frames for call in vocoder.inputs for frames in _real_frames(call[0], *call[1:]))
     return Seen(
         acoustic=_model_seen(pipeline.voice.dit, acoustic, hooks.dtypes["acoustic"]),
@@ -189,8 +194,8 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
         planned=tuple(hooks.planned),
         times=tuple(float(call[3][0]) for call in first),
         first_states=tuple(state for index in starts for state in _states(acoustic.inputs[index])),
-        batch=acoustic.inputs[0][0].shape[0] // _told_rows(acoustic.inputs[0][0]) if acoustic.inputs else 0,
-        guidance=_guidance(first, acoustic.outputs),
+        batches=tuple(call[0].shape[0] // together[0] for call in first),
+        guidance=_guidance(first, acoustic.outputs, together[0] if together else 0),
         speakers=frozenset(hooks.speakers),
         graph_breaks=_graph_breaks(),
         recompiled=compiled_graphs() - graphs_before,
@@ -198,7 +203,7 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
         tf32_error=_tf32_error(pipeline.device),
         text=request.text,
         phone_ids=tuple(hooks.phone_ids),
-        together=tuple(_told_rows(acoustic.inputs[index][0]) for index in starts),
+        together=together,
         prompt=prompt_seen(
             [known for index in starts for known in _known(acoustic.inputs[index])],
             left=chunks,
@@ -206,6 +211,7 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
             encoded=len(encoded),
             scale=hooks.scale,
         ),
+        outputs=tuple(tuple(acoustic.outputs[start:end]) for start, end in zip(starts, ends, strict=True)),
     )
 
 
@@ -272,16 +278,18 @@ def _stored_bytes(weight: Tensor) -> int:
     return sum(part.numel() * part.element_size() for part in _inner_tensors(weight))
 
 
-def _guidance(first: list[tuple[Tensor, ...]], outputs: list[Tensor]) -> float | None:
-    """Solve the first move, state1 = state0 + h (told + s (told - untold)), for the strength s by least squares."""
-    if len(first) < 2:
+def _guidance(first: list[tuple[Tensor, ...]], outputs: list[Tensor], count: int) -> tuple[float | None, ...]:
+    moves = zip(pairwise(first), outputs, strict=False)
+    return tuple(_strength(call, after, output, count) for (call, after), output in moves)
+
+
+def _strength(call: tuple[Tensor, ...], after: tuple[Tensor, ...], output: Tensor, count: int) -> float | None:
+    """Solve a move, state1 = state0 + h (told + s (told - untold)), for the strength s by least squares."""
+    step = float(after[3][0]) - float(call[3][0])
+    if output.shape[0] == count or not step:
         return None
-    rows = _told_rows(first[0][0])
-    if first[0][0].shape[0] == rows:
-        return 0.0
-    step = float(first[1][3][0]) - float(first[0][3][0])
-    told, untold = outputs[0].double().chunk(2)
-    moved = (first[1][0][:rows].double() - first[0][0][:rows].double()) / step
+    told, untold = output.double().chunk(2)
+    moved = (after[0][:count].double() - call[0][:count].double()) / step
     direction = told - untold
     return float(((moved - told) * direction).sum() / direction.square().sum().clamp(min=1e-30))
 

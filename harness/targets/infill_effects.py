@@ -15,7 +15,8 @@ from engine.acoustic.infill_prompt import FRAMES_PER_S, LOG_FLOOR, SAMPLE_RATE_H
 from engine.content.gap import FRAMES_PER_BYTE, SHORT_BYTES, SHORT_SPEED
 from engine.reference.recording import text_of
 from engine.text.spelling import spelt
-from harness.targets.engine_effects import CHECKS, Finding, Options
+from harness.targets.engine_effects import CHECKS
+from harness.targets.finding import Finding, Options
 from harness.targets.infill_observer import InfillSeen
 from harness.targets.prompt_effects import recording_seen
 

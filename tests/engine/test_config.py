@@ -34,6 +34,11 @@ def test_words_from_a_command_line_are_typed_by_the_default():
         ({"solver": "rk4"}, ["solver", "'rk4'", "euler, midpoint, heun"]),
         ({"grid": "epss", "nfe_steps": 8}, ["grid epss has no 8 steps", "5, 6, 7, 10, 12, 16", "uniform"]),
         ({"precision": "fp8"}, ["precision", "fp32, tf32, bf16, fp16"]),
+        ({"grid": "epss", "nfe_steps": 6, "nfe_adaptive": "phones"}, ["nfe_adaptive=phones", "grid=uniform"]),
+        ({"nfe_adaptive": True}, ["nfe_adaptive", "True", "off, phones"]),
+        ({"cfg_from": 0.6, "cfg_until": 0.5}, ["cfg_from 0.6", "cfg_until 0.5", "cfg_strength=0"]),
+        ({"cfg_until": 1.5}, ["cfg_until", "from 0.0 to 1.0", "1.5"]),
+        ({"early_exit": -0.1}, ["early_exit", "-0.1"]),
         ({"speaker": "bob"}, ["speaker", "'bob'", "slt, rms, awb"]),
         ({"device": "tpu"}, ["device", "'tpu'", "cuda:N"]),
         ({"device": "cuda:x"}, ["device", "'cuda:x'"]),
@@ -63,4 +68,4 @@ def test_importing_the_options_loads_no_torch():
 
 
 def test_every_option_is_listed_once():
-    assert len(set(OPTIONS)) == len(OPTIONS) == 23
+    assert len(set(OPTIONS)) == len(OPTIONS) == 27

@@ -57,6 +57,13 @@ def test_every_option_of_the_engine_has_a_check():
         {"quantization": "int8-weight-only"},
         {"speaker": "awb", "speed": 0.6, "seed": 9},
         {"speed": 1.7},
+        {"cfg_from": 0.1, "cfg_until": 0.6, "nfe_steps": 8},
+        {"cfg_from": 0.1, "nfe_steps": 6, "solver": "heun", "cfg_strength": 2.0},
+        {"cfg_from": 1.0, "nfe_steps": 3},
+        {"nfe_steps": 12, "nfe_adaptive": "phones", "solver": "midpoint"},
+        {"nfe_steps": 12, "early_exit": 0.3},
+        {"nfe_steps": 12, "early_exit": 0.3, "cfg_until": 0.4, "precision": "bf16"},
+        {"nfe_steps": 12, "early_exit": 0.3, "solver": "heun", "nfe_adaptive": "phones"},
     ],
 )
 def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
@@ -141,6 +148,43 @@ def test_lie_guidance_of_another_strength(voice_folder, monkeypatch):
     monkeypatch.setattr(together, "guide", lambda dit, forward, frames, strength: guide(dit, forward, frames, 0.5))
 
     assert _broken(_target(voice_folder, cfg_strength=2.0)) == {"cfg_strength"}
+
+
+def test_lie_guidance_everywhere_whatever_the_interval(voice_folder, monkeypatch):
+    monkeypatch.setattr(
+        flow, "replace", lambda value, **changes: replace(value, **changes) if "since" not in changes else value
+    )
+
+    assert {"cfg_from", "cfg_until"} <= _broken(_target(voice_folder, cfg_until=0.3))
+
+
+def test_lie_all_steps_for_a_short_text(voice_folder, monkeypatch):
+    monkeypatch.setattr(flow, "steps_for", lambda steps, adaptive, phones: steps)
+
+    assert {"nfe_adaptive", "nfe_steps"} <= _broken(_target(voice_folder, nfe_adaptive="phones"))
+
+
+def test_lie_an_early_exit_that_is_never_taken(voice_folder, monkeypatch):
+    monkeypatch.setattr(flow, "Settling", lambda velocity, threshold: velocity)
+
+    assert _broken(_target(voice_folder, early_exit=0.9, nfe_steps=12)) == {"early_exit"}
+
+
+def test_lie_an_early_exit_that_is_taken_too_early(voice_folder, monkeypatch):
+    settling = flow.Settling
+    monkeypatch.setattr(flow, "Settling", lambda velocity, threshold: settling(velocity, 10.0))
+
+    assert _broken(_target(voice_folder, early_exit=0.01, nfe_steps=12)) == {"early_exit"}
+
+
+def test_lie_steps_left_out_that_nobody_asked_to_leave_out(voice_folder, monkeypatch):
+    def impatient(value, **changes):
+        made = replace(value, **changes)
+        return flow.Settling(made, 10.0) if "since" in changes else made
+
+    monkeypatch.setattr(flow, "replace", impatient)
+
+    assert "nfe_steps" in _broken(_target(voice_folder, nfe_steps=12))
 
 
 def test_lie_bf16_that_runs_in_fp32(voice_folder, monkeypatch):

@@ -1,0 +1,65 @@
+"""
+A Linear layer, with or without GELU behind it, as one operation of oneDNN where that may be used.
+
+On an AMD CPU oneDNN's product is quicker than MKL's, which torch would take, and it applies GELU while the result is in the
+registers. Small weights are kept in oneDNN's own layout; large ones are laid out anew at each call, which costs little beside
+so large a product and does not double a model of gigabytes.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from engine.layers.quick import has_onednn, may_be_quick
+
+FEW_ROWS = 16
+"""Below, oneDNN gains nothing and would make a kernel for every count of rows."""
+KEPT_BYTES = 2**20
+DTYPES = (torch.float32, torch.bfloat16)
+
+
+class Linear(nn.Linear):
+    """nn.Linear; parameters, names and results are its."""
+
+    approximate: str | None = None
+    """Of the GELU behind it, in torch's words; None without GELU."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__(inside, outside)
+        self._kept: tuple[Tensor, int, Tensor] | None = None
+        """The weight, its version and its copy in oneDNN's layout."""
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out the copy of the weight when the layer is copied: it cannot be copied itself, and is made anew."""
+        return {**self.__dict__, "_kept": None}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform the last axis."""
+        if self._may_be_one(x):
+            name, how = ("none", "") if self.approximate is None else ("gelu", self.approximate)
+            product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._laid_out(), self.bias, name, [], how)
+            return product
+        plain = nn.functional.linear(x, self.weight, self.bias)
+        return plain if self.approximate is None else nn.functional.gelu(plain, approximate=self.approximate)
+
+    def _may_be_one(self, x: Tensor) -> bool:
+        own = type(self.weight) is nn.Parameter and x.dtype is self.weight.dtype  # not quantised
+        large = x.numel() >= FEW_ROWS * self.in_features
+        return own and large and x.dtype in DTYPES and may_be_quick(x) and has_onednn()
+
+    def _laid_out(self) -> Tensor:
+        """Give the weight in oneDNN's layout, if it is small; made anew when the weight was replaced or written to."""
+        weight = self.weight.detach()
+        if weight.numel() * weight.element_size() > KEPT_BYTES:
+            return weight
+        version = 0 if weight.is_inference() else weight._version
+        if self._kept is None or self._kept[0].data_ptr() != weight.data_ptr() or self._kept[1] != version:
+            self._kept = weight, version, torch.ops.mkldnn._reorder_linear_weight(weight)
+        return self._kept[2]
+
+
+class LinearGelu(Linear):
+    """A Linear layer with GELU behind it, exact ("none") or by tanh."""
+
+    def __init__(self, inside: int, outside: int, approximate: str = "none") -> None:
+        super().__init__(inside, outside)
+        self.approximate = approximate
