@@ -15,9 +15,10 @@ def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         shift: (B, 1, width), or (1, 1, width) for all rows alike: then it is one operation, as in an ordinary layer norm.
         scale: like shift.
     """
+    width = (int(x.shape[-1]),)  # a plain number: an exporter would take the shape for one of its values
     if scale.shape[0] == 1:
-        return layer_norm(x, x.shape[-1:], 1 + scale[0, 0], shift[0, 0], EPSILON)
-    return layer_norm(x, x.shape[-1:], eps=EPSILON) * (1 + scale) + shift
+        return layer_norm(x, width, 1 + scale[0, 0], shift[0, 0], EPSILON)
+    return layer_norm(x, width, eps=EPSILON) * (1 + scale) + shift
 
 
 def times_apart(t: Tensor) -> Tensor:

@@ -89,6 +89,7 @@ def dit(w: Weights, heads: int, noisy: Tensor, known: Tensor, text: Tensor, t: T
     """The embedded voice's `DiT`."""
     time = nn.functional.silu(time_embedding(w, t))[:, None]
     x = linear(w, "input_embed.proj", torch.cat((noisy, known, text), dim=-1).double())
+    x = x if mask is None else x * mask[:, 0, 0, :, None]
     x = x + mish(conv(w, "input_embed.conv_pos", x))
     shared = linear(w, "modulation.1", time)
     depth = len({name.split(".")[1] for name in w if name.startswith("transformer_blocks.")})

@@ -16,7 +16,8 @@ from engine.config import FlowConfig, Runtime, parse_options
 from engine.errors import EngineError
 from engine.passes import onnx_graph
 from engine.passes.onnx_graph import OPSET, export, graph_of, signature_of
-from engine.passes.onnx_session import OnnxModel, open_session
+from engine.passes.onnx_session import open_session
+from engine.passes.runtime import OnnxStage
 from engine.passes.parity import BATCHES, LENGTHS_FRAMES, differences
 from engine.passes.refuse import refuse
 from engine.pipelines.flow import FlowPipeline
@@ -95,7 +96,7 @@ def test_one_model_alone_may_run_elsewhere(make_pipeline) -> None:
     pipeline = make_pipeline(runtime_vocoder="onnx")
 
     assert pipeline.acoustic is pipeline.voice.dit
-    assert isinstance(pipeline.vocoder, OnnxModel)
+    assert isinstance(pipeline.vocoder, OnnxStage)
     assert np.abs(pipeline.synthesize("Hello.") - make_pipeline().synthesize("Hello.")).max() < SAME
 
 

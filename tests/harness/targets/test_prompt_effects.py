@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from engine.acoustic import prompt as prompts
+from engine.acoustic import together
 from engine.pipelines import flow
 from engine.pipelines.flow import FlowPipeline
 from harness.cell import Request
@@ -63,7 +64,7 @@ def test_a_second_text_does_not_work_the_recording_out_again(voice_folder):
 
 
 def test_lie_a_recording_that_is_read_and_not_used(voice_folder, monkeypatch):
-    monkeypatch.setattr(flow, "with_reference", lambda guided, reference: guided)
+    monkeypatch.setattr(together, "with_reference", lambda guided, reference: guided)
 
     assert {"reference"} <= _broken(_target(voice_folder)) <= {"reference", "reference_text"}
 
@@ -112,7 +113,7 @@ def test_lie_the_recording_is_told_to_both_halves_of_guidance(voice_folder, monk
         known[:, : len(reference)] = reference.to(known)
         return replace(guided, known=known)
 
-    monkeypatch.setattr(flow, "with_reference", both)
+    monkeypatch.setattr(together, "with_reference", both)
 
     assert _broken(_target(voice_folder)) == {"reference"}
 
