@@ -38,7 +38,7 @@ def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, po
         desk = Desk(pipeline, limits, lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue))
         about = about_voice(voice, pipeline.sample_rate_hz, pipeline.config, limits)
         if not is_local(host):
-            click.echo(f"engine: {host} can be reached by others, without password or encryption; see docs", err=True)
+            click.echo(f"engine: {host} is open to others, without password or encryption; put a proxy before it", err=True)
         try:
             run(make_app(desk, about), door, lambda: click.echo(f"listening on {address(door)}, model {about.model}"))
         finally:

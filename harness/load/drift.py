@@ -22,6 +22,8 @@ SETTLE_SHARE = 0.1
 BLOCKS = 24
 LEAST_BLOCKS = 8
 """With fewer, an interval of a slope is a guess."""
+LEAST_S = 480.0
+"""Of what is looked at: a server's memory settles for minutes, and that looks like a leak. A soak of 10 minutes has as much."""
 MATERIAL = {"latency": 0.02, "memory": 0.02}
 """Growth over the soak, as a share, from which it counts."""
 MOST_DOUBT = 0.10
@@ -64,6 +66,8 @@ class Drift:
         if self.trend is Trend.STEADY:
             most = max(abs(self.low), abs(self.high)) * self.duration_s / 3600.0
             return f"{self.what} is steady: {per_hour}, {over}, at most {100 * most:.1f} % either way"
+        if self.duration_s < LEAST_S:
+            return f"{self.what}: no verdict, since a soak must last 10 min for one: {per_hour}, {over}"
         if self.trend is Trend.UNDECIDED:
             return f"{self.what}: no verdict, the interval is too wide: {per_hour}; soak longer, or with more requests"
         return f"{self.what} {self.trend}: {per_hour}, {over}"
@@ -100,9 +104,10 @@ def _drift(what: str, points: Points) -> Drift | str:
     found = theilslopes(values / np.median(values), at_h, alpha=0.95)
     slope, low, high = float(found.slope), float(found.low_slope), float(found.high_slope)
     span_h = float(at_h[-1] - at_h[0])
+    long_enough = span_h * 3600.0 >= LEAST_S
     return Drift(
         what=what,
-        trend=_trend(slope * span_h, low * span_h, high * span_h, MATERIAL[what]),
+        trend=_trend(slope * span_h, low * span_h, high * span_h, MATERIAL[what]) if long_enough else Trend.UNDECIDED,
         slope=slope,
         low=low,
         high=high,

@@ -225,17 +225,18 @@ def test_a_client_that_leaves_while_it_waits_frees_its_place_and_is_never_spoken
 
 
 @pytest.mark.parametrize("heard", [0, 1])
-def test_a_client_that_leaves_its_stream_ends_it(heard):
+def test_a_client_that_leaves_its_stream_ends_it(heard, monkeypatch):
     speaker = FakeSpeaker(holds_from=heard)
     speaker.may.clear()
     with house(Limits(), speaker) as home:
+        orders, let_in = [], home.desk.streamed
+        monkeypatch.setattr(home.desk, "streamed", lambda *asked: orders.append(let_in(*asked)) or orders[-1])
         wire = home.raw(stream_format="audio")
         assert speaker.began.wait(10) and home.desk.inside == 1
         if heard:
             assert wire.recv(100).startswith(b"HTTP/1.1 200")
         wire.close()
-        pause = threading.Event()
-        pause.wait(0.2)  # for the server to see it
+        assert until(lambda: orders[0].gone.is_set())
         speaker.may.set()
 
         assert until(lambda: home.desk.inside == 0)

@@ -74,6 +74,18 @@ def test_a_leak_is_found_and_caches_that_fill_at_first_are_none() -> None:
     assert isinstance(settled, Drift) and settled.trend is Trend.STEADY
 
 
+def test_a_soak_of_two_minutes_decides_nothing() -> None:
+    """Seen at a healthy server: 8 MiB more within two minutes, while its allocator settled."""
+    short = tuple((at_s / 30, size) for at_s, size in readings(1e8))
+    _, memory = drifts(loaded([answer(at_s / 30, 1.0) for at_s in range(0, 3600, 3)], ended_s=120.0, memory=short))
+
+    assert isinstance(memory, Drift) and memory.low > 0.0 and memory.trend is Trend.UNDECIDED
+    assert "must last 10 min" in memory.sentence
+    ten = tuple((at_s / 6, size) for at_s, size in readings(1e8))
+    _, memory = drifts(loaded([answer(at_s / 6, 1.0) for at_s in range(0, 3600, 3)], ended_s=600.0, memory=ten))
+    assert isinstance(memory, Drift) and memory.trend is Trend.GROWS
+
+
 def test_what_is_too_short_or_too_noisy_is_not_called_steady() -> None:
     few, nothing = found([answer(at_s, 1.0) for at_s in range(3)])
     assert isinstance(few, str) and "soak longer" in few and isinstance(nothing, str)
