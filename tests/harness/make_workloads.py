@@ -25,6 +25,7 @@ CHOICE = {
     "everyday-short": ("24 everyday sentences of 2 to 5 seconds, two voices.", SHORT),
     "everyday-200": ("All 200 held-out everyday sentences, two voices.", range(1, 201)),
     "one-voice": ("12 everyday sentences by one voice, for what depends on the voice.", ONE),
+    "plain": ("Eight short sentences that name no speaker: for engines that have no such option.", SMOKE),
     "questions": ("16 sentences, each told and asked in the same words, two voices: only such pairs show a rise.", ASKED),
 }
 
@@ -32,16 +33,20 @@ CHOICE = {
 def workload_text(name: str) -> str:
     """Give the whole file of one workload."""
     about, numbers = CHOICE[name]
-    tables = [table for number in numbers for table in _tables(number, asked=name == "questions")]
+    tables = [table for number in numbers for table in _tables(number, name)]
     if name in WITH_VOICES:
         tables = [VOICES, *tables]
     return f"# {about}\n# Made by tests/harness/make_workloads.py from engine/training/heldout.txt.\n\n" + "\n".join(tables)
 
 
-def _tables(number: int, *, asked: bool) -> list[str]:
+def _tables(number: int, workload: str) -> list[str]:
     sentence = SENTENCES.read_text(encoding="utf-8").splitlines()[number - 1]
+    if workload == "plain":
+        return [f'[[request]]\nid = "p{number:03}"\ntext = {json.dumps(sentence)}\n']
     told = _table(f"u{number:03}", sentence, number)
-    return [told, _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}")] if asked else [told]
+    if workload != "questions":
+        return [told]
+    return [told, _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}")]
 
 
 def _table(name: str, text: str, number: int, statement: str = "") -> str:
