@@ -186,7 +186,7 @@ def judged(said: list[tuple[str, Path]], speakers: dict[str, Voice], reference: 
 
 def following(folder: Path) -> Iterator[str]:
     """Give the table of whom the voice sounds like, by recording and by the speaker that it is told."""
-    pipeline = FlowPipeline.load({"nfe_steps": NFE})
+    pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     speakers = {name: voice(folder, name) for name in SPEAKERS}
     others = [voice(folder, "slt", f"f0_shift={shift}") for shift in SHIFTS] + [voice(folder, STRANGER)]
     like = " | ".join(f"like {name}" for name in speakers)
@@ -203,7 +203,7 @@ def following(folder: Path) -> Iterator[str]:
 
 def alignment(folder: Path) -> Iterator[str]:
     """Give how far the phones' ends are from where flite says that they are: heard, and merely scaled to the length."""
-    pipeline = FlowPipeline.load({"nfe_steps": NFE})
+    pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     heard_ms: list[float] = []
     scaled_ms: list[float] = []
     used = 0
