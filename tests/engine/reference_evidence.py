@@ -66,8 +66,9 @@ def lengths(folder: Path) -> Iterator[str]:
     if not (run / "complete").exists():
         subprocess.run([sys.executable, "-m", "harness", "run", "reference_voice", "--out", str(run)], check=True, stdout=2)
     stages.score(run)
-    yield f"| reference | its pitch, Hz | CPU, ms | {' | '.join(title for title, _, _ in COLUMNS.values())} |"
-    yield f"| --- |{' ---: |' * (len(COLUMNS) + 2)}"
+    titles = ("reference", "its pitch, Hz", "frames in a pass", "CPU, ms", *(title for title, _, _ in COLUMNS.values()))
+    yield f"| {' | '.join(titles)} |"
+    yield f"| --- |{' ---: |' * (len(COLUMNS) + 3)}"
     for slug, measured in store.load_measurements(run).items():
         values = {each.metric: each for each in measured}
         cells = []
@@ -87,17 +88,19 @@ def own_pitch(name: str) -> str:
 
 
 def work(name: str) -> str:
-    """Give the median CPU time of a sentence with its spread: of one thread, so that a busy machine plays a small part."""
+    """Give two cells: a sentence's frames with the recording's, and its CPU time (one thread), medians and quartiles."""
     reference = "" if name == "none" else str(VOICES / name)
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1, "reference": reference})
-    spent_ms = []
+    prompt = pipeline.prompts.of(reference, "", "slt")
+    heard = 0 if prompt is None else len(prompt.mel)
+    spent_ms, frames = [], []
     for _ in range(REPEATS):
         for request in load_workload("one-voice").requests[:SENTENCES]:
             began_s = time.process_time()
-            pipeline.synthesize(request.text)
+            frames.append(pipeline.synthesize(request.text).size // HOP + 1 + heard)
             spent_ms.append(1e3 * (time.process_time() - began_s))
     low, middle, high = np.percentile(spent_ms[SENTENCES:], (25, 50, 75))
-    return f"{middle:.0f} ({low:.0f}-{high:.0f})"
+    return f"{np.median(frames):.0f} | {middle:.0f} ({low:.0f}-{high:.0f})"
 
 
 @dataclass(frozen=True, kw_only=True)
