@@ -150,7 +150,7 @@ class Hooks:
         self.handles += [part.register_forward_hook(note) for part in linears]
 
     def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self.speakers += sorted({speaker - 1 for speaker in inputs[0].speaker[0].tolist()})
+        self.speakers += sorted({speaker - 1 for speaker in inputs[0].speaker[0].tolist() if speaker})
         self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
 
     def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -25,7 +25,10 @@ ABOVE_FLOOR = 1.0
 LEAST_COUNTED = 0.2
 """Share of the bands that must count, or nothing was compared."""
 FARTHEST = 0.1
-"""Mean absolute difference of log-mels, natural log, up to which it is the recording; `tests/.../test_prompt_effects.py`."""
+"""
+Mean absolute difference of log-mels, natural log, up to which it is the recording. A test holds that the same one is five
+times nearer, and others five times farther.
+"""
 
 
 def recording_seen(asked: Mapping[str, Option], seen: PromptSeen, rate_hz: int, floor: float) -> tuple[str, bool]:

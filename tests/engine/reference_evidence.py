@@ -8,6 +8,7 @@ strangers. Needs Debian's flite; takes about eight minutes on two CPUs.
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -44,8 +45,9 @@ OTHER = "The library opens at nine, and the children are always the first to com
 """By which a speaker is known: in words that neither the recording nor the workload has."""
 STRANGER = "kal16"
 SHIFTS = (0.8, 0.9, 1.1, 1.2)
-SENTENCES = 6
-"""Of the workload, for each row."""
+SENTENCES, REPEATS = 6, 3
+"""Of the workload, for each row; CPU time is taken of all repeats but the first."""
+VOICES = Path(__file__).parents[2] / "harness" / "workloads" / "voices"
 NFE = 8
 COLUMNS = {
     "latency_p50": ("p50, ms", 1e3, "{:.0f}"),
@@ -64,8 +66,9 @@ def lengths(folder: Path) -> Iterator[str]:
     if not (run / "complete").exists():
         subprocess.run([sys.executable, "-m", "harness", "run", "reference_voice", "--out", str(run)], check=True, stdout=2)
     stages.score(run)
-    yield f"| reference | {' | '.join(title for title, _, _ in COLUMNS.values())} |"
-    yield f"| --- |{' ---: |' * len(COLUMNS)}"
+    titles = ("reference", "its pitch, Hz", "frames in a pass", "CPU, ms", *(title for title, _, _ in COLUMNS.values()))
+    yield f"| {' | '.join(titles)} |"
+    yield f"| --- |{' ---: |' * (len(COLUMNS) + 3)}"
     for slug, measured in store.load_measurements(run).items():
         values = {each.metric: each for each in measured}
         cells = []
@@ -74,7 +77,30 @@ def lengths(folder: Path) -> Iterator[str]:
             shown = "-" if isinstance(each.summary, Missing) else form.format(factor * each.summary)
             low, high = getattr(each, "low", None), getattr(each, "high", None)
             cells.append(shown if low is None else f"{shown} [{form.format(factor * low)} {form.format(factor * high)}]")
-        yield f"| {slug.removeprefix('reference-')} | {' | '.join(cells)} |"
+        name = slug.removeprefix("reference-")
+        yield f"| {name} | {own_pitch(name)} | {work(name)} | {' | '.join(cells)} |"
+
+
+def own_pitch(name: str) -> str:
+    """Give the median pitch of a shipped recording."""
+    pitch = "" if name == "none" else pitch_median(Subject(audio=read_recording(VOICES / name)))
+    return f"{pitch:.0f}" if isinstance(pitch, float) else "-"
+
+
+def work(name: str) -> str:
+    """Give two cells: a sentence's frames with the recording's, and its CPU time (one thread), medians and quartiles."""
+    reference = "" if name == "none" else str(VOICES / name)
+    pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1, "reference": reference})
+    prompt = pipeline.prompts.of(reference, "", "slt")
+    heard = 0 if prompt is None else len(prompt.mel)
+    spent_ms, frames = [], []
+    for _ in range(REPEATS):
+        for request in load_workload("one-voice").requests[:SENTENCES]:
+            began_s = time.process_time()
+            frames.append(pipeline.synthesize(request.text).size // HOP + 1 + heard)
+            spent_ms.append(1e3 * (time.process_time() - began_s))
+    low, middle, high = np.percentile(spent_ms[SENTENCES:], (25, 50, 75))
+    return f"{np.median(frames):.0f} | {middle:.0f} ({low:.0f}-{high:.0f})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +189,7 @@ def judged(said: list[tuple[str, Path]], speakers: dict[str, Voice], reference: 
 
 def following(folder: Path) -> Iterator[str]:
     """Give the table of whom the voice sounds like, by recording and by the speaker that it is told."""
-    pipeline = FlowPipeline.load({"nfe_steps": NFE})
+    pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     speakers = {name: voice(folder, name) for name in SPEAKERS}
     others = [voice(folder, "slt", f"f0_shift={shift}") for shift in SHIFTS] + [voice(folder, STRANGER)]
     like = " | ".join(f"like {name}" for name in speakers)
@@ -180,7 +206,7 @@ def following(folder: Path) -> Iterator[str]:
 
 def alignment(folder: Path) -> Iterator[str]:
     """Give how far the phones' ends are from where flite says that they are: heard, and merely scaled to the length."""
-    pipeline = FlowPipeline.load({"nfe_steps": NFE})
+    pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     heard_ms: list[float] = []
     scaled_ms: list[float] = []
     used = 0
@@ -216,8 +242,7 @@ def alignment(folder: Path) -> Iterator[str]:
 
 def level() -> str:
     """Give how loud flite, which the DiT learned from, speaks."""
-    folder = Path(__file__).parents[2] / "harness" / "workloads" / "voices"
-    found = [f"{name} {active_rms(read_audio(folder / f'{name}.flac')[0]):.3f}" for name in SPEAKERS]
+    found = [f"{name} {active_rms(read_audio(VOICES / f'{name}.flac')[0]):.3f}" for name in SPEAKERS]
     return f"Level of flite's speech (rms of the frames that sound): {', '.join(found)}."
 
 

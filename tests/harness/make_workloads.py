@@ -32,6 +32,7 @@ CHOICE = {
     "everyday-short": ("24 everyday sentences of 2 to 5 seconds, two voices.", SHORT),
     "everyday-200": ("All 200 held-out everyday sentences, two voices.", range(1, 201)),
     "one-voice": ("12 everyday sentences by one voice, for what depends on the voice.", ONE),
+    "plain": ("Eight short sentences that name no speaker: for engines that have no such option.", SMOKE),
     "questions": ("16 sentences, each told and asked in the same words, two voices: only such pairs show a rise.", ASKED),
     "paragraphs": ("Four long texts of a paragraph or two, two voices: what streaming and batching are about.", ()),
 }
@@ -40,7 +41,7 @@ CHOICE = {
 def workload_text(name: str) -> str:
     """Give the whole file of one workload."""
     about, numbers = CHOICE[name]
-    tables = [table for number in numbers for table in _tables(number, asked=name == "questions")]
+    tables = [table for number in numbers for table in _tables(number, name)]
     if name in WITH_VOICES:
         tables = [VOICES, *tables]
     if name == "paragraphs":
@@ -48,10 +49,14 @@ def workload_text(name: str) -> str:
     return f"# {about}\n# Made by tests/harness/make_workloads.py from engine/training/heldout.txt.\n\n" + "\n".join(tables)
 
 
-def _tables(number: int, *, asked: bool) -> list[str]:
+def _tables(number: int, workload: str) -> list[str]:
     sentence = _sentence(number)
+    if workload == "plain":
+        return [f'[[request]]\nid = "p{number:03}"\ntext = {json.dumps(sentence)}\n']
     told = _table(f"u{number:03}", sentence, number)
-    return [told, _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}")] if asked else [told]
+    if workload != "questions":
+        return [told]
+    return [told, _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}")]
 
 
 def _sentence(number: int) -> str:
