@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from harness.measurement import Missing
 from harness.metrics.onnx_model import part, whole
 from harness.metrics.packaged import ADVICE, packaged_file
-from harness.metrics.slaney import power_mel
+from harness.metrics.slaney import Power, power_mel
 
 Frames32 = NDArray[np.float32]
 
@@ -47,6 +47,7 @@ BLOCK = 500  # analysis frames at once: 60 MB of activations
 
 # P.808 hears log-mel power: 120 bands, 20 ms every 10 ms, the loudest 0 dB, the quietest -80 dB, scaled to 1 and -1.
 MEL_WIDTH, MEL_BANDS = 321, 120
+MEL_EDGE = 2  # analysis frames that reach beyond an end of the window
 QUIETEST_POWER, RANGE_DB, HALF_RANGE_DB = 1e-10, 80.0, 40.0
 
 
@@ -97,18 +98,31 @@ def p808_scores(audio: Frames32) -> NDArray[np.float64] | Missing:
     session = _p808()
     if isinstance(session, Missing):
         return session
-    scores = []
-    for group in _groups(window_starts(len(audio))):
-        heard = [log_mel(audio[second * RATE_HZ :][: WINDOW - HOP]) for second in group]
-        scores.append(_run(session, "input_1", np.stack(heard)))
-    return np.concatenate(scores).astype(np.float64)
+    heard = (np.stack([log_mel(power) for power in group]) for group in _window_powers(audio))
+    return np.concatenate([_run(session, "input_1", each) for each in heard]).astype(np.float64)
 
 
-def log_mel(frames: Frames32) -> Frames32:
-    """Mel power in dB below its loudest place, as P.808 wants it: shape [n / 160, 120], from -1 to 1."""
-    power = power_mel(frames, RATE_HZ, width=MEL_WIDTH, hop=HOP, bands=MEL_BANDS)
+def log_mel(power: Power) -> Frames32:
+    """Mel power, shape [n, 120], in dB below its loudest place, as P.808 wants it: from -1 to 1."""
     level_db = 10.0 * np.log10(np.maximum(power, QUIETEST_POWER))
     return np.asarray(np.maximum(level_db - level_db.max(), -RANGE_DB) / HALF_RANGE_DB + 1.0, dtype=np.float32)
+
+
+def _window_powers(audio: Frames32) -> Iterator[list[Power]]:
+    """The mel power of each window, [900, 120], in groups: that of the whole, but at its ends, where it sees zeros."""
+    whole, strip = _mel_power(audio), 2 * MEL_EDGE * HOP
+    for group in _groups(window_starts(len(audio))):
+        powers = []
+        for second in group:
+            frames = audio[second * RATE_HZ :][: WINDOW - HOP]
+            power = whole[second * SHIFT :][:LONG].copy()
+            power[:MEL_EDGE], power[-MEL_EDGE:] = _mel_power(frames[:strip])[:MEL_EDGE], _mel_power(frames[-strip:])[-MEL_EDGE:]
+            powers.append(power)
+        yield powers
+
+
+def _mel_power(frames: Frames32) -> Power:
+    return power_mel(frames, RATE_HZ, width=MEL_WIDTH, hop=HOP, bands=MEL_BANDS)
 
 
 def _shared_map(below: Any, spectra: Frames32) -> Frames32:

@@ -69,17 +69,14 @@ def correlations(one: Pattern, other: Pattern, rows: int) -> Rows:
 def stretches(one: Pattern, other: Pattern, first: Places, last: Places) -> Rows:
     """The same for stretches of any length: from each row `first` to before the row `last`, of at least one row each."""
     count, bins = min(len(one.levels_db), len(other.levels_db)), one.levels_db.shape[1]
-
-    def mean(values: Rows) -> Rows:
-        total = np.concatenate([[0.0], np.cumsum(values)])
-        return np.asarray((total[last] - total[first]) / (last - first), dtype=np.float64)
-
-    products = mean(np.einsum("rb,rb->r", one.levels_db[:count], other.levels_db[:count]) / bins)
-    means_a, means_b = (mean(each.means[:count]) for each in (one, other))
-    squares_a, squares_b = (mean(each.squares[:count]) for each in (one, other))
-    lively = np.minimum(mean(one.change[:count]), mean(other.change[:count])) > LEAST_CHANGE_DB**2
-    spread = np.sqrt(np.maximum(squares_a - means_a**2, 1.0) * np.maximum(squares_b - means_b**2, 1.0))
-    return np.where(lively, (products - means_a * means_b) / spread, 0.0)
+    products = np.einsum("rb,rb->r", one.levels_db[:count], other.levels_db[:count]) / bins
+    rows = [each[:count] for pair in (one, other) for each in (pair.means, pair.squares, pair.change)]
+    total = np.zeros((1 + len(rows), count + 1))
+    np.cumsum([products, *rows], axis=1, out=total[:, 1:])
+    product, mean_a, square_a, change_a, mean_b, square_b, change_b = (total[:, last] - total[:, first]) / (last - first)
+    lively = np.minimum(change_a, change_b) > LEAST_CHANGE_DB**2
+    spread = np.sqrt(np.maximum(square_a - mean_a**2, 1.0) * np.maximum(square_b - mean_b**2, 1.0))
+    return np.where(lively, (product - mean_a * mean_b) / spread, 0.0)
 
 
 def part(whole: Pattern, first: int, last: int, step: int = 1) -> Pattern:

@@ -17,9 +17,9 @@ from engine.errors import EngineError
 from engine.passes import onnx_graph
 from engine.passes.onnx_graph import OPSET, export, graph_of, signature_of
 from engine.passes.onnx_session import open_session
-from engine.passes.runtime import OnnxStage
 from engine.passes.parity import BATCHES, LENGTHS_FRAMES, differences
 from engine.passes.refuse import refuse
+from engine.passes.runtime import OnnxStage
 from engine.pipelines.flow import FlowPipeline
 from engine.weights.voice import load_voice
 

@@ -1,10 +1,11 @@
 """
 How long the panel takes through voxgate's scorer, and how long the same files take one by one with the reference packages.
 
-    python tests/harness/metrics/speed_of_scoring.py FOLDER [ROUNDS]
+    python tests/harness/metrics/speed_of_scoring.py FOLDER [ROUNDS [FILES]]
 
-About 70 s of speech: the accepted audio of suite nfe_sweep, each recording held against a noisy copy. Both sides in fresh
-processes, in turns; ours with an empty cache and 2 workers, theirs in the environment of agreement.py. Prints Markdown.
+The first FILES recordings of the accepted audio of suite nfe_sweep, of about 3 s each, held against noisy copies.
+Both sides in fresh processes, in turns; ours with an empty cache and 2 workers, theirs in the environment of agreement.py.
+Prints Markdown.
 """
 
 import json
@@ -31,16 +32,18 @@ from tests.harness.metrics.material import Pair, Source, make_pairs, voice_sourc
 
 ONE_BY_ONE = Path(__file__).with_name("one_by_one.py")
 ROUNDS = 3
+FILES = 15
+"""That are scored; one more is for loading."""
 FULL, SHARED = "voxgate, the full panel", "voxgate, only what the packages have"
 PLAIN = "one by one with the reference packages"
 Values = Sequence[Mapping[str, Any]]
 
 
-def main(folder: Path, rounds: int) -> None:
+def main(folder: Path, rounds: int = ROUNDS, most: int = FILES) -> None:
     """Do both sides in turns, and print."""
     environment = throwaway.make(folder)[0]
     write_whisper(folder / "tiny.en.pt")
-    first, *pairs = make_pairs(sources(), folder / "speed", damages=("noise 30 dB",))
+    first, *pairs = make_pairs(sources()[: most + 1], folder / "speed", damages=("noise 30 dB",))
     speech_s = sum(read_recording(Path(pair.candidate)).duration_s for pair in pairs)
     plain: list[dict[str, Any]] = []
     ours: dict[str, list[float]] = {FULL: [], SHARED: []}
@@ -139,4 +142,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "--score":
         score_given(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
-        main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS)
+        main(Path(sys.argv[1]).resolve(), *map(int, sys.argv[2:]))

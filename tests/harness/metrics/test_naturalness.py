@@ -132,10 +132,20 @@ def test_another_model_in_the_package_is_refused():
 
 
 def test_log_mel_spans_one_to_minus_one_and_has_the_models_shape():
-    heard = log_mel(tiled(speech())[: WINDOW - 160])
+    heard = log_mel(next(dnsmos._window_powers(tiled(speech())))[0])
     assert heard.shape == (900, 120)
     assert heard.max() == 1.0
     assert heard.min() >= -1.0
+
+
+def test_each_window_has_the_mel_power_that_it_would_have_alone():
+    """Seven windows and a half, of noise that fills them to their edges."""
+    audio = np.random.default_rng(0).standard_normal(16 * RATE_HZ + 80).astype(np.float32)
+    together = [power for group in dnsmos._window_powers(audio) for power in group]
+    starts = [second * RATE_HZ for second in window_starts(len(audio))]
+    alone = [power_mel(audio[at:][: WINDOW - 160], RATE_HZ, width=321, hop=160, bands=120) for at in starts]
+    assert len(together) == len(starts) > GROUP
+    assert np.stack(together) == pytest.approx(np.stack(alone), rel=1e-9)
 
 
 @pytest.mark.parametrize(("width", "bands"), [(321, 120), (400, 40)])

@@ -1,5 +1,6 @@
 """Speaker similarity: Resemblyzer's embedding, one for the same voice, less for another, and what it cannot judge."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +137,11 @@ def test_loading_the_encoder_draws_no_random_numbers():
     before = torch.random.get_rng_state()
     assert not isinstance(voice._encoder.__wrapped__(), Missing)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_make_installs_the_weights_that_the_extra_names():
+    """`make` leaves out what Resemblyzer asks for, so that its version stands in three files."""
+    root = Path(__file__).parents[3]
+    (wanted,) = re.findall(r'"(Resemblyzer==[^"]+)"', (root / "pyproject.toml").read_text())
+    assert f" --no-deps {wanted}\n" in (root / "Makefile").read_text()
+    assert wanted in (root / "constraints.txt").read_text().split()

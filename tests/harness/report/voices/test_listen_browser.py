@@ -177,7 +177,8 @@ def test_fault_is_marked_where_it_is(opened: Visit) -> None:
     page = opened.page
     page.keyboard.press("5")
     page.wait_for_selector(".flag")
-    flag, stack = page.locator(".flag").bounding_box(), page.locator("#stack").bounding_box()
+    # the tone lies above the band in which repeats are looked for, where the click is all there is: it has a flag for either
+    flag, stack = page.locator(".flag").first.bounding_box(), page.locator("#stack").bounding_box()
 
     middle = (flag["x"] + flag["width"] / 2 - stack["x"]) / stack["width"] * SECONDS
     assert middle == pytest.approx(1.0, abs=0.02)
