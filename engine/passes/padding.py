@@ -62,12 +62,13 @@ class PaddedVocos:
         self.inner = inner
         self.multiple = multiple
 
-    def __call__(self, mel: Tensor) -> Tensor:
-        """Give log-magnitudes and phases (B, T, n_fft + 2)."""
+    def __call__(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Give log-magnitudes and phases (B, T, n_fft + 2); `mask` (B, T, 1) is of frames that are padding already."""
         batch, length = mel.shape[:2]
         extra = -length % self.multiple
-        mask = nn.functional.pad(mel.new_ones((batch, length, 1)), (0, 0, 0, extra))
-        return self.inner(nn.functional.pad(mel, (0, 0, 0, extra)), mask)[:, :length]
+        real = mel.new_ones((batch, length, 1)) if mask is None else mask.to(mel.dtype)
+        padded, real = (nn.functional.pad(x, (0, 0, 0, extra)) for x in (mel * real, real))
+        return self.inner(padded, real)[:, :length]
 
 
 def cores(dit: DiT, vocoder: Vocos, multiple: int) -> dict[str, nn.Module]:
