@@ -26,7 +26,12 @@ class OnnxModel:
         self.width = graph.signature.width
 
     def __call__(self, *tensors: Tensor) -> Tensor:
-        """Compute (B, T, width) from the model's inputs in their order."""
+        """Compute (B, T, width) from the model's inputs. Raises EngineError for a mask that the graph does not know."""
+        if len(tensors) != len(self.names):
+            raise EngineError(
+                f"the exported graph takes {', '.join(self.names)} and was given {len(tensors)} inputs; "
+                "speak one chunk at a time, set pad_frames, which exports masks, or use runtime torch"
+            )
         held = [tensor.contiguous() for tensor in tensors]  # the binding keeps addresses only
         output = held[0].new_empty((*held[0].shape[:2], self.width))
         binding = self.session.io_binding()

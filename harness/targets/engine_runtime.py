@@ -76,6 +76,11 @@ class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
         super().__init__()  # type: ignore[no-untyped-call]
         self._note = note
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say no, else torch imports its compiler for this, into a process whose memory is measured."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ in PRODUCTS:
             self._note()

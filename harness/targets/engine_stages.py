@@ -28,6 +28,11 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
         super().__init__()  # type: ignore[no-untyped-call]
         self._watch = watch
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say no, else torch imports its compiler for this, into a process whose memory is measured."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         asked = kwargs or {}
         if not _crosses(func.overloadpacket.__name__, args, asked):

@@ -121,3 +121,13 @@ def test_no_padding_leaves_the_models_alone(make_pipeline) -> None:
     pipeline = make_pipeline(pad_frames=0)
 
     assert pipeline.acoustic is pipeline.voice.dit and pipeline.vocoder is pipeline.voice.vocoder
+
+
+def test_a_vocoder_hears_nothing_of_frames_that_are_masked_already() -> None:
+    vocoder = load_voice().vocoder
+    mel = torch.randn((2, 40, BANDS), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones((2, 40, 1), dtype=torch.bool)
+    mask[1, 30:] = False
+    given = PaddedVocos(MaskedVocos(vocoder), 64)(mel, mask)
+
+    assert largest(given[1:, :30].numpy(), vocoder(mel[1:, :30]).numpy()) < SAME * float(given.abs().max())

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from engine.__main__ import main
 from engine.config import FlowConfig, Runtime, parse_options
 from engine.errors import EngineError
+from engine.layers.mel import BANDS
 from engine.passes import onnx_graph
 from engine.passes.onnx_graph import OPSET, export, graph_of, signature_of
 from engine.passes.onnx_session import open_session
@@ -281,3 +282,11 @@ def test_export_of_one_stage_and_its_mistakes(voice_folder: Path, tmp_path: Path
     ):
         done = invoke(main, ["export", *args])
         assert done.exit_code == 2 and done.stderr.startswith("engine: ") and words in done.stderr
+
+
+def test_a_mask_that_the_graph_does_not_know_is_refused(make_pipeline) -> None:
+    vocoder = make_pipeline(runtime_vocoder="onnx").vocoder
+    mel = torch.zeros(1, 5, BANDS)
+
+    with pytest.raises(EngineError, match="takes mel and was given 2 inputs; speak one chunk at a time, set pad_frames"):
+        vocoder(mel, torch.ones(1, 5, 1))

@@ -5,6 +5,8 @@ Every lie is planted in a real pipeline (on the tiny voice), as in test_engine_e
 """
 
 import copy
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -243,3 +245,19 @@ def test_a_session_of_another_stage_does_not_count(voice_folder):
     handle.remove()
 
     assert seen.acoustic.sessions == seen.vocoder.sessions == ()
+
+
+def test_looking_loads_no_compiler(voice_folder):
+    """The compiler would count in the peak of memory of a process that compiles nothing."""
+    code = f"""
+import sys
+from pathlib import Path
+from engine.pipelines.flow import FlowPipeline
+from harness.cell import Request
+from harness.targets.engine_observer import observe
+
+pipeline = FlowPipeline.load({{"threads": 1, "nfe_steps": 1}}, Path({str(voice_folder)!r}))
+observe(pipeline, Request(id="u001", text="Hello."))
+sys.exit("torch._dynamo" in sys.modules or "onnxruntime" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
