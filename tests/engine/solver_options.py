@@ -1,5 +1,5 @@
 """
-What do the options that leave work of the solver out leave out, and what is left of the voice? The table of docs/solver-options.md.
+How much work do the options of the solver leave out, and what is left of the voice? The table of docs/solver-options.md.
 
     python tests/engine/solver_options.py [SENTENCES]
 
@@ -55,7 +55,7 @@ def main(sentences: int) -> None:
     """Print the table."""
     requests = load_workload("everyday-short", ROOT).requests[:sentences]
     reference, all_rows = spoken({}, requests)
-    print(f"| options | work | of the sentences, from to | snr dB | pesq |\n| --- | ---: | ---: | ---: | ---: |")
+    print("| options | work | of the sentences, from to | snr dB | pesq |\n| --- | ---: | ---: | ---: | ---: |")
     for options in cells()[1:]:
         audio, rows = spoken(options, requests)
         shares = [100 * row / whole for row, whole in zip(rows, all_rows, strict=True)]
@@ -63,7 +63,8 @@ def main(sentences: int) -> None:
         name = " ".join(f"{key}={value}" for key, value in options.items())
         print(
             f"| {name} | {100 * sum(rows) / sum(all_rows):.0f} % | {min(shares):.0f} to {max(shares):.0f} % "
-            f"| {np.mean([snr_db(*pair) for pair in pairs]):.1f} | {np.mean([pesq(16_000, *pair, 'wb') for pair in pairs]):.2f} |",
+            f"| {np.mean([snr_db(*pair) for pair in pairs]):.1f} "
+            f"| {np.mean([pesq(16_000, *pair, 'wb') for pair in pairs]):.2f} |",
             flush=True,
         )
 
