@@ -13,7 +13,8 @@ from engine.layers.quick import has_onednn, may_be_quick
 
 FEW_ROWS = 16
 """Below, oneDNN gains nothing and would make a kernel for every count of rows."""
-KEPT_BYTES = 2**20
+KEPT_BYTES = 4_000_000
+"""Holds the layers of the embedded voice and of Vocos, and not those of F5-TTS at its published size: 1.3 GB once more."""
 DTYPES = (torch.float32, torch.bfloat16)
 
 
