@@ -14,8 +14,11 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "linear", "matmul", "convolution", "_int_mm", "_linear_pointwise")
-"""Operators that any model consists of."""
+PRODUCTS = (
+    *("mm", "addmm", "bmm", "baddbmm", "linear", "matmul", "_int_mm", "_linear_pointwise"),
+    *("convolution", "conv1d", "conv2d", "scaled_dot_product_attention"),
+)
+"""Operators that any model consists of, as inference reaches the dispatcher: whole, or taken apart."""
 RUNS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector")
 
 

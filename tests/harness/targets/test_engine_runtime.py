@@ -261,3 +261,10 @@ observe(pipeline, Request(id="u001", text="Hello."))
 sys.exit("torch._dynamo" in sys.modules or "onnxruntime" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_product_is_counted(voice_folder):
+    """The tiny vocoder: 2 convolutions and 3 Linear layers."""
+    seen = observe(_target(voice_folder).pipeline, REQUEST)
+
+    assert seen.vocoder.products == 5
