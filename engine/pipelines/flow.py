@@ -149,7 +149,7 @@ class FlowPipeline:
         """
         Speak several texts together: chunks of like length share the forward passes, padded to the longest.
 
-        Each sounds as `synthesize` would have it; in fp32 no frame differs by more than 1e-4 of full scale, because sums are
+        Each sounds as `synthesize` would have it: in fp32 no frame differs by more than 1e-3 of full scale, because sums are
         added up in another order. `options` are as many as texts; for the rest as in `stream`.
 
         Raises: EngineError for options that do not match, and for a text that cannot be spoken: then none is.

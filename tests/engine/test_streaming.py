@@ -17,7 +17,9 @@ from engine.text.normalise import normalise
 from engine.text.segment import characters, segment
 
 TOLERANCE = 1e-4
-"""Of full scale, fp32: what `synthesize_batch` promises."""
+"""Of full scale, fp32, for the tiny voice."""
+PROMISED = 1e-3
+"""Of any voice: strong guidance and many steps blow rounding up (NFE 32 at strength 2 was seen to reach 4e-4)."""
 LONG = (
     "The last bus leaves in 5 minutes, so hurry up. Have you ever been to the mountains in winter? "
     "He cut the bread into thick slices, put the butter on the table, and called the children in from the garden to eat.\n\n"
@@ -181,8 +183,13 @@ def test_without_the_mask_padding_would_be_heard(make_pipeline, monkeypatch):
 
 @pytest.mark.slow
 def test_the_embedded_voice_keeps_the_promise():
-    pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 8})
-    texts = ["Please close the window.", "The meeting was moved to Thursday afternoon, and nobody had told her."]
+    pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 8, "cfg_strength": 2.0})
+    texts = [
+        "Please close the window.",
+        "He cut the bread into thick slices, put the butter on the table, and called the children in.",
+    ]
 
     for text, audio in zip(texts, pipeline.synthesize_batch(texts), strict=True):
-        assert largest_difference(audio, pipeline.synthesize(text)) < TOLERANCE
+        alone = pipeline.synthesize(text)
+        assert largest_difference(audio, alone) < PROMISED
+        assert np.square(audio - alone).sum() < 1e-6 * np.square(alone).sum()  # 60 dB below the speech
