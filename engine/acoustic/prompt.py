@@ -70,12 +70,14 @@ def encode(voice: Voice, device: torch.device, content: bytes, text: str, speake
         return Prompt(mel=mel, frames=_in_a_row(told))
 
 
-def with_reference(guided: Guided, reference: Tensor | None) -> Guided:
-    """Let the told half of guidance copy from the recording's mel (R, bands); the untold half stays untold."""
-    if reference is None:
+def with_reference(guided: Guided, *references: Tensor | None) -> Guided:
+    """Let the told rows, which come first, copy from a recording's mel (R, bands) each; the untold ones stay untold."""
+    if all(reference is None for reference in references):
         return guided
     known = guided.known.clone()
-    known[0, : len(reference)] = reference.to(known)
+    for row, reference in enumerate(references):
+        if reference is not None:
+            known[row, : len(reference)] = reference.to(known)
     return replace(guided, known=known)
 
 

@@ -9,7 +9,8 @@ import soundfile
 import torch
 
 from engine.acoustic import prompt
-from engine.acoustic.prompt import encode
+from engine.acoustic.guidance import Guided
+from engine.acoustic.prompt import encode, with_reference
 from engine.content.alignment import EDGE_SILENCE_FRAMES
 from engine.errors import EngineError
 from engine.phones import PHONES, SAMPLE_RATE_HZ, SPEAKERS
@@ -134,3 +135,13 @@ def test_the_shipped_cuts_are_references_of_their_length_with_their_text(make_pi
 
     assert soundfile.info(path).duration == pytest.approx(seconds, rel=0.3)
     assert np.isfinite(make_pipeline(nfe_steps=1, reference=str(path)).synthesize(TEXT)).all()
+
+
+def test_each_told_row_knows_its_own_recording_and_the_untold_rows_none():
+    """Two chunks that are spoken together, the second without a recording; told rows first."""
+    guided = Guided(forward=lambda *_: torch.empty(0), text=torch.zeros(4, 9, 5), known=torch.zeros(4, 9, 3), strength=1.0)
+
+    known = with_reference(guided, torch.ones(6, 3), None).known
+
+    assert known[0, :6].eq(1.0).all() and not known[0, 6:].any() and not known[1:].any()
+    assert with_reference(guided, None, None) is guided
