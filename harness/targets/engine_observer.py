@@ -64,6 +64,8 @@ class Seen:
     """Relative error of a float32 matrix product on the CUDA device; None on a CPU."""
     outputs: tuple[tuple[Tensor, ...], ...]
     """What the acoustic model gave, call by call, of every chunk."""
+    moments: tuple[tuple[float, ...], ...]
+    """The flow times of these calls."""
     phones: tuple[int, ...]
     """Of every chunk, as the duration model was told."""
 
@@ -153,6 +155,9 @@ def observe(pipeline: FlowPipeline, request: Request) -> Seen:
         threads=torch.get_num_threads(),
         tf32_error=_tf32_error(pipeline.device),
         outputs=tuple(tuple(acoustic.outputs[start:end]) for start, end in zip(starts, ends, strict=True)),
+        moments=tuple(
+            tuple(float(call[3][0]) for call in acoustic.inputs[start:end]) for start, end in zip(starts, ends, strict=True)
+        ),
         phones=tuple(hooks.phones),
     )
 
