@@ -47,8 +47,9 @@ def spoken(options: dict, requests: tuple) -> tuple[list[np.ndarray], list[int]]
 
 
 def snr_db(reference: np.ndarray, candidate: np.ndarray) -> float:
-    """Give the ratio of what the default says to what is different."""
-    return float(10 * np.log10(np.square(reference).sum() / np.square(candidate - reference).sum()))
+    """Give the ratio of what the default says to what is different; infinite where nothing is."""
+    apart = float(np.square(candidate - reference).sum())
+    return float(10 * np.log10(np.square(reference).sum() / apart)) if apart else np.inf
 
 
 def main(sentences: int, suites: tuple[str, ...]) -> None:
