@@ -144,7 +144,7 @@ class FlowConfig:
     """Flow time until which guidance works (Kynkäänniemi et al. 2024). cfg_from to 1."""
     nfe_adaptive: Adaptive = Adaptive.OFF
     early_exit: float = 0.0
-    """Relative change of the velocity between two calls below which the rest of the way is gone in one step; 0 never. 0-1."""
+    """Relative change of the velocity ahead, at its last rate, below which the rest is gone in one step; 0 never. 0-1."""
 
 
 _RANGES: dict[str, tuple[float, float]] = {

@@ -5,7 +5,7 @@ from harness import Suite
 suite = Suite(
     pipeline="flow",
     workload="everyday-short",
-    axes={"early_exit": [0.0, 0.05, 0.1, 0.2, 0.4]},
+    axes={"early_exit": [0.0, 0.1, 0.2, 0.4, 0.8]},
     fixed={"nfe_steps": 16},
     reference={"early_exit": 0.0},
     repeats=2,

@@ -82,6 +82,8 @@ class Seen:
     """What it was told of a reference recording."""
     outputs: tuple[tuple[Tensor, ...], ...]
     """What the acoustic model gave, call by call, of every pass."""
+    moments: tuple[tuple[float, ...], ...]
+    """The flow times of these calls."""
 
 
 class _Recorder:
@@ -212,6 +214,9 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
             scale=hooks.scale,
         ),
         outputs=tuple(tuple(acoustic.outputs[start:end]) for start, end in zip(starts, ends, strict=True)),
+        moments=tuple(
+            tuple(float(call[3][0]) for call in acoustic.inputs[start:end]) for start, end in zip(starts, ends, strict=True)
+        ),
     )
 
 

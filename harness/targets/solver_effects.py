@@ -4,6 +4,7 @@ Holds against what was asked what the solver was seen to do: how often, when and
 Each public check has the form of those in `engine_effects`, which lists them.
 """
 
+import math
 from itertools import pairwise
 
 import torch
@@ -76,15 +77,15 @@ def cfg_interval(options: Options, seen: Seen) -> Finding:
 
 
 def early_exit(options: Options, seen: Seen) -> Finding:
-    """The model is called until its velocity changes by less than the threshold, and not once more."""
+    """The model is called until its velocity is to change by less than the threshold, and not once more."""
     threshold, strength = float(options["early_exit"]), float(options["cfg_strength"])
     made = [len(outputs) for outputs in seen.outputs]
     planned = planned_calls(options, seen)
     holds = made == planned
     if threshold:
         holds = len(made) == len(planned) and all(
-            _left_in_time(_changes(outputs, strength), threshold, early=len(outputs) < most)
-            for outputs, most in zip(seen.outputs, planned, strict=True)
+            _left_in_time(_changes(outputs, times, strength), threshold, early=len(outputs) < most)
+            for outputs, times, most in zip(seen.outputs, seen.moments, planned, strict=True)
         )
     return Finding(
         observed=f"{' and '.join(map(str, made))} of {' and '.join(map(str, planned))} calls",
@@ -93,9 +94,14 @@ def early_exit(options: Options, seen: Seen) -> Finding:
     )
 
 
-def _changes(outputs: tuple[Tensor, ...], strength: float) -> list[float]:
+def _changes(outputs: tuple[Tensor, ...], times: tuple[float, ...], strength: float) -> list[float]:
+    """Give for every call but the first the relative change of the velocity ahead, at its rate since the call before."""
     velocities = [_guided(output.double(), strength) for output in outputs]
-    return [float((after - before).norm() / before.norm().clamp(min=1e-30)) for before, after in pairwise(velocities)]
+    pairs = zip(pairwise(velocities), pairwise(times), strict=True)
+    return [
+        float((after - before).norm() / before.norm().clamp(min=1e-30)) * (1.0 - now) / (now - then) if now > then else math.inf
+        for (before, after), (then, now) in pairs
+    ]
 
 
 def _guided(output: Tensor, strength: float) -> Tensor:

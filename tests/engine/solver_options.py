@@ -1,7 +1,7 @@
 """
 How much work do the options of the solver leave out, and what is left of the voice? The table of docs/solver-options.md.
 
-    python tests/engine/solver_options.py [SENTENCES]
+    python tests/engine/solver_options.py [SENTENCES] [SUITE ...]
 
 Work is counted and not timed: rows of the batch over all calls of the acoustic model, against the default's. What is said is
 held against what the default says from the same noise. How fast that is: `voxgate check guidance | adaptive | early_exit`.
@@ -23,9 +23,9 @@ from harness.workload import load_workload  # noqa: E402
 SUITES = ("guidance", "adaptive", "early_exit")
 
 
-def cells() -> list[dict]:
+def cells(suites: tuple[str, ...]) -> list[dict]:
     """Give what the suites ask for, once each, the default first."""
-    expanded = [cell for name in SUITES for cell in load_suite(name, ROOT).expand(ROOT).cells]
+    expanded = [cell for name in suites for cell in load_suite(name, ROOT).expand(ROOT).cells]
     asked = [{**cell.fixed, **cell.axes} for cell in expanded]
     plain = [
         {k: v for k, v in each.items() if (k, v) not in (("nfe_steps", 16), ("early_exit", 0.0), ("nfe_adaptive", "off"))}
@@ -36,7 +36,7 @@ def cells() -> list[dict]:
 
 def spoken(options: dict, requests: tuple) -> tuple[list[np.ndarray], list[int]]:
     """Let the embedded voice say it; gives the audio and the rows that the acoustic model worked on."""
-    pipeline = FlowPipeline.load(options)
+    pipeline = FlowPipeline.load({"threads": 1, **options})
     inner, rows, audio = pipeline.acoustic, [], []
     for request in requests:
         seen: list[int] = []
@@ -47,16 +47,17 @@ def spoken(options: dict, requests: tuple) -> tuple[list[np.ndarray], list[int]]
 
 
 def snr_db(reference: np.ndarray, candidate: np.ndarray) -> float:
-    """Give the ratio of what the default says to what is different."""
-    return float(10 * np.log10(np.square(reference).sum() / np.square(candidate - reference).sum()))
+    """Give the ratio of what the default says to what is different; infinite where nothing is."""
+    apart = float(np.square(candidate - reference).sum())
+    return float(10 * np.log10(np.square(reference).sum() / apart)) if apart else np.inf
 
 
-def main(sentences: int) -> None:
+def main(sentences: int, suites: tuple[str, ...]) -> None:
     """Print the table."""
     requests = load_workload("everyday-short", ROOT).requests[:sentences]
     reference, all_rows = spoken({}, requests)
     print("| options | work | of the sentences, from to | snr dB | pesq |\n| --- | ---: | ---: | ---: | ---: |")
-    for options in cells()[1:]:
+    for options in cells(suites)[1:]:
         audio, rows = spoken(options, requests)
         shares = [100 * row / whole for row, whole in zip(rows, all_rows, strict=True)]
         pairs = list(zip(reference, audio, strict=True))
@@ -70,4 +71,4 @@ def main(sentences: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 24)
+    main(int((*sys.argv[1:], "24")[0]), tuple(sys.argv[2:]) or SUITES)

@@ -54,13 +54,13 @@ def test_a_velocity_that_changes_by_more_is_asked_for_to_the_end():
 
 
 def test_the_rest_of_the_way_is_one_step_at_the_last_velocity():
-    """1 + t on eight even steps changes by 1/8, 1/9, 1/10 ...: below 0.115 first from t = 1/8 to t = 2/8."""
+    """1 + t on eight even steps is to change by 7/8, 6/9, 5/10 ... on the rest of the way: below 0.6 first at t = 3/8."""
     field = Field(1.0)
 
-    left = integrate(Settling(field, 0.115), torch.zeros(1, 1, 1), time_grid(8, 0.0), Solver.EULER)
+    left = integrate(Settling(field, 0.6), torch.zeros(1, 1, 1), time_grid(8, 0.0), Solver.EULER)
 
-    assert field.times == [0.0, 0.125, 0.25]
-    assert float(left) == pytest.approx(0.125 * (1.0 + 1.125) + 0.75 * 1.25)
+    assert field.times == [0.0, 0.125, 0.25, 0.375]
+    assert float(left) == pytest.approx(0.125 * (1.0 + 1.125 + 1.25) + 0.625 * 1.375)
 
 
 def test_the_velocity_may_be_overwritten_by_the_next_call():
