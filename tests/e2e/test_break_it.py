@@ -34,9 +34,9 @@ def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
         slow = accepted.broken(
             tmp_path / str(attempt),
             "vocoder/vocos.py",
-            "        projected: Tensor = self.head(self.backbone(mel))\n",
-            "        for _ in range(100):\n            self.backbone(mel)\n"
-            "        projected: Tensor = self.head(self.backbone(mel))\n",
+            "        projected: Tensor = self.head(self.backbone(mel, mask))\n",
+            "        for _ in range(100):\n            self.backbone(mel, mask)\n"
+            "        projected: Tensor = self.head(self.backbone(mel, mask))\n",
         )
         done = slow.check("--repeats", "3", "--budget", "60", "--only", "default")
         if done.returncode != UNDECIDED:

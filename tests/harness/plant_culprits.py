@@ -15,8 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SLOW = (
     "engine/vocoder/vocos.py",
-    "        projected: Tensor = self.head(self.backbone(mel))\n",
-    "        for _ in range(3):\n            self.backbone(mel)\n        projected: Tensor = self.head(self.backbone(mel))\n",
+    "        projected: Tensor = self.head(self.backbone(mel, mask))\n",
+    "        for _ in range(3):\n            self.backbone(mel, mask)\n        projected: Tensor = self.head(self.backbone(mel, mask))\n",
 )
 DULL = (
     "engine/pipelines/flow.py",
