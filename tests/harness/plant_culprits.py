@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 SLOW = (
     "engine/vocoder/vocos.py",
     "        projected: Tensor = self.head(self.backbone(mel, mask))\n",
-    "        for _ in range(3):\n            self.backbone(mel, mask)\n        projected: Tensor = self.head(self.backbone(mel, mask))\n",
+    "        for _ in range(3):\n            self.backbone(mel, mask)\n"
+    "        projected: Tensor = self.head(self.backbone(mel, mask))\n",
 )
 DULL = (
     "engine/pipelines/flow.py",
