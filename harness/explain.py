@@ -101,7 +101,11 @@ def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
     file = baseline.speed or baseline.quality
     stored = file.cells.get(slug, {}) if file is not None else {}
     before = stored.get("effective", {})
-    changed = changed_options(before, now) if before and now else []
+    if not before or not now:
+        return ""
+    new = sorted(set(now) - set(before))
+    changed = changed_options(before, {name: value for name, value in now.items() if name in before})
+    changed += [f"{len(new)} option{'s' * (len(new) > 1)} that the baseline does not tell"] if new else []
     return f"in effect: {', '.join(changed)}" if changed else ""
 
 

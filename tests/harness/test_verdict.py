@@ -183,6 +183,14 @@ def test_a_changed_default_is_named(tmp_path: Path) -> None:
     assert "in effect: nfe_steps was 8, is 32" in of(judged(run, accepted(tmp_path))).reason
 
 
+def test_options_that_are_younger_than_the_baseline_are_counted_and_not_listed(tmp_path: Path) -> None:
+    """An engine that learned to do more did not change a setting."""
+    told = {"nfe_steps": 32, "batch": 1, "pad_frames": 0}
+    run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.4)}, effective=told)
+    reason = of(judged(run, accepted(tmp_path))).reason
+    assert "in effect: nfe_steps was 8, is 32, 2 options that the baseline does not tell" in reason
+
+
 def test_faster_is_improved_and_exit_0(tmp_path: Path) -> None:
     judgement = judged(make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.08)}), accepted(tmp_path))
     assert (judgement.exit_code, of(judgement).verdict) == (0, Verdict.IMPROVED)
