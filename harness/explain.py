@@ -103,9 +103,12 @@ def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
     before = stored.get("effective", {})
     if not before or not now:
         return ""
-    new = sorted(set(now) - set(before))
-    changed = changed_options(before, {name: value for name, value in now.items() if name in before})
-    changed += [f"{len(new)} option{'s' * (len(new) > 1)} that the baseline does not tell"] if new else []
+    new = set(now) - set(before)
+    if len(new) <= REASONS_SHOWN:
+        changed = changed_options(before, now)
+    else:  # an engine that learned to do more
+        changed = changed_options(before, {name: value for name, value in now.items() if name not in new})
+        changed.append(f"{len(new)} options that the baseline does not tell")
     return f"in effect: {', '.join(changed)}" if changed else ""
 
 
