@@ -13,6 +13,7 @@ suite = Suite(
         {"nfe_steps": 2},
         {"nfe_steps": 32, "precision": "bf16"},
         {"nfe_steps": 8, "precision": "bf16"},
+        {"nfe_steps": 4, "precision": "bf16"},
         {"nfe_steps": 8, "quantization": "int8-dynamic"},
         {"nfe_steps": 8, "quantization": "int8-weight-only"},
         {"nfe_steps": 8, "compile": "default"},
