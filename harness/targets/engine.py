@@ -108,7 +108,7 @@ class EngineTarget:
 
     def settled(self) -> bool:
         """Tell whether the last synthesis added no compiled graph."""
-        from harness.targets.engine_observer import compiled_graphs
+        from harness.targets.engine_graphs import compiled_graphs
 
         before, self._graphs = self._graphs, compiled_graphs()
         return before == self._graphs

@@ -1,0 +1,46 @@
+"""What torch.compile made of our engine's models: which of them it compiled, and how many graphs dynamo holds."""
+
+import sys
+
+from torch import nn
+
+
+def is_compiled(called: object) -> bool:
+    """Tell whether a call goes through torch.compile; asking imports nothing."""
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    return dynamo is not None and isinstance(called, dynamo.OptimizedModule)
+
+
+def compiled_from(called: object, model: nn.Module) -> nn.Module | None:
+    """Give the module that torch.compile compiled for a call, if that is the model or works with the model's own parameters."""
+    if not is_compiled(called):
+        return None
+    compiled: nn.Module = called._orig_mod  # type: ignore[attr-defined]
+    return compiled if any(part is model for part in compiled.modules()) else None
+
+
+def graphs_of(model: nn.Module) -> int:
+    """Count the graphs that dynamo holds for the code of a model."""
+    if "torch._dynamo" not in sys.modules:
+        return 0
+    from torch._C._dynamo.eval_frame import _debug_get_cache_entry_list
+
+    return len(_debug_get_cache_entry_list(type(model).forward.__code__))
+
+
+def graph_breaks() -> int:
+    """Count the places where dynamo gave up on a graph in this process so far."""
+    if "torch._dynamo" not in sys.modules:
+        return 0
+    from torch._dynamo.utils import counters
+
+    return sum(counters["graph_break"].values())
+
+
+def compiled_graphs() -> int:
+    """Count the graphs that dynamo compiled in this process so far."""
+    if "torch._dynamo" not in sys.modules:
+        return 0
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])
