@@ -2,7 +2,7 @@
 The worker processes of a run that are alive: started, warmed up, asked for one iteration at a time, ended.
 
 Knows what a worker is told and in which order; does not know which cell comes next, what is still missing, or what becomes
-of a failure: that is `schedule.py`.
+of a failure: that is for `live.py`.
 """
 
 import os

@@ -13,10 +13,11 @@ from harness import Suite, crew, schedule, store
 from harness.cell import Request
 from harness.clock import VirtualClock
 from harness.doctor.tree import Tree
+from harness.live import Side
 from harness.measure import by_name, is_helper, is_known, is_speed, measure
 from harness.measurement import Missing
 from harness.sample import ProcessRecord, StagePass, Work
-from harness.schedule import Side, run_sides, run_suite
+from harness.schedule import run_sides, run_suite
 from harness.stage_pass import LEAST_TIMES, MOST_TIMES, stage_pass
 from harness.stages_apart import UNTOLD, same_work, versions_apart
 from harness.store import RunHeader
