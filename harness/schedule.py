@@ -222,7 +222,9 @@ class Schedule:
     def _round(self, repeat: int) -> None:
         slugs = list(dict.fromkeys(slot.slug for slot in self._cells if (slot, repeat) in self._ledger.todo))
         for group in batches(slugs, max(1, live_limit(self._profile) // len(self._sides)), repeat):
-            slots = [slot for slug in group for slot in self._cells if slot.slug == slug and (slot, repeat) in self._ledger.todo]
+            slots = [
+                slot for slug in group for slot in self._cells if slot.slug == slug and (slot, repeat) in self._ledger.todo
+            ]
             self._live.take(slots, repeat)
 
     def _why_no_power(self) -> dict[str, str]:

@@ -35,6 +35,7 @@ class Recorder:
             inner.inner = self._reach
 
     def __call__(self, *args: Tensor) -> Tensor:
+        """Pass a call on, and keep what it was given and what it gave."""
         with self.probe.within(self.stage, look_into=not is_compiled(self.core)):
             output: Tensor = self.inner(*args) if self.core is not self.inner else self._reach(*args)
         self.inputs.append(tuple(x.detach().clone() for x in args))

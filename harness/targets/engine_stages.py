@@ -70,9 +70,7 @@ class _Keeper:
             return self.inner(*args)
 
 
-def speak_and_keep(
-    pipeline: FlowPipeline | InfillPipeline, request: Request, watch: StageWatch
-) -> Mapping[str, Alone]:
+def speak_and_keep(pipeline: FlowPipeline | InfillPipeline, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
     """Speak one request; gives the acoustic model and the vocoder alone, on what they were first given."""
     called = {"acoustic": pipeline.acoustic, "vocoder": pipeline.vocoder}
     transfers = Transfers(watch) if pipeline.device.type != "cpu" else None

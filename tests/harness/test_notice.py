@@ -222,7 +222,8 @@ def test_a_stranger_s_notice_is_shown_as_text_or_refused(measured: Callable[...,
 def alone(name: str, times_s: list[list[float]], version: str = "1") -> Measurement:
     values = tuple(UtteranceValue(id="process", value=each, repeat=r) for r, several in enumerate(times_s) for each in several)
     middle = sorted(each for several in times_s for each in several)[sum(map(len, times_s)) // 2]
-    return Measurement(metric=name, unit="s", better="lower", version=version, values=values, summary=middle, low=None, high=None)
+    fixed = {"unit": "s", "better": "lower", "low": None, "high": None}
+    return Measurement(metric=name, version=version, values=values, summary=middle, **fixed)
 
 
 def whole(times_s: list[list[float]]) -> list[Measurement]:

@@ -48,9 +48,7 @@ class Timed:
         self.clock.advance(0.5)
         yield np.zeros(10, dtype=np.float32)
 
-    def _alone(
-        self, request: Request, watch: Callable[[str], AbstractContextManager[None]]
-    ) -> Mapping[str, Alone]:
+    def _alone(self, request: Request, watch: Callable[[str], AbstractContextManager[None]]) -> Mapping[str, Alone]:
         list(self.synthesize(request, watch))
         assert self._alone_s is not None
         return {"vocoder": Alone(run=lambda: self.clock.advance(self._alone_s or 0.0))}

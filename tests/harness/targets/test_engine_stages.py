@@ -37,13 +37,16 @@ def test_each_model_runs_once_on_what_it_was_given(target) -> None:
 
 
 def test_it_says_how_much_work_that_is(voice_folder) -> None:
-    """Counted here at the modules themselves; guidance doubles the rows of the acoustic model, chunks are calls of their own."""
+    """Counted here at the modules; guidance doubles the rows of the acoustic model, chunks are calls of their own."""
     target = EngineTarget()
-    target.pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 2, "chunk_characters": 40}, voice_folder)
+    target.pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 2, "chunk_characters": 80}, voice_folder)
     given: dict[str, list[tuple[int, ...]]] = {"acoustic": [], "vocoder": []}
     for name, model in (("acoustic", target.pipeline.voice.dit), ("vocoder", target.pipeline.voice.vocoder)):
         model.register_forward_pre_hook(lambda _module, args, name=name: given[name].append(tuple(args[0].shape[:2])))
-    alone = target.alone(Request(id="u002", text=f"{REQUEST.text} I am well."), StageWatch(WallClock()))
+    alone = target.alone(
+        Request(id="u002", text=f"{REQUEST.text} I am well, and the weather was kind to all of us this week."),
+        StageWatch(WallClock()),
+    )
 
     for name, rows in (("acoustic", 2), ("vocoder", 1)):
         work = alone[name].work
