@@ -107,8 +107,8 @@ class EngineTarget:
         return speak_and_keep(self.pipeline, request, watch)
 
     def settled(self) -> bool:
-        """Tell whether the last synthesis added no compiled graph."""
-        from harness.targets.engine_graphs import compiled_graphs
+        """Tell whether the last synthesis added no compiled graph, and recorded none of CUDA."""
+        from harness.targets.engine_graphs import compiled_graphs, recordings
 
-        before, self._graphs = self._graphs, compiled_graphs()
+        before, self._graphs = self._graphs, compiled_graphs() + recordings()
         return before == self._graphs

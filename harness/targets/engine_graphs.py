@@ -1,4 +1,4 @@
-"""What torch.compile made of our engine's models: which of them it compiled, and how many graphs dynamo holds."""
+"""What torch.compile made of our engine's models: which it compiled, how many graphs dynamo holds, what CUDA recorded."""
 
 import sys
 
@@ -44,3 +44,19 @@ def compiled_graphs() -> int:
     from torch._dynamo.utils import counters
 
     return int(counters["stats"]["unique_graphs"])
+
+
+def recordings() -> int:
+    """
+    Count what this thread's CUDA graphs cost beside compilation, so far.
+
+    Each length runs once as it is and is recorded at its second time, before it is replayed; neither is known to dynamo.
+    """
+    trees = sys.modules.get("torch._inductor.cudagraph_trees")
+    if trees is None:
+        return 0
+    from torch._dynamo.utils import counters
+
+    managers = [each.tree_manager for each in getattr(trees.local, "tree_manager_containers", {}).values()]
+    run_once = sum(len(each.warmed_up_functions) for each in managers if each is not None)
+    return run_once + int(counters["inductor"]["cudagraph_recorded_non_static_inputs"])

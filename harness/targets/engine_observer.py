@@ -38,6 +38,8 @@ class ModelSeen:
     """Of ONNX Runtime, that ran while the model was called."""
     products: int | None
     """Matrix products that torch did while the model was called; None where compiled code is not looked into."""
+    replays: int
+    """Of CUDA graphs while the model was called."""
     asked_frames: tuple[int, ...]
     """Of every call."""
     computed_frames: tuple[int, ...]
@@ -170,6 +172,7 @@ def _model_seen(model: nn.Module, recorder: Recorder, hooked: Counter[str]) -> M
         graphs=graphs,
         sessions=recorder.probe.sessions(recorder.stage),
         products=None if is_compiled(recorder.core) else recorder.probe.products[recorder.stage],
+        replays=recorder.probe.replays[recorder.stage],
         asked_frames=tuple(call[0].shape[1] for call in recorder.inputs),
         computed_frames=tuple(recorder.computed_frames),
     )
