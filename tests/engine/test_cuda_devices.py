@@ -189,6 +189,7 @@ def test_a_padded_batch(make, fake: FakeTensorMode, strength: float, reference: 
         {"precision": "bf16"},
         {"precision": "fp16"},
         {"precision": "tf32"},
+        {"quantization": "int8-weight-only"},
         {"pad_frames": 64},
         {"pad_frames": 64, "precision": "fp16", "chunk_characters": 80, "batch": 4},
         {"cfg_from": 0.2, "cfg_until": 0.6, "nfe_steps": 8},
@@ -223,13 +224,19 @@ def test_a_graph_is_exported_where_the_weights_are(make, fake: FakeTensorMode, m
     assert {each.device.type for signature in signatures for each in signature.inputs.values()} == {"cuda"}
 
 
+@pytest.fixture(name="published", scope="module")
+def _published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published") / "random"
+    write_random_voice(folder, small=True)
+    return folder
+
+
 @pytest.mark.parametrize("strength", [0.0, 2.0], ids=["unguided", "guided"])
 @pytest.mark.parametrize("version", [0, 1])
 @pytest.mark.parametrize("heard_frames", [0, RECORDED_FRAMES], ids=["alone", "behind a recording"])
-def test_published_checkpoints(tmp_path: Path, fake: FakeTensorMode, version: int, heard_frames: int, strength: float) -> None:
-    write_random_voice(tmp_path / "voice", small=True)
-    config = parse_infill_options({**CUDA, "weights": str(tmp_path / "voice"), "version": version, "cfg_strength": strength})
-    voice = load_infill_voice(tmp_path / "voice", version=version)
+def test_published_checkpoints(published: Path, fake: FakeTensorMode, version: int, heard_frames: int, strength: float) -> None:
+    config = parse_infill_options({**CUDA, "weights": str(published), "version": version, "cfg_strength": strength})
+    voice = load_infill_voice(published, version=version)
     with fake, torch.no_grad():
         pipeline = InfillPipeline(config, voice)
     pipeline.acoustic, pipeline.vocoder = strictly(pipeline.acoustic), strictly(pipeline.vocoder)

@@ -53,20 +53,20 @@ def test_replays_are_those_of_the_model_that_makes_them(voice_folder, monkeypatc
     seen = seen_of(voice_folder, monkeypatch, 2, compile="default")
 
     assert (seen.acoustic.replays, seen.vocoder.replays) == (2 * STEPS, 0)
+    assert CHECKS["compile"]({"compile": Compile.REDUCE_OVERHEAD}, seen).holds
     assert Graph.replay is replay, "it is as it was"
 
 
-@pytest.mark.parametrize(("replays", "holds"), [(0, False), (1, True), (2, True)])
+@pytest.mark.parametrize(("replays", "holds"), [(0, False), (1, True)])
 def test_lie_reduce_overhead_without_cuda_graphs(
     voice_folder, monkeypatch: pytest.MonkeyPatch, replays: int, holds: bool
 ) -> None:
     """Inductor skips them with a warning where a model is not fit for them, and goes on without."""
-    seen = seen_of(voice_folder, monkeypatch, replays, compile="default", compile_vocoder="default")
-    for option, calls in (("compile", STEPS), ("compile_vocoder", 1)):
-        found = CHECKS[option]({option: Compile.REDUCE_OVERHEAD}, seen)
-        assert found.holds is holds
-        assert f"{replays * calls} CUDA graphs replayed in {calls} calls" in found.observed
-        assert CHECKS[option]({option: Compile.DEFAULT}, seen).holds
+    seen = seen_of(voice_folder, monkeypatch, replays, compile_vocoder="default")
+    found = CHECKS["compile_vocoder"]({"compile_vocoder": Compile.REDUCE_OVERHEAD}, seen)
+    assert found.holds is holds
+    assert f"{replays} CUDA graphs replayed in 1 calls" in found.observed
+    assert CHECKS["compile_vocoder"]({"compile_vocoder": Compile.DEFAULT}, seen).holds
 
 
 @pytest.fixture(name="manager")
