@@ -114,8 +114,8 @@ def instant_s() -> float:
 def synchronize() -> None:
     """Wait until the GPU has done what was queued; nothing where this process uses none."""
     cuda = _cuda()
-    if cuda is not None:
-        cuda.synchronize()
+    for number in () if cuda is None else _in_use(cuda):
+        cuda.synchronize(number)
 
 
 def peak_rss_bytes() -> int:
@@ -131,9 +131,9 @@ def peak_rss_bytes() -> int:
 
 
 def peak_cuda_bytes() -> int | None:
-    """Give the most GPU memory that torch ever had allocated; None where this process uses none."""
+    """Give the most GPU memory that torch ever had allocated, on all GPUs that it used; None where this process uses none."""
     cuda = _cuda()
-    return None if cuda is None else int(cuda.max_memory_allocated())
+    return None if cuda is None else sum(int(cuda.max_memory_allocated(number)) for number in _in_use(cuda))
 
 
 def _cuda() -> Any:
@@ -142,3 +142,12 @@ def _cuda() -> Any:
     if torch is None or not hasattr(torch, "cuda") or not torch.cuda.is_initialized():
         return None
     return torch.cuda
+
+
+def _in_use(cuda: Any) -> list[int]:
+    """
+    Number the GPUs that torch has memory on. What it is not told, torch takes for its current GPU, which is the first, also
+    where all the work is on `cuda:1`.
+    """
+    count = int(cuda.device_count())
+    return [0] if count == 1 else [number for number in range(count) if cuda.memory_reserved(number)]

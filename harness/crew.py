@@ -2,7 +2,7 @@
 The worker processes of a run that are alive: started, warmed up, asked for one iteration at a time, ended.
 
 Knows what a worker is told and in which order; does not know which cell comes next, what is still missing, or what becomes
-of a failure: that is `schedule.py`.
+of a failure: that is for `live.py`.
 """
 
 import os
@@ -25,6 +25,9 @@ WARMUP = 2
 """Iterations after the first synthesis that are never judged, even if nothing compiles."""
 MAX_COMPILES = 30
 """Iterations in a row that may compile something before a cell counts as one that never settles."""
+MOST_LAPS = 3
+"""Passes of the warm-up through a workload, if those are more: with CUDA graphs each length runs once as it is, is recorded at
+its second time, and is replayed from the third."""
 MAX_LIVE = 8
 WORKER_BYTES = 2 * 1024**3
 """Assumed for one worker: torch, a small voice, and room for compilation."""
@@ -97,7 +100,7 @@ class Crew:
             answer = child.do({"do": "iterate", "phase": Phase.MEASURED.value, "request": request}, self._timeout_s)
             if answer["settled"]:
                 return float(answer["wall_s"])
-        raise _unsettled(f"request {request}")
+        raise _unsettled(f"request {request}", MAX_COMPILES)
 
     def weigh(self, child: Child, cell: Cell) -> None:
         """Have a worker measure its energy: the whole workload once more. Raises ChildError."""
@@ -137,12 +140,13 @@ class Crew:
 
     def _warm_up(self, child: Child, requests: Sequence[str]) -> None:
         """Iterate until nothing compiles, at least WARMUP times. Raises ChildError if it never ends."""
-        for count in range(1, WARMUP + MAX_COMPILES + 1):
+        most = max(MAX_COMPILES, MOST_LAPS * len(requests))
+        for count in range(1, WARMUP + most + 1):
             request = requests[count % len(requests)]
             answer = child.do({"do": "iterate", "phase": Phase.WARMUP.value, "request": request}, self._timeout_s)
             if count >= WARMUP and answer["settled"]:
                 return
-        raise _unsettled("warm-up")
+        raise _unsettled("warm-up", most)
 
 
 def known_audio(folder: Path, slug: str) -> Mapping[str, str]:
@@ -173,6 +177,6 @@ def live_limit(profile: Profile) -> int:
     return max(1, min(MAX_LIVE, free_bytes // 2 // WORKER_BYTES))
 
 
-def _unsettled(where: str) -> ChildError:
-    reason = f"{where} still compiled something after {MAX_COMPILES} iterations"
+def _unsettled(where: str, count: int) -> ChildError:
+    reason = f"{where} still compiled something after {count} iterations"
     return ChildError(Failure(kind="error", reason=reason), recorded=False)

@@ -24,7 +24,7 @@ from harness.metrics.panel import chosen, entries, full_version
 from harness.offer import Offer, applies, offer_of
 from harness.player import LISTENED, STALLS, stalled
 from harness.sample import Energy, Phase, ProcessRecord, Run, Sample
-from harness.stages_apart import ALONE, SYNCED, stages_apart
+from harness.stages_apart import ALONE, SYNCED, UNTOLD, stages_apart, versions_apart
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
 """(slug, request id) -> metric name -> value."""
@@ -297,14 +297,15 @@ def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
 
 def _apart(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     """Give what the passes over the stages told."""
-    return [_seconds(name, several) for name, several in stages_apart(processes).items()]
+    versions = versions_apart(processes)
+    return [_seconds(name, several, versions.get(name, UNTOLD)) for name, several in stages_apart(processes).items()]
 
 
-def _seconds(name: str, by_repeat: Mapping[int, Sequence[float]]) -> Measurement:
+def _seconds(name: str, by_repeat: Mapping[int, Sequence[float]], version: str = UNTOLD) -> Measurement:
     """Give seconds that belong to processes; the summary is the median of the processes' medians."""
     values = tuple(UtteranceValue(id=PROCESS, value=value, repeat=r) for r, several in by_repeat.items() for value in several)
     medians = [float(stats.percentile(list(several), 50.0)) for several in by_repeat.values()]
-    metric = Metric(name=name, unit="s", better="lower", version="1")
+    metric = Metric(name=name, unit="s", better="lower", version=version)
     return _record(metric, values, float(stats.percentile(medians, 50.0)))
 
 

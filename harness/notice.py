@@ -4,6 +4,11 @@ A stage that got faster by itself while the whole did not: what copies, conversi
 Never a verdict. The stage alone is what the stage passes measured; the whole is rtf, as it is judged. Where both sides have
 several processes, an interval must exclude chance; where one has a single process, its median must lie beyond all times of
 the other side.
+
+Only the same work is compared: calls of as many rows and frames, and as many of them in the synthesis. A shorter chunk is
+sooner done by any engine, and no proportion says how much sooner (a call has costs that do not depend on its length, and
+attention grows with its square), so between calls of different length nothing is said. Nor is anything where one side does
+not tell how much work it was, as run folders and baselines of before schema 6 do not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +20,7 @@ from harness.baseline import Baseline
 from harness.judgement import Comparison
 from harness.measure import Measurements, by_name, by_process
 from harness.measurement import Measurement, Missing
-from harness.stages_apart import ALONE
+from harness.stages_apart import ALONE, same_work
 
 FASTER = 0.05
 """Of its time must a stage alone have lost, to be spoken of."""
@@ -41,7 +46,9 @@ def notices(
 def _useless(before: Named, now: Named, whole: stats.Shift | None, against: str) -> list[str]:
     if whole is None or _is_faster(whole, 0.0):
         return []
-    names = [name for name in now if name.startswith(ALONE) and name in before]
+    names = [
+        name for name in now if name.startswith(ALONE) and name in before and same_work(before[name].version, now[name].version)
+    ]
     shifts = {name: _alone(before[name], now[name]) for name in names}
     return [
         _sentence(name, before, now, shift, whole, against)

@@ -18,10 +18,11 @@ from harness.checkout import Checkout
 from harness.clock import Clock, WallClock
 from harness.control import SLUG as CONTROL
 from harness.control import control_cell
+from harness.live import Side
 from harness.profiles import Profile
 from harness.progress import Progress
 from harness.sample import Run
-from harness.schedule import More, Side, run_sides
+from harness.schedule import More, run_sides
 from harness.store import RunHeader
 
 BASE, HEAD = "base", "head"

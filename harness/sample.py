@@ -4,7 +4,7 @@ The records of measuring: what one iteration, one process and one whole run left
 SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`. 3,
 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry `joins_s`, requests `language`, `statement` and `emphasis`,
 workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the
-run `judge`. Older folders are read as ones that do not tell.
+run `judge`. 6, 2026-11, the `stages` of a process may carry `work`. Older folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from enum import StrEnum
 from harness.cell import Cell, Option
 from harness.measurement import Missing
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""
@@ -110,6 +110,18 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How much the model of a stage had to do in a stage pass. Its times say something beside others of the same work only."""
+
+    calls: int
+    """Of the model, in the whole synthesis."""
+    rows: int
+    """In the first of them, which is the one that is timed alone: utterances, those that guidance doubles counted twice."""
+    frames: int
+    """Of each row, what fills up a batch included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StagePass:
     """What one process told of its stages in a pass of its own, with the device waited for before and after each."""
 
@@ -121,6 +133,8 @@ class StagePass:
     """What `wall_s` has beyond the sum of the stages."""
     alone_s: Mapping[str, tuple[float, ...]]
     """Stage -> each time that its model ran once by itself, on what it was first given in that synthesis."""
+    work: Mapping[str, Work] = field(default_factory=dict)
+    """Stage -> how much that was; without those whose target does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,36 +11,31 @@ resumed run continues each interrupted process with a fresh one. Knows no torch 
 """
 
 import errno
-import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from harness import store
 from harness.cell import Cell
-from harness.child import HERE, Child, ChildError, Launch
-from harness.clock import Clock, WallClock, now_utc_iso
-from harness.crew import Crew, Post, live_limit
+from harness.clock import now_utc_iso
+from harness.crew import Crew, live_limit
 from harness.doctor.tree import here
 from harness.energy import device_of, find_meter
 from harness.environment import environment, load_snapshot
 from harness.errors import HarnessError
+from harness.ledger import Ledger, Slot
+from harness.live import DiskFullError, Live, Side
 from harness.measurement import Missing
-from harness.order import batches, turns
+from harness.order import batches
 from harness.profiles import Profile
-from harness.progress import Pace, Progress, Silent
-from harness.resume import Remainder, check_same, put_torn_rounds_away, remainder, take_stock
+from harness.progress import Progress, Silent
+from harness.resume import check_same, put_torn_rounds_away, remainder, take_stock
 from harness.sample import Failure
 from harness.store import RunHeader
 from harness.suite import Suite
 from harness.targets.registry import check_cells
 
 TIMEOUT_S = 600.0
-MOST_LAPS = 100
-"""Through the workload, in one process: however quick the engine, a suite must end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,26 +46,6 @@ class Outcome:
     complete: bool
     interrupted: bool
     failures: Mapping[str, Failure]
-
-
-class DiskFullError(Exception):
-    """No room for another record."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One of the engines that are measured in turns: what is asked of it, its own run folder, where its code comes from."""
-
-    header: RunHeader
-    folder: Path
-    launch: Launch = HERE
-
-
-class Slot(NamedTuple):
-    """One cell of one side."""
-
-    side: int
-    slug: str
 
 
 More = Callable[[int], Collection[str]]
@@ -188,20 +163,13 @@ class Schedule:
     ) -> None:
         self._sides = [replace(side, folder=side.folder.absolute()) for side in sides]
         self._profile = profile
-        self._progress = progress
         self._more = more
-        self._clock: Clock = WallClock()
         self._plan = sides[0].header
         self._cells = {Slot(n, cell.slug): cell for n, side in enumerate(sides) for cell in side.header.cells}
-        self._energy = frozenset(energy)
-        self._stage_rounds = stage_rounds
-        self._unmetered = _unmetered([cell for cell in self._plan.cells if cell.slug in self._energy], profile)
+        self._unmetered = _unmetered([cell for cell in self._plan.cells if cell.slug in energy], profile)
         self._crew = Crew(profile, timeout_s)
-        self._failures: dict[Slot, Failure] = {}
-        self._todo: dict[tuple[Slot, int], Remainder] = {}
-        self._left = {slot: Counter[str]() for slot in self._cells}
-        self._lock = threading.Lock()
-        self._pace = Pace({})
+        self._ledger = Ledger(self._cells, self._plan, set(energy) - set(self._unmetered), progress)
+        self._live = Live(self._sides, profile, self._crew, self._ledger, stage_rounds=stage_rounds)
 
     def run(self) -> tuple[Outcome, ...]:
         """Measure whatever is missing; one outcome per side. Raises HarnessError if the disk is full."""
@@ -226,7 +194,7 @@ class Schedule:
         return tuple(self._outcome(number, interrupted) for number in range(len(self._sides)))
 
     def _outcome(self, number: int, interrupted: bool) -> Outcome:
-        failures = {slot.slug: failure for slot, failure in self._failures.items() if slot.side == number}
+        failures = {slot.slug: failure for slot, failure in self._ledger.failures.items() if slot.side == number}
         folder = self._sides[number].folder
         return Outcome(folder=folder, complete=not interrupted, interrupted=interrupted, failures=failures)
 
@@ -234,176 +202,37 @@ class Schedule:
         for number, side in enumerate(self._sides):
             store.unmark_complete(side.folder)
             stock = take_stock(side.folder, side.header)
-            self._failures.update({Slot(number, slug): failure for slug, failure in stock.failures.items()})
-            self._plan_work({(Slot(number, slug), repeat): rest for (slug, repeat), rest in stock.todo.items()})
-        self._start_pace()
-
-    def _plan_work(self, todo: Mapping[tuple[Slot, int], Remainder]) -> None:
-        self._todo.update(todo)
-        for (slot, repeat), rest in todo.items():
-            longer = {"longer": 1} if self._plan.min_time_s > 0.0 else {}
-            power = {"power": 1} if self._is_weighed(slot, repeat) else {}
-            self._left[slot].update({"prepare": 1, "measure": len(rest.missing), **longer, **power})
-
-    def _start_pace(self) -> None:
-        total = sum(self._left.values(), Counter())
-        self._pace = Pace(total)
-        self._progress.start(total.total())
+            self._ledger.failures.update({Slot(number, slug): failure for slug, failure in stock.failures.items()})
+            self._ledger.add({(Slot(number, slug), repeat): rest for (slug, repeat), rest in stock.todo.items()})
+        self._ledger.start()
 
     def _go_on(self) -> None:
         """Measure more rounds of the cells that are not decided yet."""
         rounds = self._plan.repeats
         while self._more is not None and (wanted := set(self._more(rounds))):
-            slots = [slot for slot in self._cells if slot.slug in wanted and not self._lost(slot.slug)]
+            slots = [slot for slot in self._cells if slot.slug in wanted and not self._ledger.lost(slot.slug)]
             if not slots:
                 return
             rests = [remainder(self._sides[s.side].folder, self._cells[s], rounds, self._plan) for s in slots]
-            self._plan_work({(slot, rounds): rest for slot, rest in zip(slots, rests, strict=True) if rest is not None})
-            self._start_pace()
+            self._ledger.add({(slot, rounds): rest for slot, rest in zip(slots, rests, strict=True) if rest is not None})
+            self._ledger.start()
             self._round(rounds)
             rounds += 1
 
-    def _lost(self, slug: str) -> bool:
-        """Whether the cell failed on any side: then there is nothing to hold the others against."""
-        return any(slot.slug == slug for slot in self._failures)
-
     def _round(self, repeat: int) -> None:
-        slugs = list(dict.fromkeys(slot.slug for slot in self._cells if (slot, repeat) in self._todo))
+        slugs = list(dict.fromkeys(slot.slug for slot in self._cells if (slot, repeat) in self._ledger.todo))
         for group in batches(slugs, max(1, live_limit(self._profile) // len(self._sides)), repeat):
-            slots = [slot for slug in group for slot in self._cells if slot.slug == slug and (slot, repeat) in self._todo]
-            live = self._prepare_all([slot for slot in slots if not self._lost(slot.slug)], repeat)
-            self._measure_all(live, repeat)
-            for slot, child in live.items():
-                if slot not in self._failures:
-                    self._finish(slot, repeat, child)
-
-    def _prepare_all(self, slots: Sequence[Slot], repeat: int) -> dict[Slot, Child]:
-        """Start and warm up one process per slot; those that fail are left out."""
-        alone = repeat == 0 and len(self._sides) == 1
-        width = 1 if alone else max(1, min(self._profile.loading, len(slots)))
-        with ThreadPoolExecutor(width) as pool:
-            try:
-                children = list(pool.map(lambda slot: self._prepare(slot, repeat, alone=width == 1), slots))
-            except BaseException:
-                self._crew.stop()  # else the pool would wait for them
-                raise
-        return {slot: child for slot, child in zip(slots, children, strict=True) if child is not None}
-
-    def _prepare(self, slot: Slot, repeat: int, *, alone: bool) -> Child | None:
-        start_s = self._clock.seconds()
-        side = self._sides[slot.side]
-        before = self._todo[slot, repeat].samples
-        post = Post(cell=self._cells[slot], repeat=repeat, folder=side.folder, launch=side.launch, samples_before=before)
-        child = self._crew.start(post)
-        if child is None:
-            return None
-        try:
-            self._crew.prepare(child, post.cell, alone=alone)
-        except ChildError as error:
-            self._fail(slot, repeat, child, error)
-            return None
-        with self._lock:
-            self._step("prepare", slot, f"{slot.slug} is ready", self._clock.seconds() - start_s)
-        return child
-
-    def _measure_all(self, live: Mapping[Slot, Child], repeat: int) -> None:
-        requests = self._plan.spoken(self._plan.cells[0], repeat)
-        missing = {slot: set(self._todo[slot, repeat].missing) for slot in live}
-        measured_s = dict.fromkeys(live, 0.0)
-        slugs = list(
-            dict.fromkeys(slot.slug for slot in self._cells if slot in live)
-        )  # the suite's order: `turns` does the turning
-        for slug, request, lap, side in turns(slugs, requests, self._plan.iterations, repeat, len(self._sides)):
-            slot = Slot(side, slug)
-            if not self._lost(slug) and (request, lap) in missing.get(slot, ()):
-                start_s = self._clock.seconds()
-                measured_s[slot] += self._measure(slot, repeat, live[slot], request)
-                if not self._lost(slug):
-                    self._step("measure", slot, slug, self._clock.seconds() - start_s)
-        self._measure_longer(live, repeat, requests, measured_s)
-
-    def _measure_longer(
-        self, live: Mapping[Slot, Child], repeat: int, requests: Sequence[str], measured_s: dict[Slot, float]
-    ) -> None:
-        """Add whole passes for the cells whose processes have measured for less than the least time, on all sides alike."""
-        if not self._plan.min_time_s:
-            return
-        start_s, laps = self._clock.seconds(), self._plan.iterations
-        while laps < MOST_LAPS and (short := self._short(live, measured_s)):
-            for slug, request, _, side in turns(short, requests, 1, repeat + laps, len(self._sides)):
-                slot = Slot(side, slug)
-                if slot in live and not self._lost(slug):
-                    measured_s[slot] += self._measure(slot, repeat, live[slot], request)
-            laps += 1
-        for slot in live:
-            if not self._lost(slot.slug):
-                self._step("longer", slot, slot.slug, (self._clock.seconds() - start_s) / len(live))
-
-    def _short(self, live: Mapping[Slot, Child], measured_s: Mapping[Slot, float]) -> list[str]:
-        """Name the cells whose sides have measured for less than the least time, on average."""
-        slugs = dict.fromkeys(slot.slug for slot in self._cells if slot in live and not self._lost(slot.slug))
-        times_s = {slug: [measured_s[slot] for slot in live if slot.slug == slug] for slug in slugs}
-        return [slug for slug, several in times_s.items() if sum(several) < len(several) * self._plan.min_time_s]
-
-    def _measure(self, slot: Slot, repeat: int, child: Child, request: str) -> float:
-        """Measure one iteration and give its seconds; none if it fails."""
-        try:
-            return self._crew.measure(child, request)
-        except ChildError as error:
-            self._fail(slot, repeat, child, error)
-            return 0.0
-
-    def _finish(self, slot: Slot, repeat: int, child: Child) -> None:
-        try:
-            if repeat < self._stage_rounds and not self._lost(slot.slug):
-                self._crew.look_at_stages(child, self._cells[slot])
-            if self._is_weighed(slot, repeat) and not self._lost(slot.slug):
-                self._weigh(slot, child)
-            self._crew.finish(child)
-        except ChildError as error:
-            self._fail(slot, repeat, child, error)
-
-    def _weigh(self, slot: Slot, child: Child) -> None:
-        start_s = self._clock.seconds()
-        self._crew.weigh(child, self._cells[slot])
-        self._step("power", slot, slot.slug, self._clock.seconds() - start_s)
-
-    def _is_weighed(self, slot: Slot, repeat: int) -> bool:
-        """Whether the process measures its energy: in planned rounds, of cells that are asked about and have a meter."""
-        return slot.slug in self._energy and slot.slug not in self._unmetered and repeat < self._plan.repeats
+            slots = [
+                slot for slug in group for slot in self._cells if slot.slug == slug and (slot, repeat) in self._ledger.todo
+            ]
+            self._live.take(slots, repeat)
 
     def _why_no_power(self) -> dict[str, str]:
         return {"power": "; ".join(dict.fromkeys(self._unmetered.values()))} if self._unmetered else {}
 
-    def _fail(self, slot: Slot, repeat: int, child: Child, error: ChildError) -> None:
-        """Record a failure, unless it is of our own making. Raises DiskFullError if there is no room to."""
-        with self._lock:
-            if self._crew.stopping:
-                return
-            self._crew.dismiss(child)
-            if error.failure.kind == "disk":
-                raise DiskFullError from error
-            if not error.recorded:
-                store.append_failure(self._sides[slot.side].folder, slot.slug, repeat, error.failure)
-            self._failures[slot] = error.failure
-            self._skip(slot)
-
-    def _step(self, kind: str, slot: Slot, text: str, duration_s: float) -> None:
-        self._left[slot][kind] -= 1
-        self._pace.done(kind, duration_s)
-        self._progress.step(text, self._pace.eta_s())
-
-    def _skip(self, slot: Slot) -> None:
-        """Forget the steps of a cell that failed, and of its counterparts."""
-        for each in self._cells:
-            if each.slug == slot.slug:
-                for kind, count in self._left[each].items():
-                    self._pace.skip(kind, count)
-                self._left[each].clear()
-
     def _close(self) -> None:
         self._crew.close()
-        self._progress.end()
+        self._ledger.end()
 
 
 def _unmetered(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:

@@ -38,6 +38,7 @@ from harness.sample import (
     Run,
     Sample,
     StagePass,
+    Work,
 )
 
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
@@ -305,7 +306,8 @@ def stages_to_json(stages: StagePass | Missing) -> dict[str, object]:
         return {"missing": stages.reason}
     values = {field: getattr(stages, field) for field in StagePass.__dataclass_fields__}
     alone_s = {name: list(several) for name, several in stages.alone_s.items()}
-    return {**values, "stages_s": dict(stages.stages_s), "alone_s": alone_s}
+    work = {name: asdict(each) for name, each in stages.work.items()}
+    return {**values, "stages_s": dict(stages.stages_s), "alone_s": alone_s, "work": work}
 
 
 def _header_to_json(header: RunHeader) -> dict[str, object]:
@@ -391,7 +393,9 @@ def _stages(records: Sequence[Mapping[str, Any]]) -> StagePass | Missing | None:
     fields = {name: value for name, value in records[-1].items() if name != "kind"}
     if "missing" in fields:
         return Missing(fields["missing"])
-    return StagePass(**{**fields, "alone_s": {name: tuple(several) for name, several in fields["alone_s"].items()}})
+    alone_s = {name: tuple(several) for name, several in fields["alone_s"].items()}
+    work = {name: Work(**told) for name, told in fields.get("work", {}).items()}
+    return StagePass(**{**fields, "alone_s": alone_s, "work": work})
 
 
 def _cold(log: list[dict[str, Any]]) -> ColdStart | None:

@@ -26,7 +26,7 @@ PATH_ORDER = (
     ("energy", "targets", "profiles", "environment"),
     ("suite", "progress", "order", "fitness", "stages", "stage_pass", "stages_apart"),
     ("store", "resume", "child", "revision", "origin"),
-    ("worker", "crew", "schedule", "checkout"),
+    ("worker", "crew", "ledger", "live", "schedule", "checkout"),
     ("metrics",),
     ("offer", "measure"),
     ("baseline_file", "baseline", "policy"),

@@ -15,7 +15,8 @@ from torch import Tensor
 from engine.config import Adaptive, Grid, Solver
 
 Velocity = Callable[[Tensor, float], Tensor]
-"""(state, t) -> velocity, both shaped like the state, which is read and not kept: it moves on."""
+"""(state, t) -> velocity, both shaped like the state, which is read and not kept: it moves on. Nor is a velocity to be kept:
+the next call may write into the same memory, as the replay of a CUDA graph does."""
 
 
 PRUNED = {
@@ -69,8 +70,8 @@ def _heun(velocity: Velocity, state: Tensor, spare: Tensor, now: float, then: fl
     step = then - now
     first = velocity(state, now)
     end = torch.add(state, first, alpha=step, out=spare)
-    second = velocity(end, then)
-    state.add_(first, alpha=0.5 * step).add_(second, alpha=0.5 * step)
+    state.add_(first, alpha=0.5 * step)  # before the second call, which may write over the first velocity
+    state.add_(velocity(end, then), alpha=0.5 * step)
 
 
 _STEPS = {Solver.EULER: _euler, Solver.MIDPOINT: _midpoint, Solver.HEUN: _heun}

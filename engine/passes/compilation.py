@@ -3,6 +3,11 @@ Compiles one model with torch.compile. Compilation itself happens at the first c
 
 Shapes are dynamic from the start, because every text has another length: one graph, no recompilation. On a CPU,
 max-autotune also freezes the weights into the graph; without that it gains nothing there.
+
+On a GPU, reduce-overhead and max-autotune replay CUDA graphs, and those know one length each: a new one is run as it is at its
+first call, recorded at its second and replayed from the third, and all are kept. `pad_frames` keeps them few. What a replay
+gives is written over by the next; nobody has to say where a step begins, since without gradients every call is one
+(torch.compiler.cudagraph_mark_step_begin), but nobody may keep what the call before gave (`solver.Velocity`).
 """
 
 from collections.abc import Callable
@@ -25,4 +30,5 @@ def apply(name: str, option: str, model: nn.Module, mode: Compile, *, on_cpu: bo
     else:
         compiled = torch.compile(model, dynamic=True, fullgraph=True, mode=None if mode is Compile.DEFAULT else mode)
         how = f"mode {mode}"
-    return compiled, Applied(option=option, asked=mode, what=f"{name} by torch.compile, {how}, dynamic shapes", why="asked")
+    shapes = "dynamic shapes" if on_cpu or mode is Compile.DEFAULT else "dynamic shapes, and a CUDA graph for each length"
+    return compiled, Applied(option=option, asked=mode, what=f"{name} by torch.compile, {how}, {shapes}", why="asked")

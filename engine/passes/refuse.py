@@ -4,6 +4,7 @@ Refuses combinations that cannot work on this machine, before any weights are re
 Nothing is replaced by something "close": an engine that silently runs another configuration makes every figure a lie.
 """
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -25,6 +26,8 @@ def refuse(config: FlowConfig) -> None:
         _check_cuda(config.device)
     if config.precision is Precision.TF32 and on_cpu:
         raise EngineError("precision tf32 is a mode of CUDA matrix units, and device is cpu; use fp32 or bf16, or device=cuda")
+    if config.precision is Precision.TF32:
+        _check_tf32(config.device)
     if config.precision is Precision.FP16 and on_cpu and not cpu_flags() & set(FP16_FLAGS):
         raise EngineError("precision fp16 needs a CPU with fp16 arithmetic, which this one lacks; use bf16 or fp32")
     for option in ("compile", "compile_vocoder"):
@@ -50,11 +53,23 @@ def _check_cuda(device: str) -> None:
         raise EngineError(f"device {device} does not exist; this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}")
 
 
+def _check_tf32(device: str) -> None:
+    """Torch takes the wish on any GPU, and computes in fp32 where it cannot be granted."""
+    capability = torch.cuda.get_device_capability(device)
+    if capability < (8, 0):
+        shown = ".".join(map(str, capability))
+        raise EngineError(
+            f"precision tf32 needs a GPU of compute capability 8.0 or more, and {device} has {shown}; use fp32 or fp16"
+        )
+
+
 def _check_compile(option: str, mode: Compile, *, on_cpu: bool) -> None:
     if mode is Compile.OFF:
         return
     if mode is Compile.REDUCE_OVERHEAD and on_cpu:
         raise EngineError(f"{option}=reduce-overhead means CUDA graphs, and device is cpu; use {option}=default or device=cuda")
+    if not on_cpu and importlib.util.find_spec("triton") is None:
+        raise EngineError(f"{option}={mode} on a GPU needs the package triton; install it, or use {option}=off")
     if on_cpu and not compiler():
         raise EngineError(
             f"{option}={mode} needs a C++ compiler, and none was found; install g++ (or set CXX), or use {option}=off"

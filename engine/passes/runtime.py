@@ -24,11 +24,6 @@ class OnnxStage:
         self._opened: dict[bool, OnnxModel] = {}
         self.graph = self.open(masked=config.pad_frames > 0 or config.batch != 1)
 
-    @property
-    def session(self) -> Any:
-        """ONNX Runtime's session of the graph that was loaded first."""
-        return next(iter(self._opened.values())).session
-
     def open(self, *, masked: bool) -> Graph:
         """Load the graph that takes a mask, or the one that takes none. Raises EngineError as `open_session` does."""
         graph = graph_of(self._model, masked=masked)

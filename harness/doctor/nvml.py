@@ -94,10 +94,10 @@ def _opened(tree: Tree, number: int) -> tuple[Any, Any] | str:
 
 
 def _handle(nvml: Any, visible: str, number: int) -> Any:
-    """Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, where a number or a UUID stands."""
+    """Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, a number or a UUID, also of a part (MIG)."""
     named = [each.strip() for each in visible.split(",") if each.strip()]
     name = named[number] if number < len(named) else ""
-    if name.startswith("GPU-"):
+    if name.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(name)
     return nvml.nvmlDeviceGetHandleByIndex(int(name) if name.isdigit() else number)
 

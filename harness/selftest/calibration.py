@@ -14,10 +14,11 @@ from harness import store
 from harness.cell import Cell
 from harness.child import Launch
 from harness.errors import HarnessError
+from harness.live import Side
 from harness.profiles import Profile
 from harness.progress import Progress
 from harness.sample import Phase, ProcessRecord
-from harness.schedule import Schedule, Side, make_header
+from harness.schedule import Schedule, make_header
 from harness.selftest.setup import Cost
 from harness.suite import Suite
 from harness.targets.slowed import APART, SlowDown

@@ -16,12 +16,13 @@ from harness import store
 from harness.child import HERE, Launch
 from harness.clock import Clock, WallClock
 from harness.errors import HarnessError
+from harness.live import Side
 from harness.pair import PARTS, in_parts
 from harness.profiles import get_profile
 from harness.progress import Progress
 from harness.resume import check_same
 from harness.sample import Run
-from harness.schedule import TIMEOUT_S, Schedule, Side, make_header
+from harness.schedule import TIMEOUT_S, Schedule, make_header
 from harness.selftest.busy import neighbour
 from harness.selftest.setup import Setup
 from harness.suite import load_suite

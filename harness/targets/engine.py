@@ -5,7 +5,7 @@ The engine's word is not taken for anything: forward passes are counted, times, 
 weights are looked at, dynamo's counters are compared. Imports torch and the engine when loaded, not before.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from harness.cell import Cell, Option, Request
 from harness.errors import HarnessError
 from harness.sample import Effect
-from harness.targets.protocol import StageWatch
+from harness.targets.protocol import Alone, StageWatch
 
 if TYPE_CHECKING:
     from engine.pipelines.flow import FlowPipeline
@@ -100,15 +100,15 @@ class EngineTarget:
             return judge_effects(self.effective(), asked, observe_infill(self.pipeline, request), INFILL_CHECKS)
         return judge_effects(self.effective(), asked, observe(self.pipeline, request))
 
-    def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Callable[[], object]]:
-        """Speak one request; gives by stage a function that runs its model once, on what it was first given."""
+    def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
+        """Speak one request; gives the models of its stages alone, on what they were first given."""
         from harness.targets.engine_stages import speak_and_keep
 
         return speak_and_keep(self.pipeline, request, watch)
 
     def settled(self) -> bool:
-        """Tell whether the last synthesis added no compiled graph."""
-        from harness.targets.engine_observer import compiled_graphs
+        """Tell whether the last synthesis added no compiled graph, and recorded none of CUDA."""
+        from harness.targets.engine_graphs import compiled_graphs, recordings
 
-        before, self._graphs = self._graphs, compiled_graphs()
+        before, self._graphs = self._graphs, compiled_graphs() + recordings()
         return before == self._graphs

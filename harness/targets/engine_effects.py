@@ -110,6 +110,12 @@ def _compile_of(model: ModelSeen, mode: Option, seen: Seen) -> Finding:
     if wanted and seen.recompiled:
         return Finding(observed=f"{observed}, {seen.recompiled} new after warm-up", holds=False, why="it still compiles")
     holds = model.compiled == wanted and (not wanted or seen.graph_breaks == 0)
+    if mode == Compile.REDUCE_OVERHEAD:
+        return Finding(
+            observed=f"{observed}, {model.replays} CUDA graphs replayed in {model.calls} calls",
+            holds=holds and model.replays >= model.calls > 0,
+            why="every call is the replay of a CUDA graph",
+        )
     return Finding(observed=observed, holds=holds, why="dynamo's graphs for the model's code")
 
 

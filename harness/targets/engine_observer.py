@@ -1,15 +1,10 @@
 """
 Watches our engine while it speaks: what was called, with what, how often. It judges nothing and believes nothing.
 
-The two models are called through `pipeline.acoustic` and `pipeline.vocoder`; the observer stands in for both and passes
-every call on. Linear layers tell their activations' dtype through forward hooks where a model runs eagerly; a compiled
-one is left alone, because a hook would make it compile again.
+How the calls are seen is the matter of `engine_hooks`; here they are counted.
 """
 
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.phones import PHONES
 from harness.cell import Request
-from harness.targets.engine_runtime import RuntimeProbe, SessionSeen, watching
+from harness.targets.engine_graphs import compiled_from, compiled_graphs, graph_breaks, graphs_of, is_compiled
+from harness.targets.engine_hooks import Hooks, Recorder, dtype_name, hooked_in
+from harness.targets.engine_runtime import RuntimeProbe, SessionSeen
 from harness.targets.prompt_observer import PromptSeen, counting, prompt_seen
 
 
@@ -42,6 +38,8 @@ class ModelSeen:
     """Of ONNX Runtime, that ran while the model was called."""
     products: int | None
     """Matrix products that torch did while the model was called; None where compiled code is not looked into."""
+    replays: int
+    """Of CUDA graphs while the model was called."""
     asked_frames: tuple[int, ...]
     """Of every call."""
     computed_frames: tuple[int, ...]
@@ -86,101 +84,12 @@ class Seen:
     """The flow times of these calls."""
 
 
-class _Recorder:
-    """Stands in for a model: counts the calls, keeps what the observer needs, passes everything on."""
-
-    def __init__(self, stage: str, inner: Any, probe: RuntimeProbe) -> None:
-        self.stage = stage
-        self.inner = inner
-        self.core = getattr(inner, "inner", inner)
-        """What computes: behind a pass that wraps it, such as padding, what that one calls."""
-        self.probe = probe
-        self.inputs: list[tuple[Tensor, ...]] = []
-        self.outputs: list[Tensor] = []
-        self.computed_frames: list[int] = []
-        if self.core is not inner:
-            inner.inner = self._reach
-
-    def __call__(self, *args: Tensor) -> Tensor:
-        with self.probe.within(self.stage, look_into=not _is_compiled(self.core)):
-            output: Tensor = self.inner(*args) if self.core is not self.inner else self._reach(*args)
-        self.inputs.append(tuple(x.detach().clone() for x in args))
-        self.outputs.append(output.detach().clone())
-        return output
-
-    def _reach(self, *args: Tensor) -> Tensor:
-        self.computed_frames.append(args[0].shape[1])
-        output: Tensor = self.core(*args)
-        return output
-
-    def give_back(self) -> Any:
-        """Give what this stood in for, as it was."""
-        if self.core is not self.inner:
-            self.inner.inner = self.core
-        return self.inner
-
-
-class Hooks:
-    """Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and durations are told."""
-
-    def __init__(self, pipeline: Any) -> None:
-        self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
-        self.speakers: list[int] = []
-        self.planned: list[float] = []
-        self.phone_ids: list[tuple[int, ...]] = []
-        self.texts: list[tuple[str, ...]] = []
-        self.scale = (0.0, 1.0)
-        self.handles = self.attach(pipeline)
-        models = {"acoustic": (pipeline.voice.dit, pipeline.acoustic), "vocoder": (pipeline.voice.vocoder, pipeline.vocoder)}
-        for name, (model, called) in models.items():
-            if not _is_compiled(getattr(called, "inner", called)):
-                self._listen(name, model)
-
-    def attach(self, pipeline: Any) -> list[Any]:
-        """Listen to what is told; another pipeline's hooks listen elsewhere."""
-        self.scale = (pipeline.voice.mel_mean, pipeline.voice.mel_std)
-        return [
-            pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
-            pipeline.voice.durations.register_forward_hook(self._on_durations),
-        ]
-
-    def _listen(self, name: str, model: nn.Module) -> None:
-        def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            self.dtypes[name][_word(output.dtype)] += 1
-
-        linears = (part for part in model.modules() if isinstance(part, nn.Linear))
-        self.handles += [part.register_forward_hook(note) for part in linears]
-
-    def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self.speakers += sorted({speaker - 1 for speaker in inputs[0].speaker[0].tolist() if speaker})
-        self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
-
-    def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        from engine.content.alignment import EDGE_SILENCE_FRAMES, PACE
-
-        self.planned.append(float(output[0, 1:-1].exp().sum()) * PACE + 2 * EDGE_SILENCE_FRAMES)
-        self.phone_ids.append(tuple(inputs[0][0].tolist()))
-
-
-@contextmanager
-def _watching(pipeline: Any, probe: RuntimeProbe, hooks: Hooks) -> Iterator[tuple[_Recorder, _Recorder]]:
-    acoustic, vocoder = _Recorder("acoustic", pipeline.acoustic, probe), _Recorder("vocoder", pipeline.vocoder, probe)
-    pipeline.acoustic, pipeline.vocoder = acoustic, vocoder
-    try:
-        with watching(probe):
-            yield acoustic, vocoder
-    finally:
-        pipeline.acoustic, pipeline.vocoder = acoustic.give_back(), vocoder.give_back()
-        for handle in hooks.handles:
-            handle.remove()
-
-
 def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> Seen:
     """Let the pipeline speak one request under observation; afterwards it is as it was. `listening`: hooks, if not flow's."""
     graphs_before = compiled_graphs()
     hooks = listening or Hooks(pipeline)
     with (
-        _watching(pipeline, RuntimeProbe(), hooks) as (acoustic, vocoder),
+        hooked_in(pipeline, RuntimeProbe(), hooks) as (acoustic, vocoder),
         counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts, hooks.phone_ids) as encoded,
     ):
         pipeline.synthesize(request.text, request.options)
@@ -199,7 +108,7 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
         batches=tuple(call[0].shape[0] // together[0] for call in first),
         guidance=_guidance(first, acoustic.outputs, together[0] if together else 0),
         speakers=frozenset(hooks.speakers),
-        graph_breaks=_graph_breaks(),
+        graph_breaks=graph_breaks(),
         recompiled=compiled_graphs() - graphs_before,
         threads=torch.get_num_threads(),
         tf32_error=_tf32_error(pipeline.device),
@@ -245,15 +154,15 @@ def _known(call: tuple[Tensor, ...]) -> list[Tensor]:
     return [call[1][row::count, : frames[row]] for row in range(count)]
 
 
-def _model_seen(model: nn.Module, recorder: _Recorder, hooked: Counter[str]) -> ModelSeen:
+def _model_seen(model: nn.Module, recorder: Recorder, hooked: Counter[str]) -> ModelSeen:
     linears = [part for part in model.modules() if isinstance(part, nn.Linear)]
     weights = [*model.parameters(), *model.buffers()]
-    compiled = _compiled_from(recorder.core, model)
-    graphs = _graphs_of(compiled or model)
+    compiled = compiled_from(recorder.core, model)
+    graphs = graphs_of(compiled or model)
     return ModelSeen(
         calls=len(recorder.outputs),
-        weight_dtypes=Counter(_word(weight.dtype) for weight in weights if weight.is_floating_point()),
-        activation_dtypes=hooked + Counter(_word(output.dtype) for output in recorder.outputs),
+        weight_dtypes=Counter(dtype_name(weight.dtype) for weight in weights if weight.is_floating_point()),
+        activation_dtypes=hooked + Counter(dtype_name(output.dtype) for output in recorder.outputs),
         devices=frozenset(str(x.device) for x in (*weights, *recorder.outputs)),
         linears=len(linears),
         int8_linears=sum(_is_int8(part.weight) for part in linears),
@@ -262,7 +171,8 @@ def _model_seen(model: nn.Module, recorder: _Recorder, hooked: Counter[str]) -> 
         compiled=compiled is not None and graphs > 0,
         graphs=graphs,
         sessions=recorder.probe.sessions(recorder.stage),
-        products=None if _is_compiled(recorder.core) else recorder.probe.products[recorder.stage],
+        products=None if is_compiled(recorder.core) else recorder.probe.products[recorder.stage],
+        replays=recorder.probe.replays[recorder.stage],
         asked_frames=tuple(call[0].shape[1] for call in recorder.inputs),
         computed_frames=tuple(recorder.computed_frames),
     )
@@ -306,45 +216,3 @@ def _tf32_error(device: torch.device) -> float | None:
     exact = a.double() @ a.double()
     rounded = (a.to(device) @ a.to(device)).double().cpu()
     return float((rounded - exact).norm() / exact.norm())
-
-
-def _word(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def _is_compiled(called: object) -> bool:
-    dynamo = sys.modules.get("torch._dynamo.eval_frame")
-    return dynamo is not None and isinstance(called, dynamo.OptimizedModule)
-
-
-def _compiled_from(called: object, model: nn.Module) -> nn.Module | None:
-    """Give the module that torch.compile compiled for a call, if that is the model or works with the model's own parameters."""
-    if not _is_compiled(called):
-        return None
-    compiled: nn.Module = called._orig_mod  # type: ignore[attr-defined]
-    return compiled if any(part is model for part in compiled.modules()) else None
-
-
-def _graphs_of(model: nn.Module) -> int:
-    if "torch._dynamo" not in sys.modules:
-        return 0
-    from torch._C._dynamo.eval_frame import _debug_get_cache_entry_list
-
-    return len(_debug_get_cache_entry_list(type(model).forward.__code__))
-
-
-def _graph_breaks() -> int:
-    if "torch._dynamo" not in sys.modules:
-        return 0
-    from torch._dynamo.utils import counters
-
-    return sum(counters["graph_break"].values())
-
-
-def compiled_graphs() -> int:
-    """Count the graphs that dynamo compiled in this process so far."""
-    if "torch._dynamo" not in sys.modules:
-        return 0
-    from torch._dynamo.utils import counters
-
-    return int(counters["stats"]["unique_graphs"])

@@ -1,8 +1,9 @@
 """
-Sees which runtime computes a stage: sessions of ONNX Runtime that ran in it, and matrix products that torch did in it.
+Sees which runtime computes a stage: sessions of ONNX Runtime that ran in it, matrix products that torch did in it, CUDA
+graphs that were replayed in it.
 
-Sessions are counted at ONNX Runtime's own class, products at torch's dispatcher, both below anything that the engine could
-say of itself. A compiled stage is not looked into: a dispatch mode would switch its graph off.
+Sessions and graphs are counted at ONNX Runtime's and torch's own classes, products at torch's dispatcher, all below anything
+that the engine could say of itself. A compiled stage is not looked into: a dispatch mode would switch its graph off.
 """
 
 import sys
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 PRODUCTS = (
@@ -37,6 +39,8 @@ class RuntimeProbe:
 
     def __init__(self) -> None:
         self.products: Counter[str] = Counter()
+        self.replays: Counter[str] = Counter()
+        """Of CUDA graphs; the first one of a graph comes with its recording."""
         self._runs: Counter[tuple[str, int]] = Counter()
         self._sessions: dict[int, Any] = {}
         self._stage = ""
@@ -58,6 +62,10 @@ class RuntimeProbe:
         """Count one run of a session."""
         self._sessions[id(session)] = session
         self._runs[self._stage, id(session)] += 1
+
+    def note_replay(self) -> None:
+        """Count one replay of a CUDA graph."""
+        self.replays[self._stage] += 1
 
     def sessions(self, stage: str) -> tuple[SessionSeen, ...]:
         """Give the sessions that ran in a stage."""
@@ -92,7 +100,28 @@ class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
 
 @contextmanager
 def watching(probe: RuntimeProbe) -> Iterator[None]:
-    """Have every session of this process tell the probe when it runs."""
+    """Have every session and every CUDA graph of this process tell the probe when it runs."""
+    with _watching_sessions(probe), _watching_graphs(probe):
+        yield
+
+
+@contextmanager
+def _watching_graphs(probe: RuntimeProbe) -> Iterator[None]:
+    replay: Callable[..., None] = torch.cuda.CUDAGraph.replay
+
+    def told(graph: torch.cuda.CUDAGraph) -> None:
+        probe.note_replay()
+        replay(graph)
+
+    torch.cuda.CUDAGraph.replay = told  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        torch.cuda.CUDAGraph.replay = replay  # type: ignore[method-assign]
+
+
+@contextmanager
+def _watching_sessions(probe: RuntimeProbe) -> Iterator[None]:
     runtime = sys.modules.get("onnxruntime")
     if runtime is None:  # nobody imported it, so nobody has a session
         yield

@@ -16,7 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from engine.pipelines.flow import FlowPipeline
 from engine.pipelines.infill import InfillPipeline
 from harness.cell import Request
-from harness.targets.protocol import StageWatch
+from harness.sample import Work
+from harness.targets.protocol import Alone, StageWatch
 
 TRANSFER = "transfer"
 
@@ -51,14 +52,16 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
 
 
 class _Keeper:
-    """Stands in for a model: keeps what the first call was given, passes everything on."""
+    """Stands in for a model: counts the calls, keeps what the first was given, passes everything on."""
 
     def __init__(self, inner: Callable[..., Any], transfers: Transfers | None) -> None:
         self.inner = inner
         self.transfers = transfers
         self.given: tuple[Any, ...] | None = None
+        self.calls = 0
 
     def __call__(self, *args: Any) -> Any:
+        self.calls += 1
         if self.given is None:
             self.given = tuple(_kept(x) if isinstance(x, Tensor) else x for x in args)
         if self.transfers is None:
@@ -67,10 +70,8 @@ class _Keeper:
             return self.inner(*args)
 
 
-def speak_and_keep(
-    pipeline: FlowPipeline | InfillPipeline, request: Request, watch: StageWatch
-) -> Mapping[str, Callable[[], Any]]:
-    """Speak one request; gives functions that run the acoustic model and the vocoder once, on what they were first given."""
+def speak_and_keep(pipeline: FlowPipeline | InfillPipeline, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
+    """Speak one request; gives the acoustic model and the vocoder alone, on what they were first given."""
     called = {"acoustic": pipeline.acoustic, "vocoder": pipeline.vocoder}
     transfers = Transfers(watch) if pipeline.device.type != "cpu" else None
     keepers = {name: _Keeper(inner, transfers) for name, inner in called.items()}
@@ -83,8 +84,7 @@ def speak_and_keep(
                 pipeline.synthesize(request.text, request.options, watch)
     finally:
         pipeline.acoustic, pipeline.vocoder = called["acoustic"], called["vocoder"]
-    given = {name: keeper.given for name, keeper in keepers.items()}
-    return {name: partial(_run, called[name], args) for name, args in given.items() if args is not None}
+    return {name: _alone(called[name], keeper.given, keeper.calls) for name, keeper in keepers.items() if keeper.given}
 
 
 def _kept(x: Tensor) -> Tensor:
@@ -93,6 +93,12 @@ def _kept(x: Tensor) -> Tensor:
     for axis, stride in enumerate(x.stride()):
         base = base.narrow(axis, 0, 1) if stride == 0 else base
     return base.clone().expand(x.shape)
+
+
+def _alone(model: Callable[..., Any], given: tuple[Any, ...], calls: int) -> Alone:
+    """Say how to run a model alone, and what that has to do: both models are given frames first, (rows, frames, ...)."""
+    rows, frames = given[0].shape[:2]
+    return Alone(run=partial(_run, model, given), work=Work(calls=calls, rows=int(rows), frames=int(frames)))
 
 
 @torch.inference_mode()

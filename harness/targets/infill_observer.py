@@ -10,7 +10,8 @@ from torch import Tensor
 
 from engine.pipelines.infill import InfillPipeline
 from harness.cell import Request
-from harness.targets.engine_observer import Hooks, Seen, observe
+from harness.targets.engine_hooks import Hooks
+from harness.targets.engine_observer import Seen, observe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

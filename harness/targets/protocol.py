@@ -2,15 +2,26 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from harness.cell import Cell, Option, Request
-from harness.sample import Effect
+from harness.sample import Effect, Work
 
 StageWatch = Callable[[str], AbstractContextManager[None]]
 """Called by the target as `with watch("vocoder"): ...` around each of its stages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """The model of a stage by itself."""
+
+    run: Callable[[], object]
+    """Runs it once, on what it was first given."""
+    work: Work | None = None
+    """How much that was; None where the target does not tell, and then nobody can say whether another did the same."""
 
 
 class Target(Protocol):
@@ -21,7 +32,7 @@ class Target(Protocol):
     each place where two chunks meet. Such places are then searched for clicks.
 
     A target that can run the models of its stages by themselves may have a method `alone(request, watch)`: it speaks the
-    request and gives, by stage, a function that runs that model once on what it was given.
+    request and gives an `Alone` by stage.
 
     A target whose engine runs in another process has `elsewhere = True`: the memory of the worker is then none of the engine's.
     """

@@ -15,7 +15,7 @@ import os
 import random
 import signal
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -26,10 +26,12 @@ import numpy as np
 from harness.cell import Cell, Option, Request
 from harness.clock import VirtualClock, sleep
 from harness.errors import HarnessError
-from harness.sample import Effect
-from harness.targets.protocol import StageWatch
+from harness.sample import Effect, Work
+from harness.targets.protocol import Alone, StageWatch
 
 RATE_HZ = 16_000
+FRAMES_PER_S = 100
+"""That its models have to work on."""
 SCRIPT = "VOXGATE_SCRIPT"
 STAGES: Mapping[str, float] = MappingProxyType({"text": 0.05, "content": 0.05, "acoustic": 0.6, "vocoder": 0.3})
 """Share of the latency that each stage takes."""
@@ -38,6 +40,7 @@ DEFAULTS: Mapping[str, Option] = MappingProxyType(
         "latency_ms": 100.0,
         "jitter": 0.0,  # relative spread of the latency, the same in every process
         "audio_s": 1.0,
+        "chunks": 1,  # of equal length, into which the text is cut: its models run once for each
         "load_ms": 500.0,
         "compile": 0,  # how many of a process's first syntheses compile, at ten times the latency
         "noise": 0.0,  # amplitude of noise in the audio: a worse voice
@@ -121,16 +124,19 @@ class ScriptedTarget:
             for name, asked in self._asked.items()
         )
 
-    def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Callable[[], None]]:
+    def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
         """Let the stages pass, and give what takes as long as a stage by itself as the script claims."""
-        stages_s = self._stages_s({**self._options, **request.options}, request)
+        options = {**self._options, **request.options}
+        stages_s, chunks = self._stages_s(options, request), int(options["chunks"])
         for stage, duration_s in stages_s.items():
             with watch(stage):
                 self.clock.advance(duration_s)
         self.clock.advance(self._script.get("unstaged_s", 0.0))
         claimed: Mapping[str, float] = self._script.get("alone", {})
+        work = Work(calls=chunks, rows=1, frames=round(options["audio_s"] * FRAMES_PER_S / chunks))
         return {
-            stage: partial(self.clock.advance, stages_s[stage] * claimed.get(stage, 1.0)) for stage in ("acoustic", "vocoder")
+            stage: Alone(run=partial(self.clock.advance, stages_s[stage] / chunks * claimed.get(stage, 1.0)), work=work)
+            for stage in ("acoustic", "vocoder")
         }
 
     def settled(self) -> bool:

@@ -53,6 +53,27 @@ def test_a_cuda_device_that_does_not_exist(monkeypatch):
     assert "cuda:0 to cuda:0" in _refused(device="cuda:3")
 
 
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.setattr(module.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(module.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(module.torch.cuda, "get_device_capability", lambda device: (7, 5))
+
+
+def test_tf32_on_a_gpu_without_it(gpu, monkeypatch):
+    assert "capability 8.0 or more, and cuda has 7.5; use fp32 or fp16" in _refused(device="cuda", precision="tf32")
+    monkeypatch.setattr(module.torch.cuda, "get_device_capability", lambda device: (8, 0))
+
+    refuse(parse_options({"device": "cuda", "precision": "tf32"}))
+
+
+def test_compiling_for_a_gpu_without_triton(gpu, monkeypatch):
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+
+    assert "compile=reduce-overhead on a GPU needs the package triton" in _refused(device="cuda", compile="reduce-overhead")
+    refuse(parse_options({"device": "cuda"}))
+
+
 def test_int8_with_fp16(monkeypatch):
     monkeypatch.setattr(module, "cpu_flags", lambda: {"avx512_fp16"})
 

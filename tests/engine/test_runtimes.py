@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from click.testing import CliRunner
@@ -101,9 +102,18 @@ def test_one_model_alone_may_run_elsewhere(make_pipeline) -> None:
     assert np.abs(pipeline.synthesize("Hello.") - make_pipeline().synthesize("Hello.")).max() < SAME
 
 
-def test_a_session_has_the_engines_threads_and_the_provider_of_the_device(make_pipeline) -> None:
-    session = make_pipeline(threads=2, runtime_vocoder="onnx").vocoder.session
+def test_a_session_has_the_engines_threads_and_the_provider_of_the_device(make_pipeline, monkeypatch) -> None:
+    opened = []
 
+    class Noted(onnxruntime.InferenceSession):
+        def __init__(self, *given, **named) -> None:
+            super().__init__(*given, **named)
+            opened.append(self)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Noted)
+    make_pipeline(threads=2, runtime_vocoder="onnx")
+
+    (session,) = opened
     assert session.get_session_options().intra_op_num_threads == 2
     assert session.get_providers() == ["CPUExecutionProvider"]
 
@@ -244,8 +254,6 @@ def test_fp16_on_a_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_provider_than_asked_is_no_session(voice_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ONNX Runtime falls back in silence."""
-    import onnxruntime
-
     monkeypatch.setattr(onnxruntime.InferenceSession, "get_providers", lambda self: ["AzureExecutionProvider"])
     model = load_voice(voice_folder).vocoder
     with pytest.raises(EngineError, match="cannot use its CPUExecutionProvider here and would take AzureExecutionProvider"):

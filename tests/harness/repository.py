@@ -10,6 +10,7 @@ import pytest
 
 from harness import ab, pair
 from harness.cell import Cell
+from harness.live import Live
 from harness.measurement import Value
 from harness.metrics.parity import snr
 from harness.metrics.recording import read_recording
@@ -102,17 +103,18 @@ def still_control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 
 
 def stop_after(patch: pytest.MonkeyPatch, method: str, count: int) -> list[object]:
-    """Lets a person press Ctrl-C at a call of one of the schedule's methods; gives the calls, as they come."""
-    real = getattr(Schedule, method)
+    """Lets a person press Ctrl-C at a call of one of the schedule's methods, or of its rounds'; gives the calls."""
+    owner = next(each for each in (Schedule, Live) if hasattr(each, method))
+    real = getattr(owner, method)
     calls: list[object] = []
 
-    def counted(self: Schedule, *arguments: object) -> object:
+    def counted(self: Schedule | Live, *arguments: object) -> object:
         if len(calls) >= count:
             raise KeyboardInterrupt
         calls.append(arguments)
         return real(self, *arguments)
 
-    patch.setattr(Schedule, method, counted)
+    patch.setattr(owner, method, counted)
     return calls
 
 

@@ -20,10 +20,11 @@ import numpy as np
 from harness import store
 from harness.child import Launch
 from harness.disturbance import causes
+from harness.live import Side
 from harness.profiles import get_profile
 from harness.profiles.cpu_gate import MALLOC
 from harness.sample import Phase, ProcessRecord
-from harness.schedule import Side, make_header, run_sides
+from harness.schedule import make_header, run_sides
 from harness.suite import load_suite
 
 TUNABLES = "GLIBC_TUNABLES"

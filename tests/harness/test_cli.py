@@ -285,7 +285,7 @@ BROKEN = {
     "suite": ("suites/two.py", "suite = (", "suites/two.py:1"),
     "unknown option": ("suites/two.py", SUITE.replace('"steps"', '"stepz"'), "has no option stepz"),
     "workload": ("two.toml", "[[request", "two.toml is not valid TOML"),
-    "run": ("runs/0001/run.json", '{"schema_version": 99}', "schema 99, this voxgate reads up to 5; upgrade voxgate"),
+    "run": ("runs/0001/run.json", '{"schema_version": 99}', "schema 99, this voxgate reads up to 6; upgrade voxgate"),
     "measurements": ("runs/0001/measurements.json", "[", "measurements.json is not valid JSON"),
 }
 

@@ -1,10 +1,11 @@
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from harness.clock import StageWatch, VirtualClock, WallClock, now_utc_iso
+from harness.clock import StageWatch, VirtualClock, WallClock, now_utc_iso, peak_cuda_bytes
 
 
 def test_a_stage_gets_the_time_of_its_blocks() -> None:
@@ -61,3 +62,47 @@ assert peak_cuda_bytes() is None
 
 def test_dates_are_utc() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", now_utc_iso())
+
+
+class Gpus:
+    """Stands in for `torch.cuda` of a machine with some GPUs; what is not named is the first, as in torch."""
+
+    def __init__(self, *peaks_bytes: int, initialised: bool = True) -> None:
+        self.peaks_bytes = peaks_bytes
+        self.initialised = initialised
+        self.waited_for: list[int] = []
+
+    def is_initialized(self) -> bool:
+        return self.initialised
+
+    def device_count(self) -> int:
+        return len(self.peaks_bytes)
+
+    def memory_reserved(self, number: int = 0) -> int:
+        return self.peaks_bytes[number]
+
+    def max_memory_allocated(self, number: int = 0) -> int:
+        return self.peaks_bytes[number]
+
+    def synchronize(self, number: int = 0) -> None:
+        self.waited_for.append(number)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "waited_for", "peak_bytes"),
+    [
+        (Gpus(5), [0], 5),
+        (Gpus(0, 7), [1], 7),
+        (Gpus(3, 0, 4), [0, 2], 7),
+        (Gpus(5, initialised=False), [], None),
+    ],
+    ids=["the only one", "the second of two", "two of three", "CUDA was never started"],
+)
+def test_the_gpus_that_are_in_use_are_waited_for_and_counted(
+    gpus: Gpus, waited_for: list[int], peak_bytes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that waits for the first GPU while the second works tells how long it takes to ask for the work."""
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=gpus))
+    WallClock().seconds()
+    assert gpus.waited_for == waited_for
+    assert peak_cuda_bytes() == peak_bytes

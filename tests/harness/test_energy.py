@@ -169,6 +169,22 @@ def test_the_gpu_is_the_one_that_the_worker_sees(tmp_path: Path, monkeypatch: py
     assert asked == [5, 1]
 
 
+@pytest.mark.parametrize("name", ["GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "MIG-0ec5c3f8-6fd5-5dc6-8d11-b1b2fdbb1d8e"])
+def test_a_gpu_or_a_part_of_one_is_found_by_its_uuid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    class Named(FakeNvml):
+        def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802  (NVIDIA's name)
+            return uuid
+
+        def nvmlDeviceGetTotalEnergyConsumption(self, handle: str) -> int:  # noqa: N802
+            asked.append(handle)
+            return 1
+
+    asked: list[str] = []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", name)
+    find_meter(Tree(root=tmp_path, nvml=lambda: Named({})), "cuda")
+    assert asked == [name]
+
+
 def absent() -> Any:
     raise ImportError("No module named 'pynvml'")
 

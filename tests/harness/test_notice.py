@@ -15,7 +15,7 @@ from harness import Suite, crew, schedule, store
 from harness.baseline import Baseline, of_run
 from harness.doctor.tree import Tree
 from harness.judgement import CellVerdict, Judgement, Verdict, judgement_from_dict, judgement_to_dict
-from harness.measure import Measurements, measure
+from harness.measure import Measurements, by_name, measure
 from harness.measurement import Measurement, UtteranceValue
 from harness.notice import notices
 from harness.report.comment import Place, comment
@@ -47,9 +47,9 @@ def _measured(make_suite: Make, script: Script, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(crew, "Child", Quiet)
     monkeypatch.setattr(schedule, "here", lambda: Tree(root=tmp_path))  # a machine without a power meter
 
-    def run(changes: Mapping[str, object], repeats: int = 3) -> Run:
+    def run(changes: Mapping[str, object], **suite_of: Any) -> Run:
         script(dict(changes))
-        suite = make_suite(repeats=repeats, iterations=4, fixed={"audio_s": 0.1, "jitter": 0.004})
+        suite = make_suite(repeats=3, iterations=4, fixed={"audio_s": 0.1, "jitter": 0.004}, **suite_of)
         folder = tmp_path / f"run{len(list(tmp_path.glob('run*')))}"
         assert run_suite(suite, suite.expand().cells, ALONE, folder).complete
         return store.load_run(folder)
@@ -95,6 +95,57 @@ def test_against_the_reference_cell_too(measured: Callable[..., Run]) -> None:
 def test_where_nothing_is_hidden_nothing_is_said(measured: Callable[..., Run], honest: dict[str, Any]) -> None:
     base, head = measured({}), measured({"steps-8": honest})
     assert cell(judged(head, base)[0], "steps-8").notices == ()
+
+
+CHUNKED = {"axes": {"chunks": [1, 4]}, "reference": {"chunks": 1}}
+"""As suite `streaming` has it: the same text in one chunk and in four, so that a call has a quarter of the work."""
+DEARER = {"slower": 1.1, "stage": "acoustic"}
+"""What short chunks cost on the whole."""
+
+
+def test_shorter_chunks_are_not_taken_for_a_faster_stage(measured: Callable[..., Run]) -> None:
+    """Their calls alone take a fourth of the time of the reference cell's, and the whole takes longer."""
+    judgement, found = judged(measured({"chunks-4": DEARER}, **CHUNKED))
+    calls = {slug: by_name(found[slug])["alone.vocoder"].summary for slug in ("chunks-1", "chunks-4")}
+    assert calls == {"chunks-1": pytest.approx(0.03, rel=0.01), "chunks-4": pytest.approx(0.0075, rel=0.01)}
+    assert by_name(found["chunks-4"])["rtf"].summary == pytest.approx(1.1, rel=0.01)
+    assert cell(judgement, "chunks-4").notices == ()
+
+
+def test_chunks_of_the_same_length_are_compared_all_the_same(measured: Callable[..., Run]) -> None:
+    base, head = measured({}, **CHUNKED), measured({"chunks-4": TENSORRT}, **CHUNKED)
+    (told,) = cell(judged(head, base)[0], "chunks-4").notices
+    assert told.startswith("vocoder alone -49.") and "against the baseline" in told
+
+
+def test_another_chunking_than_in_the_baseline_is_not_taken_for_a_faster_stage(measured: Callable[..., Run]) -> None:
+    """A default that changed: the cell asks for the same as before, and its calls are shorter."""
+    base, head = measured({}), measured({"steps-8": {"options": {"chunks": 4}}})
+    judgement, _ = judged(head, base)
+    assert cell(judgement, "steps-8").notices == ()
+
+
+@pytest.mark.parametrize("old", ["base", "head", "both"])
+def test_nothing_is_said_where_nobody_noted_how_much_work_it_was(measured: Callable[..., Run], old: str) -> None:
+    sides = {"base": measured({}), "head": measured({"steps-8": TENSORRT})}
+    for name, run in sides.items():
+        if old in (name, "both"):
+            _forget_work(Path(run.folder))
+    base, head = (store.load_run(Path(run.folder)) for run in sides.values())
+    judgement, found = judged(head, base)
+    assert by_name(found["steps-8"])["alone.vocoder"].summary == pytest.approx(0.0153, rel=0.01)
+    assert cell(judgement, "steps-8").notices == ()
+
+
+def _forget_work(folder: Path) -> None:
+    """Make it a run folder of the fifth schema."""
+    header = folder / "run.json"
+    header.write_text(json.dumps({**json.loads(header.read_text()), "schema_version": 5}))
+    for path in (folder / "processes").glob("*.jsonl"):
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        for record in records:
+            record.pop("work", None)
+        path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
 
 
 def test_it_changes_no_verdict(measured: Callable[..., Run]) -> None:
@@ -168,10 +219,11 @@ def test_a_stranger_s_notice_is_shown_as_text_or_refused(measured: Callable[...,
         comment(data, Place())
 
 
-def alone(name: str, times_s: list[list[float]]) -> Measurement:
+def alone(name: str, times_s: list[list[float]], version: str = "1") -> Measurement:
     values = tuple(UtteranceValue(id="process", value=each, repeat=r) for r, several in enumerate(times_s) for each in several)
     middle = sorted(each for several in times_s for each in several)[sum(map(len, times_s)) // 2]
-    return Measurement(metric=name, unit="s", better="lower", version="1", values=values, summary=middle, low=None, high=None)
+    fixed = {"unit": "s", "better": "lower", "low": None, "high": None}
+    return Measurement(metric=name, version=version, values=values, summary=middle, **fixed)
 
 
 def whole(times_s: list[list[float]]) -> list[Measurement]:
@@ -190,5 +242,6 @@ def whole(times_s: list[list[float]]) -> list[Measurement]:
 )
 def test_chance_is_no_notice(before_s: list[list[float]], now_s: list[list[float]], said: bool) -> None:
     same = whole([[0.5, 0.51], [0.5, 0.52], [0.51, 0.5]])
-    measurements = {"ref": [alone("alone.vocoder", before_s), *same], "new": [alone("alone.vocoder", now_s), *same]}
+    sides = (alone("alone.vocoder", times_s, version="2; the same work") for times_s in (before_s, now_s))
+    measurements = {slug: [side, *same] for slug, side in zip(("ref", "new"), sides, strict=True)}
     assert bool(notices("new", measurements, (), NOTHING, "ref")) is said

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,7 @@ def test_a_killed_worker_is_tried_again_by_a_resume_and_a_refusal_is_not(
 PROGRAM = """
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from harness.profiles import Profile
 from harness.schedule import run_suite
@@ -335,3 +337,28 @@ def test_the_parent_keeps_off_the_measuring_cpu_and_comes_back() -> None:
 def test_no_more_workers_live_than_the_profile_allows_or_memory_carries() -> None:
     assert live_limit(PLAIN) == 8
     assert 1 <= live_limit(get_profile("cpu-gate")) <= 8
+
+
+class Settling:
+    """A worker that has settled after so many iterations."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.iterations = 0
+
+    def do(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        self.iterations += command["do"] == "iterate"
+        return {"done": command["do"], "settled": self.iterations > self.after}
+
+
+def test_a_long_workload_may_take_three_passes_to_settle(make_suite: Make) -> None:
+    """With CUDA graphs each of its lengths is run, recorded, and only then replayed."""
+    (cell, _) = make_suite().expand().cells
+    requests = tuple(replace(cell.workload.requests[0], id=f"r{number}") for number in range(40))
+    long = replace(cell, workload=replace(cell.workload, requests=requests))
+    lead = crew.Crew(PLAIN, 1.0)
+    patient = Settling(after=110)
+    lead.prepare(patient, long, alone=True)  # type: ignore[arg-type]
+    assert patient.iterations == 111
+    with pytest.raises(ChildError, match="warm-up still compiled something after 120 iterations"):
+        lead.prepare(Settling(after=1000), long, alone=True)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from harness import Suite, crew, schedule, store
 from harness.cell import Request
 from harness.clock import VirtualClock
 from harness.doctor.tree import Tree
+from harness.live import Side
 from harness.measure import by_name, is_helper, is_known, is_speed, measure
 from harness.measurement import Missing
-from harness.sample import StagePass
-from harness.schedule import Side, run_sides, run_suite
+from harness.sample import ProcessRecord, StagePass, Work
+from harness.schedule import run_sides, run_suite
 from harness.stage_pass import LEAST_TIMES, MOST_TIMES, stage_pass
+from harness.stages_apart import UNTOLD, same_work, versions_apart
 from harness.store import RunHeader
+from harness.targets.protocol import Alone
 from harness.targets.scripted import ScriptedTarget
 from tests.harness.in_process import ALONE, ChildHere
 from tests.harness.test_worker import FIRST, LOAD, MEASURE, job, obey
@@ -44,12 +48,10 @@ class Timed:
         self.clock.advance(0.5)
         yield np.zeros(10, dtype=np.float32)
 
-    def _alone(
-        self, request: Request, watch: Callable[[str], AbstractContextManager[None]]
-    ) -> Mapping[str, Callable[[], None]]:
+    def _alone(self, request: Request, watch: Callable[[str], AbstractContextManager[None]]) -> Mapping[str, Alone]:
         list(self.synthesize(request, watch))
         assert self._alone_s is not None
-        return {"vocoder": lambda: self.clock.advance(self._alone_s or 0.0)}
+        return {"vocoder": Alone(run=lambda: self.clock.advance(self._alone_s or 0.0))}
 
 
 def told(alone_s: float | None) -> tuple[StagePass, float]:
@@ -68,6 +70,7 @@ def test_what_the_stages_do_not_account_for_is_a_value_of_its_own() -> None:
 def test_it_takes_about_as_long_as_two_iterations(alone_s: float, times: int) -> None:
     found, whole_s = told(alone_s)
     assert found.alone_s == {"vocoder": pytest.approx((alone_s,) * times)}
+    assert found.work == {}, "a target need not tell how much work it was"
     assert whole_s <= 4.0 + LEAST_TIMES * alone_s
 
 
@@ -82,6 +85,7 @@ def test_the_worker_records_it(make_suite: Make, tmp_path: Path, script: Script)
     assert record.stages.stages_s == pytest.approx({"text": 0.005, "content": 0.005, "acoustic": 0.06, "vocoder": 0.03})
     assert record.stages.alone_s["acoustic"][0] == pytest.approx(0.06)
     assert record.stages.alone_s["vocoder"][0] == pytest.approx(0.015)
+    assert record.stages.work["vocoder"] == Work(calls=1, rows=1, frames=10)
     assert [sample.phase.value for sample in record.samples] == ["first", "measured"], "it is no iteration"
 
 
@@ -156,3 +160,42 @@ def test_what_it_told_is_measured_and_only_helps(make_suite: Make, tmp_path: Pat
     for name in ("synced.vocoder", "synced.unaccounted", "alone.vocoder"):
         assert (is_helper(name), is_speed(name), is_known(name)) == (True, True, True)
         assert (named[name].unit, named[name].better) == ("s", "lower")
+
+
+def passed(repeat: int, work: Mapping[str, Work]) -> ProcessRecord:
+    stages = StagePass(
+        request="r1",
+        wall_s=1.0,
+        stages_s={"vocoder": 0.5},
+        unaccounted_s=0.5,
+        alone_s={"acoustic": (0.3,), "vocoder": (0.4,)},
+        work=work,
+    )
+    told: dict[str, Any] = {"effects": (), "samples": (), "peak_rss_bytes": None, "peak_cuda_bytes": None, "failure": None}
+    return ProcessRecord(cell="a", repeat=repeat, cold=None, effective={}, finished=True, stages=stages, **told)
+
+
+SHORT, LONG = Work(calls=4, rows=1, frames=212), Work(calls=2, rows=1, frames=424)
+
+
+def test_the_version_of_a_time_alone_says_how_much_work_it_was() -> None:
+    (version,) = versions_apart([passed(0, {"vocoder": SHORT}), passed(1, {"vocoder": SHORT})]).values()
+    assert version == "2; 1 x 212 frames in the first of 4 calls"
+
+
+@pytest.mark.parametrize("other", [replace(SHORT, calls=3), replace(SHORT, rows=2), replace(SHORT, frames=211)], ids=str)
+def test_work_is_the_same_only_in_calls_rows_and_frames_alike(other: Work) -> None:
+    ours, same, theirs = (versions_apart([passed(0, {"vocoder": each})])["alone.vocoder"] for each in (SHORT, SHORT, other))
+    assert same_work(ours, same)
+    assert not same_work(ours, theirs)
+
+
+def test_what_one_process_does_not_tell_is_not_known() -> None:
+    assert versions_apart([passed(0, {"vocoder": SHORT}), passed(1, {})]) == {}
+    assert not same_work(UNTOLD, UNTOLD)
+
+
+def test_processes_that_had_other_work_are_named_in_any_order() -> None:
+    ways = [[SHORT, LONG], [LONG, SHORT]]
+    found = {versions_apart([passed(n, {"vocoder": work}) for n, work in enumerate(way)])["alone.vocoder"] for way in ways}
+    assert found == {"2; 1 x 212 frames in the first of 4 calls; 1 x 424 frames in the first of 2 calls"}

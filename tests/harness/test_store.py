@@ -9,7 +9,7 @@ import pytest
 from harness import Suite, store
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, UtteranceValue
-from harness.sample import ColdStart, Energy, Failure, Phase, Piece, Sample
+from harness.sample import ColdStart, Energy, Failure, Phase, Piece, Sample, StagePass, Work
 from harness.store import RunHeader, WorkerLog
 
 SAMPLE = Sample(
@@ -152,7 +152,7 @@ def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path)
 def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
-    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 5; upgrade voxgate"):
+    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 6; upgrade voxgate"):
         store.load_run(folder)
 
 
@@ -314,3 +314,25 @@ def test_a_folder_of_the_fourth_schema_was_heard_by_the_only_judge_there_was(fol
     older = {name: value for name, value in json.loads(path.read_text()).items() if name != "judge"}
     path.write_text(json.dumps({**older, "schema_version": 4}))
     assert store.load_run(folder).judge == "openai-whisper"
+
+
+def test_how_much_work_a_stage_was_is_kept(folder: Path) -> None:
+    staged = StagePass(
+        request="r1",
+        wall_s=0.25,
+        stages_s={"vocoder": 0.2},
+        unaccounted_s=0.05,
+        alone_s={"vocoder": (0.1, 0.11)},
+        work={"vocoder": Work(calls=3, rows=2, frames=212)},
+    )
+    write(folder, LOADED, sample(), {"kind": "stages", **store.stages_to_json(staged)}, FINISHED)
+    assert store.load_run(folder).processes[0].stages == staged
+
+
+def test_a_folder_of_the_fifth_schema_does_not_tell_how_much_work_a_stage_was(folder: Path) -> None:
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 5}))
+    staged = StagePass(request="r1", wall_s=0.25, stages_s={}, unaccounted_s=0.25, alone_s={"vocoder": (0.1,)})
+    older = {name: value for name, value in store.stages_to_json(staged).items() if name != "work"}
+    write(folder, LOADED, sample(), {"kind": "stages", **older}, FINISHED)
+    assert store.load_run(folder).processes[0].stages == staged

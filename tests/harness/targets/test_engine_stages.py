@@ -28,12 +28,33 @@ def test_each_model_runs_once_on_what_it_was_given(target) -> None:
     target.pipeline.voice.dit.register_forward_hook(lambda module, args, output: calls.append((args, output)))
     alone = target.alone(REQUEST, StageWatch(WallClock()))
     count = len(calls)
-    alone["acoustic"]()
+    alone["acoustic"].run()
 
     assert set(alone) == {"acoustic", "vocoder"}
     assert len(calls) == count + 1
     assert torch.equal(calls[-1][1], calls[0][1]), "the first call's input gives the first call's output"
-    assert alone["vocoder"]().shape[0] == 1
+    assert alone["vocoder"].run().shape[0] == 1
+
+
+def test_it_says_how_much_work_that_is(voice_folder) -> None:
+    """Counted here at the modules; guidance doubles the rows of the acoustic model, chunks are calls of their own."""
+    target = EngineTarget()
+    target.pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 2, "chunk_characters": 80}, voice_folder)
+    given: dict[str, list[tuple[int, ...]]] = {"acoustic": [], "vocoder": []}
+    for name, model in (("acoustic", target.pipeline.voice.dit), ("vocoder", target.pipeline.voice.vocoder)):
+        model.register_forward_pre_hook(lambda _module, args, name=name: given[name].append(tuple(args[0].shape[:2])))
+    alone = target.alone(
+        Request(id="u002", text=f"{REQUEST.text} I am well, and the weather was kind to all of us this week."),
+        StageWatch(WallClock()),
+    )
+
+    for name, rows in (("acoustic", 2), ("vocoder", 1)):
+        work = alone[name].work
+        assert work is not None
+        assert (work.rows, work.frames) == given[name][0]
+        assert work.calls == len(given[name])
+        assert work.rows == rows
+    assert len(given["vocoder"]) == 2
 
 
 def test_the_pipeline_is_as_it_was_afterwards(target) -> None:
@@ -50,7 +71,7 @@ def test_the_pass_accounts_for_the_whole(target) -> None:
     assert tuple(told.stages_s) == STAGES
     assert told.wall_s == pytest.approx(sum(told.stages_s.values()) + told.unaccounted_s)
     assert all(len(several) >= LEAST_TIMES and min(several) > 0 for several in told.alone_s.values())
-    assert set(told.alone_s) == {"acoustic", "vocoder"}
+    assert set(told.alone_s) == set(told.work) == {"acoustic", "vocoder"}
 
 
 def test_copies_between_devices_are_a_stage_of_their_own() -> None:
@@ -87,6 +108,6 @@ def test_a_compiled_model_is_not_compiled_again_to_run_alone(voice_folder, monke
     target.pipeline.synthesize(REQUEST.text)
     target.settled()
     alone = target.alone(REQUEST, StageWatch(WallClock()))
-    alone["acoustic"]()
+    alone["acoustic"].run()
 
     assert target.settled()
