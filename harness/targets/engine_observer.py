@@ -7,8 +7,9 @@ one is left alone, because a hook would make it compile again.
 """
 
 import sys
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +22,7 @@ from engine.phones import PHONES
 from harness.cell import Request
 from harness.targets.engine_runtime import RuntimeProbe, SessionSeen, watching
 from harness.targets.prompt_observer import PromptSeen, counting, prompt_seen
+from harness.targets.workers_observer import Crowd, CrowdSeen, Mark, Passes, could_meet, rearranged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ class Seen:
     """What the acoustic model gave, call by call, of every pass."""
     moments: tuple[tuple[float, ...], ...]
     """The flow times of these calls."""
+    crowd: CrowdSeen
+    """In which threads all this was."""
 
 
 class _Recorder:
@@ -95,23 +99,40 @@ class _Recorder:
         self.core = getattr(inner, "inner", inner)
         """What computes: behind a pass that wraps it, such as padding, what that one calls."""
         self.probe = probe
+        self.marks: list[Mark] = []
+        """Of every call."""
         self.inputs: list[tuple[Tensor, ...]] = []
         self.outputs: list[Tensor] = []
         self.computed_frames: list[int] = []
+        self.reached: list[Mark] = []
+        """Of every call that reached what computes."""
+        self._noting = threading.Lock()
         if self.core is not inner:
             inner.inner = self._reach
 
     def __call__(self, *args: Tensor) -> Tensor:
+        mark = self.probe.crowd.mark()
         with self.probe.within(self.stage, look_into=not _is_compiled(self.core)):
             output: Tensor = self.inner(*args) if self.core is not self.inner else self._reach(*args)
-        self.inputs.append(tuple(x.detach().clone() for x in args))
-        self.outputs.append(output.detach().clone())
+        given, gave = tuple(x.detach().clone() for x in args), output.detach().clone()
+        with self._noting:
+            self.inputs.append(given)
+            self.outputs.append(gave)
+            self.marks.append(mark)
         return output
 
     def _reach(self, *args: Tensor) -> Tensor:
-        self.computed_frames.append(args[0].shape[1])
+        with self._noting:
+            self.computed_frames.append(args[0].shape[1])
+            self.reached.append(self.probe.crowd.mark())
         output: Tensor = self.core(*args)
         return output
+
+    def rearrange(self, rank: Callable[[Mark], int]) -> None:
+        """Put the notes in the order of the passes that they belong to."""
+        self.computed_frames = rearranged(self.computed_frames, self.reached, rank)
+        self.inputs, self.outputs = rearranged(self.inputs, self.marks, rank), rearranged(self.outputs, self.marks, rank)
+        self.marks = rearranged(self.marks, self.marks, rank)
 
     def give_back(self) -> Any:
         """Give what this stood in for, as it was."""
@@ -123,12 +144,15 @@ class _Recorder:
 class Hooks:
     """Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and durations are told."""
 
-    def __init__(self, pipeline: Any) -> None:
+    def __init__(self, pipeline: Any, crowd: Crowd | None = None) -> None:
         self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
         self.speakers: list[int] = []
         self.planned: list[float] = []
         self.phone_ids: list[tuple[int, ...]] = []
         self.texts: list[tuple[str, ...]] = []
+        self.crowd = crowd or Crowd()
+        self.text_marks: list[Mark] = []
+        self._noting = threading.Lock()
         self.scale = (0.0, 1.0)
         self.handles = self.attach(pipeline)
         models = {"acoustic": (pipeline.voice.dit, pipeline.acoustic), "vocoder": (pipeline.voice.vocoder, pipeline.vocoder)}
@@ -146,14 +170,17 @@ class Hooks:
 
     def _listen(self, name: str, model: nn.Module) -> None:
         def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            self.dtypes[name][_word(output.dtype)] += 1
+            with self._noting:
+                self.dtypes[name][_word(output.dtype)] += 1
 
         linears = (part for part in model.modules() if isinstance(part, nn.Linear))
         self.handles += [part.register_forward_hook(note) for part in linears]
 
     def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.speakers += sorted({speaker - 1 for speaker in inputs[0].speaker[0].tolist() if speaker})
-        self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
+        with self._noting:
+            self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
+            self.text_marks.append(self.crowd.mark())
 
     def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         from engine.content.alignment import EDGE_SILENCE_FRAMES, PACE
@@ -178,13 +205,16 @@ def _watching(pipeline: Any, probe: RuntimeProbe, hooks: Hooks) -> Iterator[tupl
 def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> Seen:
     """Let the pipeline speak one request under observation; afterwards it is as it was. `listening`: hooks, if not flow's."""
     graphs_before = compiled_graphs()
-    hooks = listening or Hooks(pipeline)
+    crowd = Crowd(could_meet(pipeline, request.text))
+    hooks = listening or Hooks(pipeline, crowd)
     with (
-        _watching(pipeline, RuntimeProbe(), hooks) as (acoustic, vocoder),
-        counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts, hooks.phone_ids) as encoded,
+        _watching(pipeline, RuntimeProbe(crowd), hooks) as (acoustic, vocoder),
+        counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts, hooks.text_marks, hooks.phone_ids) as encoded,
     ):
         pipeline.synthesize(request.text, request.options)
-    starts = [index for index, call in enumerate(acoustic.inputs) if float(call[3][0]) == 0.0]
+    if len({mark.thread for mark in acoustic.marks}) > 1:
+        _rearrange(acoustic, vocoder, hooks, int(request.options.get("seed", pipeline.config.seed)))
+    starts = _starts(acoustic)
     ends = [*starts[1:], len(acoustic.inputs)]
     first = acoustic.inputs[starts[0] : ends[0]] if starts else []
     together = tuple(_told_rows(acoustic.inputs[index][0]) for index in starts)
@@ -217,7 +247,24 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
         moments=tuple(
             tuple(float(call[3][0]) for call in acoustic.inputs[start:end]) for start, end in zip(starts, ends, strict=True)
         ),
+        crowd=crowd.seen([acoustic.marks[index] for index in starts], vocoder.marks),
     )
+
+
+def _starts(acoustic: _Recorder) -> list[int]:
+    """Say which calls were the first of their pass."""
+    return [index for index, call in enumerate(acoustic.inputs) if float(call[3][0]) == 0.0]
+
+
+def _rearrange(acoustic: _Recorder, vocoder: _Recorder, hooks: Hooks, seed: int) -> None:
+    """Put what several threads did in the order of the chunks, as one thread would have done it."""
+    starts = _starts(acoustic)
+    states = [_states(acoustic.inputs[index]) for index in starts]
+    begun, firsts = [acoustic.marks[index] for index in starts], [several[0] for several in states]
+    passes = Passes(begun, firsts, seed, sum(map(len, states)))
+    for recorder in (acoustic, vocoder):
+        recorder.rearrange(passes.of)
+    hooks.texts = rearranged(hooks.texts, hooks.text_marks, passes.coming)
 
 
 def _told_rows(state: Tensor) -> int:

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -61,3 +62,28 @@ assert peak_cuda_bytes() is None
 
 def test_dates_are_utc() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", now_utc_iso())
+
+
+def test_time_in_which_several_threads_are_in_stages_is_shared_out_among_them() -> None:
+    """So the stages never add up to more than the whole, however many workers there are."""
+    clock = VirtualClock()
+    watch = StageWatch(clock)
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with watch("vocoder"):
+            inside.set()
+            assert leave.wait(60.0)
+
+    thread = threading.Thread(target=other)
+    with watch("acoustic"):
+        clock.advance(1.0)
+        thread.start()
+        assert inside.wait(60.0)
+        clock.advance(4.0)
+        with watch("inner"):
+            clock.advance(2.0)
+        leave.set()
+        thread.join()
+        clock.advance(1.0)
+    assert watch.stages_s == {"acoustic": 4.0, "vocoder": 3.0, "inner": 1.0}
