@@ -251,8 +251,8 @@ def _check_workers(config: FlowConfig) -> None:
     for option in ("compile", "compile_vocoder"):
         if getattr(config, option) is not Compile.OFF:
             raise EngineError(
-                f"{option}={getattr(config, option)} compiles at the first call, and torch cannot do so in one thread while "
-                f"others compute, as workers={config.workers} would; use workers=1 or {option}=off"
+                f"{option}={getattr(config, option)} compiles at the first call, which torch does not hold safe while other "
+                f"threads compute, as with workers={config.workers}; use workers=1 or {option}=off"
             )
 
 

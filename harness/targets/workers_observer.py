@@ -135,7 +135,8 @@ def could_meet(pipeline: Any, text: str) -> int:
     first = config.first_chunk_characters
     chunks = phonemise(text, max_characters=config.chunk_characters, first_characters=first)
     passes = in_turn(len(chunks), config.batch, first_alone=first > 0)
-    return min(config.workers, len(passes) - (first > 0))
+    at_once: int = min(config.workers, len(passes) - (first > 0))
+    return at_once
 
 
 def rearranged(values: Sequence[Value], marks: Sequence[Mark], rank: Callable[[Mark], int]) -> list[Value]:

@@ -26,7 +26,7 @@ from harness.targets.engine import EngineTarget
 from harness.targets.engine_observer import observe
 from harness.targets.workers_observer import CrowdSeen
 
-LONG = Request(id="p001", text="It was late. " * 3 + "He cut the bread into thick slices, and the soup was hot. " * 5)
+LONG = Request(id="p001", text="It was late. " * 3 + "He cut the bread into thick slices, and the soup was hot. " * 3)
 SHORT = Request(id="u001", text="Hello there, how are you today?")
 REFERENCE = {
     "reference": str(Path(__file__).parents[2] / "data" / "slt.flac"),
@@ -66,7 +66,6 @@ def _observed(target, request=LONG, option="workers"):
     "asked",
     [
         {},
-        {"workers": 3, "threads": 1},
         {"workers": 16},
         {"cfg_strength": 0.0, "seed": 7, "speed": 0.8, "speaker": "awb"},
         {"batch": 2},
