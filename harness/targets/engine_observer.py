@@ -144,13 +144,13 @@ class _Recorder:
 class Hooks:
     """Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and durations are told."""
 
-    def __init__(self, pipeline: Any, crowd: Crowd | None = None) -> None:
+    def __init__(self, pipeline: Any) -> None:
         self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
         self.speakers: list[int] = []
         self.planned: list[float] = []
         self.phone_ids: list[tuple[int, ...]] = []
         self.texts: list[tuple[str, ...]] = []
-        self.crowd = crowd or Crowd()
+        self.crowd = Crowd()
         self.text_marks: list[Mark] = []
         self._noting = threading.Lock()
         self.scale = (0.0, 1.0)
@@ -206,7 +206,8 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
     """Let the pipeline speak one request under observation; afterwards it is as it was. `listening`: hooks, if not flow's."""
     graphs_before = compiled_graphs()
     crowd = Crowd(could_meet(pipeline, request.text))
-    hooks = listening or Hooks(pipeline, crowd)
+    hooks = listening or Hooks(pipeline)
+    hooks.crowd = crowd
     with (
         _watching(pipeline, RuntimeProbe(crowd), hooks) as (acoustic, vocoder),
         counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts, hooks.text_marks, hooks.phone_ids) as encoded,
