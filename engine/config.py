@@ -37,6 +37,7 @@ class Grid(StrEnum):
 
 EPSS_STEPS = (5, 6, 7, 10, 12, 16)
 MAX_BATCH = 64
+MAX_WORKERS = 16
 
 
 class Adaptive(StrEnum):
@@ -145,6 +146,13 @@ class FlowConfig:
     nfe_adaptive: Adaptive = Adaptive.OFF
     early_exit: float = 0.0
     """Relative change of the velocity ahead, at its last rate, below which the rest is gone in one step; 0 never. 0-1."""
+    workers: int = 1
+    """How many chunks of one text, or groups (`batch`), are spoken at the same time, each by its share of `threads`. 1-16."""
+
+    @property
+    def share(self) -> int:
+        """How many of the arithmetic's `threads` each worker has: all, if it is the only one."""
+        return self.threads if self.workers == 1 else max(1, self.threads // self.workers)
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -161,6 +169,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "cfg_from": (0.0, 1.0),
     "cfg_until": (0.0, 1.0),
     "early_exit": (0.0, 1.0),
+    "workers": (1, MAX_WORKERS),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "solver": tuple(Solver),
@@ -214,6 +223,7 @@ def _check_together(config: FlowConfig) -> None:
             f"not {config.first_chunk_characters}"
         )
     _check_runtimes(config)
+    _check_workers(config)
     if config.reference_text and not config.reference:
         raise EngineError("reference_text says what a recording says, and reference names none; give both or neither")
     if config.grid is Grid.EPSS and config.nfe_adaptive is not Adaptive.OFF:
@@ -227,6 +237,23 @@ def _check_together(config: FlowConfig) -> None:
         raise EngineError(
             f"cfg_from {config.cfg_from} is beyond cfg_until {config.cfg_until}; for no guidance at all use cfg_strength=0"
         )
+
+
+def _check_workers(config: FlowConfig) -> None:
+    """Refuse what threads that work at the same time cannot share, on any machine."""
+    if config.workers == 1:
+        return
+    if config.device != "cpu":
+        raise EngineError(
+            f"workers={config.workers} are threads of the CPU, and a GPU computes what they ask for in one queue: device is "
+            f"{config.device}; use batch, which fills it, and workers=1"
+        )
+    for option in ("compile", "compile_vocoder"):
+        if getattr(config, option) is not Compile.OFF:
+            raise EngineError(
+                f"{option}={getattr(config, option)} compiles at the first call, which torch does not hold safe while other "
+                f"threads compute, as with workers={config.workers}; use workers=1 or {option}=off"
+            )
 
 
 def _check_runtimes(config: FlowConfig) -> None:

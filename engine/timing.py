@@ -1,26 +1,45 @@
 """Stage times for `python -m engine say`; the only reader of clocks in the engine. The harness brings its own."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class StageTimes:
-    """Adds up the wall time of every stage; pass `watch` to a pipeline."""
+    """
+    Adds up the wall time of every stage; pass `watch` to a pipeline.
+
+    Time in which several threads are in stages is shared out among them, so that stages never add up to more than the whole.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.started = time.perf_counter()
+        self._open: list[str] = []
+        self._since = self.started
+        self._turning = threading.Lock()
 
     @contextmanager
     def watch(self, stage: str) -> Iterator[None]:
         """Time what happens inside."""
-        began = time.perf_counter()
+        with self._turning:
+            self._turn()
+            self._open.append(stage)
+            self.seconds.setdefault(stage, 0.0)
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+            with self._turning:
+                self._turn()
+                self._open.remove(stage)
 
     def total_s(self) -> float:
         """Give the seconds since this object was made."""
         return time.perf_counter() - self.started
+
+    def _turn(self) -> None:
+        now = time.perf_counter()
+        for stage in self._open:
+            self.seconds[stage] += (now - self._since) / len(self._open)
+        self._since = now

@@ -8,6 +8,7 @@ waits for the device first. Tests and the scripted target use `VirtualClock`, wh
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,31 +69,38 @@ class StageWatch:
     """
     Adds up the seconds spent in each stage: `with watch("vocoder"): ...`.
 
-    A stage inside a stage counts for itself only, so that `stages_s` never adds up to more than the whole.
+    A stage inside a stage counts for itself only, and time in which several threads are in stages is shared out among them, so
+    that `stages_s` never adds up to more than the whole.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.stages_s: dict[str, float] = {}
         self._clock = clock
-        self._open: list[str] = []
+        self._open: dict[int, list[str]] = {}
+        """By thread."""
         self._since_s = 0.0
+        self._turning = threading.Lock()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Count the time of the block for `stage`."""
-        self._turn()
-        self._open.append(stage)
-        self.stages_s.setdefault(stage, 0.0)
+        here = threading.get_ident()
+        with self._turning:
+            self._turn()
+            self._open.setdefault(here, []).append(stage)
+            self.stages_s.setdefault(stage, 0.0)
         try:
             yield
         finally:
-            self._turn()
-            self._open.pop()
+            with self._turning:
+                self._turn()
+                self._open[here].pop()
 
     def _turn(self) -> None:
         now_s = self._clock.seconds()
-        if self._open:
-            self.stages_s[self._open[-1]] += now_s - self._since_s
+        inner = [stages[-1] for stages in self._open.values() if stages]
+        for stage in inner:
+            self.stages_s[stage] += (now_s - self._since_s) / len(inner)
         self._since_s = now_s
 
 

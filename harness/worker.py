@@ -101,7 +101,7 @@ class Worker:
         self._heard = dict(job.known)
         self._target: Target | None = None
         self._clock: Clock = WallClock()
-        alone = job.defaults.get("threads", 1) == 1  # several threads wait for each other as a matter of course
+        alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)  # several wait for each other anyway
         self._watch: DisturbanceWatch | None = DisturbanceWatch(cpu=job.cpu) if alone else None
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Record]] = {
             "load": self._load,

@@ -49,7 +49,7 @@ def open_session(graph: Graph, runtime: Runtime, config: FlowConfig) -> OnnxMode
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = config.threads
+    options.intra_op_num_threads = config.share
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.force_spinning_stop", "1")  # else its threads take the next stage's processors

@@ -4,6 +4,7 @@ Hands one model to another runtime: its graph is exported, or taken from the cac
 The torch model stays as it is, so that whoever looks can compare.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ class OnnxStage:
     def __init__(self, model: nn.Module, runtime: Runtime, config: FlowConfig) -> None:
         self._model, self._runtime, self._config = model, runtime, config
         self._opened: dict[bool, OnnxModel] = {}
+        self._opening = threading.Lock()
         self.graph = self.open(masked=config.pad_frames > 0 or config.batch != 1)
 
     def open(self, *, masked: bool) -> Graph:
@@ -33,8 +35,9 @@ class OnnxStage:
     def __call__(self, *tensors: Tensor) -> Tensor:
         """Compute (B, T, width); the mask is the one input of truth values."""
         masked = tensors[-1].dtype is torch.bool
-        if masked not in self._opened:
-            self.open(masked=masked)
+        with self._opening:  # of several workers one exports
+            if masked not in self._opened:
+                self.open(masked=masked)
         return self._opened[masked](*tensors)
 
 

@@ -5,6 +5,7 @@ The top of the engine: it refuses what cannot work, loads the voice, applies the
 streams. A whole utterance is the stream, concatenated. It reads no clock: whoever wants stage times passes a `watch`.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -30,6 +31,7 @@ from engine.passes import compilation, padding, precision, quantization, runtime
 from engine.passes.applied import Applied
 from engine.passes.refuse import refuse
 from engine.phones import SAMPLE_RATE_HZ, SPEAKERS
+from engine.pipelines.workers import Workers
 from engine.post.join import join
 from engine.post.level import level
 from engine.reference.memory import Prompts
@@ -87,11 +89,12 @@ class FlowPipeline:
     def __init__(self, config: FlowConfig, voice: Voice) -> None:
         refuse(config)
         self.device = torch.device(config.device)
-        free = free_bytes(self.device)
+        free = free_bytes(self.device) // config.workers  # each has a pass in memory
         batch = config.batch or batch_from_memory(free, config.chunk_characters, config.speed)
         self.config = replace(config, threads=config.threads or processors(), batch=batch)
         self.padded_frames = padded_frames(free)
         torch.set_num_threads(self.config.threads)
+        self._workers = Workers(config.workers, self.config.share, self.config.threads) if config.workers > 1 else None
         self.voice = voice
         self.acoustic: Callable[..., Any]
         self.vocoder: Callable[..., Any]
@@ -165,7 +168,8 @@ class FlowPipeline:
             for index, chunk in enumerate(several)
         ]
         own_steps = self.config.early_exit > 0 or self.config.nfe_adaptive is not Adaptive.OFF  # a pass would share them
-        count = 1 if own_steps else max(len(texts), self.config.batch)
+        each = math.ceil(len(parts) / self.config.workers)  # one large group would leave the other workers nothing
+        count = 1 if own_steps else max(1, min(max(len(texts), self.config.batch), each))
         audios = iter(self._speak_by_length(parts, count, watch))
         return [np.concatenate(list(join(next(audios) for _ in several))) for several in chunks]
 
@@ -186,20 +190,24 @@ class FlowPipeline:
             return phonemise(text, max_characters=config.chunk_characters, first_characters=first)
 
     def _pieces(self, chunks: tuple[Chunk, ...], config: FlowConfig, watch: Watch) -> Iterator[np.ndarray]:
-        groups = in_turn(len(chunks), config.batch, first_alone=config.first_chunk_characters > 0)
-        return join(
-            audio
-            for group in groups
-            for audio in self._speak([self._plan(chunks[index], config, index, watch) for index in group], watch)
-        )
+        first_alone = config.first_chunk_characters > 0
+        groups = in_turn(len(chunks), config.batch, first_alone=first_alone)
+        passes = ([self._plan(chunks[index], config, index, watch) for index in group] for group in groups)
+        return join(audio for audios in self._in_order(passes, watch, first_alone=first_alone) for audio in audios)
+
+    def _in_order(self, passes: Iterator[list[Part]], watch: Watch, *, first_alone: bool = False) -> Iterator[list[np.ndarray]]:
+        """Speak passes, by the workers if there are any; gives the audio of each in its turn."""
+        speak = partial(self._speak, watch=watch)
+        return self._workers.in_order(speak, passes, first_alone=first_alone) if self._workers else map(speak, passes)
 
     def _speak_by_length(self, parts: Sequence[Part], count: int, watch: Watch) -> list[np.ndarray]:
         """Speak all parts, like with like; gives their audio in the order of the parts."""
         groups = batch_by_length([part.frames for part in parts], max_count=count, max_padded=self.padded_frames)
+        passes = ([parts[index] for index in group] for group in groups)
         spoken = {
             index: audio
-            for group in groups
-            for index, audio in zip(group, self._speak([parts[index] for index in group], watch), strict=True)
+            for group, audios in zip(groups, self._in_order(passes, watch), strict=True)
+            for index, audio in zip(group, audios, strict=True)
         }
         return [spoken[index] for index in range(len(parts))]
 

@@ -32,6 +32,7 @@ from harness.targets.solver_effects import (
     nfe_adaptive,
     planned_calls,
 )
+from harness.targets.workers_effects import threads, workers
 
 GUIDANCE_TOLERANCE = 0.02
 """Of the strength found by least squares; bf16 and fp16 states are rounded, so they get ten times as much."""
@@ -190,13 +191,6 @@ def _device(options: Options, seen: Seen) -> Finding:
     return Finding(observed=" and ".join(sorted(found)), holds=holds, why="where weights and outputs lie")
 
 
-def _threads(options: Options, seen: Seen) -> Finding:
-    sessions = (*seen.acoustic.sessions, *seen.vocoder.sessions)
-    found = sorted({seen.threads, *(each.threads for each in sessions)})
-    why = "torch's own count, and that of every session" if sessions else "torch's own count"
-    return Finding(observed=" and ".join(map(str, found)), holds=found == [options["threads"]], why=why)
-
-
 def _speaker(options: Options, seen: Seen) -> Finding:
     told = " and ".join(SPEAKERS[index] for index in sorted(seen.speakers))
     return Finding(observed=told, holds=told == options["speaker"], why="what the text embedding was told")
@@ -278,7 +272,7 @@ CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "compile_vocoder": _compile_vocoder,
     "quantization": _quantization,
     "device": _device,
-    "threads": _threads,
+    "threads": threads,
     "speaker": _speaker,
     "speed": _speed,
     "seed": _seed,
@@ -295,6 +289,7 @@ CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
     "cfg_until": cfg_interval,
     "nfe_adaptive": nfe_adaptive,
     "early_exit": early_exit,
+    "workers": workers,
 }
 
 

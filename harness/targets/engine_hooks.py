@@ -6,8 +6,9 @@ call on. Linear layers tell their activations' dtype through forward hooks where
 left alone, because a hook would make it compile again.
 """
 
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from engine.phones import PHONES
 from harness.targets.engine_graphs import is_compiled
 from harness.targets.engine_runtime import RuntimeProbe, watching
+from harness.targets.workers_observer import Crowd, Mark, rearranged
 
 
 class Recorder:
@@ -28,24 +30,41 @@ class Recorder:
         self.core = getattr(inner, "inner", inner)
         """What computes: behind a pass that wraps it, such as padding, what that one calls."""
         self.probe = probe
+        self.marks: list[Mark] = []
+        """Of every call."""
         self.inputs: list[tuple[Tensor, ...]] = []
         self.outputs: list[Tensor] = []
         self.computed_frames: list[int] = []
+        self.reached: list[Mark] = []
+        """Of every call that reached what computes."""
+        self._noting = threading.Lock()
         if self.core is not inner:
             inner.inner = self._reach
 
     def __call__(self, *args: Tensor) -> Tensor:
         """Pass a call on, and keep what it was given and what it gave."""
+        mark = self.probe.crowd.mark()
         with self.probe.within(self.stage, look_into=not is_compiled(self.core)):
             output: Tensor = self.inner(*args) if self.core is not self.inner else self._reach(*args)
-        self.inputs.append(tuple(x.detach().clone() for x in args))
-        self.outputs.append(output.detach().clone())
+        given, gave = tuple(x.detach().clone() for x in args), output.detach().clone()
+        with self._noting:
+            self.inputs.append(given)
+            self.outputs.append(gave)
+            self.marks.append(mark)
         return output
 
     def _reach(self, *args: Tensor) -> Tensor:
-        self.computed_frames.append(args[0].shape[1])
+        with self._noting:
+            self.computed_frames.append(args[0].shape[1])
+            self.reached.append(self.probe.crowd.mark())
         output: Tensor = self.core(*args)
         return output
+
+    def rearrange(self, rank: Callable[[Mark], int]) -> None:
+        """Put the notes in the order of the passes that they belong to."""
+        self.computed_frames = rearranged(self.computed_frames, self.reached, rank)
+        self.inputs, self.outputs = rearranged(self.inputs, self.marks, rank), rearranged(self.outputs, self.marks, rank)
+        self.marks = rearranged(self.marks, self.marks, rank)
 
     def give_back(self) -> Any:
         """Give what this stood in for, as it was."""
@@ -63,6 +82,9 @@ class Hooks:
         self.planned: list[float] = []
         self.phone_ids: list[tuple[int, ...]] = []
         self.texts: list[tuple[str, ...]] = []
+        self.crowd = Crowd()
+        self.text_marks: list[Mark] = []
+        self._noting = threading.Lock()
         self.scale = (0.0, 1.0)
         self.handles = self.attach(pipeline)
         models = {"acoustic": (pipeline.voice.dit, pipeline.acoustic), "vocoder": (pipeline.voice.vocoder, pipeline.vocoder)}
@@ -80,14 +102,17 @@ class Hooks:
 
     def _listen(self, name: str, model: nn.Module) -> None:
         def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            self.dtypes[name][dtype_name(output.dtype)] += 1
+            with self._noting:
+                self.dtypes[name][dtype_name(output.dtype)] += 1
 
         linears = (part for part in model.modules() if isinstance(part, nn.Linear))
         self.handles += [part.register_forward_hook(note) for part in linears]
 
     def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.speakers += sorted({speaker - 1 for speaker in inputs[0].speaker[0].tolist() if speaker})
-        self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
+        with self._noting:
+            self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
+            self.text_marks.append(self.crowd.mark())
 
     def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         from engine.content.alignment import EDGE_SILENCE_FRAMES, PACE

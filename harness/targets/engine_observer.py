@@ -17,6 +17,7 @@ from harness.targets.engine_graphs import compiled_from, compiled_graphs, graph_
 from harness.targets.engine_hooks import Hooks, Recorder, dtype_name, hooked_in
 from harness.targets.engine_runtime import RuntimeProbe, SessionSeen
 from harness.targets.prompt_observer import PromptSeen, counting, prompt_seen
+from harness.targets.workers_observer import Crowd, CrowdSeen, Passes, could_meet, rearranged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +83,24 @@ class Seen:
     """What the acoustic model gave, call by call, of every pass."""
     moments: tuple[tuple[float, ...], ...]
     """The flow times of these calls."""
+    crowd: CrowdSeen
+    """In which threads all this was."""
 
 
 def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> Seen:
     """Let the pipeline speak one request under observation; afterwards it is as it was. `listening`: hooks, if not flow's."""
     graphs_before = compiled_graphs()
+    crowd = Crowd(could_meet(pipeline, request.text))
     hooks = listening or Hooks(pipeline)
+    hooks.crowd = crowd
     with (
-        hooked_in(pipeline, RuntimeProbe(), hooks) as (acoustic, vocoder),
-        counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts, hooks.phone_ids) as encoded,
+        hooked_in(pipeline, RuntimeProbe(crowd), hooks) as (acoustic, vocoder),
+        counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts, hooks.text_marks, hooks.phone_ids) as encoded,
     ):
         pipeline.synthesize(request.text, request.options)
-    starts = [index for index, call in enumerate(acoustic.inputs) if float(call[3][0]) == 0.0]
+    if len({mark.thread for mark in acoustic.marks}) > 1:
+        _rearrange(acoustic, vocoder, hooks, int(request.options.get("seed", pipeline.config.seed)))
+    starts = _starts(acoustic)
     ends = [*starts[1:], len(acoustic.inputs)]
     first = acoustic.inputs[starts[0] : ends[0]] if starts else []
     together = tuple(_told_rows(acoustic.inputs[index][0]) for index in starts)
@@ -126,7 +133,24 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
         moments=tuple(
             tuple(float(call[3][0]) for call in acoustic.inputs[start:end]) for start, end in zip(starts, ends, strict=True)
         ),
+        crowd=crowd.seen([acoustic.marks[index] for index in starts], vocoder.marks),
     )
+
+
+def _starts(acoustic: Recorder) -> list[int]:
+    """Say which calls were the first of their pass."""
+    return [index for index, call in enumerate(acoustic.inputs) if float(call[3][0]) == 0.0]
+
+
+def _rearrange(acoustic: Recorder, vocoder: Recorder, hooks: Hooks, seed: int) -> None:
+    """Put what several threads did in the order of the chunks, as one thread would have done it."""
+    starts = _starts(acoustic)
+    states = [_states(acoustic.inputs[index]) for index in starts]
+    begun, firsts = [acoustic.marks[index] for index in starts], [several[0] for several in states]
+    passes = Passes(begun, firsts, seed, sum(map(len, states)))
+    for recorder in (acoustic, vocoder):
+        recorder.rearrange(passes.of)
+    hooks.texts = rearranged(hooks.texts, hooks.text_marks, passes.coming)
 
 
 def _told_rows(state: Tensor) -> int:

@@ -7,14 +7,17 @@ that the engine could say of itself. A compiled stage is not looked into: a disp
 """
 
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from harness.targets.workers_observer import Crowd
 
 PRODUCTS = (
     *("mm", "addmm", "bmm", "baddbmm", "linear", "matmul", "_int_mm", "_linear_pointwise"),
@@ -35,33 +38,48 @@ class SessionSeen:
 
 
 class RuntimeProbe:
-    """Counts by stage, while `watching`."""
+    """Counts by stage, while `watching`, whatever the thread; `crowd` counts the threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, crowd: Crowd | None = None) -> None:
+        self.crowd = crowd or Crowd()
         self.products: Counter[str] = Counter()
         self.replays: Counter[str] = Counter()
         """Of CUDA graphs; the first one of a graph comes with its recording."""
         self._runs: Counter[tuple[str, int]] = Counter()
         self._sessions: dict[int, Any] = {}
-        self._stage = ""
+        self._looking = _Products(self._note_product)
+        self._here = threading.local()
+        self._counting = threading.Lock()
+
+    @property
+    def _stage(self) -> str:
+        """The stage that this thread is in."""
+        stage: str = getattr(self._here, "stage", "")
+        return stage
 
     @contextmanager
     def within(self, stage: str, *, look_into: bool) -> Iterator[None]:
         """Count for a stage what happens inside; `look_into` counts torch's products, too."""
-        before, self._stage = self._stage, stage
+        before, self._here.stage = self._stage, stage
         try:
             if look_into:
-                with _Products(lambda: self.products.update([stage])):
+                with self._looking:
                     yield
             else:
                 yield
         finally:
-            self._stage = before
+            self._here.stage = before
+
+    def _note_product(self) -> AbstractContextManager[None]:
+        with self._counting:
+            self.products[self._stage] += 1
+        return self.crowd.inside()
 
     def note_run(self, session: Any) -> None:
         """Count one run of a session."""
-        self._sessions[id(session)] = session
-        self._runs[self._stage, id(session)] += 1
+        with self._counting:
+            self._sessions[id(session)] = session
+            self._runs[self._stage, id(session)] += 1
 
     def note_replay(self) -> None:
         """Count one replay of a CUDA graph."""
@@ -81,11 +99,26 @@ class RuntimeProbe:
 
 
 class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch tells no types
-    """Calls `note` for every product that reaches torch's dispatcher."""
+    """
+    Spans every product that reaches torch's dispatcher by `note()`; one for all threads that look.
 
-    def __init__(self, note: Callable[[], None]) -> None:
+    torch notes in the process, and not for each thread, that some mode is on, and each mode puts back what it found. Were there
+    a mode for each thread, the last to leave could put back that another is still on.
+    """
+
+    def __init__(self, note: Callable[[], AbstractContextManager[None]]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._note = note
+        self._turning = threading.Lock()
+
+    def __enter__(self) -> "_Products":
+        with self._turning:
+            super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        with self._turning:
+            super().__exit__(*raised)  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -94,7 +127,8 @@ class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ in PRODUCTS:
-            self._note()
+            with self._note():
+                return func(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
 
@@ -144,6 +178,7 @@ def _watching_sessions(probe: RuntimeProbe) -> Iterator[None]:
 def _told(probe: RuntimeProbe, original: Callable[..., Any]) -> Callable[..., Any]:
     def run(session: Any, *args: Any, **kwargs: Any) -> Any:
         probe.note_run(session)
-        return original(session, *args, **kwargs)
+        with probe.crowd.inside():
+            return original(session, *args, **kwargs)
 
     return run

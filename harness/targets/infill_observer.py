@@ -39,6 +39,7 @@ class InfillHooks(Hooks):
             return
         characters = inputs[0][0].tolist()
         self.texts.append(tuple(self.letters.get(number, "?") for number in characters))
+        self.text_marks.append(self.crowd.mark())
         behind = output[0, len(characters) :]
         self.filler.append(float(behind.abs().max()) if behind.numel() else 0.0)
 

@@ -1,10 +1,11 @@
 """
-How early, how smooth and how dear is a stream in chunks, and what does batching buy?
+How early, how smooth and how dear is a stream in chunks, and what do batches and workers buy?
 
-    python -m tests.harness.study_streaming FOLDER [--repeats 3] [--out docs/evidence]
+    python -m tests.harness.study_streaming FOLDER [--page batching] [--repeats 3] [--out docs/evidence]
 
-Measures the suites `streaming` and `batching` into FOLDER (a run that is whole is only read), has them judged for their
-quality, and writes streaming.md, streaming.png and batching.md. Every figure on those pages comes from here.
+Measures the suites `streaming`, `batching` and `workers` into FOLDER (a run that is whole is only read), has them judged for
+their quality, and writes streaming.md, streaming.png and batching.md, or one page alone. Every figure on those pages comes from
+here. Of `workers` it takes two processors that are otherwise idle, all others one.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from harness.disturbance import causes
 from harness.fitness import fitness
 from harness.measure import by_name
 from harness.measurement import Measurement
+from harness.profiles import DEFAULT
 from harness.report.numbers import shown
 from harness.sample import Phase, Run, Sample
 
@@ -34,7 +36,15 @@ ABOUT_BATCHING = (
     "snr is against batch 1 of the same run: the audio is the same but for the order in which sums are added up. What pads the "
     "shorter chunks of a group is computed for nothing, and the first audio waits for its whole group."
 )
+ABOUT_WORKERS = (
+    "Each worker has its share of the threads: one of two where there are two. snr is against one worker with two threads: the "
+    "audio is the same but for the order in which sums are added up. The first audio has the processors to itself only where "
+    "`first_chunk_characters` asks for it; else its neighbours are begun beside it."
+)
 COMMAND = "python -m tests.harness.study_streaming FOLDER"
+PROFILES = {"workers": "cpu"}
+"""Of the suites that one processor cannot answer."""
+PAGES = ("streaming", "batching")
 AIM = 0.30
 """Of the whole's latency, within which the first audio is to be there."""
 INK, FAINT, COLOURS, MARKERS = "#1c2430", "#c9d1db", ("#0072b2", "#d55e00"), ("o", "s")
@@ -73,7 +83,8 @@ def measured(folder: Path, suite: str, repeats: int) -> Run:
     run = folder / suite
     if not (run / "complete").exists():
         resume = ["--resume"] if (run / "run.json").exists() else ["--repeats", str(repeats)]
-        subprocess.run([sys.executable, "-m", "harness", "run", suite, "--out", str(run), *resume], check=True)
+        how = ["--profile", PROFILES.get(suite, DEFAULT)]
+        subprocess.run([sys.executable, "-m", "harness", "run", suite, "--out", str(run), *how, *resume], check=True)
     if not (run / "measurements.json").exists():
         judged = subprocess.run([sys.executable, "-m", "harness", "gate", str(run)], check=False)
         if judged.returncode not in (0, 3):  # 3: there is no baseline, and none is needed
@@ -131,7 +142,7 @@ def reached(found: Sequence[Row]) -> str:
     return f"The aim, first audio within {AIM * 100:.0f} % of the whole's latency: {verdict}{unknown}."
 
 
-def circumstances(run: Run, repeats: int) -> str:
+def circumstances(run: Run) -> str:
     """Say where and how often it was measured, and how quiet it was there."""
     machine, toolchain = run.environment["machine"], run.environment["toolchain"]
     assert isinstance(machine, Mapping) and isinstance(toolchain, Mapping), "a run says where it was measured"
@@ -141,12 +152,15 @@ def circumstances(run: Run, repeats: int) -> str:
     texts = len(run.cells[0].workload.requests)
     state = fitness(run.environment)
     quiet = state.word if state.word == "quiet" else f"{state.word}: {state.why}"
+    shared = f"Of {len(samples)} iterations {lost} shared their CPU with another process and are left out"
+    if not any(sample.disturbance for sample in samples):
+        shared = f"Of {len(samples)} iterations none was watched for what shared its CPUs: threads of one process wait anyway"
     return (
         f"Measured {run.created[:10]} on {machine['cpu_model']} ({machine['cores']} CPUs, {quiet}), torch "
         f"{toolchain['torch']}, profile `{run.profile}`: {texts} texts of {audio_s:.0f} s on average (workload `paragraphs`), "
-        f"spoken once in each of {repeats} fresh processes a cell, cells taking turns; NFE "
-        f"{run.cells[0].fixed['nfe_steps']}. Of {len(samples)} iterations {lost} shared their CPU with another process and "
-        "are left out. Brackets are 95 % intervals over processes; of the share, the least and the greatest process."
+        f"spoken once in each of {store.rounds(Path(run.folder))} fresh processes a cell, cells taking turns; NFE "
+        f"{run.cells[0].fixed['nfe_steps']}. {shared}. Brackets are 95 % intervals over processes; of the share, the least and "
+        "the greatest process."
     )
 
 
@@ -193,12 +207,12 @@ def first_words(first: int) -> str:
     return f"first chunk of {first} characters" if first else "first chunk like the others"
 
 
-def streaming_page(run: Run, repeats: int) -> str:
+def streaming_page(run: Run) -> str:
     """Write the page about streaming."""
     found = rows(run)
     return f"""# Streaming: how early, how smooth, how dear
 
-`{COMMAND}` measures the suite `streaming` and writes this page and its picture. {circumstances(run, repeats)}
+`{COMMAND}` measures the suite `streaming` and writes this page and its picture. {circumstances(run)}
 
 ![Chunk size against first audio and real-time factor](streaming.png)
 
@@ -208,30 +222,41 @@ def streaming_page(run: Run, repeats: int) -> str:
 """
 
 
-def batching_page(run: Run, repeats: int) -> str:
-    """Write the page about batching."""
+def batching_page(run: Run, several: Run) -> str:
+    """Write the page about batches, and about workers, which are the other way of speaking chunks together."""
     return f"""# Batching: chunks of one text spoken together
 
-`{COMMAND}` measures the suite `batching` and writes this page. {circumstances(run, repeats)}
+`{COMMAND}` measures the suite `batching` and writes this page. {circumstances(run)}
 
 {table(rows(run), BATCHING)}
 
 {ABOUT_BATCHING}
+
+## Workers: chunks of one text spoken at the same time
+
+The suite `workers`. {circumstances(several)}
+
+{table(rows(several), BATCHING)}
+
+{ABOUT_WORKERS}
 """
 
 
 def main() -> None:
-    """Measure, and write the pages."""
+    """Measure, and write the pages: one of PAGES, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--page", choices=PAGES)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("docs/evidence"))
     asked = parser.parse_args()
-    streaming, batching = (measured(asked.folder, suite, asked.repeats) for suite in ("streaming", "batching"))
-    draw(rows(streaming), asked.out / "streaming.png")
-    for run, page in ((streaming, streaming_page), (batching, batching_page)):
-        text = page(run, store.rounds(Path(run.folder)))
-        (asked.out / f"{run.suite}.md").write_text(text, encoding="utf-8")
+    for page in [asked.page] if asked.page else PAGES:
+        suites = ("batching", "workers") if page == "batching" else (page,)
+        runs = [measured(asked.folder, suite, asked.repeats) for suite in suites]
+        if page == "streaming":
+            draw(rows(*runs), asked.out / "streaming.png")
+        text = (batching_page if page == "batching" else streaming_page)(*runs)
+        (asked.out / f"{page}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -106,3 +107,28 @@ def test_the_gpus_that_are_in_use_are_waited_for_and_counted(
     WallClock().seconds()
     assert gpus.waited_for == waited_for
     assert peak_cuda_bytes() == peak_bytes
+
+
+def test_time_in_which_several_threads_are_in_stages_is_shared_out_among_them() -> None:
+    """So the stages never add up to more than the whole, however many workers there are."""
+    clock = VirtualClock()
+    watch = StageWatch(clock)
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with watch("vocoder"):
+            inside.set()
+            assert leave.wait(60.0)
+
+    thread = threading.Thread(target=other)
+    with watch("acoustic"):
+        clock.advance(1.0)
+        thread.start()
+        assert inside.wait(60.0)
+        clock.advance(4.0)
+        with watch("inner"):
+            clock.advance(2.0)
+        leave.set()
+        thread.join()
+        clock.advance(1.0)
+    assert watch.stages_s == {"acoustic": 4.0, "vocoder": 3.0, "inner": 1.0}

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,17 @@ def test_in_real_time_what_disturbed_an_iteration_is_on_record(
     watch.start()
     known = set(watch.stop())
     assert [set(sample.disturbance) for sample in record.samples] == [known, known]
+
+
+@pytest.mark.parametrize(
+    ("threads", "workers", "watched"), [(1, {}, True), (1, {"workers": 1}, True), (2, {}, False), (1, {"workers": 2}, False)]
+)
+def test_threads_of_one_process_are_not_taken_for_others_that_disturb_it(
+    make_suite: Make, tmp_path: Path, threads: int, workers: dict[str, int], watched: bool
+) -> None:
+    asked = job(make_suite(), tmp_path, defaults={"device": "cpu", "threads": threads})
+    asked = replace(asked, cell=replace(asked.cell, fixed=workers))
+    assert (Worker(asked, WorkerLog(asked.log), 0.0)._watch is not None) is watched
 
 
 def test_in_told_time_nothing_disturbs(make_suite: Make, tmp_path: Path) -> None:
