@@ -70,3 +70,11 @@ def test_mistakes_end_with_one_line_and_code_2():
         done = CliRunner().invoke(main, ["serve", "--port", "0", *words])
         assert done.exit_code == 2 and said in done.stderr, done.output
         assert done.stderr.startswith("engine: ") and len(done.stderr.splitlines()) == 1
+
+
+def test_the_help_shows_only_what_this_command_can_speak_with():
+    serve, say = (CliRunner().invoke(main, [command, "--help"], terminal_width=200).output for command in ("serve", "say"))
+
+    assert "infill" not in serve and "--weights" not in serve
+    assert re.search(r"--nfe-steps TEXT +default 16\n", serve) and re.search(r"--reference TEXT +default none\n", serve)
+    assert "default 16 (infill: 32)" in say and "--weights" in say
