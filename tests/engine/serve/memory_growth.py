@@ -4,9 +4,10 @@ How far does the memory of a process that speaks grow, and what holds it?
     python -m tests.engine.serve.memory_growth [--requests 300] [--repeat] [--option nfe_steps=1 ...]
 
 Texts of random length at random speed, so that nearly every chunk has a length of its own, are spoken piece by piece in a
-thread beside the main one, as a server does; with `--repeat` the same few texts over and over. Prints what is resident, of that
-what the C library has given out, and what it keeps though nobody uses it; libraries map the rest themselves. How they
-behave is set from outside: ONEDNN_PRIMITIVE_CACHE_CAPACITY, MALLOC_ARENA_MAX, MALLOC_TRIM_THRESHOLD_. Linux, glibc.
+thread beside the main one, as a server does; with `--repeat` a few texts over and over. Prints, in MiB, what is resident,
+of that what the C library has given out, and what it keeps though nobody uses it (libraries map the rest themselves); and the
+speaking thread's CPU time. The libraries are set from outside: ONEDNN_PRIMITIVE_CACHE_CAPACITY and LRU_CACHE_CAPACITY (how many
+kernels oneDNN and torch keep), MALLOC_ARENA_MAX, MALLOC_TRIM_THRESHOLD_. Linux, glibc.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import ctypes
 import random
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -82,13 +84,16 @@ def speak(pipeline: FlowPipeline, asked: list[tuple[str, float]]) -> None:
     """Speak all, and print."""
     lengths: set[tuple[int, ...]] = set()
     pipeline.voice.dit.register_forward_pre_hook(lambda _module, inputs: lengths.add(tuple(inputs[0].shape)))
-    print("requests  shapes  resident  given out  kept free  arenas   (MiB)")
-    print(f"{0:8d}  {0:6d}  {read().line()}")
+    print("requests  shapes  resident  given out  kept free  arenas   CPU s")
+    print(f"{0:8d}  {0:6d}  {read().line()}  {0.0:6.1f}")
+    spent_s = 0.0
     for number, (text, speed) in enumerate(asked, start=1):
+        began_s = time.thread_time()
         for _ in pipeline.stretches(text, {"speed": speed}):
             pass
+        spent_s += time.thread_time() - began_s
         if number in SHOWN or number % 50 == 0:
-            print(f"{number:8d}  {len(lengths):6d}  {read().line()}", flush=True)
+            print(f"{number:8d}  {len(lengths):6d}  {read().line()}  {spent_s:6.1f}", flush=True)
 
 
 def main() -> None:
