@@ -50,6 +50,17 @@ def test_a_listener_runs_dry_when_the_pieces_so_far_have_played_and_a_silence_mo
     assert (first.due_s, early.due_s, late.due_s) == (18.0, 23.0, 25.0)
 
 
+@pytest.mark.parametrize(
+    ("silent_s", "newcomer_first"), [(-1.0, True), (HEAD_START_S - 0.1, True), (HEAD_START_S + 0.1, False)]
+)
+def test_a_newcomer_goes_before_one_who_ran_dry_unless_that_was_long_before_he_came(silent_s, newcomer_first):
+    turns, dry, newcomer = Turns(), Idle(), Idle()
+    turns.put(of_stream(dry, 0.0).again(4.0, 6.0))  # dry at 10
+    turns.put(of_stream(newcomer, 10.0 + silent_s))
+
+    assert (turns.take().work is newcomer) == newcomer_first
+
+
 def test_newcomers_are_heard_in_the_order_in_which_they_came_and_then_the_one_who_runs_dry_first():
     world = World()
     world.comes("a", [(TURN_S, 9.0)] + [(TURN_S, 5.0)] * 2)  # dry at 10, 15
