@@ -2,7 +2,7 @@
 How many kernels a server keeps: a bound on what it has resident.
 
 oneDNN builds a kernel for every shape of a product, and two caches of 1024 each keep them: its own, and one of torch. Texts
-have hundreds of lengths, and each takes about twenty kernels: both caches fill up with lengths that hardly ever come again, and a
+have hundreds of lengths, about twenty kernels each, so both caches fill up with lengths that hardly ever come again, and a
 gigabyte is resident in the end. A pass through the models needs its own kernels at every solver step, and nobody else's.
 """
 

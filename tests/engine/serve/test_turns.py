@@ -183,6 +183,16 @@ def test_streams_with_enough_in_hand_let_a_batch_go_first_and_those_about_to_run
     assert names(other.run()) == ["rich", "poor", "poor", "batch", "rich"]
 
 
+def test_a_text_ends_with_its_last_piece_and_does_not_wait_for_another_turn():
+    world, ended = World(), []
+    world.comes("short", [(TURN_S, 6.0)])
+    world.at(0.5, lambda: world.works["short"].future.add_done_callback(lambda _: ended.append(world.now_s)))
+    world.comes("other", [(TURN_S, 2.0)] * 3)
+    world.run()
+
+    assert ended == [TURN_S]
+
+
 def test_an_error_in_one_stream_is_its_own():
     world = World()
     world.comes("good", [(TURN_S, 4.0)] * 3)
