@@ -6,7 +6,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,20 @@ from engine.timing import StageTimes
 Command = Callable[..., Any]
 
 
-def _engine_options(*names: str) -> Callable[[Command], Command]:
+def _engine_options(names: Sequence[str], *configs: FlowConfig | InfillConfig) -> Callable[[Command], Command]:
+    """Offer engine options; `configs` are the defaults of the pipelines that the command can speak with."""
+
     def decorate(command: Command) -> Command:
         for name in reversed(dict.fromkeys(names)):
-            command = click.option("--" + name.replace("_", "-"), name, help=_defaults(name))(command)
+            command = click.option("--" + name.replace("_", "-"), name, help=_defaults(name, configs))(command)
         return command
 
     return decorate
 
 
-def _defaults(name: str) -> str:
+def _defaults(name: str, configs: Sequence[FlowConfig | InfillConfig]) -> str:
     """Give an option's default; both, where the pipelines differ."""
-    found = {str(getattr(config, name)): None for config in (FlowConfig(), InfillConfig()) if hasattr(config, name)}
+    found = {str(getattr(config, name)): None for config in configs if hasattr(config, name)}
     shown = " (infill: ".join(default or "none" for default in found)
     alone = "" if name in OPTIONS else "infill only, "
     return f"{alone}default {shown}{')' * (len(found) - 1)}"
@@ -50,7 +52,7 @@ def main() -> None:
 @click.option("-o", "--output", default="out.wav", show_default=True, help="audio file to write: .wav or .flac")
 @click.option("--voice", default=None, help="flow: folder of another voice's weights")
 @click.option("--pipeline", type=click.Choice(["flow", "infill"]), default="flow", show_default=True, help="infill: F5-TTS")
-@_engine_options(*OPTIONS, *INFILL_OPTIONS)
+@_engine_options((*OPTIONS, *INFILL_OPTIONS), FlowConfig(), InfillConfig())
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
     """Speak TEXT into an audio file and print what it cost."""
     try:
@@ -171,7 +173,7 @@ def _limit_options(command: Command) -> Command:
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes any free one")
 @click.option("--voice", default=None, help="folder of another voice's weights")
 @_limit_options
-@_engine_options(*OPTIONS)
+@_engine_options(OPTIONS, FlowConfig())
 def serve(host: str, port: int, voice: str | None, **words: str | None) -> None:
     """Speak for others: OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}

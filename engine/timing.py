@@ -1,9 +1,18 @@
-"""Stage times for `python -m engine say`; the only reader of clocks in the engine. The harness brings its own."""
+"""
+Stage times for `python -m engine say`, and the clock of the server; nothing else of what speaks reads clocks.
+
+The harness brings its own.
+"""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def instant_s() -> float:
+    """Give the seconds since some fixed moment, which never go back: for whoever hands a clock in."""
+    return time.perf_counter()
 
 
 class StageTimes:

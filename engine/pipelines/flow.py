@@ -31,6 +31,7 @@ from engine.passes import compilation, padding, precision, quantization, runtime
 from engine.passes.applied import Applied
 from engine.passes.refuse import refuse
 from engine.phones import SAMPLE_RATE_HZ, SPEAKERS
+from engine.pipelines.stretch import Stretch, stretches
 from engine.pipelines.workers import Workers
 from engine.post.join import join
 from engine.post.level import level
@@ -142,6 +143,12 @@ class FlowPipeline:
         config = self._for_request(options or {})
         return self._pieces(self._chunks(text, config, watch), config, watch)
 
+    def stretches(self, text: str, options: Mapping[str, object] | None = None) -> Iterator[Stretch]:
+        """Speak as `stream` does, but one pass through the models at a time: for whoever shares the engine out."""
+        config = self._for_request(options or {})
+        chunks = self._chunks(text, config, no_watch)
+        return stretches(self._pieces(chunks, config, no_watch), [len(group) for group in _groups(chunks, config)])
+
     def synthesize(self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch) -> np.ndarray:
         """Speak the whole text: `stream`, concatenated; float32 (T,)."""
         return np.concatenate(list(self.stream(text, options, watch)))
@@ -191,8 +198,7 @@ class FlowPipeline:
 
     def _pieces(self, chunks: tuple[Chunk, ...], config: FlowConfig, watch: Watch) -> Iterator[np.ndarray]:
         first_alone = config.first_chunk_characters > 0
-        groups = in_turn(len(chunks), config.batch, first_alone=first_alone)
-        passes = ([self._plan(chunks[index], config, index, watch) for index in group] for group in groups)
+        passes = ([self._plan(chunks[index], config, index, watch) for index in group] for group in _groups(chunks, config))
         return join(audio for audios in self._in_order(passes, watch, first_alone=first_alone) for audio in audios)
 
     def _in_order(self, passes: Iterator[list[Part]], watch: Watch, *, first_alone: bool = False) -> Iterator[list[np.ndarray]]:
@@ -253,6 +259,11 @@ class FlowPipeline:
         whole = integrate(velocity, noise.to(self.device), times, config.solver)
         mel = pad([whole[row : row + 1, part.heard_frames : part.frames] for row, part in enumerate(parts)])
         return (mel * self.voice.mel_std + self.voice.mel_mean).to(precision.DTYPES[config.precision])
+
+
+def _groups(chunks: Sequence[Chunk], config: FlowConfig) -> list[range]:
+    """Say which chunks of a text share a pass."""
+    return in_turn(len(chunks), config.batch, first_alone=config.first_chunk_characters > 0)
 
 
 def initial_noise(seed: int, chunk: int, frames: int, bands: int) -> Tensor:

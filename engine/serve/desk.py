@@ -1,23 +1,27 @@
 """
-Where requests wait for the one engine, and get their turn.
+Where requests are let in, and from where they go to the one engine.
 
-Whole texts are collected into batches; streamed ones are spoken one at a time, and between two of their pieces a batch gets its
-turn. All of the engine's work is done by one thread, in the order in which it was asked for. A place is taken until the work
-that it stands for is done or given up, so that there is never more work inside than was let in.
+Whole texts are collected into batches, streamed ones are spoken piece by piece, in turns (`engine.serve.turns`). A place is
+taken until the work that it stands for is done or given up, so that there is never more work inside than was let in.
 """
 
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
+from engine.pipelines.stretch import Stretch
+from engine.serve.batch import Batch
+from engine.serve.engine_thread import EngineThread
 from engine.serve.limits import Limits
 from engine.serve.refusal import busy
 from engine.serve.speech import Speech
+from engine.serve.stream import Stream
 
 Options = Mapping[str, object]
 SpeakMany = Callable[[Sequence[str], Sequence[Options] | None], list[np.ndarray]]
@@ -28,7 +32,7 @@ class Speaker(Protocol):
 
     sample_rate_hz: int
 
-    def stream(self, text: str, options: Options | None = None) -> Iterator[np.ndarray]:
+    def stretches(self, text: str, options: Options | None = None) -> Iterator[Stretch]:
         """Speak piece by piece."""
 
     def synthesize_batch(self, texts: Sequence[str], options: Sequence[Options] | None = None) -> list[np.ndarray]:
@@ -62,15 +66,18 @@ class Order:
 
 
 class Desk:
-    """Lets requests in and hands them to the engine. Raises RefusedError (429) where no place is free."""
+    """
+    Lets requests in and hands them to the engine. Raises RefusedError (429) where no place is free.
 
-    def __init__(self, speaker: Speaker, limits: Limits, make_batcher: MakeBatcher) -> None:
+    `now_s` tells the time, in seconds that never go back: turns are shared out by it.
+    """
+
+    def __init__(self, speaker: Speaker, limits: Limits, make_batcher: MakeBatcher, now_s: Callable[[], float]) -> None:
         self._speaker = speaker
         self._queue = limits.queue
         self._inside = 0
         self._counting = threading.Lock()
-        self._engine = ThreadPoolExecutor(1, "engine")
-        self._streams = ThreadPoolExecutor(1, "streams")
+        self._engine = EngineThread(now_s)
         self._batcher = make_batcher(self._speak_many, limits.max_batch, limits.window_ms / 1e3)
 
     @property
@@ -84,14 +91,19 @@ class Desk:
 
     def streamed(self, speech: Speech, give: Callable[[np.ndarray], None]) -> Order:
         """Have a text spoken piece by piece; `give` is called with each, from another thread. The future ends with the last."""
-        gone = threading.Event()
-        return self._let_in(lambda: Order(self._streams.submit(self._stream, speech, give, gone), gone))
+        begin = partial(self._speaker.stretches, speech.text, speech.options)
+        stream = Stream(begin, give, self._speaker.sample_rate_hz)
+
+        def hand_over() -> Order:
+            self._engine.stream(stream)
+            return Order(stream.future, stream.gone)
+
+        return self._let_in(hand_over)
 
     def close(self) -> None:
         """Finish what was let in; let nothing in any more."""
         self._batcher.close()
-        self._streams.shutdown()
-        self._engine.shutdown()
+        self._engine.close()
 
     def _let_in(self, begin: Callable[[], Order]) -> Order:
         with self._counting:
@@ -114,12 +126,6 @@ class Desk:
             self._inside -= 1
 
     def _speak_many(self, texts: Sequence[str], options: Sequence[Options] | None) -> list[np.ndarray]:
-        return self._engine.submit(self._speaker.synthesize_batch, texts, options).result()
-
-    def _stream(self, speech: Speech, give: Callable[[np.ndarray], None], gone: threading.Event) -> None:
-        pieces = self._speaker.stream(speech.text, speech.options)
-        while not gone.is_set():
-            piece = self._engine.submit(next, pieces, None).result()
-            if piece is None:
-                return
-            give(piece)
+        batch = Batch(partial(self._speaker.synthesize_batch, texts, options))
+        self._engine.batch(batch)
+        return batch.future.result()

@@ -22,7 +22,9 @@ from engine.pipelines.flow import FlowPipeline
 from engine.serve.about import about_voice
 from engine.serve.app import make_app
 from engine.serve.desk import Desk
+from engine.serve.kernels import keep_few_kernels
 from engine.serve.limits import Limits
+from engine.timing import instant_s
 from engine.weights.voice import DEFAULT_VOICE
 
 GRACE_S = 30
@@ -33,9 +35,10 @@ BACKLOG = 256
 def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, port: int) -> None:
     """Serve until told to end. Raises EngineError for an address, options or weights that cannot work."""
     with bound(host, port) as door:
+        keep_few_kernels()
         voice = folder or DEFAULT_VOICE
         pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, voice)
-        desk = Desk(pipeline, limits, lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue))
+        desk = Desk(pipeline, limits, lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue), instant_s)
         about = about_voice(voice, pipeline.sample_rate_hz, pipeline.config, limits)
         if not is_local(host):
             click.echo(f"engine: {host} is open to others, without password or encryption; put a proxy before it", err=True)

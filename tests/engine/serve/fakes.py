@@ -12,11 +12,13 @@ import numpy as np
 import uvicorn
 
 from engine.config import FlowConfig
+from engine.pipelines.stretch import Stretch
 from engine.serve.about import About
 from engine.serve.app import make_app
 from engine.serve.desk import Desk
 from engine.serve.limits import Limits
 from engine.serve.server import address, bound, configuration
+from engine.timing import instant_s
 
 RATE_HZ = 16_000
 PIECE = 1600
@@ -47,7 +49,7 @@ class FakeSpeaker:
     def __post_init__(self) -> None:
         self.may.set()
 
-    def stream(self, text, options=None):
+    def stretches(self, text, options=None):
         for count in range(3):
             self.began.set()
             if count >= self.holds_from:
@@ -55,7 +57,8 @@ class FakeSpeaker:
             if count >= self.fails_after:
                 raise self.raises
             self.pieces += 1
-            yield hum(text, (options or {}).get("speaker", "slt"))[count * PIECE : (count + 1) * PIECE]
+            audio = hum(text, (options or {}).get("speaker", "slt"))[count * PIECE : (count + 1) * PIECE]
+            yield Stretch(audio=audio, last=count == 2)
 
     def synthesize_batch(self, texts, options=None):
         self.began.set()
@@ -138,7 +141,7 @@ class House:
 def house(limits: Limits, speaker: FakeSpeaker | None = None):
     """A server with a fake voice, in a thread of this process."""
     speaker = speaker or FakeSpeaker()
-    desk = Desk(speaker, limits, FakeBatcher)
+    desk = Desk(speaker, limits, FakeBatcher, instant_s)
     about = About(model=MODEL, created=1, sample_rate_hz=RATE_HZ, config=FlowConfig(nfe_steps=7), limits=limits)
     door = bound("127.0.0.1", 0)
     door.listen()

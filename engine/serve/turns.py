@@ -1,0 +1,77 @@
+"""
+Whose turn it is at the one engine: the rule alone. Knows instants; no threads, no audio, no HTTP, and reads no clock.
+
+Everything that waits is due at some instant, and what is due earliest goes first, of equals what has waited longer:
+
+- a text of which nothing has been heard: HEAD_START_S before it came;
+- a text that is being heard: when its listener runs dry, if he began with the first piece and waits where nothing is left;
+- a batch of whole texts: PATIENCE_S after it was asked for.
+
+So a newcomer is heard next, unless somebody's audio ran out HEAD_START_S before he came; listeners with something in hand leave
+the engine to others; and nobody waits for ever, since his instant stands still while the instants of all that comes move on
+with the time. A turn is never interrupted: a batch can make a listener wait who has less in hand than it takes.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+HEAD_START_S = 2.0
+"""How long a silence within a text is borne for the sake of those who have heard nothing at all."""
+PATIENCE_S = 2.0
+"""Whole texts are not played while they are spoken: listeners who would run dry within so long go before a batch."""
+
+
+class Work(Protocol):
+    """What waits for the engine."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still waits for it."""
+
+    def go_on(self) -> float | None:
+        """Call the engine once; give the seconds of audio that came of it, None if that was all. Raises nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Work, and when it is due."""
+
+    work: Work
+    due_s: float
+
+    def again(self, now_s: float, audio_s: float) -> "Turn":
+        """Give the next turn of a text of which so much audio has just been given."""
+        return Turn(work=self.work, due_s=max(self.due_s, now_s) + audio_s)
+
+
+def of_stream(work: Work, now_s: float) -> Turn:
+    """Give the first turn of a text that is to be heard piece by piece."""
+    return Turn(work=work, due_s=now_s - HEAD_START_S)
+
+
+def of_batch(work: Work, now_s: float) -> Turn:
+    """Give the one turn of texts that are spoken together."""
+    return Turn(work=work, due_s=now_s + PATIENCE_S)
+
+
+class Turns:
+    """All that waits. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Turn] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, turn: Turn) -> None:
+        """Have a turn wait."""
+        self._waiting.append(turn)
+
+    def take(self) -> Turn:
+        """Give whose turn it is. What nobody wants any more goes first: it costs nothing, and frees a place."""
+        first = min(range(len(self._waiting)), key=lambda index: self._order(self._waiting[index]))
+        return self._waiting.pop(first)
+
+    @staticmethod
+    def _order(turn: Turn) -> tuple[bool, float]:
+        return turn.work.wanted, turn.due_s
