@@ -6,7 +6,7 @@ Each test changes one line of a copy of the engine's source, as a person would, 
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 
 TRIES, UNDECIDED = 3, 3
 
