@@ -74,6 +74,7 @@ class SuiteFile(pytest.Module):
         from harness.targets.registry import check_cells
 
         try:
+            check_alone(self.config)
             get_profile(profile_of(self.config))
             suite = load_suite(self.path)
             cells = suite.expand().cells
@@ -121,6 +122,14 @@ class CellItem(pytest.Function):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Name the suite's file and the cell."""
         return self.path, 0, self.cell.label
+
+
+def check_alone(config: pytest.Config) -> None:
+    """Raise HarnessError in a process of pytest-xdist: every one of them would measure every cell, and disturb the others."""
+    if hasattr(config, "workerinput"):
+        raise HarnessError(
+            "cells are measured in turns, and pytest-xdist would measure them all in each of its processes; add -n 0"
+        )
 
 
 def read(request: pytest.FixtureRequest) -> None:

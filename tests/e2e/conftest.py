@@ -23,20 +23,20 @@ suite = Suite(
 WORKLOAD = """
 [[request]]
 id = "w1"
-text = "The coffee was too hot to drink."
+text = "Turn left here."
 
 [[request]]
 id = "w2"
-text = "Please turn off the lights."
+text = "Good morning."
 speaker = "rms"
 
 [[request]]
 id = "w3"
-text = "I can hear the rain."
+text = "See you soon."
 
 [[request]]
 id = "w4"
-text = "We had soup for dinner."
+text = "Thank you."
 speaker = "rms"
 """
 POLICY = """

@@ -25,17 +25,10 @@ REFERENCE = {"reference": str(RECORDING), "reference_text": SAYS}
 TEXT = "Every autumn the geese fly south."
 
 
-@pytest.fixture(name="folder", scope="session")
-def _folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("published") / "random"
-    write_random_voice(folder, small=True)
-    return folder
-
-
 @pytest.fixture(name="make")
-def _make(folder):
+def _make(random_voice):
     def make(**options):
-        return InfillPipeline.load({"weights": str(folder), "threads": 1, "nfe_steps": 2, **options})
+        return InfillPipeline.load({"weights": str(random_voice), "threads": 1, "nfe_steps": 2, **options})
 
     return make
 
@@ -156,8 +149,8 @@ def test_what_cannot_be_spoken_is_refused(make, text, options, words):
         (lambda t: t.update({"ema_model.transformer.proj_in.weight": torch.ones(2)}), "unknown tensors proj_in.weight"),
     ],
 )
-def test_a_tensor_too_few_or_too_many_is_named(folder, tmp_path, change, words):
-    copy = _copied(folder, tmp_path / "copy")
+def test_a_tensor_too_few_or_too_many_is_named(random_voice, tmp_path, change, words):
+    copy = _copied(random_voice, tmp_path / "copy")
     tensors = load_file(copy / "model_random.safetensors")
     change(tensors)
     save_file(tensors, copy / "model_random.safetensors")
@@ -166,8 +159,8 @@ def test_a_tensor_too_few_or_too_many_is_named(folder, tmp_path, change, words):
         InfillPipeline.load({"weights": str(copy)})
 
 
-def test_a_folder_whose_parts_do_not_belong_together_is_refused(folder, tmp_path):
-    copy = _copied(folder, tmp_path / "copy")
+def test_a_folder_whose_parts_do_not_belong_together_is_refused(random_voice, tmp_path):
+    copy = _copied(random_voice, tmp_path / "copy")
     vocabulary = (copy / "vocab.txt").read_text()
     for name, content, words in (
         ("vocab.txt", vocabulary + "é\n", "vocab.txt has 96 characters, the model 95"),
@@ -239,8 +232,8 @@ def test_a_person_can_try_it_in_two_commands(tmp_path):
     assert flow.exit_code == 2 and "unknown option 'weights'" in flow.stderr
 
 
-def test_random_weights_are_the_same_every_time(folder, tmp_path):
+def test_random_weights_are_the_same_every_time(random_voice, tmp_path):
     write_random_voice(tmp_path / "again", small=True)
 
-    a, b = (load_file(each / "model_random.safetensors") for each in (folder, tmp_path / "again"))
+    a, b = (load_file(each / "model_random.safetensors") for each in (random_voice, tmp_path / "again"))
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

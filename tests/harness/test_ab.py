@@ -40,7 +40,7 @@ def test_a_slower_head_is_regressed_confirmed_and_its_stage_named(
     assert invoke(["ab", "HEAD~1", "HEAD", "two", "--rounds", "2"]) == 1
     out = capsys.readouterr().out.splitlines()
     assert out[-1] == "REGRESSED: 2 regressed"
-    told = "\n".join(out)
+    told = " ".join(" ".join(out).split())  # lines are wrapped to the width of the terminal, and tables to that of their words
     assert f"base {controlled.first[:7]}" in told
     assert "control +0.0 % [+0.0 +0.0]" in told
     assert "+10.0 % [+10.0 +10.0]" in told

@@ -114,6 +114,14 @@ def test_it_works_without_pytest_benchmark_and_measures_only_what_is_selected(pr
     assert {path.name for path in (project.folder / "runs/0001/processes").glob("*.jsonl")} == {"steps-8.0.jsonl"}
 
 
+def test_a_process_of_xdist_is_refused_and_measures_nothing(project: Project) -> None:
+    code, text = project.test("-n", "1", *QUICK)
+    assert code != 0, text
+    assert "pytest-xdist would measure them all in each of its processes; add -n 0" in text
+    assert not (project.folder / "runs").exists()
+    assert project.test("-n", "0", *QUICK)[0] == 3
+
+
 def test_collecting_measures_nothing(project: Project) -> None:
     code, text = project.test("--collect-only", "-q")
     assert code == 0

@@ -30,18 +30,11 @@ REFERENCE = {"reference": str(RECORDING), "reference_text": SAYS}
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
 
 
-@pytest.fixture(name="folder", scope="session")
-def _folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("published") / "random"
-    write_random_voice(folder, small=True)
-    return folder
-
-
 @pytest.fixture(name="make")
-def _make(folder):
+def _make(random_voice):
     def make(**asked):
         target = EngineTarget()
-        options = {"weights": str(folder), "threads": 1, "nfe_steps": 3, **REFERENCE, **asked}
+        options = {"weights": str(random_voice), "threads": 1, "nfe_steps": 3, **REFERENCE, **asked}
         workload = Workload(name="w", requests=(REQUEST,))
         cell = Cell(suite="s", target="engine", pipeline="infill", workload=workload, axes=options)
         target.load(cell, {"device": "cpu"})
@@ -157,7 +150,7 @@ def test_lie_always_the_same_version(make, monkeypatch):
     assert _broken(make(version=0)) == {"version"}
 
 
-def test_lie_other_weights(make, monkeypatch, folder, tmp_path):
+def test_lie_other_weights(make, monkeypatch, tmp_path):
     load = infill.load_infill_voice
     write_random_voice(tmp_path / "other", small=True, seed=1)
     monkeypatch.setattr(infill, "load_infill_voice", lambda folder, *, version: load(tmp_path / "other", version=version))
