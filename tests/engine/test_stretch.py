@@ -35,7 +35,7 @@ def test_pieces_of_one_pass_come_together_and_the_end_comes_with_the_last_pass()
 def test_each_stretch_takes_one_pass_and_all_are_the_whole_to_the_bit(make_pipeline, text, sizes):
     pipeline = make_pipeline(nfe_steps=2, **sizes)
     spoken, passes = pipeline._speak, []
-    pipeline._speak = lambda *given: passes.append(len(given[0])) or spoken(*given)
+    pipeline._speak = lambda *given, **named: passes.append(len(given[0])) or spoken(*given, **named)
     found, counts = [], []
     for stretch in pipeline.stretches(text, {"seed": 9}):
         found.append(stretch)
