@@ -83,7 +83,8 @@ class RuntimeProbe:
 
     def note_replay(self) -> None:
         """Count one replay of a CUDA graph."""
-        self.replays[self._stage] += 1
+        with self._counting:
+            self.replays[self._stage] += 1
 
     def sessions(self, stage: str) -> tuple[SessionSeen, ...]:
         """Give the sessions that ran in a stage."""
