@@ -38,6 +38,8 @@ class Answer:
     failure: str = ""
     """The kind of failure, in a word or two; empty where the whole audio came."""
     reason: str = ""
+    underruns: int | None = None
+    """How often a player that began with the first piece had nothing left; None where nothing came, or nobody noted it."""
 
     @property
     def latency_s(self) -> float:

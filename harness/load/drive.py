@@ -15,6 +15,8 @@ from harness.clock import instant_s, sleep
 from harness.load.answer import Answer, Phase
 from harness.load.level import Extent, Level, arrivals_s
 from harness.load.text import in_turns, length_of
+from harness.player import play
+from harness.sample import Piece as Heard
 from harness.targets.speech_api import Piece, SpeechError
 
 LOOK_S = 0.2
@@ -42,11 +44,11 @@ class Driver:
 
     def ask(self, request: Request, phase: Phase, level: str = "", planned_s: float | None = None) -> Answer:
         """Send one request, wait for its end, record it."""
-        sent_s, first_s, audio_s, failure, reason = self.now_s(), None, 0.0, "", ""
+        sent_s, failure, reason = self.now_s(), "", ""
+        heard: list[Heard] = []
         try:
             for piece in self.speak(request):
-                first_s = self.now_s() if first_s is None else first_s
-                audio_s += piece.audio.size / piece.rate_hz
+                heard.append(Heard(arrived_s=self.now_s(), audio_s=piece.audio.size / piece.rate_hz))
                 if self.now_s() - sent_s > self.timeout_s:
                     raise SpeechError("timeout", f"the answer was not complete after {self.timeout_s:g} s")
         except SpeechError as error:
@@ -60,11 +62,12 @@ class Driver:
             length=length_of(request.text),
             planned_s=sent_s if planned_s is None else planned_s,
             sent_s=sent_s,
-            first_audio_s=first_s,
+            first_audio_s=heard[0].arrived_s if heard else None,
             done_s=self.now_s(),
-            audio_s=audio_s,
+            audio_s=sum(piece.audio_s for piece in heard),
             failure=failure,
             reason=reason,
+            underruns=play(heard).underruns if heard else None,
         )
         if not (failure and self.abandoned.is_set()):
             self.record(answer)

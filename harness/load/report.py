@@ -36,6 +36,7 @@ TITLES = (
     "p99 ms",
     "ttfa p50",
     "ttfa p95",
+    "underruns/min",
     "goodput/s",
 )
 
@@ -162,7 +163,8 @@ def _texts(row: Row, intervals: int) -> list[str]:
     ]
     goodput = "-" if row.in_time_per_s is None else f"{row.in_time_per_s:.2f}"
     counts = [str(row.sent), str(row.sent - row.answered), f"{row.answers_per_s:.2f}", f"{row.audio_per_s:.2f}"]
-    return [row.level, row.length, *counts, *shown, goodput]
+    dry = "-" if row.underruns_per_min is None else f"{row.underruns_per_min:.2f}"
+    return [row.level, row.length, *counts, *shown, dry, goodput]
 
 
 def _ms(found: Interval | None, *, interval: bool, mark: str) -> str:

@@ -47,6 +47,8 @@ class Row:
     """`p50`, `p95`, `p99`; empty without any answer."""
     first_audio_s: Mapping[str, Interval]
     """`p50`, `p95`."""
+    underruns_per_min: float | None
+    """Of speech, for players that begin with the first piece; None where nobody noted it."""
     in_time_per_s: float | None
     """Goodput: answers within the limit per second; None without a limit."""
     in_time_share: float | None
@@ -169,6 +171,13 @@ def _row(span: Span, length: str, answers: Sequence[Answer], limit_s: float | No
         audio_per_s=sum(answer.audio_s for answer in whole) / duration_s,
         latency_s={f"p{q:.0f}": spread(latencies_s, q) for q in (50.0, *TAILS)} if whole else {},
         first_audio_s={f"p{q:.0f}": spread(waits_s, q) for q in (50.0, 95.0)} if waits_s else {},
+        underruns_per_min=_underruns_per_min(whole),
         in_time_per_s=None if in_time is None else in_time / duration_s,
         in_time_share=None if in_time is None or not answers else in_time / len(answers),
     )
+
+
+def _underruns_per_min(answers: Sequence[Answer]) -> float | None:
+    noted = [(answer.underruns, answer.audio_s) for answer in answers if answer.underruns is not None]
+    audio_s = sum(audio_s for _, audio_s in noted)
+    return 60.0 * sum(underruns for underruns, _ in noted) / audio_s if audio_s else None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.cell import Request
-from harness.clock import instant_s
+from harness.clock import instant_s, sleep
 from harness.load.answer import Answer, Phase, answer_from_json, answer_to_json
 from harness.load.drive import Driver, Speak, drive
 from harness.load.level import Extent, Level
@@ -141,3 +141,26 @@ def test_an_answer_survives_being_written_down() -> None:
 
     assert answer_from_json(answer_to_json(answer)) == answer
     assert answer.audio_s == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("each_s", "underruns"), [(0.05, 1), (1000.0, 0)], ids=["runs dry", "has enough in hand"])
+def test_a_listener_who_runs_dry_is_noted(each_s: float, underruns: int) -> None:
+    piece = Piece(audio=np.zeros(round(each_s * 100), np.float32), rate_hz=100)
+
+    def speak(_: Request) -> Iterator[Piece]:
+        yield piece
+        sleep(0.2)
+        yield piece
+
+    (answer,) = driven(speak, Level(clients=1), Extent(requests=1))
+    assert (answer.underruns, answer.audio_s) == (underruns, 2 * each_s)
+    assert answer_from_json(answer_to_json(answer)) == answer
+
+
+def test_of_an_answer_that_never_came_nobody_says_how_it_played() -> None:
+    def speak(_: Request) -> Iterator[Piece]:
+        raise SpeechError("busy", "no place")
+        yield PIECE
+
+    (answer,) = driven(speak, Level(clients=1), Extent(requests=1))
+    assert answer.failure == "busy" and answer.underruns is None

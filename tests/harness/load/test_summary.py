@@ -30,6 +30,15 @@ def test_failures_are_counted_and_are_never_in_time() -> None:
     assert nothing.latency_s == {} and nothing.in_time_share is None
 
 
+def test_underruns_are_told_by_minutes_of_speech_that_came_whole() -> None:
+    answers = [answer(underruns=1, audio_s=20.0), answer(underruns=2, audio_s=10.0), answer(underruns=9, failure="broken")]
+    (row,) = rows(loaded(answers, ended_s=20.0), limit_s=None)
+    assert row.underruns_per_min == pytest.approx(6.0)
+
+    (row,) = rows(loaded([answer()], ended_s=20.0), limit_s=None)  # as loads of before this was noted have it
+    assert row.underruns_per_min is None
+
+
 def test_classes_of_length_stand_apart_and_warming_up_is_left_out() -> None:
     mixed = [answer(latency_s=0.1), answer(latency_s=1.0, length="long"), answer(latency_s=9.0, phase=Phase.WARMUP)]
     found = {row.length: row for row in rows(loaded(mixed, ended_s=1.0), None)}
