@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# A pytest within a pytest forgets what it was the first to load. Where half of matplotlib was loaded before, its classes would
+# then exist twice, and not know each other; so all of it is loaded here.
+import matplotlib.backends.backend_svg
+import matplotlib.figure  # noqa: F401
 import pytest
 
 from harness import pipeline
