@@ -185,3 +185,12 @@ def test_metrics_stand_under_their_family_in_the_order_of_the_panel(full: Page) 
     families = [each for each in headings if each in {*FAMILIES.values(), "speed", GOLDEN_FAMILY}]
     assert families[: len(families) // 2] == ["speed", *dict.fromkeys(FAMILIES.values()), GOLDEN_FAMILY]
     assert headings.index("parity") < headings.index("snr") < headings.index("intelligibility") < headings.index("wer")
+
+
+def test_details_are_open_where_something_is_wrong_and_not_where_there_is_only_no_baseline(full: Page) -> None:
+    def opened(of: Page) -> list[bool]:
+        return ["open" in attributes for tag, attributes in of.elements if tag == "details" and "id" in attributes]
+
+    assert any(opened(full))
+    first_run = opened(parsed(contents(good_run())))
+    assert first_run and not any(first_run)
