@@ -11,6 +11,7 @@ resumed run continues each interrupted process with a fresh one. Knows no torch 
 """
 
 import errno
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,6 +145,8 @@ def make_header(
         metrics=None if suite.metrics is None else tuple(suite.metrics),
         conditions=tuple(suite.conditions),
         judge=suite.judge,
+        unmeasured={cell.slug: cell.label for cell in expansion.cells if cell.slug not in {each.slug for each in cells}},
+        workload=suite.workload if re.fullmatch(store.WORKLOAD, suite.workload) else "",
     )
 
 
