@@ -12,6 +12,7 @@ from harness.history.records import Acknowledgement, Entry, EntryCell, EntryValu
 from harness.measurement import value_from_json, value_to_json
 
 SCHEMA = "voxgate-history/1"
+FAULTS = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
 def entry_to_dict(entry: Entry) -> dict[str, Any]:
@@ -23,7 +24,9 @@ def entry_from_dict(data: Mapping[str, Any]) -> Entry:
     """Read what `entry_to_dict` gave. Raises HarnessError for anything else."""
     try:
         return Entry(**{**data, "cells": tuple(_cell_from_dict(cell) for cell in data["cells"])})
-    except (KeyError, TypeError, AttributeError) as error:
+    except HarnessError:
+        raise
+    except FAULTS as error:
         raise _unreadable("run", error) from error
 
 
@@ -36,7 +39,9 @@ def acknowledgement_from_dict(data: Mapping[str, Any]) -> Acknowledgement:
     """Read what `word_to_dict` gave. Raises HarnessError for anything else."""
     try:
         return Acknowledgement(id=0, **data)
-    except TypeError as error:
+    except HarnessError:
+        raise
+    except FAULTS as error:
         raise _unreadable("acknowledgement", error) from error
 
 
@@ -44,7 +49,9 @@ def vote_from_dict(data: Mapping[str, Any]) -> Vote:
     """Read what `word_to_dict` gave. Raises HarnessError for anything else."""
     try:
         return Vote(id=0, **data)
-    except TypeError as error:
+    except HarnessError:
+        raise
+    except FAULTS as error:
         raise _unreadable("vote", error) from error
 
 
