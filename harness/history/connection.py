@@ -36,13 +36,9 @@ def make_engine(url: URL) -> Engine:
     except ModuleNotFoundError as error:
         raise HarnessError(f"no driver for PostgreSQL ({error.name}); pip install 'voxgate[postgres]'") from None
     except OSError as error:
-        raise HarnessError(
-            f"cannot make the folder of {shown(url)}: {error.strerror}; name another --history"
-        ) from None
+        raise HarnessError(f"cannot make the folder of {shown(url)}: {error.strerror}; name another --history") from None
     except (SQLAlchemyError, ValueError, TypeError) as error:
-        raise HarnessError(
-            f"cannot use the history {shown(url)}: {without_secrets(_one_line(error), url)}"
-        ) from None
+        raise HarnessError(f"cannot use the history {shown(url)}: {without_secrets(_one_line(error), url)}") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

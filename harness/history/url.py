@@ -19,6 +19,8 @@ POSTGRESQL = "postgresql+psycopg"
 KINDS = ("sqlite", POSTGRESQL)
 PLAIN = r"[\w./~ -]*|://"
 """Texts that hold no secret: a bare path, or nothing at all."""
+OF_SQLITE = ("uri", "mode", "cache", "immutable", "timeout", "vfs", "nolock", "psow")
+"""Parameters that an address of SQLite may have."""
 HIDDEN = "***"
 SHORTEST = 4
 """Characters of a secret that is taken out of a message; with a shorter one the message is not shown at all."""
@@ -37,7 +39,8 @@ def parse_url(url: str) -> URL:
     if _is_odd(parsed):
         raise _no_url(url)
     if parsed.drivername not in KINDS:
-        kind = parsed.drivername if re.fullmatch(r"[a-z]{2,12}(\+[a-z0-9]{2,12})?", parsed.drivername) else "a database of that kind"
+        is_plain = re.fullmatch(r"[a-z]{2,12}(\+[a-z0-9]{2,12})?", parsed.drivername)
+        kind = parsed.drivername if is_plain else "a database of that kind"
         raise HarnessError(f"no history in {kind}; write {EXAMPLE}")
     return parsed
 
@@ -61,7 +64,7 @@ def _is_odd(url: URL) -> bool:
     """Whether a part holds what belongs to another: a slip, after which a password may stand anywhere."""
     if url.drivername == "sqlite":
         foreign = [each for each in (url.username, url.password, url.host, url.port) if each is not None]
-        return bool(foreign) or "://" in (url.database or "") or "@" in "".join(url.query)
+        return bool(foreign) or "://" in (url.database or "") or not set(url.query) <= set(OF_SQLITE)
     names = [url.username or "", url.host or "", url.database or "", *url.query]
     return any(re.search(r"[@:/?#\s]", name) for name in names) and not _is_address(url, names)
 

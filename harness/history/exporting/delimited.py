@@ -29,5 +29,6 @@ def table_text(table: pd.DataFrame) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Return a text as no spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
+    """Return a text as no spreadsheet takes it for a formula, and no reader for the end of a line."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")  # pandas puts no quotes round a lone CR
+    return f"'{lines}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else lines

@@ -64,7 +64,7 @@ def _entries(path: Path, benchmarks: Mapping[str, Any], machine: str | None) -> 
     try:
         data = mapping(read_json(path))
         if data.get("version") != FORMAT:
-            raise HarnessError(f"format {data.get('version')!r} of asv, this reads {FORMAT}; run `asv update` first")
+            raise HarnessError(f"has format {data.get('version')!r} of asv, this reads {FORMAT}; run `asv update` first")
         columns, results = list(data["result_columns"]), list(data["results"].items())
     except (HarnessError, *FAULTS) as error:
         yield _fault(path, "", error)
@@ -74,11 +74,11 @@ def _entries(path: Path, benchmarks: Mapping[str, Any], machine: str | None) -> 
             found = dict(zip(columns, row, strict=False))  # asv drops what is empty at the end
             yield _entry(data, str(benchmark), found, mapping(benchmarks.get(benchmark)), machine)
         except (HarnessError, *FAULTS) as error:
-            yield _fault(path, f", benchmark {line(benchmark)}", error)
+            yield _fault(path, f" (benchmark {line(benchmark)})", error)
 
 
 def _fault(path: Path, part: str, error: Exception) -> Fault:
-    reason = str(error) if isinstance(error, HarnessError) else f"damaged ({error!r}); measure again"
+    reason = str(error) if isinstance(error, HarnessError) else f"is damaged ({error!r}); measure again"
     return Fault(where=f"{path}{part}", reason=reason.removeprefix(f"{path}: ").removeprefix(f"{path} "))
 
 

@@ -57,7 +57,11 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON. Raises HarnessError for a key that stands twice, of which one value would be lost; ValueError as `json` does."""
+    """
+    Parse JSON. Raises HarnessError for a key that stands twice, of which one value would be lost.
+
+    And ValueError and RecursionError as `json` does; NaN is let through, for asv writes it.
+    """
     return json.loads(text, object_pairs_hook=_unique)
 
 
@@ -97,7 +101,8 @@ def slug_of(options: Mapping[str, object]) -> str:
 
 def label_of(options: Mapping[str, object]) -> str:
     """Name a cell by its options, for people: `nfe=8 precision=fp16`."""
-    return line(" ".join(f"{key}={value}" for key, value in options.items()), "default")[:LONGEST]
+    whole = line(" ".join(f"{key}={value}" for key, value in options.items()), "default")
+    return _named(whole, whole, lost=False) if len(whole.encode()) > LONGEST else whole
 
 
 def once(names: Iterable[str], what: str) -> None:
@@ -112,7 +117,7 @@ def once(names: Iterable[str], what: str) -> None:
 def value_of(found: object, source: str) -> Value:
     """Return a number, or why there is none."""
     if isinstance(found, bool) or not isinstance(found, int | float):
-        return Missing(f"{source} recorded no number: {line(found)[:80]}")
+        return Missing(f"{source} recorded no number: {line(str(found))[:80]}")
     try:
         number = float(found)
     except OverflowError:

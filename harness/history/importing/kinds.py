@@ -41,8 +41,6 @@ def read(path: Path, machine: str | None = None) -> Found:
         if asv.is_asv(path):
             return Found(entries=asv.entries(path, machine))
         raise HarnessError(f"nothing to import in folder {path}; expected {KINDS}")
-    if not path.exists():
-        raise HarnessError(f"there is no {path}; name a file or folder that is there")
     text = foreign.read_text(path)
     try:
         data = foreign.parse_json(text)

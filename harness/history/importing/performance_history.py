@@ -88,7 +88,7 @@ def entries(data: Sequence[Mapping[str, Any]], suite: str, machine: str | None) 
         except HarnessError as error:
             yield Fault(where=f"entry {number}", reason=str(error))
         except FAULTS as error:
-            yield Fault(where=f"entry {number}", reason=f"damaged ({error!r})")
+            yield Fault(where=f"entry {number}", reason=f"is damaged ({error!r})")
 
 
 def _lines(text: str) -> list[object]:
@@ -159,7 +159,7 @@ def _sort(data: Mapping[str, Any]) -> dict[str, dict[str, object]]:
     fields: dict[str, dict[str, object]] = {OPTION: {}, NUMBER: {}, FACT: {}}
     for kind, key, value in _flat(data):
         found = fields[kind or _kind(key, value)]
-        if key in found and found[key] != value:
+        if key in found and found is fields[NUMBER] and found[key] != value:
             raise HarnessError(f"{line(key)!r} stands there twice, as {found[key]!r} and as {value!r}; keep one")
         found[key] = value
     fields[OPTION] = {key: value for key, value in fields[OPTION].items() if value is not None}
@@ -191,7 +191,9 @@ def _kind(key: str, value: object) -> str:
 def _count(data: Mapping[str, Any]) -> int:
     """Give how many measurements an entry sums up, as far as it tells."""
     told = data.get("num_runs", data.get("runs"))
-    return len(data["results"]) if isinstance(data.get("results"), list) else told if type(told) is int and 0 <= told < MOST else 1
+    if isinstance(data.get("results"), list):
+        return len(data["results"])
+    return told if type(told) is int and 0 <= told < MOST else 1
 
 
 def _value(key: str, found: object, count: int) -> EntryValue:
