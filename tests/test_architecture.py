@@ -19,7 +19,7 @@ MAY_USE_TORCH = (
     "harness/metrics/voice",
 )
 PATH_ORDER = (
-    ("errors", "cell", "sample", "measurement", "judgement"),
+    ("errors", "codec", "cell", "sample", "measurement", "judgement"),
     ("words",),
     ("clock", "stats", "audio_io", "workload", "disturbance", "player"),
     ("doctor",),
