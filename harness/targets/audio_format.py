@@ -12,6 +12,8 @@ from dataclasses import dataclass
 LEAST_BYTES = 32
 """From here on every mark but that of MPEG frames can be told."""
 SHOWN_CHARACTERS = 120
+DIGITS = 20
+"""Of a number in a header: whatever has more is beyond every limit as well."""
 WAV_HEAD = re.compile(rb"RIFF.{4}WAVE", re.DOTALL)
 MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("a WAV file", WAV_HEAD),
@@ -79,7 +81,7 @@ def told_by(headers: Mapping[str, str]) -> Told:
 
     def number(*names: str) -> int | None:
         found = [named.get(name, "") for name in names] + [headers.get(f"x-{name}", "") for name in names]
-        return next((int(each) for each in found if re.fullmatch(r"[0-9]{1,9}", each) and int(each)), None)
+        return next((int(each[:DIGITS]) for each in found if re.fullmatch(r"[0-9]+", each) and each.strip("0")), None)
 
     return Told(
         media=media.strip().lower(),

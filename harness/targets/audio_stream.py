@@ -197,7 +197,7 @@ class FlacReader:
 def check_rate(rate_hz: int, told_hz: int | None, kind: str) -> None:
     """Raise FormatError for a rate that no voice has, or that contradicts what else was told."""
     if not LEAST_HZ <= rate_hz <= MOST_HZ:
-        raise FormatError(f"the {kind} has {rate_hz} Hz, which is beyond {LEAST_HZ} to {MOST_HZ}")
+        raise FormatError(f"the {kind} has {rate_hz} Hz, which no audio has: voices have {LEAST_HZ} to {MOST_HZ} Hz")
     if told_hz is not None and told_hz != rate_hz:
         raise FormatError(f"the {kind} has {rate_hz} Hz and the server's headers {told_hz} Hz; one of them is wrong")
 
