@@ -101,7 +101,7 @@ def failure_of(cell: str, run: Run) -> str | None:
         if process.failure is not None:
             return f"{process.failure.kind}: {process.failure.reason}"
         for effect in process.effects:
-            if not effect.holds:
+            if effect.holds is False:
                 return f"not in effect: asked for {effect.option}={effect.asked}, observed {effect.observed}: {effect.why}"
     return None
 
@@ -256,7 +256,7 @@ def write_golden(run: Run, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files = {
         sample.request: sample.audio_file
-        for process in run.processes
+        for process in reversed(run.processes)
         if process.cell == run.reference
         for sample in reversed(process.samples)
         if sample.audio_file is not None

@@ -28,7 +28,7 @@ PATH_ORDER = (
     ("store", "resume", "child", "revision", "origin"),
     ("worker", "crew", "ledger", "live", "schedule", "checkout"),
     ("metrics",),
-    ("offer", "measure"),
+    ("offer", "doubts", "measure"),
     ("baseline_file", "baseline", "policy"),
     ("scored", "scoring", "compare", "floor", "floor_making"),
     ("explain", "notice"),
