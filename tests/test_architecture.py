@@ -20,7 +20,7 @@ MAY_USE_TORCH = (
 )
 PATH_ORDER = (
     ("errors", "codec", "cell", "sample", "measurement", "judgement"),
-    ("words",),
+    ("words", "crash"),
     ("clock", "stats", "audio_io", "workload", "disturbance", "player"),
     ("doctor",),
     ("energy", "targets", "profiles", "environment"),
@@ -28,9 +28,9 @@ PATH_ORDER = (
     ("store", "resume", "child", "revision", "origin"),
     ("worker", "crew", "ledger", "live", "schedule", "checkout"),
     ("metrics",),
-    ("offer", "measure"),
+    ("offer", "doubts", "measure"),
     ("baseline_file", "baseline", "policy"),
-    ("scoring", "compare", "floor", "floor_making"),
+    ("scored", "scoring", "compare", "floor", "floor_making"),
     ("explain", "notice"),
     ("verdict",),
     ("confirmation",),
