@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, Integer, Select, Table, Text, cast, select, type_coerce
+from sqlalchemy import JSON, Boolean, Column, Connection, Integer, Select, Table, Text, cast, select, type_coerce
 
 from harness.errors import HarnessError
 from harness.history import damage
@@ -122,12 +122,13 @@ def _oldest_first(connection: Connection, columns: dict[str, np.ndarray], names:
 
 def _rows_of(table: Table) -> Select[Any]:
     """Ask for whole rows as they are stored: what the driver would convert and cannot, is to be told with its row."""
-    plain = {"JSON": lambda column: cast(column, Text), "BOOLEAN": lambda column: type_coerce(column, Integer)}
-    columns = [
-        plain[kind](column).label(column.name) if (kind := type(column.type).__name__.upper()) in plain else column
-        for column in table.c
-    ]
-    return select(*columns)
+    return select(*(_plain(column) for column in table.c))
+
+
+def _plain(column: Column[Any]) -> Any:
+    if isinstance(column.type, JSON):
+        return cast(column, Text).label(column.name)
+    return type_coerce(column, Integer).label(column.name) if isinstance(column.type, Boolean) else column
 
 
 def _run(row: Mapping[Any, Any]) -> RunRow:

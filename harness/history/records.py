@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from harness.codec import NON_EMPTY, Pattern, Range
 from harness.errors import HarnessError
@@ -191,14 +191,14 @@ class Vote:
     """Says which answer it is, so that it counts once however often its file is imported."""
     suite: Named
     cell: Named
-    mode: Literal["abx", "preference"]
+    mode: Annotated[str, Pattern("abx|preference", "a mode (abx, preference)")]
     a: str
     """The side's label, with the run's digest behind it where it is known: `new @ 3fa1...`."""
     b: str
     request: str
-    x: Literal["a", "b", ""]
+    x: Annotated[str, Pattern("[ab]?", "a side")]
     """Which side was played as X; empty where nothing was hidden (preference)."""
-    answer: Literal["a", "b", "none"]
+    answer: Annotated[str, Pattern("a|b|none", "a side, or none")]
     correct: bool | None
     """None where there is no right answer."""
     listener: str

@@ -244,7 +244,7 @@ def _places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) ->
 
 def _check_places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) -> None:
     """Raise HarnessError for a point of a run that was measured elsewhere than its series: somebody edited a row."""
-    places = {key: number for number, key in enumerate(dict.fromkeys(map(_key, (*runs, *series))))}
+    places = {key: number for number, key in enumerate(dict.fromkeys([*map(_key, runs), *map(_key, series)]))}
     known = np.array(sorted((run.id, places[_key(run)]) for run in runs), dtype=np.int64).reshape(-1, 2)
     of_series = np.array([places[_key(each)] for each in series], dtype=np.int64)
     at = known[np.searchsorted(known[:, 0], points.run), 1] if len(points.run) else np.zeros(0, dtype=np.int64)
