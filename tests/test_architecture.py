@@ -20,7 +20,7 @@ MAY_USE_TORCH = (
 )
 PATH_ORDER = (
     ("errors", "atomic", "codec", "cell", "sample", "measurement", "judgement"),
-    ("words",),
+    ("words", "crash"),
     ("clock", "stats", "audio_io", "workload", "disturbance", "player"),
     ("doctor",),
     ("energy", "targets", "profiles", "environment"),

@@ -5,6 +5,8 @@ Knows HTTP; knows no cells and reads no clock. Each request opens a connection o
 in between. What goes wrong is a SpeechError of one kind, so that failures can be counted.
 """
 
+import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +21,10 @@ FORMS = ("wav", "pcm", "flac")
 API_RATE_HZ = 24_000
 """Of bare PCM, by the API's definition; a server that differs says so in its headers."""
 SHOWN_CHARACTERS = 200
+ANSWER_BYTES = 2**20
+"""Of a list of models, or of a refusal; what a server sends beyond that is not read."""
+NAME_CHARACTERS = 200
+"""Of a model, a voice, an option or its value; longer ones, and those with control characters, are passed over."""
 
 
 class SpeechError(HarnessError):
@@ -79,24 +85,25 @@ class SpeechApi:
         self._client.close()
 
     def models(self) -> tuple[Mapping[str, Any], ...]:
-        """Give what the server tells of its models; empty where it has no such page. Raises SpeechError."""
+        """Return what the server tells of its models, each name once; empty where it has no such page. Raises SpeechError."""
         with self._answer("GET", "/v1/models", None) as response:
-            response.read()
+            content = _content(response)
             if response.status_code in (404, 405):
                 return ()
-            _check_status(response)
-            try:
-                entries = response.json()["data"]
-            except (ValueError, KeyError, TypeError):
-                raise SpeechError("bad format", f"{self.url}/v1/models gives no list of models") from None
-        return tuple(entry for entry in entries if isinstance(entry, Mapping) and isinstance(entry.get("id"), str))
+            _check_status(response.status_code, response.headers, content)
+        try:
+            entries = json.loads(content)["data"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            entries = None
+        if not isinstance(entries, list):
+            raise SpeechError("bad format", f"{self.url}/v1/models gives no list of models: {_said(content)}")
+        return tuple({each["id"]: each for each in entries if isinstance(each, dict) and is_name(each.get("id"))}.values())
 
     def speak(self, ask: Ask) -> Iterator[Piece]:
         """Ask for audio; yields each piece as it arrives, at least one. Raises SpeechError."""
         with self._answer("POST", "/v1/audio/speech", ask.body()) as response:
             if response.status_code != 200:
-                response.read()
-                _check_status(response)
+                _check_status(response.status_code, response.headers, _content(response))
             reader = make_reader(ask.form, _check_type(response))
             heard = 0
             for piece in _pieces(response, reader):
@@ -122,11 +129,33 @@ class SpeechApi:
 
 
 def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
-    """Give the options that a model's entry tells, as our own server does; empty where it tells none."""
+    """Return the options that a model's entry tells, as our own server does; empty where it tells none."""
     options = card.get("options")
     if not isinstance(options, Mapping):
         return {}
-    return {str(name): value for name, value in options.items() if isinstance(value, str | int | float | bool)}
+    return {name: value for name, value in options.items() if is_name(name) and _is_option(value)}
+
+
+def voices_told(card: Mapping[str, Any]) -> list[str] | None:
+    """Return the voices that a model's entry lists; None where it lists none."""
+    told = card.get("voices")
+    return [voice for voice in told if is_name(voice)] if isinstance(told, list) else None
+
+
+def limits_told(card: Mapping[str, Any]) -> dict[str, Option] | None:
+    """Return the limits that a model's entry tells; None where it tells none."""
+    return options_told({"options": card.get("limits")}) or None
+
+
+def is_name(value: object) -> bool:
+    """Whether a server's word can be a name: some printable characters, and not too many."""
+    return isinstance(value, str) and 0 < len(value) <= NAME_CHARACTERS and value.isprintable()
+
+
+def _is_option(value: object) -> bool:
+    if isinstance(value, str):
+        return value == "" or is_name(value)
+    return isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value))
 
 
 def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:
@@ -140,34 +169,48 @@ def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:
 
 
 def _check_type(response: Any) -> int:
-    """Give the rate that the headers tell, the API's own where they tell none. Raises SpeechError for what is no audio."""
+    """Return the rate that the headers tell, the API's own where they tell none. Raises SpeechError for what is no audio."""
     found = str(response.headers.get("content-type", ""))
     if found.startswith(("application/json", "text/")):
-        response.read()
-        raise SpeechError("bad format", f"the server sent {found} in place of audio: {_said(response)}")
+        said = _said(_content(response))
+        raise SpeechError("bad format", f"the server sent {found[:NAME_CHARACTERS]} in place of audio: {said}")
     rate = re.search(r"\brate=(\d+)", found) or re.fullmatch(r"(\d+)", str(response.headers.get("x-sample-rate", "")))
-    return int(rate.group(1)) if rate and int(rate.group(1)) else API_RATE_HZ
+    if rate is None or not rate.group(1).strip("0"):
+        return API_RATE_HZ
+    if len(rate.group(1)) > 7:
+        raise SpeechError("bad format", f"the server tells a rate of {rate.group(1)[:20]} Hz, which no audio has")
+    return int(rate.group(1))
 
 
-def _check_status(response: Any) -> None:
+def _check_status(status: int, headers: Mapping[str, str], content: bytes) -> None:
     """Raise SpeechError for every status but 200."""
-    status = response.status_code
     if status == 200:
         return
-    said = f"HTTP {status}: {_said(response)}"
+    said = f"HTTP {status}: {_said(content)}"
     if status == 429:
-        later = response.headers.get("retry-after")
+        later = headers.get("retry-after")
         raise SpeechError("busy", said + (f" (Retry-After: {later} s)" if later else ""))
     raise SpeechError("server error" if status >= 500 else "refused", said)
 
 
-def _said(response: Any) -> str:
-    """Give the server's own sentence, from OpenAI's shape of errors or from whatever it sent."""
+def _content(response: Any) -> bytes:
+    """Read an answer that is no audio, as far as it may go."""
+    content = bytearray()
+    for received in response.iter_bytes():
+        content += received
+        if len(content) > ANSWER_BYTES:
+            break
+    return bytes(content[:ANSWER_BYTES])
+
+
+def _said(content: bytes) -> str:
+    """Return the server's own sentence, from OpenAI's shape of errors or from whatever it sent."""
     try:
-        text = str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        text = response.text
-    return " ".join(text.split())[:SHOWN_CHARACTERS] or "no reason given"
+        text = str(json.loads(content)["error"]["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        text = content[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace")
+    shown = "".join(each if each.isprintable() else " " for each in text[: 4 * SHOWN_CHARACTERS])
+    return " ".join(shown.split())[:SHOWN_CHARACTERS] or "no reason given"
 
 
 def _library() -> Any:

@@ -207,3 +207,19 @@ def test_replayed_times_are_told_exactly() -> None:
         clock.play()
         told.append(clock() - start_s)
     assert told == [0.1, 0.3]
+
+
+def test_an_accident_of_ours_ends_the_session_with_2_and_one_line(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def accident(*_: object, **__: object) -> None:
+        raise KeyError("complete")
+
+    monkeypatch.setenv("TMPDIR", str(project.folder))
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "check_suite", accident)
+        code, text = project.test(*QUICK)
+    assert code == 2, text
+    assert "voxgate: unexpected KeyError: 'complete'; details: see " in text
+    monkeypatch.setattr("harness.targets.registry.check_cells", accident)
+    code, text = project.test(*QUICK)
+    assert code == 2, text
+    assert "voxgate: unexpected KeyError: 'complete'; details: see " in text and "Traceback" not in text

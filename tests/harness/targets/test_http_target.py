@@ -1,6 +1,7 @@
 """The target `http` against honest and broken servers."""
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from harness.sample import Effect
 from harness.store import load_run
 from harness.targets.http import KEY, URL, HttpTarget, check_options
 from harness.targets.registry import check_cells, make_target
-from harness.targets.speech_api import SpeechError
+from harness.targets.speech_api import SpeechApi, SpeechError, limits_told, voices_told
 from harness.worker import failure_of, time_synthesis
 from tests.harness.targets.speech_servers import MODELS, RATE_HZ, Fake, Reply, fake_server, refused, tone, wav
 
@@ -296,3 +297,57 @@ def test_a_run_against_a_full_server_fails_with_its_reason(project: Path, monkey
     failures = [process.failure for process in load_run(project / "runs" / "0001").processes]
 
     assert all(failure is not None and (failure.kind, failure.reason) == ("busy", "HTTP 429: full") for failure in failures)
+
+
+ODD_MODELS = {
+    "no JSON": b"<html>",
+    "nothing": b"",
+    "null": b"null",
+    "a number": b"5",
+    "a list": b"[]",
+    "no data": b"{}",
+    "data null": b'{"data": null}',
+    "data a number": b'{"data": 5}',
+    "data a word": b'{"data": "tiny"}',
+    "data an object": b'{"data": {"id": "tiny"}}',
+    "deep": b'{"data": ' + b"[" * 100_000,
+    "no text": b"\xff\xfe\x00",
+    "long": b'{"data": ["' + b"x" * 2**21 + b'"]}',
+    "a long number": b'{"data": ' + b"9" * 10_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("name", ODD_MODELS)
+def test_a_list_of_models_that_is_none_is_one_clear_error(name: str) -> None:
+    with fake_server(Reply(), models=ODD_MODELS[name]) as fake, pytest.raises(SpeechError) as raised:
+        loaded(fake)
+    assert raised.value.kind == "bad format" and "gives no list of models" in str(raised.value)
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 400
+
+
+def test_odd_entries_of_a_list_of_models_are_passed_over() -> None:
+    odd = [None, 5, "tiny", [], {}, {"id": None}, {"id": 7}, {"id": ""}, {"id": "\x1b[31m"}, {"id": "x" * 1000}]
+    told = (
+        b'{"id": "tiny", "options": {"a": NaN, "b": [1], "c": 1e999, "\\u001b": 1, "d": "\\u001b", "e": 8, "f": 1' + b"0" * 400
+    )
+    told += b'.5, "g": true}, "voices": [null, {"x": 1}, "slt", 5, ""], "limits": {"queue": 32, "x": NaN}}'
+    models = b'{"data": [' + b",".join(json.dumps(each).encode() for each in odd) + b"," + told + b"," + told + b"]}"
+    with fake_server(Reply(), models=models) as fake:
+        target, card = loaded(fake), SpeechApi(fake.url, 5.0).models()[0]
+    shown = {name: value for name, value in target.effective().items() if name.startswith("server.")}
+    assert (target.effective()["model"], shown) == ("tiny", {"server.e": 8, "server.g": True})
+    assert (voices_told(card), limits_told(card)) == (["slt"], {"queue": 32})
+    assert [voices_told({"voices": each}) for each in (None, 5, "slt", {})] == [None] * 4
+
+
+def test_a_rate_that_no_audio_has_is_refused() -> None:
+    reply = Reply(headers={"Content-Type": f"audio/pcm; rate={'9' * 5000}"}, parts=(b"\0\0",))
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match="which no audio has"):
+        heard(loaded(fake, form="pcm"))
+
+
+def test_an_endless_refusal_is_not_read_to_its_end() -> None:
+    reply = Reply(status=400, headers={"Content-Type": "text/plain"}, parts=tuple(b"no\x1b[31m " * 20_000 for _ in range(100)))
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match=r"HTTP 400: no \[31m no") as raised:
+        heard(loaded(fake))
+    assert len(str(raised.value)) < 300
