@@ -19,7 +19,7 @@ from typing import Any
 from harness.atomic import inside, plain_name, reason, write_atomic
 from harness.audio_io import flac_bytes, read_audio
 from harness.baseline_check import fault_of_kind
-from harness.baseline_file import AGAIN, BaselineFile, parse, render
+from harness.baseline_file import AGAIN, BaselineFile, Kind, parse, render
 from harness.cell import Cell
 from harness.errors import HarnessError
 from harness.measure import Measurements, by_name, is_helper
@@ -28,7 +28,7 @@ from harness.metrics.panel import GOLDEN
 from harness.replacing import replacement, settle
 from harness.sample import Phase, Run
 
-KINDS = ("quality", "speed")
+KINDS: tuple[Kind, ...] = ("quality", "speed")
 NO_GOLDEN = Missing("no golden audio accepted yet")
 """Why a metric against the golden audio has no value before the first `accept`."""
 
@@ -149,7 +149,7 @@ def accept(
     machine, folder = machine_id(run), suite_dir(baselines_dir, run.suite)
     before = load_baseline(baselines_dir, run.suite, machine)
     after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
-    kinds = KINDS if only is None else (only,)
+    kinds = [kind for kind in KINDS if only in (None, kind)]
     files = {file_name(kind, machine): _file(run, cells, after, why, kind, str(folder)) for kind in kinds}
     if folder.is_symlink():
         raise HarnessError(f"{folder} is a link; a baseline is a folder of its own, put it there")
@@ -267,7 +267,7 @@ def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
 
 
 def _file(
-    run: Run, cells: Sequence[Cell], measured: Mapping[str, Mapping[str, Measurement]], why: str, kind: str, path: str
+    run: Run, cells: Sequence[Cell], measured: Mapping[str, Mapping[str, Measurement]], why: str, kind: Kind, path: str
 ) -> BaselineFile:
     machine, toolchain = (run.environment.get(name) for name in ("machine", "toolchain"))
     return BaselineFile(

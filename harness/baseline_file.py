@@ -40,6 +40,7 @@ DIGITS = 7
 HEADER = ("suite", "kind", "profile", "reference", "machine", "commit", "created", "why", "samples", "environment", "toolchain")
 AGAIN = "restore it, or remove it and accept a run again"
 
+Kind = Literal["quality", "speed"]
 Text = Annotated[str, NON_EMPTY]
 Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9._-]{0,249}", "a name of small letters, digits, '.', '_' and '-'")]
 RequestName = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", "a name of letters, digits, '.', '_' and '-'")]
@@ -85,7 +86,7 @@ class BaselineFile:
 
     path: str
     suite: Name
-    kind: Literal["quality", "speed"]
+    kind: Kind
     profile: Text
     reference: Name
     machine: Text

@@ -29,7 +29,7 @@ PATH_ORDER = (
     ("worker", "crew", "ledger", "live", "schedule", "checkout"),
     ("metrics",),
     ("offer", "measure"),
-    ("replacing", "baseline_check", "baseline_file", "baseline", "policy"),
+    ("replacing", "baseline_check", "baseline_file", "baseline", "seal", "policy"),
     ("scoring", "compare", "floor", "floor_making"),
     ("explain", "notice"),
     ("verdict",),
