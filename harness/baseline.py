@@ -22,6 +22,7 @@ from harness.baseline_check import fault_of_kind
 from harness.baseline_file import AGAIN, BaselineFile, Kind, parse, render
 from harness.cell import Cell
 from harness.errors import HarnessError
+from harness.fitness import QUIET, UNKNOWN, disturbed, fitness
 from harness.measure import Measurements, by_name, is_helper
 from harness.measurement import Measurement, Missing, Value
 from harness.metrics.panel import GOLDEN
@@ -123,7 +124,7 @@ def failure_of(cell: str, run: Run) -> str | None:
         if process.failure is not None:
             return f"{process.failure.kind}: {process.failure.reason}"
         for effect in process.effects:
-            if not effect.holds:
+            if effect.holds is False:
                 return f"not in effect: asked for {effect.option}={effect.asked}, observed {effect.observed}: {effect.why}"
     return None
 
@@ -136,21 +137,25 @@ def accept(
     *,
     only: str | None = None,
     partial: bool = False,
+    loaded: bool = False,
 ) -> tuple[Change, ...]:
     """
     Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's audio as golden.
 
     `only` is one of KINDS and leaves the other alone; the golden audio belongs to quality. `partial` lets an incomplete run or
-    one with failed cells through, without those cells. Whole suites only. Returns what changed.
+    one with failed cells through, without those cells, and `loaded` speeds of a machine that was not quiet. Whole suites only.
+    Returns what changed.
 
     Raises HarnessError for an empty reason, such runs, or files that cannot be read or written.
     """
     cells = _acceptable(run, why, partial)
+    trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
     machine, folder = machine_id(run), suite_dir(baselines_dir, run.suite)
     before = load_baseline(baselines_dir, run.suite, machine)
     after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
     kinds = [kind for kind in KINDS if only in (None, kind)]
-    files = {file_name(kind, machine): _file(run, cells, after, why, kind, str(folder)) for kind in kinds}
+    reasons: dict[Kind, str] = {"quality": why.strip(), "speed": f"{why.strip()}{trouble}"}
+    files = {file_name(kind, machine): _file(run, cells, after, reasons[kind], kind, str(folder)) for kind in kinds}
     if folder.is_symlink():
         raise HarnessError(f"{folder} is a link; a baseline is a folder of its own, put it there")
     try:
@@ -266,6 +271,26 @@ def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
     return cells
 
 
+def restlessness(run: Run, cells: Sequence[Cell]) -> str:
+    """Say why the speeds of these cells are those of a machine that was not quiet; empty where nothing speaks against them."""
+    found = fitness(run.environment)
+    if found.word not in (QUIET, UNKNOWN):
+        return f"the machine was {found.word} ({found.why})"
+    shaken = [f"{cell.slug}: {each.why}" for cell in cells if (each := disturbed(run, cell.slug)).too_many]
+    return shaken[0] if shaken else ""
+
+
+def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
+    """Return what the reason of a speed baseline adds. Raises HarnessError if the machine was not quiet, unless `loaded`."""
+    trouble = restlessness(run, cells)
+    if trouble and not loaded:  # against such speeds, the next slow-down reads as an improvement
+        raise HarnessError(
+            f"the speeds of {run.folder} are not those of a quiet machine: {trouble}; run it again when the machine is idle "
+            "(voxgate doctor says when), accept --only quality, or add --loaded to accept them all the same"
+        )
+    return f" (accepted though {trouble})" if trouble else ""
+
+
 def _file(
     run: Run, cells: Sequence[Cell], measured: Mapping[str, Mapping[str, Measurement]], why: str, kind: Kind, path: str
 ) -> BaselineFile:
@@ -299,7 +324,7 @@ def write_golden(run: Run, folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     files = {
         plain_name(sample.request, "request"): inside(Path(run.folder), sample.audio_file)
-        for process in run.processes
+        for process in reversed(run.processes)
         if process.cell == run.reference
         for sample in reversed(process.samples)
         if sample.audio_file is not None
