@@ -8,6 +8,7 @@ The run folder: create, append, read, resume. It computes nothing and starts not
               audio/<slug>/<request>.wav      the audio of the first repeat
               voices/<speaker>.flac           recordings of the voices that it should sound like, as the workload names them
               measurements.json               written by scoring; a gate needs nothing else
+              scored.json                     the records, audio, panel that those were made from; else they are made anew
               complete                        written last
 
 A line that was torn by a crash is ignored on reading and cut off before the file is continued. SCHEMA_VERSION and its
@@ -49,7 +50,7 @@ FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
 LOG = re.compile(r"(?P<slug>.+)\.(?P<repeat>[0-9]{1,9})\.jsonl(\.part(?P<part>[0-9]{1,9}))?")
 MOST_LETTERS = 200
 """Of a machine's name, which becomes part of a file's."""
-OWN_FOLDERS = ("processes", "audio", "voices")
+OWN_PARTS = ("complete", "processes", "audio", "voices", "confirm")
 VOICE = r"voices/[A-Za-z0-9_][A-Za-z0-9._-]*"
 WORKLOAD = r"([A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*\.toml"
 
@@ -145,7 +146,7 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
 
 def load_header(folder: Path) -> RunHeader:
     """Read what a run was asked to do. Raises HarnessError if it is no run folder or a newer one than this."""
-    check_tree(_read_parts(folder))
+    check_folder(folder)
     data = read_json(folder / "run.json", f"{folder} is no run folder: it has no run.json")
     version = data.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
@@ -160,6 +161,11 @@ def load_header(folder: Path) -> RunHeader:
         raise HarnessError(f"{folder / 'run.json'} is damaged ({error}); measure again") from error
 
 
+def check_folder(folder: Path) -> None:
+    """Raise HarnessError for a link, pipe or device among all that is ever read of a run folder, rounds of confirmation too."""
+    check_tree([*folder.glob("*.json"), *(folder / name for name in OWN_PARTS)])
+
+
 def load_run(folder: Path) -> Run:
     """Read a whole run folder, finished or not. Raises HarnessError as `load_header` does, or if a record is damaged."""
     header = load_header(folder)
@@ -167,6 +173,7 @@ def load_run(folder: Path) -> Run:
     complete = folder / "complete"
     if complete.exists():
         environment.update(read_json(complete, f"{complete} vanished"))
+        _check_environment(environment)
     return Run(
         schema_version=SCHEMA_VERSION,
         suite=header.suite,
@@ -203,6 +210,11 @@ def log_path(folder: Path, slug: str, repeat: int) -> Path:
     return folder / "processes" / f"{slug}.{repeat}.jsonl"
 
 
+def slug_of(log: Path) -> str:
+    """Return the cell whose process left a file: the inverse of `log_path`, interrupted parts included."""
+    return log.name.partition(".jsonl")[0].rpartition(".")[0]
+
+
 def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
     """Read one repeat of one cell, interrupted parts included; None if it never began."""
     path = log_path(folder, slug, repeat)
@@ -236,6 +248,12 @@ def put_away(folder: Path, slug: str, repeat: int) -> None:
             (folder / "torn").mkdir(exist_ok=True)
             number = len(list((folder / "torn").glob(f"{log.name}.*"))) + 1
             log.rename(folder / "torn" / f"{log.name}.{number}")
+
+
+def put_folder_away(folder: Path) -> None:
+    """Keep a folder under another name, where nobody reads it."""
+    number = len(list(folder.parent.glob(f"{folder.name}.old*"))) + 1
+    folder.rename(folder.with_name(f"{folder.name}.old{number}"))
 
 
 def append_failure(folder: Path, slug: str, repeat: int, failure: Failure) -> None:
@@ -345,11 +363,6 @@ def _check_environment(environment: Mapping[str, object]) -> None:
     name = machine.get("id", "") if isinstance(machine, Mapping) else ""
     if not isinstance(name, str | None) or len(name or "") > MOST_LETTERS:
         raise HarnessError(f"environment.machine.id must be text of at most {MOST_LETTERS} characters")
-
-
-def _read_parts(folder: Path) -> list[Path]:
-    """Name all that is ever read of a run folder; links that lead out of it are refused there."""
-    return [*folder.glob("*.json"), folder / "complete", *(folder / name for name in OWN_FOLDERS)]
 
 
 def _whole_characters(record: Mapping[str, object]) -> Mapping[str, object]:
