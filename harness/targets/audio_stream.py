@@ -12,13 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.audio_io import LARGEST_CHANNELS, RATES_HZ, UNKNOWN_FROM_BYTES, decoded
 from harness.errors import HarnessError
 
 Audio = NDArray[np.float32]
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
-UNKNOWN_FROM_BYTES = 0x7FFF0000
-"""A WAV file that is streamed does not know its length, and names a number near the largest one (or none)."""
+FILE_BYTES = 2**28
+"""Of a file that must be whole before it is read."""
 HEAD_LIMIT_BYTES = 65_536
 """What may stand before the frames of a WAV file."""
 
@@ -116,7 +117,8 @@ class WavReader:
         code, channels, self.rate_hz, _, _, bits = struct.unpack("<HHIIHH", form[:16])
         if code == EXTENSIBLE and len(form) >= 26:
             code = int.from_bytes(form[24:26], "little")
-        if (code, bits) not in ((PCM, 16), (FLOAT, 32)) or not channels or not self.rate_hz:
+        sound = 0 < channels <= LARGEST_CHANNELS and RATES_HZ[0] <= self.rate_hz <= RATES_HZ[1]
+        if (code, bits) not in ((PCM, 16), (FLOAT, 32)) or not sound:
             raise FormatError(
                 f"the WAV file has frames of code {code}, {bits} bits, {channels} channels at {self.rate_hz} Hz;"
                 " 16-bit and float frames can be read"
@@ -132,20 +134,20 @@ class FlacReader:
         self._file = io.BytesIO()
 
     def feed(self, received: bytes) -> Audio:
-        """Keep it."""
+        """Keep it. Raises FormatError for more than any answer has."""
         self._file.write(received)
+        if self._file.tell() > FILE_BYTES:
+            raise FormatError(f"the FLAC file has more than {FILE_BYTES} bytes")
         return np.empty(0, np.float32)
 
     def end(self) -> Audio:
         """Give all of it."""
-        import soundfile
-
         self._file.seek(0)
         try:
-            frames, self.rate_hz = soundfile.read(self._file, dtype="float32", always_2d=True)
-        except (RuntimeError, OSError) as error:
-            raise FormatError(f"the audio is no FLAC file: {str(error).splitlines()[0]}") from None
-        return np.asarray(frames.mean(axis=1), dtype=np.float32)
+            frames, self.rate_hz = decoded(self._file)
+        except HarnessError as error:
+            raise FormatError(f"the audio is no FLAC file: {error}") from None
+        return frames
 
 
 class _Frames:
