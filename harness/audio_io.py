@@ -37,7 +37,7 @@ def read_audio(path: Path) -> tuple[Audio, int]:
 
 
 def decoded(source: Path | IO[bytes]) -> tuple[Audio, int]:
-    """Decode as `read_audio` does. Raises HarnessError for what is no audio, beyond the limits, or shorter than its head says."""
+    """Decode as `read_audio` does. Raises HarnessError for no audio, for more than the limits, for less than the head says."""
     try:
         missing_bytes = _missing_bytes(source)
         with soundfile.SoundFile(source) as file:
