@@ -41,7 +41,7 @@ from harness.sample import (
     Work,
 )
 
-FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
+FINAL_FAILURES = frozenset({"refused", "error", "not in effect", "foreign files"})
 """Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
 YOUNGER = ("min_time_s", "metrics", "conditions", "parts", "judge")
 """Facts of the header that older folders lack."""
