@@ -349,8 +349,8 @@ def _with_the_rest(judgement: Judgement, shared: Overlap, base: Run, head: Run, 
 
 def _unless_base_failed(cell: CellVerdict, base: Run, head: Run) -> CellVerdict:
     """
-    Return FAILED, with BASE named, where BASE cannot do what HEAD can: nothing was compared, and nobody accepted that. What HEAD
-    cannot do stays its own failure.
+    Return FAILED, with BASE named, where BASE cannot do what HEAD can: nothing was compared, and nobody accepted that. What
+    HEAD cannot do stays its own failure.
     """
     failure = failure_of(cell.cell, base)
     if failure is None or failure_of(cell.cell, head) is not None:

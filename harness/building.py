@@ -154,8 +154,18 @@ def with_project(
     return made
 
 
-def run(command: Sequence[str], what: str, *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a command and return what it prints. Raises HarnessError that begins with `what` and ends with its last words."""
+def run(
+    command: Sequence[str],
+    what: str,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> str:
+    """
+    Run a command and return what it prints. Raises HarnessError that begins with `what` and ends with its last words, or names
+    the file `log` that gets all of them.
+    """
     try:
         done = subprocess.run(
             command,
@@ -170,9 +180,12 @@ def run(command: Sequence[str], what: str, *, cwd: Path | None = None, env: Mapp
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HarnessError(f"{what}: {error}; try `{shlex.join(command)}` by hand") from error
+    if done.returncode and log is not None:
+        log.write_text(f"{shlex.join(command)}\n{done.stdout}{done.stderr}", encoding="utf-8")
     if done.returncode:
         words = (done.stderr.strip().splitlines() or ["no last words"])[-1]
-        raise HarnessError(f"{what}: {words}; try `{shlex.join(command)}` by hand")
+        more = f"try `{shlex.join(command)}` by hand" if log is None else f"what it said is in {log}"
+        raise HarnessError(f"{what}: {words}; {more}")
     return done.stdout
 
 
@@ -191,7 +204,13 @@ def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
     """Install a project by its own commands, or with pip: with its dependencies only if they are not known before."""
     env = {**os.environ, "PATH": made.path, "VIRTUAL_ENV": str(made.folder), "PWD": str(source)}
     for command in how.install:
-        run([made.python if command[0] == "python" else command[0], *command[1:]], _what(label), cwd=source, env=env)
+        run(
+            [made.python if command[0] == "python" else command[0], *command[1:]],
+            _what(label),
+            cwd=source,
+            env=env,
+            log=_log(made),
+        )
     if not how.install:
         known = ["--no-deps"] if "dependencies" in read_project(source).get("project", {}) else []
         isolated = [] if unmet(build_requirements(source)) else ["--no-build-isolation"]
@@ -275,7 +294,11 @@ def _libraries(folder: Path | None) -> tuple[Path, ...]:
 def _pip(made: Environment, words: Sequence[str], cwd: Path, what: str) -> None:
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PIP_TARGET", "PIP_USER")}
     pip = [made.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
-    run([*pip, *words], what, cwd=cwd, env={**env, "PATH": made.path, "PWD": str(cwd)})
+    run([*pip, *words], what, cwd=cwd, env={**env, "PATH": made.path, "PWD": str(cwd)}, log=_log(made))
+
+
+def _log(made: Environment) -> Path | None:
+    return None if made.folder is None else made.folder.with_suffix(".log")
 
 
 def _register(made: Environment, project: Mapping[str, Any]) -> None:

@@ -125,7 +125,7 @@ class Workshop:
             made = with_project(self._ground, how, tree, where, self._state(revision), label, made)
         if made.folder is None:
             return made, SHARED
-        why = "it is built for itself" if how.is_installed else "its dependencies differ"
+        why = "it is built" if how.is_installed else "its dependencies differ"
         return made, f"its own ({CACHE}/environments/{made.folder.name}), as {why}"
 
     def _source(self, revision: Revision, tree: Path) -> Path:

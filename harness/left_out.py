@@ -110,14 +110,18 @@ def _home(each: Submodule, source: Path) -> Path | None:
 
 
 def _has(place: Path, commit: str) -> bool:
+    inside = () if (place / ".git").exists() else ("--git-dir=.", "--work-tree=.")  # its own may be gone
     try:
-        git(place, "cat-file", "-e", f"{commit}^{{commit}}")
+        git(place, *inside, "cat-file", "-e", f"{commit}^{{commit}}")
     except HarnessError:
         return False
     return True
 
 
 def _git_folder(tree: Path) -> str:
+    """Return where git keeps a repository; `tree` may be that itself."""
+    if not (tree / ".git").exists() and (tree / "HEAD").is_file():
+        return str(tree)
     return git(tree, "rev-parse", "--path-format=absolute", "--git-common-dir").removesuffix("\n")
 
 

@@ -57,6 +57,8 @@ class Opened:
     def __init__(self) -> None:
         self._listening = False
         self._paths: set[str] = set()
+        self._known: set[str] = set()
+        """Whose they are has been looked up."""
 
     def start(self) -> None:
         """Keep what is opened, loaded and started from now on."""
@@ -74,7 +76,8 @@ class Opened:
         Raises ForeignFilesError, naming files, if one is the project's but not the side's. `more` holds further folders of its.
         """
         used = {*self._paths, *_imported(), *_mapped(), *_of_programs()}
-        foreign = territory.foreign(used, (*more, *environments(), Path(__file__).resolve().parent))
+        fresh, self._known = used - self._known, used
+        foreign = territory.foreign(fresh, (*more, *environments(), Path(__file__).resolve().parent))
         if foreign:
             rest = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
             raise ForeignFilesError(

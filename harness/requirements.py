@@ -16,6 +16,10 @@ WORKER = ("numpy", "soundfile", "soxr", "psutil", "packaging", "torch")
 """Packages without which a worker cannot measure, or not all that it can."""
 
 
+WITH_WHEEL = "setuptools>=70.1"
+"""Older ones build wheels only with the package `wheel`, and ask for it when they are at work."""
+
+
 def read_project(tree: Path) -> dict[str, Any]:
     """Read pyproject.toml; empty where there is none. Raises HarnessError if it cannot be read."""
     path = tree / "pyproject.toml"
@@ -39,10 +43,12 @@ def required(tree: Path) -> tuple[str, ...]:
 
 def build_requirements(tree: Path) -> tuple[str, ...]:
     """List what building a tree needs. Raises HarnessError for one that is no requirement."""
-    found = read_project(tree).get("build-system", {}).get("requires", ["setuptools"])
+    system = read_project(tree).get("build-system", {})
+    found = system.get("requires", ["setuptools"])
     for each in found:
         _parsed(each, tree)
-    return tuple(found)
+    older = str(system.get("build-backend", "setuptools")).startswith("setuptools") and unmet([WITH_WHEEL])
+    return (*found, *(["wheel"] if older else []))
 
 
 def check_python(tree: Path) -> None:

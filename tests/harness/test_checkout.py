@@ -117,7 +117,7 @@ def test_an_environment_that_cannot_be_built_is_an_error_and_no_leftover(
     monkeypatch.setattr(building, "WORKER", ("no-such-package",))
     monkeypatch.setattr(building, "_is_installed", lambda name: True)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with workshop(repository.folder) as shop, pytest.raises(HarnessError, match="cannot be built: .*No matching distribution"):
+    with workshop(repository.folder) as shop, pytest.raises(HarnessError, match=r"cannot be built: .*No matching distribution"):
         shop.checkout(resolve(Path(), "HEAD~1"), ["voice"])
     assert list((repository.folder / CACHE / "environments").glob("*/ready")) == []
 
