@@ -94,7 +94,7 @@ def recipe(tree: Path) -> Recipe:
     """Read how a tree asks to be built. Raises HarnessError if that means nothing."""
     document = read_project(tree)
     own = document.get("tool", {}).get("voxgate", {})
-    unknown = sorted(set(own) - {"build", "install"}) if isinstance(own, dict) else ["tool.voxgate"]
+    unknown = sorted(set(own) - {"build", "install"})
     if unknown:
         raise _senseless(tree, f"unknown {', '.join(unknown)}; known are build and install")
     commands = {name: _commands(own.get(name, []), name, tree) for name in ("build", "install")}
@@ -236,7 +236,7 @@ def _senseless(tree: Path, why: str) -> HarnessError:
 def _compiles(tree: Path, document: Mapping[str, Any]) -> bool:
     """Whether a project has extension modules, by what it says of its build; nothing of it is run."""
     system = document.get("build-system", {})
-    needs = {re.split(r"[^\w.-]", each.strip(), maxsplit=1)[0].lower() for each in system.get("requires", [])}
+    needs = {re.split(r"[^\w.-]", each.strip(), maxsplit=1)[0].lower() for each in build_requirements(tree)}
     script = tree / "setup.py"
     text = script.read_text(encoding="utf-8", errors="replace") if script.is_file() else ""
     listed = "ext-modules" in document.get("tool", {}).get("setuptools", {})
@@ -306,10 +306,10 @@ def _register(made: Environment, project: Mapping[str, Any]) -> None:
     points = {group: each for group, each in project.get("entry-points", {}).items() if isinstance(each, dict)}
     if not points or "name" not in project:
         return
-    name = re.sub(r"[-_.]+", "_", str(project["name"]))
-    folder = _libraries(made.folder)[0] / f"{name}-{project.get('version', '0')}.dist-info"
+    name, version = (re.sub(r"[^\w.]+", "_", str(project.get(key, "0"))) for key in ("name", "version"))
+    folder = _libraries(made.folder)[0] / f"{name}-{version}.dist-info"
     folder.mkdir(exist_ok=True)
-    head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project.get('version', '0')}\n"
+    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     (folder / "METADATA").write_text(head, encoding="utf-8")
     lines = [line for group, each in points.items() for line in (f"[{group}]", *(f"{key} = {each[key]}" for key in each))]
     (folder / "entry_points.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -16,6 +16,8 @@ WORKER = ("numpy", "soundfile", "soxr", "psutil", "packaging", "torch")
 """Packages without which a worker cannot measure, or not all that it can."""
 
 
+TABLES = (("project", "entry-points"), ("build-system",), ("tool", "voxgate"), ("tool", "setuptools"))
+"""Of pyproject.toml, that are read."""
 WITH_WHEEL = "setuptools>=70.1"
 """Older ones build wheels only with the package `wheel`, and ask for it when they are at work."""
 
@@ -24,29 +26,27 @@ def read_project(tree: Path) -> dict[str, Any]:
     """Read pyproject.toml; empty where there is none. Raises HarnessError if it cannot be read."""
     path = tree / "pyproject.toml"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        document = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise HarnessError(f"{path} cannot be read: {error}; correct it in that revision") from error
+    for names in TABLES:
+        found: Any = document
+        for name in names:
+            found = found.get(name, {})
+            if not isinstance(found, dict):
+                raise HarnessError(f"{path}: {'.'.join(names)} must be a table, not {found!r}; correct it in that revision")
+    return document
 
 
 def required(tree: Path) -> tuple[str, ...]:
     """List the requirements that a tree's pyproject.toml states. Raises HarnessError for one that is none."""
-    project = read_project(tree).get("project", {})
-    found = project.get("dependencies", []) if isinstance(project, dict) else []
-    if not isinstance(found, list):
-        said = f"dependencies must be a list, not {found!r}"
-        raise HarnessError(f"{tree / 'pyproject.toml'}: {said}; correct it in that revision")
-    for each in found:
-        _parsed(each, tree)
-    return tuple(found)
+    return _requirements(read_project(tree).get("project", {}).get("dependencies", []), tree)
 
 
 def build_requirements(tree: Path) -> tuple[str, ...]:
     """List what building a tree needs. Raises HarnessError for one that is no requirement."""
     system = read_project(tree).get("build-system", {})
-    found = system.get("requires", ["setuptools"])
-    for each in found:
-        _parsed(each, tree)
+    found = _requirements(system.get("requires", ["setuptools"]), tree)
     older = str(system.get("build-backend", "setuptools")).startswith("setuptools") and unmet([WITH_WHEEL])
     return (*found, *(["wheel"] if older else []))
 
@@ -80,10 +80,19 @@ def unmet(requirements: Iterable[str]) -> tuple[str, ...]:
         if version is None:
             told.append(f"{each} (not installed)")
         elif each.url is not None and "+" not in each.url and _origin(each.name) != each.url:
-            told.append(f"{each} (installed is {_origin(each.name)})")
+            told.append(f"{each} (installed from {_origin(each.name) or 'an index'})")
         elif not each.specifier.contains(version, prereleases=True):
             told.append(f"{each} (installed is {version})")
     return tuple(told)
+
+
+def _requirements(found: object, tree: Path) -> tuple[str, ...]:
+    if not isinstance(found, list):
+        said = f"requirements must be a list, not {found!r}"
+        raise HarnessError(f"{tree / 'pyproject.toml'}: {said}; correct it in that revision")
+    for each in found:
+        _parsed(each, tree)
+    return tuple(found)
 
 
 def _parsed(text: object, tree: Path) -> None:
