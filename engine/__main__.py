@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from engine.config import OPTIONS, FlowConfig, Stages, parse_words
+from engine.crash import guarded
 from engine.errors import EngineError
 from engine.infill_config import INFILL_OPTIONS, InfillConfig, parse_infill_words
 from engine.passes.refuse_runtime import check_packages
@@ -43,6 +44,7 @@ def _defaults(name: str, configs: Sequence[FlowConfig | InfillConfig]) -> str:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="voxgate", prog_name="engine", message="%(prog)s %(version)s")
 def main() -> None:
     """Speak with the embedded voice."""
 
@@ -199,4 +201,4 @@ def _server() -> Callable[..., None]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

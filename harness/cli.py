@@ -1,9 +1,9 @@
 """
 The command line: one function per verb. Each calls the pipeline, prints, and gives the exit code.
 
-Exit codes, fixed: 0 pass or improved; 1 something regressed or failed; 2 wrong use or configuration; 3 something could not
-be decided; 130 interrupted. Knows no thresholds and no tables. The last line that a verb prints without --json is its
-verdict; with --json, standard output holds one JSON document and nothing else.
+Exit codes, fixed: 0 pass or improved; 1 something regressed or failed; 2 wrong use or configuration, or an accident
+(`harness.crash`); 3 something could not be decided; 130 interrupted. Knows no thresholds and no tables. The last line that a
+verb prints without --json is its verdict; with --json, standard output holds one JSON document and nothing else.
 """
 
 import functools
@@ -21,6 +21,7 @@ from harness import ab as versus
 from harness import bisect as bisection
 from harness import pipeline
 from harness.baseline import KINDS, change_line
+from harness.crash import DEBUG, guarded, one_line
 from harness.errors import HarnessError
 from harness.finding import finding_line, search_to_dict
 from harness.floor import rate_of
@@ -52,6 +53,8 @@ LOG_COLUMNS = 140
 """Width of the table where there is no terminal to ask, as in the logs of CI."""
 PAGE = "index.html"
 INTERRUPTED = 130
+COMPLETE = "_VOXGATE_COMPLETE"
+"""Environment variable in which a shell asks click for completions."""
 
 Command = Callable[..., int]
 
@@ -110,8 +113,12 @@ def writing(verb: Command) -> Command:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
+@click.version_option(package_name="voxgate", prog_name="voxgate", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help=f"Show the traceback of an unexpected exception, as {DEBUG}=1 does.")
+def cli(debug: bool) -> None:
     """Did this change make a voice engine slower or worse, and how sure are we?"""
+    if debug:
+        os.environ[DEBUG] = "1"  # and workers inherit it
 
 
 @cli.command()
@@ -189,11 +196,12 @@ def check(as_json: bool, files: Files, history: str, baselines: Path, policy: Pa
 @click.option("--why", required=True, help="The reason, for whoever reviews the baseline.")
 @click.option("--only", type=click.Choice(KINDS), help="Accept speed alone, or quality (with the golden audio) alone.")
 @click.option("--partial", is_flag=True, help="Accept an incomplete run, or one with failed cells, without those cells.")
+@click.option("--loaded", is_flag=True, help="Accept speeds of a machine that was not quiet.")
 @as_json
 @baselines
-def accept(run: Path, why: str, only: str | None, partial: bool, as_json: bool, baselines: Path) -> int:
+def accept(run: Path, why: str, only: str | None, partial: bool, loaded: bool, as_json: bool, baselines: Path) -> int:
     """Make RUN the baseline of its suite, and show what changes."""
-    changes = pipeline.accept_run(run, why, baselines, only=only, partial=partial, progress=score_progress())
+    changes = pipeline.accept_run(run, why, baselines, only=only, partial=partial, loaded=loaded, progress=score_progress())
     if not as_json:
         for change in changes:
             click.echo(change_line(change))
@@ -372,7 +380,8 @@ def history(arguments: tuple[str, ...]) -> int:
     """Every run that was ever appended: import, export, list, acknowledge, status."""
     from harness import history_cli  # and with it databases and tables, which no other command waits for
 
-    return int(history_cli.history.main(arguments, prog_name="voxgate history", standalone_mode=False) or 0)
+    with history_cli.history.make_context("voxgate history", list(arguments)) as context:
+        return int(history_cli.history.invoke(context) or 0)
 
 
 cli.add_command(load)
@@ -447,14 +456,21 @@ def jsonable(value: Any) -> Any:
 
 
 def invoke(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit code, and turns a user's mistake into one line on standard error."""
-    try:
-        return int(cli.main(args=arguments, prog_name="voxgate", standalone_mode=False) or 0)
-    except HarnessError as error:
-        say(f"voxgate: {' '.join(str(error).split())}")
-        return 2
+    """Run one command and return its exit code: what goes wrong is one line on standard error, never a traceback."""
+    return guarded("voxgate", lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    if COMPLETE in os.environ:
+        cli.main(args=arguments, prog_name="voxgate", standalone_mode=False)
+        return 0
+    try:  # not cli.main, which takes a torn file's EOFError for Ctrl-D, and ends with 1 where any pipe is broken
+        with cli.make_context("voxgate", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            return int(cli.invoke(context) or 0)
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except StoppedError as error:
-        say(f"interrupted; nothing measured is lost, continue with: {error}")
+        say(f"interrupted; nothing measured is lost, continue with: {one_line(str(error))}")
         return INTERRUPTED
     except click.Abort:
         say("interrupted")

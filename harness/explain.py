@@ -11,7 +11,7 @@ from harness.baseline import Baseline
 from harness.compare import OLDER, changed_options
 from harness.judgement import Comparison, MetricVerdict, Verdict
 from harness.measure import STAGE, is_speed
-from harness.measurement import Measurement
+from harness.measurement import Measurement, Missing
 from harness.stages import moved_stage
 
 REASONS_SHOWN = 3
@@ -59,8 +59,8 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str)
         causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
         reason = "; ".join(list(causes)[:REASONS_SHOWN])
     else:
-        ordered = sorted(decisive, key=_prominence, reverse=True)
-        reason = "; ".join(each.reason for each in ordered[:REASONS_SHOWN])
+        ordered = _phrases(sorted(decisive, key=_prominence, reverse=True))
+        reason = "; ".join(ordered[:REASONS_SHOWN])
         reason += f"; and {len(ordered) - REASONS_SHOWN} more" if len(ordered) > REASONS_SHOWN else ""
     advice = [each.reason for each in metrics if not each.blocking and each.verdict is Verdict.REGRESSED]
     return "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
@@ -72,6 +72,22 @@ def _lacking(metrics: Sequence[MetricVerdict]) -> str:
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     young = all(each.comparison is not None and each.comparison.baseline == OLDER for each in metrics)
     return f"{'the baseline is older than' if young else 'no baseline for'} {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
+    """Return the reasons in their order; what several metrics lack for one cause is said once, behind what was measured."""
+    lost: dict[str, list[str]] = {}
+    for each in metrics:
+        now = None if each.comparison is None else each.comparison.current
+        if isinstance(now, Missing) and now.kind is not None:
+            lost.setdefault(each.reason.removeprefix(f"{each.metric}: "), []).append(each.metric)
+    told = {name for names in lost.values() for name in names}
+    return [*(each.reason for each in metrics if each.metric not in told), *(_together(*pair) for pair in lost.items())]
+
+
+def _together(reason: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - REASONS_SHOWN} more" if len(names) > REASONS_SHOWN else ""
+    return f"{', '.join(names[:REASONS_SHOWN])}{more}: {reason}"
 
 
 def _prominence(metric: MetricVerdict) -> float:

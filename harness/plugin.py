@@ -5,7 +5,8 @@ Measuring happens in child processes, once per suite, when the first of its test
 pytest-benchmark gets the measured times replayed, so that its table, JSON and histogram work. In other people's test runs
 this does nothing: it looks only at `suites/*.py` that define `suite = Suite(...)`, and imports the pipeline only then.
 
-The exit code is pytest's own, except 2 for wrong configuration, and 3 where nothing failed and something is undecided.
+The exit code is pytest's own, except 2 for wrong configuration or an accident of ours, and 3 where nothing failed and
+something is undecided.
 """
 
 import re
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.cell import Cell
+from harness.crash import debugging, told
 from harness.errors import HarnessError
 from harness.suite import FOLDER, load_suite
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from harness.report.contents import Contents
 
 DEFINES_SUITE = re.compile(r"^suite(\s*:[^=]+)?\s*=\s*(\w+\.)?Suite\(", re.MULTILINE)
-UNDECIDED = 3
+WRONG, UNDECIDED = 2, 3
 FAILING = ("REGRESSED", "FAILED")
 DECIDED = ("PASS", "IMPROVED", *FAILING)
 VERDICT = "voxgate"
@@ -83,6 +85,8 @@ class SuiteFile(pytest.Module):
             check_engine(suite.judge)
         except HarnessError as error:
             raise self.CollectError(f"voxgate: {error}") from error
+        except Exception as error:
+            raise self.CollectError(_line_of(error)) from error
         for cell in cells:
             yield CellItem.make(self, cell)
 
@@ -98,7 +102,11 @@ class SuiteFile(pytest.Module):
                     with capture.global_and_fixture_disabled():
                         self.contents = measure_and_judge(self.path, slugs, self.config)
             except HarnessError as error:
-                pytest.exit(f"voxgate: {error}", returncode=2)
+                pytest.exit(f"voxgate: {error}", returncode=WRONG)
+            except pytest.exit.Exception:
+                raise
+            except Exception as error:
+                pytest.exit(_line_of(error), returncode=WRONG)
         return self.contents
 
 
@@ -204,6 +212,13 @@ def profile_of(config: pytest.Config) -> str:
     return str(config.getoption("voxgate_profile") or DEFAULT)
 
 
+def _line_of(error: Exception) -> str:
+    """Return one line on an exception that was not foreseen, as the command line does; raises it where that is asked for."""
+    if debugging():
+        raise error
+    return f"voxgate: {told(error)}"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options; `--profile` is left to pytest-profiling where that is installed."""
     group = parser.getgroup("voxgate", "voxgate: suites of a voice engine")
@@ -220,7 +235,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
     """Collect `suites/*.py` that define a suite."""
     if file_path.suffix != ".py" or file_path.parent.name != FOLDER:
         return None
-    if not DEFINES_SUITE.search(file_path.read_text(encoding="utf-8", errors="replace")):
+    try:
+        text = file_path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # pytest itself says of a file that it cannot read
+        return None
+    if not DEFINES_SUITE.search(text):
         return None
     return SuiteFile.from_parent(parent, path=file_path)
 
@@ -255,7 +274,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     parents = dict.fromkeys(item.parent for item in items if isinstance(item, CellItem))
     for suite in parents:
         if isinstance(suite, SuiteFile) and suite.contents is not None:
-            print_suite(terminalreporter, suite.contents)
+            try:
+                print_suite(terminalreporter, suite.contents)
+            except Exception as error:
+                pytest.exit(_line_of(error), returncode=WRONG)
 
 
 def print_suite(terminalreporter: Any, contents: "Contents") -> None:

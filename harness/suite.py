@@ -7,6 +7,7 @@ whether a metric or a judge does the panel's (`metrics.panel.check_choice`, `met
 
 import itertools
 import math
+import os
 import runpy
 import traceback
 from collections.abc import Mapping, Sequence
@@ -147,7 +148,7 @@ def known_suites(root: Path | None = None) -> tuple[str, ...]:
 
 def has_suite(name_or_path: str, root: Path) -> bool:
     """Whether there is such a suite below `root`."""
-    return _path(name_or_path, root).is_file()
+    return os.path.isfile(_path(name_or_path, root))  # noqa: PTH113 - Path.is_file raises for a name that is too long
 
 
 def _path(name: str, root: Path) -> Path:
@@ -156,7 +157,7 @@ def _path(name: str, root: Path) -> Path:
 
 def _find(name: str, root: Path) -> Path:
     path = _path(name, root)
-    if path.is_file():
+    if has_suite(name, root):
         return path
     known = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
     raise HarnessError(f"unknown suite {name!r}; known are {known}")

@@ -6,6 +6,7 @@ something about the text (`cell.Request`); every other one is an option of that 
 the option `speaker`, a recording of that speaker, relative to the file.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -33,14 +34,16 @@ def load_workload(name: str, root: Path | None = None) -> Workload:
     `root` is a project's folder: relative paths begin there, and if it has a harness of its own, its workloads come first.
     """
     path = place(name, root)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that is too long
         raise HarnessError(
             f"unknown workload {name!r}; known are {', '.join(known_workloads())}, or give the path of a .toml file"
         )
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HarnessError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}; make it readable") from error
     return Workload(name=path.stem, requests=_requests(path, data), voices=_voices(path, data.get("voices", {})))
 
 
@@ -49,7 +52,8 @@ def place(name: str, root: Path | None = None) -> Path:
     if name.endswith(".toml"):
         return (root or Path()) / name
     own = None if root is None else root / "harness" / FOLDER.name / f"{name}.toml"
-    return own if own is not None and own.is_file() else FOLDER / f"{name}.toml"
+    # not Path.is_file, which raises for a name that is too long
+    return own if own is not None and os.path.isfile(own) else FOLDER / f"{name}.toml"  # noqa: PTH113
 
 
 def _requests(path: Path, data: Mapping[str, Any]) -> tuple[Request, ...]:

@@ -19,8 +19,8 @@ MAY_USE_TORCH = (
     "harness/metrics/voice",
 )
 PATH_ORDER = (
-    ("errors", "cell", "sample", "measurement", "judgement"),
-    ("words",),
+    ("errors", "atomic", "codec", "cell", "sample", "measurement", "judgement"),
+    ("words", "crash"),
     ("clock", "stats", "audio_io", "workload", "disturbance", "player", "revision"),
     ("doctor",),
     ("energy", "targets", "profiles", "environment"),
@@ -28,9 +28,9 @@ PATH_ORDER = (
     ("store", "resume", "opened", "requirements", "child", "origin"),
     ("worker", "crew", "ledger", "live", "schedule", "left_out", "building", "checkout"),
     ("metrics",),
-    ("offer", "measure"),
-    ("baseline_file", "baseline", "policy"),
-    ("scoring", "compare", "floor", "floor_making"),
+    ("offer", "doubts", "measure"),
+    ("replacing", "baseline_check", "baseline_file", "baseline", "seal", "policy"),
+    ("scored", "scoring", "compare", "floor", "floor_making"),
     ("explain", "notice"),
     ("verdict",),
     ("confirmation",),

@@ -1,6 +1,6 @@
 """
-`python3 -m harness.ci`: one command per job. Exit codes as everywhere: 0 done; 1 an alarm; 2 wrong use, or GitHub refuses; 3 no
-data.
+`python3 -m harness.ci`: one command per job. Exit codes as everywhere: 0 done; 1 an alarm; 2 wrong use, GitHub refuses, or an
+accident; 3 no data.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from harness.ci.conclusion import conclude, tell_outputs
 from harness.ci.gating import tell_verdict
 from harness.ci.github import github
 from harness.ci.night import measure
+from harness.crash import guarded
 from harness.errors import HarnessError
 
 WEBHOOK = "VOXGATE_WEBHOOK"
@@ -27,11 +28,7 @@ WEBHOOK = "VOXGATE_WEBHOOK"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        return int(options.call(options))
-    except HarnessError as error:
-        print(f"voxgate: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return guarded("voxgate", lambda: int(options.call(options)))
 
 
 def _outputs(options: argparse.Namespace) -> int:

@@ -86,12 +86,12 @@ def drifts(loaded: Loaded) -> tuple[Drift | str, ...]:
 
 
 def _relative(answers: Sequence[Answer]) -> list[tuple[float, float]]:
-    """Give each latency over the median of the same text's."""
+    """Return each latency over the median of the same text's; a median of 0 s, below what the clock resolves, has no shares."""
     of_text: dict[str, list[float]] = defaultdict(list)
     for answer in answers:
         of_text[answer.request].append(answer.latency_s)
     usual = {request: statistics.median(several) for request, several in of_text.items()}
-    return [(answer.planned_s, answer.latency_s / usual[answer.request]) for answer in answers]
+    return [(answer.planned_s, answer.latency_s / usual[answer.request]) for answer in answers if usual[answer.request] > 0.0]
 
 
 def _drift(what: str, points: Points) -> Drift | str:
@@ -101,6 +101,8 @@ def _drift(what: str, points: Points) -> Drift | str:
     if len(blocks) < LEAST_BLOCKS:
         return f"{what}: no drift can be told from {len(points)} values in {len(blocks)} blocks of time; soak longer"
     at_h, values = np.array([at_s for at_s, _ in blocks]) / 3600.0, np.array([value for _, value in blocks])
+    if not np.median(values) > 0.0:
+        return f"{what}: no drift can be told as a share of a median of 0"
     found = theilslopes(values / np.median(values), at_h, alpha=0.95)
     slope, low, high = float(found.slope), float(found.low_slope), float(found.high_slope)
     span_h = float(at_h[-1] - at_h[0])

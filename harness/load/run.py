@@ -27,7 +27,7 @@ from harness.load.text import one_of_each
 from harness.profiles import get_profile
 from harness.profiles.profile import Profile, allowed_cpus
 from harness.targets.http import KEY, chosen_model
-from harness.targets.speech_api import SpeechApi, options_told
+from harness.targets.speech_api import SpeechApi, limits_told, options_told
 
 START_S = 300.0
 """For a server to load its model; compilation comes with the first request."""
@@ -137,7 +137,7 @@ def _meet(place: _Place, server: Server, api: SpeechApi) -> str:
     card: Mapping[str, Any] = next((each for each in cards if each["id"] == model), {})
     told = options_told(card)
     facts = {"url": server.url, "model": model, "ready_s": server.ready_s, "pid": server.pid}
-    place.log.server({**facts, "told": told, "limits": card.get("limits")})
+    place.log.server({**facts, "told": told, "limits": limits_told(card)})
     if place.cell.target == "engine":
         asked = place.asked if server.pid is not None else place.cell.options  # a server elsewhere has its own threads
         broken = broken_promises(asked, told)

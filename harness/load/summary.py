@@ -135,10 +135,13 @@ def lateness_s(answers: Sequence[Answer]) -> float:
 
 
 def spread(values: Sequence[float], q: float) -> Interval:
-    """Give a percentile of positive values, in the order of time, with its interval; without bounds where they are too few."""
+    """
+    Return a percentile of values in the order of time, with its interval; without bounds where they are too few, or where one
+    is 0, of which there is no logarithm.
+    """
     point = float(stats.percentile(values, q))
     count = min(BLOCKS, len(values) // PER_BLOCK)
-    if count < LEAST_BLOCKS:
+    if count < LEAST_BLOCKS or min(values) <= 0.0:
         return Interval(point=point, low=None, high=None)
     thinned = np.asarray(values, dtype=np.float64)[:: -(-len(values) // MOST)]
     bounds = stats.interval(np.array_split(thinned, count), stats.at_percentile(q))

@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.sample import Effect
 from harness.targets.http_effects import Heard, Hearing, hear, judge
 from harness.targets.protocol import StageWatch
-from harness.targets.speech_api import API_RATE_HZ, FORMS, Ask, SpeechApi, options_told
+from harness.targets.speech_api import API_RATE_HZ, FORMS, Ask, SpeechApi, options_told, voices_told
 
 URL, KEY = "VOXGATE_HTTP_URL", "VOXGATE_HTTP_KEY"
 DEFAULTS: Mapping[str, Option] = {"url": "", "model": "", "voice": "", "form": "wav", "streamed": True, "timeout_s": 60.0}
@@ -26,6 +26,7 @@ FURTHER = ("speed", "seed", "speaker")
 """Sent only if asked for. A workload's `speaker` is the voice, unless the cell names one for all texts."""
 OURS = ("device", "threads")
 """What a profile decides for engines that run here; another machine's server does not ask us."""
+MODELS_SHOWN = 20
 
 
 def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
@@ -90,13 +91,15 @@ class HttpTarget:
     def observe(self, request: Request) -> tuple[Effect, ...]:
         """Speak as asked, and again with one thing changed, to hear whether it makes a difference."""
         ask, card = self._ask(request), self._card()
-        told = card.get("voices")
-        voices = [str(voice) for voice in told] if isinstance(told, list) else None
+        voices = voices_told(card)
         other = next((voice for voice in voices or () if voice != ask.voice), None)
+        other_voice = self._hear(replace(ask, voice=other)) if ask.voice and other else None
+        other_seed = None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1))
         hearing = Hearing(
             asked=self._hear(ask),
-            other_voice=self._hear(replace(ask, voice=other)) if ask.voice and other else None,
-            other_seed=None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1)),
+            again=None if other_voice is None and other_seed is None else self._hear(ask),
+            other_voice=other_voice,
+            other_seed=other_seed,
             speed_1=None if ask.speed in (None, 1.0) else self._hear(replace(ask, speed=1.0)),
             voices=voices,
             listed=bool(card),
@@ -134,5 +137,5 @@ def chosen_model(asked: str, cards: tuple[Mapping[str, Any], ...]) -> str:
         return asked
     if not asked and len(listed) == 1:
         return listed[0]
-    names = ", ".join(listed) or "none"
+    names = ", ".join(listed[:MODELS_SHOWN]) + ("" if len(listed) <= MODELS_SHOWN else ", ...") or "none"
     raise HarnessError(f"option model is {asked!r}; the server lists {names}: name one of them")

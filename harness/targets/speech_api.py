@@ -5,6 +5,8 @@ Knows HTTP; knows no cells and reads no clock. Each request opens a connection o
 in between. What goes wrong is a SpeechError of one kind, so that failures can be counted.
 """
 
+import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +15,17 @@ from typing import Any
 
 from harness.cell import Option
 from harness.errors import HarnessError
-from harness.targets.audio_stream import Audio, AudioReader, FormatError, make_reader
+from harness.targets.audio_format import Told, told_by
+from harness.targets.audio_stream import Audio, AudioReader, FormatError, check_rate, make_reader
 
 FORMS = ("wav", "pcm", "flac")
 API_RATE_HZ = 24_000
 """Of bare PCM, by the API's definition; a server that differs says so in its headers."""
 SHOWN_CHARACTERS = 200
+ANSWER_BYTES = 2**20
+"""Of a list of models, or of a refusal; what a server sends beyond that is not read."""
+NAME_CHARACTERS = 200
+"""Of a model, a voice, an option or its value; longer ones, and those with control characters, are passed over."""
 
 
 class SpeechError(HarnessError):
@@ -79,25 +86,27 @@ class SpeechApi:
         self._client.close()
 
     def models(self) -> tuple[Mapping[str, Any], ...]:
-        """Give what the server tells of its models; empty where it has no such page. Raises SpeechError."""
+        """Return what the server tells of its models, each name once; empty where it has no such page. Raises SpeechError."""
         with self._answer("GET", "/v1/models", None) as response:
-            response.read()
+            content = _content(response)
             if response.status_code in (404, 405):
                 return ()
-            _check_status(response)
-            try:
-                entries = response.json()["data"]
-            except (ValueError, KeyError, TypeError):
-                raise SpeechError("bad format", f"{self.url}/v1/models gives no list of models") from None
-        return tuple(entry for entry in entries if isinstance(entry, Mapping) and isinstance(entry.get("id"), str))
+            _check_status(response.status_code, response.headers, content)
+        try:
+            entries = json.loads(content)["data"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            entries = None
+        if not isinstance(entries, list):
+            raise SpeechError("bad format", f"{self.url}/v1/models gives no list of models: {_said(content)}")
+        return tuple({each["id"]: each for each in entries if isinstance(each, dict) and is_name(each.get("id"))}.values())
 
     def speak(self, ask: Ask) -> Iterator[Piece]:
         """Ask for audio; yields each piece as it arrives, at least one. Raises SpeechError."""
         with self._answer("POST", "/v1/audio/speech", ask.body()) as response:
             if response.status_code != 200:
-                response.read()
-                _check_status(response)
-            reader = make_reader(ask.form, _check_type(response))
+                _check_status(response.status_code, response.headers, _content(response))
+            told = _check_type(response, ask.form)
+            reader = make_reader(ask.form, told.rate_hz or API_RATE_HZ, told.rate_hz)
             heard = 0
             for piece in _pieces(response, reader):
                 heard += piece.audio.size
@@ -122,11 +131,33 @@ class SpeechApi:
 
 
 def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
-    """Give the options that a model's entry tells, as our own server does; empty where it tells none."""
+    """Return the options that a model's entry tells, as our own server does; empty where it tells none."""
     options = card.get("options")
     if not isinstance(options, Mapping):
         return {}
-    return {str(name): value for name, value in options.items() if isinstance(value, str | int | float | bool)}
+    return {name: value for name, value in options.items() if is_name(name) and _is_option(value)}
+
+
+def voices_told(card: Mapping[str, Any]) -> list[str] | None:
+    """Return the voices that a model's entry lists; None where it lists none."""
+    told = card.get("voices")
+    return [voice for voice in told if is_name(voice)] if isinstance(told, list) else None
+
+
+def limits_told(card: Mapping[str, Any]) -> dict[str, Option] | None:
+    """Return the limits that a model's entry tells; None where it tells none."""
+    return options_told({"options": card.get("limits")}) or None
+
+
+def is_name(value: object) -> bool:
+    """Whether a server's word can be a name: some printable characters, and not too many."""
+    return isinstance(value, str) and 0 < len(value) <= NAME_CHARACTERS and value.isprintable()
+
+
+def _is_option(value: object) -> bool:
+    if isinstance(value, str):
+        return value == "" or is_name(value)
+    return isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value))
 
 
 def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:
@@ -139,35 +170,62 @@ def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:
         yield Piece(audio=rest, rate_hz=reader.rate_hz)
 
 
-def _check_type(response: Any) -> int:
-    """Give the rate that the headers tell, the API's own where they tell none. Raises SpeechError for what is no audio."""
-    found = str(response.headers.get("content-type", ""))
-    if found.startswith(("application/json", "text/")):
-        response.read()
-        raise SpeechError("bad format", f"the server sent {found} in place of audio: {_said(response)}")
-    rate = re.search(r"\brate=(\d+)", found) or re.fullmatch(r"(\d+)", str(response.headers.get("x-sample-rate", "")))
-    return int(rate.group(1)) if rate and int(rate.group(1)) else API_RATE_HZ
+def _check_type(response: Any, form: str) -> Told:
+    """Return what the headers tell of the audio. Raises SpeechError for what is no audio, or not what was asked for."""
+    told = told_by({name.lower(): value for name, value in response.headers.items()})
+    if re.fullmatch(r"text/.*|application/(.*\+)?(json|xml)", told.media):
+        said = _said(_content(response))
+        raise SpeechError("bad format", f"the server sent {told.media[:NAME_CHARACTERS]} in place of audio: {said}")
+    encoding = str(response.headers.get("content-encoding", "identity")).strip().lower()
+    if encoding not in ("", "identity"):
+        raise SpeechError(
+            "bad format", f"the server sent Content-Encoding {encoding[:NAME_CHARACTERS]}, though identity was asked for"
+        )
+    if told.rate_hz is not None:
+        check_rate(told.rate_hz, None, "audio, as the server tells,")
+    if form == "pcm":  # which has no mark of its own, so that the headers count
+        _check_frames(told)
+    return told
 
 
-def _check_status(response: Any) -> None:
+def _check_frames(told: Told) -> None:
+    """Raise SpeechError where bare frames are told to be others than the API's: 16 bits, one channel."""
+    if told.form not in (None, "pcm"):
+        raise SpeechError("bad format", f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}")
+    for name, found, wanted in (("channels", told.channels, 1), ("bits", told.bits, 16)):
+        if found not in (None, wanted):
+            raise SpeechError("bad format", f"asked for bare PCM with {wanted} {name}, the server sent {found}")
+
+
+def _check_status(status: int, headers: Mapping[str, str], content: bytes) -> None:
     """Raise SpeechError for every status but 200."""
-    status = response.status_code
     if status == 200:
         return
-    said = f"HTTP {status}: {_said(response)}"
+    said = f"HTTP {status}: {_said(content)}"
     if status == 429:
-        later = response.headers.get("retry-after")
+        later = headers.get("retry-after")
         raise SpeechError("busy", said + (f" (Retry-After: {later} s)" if later else ""))
     raise SpeechError("server error" if status >= 500 else "refused", said)
 
 
-def _said(response: Any) -> str:
-    """Give the server's own sentence, from OpenAI's shape of errors or from whatever it sent."""
+def _content(response: Any) -> bytes:
+    """Read an answer that is no audio, as far as it may go."""
+    content = bytearray()
+    for received in response.iter_bytes():
+        content += received
+        if len(content) > ANSWER_BYTES:
+            break
+    return bytes(content[:ANSWER_BYTES])
+
+
+def _said(content: bytes) -> str:
+    """Return the server's own sentence, from OpenAI's shape of errors or from whatever it sent."""
     try:
-        text = str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        text = response.text
-    return " ".join(text.split())[:SHOWN_CHARACTERS] or "no reason given"
+        text = str(json.loads(content)["error"]["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        text = content[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace")
+    shown = "".join(each if each.isprintable() else " " for each in text[: 4 * SHOWN_CHARACTERS])
+    return " ".join(shown.split())[:SHOWN_CHARACTERS] or "no reason given"
 
 
 def _library() -> Any:

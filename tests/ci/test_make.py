@@ -1,4 +1,4 @@
-"""`make test` runs the tests in two halves, and fails with either; nothing is really run."""
+"""`make test` fails with either half of the tests, `make bench` with what regressed or failed; nothing is really run."""
 
 import os
 import subprocess
@@ -15,17 +15,29 @@ case "$*" in *"$FAILS"*) exit 1;; esac
 """
 
 
+VOXGATE = """#!/bin/sh
+printf '%s\n' "$*" >> "$CALLS"
+echo "NO_BASELINE: 2 without baseline"
+exit "$CODE"
+"""
+
+
+def make(target: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+    """Run a target with the programs in a folder in place of those of .venv."""
+    (folder / "installed").touch()
+    kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    words = ["make", target, f"VENV={folder}"]
+    return subprocess.run(words, cwd=ROOT, env={**kept, **env}, capture_output=True, text=True, check=False)
+
+
 def make_test(folder: Path, fails: str) -> tuple[int, list[str]]:
     """Run the target with programs that only note what they are told; gives the code, and how pytest was called."""
     (folder / "bin").mkdir()
     for name in ("python", "ruff", "mypy"):
         (folder / "bin" / name).write_text(FAKE)
         (folder / "bin" / name).chmod(0o755)
-    (folder / "installed").touch()
     calls = folder / "calls"
-    kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-    env = {**kept, "CALLS": str(calls), "FAILS": fails}
-    done = subprocess.run(["make", "test", f"VENV={folder}"], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    done = make("test", folder, CALLS=str(calls), FAILS=fails)
     return done.returncode, [line for line in calls.read_text().splitlines() if line.startswith("-m pytest")]
 
 
@@ -42,3 +54,17 @@ def test_it_fails_with_either_half(tmp_path: Path, half: str) -> None:
     code, halves = make_test(tmp_path, fails=half)
     assert code != 0
     assert half in halves[-1]
+
+
+@pytest.mark.parametrize(("code", "fails"), [(0, False), (1, True), (2, True), (3, False), (130, True)])
+def test_bench_fails_where_something_regressed_or_failed_and_not_on_a_fresh_machine(
+    tmp_path: Path, code: int, fails: bool
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "voxgate").write_text(VOXGATE)
+    (tmp_path / "bin" / "voxgate").chmod(0o755)
+    done = make("bench", tmp_path, CALLS=str(tmp_path / "calls"), CODE=str(code))
+    assert (done.returncode != 0) is fails
+    assert done.stdout.splitlines()[-1] == "NO_BASELINE: 2 without baseline"
+    assert ("Error" in done.stderr) is fails
+    assert (tmp_path / "calls").read_text() == "check smoke\n"

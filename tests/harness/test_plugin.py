@@ -87,7 +87,7 @@ def test_strict_makes_undecided_cells_fail(project: Project) -> None:
 
 def test_an_unchanged_engine_passes_and_a_slower_cell_fails_with_its_reason(project: Project) -> None:
     assert invoke(["run", "two"]) == 0
-    assert invoke(["accept", "runs/0001", "--why", "first"]) == 0
+    assert invoke(["accept", "runs/0001", "--why", "first", "--loaded"]) == 0
     assert project.test()[0] == 0
     code, text = project.test(script={"steps-4": {"slower": 1.1}})
     assert code == 1, text
@@ -207,3 +207,19 @@ def test_replayed_times_are_told_exactly() -> None:
         clock.play()
         told.append(clock() - start_s)
     assert told == [0.1, 0.3]
+
+
+def test_an_accident_of_ours_ends_the_session_with_2_and_one_line(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def accident(*_: object, **__: object) -> None:
+        raise KeyError("complete")
+
+    monkeypatch.setenv("TMPDIR", str(project.folder))
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "check_suite", accident)
+        code, text = project.test(*QUICK)
+    assert code == 2, text
+    assert "voxgate: unexpected KeyError: 'complete'; details: see " in text
+    monkeypatch.setattr("harness.targets.registry.check_cells", accident)
+    code, text = project.test(*QUICK)
+    assert code == 2, text
+    assert "voxgate: unexpected KeyError: 'complete'; details: see " in text and "Traceback" not in text

@@ -10,12 +10,13 @@ from harness.baseline import NO_GOLDEN, Baseline, accept, as_golden, load_baseli
 from harness.compare import ABSENT, GONE, OLDER
 from harness.judgement import CellVerdict, Comparison, Judgement, Limit, Verdict
 from harness.measure import by_process, measure
-from harness.measurement import Missing
+from harness.measurement import Missing, MissingKind
 from harness.sample import Effect, Failure
 from harness.stats import at_percentile, shift
 from harness.verdict import decide, judge
 from tests.harness.judging import (
     CELLS,
+    QUALITY,
     REQUESTS,
     accepted,
     cell,
@@ -391,6 +392,33 @@ def test_a_lack_is_never_called_a_regression(case: str) -> None:
     found = decide(given, SCORE)
     assert (found.verdict, found.blocking) == (Verdict(expected), blocking)
     assert words in found.reason
+
+
+OTHER_LENGTH = Missing("durations differ: 1.90 s against 2.00 s", MissingKind.DURATIONS_DIFFER)
+PARITY = ("snr", "pesq", "stoi", "golden_snr", "golden_pesq", "golden_stoi")
+
+
+def test_a_voice_that_says_it_otherwise_is_regressed_and_not_failed(tmp_path: Path) -> None:
+    """Another word in one sentence: what is laid over a reference has no value there, and that is the voice's doing."""
+    lost = {name: {r: OTHER_LENGTH if r == "u03" else QUALITY[name] for r in REQUESTS} for name in PARITY}
+    judgement = judged(good_run(), accepted(tmp_path), **lost)
+    assert (of(judgement).verdict, judgement.exit_code) == (Verdict.REGRESSED, 1)
+    assert metric(judgement, "pesq").verdict is Verdict.REGRESSED
+    assert of(judgement).reason.count("durations differ") == 1, "one cause is said once"
+    assert "and 3 more: 1 of 8 utterances, u03: durations differ: 1.90 s against 2.00 s" in of(judgement).reason
+    silent = judged(good_run(), accepted(tmp_path), snr={r: Missing("silent") if r == "u03" else 20.0 for r in REQUESTS})
+    assert of(silent).verdict is Verdict.FAILED
+
+
+def test_takes_that_differ_now_and_did_not_before_are_undecided(tmp_path: Path) -> None:
+    missing = Missing("its takes differ", MissingKind.TAKES_DIFFER)
+    judgement = judged(good_run(), accepted(tmp_path), **dict.fromkeys(PARITY, missing))
+    assert (of(judgement).verdict, judgement.exit_code) == (Verdict.UNRESOLVED, 3)
+    assert "which was not so in the baseline; if that is meant, accept a run" in of(judgement).reason
+    run = with_audio(good_run(tmp_path / "runs/0001"))
+    accept(run, measure(run, make_scores(run, **dict.fromkeys(PARITY, missing))), "unseeded", tmp_path / "baselines")
+    again = judged(good_run(), load_baseline(tmp_path / "baselines", "smoke", "box-2c"), **dict.fromkeys(PARITY, missing))
+    assert again.exit_code == 0, "accepted as it is"
 
 
 def test_words_that_another_judge_heard_are_incomparable_and_no_regression(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from harness.load.answer import Phase
+from harness.load.drift import drifts
 from harness.load.summary import Memory, at_once, cold, lateness_s, memories, rows, spread, too_few
+from harness.stats import Interval
 from tests.harness.load.making import answer, loaded
 
 
@@ -109,3 +111,11 @@ def test_the_first_request_stands_apart_with_the_same_again() -> None:
 def test_the_loads_own_lateness_is_told() -> None:
     assert lateness_s([answer(1.0), answer(2.0, sent_s=2.25)]) == 0.25
     assert lateness_s([]) == 0.0
+
+
+def test_answers_that_took_no_time_have_percentiles_without_bounds_and_no_drift() -> None:
+    answers = [answer(planned_s=float(at_s), latency_s=0.0, audio_s=0.0) for at_s in range(1000)]
+    found = loaded(answers, ended_s=1000.0, memory=tuple((float(at_s), 0) for at_s in range(1000)))
+    (row,) = rows(found, limit_s=0.5)
+    assert row.latency_s["p99"] == Interval(point=0.0, low=None, high=None)
+    assert all("no drift can be told" in str(each) for each in drifts(found))

@@ -46,17 +46,17 @@ def refused(status: int, message: str = "no", **headers: str) -> Reply:
 
 @dataclass
 class Fake:
-    """A running server; `asked` holds the JSON of every request, `models` what `/v1/models` gives (None: 404)."""
+    """A running server: `asked` is the JSON of every request, `models` the answer of `/v1/models` (None: 404; bytes: raw)."""
 
     url: str
     reply: Callable[[dict[str, Any]], Reply]
-    models: dict[str, Any] | None
+    models: Any
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
 
 
 @contextlib.contextmanager
-def fake_server(reply: Reply | Callable[[dict[str, Any]], Reply], models: dict[str, Any] | None = MODELS) -> Iterator[Fake]:
+def fake_server(reply: Reply | Callable[[dict[str, Any]], Reply], models: Any = MODELS) -> Iterator[Fake]:
     """Serve until the context ends."""
     fake = Fake(url="", reply=reply if callable(reply) else lambda _: reply, models=models)
 
@@ -68,7 +68,8 @@ def fake_server(reply: Reply | Callable[[dict[str, Any]], Reply], models: dict[s
 
         def do_GET(self) -> None:
             found = fake.models is not None
-            self._send(Reply(200 if found else 404, {"Content-Type": "application/json"}, (json.dumps(fake.models).encode(),)))
+            body = fake.models if isinstance(fake.models, bytes) else json.dumps(fake.models).encode()
+            self._send(Reply(200 if found else 404, {"Content-Type": "application/json"}, (body,)))
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -1,6 +1,7 @@
 """The target `http` against honest and broken servers."""
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from harness.sample import Effect
 from harness.store import load_run
 from harness.targets.http import KEY, URL, HttpTarget, check_options
 from harness.targets.registry import check_cells, make_target
-from harness.targets.speech_api import SpeechError
+from harness.targets.speech_api import SpeechApi, SpeechError, limits_told, voices_told
 from harness.worker import failure_of, time_synthesis
 from tests.harness.targets.speech_servers import MODELS, RATE_HZ, Fake, Reply, fake_server, refused, tone, wav
 
@@ -135,9 +136,9 @@ def seen(reply: Reply | Callable[[dict[str, Any]], Reply], **options: object) ->
 def test_voice_seed_and_speed_are_heard_at_an_honest_server() -> None:
     effects = seen(voices, voice="rms", speed=1.5, seed=4)
 
-    assert all(effect.holds for effect in effects.values())
+    assert {name for name, effect in effects.items() if effect.holds} == {"voice", "speed", "seed"}
     assert {name for name, effect in effects.items() if effect.why == "heard"} == {"voice", "speed", "seed"}
-    assert effects["speaker"].observed == "voice rms" and effects["speed"].observed == "1.50 times as fast as speed 1"
+    assert effects["speaker"].holds is None and effects["speed"].observed == "1.50 times as fast as speed 1"
     assert "url" not in effects
 
 
@@ -147,7 +148,7 @@ def test_a_server_that_passes_over_an_option_is_found_out(option: str) -> None:
     options: dict[str, object] = {"voice": {"voice": "rms"}, "speed": {"speed": 1.2}, "seed": {"seed": 4}}.get(option, {})
     effects = seen(lambda asked: voices({name: value for name, value in asked.items() if name != ignored}), **options)
 
-    broken = [name for name, effect in effects.items() if not effect.holds]
+    broken = [name for name, effect in effects.items() if effect.holds is False]
     assert broken == [option] if option in ("voice", "speaker") else option in broken
 
 
@@ -156,10 +157,30 @@ def test_what_leaves_no_trace_is_recorded_as_told() -> None:
         target = loaded(fake, model="tiny")
         effects = {effect.option: effect for effect in target.observe(REQUEST)}
         assert target.effective()["server.nfe_steps"] == 8
-    assert effects["model"].why == "told by the server, not observed"
+    assert (effects["model"].holds, effects["model"].why) == (None, "tiny is listed, as the server tells")
     with fake_server(voices, models=None) as fake:
         (effect,) = [each for each in loaded(fake, model="x").observe(REQUEST) if each.option == "speaker"]
-    assert (effect.holds, effect.observed, effect.why) == (True, "sent, and not refused", "told by the server, not observed")
+    assert (effect.holds, effect.observed, effect.why) == (None, "not observable", "sent, and not refused")
+
+
+def test_a_server_that_never_says_the_same_twice_shows_nothing_by_other_audio() -> None:
+    count = iter(range(99))
+
+    def unseeded(asked: dict[str, Any]) -> Reply:
+        return Reply(parts=(wav(tone(4410 + next(count))),))
+
+    effects = seen(unseeded, voice="rms", seed=3)
+    assert {effects[name].holds for name in ("voice", "seed")} == {None}
+    assert effects["voice"].why == "the same request sounds otherwise each time"
+
+
+def test_streaming_holds_only_where_several_pieces_came() -> None:
+    body = wav(tone(), size=0xFFFFFFFF)
+    may = threading.Event()
+    apart = Reply(parts=(body[:4000], lambda: may.wait(0.05), body[4000:]))
+    assert seen(apart, streamed=True)["streamed"].holds is True
+    assert seen(Reply(parts=(wav(tone()),)), streamed=True)["streamed"].holds is None
+    assert seen(Reply(parts=(wav(tone()),)), streamed=False, form="wav")["form"].holds is True
 
 
 def test_a_voice_that_the_server_does_not_have_is_not_in_effect() -> None:
@@ -196,7 +217,52 @@ BROKEN = {
     "cut": (Reply(parts=(ALL[:2000],), cut=True), "broken off", "broke off"),
     "short": (Reply(parts=(ALL[:2000],)), "bad format", "before the length that its head promised"),
     "odd": (Reply(parts=(wav(tone(), size=0)[:1999],)), "bad format", "ends within a frame"),
+    "a file per chunk": (Reply(parts=(ALL, ALL)), "bad format", "a second WAV file behind the first"),
+    "packed": (Reply(headers={"Content-Type": "audio/wav", "Content-Encoding": "gzip"}), "bad format", "Content-Encoding gzip"),
+    "an error with 200": (
+        Reply(headers={"Content-Type": "application/problem+json"}, parts=(b'{"error": {"message": "no voice"}}',)),
+        "bad format",
+        r"sent application/problem\+json in place of audio: no voice",
+    ),
+    "a page that claims to be audio": (
+        Reply(parts=(b"<html>502 Bad Gateway, sorry</html>",)),
+        "bad format",
+        "text: '<html>502",
+    ),
+    "another rate than it says": (
+        Reply(headers={"Content-Type": "audio/wav; rate=8000"}, parts=(ALL,)),
+        "bad format",
+        "22050 Hz and the server's headers 8000 Hz",
+    ),
 }
+FRAMES = ALL[44:]
+PCM = {"Content-Type": "audio/pcm"}
+NO_PCM = {
+    "a WAV file": (Reply(headers=PCM, parts=(ALL,)), "a WAV file was sent"),
+    "an MP3 file": (Reply(headers=PCM, parts=(b"ID3\x03\0\0\0\0\0\0" + b"x" * 99,)), "an MP3 file was sent"),
+    "told to be MP3": (
+        Reply(headers={"Content-Type": "audio/mpeg"}, parts=(FRAMES,)),
+        "asked for bare PCM, the server sent audio/mpeg",
+    ),
+    "told to be WAV": (Reply(headers={"Content-Type": "audio/x-wav"}, parts=(ALL,)), "the server sent audio/x-wav"),
+    "stereo": (
+        Reply(headers={"Content-Type": "audio/pcm; rate=24000; channels=2"}, parts=(FRAMES,)),
+        "with 1 channels, the server sent 2",
+    ),
+    "24 bits": (Reply(headers=PCM | {"X-Bit-Depth": "24"}, parts=(FRAMES,)), "with 16 bits, the server sent 24"),
+    "an absurd rate": (Reply(headers={"Content-Type": "audio/pcm; rate=24"}, parts=(FRAMES,)), "has 24 Hz, which no audio has"),
+    "half a frame": (Reply(headers=PCM, parts=(FRAMES[:-1],)), "ends within a frame: 1 of 2 bytes"),
+    "an error": (Reply(headers=PCM, parts=(b'{"error": {"message": "out of memory"}}',)), 'text: \'{"error"'),
+}
+
+
+@pytest.mark.parametrize("name", NO_PCM)
+def test_asked_for_pcm_and_sent_something_else_is_a_failure_that_says_what(name: str) -> None:
+    reply, reason = NO_PCM[name]
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match=reason) as caught:
+        heard(loaded(fake, form="pcm"))
+
+    assert caught.value.kind == "bad format"
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -296,3 +362,57 @@ def test_a_run_against_a_full_server_fails_with_its_reason(project: Path, monkey
     failures = [process.failure for process in load_run(project / "runs" / "0001").processes]
 
     assert all(failure is not None and (failure.kind, failure.reason) == ("busy", "HTTP 429: full") for failure in failures)
+
+
+ODD_MODELS = {
+    "no JSON": b"<html>",
+    "nothing": b"",
+    "null": b"null",
+    "a number": b"5",
+    "a list": b"[]",
+    "no data": b"{}",
+    "data null": b'{"data": null}',
+    "data a number": b'{"data": 5}',
+    "data a word": b'{"data": "tiny"}',
+    "data an object": b'{"data": {"id": "tiny"}}',
+    "deep": b'{"data": ' + b"[" * 100_000,
+    "no text": b"\xff\xfe\x00",
+    "long": b'{"data": ["' + b"x" * 2**21 + b'"]}',
+    "a long number": b'{"data": ' + b"9" * 10_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("name", ODD_MODELS)
+def test_a_list_of_models_that_is_none_is_one_clear_error(name: str) -> None:
+    with fake_server(Reply(), models=ODD_MODELS[name]) as fake, pytest.raises(SpeechError) as raised:
+        loaded(fake)
+    assert raised.value.kind == "bad format" and "gives no list of models" in str(raised.value)
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 400
+
+
+def test_odd_entries_of_a_list_of_models_are_passed_over() -> None:
+    odd = [None, 5, "tiny", [], {}, {"id": None}, {"id": 7}, {"id": ""}, {"id": "\x1b[31m"}, {"id": "x" * 1000}]
+    told = (
+        b'{"id": "tiny", "options": {"a": NaN, "b": [1], "c": 1e999, "\\u001b": 1, "d": "\\u001b", "e": 8, "f": 1' + b"0" * 400
+    )
+    told += b'.5, "g": true}, "voices": [null, {"x": 1}, "slt", 5, ""], "limits": {"queue": 32, "x": NaN}}'
+    models = b'{"data": [' + b",".join(json.dumps(each).encode() for each in odd) + b"," + told + b"," + told + b"]}"
+    with fake_server(Reply(), models=models) as fake:
+        target, card = loaded(fake), SpeechApi(fake.url, 5.0).models()[0]
+    shown = {name: value for name, value in target.effective().items() if name.startswith("server.")}
+    assert (target.effective()["model"], shown) == ("tiny", {"server.e": 8, "server.g": True})
+    assert (voices_told(card), limits_told(card)) == (["slt"], {"queue": 32})
+    assert [voices_told({"voices": each}) for each in (None, 5, "slt", {})] == [None] * 4
+
+
+def test_a_rate_that_no_audio_has_is_refused() -> None:
+    reply = Reply(headers={"Content-Type": f"audio/pcm; rate={'9' * 5000}"}, parts=(b"\0\0",))
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match="which no audio has"):
+        heard(loaded(fake, form="pcm"))
+
+
+def test_an_endless_refusal_is_not_read_to_its_end() -> None:
+    reply = Reply(status=400, headers={"Content-Type": "text/plain"}, parts=tuple(b"no\x1b[31m " * 20_000 for _ in range(100)))
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match=r"HTTP 400: no \[31m no") as raised:
+        heard(loaded(fake))
+    assert len(str(raised.value)) < 300
