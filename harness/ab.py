@@ -250,6 +250,7 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
     before, now = scored(base, Path("none"), scoring), scored(head, golden, scoring)
     store.save_measurements(folder / "head", now)
     store.save_measurements(folder / "base", before)
+    base, head = (replace(run, heard=store.load_transcripts(Path(run.folder))) for run in (base, head))
     judgement = judge(head, now, of_run(base, before), match.policy, head.cells, paired=True)
     judgement = with_gaps(judgement, match.policy, str(folder))
     judgement = replace(judgement, cells=tuple(_with_stage(cell, base, head, before, now) for cell in judgement.cells))
@@ -274,8 +275,9 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
 
 
 def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
-    """Measure a run with its audio scored, against its own reference cell's and against the golden audio."""
+    """Measure a run with its audio scored, against its own reference cell's and the golden audio; keep what was heard."""
     scores = score_run(run, golden, progress=progress)
+    store.save_transcripts(Path(run.folder), scores.heard)
     return measure(run, scores.values, versions=scores.versions)
 
 

@@ -172,6 +172,7 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
     if _is_scored(folder, run, now):
         return
     scores = score_run(run, golden, progress=progress)
+    store.save_transcripts(folder, scores.heard)
     store.save_measurements(folder, measure(run, scores.values, versions=scores.versions))
     store.write_json(folder / SCORED, now)
 
@@ -185,6 +186,7 @@ def judge_run(
     baseline = load_baseline(baselines, run.suite, machine_id(run))
     score(folder, baselines, progress)
     measurements = store.load_measurements(folder)
+    run = replace(run, heard=store.load_transcripts(folder))
     judgement = judge(run, measurements, baseline, limits, _expected(run))
     if (folder / CONFIRM / "complete").exists():
         judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))
