@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import explain, store
+from harness import explain
 from harness.baseline import failure_of, golden_dir, of_run, write_golden
 from harness.cell import Cell
 from harness.checkout import Checkout, Tell, Workshop, workshop
@@ -46,6 +46,7 @@ from harness.revised import revised
 from harness.revision import NOW, Revision, resolve
 from harness.sample import Run
 from harness.schedule import TIMEOUT_S
+from harness.scored import keep_scores, records_digest, stamp_of
 from harness.scoring import score_run
 from harness.stages import in_turns, moved_stage
 from harness.store import RunHeader
@@ -248,8 +249,9 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
     golden = golden_dir(folder / "baselines", head.suite)
     write_golden(base, golden)
     before, now = scored(base, Path("none"), scoring), scored(head, golden, scoring)
-    store.save_measurements(folder / "head", now)
-    store.save_measurements(folder / "base", before)
+    for side, measured, against in ((sides.base, before, Path("none")), (sides.head, now, golden)):
+        where = Path(side.folder)
+        keep_scores(where, measured, stamp_of(side, against, records_digest(where)))
     base, head = (replace(run, heard=store.load_transcripts(Path(run.folder))) for run in (base, head))
     judgement = judge(head, now, of_run(base, before), match.policy, head.cells, paired=True)
     judgement = with_gaps(judgement, match.policy, str(folder))

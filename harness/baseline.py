@@ -18,6 +18,7 @@ from harness.audio_io import read_audio, write_flac
 from harness.baseline_file import BaselineFile, parse, render
 from harness.cell import Cell
 from harness.errors import HarnessError
+from harness.fitness import QUIET, UNKNOWN, disturbed, fitness
 from harness.measure import Measurements, by_name, is_helper, is_speed
 from harness.measurement import Measurement, Missing, Value
 from harness.metrics.panel import GOLDEN
@@ -115,16 +116,19 @@ def accept(
     *,
     only: str | None = None,
     partial: bool = False,
+    loaded: bool = False,
 ) -> tuple[Change, ...]:
     """
     Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's audio as golden.
 
     `only` is one of KINDS and leaves the other alone; the golden audio belongs to quality. `partial` lets an incomplete run or
-    one with failed cells through, without those cells. Whole suites only. Returns what changed.
+    one with failed cells through, without those cells, and `loaded` speeds of a machine that was not quiet. Whole suites only.
+    Returns what changed.
 
     Raises HarnessError for an empty reason, such runs, or files that cannot be read or written.
     """
     cells = _acceptable(run, why, partial)
+    trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
     before = load_baseline(baselines_dir, run.suite, machine_id(run))
     after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
     folder = baselines_dir / run.suite
@@ -134,7 +138,8 @@ def accept(
         folder.mkdir(parents=True, exist_ok=True)
         for kind in KINDS if only is None else (only,):
             path = folder / ("quality.json" if kind == "quality" else f"speed@{machine_id(run)}.json")
-            path.write_text(render(_file(run, cells, after, why, kind, str(path))), encoding="utf-8")
+            reason = f"{why.strip()}{trouble if kind == 'speed' else ''}"
+            path.write_text(render(_file(run, cells, after, reason, kind, str(path))), encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"cannot write the baseline in {folder}: {error.strerror}; make it writable") from error
     return _changes([file for file in before.files if only in (None, file.kind)], _of_kind(after, only))
@@ -199,6 +204,26 @@ def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
     if run.reference not in {cell.slug for cell in cells}:
         raise HarnessError(f"{run.folder} has no samples of the reference cell {run.reference}, run the suite again")
     return cells
+
+
+def restlessness(run: Run, cells: Sequence[Cell]) -> str:
+    """Say why the speeds of these cells are those of a machine that was not quiet; empty where nothing speaks against them."""
+    found = fitness(run.environment)
+    if found.word not in (QUIET, UNKNOWN):
+        return f"the machine was {found.word} ({found.why})"
+    shaken = [f"{cell.slug}: {each.why}" for cell in cells if (each := disturbed(run, cell.slug)).too_many]
+    return shaken[0] if shaken else ""
+
+
+def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
+    """Return what the reason of a speed baseline adds. Raises HarnessError if the machine was not quiet, unless `loaded`."""
+    trouble = restlessness(run, cells)
+    if trouble and not loaded:  # against such speeds, the next slow-down reads as an improvement
+        raise HarnessError(
+            f"the speeds of {run.folder} are not those of a quiet machine: {trouble}; run it again when the machine is idle "
+            "(voxgate doctor says when), accept --only quality, or add --loaded to accept them all the same"
+        )
+    return f" (accepted though {trouble})" if trouble else ""
 
 
 def _file(

@@ -193,11 +193,12 @@ def check(as_json: bool, files: Files, history: str, baselines: Path, policy: Pa
 @click.option("--why", required=True, help="The reason, for whoever reviews the baseline.")
 @click.option("--only", type=click.Choice(KINDS), help="Accept speed alone, or quality (with the golden audio) alone.")
 @click.option("--partial", is_flag=True, help="Accept an incomplete run, or one with failed cells, without those cells.")
+@click.option("--loaded", is_flag=True, help="Accept speeds of a machine that was not quiet.")
 @as_json
 @baselines
-def accept(run: Path, why: str, only: str | None, partial: bool, as_json: bool, baselines: Path) -> int:
+def accept(run: Path, why: str, only: str | None, partial: bool, loaded: bool, as_json: bool, baselines: Path) -> int:
     """Make RUN the baseline of its suite, and show what changes."""
-    changes = pipeline.accept_run(run, why, baselines, only=only, partial=partial, progress=score_progress())
+    changes = pipeline.accept_run(run, why, baselines, only=only, partial=partial, loaded=loaded, progress=score_progress())
     if not as_json:
         for change in changes:
             click.echo(change_line(change))

@@ -10,6 +10,7 @@ The run folder: create, append, read, resume. It computes nothing and starts not
               voices/<speaker>.flac           recordings of the voices that it should sound like, as the workload names them
               transcripts.json                what was heard, by whom; written by scoring
               measurements.json               written by scoring; a gate needs nothing else
+              scored.json                     the records, audio, panel that those were made from; else they are made anew
               complete                        written last
 
 A line that was torn by a crash is ignored on reading and cut off before the file is continued. SCHEMA_VERSION and its
@@ -196,6 +197,11 @@ def log_path(folder: Path, slug: str, repeat: int) -> Path:
     return folder / "processes" / f"{slug}.{repeat}.jsonl"
 
 
+def slug_of(log: Path) -> str:
+    """Return the cell whose process left a file: the inverse of `log_path`, interrupted parts included."""
+    return log.name.partition(".jsonl")[0].rpartition(".")[0]
+
+
 def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
     """Read one repeat of one cell, interrupted parts included; None if it never began."""
     path = log_path(folder, slug, repeat)
@@ -226,6 +232,12 @@ def put_away(folder: Path, slug: str, repeat: int) -> None:
             (folder / "torn").mkdir(exist_ok=True)
             number = len(list((folder / "torn").glob(f"{log.name}.*"))) + 1
             log.rename(folder / "torn" / f"{log.name}.{number}")
+
+
+def put_folder_away(folder: Path) -> None:
+    """Keep a folder under another name, where nobody reads it."""
+    number = len(list(folder.parent.glob(f"{folder.name}.old*"))) + 1
+    folder.rename(folder.with_name(f"{folder.name}.old{number}"))
 
 
 def append_failure(folder: Path, slug: str, repeat: int, failure: Failure) -> None:

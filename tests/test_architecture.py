@@ -30,7 +30,7 @@ PATH_ORDER = (
     ("metrics",),
     ("offer", "doubts", "measure"),
     ("baseline_file", "baseline", "policy"),
-    ("scoring", "compare", "floor", "floor_making"),
+    ("scored", "scoring", "compare", "floor", "floor_making"),
     ("explain", "notice"),
     ("verdict",),
     ("confirmation",),

@@ -183,3 +183,28 @@ def test_a_wrong_count_of_values_is_refused(tmp_path: Path) -> None:
     quality(tmp_path).write_text(quality(tmp_path).read_text().replace('"n": 8', '"n": 9', 1))
     with pytest.raises(HarnessError, match="n is 9 but there are 8 values"):
         load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+
+
+LOADED = {"machine": {"id": "box-2c", "cores": 2}, "before": {"load_1min": 5.1}, "after": {}}
+
+
+def test_speeds_of_a_machine_that_was_not_quiet_need_a_word(tmp_path: Path) -> None:
+    """Accepted in silence, the next slow-down read as IMPROVED -60 %."""
+    run = with_audio(good_run(tmp_path / "run"))
+    run = replace(run, environment={**run.environment, **LOADED})
+    refuse(tmp_path, run, r"not those of a quiet machine: the machine was loaded \(load 5.1 on 2 cores .*add --loaded")
+    assert not (tmp_path / "baselines").exists()
+    accept(run, measure(run, make_scores(run)), "heard", tmp_path / "baselines", only="quality")
+    accept(run, measure(run, make_scores(run)), "shipped", tmp_path / "baselines", loaded=True)
+    found = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+    assert found.quality is not None and found.quality.why == "shipped"
+    assert found.speed is not None and found.speed.why.startswith("shipped (accepted though the machine was loaded (load 5.1")
+
+
+def test_cells_whose_iterations_were_disturbed_need_the_word_too(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "run"))
+    every = [
+        replace(p, samples=tuple(replace(s, disturbance={"waited_s": s.wall_s}) for s in p.samples)) for p in run.processes
+    ]
+    run = replace(run, processes=(*every[:2], *run.processes[2:]))
+    refuse(tmp_path, run, "nfe-32: machine not quiet: .* iterations disturbed .*add --loaded", only="speed")
