@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import explain
+from harness import explain, store
 from harness.baseline import failure_of, golden_dir, of_run, write_golden
 from harness.cell import Cell
 from harness.checkout import Checkout, Tell, Workshop, workshop

@@ -6,7 +6,7 @@ Runs after measuring, never inside it. Knows where a run keeps its audio; `metri
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.baseline import NO_GOLDEN
@@ -37,7 +37,7 @@ class RunScores:
 
     values: Mapping[tuple[str, str], Mapping[str, Value]]
     versions: Mapping[str, str]
-    heard: HeardTexts
+    heard: HeardTexts = field(default_factory=dict)
 
 
 def score_run(

@@ -265,9 +265,14 @@ def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
 
 
 def save_transcripts(folder: Path, heard: HeardTexts) -> None:
-    """Write what was heard in a run (slug -> request id -> text)."""
+    """Write what was heard in a run (slug -> request id -> text). Raises HarnessError if there is no room."""
     cells = {slug: {name: asdict(each) for name, each in texts.items()} for slug, texts in heard.items()}
-    write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})
+    try:
+        write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})
+    except OSError as error:
+        raise HarnessError(
+            f"cannot keep what was heard in {folder}: {error.strerror}; make room, then run this again"
+        ) from error
 
 
 def load_transcripts(folder: Path) -> HeardTexts:
