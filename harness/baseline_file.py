@@ -32,8 +32,8 @@ from harness.measurement import Better, Measurement, Missing, MissingKind, Utter
 
 SCHEMA_VERSION = 2
 """
-Of the baseline files. History: 1, 2026-11, first; 2, 2026-11, the digests of the golden audio, in files of quality, and what was heard. A file
-without them is still written as 1, so that an older voxgate reads it.
+Of the baseline files. History: 1, 2026-11, first; 2, 2026-11, the digests of the golden audio and what was heard, in files of
+quality. A file without golden audio is still written as 1, so that an older voxgate reads it.
 """
 DIGITS = 7
 """Significant digits: microseconds for latencies up to ten seconds, and far below what any limit can see."""
