@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import explain
+from harness import explain, store
 from harness.baseline import failure_of, golden_dir, of_run, write_golden
 from harness.building import Tell
 from harness.cell import Cell
@@ -261,6 +261,7 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
     for side, measured, against in ((sides.base, before, Path("none")), (sides.head, now, golden)):
         where = Path(side.folder)
         keep_scores(where, measured, stamp_of(side, against, records_digest(where)))
+    base, head = (replace(run, heard=store.load_transcripts(Path(run.folder))) for run in (base, head))
     judgement = judge(head, now, of_run(base, before), match.policy, head.cells, paired=True)
     judgement = with_gaps(judgement, match.policy, str(folder))
     judgement = replace(judgement, cells=tuple(_with_stage(cell, base, head, before, now) for cell in judgement.cells))
@@ -285,8 +286,9 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
 
 
 def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
-    """Measure a run with its audio scored, against its own reference cell's and against the golden audio."""
+    """Measure a run with its audio scored, against its own reference cell's and the golden audio; keep what was heard."""
     scores = score_run(run, golden, progress=progress)
+    store.save_transcripts(Path(run.folder), scores.heard)
     return measure(run, scores.values, versions=scores.versions)
 
 

@@ -293,6 +293,7 @@ def floor(workload: str, recordings: Path | None, speaker: str | None, judge: st
 @click.option(
     "--size", "sizes", multiple=True, type=click.FloatRange(0, min_open=True), help="A slow-down in per cent; repeat."
 )
+@click.option("--stage", metavar="NAME", help="The stage to slow down; the longest one unless given.")
 @click.option("--equals", type=click.IntRange(2), default=EQUALS, show_default=True, help="Sides that are left as they are.")
 @click.option("--out", type=folder, help="Folder; runs/selftest/NNNN unless given.")
 @click.option("--resume", is_flag=True, help="Continue a selftest of speed: --out, or the latest.")
