@@ -35,12 +35,12 @@ def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str]
 
 def audio_files(run: Run) -> dict[tuple[str, str], Path]:
     """Name the files of a run's audio, (slug, request id) -> path: of the first process that kept any. They may be gone."""
-    return {
-        (sample.cell, sample.request): Path(run.folder) / sample.audio_file
-        for process in reversed(run.processes)
-        for sample in process.samples
-        if sample.audio_file is not None
-    }
+    files: dict[tuple[str, str], Path] = {}
+    for process in run.processes:
+        for sample in process.samples:
+            if sample.audio_file is not None:
+                files.setdefault((sample.cell, sample.request), Path(run.folder) / sample.audio_file)
+    return files
 
 
 def _wav(path: Path) -> bytes | None:

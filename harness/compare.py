@@ -29,7 +29,7 @@ from harness.measure import (
     usual_of,
     weights_of,
 )
-from harness.measurement import Measurement, Missing, UtteranceValue, Value
+from harness.measurement import Measurement, Missing, UtteranceValue, Value, kind_of
 from harness.metrics.panel import base_name
 from harness.sample import Run
 
@@ -317,11 +317,12 @@ def _value(side: Measurement, known: Mapping[str, float]) -> Value:
 
 
 def _why_lost(lost: Sequence[str], now: Measurement) -> Missing:
-    reasons = {each.id: each.value.reason for each in now.values if isinstance(each.value, Missing)}
-    reason = reasons.get(lost[0], "not measured")
-    return Missing(
-        reason if len(lost) == len(now.values) else f"{len(lost)} of {len(now.values)} utterances, {lost[0]}: {reason}"
-    )
+    gaps = {each.id: each.value for each in now.values if isinstance(each.value, Missing)}
+    known = [gaps.get(name, Missing("not measured")) for name in lost]
+    reason = known[0].reason
+    if len(lost) < len(now.values):
+        reason = f"{len(lost)} of {len(now.values)} utterances, {lost[0]}: {reason}"
+    return Missing(reason, kind_of(known))
 
 
 def _comparison(

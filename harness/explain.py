@@ -3,19 +3,24 @@ Verdicts in words: the shift, the decisive reasons, the stage that moved, the se
 """
 
 import math
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness import stats, words
-from harness.baseline import Baseline
+from harness.baseline import HEARD, Baseline
 from harness.compare import OLDER, changed_options
 from harness.judgement import Comparison, MetricVerdict, Verdict
 from harness.measure import STAGE, is_speed
-from harness.measurement import Measurement
+from harness.measurement import Measurement, Missing
+from harness.sample import HeardTexts
 from harness.stages import moved_stage
 
 REASONS_SHOWN = 3
 NAMES_SHOWN = 8
+TEXTS_SHOWN = 2
+CHARACTERS_SHOWN = 120
+"""Of what was heard of one request."""
 
 
 def why_not(comparison: Comparison) -> str:
@@ -59,8 +64,8 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str)
         causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
         reason = "; ".join(list(causes)[:REASONS_SHOWN])
     else:
-        ordered = sorted(decisive, key=_prominence, reverse=True)
-        reason = "; ".join(each.reason for each in ordered[:REASONS_SHOWN])
+        ordered = _phrases(sorted(decisive, key=_prominence, reverse=True))
+        reason = "; ".join(ordered[:REASONS_SHOWN])
         reason += f"; and {len(ordered) - REASONS_SHOWN} more" if len(ordered) > REASONS_SHOWN else ""
     advice = [each.reason for each in metrics if not each.blocking and each.verdict is Verdict.REGRESSED]
     return "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
@@ -74,12 +79,53 @@ def _lacking(metrics: Sequence[MetricVerdict]) -> str:
     return f"{'the baseline is older than' if young else 'no baseline for'} {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
+def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
+    """Return the reasons in their order; what several metrics lack for one cause is said once, behind what was measured."""
+    lost: dict[str, list[str]] = {}
+    for each in metrics:
+        now = None if each.comparison is None else each.comparison.current
+        if isinstance(now, Missing) and now.kind is not None:
+            lost.setdefault(each.reason.removeprefix(f"{each.metric}: "), []).append(each.metric)
+    told = {name for names in lost.values() for name in names}
+    return [*(each.reason for each in metrics if each.metric not in told), *(_together(*pair) for pair in lost.items())]
+
+
+def _together(reason: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - REASONS_SHOWN} more" if len(names) > REASONS_SHOWN else ""
+    return f"{', '.join(names[:REASONS_SHOWN])}{more}: {reason}"
+
+
 def _prominence(metric: MetricVerdict) -> float:
     """Order reasons by how many times the limit a shift is: that is the same for percent, decibels and semitones."""
     comparison = metric.comparison
     if comparison is None or comparison.shift is None or not metric.limit:
         return math.inf
     return abs(comparison.shift) / metric.limit
+
+
+def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> str:
+    """Name the requests of which other words were heard than in the baseline, by the same recogniser; empty where none."""
+    stored = baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
+    if not isinstance(stored, Mapping):
+        return ""
+    changed = []
+    for request, now in texts.get(slug, {}).items():
+        words_heard = stored.get(now.recogniser)
+        before = words_heard.get(request) if isinstance(words_heard, Mapping) else None
+        if isinstance(before, str) and _words(before) != _words(now.text):
+            changed.append(f'{request} heard before "{_short(before)}", now "{_short(now.text)}"')
+    more = f", and {len(changed) - TEXTS_SHOWN} more" if len(changed) > TEXTS_SHOWN else ""
+    return f"{', '.join(changed[:TEXTS_SHOWN])}{more}"
+
+
+def _words(text: str) -> list[str]:
+    """Return what a listener would call the words: without case and punctuation."""
+    return re.findall(r"\w+", text.casefold())
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= CHARACTERS_SHOWN else f"{line[: CHARACTERS_SHOWN - 3]}..."
 
 
 def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:

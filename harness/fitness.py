@@ -29,6 +29,8 @@ FIGURES = ("load", "stolen-time")
 """Knobs whose figures are given of a quiet machine too."""
 SETTINGS = ("governor", "turbo", "power_mode", "cpu_quota", "gpu_power_limit_w", "huge_pages")
 """Facts that nobody may change while a run is measured."""
+QUIET, UNKNOWN = "quiet", "unknown"
+"""Words for a machine of which nothing bad is known."""
 TOO_MANY = 1 / 3
 """Of a cell's measured iterations, disturbed: the rest was measured between disturbances and is no fair picture any more."""
 
@@ -61,10 +63,10 @@ def fitness(environment: Mapping[str, object]) -> Fitness:
     before = {"cores": machine["cores"], **before} if "cores" in machine else before
     answers = {name: make_knob(name).expect(before, after) for name in KNOBS}
     if answers["load"].state is State.UNKNOWN:
-        return Fitness(word="unknown", why=answers["load"].shown)
+        return Fitness(word=UNKNOWN, why=answers["load"].shown)
     unfit = [name for name in KNOBS if answers[name].state is State.UNFIT]
     changed = _changed(before, after)
-    words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + ["quiet"]
+    words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + [QUIET]
     told = dict.fromkeys((*FIGURES, *unfit))
     return Fitness(word=words[0], why=", ".join([*(answers[name].shown for name in told), *changed]))
 

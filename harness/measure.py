@@ -17,7 +17,8 @@ import numpy as np
 from harness import stats
 from harness.cell import Cell
 from harness.disturbance import causes
-from harness.measurement import Measurement, Metric, Missing, UtteranceValue, Value
+from harness.doubts import takes_differ
+from harness.measurement import Measurement, Metric, Missing, UtteranceValue, Value, kind_of
 from harness.metrics import speed
 from harness.metrics.condition import CONDITIONS
 from harness.metrics.panel import chosen, entries, full_version
@@ -153,7 +154,7 @@ def _measure_cell(run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric])
     lost = Missing(_why_nothing(processes))
     names = {metric.name for metric in panel}
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
-    measured = {"duration": _duration(cell, processes, lost)}
+    measured = {"duration": _duration(cell, processes, lost, takes_differ(run, cell.slug))}
     offer = offer_of(run, cell)
     for metric in metrics:
         if metric.name in STATISTICS or metric.name in STALLS:
@@ -320,13 +321,17 @@ def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     return [_record(DISTURBED, values, sum(sum(each) for each in known.values()) / count)]
 
 
-def _duration(cell: Cell, processes: Sequence[ProcessRecord], lost: Missing) -> Measurement:
-    """Give the audio seconds of each request, as its first measured iteration made them; the summary is their mean."""
-    first: dict[str, float] = {}
+def _duration(cell: Cell, processes: Sequence[ProcessRecord], lost: Missing, several: bool) -> Measurement:
+    """
+    Give the audio seconds of each request, as its first measured iteration made them, or their mean over all where an engine
+    without a seed made others each time; the summary is the mean over requests.
+    """
+    made_s: dict[str, list[float]] = {}
     for process in processes:
         for sample in _measured(process):
-            first.setdefault(sample.request, sample.audio_s)
-    values = tuple(UtteranceValue(id=r.id, value=first.get(r.id, lost)) for r in cell.workload.requests)
+            made_s.setdefault(sample.request, []).append(sample.audio_s)
+    found = {name: sum(s) / len(s) if several else s[0] for name, s in made_s.items()}
+    values = tuple(UtteranceValue(id=r.id, value=found.get(r.id, lost)) for r in cell.workload.requests)
     metric = Metric(name="duration", unit="s", better="neither", version=full_version("duration"))
     return _summarise(metric, values, None)
 
@@ -353,7 +358,7 @@ def _summarise(metric: Metric, values: tuple[UtteranceValue, ...], words: Mappin
     weights = None if words is None else [weight for weight in words.values() if isinstance(weight, float)]
     if gaps or not numbers or (weights is not None and (len(weights) < len(numbers) or sum(weights) <= 0.0)):
         reason = gaps[0].reason if gaps else "no words to count"
-        return _record(metric, values, Missing(_partly(len(gaps), len(values), reason)))
+        return _record(metric, values, Missing(_partly(len(gaps), len(values), reason), kind_of(gaps)))
     if weights is None:
         found = stats.paired_bootstrap(numbers)
     else:

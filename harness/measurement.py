@@ -6,8 +6,9 @@ how a number is computed, nor what would be a good one.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal, get_args
 
 from harness.errors import HarnessError
@@ -19,11 +20,21 @@ Better = Literal["lower", "higher", "neither"]
 SNR_CEILING_DB = 120.0
 
 
+class MissingKind(StrEnum):
+    """Why there is no value, where a decision depends on it; the reason is for people, and nothing reads it."""
+
+    DURATIONS_DIFFER = "durations differ"
+    """Two performances of unlike length cannot be laid over each other: the voice says it otherwise."""
+    TAKES_DIFFER = "takes differ"
+    """The engine speaks otherwise each time, and nobody asked for a seed: no take can be held against another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """There is no value, and why."""
 
     reason: str
+    kind: MissingKind | None = None
 
 
 Value = float | Missing
@@ -79,17 +90,23 @@ def is_exact(unit: str, value: Value) -> bool:
     return unit == "dB" and isinstance(value, float) and value >= SNR_CEILING_DB
 
 
+def kind_of(values: Iterable[Missing]) -> MissingKind | None:
+    """Return the kind that all of them have; None where one has none or they differ."""
+    kinds = {each.kind for each in values}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
 def value_to_json(value: Value) -> float | dict[str, str]:
-    """A finite number as itself, Missing as {"missing": reason}. Raises HarnessError for NaN and infinity."""
+    """A finite number as itself, Missing as {"missing": reason, "kind": ...}. Raises HarnessError for NaN and infinity."""
     if isinstance(value, Missing):
-        return {"missing": value.reason}
+        return {"missing": value.reason, **({} if value.kind is None else {"kind": value.kind.value})}
     return _finite(value, "a value")
 
 
 def value_from_json(data: object) -> Value:
     """The inverse of `value_to_json`. Raises HarnessError for anything else."""
-    if isinstance(data, Mapping) and set(data) == {"missing"} and isinstance(data["missing"], str):
-        return Missing(data["missing"])
+    if isinstance(data, Mapping) and {"missing"} <= set(data) <= {"missing", "kind"} and isinstance(data["missing"], str):
+        return Missing(data["missing"], _kind(data["kind"]) if "kind" in data else None)
     return _finite(data, "a value")
 
 
@@ -130,6 +147,13 @@ def measurement_from_dict(data: object) -> Measurement:
 def _utterance_from_dict(data: object) -> UtteranceValue:
     fields = _fields(data, "an utterance's value", UtteranceValue.__dataclass_fields__)
     return UtteranceValue(id=_text(fields["id"], "id"), value=value_from_json(fields["value"]), repeat=int(fields["repeat"]))
+
+
+def _kind(name: object) -> MissingKind:
+    known = [kind.value for kind in MissingKind]
+    if name not in known:
+        raise HarnessError(f"a missing value has kind {name!r}; known are {', '.join(known)}; measure again")
+    return MissingKind(str(name))
 
 
 def _fields(data: object, what: str, names: Mapping[str, object]) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ these, so that there is one main job and not two.
 Knows which folder is handed to whom; what happens inside a stage is the stage's own business.
 """
 
-import hashlib
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -27,10 +26,8 @@ from harness.history.entry import entry_of_run
 from harness.history.records import Entry
 from harness.judgement import Judgement
 from harness.measure import is_helper, is_speed, measure
-from harness.measurement import lacks_package
 from harness.metrics.listen import check_engine
-from harness.metrics.panel import check_choice, digest_of, installed, known_metrics, package_of
-from harness.metrics.panel import chosen as chosen_metrics
+from harness.metrics.panel import check_choice, known_metrics
 from harness.policy import DEFAULT as DEFAULT_POLICY
 from harness.policy import Policy, load_policy, read_policy
 from harness.profiles import DEFAULT as DEFAULT_PROFILE
@@ -41,6 +38,7 @@ from harness.report.contents import GOLDEN, Contents
 from harness.report.html import page
 from harness.sample import Run
 from harness.schedule import TIMEOUT_S, Outcome, run_suite
+from harness.scored import confirms, is_scored, keep_scores, mark_confirming, records_digest, stamp_of
 from harness.scoring import score_run
 from harness.suite import FOLDER, Expansion, load_suite
 from harness.verdict import judge
@@ -53,8 +51,6 @@ CONFIRM = "confirm"
 CONFIRM_ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything; more rounds follow while the budget lasts."""
 BUDGET_S = 90.0
-SCORED = "scored.json"
-"""In the run folder: against which golden audio, and by which panel, `measurements.json` was scored."""
 
 ScoreProgress = Callable[[int, int], None]
 """Called with (scores done, scores to compute)."""
@@ -137,21 +133,24 @@ def _until_decided(budget_s: float, baselines: Path, limits: Policy) -> Callable
 def _measure_again(
     plan: Plan, folder: Path, slugs: Collection[str], progress: Progress | None, baselines: Path, limits: Policy
 ) -> Outcome:
-    """Measure some cells of a run in fresh processes, into a folder of its own."""
-    suite = load_suite(plan.suite)
+    """Measure some cells of a run in fresh processes, into a folder of its own; what looked at other records is put away."""
+    suite, again = load_suite(plan.suite), folder / CONFIRM
+    if again.exists() and not ((again / "run.json").exists() and confirms(folder, again, slugs)):
+        store.put_folder_away(again)
+    mark_confirming(folder, again, slugs)
     more = _until_decided(plan.budget_s, baselines, limits)
     return run_suite(
         suite,
         [cell for cell in suite.expand().cells if cell.slug in slugs],
         get_profile(plan.profile),
-        folder / CONFIRM,
+        again,
         repeats=CONFIRM_ROUNDS,
         iterations=plan.iterations,
         timeout_s=plan.timeout_s,
-        resume=(folder / CONFIRM / "run.json").exists(),
+        resume=(again / "run.json").exists(),
         progress=progress,
         command=command(plan, "check", folder),
-        more=lambda rounds: more(folder / CONFIRM),
+        more=lambda rounds: more(again),
         energy=False,  # nothing is judged by it
         stages=False,
     )
@@ -165,15 +164,17 @@ def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
-    """Compute and keep the measurements of a run, unless they stand there already: by this panel, against this golden audio."""
+    """Compute and keep the measurements of a run, unless those that are kept were made from just this (`scored.py`)."""
+    store.load_header(folder)  # says so where this is no run folder
+    records = records_digest(folder)
     run = store.load_run(folder)
     golden = golden_dir(baselines, run.suite)
-    now = {"golden": _digest(golden), "panel": digest_of(chosen_metrics(run.metrics, run.conditions))}
-    if _is_scored(folder, run, now):
+    now = stamp_of(run, golden, records)
+    if is_scored(folder, run, now):
         return
     scores = score_run(run, golden, progress=progress)
-    store.save_measurements(folder, measure(run, scores.values, versions=scores.versions))
-    store.write_json(folder / SCORED, now)
+    store.save_transcripts(folder, scores.heard)
+    keep_scores(folder, measure(run, scores.values, versions=scores.versions), now)
 
 
 def judge_run(
@@ -185,8 +186,9 @@ def judge_run(
     baseline = load_baseline(baselines, run.suite, machine_id(run))
     score(folder, baselines, progress)
     measurements = store.load_measurements(folder)
+    run = replace(run, heard=store.load_transcripts(folder))
     judgement = judge(run, measurements, baseline, limits, _expected(run))
-    if (folder / CONFIRM / "complete").exists():
+    if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
         judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))
     return Contents(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
 
@@ -200,9 +202,12 @@ def remember(contents: Contents, url: str) -> str:
     """Append a judged run to the history at a URL. Gives why it could not be: that changes neither verdict nor exit code."""
     try:
         from harness.history.database import open_history  # half a second that most commands do not need
+        from harness.history.dated import check_time
 
+        entry = entry_of(contents)
+        check_time(entry.created, now_utc_iso())
         with open_history(url) as history:
-            history.append(entry_of(contents))
+            history.append(entry)
     except Exception as error:  # a mistake of ours included: the run is measured and judged, that must not be lost
         return f"this run is not in the history: {' '.join(str(error).split()) or type(error).__name__}"
     return ""
@@ -215,11 +220,13 @@ def accept_run(
     *,
     only: str | None = None,
     partial: bool = False,
+    loaded: bool = False,
     progress: ScoreProgress | None = None,
 ) -> tuple[Change, ...]:
     """Make a run the baseline, or only its speed or its quality; gives what changed."""
     score(folder, baselines, progress)
-    return accept(store.load_run(folder), store.load_measurements(folder), why, baselines, only=only, partial=partial)
+    run, measurements = store.load_run(folder), store.load_measurements(folder)
+    return accept(run, measurements, why, baselines, only=only, partial=partial, loaded=loaded)
 
 
 def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> Path:
@@ -322,34 +329,3 @@ def _floor(run: Run) -> Floor | None:
     """Give the floor of a run's workload: beside the file that its suite names, else among the workloads of this package."""
     at_hand = (Path(FOLDER) / f"{run.suite}.py").is_file()
     return load_floor(floor_path(load_suite(run.suite).workload if at_hand else run.cells[0].workload.name))
-
-
-def _is_scored(folder: Path, run: Run, now: dict[str, str]) -> bool:
-    """Say whether the measurements need no scoring: they hold for this panel and golden audio, or no audio is left to score."""
-    if not (folder / "measurements.json").exists():
-        return False
-    if not (folder / SCORED).exists():
-        return True
-    same = store.read_json(folder / SCORED, f"{folder / SCORED} vanished") == now
-    if same and not _can_be_filled(folder):
-        return True
-    files = [Path(run.folder) / s.audio_file for p in run.processes for s in p.samples if s.audio_file is not None]
-    return not any(file.exists() for file in files)
-
-
-def _can_be_filled(folder: Path) -> bool:
-    """Say whether values are missing for want of a package that is installed by now."""
-    lacking = [each for several in store.load_measurements(folder).values() for each in several if lacks_package(each.summary)]
-    packages = {package_of(each.metric) for each in lacking}
-    return any(installed(package) for package in packages if package)
-
-
-def _digest(golden: Path) -> str:
-    """Identify the golden audio by its bytes; `none` where there is none."""
-    files = sorted(golden.glob("*.flac"))
-    if not files:
-        return "none"
-    whole = hashlib.sha256()
-    for file in files:
-        whole.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return whole.hexdigest()[:16]

@@ -56,7 +56,8 @@ class Sample:
     stages_s: Mapping[str, float]
     audio_sha256: str
     audio_file: str | None
-    """Path of the audio inside the run folder; None where the same audio was kept already."""
+    """Path of the audio inside the run folder; None where the same audio was kept already. The first of a request is the cell's
+    audio; an engine without a seed leaves further takes."""
     disturbance: Mapping[str, float] = field(default_factory=dict)
     """What the kernel says disturbed it, as `disturbance.py` names it; empty where nobody tells."""
     joins_s: tuple[float, ...] | None = None
@@ -74,6 +75,10 @@ class ColdStart:
     first_synthesis_s: float
 
 
+UNSEEN = "not observable"
+"""Stands as observed where nothing of an option can be seen or heard."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """One option: what was asked, what was observed while the engine ran, and whether that keeps the promise."""
@@ -81,7 +86,8 @@ class Effect:
     option: str
     asked: Option
     observed: str
-    holds: bool
+    holds: bool | None
+    """None where nothing of it could be observed: then nothing spoke against it, and nothing for it."""
     why: str
 
 
@@ -159,6 +165,18 @@ class ProcessRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeardText:
+    """The words that a speech recogniser heard of one request."""
+
+    text: str
+    recogniser: str
+
+
+HeardTexts = Mapping[str, Mapping[str, HeardText]]
+"""Slug -> request id -> what was heard; without what nobody listened to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A whole run folder, read."""
 
@@ -183,3 +201,5 @@ class Run:
     """Under which the suite wants it scored as well."""
     judge: str = OPENAI
     """Who listens, by name."""
+    heard: HeardTexts = field(default_factory=dict)
+    """As of the last scoring; empty before."""

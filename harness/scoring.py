@@ -5,13 +5,14 @@ Runs after measuring, never inside it. Knows where a run keeps its audio; `metri
 """
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.baseline import NO_GOLDEN
 from harness.cell import Cell, Request
-from harness.measurement import Missing, Value
+from harness.doubts import takes_differ
+from harness.measurement import Missing, MissingKind, Value
 from harness.metrics.hearing import JudgeOptions
 from harness.metrics.intelligibility import ErrorCounts
 from harness.metrics.panel import GOLDEN, chosen, entry
@@ -19,10 +20,12 @@ from harness.metrics.score import Progress, UtteranceScores, score_quality
 from harness.metrics.subject import Need
 from harness.metrics.wanted import AudioJob
 from harness.metrics.whisper_weights import files_sha256
-from harness.sample import Run, Sample
+from harness.sample import HeardText, HeardTexts, Run, Sample
 
 Samples = dict[tuple[str, str], Sample]
 """(slug, request id) -> sample."""
+TAKES_DIFFER = Missing("the engine has no seed, and its takes differ", MissingKind.TAKES_DIFFER)
+"""Why nothing is held against another recording: two performances of one text are two performances."""
 NO_STATEMENT = "there is no audio of the statement that it is held against"
 MOST_WORKERS = 4
 """Processes that score; each may hold a recogniser and the models of other metrics, about 1.2 GB."""
@@ -30,10 +33,11 @@ MOST_WORKERS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScores:
-    """The scores of a run's audio: (slug, request id) -> metric -> value, and the version of each metric."""
+    """The scores of a run's audio: (slug, request id) -> metric -> value, the version of each metric, and what was heard."""
 
     values: Mapping[tuple[str, str], Mapping[str, Value]]
     versions: Mapping[str, str]
+    heard: HeardTexts = field(default_factory=dict)
 
 
 def score_run(
@@ -50,9 +54,9 @@ def score_run(
     What is scored, and who listens, the run's suite chose. `workers` is the number of cores to use: those at hand, unless
     given. Raises HarnessError as `score_quality` does, and for a metric that does not exist.
     """
-    jobs = audio_jobs(run, golden)
+    jobs, takes = audio_jobs(run, golden), further_takes(run, golden)
     scored = score_quality(
-        list(jobs.values()),
+        [*jobs.values(), *(job for several in takes.values() for job in several)],
         cache_dir=cache_dir or default_cache_dir(),
         judge=JudgeOptions(engine=run.judge),
         metrics=[metric.name for metric in chosen(run.metrics, run.conditions)],
@@ -61,7 +65,18 @@ def score_run(
     )
     found = {name: scored[job.key] for name, job in jobs.items()}
     values = {name: _values(found[name], has_golden=jobs[name].golden is not None) for name in jobs}
-    return RunScores(values=values, versions=_with_voices(versions_of(found.values()), jobs.values()))
+    for name, several in takes.items():
+        further = [_values(scored[job.key], has_golden=job.golden is not None) for job in several]
+        values[name] = _over_takes([values[name], *further])
+    return RunScores(values=values, versions=_with_voices(versions_of(found.values()), jobs.values()), heard=_heard(found))
+
+
+def _heard(found: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
+    heard: dict[str, dict[str, HeardText]] = {}
+    for (slug, request), each in found.items():
+        if isinstance(each.transcript, str):
+            heard.setdefault(slug, {})[request] = HeardText(text=each.transcript, recogniser=each.recogniser)
+    return heard
 
 
 def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
@@ -73,6 +88,40 @@ def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
         for request in cell.workload.requests
         if (cell.slug, request.id) in samples
     }
+
+
+def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob]]:
+    """Return the jobs of what an engine without a seed said otherwise than the first time, by (slug, request id)."""
+    first, found = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
+    for cell in run.cells:
+        for request in cell.workload.requests:
+            for sample in _takes(run, cell.slug, request.id)[1:]:
+                job = _job(run, cell, request, {**first, (cell.slug, request.id): sample}, golden)
+                key = f"{job.key} {sample.audio_file}"
+                found.setdefault((cell.slug, request.id), []).append(replace(job, key=key))
+    return found
+
+
+def _takes(run: Run, slug: str, request: str) -> list[Sample]:
+    """Return the samples of a request that kept audio, each file once."""
+    kept = {
+        sample.audio_file: sample
+        for process in run.processes
+        if process.cell == slug
+        for sample in process.samples
+        if sample.request == request and sample.audio_file is not None
+    }
+    return list(kept.values())
+
+
+def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
+    """Return the mean of each metric over the takes of one request; Missing where one take has no value."""
+    return {name: _mean([each[name] for each in takes]) for name in takes[0] if all(name in each for each in takes)}
+
+
+def _mean(values: Sequence[Value]) -> Value:
+    gap = next((each for each in values if isinstance(each, Missing)), None)
+    return gap or sum(each for each in values if isinstance(each, float)) / len(values)
 
 
 def default_cache_dir() -> Path:
@@ -98,14 +147,15 @@ def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path)
     path = audio(cell.slug, request.id)
     assert path is not None, "only what left audio is scored"
     accepted, voice = golden / f"{request.id}.flac", cell.voice_of(request)
+    alone = TAKES_DIFFER if takes_differ(run, cell.slug) or takes_differ(run, run.reference) else None
     return AudioJob(
         key=f"{cell.slug}/{request.id}",
         utterance=request.id,
         path=path,
         text=request.text,
         language=request.language,
-        reference=audio(run.reference, request.id),
-        golden=accepted if accepted.is_file() else None,
+        reference=alone or audio(run.reference, request.id),
+        golden=alone or (accepted if accepted.is_file() else None),
         voice=None if voice is None else Path(run.folder) / voice,
         statement=None if request.statement is None else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
         joins_s=samples[cell.slug, request.id].joins_s,

@@ -16,10 +16,11 @@ from harness import explain, words
 from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
 from harness.cell import Cell
 from harness.compare import ABSENT, OLDER, compare
+from harness.doubts import doubts, takes_differ
 from harness.fitness import Disturbed, disturbed
 from harness.judgement import EXIT_CODES, WORST_FIRST, CellVerdict, Comparison, Judgement, Limit, MetricVerdict, Verdict
 from harness.measure import PERCENTILES, Measurements, is_speed
-from harness.measurement import Missing, lacks_package
+from harness.measurement import Missing, MissingKind, lacks_package
 from harness.metrics.panel import is_heard
 from harness.notice import notices
 from harness.policy import Policy
@@ -35,6 +36,9 @@ true regression of the limit's size far too seldom; demanding bound > 0 would re
 TAIL_SAMPLES = 200
 """Below so many on either side, a tail percentile informs and does not block: p95 calls the same engine more than 5 %
 slower in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200 (tests/harness/test_why_the_rules.py)."""
+
+OTHER_VOICE = (Verdict.REGRESSED, Verdict.FAILED, Verdict.UNRESOLVED)
+"""Verdicts on a quality beside which it helps to know which words were heard before and now."""
 
 
 def judge(
@@ -136,6 +140,10 @@ def _decide_missing(metric: str, now: Missing, listener: str | None) -> tuple[Ve
         return Verdict.UNRESOLVED, listener
     if lacks_package(now):
         return Verdict.UNRESOLVED, now.reason
+    if now.kind is MissingKind.DURATIONS_DIFFER:
+        return Verdict.REGRESSED, now.reason
+    if now.kind is MissingKind.TAKES_DIFFER:
+        return Verdict.UNRESOLVED, f"{now.reason}, which was not so in the baseline; if that is meant, accept a run"
     return Verdict.FAILED, f"no value, though the baseline has one: {now.reason}"
 
 
@@ -232,7 +240,8 @@ def _judge_cell(
     policy: Policy,
     listener: str | None,
 ) -> CellVerdict:
-    judged = [decide(each, policy[each.metric], listener) for each in comparisons.get(cell.slug, ()) if each.metric in policy]
+    limits = _with_evidence(policy) if takes_differ(run, cell.slug) else policy
+    judged = [decide(each, limits[each.metric], listener) for each in comparisons.get(cell.slug, ()) if each.metric in limits]
     metrics = _speed_only_counts_in_band(_quiet_only(judged, disturbed(run, cell.slug)))
     failure = failure_of(cell.slug, run)
     if failure is not None:
@@ -244,13 +253,21 @@ def _judge_cell(
     verdict = min((each.verdict for each in counting), key=WORST_FIRST.index, default=Verdict.UNRESOLVED)
     reason = explain.cell_reason(verdict, metrics, run.folder)
     slower = any(each.verdict is Verdict.REGRESSED and each.metric.startswith(("latency", "rtf")) for each in counting)
+    doubtful = any(each.blocking and each.verdict in OTHER_VOICE and not is_speed(each.metric) for each in metrics)
     notes = [
+        explain.heard(cell.slug, run.heard, baseline) if doubtful else "",
         explain.attribution(cell.slug, measurements[cell.slug], baseline) if slower else "",
         explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     ]
     told = "; ".join(filter(None, notes))
     useless = notices(cell.slug, measurements, comparisons.get(cell.slug, ()), baseline, run.reference)
-    return replace(_cell(cell, verdict, "; ".join(filter(None, [reason, told])), metrics), notes=told, notices=useless)
+    told_too = (*useless, *doubts(run, cell))
+    return replace(_cell(cell, verdict, "; ".join(filter(None, [reason, told])), metrics), notes=told, notices=told_too)
+
+
+def _with_evidence(policy: Policy) -> Policy:
+    """Demand proof over utterances of every quality: where each take differs, size alone is chance as well."""
+    return {name: replace(each, evidence="utterances") if each.evidence == "none" else each for name, each in policy.items()}
 
 
 def _cell(cell: Cell, verdict: Verdict, reason: str, metrics: Sequence[MetricVerdict]) -> CellVerdict:

@@ -4,7 +4,7 @@ The child's main: one cell, one repeat, one command at a time. `python -m harnes
 The parent writes one JSON command a line to standard input; the worker carries it out, appends its records to the process's
 log, and answers one JSON line: {"done": ...} or {"failed": {"kind", "reason"}}, after which it ends. Between commands it
 waits and uses no CPU. It decides nothing and computes no statistics; it does say what was in effect, and that the same
-seed gave the same audio.
+seed gave the same audio. Of an engine that has no seed and speaks otherwise each time it keeps several takes.
 
     {"do": "load", "alone": true}                        import and load; `alone`: nothing else ran, a true cold start
     {"do": "iterate", "phase": "first|warmup|measured", "request": "u001"}
@@ -13,6 +13,8 @@ seed gave the same audio.
     {"do": "energy"}                                     what it draws, idle and at work, in a pass that is not timed
     {"do": "stages", "request": "u001"}                  where its time goes, in a pass that is not timed as a whole
     {"do": "finish"}                                     peaks of memory; the worker ends
+
+A side of a comparison proves after its first synthesis, when it is warm and at its end that all files were its own.
 """
 
 import errno
@@ -33,7 +35,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from harness.audio_io import write_wav
+from harness.audio_io import read_audio, write_wav
 from harness.cell import Cell, Option, Request, cell_from_json
 from harness.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
 from harness.disturbance import DisturbanceWatch
@@ -41,6 +43,8 @@ from harness.doctor.tree import Tree, here
 from harness.energy import device_of, find_meter, weigh
 from harness.errors import HarnessError
 from harness.measurement import Missing
+from harness.opened import KIND as FOREIGN_FILES
+from harness.opened import ForeignFilesError, Opened, Territory, territory_from_json
 from harness.sample import Effect, Energy, Failure, Phase, Piece, Sample, StagePass
 from harness.stage_pass import stage_pass
 from harness.store import WorkerLog, effect_to_json, energy_to_json, sample_to_json, stages_to_json
@@ -49,6 +53,8 @@ from harness.targets.registry import make_target
 from harness.targets.speech_api import SpeechError
 
 Record = dict[str, object]
+ROUNDING = 1e-6
+"""Up to here two frames are the same sound: 120 dB below full scale, where only the order of additions differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,8 @@ class Job:
     """Hash of the audio that earlier processes of this cell gave, by request."""
     iterations_before: int
     """How many samples an interrupted process left for this repeat."""
+    territory: Territory | None = None
+    """Whose files it must use; None where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +107,10 @@ class Worker:
         self._iteration = job.iterations_before
         self._requests: Mapping[str, Request] = {request.id: request for request in job.cell.workload.requests}
         self._heard = dict(job.known)
+        self._opened: Opened | None = None
+        if job.territory is not None:
+            self._opened = Opened()
+            self._opened.start()
         self._target: Target | None = None
         self._clock: Clock = WallClock()
         alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)  # several wait for each other anyway
@@ -153,6 +165,8 @@ class Worker:
         if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
             phase = Phase.COMPILE
         self._record(phase, request, timing)
+        if phase is Phase.FIRST:
+            self._prove()
         return {"wall_s": timing.wall_s, "settled": settled}
 
     def _time(self, target: Target, request: Request) -> Timing:
@@ -165,8 +179,8 @@ class Worker:
 
     def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
         digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
-        before = self._heard.get(request.id)
-        kept = self._keep(request, timing.audio) if phase is Phase.MEASURED and before is None else None
+        differs = phase is Phase.MEASURED and self._differs(request, timing.audio, digest)
+        kept = self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
         sample = Sample(
             cell=self._job.cell.slug,
             repeat=self._job.repeat,
@@ -185,12 +199,35 @@ class Worker:
         )
         self._log.append({"kind": "sample", "sample": sample_to_json(sample)})
         self._iteration += 1
-        if phase is Phase.MEASURED and self._heard.setdefault(request.id, digest) != digest:
-            self._promise((self._changed_audio(request),))
+        if phase is Phase.MEASURED:
+            self._heard.setdefault(request.id, digest)
+        seed = self._seed(request)
+        if differs and seed is not None:
+            self._promise((changed_audio(request, seed),))
 
-    def _keep(self, request: Request, audio: np.ndarray) -> str:
+    def _differs(self, request: Request, audio: np.ndarray, digest: str) -> bool:
+        """Whether the audio is another than the one that was kept of this request, by more than rounding."""
+        before = self._heard.get(request.id)
+        return before not in (None, digest) and not is_same(audio, self._job.folder / self._name(request))
+
+    def _kept(self, request: Request, audio: np.ndarray, *, differs: bool) -> str | None:
+        """Keep the first audio of a request; of an engine without a seed, one more of every process that differs from it."""
+        if request.id not in self._heard:
+            return self._keep(self._name(request), audio)
+        name = f"audio/{self._job.cell.slug}/takes/{self._job.repeat}/{request.id}.wav"
+        if not differs or self._seed(request) is not None or (self._job.folder / name).exists():
+            return None
+        return self._keep(name, audio)
+
+    def _name(self, request: Request) -> str:
+        return f"audio/{self._job.cell.slug}/{request.id}.wav"
+
+    def _seed(self, request: Request) -> Option | None:
+        """Return the seed that was asked for or that the engine tells of; None where there is none to keep a promise about."""
+        return {**self._loaded().effective(), **self._job.cell.options, **request.options}.get("seed")
+
+    def _keep(self, name: str, audio: np.ndarray) -> str:
         """Write the audio; give its path inside the run folder. Whole or not at all."""
-        name = f"audio/{self._job.cell.slug}/{request.id}.wav"
         path = self._job.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}")
@@ -203,16 +240,6 @@ class Worker:
             raise
         return name
 
-    def _changed_audio(self, request: Request) -> Effect:
-        asked = self._loaded().effective().get("seed", "the default")
-        return Effect(
-            option="seed",
-            asked=asked,
-            observed="other audio",
-            holds=False,
-            why=f"the same seed gave different audio for request {request.id}",
-        )
-
     def _observe(self, command: Mapping[str, Any]) -> Record:
         self._promise(self._loaded().observe(self._requests[command["request"]]))
         return {}
@@ -220,12 +247,15 @@ class Worker:
     def _promise(self, effects: tuple[Effect, ...]) -> None:
         """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
         self._log.append({"kind": "effects", "effects": [effect_to_json(effect) for effect in effects]})
-        broken = [f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}" for e in effects if not e.holds]
+        broken = [f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}" for e in effects if e.holds is False]
         if broken:
             raise NotInEffectError("; ".join(broken))
 
     def _pin(self, _command: Mapping[str, Any]) -> Record:
         """Move every thread, also those that libraries started, to the CPU for measuring; nothing more will be compiled."""
+        self._prove()
+        if self._opened is not None:
+            self._opened.stop()
         spare_the_collector()
         if self._job.cpu is not None:
             for thread in Path("/proc/self/task").iterdir():
@@ -264,10 +294,17 @@ class Worker:
             return Missing(f"no stage pass: {failure_of(error).reason}")
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
+        self._prove()
         elsewhere = getattr(self._target, "elsewhere", False)
         peaks = {"peak_rss_bytes": None if elsewhere else peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}
         self._log.append({"kind": "finished", **peaks})
         return {}
+
+    def _prove(self) -> None:
+        """Record that all files were the side's own. Raises ForeignFilesError if not."""
+        if self._opened is not None and self._job.territory is not None:
+            count = self._opened.check(self._job.territory, [self._job.folder])
+            self._log.append({"kind": "proof", "files": count})
 
     def _loaded(self) -> Target:
         assert self._target is not None, "the parent must send load first"
@@ -293,6 +330,21 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
     lengths_s = (len(chunk) / target.sample_rate_hz for chunk in chunks)
     pieces = tuple(Piece(arrived_s=at_s, audio_s=length_s) for at_s, length_s in zip(arrived_s, lengths_s, strict=True))
     return Timing(audio=audio, wall_s=wall_s, first_audio_s=arrived_s[0], stages_s=watch.stages_s, chunks=pieces)
+
+
+def changed_audio(request: Request, seed: Option) -> Effect:
+    """Return the broken promise of a seed."""
+    why = f"the same seed gave different audio for request {request.id}"
+    return Effect(option="seed", asked=seed, observed="other audio", holds=False, why=why)
+
+
+def is_same(audio: np.ndarray, path: Path) -> bool:
+    """Whether a file holds this audio, up to what another order of additions changes."""
+    try:
+        before, _ = read_audio(path)
+    except HarnessError:  # there is nothing to show that it is the same
+        return False
+    return before.shape == audio.shape and bool(np.abs(before - audio).max() <= ROUNDING)
 
 
 def joins_of(target: Target) -> tuple[float, ...] | None:
@@ -327,6 +379,8 @@ def failure_of(error: Exception) -> Failure:
     """Say in one line what went wrong and, for a bug, where."""
     if isinstance(error, NotInEffectError):
         return Failure(kind="not in effect", reason=str(error))
+    if isinstance(error, ForeignFilesError):
+        return Failure(kind=FOREIGN_FILES, reason=str(error))
     if isinstance(error, SpeechError):
         return Failure(kind=error.kind, reason=str(error))
     if isinstance(error, HarnessError):
@@ -352,6 +406,7 @@ def read_job(path: Path) -> Job:
         cpu=data["cpu"],
         known=data["known"],
         iterations_before=data["iterations_before"],
+        territory=None if data.get("territory") is None else territory_from_json(data["territory"]),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measurement import SNR_CEILING_DB, Metric, Missing, Value
+from harness.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
 from harness.metrics.recording import Frames, Recording
 from harness.metrics.subject import AudioMetric, Need, Subject
 
@@ -79,8 +79,8 @@ class _AlignedTo:
 
     def __call__(self, candidate: Recording) -> Aligned | Missing:
         fault = _fault(self.reference, candidate)
-        if fault:
-            return Missing(fault)
+        if fault is not None:
+            return fault
         late = find_lag(self.reference.frames, candidate.frames, candidate.rate_hz)
         starts = max(-late, 0), max(late, 0)
         length = min(len(self.reference.frames) - starts[0], len(candidate.frames) - starts[1])
@@ -90,17 +90,18 @@ class _AlignedTo:
         return Aligned(reference_audio=reference, candidate_audio=candidate, lag_s=late / candidate.rate_hz)
 
 
-def _fault(reference: Recording, candidate: Recording) -> str | None:
+def _fault(reference: Recording, candidate: Recording) -> Missing | None:
     """Why the two cannot be compared frame by frame, or None."""
     for name, recording in (("the reference", reference), ("the audio", candidate)):
         fault = _unusable(recording.frames)
         if fault:
-            return f"{name} {fault}"
+            return Missing(f"{name} {fault}")
     if reference.rate_hz != candidate.rate_hz:
-        return f"sample rates differ: {candidate.rate_hz} Hz against {reference.rate_hz} Hz"
+        return Missing(f"sample rates differ: {candidate.rate_hz} Hz against {reference.rate_hz} Hz")
     durations_s = candidate.duration_s, reference.duration_s
     if abs(durations_s[0] - durations_s[1]) > DURATION_TOLERANCE * max(durations_s):
-        return f"durations differ: {durations_s[0]:.2f} s against {durations_s[1]:.2f} s"
+        reason = f"durations differ: {durations_s[0]:.2f} s against {durations_s[1]:.2f} s"
+        return Missing(reason, MissingKind.DURATIONS_DIFFER)
     return None
 
 

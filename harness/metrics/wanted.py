@@ -23,6 +23,8 @@ from harness.metrics.subject import Need
 ROUNDING = 2.0**-22
 """By which frames differ at most when a recording is written as 24-bit flac and read again: libsndfile rounds, and scales by
 2^23 - 1 on the way out and 2^23 on the way in."""
+KINDS_SINCE = "missing values have kinds"
+"""In the key of what is held against a reference: scores that were kept before do not tell why there is no value."""
 NO_REFERENCE = Missing("the reference cell has no audio for this utterance")
 NO_GOLDEN = Missing("there is no golden audio for this utterance")
 
@@ -41,8 +43,8 @@ class AudioJob:
     path: Path
     text: str
     language: str = "en"
-    reference: Path | None = None
-    golden: Path | None = None
+    reference: Path | Missing | None = None
+    golden: Path | Missing | None = None
     voice: Path | None = None
     statement: Path | Missing | None = None
     joins_s: tuple[float, ...] | None = None
@@ -61,7 +63,7 @@ def compared_once(jobs: Sequence[AudioJob]) -> list[AudioJob]:
 
     That is so in every run of an engine whose reference cell has not changed.
     """
-    pairs = {(job.reference, job.golden) for job in jobs if job.reference is not None and job.golden is not None}
+    pairs = {(job.reference, job.golden) for job in jobs if isinstance(job.reference, Path) and isinstance(job.golden, Path)}
     same = {pair for pair in pairs if _same_sound(*pair)}
     return [replace(job, golden=job.reference) if (job.reference, job.golden) in same else job for job in jobs]
 
@@ -95,7 +97,8 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     said = [task.text, task.language] if task.text else []
     joins = [repr(task.joins_s)] if task.joins_s is not None else []
     stressed = [task.emphasis] if task.emphasis is not None else []
-    return cache_key(task.metric, full_version(task.metric), *map(str, contents), *said, *joins, *stressed)
+    kinds = [KINDS_SINCE] if task.reference is not None else []
+    return cache_key(task.metric, full_version(task.metric), *map(str, contents), *said, *joins, *stressed, *kinds)
 
 
 def _applies(need: Need, job: AudioJob) -> bool:

@@ -56,7 +56,7 @@ def differences(run: Run, slug: str) -> tuple[str, ...]:
     lines = {
         each.option: f"asked {each.option}={each.asked}, in effect {each.observed}: {each.why}"
         for each in effects_of(run, slug)
-        if not each.holds
+        if each.holds is False
     }
     effective = effective_of(run, slug)
     for name, asked in cell.options.items():

@@ -93,10 +93,13 @@ class HttpTarget:
         ask, card = self._ask(request), self._card()
         voices = voices_told(card)
         other = next((voice for voice in voices or () if voice != ask.voice), None)
+        other_voice = self._hear(replace(ask, voice=other)) if ask.voice and other else None
+        other_seed = None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1))
         hearing = Hearing(
             asked=self._hear(ask),
-            other_voice=self._hear(replace(ask, voice=other)) if ask.voice and other else None,
-            other_seed=None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1)),
+            again=None if other_voice is None and other_seed is None else self._hear(ask),
+            other_voice=other_voice,
+            other_seed=other_seed,
             speed_1=None if ask.speed in (None, 1.0) else self._hear(replace(ask, speed=1.0)),
             voices=voices,
             listed=bool(card),

@@ -1,8 +1,8 @@
 """
 What of a request was in effect at a server on the other side of the wire, as far as that can be heard. Pure.
 
-A voice or a seed that is in effect sounds unlike another one; a speed changes how long the same text takes. What leaves no
-trace in the audio is recorded as the server tells it, and called that.
+A voice or a seed that is in effect sounds unlike another one, if the same request sounds the same twice; a speed changes how
+long the same text takes. What leaves no trace in the audio is called not observable, with what the server tells of it.
 """
 
 import hashlib
@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.cell import Option
-from harness.sample import Effect
+from harness.sample import UNSEEN, Effect
 from harness.targets.speech_api import Piece
 
-TOLD = "told by the server, not observed"
+TOLD = "told by the server"
+SENT = "sent, and not refused"
 HEARD = "heard"
 SPEED_DOUBT = 0.5
 """How far the change of length may be off, as a share of the logarithm of the speed: pauses need not shrink with words."""
@@ -36,6 +37,8 @@ class Hearing:
     """One text as it was asked for, and with one thing changed; None where that could not be asked, or makes no sense."""
 
     asked: Heard
+    again: Heard | None = None
+    """The same request once more: where it sounds otherwise, another sound proves nothing."""
     other_voice: Heard | None = None
     other_seed: Heard | None = None
     speed_1: Heard | None = None
@@ -66,26 +69,40 @@ def _effect(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Ef
     if name == "speed" and hearing.speed_1 is not None:
         return _speed(float(asked), hearing.asked.audio_s, hearing.speed_1.audio_s)
     if name == "seed" and hearing.other_seed is not None:
-        differs = hearing.other_seed.digest != hearing.asked.digest
-        return _said(name, asked, f"{'other' if differs else 'the same'} audio with another seed", differs, HEARD)
+        return _other(name, asked, hearing.other_seed, hearing)
     if name == "form":
-        return _said(name, asked, f"{asked} was read", True, HEARD)
+        return _said(name, asked, f"{asked} was read", True, "how the audio begins, and all of it")
     if name == "streamed":
-        return _said(name, asked, f"{hearing.asked.pieces} pieces arrived", True, "short audio may well be one piece")
+        return _streamed(asked, hearing.asked.pieces)
     if name == "model" and hearing.listed:
-        return _said(name, asked, f"{asked} is listed", True, TOLD)
-    return _said(name, asked, "sent, and not refused", True, TOLD)
+        return _unseen(name, asked, f"{asked} is listed, as the server tells")
+    return _unseen(name, asked, SENT)
+
+
+def _streamed(asked: Option, pieces: int) -> Effect:
+    """Several pieces show that audio was streamed; one shows nothing, and neither do pieces that nobody asked for."""
+    if asked and pieces > 1:
+        return _said("streamed", asked, f"{pieces} pieces arrived", True, HEARD)
+    return _unseen("streamed", asked, "short audio may well be one piece" if asked else f"{pieces} pieces arrived")
+
+
+def _other(name: str, asked: Option, other: Heard, hearing: Hearing) -> Effect:
+    """Hold the audio with another voice or seed against the one that was asked for."""
+    if other.digest == hearing.asked.digest:
+        return _said(name, asked, f"the same audio with another {name}", False, HEARD)
+    if hearing.again is not None and hearing.again.digest != hearing.asked.digest:
+        return _unseen(name, asked, "the same request sounds otherwise each time")
+    return _said(name, asked, f"other audio with another {name}", True, HEARD)
 
 
 def _voice(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Effect:
     if asked != voice:
-        return _said(name, asked, f"voice {voice}", True, "the cell names one voice for all texts")
+        return _unseen(name, asked, f"the cell names one voice for all texts, {voice}")
     if hearing.voices is not None and asked not in hearing.voices:
         return _said(name, asked, f"the server has {', '.join(hearing.voices)}", False, TOLD)
     if hearing.other_voice is None:
-        return _said(name, asked, "sent, and not refused", True, TOLD)
-    differs = hearing.other_voice.digest != hearing.asked.digest
-    return _said(name, asked, f"{'other' if differs else 'the same'} audio with another voice", differs, HEARD)
+        return _unseen(name, asked, SENT)
+    return _other(name, asked, hearing.other_voice, hearing)
 
 
 def _speed(asked: float, audio_s: float, plain_s: float) -> Effect:
@@ -93,6 +110,10 @@ def _speed(asked: float, audio_s: float, plain_s: float) -> Effect:
     ratio = plain_s / audio_s if audio_s > 0.0 else math.inf
     holds = 0.0 < ratio < math.inf and abs(math.log(ratio) - math.log(asked)) <= SPEED_DOUBT * abs(math.log(asked))
     return _said("speed", asked, f"{ratio:.2f} times as fast as speed 1", holds, HEARD)
+
+
+def _unseen(name: str, asked: Option, why: str) -> Effect:
+    return Effect(option=name, asked=asked, observed=UNSEEN, holds=None, why=why)
 
 
 def _said(name: str, asked: Option, observed: str, holds: bool, why: str) -> Effect:

@@ -4,8 +4,9 @@ A target that does what its options say: so that order, failures, statistics and
 It takes no real time: it tells its virtual clock how long it took. Its audio is a hum with syllables, the same for the same
 text, speaker and seed. Environment variable VOXGATE_SCRIPT names a JSON file that changes the "engine" without changing
 the suite: {"<slug> or *": {"slower": 1.1, "stage": "vocoder", "click": 0.8, "observed": {"steps": "32"}, "fault": "die",
-"alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the whole latency, all of it added to `stage`; `alone`
-multiplies what a stage takes when it runs by itself, and nothing else; `unstaged_s` passes outside of all stages.
+"unobserved": ["steps"], "seedless": true, "alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the whole latency,
+all of it added to `stage`; `alone` multiplies what a stage takes when it runs by itself, and nothing else; `unstaged_s` passes
+outside of all stages; `seedless` engines know no seed, and speak otherwise each time where no cell asks for one.
 """
 
 import errno
@@ -15,7 +16,7 @@ import os
 import random
 import signal
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +27,7 @@ import numpy as np
 from harness.cell import Cell, Option, Request
 from harness.clock import VirtualClock, sleep
 from harness.errors import HarnessError
-from harness.sample import Effect, Work
+from harness.sample import UNSEEN, Effect, Work
 from harness.targets.protocol import Alone, StageWatch
 
 RATE_HZ = 16_000
@@ -95,7 +96,7 @@ class ScriptedTarget:
 
     def effective(self) -> Mapping[str, Option]:
         """Give all options."""
-        return dict(self._options)
+        return {name: value for name, value in self._options.items() if name != "seed" or not self._is_seedless()}
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Yield the hum in two chunks."""
@@ -105,6 +106,9 @@ class ScriptedTarget:
         for stage, duration_s in self._stages_s(options, request).items():
             with watch(stage):
                 self.clock.advance(duration_s)
+        if self._is_seedless():
+            options["seed"] = int.from_bytes(os.urandom(4))
+            options["audio_s"] *= 1.0 + 0.004 * (options["seed"] % 5 - 2)
         audio = _hum(options, request, self._script.get("click", 0.0))
         if options["fault"] == "nondeterministic" and self._count > options["fault_at"]:
             audio[0] += 1e-3 * self._count
@@ -118,9 +122,16 @@ class ScriptedTarget:
     def observe(self, request: Request) -> tuple[Effect, ...]:
         """Confirm every option that was asked for, except as the script says."""
         lies: Mapping[str, str] = self._script.get("observed", {})
-        seen = {name: lies.get(name, str(value)) for name, value in self._asked.items()}
+        unseen: Sequence[str] = self._script.get("unobserved", ())
+        seen = {name: lies.get(name, str(value)) for name, value in self._asked.items()} | dict.fromkeys(unseen, UNSEEN)
         return tuple(
-            Effect(option=name, asked=asked, observed=seen[name], holds=name not in lies, why="as scripted")
+            Effect(
+                option=name,
+                asked=asked,
+                observed=seen[name],
+                holds=None if name in unseen else name not in lies,
+                why="as scripted",
+            )
             for name, asked in self._asked.items()
         )
 
@@ -142,6 +153,9 @@ class ScriptedTarget:
     def settled(self) -> bool:
         """Tell whether the last synthesis was past the compiling ones."""
         return bool(self._options["fault"] != "unsettled" and self._count > self._options["compile"])
+
+    def _is_seedless(self) -> bool:
+        return bool(self._script.get("seedless")) and "seed" not in self._asked
 
     def _stages_s(self, options: Mapping[str, Any], request: Request) -> dict[str, float]:
         whole_s = options["latency_ms"] / 1000 * (10 if self._count < options["compile"] else 1)

@@ -16,7 +16,8 @@ from typing import Any
 from harness.audio_io import LARGEST_FRAMES
 from harness.cell import Option
 from harness.errors import HarnessError
-from harness.targets.audio_stream import Audio, AudioReader, FormatError, make_reader
+from harness.targets.audio_format import Told, told_by
+from harness.targets.audio_stream import Audio, AudioReader, FormatError, check_rate, make_reader
 
 FORMS = ("wav", "pcm", "flac")
 API_RATE_HZ = 24_000
@@ -105,7 +106,8 @@ class SpeechApi:
         with self._answer("POST", "/v1/audio/speech", ask.body()) as response:
             if response.status_code != 200:
                 _check_status(response.status_code, response.headers, _content(response))
-            reader = make_reader(ask.form, _check_type(response))
+            told = _check_type(response, ask.form)
+            reader = make_reader(ask.form, told.rate_hz or API_RATE_HZ, told.rate_hz)
             heard = 0
             for piece in _pieces(response, reader):
                 heard += piece.audio.size
@@ -171,18 +173,31 @@ def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:
         yield Piece(audio=rest, rate_hz=reader.rate_hz)
 
 
-def _check_type(response: Any) -> int:
-    """Return the rate that the headers tell, the API's own where they tell none. Raises SpeechError for what is no audio."""
-    found = str(response.headers.get("content-type", ""))
-    if found.startswith(("application/json", "text/")):
+def _check_type(response: Any, form: str) -> Told:
+    """Return what the headers tell of the audio. Raises SpeechError for what is no audio, or not what was asked for."""
+    told = told_by({name.lower(): value for name, value in response.headers.items()})
+    if re.fullmatch(r"text/.*|application/(.*\+)?(json|xml)", told.media):
         said = _said(_content(response))
-        raise SpeechError("bad format", f"the server sent {found[:NAME_CHARACTERS]} in place of audio: {said}")
-    rate = re.search(r"\brate=(\d+)", found) or re.fullmatch(r"(\d+)", str(response.headers.get("x-sample-rate", "")))
-    if rate is None or not rate.group(1).strip("0"):
-        return API_RATE_HZ
-    if len(rate.group(1)) > 7:
-        raise SpeechError("bad format", f"the server tells a rate of {rate.group(1)[:20]} Hz, which no audio has")
-    return int(rate.group(1))
+        raise SpeechError("bad format", f"the server sent {told.media[:NAME_CHARACTERS]} in place of audio: {said}")
+    encoding = str(response.headers.get("content-encoding", "identity")).strip().lower()
+    if encoding not in ("", "identity"):
+        raise SpeechError(
+            "bad format", f"the server sent Content-Encoding {encoding[:NAME_CHARACTERS]}, though identity was asked for"
+        )
+    if told.rate_hz is not None:
+        check_rate(told.rate_hz, None, "audio, as the server tells,")
+    if form == "pcm":  # which has no mark of its own, so that the headers count
+        _check_frames(told)
+    return told
+
+
+def _check_frames(told: Told) -> None:
+    """Raise SpeechError where bare frames are told to be others than the API's: 16 bits, one channel."""
+    if told.form not in (None, "pcm"):
+        raise SpeechError("bad format", f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}")
+    for name, found, wanted in (("channels", told.channels, 1), ("bits", told.bits, 16)):
+        if found not in (None, wanted):
+            raise SpeechError("bad format", f"asked for bare PCM with {wanted} {name}, the server sent {found}")
 
 
 def _check_status(status: int, headers: Mapping[str, str], content: bytes) -> None:

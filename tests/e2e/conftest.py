@@ -69,7 +69,7 @@ class Workspace:
         """Take the baseline's speed again: the machine was so busy that nothing could be told from it."""
         self.check("--repeats", "3", "--budget", "0")
         newest = max(path.name for path in (self.folder / "runs").glob("[0-9]*"))
-        done = self.voxgate("accept", f"runs/{newest}", "--only", "speed", "--why", "the machine was busy")
+        done = self.voxgate("accept", f"runs/{newest}", "--only", "speed", "--why", "the machine was busy", "--loaded")
         assert done.returncode == 0, done.stdout + done.stderr
 
     def broken(self, tmp_path: Path, file: str, old: str, new: str) -> "Workspace":
@@ -97,6 +97,6 @@ def _accepted(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = make_workspace(tmp_path_factory.mktemp("workspace") / "repo")
     first = workspace.check("--repeats", "3")
     assert first.returncode == 3, first.stdout + first.stderr  # no baseline yet: undecided, and said so
-    accepted = workspace.voxgate("accept", "runs/0001", "--why", "first")
+    accepted = workspace.voxgate("accept", "runs/0001", "--why", "first", "--loaded")
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr
     return workspace

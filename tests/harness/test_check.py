@@ -25,7 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)
     assert invoke(["run", "two", "--iterations", "3"]) == 0
-    assert invoke(["accept", "runs/0001", "--why", "first"]) == 0
+    assert invoke(["accept", "runs/0001", "--why", "first", "--loaded"]) == 0
     return tmp_path
 
 

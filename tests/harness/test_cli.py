@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness import cli, pipeline, store
+from harness import cli, pipeline, scored, store
 from harness.cli import invoke
 from harness.judgement import Verdict, judgement_from_dict
 from harness.measurement import Missing
@@ -109,7 +109,7 @@ def test_first_gate_is_undecided_with_the_command_that_accepts_and_an_accepted_r
     assert out[-1].startswith("NO_BASELINE: 2 without baseline")
     assert out[-1].endswith('voxgate accept runs/0001 --why "..."')
     assert any("no speed baseline on this machine yet" in line for line in out)
-    assert invoke(["accept", str(run), "--why", "first"]) == 0
+    assert invoke(["accept", str(run), "--why", "first", "--loaded"]) == 0
     out, _ = output(capsys)
     assert "steps-4 latency_p50: none -> 0.1 s" in out
     assert out[-1].startswith("accepted runs/0001")
@@ -123,7 +123,7 @@ def test_a_run_is_scored_again_only_when_the_golden_audio_changed(run: Path, mon
     for _ in range(2):
         invoke(["gate", str(run)])
     assert len(calls) == 1
-    invoke(["accept", str(run), "--why", "first"])
+    invoke(["accept", str(run), "--why", "first", "--loaded"])
     for _ in range(2):
         invoke(["gate", str(run)])
     assert len(calls) == 2
@@ -140,7 +140,7 @@ def test_a_run_is_scored_again_once_a_package_is_installed_that_it_lacked(run: P
 
     monkeypatch.setattr(pipeline, "score_run", lacking)
     for version, times in (("", 1), ("", 1), ("0.0.1", 2)):
-        monkeypatch.setattr(pipeline, "installed", lambda package, version=version: version)
+        monkeypatch.setattr(scored, "installed", lambda package, version=version: version)
         invoke(["gate", str(run)])
         assert len(calls) == times
 
@@ -149,7 +149,7 @@ def test_a_run_is_scored_again_when_the_panel_has_changed(run: Path, monkeypatch
     calls: list[Path] = []
     monkeypatch.setattr(pipeline, "score_run", lambda run, golden, **more: calls.append(golden) or made_up(run, golden))
     for digest in ("one", "one", "other"):
-        monkeypatch.setattr(pipeline, "digest_of", lambda metrics, digest=digest: digest)
+        monkeypatch.setattr(scored, "digest_of", lambda metrics, digest=digest: digest)
         invoke(["gate", str(run)])
     assert len(calls) == 2
 
@@ -175,7 +175,7 @@ def test_a_judge_that_nobody_knows_is_refused_before_anything_is_measured(
 
 
 def test_a_run_without_its_audio_is_judged_from_its_measurements(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    invoke(["accept", str(run), "--why", "first"])
+    invoke(["accept", str(run), "--why", "first", "--loaded"])
     invoke(["gate", str(run)])
     for file in Path("baselines/two/golden").iterdir():
         file.write_bytes(b"other audio")
@@ -198,7 +198,7 @@ def test_gate_writes_json_to_a_file_or_standard_output(run: Path, capsys: pytest
 def test_check_does_it_all_and_a_slower_engine_ends_with_1(
     run: Path, script: Script, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert invoke(["accept", str(run), "--why", "first"]) == 0
+    assert invoke(["accept", str(run), "--why", "first", "--loaded"]) == 0
     script({"*": {"slower": 1.1}})
     assert invoke(["check", "two"]) == 1
     out, _ = output(capsys)

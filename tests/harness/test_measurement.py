@@ -11,6 +11,7 @@ from harness.measurement import (
     SNR_CEILING_DB,
     Measurement,
     Missing,
+    MissingKind,
     UtteranceValue,
     is_exact,
     measurement_from_dict,
@@ -24,7 +25,10 @@ RECORD = Measurement(
     unit="dB",
     better="higher",
     version="1",
-    values=(UtteranceValue(id="a", value=17.25), UtteranceValue(id="b", value=Missing("durations differ"))),
+    values=(
+        UtteranceValue(id="a", value=17.25),
+        UtteranceValue(id="b", value=Missing("1.90 s against 2.00 s", MissingKind.DURATIONS_DIFFER)),
+    ),
     summary=Missing("1 of 2 utterances have no value"),
     low=16.0,
 )
@@ -43,7 +47,10 @@ def test_nan_and_infinity_are_refused_both_ways(value: float):
         measurement_to_dict(replace(RECORD, low=value))
 
 
-@pytest.mark.parametrize("value", [None, "3", True, {"missing": 3}, {"missing": "x", "more": 1}, [1.0]])
+@pytest.mark.parametrize(
+    "value",
+    [None, "3", True, {"missing": 3}, {"missing": "x", "more": 1}, {"missing": "x", "kind": "new"}, {"kind": "x"}, [1.0]],
+)
 def test_a_value_that_is_neither_number_nor_reason_is_refused(value: object):
     with pytest.raises(HarnessError):
         value_from_json(value)

@@ -87,7 +87,7 @@ def test_strict_makes_undecided_cells_fail(project: Project) -> None:
 
 def test_an_unchanged_engine_passes_and_a_slower_cell_fails_with_its_reason(project: Project) -> None:
     assert invoke(["run", "two"]) == 0
-    assert invoke(["accept", "runs/0001", "--why", "first"]) == 0
+    assert invoke(["accept", "runs/0001", "--why", "first", "--loaded"]) == 0
     assert project.test()[0] == 0
     code, text = project.test(script={"steps-4": {"slower": 1.1}})
     assert code == 1, text

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness import Suite, store, worker
-from harness.audio_io import read_audio
+from harness.audio_io import read_audio, write_wav
 from harness.clock import VirtualClock
 from harness.disturbance import DisturbanceWatch
 from harness.errors import HarnessError
@@ -126,6 +126,47 @@ def test_other_audio_from_the_same_seed_is_a_broken_promise(make_suite: Make, tm
 def test_other_audio_than_an_earlier_process_gave_is_a_broken_promise(make_suite: Make, tmp_path: Path) -> None:
     answers, _ = obey(job(make_suite(), tmp_path, known={"r1": "ab"}), LOAD, FIRST, MEASURE)
     assert answers[2]["failed"]["kind"] == "not in effect"
+
+
+def test_what_differs_by_the_order_of_additions_is_the_same_audio(make_suite: Make, tmp_path: Path) -> None:
+    asked = job(make_suite(), tmp_path)
+    obey(asked, LOAD, FIRST, MEASURE)
+    path = tmp_path / "audio/steps-8/r1.wav"
+    audio, rate_hz = read_audio(path)
+    for noise, failed in ((5e-7, False), (3e-6, True)):
+        write_wav(path, audio + np.float32(noise), rate_hz)
+        answers, _ = obey(replace(asked, known={"r1": "another"}), LOAD, FIRST, MEASURE)
+        assert ("failed" in answers[2]) is failed
+
+
+def test_an_engine_without_a_seed_breaks_no_promise_and_leaves_a_take_of_each_process(
+    make_suite: Make, tmp_path: Path, script: Script
+) -> None:
+    script({"*": {"seedless": True}})
+    asked = job(make_suite(), tmp_path)
+    answers, record = obey(asked, LOAD, FIRST, MEASURE, MEASURE, MEASURE)
+    assert not any("failed" in answer for answer in answers)
+    assert "seed" not in record.effective
+    kept = [sample.audio_file for sample in record.samples]
+    assert kept == [None, "audio/steps-8/r1.wav", "audio/steps-8/takes/0/r1.wav", None]
+    digest = record.samples[1].audio_sha256
+    again = replace(asked, repeat=1, log=store.log_path(tmp_path, "steps-8", 1), known={"r1": digest})
+    _, record = obey(again, LOAD, FIRST, MEASURE, MEASURE)
+    assert [sample.audio_file for sample in record.samples] == [None, "audio/steps-8/takes/1/r1.wav", None]
+
+
+def test_a_seed_that_was_asked_for_is_a_promise_of_any_engine(make_suite: Make, tmp_path: Path, script: Script) -> None:
+    script({"*": {"seedless": True}})
+    fixed = {"seed": 3, "fault": "nondeterministic", "audio_s": 0.1}
+    answers, _ = obey(job(make_suite(fixed=fixed), tmp_path), LOAD, FIRST, MEASURE, MEASURE)
+    assert answers[3]["failed"]["reason"].startswith("asked for seed=3, in effect other audio")
+
+
+def test_an_option_of_which_nothing_was_seen_neither_holds_nor_fails(make_suite: Make, tmp_path: Path, script: Script) -> None:
+    script({"*": {"unobserved": ["steps"]}})
+    answers, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, {"do": "observe", "request": "r1"})
+    assert "failed" not in answers[2]
+    assert {effect.option: effect.holds for effect in record.effects} == {"steps": None, "audio_s": True}
 
 
 def test_a_full_disk_is_answered_but_not_recorded(make_suite: Make, tmp_path: Path) -> None:

@@ -137,9 +137,9 @@ def seen(reply: Reply | Callable[[dict[str, Any]], Reply], **options: object) ->
 def test_voice_seed_and_speed_are_heard_at_an_honest_server() -> None:
     effects = seen(voices, voice="rms", speed=1.5, seed=4)
 
-    assert all(effect.holds for effect in effects.values())
+    assert {name for name, effect in effects.items() if effect.holds} == {"voice", "speed", "seed"}
     assert {name for name, effect in effects.items() if effect.why == "heard"} == {"voice", "speed", "seed"}
-    assert effects["speaker"].observed == "voice rms" and effects["speed"].observed == "1.50 times as fast as speed 1"
+    assert effects["speaker"].holds is None and effects["speed"].observed == "1.50 times as fast as speed 1"
     assert "url" not in effects
 
 
@@ -149,7 +149,7 @@ def test_a_server_that_passes_over_an_option_is_found_out(option: str) -> None:
     options: dict[str, object] = {"voice": {"voice": "rms"}, "speed": {"speed": 1.2}, "seed": {"seed": 4}}.get(option, {})
     effects = seen(lambda asked: voices({name: value for name, value in asked.items() if name != ignored}), **options)
 
-    broken = [name for name, effect in effects.items() if not effect.holds]
+    broken = [name for name, effect in effects.items() if effect.holds is False]
     assert broken == [option] if option in ("voice", "speaker") else option in broken
 
 
@@ -158,10 +158,30 @@ def test_what_leaves_no_trace_is_recorded_as_told() -> None:
         target = loaded(fake, model="tiny")
         effects = {effect.option: effect for effect in target.observe(REQUEST)}
         assert target.effective()["server.nfe_steps"] == 8
-    assert effects["model"].why == "told by the server, not observed"
+    assert (effects["model"].holds, effects["model"].why) == (None, "tiny is listed, as the server tells")
     with fake_server(voices, models=None) as fake:
         (effect,) = [each for each in loaded(fake, model="x").observe(REQUEST) if each.option == "speaker"]
-    assert (effect.holds, effect.observed, effect.why) == (True, "sent, and not refused", "told by the server, not observed")
+    assert (effect.holds, effect.observed, effect.why) == (None, "not observable", "sent, and not refused")
+
+
+def test_a_server_that_never_says_the_same_twice_shows_nothing_by_other_audio() -> None:
+    count = iter(range(99))
+
+    def unseeded(asked: dict[str, Any]) -> Reply:
+        return Reply(parts=(wav(tone(4410 + next(count))),))
+
+    effects = seen(unseeded, voice="rms", seed=3)
+    assert {effects[name].holds for name in ("voice", "seed")} == {None}
+    assert effects["voice"].why == "the same request sounds otherwise each time"
+
+
+def test_streaming_holds_only_where_several_pieces_came() -> None:
+    body = wav(tone(), size=0xFFFFFFFF)
+    may = threading.Event()
+    apart = Reply(parts=(body[:4000], lambda: may.wait(0.05), body[4000:]))
+    assert seen(apart, streamed=True)["streamed"].holds is True
+    assert seen(Reply(parts=(wav(tone()),)), streamed=True)["streamed"].holds is None
+    assert seen(Reply(parts=(wav(tone()),)), streamed=False, form="wav")["form"].holds is True
 
 
 def test_a_voice_that_the_server_does_not_have_is_not_in_effect() -> None:
@@ -198,7 +218,52 @@ BROKEN = {
     "cut": (Reply(parts=(ALL[:2000],), cut=True), "broken off", "broke off"),
     "short": (Reply(parts=(ALL[:2000],)), "bad format", "before the length that its head promised"),
     "odd": (Reply(parts=(wav(tone(), size=0)[:1999],)), "bad format", "ends within a frame"),
+    "a file per chunk": (Reply(parts=(ALL, ALL)), "bad format", "a second WAV file behind the first"),
+    "packed": (Reply(headers={"Content-Type": "audio/wav", "Content-Encoding": "gzip"}), "bad format", "Content-Encoding gzip"),
+    "an error with 200": (
+        Reply(headers={"Content-Type": "application/problem+json"}, parts=(b'{"error": {"message": "no voice"}}',)),
+        "bad format",
+        r"sent application/problem\+json in place of audio: no voice",
+    ),
+    "a page that claims to be audio": (
+        Reply(parts=(b"<html>502 Bad Gateway, sorry</html>",)),
+        "bad format",
+        "text: '<html>502",
+    ),
+    "another rate than it says": (
+        Reply(headers={"Content-Type": "audio/wav; rate=8000"}, parts=(ALL,)),
+        "bad format",
+        "22050 Hz and the server's headers 8000 Hz",
+    ),
 }
+FRAMES = ALL[44:]
+PCM = {"Content-Type": "audio/pcm"}
+NO_PCM = {
+    "a WAV file": (Reply(headers=PCM, parts=(ALL,)), "a WAV file was sent"),
+    "an MP3 file": (Reply(headers=PCM, parts=(b"ID3\x03\0\0\0\0\0\0" + b"x" * 99,)), "an MP3 file was sent"),
+    "told to be MP3": (
+        Reply(headers={"Content-Type": "audio/mpeg"}, parts=(FRAMES,)),
+        "asked for bare PCM, the server sent audio/mpeg",
+    ),
+    "told to be WAV": (Reply(headers={"Content-Type": "audio/x-wav"}, parts=(ALL,)), "the server sent audio/x-wav"),
+    "stereo": (
+        Reply(headers={"Content-Type": "audio/pcm; rate=24000; channels=2"}, parts=(FRAMES,)),
+        "with 1 channels, the server sent 2",
+    ),
+    "24 bits": (Reply(headers=PCM | {"X-Bit-Depth": "24"}, parts=(FRAMES,)), "with 16 bits, the server sent 24"),
+    "an absurd rate": (Reply(headers={"Content-Type": "audio/pcm; rate=24"}, parts=(FRAMES,)), "has 24 Hz, which no audio has"),
+    "half a frame": (Reply(headers=PCM, parts=(FRAMES[:-1],)), "ends within a frame: 1 of 2 bytes"),
+    "an error": (Reply(headers=PCM, parts=(b'{"error": {"message": "out of memory"}}',)), 'text: \'{"error"'),
+}
+
+
+@pytest.mark.parametrize("name", NO_PCM)
+def test_asked_for_pcm_and_sent_something_else_is_a_failure_that_says_what(name: str) -> None:
+    reply, reason = NO_PCM[name]
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match=reason) as caught:
+        heard(loaded(fake, form="pcm"))
+
+    assert caught.value.kind == "bad format"
 
 
 @pytest.mark.parametrize("name", BROKEN)

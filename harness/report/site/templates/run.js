@@ -46,6 +46,8 @@
 
   const heading = (text) => element("h2", {}, text);
 
+  const heldOf = (holds) => (holds === null ? "not observed" : holds ? "yes" : "NO");
+
   function facts(run) {
     const compare = element("a", { href: `compare.html#${run.before ?? run.id},${run.id}` }, "environment against another run");
     return [["measured", `${run.head}, ${run.created}`], ["machine", run.machine], ["baseline", run.baseline || "none"],
@@ -89,8 +91,8 @@
   function details(cell) {
     const effects = cell.effects.length
       ? table(`Asked and observed in ${cell.label}`, ["option", "asked", "observed while running", "in effect", "why"],
-        cell.effects.map((effect) => [effect.option, effect.asked, effect.observed, effect.holds ? "yes" : "NO", effect.why]),
-        cell.effects.map((effect) => (effect.holds ? undefined : "bad")))
+        cell.effects.map((effect) => [effect.option, effect.asked, effect.observed, heldOf(effect.holds), effect.why]),
+        cell.effects.map((effect) => (effect.holds === false ? "bad" : undefined)))
       : element("p", {}, "Nothing was observed of what is in effect.");
     const pairs = (title, values) => (Object.keys(values).length ? table(title, ["option", "value"], Object.entries(values)) : "");
     return element("details", { open: kind(cell.verdict ?? "PASS") === "good" ? false : "" },
