@@ -49,7 +49,7 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> N
 def write_file(
     path: Path, content: str | bytes, advice: str, *, what: str = "", parents: bool = False, durable: bool = True
 ) -> None:
-    """Write a file as `write_atomic` does; `parents`: make its folder if need be. Raises HarnessError that ends in the advice."""
+    """Write a file as `write_atomic` does; `parents`: make its folder if need be. Raises HarnessError ending in the advice."""
     try:
         if parents:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -173,6 +173,7 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
     if is_scored(folder, run, now):
         return
     scores = score_run(run, golden, progress=progress)
+    store.save_transcripts(folder, scores.heard)
     keep_scores(folder, measure(run, scores.values, versions=scores.versions), now)
 
 
@@ -185,6 +186,7 @@ def judge_run(
     baseline = load_baseline(baselines, run.suite, machine_id(run))
     score(folder, baselines, progress)
     measurements = store.load_measurements(folder)
+    run = replace(run, heard=store.load_transcripts(folder))
     judgement = judge(run, measurements, baseline, limits, _expected(run))
     if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
         judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))
@@ -200,9 +202,12 @@ def remember(contents: Contents, url: str) -> str:
     """Append a judged run to the history at a URL. Gives why it could not be: that changes neither verdict nor exit code."""
     try:
         from harness.history.database import open_history  # half a second that most commands do not need
+        from harness.history.dated import check_time
 
+        entry = entry_of(contents)
+        check_time(entry.created, now_utc_iso())
         with open_history(url) as history:
-            history.append(entry_of(contents))
+            history.append(entry)
     except Exception as error:  # a mistake of ours included: the run is measured and judged, that must not be lost
         return f"this run is not in the history: {' '.join(str(error).split()) or type(error).__name__}"
     return ""
