@@ -49,5 +49,5 @@ def test_a_run_whose_audio_lies_elsewhere_is_refused(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path / "run"))
     (tmp_path / "run/audio/nfe-32/u01.wav").unlink()
     (tmp_path / "run/audio/nfe-32/u01.wav").symlink_to("/etc/passwd")
-    with pytest.raises(HarnessError, match="'audio/nfe-32/u01.wav' does not lie below"):
+    with pytest.raises(HarnessError, match=r"'audio/nfe-32/u01.wav' does not lie below"):
         clip_loader(run, tmp_path, "golden")
