@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness import store
+from harness.atomic import write_file
 from harness.baseline import Change, accept, golden_dir, load_baseline, machine_id
 from harness.cell import Cell
 from harness.clips import clip_loader
@@ -166,7 +167,7 @@ def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
     """Compute and keep the measurements of a run, unless those that are kept were made from just this (`scored.py`)."""
-    store.load_header(folder)  # before any file of it is opened, its files were looked at
+    store.load_header(folder)  # before any file of it is opened, all of them were looked at
     records = records_digest(folder)
     run = _whole(folder)
     golden = golden_dir(baselines, run.suite)
@@ -175,6 +176,7 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
         return
     check_audio(run)
     scores = score_run(run, golden, progress=progress)
+    store.save_transcripts(folder, scores.heard)
     keep_scores(folder, measure(run, scores.values, versions=scores.versions), now)
 
 
@@ -191,6 +193,7 @@ def judge_run(
     baseline = load_baseline(baselines, run.suite, machine_id(run))
     score(folder, baselines, progress)
     measurements = _measurements(folder, run)
+    run = replace(run, heard=store.load_transcripts(folder))
     judgement = judge(run, measurements, baseline, limits)
     if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
         _check_confirms(run, store.load_run(folder / CONFIRM))
@@ -243,13 +246,7 @@ def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> P
     check_audio(contents.run)
     load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
     text = page(contents, load)
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; choose another --out") from error
+    write_file(path, text, "choose another --out", parents=True)
     return path
 
 

@@ -147,6 +147,6 @@ def _check_times(sample: Sample, where: str) -> None:
         raise HarnessError(f"{where}: its stages took longer than the {sample.wall_s:g} s of the whole")
     if sample.first_audio_s > sample.wall_s * (1.0 + SLACK) + SLACK_S:
         raise HarnessError(f"{where}: its first audio came after the {sample.wall_s:g} s of the whole")
-    own = f"audio/{sample.cell}/{sample.request}.wav"
-    if sample.audio_file not in (None, own):
-        raise HarnessError(f"{where}: audio_file is {sample.audio_file!r}, not {own}")
+    first, take = (f"audio/{sample.cell}/{part}{sample.request}.wav" for part in ("", f"takes/{sample.repeat}/"))
+    if sample.audio_file not in (None, first, take):
+        raise HarnessError(f"{where}: audio_file is {sample.audio_file!r}, not {first}")

@@ -178,6 +178,18 @@ class ProcessRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeardText:
+    """The words that a speech recogniser heard of one request."""
+
+    text: str
+    recogniser: str
+
+
+HeardTexts = Mapping[str, Mapping[str, HeardText]]
+"""Slug -> request id -> what was heard; without what nobody listened to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A whole run folder, read."""
 
@@ -206,3 +218,5 @@ class Run:
     """Cells of the suite that this run was not asked for: slug -> label."""
     workload: str = ""
     """Path of the workload in the project; empty where it came with this package, or from elsewhere."""
+    heard: HeardTexts = field(default_factory=dict)
+    """As of the last scoring; empty before."""
