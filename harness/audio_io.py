@@ -16,6 +16,8 @@ from harness.atomic import reason, write_atomic
 from harness.errors import HarnessError
 
 Audio = NDArray[np.float32]
+ROUNDING = 1e-6
+"""Up to here two frames are the same sound: 120 dB below full scale, where only the order of additions differs."""
 
 
 def read_audio(path: Path) -> tuple[Audio, int]:
@@ -27,6 +29,11 @@ def read_audio(path: Path) -> tuple[Audio, int]:
     if frames.shape[1] == 1:
         return np.ascontiguousarray(frames[:, 0]), int(rate_hz)
     return np.asarray(frames.mean(axis=1), dtype=np.float32), int(rate_hz)
+
+
+def same_audio(one: Audio, other: Audio) -> bool:
+    """Whether two recordings are the same, up to what another order of additions changes."""
+    return one.shape == other.shape and (not one.size or bool(np.abs(one - other).max() <= ROUNDING))
 
 
 def length_s(path: Path) -> float:
