@@ -118,7 +118,10 @@ def _search(job: Job, shop: Workshop, match: Match, commits: Sequence[Commit], c
     aims = _aims(ends, cell, metric, match.overlap.reference)
     findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
     findings += _untold(ends, cell, metric, {aim.family for aim in aims})
+    failed = [each.reason for each in ends.cells if each.verdict is Verdict.FAILED]
     why = "" if findings else f"BAD is not shown to be worse than GOOD, so there is nothing to search for ({ends.line})"
+    if failed and not findings:
+        why = f"GOOD and BAD could not be compared: {failed[0]}"
     return Search(folder=str(short(job.folder)), ends=ends, findings=tuple(findings), why=why)
 
 
