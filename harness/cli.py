@@ -20,8 +20,9 @@ from rich.console import Console
 from harness import ab as versus
 from harness import bisect as bisection
 from harness import pipeline
+from harness.atomic import write_file
 from harness.baseline import KINDS, change_line
-from harness.crash import DEBUG, guarded, one_line
+from harness.crash import DEBUG, guarded, one_line, watched_output
 from harness.errors import HarnessError
 from harness.finding import finding_line, search_to_dict
 from harness.floor import rate_of
@@ -445,10 +446,7 @@ def check_json_file(name: str | None) -> None:
 
 def write_json(path: Path, document: object) -> None:
     """Write a JSON document. Raises HarnessError if the file cannot be written."""
-    try:
-        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; name another --json FILE") from error
+    write_file(path, json.dumps(document, indent=1, allow_nan=False) + "\n", "name another --json FILE")
 
 
 def jsonable(value: Any) -> Any:
@@ -483,4 +481,5 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def main() -> None:
     """Run the command of this process."""
+    sys.stdout = watched_output(sys.stdout)
     sys.exit(invoke())

@@ -19,12 +19,12 @@ history stand in `sample.py`.
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+from harness.atomic import write_atomic
 from harness.cell import Cell, cell_from_json, cell_to_json
 from harness.codec import Range, from_json
 from harness.errors import HarnessError
@@ -135,7 +135,7 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
     for speaker, source in cell.workload.voices.items():
         voices[speaker] = f"voices/{speaker}{Path(source).suffix}"
         (folder / "voices").mkdir(exist_ok=True)
-        shutil.copyfile(folder / source, folder / voices[speaker])
+        write_atomic(folder / voices[speaker], (folder / source).read_bytes())
     return replace(cell, workload=replace(cell.workload, voices=voices)) if voices else cell
 
 
@@ -298,12 +298,7 @@ class _Transcripts:
 
 def write_json(path: Path, data: object) -> None:
     """Write a JSON file whole or not at all. Raises OSError."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(data, file, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_atomic(path, json.dumps(data, indent=1, allow_nan=False))
 
 
 def read_json(path: Path, absent: str) -> dict[str, Any]:

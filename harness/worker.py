@@ -23,7 +23,6 @@ import hashlib
 import importlib
 import json
 import os
-import shutil
 import signal
 import sys
 import traceback
@@ -230,13 +229,11 @@ class Worker:
         """Write the audio; give its path inside the run folder. Whole or not at all."""
         path = self._job.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}")
         try:
-            write_wav(draft, audio, self._loaded().sample_rate_hz)
-            draft.replace(path)
-        except HarnessError as error:  # libsndfile does not say why; a full disk is the one cause that can pass
-            if shutil.disk_usage(path.parent).free < 2 * audio.nbytes:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            write_wav(path, audio, self._loaded().sample_rate_hz)
+        except HarnessError as error:
+            if isinstance(error.__cause__, OSError):  # a full disk is a circumstance, and no fault of the engine
+                raise OSError(error.__cause__.errno, error.__cause__.strerror, str(path)) from error
             raise
         return name
 

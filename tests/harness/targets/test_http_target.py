@@ -17,6 +17,7 @@ from harness.cli import invoke
 from harness.errors import HarnessError
 from harness.sample import Effect
 from harness.store import load_run
+from harness.targets import speech_api
 from harness.targets.http import KEY, URL, HttpTarget, check_options
 from harness.targets.registry import check_cells, make_target
 from harness.targets.speech_api import SpeechApi, SpeechError, limits_told, voices_told
@@ -416,3 +417,11 @@ def test_an_endless_refusal_is_not_read_to_its_end() -> None:
     with fake_server(reply) as fake, pytest.raises(SpeechError, match=r"HTTP 400: no \[31m no") as raised:
         heard(loaded(fake))
     assert len(str(raised.value)) < 300
+
+
+def test_a_server_that_never_stops_speaking_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech_api, "LARGEST_FRAMES", 10_000)
+    reply = Reply(headers={"Content-Type": "audio/pcm"}, parts=(bytes(8192),) * 100)
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match="more than 10000 frames for one text") as raised:
+        heard(loaded(fake, form="pcm"))
+    assert raised.value.kind == "bad format"
