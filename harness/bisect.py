@@ -291,6 +291,8 @@ def _aims(ends: Judgement, cell: str | None, metric: str | None, reference: str)
 def _untold(ends: Judgement, cell: str | None, metric: str | None, told: Collection[str]) -> tuple[Finding, ...]:
     """Give a finding without a culprit for each family in which GOOD and BAD could not be told apart."""
     found: dict[str, Finding] = {}
+    if all(each.verdict is Verdict.FAILED for each in ends.cells):
+        return ()
     for each in ends.cells:
         for one in each.metrics:
             aim = Aim(cell=each.cell, metric=one.metric)

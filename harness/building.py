@@ -135,7 +135,7 @@ def run_build(how: Recipe, tree: Path, base: Environment, label: str) -> None:
     """Run a tree's own build commands in it. Raises HarnessError with the last words of the one that fails."""
     env = {**os.environ, "PATH": base.path, "PWD": str(tree)}
     for command in how.build:
-        run(command, f"{label} cannot be built", cwd=tree, env=env)
+        run(_with_python(command, base), f"{label} cannot be built", cwd=tree, env=env)
 
 
 def with_project(
@@ -208,7 +208,7 @@ def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
     env = {**os.environ, "PATH": made.path, "VIRTUAL_ENV": str(made.folder), "PWD": str(source)}
     for command in how.install:
         run(
-            [made.python if command[0] == "python" else command[0], *command[1:]],
+            _with_python(command, made),
             _what(label),
             cwd=source,
             env=env,
@@ -218,6 +218,11 @@ def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
         known = ["--no-deps"] if "dependencies" in read_project(source).get("project", {}) else []
         isolated = [] if unmet(build_requirements(source)) else ["--no-build-isolation"]
         _pip(made, [*_constraints(source), *known, *isolated, "."], source, _what(label))
+
+
+def _with_python(command: Sequence[str], made: Environment) -> list[str]:
+    """Let `python` be the interpreter of an environment, whatever PATH says."""
+    return [made.python if command[0] == "python" else command[0], *command[1:]]
 
 
 def _commands(given: object, name: str, tree: Path) -> tuple[tuple[str, ...], ...]:

@@ -121,7 +121,7 @@ def test_a_program_by_a_relative_path_is_the_revisions(repository: Repository, c
 
 def test_a_program_is_built_by_the_commands_of_its_revision(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     read = 'json.loads(Path("built.json").read_text())'
-    build = '[tool.voxgate]\nbuild = [["cp", "source.json", "built.json"]]\n'
+    build = '[tool.voxgate]\nbuild = [["python", "-c", "import sys"], ["cp", "source.json", "built.json"]]\n'
     files = {"voice/target.py": target(read), "source.json": "{}", ".gitignore": "runs/\nbuilt.json\n", "pyproject.toml": build}
     repository.commit("built", files)
     repository.commit("slow source", {"source.json": '{"slower": 1.5}'})
