@@ -5,6 +5,7 @@ Knows file formats, through libsndfile; does not resample, trim, level or judge.
 HarnessError that names it, so that a metric can turn it into one missing value.
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,13 @@ def length_s(path: Path) -> float:
 def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
     """Writes float32 wav: no rounding, no clipping, NaN kept, so that what is scored is what was made. Raises HarnessError."""
     _write(path, audio, rate_hz, "WAV", "FLOAT")
+
+
+def wav_bytes(audio: Audio, rate_hz: int) -> bytes:
+    """Return what `write_wav` writes, for whoever has to know why a file could not be written: libsndfile does not say."""
+    content = io.BytesIO()
+    soundfile.write(content, audio, rate_hz, format="WAV", subtype="FLOAT")
+    return content.getvalue()
 
 
 def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:

@@ -21,7 +21,7 @@ MAY_USE_TORCH = (
 PATH_ORDER = (
     ("errors", "codec", "cell", "sample", "measurement", "judgement"),
     ("words", "crash"),
-    ("clock", "stats", "audio_io", "workload", "disturbance", "player"),
+    ("clock", "stats", "audio_io", "workload", "disturbance", "player", "guard"),
     ("doctor",),
     ("energy", "targets", "profiles", "environment"),
     ("suite", "progress", "order", "fitness", "stages", "stage_pass", "stages_apart"),
