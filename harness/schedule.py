@@ -7,7 +7,9 @@ at a time, while this process waits in the kernel. In the first round the proces
 starts are true. A cell that fails is not started again in this run, and stops no other cell.
 
 Everything is on disk before the next command; Ctrl-C, a killed worker or a full disk cost the iteration under way, and a
-resumed run continues each interrupted process with a fresh one. Knows no torch and no statistics.
+resumed run continues each interrupted process with a fresh one, in rounds that were added as well. Only what the engine
+itself said is final; a full disk, a kill, a time-out, a worker that died without an answer are tried again. If this process is
+killed, its workers are (`guard.py`). Knows no torch and no statistics.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

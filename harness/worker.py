@@ -88,6 +88,10 @@ class Timing:
 class UnwritableError(Exception):
     """What was measured cannot be kept; no fault of the engine's, whatever the system says."""
 
+    def __init__(self, system: OSError) -> None:
+        super().__init__(str(system))
+        self.system = system
+
 
 class NotInEffectError(Exception):
     """A promise is not kept."""
@@ -375,8 +379,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure(kind=error.kind, reason=str(error))
     if isinstance(error, HarnessError):
         return Failure(kind="refused", reason=str(error))
-    if isinstance(error, UnwritableError) and isinstance(error.__cause__, OSError):
-        return Failure(kind="disk", reason=_of_system(error.__cause__))
+    if isinstance(error, UnwritableError):
+        return Failure(kind="disk", reason=_of_system(error.system))
     if isinstance(error, OSError) and has_no_room(error):
         return Failure(kind="disk", reason=_of_system(error))
     frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -395,7 +399,7 @@ def kept() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnwritableError from error
+        raise UnwritableError(error) from error
 
 
 def read_job(path: Path) -> Job:
