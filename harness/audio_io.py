@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from harness.atomic import reason, write_atomic
 from harness.errors import HarnessError
 
 Audio = NDArray[np.float32]
@@ -37,8 +38,12 @@ def length_s(path: Path) -> float:
 
 
 def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
-    """Writes float32 wav: no rounding, no clipping, NaN kept, so that what is scored is what was made. Raises HarnessError."""
-    _write(path, audio, rate_hz, "WAV", "FLOAT")
+    """
+    Write float32 wav, whole or not at all: no rounding, no clipping, NaN kept, so that what is scored is what was made.
+
+    Raises HarnessError; its cause is the system's OSError where that has a reason, such as a full disk.
+    """
+    _write(path, _encoded(audio, rate_hz, "WAV", "FLOAT", str(path)))
 
 
 def wav_bytes(audio: Audio, rate_hz: int) -> bytes:
@@ -49,27 +54,40 @@ def wav_bytes(audio: Audio, rate_hz: int) -> bytes:
 
 
 def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:
-    """
-    Writes 24-bit flac, for audio that is committed; 16-bit noise fills bands that were empty, which STOI hears.
+    """Write `flac_bytes` to a file, whole or not at all. Raises HarnessError as `write_wav` does."""
+    _write(path, flac_bytes(audio, rate_hz, str(path)))
 
-    Raises HarnessError for frames beyond -1..1 or not finite.
+
+def flac_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
+    """
+    Return a 24-bit flac file, for audio that is committed; 16-bit noise fills bands that were empty, which STOI hears.
+
+    `name` stands for the audio in errors. Raises HarnessError for frames beyond -1..1 or not finite.
     """
     if audio.size and not np.all(np.abs(audio) <= 1.0):
         raise HarnessError(
-            f"cannot write {path}: frames lie outside -1..1 or are not finite; level the audio first, or write wav"
+            f"cannot write {name}: frames lie outside -1..1 or are not finite; level the audio first, or write wav"
         )
-    _write(path, audio, rate_hz, "FLAC", "PCM_24")
+    return _encoded(audio, rate_hz, "FLAC", "PCM_24", name)
 
 
-def _write(path: Path, audio: Audio, rate_hz: int, kind: str, subtype: str) -> None:
+def _encoded(audio: Audio, rate_hz: int, kind: str, subtype: str, name: str) -> bytes:
     if audio.ndim != 1:
-        raise HarnessError(f"cannot write {path}: audio has shape {list(audio.shape)}; give one channel, shape [n]")
+        raise HarnessError(f"cannot write {name}: audio has shape {list(audio.shape)}; give one channel, shape [n]")
+    out = io.BytesIO()
     try:
-        soundfile.write(path, audio, rate_hz, format=kind, subtype=subtype)
+        soundfile.write(out, audio, rate_hz, format=kind, subtype=subtype)
     except (OSError, soundfile.SoundFileError) as error:
-        raise HarnessError(
-            f"cannot write audio {path}: {_first_line(error)}; choose a folder that exists and has room"
-        ) from error
+        raise HarnessError(f"cannot write audio {name}: {_first_line(error)}; give a rate that {kind} knows") from error
+    return out.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomic(path, content, durable=False)  # a run's audio has its digest in the record, and can be made again
+    except OSError as error:
+        advice = "choose a folder that exists and has room"
+        raise HarnessError(f"cannot write audio {path}: {reason(error)}; {advice}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -3,28 +3,33 @@ The baseline of a suite: load it, and make a run the new one. `accept` is the on
 
     baselines/<suite>/quality.json            machine-independent
     baselines/<suite>/speed@<machine>.json    one per machine
-    baselines/<suite>/golden/<request>.flac   the reference cell's audio
+    baselines/<suite>/golden/<request>.flac   the reference cell's audio; quality.json has the digest of each file
 
-Knows the folder and what may be accepted; `baseline_file.py` knows the format. Compares and decides nothing.
+All of them change at once or not at all (`replacing.py`). Knows the folder and what may be accepted; `baseline_file.py` knows
+the format. Compares and decides nothing.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.audio_io import read_audio, write_flac
-from harness.baseline_file import BaselineFile, parse, render
+from harness.atomic import inside, plain_name, reason, write_atomic
+from harness.audio_io import flac_bytes, read_audio
+from harness.baseline_check import fault_of_kind
+from harness.baseline_file import AGAIN, BaselineFile, Kind, parse, render
 from harness.cell import Cell
 from harness.errors import HarnessError
 from harness.fitness import QUIET, UNKNOWN, disturbed, fitness
-from harness.measure import Measurements, by_name, is_helper, is_speed
+from harness.measure import Measurements, by_name, is_helper
 from harness.measurement import Measurement, Missing, Value
 from harness.metrics.panel import GOLDEN
+from harness.replacing import replacement, settle
 from harness.sample import Phase, Run
 
-KINDS = ("quality", "speed")
+KINDS: tuple[Kind, ...] = ("quality", "speed")
 NO_GOLDEN = Missing("no golden audio accepted yet")
 """Why a metric against the golden audio has no value before the first `accept`."""
 
@@ -69,15 +74,33 @@ def revision(run: Run) -> str:
     return f"{facts.get('commit', 'none')}{extra}"
 
 
+def suite_dir(baselines_dir: Path, suite: str) -> Path:
+    """Name the folder of a suite's baseline. Raises HarnessError for a name that leads out of `baselines_dir`."""
+    return inside(baselines_dir, plain_name(suite, "suite"))
+
+
 def golden_dir(baselines_dir: Path, suite: str) -> Path:
-    """Name the folder of a suite's golden audio."""
-    return baselines_dir / suite / "golden"
+    """Name the folder of a suite's golden audio. Raises HarnessError as `suite_dir` does."""
+    return suite_dir(baselines_dir, suite) / "golden"
 
 
 def load_baseline(baselines_dir: Path, suite: str, machine: str) -> Baseline:
-    """Load what is accepted for a suite on a machine. Raises HarnessError naming file, line and value if it is broken."""
-    folder = baselines_dir / suite
-    return Baseline(quality=_load(folder / "quality.json", suite), speed=_load(folder / f"speed@{machine}.json", suite))
+    """
+    Load what is accepted for a suite on a machine.
+
+    Raises HarnessError naming file, line and value if it is broken, or where the golden audio is not the accepted one.
+    """
+    folder = suite_dir(baselines_dir, suite)
+    try:
+        settle(folder)
+    except OSError as error:
+        raise HarnessError(
+            f"an accept was interrupted and cannot be finished in {folder}: {reason(error)}; make it writable or make room"
+        ) from error
+    quality = _load(folder, "quality.json", suite)
+    if quality is not None and quality.golden is not None:
+        _check_golden(folder, quality.golden)
+    return Baseline(quality=quality, speed=_load(folder, f"speed@{machine}.json", suite, machine))
 
 
 def identity(cell: Cell, run: Run) -> dict[str, Any]:
@@ -127,25 +150,44 @@ def accept(
     """
     cells = _acceptable(run, why, partial)
     trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
-    before = load_baseline(baselines_dir, run.suite, machine_id(run))
+    machine, folder = machine_id(run), suite_dir(baselines_dir, run.suite)
+    before = load_baseline(baselines_dir, run.suite, machine)
     after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
-    folder = baselines_dir / run.suite
+    kinds = [kind for kind in KINDS if only in (None, kind)]
+    reasons: dict[Kind, str] = {"quality": why.strip(), "speed": f"{why.strip()}{trouble}"}
+    files = {file_name(kind, machine): _file(run, cells, after, reasons[kind], kind, str(folder)) for kind in kinds}
+    if folder.is_symlink():
+        raise HarnessError(f"{folder} is a link; a baseline is a folder of its own, put it there")
     try:
-        if only != "speed":
-            write_golden(run, golden_dir(baselines_dir, run.suite))
-        folder.mkdir(parents=True, exist_ok=True)
-        for kind in KINDS if only is None else (only,):
-            path = folder / ("quality.json" if kind == "quality" else f"speed@{machine_id(run)}.json")
-            reason = f"{why.strip()}{trouble if kind == 'speed' else ''}"
-            path.write_text(render(_file(run, cells, after, reason, kind, str(path))), encoding="utf-8")
+        with replacement(folder) as draft:
+            _write(run, files, draft)
     except OSError as error:
-        raise HarnessError(f"cannot write the baseline in {folder}: {error.strerror}; make it writable") from error
+        raise HarnessError(
+            f"cannot write the baseline in {folder}: {reason(error)}; the old one is whole; make room, or make it writable"
+        ) from error
     return _changes([file for file in before.files if only in (None, file.kind)], _of_kind(after, only))
+
+
+def file_name(kind: str, machine: str) -> str:
+    """Name the file of a kind of baseline."""
+    return "quality.json" if kind == "quality" else f"speed@{machine}.json"
+
+
+def _write(run: Run, files: Mapping[str, BaselineFile], draft: Path) -> None:
+    """Write the files into the draft of a suite's folder. Raises HarnessError for one that nobody could read again."""
+    for name, file in files.items():
+        golden = write_golden(run, draft / "golden") if file.kind == "quality" else None
+        text = render(replace(file, golden=golden))
+        try:
+            parse(text, name)
+        except HarnessError as error:
+            raise HarnessError(f"{run.folder} cannot become the baseline: {error}") from error
+        write_atomic(draft / name, text)
 
 
 def _of_kind(measured: Mapping[str, Mapping[str, Measurement]], only: str | None) -> dict[str, dict[str, Measurement]]:
     def kept(name: str) -> bool:
-        return any(_belongs(name, kind) for kind in (KINDS if only is None else (only,)))
+        return any(fault_of_kind(name, kind) is None for kind in (KINDS if only is None else (only,)))
 
     return {slug: {name: each for name, each in named.items() if kept(name)} for slug, named in measured.items()}
 
@@ -175,16 +217,41 @@ def change_line(change: Change) -> str:
     return f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)} {change.unit}"
 
 
-def _load(path: Path, suite: str) -> BaselineFile | None:
-    if not path.exists():
-        return None
+def _load(folder: Path, name: str, suite: str, machine: str | None = None) -> BaselineFile | None:
+    path = folder / name
     try:
-        file = parse(path.read_text(encoding="utf-8"), str(path))
+        if not path.exists():
+            return None
+        file = parse(inside(folder, name).read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise HarnessError(f"cannot read {path}: {error}; restore it or accept a run again") from error
+        raise HarnessError(f"cannot read {path}: {error}; {AGAIN}") from error
     if file.suite != suite:
         raise HarnessError(f"{path} is a baseline of suite {file.suite!r}, not of {suite!r}; move it or accept a run again")
+    if (file.kind == "quality") != (machine is None):
+        raise HarnessError(f"{path} is a baseline of {file.kind}; {AGAIN}")
+    if machine is not None and file.machine != machine:
+        raise HarnessError(f"{path} is a baseline of machine {file.machine!r}; move it or accept a run again")
     return file
+
+
+def _check_golden(folder: Path, digests: Mapping[str, str]) -> None:
+    """Raise HarnessError unless the golden audio is what `quality.json` was accepted with, to the byte."""
+    golden = folder / "golden"
+    there = {path.stem for path in golden.glob("*.flac")}
+    if wrong := sorted(there ^ digests.keys()):
+        path = golden / f"{wrong[0]}.flac"
+        what = "is not the audio of any accepted request" if wrong[0] in there else "is missing"
+        raise HarnessError(f"{path} {what}, of quality.json beside it; {AGAIN}")
+    for name, digest in digests.items():
+        path = inside(folder, f"golden/{name}.flac")
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise HarnessError(f"cannot read {path}: {reason(error)}; {AGAIN}") from error
+        if found != digest:
+            raise HarnessError(
+                f"{path} is not the accepted audio: its SHA-256 is {found[:12]}..., not {digest[:12]}...; {AGAIN}"
+            )
 
 
 def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
@@ -225,7 +292,7 @@ def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
 
 
 def _file(
-    run: Run, cells: Sequence[Cell], measured: Mapping[str, Mapping[str, Measurement]], why: str, kind: str, path: str
+    run: Run, cells: Sequence[Cell], measured: Mapping[str, Mapping[str, Measurement]], why: str, kind: Kind, path: str
 ) -> BaselineFile:
     machine, toolchain = (run.environment.get(name) for name in ("machine", "toolchain"))
     return BaselineFile(
@@ -242,31 +309,35 @@ def _file(
         environment=machine if isinstance(machine, Mapping) else {},
         toolchain=toolchain if isinstance(toolchain, Mapping) else {},
         cells={cell.slug: identity(cell, run) for cell in cells},
-        measurements={cell.slug: {n: m for n, m in measured[cell.slug].items() if _belongs(n, kind)} for cell in cells},
+        measurements={
+            cell.slug: {n: m for n, m in measured[cell.slug].items() if fault_of_kind(n, kind) is None} for cell in cells
+        },
     )
 
 
-def _belongs(metric: str, kind: str) -> bool:
-    """Say whether a file of that kind keeps the metric; durations stand in both, as the weights of RTF."""
-    return is_speed(metric) == (kind == "speed") or (kind == "speed" and metric == "duration")
+def write_golden(run: Run, folder: Path) -> dict[str, str]:
+    """
+    Write the reference cell's audio, one flac per request, and remove what no request names any more.
 
-
-def write_golden(run: Run, folder: Path) -> None:
-    """Write the reference cell's audio, one flac per request, and remove what no request names any more."""
+    Returns the SHA-256 of each file, by request. Raises OSError, and HarnessError for audio that is not in the run's folder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = {
-        sample.request: sample.audio_file
+        plain_name(sample.request, "request"): inside(Path(run.folder), sample.audio_file)
         for process in reversed(run.processes)
         if process.cell == run.reference
         for sample in reversed(process.samples)
         if sample.audio_file is not None
     }
-    for request, file in files.items():
-        audio, rate_hz = read_audio(Path(run.folder) / file)
-        write_flac(folder / f"{request}.flac", audio, rate_hz)
+    digests = {}
+    for request, file in sorted(files.items()):
+        content = flac_bytes(*read_audio(file), str(file))
+        write_atomic(folder / f"{request}.flac", content)
+        digests[request] = hashlib.sha256(content).hexdigest()
     for old in folder.glob("*.flac"):
         if old.stem not in files:
             old.unlink()
+    return digests
 
 
 def _changes(before: Sequence[BaselineFile], after: Mapping[str, Mapping[str, Measurement]]) -> tuple[Change, ...]:

@@ -11,8 +11,9 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
@@ -20,14 +21,16 @@ from harness import pipeline
 from harness.clock import now_utc_iso
 from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL, VARIABLE
-from harness.history.budget import load_budgets, unmatched
+from harness.history.budget import unmatched
 from harness.history.database import History, open_existing, open_history
+from harness.history.dated import Believed, check_time, left_out_line
 from harness.history.exporting import bencher, carried, delimited, openmetrics, otava, parquet
 from harness.history.exporting.choice import Choice, write_bytes
 from harness.history.importing import kinds
+from harness.history.importing.foreign import FAULTS, Fault
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.state import State
-from harness.history.trend import Trend, trends
+from harness.history.trend import Trend, load_rules, trends, unmatched_limits
 from harness.measure import is_helper
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
@@ -40,6 +43,7 @@ TEXTS: dict[str, Callable[[History, Choice], str]] = {
 FORMATS = (*TEXTS, "parquet", "otava")
 SHOWN = 20
 
+Word = Literal["imported", "there already"]
 Tally = Counter[Literal["imported", "there already", "failed"]]
 
 database = click.option(
@@ -62,7 +66,7 @@ def history() -> None:
 
 
 @history.command("import")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--machine", metavar="NAME", help="Where other tools' files were measured, in place of what they tell.")
 @database
 @as_json
@@ -70,14 +74,19 @@ def history() -> None:
 def bring_in(paths: tuple[Path, ...], machine: str | None, url: str, as_json: bool, baselines: Path) -> int:
     """Add run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, our own JSON export, votes."""
     tally: Tally = Counter()
+    faults: list[Fault] = []
     with open_history(url) as opened:
         for path in paths:
-            for folder in kinds.run_folders(path) or [path]:
-                for key in _bring_in(opened, folder, machine, baselines):
-                    tally[key] += 1
+            for each in _bring_in(opened, path, machine, baselines):
+                if isinstance(each, Fault):
+                    faults.append(each)
+                    click.echo(_plain(f"{each.where} FAILED: {each.reason}"), err=True)
+                tally["failed" if isinstance(each, Fault) else each] += 1
     line = f"{tally['imported']} imported, {tally['there already']} there already, {tally['failed']} failed"
-    _say_result(as_json, dict.fromkeys(("imported", "there already", "failed"), 0) | dict(tally), line)
-    return 2 if tally["failed"] else 0
+    counts = dict.fromkeys(("imported", "there already", "failed"), 0) | dict(tally)
+    failures = [{"where": each.where, "reason": each.reason} for each in faults]
+    _say_result(as_json, {**counts, "failures": failures}, line)
+    return 2 if faults else 0
 
 
 @history.command("export")
@@ -89,7 +98,7 @@ def bring_in(paths: tuple[Path, ...], machine: str | None, url: str, as_json: bo
 @database
 def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
     """Write the history in another form: csv, parquet, json (for import), bencher, otava, openmetrics, textfile."""
-    choice = Choice(**patterns)
+    choice = Choice(**patterns, today=now_utc_iso()[:10])
     with open_existing(url) as opened:
         if form == "otava":
             if out is None:
@@ -152,10 +161,13 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
 def status(url: str, as_json: bool, baselines: Path) -> int:
     """Say of every series whether it got worse, is over its budget, or lacks data."""
     with open_existing(url) as opened:
-        found = _of_interest(trends(opened, now_utc_iso()[:10], baselines))
-        idle = unmatched(load_budgets(baselines), opened.series())
-    for text in idle:
-        click.echo(f"voxgate: {text}", err=True)
+        today = now_utc_iso()[:10]
+        found = _of_interest(trends(opened, today, baselines))
+        every = opened.series()
+        idle = (*unmatched(load_rules(baselines, (), every).budgets, every), *unmatched_limits(baselines, every))
+        misdated = [left_out_line(run) for run in Believed(opened, today).left_out()]
+    for text in (*idle, *misdated):
+        click.echo(_plain(f"voxgate: {text}"), err=True)
     counts = Counter(trend.state for trend in found)
     rows = []
     for trend in found:
@@ -163,29 +175,49 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
         told = {"state": trend.state.value, "since": trend.since, "reason": trend.reason, "blocking": trend.blocking}
         rows.append({**where, **told})
         if not as_json and trend.state not in (State.STEADY, State.TOO_FEW):
-            kind = "" if trend.blocking or trend.over_budget else " (advisory)"
+            kind = "" if trend.blocking or trend.counts else " (advisory)"
             click.echo(_plain(f"{trend.state.upper()}{kind} {' '.join(where.values())}: {trend.reason}"))
     line = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]) or "no series"
     _say_result(as_json, rows, line)
-    if any(trend.over_budget or (trend.blocking and trend.state is State.WORSE) for trend in found):
+    if any(trend.counts for trend in found):
         return 1
     return 3 if counts[State.NO_DATA] else 0
 
 
-def _bring_in(opened: History, path: Path, machine: str | None, baselines: Path) -> Iterator[Any]:
-    """Import one file or run folder; gives a word for each run or vote, and `failed` where reading ended early."""
+def _bring_in(opened: History, path: Path, machine: str | None, baselines: Path) -> Iterator[Word | Fault]:
+    """Import a file, a run folder, or all run folders below one; gives a word for each run or vote, a fault for what failed."""
     try:
-        found = _read(path, machine, baselines)
-        for entry in found.entries:
-            yield "imported" if opened.append(entry) else "there already"
-        for word in found.acknowledgements:
-            yield "imported" if opened.acknowledge(word) else "there already"
-        answers = list(found.votes)
-        new = opened.add_votes(answers) if answers else 0
-        yield from ["imported"] * new + ["there already"] * (len(answers) - new)
+        folders = kinds.run_folders(path) or [path]
     except HarnessError as error:
-        click.echo(_plain(f"{path} FAILED: {error}"), err=True)
-        yield "failed"
+        yield Fault(where=f"{path}", reason=str(error))
+        return
+    for each in folders:
+        try:
+            yield from _bring_in_one(opened, each, machine, baselines)
+        except HarnessError as error:
+            yield Fault(where=f"{each}", reason=str(error))
+        except FAULTS as error:  # nothing that a file holds may keep the others out
+            yield Fault(where=f"{each}", reason=f"cannot be read ({error!r})")
+
+
+def _bring_in_one(opened: History, path: Path, machine: str | None, baselines: Path) -> Iterator[Word | Fault]:
+    found, today = _read(path, machine, baselines), now_utc_iso()
+    for entry in found.entries:
+        if isinstance(entry, Fault):
+            is_named = entry.where.startswith(str(path))
+            yield entry if is_named else replace(entry, where=f"{path}, {entry.where}")
+            continue
+        try:
+            check_time(entry.created, today)
+            yield "imported" if opened.append(entry) else "there already"
+        except HarnessError as error:
+            yield Fault(where=f"{path}, run of {entry.suite} at {entry.created}", reason=str(error))
+    for word in found.acknowledgements:
+        yield "imported" if opened.acknowledge(word) else "there already"
+    answers = list(found.votes)
+    new = opened.add_votes(answers) if answers else 0
+    for number in range(len(answers)):
+        yield "imported" if number < new else "there already"
 
 
 def _read(path: Path, machine: str | None, baselines: Path) -> kinds.Found:

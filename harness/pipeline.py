@@ -199,9 +199,12 @@ def remember(contents: Contents, url: str) -> str:
     """Append a judged run to the history at a URL. Gives why it could not be: that changes neither verdict nor exit code."""
     try:
         from harness.history.database import open_history  # half a second that most commands do not need
+        from harness.history.dated import check_time
 
+        entry = entry_of(contents)
+        check_time(entry.created, now_utc_iso())
         with open_history(url) as history:
-            history.append(entry_of(contents))
+            history.append(entry)
     except Exception as error:  # a mistake of ours included: the run is measured and judged, that must not be lost
         return f"this run is not in the history: {' '.join(str(error).split()) or type(error).__name__}"
     return ""

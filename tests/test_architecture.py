@@ -19,7 +19,7 @@ MAY_USE_TORCH = (
     "harness/metrics/voice",
 )
 PATH_ORDER = (
-    ("errors", "codec", "cell", "sample", "measurement", "judgement"),
+    ("errors", "atomic", "codec", "cell", "sample", "measurement", "judgement"),
     ("words", "crash"),
     ("clock", "stats", "audio_io", "workload", "disturbance", "player", "guard"),
     ("doctor",),
@@ -29,7 +29,7 @@ PATH_ORDER = (
     ("worker", "crew", "ledger", "live", "schedule", "checkout"),
     ("metrics",),
     ("offer", "doubts", "measure"),
-    ("baseline_file", "baseline", "policy"),
+    ("replacing", "baseline_check", "baseline_file", "baseline", "seal", "policy"),
     ("scored", "scoring", "compare", "floor", "floor_making"),
     ("explain", "notice"),
     ("verdict",),

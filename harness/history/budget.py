@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -29,6 +30,7 @@ LAST = 4
 Nights of which more than half must break the budget: three of four, as for an alarm, so that a bad night does not break it; and
 the only one or both of two, since a new cell that is over its budget is so from its first night on.
 """
+NONE: Mapping[str, str] = MappingProxyType({})
 WRONG_WAY = {"lower": "at_least", "higher": "at_most"}
 
 
@@ -78,10 +80,11 @@ class Broken:
     value: float
 
 
-def load_budgets(baselines_dir: Path) -> tuple[Budget, ...]:
+def load_budgets(baselines_dir: Path, imported: Mapping[str, str] = NONE) -> tuple[Budget, ...]:
     """
     Read `baselines_dir/budgets.toml`; without the file there are no budgets.
 
+    `imported` are the metrics of other tools that the history has, and which way is better: they may be held to account too.
     Raises HarnessError naming the file, the entry and the key for whatever is wrong.
     """
     path = baselines_dir / FILE
@@ -97,7 +100,7 @@ def load_budgets(baselines_dir: Path) -> tuple[Budget, ...]:
     unknown = sorted(set(data) - {"schema_version", "budget"})
     if unknown or not isinstance(entries, list):
         raise HarnessError(f"{path}: expected [[budget]] entries beside schema_version, found {', '.join(unknown) or 'none'}")
-    return tuple(_budget(f"{path}: budget {number}", entry) for number, entry in enumerate(entries, 1))
+    return tuple(_budget(f"{path}: budget {number}", entry, imported) for number, entry in enumerate(entries, 1))
 
 
 def broken_by(budgets: Iterable[Budget], nights: Nights) -> Broken | None:
@@ -126,7 +129,7 @@ def _broken(budget: Budget, nights: Nights) -> Broken | None:
     return Broken(budget=budget, since=str(nights.days[first]), value=float(np.median(nights.values[-LAST:])))
 
 
-def _budget(where: str, entry: object) -> Budget:
+def _budget(where: str, entry: object, imported: Mapping[str, str]) -> Budget:
     if not isinstance(entry, dict):
         raise HarnessError(f"{where} is {entry!r}; write it as a [[budget]] table")
     unknown = sorted(set(entry) - set(KEYS))
@@ -134,19 +137,20 @@ def _budget(where: str, entry: object) -> Budget:
         raise HarnessError(f"{where}: {unknown[0]}: there is no such key; known are {', '.join(KEYS)}")
     suite, cell, metric, why = (_text(where, key, entry.get(key)) for key in ("suite", "cell", "metric", "why"))
     machine = _text(where, "machine", entry.get("machine", "*"))
-    if not is_known(metric):
+    if not is_known(metric) and metric not in imported:
         names = ", ".join(each.name for each in known_metrics())
-        raise HarnessError(f"{where}: there is no metric {metric!r}; known are {names}, and stage.<name>")
+        others = "".join(f", {name}" for name in sorted(imported))
+        raise HarnessError(f"{where}: there is no metric {metric!r}; known are {names}{others}, and stage.<name>")
     at_most, at_least = (_number(where, key, entry.get(key)) for key in ("at_most", "at_least"))
-    _check_bound(where, metric, entry)
+    _check_bound(where, metric, entry, imported)
     return Budget(suite=suite, cell=cell, metric=metric, machine=machine, at_most=at_most, at_least=at_least, why=why)
 
 
-def _check_bound(where: str, metric: str, entry: Mapping[str, object]) -> None:
+def _check_bound(where: str, metric: str, entry: Mapping[str, object], imported: Mapping[str, str]) -> None:
     given = [key for key in ("at_most", "at_least") if key in entry]
     if len(given) != 1:
         raise HarnessError(f"{where}: found {' and '.join(given) or 'no limit'}; give exactly one of at_most and at_least")
-    better = next((each.better for each in known_metrics() if each.name == metric), "lower")
+    better = next((each.better for each in known_metrics() if each.name == metric), imported.get(metric, "lower"))
     if WRONG_WAY.get(better) == given[0]:
         raise HarnessError(f"{where}: {given[0]} on {metric}, of which {better} is better, forbids what is good; turn it round")
 

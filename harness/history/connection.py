@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from harness.clock import instant_s, sleep
 from harness.errors import HarnessError
+from harness.history.url import shown, without_secrets
 
 WAIT_MS = 60_000
 """How long a writer of SQLite waits for others; an append of a thousand points takes some 40 ms."""
@@ -26,19 +27,6 @@ BETWEEN_TRIES_S = 0.01
 WRITES = "voxgate_writes"
 
 
-def parse_url(url: str) -> URL:
-    """Read a database's address. Raises HarnessError for what is none, or names a kind that the history is not tested on."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise HarnessError(f"{url!r} is no database URL; write sqlite:///FILE or postgresql://USER@HOST/NAME") from error
-    if parsed.drivername in ("postgres", "postgresql"):
-        return parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise HarnessError(f"no history in {parsed.drivername}; write sqlite:///FILE or postgresql://USER@HOST/NAME")
-    return parsed
-
-
 def make_engine(url: URL) -> Engine:
     """Make an engine; an SQLite file's folder is made. Raises HarnessError where the driver or the folder is wanting."""
     try:
@@ -46,9 +34,11 @@ def make_engine(url: URL) -> Engine:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
     except ModuleNotFoundError as error:
-        raise HarnessError(f"no driver for PostgreSQL ({error.name}); pip install 'voxgate[postgres]'") from error
+        raise HarnessError(f"no driver for PostgreSQL ({error.name}); pip install 'voxgate[postgres]'") from None
     except OSError as error:
-        raise HarnessError(f"cannot make the folder of {shown(url)}: {error.strerror}; name another --history") from error
+        raise HarnessError(f"cannot make the folder of {shown(url)}: {error.strerror}; name another --history") from None
+    except (SQLAlchemyError, ValueError, TypeError) as error:
+        raise HarnessError(f"cannot use the history {shown(url)}: {without_secrets(_one_line(error), url)}") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -66,17 +56,15 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def told(url: URL, doing: str) -> Iterator[None]:
-    """Turn a database's error into a HarnessError of one line, without the password."""
+    """Turn a database's error into a HarnessError of one line, without the password; no cause is kept, which may have it."""
     try:
         yield
-    except (SQLAlchemyError, OSError, UnicodeError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise HarnessError(f"cannot {doing} the history {shown(url)}: {_one_line(cause)}") from error
-
-
-def shown(url: URL) -> str:
-    """Give a URL for people to read."""
-    return url.render_as_string(hide_password=True)
+    except HarnessError:
+        raise
+    except (SQLAlchemyError, OSError, ValueError, TypeError, LookupError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        words = without_secrets(_one_line(cause), url)
+        raise HarnessError(f"cannot {doing} the history {shown(url)}: {words}") from None
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

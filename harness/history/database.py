@@ -12,10 +12,11 @@ from sqlalchemy import URL, Engine
 from harness.errors import HarnessError
 from harness.history import reading, writing
 from harness.history.address import DEFAULT_URL, default_url
-from harness.history.connection import make_engine, parse_url, told
+from harness.history.connection import make_engine, told
 from harness.history.connection import writing as transaction
 from harness.history.records import Acknowledgement, CellRow, Entry, RunRow, Series, Vote
 from harness.history.schema import migrate
+from harness.history.url import parse_url, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,8 @@ def open_existing(url: str) -> "History":
     parsed = parse_url(url)
     absent = parsed.drivername == "sqlite" and parsed.database and not Path(parsed.database).exists()
     if absent and url != DEFAULT_URL:
-        raise HarnessError(f"no history in {parsed.database}; name another, or begin it: voxgate check SUITE --history {url}")
+        begin = f"voxgate check SUITE --history {shown(parsed)}"
+        raise HarnessError(f"no history in {parsed.database}; name another, or begin it: {begin}")
     return open_history(url)
 
 

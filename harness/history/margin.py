@@ -33,6 +33,12 @@ DECIBELS = 1.0
 """What counts as the limit of a metric that the policy does not know (imported ones, stages): the policy's usual ones."""
 
 
+def usual_limit(unit: str, *, blocking: bool) -> Limit:
+    """Return the limit of a metric of another tool, of which no policy speaks."""
+    relative, absolute = (None, DECIBELS) if unit == "dB" else (RELATIVE, None)
+    return Limit(relative=relative, absolute=absolute, blocking=blocking, against="baseline", evidence="none", floor=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin:
     """A shift matters when it exceeds both: `relative`, a share of the level, and `absolute`, in the metric's unit."""

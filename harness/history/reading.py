@@ -3,17 +3,18 @@ Reads the tables: rows as records, points as a data frame. Writes nothing, and d
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, Text, cast, select
+from sqlalchemy import JSON, Boolean, Column, Connection, Integer, Select, Table, Text, cast, select, type_coerce
 
 from harness.errors import HarnessError
+from harness.history import damage
 from harness.history.records import Acknowledgement, CellRow, Entry, EntryCell, EntryValue, RunRow, Series, Vote, plain_fields
 from harness.history.tables import ACKNOWLEDGEMENT, CELL, POINT, RUN, SERIES, VOTE
-from harness.measurement import Missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,65 +31,50 @@ MANY = 500
 
 
 def runs(connection: Connection, suite: str | None, limit: int | None) -> list[RunRow]:
-    """Give the runs, oldest first; with a limit, the newest of them."""
-    newest = select(RUN).order_by(RUN.c.created.desc(), RUN.c.id.desc()).limit(limit)
+    """Return the runs, oldest first; with a limit, the newest of them. Raises HarnessError naming a damaged row, as all do."""
+    newest = _rows_of(RUN).order_by(RUN.c.created.desc(), RUN.c.id.desc()).limit(limit)
     rows = connection.execute(newest if suite is None else newest.where(RUN.c.suite == suite))
-    return [RunRow(**row) for row in rows.mappings()][::-1]
+    return [_run(row) for row in rows.mappings()][::-1]
 
 
 def run(connection: Connection, number: int) -> RunRow:
-    """Give one run. Raises HarnessError if there is none of that id."""
-    row = connection.execute(select(RUN).where(RUN.c.id == number)).mappings().first()
+    """Return one run. Raises HarnessError if there is none of that id."""
+    row = connection.execute(_rows_of(RUN).where(RUN.c.id == number)).mappings().first()
     if row is None:
         raise HarnessError(f"the history has no run {number}; see `voxgate history list`")
-    return RunRow(**row)
+    return _run(row)
 
 
 def cells(connection: Connection, number: int) -> list[CellRow]:
-    """Give the cells of a run, in the suite's order."""
-    rows = connection.execute(select(CELL).where(CELL.c.run_id == number).order_by(CELL.c.position)).mappings()
-    names = set(CellRow.__dataclass_fields__) - {"run", "effects"}
-    return [CellRow(run=row["run_id"], effects=tuple(row["effects"]), **{name: row[name] for name in names}) for row in rows]
+    """Return the cells of a run, in the suite's order."""
+    rows = connection.execute(_rows_of(CELL).where(CELL.c.run_id == number).order_by(CELL.c.position)).mappings()
+    return [_cell(dict(row), json.loads) for row in rows]
 
 
 def every_cell(connection: Connection) -> list[CellRow]:
-    """Give the cells of all runs, each run's in the suite's order; equal options of different runs are one object."""
-    plain = [CELL.c[name] for name in ("run_id", "cell", "label", "verdict", "reason", "notes")]
-    texts = [cast(CELL.c[name], Text) for name in ("config", "effective", "effects")]
+    """Return the cells of all runs, each run's in the suite's order; equal options of different runs are one object."""
     read = cache(json.loads)  # of a hundred thousand texts a handful differ
-    return [
-        CellRow(
-            run=run_id,
-            cell=cell,
-            label=label,
-            verdict=verdict,
-            reason=reason,
-            notes=notes,
-            config=read(config),
-            effective=read(effective),
-            effects=tuple(read(effects)),
-        )
-        for run_id, cell, label, verdict, reason, notes, config, effective, effects in connection.execute(
-            select(*plain, *texts).order_by(CELL.c.run_id, CELL.c.position)
-        )
-    ]
+    rows = connection.execute(_rows_of(CELL).order_by(CELL.c.run_id, CELL.c.position)).mappings()
+    return [_cell(row, read) for row in rows]
 
 
 def series(connection: Connection, **wanted: str | None) -> list[Series]:
-    """Give the series whose fields are as wanted, in the order in which they began."""
+    """Return the series whose fields are as wanted, in the order in which they began."""
     chosen = [SERIES.c[name] == value for name, value in wanted.items() if value is not None]
-    return [Series(**row) for row in connection.execute(select(SERIES).where(*chosen).order_by(SERIES.c.id)).mappings()]
+    rows = connection.execute(select(SERIES).where(*chosen).order_by(SERIES.c.id)).mappings()
+    return [damage.read(Series, row, "series", row["id"]) for row in rows]
 
 
 def acknowledgements(connection: Connection) -> list[Acknowledgement]:
-    """Give all acknowledgements, in the order in which they were given."""
+    """Return all acknowledgements, in the order in which they were given."""
     rows = connection.execute(select(ACKNOWLEDGEMENT).order_by(ACKNOWLEDGEMENT.c.id)).mappings()
-    return [Acknowledgement(**row) for row in rows]
+    return [damage.read(Acknowledgement, row, "acknowledgement", row["id"]) for row in rows]
 
 
 def votes(connection: Connection) -> list[Vote]:
-    """Give all votes, in the order in which they came in."""
-    return [Vote(**row) for row in connection.execute(select(VOTE).order_by(VOTE.c.id)).mappings()]
+    """Return all votes, in the order in which they came in."""
+    rows = connection.execute(_rows_of(VOTE).order_by(VOTE.c.id)).mappings()
+    return [damage.read(Vote, {**row, "correct": damage.flag(row["correct"])}, "vote", row["id"]) for row in rows]
 
 
 def entry(connection: Connection, number: int) -> Entry:
@@ -111,7 +97,9 @@ def points(connection: Connection, ids: Collection[int] | None, more: Sequence[s
     rows = connection.execute(chosen.where(POINT.c.series_id.in_(ids)) if ids is not None and few else chosen).cursor
     assert rows is not None, "a question has an answer"
     found = list(zip(*rows.fetchall(), strict=True)) or [()] * len(names)  # the driver's own rows: there may be a million
-    columns = {name: np.array(column, dtype=TYPES.get(name, object)) for name, column in zip(names, found, strict=True)}
+    raw = dict(zip(names, found, strict=True))
+    damage.check_points(raw)
+    columns = {name: np.array(column, dtype=TYPES.get(name, object)) for name, column in raw.items()}
     if ids is not None and not few:
         wanted = np.isin(columns["series"], list(ids))
         columns = {name: column[wanted] for name, column in columns.items()}
@@ -120,6 +108,7 @@ def points(connection: Connection, ids: Collection[int] | None, more: Sequence[s
 
 def _oldest_first(connection: Connection, columns: dict[str, np.ndarray], names: Sequence[str]) -> "pd.DataFrame":
     ordered = connection.execute(select(RUN.c.id, RUN.c.created).order_by(RUN.c.created, RUN.c.id)).all()
+    damage.check_times(ordered, columns["run"])
     rank = np.zeros(max((row.id for row in ordered), default=0) + 1, dtype=np.int64)
     rank[[row.id for row in ordered]] = np.arange(len(ordered))
     age = rank[columns["run"]]
@@ -131,7 +120,41 @@ def _oldest_first(connection: Connection, columns: dict[str, np.ndarray], names:
     return pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype, copy=False) for name in names})
 
 
+def _rows_of(table: Table) -> Select[Any]:
+    """Ask for whole rows as they are stored: what the driver would convert and cannot, is to be told with its row."""
+    return select(*(_plain(column) for column in table.c))
+
+
+def _plain(column: Column[Any]) -> Any:
+    if isinstance(column.type, JSON):
+        return cast(column, Text).label(column.name)
+    return type_coerce(column, Integer).label(column.name) if isinstance(column.type, Boolean) else column
+
+
+def _run(row: Mapping[Any, Any]) -> RunRow:
+    where = f"row {row['id']} of table run"
+    environment = damage.parsed(json.loads, row["environment"], where)
+    return damage.read(RunRow, {**row, "environment": environment, "complete": damage.flag(row["complete"])}, "run", row["id"])
+
+
+def _cell(row: Mapping[Any, Any], read: Any) -> CellRow:
+    """Read a cell: by hand where all is as it should be, for there are many."""
+    where = f"cell {row['cell']!r} of run {row['run_id']}"
+    config, effective, effects = (damage.parsed(read, row[name], where) for name in ("config", "effective", "effects"))
+    data = {
+        **{name: row[name] for name in ("cell", "label", "verdict", "reason", "notes")},
+        "run": row["run_id"],
+        "config": config,
+        "effective": effective,
+        "effects": effects,
+    }
+    if not damage.is_sound_cell(data):
+        return damage.read(CellRow, data, "cell", f"{row['cell']!r} of run {row['run_id']}")
+    return CellRow(**{**data, "effects": tuple(effects)})
+
+
 def _value(row: Any) -> EntryValue:
-    number = Missing(row["missing"]) if row["value"] is None else float(row["value"])
+    where = f"point of run {row['run_id']} and series {row['series_id']}"
+    number = damage.number_or_reason(row["value"], row["missing"], where)
     names = set(EntryValue.__dataclass_fields__) - {"value"}
-    return EntryValue(value=number, **{name: row[name] for name in names})
+    return replace(damage.made(EntryValue, {**{name: row[name] for name in names}, "value": 0.0}, where), value=number)

@@ -8,23 +8,33 @@ missing with a reason, texts are ones that every database takes.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
+from harness.codec import NON_EMPTY, Pattern, Range
 from harness.errors import HarnessError
+from harness.judgement import Verdict
 from harness.measurement import Better, Value, value_to_json
 
 ANY = "*"
 """In an acknowledgement: every cell, every metric, every machine."""
+COUNTED = 2**31 - 1
+"""The largest whole number that every database takes."""
+
+Named = Annotated[str, NON_EMPTY]
+Word = Annotated[str, Pattern("|".join(Verdict), f"a verdict ({', '.join(Verdict)})")]
+Count = Annotated[int, Range(0, COUNTED)]
+Moment = Annotated[str, Pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "a time like 2026-11-20T02:00:00+00:00")]
+"""ISO 8601, UTC, as `utc_iso` writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryValue:
     """One metric of one cell in an entry. `shift` is against the run's baseline, as `Comparison.shift` defines it."""
 
-    metric: str
+    metric: Named
     unit: str
     better: Better
     version: str
@@ -32,9 +42,9 @@ class EntryValue:
     low: float | None = None
     """The 95 % interval of `value`; None where none was computed."""
     high: float | None = None
-    n: int = 0
+    n: Count = 0
     """Numbers that `value` summarises."""
-    verdict: str | None = None
+    verdict: Word | None = None
     """None for a metric that nobody judges."""
     reason: str = ""
     shift: float | None = None
@@ -52,35 +62,38 @@ class EntryValue:
 class EntryCell:
     """One cell of an entry. `config` is what was asked, `effective` every option as the target resolved it."""
 
-    cell: str
+    cell: Named
     """Slug: what joins the same cell of many runs."""
     label: str
     config: Mapping[str, object]
     effective: Mapping[str, object]
     effects: tuple[Mapping[str, object], ...]
     """What was observed of options, one object each, as the run folder keeps it."""
-    verdict: str | None
+    verdict: Word | None
     reason: str
     notes: str
     values: tuple[EntryValue, ...]
+
+    def __post_init__(self) -> None:
+        """Raises HarnessError for two values of one metric and unit: one would be lost."""
+        _check_once(f"in cell {self.cell}, the metric", [clean(f"{each.metric} {each.unit}") for each in self.values])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """Everything of one run, to be appended. `digest` says which run it is: one that is known is not appended again."""
 
-    digest: str
+    digest: Named
     source: str
     """What measured it: `voxgate`, `pytest-benchmark`, `asv` or `performance-history`."""
-    suite: str
-    profile: str
-    machine: str
+    suite: Named
+    profile: Named
+    machine: Named
     head: str
     """The revision that was measured, e.g. `3fa1c2e + 2 files`."""
-    created: str
-    """ISO 8601, UTC, as `utc_iso` writes it."""
-    verdict: str | None
-    exit_code: int | None
+    created: Moment
+    verdict: Word | None
+    exit_code: Annotated[int, Range(0, 255)] | None
     line: str
     """The verdict in one line."""
     baseline: str
@@ -91,9 +104,10 @@ class Entry:
     cells: tuple[EntryCell, ...]
 
     def __post_init__(self) -> None:
-        """Raises HarnessError for a time that does not sort as text."""
+        """Raises HarnessError for a time that does not sort as text, and for two cells of one name."""
         if self.created != utc_iso(self.created):
             raise HarnessError(f"created is {self.created!r}; write it as {utc_iso(self.created)!r}")
+        _check_once("the cell", [clean(each.cell) for each in self.cells])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +115,15 @@ class RunRow:
     """One run of the history; the fields are those of `Entry`."""
 
     id: int
-    digest: str
+    digest: Named
     source: str
-    suite: str
-    profile: str
-    machine: str
+    suite: Named
+    profile: Named
+    machine: Named
     head: str
-    created: str
-    verdict: str | None
-    exit_code: int | None
+    created: Moment
+    verdict: Word | None
+    exit_code: Annotated[int, Range(0, 255)] | None
     line: str
     baseline: str
     folder: str
@@ -123,12 +137,12 @@ class CellRow:
     """One cell of one run; the fields are those of `EntryCell`."""
 
     run: int
-    cell: str
+    cell: Named
     label: str
     config: Mapping[str, object]
     effective: Mapping[str, object]
     effects: tuple[Mapping[str, object], ...]
-    verdict: str | None
+    verdict: Word | None
     reason: str
     notes: str
 
@@ -142,12 +156,12 @@ class Series:
     """
 
     id: int
-    suite: str
-    profile: str
-    machine: str
-    cell: str
+    suite: Named
+    profile: Named
+    machine: Named
+    cell: Named
     label: str
-    metric: str
+    metric: Named
     unit: str
     better: Better
     version: str
@@ -158,14 +172,14 @@ class Acknowledgement:
     """A person's word that a change is known. The four names are patterns (`fnmatch`); the change begins at `since`."""
 
     id: int
-    suite: str
-    cell: str
-    metric: str
-    machine: str
-    since: str
+    suite: Named
+    cell: Named
+    metric: Named
+    machine: Named
+    since: Moment
     why: str
     by: str
-    created: str
+    created: Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,24 +187,28 @@ class Vote:
     """One answer of a listener who did not know which side was played."""
 
     id: int
-    digest: str
+    digest: Named
     """Says which answer it is, so that it counts once however often its file is imported."""
-    suite: str
-    cell: str
-    mode: str
-    """`abx` or `preference`."""
+    suite: Named
+    cell: Named
+    mode: Annotated[str, Pattern("abx|preference", "a mode (abx, preference)")]
     a: str
     """The side's label, with the run's digest behind it where it is known: `new @ 3fa1...`."""
     b: str
     request: str
-    x: str
+    x: Annotated[str, Pattern("[ab]?", "a side")]
     """Which side was played as X; empty where nothing was hidden (preference)."""
-    answer: str
-    """`a`, `b` or `none`."""
+    answer: Annotated[str, Pattern("a|b|none", "a side, or none")]
     correct: bool | None
     """None where there is no right answer."""
     listener: str
-    created: str
+    created: Moment
+
+
+def _check_once(what: str, names: Sequence[str]) -> None:
+    twice = next((each for each in names if names.count(each) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise HarnessError(f"{what} {' '.join(twice.split())!r} stands there twice; give the two different names")
 
 
 def utc_iso(moment: str) -> str:
@@ -201,10 +219,10 @@ def utc_iso(moment: str) -> str:
     """
     try:
         parsed = datetime.fromisoformat(moment.strip())
-    except ValueError as error:
+        aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError) as error:  # the first day of year 1, east of Greenwich, is in no calendar
         raise HarnessError(f"{moment!r} is no date; write it as 2026-11-20 or 2026-11-20T02:00:00+00:00") from error
-    aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def digest_of(*parts: object) -> str:

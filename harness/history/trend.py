@@ -16,15 +16,17 @@ from harness.compare import INAUDIBLE_DB
 from harness.history.alarm import OF, Alarm, alarm_of
 from harness.history.budget import Broken, Budget, broken_by, load_budgets
 from harness.history.changes import Change
+from harness.history.dated import believed_points
 from harness.history.line import EMPTY, Line, lines_of
-from harness.history.margin import ALARM, STEP, Margin, margin_of
+from harness.history.margin import ALARM, STEP, Margin, margin_of, usual_limit
 from harness.history.nights import Nights, NoData, is_nightly, nights_of, no_data_of
 from harness.history.records import Acknowledgement, Series
 from harness.history.segment import Cut, Segment, Segments, segments_of
 from harness.history.state import Says, State, of_alarm, of_budget, of_rest, of_silence
 from harness.judgement import Limit
+from harness.measure import is_known
 from harness.metrics.panel import known_metrics
-from harness.policy import load_policy
+from harness.policy import load_imported, load_policy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,11 @@ class Trend:
     """Everything that is the case, the gravest first; there is always something."""
     blocking: bool
     """Whether the policy blocks on the metric; else the trend only informs."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it speaks against the engine: the one place that decides it, for the exit code and for every page."""
+        return self.over_budget or (self.blocking and self.state is State.WORSE)
 
     @property
     def state(self) -> State:
@@ -98,9 +105,10 @@ def trends(history: Readable, today: str, baselines: Path) -> list[Trend]:
 
     Raises HarnessError for a broken policy.toml or budgets.toml in `baselines`.
     """
-    rules = load_rules(baselines, history.acknowledgements())
-    lines = lines_of(history.points(words=True))
-    found = ((series, lines.get(series.id, EMPTY)) for series in history.series())
+    every = history.series()
+    rules = load_rules(baselines, history.acknowledgements(), every)
+    lines = lines_of(believed_points(history.points(words=True), today))
+    found = ((series, lines.get(series.id, EMPTY)) for series in every)
     return [_read(series, line, rules, today, nightly=is_nightly(line.days)) for series, line in found]
 
 
@@ -109,10 +117,26 @@ def trend_of(series: Series, points: "pd.DataFrame", rules: Rules, today: str, *
     return _read(series, lines_of(points).get(series.id, EMPTY), rules, today, nightly=nightly)
 
 
-def load_rules(baselines: Path, acknowledgements: Sequence[Acknowledgement]) -> Rules:
-    """Read policy and budgets. Raises HarnessError naming file and key for what is wrong in them."""
+def load_rules(baselines: Path, acknowledgements: Sequence[Acknowledgement], series: Sequence[Series] = ()) -> Rules:
+    """
+    Read policy and budgets. Raises HarnessError naming file and key for what is wrong in them.
+
+    A metric of another tool has the line that [imported] of the policy gives it, else the usual limit, which blocks as ours
+    does, where it has a direction: who imports a metric wants to hear of it.
+    """
+    imported = {each.metric: each for each in series if not is_known(each.metric)}
+    usual = {name: usual_limit(each.unit, blocking=each.better != "neither") for name, each in imported.items()}
     policy = load_policy(baselines, [each.name for each in known_metrics()])
-    return Rules(policy=policy, budgets=load_budgets(baselines), acknowledgements=acknowledgements)
+    named = {name: limit for name, limit in load_imported(baselines).items() if name in imported}
+    budgets = load_budgets(baselines, {name: each.better for name, each in imported.items()})
+    return Rules(policy={**usual, **named, **policy}, budgets=budgets, acknowledgements=acknowledgements)
+
+
+def unmatched_limits(baselines: Path, series: Sequence[Series]) -> tuple[str, ...]:
+    """Return, a line each, which limits of [imported] speak of no series: they guard nothing."""
+    known = {each.metric for each in series}
+    idle = [name for name in load_imported(baselines) if name not in known]
+    return tuple(f"policy.toml: imported.{name} matches no series of the history; correct it or import it" for name in idle)
 
 
 def _read(series: Series, line: Line, rules: Rules, today: str, *, nightly: bool) -> Trend:

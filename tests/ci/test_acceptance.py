@@ -11,7 +11,7 @@ from harness.ci.__main__ import main
 from harness.ci.acceptance import asked, with_reason
 from harness.errors import HarnessError
 from tests.ci.fake_github import FakeGitHub
-from tests.harness.judging import accepted
+from tests.harness.judging import REQUESTS, accepted
 
 SHA = "a" * 40
 GATE = 70
@@ -27,8 +27,15 @@ def event(body: str = ASK, login: str = "ann", **issue: object) -> dict[str, Any
 
 def candidate(tmp_path: Path) -> bytes:
     """The quality baseline as `accept` writes it."""
+    return whole(tmp_path)["smoke/quality.json"]
+
+
+def whole(tmp_path: Path) -> dict[str, bytes]:
+    """The quality baseline and its golden audio, as the gate leaves them behind."""
     accepted(tmp_path)
-    return (tmp_path / "baselines" / "smoke" / "quality.json").read_bytes()
+    top = tmp_path / "baselines"
+    names = (top / "smoke/quality.json", *(top / "smoke/golden").iterdir())
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in names}
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def gated(fake: FakeGitHub, tmp_path: Path) -> FakeGitHub:
     old = {"baselines/smoke/quality.json": b"{}", "baselines/smoke/golden/old.flac": b"old", "README.md": b"read"}
     fake.add_commit(SHA, {**old, "baselines/other/golden/u.flac": b"other"})
     fake.runs[SHA] = [GATE - 1, GATE]
-    leave(fake, {"smoke/quality.json": candidate(tmp_path), "smoke/golden/u1.flac": b"fLaC"})
+    leave(fake, whole(tmp_path))
     return fake
 
 
@@ -55,11 +62,11 @@ def test_the_candidate_becomes_a_commit_with_the_reason_in_it(gated: FakeGitHub,
     files = gated.files_of(sha)
     assert gated.made[sha]["parents"] == [SHA]
     assert parse(files["baselines/smoke/quality.json"].decode(), "q").why == WHY
-    assert files["baselines/smoke/golden/u1.flac"] == b"fLaC"
+    assert files["baselines/smoke/golden/u01.flac"].startswith(b"fLaC")
     assert sorted(files) == [
         "README.md",
         "baselines/other/golden/u.flac",
-        "baselines/smoke/golden/u1.flac",
+        *(f"baselines/smoke/golden/{name}.flac" for name in REQUESTS),
         "baselines/smoke/quality.json",
     ]
     [status] = gated.statuses[sha]
@@ -129,10 +136,21 @@ def test_only_a_baseline_s_files_are_committed_whatever_else_the_gate_left(gated
         "smoke/golden/a/b.flac",
         "other/quality.json",
     )
-    leave(gated, {"smoke/quality.json": candidate(tmp_path), **dict.fromkeys(evil, b"evil")})
+    leave(gated, {**whole(tmp_path), **dict.fromkeys(evil, b"evil")})
     job(event())
     assert main(["accept"]) == 0
     assert b"evil" not in gated.files_of(gated.branches["topic/x"]).values()
+
+
+@pytest.mark.parametrize("change", [{"smoke/golden/u01.flac": b"fLaC other"}, {"smoke/golden/more.flac": b"fLaC"}])
+def test_golden_audio_that_the_baseline_does_not_name_is_refused(
+    gated: FakeGitHub, job: Job, tmp_path: Path, change: Mapping[str, bytes]
+) -> None:
+    leave(gated, {**whole(tmp_path), **change})
+    job(event())
+    assert main(["accept"]) == 2
+    assert gated.branches["topic/x"] == SHA
+    assert "is not what its quality.json names" in gated.comments[12][-1]["body"]
 
 
 def test_a_branch_that_moved_on_is_not_overwritten(gated: FakeGitHub, job: Job) -> None:

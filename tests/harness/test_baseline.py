@@ -156,16 +156,45 @@ def test_a_missing_value_is_kept_with_its_reason(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (('"cells": {', '"cells": ['), r"quality.json:\d+: not valid JSON"),
-        (('"schema_version": 1', '"schema_version": 2'), r"quality.json:2: baseline has schema 2.*upgrade"),
+        (('"schema_version": 2', '"schema_version": 3'), r"quality.json:2: baseline has schema 3.*upgrade"),
         (('"suite": "smoke"', '"suite": "other"'), "baseline of suite 'other', not of 'smoke'"),
         (('"why": "first",\n', ""), "missing or unknown key 'why'"),
         (('"nfe-8 pesq"', '"nfe-8 peskq"'), r"quality.json:\d+: there is no metric 'peskq'"),
         (('"nfe-8 pesq"', '"nfe-9 pesq"'), r"quality.json:\d+: cell 'nfe-9' is not among this file's cells"),
-        (('"nfe-8 pesq"', '"nfe-8 cer"'), r"'nfe-8 cer' stands there twice"),
-        (('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": NaN'), r"quality.json:\d+: pesq: .*nan"),
-        (('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": "good"'), r"pesq: .*'good'"),
-        (('"nfe-8 pesq": {"value": 3.6, ', '"nfe-8 pesq": {'), "pesq: missing or unknown: value"),
+        (('"nfe-8 pesq"', '"nfe-8 cer"'), r'the key "nfe-8 cer" stands there twice'),
+        (
+            ('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": NaN'),
+            r"quality.json:\d+: NaN is no finite number in .*pesq",
+        ),
+        (('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": "good"'), r'quality.json:\d+: pesq: value: .*"good"'),
+        (('"nfe-8 pesq": {"value": 3.6, ', '"nfe-8 pesq": {'), "pesq: lacks value"),
         (('"u08": [3.6]}]}', "}]}"), "not valid JSON"),
+        (
+            ('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": 1000.0'),
+            r"value 1000 lies outside its own values, 3.6 to 3.6",
+        ),
+        (('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": 1e999'), "a number is too large"),
+        (
+            ('"nfe-8 pesq": {"value": 3.6, "low": 3.6', '"nfe-8 pesq": {"value": 3.6, "low": 3.7'),
+            "upside down: low 3.7, high 3.6",
+        ),
+        (('"nfe-8 pesq": {"value": 3.6, "low": 3.6', '"nfe-8 pesq": {"value": 3.6, "low": null'), "its interval has one end"),
+        (('"unit": "MOS-LQO"', '"unit": "MOS"'), "its unit is 'MOS', of golden_pesq it is 'MOS-LQO'"),
+        (('"nfe-8 wer": {"value": 0.1', '"nfe-8 wer": {"value": -0.1'), "-0.1 1 is no wer; it cannot be below 0"),
+        (('"nfe-8 duration"', '"nfe-8 latency_p50"'), r"latency_p50 does not belong into a quality baseline"),
+        (('"kind": "quality"', '"kind": "speed"'), "golden audio belongs to quality"),
+        (('"kind": "quality"', '"kind": "fast"'), r"quality.json:4: kind: .*known are quality, speed"),
+        (('"reference": "nfe-32"', '"reference": "nfe-64"'), "the reference 'nfe-64' is not among"),
+        (('"samples": ', '"samples": -'), r"samples: -\d+ must be at least 1"),
+        (('"samples": ', '"samples": 1e3, "x": '), "missing or unknown key 'x'"),
+        (('"created": "', '"created": 5, "x": "'), "missing or unknown key 'x'"),
+        (('"options": {"nfe": 8}', '"options": {"nfe": [8]}'), r"cell 'nfe-8': options.nfe"),
+        (('"nfe-8": {"digest"', '"../nfe-8": {"digest"'), r"cell '../nfe-8': .*is not a name"),
+        (('{"u01": [3.6]', '{"../u01": [3.6]'), r"is not a name of letters"),
+        (('"u01": "', '"../u01": "'), r"golden: .*is not a name of letters"),
+        (('"u01": "', '"u01": "z'), "is not a SHA-256"),
+        (('"why": "first"', '"why": "\\ud800"'), r"quality.json:\d+: .*half a character"),
+        (('"why": "first"', '"why": ' + "[" * 5000 + "]" * 5000), "nested"),
     ],
 )
 def test_a_broken_file_is_refused_by_file_line_and_value(tmp_path: Path, change: tuple[str, str], said: str) -> None:
@@ -183,6 +212,130 @@ def test_a_wrong_count_of_values_is_refused(tmp_path: Path) -> None:
     quality(tmp_path).write_text(quality(tmp_path).read_text().replace('"n": 8', '"n": 9', 1))
     with pytest.raises(HarnessError, match="n is 9 but there are 8 values"):
         load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ('"nfe-8 latency_p50": {"value": 0.', '"nfe-8 latency_p50": {"value": 1000.'),
+            r"value 1000\.\d* lies outside its own values",
+        ),
+        (
+            ('"nfe-8 latency_p50": {"value": 0.', '"nfe-8 latency_p50": {"value": -0.'),
+            "is no latency_p50; it must be more than 0",
+        ),
+        (('"kind": "speed"', '"kind": "quality"'), "does not belong into a quality baseline"),
+        (('"machine": "box-2c"', '"machine": "box-3c"'), "is a baseline of machine 'box-3c'"),
+    ],
+)
+def test_a_speed_that_cannot_be_is_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    accepted(tmp_path)
+    path = tmp_path / "baselines/smoke/speed@box-2c.json"
+    assert change[0] in path.read_text()
+    path.write_text(path.read_text().replace(*change, 1))
+    with pytest.raises(HarnessError, match=said):
+        load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+
+
+def test_every_latency_of_nothing_is_refused(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    path = tmp_path / "baselines/smoke/speed@box-2c.json"
+    data = json.loads(path.read_text())
+    data["measurements"]["nfe-8 latency_p50"]["values"][0]["u01"][0] = 0.0
+    path.write_text(json.dumps(data))
+    with pytest.raises(HarnessError, match="0 s is no latency_p50"):
+        load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+
+
+def test_golden_audio_that_is_not_the_accepted_one_is_refused(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    golden = tmp_path / "baselines/smoke/golden"
+    (golden / "u02.flac").write_bytes((golden / "u03.flac").read_bytes())
+    with pytest.raises(HarnessError, match=r"u02.flac is not the accepted audio: its SHA-256 is"):
+        load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+
+
+def test_golden_audio_that_is_missing_or_extra_is_refused(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    golden = tmp_path / "baselines/smoke/golden"
+    (golden / "u02.flac").rename(golden / "x02.flac")
+    with pytest.raises(HarnessError, match=r"u02.flac is missing"):
+        load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+    (golden / "u02.flac").write_bytes((golden / "x02.flac").read_bytes())
+    with pytest.raises(HarnessError, match=r"x02.flac is not the audio of any accepted request"):
+        load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+
+
+def test_a_baseline_of_the_first_schema_is_read_without_digests(tmp_path: Path) -> None:
+    first = accepted(tmp_path).quality
+    quality(tmp_path).write_text(render(replace(first, golden=None)))
+    assert json.loads(quality(tmp_path).read_text())["schema_version"] == 1
+    assert load_baseline(tmp_path / "baselines", "smoke", "box-2c").quality == replace(first, golden=None)
+
+
+def test_accept_writes_nothing_that_nobody_can_read_again(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    before = contents(tmp_path / "baselines")
+    run = with_audio(make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001"))
+    broken = {
+        slug: tuple(replace(each, unit="kg") for each in several) for slug, several in measure(run, make_scores(run)).items()
+    }
+    with pytest.raises(HarnessError, match=r"cannot become the baseline: .*its unit is 'kg'"):
+        accept(run, broken, "nonsense", tmp_path / "baselines")
+    assert contents(tmp_path / "baselines") == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_accept_leaves_what_is_not_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "baselines/smoke"
+    accepted(tmp_path)
+    (folder / "README.md").write_text("mine")
+    (folder / "speed@other.json").write_text("theirs")
+    (folder / "quality.json").chmod(0o640)
+    accepted(tmp_path)
+    assert (folder / "README.md").read_text() == "mine"
+    assert (folder / "speed@other.json").read_text() == "theirs"
+    assert (folder / "quality.json").stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in (tmp_path / "baselines").iterdir()) == ["smoke"]
+
+
+@pytest.mark.parametrize("suite", ["../smoke", "/tmp/smoke", "a/b", "..", ""])
+def test_a_suite_cannot_lead_out_of_the_baselines(tmp_path: Path, suite: str) -> None:
+    run = replace(with_audio(good_run(tmp_path / "runs/0001")), suite=suite)
+    with pytest.raises(HarnessError, match="cannot name a file"):
+        accept(run, measure(run, make_scores(run)), "better", tmp_path / "baselines")
+    with pytest.raises(HarnessError, match="cannot name a file"):
+        load_baseline(tmp_path / "baselines", suite, "box-2c")
+    assert not (tmp_path / "smoke").exists()
+
+
+def test_accept_reads_no_audio_outside_the_run(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.wav"
+    run = with_audio(good_run(tmp_path / "runs/0001"))
+    (tmp_path / "runs/0001/audio/nfe-32/u01.wav").rename(secret)
+    (tmp_path / "runs/0001/audio/nfe-32/u01.wav").symlink_to(secret)
+    refuse(tmp_path, run, "does not lie below .*0001")
+    assert not (tmp_path / "baselines/smoke").exists()
+
+
+def test_accept_writes_through_no_link(tmp_path: Path) -> None:
+    """A link in place of a file is replaced; a link in place of the folder is refused."""
+    accepted(tmp_path)
+    outside = tmp_path / "outside.json"
+    outside.write_text("precious")
+    (tmp_path / "baselines/smoke/speed@box-2c.json").unlink()
+    (tmp_path / "baselines/smoke/speed@box-2c.json").symlink_to(outside)
+    with pytest.raises(HarnessError, match="does not lie below"):
+        accepted(tmp_path)
+    assert outside.read_text() == "precious"
+    (tmp_path / "baselines/smoke").rename(tmp_path / "elsewhere")
+    (tmp_path / "baselines/smoke").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(HarnessError, match="does not lie below"):
+        accepted(tmp_path)
 
 
 LOADED = {"machine": {"id": "box-2c", "cores": 2}, "before": {"load_1min": 5.1}, "after": {}}

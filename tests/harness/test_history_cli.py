@@ -134,7 +134,7 @@ def test_importing_again_imports_nothing(run: Path, capsys: Capture) -> None:
     assert invoke(["history", "import", str(run), "--json"]) == 0
     out, _ = output(capsys)
     assert out[0] == "1 imported, 0 there already, 0 failed"
-    assert json.loads("\n".join(out[1:])) == {"imported": 0, "there already": 1, "failed": 0}
+    assert json.loads("\n".join(out[1:])) == {"imported": 0, "there already": 1, "failed": 0, "failures": []}
 
 
 def test_files_of_other_tools_are_imported_for_a_machine(project: Path, capsys: Capture) -> None:

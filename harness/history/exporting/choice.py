@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.errors import HarnessError
 from harness.history.database import History
+from harness.history.dated import left_out_line, untrue
 from harness.history.records import RunRow
 
 RUN_COLUMNS = ("digest", "source", "suite", "profile", "machine", "head")
@@ -30,6 +31,8 @@ class Choice:
     suite: str = "*"
     profile: str = "*"
     machine: str = "*"
+    today: str = "9999-12-31"
+    """ISO, UTC: a run whose time cannot be true if it is today is in no export that goes by time."""
 
     def runs(self, history: History) -> list[RunRow]:
         """Give the chosen runs, oldest first. Raises HarnessError if there is none."""
@@ -38,9 +41,17 @@ class Choice:
             raise HarnessError(f"no run of suite {self.suite}, profile {self.profile}, machine {self.machine} in this history")
         return found
 
-    def newest(self, history: History) -> list[RunRow]:
-        """Give the newest complete run of each suite, profile and machine. Raises HarnessError if there is none."""
+    def believed(self, history: History) -> list[RunRow]:
+        """Return the chosen runs whose time can be true, oldest first. Raises HarnessError if there is none."""
         runs = self.runs(history)
+        found = [run for run in runs if not untrue(run.created, self.today)]
+        if not found:
+            raise HarnessError(f"none of the {len(runs)} runs has a time that can be true; {left_out_line(runs[0])}")
+        return found
+
+    def newest(self, history: History) -> list[RunRow]:
+        """Return the newest complete run of each suite, profile and machine. Raises HarnessError if there is none."""
+        runs = self.believed(history)
         found = {(run.suite, run.profile, run.machine): run for run in runs if run.complete}
         if not found:
             raise HarnessError(f"none of the {len(runs)} runs is complete; continue one with `voxgate check --resume`")

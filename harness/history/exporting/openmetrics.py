@@ -31,7 +31,7 @@ Sample = tuple[str, Mapping[str, str], float, str]
 
 def openmetrics_text(history: History, choice: Choice) -> str:
     """Give all chosen runs, with timestamps."""
-    runs = choice.runs(history)
+    runs = choice.believed(history)
     return _text(_samples(history, choice, runs, stamped=True))
 
 
@@ -46,8 +46,12 @@ def _samples(history: History, choice: Choice, runs: list[RunRow], *, stamped: b
     for run in runs:
         if run.exit_code is not None:
             yield EXIT_CODE, _place(run), float(run.exit_code), run.created if stamped else ""
-    for row in choice.table(history, runs).itertuples():
-        labels = {**{name: getattr(row, name) for name in PLACE}, "cell": row.cell, "metric": row.metric}
+    table = choice.table(history, runs)
+    same = ["run", "cell", "metric"]
+    twice = table.duplicated(same, keep=False)  # of two units, which the name of a family may not tell
+    for row in table.assign(twice=twice).itertuples():
+        unit = {"unit": row.unit} if row.twice else {}
+        labels = {**{name: getattr(row, name) for name in PLACE}, "cell": row.cell, "metric": row.metric, **unit}
         moment = row.created if stamped else ""
         if row.missing is None:
             yield _family(row.metric, row.unit), labels, row.value, moment

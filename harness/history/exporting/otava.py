@@ -7,13 +7,14 @@ go into files of their own (`...2.csv`). The configuration is JSON, which is YAM
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from harness.history.database import History
 from harness.history.exporting.choice import Choice, write_bytes
+from harness.history.exporting.delimited import plain_text, table_text
 from harness.history.importing.foreign import slug
 
 DIRECTIONS = {"higher": 1, "lower": -1}
@@ -22,11 +23,11 @@ DIRECTIONS = {"higher": 1, "lower": -1}
 
 def write_otava(history: History, choice: Choice, folder: Path) -> Path:
     """Write the folder; gives its configuration. Raises HarnessError if it cannot be written."""
-    table = choice.table(history)
+    table = choice.table(history, choice.believed(history))
     table = table[table["value"].notna() & table["better"].isin(list(DIRECTIONS))]
     tests = {}
     for place, rows in table.groupby(["suite", "profile", "machine"]):
-        stem = ".".join(map(slug, place))
+        stem = _stem([str(each) for each in place])
         for number, columns in enumerate(_without_gaps(rows), start=1):
             test = stem if number == 1 else f"{stem}.{number}"
             write_bytes(folder / f"{test}.csv", _csv(rows, columns).encode())
@@ -36,12 +37,20 @@ def write_otava(history: History, choice: Choice, folder: Path) -> Path:
     return config
 
 
+def _stem(place: Sequence[str]) -> str:
+    """Name a test: a dot inside a name would make it another's, so then a digest tells them apart."""
+    words = [slug(each) for each in place]
+    return slug(json.dumps(place)) if any("." in each for each in words) else ".".join(words)
+
+
 def _without_gaps(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Give the series in groups that have values of the same runs, the largest group first: one row per series."""
     runs = rows.groupby("series")["run"].agg(lambda several: tuple(sorted(several)))
     lines = rows.drop_duplicates("series").set_index("series")[["cell", "metric", "unit", "better"]]
     name = lines["cell"] + "/" + lines["metric"]
-    lines["column"] = name.where(~name.duplicated(keep=False), name + " " + lines["unit"])
+    name = name.where(~name.duplicated(keep=False), name + " " + lines["unit"])
+    name = name.where(~name.duplicated(keep=False), name + " #" + name.index.astype(str))
+    lines["column"] = name.map(plain_text)
     groups = [lines.loc[several] for several in runs.groupby(runs).groups.values()]
     yield from sorted(groups, key=lambda group: (-len(group), group["column"].iloc[0]))
 
@@ -54,7 +63,7 @@ def _csv(rows: pd.DataFrame, columns: pd.DataFrame) -> str:
         .set_index("run")[["created", "head"]]
         .rename(columns={"created": "time", "head": "commit"})
     )
-    return str(of_run.join(wide).to_csv(index=False, lineterminator="\n"))
+    return table_text(of_run.join(wide))
 
 
 def _test(file: str, columns: pd.DataFrame) -> dict[str, object]:

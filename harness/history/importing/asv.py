@@ -9,6 +9,7 @@ better; nor do we.
 """
 
 import itertools
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,12 +17,25 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.history.importing.foreign import label_of, mapping, name, read_json, slug_of, value_of
+from harness.history.importing.foreign import (
+    FAULTS,
+    Fault,
+    label_of,
+    line,
+    mapping,
+    name,
+    once,
+    read_json,
+    slug_of,
+    value_of,
+)
 from harness.history.records import Entry, EntryCell, EntryValue, digest_of
 from harness.measurement import Missing, Value
 
 SOURCE = "asv"
 FORMAT = 2
+MOST = 2**31
+"""Repeats that a database's integer can count."""
 BENCHMARKS, MACHINE = "benchmarks.json", "machine.json"
 PREFIXES = {"time": "time", "timeraw": "time", "mem": "memory", "peakmem": "peakmemory", "track": "track"}
 """How a benchmark's name tells what it counts, where `benchmarks.json` no longer has it."""
@@ -34,25 +48,38 @@ def is_asv(folder: Path) -> bool:
     return (folder / BENCHMARKS).is_file()
 
 
-def entries(folder: Path, machine: str | None) -> Iterator[Entry]:
-    """Give the runs of a results folder; `machine` in place of those that it tells. Raises HarnessError if it is damaged."""
+def entries(folder: Path, machine: str | None) -> Iterator[Entry | Fault]:
+    """
+    Return the runs of a results folder; `machine` in place of those that it tells.
+
+    A file that is damaged costs that file only, a benchmark that benchmark. Raises HarnessError where `benchmarks.json` is.
+    """
     benchmarks = mapping(read_json(folder / BENCHMARKS))
     for path in sorted(folder.glob("*/*.json")):
         if path.name != MACHINE:
             yield from _entries(path, benchmarks, machine)
 
 
-def _entries(path: Path, benchmarks: Mapping[str, Any], machine: str | None) -> Iterator[Entry]:
-    data = mapping(read_json(path))
-    if data.get("version") != FORMAT:
-        raise HarnessError(f"{path} has format {data.get('version')!r} of asv, this reads {FORMAT}; run `asv update` first")
+def _entries(path: Path, benchmarks: Mapping[str, Any], machine: str | None) -> Iterator[Entry | Fault]:
     try:
-        columns = list(data["result_columns"])
-        for benchmark, row in data["results"].items():
+        data = mapping(read_json(path))
+        if data.get("version") != FORMAT:
+            raise HarnessError(f"has format {data.get('version')!r} of asv, this reads {FORMAT}; run `asv update` first")
+        columns, results = list(data["result_columns"]), list(data["results"].items())
+    except (HarnessError, *FAULTS) as error:
+        yield _fault(path, "", error)
+        return
+    for benchmark, row in results:
+        try:
             found = dict(zip(columns, row, strict=False))  # asv drops what is empty at the end
             yield _entry(data, str(benchmark), found, mapping(benchmarks.get(benchmark)), machine)
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise HarnessError(f"{path} is damaged ({error!r}); measure again") from error
+        except (HarnessError, *FAULTS) as error:
+            yield _fault(path, f" (benchmark {line(benchmark)})", error)
+
+
+def _fault(path: Path, part: str, error: Exception) -> Fault:
+    reason = str(error) if isinstance(error, HarnessError) else f"is damaged ({error!r}); measure again"
+    return Fault(where=f"{path}{part}", reason=reason.removeprefix(f"{path}: ").removeprefix(f"{path} "))
 
 
 def _entry(
@@ -66,14 +93,14 @@ def _entry(
         suite=name(benchmark),
         profile=name(data["env_name"]),
         machine=name(machine or where.get("machine")),
-        head=name(commit[:7]),
+        head=line(commit[:7]),
         created=datetime.fromtimestamp(data["date"] / 1000, UTC).isoformat(timespec="seconds"),
         verdict=None,
         exit_code=None,
         line=f"{len(cells)} results of asv",
         baseline="none",
         folder="",
-        question=name(known.get("pretty_name"), benchmark),
+        question=line(known.get("pretty_name") or benchmark),
         environment={
             "machine": dict(where),
             "toolchain": {"commit": commit, "python": data.get("python"), **mapping(data.get("requirements"))},
@@ -85,7 +112,8 @@ def _entry(
 
 def _cells(benchmark: str, found: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[EntryCell, ...]:
     axes: Sequence[Sequence[object]] = found.get("params") or []
-    combinations = [tuple(str(each).strip("'\"") for each in several) for several in itertools.product(*axes)]  # kept as repr
+    combinations = list(itertools.product(*map(_bare, axes)))
+    once((json.dumps(each) for each in combinations), "the combination of parameters")
     names = [str(each) for each in known.get("param_names") or ()] or [f"param{number + 1}" for number in range(len(axes))]
     values = found["result"] or [None] * len(combinations)  # nothing at all: the benchmark could not be built
     counts = found.get("stats_repeat") or [None] * len(combinations)
@@ -95,6 +123,13 @@ def _cells(benchmark: str, found: Mapping[str, Any], known: Mapping[str, Any]) -
         )
         for combination, value, count in zip(combinations, values, counts, strict=True)
     )
+
+
+def _bare(axis: Sequence[object]) -> list[str]:
+    """Return an axis' values without the quotes of their repr, unless two of them differ by nothing else."""
+    whole = [str(each) for each in axis]
+    bare = [each.strip("'\"") for each in whole]
+    return bare if len(set(bare)) == len(set(whole)) else whole
 
 
 def _cell(options: Mapping[str, object], value: EntryValue) -> EntryCell:
@@ -121,7 +156,7 @@ def _value(benchmark: str, known: Mapping[str, Any], found: object, count: objec
         better="lower" if kind in LOWER else "neither",
         version=name(version, SOURCE),
         value=_number(found),
-        n=int(count) if isinstance(count, int | float) and math.isfinite(count) else 1,
+        n=int(count) if isinstance(count, int | float) and 0 <= count < MOST else 1,
     )
 
 

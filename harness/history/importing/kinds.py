@@ -2,8 +2,7 @@
 Finds out what a file is, and has the right reader read it. Run folders are not read here: they must be judged first.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.history import document
 from harness.history.importing import asv, foreign, performance_history, pytest_benchmark, votes
+from harness.history.importing.foreign import Fault
 from harness.history.records import Acknowledgement, Entry, Vote
 
 KINDS = "a run folder, pytest-benchmark's JSON, asv's results folder, a performance_history.json, our own export, votes"
@@ -18,9 +18,9 @@ KINDS = "a run folder, pytest-benchmark's JSON, asv's results folder, a performa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What one file holds. `entries` may be read while they are taken, so reading them may still raise HarnessError."""
+    """What one file holds. `entries` are read while they are taken: what of them cannot be is a Fault, the others follow."""
 
-    entries: Iterable[Entry] = ()
+    entries: Iterable[Entry | Fault] = ()
     acknowledgements: Iterable[Acknowledgement] = ()
     votes: Iterable[Vote] = ()
 
@@ -29,7 +29,10 @@ def run_folders(path: Path) -> list[Path]:
     """Give the run folders that a path means: itself, or all below it. Empty for any other file or folder."""
     if (path / "run.json").is_file():
         return [path]
-    return sorted(each.parent for each in path.glob("*/run.json"))
+    try:
+        return sorted(each.parent for each in path.glob("*/run.json"))
+    except OSError as error:
+        raise HarnessError(f"cannot look into {path}: {error.strerror}") from error
 
 
 def read(path: Path, machine: str | None = None) -> Found:
@@ -40,7 +43,9 @@ def read(path: Path, machine: str | None = None) -> Found:
         raise HarnessError(f"nothing to import in folder {path}; expected {KINDS}")
     text = foreign.read_text(path)
     try:
-        data = json.loads(text)
+        data = foreign.parse_json(text)
+    except HarnessError:
+        raise
     except (ValueError, RecursionError):
         data = None
     if isinstance(data, Mapping) and (found := _known(data, machine)) is not None:
@@ -73,7 +78,15 @@ def _exported(data: Mapping[str, Any]) -> Found:
         raise HarnessError("this export lacks runs, acknowledgements or votes; export the history again")
     runs, words, answers = ([foreign.mapping(each) for each in part or ()] for part in parts)
     return Found(
-        entries=(document.entry_from_dict(each) for each in runs),
+        entries=_runs(runs),
         acknowledgements=[document.acknowledgement_from_dict(each) for each in words],
         votes=[document.vote_from_dict(each) for each in answers],
     )
+
+
+def _runs(found: Iterable[Mapping[str, Any]]) -> Iterator[Entry | Fault]:
+    for number, each in enumerate(found, start=1):
+        try:
+            yield document.entry_from_dict(each)
+        except HarnessError as error:
+            yield Fault(where=f"run {number}", reason=str(error))

@@ -17,11 +17,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.history.importing.foreign import label_of, mapping, name, slug_of, value_of
-from harness.history.records import Entry, EntryCell, EntryValue, clean, digest_of, utc_iso
+from harness.history.importing.foreign import (
+    FAULTS,
+    Fault,
+    label_of,
+    line,
+    mapping,
+    name,
+    parse_json,
+    slug_of,
+    value_of,
+)
+from harness.history.records import Entry, EntryCell, EntryValue, digest_of, utc_iso
 from harness.measurement import Better
 
 SOURCE = "performance-history"
+MOST = 2**31
+"""Runs that a database's integer can count."""
 TIMES = ("timestamp", "datetime", "created", "date", "time")
 SUITES = ("suite", "test", "test_name", "benchmark", "name")
 MACHINES = ("machine", "hostname", "host", "device_name", "board")
@@ -57,7 +69,9 @@ UNITS = (
 def parse(text: str) -> list[Mapping[str, Any]]:
     """Give the entries of a file. Raises HarnessError if it is neither JSON nor lines of it, or has no entry with a time."""
     try:
-        data = json.loads(text)
+        data = parse_json(text)
+    except HarnessError:
+        raise
     except (ValueError, RecursionError):
         data = _lines(text)
     found = _list(data)
@@ -66,18 +80,22 @@ def parse(text: str) -> list[Mapping[str, Any]]:
     return found
 
 
-def entries(data: Sequence[Mapping[str, Any]], suite: str, machine: str | None) -> Iterator[Entry]:
-    """Give a run per entry; `suite` and `machine` where an entry does not tell. Raises HarnessError that numbers the entry."""
+def entries(data: Sequence[Mapping[str, Any]], suite: str, machine: str | None) -> Iterator[Entry | Fault]:
+    """Return a run per entry, or why it is none; `suite` and `machine` where an entry does not tell."""
     for number, each in enumerate(data, start=1):
         try:
             yield _entry(each, suite, machine)
         except HarnessError as error:
-            raise HarnessError(f"entry {number}: {error}") from error
+            yield Fault(where=f"entry {number}", reason=str(error))
+        except FAULTS as error:
+            yield Fault(where=f"entry {number}", reason=f"is damaged ({error!r})")
 
 
 def _lines(text: str) -> list[object]:
     try:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [parse_json(each) for each in text.splitlines() if each.strip()]
+    except HarnessError:
+        raise
     except (ValueError, RecursionError) as error:
         raise HarnessError(f"neither JSON nor lines of it: {error}") from error
 
@@ -103,7 +121,7 @@ def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> Entry:
     fields, verdict = _sort(data), _verdict(data)
     values = tuple(_value(key, found, _count(data)) for key, found in fields[NUMBER].items())
     if not values:
-        raise HarnessError(f"no number in it: {name(json.dumps(data, default=str))}")
+        raise HarnessError(f"no number in it: {line(json.dumps(data, default=str))[:160]}")
     complaints = _complaints(data)
     cell = EntryCell(
         cell=slug_of(fields[OPTION]),
@@ -122,7 +140,7 @@ def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> Entry:
         suite=name(_first(data, SUITES), suite),
         profile=name(_first(data, PROFILES)),
         machine=name(machine or _first(data, MACHINES)),
-        head=name(_first(data, COMMITS), "none"),
+        head=line(_first(data, COMMITS) or "none"),
         created=utc_iso(str(_time(data))),
         verdict=verdict,
         exit_code=None,
@@ -140,7 +158,10 @@ def _sort(data: Mapping[str, Any]) -> dict[str, dict[str, object]]:
     """Give the fields of an entry by what they are."""
     fields: dict[str, dict[str, object]] = {OPTION: {}, NUMBER: {}, FACT: {}}
     for kind, key, value in _flat(data):
-        fields[kind or _kind(key, value)][key] = value
+        found = fields[kind or _kind(key, value)]
+        if key in found and found is fields[NUMBER] and found[key] != value:
+            raise HarnessError(f"{line(key)!r} stands there twice, as {found[key]!r} and as {value!r}; keep one")
+        found[key] = value
     fields[OPTION] = {key: value for key, value in fields[OPTION].items() if value is not None}
     return fields
 
@@ -170,7 +191,9 @@ def _kind(key: str, value: object) -> str:
 def _count(data: Mapping[str, Any]) -> int:
     """Give how many measurements an entry sums up, as far as it tells."""
     told = data.get("num_runs", data.get("runs"))
-    return len(data["results"]) if isinstance(data.get("results"), list) else told if isinstance(told, int) else 1
+    if isinstance(data.get("results"), list):
+        return len(data["results"])
+    return told if type(told) is int and 0 <= told < MOST else 1
 
 
 def _value(key: str, found: object, count: int) -> EntryValue:
@@ -197,7 +220,7 @@ def _verdict(data: Mapping[str, Any]) -> str | None:
 
 def _complaints(data: Mapping[str, Any]) -> str:
     found = [each for key in ("issues", "regressions") if isinstance(data.get(key), list) for each in data[key]]
-    return "; ".join(" ".join(clean(str(each)).split()) for each in found)
+    return "; ".join(line(each, "") for each in found)
 
 
 def _first(data: Mapping[str, Any], keys: Sequence[str]) -> object:

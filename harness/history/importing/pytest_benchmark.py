@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.history.importing.foreign import mapping, name, slug, value_of
+from harness.history.importing.foreign import line, mapping, name, once, slug, value_of
 from harness.history.records import Entry, EntryCell, EntryValue, clean, digest_of, utc_iso
 from harness.judgement import Verdict
 from harness.measurement import Better, Missing, Value
 from harness.metrics import panel
 
 SOURCE = "pytest-benchmark"
+MOST = 2**31
+"""Rounds that a database's integer can count."""
 STATISTICS: Mapping[str, Better] = {
     "min": "lower",
     "mean": "lower",
@@ -45,6 +47,7 @@ def _entry(data: Mapping[str, Any], group: str, benchmarks: Sequence[Mapping[str
     moment = data.get("datetime")
     if not isinstance(moment, str):
         raise HarnessError("this file of pytest-benchmark has no `datetime`; save it again with pytest-benchmark 3 or newer")
+    once((_name(each) for each in benchmarks), "the benchmark")
     cells = tuple(_cell(each) for each in benchmarks)
     return Entry(
         digest=digest_of(SOURCE, moment, info.get("node"), commit.get("id"), group, benchmarks),
@@ -52,7 +55,7 @@ def _entry(data: Mapping[str, Any], group: str, benchmarks: Sequence[Mapping[str
         suite=group,
         profile=_profile(info),
         machine=name(machine or info.get("node")),
-        head=name(str(commit.get("id") or "none")[:7]) + (" + changes" if commit.get("dirty") else ""),
+        head=line(str(commit.get("id") or "none")[:7]) + (" + changes" if commit.get("dirty") else ""),
         created=utc_iso(moment),
         verdict=None,
         exit_code=None,
@@ -67,20 +70,24 @@ def _entry(data: Mapping[str, Any], group: str, benchmarks: Sequence[Mapping[str
 
 
 def _cell(benchmark: Mapping[str, Any]) -> EntryCell:
-    extra, full_name = mapping(benchmark.get("extra_info")), benchmark.get("fullname") or benchmark.get("name")
+    extra, full_name = mapping(benchmark.get("extra_info")), _name(benchmark)
     verdict = extra.get("verdict")
     texts = {key: value for key, value in extra.items() if isinstance(value, str) and key != "verdict"}
     return EntryCell(
         cell=slug(full_name),
-        label=name(full_name),
+        label=line(full_name),
         config={**mapping(benchmark.get("params")), **texts},
         effective={},
         effects=(),
-        verdict=verdict if verdict in set(Verdict) else None,
+        verdict=verdict if isinstance(verdict, str) and verdict in set(Verdict) else None,
         reason="",
         notes="",
         values=(*_times(mapping(benchmark.get("stats"))), *_extras(extra)),
     )
+
+
+def _name(benchmark: Mapping[str, Any]) -> str:
+    return str(benchmark.get("fullname") or benchmark.get("name") or "unknown")
 
 
 def _times(stats: Mapping[str, Any]) -> list[EntryValue]:
@@ -92,7 +99,7 @@ def _times(stats: Mapping[str, Any]) -> list[EntryValue]:
             better=better,
             version=SOURCE,
             value=value_of(stats.get(statistic), SOURCE),
-            n=rounds if isinstance(rounds, int) else 0,
+            n=rounds if type(rounds) is int and 0 <= rounds < MOST else 0,
         )
         for statistic, better in STATISTICS.items()
     ]

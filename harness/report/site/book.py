@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import HarnessError
 from harness.history.database import History
+from harness.history.dated import Believed, left_out_line
 from harness.history.records import Acknowledgement, CellRow, RunRow, Series
 from harness.history.trend import Trend, trends
 from harness.measure import STAGE, is_helper
@@ -125,6 +127,8 @@ class Book:
     places: tuple[Place, ...]
     latest: frozenset[int]
     """The latest run of every place."""
+    left_out: tuple[str, ...] = ()
+    """Runs that are not shown because their time cannot be true, a line each."""
     trends: Mapping[int, Trend] = field(default_factory=dict)
     """What was read into every series, by its id; empty until it was."""
 
@@ -142,11 +146,13 @@ class Book:
 class Loaded:
     """A history of which everything was read once; it answers what trends are read from."""
 
-    def __init__(self, history: History) -> None:
-        """Read it. Raises HarnessError for a history that cannot be read."""
-        self._points = history.points(words=True)
+    def __init__(self, history: History, today: str) -> None:
+        """Read it, all but runs of times that cannot be true `today`. Raises HarnessError for a history that cannot be read."""
+        believed = Believed(history, today)
+        self._points = believed.points(words=True)
         self._series, self._acknowledgements = history.series(), history.acknowledgements()
-        self.runs, self.cells = tuple(history.runs()), history.every_cell()  # last: every point's run is among them
+        self.runs, self.cells = believed.runs(), history.every_cell()  # last: every point's run is among them
+        self.left_out = tuple(map(left_out_line, believed.left_out()))
 
     def series(self) -> Sequence[Series]:
         """Give all series."""
@@ -174,6 +180,7 @@ def make_book(loaded: Loaded) -> Book:
         words=words,
         places=places,
         latest=frozenset(place.runs[-1].id for place in places),
+        left_out=loaded.left_out,
     )
 
 
@@ -195,6 +202,9 @@ def _points(frame: "pd.DataFrame", series: Sequence[Series]) -> tuple[Points, tu
     number = {each.id: index for index, each in enumerate(series)}
     ids = frame["series"].to_numpy(dtype=np.int64)
     known, codes = np.unique(ids, return_inverse=True)
+    lost = next((int(each) for each in known if int(each) not in number), None)
+    if lost is not None:
+        raise HarnessError(f"the history is damaged: there are points of series {lost}, which is not there; delete them")
     of = np.array([number[int(each)] for each in known], dtype=np.int64)[codes]
     order = np.argsort(of, kind="stable")
     verdicts, words = frame["verdict"].factorize()
@@ -220,6 +230,7 @@ def _places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) ->
     axes: dict[tuple[str, ...], list[RunRow]] = {}
     for run in runs:
         axes.setdefault(_key(run), []).append(run)
+    _check_places(runs, series, points)
     position = {run.id: at for several in axes.values() for at, run in enumerate(several)}
     known, codes = np.unique(points.run, return_inverse=True)
     at = np.array([position[int(run)] for run in known], dtype=np.int64)[codes]
@@ -229,6 +240,21 @@ def _places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) ->
         if end > first:
             lines[_key(each)].setdefault(each.cell, []).append(_line(each, points, at, first, end))
     return tuple(_place(key, several, lines[key]) for key, several in axes.items())
+
+
+def _check_places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) -> None:
+    """Raise HarnessError for a point of a run that was measured elsewhere than its series: somebody edited a row."""
+    places = {key: number for number, key in enumerate(dict.fromkeys([*map(_key, runs), *map(_key, series)]))}
+    known = np.array(sorted((run.id, places[_key(run)]) for run in runs), dtype=np.int64).reshape(-1, 2)
+    of_series = np.array([places[_key(each)] for each in series], dtype=np.int64)
+    at = known[np.searchsorted(known[:, 0], points.run), 1] if len(points.run) else np.zeros(0, dtype=np.int64)
+    wrong = np.flatnonzero(at != of_series[points.series]) if len(points.run) else at
+    if len(wrong):
+        each = series[int(points.series[wrong[0]])]
+        raise HarnessError(
+            f"the history is damaged: run {points.run[wrong[0]]} has a point of series {each.id}, which is of {each.suite} on "
+            f"{each.machine} ({each.profile}) and not where the run was; correct the row or delete it"
+        )
 
 
 def _key(of: RunRow | Series) -> tuple[str, ...]:

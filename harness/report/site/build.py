@@ -40,7 +40,7 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 
 
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
-    loaded = Loaded(history)
+    loaded = Loaded(history, today)
     book = make_book(loaded)
     policy = load_policy(baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)])
     folder = Folder(out, today)

@@ -14,7 +14,7 @@ from harness.report.site.book import Book, Line, Place
 from harness.report.site.cell_data import cell_content, change_label, stage_names, trends_of
 from harness.report.site.data_file import data_script
 from harness.report.site.folder import Folder
-from harness.report.site.mark import Mark, of_state
+from harness.report.site.mark import Mark, of_trend
 from harness.report.site.run_link import RunLink, run_links
 from harness.report.site.sparkline import Spark
 from harness.report.site.state import CellState, cell_state, worst
@@ -109,7 +109,7 @@ def _trend(book: Book, place: Place, index: int, line: Line, is_main: bool) -> T
     return TrendView(
         index=index,
         title=series.metric,
-        mark=of_state(trend.state),
+        mark=of_trend(trend),
         latest=_latest(line),
         direction=better,
         reason=trend.reason,

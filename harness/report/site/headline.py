@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from harness.history.state import State
 from harness.report.site import addresses
+from harness.report.site.mark import ADVISORY
 from harness.report.site.state import QUIET, CellState, worst
 
 SHOWN = 5
 """Cells that are named one by one; the table below has all."""
 BAD = (State.WORSE, State.OVER_BUDGET)
+WORDS = (*BAD, State.NO_DATA, f"{State.WORSE} {ADVISORY}")
+"""What the sentence counts, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,9 @@ def headline(states: Sequence[CellState]) -> Headline:
 
 def _title(states: Sequence[CellState]) -> str:
     """Give the sentence: what is bad comes first, and where nothing is, that nothing is."""
-    parts = [_part(state, states) for state in (*BAD, State.NO_DATA) if any(each.trend.state == state for each in states)]
-    if not any(each.trend.state in BAD for each in states):
+    told = {word: [each for each in states if each.mark.word == word] for word in WORDS}
+    parts = [_part(word, found) for word, found in told.items() if found]
+    if not any(told[word] for word in BAD):
         parts.insert(0, _nothing(states))
     first, _, rest = "; ".join(parts).partition(" ")
     count = _several(_cells(states), "cell")
@@ -60,13 +64,12 @@ def _nothing(states: Sequence[CellState]) -> str:
     return f"Nothing is worse in {count} on {_several(len({each.place.machine for each in states}), 'machine')}"
 
 
-def _part(state: State, states: Sequence[CellState]) -> str:
+def _part(word: str, found: Sequence[CellState]) -> str:
     """Count the cells in one state: `1 is worse since 2026-11-18`."""
-    found = [each for each in states if each.trend.state == state]
     days, cells = sorted({each.since for each in found if each.since}), _cells(found)
-    verb = ("has" if cells == 1 else "have") if state == State.NO_DATA else "is" if cells == 1 else "are"
+    verb = ("has" if cells == 1 else "have") if word == State.NO_DATA else "is" if cells == 1 else "are"
     since = "" if not days else f" since {days[0]}" if len(days) == 1 else f" since {days[0]} (the latest {days[-1]})"
-    return f"{cells} {verb} {state}{since}"
+    return f"{cells} {verb} {word}{since}"
 
 
 def _line(state: CellState) -> HeadLine:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.history.state import State
+from harness.history.trend import Trend
 from harness.judgement import Verdict
 from harness.report.charts import kind
 
@@ -21,6 +22,7 @@ STATES: Mapping[str, str] = {
 }
 """What a trend may be, the most urgent first, and its kind of colour."""
 
+ADVISORY = "(advisory)"
 VERDICTS = tuple(verdict.value for verdict in Verdict)
 
 
@@ -40,6 +42,12 @@ class Mark:
 def of_state(state: str) -> Mark:
     """Mark a trend's state."""
     return Mark(word=state, kind=STATES[state])
+
+
+def of_trend(trend: Trend) -> Mark:
+    """Mark a trend: red only where it counts against the engine, as in the exit code of `history status`."""
+    mark = of_state(trend.state)
+    return mark if mark.kind != "bad" or trend.counts else Mark(word=f"{mark.word} {ADVISORY}", kind="open")
 
 
 def of_verdict(verdict: str | None) -> Mark:

@@ -60,12 +60,13 @@ class MachineLine:
 def write_overview(folder: Folder, book: Book, states: Sequence[CellState], listen: Listen) -> None:
     """Write index.html."""
     if not book.runs:
-        folder.page("index.html", "empty.html")
+        folder.page("index.html", "empty.html", left_out=book.left_out)
         return
     folder.page(
         "index.html",
         "overview.html",
         headline=headline(states),
+        left_out=book.left_out,
         rows=[_cell(book, state) for state in states],
         suites=[_suite(book, place, listen) for place in book.places],
         machines=_machines(book.runs),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.history.state import State
 from harness.history.trend import Trend
 from harness.report.site.book import Book, Line, Place
-from harness.report.site.mark import Mark, of_state
+from harness.report.site.mark import Mark, of_state, of_trend
 
 ORDER = tuple(State)
 QUIET = (State.STEADY, State.TOO_FEW)
@@ -27,7 +27,7 @@ class CellState:
     @property
     def mark(self) -> Mark:
         """Give the state as it is shown."""
-        return of_state(self.trend.state)
+        return of_trend(self.trend)
 
     @property
     def label(self) -> str:
@@ -40,11 +40,17 @@ class CellState:
         return (self.trend.since or "")[:10]
 
 
+def urgency(trend: Trend) -> float:
+    """Rank a trend, the most urgent lowest: what is worse and only informs stands behind everything that people must act on."""
+    informs = trend.state is State.WORSE and not trend.counts
+    return ORDER.index(State.NO_DATA) + 0.5 if informs else ORDER.index(trend.state)
+
+
 def cell_states(book: Book) -> tuple[CellState, ...]:
     """Give every cell of every place, the most urgent first, and of those the newest."""
     found = [cell_state(book, place, cell) for place in book.places for cell in place.lines]
     newest_first = sorted(found, key=lambda each: each.since, reverse=True)
-    return tuple(sorted(newest_first, key=lambda each: ORDER.index(each.trend.state)))
+    return tuple(sorted(newest_first, key=lambda each: urgency(each.trend)))
 
 
 def cell_state(book: Book, place: Place, cell: str) -> CellState:
@@ -55,16 +61,17 @@ def cell_state(book: Book, place: Place, cell: str) -> CellState:
     """
     shown = [line for line in place.lines[cell] if not line.helps] or list(place.lines[cell])
     lines = [line for line in shown if book.trend(line).latest is not None] or shown
-    line = min(lines, key=lambda line: ORDER.index(book.trend(line).state))
+    line = min(lines, key=lambda line: urgency(book.trend(line)))
     return CellState(place=place, cell=cell, line=line, trend=book.trend(line))
 
 
 def worst(states: Sequence[CellState]) -> Mark:
     """Give the most urgent of several states."""
-    return of_state(min((each.trend.state for each in states), key=ORDER.index, default=State.TOO_FEW))
+    trends = sorted((each.trend for each in states), key=urgency)
+    return of_trend(trends[0]) if trends else of_state(State.TOO_FEW)
 
 
 def summary(states: Sequence[CellState]) -> str:
     """Count the states: `1 worse, 11 steady`."""
-    counts = {state: sum(each.trend.state == state for each in states) for state in ORDER}
-    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    words = [each.mark.word for each in sorted(states, key=lambda each: urgency(each.trend))]
+    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))

@@ -10,7 +10,7 @@ from harness.report.numbers import shown, shown_unit
 from harness.report.site import addresses
 from harness.report.site.book import Book, Line, Place
 from harness.report.site.folder import Folder
-from harness.report.site.mark import Mark, of_state
+from harness.report.site.mark import Mark, of_trend
 from harness.report.site.measured import judgement, measurements
 from harness.report.site.overview import Listen
 from harness.report.site.pictures import Picture, fastest_line, pictures
@@ -125,10 +125,10 @@ def _value(book: Book, place: Place, line: Line | None) -> ValueView:
     if line is None:
         return ValueView(text="", missing="not measured", mark=None, spark=None)
     index = line.index_of(len(place.runs) - 1)
-    state = book.trend(line).state
+    trend = book.trend(line)
     return ValueView(
         text="" if index is None else shown(line.measurement(index), interval=False),
         missing="not in the latest run" if index is None else line.missing.get(index, ""),
-        mark=None if state in QUIET else of_state(state),
+        mark=None if trend.state in QUIET else of_trend(trend),
         spark=book.spark(line),
     )

@@ -11,8 +11,8 @@ import pytest
 from harness.errors import HarnessError
 from harness.history import connection
 from harness.history.address import DEFAULT_URL, VARIABLE, default_url
-from harness.history.connection import parse_url, shown
 from harness.history.database import open_history
+from harness.history.url import parse_url, shown
 from tests.harness.history.entries import entry
 
 NOBODY = 65534

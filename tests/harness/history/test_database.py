@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from harness.errors import HarnessError
-from harness.history.connection import parse_url
 from harness.history.database import History, open_history
 from harness.history.records import Acknowledgement, Vote, clean, utc_iso
+from harness.history.url import parse_url
 from harness.measurement import Missing
 from tests.harness.history.entries import HOSTILE, cell, entry, value
 

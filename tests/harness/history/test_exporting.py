@@ -22,6 +22,7 @@ from harness.history.exporting.openmetrics import openmetrics_text, textfile_tex
 from harness.history.exporting.otava import write_otava
 from harness.history.exporting.parquet import parquet_bytes
 from harness.history.importing import kinds
+from harness.history.importing.foreign import Fault
 from harness.history.records import Acknowledgement, Vote, clean, utc_iso
 from harness.measurement import Missing
 from tests.harness.history.entries import HOSTILE, cell, entry, value
@@ -145,7 +146,9 @@ def test_a_damaged_export_is_refused(filled: History, tmp_path: Path, damage: di
     path = tmp_path / "all.json"
     path.write_text(json.dumps({**json.loads(json_text(filled, ALL)), **damage}))
     with pytest.raises(HarnessError, match=complaint):
-        list(kinds.read(path).entries)
+        for found in kinds.read(path).entries:
+            if isinstance(found, Fault):
+                raise HarnessError(found.reason)
 
 
 def test_bencher_gets_the_newest_run_with_its_bounds(filled: History) -> None:

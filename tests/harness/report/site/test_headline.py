@@ -14,6 +14,7 @@ class Saying:
     state: str
     since: str = "2026-11-18"
     reason: str = "+6.1 % since 2026-11-18"
+    counts: bool = True
 
 
 def state(cell: str, saying: Saying, machine: str = "epyc") -> CellState:
