@@ -52,8 +52,10 @@ class Guard:
     def _start(self) -> None:
         """Start a guard, or one in the place of one that was killed, and name all that is watched."""
         command = [sys.executable, "-I", "-S", os.path.abspath(__file__)]  # noqa: PTH100  (no Path here: it must start quickly)
-        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, **pipes, cwd="/", bufsize=0, start_new_session=True)
+        nowhere = subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, cwd="/", bufsize=0, start_new_session=True
+        )
         for pid in self._watched:
             self._tell(ADD, pid)
 
