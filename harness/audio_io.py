@@ -43,14 +43,12 @@ def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
 
     Raises HarnessError; its cause is the system's OSError where that has a reason, such as a full disk.
     """
-    _write(path, _encoded(audio, rate_hz, "WAV", "FLOAT", str(path)))
+    _write(path, wav_bytes(audio, rate_hz, str(path)))
 
 
-def wav_bytes(audio: Audio, rate_hz: int) -> bytes:
-    """Return what `write_wav` writes, for whoever has to know why a file could not be written: libsndfile does not say."""
-    content = io.BytesIO()
-    soundfile.write(content, audio, rate_hz, format="WAV", subtype="FLOAT")
-    return content.getvalue()
+def wav_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
+    """Return a float32 wav file; `name` stands for the audio in errors. Raises HarnessError for what is no audio."""
+    return _encoded(audio, rate_hz, "WAV", "FLOAT", name)
 
 
 def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:

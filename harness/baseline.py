@@ -30,6 +30,8 @@ from harness.replacing import replacement, settle
 from harness.sample import Phase, Run
 
 KINDS: tuple[Kind, ...] = ("quality", "speed")
+HEARD = "heard"
+"""In a cell of a quality baseline: recogniser -> request id -> the words that it heard."""
 NO_GOLDEN = Missing("no golden audio accepted yet")
 """Why a metric against the golden audio has no value before the first `accept`."""
 
@@ -288,7 +290,7 @@ def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
             f"the speeds of {run.folder} are not those of a quiet machine: {trouble}; run it again when the machine is idle "
             "(voxgate doctor says when), accept --only quality, or add --loaded to accept them all the same"
         )
-    return f" (accepted though {trouble})" if trouble else ""
+    return f" (accepted --loaded: {trouble.partition(' (')[0]})" if trouble else ""
 
 
 def _file(
@@ -308,11 +310,19 @@ def _file(
         samples=sum(sample.phase is Phase.MEASURED for process in run.processes for sample in process.samples),
         environment=machine if isinstance(machine, Mapping) else {},
         toolchain=toolchain if isinstance(toolchain, Mapping) else {},
-        cells={cell.slug: identity(cell, run) for cell in cells},
+        cells={cell.slug: identity(cell, run) | (_heard(cell, run) if kind == "quality" else {}) for cell in cells},
         measurements={
             cell.slug: {n: m for n, m in measured[cell.slug].items() if fault_of_kind(n, kind) is None} for cell in cells
         },
     )
+
+
+def _heard(cell: Cell, run: Run) -> dict[str, Any]:
+    """Return what was heard of a cell as a baseline keeps it, recogniser by recogniser; empty where nobody listened."""
+    heard: dict[str, dict[str, str]] = {}
+    for request, each in run.heard.get(cell.slug, {}).items():
+        heard.setdefault(each.recogniser, {})[request] = each.text
+    return {HEARD: heard} if heard else {}
 
 
 def write_golden(run: Run, folder: Path) -> dict[str, str]:

@@ -42,6 +42,7 @@ from harness.report.files import Files, check_files, document_of, write_files
 from harness.report.markdown import markdown
 from harness.report.paired import evidence_lines, paired_lines
 from harness.report.terminal import print_report
+from harness.revision import trouble
 from harness.sample import OPENAI
 from harness.schedule import TIMEOUT_S, Outcome
 from harness.selftest.setup import EQUALS
@@ -126,6 +127,7 @@ def cli(debug: bool) -> None:
 def run(as_json: bool, **options: Any) -> int:
     """Measure SUITE and write the run folder. What is scored of the audio, and by which judge of words, SUITE says."""
     plan = Plan(**options)
+    say_if_git_refuses()
     outcome = pipeline.measure_suite(plan, make_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "run", outcome)
@@ -177,6 +179,7 @@ def gate(
 def check(as_json: bool, files: Files, history: str, baselines: Path, policy: Path | None, **options: Any) -> int:
     """Measure SUITE, score, judge and write the page: the main job."""
     plan = Plan(**options)
+    say_if_git_refuses()
     outcome = pipeline.check_suite(plan, baselines, policy, make_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)
@@ -290,6 +293,7 @@ def floor(workload: str, recordings: Path | None, speaker: str | None, judge: st
 @click.option(
     "--size", "sizes", multiple=True, type=click.FloatRange(0, min_open=True), help="A slow-down in per cent; repeat."
 )
+@click.option("--stage", metavar="NAME", help="The stage to slow down; the longest one unless given.")
 @click.option("--equals", type=click.IntRange(2), default=EQUALS, show_default=True, help="Sides that are left as they are.")
 @click.option("--out", type=folder, help="Folder; runs/selftest/NNNN unless given.")
 @click.option("--resume", is_flag=True, help="Continue a selftest of speed: --out, or the latest.")
@@ -393,6 +397,13 @@ def remember(contents: Contents, url: str) -> None:
 def say(line: str) -> None:
     """Tell a person something beside the result."""
     click.echo(line, err=True)
+
+
+def say_if_git_refuses() -> None:
+    """Tell a person that a run will name no commit though it lies in a repository, with git's own reason."""
+    why = trouble(Path.cwd())
+    if why:
+        say(f"voxgate: {why}; the run will name no commit")
 
 
 def say_result(as_json: bool, document: object, last_line: str) -> None:

@@ -172,7 +172,7 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
     if is_scored(folder, run, now):
         return
     scores = score_run(run, golden, progress=progress)
-    keep_scores(folder, measure(run, scores.values, versions=scores.versions), now)
+    keep_scores(folder, measure(run, scores.values, versions=scores.versions), now, scores.heard)
 
 
 def judge_run(
@@ -184,6 +184,7 @@ def judge_run(
     baseline = load_baseline(baselines, run.suite, machine_id(run))
     score(folder, baselines, progress)
     measurements = store.load_measurements(folder)
+    run = replace(run, heard=store.load_transcripts(folder))
     judgement = judge(run, measurements, baseline, limits, _expected(run))
     if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
         judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))

@@ -6,7 +6,9 @@ The run folder: create, append, read, resume. It computes nothing and starts not
               processes/<slug>.<n>.jsonl.part1   what an interrupted process left; read together with its continuation
               torn/<slug>.<n>.jsonl.1   what an interrupted round of a comparison left; kept, and never read
               audio/<slug>/<request>.wav      the audio of the first repeat
+              audio/<slug>/takes/<n>/<request>.wav   what an engine without a seed said otherwise
               voices/<speaker>.flac           recordings of the voices that it should sound like, as the workload names them
+              transcripts.json                what was heard, by whom; written by scoring
               measurements.json               written by scoring; a gate needs nothing else
               scored.json                     the records, audio, panel that those were made from; else they are made anew
               complete                        written last
@@ -23,9 +25,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from harness.atomic import write_atomic
 from harness.cell import Cell, cell_from_json, cell_to_json
+from harness.codec import Range, from_json
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
 from harness.sample import (
@@ -35,6 +39,8 @@ from harness.sample import (
     Effect,
     Energy,
     Failure,
+    HeardText,
+    HeardTexts,
     Phase,
     Piece,
     ProcessRecord,
@@ -46,8 +52,9 @@ from harness.sample import (
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says where nothing more can be written: the disk, the quota, or the limit of a file's size."""
-FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
-"""Failures that are the engine's own answer; all others (killed, died, timeout, disk) are tried again by a resume."""
+FINAL_FAILURES = frozenset({"refused", "error", "not in effect", "foreign files"})
+"""Failures that are the cell's own answer; all others (killed, died, timeout, disk) are tried again by a resume."""
+TRANSCRIPTS = "transcripts.json"
 YOUNGER = ("min_time_s", "metrics", "conditions", "parts", "judge")
 """Facts of the header that older folders lack."""
 
@@ -192,6 +199,7 @@ def load_run(folder: Path) -> Run:
         metrics=header.metrics,
         conditions=header.conditions,
         judge=header.judge,
+        heard=load_transcripts(folder),
     )
 
 
@@ -277,23 +285,41 @@ def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
     return {slug: tuple(measurement_from_dict(each) for each in several) for slug, several in data["cells"].items()}
 
 
+def save_transcripts(folder: Path, heard: HeardTexts) -> None:
+    """Write what was heard in a run (slug -> request id -> text). Raises HarnessError if there is no room."""
+    cells = {slug: {name: asdict(each) for name, each in texts.items()} for slug, texts in heard.items()}
+    try:
+        write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})
+    except OSError as error:
+        raise HarnessError(
+            f"cannot keep what was heard in {folder}: {error.strerror}; make room, then run this again"
+        ) from error
+
+
+def load_transcripts(folder: Path) -> HeardTexts:
+    """Read what `save_transcripts` wrote; empty where nobody listened. Raises HarnessError if it is damaged or newer."""
+    path = folder / TRANSCRIPTS
+    if not path.exists():
+        return {}
+    data = from_json(_Transcripts, read_json(path, f"{path} vanished"), str(path))
+    if data.schema_version > SCHEMA_VERSION:
+        raise HarnessError(
+            f"{path} has schema {data.schema_version}, this voxgate reads up to {SCHEMA_VERSION}; score the run again"
+        )
+    return data.cells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Transcripts:
+    """The file `transcripts.json`."""
+
+    schema_version: Annotated[int, Range(least=1)]
+    cells: Mapping[str, Mapping[str, HeardText]]
+
+
 def write_json(path: Path, data: object) -> None:
     """Write a JSON file whole or not at all. Raises OSError."""
-    write_bytes(path, json.dumps(data, indent=1, allow_nan=False).encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; nothing is left of an attempt that failed. Raises OSError."""
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    write_atomic(path, json.dumps(data, indent=1, allow_nan=False))
 
 
 def read_json(path: Path, absent: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ seed gave the same audio. Of an engine that has no seed and speaks otherwise eac
     {"do": "energy"}                                     what it draws, idle and at work, in a pass that is not timed
     {"do": "stages", "request": "u001"}                  where its time goes, in a pass that is not timed as a whole
     {"do": "finish"}                                     peaks of memory; the worker ends
+
+A side of a comparison proves after its first synthesis, when it is warm and at its end that all files were its own.
 """
 
 import gc
@@ -32,6 +34,7 @@ from typing import Any, BinaryIO, TextIO, cast
 
 import numpy as np
 
+from harness.atomic import write_atomic
 from harness.audio_io import read_audio, wav_bytes
 from harness.cell import Cell, Option, Request, cell_from_json
 from harness.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
@@ -40,9 +43,11 @@ from harness.doctor.tree import Tree, here
 from harness.energy import device_of, find_meter, weigh
 from harness.errors import HarnessError
 from harness.measurement import Missing
+from harness.opened import KIND as FOREIGN_FILES
+from harness.opened import ForeignFilesError, Opened, Territory, territory_from_json
 from harness.sample import Effect, Energy, Failure, Phase, Piece, Sample, StagePass
 from harness.stage_pass import stage_pass
-from harness.store import WorkerLog, effect_to_json, energy_to_json, has_no_room, sample_to_json, stages_to_json, write_bytes
+from harness.store import WorkerLog, effect_to_json, energy_to_json, has_no_room, sample_to_json, stages_to_json
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
 from harness.targets.speech_api import SpeechError
@@ -71,6 +76,8 @@ class Job:
     """Hash of the audio that earlier processes of this cell gave, by request."""
     iterations_before: int
     """How many samples an interrupted process left for this repeat."""
+    territory: Territory | None = None
+    """Whose files it must use; None where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +115,10 @@ class Worker:
         self._iteration = job.iterations_before
         self._requests: Mapping[str, Request] = {request.id: request for request in job.cell.workload.requests}
         self._heard = dict(job.known)
+        self._opened: Opened | None = None
+        if job.territory is not None:
+            self._opened = Opened()
+            self._opened.start()
         self._target: Target | None = None
         self._clock: Clock = WallClock()
         alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)  # several wait for each other anyway
@@ -176,6 +187,8 @@ class Worker:
         if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
             phase = Phase.COMPILE
         self._record(phase, request, timing)
+        if phase is Phase.FIRST:
+            self._prove()
         return {"wall_s": timing.wall_s, "settled": settled}
 
     def _time(self, target: Target, request: Request) -> Timing:
@@ -238,10 +251,10 @@ class Worker:
     def _keep(self, name: str, audio: np.ndarray) -> str:
         """Write the audio; give its path inside the run folder. Whole or not at all."""
         path = self._job.folder / name
-        content = wav_bytes(audio, self._loaded().sample_rate_hz)
+        content = wav_bytes(audio, self._loaded().sample_rate_hz, name)
         with kept():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, content)
+            write_atomic(path, content)
         return name
 
     def _observe(self, command: Mapping[str, Any]) -> Record:
@@ -257,6 +270,9 @@ class Worker:
 
     def _pin(self, _command: Mapping[str, Any]) -> Record:
         """Move every thread, also those that libraries started, to the CPU for measuring; nothing more will be compiled."""
+        self._prove()
+        if self._opened is not None:
+            self._opened.stop()
         spare_the_collector()
         if self._job.cpu is not None:
             for thread in Path("/proc/self/task").iterdir():
@@ -297,10 +313,17 @@ class Worker:
             return Missing(f"no stage pass: {failure_of(error).reason}")
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
+        self._prove()
         elsewhere = getattr(self._target, "elsewhere", False)
         peaks = {"peak_rss_bytes": None if elsewhere else peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}
         self._note({"kind": "finished", **peaks})
         return {}
+
+    def _prove(self) -> None:
+        """Record that all files were the side's own. Raises ForeignFilesError if not."""
+        if self._opened is not None and self._job.territory is not None:
+            count = self._opened.check(self._job.territory, [self._job.folder])
+            self._log.append({"kind": "proof", "files": count})
 
     def _loaded(self) -> Target:
         assert self._target is not None, "the parent must send load first"
@@ -375,6 +398,8 @@ def failure_of(error: Exception) -> Failure:
     """Say in one line what went wrong and, for a bug, where."""
     if isinstance(error, NotInEffectError):
         return Failure(kind="not in effect", reason=str(error))
+    if isinstance(error, ForeignFilesError):
+        return Failure(kind=FOREIGN_FILES, reason=str(error))
     if isinstance(error, SpeechError):
         return Failure(kind=error.kind, reason=str(error))
     if isinstance(error, HarnessError):
@@ -415,6 +440,7 @@ def read_job(path: Path) -> Job:
         cpu=data["cpu"],
         known=data["known"],
         iterations_before=data["iterations_before"],
+        territory=None if data.get("territory") is None else territory_from_json(data["territory"]),
     )
 
 

@@ -50,6 +50,7 @@ POINTS = (
     "energy",
     "finished",
     "complete",
+    "transcripts.json",
     "measurements.json",
     "scored.json",
 )
@@ -118,18 +119,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     """The disk of all that is written into run folders; every process has a power meter to tell of."""
-    made, write_bytes, open_log = Disk(), store.write_bytes, store.WorkerLog.__init__
+    made, write_atomic, open_log = Disk(), store.write_atomic, store.WorkerLog.__init__
 
-    def limited(path: Path, content: bytes) -> None:
+    def limited(path: Path, content: str | bytes) -> None:
         made.write(path.name)
-        write_bytes(path, content)
+        write_atomic(path, content)
 
     def opened(log: store.WorkerLog, path: Path) -> None:
         open_log(log, path)
         log._file = Raw(log._file, made)  # type: ignore[assignment]
 
     for module in (store, worker):
-        monkeypatch.setattr(module, "write_bytes", limited)
+        monkeypatch.setattr(module, "write_atomic", limited)
     monkeypatch.setattr(store.WorkerLog, "__init__", opened)
     monkeypatch.setattr(crew, "Child", Child)
     monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
@@ -196,10 +197,10 @@ def test_a_disk_that_is_full_at_the_nth_write_costs_nothing_but_time(disk: Disk,
 
 def test_scores_that_could_not_be_kept_are_made_again(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
     go(capsys, "run", "two")
-    for room in (0, 1):
+    for room, what in enumerate(("what was heard", "the scores", "the scores")):
         disk.room, disk.written = room, []
         code, said = go(capsys, "gate", str(RUN))
-        assert code == 2 and "cannot keep the scores in runs/0001: No space left on device; make room" in said
+        assert code == 2 and f"cannot keep {what} in runs/0001: No space left on device; make room" in said
     disk.room = 10**9
     assert go(capsys, "gate", str(RUN))[0] == 3
     assert (RUN / "scored.json").exists()
@@ -310,7 +311,7 @@ def test_a_limit_on_the_size_of_files_is_a_circumstance_too(
 def test_only_the_engines_word_is_final() -> None:
     circumstances = {"disk", "killed", "died", "timeout", "no connection", "broken off", "busy"}
     assert not circumstances & store.FINAL_FAILURES
-    assert {"refused", "error", "not in effect"} == store.FINAL_FAILURES
+    assert {"refused", "error", "not in effect", "foreign files"} == store.FINAL_FAILURES
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS])
