@@ -82,7 +82,7 @@ def _encoded(audio: Audio, rate_hz: int, kind: str, subtype: str, name: str) -> 
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        write_atomic(path, content, durable=False)  # a run's audio has its digest in the record, and can be made again
+        write_atomic(path, content, durable=False)  # it can be made again
     except OSError as error:
         advice = "choose a folder that exists and has room"
         raise HarnessError(f"cannot write audio {path}: {reason(error)}; {advice}") from error

@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.atomic import write_atomic
 from harness.building import Environment, Ground, Tell, dependencies, recipe, run, run_build, with_dependencies, with_project
 from harness.child import Launch, path_variables
 from harness.errors import HarnessError
@@ -162,7 +163,7 @@ def workshop(project: Path, tell: Tell = lambda line: None) -> Iterator[Workshop
     cache = top / CACHE
     try:
         cache.mkdir(exist_ok=True)
-        (cache / ".gitignore").write_text("*\n", encoding="utf-8")
+        write_atomic(cache / ".gitignore", "*\n")
         with (cache / "lock").open("w") as door:
             fcntl.flock(door, fcntl.LOCK_EX)
             _clear_stale(top, cache)

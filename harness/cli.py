@@ -20,6 +20,7 @@ from rich.console import Console
 from harness import ab as versus
 from harness import bisect as bisection
 from harness import pipeline
+from harness.atomic import write_file
 from harness.baseline import KINDS, change_line
 from harness.crash import DEBUG, guarded, one_line
 from harness.errors import HarnessError
@@ -445,10 +446,7 @@ def check_json_file(name: str | None) -> None:
 
 def write_json(path: Path, document: object) -> None:
     """Write a JSON document. Raises HarnessError if the file cannot be written."""
-    try:
-        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; name another --json FILE") from error
+    write_file(path, json.dumps(document, indent=1, allow_nan=False) + "\n", "name another --json FILE")
 
 
 def jsonable(value: Any) -> Any:

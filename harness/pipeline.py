@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness import store
+from harness.atomic import write_file
 from harness.baseline import Change, accept, golden_dir, load_baseline, machine_id
 from harness.cell import Cell
 from harness.clips import clip_loader
@@ -231,13 +232,7 @@ def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> P
     """Write the HTML page, whole or not at all. Raises HarnessError if it cannot be written."""
     load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
     text = page(contents, load)
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; choose another --out") from error
+    write_file(path, text, "choose another --out", parents=True)
     return path
 
 

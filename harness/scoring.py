@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.atomic import inside
 from harness.baseline import NO_GOLDEN
 from harness.cell import Cell, Request
 from harness.doubts import takes_differ
@@ -146,7 +147,7 @@ def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path)
 
     path = audio(cell.slug, request.id)
     assert path is not None, "only what left audio is scored"
-    accepted, voice = golden / f"{request.id}.flac", cell.voice_of(request)
+    accepted, voice = inside(golden, f"{request.id}.flac"), cell.voice_of(request)
     alone = TAKES_DIFFER if takes_differ(run, cell.slug) or takes_differ(run, run.reference) else None
     return AudioJob(
         key=f"{cell.slug}/{request.id}",

@@ -20,7 +20,6 @@ history stand in `sample.py`.
 import errno
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -156,7 +155,7 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
     for speaker, source in cell.workload.voices.items():
         voices[speaker] = f"voices/{speaker}{Path(source).suffix}"
         (folder / "voices").mkdir(exist_ok=True)
-        shutil.copyfile(folder / source, folder / voices[speaker])
+        write_atomic(folder / voices[speaker], (folder / source).read_bytes())
     return replace(cell, workload=replace(cell.workload, voices=voices)) if voices else cell
 
 
