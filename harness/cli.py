@@ -22,7 +22,7 @@ from harness import bisect as bisection
 from harness import pipeline
 from harness.atomic import write_file
 from harness.baseline import KINDS, change_line
-from harness.crash import DEBUG, guarded, one_line
+from harness.crash import DEBUG, guarded, one_line, watched_output
 from harness.errors import HarnessError
 from harness.finding import finding_line, search_to_dict
 from harness.floor import rate_of
@@ -481,4 +481,5 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def main() -> None:
     """Run the command of this process."""
+    sys.stdout = watched_output(sys.stdout)
     sys.exit(invoke())

@@ -166,6 +166,7 @@ def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
     """Compute and keep the measurements of a run, unless those that are kept were made from just this (`scored.py`)."""
+    store.load_header(folder)  # says so where this is no run folder
     records = records_digest(folder)
     run = store.load_run(folder)
     golden = golden_dir(baselines, run.suite)

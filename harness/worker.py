@@ -34,7 +34,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from harness.audio_io import read_audio, write_wav
+from harness.audio_io import read_audio, same_audio, write_wav
 from harness.cell import Cell, Option, Request, cell_from_json
 from harness.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
 from harness.disturbance import DisturbanceWatch
@@ -52,8 +52,6 @@ from harness.targets.registry import make_target
 from harness.targets.speech_api import SpeechError
 
 Record = dict[str, object]
-ROUNDING = 1e-6
-"""Up to here two frames are the same sound: 120 dB below full scale, where only the order of additions differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,7 +339,7 @@ def is_same(audio: np.ndarray, path: Path) -> bool:
         before, _ = read_audio(path)
     except HarnessError:  # there is nothing to show that it is the same
         return False
-    return before.shape == audio.shape and bool(np.abs(before - audio).max() <= ROUNDING)
+    return same_audio(before, audio)
 
 
 def joins_of(target: Target) -> tuple[float, ...] | None:
