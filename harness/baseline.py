@@ -290,7 +290,7 @@ def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
             f"the speeds of {run.folder} are not those of a quiet machine: {trouble}; run it again when the machine is idle "
             "(voxgate doctor says when), accept --only quality, or add --loaded to accept them all the same"
         )
-    return f" (accepted though {trouble})" if trouble else ""
+    return f" (accepted --loaded: {trouble.partition(' (')[0]})" if trouble else ""
 
 
 def _file(

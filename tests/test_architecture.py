@@ -21,7 +21,7 @@ MAY_USE_TORCH = (
 PATH_ORDER = (
     ("errors", "atomic", "codec", "toml", "cell", "sample", "measurement", "judgement"),
     ("words", "crash"),
-    ("clock", "stats", "audio_io", "workload", "disturbance", "player", "revision"),
+    ("clock", "stats", "audio_io", "workload", "disturbance", "player", "guard", "revision"),
     ("doctor",),
     ("energy", "targets", "profiles", "environment"),
     ("suite", "progress", "order", "fitness", "stages", "stage_pass", "stages_apart"),
