@@ -178,7 +178,7 @@ def file_name(kind: str, machine: str) -> str:
 def _write(run: Run, files: Mapping[str, BaselineFile], draft: Path) -> None:
     """Write the files into the draft of a suite's folder. Raises HarnessError for one that nobody could read again."""
     for name, file in files.items():
-        golden = write_golden(run, draft / "golden") if file.kind == "quality" else None
+        golden = _write_golden(run, draft / "golden") if file.kind == "quality" else None
         text = render(replace(file, golden=golden))
         try:
             parse(text, name)
@@ -325,7 +325,15 @@ def _heard(cell: Cell, run: Run) -> dict[str, Any]:
     return {HEARD: heard} if heard else {}
 
 
-def write_golden(run: Run, folder: Path) -> dict[str, str]:
+def write_golden(run: Run, folder: Path) -> None:
+    """Write the reference cell's audio as golden audio into a folder of its own. Raises HarnessError."""
+    try:
+        _write_golden(run, folder)
+    except OSError as error:
+        raise HarnessError(f"cannot write golden audio in {folder}: {reason(error)}; make room, then go on") from error
+
+
+def _write_golden(run: Run, folder: Path) -> dict[str, str]:
     """
     Write the reference cell's audio, one flac per request, and remove what no request names any more.
 
