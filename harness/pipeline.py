@@ -176,8 +176,7 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
         return
     check_audio(run)
     scores = score_run(run, golden, progress=progress)
-    store.save_transcripts(folder, scores.heard)
-    keep_scores(folder, measure(run, scores.values, versions=scores.versions), now)
+    keep_scores(folder, measure(run, scores.values, versions=scores.versions), now, scores.heard)
 
 
 def judge_run(
