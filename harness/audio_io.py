@@ -18,6 +18,8 @@ from harness.atomic import reason, write_atomic
 from harness.errors import HarnessError
 
 Audio = NDArray[np.float32]
+ROUNDING = 1e-6
+"""Up to here two frames are the same sound: 120 dB below full scale, where only the order of additions differs."""
 
 LARGEST_FRAMES = 2**27
 """Of one file: 93 minutes at 24 kHz, and 512 MiB in memory."""
@@ -50,6 +52,11 @@ def decoded(source: Path | IO[bytes]) -> tuple[Audio, int]:
     if missing_bytes:
         raise HarnessError(f"it ends {missing_bytes} bytes before the length that its head promises")
     return frames, rate_hz
+
+
+def same_audio(one: Audio, other: Audio) -> bool:
+    """Whether two recordings are the same, up to what another order of additions changes."""
+    return one.shape == other.shape and (not one.size or bool(np.abs(one - other).max() <= ROUNDING))
 
 
 def length_s(path: Path) -> float:
@@ -116,7 +123,12 @@ def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
 
     Raises HarnessError; its cause is the system's OSError where that has a reason, such as a full disk.
     """
-    _write(path, _encoded(audio, rate_hz, "WAV", "FLOAT", str(path)))
+    _write(path, wav_bytes(audio, rate_hz, str(path)))
+
+
+def wav_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
+    """Return a float32 wav file; `name` stands for the audio in errors. Raises HarnessError for what is no audio."""
+    return _encoded(audio, rate_hz, "WAV", "FLOAT", name)
 
 
 def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:
@@ -150,7 +162,7 @@ def _encoded(audio: Audio, rate_hz: int, kind: str, subtype: str, name: str) -> 
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        write_atomic(path, content, durable=False)  # a run's audio has its digest in the record, and can be made again
+        write_atomic(path, content, durable=False)  # it can be made again
     except OSError as error:
         advice = "choose a folder that exists and has room"
         raise HarnessError(f"cannot write audio {path}: {reason(error)}; {advice}") from error

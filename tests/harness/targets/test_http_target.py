@@ -1,6 +1,7 @@
 """The target `http` against honest and broken servers."""
 
 import contextlib
+import io
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from harness import Suite
 from harness.cell import Cell, Request, Workload
@@ -173,6 +175,16 @@ def test_a_server_that_never_says_the_same_twice_shows_nothing_by_other_audio() 
     effects = seen(unseeded, voice="rms", seed=3)
     assert {effects[name].holds for name in ("voice", "seed")} == {None}
     assert effects["voice"].why == "the same request sounds otherwise each time"
+
+
+def test_another_seed_that_changes_no_more_than_rounding_is_not_in_effect() -> None:
+    def almost(asked: dict[str, Any]) -> Reply:
+        file = io.BytesIO()
+        audio = tone() + np.float32(2e-7 * asked.get("seed", 0))
+        soundfile.write(file, audio, RATE_HZ, format="WAV", subtype="FLOAT")
+        return Reply(parts=(file.getvalue(),))
+
+    assert seen(almost, seed=3)["seed"].holds is False
 
 
 def test_streaming_holds_only_where_several_pieces_came() -> None:
