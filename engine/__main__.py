@@ -172,17 +172,20 @@ def _limit_options(command: Command) -> Command:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on; others can reach 0.0.0.0")
+@click.option(
+    "--allowed-host", "allowed", multiple=True, metavar="NAME", help="further name that requests may call this server"
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes any free one")
 @click.option("--voice", default=None, help="folder of another voice's weights")
 @_limit_options
 @_engine_options(OPTIONS, FlowConfig())
-def serve(host: str, port: int, voice: str | None, **words: str | None) -> None:
+def serve(host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None) -> None:
     """Speak for others: OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}
     bounds = {name: typed.pop(name) for name in [field.name for field in fields(Limits)] if name in typed}
     try:
         limits, config = parse_limits(bounds), parse_words(typed)
-        _server()(config, Path(voice) if voice else None, limits, host, port)
+        _server()(config, Path(voice) if voice else None, limits, host, port, allowed)
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)

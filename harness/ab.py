@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import explain
+from harness import explain, store
 from harness.baseline import failure_of, golden_dir, of_run, write_golden
+from harness.building import Tell
 from harness.cell import Cell
-from harness.checkout import Checkout, Tell, Workshop, workshop
+from harness.checkout import Checkout, Workshop, workshop
 from harness.clock import now_utc_iso
 from harness.compare import ABSENT
 from harness.confirmation import confirmed, suspects, undecided
@@ -58,7 +59,7 @@ ROUNDS = 4
 BUDGET_S = 300.0
 FIRST_SHARE = 0.6
 """Of the budget, for the first look; the rest is for measuring suspects again."""
-SAME_TOOLS = ("commit", "branch", "dirty_files", "changes", "voxgate")
+SAME_TOOLS = ("commit", "branch", "dirty_files", "changes", "no_commit", "voxgate")
 """Facts of a toolchain that differ between revisions and change no environment."""
 
 
@@ -146,8 +147,16 @@ def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match
     check_choice(shared.suite.metrics, shared.suite.conditions)
     check_engine(shared.suite.judge)
     packages = sorted({package(cell.target) for cell in (*shared.cells, *shared.new, *shared.lost)})
-    sides = [shop.checkout(revision, packages) for revision in (base, head)]
+    sides = [_ready(shop, *side, packages) for side in (("BASE", base), ("HEAD", head))]
     return Match(base=sides[0], head=sides[1], overlap=shared, policy=policy_of(trees[0]), profile=profile)
+
+
+def _ready(shop: Workshop, name: str, revision: Revision, packages: Sequence[str]) -> Checkout:
+    """Make a side ready. Raises HarnessError that names the side."""
+    try:
+        return shop.checkout(revision, packages)
+    except HarnessError as error:
+        raise HarnessError(f"{name} cannot be measured: {error}") from error
 
 
 def policy_of(tree: Path) -> Policy:
@@ -252,6 +261,7 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
     for side, measured, against in ((sides.base, before, Path("none")), (sides.head, now, golden)):
         where = Path(side.folder)
         keep_scores(where, measured, stamp_of(side, against, records_digest(where)))
+    base, head = (replace(run, heard=store.load_transcripts(Path(run.folder))) for run in (base, head))
     judgement = judge(head, now, of_run(base, before), match.policy, head.cells, paired=True)
     judgement = with_gaps(judgement, match.policy, str(folder))
     judgement = replace(judgement, cells=tuple(_with_stage(cell, base, head, before, now) for cell in judgement.cells))
@@ -276,8 +286,9 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
 
 
 def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
-    """Measure a run with its audio scored, against its own reference cell's and against the golden audio."""
+    """Measure a run with its audio scored, against its own reference cell's and the golden audio; keep what was heard."""
     scores = score_run(run, golden, progress=progress)
+    store.save_transcripts(Path(run.folder), scores.heard)
     return measure(run, scores.values, versions=scores.versions)
 
 
@@ -341,11 +352,14 @@ def _with_the_rest(judgement: Judgement, shared: Overlap, base: Run, head: Run, 
 
 
 def _unless_base_failed(cell: CellVerdict, base: Run, head: Run) -> CellVerdict:
-    """Give NO_BASELINE where BASE cannot do what HEAD can; what HEAD cannot do stays FAILED."""
+    """
+    Return FAILED, with BASE named, where BASE cannot do what HEAD can: nothing was compared, and nobody accepted that. What
+    HEAD cannot do stays its own failure.
+    """
     failure = failure_of(cell.cell, base)
     if failure is None or failure_of(cell.cell, head) is not None:
         return cell
-    return replace(cell, verdict=Verdict.NO_BASELINE, reason=f"BASE fails at this cell: {failure}", metrics=(), notes="")
+    return replace(cell, verdict=Verdict.FAILED, reason=f"BASE cannot run this cell: {failure}", metrics=(), notes="")
 
 
 def _unmeasured(slug: str, label: str, verdict: Verdict, reason: str) -> CellVerdict:

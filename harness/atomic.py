@@ -46,32 +46,34 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> N
         sync(path.parent)
 
 
-def write_file(path: Path, content: str | bytes, advice: str, what: str = "") -> None:
-    """Write a file as `write_atomic` does, in a folder that is made if need be. Raises HarnessError ending in the advice."""
+def write_file(
+    path: Path, content: str | bytes, advice: str, *, what: str = "", parents: bool = False, durable: bool = True
+) -> None:
+    """Write a file as `write_atomic` does; `parents`: make its folder if need be. Raises HarnessError ending in the advice."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content)
-    except OSError as error:
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content, durable=durable)
+    except (OSError, ValueError) as error:  # the latter for a name with a null character
         raise HarnessError(f"cannot write {what}{path}: {reason(error)}; {advice}") from error
 
 
-def reason(error: OSError) -> str:
+def reason(error: OSError | ValueError) -> str:
     """Return why the system refused, in its own words."""
-    return error.strerror or str(error) or type(error).__name__
+    return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
 
 
 def sync(folder: Path) -> None:
     """Bring a folder's names to disk. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring the names of a folder and of all folders in it to disk. Raises OSError."""
-    for inner, _, _ in os.walk(folder, topdown=False):
+    """Bring a folder to disk, with all files and folders in it. Raises OSError."""
+    for inner, _, names in os.walk(folder, topdown=False):
+        for path in (Path(inner) / name for name in names):
+            if path.is_file() and not path.is_symlink():
+                _sync(path, os.O_RDONLY)
         sync(Path(inner))
 
 
@@ -129,6 +131,14 @@ def files_below(folder: Path) -> Iterator[Path]:
     """Return all files and links below a folder, in order; links to folders are not followed."""
     for inner, _, names in sorted(os.walk(folder)):
         yield from (Path(inner) / name for name in sorted(names))
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _is_stream(path: Path) -> bool:

@@ -33,6 +33,8 @@ KINDS: tuple[Kind, ...] = ("quality", "speed")
 LONGEST, DIGITS = 100, 10
 DIGESTED = re.compile(rf".*-[0-9a-f]{{{DIGITS}}}", re.DOTALL)
 """A machine's name that looks as if a digest stood behind it gets one, so that none can be chosen that is another's."""
+HEARD = "heard"
+"""In a cell of a quality baseline: recogniser -> request id -> the words that it heard."""
 NO_GOLDEN = Missing("no golden audio accepted yet")
 """Why a metric against the golden audio has no value before the first `accept`."""
 
@@ -320,11 +322,19 @@ def _file(
         samples=sum(sample.phase is Phase.MEASURED for process in run.processes for sample in process.samples),
         environment=machine if isinstance(machine, Mapping) else {},
         toolchain=toolchain if isinstance(toolchain, Mapping) else {},
-        cells={cell.slug: identity(cell, run) for cell in cells},
+        cells={cell.slug: identity(cell, run) | (_heard(cell, run) if kind == "quality" else {}) for cell in cells},
         measurements={
             cell.slug: {n: m for n, m in measured[cell.slug].items() if fault_of_kind(n, kind) is None} for cell in cells
         },
     )
+
+
+def _heard(cell: Cell, run: Run) -> dict[str, Any]:
+    """Return what was heard of a cell as a baseline keeps it, recogniser by recogniser; empty where nobody listened."""
+    heard: dict[str, dict[str, str]] = {}
+    for request, each in run.heard.get(cell.slug, {}).items():
+        heard.setdefault(each.recogniser, {})[request] = each.text
+    return {HEARD: heard} if heard else {}
 
 
 def write_golden(run: Run, folder: Path) -> dict[str, str]:

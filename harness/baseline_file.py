@@ -8,7 +8,7 @@ One file of a baseline as text: JSON whose lines read as a table, one per cell a
     "u01": "5f2a...",
     },
     "cells": {
-    "nfe_steps-8": {"digest": ..., "options": ..., "effective": ...},
+    "nfe_steps-8": {"digest": ..., "options": ..., "effective": ..., "heard": {"recogniser": {"u01": "words", ...}}},
     },
     "measurements": {
     "nfe_steps-8 latency_p50": {"value": 0.1213, "low": ..., "n": 48, "values": [{"u01": [0.1211, ...]}, ...]},
@@ -21,19 +21,19 @@ level. Knows the format, and where in the text a fault stands; does not know wha
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_type_hints
 
 from harness.baseline_check import fault_of, fault_of_kind
 from harness.codec import NON_EMPTY, Pattern, Range, from_json, parse_json
 from harness.errors import HarnessError
 from harness.measure import is_known
-from harness.measurement import Better, Measurement, Missing, UtteranceValue, Value, value_to_json
+from harness.measurement import Better, Measurement, Missing, MissingKind, UtteranceValue, Value, value_to_json
 
 SCHEMA_VERSION = 2
 """
-Of the baseline files. History: 1, 2026-11, first; 2, 2026-11, the digests of the golden audio, in files of quality. A file
-without them is still written as 1, so that an older voxgate reads it.
+Of the baseline files. History: 1, 2026-11, first; 2, 2026-11, the digests of the golden audio and what was heard, in files of
+quality. A file without golden audio is still written as 1, so that an older voxgate reads it.
 """
 DIGITS = 7
 """Significant digits: microseconds for latencies up to ten seconds, and far below what any limit can see."""
@@ -52,6 +52,7 @@ class Reason:
     """In place of a number: why there is none."""
 
     missing: str
+    kind: MissingKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class Identity:
     workload: Text
     options: Mapping[str, str | int | float | bool | None]
     effective: Mapping[str, object]
+    heard: Mapping[str, Mapping[RequestName, str]] = field(default_factory=dict)
+    """In a file of quality: recogniser -> request -> the words that it heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +256,7 @@ def _measurement(metric: str, data: object, where: str) -> Measurement:
 
 
 def _value(value: float | Reason) -> Value:
-    return Missing(value.missing) if isinstance(value, Reason) else value
+    return Missing(value.missing, value.kind) if isinstance(value, Reason) else value
 
 
 def _rounded(value: Value) -> Value:

@@ -19,7 +19,8 @@ from pathlib import Path
 from harness import ab, words
 from harness.ab import Match, Plan
 from harness.baseline import Baseline, failure_of, golden_dir, of_run, write_golden
-from harness.checkout import Checkout, Tell, Workshop, workshop
+from harness.building import Tell
+from harness.checkout import Checkout, Workshop, workshop
 from harness.compare import compare
 from harness.control import examine, without_control
 from harness.errors import HarnessError

@@ -1,11 +1,14 @@
 """
-A revision made ready to be measured: its files in a worktree, an environment that fits it, and proof of what a worker imports.
+A revision made ready to be measured: its files in a worktree, built where it has to be, an environment that fits it, and whose
+files a worker of it may use.
 
 The harness that measures is always the one that runs (the same ruler on both sides); only the engine comes from the revision:
-a folder that holds nothing but a link to this harness stands first on a worker's path, the worktree second.
+a folder that holds nothing but a link to this harness stands first on a worker's path, what was built second, the worktree
+third, and the worktree is the folder in which the worker works.
 
     .voxgate/job-.../trees/<commit>     worktrees; removed when the job ends, or at the next start if it was interrupted
-    .voxgate/environments/<digest>      a virtual environment for revisions with other dependencies; kept
+    .voxgate/job-.../sources/           of the working tree, a copy to build from
+    .voxgate/environments/<digest>      virtual environments of revisions that need their own; kept (`building.py`)
 
 Changes nothing in the repository but git's own list of worktrees. Measures nothing.
 """
@@ -14,20 +17,22 @@ import fcntl
 import hashlib
 import json
 import os
-import shlex
 import shutil
-import subprocess
-import sys
 import tempfile
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.atomic import write_atomic
+from harness.building import Environment, Ground, Tell, dependencies, recipe, run, run_build, with_dependencies, with_project
 from harness.child import Launch, path_variables
 from harness.errors import HarnessError
+from harness.left_out import check_pointers, fill
+from harness.opened import Territory, environments
+from harness.requirements import required, unmet
 from harness.revision import Revision, git, top_of
 
 CACHE = ".voxgate"
@@ -35,12 +40,7 @@ NAME_LENGTH = 12
 """Of a tree's folder, whatever it holds. All sides get paths of one length, because the size of a process's environment moves
 its stack, and that alone can change its speed (Mytkowicz et al. 2009)."""
 NOW_NAME = "worktree-now"
-TIMEOUT_S = 3600.0
-"""For one command; installing an engine's dependencies over a slow line takes that long."""
 SHARED = "shared with voxgate"
-
-Tell = Callable[[str], None]
-"""Takes a line for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Workshop:
         self._project = project
         self._top = top
         self._job = job
-        self._tell = tell
+        self._ground = Ground(environments=top / CACHE / "environments", project=_worktrees(top), tell=tell)
         self._shim = job / "ruler"
         self._trees: dict[str, Path] = {}
         self._ready: dict[str, Checkout] = {}
@@ -83,38 +83,77 @@ class Workshop:
         """
         Make a revision ready; a worker of it will import `packages` from it, which is tried.
 
-        Raises HarnessError if it cannot be checked out, its environment not be built, or a package comes from elsewhere.
+        Raises HarnessError if it cannot be checked out or built, its environment neither, or a package comes from elsewhere.
         """
         tree = self.tree(revision)
         if str(tree) not in self._ready:
-            python, words = self._environment(revision, tree)
+            made, words = self._environment(revision, tree)
             source = [tree / "src"] if (tree / "src").is_dir() else []
-            launch = Launch(python=python, paths=(self._shim, *source, tree))
-            made = Checkout(revision=revision, tree=tree, launch=launch, environment=words, toolchain={})
-            self._ready[str(tree)] = replace(made, toolchain=_proven(made, packages))
+            launch = Launch(
+                python=made.python,
+                paths=(self._shim, *made.first, *source, tree),
+                env={"PATH": made.path, "PWD": str(tree)},
+                folder=tree,
+                territory=self._territory(revision, tree, made),
+            )
+            ready = Checkout(revision=revision, tree=tree, launch=launch, environment=words, toolchain={})
+            self._ready[str(tree)] = replace(ready, toolchain=_proven(ready, packages, made.first))
         return self._ready[str(tree)]
 
     def _files(self, revision: Revision, name: str) -> Path:
         folder, inside = self._job / "trees" / name, self._project.relative_to(self._top)
         if revision.is_now:
+            check_pointers(self._top)
             folder.symlink_to(self._top)
         else:
             git(self._top, "worktree", "add", "--detach", "--force", str(folder), revision.commit)
+            fill(folder, self._top, revision.label)
         if not (folder / inside).is_dir():
             raise HarnessError(f"{revision.label} has no folder {inside}; call this where both revisions have the project")
         return folder / inside
 
-    def _environment(self, revision: Revision, tree: Path) -> tuple[str, str]:
-        """Give the interpreter of a revision: this one where its dependencies are the working tree's, else one of its own."""
-        needs = dependencies(tree)
-        if revision.is_now or needs == dependencies(self._project):
-            return sys.executable, SHARED
-        digest = hashlib.sha256(f"{sys.version} {json.dumps(needs, sort_keys=True)}".encode()).hexdigest()[:NAME_LENGTH]
-        folder = self._top / CACHE / "environments" / digest
-        if not (folder / "ready").exists():
-            self._tell(f"{revision.label} has other dependencies; building its environment in {folder}")
-            build_environment(folder, tree)
-        return str(folder / "bin" / "python"), f"its own ({CACHE}/environments/{digest}), as its dependencies differ"
+    def _environment(self, revision: Revision, tree: Path) -> tuple[Environment, str]:
+        """Return the environment of a revision, built where it has to be, with whose it is in words."""
+        how, label, made = recipe(tree), revision.label, Environment()
+        lacking = unmet(required(tree))
+        if not revision.is_now and dependencies(tree) != dependencies(self._project):
+            made = with_dependencies(self._ground, tree, label, "has other dependencies")
+        elif lacking:
+            made = with_dependencies(self._ground, tree, label, f"requires {', '.join(lacking)}")
+        run_build(how, tree, made, label)
+        if how.is_installed:
+            where = partial(self._source, revision, tree)
+            made = with_project(self._ground, how, tree, where, self._state(revision), label, made)
+        if made.folder is None:
+            return made, SHARED
+        why = "it is built" if how.is_installed else "its dependencies differ"
+        return made, f"its own ({CACHE}/environments/{made.folder.name}), as {why}"
+
+    def _source(self, revision: Revision, tree: Path) -> Path:
+        """Return the folder to build a revision from; of the working tree a copy, since building writes into it."""
+        if not revision.is_now:
+            return tree
+        folder = self._job / "sources"
+        git(self._top, "worktree", "add", "--detach", "--force", str(folder), revision.commit)
+        fill(folder, self._top, revision.label)
+        _take_changes(self._top, folder)
+        return folder / self._project.relative_to(self._top)
+
+    def _state(self, revision: Revision) -> str:
+        """Name the content of a revision: the hash of its tree, and of the working tree what its files look like."""
+        stored = git(self._top, "rev-parse", f"{revision.commit}^{{tree}}").strip()
+        inside = str(self._project.relative_to(self._top))
+        if not revision.is_now:
+            return f"{stored} {inside}"
+        looks = [(name, each.st_mode, each.st_size, each.st_mtime_ns) for name, each in _stats(self._top)]
+        return f"{stored} {inside} {hashlib.sha256(repr(looks).encode()).hexdigest()}"
+
+    def _territory(self, revision: Revision, tree: Path, made: Environment) -> Territory:
+        """Say whose files a worker of a revision may use: its tree's, and those of its environment."""
+        root = self._top if revision.is_now else self._job / "trees" / revision.commit[:NAME_LENGTH]
+        repository = Path(git(self._top, "rev-parse", "--path-format=absolute", "--git-common-dir").removesuffix("\n"))
+        own = (root, repository, self._shim, *environments(), *([made.folder] if made.folder is not None else []))
+        return Territory(project=(*self._ground.project, self._top / CACHE), own=own)
 
 
 @contextmanager
@@ -124,7 +163,7 @@ def workshop(project: Path, tell: Tell = lambda line: None) -> Iterator[Workshop
     cache = top / CACHE
     try:
         cache.mkdir(exist_ok=True)
-        (cache / ".gitignore").write_text("*\n", encoding="utf-8")
+        write_atomic(cache / ".gitignore", "*\n")
         with (cache / "lock").open("w") as door:
             fcntl.flock(door, fcntl.LOCK_EX)
             _clear_stale(top, cache)
@@ -140,61 +179,57 @@ def workshop(project: Path, tell: Tell = lambda line: None) -> Iterator[Workshop
         lock.close()
 
 
-def dependencies(tree: Path) -> dict[str, Any]:
-    """Give what decides a project's environment: its dependencies, Python, entry points and constraints."""
-    constraints = tree / "constraints.txt"
-    try:
-        text = (tree / "pyproject.toml").read_text(encoding="utf-8") if (tree / "pyproject.toml").is_file() else ""
-        project = tomllib.loads(text).get("project", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise HarnessError(f"{tree / 'pyproject.toml'} cannot be read: {error}; correct it in that revision") from error
-    names = ("dependencies", "requires-python", "entry-points")
-    needs = {name: project[name] for name in names if name in project}
-    if constraints.is_file():
-        needs["constraints"] = constraints.read_text(encoding="utf-8", errors="replace")
-    return needs
-
-
-def build_environment(folder: Path, tree: Path) -> None:
-    """Make a virtual environment with the project's dependencies. Raises HarnessError with the last words of what failed."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    what = f"the environment of {tree.name} cannot be built"
-    _run([sys.executable, "-m", "venv", str(folder)], what, cwd=tree)
-    constraints = ["-c", "constraints.txt"] if (tree / "constraints.txt").is_file() else []
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, *constraints, "-e", "."], what, cwd=tree)
-    (folder / "ready").touch()
-
-
-def _proven(made: Checkout, packages: Sequence[str]) -> dict[str, object]:
+def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> dict[str, object]:
     """Ask a process that is started like a worker what it imports. Raises HarnessError unless that is the revision's code."""
     launch, label = made.launch, made.revision.label
     command = [launch.python, "-P", "-m", "harness.origin", str(made.tree), *packages]
     env = {**os.environ, **path_variables(launch), **launch.env}
-    said = _run(command, f"the environment of {label} ({made.environment}) cannot run the harness", env=env)
-    answer: dict[str, Any] = json.loads(said.splitlines()[-1])
+    what = f"the environment of {label} ({made.environment}) cannot run the harness"
+    answer: dict[str, Any] = json.loads(run(command, what, cwd=made.tree, env=env).splitlines()[-1])
     for name, place in answer["packages"].items():
-        if place is None or not Path(place).is_relative_to(made.tree.resolve()):
+        if place is None or not any(Path(place).is_relative_to(each.resolve()) for each in (made.tree, *built)):
             raise HarnessError(
                 f"{label} would be measured with package {name} from {place or 'nowhere'}, not from its own files; "
-                "the target's package must lie in the repository, at its top or in src/"
+                "the target's package must lie in the repository, at its top or in src/, or be installed by its build"
             )
+    if answer["unmet"]:
+        raise HarnessError(
+            f"{label} requires {', '.join(answer['unmet'])} in its environment ({made.environment}); "
+            "install that, or correct the requirement"
+        )
     return dict(answer["toolchain"])
 
 
-def _run(command: Sequence[str], what: str, *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a command and give what it prints. Raises HarnessError that begins with `what` and ends with its last words."""
-    try:
-        done = subprocess.run(
-            command, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise HarnessError(f"{what}: {error}; try it by hand") from error
-    if done.returncode:
-        words = (done.stderr.strip().splitlines() or ["no last words"])[-1]
-        raise HarnessError(f"{what}: {words}; try `{shlex.join(command)}` by hand")
-    return done.stdout
+def _worktrees(top: Path) -> tuple[Path, ...]:
+    """List the folders in which revisions of a repository are checked out, the given one first."""
+    lines = git(top, "worktree", "list", "--porcelain", "-z").split("\0")
+    found = [Path(line.removeprefix("worktree ")).resolve() for line in lines if line.startswith("worktree ")]
+    return (top, *(each for each in found if not each.is_relative_to(top)))
+
+
+def _stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield what the files of a working tree look like that git would add, in order."""
+    names = git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in sorted(set(names)):
+        if name and ((top / name).is_symlink() or (top / name).exists()):
+            yield name, (top / name).lstat()
+
+
+def _take_changes(top: Path, folder: Path) -> None:
+    """Make a worktree hold what the working tree holds: every file that git would add, and none that was deleted."""
+    present = {name for name, _ in _stats(top)}
+    for name in git(folder, "ls-files", "-z").split("\0"):
+        if name and name not in present:
+            (folder / name).unlink(missing_ok=True)
+    for name in present:
+        source, place = top / name, folder / name
+        if source.is_dir() and not source.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(source, place, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        shutil.copy2(source, place, follow_symlinks=False)
 
 
 def _clear_stale(top: Path, cache: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.opened import Territory
 from harness.sample import Failure
 from harness.store import write_json
 
@@ -34,11 +35,15 @@ class ChildError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Which code a worker runs: the interpreter, folders that go before everything installed, further environment."""
+    """Which code a worker runs: the interpreter, folders that go before everything installed, further environment, where."""
 
     python: str = sys.executable
     paths: tuple[Path, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    """In which it works; None for that of this process."""
+    territory: Territory | None = None
+    """Whose files it must use, and prove it; None where there are no sides."""
 
 
 HERE = Launch()
@@ -60,6 +65,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
+                cwd=launch.folder,
                 env={**os.environ, **env, **path_variables(launch), **launch.env},
                 bufsize=0,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent only

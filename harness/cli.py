@@ -20,8 +20,9 @@ from rich.console import Console
 from harness import ab as versus
 from harness import bisect as bisection
 from harness import pipeline
+from harness.atomic import write_file
 from harness.baseline import KINDS, change_line
-from harness.crash import DEBUG, guarded, one_line
+from harness.crash import DEBUG, guarded, one_line, watched_output
 from harness.errors import HarnessError
 from harness.finding import finding_line, search_to_dict
 from harness.floor import rate_of
@@ -42,6 +43,7 @@ from harness.report.files import Files, check_files, document_of, write_files
 from harness.report.markdown import markdown
 from harness.report.paired import evidence_lines, paired_lines
 from harness.report.terminal import print_report
+from harness.revision import trouble
 from harness.sample import OPENAI
 from harness.schedule import TIMEOUT_S, Outcome
 from harness.selftest.setup import EQUALS
@@ -126,6 +128,7 @@ def cli(debug: bool) -> None:
 def run(as_json: bool, **options: Any) -> int:
     """Measure SUITE and write the run folder. What is scored of the audio, and by which judge of words, SUITE says."""
     plan = Plan(**options)
+    say_if_git_refuses()
     outcome = pipeline.measure_suite(plan, make_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "run", outcome)
@@ -177,6 +180,7 @@ def gate(
 def check(as_json: bool, files: Files, history: str, baselines: Path, policy: Path | None, **options: Any) -> int:
     """Measure SUITE, score, judge and write the page: the main job."""
     plan = Plan(**options)
+    say_if_git_refuses()
     outcome = pipeline.check_suite(plan, baselines, policy, make_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)
@@ -290,6 +294,7 @@ def floor(workload: str, recordings: Path | None, speaker: str | None, judge: st
 @click.option(
     "--size", "sizes", multiple=True, type=click.FloatRange(0, min_open=True), help="A slow-down in per cent; repeat."
 )
+@click.option("--stage", metavar="NAME", help="The stage to slow down; the longest one unless given.")
 @click.option("--equals", type=click.IntRange(2), default=EQUALS, show_default=True, help="Sides that are left as they are.")
 @click.option("--out", type=folder, help="Folder; runs/selftest/NNNN unless given.")
 @click.option("--resume", is_flag=True, help="Continue a selftest of speed: --out, or the latest.")
@@ -395,6 +400,13 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
+def say_if_git_refuses() -> None:
+    """Tell a person that a run will name no commit though it lies in a repository, with git's own reason."""
+    why = trouble(Path.cwd())
+    if why:
+        say(f"voxgate: {why}; the run will name no commit")
+
+
 def say_result(as_json: bool, document: object, last_line: str) -> None:
     """Print the result: the document, or the line."""
     click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last_line)
@@ -434,10 +446,7 @@ def check_json_file(name: str | None) -> None:
 
 def write_json(path: Path, document: object) -> None:
     """Write a JSON document. Raises HarnessError if the file cannot be written."""
-    try:
-        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; name another --json FILE") from error
+    write_file(path, json.dumps(document, indent=1, allow_nan=False) + "\n", "name another --json FILE")
 
 
 def jsonable(value: Any) -> Any:
@@ -472,4 +481,5 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def main() -> None:
     """Run the command of this process."""
+    sys.stdout = watched_output(sys.stdout)
     sys.exit(invoke())

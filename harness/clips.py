@@ -13,6 +13,7 @@ from pathlib import Path
 
 import soundfile
 
+from harness.atomic import inside
 from harness.audio_io import read_audio
 from harness.errors import HarnessError
 from harness.sample import Run
@@ -27,19 +28,26 @@ def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str]
     files = audio_files(run)
 
     def load(slug: str, request: str) -> bytes | None:
-        path = golden / f"{request}.flac" if slug == golden_name else files.get((slug, request))
+        try:
+            path = inside(golden, f"{request}.flac") if slug == golden_name else files.get((slug, request))
+        except HarnessError:
+            return None
         return None if path is None or not path.is_file() else _wav(path)
 
     return load
 
 
 def audio_files(run: Run) -> dict[tuple[str, str], Path]:
-    """Name the files of a run's audio, (slug, request id) -> path: of the first process that kept any. They may be gone."""
+    """
+    Name the files of a run's audio, (slug, request id) -> path: of the first process that kept any. They may be gone.
+
+    Raises HarnessError for one that does not lie in the run's folder.
+    """
     files: dict[tuple[str, str], Path] = {}
     for process in run.processes:
         for sample in process.samples:
             if sample.audio_file is not None:
-                files.setdefault((sample.cell, sample.request), Path(run.folder) / sample.audio_file)
+                files.setdefault((sample.cell, sample.request), inside(Path(run.folder), sample.audio_file))
     return files
 
 

@@ -17,6 +17,7 @@ import psutil
 from harness import store
 from harness.cell import Cell, cell_to_json
 from harness.child import Child, ChildError, Launch
+from harness.opened import territory_to_json
 from harness.profiles import Profile
 from harness.profiles.profile import allowed_cpus
 from harness.sample import Failure, Phase
@@ -77,6 +78,7 @@ class Crew:
             "cpu": self._cpu,
             "known": known_audio(post.folder, post.cell.slug),
             "iterations_before": post.samples_before,
+            "territory": None if post.launch.territory is None else territory_to_json(post.launch.territory),
         }
         with self._lock:
             if self.stopping:

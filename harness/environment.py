@@ -27,11 +27,14 @@ from harness.doctor.memory import HugePages
 from harness.doctor.nvml import DRIVER
 from harness.doctor.power_mode import mode_name
 from harness.doctor.tree import ROOT, Tree, at
+from harness.revision import trouble
 
 PACKAGES = ("voxgate", "torch", "torchao", "numpy", "scipy", "soundfile", "openai-whisper", "pesq", "pystoi")
 GIT_TIMEOUT_S = 20
 SETTINGS = ("cpu_quota", "power_mode", "clocks", "governor", "turbo", "huge_pages")
 """Facts about a machine that are set, and not built."""
+NO_COMMIT = "no_commit"
+"""Why a toolchain names no commit though there is a repository; absent where it does, and where there is none."""
 
 
 def environment() -> dict[str, object]:
@@ -230,11 +233,12 @@ def _commit(folder: Path) -> dict[str, object]:
     """Give commit, branch, and how many files differ from the commit, with a digest of the differences."""
     commit = _git(folder, "rev-parse", "--short=7", "HEAD")
     status = _git(folder, "status", "--porcelain")
-    if status is None:
-        return {"commit": "none", "branch": "none", "dirty_files": 0, "changes": "none"}
+    if status is None or commit is None:
+        why = trouble(folder)
+        return {"commit": "none", "branch": "none", "dirty_files": 0, "changes": "none", **({NO_COMMIT: why} if why else {})}
     changes = status + (_git(folder, "diff", "HEAD") or "")
     return {
-        "commit": commit or "none",
+        "commit": commit,
         "branch": _git(folder, "branch", "--show-current") or "none",
         "dirty_files": len(status.splitlines()),
         "changes": hashlib.sha256(changes.encode()).hexdigest()[:7] if status else "none",

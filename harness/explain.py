@@ -3,19 +3,24 @@ Verdicts in words: the shift, the decisive reasons, the stage that moved, the se
 """
 
 import math
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness import stats, words
-from harness.baseline import Baseline
+from harness.baseline import HEARD, Baseline
 from harness.compare import OLDER, changed_options
 from harness.judgement import Comparison, MetricVerdict, Verdict
 from harness.measure import STAGE, is_speed
 from harness.measurement import Measurement, Missing
+from harness.sample import HeardTexts
 from harness.stages import moved_stage
 
 REASONS_SHOWN = 3
 NAMES_SHOWN = 8
+TEXTS_SHOWN = 2
+CHARACTERS_SHOWN = 120
+"""Of what was heard of one request."""
 
 
 def why_not(comparison: Comparison) -> str:
@@ -96,6 +101,31 @@ def _prominence(metric: MetricVerdict) -> float:
     if comparison is None or comparison.shift is None or not metric.limit:
         return math.inf
     return abs(comparison.shift) / metric.limit
+
+
+def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> str:
+    """Name the requests of which other words were heard than in the baseline, by the same recogniser; empty where none."""
+    stored = baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
+    if not isinstance(stored, Mapping):
+        return ""
+    changed = []
+    for request, now in texts.get(slug, {}).items():
+        words_heard = stored.get(now.recogniser)
+        before = words_heard.get(request) if isinstance(words_heard, Mapping) else None
+        if isinstance(before, str) and _words(before) != _words(now.text):
+            changed.append(f'{request} heard before "{_short(before)}", now "{_short(now.text)}"')
+    more = f", and {len(changed) - TEXTS_SHOWN} more" if len(changed) > TEXTS_SHOWN else ""
+    return f"{', '.join(changed[:TEXTS_SHOWN])}{more}"
+
+
+def _words(text: str) -> list[str]:
+    """Return what a listener would call the words: without case and punctuation."""
+    return re.findall(r"\w+", text.casefold())
+
+
+def _short(text: str) -> str:
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= CHARACTERS_SHOWN else f"{line[: CHARACTERS_SHOWN - 3]}..."
 
 
 def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:

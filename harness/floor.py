@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import stats
+from harness.atomic import write_file
 from harness.cell import Workload
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing
@@ -103,10 +104,8 @@ def save_floor(path: Path, floor: Floor) -> None:
     """Write a floor; the same one always gives the same text. Raises HarnessError if it cannot be written."""
     head = [f"{_line(name, dict(value) if isinstance(value, Mapping) else value)}," for name, value in _header(floor)]
     lines = [_line(name, _utterance_to_json(floor.utterances[name])) for name in sorted(floor.utterances)]
-    try:
-        path.write_text("\n".join(["{", *head, '"utterances": {', ",\n".join(lines), "}", "}", ""]), encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write the floor {path}: {error.strerror}; make its folder writable") from error
+    text = "\n".join(["{", *head, '"utterances": {', ",\n".join(lines), "}", "}", ""])
+    write_file(path, text, "make its folder writable", what="the floor ")
 
 
 def _unlike(version: str, other: str) -> str:

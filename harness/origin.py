@@ -2,7 +2,8 @@
 Says where packages would be imported from, in the environment of a worker: `python -m harness.origin PROJECT PACKAGE...`
 
 Started exactly as a worker is, so that its answer holds for workers: one JSON object with each package's folder (null where
-there is none) and the toolchain that is installed. It imports the worker, so that what the harness needs is known to be there.
+there is none), the toolchain that is installed, and the requirements of PROJECT that are not met. It imports the worker, so
+that what the harness needs is known to be there.
 """
 
 import importlib
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.environment import toolchain
+from harness.requirements import required, unmet
 
 
 def origin(package: str) -> str | None:
@@ -29,7 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     """Print the answer."""
     importlib.import_module("harness.worker")
     project, *packages = arguments
-    print(json.dumps({"packages": {name: origin(name) for name in packages}, "toolchain": toolchain(Path(project))}))
+    found = {name: origin(name) for name in packages}
+    missing = unmet(required(Path(project)))
+    print(json.dumps({"packages": found, "toolchain": toolchain(Path(project)), "unmet": missing}))
     return 0
 
 

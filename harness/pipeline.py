@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness import store
+from harness.atomic import write_file
 from harness.baseline import Change, accept, golden_dir
 from harness.cell import Cell
 from harness.clips import clip_loader
@@ -166,6 +167,7 @@ def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
     """Compute and keep the measurements of a run, unless those that are kept were made from just this (`scored.py`)."""
+    store.load_header(folder)  # says so where this is no run folder
     records = records_digest(folder)
     run = store.load_run(folder)
     golden = golden_dir(baselines, run.suite)
@@ -173,6 +175,7 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
     if is_scored(folder, run, now):
         return
     scores = score_run(run, golden, progress=progress)
+    store.save_transcripts(folder, scores.heard)
     keep_scores(folder, measure(run, scores.values, versions=scores.versions), now)
 
 
@@ -185,6 +188,7 @@ def judge_run(
     baseline = baseline_of(baselines, run)
     score(folder, baselines, progress)
     measurements = store.load_measurements(folder)
+    run = replace(run, heard=store.load_transcripts(folder))
     judgement = judge(run, measurements, baseline, limits, _expected(run))
     if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
         judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))
@@ -231,13 +235,7 @@ def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> P
     """Write the HTML page, whole or not at all. Raises HarnessError if it cannot be written."""
     load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
     text = page(contents, load)
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; choose another --out") from error
+    write_file(path, text, "choose another --out", parents=True)
     return path
 
 

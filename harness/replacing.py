@@ -7,13 +7,16 @@ Replace a folder of reviewed files as one: whoever is killed, and wherever, the 
 
 The draft and the folder change places in one rename (`renameat2` with RENAME_EXCHANGE). Where a file system cannot do that
 (overlays, network shares), renaming the draft to `.ready-...` decides: from then on the new folder counts, and whoever reads or
-replaces next moves its files into place. Knows files; what is in them is `baseline.py`'s business.
+replaces next moves its files into place. A folder that is
+made anew each time, as the site is, is drafted beside its place. Knows files; what is in them is others' business.
 """
 
 import ctypes
 import errno
 import fcntl
+import glob
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,6 +78,54 @@ def exchange(one: Path, other: Path) -> bool:
     if code in CANNOT:
         return False
     raise OSError(code, os.strerror(code), str(other))
+
+
+def drafted(place: Path) -> tuple[Path, int]:
+    """
+    Make an empty draft beside a folder that is made anew each time, and remove those whose makers are gone.
+
+    Returns it, and the open file that holds it; `os.close` lets go. Raises OSError.
+    """
+    with _alone(place.parent):
+        for stale in place.parent.glob(f".{glob.escape(place.name)}.*.draft"):
+            if not _is_held(stale):
+                shutil.rmtree(stale, ignore_errors=True)
+        draft = place.with_name(f".{place.name}.{os.getpid()}-{secrets.token_hex(4)}.draft")
+        draft.mkdir()
+        lock = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return draft, lock
+
+
+def put_folder(draft: Path, place: Path) -> None:
+    """
+    Put a draft in its place, and what was there before in the draft's; the latter is removed where they cannot be exchanged,
+    a moment before. Raises OSError.
+    """
+    sync_tree(draft)
+    if place.is_dir():
+        shutil.copymode(place, draft)
+        if not exchange(draft, place):
+            shutil.rmtree(place)
+            draft.rename(place)
+    else:
+        draft.rename(place)
+    sync(place.parent)
+
+
+def _is_held(draft: Path) -> bool:
+    try:
+        handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _decide(draft: Path, place: Path) -> None:

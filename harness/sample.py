@@ -165,6 +165,18 @@ class ProcessRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeardText:
+    """The words that a speech recogniser heard of one request."""
+
+    text: str
+    recogniser: str
+
+
+HeardTexts = Mapping[str, Mapping[str, HeardText]]
+"""Slug -> request id -> what was heard; without what nobody listened to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A whole run folder, read."""
 
@@ -189,3 +201,5 @@ class Run:
     """Under which the suite wants it scored as well."""
     judge: str = OPENAI
     """Who listens, by name."""
+    heard: HeardTexts = field(default_factory=dict)
+    """As of the last scoring; empty before."""

@@ -6,9 +6,10 @@ Runs after measuring, never inside it. Knows where a run keeps its audio; `metri
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.atomic import inside
 from harness.baseline import NO_GOLDEN
 from harness.cell import Cell, Request
 from harness.doubts import takes_differ
@@ -20,7 +21,7 @@ from harness.metrics.score import Progress, UtteranceScores, score_quality
 from harness.metrics.subject import Need
 from harness.metrics.wanted import AudioJob
 from harness.metrics.whisper_weights import files_sha256
-from harness.sample import Run, Sample
+from harness.sample import HeardText, HeardTexts, Run, Sample
 
 Samples = dict[tuple[str, str], Sample]
 """(slug, request id) -> sample."""
@@ -33,10 +34,11 @@ MOST_WORKERS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScores:
-    """The scores of a run's audio: (slug, request id) -> metric -> value, and the version of each metric."""
+    """The scores of a run's audio: (slug, request id) -> metric -> value, the version of each metric, and what was heard."""
 
     values: Mapping[tuple[str, str], Mapping[str, Value]]
     versions: Mapping[str, str]
+    heard: HeardTexts = field(default_factory=dict)
 
 
 def score_run(
@@ -67,7 +69,15 @@ def score_run(
     for name, several in takes.items():
         further = [_values(scored[job.key], has_golden=job.golden is not None) for job in several]
         values[name] = _over_takes([values[name], *further])
-    return RunScores(values=values, versions=_with_voices(versions_of(found.values()), jobs.values()))
+    return RunScores(values=values, versions=_with_voices(versions_of(found.values()), jobs.values()), heard=_heard(found))
+
+
+def _heard(found: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
+    heard: dict[str, dict[str, HeardText]] = {}
+    for (slug, request), each in found.items():
+        if isinstance(each.transcript, str):
+            heard.setdefault(slug, {})[request] = HeardText(text=each.transcript, recogniser=each.recogniser)
+    return heard
 
 
 def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
@@ -137,7 +147,7 @@ def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path)
 
     path = audio(cell.slug, request.id)
     assert path is not None, "only what left audio is scored"
-    accepted, voice = golden / f"{request.id}.flac", cell.voice_of(request)
+    accepted, voice = inside(golden, f"{request.id}.flac"), cell.voice_of(request)
     alone = TAKES_DIFFER if takes_differ(run, cell.slug) or takes_differ(run, run.reference) else None
     return AudioJob(
         key=f"{cell.slug}/{request.id}",

@@ -6,7 +6,9 @@ The run folder: create, append, read, resume. It computes nothing and starts not
               processes/<slug>.<n>.jsonl.part1   what an interrupted process left; read together with its continuation
               torn/<slug>.<n>.jsonl.1   what an interrupted round of a comparison left; kept, and never read
               audio/<slug>/<request>.wav      the audio of the first repeat
+              audio/<slug>/takes/<n>/<request>.wav   what an engine without a seed said otherwise
               voices/<speaker>.flac           recordings of the voices that it should sound like, as the workload names them
+              transcripts.json                what was heard, by whom; written by scoring
               measurements.json               written by scoring; a gate needs nothing else
               scored.json                     the records, audio, panel that those were made from; else they are made anew
               complete                        written last
@@ -17,13 +19,14 @@ history stand in `sample.py`.
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from harness.atomic import write_atomic
 from harness.cell import Cell, cell_from_json, cell_to_json
+from harness.codec import Range, from_json
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
 from harness.sample import (
@@ -33,6 +36,8 @@ from harness.sample import (
     Effect,
     Energy,
     Failure,
+    HeardText,
+    HeardTexts,
     Phase,
     Piece,
     ProcessRecord,
@@ -42,8 +47,9 @@ from harness.sample import (
     Work,
 )
 
-FINAL_FAILURES = frozenset({"refused", "error", "not in effect"})
+FINAL_FAILURES = frozenset({"refused", "error", "not in effect", "foreign files"})
 """Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
+TRANSCRIPTS = "transcripts.json"
 YOUNGER = ("min_time_s", "metrics", "conditions", "parts", "judge")
 """Facts of the header that older folders lack."""
 
@@ -129,7 +135,7 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
     for speaker, source in cell.workload.voices.items():
         voices[speaker] = f"voices/{speaker}{Path(source).suffix}"
         (folder / "voices").mkdir(exist_ok=True)
-        shutil.copyfile(folder / source, folder / voices[speaker])
+        write_atomic(folder / voices[speaker], (folder / source).read_bytes())
     return replace(cell, workload=replace(cell.workload, voices=voices)) if voices else cell
 
 
@@ -172,6 +178,7 @@ def load_run(folder: Path) -> Run:
         metrics=header.metrics,
         conditions=header.conditions,
         judge=header.judge,
+        heard=load_transcripts(folder),
     )
 
 
@@ -257,14 +264,41 @@ def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
     return {slug: tuple(measurement_from_dict(each) for each in several) for slug, several in data["cells"].items()}
 
 
+def save_transcripts(folder: Path, heard: HeardTexts) -> None:
+    """Write what was heard in a run (slug -> request id -> text). Raises HarnessError if there is no room."""
+    cells = {slug: {name: asdict(each) for name, each in texts.items()} for slug, texts in heard.items()}
+    try:
+        write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})
+    except OSError as error:
+        raise HarnessError(
+            f"cannot keep what was heard in {folder}: {error.strerror}; make room, then run this again"
+        ) from error
+
+
+def load_transcripts(folder: Path) -> HeardTexts:
+    """Read what `save_transcripts` wrote; empty where nobody listened. Raises HarnessError if it is damaged or newer."""
+    path = folder / TRANSCRIPTS
+    if not path.exists():
+        return {}
+    data = from_json(_Transcripts, read_json(path, f"{path} vanished"), str(path))
+    if data.schema_version > SCHEMA_VERSION:
+        raise HarnessError(
+            f"{path} has schema {data.schema_version}, this voxgate reads up to {SCHEMA_VERSION}; score the run again"
+        )
+    return data.cells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Transcripts:
+    """The file `transcripts.json`."""
+
+    schema_version: Annotated[int, Range(least=1)]
+    cells: Mapping[str, Mapping[str, HeardText]]
+
+
 def write_json(path: Path, data: object) -> None:
     """Write a JSON file whole or not at all. Raises OSError."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(data, file, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_atomic(path, json.dumps(data, indent=1, allow_nan=False))
 
 
 def read_json(path: Path, absent: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from harness import store
+from harness.atomic import inside
 from harness.audio_io import Audio, read_audio
 from harness.baseline import failure_of
 from harness.cell import Cell, Request
@@ -96,7 +97,10 @@ def _open(folder: Path) -> Kept:
 
 
 def _golden(recordings: Recordings, request: str) -> Take:
-    path = recordings.golden / f"{request}.flac"
+    try:
+        path = inside(recordings.golden, f"{request}.flac")
+    except HarnessError as error:
+        return Take(when="golden", cell=recordings.current.run.reference, sound=Missing(str(error)))
     sound = _read(path) if path.is_file() else Missing("no golden audio of this utterance is accepted")
     return Take(when="golden", cell=recordings.current.run.reference, sound=sound)
 

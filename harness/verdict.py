@@ -37,6 +37,9 @@ TAIL_SAMPLES = 200
 """Below so many on either side, a tail percentile informs and does not block: p95 calls the same engine more than 5 %
 slower in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200 (tests/harness/test_why_the_rules.py)."""
 
+OTHER_VOICE = (Verdict.REGRESSED, Verdict.FAILED, Verdict.UNRESOLVED)
+"""Verdicts on a quality beside which it helps to know which words were heard before and now."""
+
 
 def judge(
     run: Run,
@@ -250,7 +253,9 @@ def _judge_cell(
     verdict = min((each.verdict for each in counting), key=WORST_FIRST.index, default=Verdict.UNRESOLVED)
     reason = explain.cell_reason(verdict, metrics, run.folder)
     slower = any(each.verdict is Verdict.REGRESSED and each.metric.startswith(("latency", "rtf")) for each in counting)
+    doubtful = any(each.blocking and each.verdict in OTHER_VOICE and not is_speed(each.metric) for each in metrics)
     notes = [
+        explain.heard(cell.slug, run.heard, baseline) if doubtful else "",
         explain.attribution(cell.slug, measurements[cell.slug], baseline) if slower else "",
         explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     ]

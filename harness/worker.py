@@ -13,6 +13,8 @@ seed gave the same audio. Of an engine that has no seed and speaks otherwise eac
     {"do": "energy"}                                     what it draws, idle and at work, in a pass that is not timed
     {"do": "stages", "request": "u001"}                  where its time goes, in a pass that is not timed as a whole
     {"do": "finish"}                                     peaks of memory; the worker ends
+
+A side of a comparison proves after its first synthesis, when it is warm and at its end that all files were its own.
 """
 
 import errno
@@ -21,7 +23,6 @@ import hashlib
 import importlib
 import json
 import os
-import shutil
 import signal
 import sys
 import traceback
@@ -33,7 +34,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from harness.audio_io import read_audio, write_wav
+from harness.audio_io import read_audio, same_audio, write_wav
 from harness.cell import Cell, Option, Request, cell_from_json
 from harness.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
 from harness.disturbance import DisturbanceWatch
@@ -41,6 +42,8 @@ from harness.doctor.tree import Tree, here
 from harness.energy import device_of, find_meter, weigh
 from harness.errors import HarnessError
 from harness.measurement import Missing
+from harness.opened import KIND as FOREIGN_FILES
+from harness.opened import ForeignFilesError, Opened, Territory, territory_from_json
 from harness.sample import Effect, Energy, Failure, Phase, Piece, Sample, StagePass
 from harness.stage_pass import stage_pass
 from harness.store import WorkerLog, effect_to_json, energy_to_json, sample_to_json, stages_to_json
@@ -49,8 +52,6 @@ from harness.targets.registry import make_target
 from harness.targets.speech_api import SpeechError
 
 Record = dict[str, object]
-ROUNDING = 1e-6
-"""Up to here two frames are the same sound: 120 dB below full scale, where only the order of additions differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,8 @@ class Job:
     """Hash of the audio that earlier processes of this cell gave, by request."""
     iterations_before: int
     """How many samples an interrupted process left for this repeat."""
+    territory: Territory | None = None
+    """Whose files it must use; None where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,10 @@ class Worker:
         self._iteration = job.iterations_before
         self._requests: Mapping[str, Request] = {request.id: request for request in job.cell.workload.requests}
         self._heard = dict(job.known)
+        self._opened: Opened | None = None
+        if job.territory is not None:
+            self._opened = Opened()
+            self._opened.start()
         self._target: Target | None = None
         self._clock: Clock = WallClock()
         alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)  # several wait for each other anyway
@@ -155,6 +162,8 @@ class Worker:
         if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
             phase = Phase.COMPILE
         self._record(phase, request, timing)
+        if phase is Phase.FIRST:
+            self._prove()
         return {"wall_s": timing.wall_s, "settled": settled}
 
     def _time(self, target: Target, request: Request) -> Timing:
@@ -218,13 +227,11 @@ class Worker:
         """Write the audio; give its path inside the run folder. Whole or not at all."""
         path = self._job.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}")
         try:
-            write_wav(draft, audio, self._loaded().sample_rate_hz)
-            draft.replace(path)
-        except HarnessError as error:  # libsndfile does not say why; a full disk is the one cause that can pass
-            if shutil.disk_usage(path.parent).free < 2 * audio.nbytes:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            write_wav(path, audio, self._loaded().sample_rate_hz)
+        except HarnessError as error:
+            if isinstance(error.__cause__, OSError):  # a full disk is a circumstance, and no fault of the engine
+                raise OSError(error.__cause__.errno, error.__cause__.strerror, str(path)) from error
             raise
         return name
 
@@ -241,6 +248,9 @@ class Worker:
 
     def _pin(self, _command: Mapping[str, Any]) -> Record:
         """Move every thread, also those that libraries started, to the CPU for measuring; nothing more will be compiled."""
+        self._prove()
+        if self._opened is not None:
+            self._opened.stop()
         spare_the_collector()
         if self._job.cpu is not None:
             for thread in Path("/proc/self/task").iterdir():
@@ -279,10 +289,17 @@ class Worker:
             return Missing(f"no stage pass: {failure_of(error).reason}")
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
+        self._prove()
         elsewhere = getattr(self._target, "elsewhere", False)
         peaks = {"peak_rss_bytes": None if elsewhere else peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}
         self._log.append({"kind": "finished", **peaks})
         return {}
+
+    def _prove(self) -> None:
+        """Record that all files were the side's own. Raises ForeignFilesError if not."""
+        if self._opened is not None and self._job.territory is not None:
+            count = self._opened.check(self._job.territory, [self._job.folder])
+            self._log.append({"kind": "proof", "files": count})
 
     def _loaded(self) -> Target:
         assert self._target is not None, "the parent must send load first"
@@ -322,7 +339,7 @@ def is_same(audio: np.ndarray, path: Path) -> bool:
         before, _ = read_audio(path)
     except HarnessError:  # there is nothing to show that it is the same
         return False
-    return before.shape == audio.shape and bool(np.abs(before - audio).max() <= ROUNDING)
+    return same_audio(before, audio)
 
 
 def joins_of(target: Target) -> tuple[float, ...] | None:
@@ -357,6 +374,8 @@ def failure_of(error: Exception) -> Failure:
     """Say in one line what went wrong and, for a bug, where."""
     if isinstance(error, NotInEffectError):
         return Failure(kind="not in effect", reason=str(error))
+    if isinstance(error, ForeignFilesError):
+        return Failure(kind=FOREIGN_FILES, reason=str(error))
     if isinstance(error, SpeechError):
         return Failure(kind=error.kind, reason=str(error))
     if isinstance(error, HarnessError):
@@ -382,6 +401,7 @@ def read_job(path: Path) -> Job:
         cpu=data["cpu"],
         known=data["known"],
         iterations_before=data["iterations_before"],
+        territory=None if data.get("territory") is None else territory_from_json(data["territory"]),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engine.errors import EngineError
 from engine.layers.attention import Attention
 from engine.layers.convnext import ConvNeXtBlock
 from engine.layers.convolution import convolve
@@ -38,6 +39,12 @@ class DiTShape:
     hidden: int = 480
     text_width: int = 128
     text_blocks: int = 2
+
+    def __post_init__(self) -> None:
+        if self.width % (2 * self.heads):
+            raise EngineError(
+                f"{self.heads} attention heads of even width do not fit into a width of {self.width}; check the weights"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,15 +11,19 @@ from typing import TypeVar
 
 import numpy as np
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.errors import EngineError
 from engine.serve.about import About
 from engine.serve.audio import encode, media_type
 from engine.serve.desk import Desk
+from engine.serve.hosts import Hosts
 from engine.serve.pieces import Pieces, as_bytes
 from engine.serve.refusal import RefusedError
 from engine.serve.speech import Speech, check_speakable, parse_speech
@@ -36,8 +40,8 @@ class _GoneError(Exception):
     """The client has left."""
 
 
-def make_app(desk: Desk, about: About) -> Starlette:
-    """Make the application."""
+def make_app(desk: Desk, about: About, hosts: Hosts | None = None) -> Starlette:
+    """Make the application. `hosts`: whom requests may name; this machine alone unless given."""
     site = _Site(desk, about)
     routes = [
         Route("/v1/audio/speech", site.speech, methods=["POST"]),
@@ -51,7 +55,26 @@ def make_app(desk: Desk, about: About) -> Starlette:
         ClientDisconnect: _left,
         Exception: _failed,
     }
-    return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+    guard = Middleware(_HostCheck, hosts=hosts or Hosts())
+    return Starlette(routes=routes, exception_handlers=handlers, middleware=[guard])  # type: ignore[arg-type]
+
+
+class _HostCheck:
+    """Refuses requests that name another host, before anything else is looked at."""
+
+    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let through what names us."""
+        host = Headers(scope=scope).get("host") if scope["type"] == "http" else None
+        if self._hosts.allow(host):
+            await self._app(scope, receive, send)
+            return
+        message = f"this server is not {host!r}; it answers to {self._hosts}: start it with --allowed-host NAME to add one"
+        refusal = RefusedError(421, message, code="host_not_allowed")
+        await JSONResponse(refusal.document(), refusal.status)(scope, receive, send)
 
 
 class _Site:

@@ -12,6 +12,8 @@ class Batch:
     wanted = True
     """Who leaves has left the batcher's queue before; a batch under way is spoken to its end."""
 
+    ready = True
+
     def __init__(self, speak: Callable[[], list[np.ndarray]]) -> None:
         self.future: Future[list[np.ndarray]] = Future()
         self._speak = speak

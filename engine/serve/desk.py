@@ -58,11 +58,14 @@ class Order:
 
     future: "Future[Any]"
     gone: threading.Event = field(default_factory=threading.Event)
+    wake: Callable[[], None] = lambda: None
+    """Tells the engine that room was made for a further piece."""
 
     def leave(self) -> None:
         """Give the work up; nothing where it is done."""
         self.gone.set()
         self.future.cancel()
+        self.wake()
 
 
 class Desk:
@@ -81,6 +84,11 @@ class Desk:
         self._batcher = make_batcher(self._speak_many, limits.max_batch, limits.window_ms / 1e3)
 
     @property
+    def sample_rate_hz(self) -> int:
+        """Of what is spoken."""
+        return self._speaker.sample_rate_hz
+
+    @property
     def inside(self) -> int:
         """How many requests wait or are being spoken."""
         return self._inside
@@ -89,14 +97,18 @@ class Desk:
         """Have a text spoken together with others; the future gives its audio, float32 (T,)."""
         return self._let_in(lambda: Order(self._batcher.submit(speech.text, speech.options)))
 
-    def streamed(self, speech: Speech, give: Callable[[np.ndarray], None]) -> Order:
-        """Have a text spoken piece by piece; `give` is called with each, from another thread. The future ends with the last."""
+    def streamed(self, speech: Speech, give: Callable[[np.ndarray], None], room: Callable[[], bool] = lambda: True) -> Order:
+        """
+        Have a text spoken piece by piece; `give` is called with each, from another thread. The future ends with the last.
+
+        While `room` says no, none is spoken; `wake` of the order has it asked again.
+        """
         begin = partial(self._speaker.stretches, speech.text, speech.options)
-        stream = Stream(begin, give, self._speaker.sample_rate_hz)
+        stream = Stream(begin, give, self._speaker.sample_rate_hz, room)
 
         def hand_over() -> Order:
             self._engine.stream(stream)
-            return Order(stream.future, stream.gone)
+            return Order(stream.future, stream.gone, self._engine.wake)
 
         return self._let_in(hand_over)
 

@@ -30,6 +30,11 @@ class EngineThread:
         """Have texts spoken together. Raises EngineError after `close`."""
         self._let_in(work, of_batch)
 
+    def wake(self) -> None:
+        """Look again at what waits: a listener has taken something, or has left."""
+        with self._changed:
+            self._changed.notify()
+
     def close(self) -> None:
         """Take no more; return when all that was taken is done."""
         with self._changed:
@@ -52,7 +57,7 @@ class EngineThread:
                     self._turns.put(turn.again(self._now_s(), audio_s))
 
     def _next(self) -> Turn | None:
-        """Wait for work; None at the end."""
+        """Wait for work that can go on; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._turns or self._closed)
-            return self._turns.take() if self._turns else None
+            self._changed.wait_for(lambda: self._turns.ready or (self._closed and not self._turns))
+            return self._turns.take()

@@ -1,4 +1,7 @@
-"""How much a server lets in: at once, in one text, in one body. No torch, no web library, so that a command line is quick."""
+"""
+How much a server lets in: at once, in one text, in one body; how long it waits for a client. No torch, no web library, so that
+a command line is quick.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +16,10 @@ RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "queue": (1, 10_000),
         "max_characters": (1, 1_000_000),
         "max_body_bytes": (256, 64 * 2**20),
+        "max_connections": (1, 10_000),
+        "head_s": (1, 600),
+        "idle_s": (1, 3600),
+        "stall_s": (1, 3600),
     }
 )
 
@@ -31,6 +38,14 @@ class Limits:
     """Of one text: what OpenAI's API allows. The engine has a limit of its own beside this."""
     max_body_bytes: int = 2**16
     """Of a request's body: enough for 4096 characters, each escaped."""
+    max_connections: int = 256
+    """Open at once. One that has no request gives its place to a new one; where all have, the new one is answered with 429."""
+    head_s: int = 10
+    """How long the head of a request may take to arrive."""
+    idle_s: int = 15
+    """How long a connection may stay open between two requests."""
+    stall_s: int = 30
+    """A client that takes nothing of its answer for so long is cut off."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

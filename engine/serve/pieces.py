@@ -1,4 +1,8 @@
-"""Audio on its way from the engine's thread to the event loop, piece by piece."""
+"""
+Audio on its way from the engine's thread to the event loop, piece by piece.
+
+Only so much lies in between: for a client that does not take what was spoken, nothing further is spoken, and memory stays flat.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,6 +15,9 @@ from engine.serve.audio import Form, pcm16, wav_header
 from engine.serve.desk import Desk
 from engine.serve.speech import Speech
 
+AHEAD_S = 30.0
+"""Of audio that a client has not taken: beyond that, and a piece, its text has no turn at the engine."""
+
 
 class Pieces:
     """A text that is being spoken. Raises RefusedError, as the desk does, where no place is free."""
@@ -18,7 +25,10 @@ class Pieces:
     def __init__(self, desk: Desk, speech: Speech) -> None:
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Queue[np.ndarray | None] = asyncio.Queue()
-        self._order = desk.streamed(speech, self._give)
+        self._given = self._taken = 0
+        """Frames; each number is written by one thread only."""
+        self._most = round(AHEAD_S * desk.sample_rate_hz)
+        self._order = desk.streamed(speech, self._give, lambda: self._given - self._taken < self._most)
         self._order.future.add_done_callback(self._end)
 
     async def next(self) -> np.ndarray | None:
@@ -26,6 +36,9 @@ class Pieces:
         piece = await self._arrived.get()
         if piece is None:
             self._order.future.result()
+            return None
+        self._taken += piece.size
+        self._order.wake()
         return piece
 
     def leave(self) -> None:
@@ -33,6 +46,7 @@ class Pieces:
         self._order.leave()
 
     def _give(self, piece: np.ndarray | None) -> None:
+        self._given += 0 if piece is None else piece.size
         self._loop.call_soon_threadsafe(self._arrived.put_nowait, piece)
 
     def _end(self, _done: "Future[Any]") -> None:

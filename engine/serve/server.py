@@ -8,7 +8,7 @@ asked, and then it warns, since it knows neither passwords nor encryption.
 import ipaddress
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -22,6 +22,8 @@ from engine.pipelines.flow import FlowPipeline
 from engine.serve.about import about_voice
 from engine.serve.app import make_app
 from engine.serve.desk import Desk
+from engine.serve.door import HEAD_BYTES, door_with
+from engine.serve.hosts import hosts_of
 from engine.serve.kernels import keep_few_kernels
 from engine.serve.limits import Limits
 from engine.timing import instant_s
@@ -32,8 +34,13 @@ BACKLOG = 256
 """Connections that the system accepts before the server has looked at them."""
 
 
-def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, port: int) -> None:
-    """Serve until told to end. Raises EngineError for an address, options or weights that cannot work."""
+def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, port: int, allowed: Sequence[str] = ()) -> None:
+    """
+    Serve until told to end; requests must name this machine, `host`, or a host that is `allowed`.
+
+    Raises EngineError for an address, options or weights that cannot work.
+    """
+    hosts = hosts_of(host, allowed)
     with bound(host, port) as door:
         keep_few_kernels()
         voice = folder or DEFAULT_VOICE
@@ -43,15 +50,16 @@ def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, po
         if not is_local(host):
             click.echo(f"engine: {host} is open to others, without password or encryption; put a proxy before it", err=True)
         try:
-            run(make_app(desk, about), door, lambda: click.echo(f"listening on {address(door)}, model {about.model}"))
+            app = make_app(desk, about, hosts)
+            run(app, limits, door, lambda: click.echo(f"listening on {address(door)}, model {about.model}"))
         finally:
             desk.close()
     click.echo("ended")
 
 
-def run(app: Starlette, door: socket.socket, ready: Callable[[], None]) -> None:
+def run(app: Starlette, limits: Limits, door: socket.socket, ready: Callable[[], None]) -> None:
     """Serve at a bound socket; `ready` is called when connections are accepted."""
-    server = uvicorn.Server(configuration(app))
+    server = uvicorn.Server(configuration(app, limits))
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn has its own while it runs, and then calls these
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     door.listen(BACKLOG)
@@ -59,11 +67,13 @@ def run(app: Starlette, door: socket.socket, ready: Callable[[], None]) -> None:
     server.run(sockets=[door])
 
 
-def configuration(app: Starlette) -> uvicorn.Config:
+def configuration(app: Starlette, limits: Limits) -> uvicorn.Config:
     """Configure the web server the same way everywhere, whatever else is installed; no line per request."""
     return uvicorn.Config(
         app,
-        http="h11",
+        http=door_with(limits),
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        timeout_keep_alive=limits.idle_s,
         loop="asyncio",
         ws="none",
         lifespan="off",

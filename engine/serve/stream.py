@@ -13,19 +13,31 @@ class Stream:
     """
     Public: `future`, which ends with the last piece or with what went wrong, and `gone`, set when nobody listens any more.
 
-    A text that nobody has begun to speak ends as its future is cancelled, any other with the piece that is under way.
+    A text that nobody has begun to speak ends as its future is cancelled, any other with the piece that is under way. `room`
+    tells whether a further piece can be taken; until then the text has no turn.
     """
 
-    def __init__(self, begin: Callable[[], Iterator[Stretch]], give: Callable[[np.ndarray], None], rate_hz: int) -> None:
+    def __init__(
+        self,
+        begin: Callable[[], Iterator[Stretch]],
+        give: Callable[[np.ndarray], None],
+        rate_hz: int,
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.future: Future[None] = Future()
         self.gone = threading.Event()
-        self._begin, self._give, self._rate_hz = begin, give, rate_hz
+        self._begin, self._give, self._rate_hz, self._room = begin, give, rate_hz, room
         self._stretches: Iterator[Stretch] | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether anybody listens."""
         return not (self.gone.is_set() or self.future.cancelled())
+
+    @property
+    def ready(self) -> bool:
+        """Whether a turn is of use: to speak on, or to end where nobody listens."""
+        return not self.wanted or self._room()
 
     def go_on(self) -> float | None:
         """Speak and give the next piece; what goes wrong is the future's, and no other text's."""

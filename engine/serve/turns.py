@@ -9,7 +9,8 @@ Everything that waits is due at some instant, and what is due earliest goes firs
 
 So a newcomer is heard next, unless somebody's audio ran out HEAD_START_S before he came; listeners with something in hand leave
 the engine to others; and nobody waits for ever, since his instant stands still while the instants of all that comes move on
-with the time. A turn is never interrupted: a batch can make a listener wait who has less in hand than it takes.
+with the time. Who has not taken what was spoken for him long before has no turn until
+he has. A turn is never interrupted: a batch can make a listener wait who has less in hand than it takes.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ class Work(Protocol):
     @property
     def wanted(self) -> bool:
         """Whether anybody still waits for it."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can go on; a stream cannot while its listener has not taken what was spoken long before."""
 
     def go_on(self) -> float | None:
         """Call the engine once; give the seconds of audio that came of it, None if that was all. Raises nothing."""
@@ -67,10 +72,20 @@ class Turns:
         """Have a turn wait."""
         self._waiting.append(turn)
 
-    def take(self) -> Turn:
-        """Give whose turn it is. What nobody wants any more goes first: it costs nothing, and frees a place."""
-        first = min(range(len(self._waiting)), key=lambda index: self._order(self._waiting[index]))
-        return self._waiting.pop(first)
+    @property
+    def ready(self) -> bool:
+        """Whether anything that waits can go on."""
+        return any(turn.work.ready for turn in self._waiting)
+
+    def take(self) -> Turn | None:
+        """
+        Return whose turn it is; None where nothing that waits can go on.
+
+        What nobody wants any more goes first: it costs nothing, and frees a place.
+        """
+        ready = [index for index, turn in enumerate(self._waiting) if turn.work.ready]
+        first = min(ready, key=lambda index: self._order(self._waiting[index]), default=None)
+        return None if first is None else self._waiting.pop(first)
 
     @staticmethod
     def _order(turn: Turn) -> tuple[bool, float]:

@@ -15,6 +15,7 @@ from engine.layers.mel import HOP, N_FFT
 from engine.vocoder.vocos import Vocos
 from engine.weights.published import load_f5, load_vocos
 
+VOCABULARY_BYTES = 2**20
 ENDINGS = (".safetensors", ".pt", ".bin")
 
 
@@ -56,6 +57,10 @@ def _only_model(folder: Path) -> Path:
 def _vocabulary(path: Path) -> dict[str, int]:
     """Read one character (or syllable) per line; the line's number counts, and the first is the space."""
     try:
+        if path.stat().st_size > VOCABULARY_BYTES:
+            raise EngineError(
+                f"weights {path}: larger than {VOCABULARY_BYTES} bytes, which no vocabulary is; give the checkpoint's"
+            )
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise EngineError(f"weights {path} cannot be read ({error}); the checkpoint's vocab.txt belongs there") from None

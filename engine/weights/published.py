@@ -5,12 +5,12 @@ Sizes follow from the tensors' shapes. The two things that shapes do not tell ar
 are safetensors, or PyTorch's own format read by its restricted reader, which builds tensors and runs nobody's code.
 """
 
-import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -18,7 +18,7 @@ from engine.acoustic.f5_dit import F5DiT, F5Shape
 from engine.errors import EngineError
 from engine.infill_config import VERSIONS
 from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.strict import filled
+from engine.weights.strict import check_held, filled
 
 EMA = "ema_model."
 TRANSFORMER = "transformer."
@@ -44,29 +44,44 @@ def load_f5(path: Path, *, version: int) -> F5DiT:
     if version not in VERSIONS:
         raise EngineError(f"there is no version {version!r} of F5-TTS; versions are {', '.join(map(str, VERSIONS))}")
     tensors = _of_transformer(path, _read(path))
-    model = F5DiT(_f5_shape(path, tensors, version))
-    return filled(path, model, tensors, f"a checkpoint of F5-TTS version {version}")
+    shape = _f5_shape(path, tensors, version)
+    return filled(path, lambda: F5DiT(shape), tensors, f"a checkpoint of F5-TTS version {version}")
 
 
 def load_vocos(path: Path) -> Vocos:
     """Read a Vocos model of log-mel features, fp32 on the CPU. Raises EngineError as `load_f5` does."""
     tensors = {name: value for name, value in _read(path).items() if name not in VOCOS_BUFFERS}
-    return filled(path, Vocos(_vocos_shape(path, tensors)), tensors, "a checkpoint of Vocos")
+    shape = _vocos_shape(path, tensors)
+    return filled(path, lambda: Vocos(shape), tensors, "a checkpoint of Vocos")
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_file(path) if path.suffix == ".safetensors" else _unpacked(path)
     except FileNotFoundError:
         raise EngineError(f"weights {path} do not exist; name a file of a published checkpoint") from None
-    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise EngineError(f"weights {path} cannot be read ({error}); give a .safetensors, .pt or .bin file") from None
+    except EngineError:
+        raise
+    except Exception as error:  # of two readers, who raise whatever a torn file leads them to
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise EngineError(f"weights {path} cannot be read ({reason}); give a .safetensors, .pt or .bin file") from None
     averaged = content.get("ema_model_state_dict", content) if isinstance(content, Mapping) else content
     if not isinstance(averaged, Mapping):
         raise EngineError(f"weights {path} hold {type(content).__name__} where tensors by name belong")
-    return {str(name): value for name, value in averaged.items() if isinstance(value, Tensor)}
+    tensors = {str(name): value for name, value in averaged.items() if isinstance(value, Tensor)}
+    for name, value in tensors.items():
+        check_held(path, name, value)
+    return tensors
+
+
+def _unpacked(path: Path) -> Any:
+    """Read PyTorch's own format, which stores tensors as they are. Raises EngineError for a file that unpacks to more."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+        if size > path.stat().st_size:
+            raise EngineError(f"weights {path} unpack to {size} bytes, more than the file has; save them with torch.save")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _of_transformer(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -97,6 +112,8 @@ def _f5_shape(path: Path, tensors: Mapping[str, Tensor], version: int) -> F5Shap
         )
     except KeyError as error:
         raise EngineError(f"weights {path}: missing tensors {error.args[0]}; not a checkpoint of F5-TTS") from None
+    except IndexError:
+        raise EngineError(f"weights {path}: a tensor has too few dimensions; not a checkpoint of F5-TTS") from None
 
 
 def _vocos_shape(path: Path, tensors: Mapping[str, Tensor]) -> VocosShape:
@@ -113,6 +130,8 @@ def _vocos_shape(path: Path, tensors: Mapping[str, Tensor]) -> VocosShape:
         )
     except KeyError as error:
         raise EngineError(f"weights {path}: missing tensors {error.args[0]}; not a checkpoint of Vocos") from None
+    except IndexError:
+        raise EngineError(f"weights {path}: a tensor has too few dimensions; not a checkpoint of Vocos") from None
 
 
 def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:

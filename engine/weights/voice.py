@@ -1,16 +1,18 @@
 """
 Reads a voice from a folder of safetensors files, strictly: every tensor must be there, with its shape, and no other.
 
-Each file carries its own sizes as metadata, so a voice of another size loads without a change of code. Weights are
-stored in fp16 and widened to fp32; what is computed in is decided by the passes.
+Each file carries its own sizes as metadata, so a voice of another size loads without a change of code; they are believed as far
+as its tensors bear them out. Weights are stored in fp16 and widened to fp32; what is computed in is decided by the passes.
 """
 
 import json
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -18,7 +20,7 @@ from engine.acoustic.dit import DiT, DiTShape
 from engine.content.durations import DurationModel, DurationShape
 from engine.errors import EngineError
 from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.strict import filled
+from engine.weights.strict import Model, check_sizes, filled
 
 DEFAULT_VOICE = Path(__file__).parent / "arctic"
 FORMAT = "voxgate-voice-1"
@@ -44,9 +46,12 @@ def load_voice(folder: Path = DEFAULT_VOICE) -> Voice:
     durations, _ = _load(folder / "durations.safetensors", lambda shape: DurationModel(DurationShape(**shape)))
     dit, about = _load(folder / "acoustic.safetensors", lambda shape: DiT(DiTShape(**shape)))
     vocoder, _ = _load(folder / "vocoder.safetensors", lambda shape: Vocos(VocosShape(**shape)))
-    assert isinstance(durations, DurationModel) and isinstance(dit, DiT) and isinstance(vocoder, Vocos)
     return Voice(
-        durations=durations, dit=dit, vocoder=vocoder, mel_mean=float(about["mel_mean"]), mel_std=float(about["mel_std"])
+        durations=durations,
+        dit=dit,
+        vocoder=vocoder,
+        mel_mean=_number(folder, about, "mel_mean"),
+        mel_std=_number(folder, about, "mel_std"),
     )
 
 
@@ -56,15 +61,42 @@ def save_model(path: Path, model: nn.Module, shape: Any, **about: str) -> None:
     save_file(tensors, path, {"format": FORMAT, "shape": json.dumps(asdict(shape)), **about})
 
 
-def _load(path: Path, make: Any) -> tuple[nn.Module, dict[str, str]]:
+def _load(path: Path, make: Callable[[dict[str, Any]], Model]) -> tuple[Model, dict[str, str]]:
     tensors, about = _read(path)
+    shape = _shape(path, about)
+    check_sizes(path, shape, tensors)
+
+    def build() -> Model:
+        try:
+            return make(shape)
+        except TypeError as error:  # of a name that no model has
+            raise EngineError(f"the sizes in the file's metadata are not usable: {error}") from None
+
+    return filled(path, build, tensors, "a voice of this engine"), about
+
+
+def _shape(path: Path, about: Mapping[str, str]) -> dict[str, Any]:
     try:
-        model = make(json.loads(about["shape"]))
-    except (KeyError, TypeError, ValueError) as error:
+        shape = json.loads(about["shape"])
+    except (KeyError, ValueError, RecursionError) as error:
         raise EngineError(
             f"weights {path}: the sizes in the file's metadata are not usable ({error}); restore the file"
         ) from None
-    return filled(path, model, tensors, "a voice of this engine"), about
+    if not isinstance(shape, dict):
+        raise EngineError(f"weights {path}: the sizes in the file's metadata are not usable (no object); restore the file")
+    return shape
+
+
+def _number(folder: Path, about: Mapping[str, str], name: str) -> float:
+    """Read a number from the acoustic model's metadata. Raises EngineError for what is none."""
+    try:
+        value = float(about[name])
+    except (KeyError, ValueError):
+        value = math.nan
+    if not math.isfinite(value) or (name == "mel_std" and value <= 0.0):
+        path = folder / "acoustic.safetensors"
+        raise EngineError(f"weights {path}: {name} in the file's metadata is {about.get(name)!r}, no number; restore the file")
+    return value
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -74,7 +106,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
         raise EngineError(f"weights {path} do not exist; restore the file from the repository or name another voice") from None
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # of the reader, or of torch for a dtype that it does not know
         raise EngineError(f"weights {path} cannot be read ({error}); restore the file") from None
     if about.get("format") != FORMAT:
         raise EngineError(f"weights {path} have format {about.get('format')!r}, this engine reads {FORMAT!r}")

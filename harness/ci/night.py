@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.atomic import write_file
 
 Answer = Callable[[Sequence[str]], str]
 """Runs `voxgate` with some words and gives what it wrote to standard output."""
@@ -28,7 +28,7 @@ def measure(suites: Sequence[str], profile: str, folder: Path, answer: Answer | 
         except (ValueError, KeyError, TypeError):
             lines.append(f"{suite}: no answer; the log above says why")
             continue
-        _write(check_file(folder, suite), text)
+        write_file(check_file(folder, suite), text, "make it writable or make room", parents=True)
         lines.append(f"{suite}: {line}")
     return tuple(lines)
 
@@ -42,11 +42,3 @@ def voxgate(words: Sequence[str]) -> str:
     """Run the command of this installation; what it says to people goes to the job's log."""
     command = [sys.executable, "-m", "harness", *words]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace", check=False).stdout
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; make it writable or make room") from error

@@ -4,6 +4,7 @@ Machines that have a new name: what is set on a machine became part of it, and i
 The old lines lack every night from then on. Nobody can tell for sure that it is the same machine, so a person says so.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.history.records import RunRow, Series
@@ -23,7 +24,8 @@ def renamed(runs: Sequence[RunRow], silent: Iterable[Series]) -> tuple[str, ...]
 
 def _told(suite: str, machine: str, run: RunRow) -> str:
     since = run.created[:10]
+    command = f"voxgate history acknowledge {shlex.quote(suite)} --machine {shlex.quote(machine)} --since {since}"
     return (
         f"{machine} is called {run.machine} since {since} ({suite}): what is set on it is part of its name. "
-        f'If it is the same, end the old lines: voxgate history acknowledge {suite} --machine {machine} --since {since} --why "..."'
+        f'If it is the same, end the old lines: {command} --why "..."'
     )

@@ -45,6 +45,8 @@ class UtteranceScores:
     words: ErrorCounts | Missing
     chars: ErrorCounts | Missing
     transcript: str | Missing
+    recogniser: str = ""
+    """That heard it."""
 
 
 def score_quality(
@@ -192,6 +194,7 @@ def _scores(job: AudioJob, keys: Mapping[str, str | Missing], hearing: Hearing, 
         words=UNHEARD if first is None else first.words,
         chars=UNHEARD if first is None else first.chars,
         transcript=UNHEARD if first is None else first.transcript.text,
+        recogniser="" if first is None else first.transcript.judge,
     )
 
 

@@ -14,6 +14,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.atomic import reason, write_atomic
 from harness.cell import ENGLISH
 from harness.errors import HarnessError
 from harness.measurement import Missing
@@ -169,8 +170,9 @@ def _download(size: Published, path: Path) -> WeightsFile | Missing:
         return Missing(f"Whisper weights could not be downloaded ({error}); {size.advice}")
     if hashlib.sha256(data).hexdigest() != size.openai_sha256:
         return Missing(f"the downloaded Whisper weights are damaged; {size.advice}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.write_bytes(data)
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, data)
+    except OSError as error:
+        return Missing(f"Whisper weights could not be kept as {path} ({reason(error)}); {size.advice}")
     return WeightsFile(path=path, sha256=size.openai_sha256)

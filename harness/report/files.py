@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.atomic import write_file
 from harness.errors import HarnessError
 from harness.judgement import Judgement, judgement_to_dict
 from harness.report.comment import Place, comment
@@ -34,18 +35,11 @@ def check_files(files: Files) -> Files:
 def write_files(files: Files, document: Mapping[str, object], judgement: Judgement) -> None:
     """Write what was asked for. Raises HarnessError if it cannot be written."""
     if files.comment is not None:
-        _write(files.comment, comment(document, Place()))
+        write_file(files.comment, comment(document, Place()), "name another file")
     if files.junit is not None:
-        _write(files.junit, junit(judgement))
+        write_file(files.junit, junit(judgement), "name another file")
 
 
 def document_of(contents: Contents) -> dict[str, object]:
     """Give what a comment is made from."""
     return {**judgement_to_dict(contents.judgement), "in_effect": all_differences(contents.run)}
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; name another file") from error

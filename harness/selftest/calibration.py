@@ -1,5 +1,6 @@
 """
-What a cell costs and how long a unit of extra work takes in it: one process per cell, measured before the first round.
+What a cell costs, which stage to slow down, and how long a unit of extra work takes in it: one process per cell, measured
+before the first round.
 
 The extra work is measured where it will be done, inside the stage of the running engine, since caches and clocks are what
 they are there. Decides nothing.
@@ -21,7 +22,7 @@ from harness.sample import Phase, ProcessRecord
 from harness.schedule import Schedule, make_header
 from harness.selftest.setup import Cost
 from harness.suite import Suite
-from harness.targets.slowed import APART, SlowDown
+from harness.targets.slowed import APART, WHOLE, SlowDown
 
 UNITS = 200
 """About 10 ms: long enough to be timed to a per cent, short beside the synthesis that it must not disturb."""
@@ -49,6 +50,26 @@ def calibrate(
         raise HarnessError(f"no cell can be measured; {next(iter(failures))}: {next(iter(failures.values()))}")
     records = store.load_run(folder).processes
     return {record.cell: cost_of(record) for record in records if record.cell not in failures}, failures
+
+
+def longest_stage(suite: Suite, cell: Cell, profile: Profile, folder: Path, timeout_s: float, progress: Progress) -> str | None:
+    """
+    Measure a cell once and name the stage that takes most of its time, WHOLE where the target tells of none; None if a person
+    interrupted it. Raises HarnessError if the cell fails.
+    """
+    header = make_header(suite, [cell], profile, repeats=1, iterations=1, command=f"selftest {suite.name}: stages")
+    store.create_run(folder, header)
+    (outcome,) = Schedule([Side(header=header, folder=folder, launch=Launch())], profile, timeout_s, progress).run()
+    if outcome.interrupted:
+        return None
+    for slug, failure in outcome.failures.items():
+        raise HarnessError(f"no cell can be measured; {slug}: {failure.kind}: {failure.reason}")
+    samples = [each for record in store.load_run(folder).processes for each in record.samples if each.phase is Phase.MEASURED]
+    seconds: dict[str, float] = {}
+    for sample in samples:
+        for stage, stage_s in sample.stages_s.items():
+            seconds[stage] = seconds.get(stage, 0.0) + stage_s
+    return max(seconds, key=seconds.__getitem__, default=WHOLE)
 
 
 def cost_of(record: ProcessRecord) -> Cost:

@@ -5,10 +5,12 @@ Draws what `sensitivity.py` recorded and computes nothing. Three colours that di
 shapes, so that neither colour vision nor a colour printer is needed (Okabe and Ito 2008).
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.atomic import write_file
 from harness.errors import HarnessError
 from harness.selftest.sensitivity import Column, Finding, Matrix, QualityTrust, Sight
 from harness.selftest.specimen import Kind
@@ -44,10 +46,9 @@ def write_picture(trust: QualityTrust, path: Path) -> None:
     """Write the picture as PNG. Raises HarnessError if there is nothing to draw, or if it cannot be written."""
     if not trust.columns:
         raise HarnessError("no metric had a value, so there is no picture to draw; install voxgate[panel]")
-    try:
-        _figure(trust).savefig(path, format="png", dpi=DPI, metadata={"Software": None})
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; name another --picture") from error
+    out = io.BytesIO()
+    _figure(trust).savefig(out, format="png", dpi=DPI, metadata={"Software": None})
+    write_file(path, out.getvalue(), "name another --picture")
 
 
 def check_picture(path: Path) -> None:

@@ -20,7 +20,6 @@ SIZES = (0.03, 0.05, 0.075, 0.10, 0.20)
 """Around the limit of 5 %: below it, on it, and what must never slip through."""
 EQUALS = 4
 """Sides that run the engine as it is: six A/A pairs of which two share no process, and four A/B pairs for every size."""
-STAGE = "vocoder"
 ENOUGH_ROUNDS = 12
 """Rounds that a cell should get: the gate wants four to eight for a verdict, and as many fresh ones for its confirmation."""
 

@@ -24,7 +24,7 @@ from harness.progress import Progress
 from harness.schedule import TIMEOUT_S
 from harness.selftest import setup as setups
 from harness.selftest.busy import neighbour
-from harness.selftest.calibration import calibrate
+from harness.selftest.calibration import calibrate, longest_stage
 from harness.selftest.gate import Gate
 from harness.selftest.measuring import Recorded, measure_sides
 from harness.selftest.setup import ENOUGH_ROUNDS, Setup, affordable
@@ -47,6 +47,8 @@ class Question:
     only: tuple[str, ...] = ()
     sizes: tuple[float, ...] = ()
     """Slow-downs as shares; empty means SIZES."""
+    stage: str | None = None
+    """Where to add work; None: where most of the time goes."""
     equals: int = setups.EQUALS
     loaded: bool = False
     recordings: Path | None = None
@@ -118,7 +120,7 @@ def _setup(question: Question, folder: Path, budget_s: float, progress: Progress
     """Load the setup of a selftest that goes on, or make that of a new one; None if a person interrupted it."""
     if question.resume and (folder / setups.FILE).exists():
         old = setups.load(folder)
-        names = ("suite", "profile", "loaded", *(("sizes",) if question.sizes else ()))
+        names = ("suite", "profile", "loaded", *(name for name in ("sizes", "stage") if getattr(question, name)))
         asked = {name: getattr(question, name) for name in names}
         reasons = [*setups.same_question(old, asked), *(["--only"] if question.only else [])]
         if reasons:
@@ -135,10 +137,14 @@ def _setup(question: Question, folder: Path, budget_s: float, progress: Progress
 def _new_setup(question: Question, folder: Path, budget_s: float, progress: Progress) -> Setup | None:
     suite, profile = load_suite(question.suite), get_profile(question.profile)
     cells = matching(chosen(suite.expand(), question.only), question.only)
-    place = store.next_run_folder(folder / "calibration")  # an interrupted one is not continued
+
+    def place() -> Path:
+        return store.next_run_folder(folder / "calibration")  # an interrupted one is not continued
+
     with neighbour(question.loaded):
-        found = calibrate(suite, cells, profile, place, setups.STAGE, TIMEOUT_S, progress)
-    if found is None:
+        stage = question.stage or longest_stage(suite, cells[0], profile, place(), TIMEOUT_S, progress)
+        found = None if stage is None else calibrate(suite, cells, profile, place(), stage, TIMEOUT_S, progress)
+    if stage is None or found is None:
         return None
     costs, failures = found
     sizes = question.sizes or setups.SIZES
@@ -148,7 +154,7 @@ def _new_setup(question: Question, folder: Path, budget_s: float, progress: Prog
     return Setup(
         suite=question.suite,
         profile=question.profile,
-        stage=setups.STAGE,
+        stage=stage,
         sizes=sizes,
         equals=question.equals,
         loaded=question.loaded,

@@ -13,14 +13,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.audio_io import LARGEST_CHANNELS, UNKNOWN_FROM_BYTES, decoded
 from harness.errors import HarnessError
 from harness.targets.audio_format import WAV_HEAD, bytes_to_tell, format_of
 
 Audio = NDArray[np.float32]
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
-UNKNOWN_FROM_BYTES = 0x7FFF0000
-"""A WAV file that is streamed does not know its length, and names a number near the largest one (or none)."""
+FILE_BYTES = 2**28
+"""Of a file that must be whole before it is read."""
 HEAD_LIMIT_BYTES = 65_536
 """What may stand before the frames of a WAV file."""
 HEAD_BYTES = 12
@@ -149,7 +150,7 @@ class WavReader:
         code, channels, self.rate_hz, bytes_per_s, frame_bytes, bits = struct.unpack("<HHIIHH", form[:16])
         if code == EXTENSIBLE and len(form) >= 26:
             code = int.from_bytes(form[24:26], "little")
-        if (code, bits) not in ((PCM, 16), (FLOAT, 32)) or not channels or not self.rate_hz:
+        if (code, bits) not in ((PCM, 16), (FLOAT, 32)) or not 0 < channels <= LARGEST_CHANNELS or not self.rate_hz:
             raise FormatError(
                 f"the WAV file has frames of code {code}, {bits} bits, {channels} channels at {self.rate_hz} Hz;"
                 " 16-bit and float frames can be read"
@@ -172,14 +173,14 @@ class FlacReader:
         self._file = io.BytesIO()
 
     def feed(self, received: bytes) -> Audio:
-        """Keep it."""
+        """Keep it. Raises FormatError for more than any answer has."""
         self._file.write(received)
+        if self._file.tell() > FILE_BYTES:
+            raise FormatError(f"the FLAC file has more than {FILE_BYTES} bytes")
         return np.empty(0, np.float32)
 
     def end(self) -> Audio:
         """Give all of it."""
-        import soundfile
-
         body = self._file.getvalue()
         if not body.startswith(b"fLaC") and (named := format_of(body)) is not None:
             raise FormatError(f"the audio is no FLAC file: {named} was sent")
@@ -187,11 +188,11 @@ class FlacReader:
             raise FormatError("the server sent several FLAC files in one answer; only one was asked for")
         self._file.seek(0)
         try:
-            frames, self.rate_hz = soundfile.read(self._file, dtype="float32", always_2d=True)
-        except (RuntimeError, OSError) as error:
-            raise FormatError(f"the audio is no FLAC file: {str(error).splitlines()[0]}") from None
+            frames, self.rate_hz = decoded(self._file)
+        except HarnessError as error:
+            raise FormatError(f"the audio is no FLAC file: {error}") from None
         check_rate(self.rate_hz, self._told_hz, "FLAC file")
-        return np.asarray(frames.mean(axis=1), dtype=np.float32)
+        return frames
 
 
 def check_rate(rate_hz: int, told_hz: int | None, kind: str) -> None:

@@ -84,7 +84,9 @@ def _cfg_strength(options: Options, seen: Seen) -> Finding:
     plain = seen.guidance[:: Solver(str(options["solver"])).order]  # the moves from one step to the next call
     strength = next((found for found in plain if found is not None), None)
     if strength is None:
-        return Finding(observed=f"batch of {batches}", holds=holds, why="no guided call with another behind it")
+        guided = 2 in seen.batches  # by how much cannot be told from one call
+        why = "no guided call with another behind it"
+        return Finding(observed=f"batch of {batches}", holds=None if holds and guided else holds, why=why)
     slack = GUIDANCE_TOLERANCE * (10 if rounded else 1) * max(1.0, wanted)
     return Finding(
         observed=f"batch of {batches}, strength {strength:.3f}",

@@ -13,5 +13,6 @@ class Finding:
     """What one check found."""
 
     observed: str
-    holds: bool
+    holds: bool | None
+    """None where nothing of it could be seen."""
     why: str

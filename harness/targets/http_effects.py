@@ -5,11 +5,13 @@ A voice or a seed that is in effect sounds unlike another one, if the same reque
 long the same text takes. What leaves no trace in the audio is called not observable, with what the server tells of it.
 """
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from harness.audio_io import Audio, same_audio
 from harness.cell import Option
 from harness.sample import UNSEEN, Effect
 from harness.targets.speech_api import Piece
@@ -23,13 +25,13 @@ OURS = ("url", "timeout_s")
 """Where and how long we ask; nothing that a server could ignore."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Heard:
-    """What one request sounded like, in short."""
+    """What one request sounded like."""
 
     pieces: int
     audio_s: float
-    digest: str
+    audio: Audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +52,10 @@ class Hearing:
 
 def hear(pieces: Iterable[Piece]) -> Heard:
     """Sum up an answer."""
-    digest, count, audio_s = hashlib.sha256(), 0, 0.0
-    for piece in pieces:
-        digest.update(piece.audio.tobytes())
-        count += 1
-        audio_s += piece.audio.size / piece.rate_hz
-    return Heard(pieces=count, audio_s=audio_s, digest=digest.hexdigest())
+    several = list(pieces)
+    audio = np.concatenate([np.empty(0, np.float32), *(piece.audio for piece in several)])
+    audio_s = sum(piece.audio.size / piece.rate_hz for piece in several)
+    return Heard(pieces=len(several), audio_s=audio_s, audio=audio)
 
 
 def judge(asked: Mapping[str, Option], voice: str | None, hearing: Hearing) -> tuple[Effect, ...]:
@@ -88,9 +88,9 @@ def _streamed(asked: Option, pieces: int) -> Effect:
 
 def _other(name: str, asked: Option, other: Heard, hearing: Hearing) -> Effect:
     """Hold the audio with another voice or seed against the one that was asked for."""
-    if other.digest == hearing.asked.digest:
+    if same_audio(other.audio, hearing.asked.audio):
         return _said(name, asked, f"the same audio with another {name}", False, HEARD)
-    if hearing.again is not None and hearing.again.digest != hearing.asked.digest:
+    if hearing.again is not None and not same_audio(hearing.again.audio, hearing.asked.audio):
         return _unseen(name, asked, "the same request sounds otherwise each time")
     return _said(name, asked, f"other audio with another {name}", True, HEARD)
 

@@ -12,6 +12,7 @@ Environment variable VOXGATE_SLOWED, which only workers read, says how much, so 
 `apart` counts the work as a stage of its own, `slowed`: that is how selftest finds out how long a unit takes.
 """
 
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,8 @@ from harness.targets.protocol import StageWatch, Target
 
 SLOWED = "VOXGATE_SLOWED"
 APART = "slowed"
+WHOLE = "whole"
+"""In place of a stage, for a target that tells of none: the work is done behind the last of its audio."""
 EDGE = 128
 """A product of two 128 x 128 matrices: 4 million operations, some 50 us on one core; 3 % of a quick synthesis are dozens."""
 VIRTUAL_UNIT_S = 1e-4
@@ -78,14 +81,14 @@ class SlowedTarget:
             raise HarnessError(f"{SLOWED} names no units for {cell.slug}, request {lacking[0]}; run selftest from the start")
         clock = getattr(self._inner, "clock", None)
         device = str({**defaults, **cell.options}.get("device", "cpu"))
-        self._work = _torch_work(device) if clock is None else lambda count: clock.advance(count * VIRTUAL_UNIT_S)
+        self._work = _work_on(device) if clock is None else lambda count: clock.advance(count * VIRTUAL_UNIT_S)
 
     def effective(self) -> Mapping[str, Option]:
         """Give the options of the other target."""
         return self._inner.effective()
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
-        """Speak, and work more when the stage is first entered. Raises HarnessError if there is no such stage."""
+        """Speak, and work more when the stage is first entered, or at the end. Raises HarnessError where it never is."""
         stages: list[str] = []
 
         @contextmanager
@@ -97,7 +100,9 @@ class SlowedTarget:
                 stages.append(stage)
 
         yield from self._inner.synthesize(request, slower)
-        if self._order.stage not in stages:
+        if self._order.stage == WHOLE and not stages:
+            self._work_more(request, watch)
+        elif self._order.stage not in stages:
             known = ", ".join(dict.fromkeys(stages)) or "none"
             raise HarnessError(f"the target has no stage {self._order.stage!r} to slow down; its stages are {known}")
 
@@ -119,6 +124,23 @@ class SlowedTarget:
 
 def _nothing(count: int) -> None:
     """Do nothing: nothing is loaded yet."""
+
+
+def _work_on(device: str) -> Work:
+    """Return work by the library that the engine is likely to use: torch, else numpy, which every worker has."""
+    return _torch_work(device) if importlib.util.find_spec("torch") is not None else _numpy_work()
+
+
+def _numpy_work() -> Work:
+    """Return work on the CPU: products whose result is the matrix itself, so that no number ever grows."""
+    matrix = np.full((EDGE, EDGE), 1.0 / EDGE, np.float32)
+    product = np.empty_like(matrix)
+
+    def work(count: int) -> None:
+        for _ in range(count):
+            np.matmul(matrix, matrix, out=product)
+
+    return work
 
 
 def _torch_work(device: str) -> Work:

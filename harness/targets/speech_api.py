@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from harness.audio_io import LARGEST_FRAMES
 from harness.cell import Option
 from harness.errors import HarnessError
 from harness.targets.audio_format import Told, told_by
@@ -110,6 +111,8 @@ class SpeechApi:
             heard = 0
             for piece in _pieces(response, reader):
                 heard += piece.audio.size
+                if heard > LARGEST_FRAMES:
+                    raise SpeechError("bad format", f"the server sent more than {LARGEST_FRAMES} frames for one text")
                 yield piece
         if not heard:
             raise SpeechError("no audio", "the server answered without a single frame of audio")

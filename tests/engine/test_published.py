@@ -3,6 +3,8 @@
 That they also say what the published code says is shown by `python -m tests.engine.published_parity FOLDER`.
 """
 
+import zipfile
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -137,3 +139,51 @@ def test_a_published_vocos_loads_with_its_buffers_and_no_others(tmp_path):
     torch.save({**tensors, "head.bias": torch.ones(1)}, tmp_path / "more.bin")
     with pytest.raises(EngineError, match=r"unknown tensors head\.bias; not a checkpoint of Vocos"):
         load_vocos(tmp_path / "more.bin")
+
+
+def _refused(model, path, words, **changes):
+    torch.save(_published(model) | {f"ema_model.transformer.{name}": value for name, value in changes.items()}, path)
+    with pytest.raises(EngineError, match=words) as raised:
+        load_f5(path, version=1)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(model, tmp_path):
+    path = tmp_path / "model.pt"
+    huge = torch.zeros(1).expand(2**20, 2**20)
+    _refused(model, path, "no array that the file holds in full", **{"proj_out.weight": huge})
+    _refused(model, path, "no array that the file holds in full", **{"proj_out.weight": torch.zeros(20, 128).to_sparse()})
+    _refused(model, path, "no array that the file holds|cannot be read", **{"proj_out.weight": torch.zeros(9, device="meta")})
+
+
+def test_shapes_that_make_no_model_cost_no_memory(model, tmp_path):
+    path = tmp_path / "model.pt"
+    _refused(model, path, "make no model|has shape|missing", **{"proj_out.weight": torch.zeros(1, 2**22)})  # squared: 64 TiB
+    _refused(model, path, "too few dimensions", **{"proj_out.weight": torch.zeros(())})
+    _refused(model, path, "holds NaN", **{"proj_out.bias": torch.full((20,), torch.nan)})
+    _refused(model, path, "dtype torch.int8", **{"proj_out.bias": torch.zeros(20, dtype=torch.int8)})
+
+
+def test_a_file_that_unpacks_to_more_than_it_has_is_not_read(model, tmp_path):
+    torch.save(_published(model), tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "m.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for entry in plain.infolist():
+            packed.writestr(entry.filename, plain.read(entry))
+        packed.writestr("archive/data/99", bytes(2**24))
+
+    with pytest.raises(EngineError, match="more than the file has"):
+        load_f5(tmp_path / "m.pt", version=1)
+
+
+def test_torn_files_are_one_clear_error(model, tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save(_published(model), path)
+    content = path.read_bytes()
+    for length in (0, 1, 10, 100, 1000, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(EngineError, match="cannot be read") as raised:
+            load_f5(path, version=1)
+        assert "\n" not in str(raised.value)

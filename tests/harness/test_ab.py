@@ -118,7 +118,7 @@ def test_a_head_cannot_loosen_its_own_gate(repository: Repository, capsys: pytes
     assert run_ab(capsys, "HEAD~1", "HEAD", "two", "--only", "steps-8")[0] == 0
 
 
-def test_a_failure_of_head_is_its_own_and_one_of_base_is_no_fault_of_head(
+def test_a_failure_of_either_side_fails_the_comparison_and_the_side_is_named(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     repository.commit("broken", refuses=True)
@@ -126,8 +126,8 @@ def test_a_failure_of_head_is_its_own_and_one_of_base_is_no_fault_of_head(
     assert (code, document["verdict"]) == (1, "FAILED")
     assert "refused" in cell(document, "steps-8")["reason"]
     code, document, _ = run_ab(capsys, "HEAD", "HEAD~1", "two", "--only", "steps-8")
-    assert (code, document["verdict"]) == (3, "NO_BASELINE")
-    assert "BASE fails at this cell: refused" in cell(document, "steps-8")["reason"]
+    assert (code, document["verdict"]) == (1, "FAILED")
+    assert "BASE cannot run this cell: refused" in cell(document, "steps-8")["reason"]
 
 
 def test_what_cannot_be_meant_is_refused_before_any_measurement(

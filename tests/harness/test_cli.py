@@ -1,5 +1,6 @@
 """The command line: its exit codes, its last line, its complaints. The engine is scripted; scores are made up."""
 
+import hashlib
 import json
 import runpy
 import subprocess
@@ -177,7 +178,10 @@ def test_a_judge_that_nobody_knows_is_refused_before_anything_is_measured(
 def test_a_run_without_its_audio_is_judged_from_its_measurements(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     invoke(["accept", str(run), "--why", "first", "--loaded"])
     invoke(["gate", str(run)])
+    quality = Path("baselines/two/quality.json")
     for file in Path("baselines/two/golden").iterdir():
+        old, new = (hashlib.sha256(content).hexdigest() for content in (file.read_bytes(), b"other audio"))
+        quality.write_text(quality.read_text().replace(old, new))
         file.write_bytes(b"other audio")
     for file in run.glob("audio/*/*"):
         file.unlink()

@@ -4,10 +4,12 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from harness.audio_io import write_flac
 from harness.clips import clip_loader
+from harness.errors import HarnessError
 from tests.harness.judging import good_run, with_audio
 
 
@@ -32,3 +34,20 @@ def test_audio_that_is_gone_or_broken_is_none(tmp_path: Path) -> None:
     (tmp_path / "run/audio/nfe-32/u01.wav").write_bytes(b"no audio")
     load = clip_loader(run, tmp_path, "golden")
     assert [load("nfe-32", "u01"), load("nfe-8", "u01"), load("nfe-32", "u99"), load("golden", "u01")] == [None] * 4
+
+
+def test_no_clip_comes_from_outside_the_folders(tmp_path: Path) -> None:
+    write_flac(tmp_path / "secret.flac", np.full(800, 0.5, dtype=np.float32), 16_000)
+    run = with_audio(good_run(tmp_path / "run"))
+    (tmp_path / "golden").mkdir()
+    (tmp_path / "golden/u02.flac").symlink_to(tmp_path / "secret.flac")
+    load = clip_loader(run, tmp_path / "golden", "golden")
+    assert [load("golden", "../secret"), load("golden", str(tmp_path / "secret")), load("golden", "u02")] == [None] * 3
+
+
+def test_a_run_whose_audio_lies_elsewhere_is_refused(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "run"))
+    (tmp_path / "run/audio/nfe-32/u01.wav").unlink()
+    (tmp_path / "run/audio/nfe-32/u01.wav").symlink_to("/etc/passwd")
+    with pytest.raises(HarnessError, match=r"'audio/nfe-32/u01.wav' does not lie below"):
+        clip_loader(run, tmp_path, "golden")

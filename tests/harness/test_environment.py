@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import invoke
 from harness.doctor.tree import Tree
-from harness.environment import comparable, load_snapshot, machine, toolchain
+from harness.environment import NO_COMMIT, comparable, load_snapshot, machine, toolchain
 from tests.harness.doctor.trees import CPUS, agx_orin, orin_nano, thor, virtual, workstation, write
 
 CPUINFO = """processor\t: {n}
@@ -144,6 +145,22 @@ def test_a_snapshot_holds_what_the_knobs_read(tmp_path: Path) -> None:
 def git(folder: Path, *arguments: str) -> None:
     identity = ("-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "init.defaultBranch=main")
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_repository_that_git_refuses_is_no_folder_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    assert NO_COMMIT not in toolchain(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    assert "git tells no commit of" in str(toolchain(tmp_path)[NO_COMMIT])
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    found = toolchain(tmp_path)
+    assert found["commit"] == "none"
+    assert "dubious ownership" in str(found[NO_COMMIT])
+    monkeypatch.chdir(tmp_path)
+    assert invoke(["run", "no-such-suite"]) == 2
+    assert "dubious ownership" in capsys.readouterr().err
 
 
 def test_the_toolchain_tells_the_commit_and_what_changed_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

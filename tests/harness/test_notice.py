@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness import Suite, crew, schedule, store
-from harness.baseline import Baseline, of_run
+from harness.baseline import Baseline, failure_of, of_run
 from harness.doctor.tree import Tree
 from harness.judgement import CellVerdict, Judgement, Verdict, judgement_from_dict, judgement_to_dict
 from harness.measure import Measurements, by_name, measure
@@ -25,6 +25,7 @@ from harness.report.markdown import markdown
 from harness.report.terminal import report_lines
 from harness.sample import Run
 from harness.schedule import run_suite
+from harness.scoring import TAKES_DIFFER, score_run
 from harness.verdict import judge
 from tests.harness.in_process import ALONE, ChildHere
 from tests.harness.judging import policy
@@ -245,3 +246,48 @@ def test_chance_is_no_notice(before_s: list[list[float]], now_s: list[list[float
     sides = (alone("alone.vocoder", times_s, version="2; the same work") for times_s in (before_s, now_s))
     measurements = {slug: [side, *same] for slug, side in zip(("ref", "new"), sides, strict=True)}
     assert bool(notices("new", measurements, (), NOTHING, "ref")) is said
+
+
+UNSEEN = {"unobserved": ["noise", "quantization"]}
+SILENT = {"axes": {"quantization": ["none", "int8"]}, "reference": {"quantization": "none"}}
+"""Of which nothing is heard: the audio is the same to the bit."""
+
+
+def test_an_option_that_nobody_saw_and_nobody_hears_is_noticed(measured: Callable[..., Run]) -> None:
+    (told,) = cell(judged(measured({"*": UNSEEN}, **SILENT))[0], "quantization-int8").notices
+    assert told.startswith("nothing was observed of quantization=int8, and the audio is the reference cell's to the bit")
+
+
+@pytest.mark.parametrize(
+    ("changes", "suite_of"),
+    [({}, SILENT), ({"*": UNSEEN}, {"axes": {"noise": [0.0, 0.5]}, "reference": {"noise": 0.0}})],
+    ids=["it was observed", "it is heard"],
+)
+def test_an_option_that_shows_is_not_noticed(
+    measured: Callable[..., Run], changes: dict[str, Any], suite_of: dict[str, Any]
+) -> None:
+    judgement, _ = judged(measured(changes, **suite_of))
+    assert [each.notices for each in judgement.cells] == [(), ()]
+
+
+SEEDLESS = {"*": {"seedless": True}}
+
+
+def test_an_unchanged_engine_without_a_seed_is_neither_failed_nor_regressed(
+    measured: Callable[..., Run], tmp_path: Path
+) -> None:
+    """What `ab HEAD .` sees of stock Piper: other audio of another length each time, and no promise that it breaks."""
+    quality = {"metrics": ["snr", "pesq", "loudness", "clicks", "duration"]}
+    base, head = (measured(SEEDLESS, **quality) for _ in range(2))
+    sides = []
+    for run in (base, head):
+        scores = score_run(run, tmp_path / "golden", cache_dir=tmp_path / "cache", workers=1)
+        sides.append(measure(run, scores.values, versions=scores.versions))
+    judgement = judge(head, sides[1], of_run(base, sides[0]), policy(), paired=True)
+    verdicts = {each.metric: each.verdict for each in cell(judgement, "steps-8").metrics}
+    assert not {Verdict.FAILED, Verdict.REGRESSED, Verdict.NO_BASELINE} & set(verdicts.values()), judgement.cells
+    assert verdicts["snr"] is Verdict.UNRESOLVED and verdicts["loudness"] in (Verdict.PASS, Verdict.UNRESOLVED)
+    assert by_name(sides[1]["steps-8"])["snr"].summary == TAKES_DIFFER
+    (notice,) = cell(judgement, "steps-8").notices
+    assert notice.startswith("the engine speaks otherwise each time, and nobody asked for a seed")
+    assert failure_of("steps-8", head) is None, "and so it can be accepted"

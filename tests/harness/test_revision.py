@@ -54,6 +54,27 @@ def test_outside_of_a_repository_the_error_says_so(tmp_path: Path) -> None:
         top_of(tmp_path)
 
 
+def test_the_refusal_of_git_is_passed_on_in_its_own_words(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bare, broken, empty = (tmp_path / name for name in ("bare.git", "broken", "empty"))
+    repository.git("clone", "--quiet", "--bare", ".", str(bare))
+    repository.git("worktree", "add", "--quiet", "--detach", str(broken))
+    (broken / ".git").write_text("gitdir: /nowhere/at/all\n")
+    repository.git("init", "--quiet", str(empty))
+    with pytest.raises(HarnessError, match=r"git refuses to work in .*: fatal: this operation must be run in a work tree"):
+        top_of(bare)
+    with pytest.raises(HarnessError, match=r"git refuses to work in .*broken: fatal: .*/nowhere/at/all"):
+        resolve(broken, "HEAD")
+    with pytest.raises(HarnessError, match="has no commit yet; commit first"):
+        resolve(empty, "HEAD")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    for ask in (top_of, lambda folder: resolve(folder, "HEAD"), lambda folder: resolve(folder, ".")):
+        with pytest.raises(HarnessError, match=r"dubious ownership .* --add safe\.directory"):
+            ask(Path())
+
+
 def test_variables_of_a_hook_do_not_lead_elsewhere(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,7 +14,8 @@ from harness.metrics.hearing import JudgeOptions
 from harness.metrics.intelligibility import ErrorCounts
 from harness.metrics.score import UtteranceScores
 from harness.metrics.wanted import AudioJob
-from harness.scoring import MOST_WORKERS, audio_jobs, default_cache_dir, score_run
+from harness.sample import HeardText, Run, Sample
+from harness.scoring import MOST_WORKERS, TAKES_DIFFER, audio_jobs, default_cache_dir, further_takes, score_run
 from tests.harness.judging import REQUESTS, good_run, with_audio
 
 
@@ -52,7 +53,8 @@ def test_scores_become_values_with_words_and_versions(tmp_path: Path, monkeypatc
                 versions={"wer": "1; tiny.en" if heard else "1", "golden_snr": "1"},
                 words=words,
                 chars=words,
-                transcript="",
+                transcript="text two" if heard else Missing("unreadable"),
+                recogniser="tiny.en" if heard else "",
             )
 
         return {job.key: score(job) for job in jobs}
@@ -62,6 +64,7 @@ def test_scores_become_values_with_words_and_versions(tmp_path: Path, monkeypatc
     assert found.values["nfe-8", "u02"] == {"wer": 0.25, "wer_words": 4.0, "cer_chars": 4.0, "golden_snr": NO_GOLDEN}
     assert found.values["nfe-8", "u01"]["wer_words"] == Missing("unreadable")
     assert found.versions == {"wer": "1; tiny.en", "golden_snr": "1"}
+    assert found.heard == {slug: {"u02": HeardText(text="text two", recogniser="tiny.en")} for slug in ("nfe-32", "nfe-8")}
 
 
 def test_the_cache_stands_where_the_user_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +126,57 @@ def test_the_recordings_of_voices_belong_to_the_version_of_what_is_held_against_
     assert versions[0]["snr"] == versions[1]["snr"] == "1"
     assert versions[0]["voice_similarity"].startswith("1; voices ")
     assert versions[0]["voice_similarity"] != versions[1]["voice_similarity"]
+
+
+def seedless(run: Run, slug: str) -> Run:
+    """Let a cell's second process have said u01 otherwise."""
+    path = f"audio/{slug}/takes/1/u01.wav"
+    write_wav_of(Path(run.folder) / path)
+
+    def told(sample: Sample) -> Sample:
+        other = (sample.cell, sample.repeat, sample.request) == (slug, 1, "u01")
+        return replace(sample, audio_file=path, audio_sha256="1") if other else sample
+
+    return replace(run, processes=tuple(replace(p, samples=tuple(map(told, p.samples))) for p in run.processes))
+
+
+def write_wav_of(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_wav(path, np.full(900, 0.25, dtype=np.float32), 16_000)
+
+
+def test_takes_that_differ_are_all_scored_and_none_is_held_against_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = seedless(run_with_audio(tmp_path), "nfe-8")
+    (tmp_path / "golden").mkdir()
+    (tmp_path / "golden/u01.flac").write_bytes(b"x")
+    jobs = audio_jobs(run, tmp_path / "golden")
+    for job in (jobs["nfe-8", "u01"], jobs["nfe-8", "u02"]):
+        assert job.reference == job.golden == TAKES_DIFFER
+    assert jobs["nfe-32", "u01"].reference == tmp_path / "audio/nfe-32/u01.wav", "the reference itself is steady"
+    (take,) = further_takes(run, tmp_path / "golden")["nfe-8", "u01"]
+    assert (take.path, take.reference) == (tmp_path / "audio/nfe-8/takes/1/u01.wav", TAKES_DIFFER)
+    clicks = {"nfe-8/u01": 0.0, take.key: 1.0}
+
+    def fake(jobs: list[AudioJob], **_: object) -> dict[str, UtteranceScores]:
+        def score(job: AudioJob) -> UtteranceScores:
+            values = {"clicks": clicks.get(job.key, 0.5), "snr": TAKES_DIFFER}
+            return replace(nothing(job), values=values, versions=dict.fromkeys(values, "1"))
+
+        return {job.key: score(job) for job in jobs}
+
+    monkeypatch.setattr(scoring, "score_quality", fake)
+    found = score_run(run, tmp_path / "golden", cache_dir=tmp_path).values
+    assert (found["nfe-8", "u01"]["clicks"], found["nfe-8", "u02"]["clicks"]) == (0.5, 0.5), "the mean over the takes"
+    clicks[take.key] = 0.5
+    assert score_run(run, tmp_path / "golden", cache_dir=tmp_path).values["nfe-8", "u01"]["clicks"] == 0.25
+    assert found["nfe-8", "u01"]["snr"] == TAKES_DIFFER
+
+
+def test_where_the_reference_differs_each_time_nothing_is_held_against_it(tmp_path: Path) -> None:
+    jobs = audio_jobs(seedless(run_with_audio(tmp_path), "nfe-32"), tmp_path / "golden")
+    assert {job.reference for job in jobs.values()} == {TAKES_DIFFER}
 
 
 def nothing(job: AudioJob) -> UtteranceScores:

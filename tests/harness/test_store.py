@@ -9,7 +9,7 @@ import pytest
 from harness import Suite, store
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, UtteranceValue
-from harness.sample import ColdStart, Energy, Failure, Phase, Piece, Sample, StagePass, Work
+from harness.sample import ColdStart, Energy, Failure, HeardText, Phase, Piece, Sample, StagePass, Work
 from harness.store import RunHeader, WorkerLog
 
 SAMPLE = Sample(
@@ -336,3 +336,21 @@ def test_a_folder_of_the_fifth_schema_does_not_tell_how_much_work_a_stage_was(fo
     older = {name: value for name, value in store.stages_to_json(staged).items() if name != "work"}
     write(folder, LOADED, sample(), {"kind": "stages", **older}, FINISHED)
     assert store.load_run(folder).processes[0].stages == staged
+
+
+NO_TRANSCRIPTS = (
+    '{"schema_version": 1}',
+    '{"schema_version": 1, "cells": {"a": {"r1": "One."}}}',
+    '{"schema_version": 99, "cells": {}}',
+)
+
+
+def test_what_was_heard_survives_the_run_folder(tmp_path: Path) -> None:
+    heard = {"steps-8": {"r1": HeardText(text='"One"', recogniser="openai-whisper tiny.en")}}
+    assert store.load_transcripts(tmp_path) == {}
+    store.save_transcripts(tmp_path, heard)
+    assert store.load_transcripts(tmp_path) == heard
+    for wrong in NO_TRANSCRIPTS:
+        (tmp_path / "transcripts.json").write_text(wrong)
+        with pytest.raises(HarnessError, match=r"transcripts\.json"):
+            store.load_transcripts(tmp_path)

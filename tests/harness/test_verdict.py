@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.baseline import NO_GOLDEN, Baseline, accept, as_golden, load_baseline
+from harness.baseline import NO_GOLDEN, Baseline, accept, as_golden, load_baseline, of_run
 from harness.compare import ABSENT, GONE, OLDER
 from harness.judgement import CellVerdict, Comparison, Judgement, Limit, Verdict
 from harness.measure import by_process, measure
 from harness.measurement import Missing, MissingKind
-from harness.sample import Effect, Failure
+from harness.sample import Effect, Failure, HeardText, Run
 from harness.stats import at_percentile, shift
 from harness.verdict import decide, judge
 from tests.harness.judging import (
@@ -408,6 +408,27 @@ def test_a_voice_that_says_it_otherwise_is_regressed_and_not_failed(tmp_path: Pa
     assert "and 3 more: 1 of 8 utterances, u03: durations differ: 1.90 s against 2.00 s" in of(judgement).reason
     silent = judged(good_run(), accepted(tmp_path), snr={r: Missing("silent") if r == "u03" else 20.0 for r in REQUESTS})
     assert of(silent).verdict is Verdict.FAILED
+
+
+def heard_as(run: Run, **texts: str) -> Run:
+    said = {name: f"text {name}" for name in REQUESTS} | texts
+    heard = {name: HeardText(text=text, recogniser="tiny.en") for name, text in said.items()}
+    return replace(run, heard={"nfe-32": heard, "nfe-8": heard})
+
+
+def test_other_words_are_told_as_they_were_heard_before_and_now(tmp_path: Path) -> None:
+    run = with_audio(heard_as(good_run(tmp_path / "runs/0001")))
+    accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines")
+    baseline = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+    now = heard_as(good_run(), u02="Text u02!", u03="next you three")
+    judgement = judged(now, baseline, snr={r: OTHER_LENGTH if r == "u03" else 20.0 for r in REQUESTS})
+    told = 'u03 heard before "text u03", now "next you three"'
+    assert told in of(judgement).reason and told in of(judgement).notes
+    assert "u02" not in of(judgement).reason, "case and punctuation are no words"
+    assert "heard" not in of(judged(now, baseline)).reason, "within its limits nobody asks"
+    other = replace(now, heard={"nfe-8": {"u03": HeardText(text="x", recogniser="base.en")}})
+    assert "heard" not in of(judged(other, baseline, snr=18.0)).reason, "another recogniser hears other words"
+    assert told in judged(now, of_run(run, measure(run, make_scores(run))), snr=18.0).cells[1].reason, "of two revisions too"
 
 
 def test_takes_that_differ_now_and_did_not_before_are_undecided(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.atomic import write_file
 from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.dated import left_out_line, untrue
@@ -76,10 +77,4 @@ class Choice:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all. Raises HarnessError if it cannot be written."""
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; name another --out") from error
+    write_file(path, content, "name another --out", parents=True)

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 
 from harness.errors import HarnessError
 
@@ -20,8 +21,11 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
         work()
         yield
         return
-    process = multiprocessing.get_context("fork").Process(target=work)
+    context = multiprocessing.get_context("fork")
+    told, tell = context.Pipe(duplex=False)
+    process = context.Process(target=_do, args=(work, tell))
     process.start()
+    tell.close()
     try:
         yield
     except BaseException:
@@ -29,5 +33,22 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
         raise
     finally:
         process.join()
-    if process.exitcode != 0:
-        raise HarnessError(f"a part could not be written (exit {process.exitcode}, the reason stands above); is the disk full?")
+    fault = _heard(told)
+    if fault or process.exitcode != 0:
+        raise HarnessError(fault or f"a part could not be written: its process ended with {process.exitcode}; try it again")
+
+
+def _do(work: Callable[[], None], tell: Connection) -> None:
+    try:
+        work()
+    except HarnessError as error:
+        tell.send(str(error))
+
+
+def _heard(told: Connection) -> str:
+    try:
+        return str(told.recv())
+    except EOFError:
+        return ""
+    finally:
+        told.close()

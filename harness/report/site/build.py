@@ -43,15 +43,15 @@ def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     loaded = Loaded(history, today)
     book = make_book(loaded)
     policy = load_policy(baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)])
-    folder = Folder(out, today)
-    with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
-        listen = _listen(history, folder, [run for run in book.runs if run.id in book.latest], baselines)
-        read = replace(book, trends=read_trends(loaded, today, baselines))
-        write_overview(folder, read, cell_states(read), listen)
-        write_suites(folder, read, policy, listen)
-        write_cells(folder, read)
-        write_latest_runs(folder, read, listen)
-    return folder.done()
+    with Folder(out, today) as folder:
+        with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
+            listen = _listen(history, folder, [run for run in book.runs if run.id in book.latest], baselines)
+            read = replace(book, trends=read_trends(loaded, today, baselines))
+            write_overview(folder, read, cell_states(read), listen)
+            write_suites(folder, read, policy, listen)
+            write_cells(folder, read)
+            write_latest_runs(folder, read, listen)
+        return folder.done()
 
 
 @contextmanager

@@ -4,13 +4,17 @@ once, so that nobody ever reads half a site.
 """
 
 import importlib.util
+import os
 import re
 import shutil
 from pathlib import Path
+from typing import Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from harness.atomic import inside, reason, write_file
 from harness.errors import HarnessError
+from harness.replacing import drafted, put_folder
 from harness.report.html import TEMPLATES as SHARED
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -20,6 +24,7 @@ LIBRARY = ("uPlot.iife.js", "uPlot.min.css")
 (docs/evidence/site-scale.md), and one that needs neither eval nor inline styles."""
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 """A page may load the files beside it and nothing else; no script and no style stands in a page (`data:` is the empty icon)."""
+ADVICE = "choose another --out, or make room"
 OURS = "assets/voxgate.css"
 """What tells that a folder is a site, and may be replaced by a newer one."""
 
@@ -28,43 +33,59 @@ class Folder:
     """A site being written: beside its place, until `done` puts it there."""
 
     def __init__(self, out: Path, today: str) -> None:
-        self.out, self.draft = out, out.with_name(f".{out.name}.draft")
+        self.out = out
+        self._place = out.resolve()
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._templates.globals = {"csp": POLICY, "today": today}
-        if out.exists() and any(out.iterdir()) and not (out / OURS).exists():
-            raise HarnessError(f"{out} holds something else than a site of voxgate; choose another --out")
         library()
-        shutil.rmtree(self.draft, ignore_errors=True)
-        for name in ("assets", "data", "pictures"):
-            (self.draft / name).mkdir(parents=True)
+        try:
+            if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / OURS).exists())):
+                raise HarnessError(f"{out} holds something else than a site of voxgate; choose another --out")
+            self.draft, self._lock = drafted(self._place)
+            for name in ("assets", "data", "pictures"):
+                (self.draft / name).mkdir()
+        except OSError as error:
+            raise _cannot(out, error) from error
         self._assets()
 
     def page(self, name: str, template: str, **values: object) -> None:
         """Fill a template into a page."""
-        (self.draft / name).write_text(self._templates.get_template(template).render(**values), encoding="utf-8")
+        self.file(name, self._templates.get_template(template).render(**values))
 
     def data(self, name: str, script: bytes) -> None:
         """Write a data file, named without its end."""
         self.file(f"data/{name}.js", script)
 
-    def file(self, address: str, content: bytes) -> None:
-        """Write any other file."""
-        (self.draft / address).write_bytes(content)
+    def file(self, address: str, content: str | bytes) -> None:
+        """Write any other file. Raises HarnessError."""
+        write_file(inside(self.draft, address), content, ADVICE, durable=False)
 
     def done(self) -> Path:
-        """Put the site in its place; gives the page to begin with."""
-        shutil.rmtree(self.out, ignore_errors=True)
-        self.draft.replace(self.out)
+        """Put the site in its place, in one step; gives the page to begin with. Raises HarnessError."""
+        try:
+            put_folder(self.draft, self._place)
+        except OSError as error:
+            raise _cannot(self.out, error) from error
         return self.out / "index.html"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the draft, or the site that was there before."""
+        shutil.rmtree(self.draft, ignore_errors=True)
+        os.close(self._lock)
+
     def _assets(self) -> None:
-        (self.draft / OURS).write_text(stylesheet(), encoding="utf-8")
-        for name in SCRIPTS:
-            shutil.copyfile(TEMPLATES / name, self.draft / "assets" / name)
-        for name in LIBRARY:
-            shutil.copyfile(library() / name, self.draft / "assets" / name)
+        self.file(OURS, stylesheet())
+        for source in (*(TEMPLATES / name for name in SCRIPTS), *(library() / name for name in LIBRARY)):
+            self.file(f"assets/{source.name}", source.read_bytes())
+
+
+def _cannot(out: Path, error: OSError) -> HarnessError:
+    return HarnessError(f"cannot write {out}: {reason(error)}; {ADVICE}")
 
 
 def library() -> Path:

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.atomic import write_file
 from harness.history.records import RunRow
 from harness.measurement import Missing
-from harness.report.voices.document import render, write
+from harness.report.voices.document import render
 from harness.report.voices.moment import minute
 from harness.report.voices.recordings import Heard, Runs, heard_of
 from harness.report.voices.shelf import Shelf
@@ -83,7 +84,8 @@ def write_test(heard: Heard, utterances: Sequence[Utterance], out: Path) -> str 
         return Missing("no two takes of an utterance differ")
     data = {"suite": heard.run.suite, "pairs": [asdict(pair) for pair in pairs]}
     scripts = ("deck.js", "binomial.js", "abx.js")
-    write(out / f"abx-{heard.run.id}.html", render("abx.html", scripts, run=heard.run, data=data, pairs=pairs))
+    text = render("abx.html", scripts, run=heard.run, data=data, pairs=pairs)
+    write_file(out / f"abx-{heard.run.id}.html", text, "choose another --out", parents=True, durable=False)
     return f"abx-{heard.run.id}.html"
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.errors import HarnessError
 from harness.report.html import TEMPLATES as SHARED
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -28,17 +27,6 @@ def render(template: str, scripts: Sequence[str], **values: object) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template(template).render(csp=_policy(style, script), style=style, script=script, **values)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises HarnessError."""
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise HarnessError(f"cannot write {path}: {error.strerror}; choose another --out") from error
 
 
 def png_uri(data: bytes) -> str:

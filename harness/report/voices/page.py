@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.atomic import write_file
 from harness.history.records import RunRow
 from harness.measurement import Missing
 from harness.report.voices.abx import write_test
-from harness.report.voices.document import png_uri, render, write
+from harness.report.voices.document import png_uri, render
 from harness.report.voices.line import Line, line
 from harness.report.voices.moment import minute
 from harness.report.voices.picture import DIFFERENCE_DB, legend
@@ -57,7 +58,8 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
     if not material.views:
         return Missing(f"run {run.id} kept no audio")
     test = write_test(heard, material.utterances, out)
-    write(out / f"listen-{run.id}.html", _text(heard, material, test))
+    text = _text(heard, material, test)
+    write_file(out / f"listen-{run.id}.html", text, "choose another --out", parents=True, durable=False)
     return f"listen-{run.id}.html"
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from harness.atomic import PLAIN_NAME
 from harness.baseline import golden_dir, load_baseline
 from harness.baseline_file import BaselineFile
 from harness.errors import HarnessError
 from harness.history.records import RunRow
 from harness.measurement import Missing
+from harness.replacing import ROOM
 from harness.takes import Recordings, open_recordings
 
 
@@ -46,10 +48,12 @@ def heard_of(history: Runs, run: RunRow, baselines: Path) -> Heard | Missing:
     if not _is_there(run):
         return Missing(f"the folder of run {run.id} is gone: {run.folder or 'none was kept'}")
     before = previous(history, run)
-    accepted = load_baseline(baselines, run.suite, run.machine).quality
+    plain = PLAIN_NAME.fullmatch(run.suite) is not None  # nothing is ever accepted for another one
+    accepted = load_baseline(baselines, run.suite, run.machine).quality if plain else None
     try:
         folder = None if before is None else Path(before.folder)
-        recordings = open_recordings(Path(run.folder), folder, golden_dir(baselines, run.suite))
+        golden = golden_dir(baselines, run.suite) if plain else baselines / ROOM
+        recordings = open_recordings(Path(run.folder), folder, golden)
     except HarnessError as error:
         return Missing(str(error))
     return Heard(run=run, previous=before, accepted=accepted, recordings=recordings)

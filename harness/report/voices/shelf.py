@@ -9,7 +9,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.atomic import write_file
 
 FOLDER = "audio"
 """Below the folder of the pages; `deck.js` has the same word."""
@@ -36,11 +36,7 @@ class Shelf:
         text = f'voxgate("{name}","{base64.b64encode(data).decode()}");\n'
         if path.is_file() and path.stat().st_size == len(text):
             return len(text)
-        draft = path.with_name(f".{path.name}.draft")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            draft.write_text(text, encoding="ascii")
-            draft.replace(path)
-        except OSError as error:
-            raise HarnessError(f"cannot write {path}: {error.strerror}; choose another --out") from error
+        write_file(
+            path, text, "choose another --out", parents=True, durable=False
+        )  # the site that it belongs to is brought to disk as one
         return len(text)

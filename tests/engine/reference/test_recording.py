@@ -1,6 +1,7 @@
 """engine.reference.recording: any recording becomes trimmed mono at the pipeline's rate, or is refused in words."""
 
 import io
+import resource
 
 import numpy as np
 import pytest
@@ -109,3 +110,30 @@ def test_the_text_is_as_told_or_lies_beside_the_recording(tmp_path):
     assert text_of(path, " Hello. ") == "Hello."
     with pytest.raises(EngineError, match=r"bob.wav needs reference_text, .* or write .*bob.txt"):
         text_of(str(tmp_path / "bob.wav"), "")
+
+
+@pytest.mark.parametrize("frames", [17_000, 2**20, 2**35, 2**36 - 1])
+@pytest.mark.parametrize("rate_hz", [16_000, 655_350])
+def test_a_flac_whose_head_claims_more_than_it_holds_costs_no_memory(frames, rate_hz):
+    file = io.BytesIO()
+    soundfile.write(file, tone(1.0, 16_000), 16_000, format="FLAC", subtype="PCM_16")
+    content = bytearray(file.getvalue())
+    bits = int.from_bytes(content[18:26], "big") >> 36 & 0x1F
+    content[18:26] = (rate_hz << 44 | 7 << 41 | bits << 36 | frames).to_bytes(8, "big")
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    with pytest.raises(EngineError, match="reference: the recording"):
+        speech_of(bytes(content), RATE_HZ, HOP)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 64 * 1024
+
+
+def test_a_wav_that_is_cut_short_is_told(tmp_path):
+    content = wav(tone(1.0))
+    with pytest.raises(EngineError, match="torn: its head promises more"):
+        speech_of(content[:-4000], RATE_HZ, HOP)
+
+
+def test_words_beside_a_recording_that_are_no_words_are_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("x" * 200_000)
+    with pytest.raises(EngineError, match="has more than 100000 bytes"):
+        text_of(str(tmp_path / "a.wav"), "")

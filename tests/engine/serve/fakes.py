@@ -132,7 +132,12 @@ class House:
         body = httpx2.Request("POST", self.url, json=self.speech(**changes)).content
         host, port = self.url.removeprefix("http://").split(":")
         wire = socket.create_connection((host, int(port)))
-        head = ["POST /v1/audio/speech HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+        head = [
+            "POST /v1/audio/speech HTTP/1.1",
+            f"Host: {host}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+        ]
         wire.sendall("\r\n".join([*head, "", ""]).encode() + body)
         return wire
 
@@ -145,7 +150,7 @@ def house(limits: Limits, speaker: FakeSpeaker | None = None):
     about = About(model=MODEL, created=1, sample_rate_hz=RATE_HZ, config=FlowConfig(nfe_steps=7), limits=limits)
     door = bound("127.0.0.1", 0)
     door.listen()
-    server = uvicorn.Server(configuration(make_app(desk, about)))
+    server = uvicorn.Server(configuration(make_app(desk, about), limits))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
     thread.start()
     try:

@@ -165,7 +165,7 @@ def test_a_body_that_never_comes_gives_its_connection_up(home, monkeypatch):
 
     with socket.create_connection((host, int(port)), timeout=10) as wire:
         wire.sendall(
-            b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
         )
         assert wire.recv(100).startswith(b"HTTP/1.1 408")
 

@@ -15,6 +15,8 @@ MANY = 200
 class Idle:
     """Work that does nothing."""
 
+    ready = True
+
     def __init__(self, wanted=True):
         self.wanted = wanted
 

@@ -226,6 +226,7 @@ def test_a_machine_that_is_called_otherwise_now_is_named_with_the_way_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setattr("harness.history_cli.now_utc_iso", lambda: "2026-10-29T08:00:00+00:00")
+    monkeypatch.chdir(tmp_path)
     url, new = f"sqlite:///{tmp_path}/h.sqlite", {"machine": {"id": "box-new", "former_id": "box-2c"}}
     with open_history(url) as history:
         for night in range(1, 15):

@@ -12,7 +12,8 @@ from harness.load.answer import Answer, Phase, answer_from_json, answer_to_json
 from harness.load.drive import Driver, Speak, drive
 from harness.load.level import Extent, Level
 from harness.load.summary import at_once
-from harness.targets.speech_api import Piece, SpeechError
+from harness.targets.speech_api import Ask, Piece, SpeechApi, SpeechError
+from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 
 REQUESTS = tuple(Request(id=f"r{number}", text="One.") for number in range(3))
 PIECE = Piece(audio=np.zeros(800, np.float32), rate_hz=16_000)
@@ -164,3 +165,13 @@ def test_of_an_answer_that_never_came_nobody_says_how_it_played() -> None:
 
     (answer,) = driven(speak, Level(clients=1), Extent(requests=1))
     assert answer.failure == "busy" and answer.underruns is None
+
+
+def test_a_server_that_sends_something_else_than_was_asked_for_serves_nobody() -> None:
+    """A whole WAV file decoded as bare frames would be very fast speech."""
+    with fake_server(Reply(headers={"Content-Type": "audio/pcm"}, parts=(wav(tone()),))) as fake:
+        api = SpeechApi(fake.url, timeout_s=5.0)
+        ask = Ask(text="One.", model="tiny", form="pcm")
+        (answer,) = driven(lambda _: api.speak(ask), Level(clients=1), Extent(requests=1))
+    assert (answer.failure, answer.reason) == ("bad format", "the audio is not bare 16-bit PCM: a WAV file was sent")
+    assert answer.audio_s == 0.0

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.baseline import Baseline
+from harness.baseline import Baseline, accept, load_baseline
 from harness.cell import Request, Workload
 from harness.measure import measure
 from harness.measurement import Missing
 from harness.report.contents import GOLDEN, Contents
-from harness.sample import Effect, Run
+from harness.sample import UNSEEN, Effect, HeardText, Run
 from harness.verdict import judge
-from tests.harness.judging import accepted, good_run, make_run, make_scores, policy, steady
+from tests.harness.judging import REQUESTS, accepted, good_run, make_run, make_scores, policy, steady, with_audio
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
 NOTHING = Baseline(quality=None, speed=None)
@@ -42,6 +42,22 @@ def lied_to(tmp_path: Path) -> Contents:
     run = good_run(effects=(lie,))
     processes = tuple(replace(p, effects=lie_of(p.cell, lie)) for p in run.processes)
     return contents(replace(run, processes=processes), accepted(tmp_path))
+
+
+def unobserved(tmp_path: Path) -> Contents:
+    """A server was asked for a voice, and nothing shows whether it took it."""
+    voice = Effect(option="voice", asked="alloy", observed=UNSEEN, holds=None, why="sent, and not refused")
+    return contents(good_run(effects=(voice,)), accepted(tmp_path))
+
+
+def misheard(tmp_path: Path) -> Contents:
+    """One sentence has another word, which an attacker wrote."""
+    said = {name: HeardText(text=f"text {name}", recogniser="tiny.en") for name in REQUESTS}
+    run = with_audio(replace(good_run(tmp_path / "runs/0001"), heard={"nfe-8": said}))
+    accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines")
+    baseline = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+    now = {**said, "u03": HeardText(text="text <b>three</b> | \x1b[31m", recogniser="tiny.en")}
+    return contents(replace(good_run(), heard={"nfe-8": now}), baseline, snr=15.0)
 
 
 def lie_of(cell: str, lie: Effect) -> tuple[Effect, ...]:

@@ -8,12 +8,26 @@ from pathlib import Path
 
 import pytest
 
+from harness.judgement import judgement_to_dict
 from harness.metrics.panel import FAMILIES, GOLDEN_FAMILY
+from harness.report.comment import Place, comment
 from harness.report.contents import Contents
 from harness.report.html import page
 from harness.report.listening import listening
 from tests.harness.judging import good_run
-from tests.harness.report.making import HOSTILE, Voices, contents, hostile, lied_to, passed, regressed, silence, unheard
+from tests.harness.report.making import (
+    HOSTILE,
+    Voices,
+    contents,
+    hostile,
+    lied_to,
+    misheard,
+    passed,
+    regressed,
+    silence,
+    unheard,
+    unobserved,
+)
 
 LOADING = ("src", "href", "srcset", "action", "data", "poster", "formaction", "background", "ping")
 VOID = ("meta", "img", "source", "br", "hr", "link", "input")
@@ -135,6 +149,20 @@ def test_missing_values_say_missing_and_why_also_to_a_screen_reader() -> None:
 
 def test_lie_is_shown_as_asked_and_observed(tmp_path: Path) -> None:
     assert "nfe_steps 8 32 NO DiT ran 32 times" in parsed(lied_to(tmp_path)).text()
+
+
+def test_what_could_not_be_observed_is_neither_yes_nor_no(tmp_path: Path) -> None:
+    shown = parsed(unobserved(tmp_path)).text()
+    assert "voice alloy not observable not observed sent, and not refused" in shown
+    assert "in effect not observable" not in shown, "it is no difference between asked and observed"
+
+
+def test_what_was_heard_before_and_now_stands_in_the_reason(tmp_path: Path) -> None:
+    found = misheard(tmp_path)
+    told = 'u03 heard before "text u03", now "text <b>three</b> | [31m"'
+    assert told in parsed(found).text()
+    said = comment(judgement_to_dict(found.judgement), Place())
+    assert 'u03 heard before "text u03", now "text' in said and "<b>" not in said and "\x1b" not in said
 
 
 def test_each_picture_has_words_and_both_themes(full: Page) -> None:

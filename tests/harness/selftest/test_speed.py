@@ -13,7 +13,7 @@ from harness.cli import invoke
 from harness.clock import VirtualClock
 from harness.errors import HarnessError
 from harness.progress import Silent
-from harness.selftest import busy, measuring, setup, told
+from harness.selftest import busy, measuring, told
 from harness.selftest.measuring import until
 from harness.selftest.speed import Question, command, speed_selftest
 from harness.selftest.told import Interrupted, Told, tell_speed
@@ -67,12 +67,22 @@ def test_it_measures_in_turns_is_interrupted_and_goes_on(project: Path, monkeypa
         speed_selftest(replace(QUESTION, resume=True, loaded=True, sizes=(0.1,)), Silent())
 
 
-def test_a_suite_without_the_stage_fails_in_every_cell_and_says_which_there_are(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_suite_without_the_stage_fails_in_every_cell_and_says_which_there_are(project: Path) -> None:
+    with pytest.raises(HarnessError, match=r"no cell can be measured; .*: refused: .* no stage 'vocodr' to slow down"):
+        speed_selftest(replace(QUESTION, stage="vocodr"), Silent())
+
+
+@pytest.mark.parametrize(("engine", "stage"), [({}, "acoustic"), ({"*": {"slower": 2.0, "stage": "text"}}, "text")])
+def test_the_work_is_added_where_most_of_the_time_goes(
+    project: Path, monkeypatch: pytest.MonkeyPatch, script: Callable[[object], None], engine: object, stage: str
 ) -> None:
-    monkeypatch.setattr(setup, "STAGE", "vocodr")
-    with pytest.raises(HarnessError, match=r"no cell can be measured; steps-4: refused: .* no stage 'vocodr' to slow down"):
-        speed_selftest(QUESTION, Silent())
+    monkeypatch.setattr(measuring, "until", rounds_only(1))
+    script(engine)
+    found = speed_selftest(QUESTION, Silent())
+    assert isinstance(found, Trust)
+    assert (found.setup.stage, found.setup.left_out) == (stage, {})
+    with pytest.raises(HarnessError, match=f"begun otherwise .stage {stage} against vocoder"):
+        speed_selftest(replace(QUESTION, only=(), sizes=(), stage="vocoder", resume=True), Silent())
 
 
 def test_rounds_are_asked_for_as_long_as_one_more_is_likely_to_fit() -> None:

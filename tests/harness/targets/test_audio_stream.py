@@ -10,6 +10,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.targets import audio_stream
 from harness.targets.audio_stream import FormatError, WavReader, make_reader
 from tests.harness.targets.speech_servers import RATE_HZ, tone, wav
 
@@ -66,6 +67,16 @@ def test_flac_is_read_at_its_end() -> None:
     assert np.array_equal(reader.end(), TONE) and reader.rate_hz == RATE_HZ
 
 
+def flac_claiming(frames: int) -> bytes:
+    """A thousand frames whose head claims others."""
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(1000), RATE_HZ, format="FLAC", subtype="PCM_16")
+    content = bytearray(file.getvalue())
+    packed = int.from_bytes(content[18:26], "big") >> 36 << 36
+    content[18:26] = (packed | frames).to_bytes(8, "big")
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     ("form", "body", "message"),
     [
@@ -77,6 +88,11 @@ def test_flac_is_read_at_its_end() -> None:
         ("wav", wav(TONE)[:12] + wav(TONE)[36:], r"does not say what its frames are \(no fmt chunk\)"),
         ("wav", wav(TONE).replace(b"\x10\0data", b"\x18\0data"), "frames of code 1, 24 bits, 1 channels"),
         ("wav", wav(TONE, rate_hz=0), "at 0 Hz"),
+        ("wav", wav(TONE, rate_hz=10**6), "has 1000000 Hz, which no audio has"),
+        ("wav", wav(TONE[:40], channels=2000), "2000 channels"),
+        ("wav", wav(TONE, size=2**30), "before the length that its head promised"),
+        ("flac", flac_claiming(2**35), "no FLAC file: its head claims 34359738368 frames"),
+        ("flac", flac_claiming(10**6), "no FLAC file: its head promises 1000000 frames, not all of which can be read"),
         ("wav", wav(TONE)[:12] + b"JUNK" + struct.pack("<I", 2**31), "b'JUNK' of 2147483648 bytes before its frames"),
         ("pcm", b"abc", "ends within a frame: 1 of 2 bytes"),
         ("flac", b"RIFF", "no FLAC file"),
@@ -172,3 +188,11 @@ def test_a_head_that_cannot_be_believed_is_refused(body: bytes, message: str) ->
 def test_what_fills_up_an_odd_chunk_is_no_second_file() -> None:
     tail = b"LIST" + struct.pack("<I", 3) + b"abc\0" + b"id3 " + struct.pack("<I", 2) + b"xy"
     assert np.array_equal(read("wav", cut(wav(TONE) + tail, [445, 451, 460]))[0], TONE)
+
+
+def test_an_answer_that_does_not_end_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_stream, "FILE_BYTES", 1000)
+    reader = make_reader("flac", 0)
+    with pytest.raises(FormatError, match="has more than 1000 bytes"):
+        for _ in range(3):
+            reader.feed(bytes(400))

@@ -1,6 +1,7 @@
 """The target `http` against honest and broken servers."""
 
 import contextlib
+import io
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from harness import Suite
 from harness.cell import Cell, Request, Workload
@@ -17,6 +19,7 @@ from harness.cli import invoke
 from harness.errors import HarnessError
 from harness.sample import Effect
 from harness.store import load_run
+from harness.targets import speech_api
 from harness.targets.http import KEY, URL, HttpTarget, check_options
 from harness.targets.registry import check_cells, make_target
 from harness.targets.speech_api import SpeechApi, SpeechError, limits_told, voices_told
@@ -172,6 +175,16 @@ def test_a_server_that_never_says_the_same_twice_shows_nothing_by_other_audio() 
     effects = seen(unseeded, voice="rms", seed=3)
     assert {effects[name].holds for name in ("voice", "seed")} == {None}
     assert effects["voice"].why == "the same request sounds otherwise each time"
+
+
+def test_another_seed_that_changes_no_more_than_rounding_is_not_in_effect() -> None:
+    def almost(asked: dict[str, Any]) -> Reply:
+        file = io.BytesIO()
+        audio = tone() + np.float32(2e-7 * asked.get("seed", 0))
+        soundfile.write(file, audio, RATE_HZ, format="WAV", subtype="FLOAT")
+        return Reply(parts=(file.getvalue(),))
+
+    assert seen(almost, seed=3)["seed"].holds is False
 
 
 def test_streaming_holds_only_where_several_pieces_came() -> None:
@@ -416,3 +429,11 @@ def test_an_endless_refusal_is_not_read_to_its_end() -> None:
     with fake_server(reply) as fake, pytest.raises(SpeechError, match=r"HTTP 400: no \[31m no") as raised:
         heard(loaded(fake))
     assert len(str(raised.value)) < 300
+
+
+def test_a_server_that_never_stops_speaking_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech_api, "LARGEST_FRAMES", 10_000)
+    reply = Reply(headers={"Content-Type": "audio/pcm"}, parts=(bytes(8192),) * 100)
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match="more than 10000 frames for one text") as raised:
+        heard(loaded(fake, form="pcm"))
+    assert raised.value.kind == "bad format"

@@ -44,7 +44,7 @@ def _make(random_voice):
 
 
 def _broken(target, request=REQUEST):
-    return {effect.option for effect in target.observe(request) if not effect.holds}
+    return {effect.option for effect in target.observe(request) if effect.holds is False}
 
 
 def test_every_option_of_the_pipeline_has_a_check():

@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.targets import engine, slowed
 from harness.targets.registry import make_target
 from harness.targets.scripted import STAGES, ScriptedTarget
-from harness.targets.slowed import APART, SLOWED, VIRTUAL_UNIT_S, SlowDown, SlowedTarget
+from harness.targets.slowed import APART, SLOWED, VIRTUAL_UNIT_S, WHOLE, SlowDown, SlowedTarget
 
 REQUEST = Request(id="r1", text="One.")
 CELL = Cell(
@@ -65,6 +65,18 @@ def test_a_stage_that_is_entered_twice_is_slowed_once(monkeypatch: pytest.Monkey
     watch = StageWatch(target.clock)
     list(target.synthesize(REQUEST, watch))
     assert watch.stages_s["vocoder"] == pytest.approx(70 * VIRTUAL_UNIT_S)
+
+
+def test_a_target_without_stages_is_slowed_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = SlowedTarget(ScriptedTarget(), SlowDown(stage=WHOLE, units=UNITS, apart=True))
+    monkeypatch.setattr(ScriptedTarget, "_stages_s", lambda *_: {})
+    _, stages_s = spoken(target)
+    assert stages_s == {APART: pytest.approx(70 * VIRTUAL_UNIT_S)}
+
+
+def test_without_torch_the_work_is_done_by_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    slowed._work_on("cpu")(3)
 
 
 def test_a_stage_that_the_target_does_not_have_is_refused() -> None:
