@@ -190,7 +190,7 @@ def file_name(kind: str, machine: str) -> str:
 def _write(run: Run, files: Mapping[str, BaselineFile], draft: Path) -> None:
     """Write the files into the draft of a suite's folder. Raises HarnessError for one that nobody could read again."""
     for name, file in files.items():
-        golden = write_golden(run, draft / "golden") if file.kind == "quality" else None
+        golden = _write_golden(run, draft / "golden") if file.kind == "quality" else None
         text = render(replace(file, golden=golden))
         try:
             parse(text, name)
@@ -302,7 +302,7 @@ def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
             f"the speeds of {run.folder} are not those of a quiet machine: {trouble}; run it again when the machine is idle "
             "(voxgate doctor says when), accept --only quality, or add --loaded to accept them all the same"
         )
-    return f" (accepted though {trouble})" if trouble else ""
+    return f" (accepted --loaded: {trouble.partition(' (')[0]})" if trouble else ""
 
 
 def _file(
@@ -337,7 +337,15 @@ def _heard(cell: Cell, run: Run) -> dict[str, Any]:
     return {HEARD: heard} if heard else {}
 
 
-def write_golden(run: Run, folder: Path) -> dict[str, str]:
+def write_golden(run: Run, folder: Path) -> None:
+    """Write the reference cell's audio as golden audio into a folder of its own. Raises HarnessError."""
+    try:
+        _write_golden(run, folder)
+    except OSError as error:
+        raise HarnessError(f"cannot write golden audio in {folder}: {reason(error)}; make room, then go on") from error
+
+
+def _write_golden(run: Run, folder: Path) -> dict[str, str]:
     """
     Write the reference cell's audio, one flac per request, and remove what no request names any more.
 

@@ -175,8 +175,7 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
     if is_scored(folder, run, now):
         return
     scores = score_run(run, golden, progress=progress)
-    store.save_transcripts(folder, scores.heard)
-    keep_scores(folder, measure(run, scores.values, versions=scores.versions), now)
+    keep_scores(folder, measure(run, scores.values, versions=scores.versions), now, scores.heard)
 
 
 def judge_run(
