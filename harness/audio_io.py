@@ -123,7 +123,12 @@ def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
 
     Raises HarnessError; its cause is the system's OSError where that has a reason, such as a full disk.
     """
-    _write(path, _encoded(audio, rate_hz, "WAV", "FLOAT", str(path)))
+    _write(path, wav_bytes(audio, rate_hz, str(path)))
+
+
+def wav_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
+    """Return a float32 wav file; `name` stands for the audio in errors. Raises HarnessError for what is no audio."""
+    return _encoded(audio, rate_hz, "WAV", "FLOAT", name)
 
 
 def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:
@@ -157,7 +162,7 @@ def _encoded(audio: Audio, rate_hz: int, kind: str, subtype: str, name: str) -> 
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        write_atomic(path, content, durable=False)  # a run's audio has its digest in the record, and can be made again
+        write_atomic(path, content, durable=False)  # it can be made again
     except OSError as error:
         advice = "choose a folder that exists and has room"
         raise HarnessError(f"cannot write audio {path}: {reason(error)}; {advice}") from error

@@ -6,6 +6,7 @@ Knows the pipe and the time-out; does not know what commands mean, and writes no
 
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.guard import GUARD
 from harness.opened import Territory
 from harness.sample import Failure
 from harness.store import write_json
@@ -71,6 +73,8 @@ class Child:
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent only
             )
 
+        GUARD.watch(self._process.pid)  # if we are killed, nobody else would end a worker that hangs
+
     def do(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
         """Have one command carried out. Raises ChildError if it fails, dies, or takes longer than the time-out."""
         assert self._process.stdin is not None
@@ -89,9 +93,9 @@ class Child:
 
     def kill(self) -> None:
         """End the worker at once, and whatever it started."""
-        if self._process.poll() is None:
+        if self._process.returncode is None:
             self._signal_group(signal.SIGKILL)
-        self._process.wait()
+        self._reap()
 
     def close(self) -> None:
         """Let go of the pipes; only when nobody waits on them any more."""
@@ -117,26 +121,50 @@ class Child:
 
     def _death(self) -> ChildError:
         """Say why there is no answer any more."""
-        code = self._process.wait()
+        code = self._reap()
         self.close()
         said = self._last_words()
         if code < 0:
             cause = f"{signal.Signals(-code).name}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
             return ChildError(Failure(kind="killed", reason=f"the worker was ended by {cause}{said}"), recorded=False)
-        return ChildError(Failure(kind="error", reason=f"the worker ended with code {code}{said}"), recorded=False)
+        reason = f"the worker ended with code {code} and without an answer{said}"
+        return ChildError(Failure(kind="died", reason=reason), recorded=False)
+
+    def _reap(self) -> int:
+        """Wait for the worker's end, and end what it left behind while its number cannot be another's."""
+        if self._process.returncode is None:
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+            self._signal_group(signal.SIGKILL)
+        code = self._process.wait()
+        GUARD.release(self._process.pid)
+        return code
+
+    def _ends_within(self, limit_s: float) -> bool:
+        """Wait for the worker's end, and leave its number taken."""
+        handle = os.pidfd_open(self._process.pid)
+        try:
+            return bool(select.select([handle], [], [], limit_s)[0])
+        finally:
+            os.close(handle)
 
     def _last_words(self) -> str:
-        lines = [line for line in self._stderr.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        try:
+            said = self._stderr.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        lines = [line for line in said.splitlines() if line.strip()]
         return f"; its last words: {lines[-1].strip()}" if lines else ""
 
     def _end(self) -> None:
-        try:
-            self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
+        if self._ends_within(GRACE_S):
+            self._reap()
+        else:
             self.kill()
         self.close()
-        if self._stderr.stat().st_size == 0:
-            self._stderr.unlink()
+        with suppress(OSError):
+            if self._stderr.stat().st_size == 0:
+                self._stderr.unlink()
 
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):

@@ -36,12 +36,14 @@ class Stock:
 
 
 def take_stock(folder: Path, header: RunHeader) -> Stock:
-    """Find out what is still to be measured, and set interrupted processes aside."""
+    """Find out what is still to be measured in the rounds that are planned or begun, and set interrupted processes aside."""
     todo: dict[tuple[str, int], Remainder] = {}
     failures: dict[str, Failure] = {}
-    for repeat in range(header.repeats):
+    for repeat in range(max(header.repeats, store.rounds(folder))):
         for cell in header.cells:
             record = store.load_process(folder, cell.slug, repeat)
+            if record is None and repeat >= header.repeats:
+                continue  # nobody asked for it
             if (final := _final(record)) is not None:
                 failures[cell.slug] = final
             elif (rest := remainder(folder, cell, repeat, header)) is not None:

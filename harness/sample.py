@@ -96,7 +96,7 @@ class Failure:
     """Why a process gave no (or not all) samples."""
 
     kind: str
-    """`not in effect`, `refused`, `error`, `timeout`, `killed`, `disk` ..."""
+    """`not in effect`, `refused`, `error`, `timeout`, `killed`, `died`, `disk` ..."""
     reason: str
 
 

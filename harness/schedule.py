@@ -7,10 +7,11 @@ at a time, while this process waits in the kernel. In the first round the proces
 starts are true. A cell that fails is not started again in this run, and stops no other cell.
 
 Everything is on disk before the next command; Ctrl-C, a killed worker or a full disk cost the iteration under way, and a
-resumed run continues each interrupted process with a fresh one. Knows no torch and no statistics.
+resumed run continues each interrupted process with a fresh one, in rounds that were added as well. Only what the engine
+itself said is final; a full disk, a kill, a time-out, a worker that died without an answer are tried again. If this process is
+killed, its workers are (`guard.py`). Knows no torch and no statistics.
 """
 
-import errno
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,7 +77,7 @@ def run_suite(
     a full disk.
     """
     header = make_header(suite, cells, profile, repeats=repeats, iterations=iterations, command=command)
-    if resume:
+    if resume and not store.is_unbegun(folder):
         check_same(folder, store.load_header(folder), header)
     else:
         store.create_run(folder, header)
@@ -177,7 +178,7 @@ class Schedule:
         try:
             self._take_stock()
             with self._crew.parent_kept_off():
-                for repeat in range(self._plan.repeats):
+                for repeat in range(self._rounds()):
                     self._round(repeat)
                 self._go_on()
             for side in self._sides:
@@ -185,7 +186,7 @@ class Schedule:
         except KeyboardInterrupt:
             interrupted = True
         except (OSError, DiskFullError) as error:
-            if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, OSError) and not store.has_no_room(error):
                 raise
             where = self._sides[0].folder
             raise HarnessError(f"no space left for run {where}; make room, then continue with --resume") from error
@@ -205,6 +206,10 @@ class Schedule:
             self._ledger.failures.update({Slot(number, slug): failure for slug, failure in stock.failures.items()})
             self._ledger.add({(Slot(number, slug), repeat): rest for (slug, repeat), rest in stock.todo.items()})
         self._ledger.start()
+
+    def _rounds(self) -> int:
+        """Count the planned rounds, and those that were added before an interruption and are not whole."""
+        return max([self._plan.repeats, *(repeat + 1 for _, repeat in self._ledger.todo)])
 
     def _go_on(self) -> None:
         """Measure more rounds of the cells that are not decided yet."""

@@ -19,7 +19,7 @@ from harness.measure import Measurements
 from harness.measurement import lacks_package
 from harness.metrics.panel import chosen, digest_of, installed, package_of
 from harness.metrics.whisper_weights import file_sha256
-from harness.sample import Run
+from harness.sample import HeardTexts, Run
 
 FILE = "scored.json"
 CONFIRMS = "of.json"
@@ -48,10 +48,12 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
     }
 
 
-def keep_scores(folder: Path, measurements: Measurements, stamp: Stamp) -> None:
-    """Write measurements with the stamp of what they were made from. Raises HarnessError if there is no room."""
+def keep_scores(folder: Path, measurements: Measurements, stamp: Stamp, heard: HeardTexts | None = None) -> None:
+    """Write measurements and what was heard, with the stamp of what they were made from. Raises HarnessError if it is full."""
     try:
         (folder / FILE).unlink(missing_ok=True)  # an interruption between the two leaves scores that are made again
+        if heard is not None:
+            store.save_transcripts(folder, heard)
         store.save_measurements(folder, measurements)
         store.write_json(folder / FILE, stamp)
     except OSError as error:

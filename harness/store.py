@@ -17,9 +17,11 @@ A line that was torn by a crash is ignored on reading and cut off before the fil
 history stand in `sample.py`.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,8 +49,10 @@ from harness.sample import (
     Work,
 )
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where nothing more can be written: the disk, the quota, or the limit of a file's size."""
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect", "foreign files"})
-"""Failures that are the cell's own answer; all others (killed, timeout, disk) are circumstances that a resume tries again."""
+"""Failures that are the cell's own answer; all others (killed, died, timeout, disk) are tried again by a resume."""
 TRANSCRIPTS = "transcripts.json"
 YOUNGER = ("min_time_s", "metrics", "conditions", "parts", "judge")
 """Facts of the header that older folders lack."""
@@ -90,12 +94,17 @@ class WorkerLog:
         self._file = path.open("ab", buffering=0)
 
     def append(self, record: Mapping[str, object]) -> None:
-        """Write one record. Raises OSError (ENOSPC) if the disk is full; what stood before is unharmed."""
-        line = json.dumps(record, allow_nan=False).encode() + b"\n"
-        written = self._file.write(line)
-        if written != len(line):  # a disk with room for half a line; the next write names the error
-            self._file.write(line[written:])
-        os.fsync(self._file.fileno())
+        """Write one record. Raises OSError (ENOSPC) if the disk is full; no half line stays."""
+        line = memoryview(json.dumps(record, allow_nan=False).encode() + b"\n")
+        before = os.fstat(self._file.fileno()).st_size
+        try:
+            while line:  # a disk with room for half a line; the next write names the error
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), before)
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -127,6 +136,17 @@ def create_run(folder: Path, header: RunHeader) -> None:
         write_json(folder / "run.json", {"schema_version": SCHEMA_VERSION, **_header_to_json(kept)})
     except OSError as error:
         raise HarnessError(f"cannot make run folder {folder}: {error.strerror}; choose another --out or make room") from error
+
+
+def is_unbegun(folder: Path) -> bool:
+    """Whether a run folder was made and its run never written down: there was no room for it."""
+    made = (folder / "processes").is_dir() and not (folder / "run.json").exists()
+    return made and not any((folder / "processes").iterdir())
+
+
+def has_no_room(error: OSError) -> bool:
+    """Whether nothing could be written for want of room: a circumstance, whatever was to be written."""
+    return error.errno in NO_ROOM
 
 
 def _with_voices(cell: Cell, folder: Path) -> Cell:

@@ -17,10 +17,10 @@ seed gave the same audio. Of an engine that has no seed and speaks otherwise eac
 A side of a comparison proves after its first synthesis, when it is warm and at its end that all files were its own.
 """
 
-import errno
 import gc
 import hashlib
 import importlib
+import io
 import json
 import os
 import signal
@@ -30,11 +30,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import numpy as np
 
-from harness.audio_io import read_audio, same_audio, write_wav
+from harness.atomic import write_atomic
+from harness.audio_io import read_audio, same_audio, wav_bytes
 from harness.cell import Cell, Option, Request, cell_from_json
 from harness.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
 from harness.disturbance import DisturbanceWatch
@@ -46,7 +47,7 @@ from harness.opened import KIND as FOREIGN_FILES
 from harness.opened import ForeignFilesError, Opened, Territory, territory_from_json
 from harness.sample import Effect, Energy, Failure, Phase, Piece, Sample, StagePass
 from harness.stage_pass import stage_pass
-from harness.store import WorkerLog, effect_to_json, energy_to_json, sample_to_json, stages_to_json
+from harness.store import WorkerLog, effect_to_json, energy_to_json, has_no_room, sample_to_json, stages_to_json
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
 from harness.targets.speech_api import SpeechError
@@ -89,6 +90,14 @@ class Timing:
     disturbance: Mapping[str, float] = field(default_factory=dict)
 
 
+class UnwritableError(Exception):
+    """What was measured cannot be kept; no fault of the engine's, whatever the system says."""
+
+    def __init__(self, system: OSError) -> None:
+        super().__init__(str(system))
+        self.system = system
+
+
 class NotInEffectError(Exception):
     """A promise is not kept."""
 
@@ -129,10 +138,24 @@ class Worker:
         except Exception as error:
             failure = failure_of(error)
             traceback.print_exception(error)  # to the process's .stderr file
-            if failure.kind != "disk":  # then there is no room for a record either
-                self._log.append({"kind": "failure", "failure": {"kind": failure.kind, "reason": failure.reason}})
+            failure = self._recorded(failure)
             return {"failed": {"kind": failure.kind, "reason": failure.reason}}
         return {"done": command["do"], **answer}
+
+    def _recorded(self, failure: Failure) -> Failure:
+        """Record a failure, unless it is that nothing can be; return what is to be answered."""
+        if failure.kind == "disk":
+            return failure
+        try:
+            self._note({"kind": "failure", "failure": {"kind": failure.kind, "reason": failure.reason}})
+        except UnwritableError as error:  # what failed will be tried again, and said again
+            return failure_of(error)
+        return failure
+
+    def _note(self, record: Mapping[str, object]) -> None:
+        """Append a record. Raises UnwritableError."""
+        with kept():
+            self._log.append(record)
 
     def _load(self, command: Mapping[str, Any]) -> Record:
         start_s = self._clock.seconds()
@@ -149,7 +172,7 @@ class Worker:
         load_s = self._clock.seconds() - start_s
         self._target = target
         times = {"import_s": import_s, "load_s": load_s, "alone": bool(command["alone"])}
-        self._log.append({"kind": "loaded", **times, "effective": dict(target.effective())})
+        self._note({"kind": "loaded", **times, "effective": dict(target.effective())})
         spare_the_collector()
         return {}
 
@@ -194,7 +217,7 @@ class Worker:
             joins_s=joins_of(self._loaded()),
             chunks=timing.chunks,
         )
-        self._log.append({"kind": "sample", "sample": sample_to_json(sample)})
+        self._note({"kind": "sample", "sample": sample_to_json(sample)})
         self._iteration += 1
         if phase is Phase.MEASURED:
             self._heard.setdefault(request.id, digest)
@@ -226,13 +249,10 @@ class Worker:
     def _keep(self, name: str, audio: np.ndarray) -> str:
         """Write the audio; give its path inside the run folder. Whole or not at all."""
         path = self._job.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write_wav(path, audio, self._loaded().sample_rate_hz)
-        except HarnessError as error:
-            if isinstance(error.__cause__, OSError):  # a full disk is a circumstance, and no fault of the engine
-                raise OSError(error.__cause__.errno, error.__cause__.strerror, str(path)) from error
-            raise
+        content = wav_bytes(audio, self._loaded().sample_rate_hz, name)
+        with kept():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, content)
         return name
 
     def _observe(self, command: Mapping[str, Any]) -> Record:
@@ -241,7 +261,7 @@ class Worker:
 
     def _promise(self, effects: tuple[Effect, ...]) -> None:
         """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
-        self._log.append({"kind": "effects", "effects": [effect_to_json(effect) for effect in effects]})
+        self._note({"kind": "effects", "effects": [effect_to_json(effect) for effect in effects]})
         broken = [f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}" for e in effects if e.holds is False]
         if broken:
             raise NotInEffectError("; ".join(broken))
@@ -259,7 +279,7 @@ class Worker:
         return {}
 
     def _energy(self, _command: Mapping[str, Any]) -> Record:
-        self._log.append({"kind": "energy", **energy_to_json(self._weighed())})
+        self._note({"kind": "energy", **energy_to_json(self._weighed())})
         return {}
 
     def _weighed(self) -> Energy | Missing:
@@ -276,7 +296,7 @@ class Worker:
         return sum(frames) / target.sample_rate_hz
 
     def _stages(self, command: Mapping[str, Any]) -> Record:
-        self._log.append({"kind": "stages", **stages_to_json(self._staged(self._requests[command["request"]]))})
+        self._note({"kind": "stages", **stages_to_json(self._staged(self._requests[command["request"]]))})
         return {}
 
     def _staged(self, request: Request) -> StagePass | Missing:
@@ -285,6 +305,8 @@ class Worker:
             with no_garbage_collection():
                 return stage_pass(self._loaded(), request, self._clock)
         except Exception as error:
+            if failure_of(error).kind == "disk":
+                raise
             traceback.print_exception(error)
             return Missing(f"no stage pass: {failure_of(error).reason}")
 
@@ -292,7 +314,7 @@ class Worker:
         self._prove()
         elsewhere = getattr(self._target, "elsewhere", False)
         peaks = {"peak_rss_bytes": None if elsewhere else peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}
-        self._log.append({"kind": "finished", **peaks})
+        self._note({"kind": "finished", **peaks})
         return {}
 
     def _prove(self) -> None:
@@ -380,12 +402,27 @@ def failure_of(error: Exception) -> Failure:
         return Failure(kind=error.kind, reason=str(error))
     if isinstance(error, HarnessError):
         return Failure(kind="refused", reason=str(error))
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Failure(kind="disk", reason=f"{os.strerror(error.errno)}{f': {error.filename}' if error.filename else ''}")
+    if isinstance(error, UnwritableError):
+        return Failure(kind="disk", reason=_of_system(error.system))
+    if isinstance(error, OSError) and has_no_room(error):
+        return Failure(kind="disk", reason=_of_system(error))
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = "/".join(Path(frame.filename).parts[-2:])
     said = (str(error).strip().splitlines() or ["no message"])[0]
     return Failure(kind="error", reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})")
+
+
+def _of_system(error: OSError) -> str:
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Name what goes wrong while we write as that. Raises UnwritableError."""
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(error) from error
 
 
 def read_job(path: Path) -> Job:
@@ -405,11 +442,43 @@ def read_job(path: Path) -> Job:
     )
 
 
+class Lossy(io.RawIOBase):
+    """A file whose writing never fails: what cannot be written is lost."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the number of the file."""
+        return self._number
+
+    def write(self, content: Any) -> int:
+        """Write what there is room for, and take it all."""
+        with suppress(OSError):
+            os.write(self._number, content)
+        return len(content)
+
+
 def claim_stdout() -> TextIO:
-    """Keep standard output for answers alone; whatever libraries print goes to standard error."""
+    """
+    Keep standard output for answers alone; whatever libraries print goes to standard error.
+
+    On a full disk that is lost: a worker that died of its own last words would look like one whose engine failed.
+    """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    sys.stdout, sys.stderr = lossy(1), lossy(2)
     return answers
+
+
+def lossy(number: int) -> TextIO:
+    """Return a text stream whose writing never fails."""
+    raw = cast(BinaryIO, Lossy(number))
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -417,16 +486,26 @@ def main(arguments: list[str]) -> int:
     age_s = WallClock().process_age_s()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     answers = claim_stdout()
-    job = read_job(Path(arguments[0]))
-    if job.cpus:
-        os.sched_setaffinity(0, job.cpus)  # the parent keeps off the CPU for measuring, and we began with its rights
-    worker = Worker(job, WorkerLog(job.log), age_s)
+    obey = _opened(read_job(Path(arguments[0])), age_s)
     for line in sys.stdin:
-        answer = worker.obey(json.loads(line))
+        answer = obey(json.loads(line))
         print(json.dumps(answer), file=answers, flush=True)
         if "failed" in answer or answer["done"] == "finish":
             break
     return 0
+
+
+def _opened(job: Job, age_s: float) -> Callable[[Mapping[str, Any]], Record]:
+    """Return what carries out commands; where the log cannot be opened, that is the answer to the first."""
+    if job.cpus:
+        os.sched_setaffinity(0, job.cpus)  # the parent keeps off the CPU for measuring, and we began with its rights
+    try:
+        with kept():
+            log = WorkerLog(job.log)
+    except UnwritableError as error:
+        failure = failure_of(error)
+        return lambda command: {"failed": {"kind": failure.kind, "reason": failure.reason}}
+    return Worker(job, log, age_s).obey
 
 
 if __name__ == "__main__":

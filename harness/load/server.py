@@ -20,6 +20,7 @@ import psutil
 from harness.cell import Option
 from harness.clock import instant_s
 from harness.errors import HarnessError
+from harness.guard import GUARD
 
 LISTENING = re.compile(rb"listening on (http://\S+?), model (\S+)\n")
 END_S = 40.0
@@ -57,6 +58,7 @@ def started(
             env={**os.environ, **env},
             start_new_session=True,  # a Ctrl-C at the terminal reaches us only, and we end it in order
         )
+    GUARD.watch(process.pid)
     try:
         if cpus:
             psutil.Process(process.pid).cpu_affinity(list(cpus))
@@ -64,6 +66,7 @@ def started(
         yield Server(url=url, model=model, pid=process.pid, ready_s=instant_s() - began_s)
     finally:
         _end(process)
+        GUARD.release(process.pid)
 
 
 def rss_bytes(pid: int) -> int | None:

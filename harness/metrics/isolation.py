@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from harness.clock import WallClock
 from harness.errors import HarnessError
+from harness.guard import GUARD
 
 Piece = TypeVar("Piece")
 Item = TypeVar("Item")
@@ -137,6 +138,7 @@ class _Child:
         with _single_threaded_children():
             self._process.start()
         theirs.close()
+        GUARD.watch(self._process.pid or 0)  # a piece that never ends must not outlive us
         self.take(batch)
 
     def take(self, batch: Batch[Any]) -> None:
@@ -198,6 +200,7 @@ class _Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()
+        GUARD.release(self._process.pid)
         self.connection.close()
 
 
