@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import store
 from harness.atomic import write_file
-from harness.baseline import Change, accept, golden_dir
+from harness.baseline import Change, accept, golden_dir, machine_id
 from harness.cell import Cell
 from harness.clips import clip_loader
 from harness.clock import WallClock, now_utc_iso
