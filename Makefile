@@ -6,7 +6,7 @@ CONSTRAINTS ?= -c constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install bench test lint clean
+.PHONY: install bench test fuzz lint clean
 
 install: $(VENV)/installed
 
@@ -26,6 +26,10 @@ bench: install
 test: install lint
 	$(BIN)/python -m pytest -m "not alone" --numprocesses logical --maxprocesses 4 --dist loadfile
 	$(BIN)/python -m pytest -m alone
+
+# The long form of the fuzzers, of which `test` has a short one: minutes to an hour. Smallest inputs of faults: build/fuzz.
+fuzz: install
+	$(BIN)/python -m tests.fuzz --inputs 300000
 
 lint: install
 	$(BIN)/ruff check .

@@ -170,7 +170,7 @@ def judgement_from_dict(data: Mapping[str, Any]) -> Judgement:
         fields["verdict"] = Verdict(data["verdict"])
         fields["counts"] = {Verdict(name): int(count) for name, count in data["counts"].items()}
         return Judgement(**fields)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise HarnessError(f"this judgement cannot be read ({error}); judge the run again") from error
 
 

@@ -5,7 +5,7 @@ A value is a number or a reason why there is none; never NaN, never infinity, ne
 how a number is computed, nor what would be a good one.
 """
 
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -148,7 +148,7 @@ def _kind(name: object) -> MissingKind:
 
 
 def _finite(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise HarnessError(
             f"{what} must be a finite number or a reason, not {value!r}; a failed measurement is Missing(reason)"
         )

@@ -27,7 +27,9 @@ def read_project(tree: Path) -> dict[str, Any]:
     path = tree / "pyproject.toml"
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError as error:
+        raise HarnessError(f"{path} cannot be read: it is nested too deep; correct it in that revision") from error
+    except (OSError, ValueError) as error:  # the latter for its encoding, its grammar, and numbers of thousands of digits
         raise HarnessError(f"{path} cannot be read: {error}; correct it in that revision") from error
     for names in TABLES:
         found: Any = document
@@ -99,7 +101,9 @@ def _parsed(text: object, tree: Path) -> None:
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
-        Requirement(str(text))
+        if not isinstance(text, str):
+            raise InvalidRequirement("it is no text")
+        Requirement(text)
     except InvalidRequirement as error:
         said = str(error).splitlines()[0]
         raise HarnessError(

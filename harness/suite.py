@@ -10,7 +10,7 @@ import math
 import os
 import runpy
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
@@ -67,6 +67,7 @@ class Suite:
     question: str = ""
 
     def __post_init__(self) -> None:
+        _check_shapes(self)
         _check_axes(self)
         _check_options(self)
         for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
@@ -75,10 +76,8 @@ class Suite:
         if not isinstance(self.min_time_s, int | float) or not 0.0 <= self.min_time_s < math.inf:
             raise HarnessError(f"min_time_s must be seconds, 0 or more, not {self.min_time_s!r}")
         for what, names in (("metrics", self.metrics), ("conditions", self.conditions)):
-            if names is not None and (isinstance(names, str) or not all(isinstance(name, str) for name in names)):
+            if names is not None and not _is_list(names, str):
                 raise HarnessError(f"{what} must be a list of names, not {names!r}")
-        if not isinstance(self.judge, str):
-            raise HarnessError(f"judge must be a name, not {self.judge!r}")
 
     def expand(self, root: Path | None = None) -> Expansion:
         """
@@ -213,6 +212,28 @@ def _exclusions(suite: Suite) -> list[tuple[dict[str, Option], str]]:
     if suite.because and not rules:
         raise HarnessError("because= gives a reason, but without= leaves nothing out; remove one or add the other")
     return rules
+
+
+def _check_shapes(suite: Suite) -> None:
+    """Raise HarnessError for a field that is not even of its kind; what it holds is looked at later."""
+    for what in ("pipeline", "workload", "target", "because", "judge", "name", "question"):
+        if not isinstance(getattr(suite, what), str):
+            raise HarnessError(f"{what} must be text, not {getattr(suite, what)!r}")
+    for what in ("axes", "fixed", "reference"):
+        if not _is_table(getattr(suite, what)):
+            raise HarnessError(f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}")
+    without = [suite.without] if isinstance(suite.without, Mapping) else suite.without
+    for what, tables in (("cells", suite.cells), ("without", without)):
+        if not _is_list(tables, Mapping) or not all(map(_is_table, tables)):
+            raise HarnessError(f"{what} must be a list of dictionaries of options by name, not {tables!r}")
+
+
+def _is_list(value: object, kind: type) -> bool:
+    return isinstance(value, Collection) and not isinstance(value, str) and all(isinstance(each, kind) for each in value)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
 
 
 def _check_axes(suite: Suite) -> None:

@@ -26,8 +26,10 @@ class RefusedError(Exception):
         self.headers = dict(headers or {})
 
     def document(self) -> dict[str, object]:
-        """Give the body of the answer."""
-        return {"error": {"message": self.message, "type": _kind(self.status), "param": self.param, "code": self.code}}
+        """Return the body of the answer; half a character, which a client may have sent, has no place in JSON."""
+        said = {"message": self.message, "param": self.param, "code": self.code}
+        texts = {name: text if text is None else text.encode("utf-8", "replace").decode() for name, text in said.items()}
+        return {"error": {"message": texts.pop("message"), "type": _kind(self.status), **texts}}
 
 
 def busy(queue: int) -> RefusedError:

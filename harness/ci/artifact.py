@@ -5,6 +5,7 @@ the disk, nothing is run, and a name is only ever compared.
 
 import io
 import json
+import struct
 import zipfile
 import zlib
 from typing import Any
@@ -16,6 +17,11 @@ ARCHIVE_BYTES = 32 * 2**20
 UNPACKED_BYTES = 64 * 2**20
 """Of all files together: a small archive can unpack to anything."""
 FILES = 500
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
+    *(OSError, EOFError, ValueError, LookupError),
+)
+"""What reading an archive raises that is none, or whose parts do not lie where it says."""
 
 
 def artifacts(github: GitHub, run: int) -> dict[str, dict[str, Any]]:
@@ -48,7 +54,9 @@ def unpacked(archive: bytes, name: str) -> dict[str, bytes]:
                 if left < 0:
                     raise HarnessError(f"artifact {name} unpacks to more than {UNPACKED_BYTES} bytes; it is not read")
                 files[entry.filename] = content
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+    except HarnessError:
+        raise
+    except BROKEN as error:
         raise HarnessError(f"artifact {name} cannot be read: {error}") from error
     return files
 

@@ -31,7 +31,9 @@ OPEN = ("connect_timeout", "keepalives", "uri")
 def parse_url(url: str) -> URL:
     """Read a database's address. Raises HarnessError for what is none, or names a kind that the history is not tested on."""
     try:
+        url.encode()  # bytes of the command line that are no text can be in no address, and could not be shown
         parsed = make_url(url)
+        str(parsed).encode()
     except (SQLAlchemyError, ValueError, TypeError):
         raise _no_url(url) from None
     if parsed.drivername in ("postgres", "postgresql"):

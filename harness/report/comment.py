@@ -7,9 +7,9 @@ pull request made that document. So all of it is a stranger's: types are checked
 texts are escaped, and commands are put together only from words that look as they must. Needs only the standard library.
 """
 
-import math
 import re
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,7 +126,7 @@ def _check(judgement: Judgement) -> None:
                 numbers += [number for number in (each.shift, each.low, each.high) if number is not None]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a text is none")
-    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+    if not all(isinstance(number, int | float) and abs(number) <= sys.float_info.max for number in numbers):
         raise TypeError("a number is none")
 
 

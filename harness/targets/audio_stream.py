@@ -253,7 +253,9 @@ class _Frames:
         received = self._half + received
         whole = len(received) // self._size_bytes * self._size_bytes
         self._half = received[whole:]
-        frames = np.frombuffer(received[:whole], dtype=self._type).astype(np.float32) * np.float32(self._scale)
+        frames = np.frombuffer(received[:whole], dtype=self._type).astype(np.float32)
+        if self._scale != 1.0:
+            frames = frames * np.float32(self._scale)
         return frames if self._channels == 1 else np.asarray(frames.reshape(-1, self._channels).mean(axis=1), np.float32)
 
     def end(self) -> Audio:

@@ -25,6 +25,8 @@ API_RATE_HZ = 24_000
 SHOWN_CHARACTERS = 200
 ANSWER_BYTES = 2**20
 """Of a list of models, or of a refusal; what a server sends beyond that is not read."""
+LARGEST_WHOLE = 2**63 - 1
+"""Of an option that a server tells."""
 NAME_CHARACTERS = 200
 """Of a model, a voice, an option or its value; longer ones, and those with control characters, are passed over."""
 
@@ -127,7 +129,9 @@ class SpeechApi:
             raise SpeechError("timeout", f"{self.url} did not answer, or paused, for {self._timeout_s:g} s") from None
         except client.ConnectError as error:
             raise SpeechError("no connection", f"{self.url} cannot be reached ({error}); start the server first") from None
-        except (client.TransportError, client.InvalidURL) as error:
+        except client.DecodingError as error:
+            raise SpeechError("bad format", f"{self.url} sent what is not encoded as its headers say: {error}") from None
+        except (client.RequestError, client.InvalidURL) as error:
             raise SpeechError("broken off", f"{self.url} broke off: {str(error) or type(error).__name__}") from None
         except FormatError as error:
             raise SpeechError("bad format", str(error)) from None
@@ -160,7 +164,9 @@ def is_name(value: object) -> bool:
 def _is_option(value: object) -> bool:
     if isinstance(value, str):
         return value == "" or is_name(value)
-    return isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value))
+    if isinstance(value, int):
+        return abs(value) <= LARGEST_WHOLE
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.ci.fake_runner import ROOT, WORKFLOWS, clean
-from tests.ci.quick_voxgate import install
+from tests.ci.quick_voxgate import MACHINE, install
 from tests.ci.test_workflows import lint
 
 DOCS = ROOT / "docs"
@@ -46,24 +46,27 @@ class Place:
     bin: Path
 
     def run(self, guide: str) -> str:
-        """Run the commands of a guide in one shell; gives what they print."""
-        script = "\n".join(block.text for block in blocks(guide) if not block.reason)
+        """Run the commands of a guide in one shell, on a machine that is taken for quiet; gives what they print."""
+        done = self.shell("\n".join(block.text for block in blocks(guide) if not block.reason))
+        assert done.returncode == 0, done.stdout[-4000:]
+        return done.stdout
+
+    def shell(self, script: str, machine: str = "quiet") -> subprocess.CompletedProcess[str]:
+        """Run commands; `machine` is what `accept` finds it to be."""
         who = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org"}
         who |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in who.items()}
         path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         pip = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # 0: is not isolated
-        done = subprocess.run(
+        return subprocess.run(
             ["bash", "--noprofile", "--norc", "-euxo", "pipefail", "-c", script],
             cwd=self.folder,
-            env={**clean(), **who, **pip, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**clean(), **who, **pip, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", MACHINE: machine},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
             timeout=300,
         )
-        assert done.returncode == 0, done.stdout[-4000:]
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +121,21 @@ def test_accepting_a_change_leaves_its_reason(first: str, place: Place) -> None:
     assert "acknowledged from 2026-05-12" in said
 
 
+def test_on_a_loaded_machine_the_guide_s_command_is_refused_and_its_word_accepts(first: str, place: Place) -> None:
+    """`--loaded`, as the guide has it; what was taken so says so for good."""
+    if not (place.folder / "runs" / "accept").exists():
+        place.run("accepting-a-change")
+    commands = [line for block in blocks("accepting-a-change") for line in block.text.splitlines() if "--only speed" in line]
+    assert len(commands) == 1
+    refused = place.shell(commands[0], machine="loaded")
+    assert refused.returncode == 2 and "add --loaded" in refused.stdout, refused.stdout
+    assert "`--loaded` accepts them all the same" in (DOCS / "accepting-a-change.md").read_text()
+    accepted = place.shell(f"{commands[0]} --loaded", machine="loaded")
+    assert accepted.returncode == 0, accepted.stdout
+    (speed,) = (place.folder / "baselines" / "gate").glob("speed@*.json")
+    assert "(accepted --loaded: the machine was loaded)" in speed.read_text()
+
+
 def test_the_nightly_guide_s_other_commands_run(first: str, place: Place) -> None:
     said = place.run("nightly-on-a-jetson")
     assert "profile jetson-agx-orin-maxn is for another device" in said
@@ -152,7 +170,8 @@ def test_files_and_inputs_that_a_guide_names_exist(guide: str) -> None:
 def test_the_table_of_inputs_is_the_action_s() -> None:
     action = yaml.safe_load((ROOT / ".github/actions/voxgate/action.yml").read_text())
     table = (DOCS / "quickstart-pr-gate.md").read_text().partition("| input of the action")[2].partition("Its outputs")[0]
-    named = {word for line in table.splitlines()[2:] if line for word in re.findall(r"`([\w-]+)`", line.split("|")[1])}
+    rows = [line for line in table.splitlines()[2:] if line.startswith("|")]
+    named = {word for line in rows for word in re.findall(r"`([\w-]+)`", line.split("|")[1])}
     assert named == set(action["inputs"])
 
 

@@ -1,0 +1,1 @@
+"""Fuzzers of everything that voxgate reads: `python -m tests.fuzz --help`."""
