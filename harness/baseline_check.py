@@ -64,6 +64,8 @@ def _unborne(measurement: Measurement) -> str | None:
     slack = ROUNDING * max(abs(min(numbers)), abs(max(numbers)))
     if not min(numbers) - slack <= summary <= max(numbers) + slack:
         return f"its value {summary:g} lies outside its own values, {min(numbers):g} to {max(numbers):g}"
+    if low is not None and high is not None and not low - slack <= summary <= high + slack:
+        return f"its value {summary:g} lies outside its interval, {low:g} to {high:g}"
     return None
 
 

@@ -44,6 +44,9 @@ Kind = Literal["quality", "speed"]
 Text = Annotated[str, NON_EMPTY]
 Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9._-]{0,249}", "a name of small letters, digits, '.', '_' and '-'")]
 RequestName = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", "a name of letters, digits, '.', '_' and '-'")]
+Time = Annotated[
+    str, Pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", "a time like 2026-11-30T06:00:00+00:00")
+]
 Digest = Annotated[str, Pattern(r"[0-9a-f]{64}", "a SHA-256 in hex")]
 
 
@@ -94,7 +97,7 @@ class BaselineFile:
     reference: Name
     machine: Text
     commit: Text
-    created: Text
+    created: Time
     why: Text
     samples: Annotated[int, Range(least=1)]
     """Measured iterations in all."""

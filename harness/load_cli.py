@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 
 from harness import pipeline
+from harness.atomic import write_file
 from harness.errors import HarnessError
 from harness.load.folder import HEADER, REPORT
 from harness.load.level import Extent, parse_levels
 from harness.load.plan import DURATION_S, Plan
 from harness.load.report import lines, report_of, report_to_dict
 from harness.load.run import run_load
-from harness.store import next_run_folder, write_json
+from harness.store import next_run_folder
 from harness.targets.speech_api import FORMS
 
 INTERRUPTED = 130
@@ -109,7 +110,7 @@ def show(folder: Path, *, as_json: bool, interrupted: bool) -> int:
         raise click.Abort
     report = report_of(folder)
     document = {**report_to_dict(report), "interrupted": interrupted}
-    write_json(folder / REPORT, document)
+    write_file(folder / REPORT, json.dumps(document, indent=1, allow_nan=False), "make room, then ask again")
     for line in lines(report, shutil.get_terminal_size((LOG_COLUMNS, 24)).columns):
         click.echo(line, err=as_json)
     last = f"interrupted; what was answered until then is kept in {folder}" if interrupted else report.line

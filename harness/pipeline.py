@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import store
 from harness.atomic import write_file
-from harness.baseline import Change, accept, golden_dir, load_baseline, machine_id
+from harness.baseline import Change, accept, golden_dir
 from harness.cell import Cell
 from harness.clips import clip_loader
 from harness.clock import WallClock, now_utc_iso
@@ -29,6 +29,7 @@ from harness.judgement import Judgement
 from harness.measure import is_helper, is_speed, measure
 from harness.metrics.listen import check_engine
 from harness.metrics.panel import check_choice, known_metrics
+from harness.nearest import baseline_of
 from harness.policy import DEFAULT as DEFAULT_POLICY
 from harness.policy import Policy, load_policy, read_policy
 from harness.profiles import DEFAULT as DEFAULT_PROFILE
@@ -161,7 +162,7 @@ def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
     """Judge what can be judged without listening."""
     run = store.load_run(folder)
     speeds = {name: limit for name, limit in limits.items() if is_speed(name)}
-    return judge(run, measure(run, {}), load_baseline(baselines, run.suite, machine_id(run)), speeds)
+    return judge(run, measure(run, {}), baseline_of(baselines, run), speeds)
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
@@ -183,7 +184,7 @@ def judge_run(
     """Hold a run against its baseline, scoring it first where needed."""
     run = store.load_run(folder)
     limits = _policy(baselines, policy)
-    baseline = load_baseline(baselines, run.suite, machine_id(run))
+    baseline = baseline_of(baselines, run)
     score(folder, baselines, progress)
     measurements = store.load_measurements(folder)
     run = replace(run, heard=store.load_transcripts(folder))

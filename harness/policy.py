@@ -5,14 +5,13 @@ The default is `harness/policy.toml`; `baselines/policy.toml` replaces single li
 the history judges the metrics of other tools, whose names nobody here knows.
 """
 
-import math
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.judgement import Limit
+from harness.toml import read_toml
 
 SCHEMA_VERSION = 1
 """Of the policy file. History: 1, 2026-11, first."""
@@ -21,6 +20,8 @@ Policy = Mapping[str, Limit]
 """Limit by metric name; a metric that is not in it is shown and never judged."""
 
 DEFAULT = Path(__file__).with_name("policy.toml")
+LARGEST = 1e300
+"""Of a margin: beyond, whole numbers no longer fit into a float."""
 AGAINST = ("baseline", "reference", "golden", "intrinsic")
 EVIDENCE = ("processes", "utterances", "none")
 KEYS = ("relative", "absolute", "blocking", "against", "evidence", "floor")
@@ -59,10 +60,7 @@ def read_policy(path: Path, known: Collection[str]) -> dict[str, Limit]:
 
 
 def _decoded(path: Path) -> dict[str, Any]:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise HarnessError(f"the policy {path} cannot be read: {error}; correct it") from error
+    data = read_toml(path, "the policy")
     _check_head(path, data)
     return {"metrics": {}, **data}
 
@@ -111,7 +109,7 @@ def _limit(path: Path, metric: str, line: object, known: Collection[str], table:
 def _margin(path: Path, line: str, key: str, value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST:
         raise HarnessError(f"{path}: {line}.{key} is {value!r}; it must be a positive number")
     return float(value)
 

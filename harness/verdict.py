@@ -15,7 +15,7 @@ from dataclasses import replace
 from harness import explain, words
 from harness.baseline import NO_GOLDEN, Baseline, failure_of, identity, machine_id, revision
 from harness.cell import Cell
-from harness.compare import ABSENT, OLDER, compare
+from harness.compare import ABSENT, OLDER, compare, untold
 from harness.doubts import doubts, takes_differ
 from harness.fitness import Disturbed, disturbed
 from harness.judgement import EXIT_CODES, WORST_FIRST, CellVerdict, Comparison, Judgement, Limit, MetricVerdict, Verdict
@@ -261,7 +261,7 @@ def _judge_cell(
     ]
     told = "; ".join(filter(None, notes))
     useless = notices(cell.slug, measurements, comparisons.get(cell.slug, ()), baseline, run.reference)
-    told_too = (*useless, *doubts(run, cell))
+    told_too = (*useless, *doubts(run, cell), *(untold(run, baseline) if cell.slug == run.reference else ()))
     return replace(_cell(cell, verdict, "; ".join(filter(None, [reason, told])), metrics), notes=told, notices=told_too)
 
 

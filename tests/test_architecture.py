@@ -19,7 +19,7 @@ MAY_USE_TORCH = (
     "harness/metrics/voice",
 )
 PATH_ORDER = (
-    ("errors", "atomic", "codec", "cell", "sample", "measurement", "judgement"),
+    ("errors", "atomic", "codec", "toml", "cell", "sample", "measurement", "judgement"),
     ("words", "crash"),
     ("clock", "stats", "audio_io", "workload", "disturbance", "player", "guard", "revision"),
     ("doctor",),
@@ -29,7 +29,7 @@ PATH_ORDER = (
     ("worker", "crew", "ledger", "live", "schedule", "left_out", "building", "checkout"),
     ("metrics",),
     ("offer", "doubts", "measure"),
-    ("replacing", "baseline_check", "baseline_file", "baseline", "seal", "policy"),
+    ("replacing", "baseline_check", "baseline_file", "baseline", "nearest", "seal", "policy"),
     ("scored", "scoring", "compare", "floor", "floor_making"),
     ("explain", "notice"),
     ("verdict",),

@@ -5,8 +5,6 @@ Reads `baselines/budgets.toml`, which is reviewed like a baseline, and is strict
 (unknown key or metric, wrong direction) is refused. Knows no trend; decides only whether values keep a budget.
 """
 
-import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,11 +18,14 @@ from harness.history.nights import Nights
 from harness.history.records import Series
 from harness.measure import is_known
 from harness.metrics.panel import known_metrics
+from harness.toml import read_toml
 
 SCHEMA_VERSION = 1
 """Of budgets.toml. History: 1, 2026-11, first."""
 FILE = "budgets.toml"
 KEYS = ("suite", "cell", "metric", "machine", "at_most", "at_least", "why")
+LARGEST = 1e300
+"""Of a bound: beyond, whole numbers no longer fit into a float."""
 LAST = 4
 """
 Nights of which more than half must break the budget: three of four, as for an alarm, so that a bad night does not break it; and
@@ -90,10 +91,7 @@ def load_budgets(baselines_dir: Path, imported: Mapping[str, str] = NONE) -> tup
     path = baselines_dir / FILE
     if not path.exists():
         return ()
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise HarnessError(f"the budgets {path} cannot be read: {error}; correct the file") from error
+    data = read_toml(path, "the budgets")
     version, entries = data.get("schema_version"), data.get("budget", [])
     if version != SCHEMA_VERSION:
         raise HarnessError(f"{path}: schema_version is {version!r}, this voxgate reads {SCHEMA_VERSION}; correct it or upgrade")
@@ -164,6 +162,6 @@ def _text(where: str, key: str, value: object) -> str:
 def _number(where: str, key: str, value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
         raise HarnessError(f"{where}: {key} is {value!r}; it must be a number in the metric's base unit")
     return float(value)

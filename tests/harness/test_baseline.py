@@ -179,6 +179,11 @@ def test_a_missing_value_is_kept_with_its_reason(tmp_path: Path) -> None:
             "upside down: low 3.7, high 3.6",
         ),
         (('"nfe-8 pesq": {"value": 3.6, "low": 3.6', '"nfe-8 pesq": {"value": 3.6, "low": null'), "its interval has one end"),
+        (
+            ('"nfe-8 pesq": {"value": 3.6, "low": 3.6, "high": 3.6', '"nfe-8 pesq": {"value": 3.6, "low": 1, "high": 2'),
+            "outside its interval",
+        ),
+        (('"created": "2026-11-20T10', '"created": "2026-11-20 at 10'), "is not a time like"),
         (('"unit": "MOS-LQO"', '"unit": "MOS"'), "its unit is 'MOS', of golden_pesq it is 'MOS-LQO'"),
         (('"nfe-8 wer": {"value": 0.1', '"nfe-8 wer": {"value": -0.1'), "-0.1 1 is no wer; it cannot be below 0"),
         (('"nfe-8 duration"', '"nfe-8 latency_p50"'), r"latency_p50 does not belong into a quality baseline"),

@@ -10,6 +10,7 @@ import pytest
 from harness import replacing
 from harness.baseline import load_baseline
 from harness.errors import HarnessError
+from tests.harness.fuzz_baseline import fuzz
 from tests.harness.kill_accept import Trial, count_calls, full_at, kill, killed_at, random_kills, state
 
 
@@ -117,3 +118,17 @@ def test_what_a_kill_left_behind_is_ignored_by_git_and_gone_after_the_next_accep
     trial.accept()
     assert not room.exists()
     assert load_baseline(trial.baselines, "smoke", "box-2c").quality.why.endswith("runs/0002")
+
+
+def test_where_the_baselines_should_be_is_a_file(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "trial")
+    trial.baselines.rename(tmp_path / "away")
+    trial.baselines.write_text("mine")
+    with pytest.raises(HarnessError, match=r"cannot write the baseline in .*baselines/smoke: "):
+        trial.accept()
+    assert trial.baselines.read_text() == "mine"
+
+
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    found = fuzz(400, 1, tmp_path / "trial")
+    assert found["refused"] > 200

@@ -46,6 +46,12 @@ def test_an_override_replaces_single_lines(tmp_path: Path) -> None:
         (("rtf =", "rtt ="), "metrics.rtt: there is no such metric"),
         (("relative = 0.1", "relative = -0.1"), r"metrics.rtf.relative is -0.1; it must be a positive number"),
         (("relative = 0.1", "relative = nan"), "relative is nan"),
+        (("relative = 0.1", f"relative = {10**400}"), "it must be a positive number"),
+        (("relative = 0.1", f"relative = {'9' * 5000}"), "cannot be read: Exceeds the limit"),
+        (("relative = 0.1", f"relative = {'[' * 5000}"), "nested too deep"),
+        (("relative = 0.1", "relative = [0.1]"), r"relative is \[0.1\]"),
+        (('"processes"', '["processes"]'), "choose one of"),
+        (("rtf =", '"rtf\\u0000" ='), "there is no such metric"),
         (("relative = 0.1,", ""), "metrics.rtf has no margin"),
         (("relative = 0.1", "relativ = 0.1"), "metrics.rtf.relativ: there is no such key"),
         (("blocking = false", 'blocking = "no"'), "metrics.rtf.blocking is 'no'"),
@@ -57,3 +63,16 @@ def test_a_wrong_policy_is_refused_by_file_and_key(tmp_path: Path, change: tuple
     with pytest.raises(HarnessError, match=said) as error:
         load_policy(write(tmp_path, GOOD.replace(*change)), NAMES)
     assert "policy.toml" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\x00", b"[" * 100_000, b"a = " + b"{a = " * 2000])
+def test_a_policy_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "policy.toml").write_bytes(content)
+    with pytest.raises(HarnessError, match=r"the policy .*policy.toml cannot be read"):
+        load_policy(tmp_path, NAMES)
+
+
+def test_a_policy_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").mkdir()
+    with pytest.raises(HarnessError, match="Is a directory"):
+        load_policy(tmp_path, NAMES)

@@ -44,11 +44,13 @@ class Folder:
             if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / OURS).exists())):
                 raise HarnessError(f"{out} holds something else than a site of voxgate; choose another --out")
             self.draft, self._lock = drafted(self._place)
-            for name in ("assets", "data", "pictures"):
-                (self.draft / name).mkdir()
         except OSError as error:
             raise _cannot(out, error) from error
-        self._assets()
+        try:
+            self._assets()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def page(self, name: str, template: str, **values: object) -> None:
         """Fill a template into a page."""
@@ -60,7 +62,7 @@ class Folder:
 
     def file(self, address: str, content: str | bytes) -> None:
         """Write any other file. Raises HarnessError."""
-        write_file(inside(self.draft, address), content, ADVICE, durable=False)
+        write_file(inside(self.draft, address), content, ADVICE, parents=True, durable=False)
 
     def done(self) -> Path:
         """Put the site in its place, in one step; gives the page to begin with. Raises HarnessError."""

@@ -1,6 +1,8 @@
 """The site, as files: what its pages say, and that nothing from outside can do harm on them."""
 
+import errno
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -9,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import atomic, replacing
 from harness.cli import invoke
 from harness.errors import HarnessError
 from harness.history.database import open_history
 from harness.history.records import Entry
 from harness.report.site import addresses
 from harness.report.site.build import build_site
-from harness.report.site.folder import POLICY
+from harness.report.site.folder import POLICY, Folder
 from harness.report.site.run_data import CHUNK
 from tests.harness.report.site.making import EPYC, HOSTILE, NIGHTS, TODAY, Made, hostile, make_site, night
 
@@ -304,3 +307,60 @@ def test_command_writes_the_site(
     assert (tmp_path / "reports/site/index.html").is_file()
     assert invoke(["report", "runs/0001", "--site", "--history", site.url]) == 2
     assert "leave RUN and --markdown out" in capsys.readouterr().err
+
+
+def test_a_site_that_cannot_be_written_is_one_error_and_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_site(tmp_path, hostile())
+    before = {path: path.read_bytes() for path in made.out.rglob("*") if path.is_file()}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for module, name in ((atomic, "_write_new"), (replacing, "exchange"), (replacing, "sync_tree")):
+        with monkeypatch.context() as patched, open_history(made.url) as history:
+            patched.setattr(module, name, full)
+            with pytest.raises(
+                HarnessError, match=r"cannot write .*: No space left on device; choose another --out, or make room"
+            ):
+                build_site(history, made.out, tmp_path / "baselines", TODAY)
+        assert before == {path: path.read_bytes() for path in made.out.rglob("*") if path.is_file()}
+        assert [path for path in made.out.parent.iterdir() if path.name.endswith(".draft")] == []
+
+
+def test_a_site_where_a_file_is_or_nobody_can_write_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file/site"):
+        with pytest.raises(HarnessError, match=r"something else than a site|cannot write"):
+            Folder(out, TODAY)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_drafts_of_sites_that_were_killed_are_removed_and_those_in_work_are_not(tmp_path: Path) -> None:
+    (tmp_path / ".site.1-ab.draft/data").mkdir(parents=True)
+    with Folder(tmp_path / "site", TODAY) as one, Folder(tmp_path / "site", TODAY) as other:
+        assert not (tmp_path / ".site.1-ab.draft").exists()
+        assert one.draft != other.draft and one.draft.is_dir() and other.draft.is_dir()
+        one.file("index.html", "one")
+        other.file("index.html", "other")
+        one.done()
+        other.done()
+    assert (tmp_path / "site/index.html").read_text() == "other"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_site_replaces_another_where_folders_cannot_be_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
+    for text in ("one", "other"):
+        with Folder(tmp_path / "site", TODAY) as folder:
+            folder.file("index.html", text)
+            folder.done()
+    assert (tmp_path / "site/index.html").read_text() == "other"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize("address", ["../x.html", "/tmp/x.html", "data/../../x"])
+def test_no_page_is_written_outside_the_site(tmp_path: Path, address: str) -> None:
+    with Folder(tmp_path / "site", TODAY) as folder, pytest.raises(HarnessError, match="does not lie below"):
+        folder.file(address, "x")
