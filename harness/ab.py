@@ -175,6 +175,9 @@ def notes_of(match: Match) -> tuple[str, ...]:
     for name, side in (("BASE", base), ("HEAD", head)):
         if side.environment != head.environment or side.environment != base.environment:
             notes.append(f"environment of {name}: {side.environment}")
+    for name, side in (("BASE", base), ("HEAD", head)):
+        if side.shared:
+            notes.append(f"{name} takes {', '.join(side.shared)} from the working tree, as [tool.voxgate] shared says")
     tools = [{name: each for name, each in side.toolchain.items() if name not in SAME_TOOLS} for side in (base, head)]
     differ = changed_tools(*tools)
     return (*notes, *([f"toolchain: {'; '.join(differ)}"] if differ else []))

@@ -30,6 +30,9 @@ from harness.replacing import replacement, settle
 from harness.sample import Phase, Run
 
 KINDS: tuple[Kind, ...] = ("quality", "speed")
+LONGEST, DIGITS = 100, 10
+DIGESTED = re.compile(rf".*-[0-9a-f]{{{DIGITS}}}", re.DOTALL)
+"""A machine's name that looks as if a digest stood behind it gets one, so that none can be chosen that is another's."""
 HEARD = "heard"
 """In a cell of a quality baseline: recogniser -> request id -> the words that it heard."""
 NO_GOLDEN = Missing("no golden audio accepted yet")
@@ -61,10 +64,14 @@ class Change:
 
 
 def machine_id(run: Run) -> str:
-    """Name the machine that a run was made on, fit for a file name."""
+    """Name the machine that a run was made on, fit for a file name; different machines have different names."""
     machine = run.environment.get("machine")
     name = machine.get("id") if isinstance(machine, Mapping) else None
-    return re.sub(r"[^a-z0-9._-]+", "-", str(name or "unknown").lower())
+    told = str(name or "unknown")
+    plain = re.sub(r"[^a-z0-9._-]+", "-", told.lower())[:LONGEST]
+    if plain == told and not DIGESTED.fullmatch(told):
+        return told
+    return f"{plain}-{hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:DIGITS]}"
 
 
 def revision(run: Run) -> str:
@@ -102,7 +109,12 @@ def load_baseline(baselines_dir: Path, suite: str, machine: str) -> Baseline:
     quality = _load(folder, "quality.json", suite)
     if quality is not None and quality.golden is not None:
         _check_golden(folder, quality.golden)
-    return Baseline(quality=quality, speed=_load(folder, f"speed@{machine}.json", suite, machine))
+    return Baseline(quality=quality, speed=load_speed(folder, suite, machine))
+
+
+def load_speed(folder: Path, suite: str, machine: str) -> BaselineFile | None:
+    """Load a machine's speed baseline from the folder of a suite's. Raises HarnessError as `load_baseline` does."""
+    return _load(folder, f"speed@{machine}.json", suite, machine)
 
 
 def identity(cell: Cell, run: Run) -> dict[str, Any]:

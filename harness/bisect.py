@@ -118,7 +118,10 @@ def _search(job: Job, shop: Workshop, match: Match, commits: Sequence[Commit], c
     aims = _aims(ends, cell, metric, match.overlap.reference)
     findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
     findings += _untold(ends, cell, metric, {aim.family for aim in aims})
+    failed = [each.reason for each in ends.cells if each.verdict is Verdict.FAILED]
     why = "" if findings else f"BAD is not shown to be worse than GOOD, so there is nothing to search for ({ends.line})"
+    if failed and not findings:
+        why = f"GOOD and BAD could not be compared: {failed[0]}"
     return Search(folder=str(short(job.folder)), ends=ends, findings=tuple(findings), why=why)
 
 
@@ -288,6 +291,8 @@ def _aims(ends: Judgement, cell: str | None, metric: str | None, reference: str)
 def _untold(ends: Judgement, cell: str | None, metric: str | None, told: Collection[str]) -> tuple[Finding, ...]:
     """Give a finding without a culprit for each family in which GOOD and BAD could not be told apart."""
     found: dict[str, Finding] = {}
+    if all(each.verdict is Verdict.FAILED for each in ends.cells):
+        return ()
     for each in ends.cells:
         for one in each.metrics:
             aim = Aim(cell=each.cell, metric=one.metric)

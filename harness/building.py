@@ -9,6 +9,7 @@ A project is built where building makes a difference: extension modules, or comm
     [tool.voxgate]
     build = [["make", "mytts"]]       run in the revision's folder
     install = [["python", "-m", "pip", "install", "--no-deps", "."]]    in place of that very command, in its environment
+    shared = ["models"]               not in git, and the same for all revisions; as the working tree's pyproject.toml says
 
 No shell is involved. Knows environments; whose files a worker uses in the end is for `opened.py` to prove.
 """
@@ -55,6 +56,8 @@ class Recipe:
 
     build: tuple[tuple[str, ...], ...] = ()
     install: tuple[tuple[str, ...], ...] = ()
+    shared: tuple[str, ...] = ()
+    """Files and folders that all revisions have in common, below the project's folder."""
     compiled: bool = False
     """Whether it has extension modules."""
 
@@ -94,11 +97,11 @@ def recipe(tree: Path) -> Recipe:
     """Read how a tree asks to be built. Raises HarnessError if that means nothing."""
     document = read_project(tree)
     own = document.get("tool", {}).get("voxgate", {})
-    unknown = sorted(set(own) - {"build", "install"})
+    unknown = sorted(set(own) - {"build", "install", "shared"})
     if unknown:
-        raise _senseless(tree, f"unknown {', '.join(unknown)}; known are build and install")
+        raise _senseless(tree, f"unknown {', '.join(unknown)}; known are build, install and shared")
     commands = {name: _commands(own.get(name, []), name, tree) for name in ("build", "install")}
-    return Recipe(**commands, compiled=_compiles(tree, document))
+    return Recipe(**commands, shared=_shared(own.get("shared", []), tree), compiled=_compiles(tree, document))
 
 
 def dependencies(tree: Path) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def run_build(how: Recipe, tree: Path, base: Environment, label: str) -> None:
     """Run a tree's own build commands in it. Raises HarnessError with the last words of the one that fails."""
     env = {**os.environ, "PATH": base.path, "PWD": str(tree)}
     for command in how.build:
-        run(command, f"{label} cannot be built", cwd=tree, env=env)
+        run(_with_python(command, base), f"{label} cannot be built", cwd=tree, env=env)
 
 
 def with_project(
@@ -205,7 +208,7 @@ def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
     env = {**os.environ, "PATH": made.path, "VIRTUAL_ENV": str(made.folder), "PWD": str(source)}
     for command in how.install:
         run(
-            [made.python if command[0] == "python" else command[0], *command[1:]],
+            _with_python(command, made),
             _what(label),
             cwd=source,
             env=env,
@@ -217,12 +220,27 @@ def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
         _pip(made, [*_constraints(source), *known, *isolated, "."], source, _what(label))
 
 
+def _with_python(command: Sequence[str], made: Environment) -> list[str]:
+    """Let `python` be the interpreter of an environment, whatever PATH says."""
+    return [made.python if command[0] == "python" else command[0], *command[1:]]
+
+
 def _commands(given: object, name: str, tree: Path) -> tuple[tuple[str, ...], ...]:
     """Read a list of commands, each a list of words; a single command may stand alone."""
     several = [given] if isinstance(given, list) and given and all(isinstance(each, str) for each in given) else given
     if not isinstance(several, list) or not all(_is_command(each) for each in several):
         raise _senseless(tree, f'{name} must be a list of commands, each a list of words like ["make", "all"], not {given!r}')
     return tuple(tuple(each) for each in several)
+
+
+def _shared(given: object, tree: Path) -> tuple[str, ...]:
+    """Read a list of paths below the project's folder."""
+    if not isinstance(given, list) or not all(isinstance(each, str) and each for each in given):
+        raise _senseless(tree, f"shared must be a list of paths, not {given!r}")
+    outside = [each for each in given if Path(each).is_absolute() or ".." in Path(each).parts or Path(each) == Path()]
+    if outside:
+        raise _senseless(tree, f"shared {outside[0]!r} does not lie below the project's folder")
+    return tuple(given)
 
 
 def _is_command(given: object) -> bool:

@@ -55,6 +55,8 @@ class Checkout:
     """Whose environment it uses, in words."""
     toolchain: Mapping[str, object]
     """As the side's own interpreter sees it."""
+    shared: tuple[str, ...] = ()
+    """What it takes from the working tree, because the working tree's pyproject.toml says so."""
 
 
 class Workshop:
@@ -68,6 +70,7 @@ class Workshop:
         self._shim = job / "ruler"
         self._trees: dict[str, Path] = {}
         self._ready: dict[str, Checkout] = {}
+        self._shared: dict[str, tuple[str, ...]] = {}
         (job / "trees").mkdir()
         self._shim.mkdir()
         (self._shim / "harness").symlink_to(Path(__file__).resolve().parent)
@@ -96,7 +99,9 @@ class Workshop:
                 folder=tree,
                 territory=self._territory(revision, tree, made),
             )
-            ready = Checkout(revision=revision, tree=tree, launch=launch, environment=words, toolchain={})
+            ready = Checkout(
+                revision=revision, tree=tree, launch=launch, environment=words, toolchain={}, shared=self._shared[str(tree)]
+            )
             self._ready[str(tree)] = replace(ready, toolchain=_proven(ready, packages, made.first))
         return self._ready[str(tree)]
 
@@ -110,7 +115,19 @@ class Workshop:
             fill(folder, self._top, revision.label)
         if not (folder / inside).is_dir():
             raise HarnessError(f"{revision.label} has no folder {inside}; call this where both revisions have the project")
+        self._shared[str(folder / inside)] = () if revision.is_now else self._link_shared(folder / inside)
         return folder / inside
+
+    def _link_shared(self, tree: Path) -> tuple[str, ...]:
+        """Link what all revisions have in common into a tree that has nothing in its place; gives the names."""
+        names = tuple(each for each in recipe(self._project).shared if not os.path.lexists(tree / each))
+        for name in names:
+            if not (self._project / name).exists():
+                place = self._project / "pyproject.toml"
+                raise HarnessError(f"{place}, [tool.voxgate]: shared {name!r} is not there; correct it, or put it there")
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).symlink_to(self._project / name)
+        return names
 
     def _environment(self, revision: Revision, tree: Path) -> tuple[Environment, str]:
         """Return the environment of a revision, built where it has to be, with whose it is in words."""
@@ -152,7 +169,8 @@ class Workshop:
         """Say whose files a worker of a revision may use: its tree's, and those of its environment."""
         root = self._top if revision.is_now else self._job / "trees" / revision.commit[:NAME_LENGTH]
         repository = Path(git(self._top, "rev-parse", "--path-format=absolute", "--git-common-dir").removesuffix("\n"))
-        own = (root, repository, self._shim, *environments(), *([made.folder] if made.folder is not None else []))
+        lent = [self._project / name for name in self._shared[str(tree)]]
+        own = (root, *lent, repository, self._shim, *environments(), *([made.folder] if made.folder is not None else []))
         return Territory(project=(*self._ground.project, self._top / CACHE), own=own)
 
 

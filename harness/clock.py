@@ -5,6 +5,7 @@ Times are seconds from `time.perf_counter`. Where CUDA is in use, work is only q
 waits for the device first. Tests and the scripted target use `VirtualClock`, whose time passes only when told to.
 """
 
+import ctypes
 import os
 import resource
 import sys
@@ -15,6 +16,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+TIMEX_BYTES = 512
+"""Room for `struct timex`, which has 208 bytes on 64-bit Linux."""
+UNSYNCHRONIZED = 5
+"""TIME_ERROR of adjtimex(2)."""
 
 
 class Clock(Protocol):
@@ -107,6 +113,16 @@ class StageWatch:
 def now_utc_iso() -> str:
     """Give the date and time, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def is_synchronized() -> bool | None:
+    """Whether the kernel says that a time server holds the clock right (adjtimex(2)); None where it does not tell."""
+    try:
+        adjtimex = ctypes.CDLL(None).adjtimex
+    except (OSError, AttributeError, TypeError):  # not Linux
+        return None
+    state = adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))  # all zero: read, and set nothing
+    return None if state < 0 else state != UNSYNCHRONIZED
 
 
 def sleep(duration_s: float) -> None:

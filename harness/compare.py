@@ -6,6 +6,7 @@ turns. Quality is compared utterance against utterance (paired by request id). W
 """
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,8 @@ from harness import stats
 from harness.baseline import Baseline, identity, machine_id
 from harness.baseline_file import BaselineFile
 from harness.cell import Cell
-from harness.environment import comparable
+from harness.doctor.limits import NONE as NO_LIMIT
+from harness.environment import comparable, unrecorded
 from harness.judgement import Comparison
 from harness.measure import (
     RELATIVE,
@@ -137,10 +139,31 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
         reasons = reasons or [f"digest {stored['digest']} in the baseline, {asked['digest']} now"]
     if file.kind == "speed":
         machine = run.environment.get("machine")
-        reasons += comparable(file.environment, machine if isinstance(machine, Mapping) else {"id": machine_id(run)})
+        here = machine if isinstance(machine, Mapping) else {"id": machine_id(run)}
+        reasons += comparable(file.environment, here)
+        if file.machine != machine_id(run) and comparable(file.environment, here):
+            reasons.append(f"set it back, or accept it as it is: {accept_speed(run)}")
         if file.profile != run.profile:
             reasons.append(f"profile {file.profile} in the baseline, {run.profile} now")
     return tuple(reasons)
+
+
+def accept_speed(run: Run) -> str:
+    """Return the command that makes a run this machine's speed baseline."""
+    return f'voxgate accept {shlex.quote(run.folder)} --only speed --why "..."'
+
+
+def untold(run: Run, baseline: Baseline) -> tuple[str, ...]:
+    """Return, in one sentence, which limits of the machine only the run or only the speed baseline tells: an older record."""
+    machine = run.environment.get("machine")
+    if baseline.speed is None or not isinstance(machine, Mapping):
+        return ()
+    known = {**baseline.speed.environment, **machine}
+    names = [name for name in unrecorded(baseline.speed.environment, machine) if known[name] != NO_LIMIT]
+    if not names:
+        return ()
+    told = f"{', '.join(names)} of the machine {'is' if len(names) == 1 else 'are'} told by one of baseline and run only"
+    return (f"{told}, so speeds are compared as if it were the same; to hold them too: {accept_speed(run)}",)
 
 
 def changed_options(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

@@ -22,6 +22,7 @@ from harness.doctor.cgroup import CpuQuota
 from harness.doctor.frequency import CPUS, Governor, Turbo
 from harness.doctor.jetson_clocks import lock_state
 from harness.doctor.knobs import snapshot
+from harness.doctor.limits import NAMES, UNKNOWN, limits, naming
 from harness.doctor.memory import HugePages
 from harness.doctor.nvml import DRIVER
 from harness.doctor.power_mode import mode_name
@@ -30,6 +31,8 @@ from harness.revision import trouble
 
 PACKAGES = ("voxgate", "torch", "torchao", "numpy", "scipy", "soundfile", "openai-whisper", "pesq", "pystoi")
 GIT_TIMEOUT_S = 20
+SETTINGS = ("cpu_quota", "power_mode", "clocks", "governor", "turbo", "huge_pages")
+"""Facts about a machine that are set, and not built."""
 NO_COMMIT = "no_commit"
 """Why a toolchain names no commit though there is a repository; absent where it does, and where there is none."""
 
@@ -40,13 +43,19 @@ def environment() -> dict[str, object]:
 
 
 def machine(root: Path = ROOT) -> dict[str, object]:
+    """Return the identity of the machine at a root, as `machine_of` does."""
+    return machine_of(at(root))
+
+
+def machine_of(tree: Tree) -> dict[str, object]:
     """
-    Give the machine's identity; `id` is a readable name for it: `xeon-2c-24g-1a2b3c`.
+    Return the machine's identity; `id` is a readable name for it: `xeon-2c-24g-1a2b3c`.
 
     It holds what stays over a reboot and changes speed: hardware, what a host or container leaves of it, and settings that
     make another machine of it. Clocks that a virtual machine counts, addresses and uptime are left out: they change by chance.
+    `former_id` is the name that a voxgate gave it which did not look at limits, where that is another.
     """
-    tree = at(root)
+    root = tree.root
     facts: dict[str, object] = {
         "cpu_model": _cpu_model(root),
         "cores": _cores(root),
@@ -64,9 +73,17 @@ def machine(root: Path = ROOT) -> dict[str, object]:
         "turbo": Turbo().read(tree).get("turbo", "none"),
         "huge_pages": HugePages().read(tree).get("huge_pages", "none"),
     }
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:6]
+    limited = limits(tree)
+    chosen = naming(limited, tree)
+    part = f"-{chosen['mig']}" if "mig" in chosen else ""
     gpu = "".join(f"-{_short(name)}" for name in _gpus(root)[:1])
-    return {"id": f"{_maker(tree, root)}-{facts['cores']}c-{facts['ram_gib']}g{gpu}-{digest}", **facts}
+    name = f"{_maker(tree, root)}-{facts['cores']}c-{facts['ram_gib']}g{gpu}"
+    former, now = f"{name}-{_digest(facts)}", f"{name}{part}-{_digest({**facts, **chosen})}"
+    return {"id": now, **facts, **limited, **({} if now == former else {"former_id": former})}
+
+
+def _digest(facts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:6]
 
 
 def toolchain(folder: Path | None = None, root: Path = ROOT) -> dict[str, object]:
@@ -77,9 +94,30 @@ def toolchain(folder: Path | None = None, root: Path = ROOT) -> dict[str, object
 
 
 def comparable(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
-    """Say why times of machine `a` and of machine `b` must not be compared, one reason per difference; empty if they may."""
-    names = [name for name in dict.fromkeys([*a, *b]) if name != "id"]
-    return tuple(f"{name} {_word(a.get(name))} against {_word(b.get(name))}" for name in names if a.get(name) != b.get(name))
+    """
+    Return why times of machine `a` and of machine `b` must not be compared, one reason per difference; empty if they may.
+
+    A limit that one of the two does not know, as records of before it was looked at, is no difference (`unrecorded` names it).
+    """
+    return tuple(f"{name} {_word(a.get(name))} against {_word(b.get(name))}" for name in differing(a, b))
+
+
+def differing(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
+    """Name the facts in which two machines (or toolchains) differ."""
+    names = [name for name in dict.fromkeys([*a, *b]) if name not in ("id", "former_id")]
+    silent = unrecorded(a, b)
+    return tuple(name for name in names if a.get(name) != b.get(name) and name not in silent)
+
+
+def unrecorded(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
+    """Name the limits that one of two machines tells and the other does not."""
+    known = [{name for name in NAMES if side.get(name, UNKNOWN) != UNKNOWN} for side in (a, b)]
+    return tuple(name for name in NAMES if (name in known[0]) != (name in known[1]))
+
+
+def is_same_hardware(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+    """Whether two machines differ by nothing that somebody could not set back."""
+    return bool(a) and bool(b) and set(differing(a, b)) <= {*SETTINGS, *NAMES}
 
 
 def changed_tools(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:

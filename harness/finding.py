@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.judgement import Judgement, judgement_to_dict
+from harness.judgement import Judgement, Verdict, judgement_to_dict
 from harness.measure import is_speed
 from harness.revision import Commit
 
@@ -81,7 +81,12 @@ class Search:
 
     @property
     def exit_code(self) -> int:
-        """0 where every search ended with a commit: the question is answered. 3 where one did not, or there was none."""
+        """
+        0 where every search ended with a commit: the question is answered. 1 where there was none because the ends could not
+        run, 3 where one did not end with a commit, or there was nothing to search for.
+        """
+        if not self.findings and self.ends.verdict is Verdict.FAILED:
+            return 1
         return 0 if self.findings and all(finding.culprit is not None for finding in self.findings) else 3
 
     @property

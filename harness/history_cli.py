@@ -29,6 +29,7 @@ from harness.history.exporting.choice import Choice, write_bytes
 from harness.history.importing import kinds
 from harness.history.importing.foreign import FAULTS, Fault
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
+from harness.history.renamed import renamed
 from harness.history.state import State
 from harness.history.trend import Trend, load_rules, trends, unmatched_limits
 from harness.measure import is_helper
@@ -165,8 +166,11 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
         found = _of_interest(trends(opened, today, baselines))
         every = opened.series()
         idle = (*unmatched(load_rules(baselines, (), every).budgets, every), *unmatched_limits(baselines, every))
-        misdated = [left_out_line(run) for run in Believed(opened, today).left_out()]
-    for text in (*idle, *misdated):
+        believed = Believed(opened, today)
+        misdated = [left_out_line(run) for run in believed.left_out()]
+        silent = [each.series for each in found if each.state is State.NO_DATA]
+        moved = renamed(believed.runs(), silent) if silent else ()
+    for text in (*idle, *misdated, *moved):
         click.echo(_plain(f"voxgate: {text}"), err=True)
     counts = Counter(trend.state for trend in found)
     rows = []

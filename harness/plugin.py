@@ -184,6 +184,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
     from harness import pipeline
     from harness.history.address import default_url
     from harness.progress import make_progress
+    from harness.revision import trouble as refusal
 
     plan = pipeline.Plan(
         suite=str(pipeline.short(path)),
@@ -194,6 +195,8 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         budget_s=pipeline.BUDGET_S if (given := config.getoption("voxgate_budget")) is None else given,
     )
     baselines = Path(config.getoption("voxgate_baselines"))
+    if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None and (why := refusal(Path.cwd())):
+        reporter.write_line(f"voxgate: {why}; the run will name no commit")
     outcome = pipeline.check_suite(plan, baselines, progress=make_progress())
     if outcome.interrupted:
         pytest.exit(f"interrupted; continue with: {pipeline.command(plan, 'check', outcome.folder)}", returncode=130)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harness.doctor.board import Board
+from harness.doctor.calendar import Clock
 from harness.doctor.cgroup import CpuQuota, CpuThrottling
 from harness.doctor.frequency import Frequency, Governor, SharedCores, Turbo
 from harness.doctor.gpu import Gpu, GpuClock, GpuPersistence, GpuPower, GpuSharing, GpuThrottling
@@ -51,6 +52,7 @@ KNOBS: Mapping[str, type[Knob]] = MappingProxyType(
         "swap": Swap,
         "huge-pages": HugePages,
         "glibc": Glibc,
+        "clock": Clock,
     }
 )
 

@@ -6,6 +6,7 @@ The package is optional; without it, or without a driver, `gpu_why` says so.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,12 +104,18 @@ def _handle(nvml: Any, visible: str, number: int) -> Any:
 
 
 def _facts(nvml: Any, handle: Any) -> dict[str, object]:
+    whole = _whole(nvml, handle)
     asked: Mapping[str, Callable[[], object]] = {
-        "gpu_clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM) * 1_000_000,
-        "gpu_clock_limit_hz": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM) * 1_000_000,
-        "gpu_power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000,
-        "gpu_power_default_w": lambda: nvml.nvmlDeviceGetPowerManagementDefaultLimit(handle) / 1000,
-        "gpu_reasons": lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)),
+        "gpu_clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_clock_limit_hz": lambda: nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(whole) / 1000,
+        "gpu_memory_top_hz": lambda: nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_MEM) * 1_000_000,
+        "gpu_application_hz": lambda: nvml.nvmlDeviceGetApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_application_default_hz": lambda: nvml.nvmlDeviceGetDefaultApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_mig": lambda: _slice(nvml, handle),
+        "gpu_power_set_w": lambda: nvml.nvmlDeviceGetPowerManagementLimit(whole) / 1000,
+        "gpu_power_default_w": lambda: nvml.nvmlDeviceGetPowerManagementDefaultLimit(whole) / 1000,
+        "gpu_reasons": lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(whole)),
         "gpu_heat_events": lambda: _violation(nvml, handle, nvml.NVML_PERF_POLICY_THERMAL),
         "gpu_power_events": lambda: _violation(nvml, handle, nvml.NVML_PERF_POLICY_POWER),
         "gpu_others": lambda: _others(nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
@@ -120,6 +127,27 @@ def _facts(nvml: Any, handle: Any) -> dict[str, object]:
         with suppress(Exception):  # not supported by this board
             facts[name] = ask()
     return facts
+
+
+def _whole(nvml: Any, handle: Any) -> Any:
+    """Return the handle of the GPU that a part (MIG) belongs to: clocks and power are the whole one's."""
+    try:
+        return nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
+    except Exception:  # it is a whole one
+        return handle
+
+
+def _slice(nvml: Any, handle: Any) -> str:
+    """Name the part of a GPU that a worker gets, `1g.18gb`: the one that is named, or the first where the GPU is divided."""
+    part = handle
+    if not nvml.nvmlDeviceIsMigDeviceHandle(handle):
+        if not nvml.nvmlDeviceGetMigMode(handle)[0]:
+            raise LookupError("a whole GPU")
+        part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, 0)
+    name = nvml.nvmlDeviceGetName(part)
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    found = re.search(r"\bMIG (\S+)", text)
+    return found.group(1) if found else text
 
 
 def _violation(nvml: Any, handle: Any, policy: int) -> int:

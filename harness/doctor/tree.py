@@ -1,5 +1,5 @@
 """
-Where facts about a machine are read: the file system below a root, and what no file tells, the C library and NVML.
+Where facts about a machine are read: the file system below a root, and what no file tells, the C library, NVML and the clock.
 
 A test gives a folder of its own as the root. What is absent and what may not be read are both None here: not known. Never
 guesses, never writes, and knows no path's meaning.
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.clock import is_synchronized, now_utc_iso
+
 ROOT = Path("/")
 
 
@@ -25,6 +27,11 @@ class Tree:
     """The C library of this process as it names itself, `glibc 2.36`; empty where it does not tell."""
     nvml: Callable[[], Any] | None = None
     """Imports NVIDIA's management library, or raises ImportError; None on a machine that is made up of files alone."""
+
+    now: Callable[[], str] | None = None
+    """Tells the date and time, ISO, UTC; None on a machine that is made up of files alone."""
+    synchronized: Callable[[], bool | None] | None = None
+    """Tells whether a time server holds the clock right; None where nobody knows."""
 
     def text(self, path: str) -> str | None:
         """Read a file below the root, without the zeros and line ends around it; None if it is not there or not readable."""
@@ -50,7 +57,12 @@ class Tree:
 
 def here() -> Tree:
     """Give the machine that this process runs on."""
-    return Tree(libc=_libc(), nvml=lambda: importlib.import_module("pynvml"))
+    return Tree(
+        libc=_libc(),
+        nvml=lambda: importlib.import_module("pynvml"),
+        now=now_utc_iso,
+        synchronized=is_synchronized,
+    )
 
 
 def at(root: Path) -> Tree:

@@ -25,7 +25,7 @@ def jetson_profile(name: str, about: str, board: str, modes: str) -> Profile:
             Requirement(knob="gpu-clocks", action=Action.REFUSE),
             Requirement(knob="memory-clock", action=Action.REFUSE, known=False),  # only root can read it
             *LEFT_ALONE,
-            *(Requirement(knob=knob) for knob in ("temperature", "over-current")),
+            *(Requirement(knob=knob) for knob in ("temperature", "over-current", "clock")),
             *(Requirement(knob=knob, known=False) for knob in ("rails", "fan")),
         ),
     )

@@ -38,7 +38,15 @@ def test_a_project_that_compiles_is_known_by_its_own_words(
 def test_commands_are_lists_of_words_and_nothing_else(tmp_path: Path) -> None:
     how = building.recipe(project(tmp_path, "[tool.voxgate]\nbuild = ['make', 'all']\ninstall = [['a', 'b'], ['c']]\n"))
     assert (how.build, how.install, how.is_installed) == ((("make", "all"),), (("a", "b"), ("c",)), True)
-    for wrong in ("build = 'make all'", "build = [[]]", "install = [['a', 1]]", "built = [['make']]"):
+    for wrong in (
+        "build = 'make all'",
+        "build = [[]]",
+        "install = [['a', 1]]",
+        "built = [['make']]",
+        "shared = 'a'",
+        "shared = ['/etc']",
+        "shared = ['../x']",
+    ):
         with pytest.raises(HarnessError, match=r"pyproject\.toml, \[tool\.voxgate\]: .*; correct it in that revision"):
             building.recipe(project(tmp_path, f"[tool.voxgate]\n{wrong}\n"))
 

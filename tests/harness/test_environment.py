@@ -106,7 +106,12 @@ def test_six_machines_have_six_names(tmp_path: Path) -> None:
 def test_locks_and_power_modes_of_a_board_are_named(tmp_path: Path) -> None:
     a = machine(agx_orin(tmp_path / "a").root)
     b = machine(agx_orin(tmp_path / "b", locked=False, mode=2).root)
-    assert comparable(a, b) == ("power_mode MAXN (0) against MODE_30W (2)", "clocks locked against unlocked")
+    assert comparable(a, b) == (
+        "power_mode MAXN (0) against MODE_30W (2)",
+        "clocks locked against unlocked",
+        "cpu_limit_mhz none against 1728",
+        "gpu_limit_mhz none against 625",
+    )
 
 
 def test_bare_metal_and_virtual_differ_in_what_one_hides(tmp_path: Path) -> None:

@@ -89,8 +89,10 @@ def test_a_file_of_the_working_tree_fails_the_side_and_is_named(
     code, cell, _ = compare(capsys, "HEAD", "HEAD")
     assert (code, cell["verdict"]) == (1, "FAILED")
     assert f"foreign files: used {model}" in cell["reason"]
-    code, cell, _ = compare(capsys, ".", ".")
-    assert (code, cell["verdict"]) == (0, "PASS"), "of the working tree it is its own file"
+    assert ratio(capsys, ".", ".") == 1.0, "of the working tree it is its own file"
+    repository.commit("another")
+    assert invoke(["bisect", "HEAD~1", "HEAD", "two", "--cell", "steps-8", "--rounds", "1", "--budget", "0"]) == 1
+    assert f"GOOD and BAD could not be compared: foreign files: used {model}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_module_that_is_found_in_the_working_tree_alone_fails_the_side(
@@ -119,7 +121,7 @@ def test_a_program_by_a_relative_path_is_the_revisions(repository: Repository, c
 
 def test_a_program_is_built_by_the_commands_of_its_revision(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     read = 'json.loads(Path("built.json").read_text())'
-    build = '[tool.voxgate]\nbuild = [["cp", "source.json", "built.json"]]\n'
+    build = '[tool.voxgate]\nbuild = [["python", "-c", "import sys"], ["cp", "source.json", "built.json"]]\n'
     files = {"voice/target.py": target(read), "source.json": "{}", ".gitignore": "runs/\nbuilt.json\n", "pyproject.toml": build}
     repository.commit("built", files)
     repository.commit("slow source", {"source.json": '{"slower": 1.5}'})
@@ -149,9 +151,24 @@ def test_an_extension_module_is_built_from_each_revision(
     repository.write({"fast_voice.c": EXTENSION % "3.0"})
     assert ratio(capsys, "HEAD", ".") == 2.0
     built = list((repository.folder / ".voxgate/environments").glob("*/ready"))
-    assert ratio(capsys, "HEAD", ".") == 2.0
-    assert len(built) == len(list((repository.folder / ".voxgate/environments").glob("*/ready"))) == 3
+    assert len(built) == 3, "HEAD's served twice"
     assert repository.git("status", "--porcelain") == "M fast_voice.c"
+
+
+def test_what_is_not_in_git_is_shared_where_the_project_says_so(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = target('json.loads(Path("models/voice.json").read_text())')
+    repository.commit("ignored", {"voice/target.py": read, ".gitignore": "runs/\nmodels/\n"})
+    repository.write({"models/voice.json": "{}"})
+    code, cell, _ = compare(capsys, "HEAD", ".")
+    assert (code, cell["verdict"]) == (1, "FAILED")
+    assert "BASE cannot run this cell: error: FileNotFoundError" in cell["reason"]
+    repository.write({"pyproject.toml": '[tool.voxgate]\nshared = ["models", "two.toml"]\n'})
+    code, cell, seen = compare(capsys, "HEAD", ".")
+    assert (code, cell["verdict"]) == (0, "PASS")
+    assert "BASE takes models from the working tree, as [tool.voxgate] shared says" in seen
+    assert (repository.folder / "models/voice.json").exists()
 
 
 def wheel(folder: Path, version: str, factor: str) -> None:

@@ -10,7 +10,7 @@ from harness import pipeline
 from harness.cli import invoke
 from harness.doctor import examination, tree
 from harness.doctor.tree import Tree
-from tests.harness.doctor.trees import agx_orin, virtual, workstation, write
+from tests.harness.doctor.trees import SET, agx_orin, virtual, workstation, write
 
 SUITE = """
 from harness import Suite
@@ -30,7 +30,7 @@ def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[P
             "proc/self/schedstat": "2000000000 0 9",
             "proc/stat": (made.text("proc/stat") or "").replace("cpu  1", "cpu  2"),
         }
-        monkeypatch.setattr(tree, "here", lambda: Tree(root=tmp_path, libc="glibc 2.39"))
+        monkeypatch.setattr(tree, "here", lambda: Tree(root=tmp_path, libc="glibc 2.39", **SET))
         monkeypatch.setattr(examination, "busy", lambda cpu: write(tmp_path, later))
         monkeypatch.setattr(pipeline, "machine", lambda: {"id": "box"})
 
@@ -42,7 +42,7 @@ def test_a_fit_machine_is_0(on: Callable[..., None], capsys: pytest.CaptureFixtu
     assert invoke(["doctor", "--profile", AGX]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"profile {AGX}  machine box"
-    assert lines[-1] == f"fit to measure with {AGX} (15 fit)"
+    assert lines[-1] == f"fit to measure with {AGX} (16 fit)"
 
 
 def test_an_unfit_one_is_3_and_the_command_is_given(on: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +50,7 @@ def test_an_unfit_one_is_3_and_the_command_is_given(on: Callable[..., None], cap
     assert invoke(["doctor"]) == 3
     captured = capsys.readouterr()
     assert "         sudo cpupower frequency-set --governor performance" in captured.out.splitlines()
-    assert captured.out.splitlines()[-1].startswith("not fit to measure with cpu-gate (3 unfit, 10 fit): governor: powersave")
+    assert captured.out.splitlines()[-1].startswith("not fit to measure with cpu-gate (3 unfit, 11 fit): governor: powersave")
 
 
 @pytest.mark.parametrize("profile", ["toaster", AGX])

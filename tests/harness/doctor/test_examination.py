@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def examined(profile: str, tree: Tree, requirements: Sequence[Requirement] | Non
     """An examination during whose work this process got a second of CPU time, and the machine's another."""
     later = {**WORKED, "proc/stat": (tree.text("proc/stat") or "").replace("cpu  100", "cpu  200")}
     wanted = get_profile(profile).requires if requirements is None else requirements
-    modern = Tree(root=tree.root, libc="glibc 2.39", nvml=tree.nvml)
+    modern = replace(tree, libc="glibc 2.39")
 
     def work() -> None:
         write(tree.root, later)
@@ -55,7 +56,7 @@ def test_a_workstation_as_it_comes_is_not_fit_to_gate_on(tmp_path: Path) -> None
     assert against(found) == ["governor", "turbo", "shared-cores"]
     assert found.exit_code == 3
     assert found.line == (
-        "not fit to measure with cpu-gate (3 unfit, 10 fit): "
+        "not fit to measure with cpu-gate (3 unfit, 11 fit): "
         "governor: powersave; turbo: on; shared-cores: 8 CPUs share their core with another"
     )
 

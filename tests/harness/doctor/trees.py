@@ -51,6 +51,10 @@ CPU_A78_0 MAX_FREQ 960000
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
 
 
+SET: Mapping[str, Any] = {"now": lambda: "2026-11-20T02:00:00+00:00", "synchronized": lambda: True}
+"""A clock that is right."""
+
+
 def write(root: Path, files: Mapping[str, object]) -> Tree:
     """Writes files below the root; None removes one."""
     for name, content in files.items():
@@ -60,7 +64,7 @@ def write(root: Path, files: Mapping[str, object]) -> Tree:
             path.unlink(missing_ok=True)
         else:
             path.write_text(f"{content}\n")
-    return Tree(root=root)
+    return Tree(root=root, **SET)
 
 
 def system(cores: int, mem_kb: int, *, load: float = 0.1) -> dict[str, object]:
@@ -238,7 +242,7 @@ def virtual(root: Path) -> Tree:
 def with_gpu(root: Path, **answers: Any) -> Tree:
     """Adds an NVIDIA GPU to a machine, whose library gives these answers; those that are not given it refuses."""
     write(root, {"proc/driver/nvidia/gpus/0000:00:05.0/information": "Model: \t\t NVIDIA H200\nIRQ: 24"})
-    return Tree(root=root, nvml=lambda: FakeNvml(answers))
+    return Tree(root=root, nvml=lambda: FakeNvml(answers), **SET)
 
 
 class FakeNvml:

@@ -220,3 +220,22 @@ def test_an_import_of_a_time_that_cannot_be_true_is_refused_by_name_and_the_othe
     told = json.loads(capsys.readouterr().out)
     assert (told["imported"], told["failed"]) == (2, 2)
     assert ["2198-01-01" in each["reason"] or "1970-01-01" in each["reason"] for each in told["failures"]] == [True, True]
+
+
+def test_a_machine_that_is_called_otherwise_now_is_named_with_the_way_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("harness.history_cli.now_utc_iso", lambda: "2026-10-29T08:00:00+00:00")
+    monkeypatch.chdir(tmp_path)
+    url, new = f"sqlite:///{tmp_path}/h.sqlite", {"machine": {"id": "box-new", "former_id": "box-2c"}}
+    with open_history(url) as history:
+        for night in range(1, 15):
+            history.append(entry(night))
+        for night in range(15, 29):
+            history.append(entry(night, machine="box-new", environment=new))
+    assert invoke(["history", "status", "--history", url]) == 3
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("voxgate: box-2c is called box-new since 2026-10-15 (smoke)") and line.count("\n") == 0
+    command = line.partition("voxgate history ")[2].replace('"..."', "renamed").split()
+    assert invoke(["history", *command, "--history", url]) == 0
+    assert invoke(["history", "status", "--history", url]) == 0
