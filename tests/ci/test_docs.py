@@ -48,6 +48,7 @@ class Place:
     def run(self, guide: str) -> str:
         """Run the commands of a guide in one shell; gives what they print."""
         script = "\n".join(block.text for block in blocks(guide) if not block.reason)
+        script = script.replace("--only speed", "--only speed --loaded")  # a machine that runs tests is not quiet
         who = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org"}
         who |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in who.items()}
         path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
