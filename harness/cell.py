@@ -11,26 +11,35 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Annotated, Any
 
+from harness.codec import NON_EMPTY, OmitDefault, Pattern, Unique, from_json, to_json
 from harness.errors import HarnessError
 
 ENGLISH = "en"
 Option = str | int | float | bool
 """A value of an engine option; whatever JSON can hold in one word."""
+_RULE = "letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
+NAME = Pattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", f"a name of {_RULE}")
+Name = Annotated[str, NAME]
+"""Of a suite, profile, option or speaker: it becomes part of a file's name."""
+RequestId = Annotated[str, Pattern(r"[a-z0-9_-][a-z0-9._-]{0,99}", "an id of [a-z0-9._-]")]
+WorkloadName = Annotated[str, Pattern(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,99}", "a file's name without '/'")]
+Language = Annotated[str, Pattern(r"[a-z]{2,3}([-_][A-Za-z0-9]+)*", "a code such as en, es or es-MX")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One text to be spoken: `id` is unique in its workload; options such as the speaker override the cell's."""
 
-    id: str
+    id: RequestId
     text: str
-    options: Mapping[str, Option] = field(default_factory=dict)
-    language: str = ENGLISH
+    options: Mapping[Name, Option] = field(default_factory=dict)
+    language: Annotated[Language, OmitDefault()] = ENGLISH
     """Of the text, as ISO 639 code; no option of the engine."""
-    statement: str | None = None
+    statement: Annotated[str | None, OmitDefault()] = None
     """Of a question: the request that says the same words as a statement."""
-    emphasis: str | None = None
+    emphasis: Annotated[str | None, OmitDefault()] = None
     """The word of the text that is to be emphasised."""
 
     def marks(self) -> dict[str, str]:
@@ -43,9 +52,9 @@ class Request:
 class Workload:
     """A named list of requests."""
 
-    name: str
-    requests: tuple[Request, ...]
-    voices: Mapping[str, str] = field(default_factory=dict)
+    name: WorkloadName
+    requests: Annotated[tuple[Request, ...], NON_EMPTY, Unique("id")]
+    voices: Annotated[Mapping[Name, str], OmitDefault()] = field(default_factory=dict)
     """Value of the option `speaker` -> path of a recording of that voice; in a run folder, relative to it."""
 
     def digest(self) -> str:
@@ -64,12 +73,12 @@ class Cell:
     of the engine, and must be seen.
     """
 
-    suite: str
+    suite: Name
     target: str
     pipeline: str
     workload: Workload
-    axes: Mapping[str, Option]
-    fixed: Mapping[str, Option] = field(default_factory=dict)
+    axes: Mapping[Name, Option]
+    fixed: Mapping[Name, Option] = field(default_factory=dict)
 
     @property
     def options(self) -> dict[str, Option]:
@@ -107,32 +116,12 @@ def _word(value: Option) -> str:
     return text
 
 
-def cell_to_json(cell: Cell) -> dict[str, object]:
-    """Give the cell as plain JSON values."""
-    requests = [{"id": r.id, "text": r.text, "options": dict(r.options), **r.marks()} for r in cell.workload.requests]
-    voices = {"voices": dict(cell.workload.voices)} if cell.workload.voices else {}
-    return {
-        "suite": cell.suite,
-        "target": cell.target,
-        "pipeline": cell.pipeline,
-        "workload": {"name": cell.workload.name, "requests": requests, **voices},
-        "axes": dict(cell.axes),
-        "fixed": dict(cell.fixed),
-    }
+def cell_to_json(cell: Cell) -> dict[str, Any]:
+    """Return the cell as plain JSON values."""
+    data: dict[str, Any] = to_json(cell)
+    return data
 
 
-def cell_from_json(data: Mapping[str, object]) -> Cell:
-    """Read what `cell_to_json` gave."""
-    workload = data["workload"]
-    assert isinstance(workload, dict)
-    requests = tuple(Request(**each) for each in workload["requests"])
-    axes, fixed = data["axes"], data["fixed"]
-    assert isinstance(axes, dict) and isinstance(fixed, dict)
-    return Cell(
-        suite=str(data["suite"]),
-        target=str(data["target"]),
-        pipeline=str(data["pipeline"]),
-        workload=Workload(name=workload["name"], requests=requests, voices=workload.get("voices", {})),
-        axes=axes,
-        fixed=fixed,
-    )
+def cell_from_json(data: object) -> Cell:
+    """Read the result of `cell_to_json`. Raises HarnessError with the path of a value that is wrong."""
+    return from_json(Cell, data, "cell")

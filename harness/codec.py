@@ -304,11 +304,18 @@ def _constrained(decode: Decode, constraints: Sequence[Constraint]) -> Decode:
     def checked(data: Any) -> Any:
         value = decode(data)
         for each in constraints:
-            if value is not None and (fault := each.fault(value)) is not None:
+            if value is not None and (fault := _fault(each, value)) is not None:
                 raise _FaultError(f"{_shown(data)} {fault}")
         return value
 
     return checked
+
+
+def _fault(constraint: Constraint, value: Any) -> str | None:
+    try:
+        return constraint.fault(value)
+    except HarnessError as error:  # an attribute that cannot be computed of such a value
+        raise _FaultError(str(error)) from error
 
 
 def _mapping(decode_key: Decode, decode: Decode) -> Decode:

@@ -9,8 +9,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
+from harness.codec import NON_EMPTY, Key, OmitDefault, Range, from_json
 from harness.errors import HarnessError
 
 Better = Literal["lower", "higher", "neither"]
@@ -33,8 +34,8 @@ class MissingKind(StrEnum):
 class Missing:
     """There is no value, and why."""
 
-    reason: str
-    kind: MissingKind | None = None
+    reason: Annotated[str, Key("missing")]
+    kind: Annotated[MissingKind | None, OmitDefault()] = None
 
 
 Value = float | Missing
@@ -57,9 +58,9 @@ class Metric:
 class UtteranceValue:
     """One metric of one utterance (`id` as the workload names it); `repeat` counts the fresh processes of a cell."""
 
-    id: str
+    id: Annotated[str, NON_EMPTY]
     value: Value
-    repeat: int = 0
+    repeat: Annotated[int, Range(0)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Measurement:
     `metric`, `unit`, `better`, `version` are copied from the Metric, so that the record explains itself years later.
     """
 
-    metric: str
+    metric: Annotated[str, NON_EMPTY]
     unit: str
     better: Better
     version: str
@@ -125,28 +126,18 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
 
 
 def measurement_from_dict(data: object) -> Measurement:
-    """The inverse of `measurement_to_dict`. Raises HarnessError for missing or unknown keys and for wrong types."""
-    fields = _fields(data, "a measurement", Measurement.__dataclass_fields__)
-    better, values = fields["better"], fields["values"]
-    if better not in get_args(Better):
-        raise HarnessError(f"a measurement has better={better!r}; known are {', '.join(get_args(Better))}")
-    if not isinstance(values, list):
-        raise HarnessError(f"a measurement's values must be a list, not {type(values).__name__}; measure again")
-    return Measurement(
-        metric=_text(fields["metric"], "metric"),
-        unit=_text(fields["unit"], "unit"),
-        better=better,
-        version=_text(fields["version"], "version"),
-        values=tuple(_utterance_from_dict(each) for each in values),
-        summary=value_from_json(fields["summary"]),
-        low=None if fields["low"] is None else _finite(fields["low"], "low"),
-        high=None if fields["high"] is None else _finite(fields["high"], "high"),
-    )
+    """
+    Read the result of `measurement_to_dict`.
 
-
-def _utterance_from_dict(data: object) -> UtteranceValue:
-    fields = _fields(data, "an utterance's value", UtteranceValue.__dataclass_fields__)
-    return UtteranceValue(id=_text(fields["id"], "id"), value=value_from_json(fields["value"]), repeat=int(fields["repeat"]))
+    Raises HarnessError for missing or unknown keys, wrong types, and an interval that is none.
+    """
+    found = from_json(Measurement, data, "a measurement")
+    wanted = {field for field in Measurement.__dataclass_fields__ if isinstance(data, Mapping) and field not in data}
+    if wanted:
+        raise HarnessError(f"a measurement lacks {', '.join(sorted(wanted))}; measure again")
+    if found.low is not None and found.high is not None and found.low > found.high:
+        raise HarnessError(f"a measurement: {found.metric}: low {found.low:g} lies above high {found.high:g}")
+    return found
 
 
 def _kind(name: object) -> MissingKind:
@@ -156,24 +147,9 @@ def _kind(name: object) -> MissingKind:
     return MissingKind(str(name))
 
 
-def _fields(data: object, what: str, names: Mapping[str, object]) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping):
-        raise HarnessError(f"{what} must be an object, not {type(data).__name__}; measure again")
-    if set(data) != set(names):
-        wrong = sorted(set(map(str, data)) ^ set(names))
-        raise HarnessError(f"{what} has missing or unknown keys: {', '.join(wrong)}; expected {', '.join(names)}")
-    return data
-
-
 def _finite(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise HarnessError(
             f"{what} must be a finite number or a reason, not {value!r}; a failed measurement is Missing(reason)"
         )
     return float(value)
-
-
-def _text(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        raise HarnessError(f"{what} must be text, not {value!r}; measure again")
-    return value

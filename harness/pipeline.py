@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import store
 from harness.atomic import write_file
-from harness.baseline import Change, accept, golden_dir
+from harness.baseline import Change, accept, golden_dir, machine_id
 from harness.cell import Cell
 from harness.clips import clip_loader
 from harness.clock import WallClock, now_utc_iso
@@ -26,7 +26,8 @@ from harness.floor import Floor, floor_path, load_floor
 from harness.history.entry import entry_of_run
 from harness.history.records import Entry
 from harness.judgement import Judgement
-from harness.measure import is_helper, is_speed, measure
+from harness.kept_audio import check_audio
+from harness.measure import Measurements, check_measured, is_helper, is_speed, measure
 from harness.metrics.listen import check_engine
 from harness.metrics.panel import check_choice, known_metrics
 from harness.nearest import baseline_of
@@ -42,8 +43,8 @@ from harness.sample import Run
 from harness.schedule import TIMEOUT_S, Outcome, run_suite
 from harness.scored import confirms, is_scored, keep_scores, mark_confirming, records_digest, stamp_of
 from harness.scoring import score_run
-from harness.suite import FOLDER, Expansion, load_suite
-from harness.verdict import judge
+from harness.suite import Expansion, load_suite
+from harness.verdict import incomplete, judge
 
 RUNS = Path("runs")
 BASELINES = Path("baselines")
@@ -162,18 +163,19 @@ def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
     """Judge what can be judged without listening."""
     run = store.load_run(folder)
     speeds = {name: limit for name, limit in limits.items() if is_speed(name)}
-    return judge(run, measure(run, {}), baseline_of(baselines, run), speeds)
+    return judge(run, measure(run, {}), baseline_of(baselines, run), speeds, run.cells)
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
     """Compute and keep the measurements of a run, unless those that are kept were made from just this (`scored.py`)."""
-    store.load_header(folder)  # says so where this is no run folder
+    store.load_header(folder)  # before any file of it is opened, all of them were looked at
     records = records_digest(folder)
-    run = store.load_run(folder)
+    run = _whole(folder)
     golden = golden_dir(baselines, run.suite)
     now = stamp_of(run, golden, records)
     if is_scored(folder, run, now):
         return
+    check_audio(run)
     scores = score_run(run, golden, progress=progress)
     keep_scores(folder, measure(run, scores.values, versions=scores.versions), now, scores.heard)
 
@@ -181,16 +183,23 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
 def judge_run(
     folder: Path, baselines: Path = BASELINES, policy: Path | None = None, progress: ScoreProgress | None = None
 ) -> Contents:
-    """Hold a run against its baseline, scoring it first where needed."""
-    run = store.load_run(folder)
+    """
+    Hold a run against its baseline, scoring it first where needed.
+
+    Reads nothing but data: whatever is needed of the suite stands in the run folder, so that a stranger's run can be judged.
+    """
+    run = _whole(folder)
     limits = _policy(baselines, policy)
     baseline = baseline_of(baselines, run)
     score(folder, baselines, progress)
-    measurements = store.load_measurements(folder)
+    measurements = _measurements(folder, run)
     run = replace(run, heard=store.load_transcripts(folder))
-    judgement = judge(run, measurements, baseline, limits, _expected(run))
+    judgement = judge(run, measurements, baseline, limits)
     if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
+        _check_confirms(run, store.load_run(folder / CONFIRM))
         judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))
+    if not run.complete:
+        judgement = incomplete(judgement, str(folder))
     return Contents(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
 
 
@@ -226,12 +235,15 @@ def accept_run(
 ) -> tuple[Change, ...]:
     """Make a run the baseline, or only its speed or its quality; gives what changed."""
     score(folder, baselines, progress)
-    run, measurements = store.load_run(folder), store.load_measurements(folder)
+    run = _whole(folder)
+    check_audio(run)
+    measurements = _measurements(folder, run)
     return accept(run, measurements, why, baselines, only=only, partial=partial, loaded=loaded)
 
 
 def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> Path:
     """Write the HTML page, whole or not at all. Raises HarnessError if it cannot be written."""
+    check_audio(contents.run)
     load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
     text = page(contents, load)
     write_file(path, text, "choose another --out", parents=True)
@@ -313,14 +325,30 @@ def _policy(baselines: Path, file: Path | None) -> Policy:
     return {**read_policy(DEFAULT_POLICY, shown_metrics()), **read_policy(file, shown_metrics())}
 
 
-def _expected(run: Run) -> tuple[Cell, ...] | None:
-    """Give the cells of the suite as it stands now; None where the suite is not at hand, as on a machine that only judges."""
-    if not (Path(FOLDER) / f"{run.suite}.py").is_file():
-        return None
-    return load_suite(run.suite).expand().cells
+def _whole(folder: Path) -> Run:
+    """Read a run that is judged by itself. Raises HarnessError if its reference is none of its cells."""
+    run = store.load_run(folder)
+    slugs = [cell.slug for cell in run.cells]
+    if run.reference not in slugs:
+        raise HarnessError(f"{folder}: the reference {run.reference!r} is none of its cells, which are {', '.join(slugs)}")
+    return run
+
+
+def _measurements(folder: Path, run: Run) -> Measurements:
+    measurements = store.load_measurements(folder)
+    check_measured(run, measurements)
+    return measurements
+
+
+def _check_confirms(run: Run, again: Run) -> None:
+    """Raise HarnessError unless a run measured cells of another one again: same suite, profile and machine."""
+    known = {cell.slug: cell.digest() for cell in run.cells}
+    same = all(getattr(run, name) == getattr(again, name) for name in ("suite", "profile"))
+    cells = all(known.get(cell.slug) == cell.digest() for cell in again.cells)
+    if not (same and cells and machine_id(run) == machine_id(again)):
+        raise HarnessError(f"{again.folder} measured something else than {run.folder}; remove it")
 
 
 def _floor(run: Run) -> Floor | None:
-    """Give the floor of a run's workload: beside the file that its suite names, else among the workloads of this package."""
-    at_hand = (Path(FOLDER) / f"{run.suite}.py").is_file()
-    return load_floor(floor_path(load_suite(run.suite).workload if at_hand else run.cells[0].workload.name))
+    """Return the floor of a run's workload: beside its file in the project, else among the workloads of this package."""
+    return load_floor(floor_path(run.workload or run.cells[0].workload.name))

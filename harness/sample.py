@@ -10,14 +10,25 @@ run `judge`. 6, 2026-11, the `stages` of a process may carry `work`. Older folde
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
 from harness.cell import Cell, Option
+from harness.codec import NON_EMPTY, OmitDefault, Pattern, Range, Row
 from harness.measurement import Missing
 
 SCHEMA_VERSION = 6
 
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""
+
+
+MOST_ROUNDS = 10_000
+"""Fresh processes of a cell in one run; a larger number in a file was not made by measuring."""
+Time = Annotated[float, Range(0.0)]
+"""Seconds that may be none."""
+Length = Annotated[float, Range(over=0.0)]
+"""Seconds that something took, or plays."""
+Count = Annotated[int, Range(0)]
 
 
 class Phase(StrEnum):
@@ -34,11 +45,11 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(Row):
     """A piece of audio as it came: seconds from the request to its arrival, and how long it plays."""
 
-    arrived_s: float
-    audio_s: float
+    arrived_s: Time
+    audio_s: Length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,23 +57,23 @@ class Sample:
     """One synthesis. `wall_s` runs from the request to the last audio frame; `stages_s` is its share per stage."""
 
     cell: str
-    repeat: int
-    iteration: int
+    repeat: Annotated[int, Range(0, MOST_ROUNDS)]
+    iteration: Count
     phase: Phase
     request: str
-    wall_s: float
-    audio_s: float
-    first_audio_s: float
-    stages_s: Mapping[str, float]
-    audio_sha256: str
+    wall_s: Length
+    audio_s: Length
+    first_audio_s: Time
+    stages_s: Mapping[str, Time]
+    audio_sha256: Annotated[str, Pattern(r"[0-9a-f]{1,64}", "a hash")]
     audio_file: str | None
     """Path of the audio inside the run folder; None where the same audio was kept already. The first of a request is the cell's
     audio; an engine without a seed leaves further takes."""
     disturbance: Mapping[str, float] = field(default_factory=dict)
     """What the kernel says disturbed it, as `disturbance.py` names it; empty where nobody tells."""
-    joins_s: tuple[float, ...] | None = None
+    joins_s: Annotated[tuple[Time, ...] | None, OmitDefault()] = None
     """Seconds from the start of the audio to each place where the engine joined two chunks; None where it does not tell."""
-    chunks: tuple[Piece, ...] | None = None
+    chunks: Annotated[tuple[Piece, ...] | None, OmitDefault()] = None
     """Every piece of audio in the order of its arrival; None where nobody noted it."""
 
 
@@ -70,9 +81,9 @@ class Sample:
 class ColdStart:
     """What a fresh process pays before it can serve."""
 
-    import_s: float
-    load_s: float
-    first_synthesis_s: float
+    import_s: Time
+    load_s: Time
+    first_synthesis_s: Length
 
 
 UNSEEN = "not observable"
@@ -84,7 +95,7 @@ class Effect:
     """One option: what was asked, what was observed while the engine ran, and whether that keeps the promise."""
 
     option: str
-    asked: Option
+    asked: Option | None
     observed: str
     holds: bool | None
     """None where nothing of it could be observed: then nothing spoke against it, and nothing for it."""
@@ -106,12 +117,12 @@ class Energy:
 
     meter: str
     """What was read, in words: values of different meters are not comparable."""
-    idle_w: float
-    busy_s: float
+    idle_w: Annotated[float, Range(0.0)]
+    busy_s: Length
     """How long the work took."""
-    energy_j: float
+    energy_j: Annotated[float, Range(0.0)]
     """During the work, what the machine draws anyway included."""
-    audio_s: float
+    audio_s: Length
     """That the work made."""
 
 
@@ -119,11 +130,11 @@ class Energy:
 class Work:
     """How much the model of a stage had to do in a stage pass. Its times say something beside others of the same work only."""
 
-    calls: int
+    calls: Count
     """Of the model, in the whole synthesis."""
-    rows: int
+    rows: Count
     """In the first of them, which is the one that is timed alone: utterances, those that guidance doubles counted twice."""
-    frames: int
+    frames: Count
     """Of each row, what fills up a batch included."""
 
 
@@ -132,12 +143,12 @@ class StagePass:
     """What one process told of its stages in a pass of its own, with the device waited for before and after each."""
 
     request: str
-    wall_s: float
+    wall_s: Time
     """Of the one synthesis of this pass."""
-    stages_s: Mapping[str, float]
+    stages_s: Mapping[str, Time]
     unaccounted_s: float
     """What `wall_s` has beyond the sum of the stages."""
-    alone_s: Mapping[str, tuple[float, ...]]
+    alone_s: Mapping[str, Annotated[tuple[Time, ...], NON_EMPTY]]
     """Stage -> each time that its model ran once by itself, on what it was first given in that synthesis."""
     work: Mapping[str, Work] = field(default_factory=dict)
     """Stage -> how much that was; without those whose target does not tell."""
@@ -150,7 +161,7 @@ class ProcessRecord:
     cell: str
     repeat: int
     cold: ColdStart | None
-    effective: Mapping[str, Option]
+    effective: Mapping[str, Option | None]
     """Every option of the target as resolved, defaults included."""
     effects: tuple[Effect, ...]
     samples: tuple[Sample, ...]
@@ -162,6 +173,8 @@ class ProcessRecord:
     """Missing where the pass failed; None where there was none."""
     failure: Failure | None
     finished: bool
+    observed: bool = True
+    """Whether anybody looked at what was in effect; what was seen stands in `effects`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,5 +214,9 @@ class Run:
     """Under which the suite wants it scored as well."""
     judge: str = OPENAI
     """Who listens, by name."""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Cells of the suite that this run was not asked for: slug -> label."""
+    workload: str = ""
+    """Path of the workload in the project; empty where it came with this package, or from elsewhere."""
     heard: HeardTexts = field(default_factory=dict)
     """As of the last scoring; empty before."""

@@ -12,6 +12,7 @@ itself said is final; a full disk, a kill, a time-out, a worker that died withou
 killed, its workers are (`guard.py`). Knows no torch and no statistics.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,6 +146,8 @@ def make_header(
         metrics=None if suite.metrics is None else tuple(suite.metrics),
         conditions=tuple(suite.conditions),
         judge=suite.judge,
+        unmeasured={cell.slug: cell.label for cell in expansion.cells if cell.slug not in {each.slug for each in cells}},
+        workload=suite.workload if re.fullmatch(store.WORKLOAD, suite.workload) else "",
     )
 
 

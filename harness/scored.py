@@ -87,8 +87,11 @@ def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
     whole = hashlib.sha256()
     logs = sorted((folder / "processes").glob("*.jsonl*"))
     kept = [log for log in logs if slugs is None or store.slug_of(log) in slugs]
-    for path in (folder / "run.json", *kept):
-        whole.update(f"{path.name} {file_sha256(path)}\n".encode())
+    try:
+        for path in (folder / "run.json", *kept):
+            whole.update(f"{path.name} {file_sha256(path)}\n".encode())
+    except OSError as error:
+        raise HarnessError(f"cannot read {error.filename}: {error.strerror}; measure again") from error
     return whole.hexdigest()[:DIGITS]
 
 

@@ -20,33 +20,35 @@ history stand in `sample.py`.
 import errno
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 from harness.atomic import write_atomic
-from harness.cell import Cell, cell_from_json, cell_to_json
-from harness.codec import Range, from_json
+from harness.cell import Cell, Name
+from harness.codec import OmitDefault, Pattern, Range, Unique, from_json, parse_json, to_json
+from harness.contained import check_tree, read_bytes
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
+from harness.records import process_of, record_of
 from harness.sample import (
+    MOST_ROUNDS,
     OPENAI,
     SCHEMA_VERSION,
-    ColdStart,
     Effect,
     Energy,
     Failure,
     HeardText,
     HeardTexts,
     Phase,
-    Piece,
     ProcessRecord,
     Run,
     Sample,
     StagePass,
-    Work,
 )
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -54,32 +56,41 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect", "foreign files"})
 """Failures that are the cell's own answer; all others (killed, died, timeout, disk) are tried again by a resume."""
 TRANSCRIPTS = "transcripts.json"
-YOUNGER = ("min_time_s", "metrics", "conditions", "parts", "judge")
-"""Facts of the header that older folders lack."""
+LOG = re.compile(r"(?P<slug>.+)\.(?P<repeat>[0-9]{1,9})\.jsonl(\.part(?P<part>[0-9]{1,9}))?")
+MOST_LETTERS = 200
+"""Of a machine's name, which becomes part of a file's."""
+OWN_PARTS = ("complete", "processes", "audio", "voices", "confirm")
+VOICE = r"voices/[A-Za-z0-9_][A-Za-z0-9._-]*"
+WORKLOAD = r"([A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*\.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:
     """What a run was asked to do, and where: everything that is known before its first process."""
 
-    suite: str
+    suite: Name
     question: str
     reference: str
-    cells: tuple[Cell, ...]
+    cells: Annotated[tuple[Cell, ...], Unique("slug")]
+    """None where two revisions have no cell in common."""
     excluded: Mapping[str, str]
-    profile: str
+    profile: Name
     environment: Mapping[str, object]
     created: str
-    repeats: int
-    iterations: int
+    repeats: Annotated[int, Range(1, MOST_ROUNDS)]
+    iterations: Annotated[int, Range(1)]
     command: str
-    min_time_s: float = 0.0
+    min_time_s: Annotated[float, Range(0.0)] = 0.0
     """The least that a process measures; what is missing then is filled with whole passes through the workload."""
     metrics: tuple[str, ...] | None = None
     conditions: tuple[str, ...] = ()
-    parts: int = 1
+    parts: Annotated[int, Range(1)] = 1
     """Into how many the workload is cut; each round speaks one, in turn. 1: every round speaks all of it."""
     judge: str = OPENAI
+    unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
+    """Cells of the suite that this run was not asked for: slug -> label."""
+    workload: Annotated[str, OmitDefault(), Pattern(f"({WORKLOAD})?", "a relative path of a workload")] = ""
+    """Path of the workload in the project; empty where it came with this package, or from elsewhere."""
 
     def spoken(self, cell: Cell, repeat: int) -> tuple[str, ...]:
         """Give the ids of the requests that a process of this round speaks in a pass."""
@@ -95,7 +106,7 @@ class WorkerLog:
 
     def append(self, record: Mapping[str, object]) -> None:
         """Write one record. Raises OSError (ENOSPC) if the disk is full; no half line stays."""
-        line = memoryview(json.dumps(record, allow_nan=False).encode() + b"\n")
+        line = memoryview(json.dumps(_whole_characters(record), allow_nan=False).encode() + b"\n")
         before = os.fstat(self._file.fileno()).st_size
         try:
             while line:  # a disk with room for half a line; the next write names the error
@@ -133,7 +144,7 @@ def create_run(folder: Path, header: RunHeader) -> None:
         (folder / "processes").mkdir(parents=True, exist_ok=True)
         (folder / "audio").mkdir(exist_ok=True)
         kept = replace(header, cells=tuple(_with_voices(cell, folder) for cell in header.cells))
-        write_json(folder / "run.json", {"schema_version": SCHEMA_VERSION, **_header_to_json(kept)})
+        write_json(folder / "run.json", {"schema_version": SCHEMA_VERSION, **to_json(kept)})
     except OSError as error:
         raise HarnessError(f"cannot make run folder {folder}: {error.strerror}; choose another --out or make room") from error
 
@@ -161,9 +172,10 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
 
 def load_header(folder: Path) -> RunHeader:
     """Read what a run was asked to do. Raises HarnessError if it is no run folder or a newer one than this."""
+    check_folder(folder)
     data = read_json(folder / "run.json", f"{folder} is no run folder: it has no run.json")
     version = data.get("schema_version")
-    if not isinstance(version, int) or version < 1:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise HarnessError(f"run folder {folder} has schema {version!r}, which no voxgate wrote; measure again")
     if version > SCHEMA_VERSION:
         raise HarnessError(
@@ -171,8 +183,13 @@ def load_header(folder: Path) -> RunHeader:
         )
     try:
         return _header_from_json(data)
-    except (KeyError, TypeError, AssertionError) as error:
-        raise HarnessError(f"{folder / 'run.json'} is damaged ({type(error).__name__}: {error}); measure again") from error
+    except HarnessError as error:
+        raise HarnessError(f"{folder / 'run.json'} is damaged ({error}); measure again") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raise HarnessError for a link, pipe or device among all that is ever read of a run folder, rounds of confirmation too."""
+    check_tree([*folder.glob("*.json"), *(folder / name for name in OWN_PARTS)])
 
 
 def load_run(folder: Path) -> Run:
@@ -182,6 +199,7 @@ def load_run(folder: Path) -> Run:
     complete = folder / "complete"
     if complete.exists():
         environment.update(read_json(complete, f"{complete} vanished"))
+        _check_environment(environment)
     return Run(
         schema_version=SCHEMA_VERSION,
         suite=header.suite,
@@ -198,6 +216,8 @@ def load_run(folder: Path) -> Run:
         metrics=header.metrics,
         conditions=header.conditions,
         judge=header.judge,
+        unmeasured=header.unmeasured,
+        workload=header.workload,
         heard=load_transcripts(folder),
     )
 
@@ -228,13 +248,16 @@ def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
     logs = [*_parts(path), *([path] if path.exists() else [])]
     if not logs:
         return None
-    return _process(slug, repeat, [_read_lines(each) for each in logs])
+    lines = [_read_lines(each) for each in logs]
+    try:
+        return process_of(slug, repeat, [_records(several) for several in lines])
+    except HarnessError as error:
+        raise HarnessError(f"the records of {slug}, repeat {repeat}, are damaged ({error}); measure again") from error
 
 
 def rounds(folder: Path) -> int:
     """Count the rounds that were begun: those that were planned, and those that were added until everything was decided."""
-    names = [path.name.partition(".jsonl")[0] for path in (folder / "processes").glob("*.jsonl*")]
-    return max((int(name.rpartition(".")[2]) + 1 for name in names), default=0)
+    return max((repeat + 1 for _, repeat in _begun(folder)), default=0)
 
 
 def set_aside(folder: Path, slug: str, repeat: int) -> None:
@@ -277,16 +300,15 @@ def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
     """Read what `save_measurements` wrote. Raises HarnessError if it is absent, damaged or newer."""
     path = folder / "measurements.json"
     data = read_json(path, f"run folder {folder} has no measurements yet; score it with `voxgate gate`")
-    if data.get("schema_version") not in range(1, SCHEMA_VERSION + 1) or not isinstance(data.get("cells"), dict):
-        raise HarnessError(
-            f"{path} has schema {data.get('schema_version')!r}, this voxgate reads up to {SCHEMA_VERSION}; score the run again"
-        )
-    return {slug: tuple(measurement_from_dict(each) for each in several) for slug, several in data["cells"].items()}
+    version, cells = data.get("schema_version"), data.get("cells")
+    if not isinstance(version, int) or version not in range(1, SCHEMA_VERSION + 1) or not isinstance(cells, dict):
+        raise HarnessError(f"{path} has schema {version!r}, this voxgate reads up to {SCHEMA_VERSION}; score the run again")
+    return {slug: _measurements(path, slug, several) for slug, several in cells.items()}
 
 
 def save_transcripts(folder: Path, heard: HeardTexts) -> None:
     """Write what was heard in a run (slug -> request id -> text). Raises HarnessError if there is no room."""
-    cells = {slug: {name: asdict(each) for name, each in texts.items()} for slug, texts in heard.items()}
+    cells = {slug: {name: to_json(each) for name, each in texts.items()} for slug, texts in heard.items()}
     try:
         write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})
     except OSError as error:
@@ -324,13 +346,11 @@ def write_json(path: Path, data: object) -> None:
 def read_json(path: Path, absent: str) -> dict[str, Any]:
     """Read a JSON object. Raises HarnessError: `absent` if there is no such file, else what is wrong with it."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(read_bytes(path), str(path))
     except FileNotFoundError as error:
         raise HarnessError(absent) from error
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise HarnessError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(data, dict):
         raise HarnessError(f"{path} must hold a JSON object, not {type(data).__name__}")
     return data
@@ -345,131 +365,137 @@ def cut_torn_line(path: Path) -> None:
         file.truncate(whole)
 
 
-def effect_to_json(effect: Effect) -> dict[str, object]:
-    """Give an effect as plain JSON values."""
-    return {field: getattr(effect, field) for field in Effect.__dataclass_fields__}
+def effect_to_json(effect: Effect) -> dict[str, Any]:
+    """Return an effect as plain JSON values."""
+    data: dict[str, Any] = to_json(effect)
+    return data
 
 
-def sample_to_json(sample: Sample) -> dict[str, object]:
-    """Give a sample as plain JSON values."""
-    values = {field: getattr(sample, field) for field in Sample.__dataclass_fields__}
-    values |= {"phase": sample.phase.value, "stages_s": dict(sample.stages_s), "disturbance": dict(sample.disturbance)}
-    joins_s, chunks = values.pop("joins_s"), values.pop("chunks")
-    told: dict[str, object] = {} if joins_s is None else {"joins_s": list(joins_s)}
-    if chunks is not None:
-        told["chunks"] = [[piece.arrived_s, piece.audio_s] for piece in chunks]
-    return {**values, **told}
+def sample_to_json(sample: Sample) -> dict[str, Any]:
+    """Return a sample as plain JSON values."""
+    data: dict[str, Any] = to_json(sample)
+    return data
 
 
-def energy_to_json(energy: Energy | Missing) -> dict[str, object]:
-    """Give what a process drew, or why that is not known, as plain JSON values."""
-    return {"missing": energy.reason} if isinstance(energy, Missing) else asdict(energy)
+def energy_to_json(energy: Energy | Missing) -> dict[str, Any]:
+    """Return what a process drew, or why that is not known, as plain JSON values."""
+    data: dict[str, Any] = to_json(energy)
+    return data
 
 
-def stages_to_json(stages: StagePass | Missing) -> dict[str, object]:
-    """Give what a process told of its stages, or why that is not known, as plain JSON values."""
-    if isinstance(stages, Missing):
-        return {"missing": stages.reason}
-    values = {field: getattr(stages, field) for field in StagePass.__dataclass_fields__}
-    alone_s = {name: list(several) for name, several in stages.alone_s.items()}
-    work = {name: asdict(each) for name, each in stages.work.items()}
-    return {**values, "stages_s": dict(stages.stages_s), "alone_s": alone_s, "work": work}
-
-
-def _header_to_json(header: RunHeader) -> dict[str, object]:
-    values = {field: getattr(header, field) for field in RunHeader.__dataclass_fields__}
-    return {**values, "cells": [cell_to_json(cell) for cell in header.cells], "excluded": dict(header.excluded)}
+def stages_to_json(stages: StagePass | Missing) -> dict[str, Any]:
+    """Return what a process told of its stages, or why that is not known, as plain JSON values."""
+    data: dict[str, Any] = to_json(stages)
+    return data
 
 
 def _header_from_json(data: Mapping[str, Any]) -> RunHeader:
-    fields = {field: data[field] for field in RunHeader.__dataclass_fields__ if field in data or field not in YOUNGER}
-    for name in ("metrics", "conditions"):
-        if fields.get(name) is not None:
-            fields[name] = tuple(fields[name])
-    return RunHeader(**{**fields, "cells": tuple(cell_from_json(cell) for cell in data["cells"])})
+    header = from_json(RunHeader, {name: value for name, value in data.items() if name != "schema_version"})
+    for number, cell in enumerate(header.cells):
+        for speaker, file in cell.workload.voices.items():
+            if not re.fullmatch(VOICE, file):
+                raise HarnessError(f"cells[{number}].workload.voices.{speaker}: {file!r} is no file of the folder voices/")
+    _check_created(header.created)
+    _check_environment(header.environment)
+    return header
+
+
+def _check_created(created: str) -> None:
+    try:
+        year = datetime.fromisoformat(created).year
+    except ValueError:
+        year = 0
+    if not 1970 <= year < 9000:
+        raise HarnessError(f"created: {created[:60]!r} is no time; write it as 2026-11-20T02:00:00+00:00")
+
+
+def _check_environment(environment: Mapping[str, object]) -> None:
+    for part in ("machine", "toolchain"):
+        if not isinstance(environment.get(part, {}), Mapping):
+            raise HarnessError(f"environment.{part} must be an object")
+    machine = environment.get("machine", {})
+    name = machine.get("id", "") if isinstance(machine, Mapping) else ""
+    if not isinstance(name, str | None) or len(name or "") > MOST_LETTERS:
+        raise HarnessError(f"environment.machine.id must be text of at most {MOST_LETTERS} characters")
+
+
+def _whole_characters(record: Mapping[str, object]) -> Mapping[str, object]:
+    """Replace half characters, as file names in an engine's errors may hold them: no reader would take them."""
+    text = json.dumps(record, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        whole: dict[str, object] = json.loads(text.encode(errors="replace"))
+        return whole
+    return record
 
 
 def _parts(path: Path) -> list[Path]:
-    return sorted(path.parent.glob(f"{path.name}.part*"), key=lambda part: int(part.name.rpartition(".part")[2]))
+    found = {int(match["part"]): each for each in path.parent.glob(f"{path.name}.part*") if (match := LOG.fullmatch(each.name))}
+    return [found[number] for number in sorted(found)]
+
+
+def _begun(folder: Path) -> set[tuple[str, int]]:
+    """Return (slug, repeat) of all processes that left a file. Raises HarnessError for a round that nobody measures."""
+    names = [path.name for path in (folder / "processes").glob("*.jsonl*")]
+    found = {(match["slug"], int(match["repeat"])) for name in names if (match := LOG.fullmatch(name))}
+    wrong = next((f"{slug}.{repeat}.jsonl" for slug, repeat in found if repeat > MOST_ROUNDS), None)
+    if wrong is not None:
+        raise HarnessError(f"{folder / 'processes' / wrong} is of a round beyond {MOST_ROUNDS}; no voxgate made it, remove it")
+    return found
 
 
 def _processes(folder: Path, header: RunHeader) -> tuple[ProcessRecord, ...]:
-    records = (load_process(folder, cell.slug, repeat) for repeat in range(rounds(folder)) for cell in header.cells)
-    return tuple(record for record in records if record is not None)
+    begun, places = _begun(folder), {cell.slug: number for number, cell in enumerate(header.cells)}
+    strange = sorted(slug for slug, _ in begun if slug not in places)
+    if strange:
+        raise HarnessError(f"{folder / 'processes'} has records of {strange[0]}, which is no cell of this run; remove them")
+    order = sorted(begun, key=lambda each: (each[1], places[each[0]]))
+    records = [(slug, load_process(folder, slug, repeat)) for slug, repeat in order]
+    for slug, record in records:
+        if record is not None:
+            _check_asked(header.cells[places[slug]], record)
+    return tuple(record for _, record in records if record is not None)
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    records = []
-    whole, newline, _torn = path.read_bytes().rpartition(b"\n")
-    for number, line in enumerate(whole.split(b"\n") if newline else (), start=1):
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise HarnessError(
-                f"{path}:{number} is not valid JSON: {error}; delete the file and run again with --resume"
-            ) from error
-        records.append(record)
-    return records
+def _check_asked(cell: Cell, record: ProcessRecord) -> None:
+    """Raise HarnessError for a process that spoke requests of another cell, or was measured unobserved."""
+    what = f"the records of {cell.slug}, repeat {record.repeat},"
+    known = {request.id for request in cell.workload.requests}
+    if strange := sorted({sample.request for sample in record.samples} - known):
+        raise HarnessError(f"{what} speak {strange[0]!r}, which is no request of its workload; measure again")
+    measured = any(sample.phase is Phase.MEASURED for sample in record.samples)
+    if record.finished and measured and not record.observed:
+        raise HarnessError(f"{what} do not tell which options were observed to be in effect; measure again")
 
 
-def _process(slug: str, repeat: int, logs: list[list[dict[str, Any]]]) -> ProcessRecord:
-    """Join the logs of one repeat: all samples; the first cold start; the last word on success or failure."""
-    everything = [record for log in logs for record in log]
-    loaded = [record for record in everything if record["kind"] == "loaded"]
-    failed = [record["failure"] for record in logs[-1] if record["kind"] == "failure"]
-    finished = [record for record in logs[-1] if record["kind"] == "finished"]
-    effects = [Effect(**each) for record in logs[-1] if record["kind"] == "effects" for each in record["effects"]]
+def _read_lines(path: Path) -> list[tuple[str, Any]]:
+    """Return the whole lines of a file, each with its place."""
     try:
-        samples = tuple(_sample(record["sample"]) for record in everything if record["kind"] == "sample")
-        return ProcessRecord(
-            cell=slug,
-            repeat=repeat,
-            cold=next((cold for log in logs if (cold := _cold(log)) is not None), None),
-            effective=loaded[-1]["effective"] if loaded else {},
-            effects=tuple(effects),
-            samples=samples,
-            peak_rss_bytes=finished[0]["peak_rss_bytes"] if finished else None,
-            peak_cuda_bytes=finished[0]["peak_cuda_bytes"] if finished else None,
-            energy=_energy([record for record in logs[-1] if record["kind"] == "energy"]),
-            stages=_stages([record for record in logs[-1] if record["kind"] == "stages"]),
-            failure=Failure(**failed[-1]) if failed else None,
-            finished=bool(finished),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise HarnessError(f"the records of {slug}, repeat {repeat}, are damaged ({error!r}); measure again") from error
+        whole, newline, _torn = read_bytes(path).rpartition(b"\n")
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}; measure again") from error
+    lines = enumerate(whole.split(b"\n") if newline else (), start=1)
+    try:
+        return [(f"line {number}", parse_json(line, f"{path}:{number}")) for number, line in lines]
+    except HarnessError as error:
+        raise HarnessError(f"{error}; delete the file and run again with --resume") from error
 
 
-def _sample(data: Mapping[str, Any]) -> Sample:
-    told: dict[str, Any] = {"joins_s": tuple(data["joins_s"])} if "joins_s" in data else {}
-    if "chunks" in data:
-        told["chunks"] = tuple(Piece(arrived_s=arrived_s, audio_s=audio_s) for arrived_s, audio_s in data["chunks"])
-    return Sample(**{**data, "phase": Phase(data["phase"]), **told})
+def _records(lines: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    records = [record_of(line, where) for where, line in lines]
+    return [record for record in records if record is not None]
 
 
-def _energy(records: Sequence[Mapping[str, Any]]) -> Energy | Missing | None:
-    if not records:
-        return None
-    fields = {name: value for name, value in records[-1].items() if name != "kind"}
-    return Missing(fields["missing"]) if "missing" in fields else Energy(**fields)
-
-
-def _stages(records: Sequence[Mapping[str, Any]]) -> StagePass | Missing | None:
-    if not records:
-        return None
-    fields = {name: value for name, value in records[-1].items() if name != "kind"}
-    if "missing" in fields:
-        return Missing(fields["missing"])
-    alone_s = {name: tuple(several) for name, several in fields["alone_s"].items()}
-    work = {name: Work(**told) for name, told in fields.get("work", {}).items()}
-    return StagePass(**{**fields, "alone_s": alone_s, "work": work})
-
-
-def _cold(log: list[dict[str, Any]]) -> ColdStart | None:
-    """Give the cold start of one process, if it started alone on the machine and lived to its first synthesis."""
-    loaded = next((record for record in log if record["kind"] == "loaded" and record["alone"]), None)
-    first = next(
-        (record["sample"] for record in log if record["kind"] == "sample" and record["sample"]["phase"] == "first"), None
-    )
-    if loaded is None or first is None:
-        return None
-    return ColdStart(import_s=loaded["import_s"], load_s=loaded["load_s"], first_synthesis_s=first["wall_s"])
+def _measurements(path: Path, slug: str, several: object) -> tuple[Measurement, ...]:
+    if not isinstance(several, list):
+        raise HarnessError(f"{path}: cells.{slug} must be a list; score the run again")
+    try:
+        found = tuple(measurement_from_dict(each) for each in several)
+    except HarnessError as error:
+        raise HarnessError(f"{path}: cells.{slug}: {error}; score the run again") from error
+    names = [each.metric for each in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise HarnessError(f"{path}: cells.{slug} has {twice} more than once; score the run again")
+    return found

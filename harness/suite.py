@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
-from harness.cell import Cell, Option, Workload
+from harness.cell import NAME, Cell, Option, Workload
 from harness.errors import HarnessError
 from harness.sample import OPENAI
 from harness.workload import load_workload
@@ -137,7 +137,10 @@ def load_suite(name_or_path: str | Path, root: Path | None = None) -> Suite:
     if not isinstance(suite, Suite):
         raise HarnessError(f"{path} must define `suite = Suite(...)`; it defines suite = {suite!r}")
     question = (names.get("__doc__") or "").strip()
-    return replace(suite, name=suite.name or path.stem, question=suite.question or question)
+    name = suite.name or path.stem
+    if (fault := NAME.fault(name)) is not None:  # no run of it could be read again
+        raise HarnessError(f"{path}: the suite's name {name!r} {fault}; rename the file, or give name=")
+    return replace(suite, name=name, question=suite.question or question)
 
 
 def known_suites(root: Path | None = None) -> tuple[str, ...]:
@@ -239,6 +242,8 @@ def _check_options(suite: Suite) -> None:
     for name, value in values:
         if not isinstance(name, str) or not isinstance(value, get_args(Option)):
             raise HarnessError(f"option {name!r} has the value {value!r}; a value is text, a number, True or False")
+        if (fault := NAME.fault(name)) is not None:
+            raise HarnessError(f"the option {name!r} {fault}; it becomes part of a file's name")
 
 
 def _varied(suite: Suite) -> set[str]:

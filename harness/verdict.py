@@ -51,12 +51,13 @@ def judge(
     paired: bool = False,
 ) -> Judgement:
     """
-    Decide on a run. `cells` are those of the suite as it stands now (the run's own where it is not given); `paired` says that
-    the baseline was measured in turns with the run.
+    Decide on a run. `cells` are those of the suite (where they are not given, the run's own and those that it notes as
+    unmeasured); `paired` says that the baseline was measured in turns with the run.
 
     Cells that only the baseline names are FAILED, cells that only the suite has are UNRESOLVED.
     """
-    expected = run.cells if cells is None else cells
+    expected = {cell.slug: cell.label for cell in (run.cells if cells is None else cells)}
+    expected |= run.unmeasured if cells is None else {}
     comparisons = compare(run, measurements, baseline, paired=paired)
     listener = _absent_listener(comparisons)
     judged = [_judge_cell(cell, run, measurements, comparisons, baseline, policy, listener) for cell in run.cells]
@@ -89,6 +90,21 @@ def with_cells(judgement: Judgement, cells: Sequence[CellVerdict], folder: str) 
         exit_code=EXIT_CODES[verdict],
         line=words.line(counts, verdict, accept),
     )
+
+
+def incomplete(judgement: Judgement, folder: str) -> Judgement:
+    """Return the judgement of a run that was not measured to its end: nothing is passed, and every cell says so."""
+    why = "the run is not complete; finish it with --resume"
+    good = (Verdict.PASS, Verdict.IMPROVED)
+    cells = [
+        replace(
+            cell,
+            verdict=Verdict.UNRESOLVED if cell.verdict in good else cell.verdict,
+            reason="; ".join(filter(None, [why, cell.reason])),
+        )
+        for cell in judgement.cells
+    ]
+    return with_cells(judgement, cells, folder)
 
 
 def decide(comparison: Comparison, limit: Limit, listener: str | None = None) -> MetricVerdict:
@@ -316,14 +332,18 @@ def _absent_listener(comparisons: Mapping[str, Sequence[Comparison]]) -> str | N
     return reasons.pop() if len(reasons) == 1 else None
 
 
-def _not_measured(run: Run, expected: Sequence[Cell]) -> list[CellVerdict]:
+def _not_measured(run: Run, expected: Mapping[str, str]) -> list[CellVerdict]:
     there = {cell.slug for cell in run.cells}
     reason = "the suite has this cell, the run does not; run the suite again"
-    return [_cell(cell, Verdict.UNRESOLVED, reason, ()) for cell in expected if cell.slug not in there]
+    return [
+        CellVerdict(cell=slug, label=label, verdict=Verdict.UNRESOLVED, reason=reason, metrics=())
+        for slug, label in expected.items()
+        if slug not in there
+    ]
 
 
-def _stale(run: Run, expected: Sequence[Cell], baseline: Baseline) -> list[CellVerdict]:
-    there = {cell.slug for cell in (*run.cells, *expected)}
+def _stale(run: Run, expected: Mapping[str, str], baseline: Baseline) -> list[CellVerdict]:
+    there = {*(cell.slug for cell in run.cells), *expected}
     named = {slug: file for file in baseline.files for slug in file.cells if slug not in there}
     return [
         CellVerdict(

@@ -2,7 +2,8 @@
 `/voxgate accept SUITE REASON`, commented on a pull request by somebody who may write: its quality becomes the baseline.
 
 The gate of the pull request left behind what it measured as a candidate baseline. Here the reason is written into it, and the
-files become a commit on the pull request's branch, where they are reviewed like any other; that commit gets the status. On a
+files become a commit on the pull request's branch, where they are reviewed like any other; that commit gets the status. What is
+accepted is the commit that was the newest when the comment was written: a later one is refused, whatever it holds. On a
 branch of another repository we cannot write: the answer says what its author runs. Nothing of the pull request is run.
 """
 
@@ -13,20 +14,21 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from harness.ci.artifact import read_artifact, read_json
+from harness.ci.artifact import artifacts, read_artifact, read_json
 from harness.ci.github import GitHub
-from harness.ci.pull_request import PullRequest, accept_status, add_comment, by_number
+from harness.ci.pull_request import SUITE, PullRequest, accept_status, add_comment, by_number
 from harness.errors import HarnessError
 from harness.report.texts import escaped, plain
 
 COMMAND = "/voxgate accept"
-ASKED = re.compile(rf"{COMMAND}\s+(?P<suite>[a-z0-9][a-z0-9._-]{{0,99}})\s+(?P<reason>\S.{{2,400}})")
+ASKED = re.compile(rf"{COMMAND}\s+(?P<suite>{SUITE})\s+(?P<reason>\S.{{2,400}})")
 WRITERS = ("admin", "maintain", "write")
-CANDIDATE = "voxgate-baseline"
-"""Name of the artifact with the candidate: `<suite>/quality.json` and `<suite>/golden/*.flac`."""
+CANDIDATE = "voxgate-baseline-"
+"""Begins the name of the artifact with the candidate; the suite follows. `<suite>/quality.json`, `<suite>/golden/*.flac`."""
 GOLDEN = r"golden/[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.flac"
 WHY = '"why": '
 """How the line of a baseline file begins that holds the reason."""
@@ -42,6 +44,8 @@ class Request:
     suite: str
     reason: str
     login: str
+    written: str
+    """When, as GitHub tells it."""
 
     @property
     def why(self) -> str:
@@ -59,8 +63,10 @@ def accept(github: GitHub, event: Mapping[str, Any], gate: str) -> str:
     if not _may_write(github, login):
         return f"nothing done: {login} may not write to {github.repository}"
     try:
-        request = asked(str(event["comment"]["body"]), number, login)
+        comment = event["comment"]
+        request = asked(str(comment["body"]), number, login, str(comment.get("created_at", "")))
         pull = by_number(github, number)
+        _check_unmoved(github, pull, request, gate)
         said = _accepted_already(github, pull, request) or _commit(github, pull, request, gate)
     except HarnessError as error:
         add_comment(github, number, f"Not accepted: {escaped(plain(str(error)))}\n")
@@ -68,13 +74,13 @@ def accept(github: GitHub, event: Mapping[str, Any], gate: str) -> str:
     return said
 
 
-def asked(body: str, number: int, login: str) -> Request:
+def asked(body: str, number: int, login: str, written: str) -> Request:
     """Read the first line of a comment. Raises HarnessError unless it names a suite and a reason."""
     lines = body.strip().splitlines() or [""]
     found = ASKED.fullmatch(plain(lines[0]))
     if found is None:
         raise HarnessError(f"{COMMAND} needs a suite and a reason, in one line: {COMMAND} smoke The new vocoder is worth it")
-    return Request(number=number, suite=found["suite"], reason=found["reason"], login=login)
+    return Request(number=number, suite=found["suite"], reason=found["reason"], login=login, written=written)
 
 
 def with_reason(text: str, why: str, suite: str) -> str:
@@ -99,12 +105,46 @@ def _may_write(github: GitHub, login: str) -> bool:
     return github.get(f"/collaborators/{quote(login, safe='')}/permission").get("permission") in WRITERS
 
 
+def _check_unmoved(github: GitHub, pull: PullRequest, request: Request, gate: str) -> None:
+    """
+    Raise HarnessError unless the newest commit was the newest, too, when the comment was written.
+
+    Dates of commits are their author's. But GitHub starts the gate anew at every push to a pull request, also of a fork, and
+    notes when: so the newest run of the branch must be this commit's, and older than the comment.
+    """
+    query = {"branch": pull.branch, "event": "pull_request", "per_page": "100"}
+    runs = github.get(f"/actions/workflows/{quote(gate, safe='')}/runs", query)["workflow_runs"]
+    mine = [run for run in runs if (run.get("head_repository") or {}).get("full_name") == pull.repository]
+    newest = max(mine, key=lambda run: _instant(str(run["created_at"])), default=None)
+    if newest is None or newest["head_sha"] != pull.sha:
+        raise HarnessError(
+            f"the gate has not seen {pull.sha[:12]}, the newest commit; wait until it has ended, and comment again"
+        )
+    if not _before(str(newest["created_at"]), request.written):
+        raise HarnessError(
+            f"the pull request has moved since your comment was written: its newest commit, {pull.sha[:12]}, came later;"
+            " look at it, and comment again"
+        )
+
+
+def _before(earlier: str, later: str) -> bool:
+    return _instant(earlier) < _instant(later)
+
+
+def _instant(text: str) -> datetime:
+    """Read a moment as GitHub writes it. Raises HarnessError for anything else."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError as error:
+        raise HarnessError(f"GitHub tells a moment as {text!r}, which is none; run the job again") from error
+
+
 def _accepted_already(github: GitHub, pull: PullRequest, request: Request) -> str:
     """Give the newest commit its status if its baseline has this reason, as where the author accepted; else empty."""
     text = _baseline_of(github, pull, request.suite)
     if text is None or _why(text) not in (request.reason, request.why):
         return ""
-    accept_status(github, pull.sha, request.why, pull.address)
+    accept_status(github, pull.sha, request.suite, request.why, pull.address)
     return f"accepted: {pull.sha} gives the reason in its baseline"
 
 
@@ -130,7 +170,7 @@ def _commit(github: GitHub, pull: PullRequest, request: Request, gate: str) -> s
     if pull.repository != github.repository:
         return f"left to the author; {add_comment(github, pull.number, _by_hand(pull, request))}"
     sha = _pushed(github, pull, request.suite, _candidate(github, pull, request, gate))
-    accept_status(github, sha, request.why, f"{pull.address}/commits/{sha}")
+    accept_status(github, sha, request.suite, request.why, f"{pull.address}/commits/{sha}")
     what = f"`baselines/{request.suite}` of {sha[:12]} is for review"
     address = add_comment(github, pull.number, f"Accepted: {escaped(request.why)}. {what}; any later commit is judged again.\n")
     return f"accepted as {sha}; {address}"
@@ -158,7 +198,11 @@ def _candidate(github: GitHub, pull: PullRequest, request: Request, gate: str) -
     query = {"head_sha": pull.sha, "event": "pull_request", "status": "completed"}
     runs = list(github.every(f"/actions/workflows/{quote(gate, safe='')}/runs", query, key="workflow_runs"))
     newest = max((int(run["id"]) for run in runs), default=None)
-    found = None if newest is None else read_artifact(github, newest, CANDIDATE)
+    artifact = CANDIDATE + request.suite
+    made = "" if newest is None else str(artifacts(github, newest).get(artifact, {}).get("created_at", ""))
+    if made and not _before(made, request.written):
+        raise HarnessError(f"{pull.sha[:12]} was measured again after your comment was written; look at it, and comment again")
+    found = None if newest is None else read_artifact(github, newest, artifact)
     name = f"{request.suite}/quality.json"
     if found is None or name not in found:
         raise HarnessError(

@@ -1,11 +1,11 @@
 """
-A pull request: which one a workflow run belongs to, its one comment, the status of its newest commit.
+A pull request: which one a workflow run belongs to, its one comment for each suite, the status of its newest commit.
 
 A run's pull request is looked up from what GitHub says of the run, never from what the run left behind. If it has newer commits
 by then, there is none: an old verdict must not stand under new code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,9 @@ from harness.errors import HarnessError
 from harness.report.texts import plain
 
 STATUS = "voxgate"
-"""The name of the status, which a branch can require."""
+"""The name of a status that is about no suite; `context` gives that of a suite's status, which a branch can require."""
+SUITE = r"[a-z0-9][a-z0-9._-]{0,99}"
+"""A suite's name: part of the names of artifacts, comments and statuses."""
 ACCEPTED = "accepted: "
 DESCRIPTION = 140
 """Characters that GitHub allows a status."""
@@ -66,15 +68,25 @@ def pull_request(data: Mapping[str, Any]) -> PullRequest:
     )
 
 
-def put_comment(github: GitHub, number: int, marker: str, body: str) -> str:
-    """Write the one comment that begins with a marker, new or over its last version; gives its address."""
-    for each in github.every(f"/issues/{number}/comments"):
-        mine = (each.get("user") or {}).get("type") == "Bot"  # anybody can write the marker; we overwrite nobody else's
-        if mine and str(each.get("body", "")).startswith(marker):
-            if each["body"].replace("\r\n", "\n") == body:
-                return str(each["html_url"])
-            return str(github.send("PATCH", f"/issues/comments/{int(each['id'])}", {"body": body})["html_url"])
-    return add_comment(github, number, body)
+def context(suite: str) -> str:
+    """Return the name of a suite's status."""
+    return f"{STATUS}/{suite}" if suite else STATUS
+
+
+def put_comment(github: GitHub, number: int, markers: Sequence[str], body: str) -> str:
+    """Write the one comment that begins with a marker (of several: the first that is found), new or over its last version."""
+    mine = [each for each in github.every(f"/issues/{number}/comments") if _is_ours(each)]
+    found = (each for marker in markers for each in mine if str(each.get("body", "")).startswith(marker))
+    last = next(found, None)
+    if last is None:
+        return add_comment(github, number, body)
+    if last["body"].replace("\r\n", "\n") == body:
+        return str(last["html_url"])
+    return str(github.send("PATCH", f"/issues/comments/{int(last['id'])}", {"body": body})["html_url"])
+
+
+def _is_ours(comment: Mapping[str, Any]) -> bool:
+    return (comment.get("user") or {}).get("type") == "Bot"  # anybody can write the marker; we overwrite nobody else's
 
 
 def add_comment(github: GitHub, number: int, body: str) -> str:
@@ -82,31 +94,30 @@ def add_comment(github: GitHub, number: int, body: str) -> str:
     return str(github.send("POST", f"/issues/{number}/comments", {"body": body})["html_url"])
 
 
-def put_status(github: GitHub, sha: str, exit_code: int, line: str, address: str, undecided: str) -> str:
+def put_status(github: GitHub, sha: str, suite: str, exit_code: int, line: str, address: str, undecided: str) -> str:
     """
-    Give a commit the status of its verdict, and say which; a commit that was accepted stays so.
+    Give a commit the status of its verdict on a suite, and say which; a commit that was accepted stays so.
 
     `undecided` is `warn` or `fail`: whether a commit passes of which something could not be decided (exit code 3).
     """
-    if any(
-        each.get("context") == STATUS and _accepts(each) for each in github.every(f"/commits/{quote(sha, safe='')}/statuses")
-    ):
+    before = github.every(f"/commits/{quote(sha, safe='')}/statuses")
+    if any(each.get("context") == context(suite) and _accepts(each) for each in before):
         return "the commit was accepted, and stays so"
     good = exit_code == 0 or (exit_code == 3 and undecided == "warn")
     state = "success" if good else "failure"
-    _status(github, sha, state, line if exit_code != 3 else f"undecided: {line}", address)
+    _status(github, sha, suite, state, line if exit_code != 3 else f"undecided: {line}", address)
     return f"status {state}"
 
 
-def accept_status(github: GitHub, sha: str, reason: str, address: str) -> None:
-    """Say of a commit that what it changes was accepted."""
-    _status(github, sha, "success", f"{ACCEPTED}{reason}", address)
+def accept_status(github: GitHub, sha: str, suite: str, reason: str, address: str) -> None:
+    """Say of a commit that what it changes in a suite was accepted."""
+    _status(github, sha, suite, "success", f"{ACCEPTED}{reason}", address)
 
 
 def _accepts(status: Mapping[str, Any]) -> bool:
     return status.get("state") == "success" and str(status.get("description") or "").startswith(ACCEPTED)
 
 
-def _status(github: GitHub, sha: str, state: str, words: str, address: str) -> None:
-    body = {"state": state, "context": STATUS, "description": plain(words)[:DESCRIPTION], "target_url": address}
+def _status(github: GitHub, sha: str, suite: str, state: str, words: str, address: str) -> None:
+    body = {"state": state, "context": context(suite), "description": plain(words)[:DESCRIPTION], "target_url": address}
     github.send("POST", f"/statuses/{quote(sha, safe='')}", body)

@@ -23,7 +23,7 @@ from harness.report.numbers import shown_value
 from harness.report.texts import LIMIT, escaped, fitting, github_length, plain
 
 MARKER = "<!-- voxgate: pull request -->"
-"""The first line, by which the one comment is found again."""
+"""The first line of a comment that is about no suite, by which it is found again; `marker` gives that of a suite's comment."""
 TEXT = 600
 """Characters of one text from outside; more is cut."""
 SHARE = 12_000
@@ -88,7 +88,7 @@ def comment(document: object, place: Place) -> str:
     """Write the comment; the same document always gives the same text. Raises HarnessError if it is no judgement."""
     told = read(document)
     changed = _changed(told.judgement)
-    before = _joined([MARKER, f"**{escaped(_line(told.judgement))}**", _facts(told), _notes(told)])
+    before = _joined([marker(told.judgement.suite), f"**{escaped(_line(told.judgement))}**", _facts(told), _notes(told)])
     after = _joined(
         [
             _rest(told.judgement),
@@ -101,6 +101,11 @@ def comment(document: object, place: Place) -> str:
     )
     table = _table(changed, LIMIT - github_length(before) - github_length(after))
     return _joined([before, table, after]) + "\n"
+
+
+def marker(suite: str) -> str:
+    """Return the first line of a suite's comment: several suites of one pull request have a comment each."""
+    return f"<!-- voxgate: suite {suite} -->" if _fits(SLUG, suite) else MARKER
 
 
 def headline(document: object) -> tuple[int, str]:

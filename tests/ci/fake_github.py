@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 REPOSITORY = "o/r"
 BOT = {"login": "github-actions[bot]", "type": "Bot"}
 TOKEN = "fake-token"
+BEGAN, MADE = "2026-11-20T10:00:00Z", "2026-11-20T10:05:00Z"
 
 
 @dataclass
@@ -29,6 +30,10 @@ class FakeGitHub:
     statuses: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     runs: dict[str, list[int]] = field(default_factory=dict)
     """Commit -> ids of the gate's runs."""
+    run_times: dict[int, str] = field(default_factory=dict)
+    """When a run began, where it is not BEGAN."""
+    artifact_times: dict[int, str] = field(default_factory=dict)
+    """When the artifacts of a run were made, where it is not MADE."""
     artifacts: dict[int, dict[str, bytes]] = field(default_factory=dict)
     """Run -> name -> zip."""
     writers: set[str] = field(default_factory=set)
@@ -211,7 +216,9 @@ def add_status(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Ans
 
 
 def artifacts(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
-    found = [{"id": int(groups[0]) * 100 + n, "name": name} for n, name in enumerate(fake.artifacts.get(int(groups[0]), {}))]
+    run = int(groups[0])
+    made = fake.artifact_times.get(run, MADE)
+    found = [{"id": run * 100 + n, "name": name, "created_at": made} for n, name in enumerate(fake.artifacts.get(run, {}))]
     return 200, {"total_count": len(found), "artifacts": page(found, query)}
 
 
@@ -221,7 +228,14 @@ def archive(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer
 
 
 def gate_runs(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
-    found = [{"id": run} for run in fake.runs.get(query["head_sha"], [])]
+    heads = {each["head"]["sha"]: each["head"] for each in fake.pulls}
+    found = []
+    for sha, numbers in fake.runs.items():
+        head = heads.get(sha) or next(iter(heads.values()))
+        facts = {"head_sha": sha, "head_branch": head["ref"], "head_repository": {"full_name": head["repo"]["full_name"]}}
+        found += [{"id": number, "created_at": fake.run_times.get(number, BEGAN), **facts} for number in numbers]
+    wanted = {"head_sha": query.get("head_sha"), "head_branch": query.get("branch")}
+    found = [run for run in found if all(value is None or run[name] == value for name, value in wanted.items())]
     return 200, {"total_count": len(found), "workflow_runs": page(found, query)}
 
 

@@ -15,13 +15,14 @@ from tests.harness.judging import REQUESTS, accepted
 
 SHA = "a" * 40
 GATE = 70
+WRITTEN = "2026-11-20T12:00:00Z"
 WHY = "The new vocoder is worth it (accepted by ann in #12)"
 ASK = "/voxgate accept smoke The new vocoder is worth it"
 Job = Callable[[dict[str, Any]], None]
 
 
 def event(body: str = ASK, login: str = "ann", **issue: object) -> dict[str, Any]:
-    comment = {"body": body, "user": {"login": login}}
+    comment = {"body": body, "user": {"login": login}, "created_at": WRITTEN}
     return {"comment": comment, "issue": {"number": 12, "pull_request": {"url": "x"}, **issue}}
 
 
@@ -52,7 +53,7 @@ def gated(fake: FakeGitHub, tmp_path: Path) -> FakeGitHub:
 
 
 def leave(fake: FakeGitHub, files: Mapping[str, bytes]) -> None:
-    fake.add_artifact(GATE, "voxgate-baseline", files)
+    fake.add_artifact(GATE, "voxgate-baseline-smoke", files)
 
 
 def test_the_candidate_becomes_a_commit_with_the_reason_in_it(gated: FakeGitHub, job: Job) -> None:
@@ -201,10 +202,10 @@ def test_a_comment_on_an_issue_is_no_request(gated: FakeGitHub, job: Job, capsys
 
 
 def test_the_first_line_counts_and_is_made_plain() -> None:
-    request = asked("/voxgate accept smoke  Worth\tit \x1b[2J\n/voxgate accept other no", 12, "ann")
+    request = asked("/voxgate accept smoke  Worth\tit \x1b[2J\n/voxgate accept other no", 12, "ann", WRITTEN)
     assert (request.suite, request.why) == ("smoke", "Worth it ?[2J (accepted by ann in #12)")
     with pytest.raises(HarnessError):
-        asked("", 12, "ann")
+        asked("", 12, "ann", WRITTEN)
 
 
 def test_a_quotation_mark_in_the_reason_breaks_no_command(gated: FakeGitHub, job: Job) -> None:
@@ -213,3 +214,66 @@ def test_a_quotation_mark_in_the_reason_breaks_no_command(gated: FakeGitHub, job
     job(event(body="/voxgate accept smoke It's $(rm -rf ~) worth it"))
     assert main(["accept"]) == 0
     assert """--why 'It'"'"'s $(rm -rf ~) worth it'\n""" in gated.comments[12][-1]["body"]
+
+
+EARLIER, LATER = "2026-11-20T11:00:00Z", "2026-11-20T12:00:01Z"
+MOVED = {
+    "a commit after the comment": ({SHA: [GATE]}, {GATE: LATER}, "has moved since your comment was written"),
+    "in the same second": ({SHA: [GATE]}, {GATE: WRITTEN}, "has moved since your comment was written"),
+    "one that the gate has not seen": ({"b" * 40: [GATE]}, {}, "the gate has not seen aaaaaaaaaaaa"),
+    "away and back": ({SHA: [GATE, GATE + 2], "b" * 40: [GATE + 1]}, {GATE + 1: EARLIER, GATE + 2: LATER}, "has moved since"),
+    "back without a run": ({SHA: [GATE], "b" * 40: [GATE + 1]}, {GATE + 1: EARLIER}, "the gate has not seen aaaaaaaaaaaa"),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+@pytest.mark.parametrize("repository", ["o/r", "stranger/r"])
+def test_only_the_commit_that_the_comment_was_written_for_is_accepted(
+    gated: FakeGitHub, job: Job, tmp_path: Path, name: str, repository: str
+) -> None:
+    """Even where its baseline gives the very reason, which whoever pushes can read in the comment."""
+    gated.pulls.clear()
+    gated.add_pull(sha=SHA, repository=repository)
+    text = with_reason(candidate(tmp_path).decode(), "The new vocoder is worth it", "smoke").encode()
+    gated.add_commit(SHA, {"baselines/smoke/quality.json": text})
+    gated.runs, gated.run_times, words = MOVED[name]
+    job(event())
+    assert main(["accept"]) == 2
+    assert (gated.branches["topic/x"], gated.statuses) == (SHA, {})
+    assert words in gated.comments[12][-1]["body"] and "comment again" in gated.comments[12][-1]["body"]
+
+
+def test_another_repository_s_branch_of_the_same_name_is_not_taken_for_this_one(gated: FakeGitHub, job: Job) -> None:
+    gated.add_pull(number=13, sha="c" * 40, repository="stranger/r", branch="topic/x")
+    gated.runs["c" * 40] = [GATE + 9]
+    gated.run_times[GATE + 9] = LATER
+    job(event())
+    assert main(["accept"]) == 0
+    assert gated.branches["topic/x"] != SHA
+
+
+def test_a_candidate_that_was_measured_again_after_the_comment_is_not_the_one_that_was_seen(
+    gated: FakeGitHub, job: Job
+) -> None:
+    gated.artifact_times[GATE] = LATER
+    job(event())
+    assert main(["accept"]) == 2
+    assert gated.branches["topic/x"] == SHA
+    assert "was measured again after your comment" in gated.comments[12][-1]["body"]
+
+
+@pytest.mark.parametrize("written", ["", "yesterday", None])
+def test_a_comment_without_its_moment_accepts_nothing(gated: FakeGitHub, job: Job, written: str | None) -> None:
+    told = event()
+    told["comment"]["created_at"] = written
+    job(told)
+    assert main(["accept"]) == 2
+    assert gated.branches["topic/x"] == SHA
+
+
+def test_each_suite_has_its_own_candidate_and_status(gated: FakeGitHub, job: Job) -> None:
+    gated.add_artifact(GATE, "voxgate-baseline-other", {"other/quality.json": b"{}"})
+    job(event())
+    assert main(["accept"]) == 0
+    [status] = gated.statuses[gated.branches["topic/x"]]
+    assert status["context"] == "voxgate/smoke"

@@ -54,14 +54,14 @@ def part(tmp_path: Path, *left_out: str) -> Path:
 def slower(project: Repository, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Path]:
     temp = tmp_path_factory.mktemp("temp")
     inputs = {"suite": "two", "base": "HEAD^1", "profile": "cpu", "budget": "10"}
-    return runner(project, temp).action(part(temp, INSTALL, DOCTOR), inputs), temp / "voxgate-out"
+    return runner(project, temp).action(part(temp, INSTALL, DOCTOR), inputs), temp / "voxgate-out-two"
 
 
 def test_a_slower_commit_fails_the_gate_and_says_why(slower: tuple[Ran, Path]) -> None:
     ran, out = slower
     assert ran.code == 1, ran.log
     assert ran.outputs["compare"] == {"verdict": "REGRESSED", "exit-code": "1", "page": str(out / "run/index.html")}
-    assert ran.summary.startswith("<!-- voxgate: pull request -->\n\n**REGRESSED: 1 regressed**")
+    assert ran.summary.startswith("<!-- voxgate: suite two -->\n\n**REGRESSED: 1 regressed**")
     assert "vocoder +167 % is 100 % of it" in ran.summary
     assert "::error title=voxgate::REGRESSED: 1 regressed" in ran.log
 
@@ -69,7 +69,7 @@ def test_a_slower_commit_fails_the_gate_and_says_why(slower: tuple[Ran, Path]) -
 def test_it_leaves_behind_page_judgement_junit_and_candidate(slower: tuple[Ran, Path]) -> None:
     ran, out = slower
     names = {each["name"]: each["path"].split() for each in ran.used if "upload-artifact" in each["uses"]}
-    assert sorted(names) == ["voxgate-baseline", "voxgate-judgement", "voxgate-page"]
+    assert sorted(names) == ["voxgate-baseline-two", "voxgate-judgement-two", "voxgate-page-two"]
     files = [Path(path) for paths in names.values() for path in paths]
     assert [path.name for path in files if not path.exists()] == []
     assert json.loads((out / "judgement.json").read_text())["verdict"] == "REGRESSED"
@@ -84,9 +84,11 @@ def test_what_it_leaves_behind_becomes_the_comment_and_then_the_baseline(
     fake.add_pull(sha=SHA)
     fake.writers, fake.branches["topic/x"], fake.runs[SHA] = {"ann"}, SHA, [RUN]
     fake.add_commit(SHA, {"README.md": b"read"})
-    fake.add_artifact(RUN, "voxgate-judgement", {"judgement.json": (out / "judgement.json").read_bytes()})
+    fake.add_artifact(RUN, "voxgate-judgement-two", {"judgement.json": (out / "judgement.json").read_bytes()})
     files = [path for path in (out / "candidate").rglob("*") if path.is_file()]
-    fake.add_artifact(RUN, "voxgate-baseline", {str(path.relative_to(out / "candidate")): path.read_bytes() for path in files})
+    fake.add_artifact(
+        RUN, "voxgate-baseline-two", {str(path.relative_to(out / "candidate")): path.read_bytes() for path in files}
+    )
 
     told = reply(fake, tmp_path, "comment", gated())
     assert told.code == 0, told.log
@@ -137,7 +139,7 @@ def test_the_history_gets_head_s_run_where_there_is_one(project: Repository, tmp
     (tmp_path / "voxgate/bin/voxgate").write_text(fake)
     ran = machine.action(part(tmp_path, INSTALL, DOCTOR), {"suite": "two", "history": "postgresql://h"})
     assert "History" in ran.ran
-    assert f"history import {tmp_path}/voxgate-out/run/head postgresql://h" in ran.log
+    assert f"history import {tmp_path}/voxgate-out-two/run/head postgresql://h" in ran.log
 
 
 HOSTILE = "$(touch pwned) `touch pwned` ; touch pwned --out=pwned x\ntouch pwned"

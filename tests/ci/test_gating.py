@@ -13,12 +13,13 @@ from harness.ci import artifact
 from harness.ci.__main__ import main
 from harness.ci.github import GitHub
 from harness.errors import HarnessError
-from harness.report.comment import MARKER
+from harness.report.comment import MARKER, marker
 from tests.ci.fake_github import BOT, TOKEN, FakeGitHub, zipped
 from tests.harness.report.outcomes import written
 
 RUN = 7
 SHA = "a" * 40
+SMOKE = marker("smoke")
 Job = Callable[[dict[str, Any]], None]
 
 
@@ -29,8 +30,8 @@ def event(repository: str = "o/r", branch: str = "topic/x", sha: str = SHA, **mo
 
 
 def leave(fake: FakeGitHub, name: str) -> None:
-    fake.add_artifact(RUN, "voxgate-judgement", {"judgement.json": written(name).encode(), "comment.md": b"never read"})
-    fake.add_artifact(RUN, "voxgate-page", {"index.html": b"<html>"})
+    fake.add_artifact(RUN, "voxgate-judgement-smoke", {"judgement.json": written(name).encode(), "comment.md": b"never read"})
+    fake.add_artifact(RUN, "voxgate-page-smoke", {"index.html": b"<html>"})
 
 
 def status(fake: FakeGitHub) -> tuple[str, str]:
@@ -43,17 +44,17 @@ def test_a_regression_becomes_one_comment_and_a_failing_status(fake: FakeGitHub,
     job(event())
     assert main(["comment"]) == 0
     [comment] = fake.comments[12]
-    assert comment["body"].startswith(f"{MARKER}\n\n**REGRESSED: 1 regressed, 1 passed**")
+    assert comment["body"].startswith(f"{SMOKE}\n\n**REGRESSED: 1 regressed, 1 passed**")
     assert "https://github.com/o/r/actions/runs/7/artifacts/701" in comment["body"]
     assert "git fetch origin pull/12/merge && voxgate ab 3fa1c2e00000" in comment["body"]
     assert "/voxgate accept smoke REASON" in comment["body"]
     assert status(fake) == ("failure", "REGRESSED: 1 regressed, 1 passed")
-    assert fake.statuses[SHA][-1]["context"] == "voxgate"
+    assert fake.statuses[SHA][-1]["context"] == "voxgate/smoke"
 
 
 def test_the_comment_is_brought_up_to_date_and_nobody_else_s_is_touched(fake: FakeGitHub, job: Job) -> None:
     fake.add_pull()
-    person = {"id": 1, "user": {"login": "x", "type": "User"}, "body": f"{MARKER} mine", "html_url": "https://github.com/c/x"}
+    person = {"id": 1, "user": {"login": "x", "type": "User"}, "body": f"{SMOKE} mine", "html_url": "https://github.com/c/x"}
     other = [{"id": n, "user": BOT, "body": "another bot", "html_url": ""} for n in range(2, 120)]
     fake.comments[12] = [person, *other]
     job(event())
@@ -62,7 +63,7 @@ def test_the_comment_is_brought_up_to_date_and_nobody_else_s_is_touched(fake: Fa
         assert main(["comment"]) == 0
     assert len(fake.comments[12]) == 120
     assert "**PASS: 2 passed**" in fake.comments[12][-1]["body"]
-    assert fake.comments[12][0]["body"] == f"{MARKER} mine"
+    assert fake.comments[12][0]["body"] == f"{SMOKE} mine"
     assert status(fake)[0] == "success"
 
 
@@ -72,7 +73,7 @@ def test_the_same_comment_is_not_written_again(fake: FakeGitHub, job: Job) -> No
     job(event())
     main(["comment"])
     main(["comment"])
-    assert [method for method, path, _ in fake.seen if "comments" in path] == ["GET", "POST", "GET"]
+    assert [method for method, path, _ in fake.seen if "comments" in path and method != "GET"] == ["POST"]
 
 
 def test_a_fork_s_pull_request_is_found_by_its_repository_and_branch(fake: FakeGitHub, job: Job) -> None:
@@ -102,7 +103,7 @@ def test_what_the_run_says_of_its_pull_request_is_not_believed(fake: FakeGitHub,
     fake.add_pull()
     document = {**json.loads(written("pass")), "number": 99, "pull_request": 99}
     files = {"judgement.json": json.dumps(document).encode(), "number": b"99", "../../etc/passwd": b"x"}
-    fake.add_artifact(RUN, "voxgate-judgement", files)
+    fake.add_artifact(RUN, "voxgate-judgement-smoke", files)
     job(event())
     assert main(["comment"]) == 0
     assert list(fake.comments) == [12]
@@ -125,7 +126,7 @@ def test_without_a_judgement_it_says_so_and_the_status_fails(fake: FakeGitHub, j
     fake.add_pull()
     archive = BROKEN[name]
     if archive is not None:
-        fake.artifacts[RUN] = {"voxgate-judgement": archive}
+        fake.artifacts[RUN] = {"voxgate-judgement-smoke": archive}
     job(event(conclusion="success"))
     assert main(["comment"]) == 0
     assert "**no verdict: the gate ended before it could judge**" in fake.comments[12][0]["body"]
@@ -150,7 +151,7 @@ def test_what_is_undecided_passes_or_not_and_says_so(fake: FakeGitHub, job: Job,
 
 def test_a_commit_that_was_accepted_stays_accepted(fake: FakeGitHub, job: Job) -> None:
     fake.add_pull()
-    fake.statuses[SHA] = [{"context": "voxgate", "state": "success", "description": "accepted: for its voice"}]
+    fake.statuses[SHA] = [{"context": "voxgate/smoke", "state": "success", "description": "accepted: for its voice"}]
     leave(fake, "regressed-quality")
     job(event())
     assert main(["comment"]) == 0
@@ -232,3 +233,81 @@ def test_a_job_that_is_set_up_wrongly_says_what(
     monkeypatch.setenv(name, value)
     assert main(["comment"]) == 2
     assert words in capsys.readouterr().err
+
+
+def of_suite(suite: str, name: str) -> dict[str, bytes]:
+    return {"judgement.json": json.dumps({**json.loads(written(name)), "suite": suite}).encode()}
+
+
+def test_two_suites_of_one_workflow_have_a_comment_and_a_status_each(fake: FakeGitHub, job: Job) -> None:
+    fake.add_pull()
+    leave(fake, "regressed-speed")
+    fake.add_artifact(RUN, "voxgate-judgement-options", of_suite("options", "pass"))
+    fake.add_artifact(RUN, "voxgate-page-options", {"index.html": b"<html>"})
+    job(event())
+    for _ in range(2):
+        assert main(["comment"]) == 0
+        bodies = [each["body"] for each in fake.comments[12]]
+        assert [body.split("\n")[0] for body in bodies] == [marker("options"), SMOKE]
+        assert "**PASS: 2 passed**" in bodies[0] and "artifacts/703" in bodies[0]
+        assert "**REGRESSED: 1 regressed, 1 passed**" in bodies[1] and "artifacts/701" in bodies[1]
+    assert {each["context"]: each["state"] for each in fake.statuses[SHA]} == {
+        "voxgate/options": "success",
+        "voxgate/smoke": "failure",
+    }
+
+
+def test_an_acceptance_of_one_suite_is_none_of_another(fake: FakeGitHub, job: Job) -> None:
+    fake.add_pull()
+    fake.statuses[SHA] = [{"context": "voxgate/options", "state": "success", "description": "accepted: for its voice"}]
+    leave(fake, "regressed-quality")
+    job(event())
+    assert main(["comment"]) == 0
+    assert status(fake)[0] == "failure" and fake.statuses[SHA][-1]["context"] == "voxgate/smoke"
+
+
+def test_a_judgement_of_another_suite_than_its_artifact_is_none(fake: FakeGitHub, job: Job) -> None:
+    fake.add_pull()
+    fake.add_artifact(RUN, "voxgate-judgement-options", {"judgement.json": written("pass").encode()})
+    job(event())
+    assert main(["comment"]) == 0
+    assert fake.comments[12][0]["body"].startswith(f"{marker('options')}\n\n**no verdict")
+    assert (status(fake)[0], fake.statuses[SHA][-1]["context"]) == ("failure", "voxgate/options")
+
+
+ODD_NAMES = ("voxgate-judgement", "voxgate-judgement-", "voxgate-judgement-../x", "voxgate-judgement-A b", "judgement-smoke")
+
+
+def test_artifacts_whose_names_are_of_no_suite_are_passed_over(fake: FakeGitHub, job: Job) -> None:
+    fake.add_pull()
+    for name in ODD_NAMES:
+        fake.add_artifact(RUN, name, {"judgement.json": written("pass").encode()})
+    job(event())
+    assert main(["comment"]) == 0
+    assert fake.comments[12][0]["body"].startswith(f"{MARKER}\n\n**no verdict")
+    assert (status(fake)[0], fake.statuses[SHA][-1]["context"]) == ("failure", "voxgate")
+    leave(fake, "pass")
+    assert main(["comment"]) == 0
+    assert [each["body"].split("\n")[0] for each in fake.comments[12]] == [SMOKE], "and the next verdict takes its place"
+
+
+def test_a_word_on_no_suite_is_taken_back_when_the_gate_has_judged(fake: FakeGitHub, job: Job) -> None:
+    fake.add_pull()
+    leave(fake, "pass")
+    job(event())
+    assert main(["comment"]) == 0
+    kept, fake.artifacts[RUN] = fake.artifacts[RUN], {}
+    assert main(["comment"]) == 0
+    assert "of earlier commits" in fake.comments[12][1]["body"]
+    fake.artifacts[RUN] = kept
+    assert main(["comment"]) == 0
+    assert "The gate has judged since" in fake.comments[12][1]["body"] and len(fake.comments[12]) == 2
+
+
+def test_more_suites_than_anybody_has_are_not_told(fake: FakeGitHub, job: Job) -> None:
+    fake.add_pull()
+    for number in range(21):
+        fake.add_artifact(RUN, f"voxgate-judgement-s{number}", of_suite(f"s{number}", "pass"))
+    job(event())
+    assert main(["comment"]) == 2
+    assert (fake.comments, fake.statuses) == ({}, {})

@@ -148,6 +148,21 @@ def test_the_comment_follows_the_gate_by_its_name() -> None:
     assert follows == [read(WORKFLOWS / "pr-gate.yml")["name"]]
 
 
+def test_jobs_with_rights_stand_in_a_queue_only_when_they_run() -> None:
+    """Concurrency of the workflow would be taken by any comment, and drop an acceptance that waits for its turn."""
+    for name in ("accept.yml", "pr-gate-comment.yml"):
+        document = read(WORKFLOWS / name)
+        assert "concurrency" not in document, name
+        assert all("if" in job and "group" in job["concurrency"] for job in document["jobs"].values()), name
+
+
+def test_what_a_suite_leaves_behind_carries_its_name() -> None:
+    action = read(ROOT / ".github/actions/voxgate/action.yml")
+    uploads = [step["with"] for step in action["runs"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert len(uploads) == 3
+    assert all(each["name"].endswith("-${{ inputs.suite }}") and "-${{ inputs.suite }}/" in each["path"] for each in uploads)
+
+
 def test_ci_runs_what_a_person_runs() -> None:
     job = read(WORKFLOWS / "ci.yml")["jobs"]["test"]
     assert job["steps"][-1]["run"] == ".ci/run"

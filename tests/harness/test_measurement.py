@@ -58,9 +58,18 @@ def test_a_value_that_is_neither_number_nor_reason_is_refused(value: object):
 
 def test_missing_and_unknown_keys_are_named():
     data = measurement_to_dict(RECORD)
-    del data["unit"]
-    with pytest.raises(HarnessError, match="missing or unknown keys: colour, unit"):
+    with pytest.raises(HarnessError, match='has the unknown key "colour"'):
         measurement_from_dict(data | {"colour": "red"})
+    for name in data:
+        with pytest.raises(HarnessError, match=f"lacks {name}"):
+            measurement_from_dict({key: value for key, value in data.items() if key != name})
+
+
+def test_an_interval_that_is_none_is_refused():
+    data = measurement_to_dict(replace(RECORD, low=16.0, high=17.0))
+    assert measurement_from_dict(data).high == 17.0
+    with pytest.raises(HarnessError, match="snr: low 16 lies above high 15"):
+        measurement_from_dict(data | {"high": 15.0})
 
 
 @pytest.mark.parametrize(("field", "wrong"), [("better", "bigger"), ("values", {}), ("metric", 3), ("values", [3])])

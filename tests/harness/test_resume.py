@@ -10,7 +10,7 @@ from harness import Suite, store
 from harness.resume import put_torn_rounds_away, remainder
 from harness.sample import Failure, Phase
 from harness.store import RunHeader, WorkerLog
-from tests.harness.test_store import FINISHED, LOADED, SAMPLE
+from tests.harness.test_store import FINISHED, LOADED, OBSERVED, SAMPLE
 
 WHOLE = ("r1", "r2")
 
@@ -30,13 +30,14 @@ def folders(tmp_path: Path, header: RunHeader) -> list[Path]:
     return made
 
 
-def record(folder: Path, repeat: int, requests: Sequence[str], *, finished: bool = True) -> bytes:
-    """Writes what one process left; gives the bytes."""
+def record(folder: Path, repeat: int, requests: Sequence[str], *, finished: bool = True, before: int = 0) -> bytes:
+    """Writes what one process left, after so many iterations of an interrupted one; gives the bytes."""
     path = store.log_path(folder, "steps-8", repeat)
     log = WorkerLog(path)
     log.append(LOADED)
-    for request in requests:
-        sample = replace(SAMPLE, phase=Phase.MEASURED, request=request, repeat=repeat)
+    log.append(OBSERVED)
+    for iteration, request in enumerate(requests, before):
+        sample = replace(SAMPLE, phase=Phase.MEASURED, request=request, repeat=repeat, iteration=iteration)
         log.append({"kind": "sample", "sample": store.sample_to_json(sample)})
     if finished:
         log.append(FINISHED)
@@ -77,7 +78,7 @@ def test_rounds_that_were_added_are_looked_at_too_and_nothing_is_overwritten(fol
         put_torn_rounds_away(folders, header)
     record(folders[0], 5, ["r1"], finished=False)
     store.set_aside(folders[0], "steps-8", 5)
-    record(folders[0], 5, WHOLE)
+    record(folders[0], 5, WHOLE, before=1)
     put_torn_rounds_away(folders, header)
     names = sorted(each.name for each in (folders[0] / "torn").iterdir())
     assert names == ["steps-8.5.jsonl.1", "steps-8.5.jsonl.2", "steps-8.5.jsonl.4", "steps-8.5.jsonl.part1.1"]

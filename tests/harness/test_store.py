@@ -26,6 +26,7 @@ SAMPLE = Sample(
     audio_file=None,
 )
 LOADED = {"kind": "loaded", "import_s": 1.0, "load_s": 2.0, "alone": True, "effective": {"steps": 8, "seed": 0}}
+OBSERVED = {"kind": "effects", "effects": []}
 FINISHED = {"kind": "finished", "peak_rss_bytes": 123, "peak_cuda_bytes": None}
 
 
@@ -116,7 +117,7 @@ def test_an_interrupted_process_and_its_continuation_are_read_as_one(folder: Pat
     write(folder, LOADED, sample(), sample(phase=Phase.MEASURED, iteration=1))
     store.append_failure(folder, "steps-8", 0, Failure(kind="killed", reason="SIGKILL"))
     store.set_aside(folder, "steps-8", 0)
-    write(folder, {**LOADED, "alone": False}, sample(iteration=2), FINISHED)
+    write(folder, {**LOADED, "alone": False}, OBSERVED, sample(iteration=2), FINISHED)
     record = store.load_process(folder, "steps-8", 0)
     assert record is not None
     assert [each.iteration for each in record.samples] == [0, 1, 2]
@@ -197,7 +198,7 @@ def test_a_folder_of_the_first_schema_is_read_as_one_that_does_not_tell(folder: 
         ("{", r"run\.json is not valid JSON"),
         ("[]", r"run\.json must hold a JSON object, not list"),
         ("{}", "has schema None, which no voxgate wrote"),
-        ('{"schema_version": 1, "suite": "x"}', r"run\.json is damaged \(KeyError: 'question'\)"),
+        ('{"schema_version": 1, "suite": "x"}', r"run\.json is damaged \(lacks question\); measure again"),
     ],
 )
 def test_a_broken_header_is_refused(folder: Path, text: str, message: str) -> None:
@@ -267,7 +268,7 @@ def test_measurements_are_read_as_they_were_written(folder: Path) -> None:
 
 
 def test_where_chunks_were_joined_is_kept(folder: Path) -> None:
-    write(folder, LOADED, sample(joins_s=(0.5, 1.25)), sample(), FINISHED)
+    write(folder, LOADED, sample(joins_s=(0.5, 1.25)), sample(iteration=1), FINISHED)
     record = store.load_process(folder, "steps-8", 0)
     assert record is not None
     assert [each.joins_s for each in record.samples] == [(0.5, 1.25), None]
@@ -275,7 +276,7 @@ def test_where_chunks_were_joined_is_kept(folder: Path) -> None:
 
 def test_when_the_pieces_of_audio_came_is_kept(folder: Path) -> None:
     pieces = (Piece(arrived_s=0.125, audio_s=1.5), Piece(arrived_s=0.75, audio_s=0.05))
-    write(folder, LOADED, sample(chunks=pieces), sample(), FINISHED)
+    write(folder, LOADED, sample(chunks=pieces), sample(iteration=1), FINISHED)
     record = store.load_process(folder, "steps-8", 0)
     assert record is not None
     assert [each.chunks for each in record.samples] == [pieces, None]

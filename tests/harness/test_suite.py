@@ -177,3 +177,15 @@ def test_a_judge_is_a_name_and_openai_whisper_unless_a_suite_says_otherwise(make
     assert make_suite().judge == "openai-whisper"
     with pytest.raises(HarnessError, match="judge must be a name, not 3"):
         make_suite(judge=3)
+
+
+def test_names_that_no_run_folder_could_hold_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"the option '\.\./steps' is not a name of letters"):
+        Suite(pipeline="p", workload="w", axes={"../steps": [8]}, reference={"../steps": 8})
+    text = 'from harness import Suite\nsuite = Suite(pipeline="p", workload="w", axes={"steps": [8]}, reference={"steps": 8})\n'
+    for name in ("two words.py", ".hidden.py", "Quick_1.py"):
+        (tmp_path / name).write_text(text)
+    assert load_suite(tmp_path / "Quick_1.py").name == "Quick_1"
+    for name in ("two words.py", ".hidden.py"):
+        with pytest.raises(HarnessError, match=r"suite's name .* is not a name of letters"):
+            load_suite(tmp_path / name)

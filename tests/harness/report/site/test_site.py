@@ -328,7 +328,7 @@ def test_a_site_that_cannot_be_written_is_one_error_and_the_old_one_stays(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for module, name in ((atomic, "_write_new"), (replacing, "exchange"), (replacing, "sync_tree")):
+    for module, name in ((atomic, "_write_new"), (replacing, "exchange"), (replacing, "_sync_all")):
         with monkeypatch.context() as patched, open_history(made.url) as history:
             patched.setattr(module, name, full)
             with pytest.raises(
