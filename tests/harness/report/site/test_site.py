@@ -178,6 +178,16 @@ def test_any_name_makes_one_file_name(name: str) -> None:
     assert made == addresses.suite_page(name) != addresses.suite_page(f"{name}!")
 
 
+def test_addresses_of_different_places_differ_and_are_short_enough_for_a_file_system() -> None:
+    digest = addresses.suite_page("A").removeprefix("suite-a~").removesuffix(".html")
+    places = [("A", "x", "b"), ("a", digest, "x"), ("a", digest.upper(), "x"), ("a~" + digest, "x", "b")]
+    places += [("s" * 300, "p" * 300, "m" * 300), ("s" * 300, "p" * 300, "m" * 301)]
+    names = [addresses.place_name(*each) for each in places]
+    assert len(set(names)) == len(names) and all(len(name) < 150 for name in names)
+    cells = [addresses.cell_page("A", "b"), addresses.cell_page("a", digest), addresses.cell_page("a", f"{digest}~b")]
+    assert len(set(cells)) == 3
+
+
 def test_missing_value_is_said_with_its_reason(site: Made, attacked: Made) -> None:
     assert "missing : no ASR weights" not in Page(site.text("suite-smoke.html")).text()
     content = data_of(site, "cell-smoke~nfe_steps-8")
