@@ -7,13 +7,27 @@ the exit code of a regression.
 
 import sys
 
-from harness.crash import guarded, watched_output
+INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command of this process."""
+    try:
+        code = _guarded()
+    except KeyboardInterrupt:  # while the guard itself was imported
+        sys.stderr.write("interrupted\n")
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        # CPython notes an interrupt that left an exec (as of a dataclass), and would end by SIGINT; another exec clears that
+        exec("")  # noqa: S102
+    sys.exit(code)
+
+
+def _guarded() -> int:
+    from harness.crash import guarded, watched_output
+
     sys.stdout = watched_output(sys.stdout)
-    sys.exit(guarded("voxgate", _invoke))
+    return guarded("voxgate", _invoke)
 
 
 def _invoke() -> int:

@@ -6,7 +6,6 @@ Knows the pipe and the time-out; does not know what commands mean, and writes no
 
 import json
 import os
-import select
 import selectors
 import signal
 import subprocess
@@ -72,8 +71,8 @@ class Child:
                 bufsize=0,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent only
             )
-
         GUARD.watch(self._process.pid)  # if we are killed, nobody else would end a worker that hangs
+        self._handle = _handle(self._process.pid)
 
     def do(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
         """Have one command carried out. Raises ChildError if it fails, dies, or takes longer than the time-out."""
@@ -102,17 +101,23 @@ class Child:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     def _line(self, command: Mapping[str, object], timeout_s: float) -> bytes:
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
+            if self._handle is not None:  # what it started may hold its standard output open
+                selector.register(self._handle, selectors.EVENT_READ)
             while b"\n" not in self._pending:
-                if not selector.select(timeout_s):
+                ready = [key.fileobj for key, _ in selector.select(timeout_s)]
+                if not ready:
                     self.kill()
                     reason = f"{_name(command)} took longer than {timeout_s:g} s; raise the time-out if that is expected"
                     raise ChildError(Failure(kind="timeout", reason=reason), recorded=False)
-                received = os.read(self._process.stdout.fileno(), 65536)
+                received = os.read(self._process.stdout.fileno(), 65536) if self._process.stdout in ready else b""
                 if not received:
                     raise self._death()
                 self._pending += received
@@ -121,11 +126,13 @@ class Child:
 
     def _death(self) -> ChildError:
         """Say why there is no answer any more."""
+        if not self._ends_within(GRACE_S):
+            self._signal_group(signal.SIGKILL)
         code = self._reap()
         self.close()
         said = self._last_words()
         if code < 0:
-            cause = f"{signal.Signals(-code).name}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
+            cause = f"{_signal_name(-code)}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
             return ChildError(Failure(kind="killed", reason=f"the worker was ended by {cause}{said}"), recorded=False)
         reason = f"the worker ended with code {code} and without an answer{said}"
         return ChildError(Failure(kind="died", reason=reason), recorded=False)
@@ -141,12 +148,16 @@ class Child:
         return code
 
     def _ends_within(self, limit_s: float) -> bool:
-        """Wait for the worker's end, and leave its number taken."""
-        handle = os.pidfd_open(self._process.pid)
+        """Wait for the worker's end, and leave its number taken where the kernel (Linux 5.3) lets us."""
+        if self._handle is not None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._handle, selectors.EVENT_READ)
+                return bool(selector.select(limit_s))
         try:
-            return bool(select.select([handle], [], [], limit_s)[0])
-        finally:
-            os.close(handle)
+            self._process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _last_words(self) -> str:
         try:
@@ -169,6 +180,21 @@ class Child:
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+
+def _handle(pid: int) -> int | None:
+    """Open a handle that is ready once a process has ended; None where the kernel (before Linux 5.3) has none."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def path_variables(launch: Launch) -> dict[str, str]:

@@ -21,11 +21,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from harness import stats
 from harness.atomic import write_file
 from harness.cell import Workload
+from harness.codec import NON_EMPTY, Range, from_json, parse_json
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing
 from harness.metrics.intelligibility import ErrorCounts
@@ -36,6 +37,29 @@ from harness.workload import place
 SCHEMA_VERSION = 1
 """Of the floor files. History: 1, 2026-11, first."""
 HEADER = ("workload", "speaker", "versions")
+
+
+Counts = tuple[Annotated[int, Range(least=0)], Annotated[int, Range(least=1)]]
+"""Errors, and the words or characters that were to be said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    text: str
+    heard: str
+    words: Counts
+    chars: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A floor as its file has it."""
+
+    schema_version: int
+    workload: Annotated[str, NON_EMPTY]
+    speaker: str
+    versions: Mapping[str, str]
+    utterances: Annotated[Mapping[str, _Line], NON_EMPTY]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +113,16 @@ def floor_path(workload: str) -> Path:
 
 def load_floor(path: Path) -> Floor | None:
     """Read a floor; None where there is none. Raises HarnessError for a broken file."""
-    if not path.is_file():
-        return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return _parse(data)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise HarnessError(
-            f"the floor {path} cannot be read ({type(error).__name__}: {error}); restore it, or make it again"
-        ) from error
+        if not path.is_file():
+            return None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError(f"the floor {path} cannot be read: {error}; restore it, or make it again") from error
+    try:
+        return _parse(text, "it")
+    except HarnessError as error:
+        raise HarnessError(f"the floor {path} cannot be read ({error}); restore it, or make it again") from error
 
 
 def save_floor(path: Path, floor: Floor) -> None:
@@ -126,21 +151,18 @@ def _utterance_to_json(each: FloorUtterance) -> dict[str, object]:
     return {"text": each.text, "heard": each.heard, **counts}
 
 
-def _parse(data: Mapping[str, Any]) -> Floor:
-    """Raises ValueError, TypeError or KeyError for anything but what `save_floor` writes."""
-    if data["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"it has schema {data['schema_version']!r}, this voxgate reads {SCHEMA_VERSION}")
+def _parse(text: str, where: str) -> Floor:
+    data = parse_json(text, where)
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise HarnessError(f"{where} has schema {version!r}, this voxgate reads {SCHEMA_VERSION}")
+    kept = from_json(_File, data, where)
     utterances = {
-        name: FloorUtterance(**{**each, "words": _counts(each["words"]), "chars": _counts(each["chars"])})
-        for name, each in data["utterances"].items()
+        name: FloorUtterance(text=each.text, heard=each.heard, words=_counts(each.words), chars=_counts(each.chars))
+        for name, each in kept.utterances.items()
     }
-    if not utterances:
-        raise ValueError("it has no utterances")
-    return Floor(**{name: data[name] for name in HEADER}, utterances=utterances)
+    return Floor(workload=kept.workload, speaker=kept.speaker, versions=kept.versions, utterances=utterances)
 
 
-def _counts(pair: list[int]) -> ErrorCounts:
-    errors, length = pair
-    if min(errors, length - 1) < 0:
-        raise ValueError(f"{errors} errors in {length} cannot be")
-    return ErrorCounts(errors=errors, reference_words=length)
+def _counts(pair: tuple[int, int]) -> ErrorCounts:
+    return ErrorCounts(errors=pair[0], reference_words=pair[1])

@@ -30,7 +30,7 @@ from typing import Annotated, Any
 
 from harness.atomic import write_atomic
 from harness.cell import Cell, Name
-from harness.codec import NON_EMPTY, OmitDefault, Pattern, Range, Unique, from_json, parse_json, to_json
+from harness.codec import OmitDefault, Pattern, Range, Unique, from_json, parse_json, to_json
 from harness.contained import check_tree, read_bytes
 from harness.errors import HarnessError
 from harness.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
@@ -71,7 +71,8 @@ class RunHeader:
     suite: Name
     question: str
     reference: str
-    cells: Annotated[tuple[Cell, ...], NON_EMPTY, Unique("slug")]
+    cells: Annotated[tuple[Cell, ...], Unique("slug")]
+    """None where two revisions have no cell in common."""
     excluded: Mapping[str, str]
     profile: Name
     environment: Mapping[str, object]

@@ -216,9 +216,10 @@ def _exclusions(suite: Suite) -> list[tuple[dict[str, Option], str]]:
 
 def _check_shapes(suite: Suite) -> None:
     """Raise HarnessError for a field that is not even of its kind; what it holds is looked at later."""
-    for what in ("pipeline", "workload", "target", "because", "judge", "name", "question"):
+    for what in ("pipeline", "workload", "target", "judge", "name", "because", "question"):
         if not isinstance(getattr(suite, what), str):
-            raise HarnessError(f"{what} must be text, not {getattr(suite, what)!r}")
+            kind = "text" if what in ("because", "question") else "a name"
+            raise HarnessError(f"{what} must be {kind}, not {getattr(suite, what)!r}")
     for what in ("axes", "fixed", "reference"):
         if not _is_table(getattr(suite, what)):
             raise HarnessError(f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.atomic import write_file
+from harness.atomic import plain_name, write_file
 
 Answer = Callable[[Sequence[str]], str]
 """Runs `voxgate` with some words and gives what it wrote to standard output."""
@@ -34,8 +34,8 @@ def measure(suites: Sequence[str], profile: str, folder: Path, answer: Answer | 
 
 
 def check_file(folder: Path, suite: str) -> Path:
-    """Name the file of a suite's judgement."""
-    return folder / f"check-{suite}.json"
+    """Name the file of a suite's judgement. Raises HarnessError for a suite that cannot name one."""
+    return folder / f"check-{plain_name(suite, 'suite')}.json"
 
 
 def voxgate(words: Sequence[str]) -> str:

@@ -6,10 +6,11 @@ Of points there may be a million, so they are checked by column, and only where 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.codec import from_json
 from harness.errors import HarnessError
@@ -17,6 +18,7 @@ from harness.judgement import Verdict
 from harness.measurement import Missing, Value
 
 T = TypeVar("T")
+Numbers = npt.NDArray[np.float64]
 TEXT, NUMBER, WHOLE = frozenset({str}), frozenset({float, int}), frozenset({int})
 NOTHING = frozenset({type(None)})
 COLUMNS: Mapping[str, frozenset[type]] = {
@@ -81,8 +83,12 @@ def number_or_reason(value: object, missing: object, where: str) -> Value:
     return Missing(str(missing)) if value is None else float(str(value))
 
 
-def check_points(columns: Mapping[str, Sequence[Any]]) -> None:
-    """Raise HarnessError naming the first point that is damaged, of columns as the driver gave them."""
+def checked_numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, Numbers]:
+    """
+    Return the columns of points that hold numbers as arrays, NaN where there is none, of columns as the driver gave them.
+
+    Raises HarnessError naming the first point that is damaged.
+    """
     for name, column in columns.items():
         if not set(map(type, column)) <= COLUMNS[name]:
             at = next(index for index, each in enumerate(column) if type(each) not in COLUMNS[name])
@@ -90,10 +96,11 @@ def check_points(columns: Mapping[str, Sequence[Any]]) -> None:
     if not set(columns["verdict"]) <= VERDICTS:
         at = next(index for index, each in enumerate(columns["verdict"]) if each not in VERDICTS)
         raise _point(columns, at, f"verdict is {_shown(columns['verdict'][at])}, which is none")
-    for at in _faulty(columns):
+    numbers = {name: np.array(columns[name], dtype=np.float64) for name in ("value", "low", "high", "shift")}
+    for at in _faulty(columns, numbers):
         fault = _value_fault(columns["value"][at], columns["missing"][at]) or _bounds_fault(columns, at)
-        if fault:
-            raise _point(columns, at, fault)
+        raise _point(columns, at, fault)
+    return numbers
 
 
 def check_times(runs: Sequence[Any], of_points: np.ndarray) -> None:
@@ -113,13 +120,12 @@ def check_times(runs: Sequence[Any], of_points: np.ndarray) -> None:
         raise HarnessError(f"there are points of run {lost}, which is not in table run; delete them or restore the run")
 
 
-def _faulty(columns: Mapping[str, Sequence[Any]]) -> Iterator[int]:
-    """Return the places of points whose numbers may be wrong."""
-    value, low, high, shift = (np.array(columns[name], dtype=np.float64) for name in ("value", "low", "high", "shift"))
-    without = np.array([each is None for each in columns["value"]], dtype=bool)
-    unexplained = np.array([each is None for each in columns["missing"]], dtype=bool)
+def _faulty(columns: Mapping[str, Sequence[Any]], numbers: Mapping[str, Numbers]) -> list[int]:
+    """Return the places of points whose numbers are wrong; SQLite cannot hold NaN, it stands for nothing here."""
+    value, low, high, shift = (numbers[name] for name in ("value", "low", "high", "shift"))
+    explained = np.array([each is not None for each in columns["missing"]], dtype=bool)
     odd = np.isinf(value) | np.isinf(low) | np.isinf(high) | np.isinf(shift) | (low > high)
-    yield from np.flatnonzero(odd | (without == unexplained) | (np.isnan(value) & ~without)).tolist()
+    return [int(at) for at in np.flatnonzero(odd | (np.isnan(value) != explained))]
 
 
 def _value_fault(value: object, missing: object) -> str:

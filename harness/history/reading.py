@@ -23,8 +23,8 @@ COLUMNS = ("series", "run", "created", "value", "missing", "low", "high", "n", "
 """Of the frame of points."""
 WORDS = ("reason", "version")
 """Further columns, for those who write a whole history down."""
-TYPES = {**dict.fromkeys(("series", "run", "n"), np.int64), **dict.fromkeys(("value", "low", "high", "shift"), np.float64)}
-"""Of the frame's columns; the others are texts or None."""
+TYPES = dict.fromkeys(("series", "run", "n"), np.int64)
+"""Of the frame's columns; those of floats come checked, the others are texts or None."""
 STORED = {"series": "series_id", "run": "run_id"}
 MANY = 500
 """From so many series on, all are read and the others dropped: a database takes only so many names in one question."""
@@ -98,8 +98,8 @@ def points(connection: Connection, ids: Collection[int] | None, more: Sequence[s
     assert rows is not None, "a question has an answer"
     found = list(zip(*rows.fetchall(), strict=True)) or [()] * len(names)  # the driver's own rows: there may be a million
     raw = dict(zip(names, found, strict=True))
-    damage.check_points(raw)
-    columns = {name: np.array(column, dtype=TYPES.get(name, object)) for name, column in raw.items()}
+    numbers = damage.checked_numbers(raw)
+    columns = {name: numbers[name] if name in numbers else np.array(raw[name], dtype=TYPES.get(name, object)) for name in raw}
     if ids is not None and not few:
         wanted = np.isin(columns["series"], list(ids))
         columns = {name: column[wanted] for name, column in columns.items()}

@@ -368,7 +368,7 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "no schema": (header("schema_version", DROP), "has schema None"),
     "schema true": (header("schema_version", True), "has schema True"),
     "schema of tomorrow": (header("schema_version", 99), "upgrade voxgate"),
-    "no cells": (header("cells", []), "must not be empty"),
+    "no cells": (header("cells", []), "which is no cell of this run"),
     "cells are an object": (header("cells", {}), "cells: must be a list"),
     "a cell is text": (header("cells/0", "x"), "cells[0]: must be an object"),
     "an unknown key": (header("cells/0/axis", {}), 'has the unknown key "axis"'),

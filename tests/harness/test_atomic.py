@@ -168,7 +168,7 @@ def test_without_hard_links_a_tree_is_copied(tmp_path: Path, monkeypatch: pytest
 
 WRITING = {
     "write_text", "write_bytes", "copyfile", "copy2", "copytree", "mkstemp", "NamedTemporaryFile", "touch", "savefig", "to_csv",
-    "to_parquet", "fdopen", "rename", "shutil.copy", "shutil.move", "json.dump", "image.save", "np.save", "np.savez",
+    "to_parquet", "rename", "shutil.copy", "shutil.move", "json.dump", "image.save", "np.save", "np.savez",
     "soundfile.write",
 }  # fmt: skip
 """Names of functions that write, or may: each call of one in the harness goes through `atomic.py`, or is one of ALLOWED."""
@@ -217,7 +217,7 @@ class Writers(ast.NodeVisitor):
         function = node.func
         called = function.attr if isinstance(function, ast.Attribute) else {"open": "open"}.get(getattr(function, "id", ""), "")
         owner = getattr(getattr(function, "value", None), "id", "")
-        if {called, f"{owner}.{called}"} & WRITING or (called == "open" and _writes(node, owner)):
+        if {called, f"{owner}.{called}"} & WRITING or (called in ("open", "fdopen") and _writes(node, owner, called)):
             self.found.append(f"{self.name}:{'.'.join(self.stack)}")
         self.generic_visit(node)
 
@@ -227,9 +227,9 @@ class Writers(ast.NodeVisitor):
         self.stack.pop()
 
 
-def _writes(node: ast.Call, owner: str) -> bool:
+def _writes(node: ast.Call, owner: str, called: str) -> bool:
     """Whether a call of `open` may write: by its mode, or for `os.open` by its flags."""
-    if owner == "os":
+    if (owner, called) == ("os", "open"):
         return any(flag in ast.dump(node) for flag in ("O_WRONLY", "O_RDWR", "O_CREAT"))
     words = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     return any(word and set(word) <= set("rwaxbt+") and set(word) & set("wax+") for word in words)

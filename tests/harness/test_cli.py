@@ -88,6 +88,11 @@ def test_run_measures_and_its_last_line_says_how_to_judge(project: Path, capsys:
     assert out == ["measured, 0 failed; judge it: voxgate gate runs/0001"]
     header = store.load_header(Path("runs/0001"))
     assert [cell.slug for cell in header.cells] == ["steps-8"]
+    assert (header.unmeasured, header.workload) == ({"steps-4": "steps=4"}, "two.toml")
+    (project / "suites" / "two.py").write_text("raise SystemExit('judging executes no suite')")
+    assert invoke(["gate", "runs/0001", "--json", "verdict.json"]) == 3
+    judged = judgement_from_dict(json.loads(Path("verdict.json").read_text()))
+    assert {cell.cell: cell.reason for cell in judged.cells}["steps-4"].startswith("the suite has this cell, the run does not")
     assert header.command == "voxgate run two --profile cpu-gate --repeats 1 --iterations 1 --only steps-8"
 
 

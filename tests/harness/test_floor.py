@@ -87,11 +87,15 @@ def test_no_file_is_no_floor(tmp_path: Path):
     ("old", "new", "message"),
     [
         ('"schema_version": 1', '"schema_version": 2', "it has schema 2, this voxgate reads 1"),
-        ('"speaker"', '"who"', "KeyError: 'speaker'"),
-        ("[1, 4]", "[1, 0]", "1 errors in 0 cannot be"),
-        ("[1, 4]", '"4"', "ValueError"),
-        ('"heard"', '"herd"', "TypeError"),
-        ("{", "", "JSONDecodeError"),
+        ('"speaker"', '"who"', "it: has the unknown key .who."),
+        ("[1, 4]", "[1, 0]", r"words\[1\]: 0 must be at least 1"),
+        ("[1, 4]", '"4"', "words: must be a list of 2 values"),
+        ("[1, 4]", "[-1, 4]", "-1 must be at least 0"),
+        ("[1, 4]", "[NaN, 4]", "NaN is no finite number"),
+        ('"heard"', '"herd"', "it: utterances.u1: has the unknown key .herd."),
+        ('"utterances": {', '"utterances": [], "x": {', "has the unknown key .x."),
+        ('"versions": {', '"versions": [], "versions": {', "stands there twice"),
+        ("{", "", "is not valid JSON"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, old: str, new: str, message: str):
@@ -105,10 +109,17 @@ def test_a_broken_file_is_named(tmp_path: Path, old: str, new: str, message: str
 def test_a_floor_without_utterances_is_none(tmp_path: Path):
     path = tmp_path / "w.floor.json"
     save_floor(path, replace(FLOOR, utterances={}))
-    with pytest.raises(HarnessError, match="it has no utterances"):
+    with pytest.raises(HarnessError, match=r"utterances: .* must not be empty"):
         load_floor(path)
 
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path):
     with pytest.raises(HarnessError, match="cannot write the floor"):
         save_floor(tmp_path / "absent" / "w.floor.json", FLOOR)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"5", b"\xff", b"[" * 100_000, b'{"schema_version": 1, "utterances": []}'])
+def test_what_is_no_floor_is_refused(tmp_path: Path, content: bytes):
+    (tmp_path / "w.floor.json").write_bytes(content)
+    with pytest.raises(HarnessError, match=r"the floor .*w.floor.json cannot be read"):
+        load_floor(tmp_path / "w.floor.json")

@@ -25,7 +25,10 @@ from harness.child import ChildError
 from harness.cli import invoke
 from harness.doctor.tree import Tree
 from harness.energy import Energy
+from harness.errors import HarnessError
+from harness.live import Side
 from harness.sample import Failure, Phase
+from harness.suite import load_suite
 from tests.harness.in_process import ALONE, ChildHere
 from tests.harness.test_cli import WORKLOAD, made_up
 
@@ -193,6 +196,25 @@ def test_a_disk_that_is_full_at_the_nth_write_costs_nothing_but_time(disk: Disk,
         code, said = go(capsys, "run", "two", "--out", str(out), "--resume")
         assert code == 0, (number, said)
         assert whole(out) == straight, number
+
+
+def test_two_sides_in_turns_are_whole_after_a_full_disk(disk: Disk, project: Path) -> None:
+    """What `ab` and `bisect` measure: rounds that are not whole on both sides are measured anew."""
+    suite = load_suite("two")
+    header = schedule.make_header(suite, suite.expand().cells, ALONE, repeats=2, iterations=1, command="")
+
+    def both(name: str) -> list[Path]:
+        folders = [Path(name) / side for side in ("base", "head")]
+        schedule.run_sides([Side(header=header, folder=folder) for folder in folders], ALONE, stage_rounds=1)
+        return folders
+
+    straight, count = [whole(folder) for folder in both("straight")], len(disk.written)
+    for number in range(0, count, 2):
+        disk.room, disk.written = number, []
+        with pytest.raises(HarnessError, match="make room"):
+            both(f"full{number}")
+        disk.room = 10**9
+        assert [whole(folder) for folder in both(f"full{number}")] == straight, number
 
 
 def test_scores_that_could_not_be_kept_are_made_again(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:

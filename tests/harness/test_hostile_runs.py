@@ -11,7 +11,7 @@ import pytest
 
 from harness import pipeline
 from harness.cli import invoke
-from tests.harness.hostile import DAMAGES, Place, copied, planted
+from tests.harness.hostile import DAMAGES, Place, copied, in_json, make_run, planted
 from tests.harness.test_cli import made_up
 
 SECONDS = 30
@@ -152,3 +152,18 @@ def test_a_run_that_is_not_complete_is_never_passed_and_says_so(
     told = capsys.readouterr().out
     assert "the run is not complete; finish it with --resume" in " ".join(told.split())
     assert "PASS" not in told.splitlines()[-1]
+
+
+def test_a_second_look_counts_for_the_run_that_it_belongs_to_alone(
+    stranger: Place, project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = copied(stranger, tmp_path / "stranger")
+    make_run(place.run / "confirm")
+    assert invoke(["gate", str(place.run)]) == 3
+    for change in (("suite", "other"), ("environment/machine/id", "another"), ("cells/1/fixed", {"seed": 1})):
+        again = copied(stranger, tmp_path / f"stranger {change[0].replace('/', ' ')}")
+        make_run(again.run / "confirm")
+        in_json("confirm/run.json", *change)(again)
+        capsys.readouterr()
+        assert invoke(["gate", str(again.run)]) == 2
+        assert "measured something else than" in capsys.readouterr().err

@@ -2,9 +2,11 @@
 Whatever the order of run, stop, gate, report, accept and resume, the end is that of one straight run.
 
 The worker, store, scoring and judging are real; the engine is scripted, its scores depend on what was scored.
+VOXGATE_ORDERS=100 for as many orders as one has time for.
 """
 
 import json
+import os
 import random
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -29,7 +31,7 @@ from tests.harness.test_cli import SUITE, WORKLOAD, made_up
 Script = Callable[[dict[str, Any]], None]
 RUN = Path("runs/0001")
 CELLS = ("steps-8", "steps-4")
-ROUNDS = 4
+ROUNDS = int(os.environ.get("VOXGATE_ORDERS", "4"))
 
 
 class Stopped(ChildHere):

@@ -1,5 +1,6 @@
 """The schedule: its order read as a script with fake children, its way with failures with real ones."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from harness import Suite, crew, schedule, store
 from harness.cell import cell_to_json
-from harness.child import Child, ChildError
+from harness.child import Child, ChildError, Launch
 from harness.crew import kept_off, live_limit
 from harness.doctor.tree import Tree
 from harness.energy import Counter
@@ -22,6 +23,7 @@ from harness.errors import HarnessError
 from harness.profiles import Profile, get_profile
 from harness.sample import Failure, Phase, Run
 from harness.schedule import Outcome, run_suite
+from tests.harness.test_guard import gone
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]
@@ -324,6 +326,43 @@ def test_a_worker_that_hangs_is_ended_after_the_time_out(make_suite: Make, tmp_p
     with pytest.raises(ChildError, match="killed: the worker was ended by SIGKILL"):
         child.do({"do": "finish"}, 1.0)
     child.close()
+
+
+def test_a_kernel_that_gives_no_handle_of_a_process_waits_all_the_same(
+    make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux before 5.3, as on older boards."""
+
+    def unknown(pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", unknown)
+    assert run(make_suite(axes={"steps": [8]}), tmp_path / "run").complete
+
+
+def test_a_worker_that_dies_without_an_answer_is_tried_again(
+    make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ended it is not known: no word of the engine's, so a resume asks again."""
+    monkeypatch.setattr(crew, "Child", lambda *arguments: Child(*arguments[:3], Launch(python="/bin/false")))
+    suite = make_suite(axes={"steps": [8]})
+    (failure,) = run(suite, tmp_path / "run").failures.values()
+    assert failure == Failure(kind="died", reason="the worker ended with code 1 and without an answer")
+    monkeypatch.setattr(crew, "Child", Child)
+    outcome = run(suite, tmp_path / "run", resume=True)
+    assert outcome.complete and not outcome.failures
+    assert measured(store.load_run(tmp_path / "run"), "steps-8") == ["r1", "r2"]
+
+
+def test_what_a_worker_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    """A server that an engine started, and forgot, would run beside all that is measured after it."""
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {tmp_path}/pid\nexit 3\n")
+    program.chmod(0o755)
+    child = Child({}, tmp_path / "x", {}, Launch(python=str(program)))
+    with pytest.raises(ChildError, match="died: the worker ended with code 3 and without an answer"):
+        child.do({"do": "load"}, 60.0)
+    assert gone([int((tmp_path / "pid").read_text())])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no CPU affinity here")

@@ -9,6 +9,8 @@ from functools import cache
 
 LONGEST = 100
 """Characters of a name that is taken as it is; file systems take 255 bytes."""
+DIGITS = 10
+"""Of a digest, in hexadecimal."""
 
 
 def suite_page(suite: str) -> str:
@@ -43,11 +45,23 @@ def compare_page(a: int, b: int) -> str:
 
 def place_name(suite: str, profile: str, machine: str) -> str:
     """Name a suite on a machine within a file's name."""
-    return "~".join(map(_word, (suite, profile, machine)))
+    name = "~".join(map(_word, (suite, profile, machine)))
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}~{_digest(suite, profile, machine)}"
 
 
 @cache
 def _word(name: str) -> str:
-    """Give a harmless name as it is; any other without what could do harm, and with a digest of all of it."""
+    """
+    Return a harmless name as it is; any other without what could do harm, and with a digest of all of it.
+
+    Words are joined by the sign that stands before a digest; what looks like one gets its own, so that it is nobody's.
+    """
     plain = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip(".-")[:LONGEST]
-    return plain if plain == name else f"{plain}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:10]}"
+    if plain == name and not re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", name):
+        return plain
+    return f"{plain}~{_digest(name)}"
+
+
+def _digest(*names: str) -> str:
+    whole = "\0".join(names) if len(names) > 1 else names[0]
+    return hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:DIGITS]

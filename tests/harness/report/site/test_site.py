@@ -178,6 +178,16 @@ def test_any_name_makes_one_file_name(name: str) -> None:
     assert made == addresses.suite_page(name) != addresses.suite_page(f"{name}!")
 
 
+def test_addresses_of_different_places_differ_and_are_short_enough_for_a_file_system() -> None:
+    digest = addresses.suite_page("A").removeprefix("suite-a~").removesuffix(".html")
+    places = [("A", "x", "b"), ("a", digest, "x"), ("a", digest.upper(), "x"), ("a~" + digest, "x", "b")]
+    places += [("s" * 300, "p" * 300, "m" * 300), ("s" * 300, "p" * 300, "m" * 301)]
+    names = [addresses.place_name(*each) for each in places]
+    assert len(set(names)) == len(names) and all(len(name) < 150 for name in names)
+    cells = [addresses.cell_page("A", "b"), addresses.cell_page("a", digest), addresses.cell_page("a", f"{digest}~b")]
+    assert len(set(cells)) == 3
+
+
 def test_missing_value_is_said_with_its_reason(site: Made, attacked: Made) -> None:
     assert "missing : no ASR weights" not in Page(site.text("suite-smoke.html")).text()
     content = data_of(site, "cell-smoke~nfe_steps-8")
@@ -318,7 +328,7 @@ def test_a_site_that_cannot_be_written_is_one_error_and_the_old_one_stays(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for module, name in ((atomic, "_write_new"), (replacing, "exchange"), (replacing, "sync_tree")):
+    for module, name in ((atomic, "_write_new"), (replacing, "exchange"), (replacing, "_sync_all")):
         with monkeypatch.context() as patched, open_history(made.url) as history:
             patched.setattr(module, name, full)
             with pytest.raises(
