@@ -54,7 +54,7 @@ VOTES = {
 class Rows:
     """Input: `[table, column, number of a value of hostile_rows]`, one damage a line; then `site` at times."""
 
-    name, share = "rows of the history", 2.4
+    name, share = "rows of the history", 1.5
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._whole, self._copy = folder, folder / "whole.sqlite", folder / "copy.sqlite"
@@ -116,7 +116,7 @@ class Rows:
 class Imports:
     """Input: the name of a file and its content; `asv/...` is a file of a results folder."""
 
-    name, share = "imported files", 26.0
+    name, share = "imported files", 20.0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -61,7 +61,7 @@ PLACE = Place(page=f"{OPEN}page", log=f"{OPEN}log", fetch="git fetch origin pull
 class Answers:
     """Input: `path status form`, headers as JSON, and the body after an empty line."""
 
-    name, share = "HTTP answers", 34.0
+    name, share = "HTTP answers", 50.0
 
     def __init__(self, folder: Path) -> None:
         audio = (0.1 * np.sin(np.arange(2400) * 0.05)).astype(np.float32)
@@ -125,7 +125,7 @@ class _Pieces(httpx2.SyncByteStream):
 class Requests:
     """Input: `method path`, headers as JSON, and the body after an empty line; at the server's application itself."""
 
-    name, share = "speech requests", 14.0
+    name, share = "speech requests", 40.0
 
     def __init__(self, folder: Path) -> None:
         limits = Limits(max_characters=200, window_ms=0.0)
@@ -207,7 +207,7 @@ class Requests:
 class Documents:
     """Input: the judgement that the gate of a pull request left, as JSON."""
 
-    name, share = "documents of pull requests", 18.0
+    name, share = "documents of pull requests", 8.0
 
     def __init__(self, folder: Path) -> None:
         self._wholes = [json.loads(written(name)) for name in ("regressed-speed", "not-in-effect", "no-baseline")]
@@ -230,7 +230,7 @@ class Documents:
 class Comments:
     """Input: the first byte says what: a comment that asks to accept, a candidate baseline, or an archive."""
 
-    name, share = "comments and artifacts", 30.0
+    name, share = "comments and artifacts", 60.0
 
     def __init__(self, folder: Path) -> None:
         trial = Trial(folder / "trial")
