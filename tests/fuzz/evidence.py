@@ -19,12 +19,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
 from harness.environment import machine
 from tests.fuzz.driver import ROOT, fuzz
 from tests.fuzz.kinds import KINDS, shares
+from tests.harness import test_full_disk, test_hostile_runs, test_kills, test_order_of_work
 from tests.harness.kill_accept import Trial, count_calls, full_at, killed_at, random_kills
 
 PART = 10_000
@@ -46,10 +48,10 @@ def jobs(options: argparse.Namespace) -> dict[str, Job]:
         found[f"kills of accept {part // KILLS_PART}"] = lambda part=part: _kills(part // KILLS_PART)
     found["every call of accept"] = _every_call
     orders, runs = str(options.orders), str(options.runs)
-    found["orders of work"] = lambda: _tests("tests/harness/test_order_of_work.py", VOXGATE_ORDERS=orders)
-    found["kills of runs"] = lambda: _tests("tests/harness/test_kills.py", VOXGATE_KILLS=runs)
-    found["full disks"] = lambda: _tests("tests/harness/test_full_disk.py")
-    found["hostile run folders"] = lambda: _tests("tests/harness/test_hostile_runs.py")
+    found["orders of work"] = lambda: _tests(test_order_of_work, VOXGATE_ORDERS=orders)
+    found["kills of runs"] = lambda: _tests(test_kills, VOXGATE_KILLS=runs)
+    found["full disks"] = lambda: _tests(test_full_disk)
+    found["hostile run folders"] = lambda: _tests(test_hostile_runs)
     return found
 
 
@@ -95,11 +97,11 @@ def _every_call() -> dict[str, Any]:
     return {"calls": calls, "killed": dict(killed), "full": dict(left), "faults": wrong}
 
 
-def _tests(path: str, **environment: str) -> dict[str, Any]:
+def _tests(module: ModuleType, **environment: str) -> dict[str, Any]:
     """Run a file of tests; what fails is a fault."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "junit.xml"
-        command = [sys.executable, "-m", "pytest", "-q", path, f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", "-q", str(module.__file__), f"--junitxml={report}"]
         subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False, capture_output=True)
         cases = list(ElementTree.parse(report).iter("testcase"))
     names = {f"{each.get('classname')}::{each.get('name')}": {child.tag for child in each} for each in cases}
@@ -145,7 +147,7 @@ def main() -> int:
     missing = [name for name in wanted if name not in found]
     if missing:
         sys.exit(f"not measured yet: {', '.join(missing)}")
-    options.page.write_text(page(found, json.loads((options.folder / "facts.json").read_text()), options), encoding="utf-8")
+    options.page.write_text(page(found, json.loads((options.folder / "facts.json").read_text())), encoding="utf-8")
     return 1 if any(each["faults"] for each in found.values()) else 0
 
 

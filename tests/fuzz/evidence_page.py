@@ -1,6 +1,5 @@
 """The page docs/evidence/reliability.md, from what `evidence.py` found. Measures nothing."""
 
-import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,18 +13,10 @@ from tests.harness.test_hostile_runs import COMMANDS
 Found = Mapping[str, Mapping[str, Any]]
 
 
-def page(found: Found, facts: Mapping[str, Any], options: argparse.Namespace) -> str:
+def page(found: Found, facts: Mapping[str, Any]) -> str:
     """Return the page."""
-    parts = (
-        _head(found, facts),
-        _inputs(found),
-        _kills(found, options),
-        _disks(found),
-        _orders(found),
-        _hostile(found),
-        _left(),
-    )
-    return "\n".join(line for part in parts for line in part) + "\n"
+    lines = [*_head(found, facts), *_inputs(found), *_kills(found), *_disks(found), *_orders(found), *_hostile(found), *_left()]
+    return "\n".join(lines) + "\n"
 
 
 def _head(found: Found, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -55,8 +46,8 @@ def _inputs(found: Found) -> Iterator[str]:
     yield "## Inputs"
     yield ""
     yield (
-        "Read in one process by the functions that read them for the commands. The outcome must be a value, or a refusal in one "
-        "line that names the file or the value; at the server, an answer below 500. Marks (`<script>canary()</script>`) must "
+        "Read in one process by the functions that read them for the commands. The outcome must be a value, or a refusal in "
+        "one line that names the file or the value; at the server, an answer below 500. Marks (`<script>canary()</script>`) must "
         "not stand in a page, a comment or a report as they were written, and the password of a database in no message. "
         "*Mended* counts the faults that these fuzzers found first; their smallest inputs are tests "
         "(`tests/fuzz/test_first_inputs.py`)."
@@ -67,9 +58,8 @@ def _inputs(found: Found) -> Iterator[str]:
     for kind in KINDS:
         row = totals[kind]
         cost = row["ms"] / max(1, row["inputs"])
-        yield (
-            f"| {kind} | {row['inputs']:,} | {row['read']:,} | {row['refused']:,} | {row['faults']} | {before[kind]} | {cost:.2f} |"
-        )
+        cells = [f"{row[name]:,}" for name in ("inputs", "read", "refused", "faults")]
+        yield f"| {' | '.join([kind, *cells, str(before[kind]), f'{cost:.2f}'])} |"
     whole = sum(totals.values(), Counter())
     yield (
         f"| **all** | **{whole['inputs']:,}** | {whole['read']:,} | {whole['refused']:,} | **{whole['faults']}** |"
@@ -78,7 +68,7 @@ def _inputs(found: Found) -> Iterator[str]:
     yield ""
 
 
-def _kills(found: Found, options: argparse.Namespace) -> Iterator[str]:
+def _kills(found: Found) -> Iterator[str]:
     random = [each for name, each in found.items() if name.startswith("kills of accept")]
     left = sum((Counter(each["found"]) for each in random), Counter[str]())
     every, runs = found["every call of accept"], found["kills of runs"]
@@ -88,7 +78,10 @@ def _kills(found: Found, options: argparse.Namespace) -> Iterator[str]:
         f"- `accept`, SIGKILL at random moments: {sum(each['kills'] for each in random)} kills. Left behind: "
         f"{_told(left)}; the old baseline whole or the new one whole, nothing between."
     )
-    yield f"- `accept`, killed before each of its {every['calls']} calls that change the disk, within a write after half of it: {_told(every['killed'])}."
+    yield (
+        f"- `accept`, killed before each of its {every['calls']} calls that change the disk, within a write after half of it: "
+        f"{_told(every['killed'])}."
+    )
     yield (
         f"- `run`, SIGKILL at random moments and `--resume`, {runs['asked']['VOXGATE_KILLS']} times over one run: "
         f"{_verdict(runs)} no record lost or doubled, no worker left behind."
@@ -102,7 +95,8 @@ def _disks(found: Found) -> Iterator[str]:
     yield ""
     yield f"- `accept`, full from each of those {every['calls']} calls on: {_told(every['full'])}."
     yield (
-        f"- `run` and its scoring, full from each write on, of {len(POINTS)} kinds ({', '.join(f'`{each}`' for each in POINTS)}), "
+        f"- `run` and its scoring, full from each write on, of {len(POINTS)} kinds "
+        f"({', '.join(f'`{each}`' for each in POINTS)}), "
         f"on a small file system with real workers, and with a limit on the size of files: {_verdict(disks)} Each ends with "
         "one line, and with room again `--resume` ends as a straight run does."
     )
@@ -114,8 +108,8 @@ def _orders(found: Found) -> Iterator[str]:
     yield "## Stale scores"
     yield ""
     yield (
-        f"{orders['asked']['VOXGATE_ORDERS']} orders by chance of run, stop, gate, report, accept, history and resume, each held "
-        f"against one straight run: the same judgement, the same baseline, to the digit. {_verdict(orders)}"
+        f"{orders['asked']['VOXGATE_ORDERS']} orders by chance of run, stop, gate, report, accept, history and resume, each "
+        f"held against one straight run: the same judgement, the same baseline, to the digit. {_verdict(orders)}"
     )
     yield ""
 
