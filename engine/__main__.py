@@ -14,9 +14,9 @@ from typing import Any
 import click
 
 from engine.config import OPTIONS, FlowConfig, Stages, parse_words
+from engine.config.infill import INFILL_OPTIONS, InfillConfig, parse_infill_words
 from engine.crash import guarded
 from engine.errors import EngineError
-from engine.infill_config import INFILL_OPTIONS, InfillConfig, parse_infill_words
 from engine.passes.refuse_runtime import check_packages
 from engine.serve.limits import Limits, parse_limits
 from engine.timing import StageTimes
@@ -69,7 +69,7 @@ def say(text: str, output: str, voice: str | None, pipeline: str, **words: str |
 @click.option("--small", is_flag=True, help="a few hundred kilobytes in place of the published sizes (1.4 GB)")
 def random_weights(folder: Path, small: bool) -> None:
     """Write random numbers in the layout of a published F5-TTS checkpoint: to try the pipeline; what it says is noise."""
-    from engine.weights.random_voice import write_random_voice
+    from engine.weights.random_checkpoint import write_random_voice
 
     try:
         write_random_voice(folder, small=small)

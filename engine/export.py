@@ -5,8 +5,8 @@ from pathlib import Path
 
 from engine.config import FlowConfig, Stages
 from engine.errors import EngineError
+from engine.parity import differences
 from engine.passes.onnx_graph import OPSET, Graph, export, signature_of
-from engine.passes.parity import differences
 from engine.weights.voice import load_voice
 
 

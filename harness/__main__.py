@@ -31,7 +31,7 @@ def _guarded() -> int:
 
 
 def _invoke() -> int:
-    from harness.cli import invoke
+    from harness.cli.main import invoke
 
     return invoke()
 

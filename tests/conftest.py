@@ -18,7 +18,7 @@ settings.load_profile("any machine")
 @pytest.fixture(name="random_voice", scope="session")
 def _random_voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small checkpoint in the published layout, random, made by the function behind the users' command."""
-    from engine.weights.random_voice import write_random_voice
+    from engine.weights.random_checkpoint import write_random_voice
 
     folder = tmp_path_factory.mktemp("published") / "random"
     write_random_voice(folder, small=True)

@@ -12,18 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engine.duration.frames import PLACES, Frames
 from engine.errors import EngineError
 from engine.layers.attention import Attention
 from engine.layers.convnext import ConvNeXtBlock
 from engine.layers.convolution import convolve
 from engine.layers.linear import Linear, LinearGelu
 from engine.layers.mel import BANDS
-from engine.layers.modulation import modulated, times_apart
 from engine.layers.rope import rope_tables
+from engine.layers.time_conditioning import modulated, times_apart
 from engine.layers.timestep import TimestepEmbedding
-
-PLACES = 8
-"""How finely the place inside a phone is told: eighths of its duration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +43,6 @@ class DiTShape:
             raise EngineError(
                 f"{self.heads} attention heads of even width do not fit into a width of {self.width}; check the weights"
             )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frames:
-    """
-    What every mel frame is to say: int64 tensors (B, T).
-
-    Index 0 means "not told" everywhere: padding, and the unconditional half of guidance.
-    """
-
-    phone: Tensor
-    place: Tensor
-    speaker: Tensor
-    question: Tensor
-
-    def to(self, device: torch.device) -> "Frames":
-        """Move to a device."""
-        moved = (x.to(device) for x in (self.phone, self.place, self.speaker, self.question))
-        return Frames(**dict(zip(("phone", "place", "speaker", "question"), moved, strict=True)))
 
 
 class TextEmbedding(nn.Module):

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from engine.layers.convnext_v2 import ConvNeXtV2Block
 from engine.layers.convolution import convolve
 from engine.layers.linear import Linear, LinearGelu
-from engine.layers.modulation import modulated, times_apart
 from engine.layers.rope import apply_rope, rope_tables
+from engine.layers.time_conditioning import modulated, times_apart
 from engine.layers.timestep import TimestepEmbedding
 
 FILLER = 0

@@ -6,18 +6,19 @@ half can be left out, which halves the work of those steps (Kynkäänniemi et al
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from engine.acoustic.dit import DiT, Frames
+from engine.acoustic.dit import DiT
+from engine.duration.frames import Frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guided:
     """
-    The velocity of the flow for one utterance, or for B of the same padded length (`together.py`).
+    The velocity of the flow for one utterance, or for B of the same padded length (`batched.py`).
 
     forward: the DiT, or what a pass made of it; (noisy, known, text, t) -> velocity.
     text: (2 B, T, text_width) first all told, then all untold, or (B, T, text_width) without guidance.
@@ -62,3 +63,14 @@ def guide(dit: DiT, forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
 
 def _with_untold(told: Tensor) -> Tensor:
     return torch.cat((told, torch.zeros_like(told)))
+
+
+def with_reference(guided: Guided, *references: Tensor | None) -> Guided:
+    """Let the told rows, which come first, copy from a recording's mel (R, bands) each; the untold ones stay untold."""
+    if all(reference is None for reference in references):
+        return guided
+    known = guided.known.clone()
+    for row, reference in enumerate(references):
+        if reference is not None:
+            known[row, : len(reference)] = reference.to(known)
+    return replace(guided, known=known)

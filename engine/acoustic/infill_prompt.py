@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.content.gap import Pace
+from engine.audio.reference_recording import speech_of
+from engine.duration.byte_rate import Pace
 from engine.layers.mel import HOP, log_mel, mel_filterbank
-from engine.reference.recording import speech_of
 
 SAMPLE_RATE_HZ = 24_000
 FRAMES_PER_S = SAMPLE_RATE_HZ / HOP

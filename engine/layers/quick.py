@@ -2,7 +2,7 @@
 When operations may be used that only inference on a CPU has, and that are quicker there.
 
 Training, exporting and other devices take the plain operations; what both say is the same but for rounding
-(`tests/engine/test_equal_output.py`).
+(`tests/engine/pipelines/test_equal_output.py`).
 """
 
 import functools

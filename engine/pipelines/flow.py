@@ -18,24 +18,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.acoustic.prompt import Prompt, encode
+from engine.acoustic.batched import guide_together, mask_of, pad
 from engine.acoustic.settling import Settling
 from engine.acoustic.solver import Velocity, integrate, steps_for, time_grid
-from engine.acoustic.together import guide_together, mask_of, pad
-from engine.batching import batch_by_length, batch_from_memory, in_turn, padded_frames
+from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from engine.audio.join import join
+from engine.audio.postprocess import level
+from engine.audio.prompt_cache import Prompts
 from engine.config import Adaptive, FlowConfig, parse_options
-from engine.content.alignment import Content, plan
+from engine.duration.alignment import Content, plan
 from engine.errors import EngineError
-from engine.memory import free_bytes
 from engine.passes import compilation, padding, precision, quantization, runtime
 from engine.passes.applied import Applied
-from engine.passes.refuse import refuse
-from engine.phones import SAMPLE_RATE_HZ, SPEAKERS
-from engine.pipelines.stretch import Stretch, stretches
-from engine.pipelines.workers import Workers
-from engine.post.join import join
-from engine.post.level import level
-from engine.reference.memory import Prompts
+from engine.passes.support import refuse
+from engine.pipelines.audio_segment import Stretch, stretches
+from engine.pipelines.batching import batch_by_length, batch_from_memory, in_turn, padded_frames
+from engine.pipelines.memory import free_bytes
+from engine.pipelines.voice_prompt import Prompt, encode
+from engine.pipelines.worker_threads import Workers
 from engine.text.frontend import Chunk, phonemise
 from engine.vocoder.vocos import waveform
 from engine.weights.voice import DEFAULT_VOICE, Voice, load_voice

@@ -17,16 +17,16 @@ import torch
 from engine.acoustic.infill import Gap, fill_in, velocity_of
 from engine.acoustic.infill_prompt import SAMPLE_RATE_HZ, InfillPrompt, encode_infill, no_prompt
 from engine.acoustic.solver import time_grid
+from engine.audio.join import join
+from engine.audio.prompt_cache import Prompts
+from engine.config.infill import InfillConfig, as_flow, parse_infill_options
 from engine.errors import EngineError
-from engine.infill_config import InfillConfig, as_flow, parse_infill_options
 from engine.passes import precision
-from engine.passes.refuse import refuse
+from engine.passes.support import refuse
 from engine.pipelines.flow import Watch, initial_noise, no_watch, processors
-from engine.post.join import join
-from engine.reference.memory import Prompts
-from engine.text.spelling import checked_text, cut, spell
+from engine.text.character_ids import checked_text, cut, spell
 from engine.vocoder.vocos import waveform
-from engine.weights.infill_voice import InfillVoice, load_infill_voice
+from engine.weights.f5_checkpoint import InfillVoice, load_infill_voice
 
 PER_REQUEST = ("speed", "seed", "reference", "reference_text")
 

@@ -20,13 +20,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.errors import EngineError
-from engine.serve.about import About
-from engine.serve.audio import encode, media_type
-from engine.serve.desk import Desk
+from engine.serve.admission import Desk
+from engine.serve.audio_stream import Pieces, as_bytes
+from engine.serve.errors import RefusedError
 from engine.serve.hosts import Hosts
-from engine.serve.pieces import Pieces, as_bytes
-from engine.serve.refusal import RefusedError
-from engine.serve.speech import Speech, check_speakable, parse_speech
+from engine.serve.model_info import About
+from engine.serve.request import Speech, check_speakable, parse_speech
+from engine.serve.response import encode, media_type
 
 BODY_S = 10.0
 """How long a client may take to send its request."""

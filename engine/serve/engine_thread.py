@@ -1,5 +1,5 @@
 """
-The one thread that calls the engine: turn by turn, as `engine.serve.turns` has it.
+The one thread that calls the engine: turn by turn, as `engine.serve.scheduler` has it.
 
 A model that several threads call at once is no quicker on the same processors, and each thread would keep memory of its own.
 """
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from engine.errors import EngineError
-from engine.serve.turns import Turn, Turns, Work, of_batch, of_stream
+from engine.serve.scheduler import Turn, Turns, Work, of_batch, of_stream
 
 
 class EngineThread:

@@ -15,17 +15,17 @@ import click
 import uvicorn
 from starlette.applications import Starlette
 
-from engine.batching import Batcher
 from engine.config import OPTIONS, FlowConfig
 from engine.errors import EngineError
+from engine.pipelines.batching import Batcher
 from engine.pipelines.flow import FlowPipeline
-from engine.serve.about import about_voice
+from engine.serve.admission import Desk
 from engine.serve.app import make_app
-from engine.serve.desk import Desk
-from engine.serve.door import HEAD_BYTES, door_with
+from engine.serve.connections import HEAD_BYTES, door_with
 from engine.serve.hosts import hosts_of
 from engine.serve.kernels import keep_few_kernels
 from engine.serve.limits import Limits
+from engine.serve.model_info import about_voice
 from engine.timing import instant_s
 from engine.weights.voice import DEFAULT_VOICE
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from engine.alphabet import PHONE_IDS, SILENCE
 from engine.errors import EngineError
-from engine.phones import PHONE_IDS, SILENCE
 from engine.text.normalise import Token, normalise
 from engine.text.pronounce import pronounce
 from engine.text.segment import MAX_CHUNK_CHARACTERS, segment
@@ -24,7 +24,7 @@ class Chunk:
     """
     What the voice says in one go.
 
-    Fields: `phones` ids of engine.phones.PHONES, with a pause at start, end and breaks; `question` whether the pitch shall
+    Fields: `phones` ids of engine.alphabet.PHONES, with a pause at start, end and breaks; `question` whether the pitch shall
     rise at the end; `text` as spoken, numbers written out; `words` of it, in order; `dropped` characters of the *whole*
     text that cannot be spoken.
     """

@@ -7,7 +7,7 @@ leave out the forms that come out right this way.
 
 from collections.abc import Callable, Iterator
 
-from engine.text.vocabulary import words_of
+from engine.text.word_tables import words_of
 
 Phones = tuple[str, ...]
 Find = Callable[[str], Phones | None]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from engine.alphabet import PHONE_IDS
 from engine.errors import EngineError
-from engine.phones import PHONE_IDS
 
 TABLE = "lexicon_en.txt.xz"
 PHONE_LETTERS = string.ascii_letters  # 52: enough for the 40 phones that occur inside words

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from engine.text.characters import fold
-from engine.text.rewrite import rewrite
+from engine.text.verbalise import rewrite
 
 BREAKS = ",.!?"  # from weakest to strongest: of several in a row the strongest stays
 MAX_WORD_LETTERS = (

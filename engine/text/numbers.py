@@ -4,7 +4,7 @@ Says numbers in American English words, as the training voices do ("one hundred 
 Everything here takes and gives plain values; it knows nothing of text around a number.
 """
 
-from engine.text.vocabulary import words_of
+from engine.text.word_tables import words_of
 
 ONES = words_of(
     "zero one two three four five six seven eight nine ten eleven twelve "

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from engine.text.inflect import VOWELS, Phones, inflected, plural_ending
-from engine.text.letters import load_letters, spell
+from engine.text.letter_to_sound import load_letters, spell
 from engine.text.lexicon import load_lexicon
-from engine.text.vocabulary import words_of
+from engine.text.word_tables import words_of
 
 CLITICS: dict[str, Phones] = {"ll": ("l",), "ve": ("v",), "d": ("d",)}  # a schwa stands before them after a consonant
 DETERMINERS = frozenset(words_of("the a an some this each another those every all any these both neither no many"))

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from engine.acoustic.dit import DiT, DiTShape
-from engine.content.durations import DurationModel, DurationShape
-from engine.phones import PHONES, SPEAKERS
+from engine.alphabet import PHONES, SPEAKERS
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.training import corpus, data, train_acoustic, train_durations, train_vocoder
 from engine.training.texts import heldout_key
 from engine.vocoder.vocos import Vocos, VocosShape

@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 from safetensors.numpy import save_file
 
-from engine.phones import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
+from engine.alphabet import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
 from engine.training.texts import training_sentences
 
 SPEAKER_SHARES = {"slt": 0.40, "rms": 0.40, "awb": 0.20}

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.content.alignment import spread
+from engine.alphabet import SAMPLE_RATE_HZ
+from engine.duration.alignment import spread
 from engine.layers.mel import HOP, log_mel, mel_filterbank
-from engine.phones import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,14 @@
 """
 Learns to say letters from a pronouncing dictionary: aligns letters with phones, then keeps the contexts that matter.
 
-Used by `engine.training.lexicon` only. It knows nothing of flite or files; the result is what `engine.text.letters` reads.
+Used by `engine.training.lexicon` only. It knows nothing of flite or files; the result is what `engine.text.letter_to_sound` reads.
 """
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from engine.text.letters import EDGE, NEIGHBOURS, REACH, Letters
+from engine.text.letter_to_sound import EDGE, NEIGHBOURS, REACH, Letters
 from engine.text.lexicon import PHONE_LETTERS
 
 Answers = list[str]

@@ -15,15 +15,15 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from engine.phones import PHONES, SILENCE
-from engine.text import inflect, letters, lexicon
+from engine.alphabet import PHONES, SILENCE
+from engine.text import inflect, letter_to_sound, lexicon
 from engine.text.frontend import phonemise
 from engine.text.lexicon import Phones
-from engine.text.vocabulary import words_of
+from engine.text.word_tables import words_of
 from engine.training.letters import learn, phone_error
 from engine.training.texts import training_sentences
 
-TABLES = Path(letters.__file__).parent
+TABLES = Path(letter_to_sound.__file__).parent
 HELDOUT = Path(__file__).parent / "heldout.txt"
 WORD_LISTS = (Path("/usr/share/dict/american-english"), Path("/usr/share/dict/british-english"))
 ORIGIN = "word pronunciations printed by flite 2.2 (CMU lexicon; Carnegie Mellon University, BSD-like licence)"
@@ -131,8 +131,8 @@ def build_lexicon(words: Mapping[str, Phones]) -> None:
 def build_letters(words: Mapping[str, Phones]) -> None:
     """Write the letter table, and print what it costs and how well it does on words that it did not see."""
     spelled = {word: phones for word, phones in words.items() if word.isalpha() and len(word) > 1}
-    table = letters.pack(learn(spelled))
-    (TABLES / letters.TABLE).write_bytes(table)
+    table = letter_to_sound.pack(learn(spelled))
+    (TABLES / letter_to_sound.TABLE).write_bytes(table)
     print(f"letters: {len(table)} bytes")
     print_letter_error(spelled)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.acoustic.dit import DiT, DiTShape, Frames
-from engine.phones import PHONES, SPEAKERS
+from engine.acoustic.dit import DiT, DiTShape
+from engine.alphabet import PHONES, SPEAKERS
+from engine.duration.frames import Frames
 from engine.training.data import Corpus
 from engine.training.loop import Plan, train
 

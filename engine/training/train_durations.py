@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.content.durations import DurationModel, DurationShape
-from engine.phones import PHONES, SPEAKERS
+from engine.alphabet import PHONES, SPEAKERS
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.training.data import Corpus
 from engine.training.loop import Plan, train
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from engine.alphabet import SAMPLE_RATE_HZ
 from engine.layers.mel import HOP, log_mel, mel_filterbank
-from engine.phones import SAMPLE_RATE_HZ
 from engine.training.data import Corpus
 from engine.training.loop import Plan, train
 from engine.vocoder.vocos import Vocos, VocosShape, waveform

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.acoustic.f5_dit import F5DiT, F5Shape
+from engine.config.infill import VERSIONS
 from engine.errors import EngineError
-from engine.infill_config import VERSIONS
 from engine.vocoder.vocos import Vocos, VocosShape
 from engine.weights.strict import check_held, filled
 

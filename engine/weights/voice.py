@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engine.acoustic.dit import DiT, DiTShape
-from engine.content.durations import DurationModel, DurationShape
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.errors import EngineError
 from engine.vocoder.vocos import Vocos, VocosShape
 from engine.weights.strict import Model, check_sizes, filled

@@ -8,9 +8,9 @@ harness.ci` needs the standard library alone, and what a measuring job left behi
     artifact.py       the files that another job left behind, read with limits
     pull_request.py   a pull request: found, commented on, given a status
     conclusion.py     the end of the gate's step: outputs, summary, whether it fails
-    gating.py         after the gate: comment and status
-    acceptance.py     `/voxgate accept SUITE REASON`: the baseline as a commit, for review
-    night.py          a night on one machine, recorded in files
+    gate.py         after the gate: comment and status
+    accept.py     `/voxgate accept SUITE REASON`: the baseline as a commit, for review
+    nightly.py          a night on one machine, recorded in files
     alarm.py          what of a night is worth waking somebody for
-    alert.py          an issue that is opened, updated and closed; a webhook
+    notify.py          an issue that is opened, updated and closed; a webhook
 """

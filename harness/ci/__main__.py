@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.ci.acceptance import accept
+from harness.ci.accept import accept
 from harness.ci.alarm import Weight, findings
-from harness.ci.alert import QUIET, SAME, put_issue, send, summary
 from harness.ci.conclusion import conclude, tell_outputs
-from harness.ci.gating import tell_verdict
+from harness.ci.gate import tell_verdict
 from harness.ci.github import github
-from harness.ci.night import measure
+from harness.ci.nightly import measure
+from harness.ci.notify import QUIET, SAME, put_issue, send, summary
 from harness.crash import guarded
 from harness.errors import HarnessError
 

@@ -16,10 +16,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from harness.ci.night import check_file
+from harness.ci.nightly import check_file
 from harness.errors import HarnessError
-from harness.judgement import Verdict
-from harness.report.comment import read
+from harness.records.verdict import Verdict
+from harness.report.pr_comment import read
 
 
 class Weight(StrEnum):

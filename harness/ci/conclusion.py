@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.report.comment import headline
+from harness.report.pr_comment import headline
 
 WRONG, UNDECIDED = 2, 3
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from harness.history.arrays import Array, Whole
 from harness.history.margin import Margin, shift_of
 from harness.history.nights import Nights
-from harness.measurement import Better
+from harness.records.measurement import Better
 
 OF = 4
 NEEDED = 3

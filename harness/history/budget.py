@@ -13,12 +13,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from harness.analysis.aggregate import is_known
 from harness.errors import HarnessError
 from harness.history.nights import Nights
 from harness.history.records import Series
-from harness.measure import is_known
-from harness.metrics.panel import known_metrics
-from harness.toml import read_toml
+from harness.metrics.registry import known_metrics
+from harness.records.toml import read_toml
 
 SCHEMA_VERSION = 1
 """Of budgets.toml. History: 1, 2026-11, first."""

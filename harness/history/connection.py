@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from harness.clock import instant_s, sleep
 from harness.errors import HarnessError
 from harness.history.url import shown, without_secrets
+from harness.machine.clock import instant_s, sleep
 
 WAIT_MS = 60_000
 """How long a writer of SQLite waits for others; an append of a thousand points takes some 40 ms."""

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from harness.codec import from_json
 from harness.errors import HarnessError
-from harness.judgement import Verdict
-from harness.measurement import Missing, Value
+from harness.records.codec import from_json
+from harness.records.measurement import Missing, Value
+from harness.records.verdict import Verdict
 
 T = TypeVar("T")
 Numbers = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import URL, Engine
 
 from harness.errors import HarnessError
-from harness.history import reading, writing
+from harness.history import queries, writing
 from harness.history.address import DEFAULT_URL, default_url
 from harness.history.connection import make_engine, told
 from harness.history.connection import writing as transaction
@@ -79,34 +79,34 @@ class History:
     def runs(self, suite: str | None = None, limit: int | None = None) -> list[RunRow]:
         """Give the runs, oldest first; with a limit, only the newest."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.runs(connection, suite, limit)
+            return queries.runs(connection, suite, limit)
 
     def run(self, number: int) -> RunRow:
         """Give one run. Raises HarnessError if there is none of that id."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.run(connection, number)
+            return queries.run(connection, number)
 
     def cells(self, run: int) -> list[CellRow]:
         """Give the cells of a run, in the suite's order."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.cells(connection, run)
+            return queries.cells(connection, run)
 
     def every_cell(self) -> list[CellRow]:
         """Give the cells of all runs, by run."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.every_cell(connection)
+            return queries.every_cell(connection)
 
     def entry(self, run: int) -> Entry:
         """Give a run as the entry that would append it to another history. Raises HarnessError if there is none of that id."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.entry(connection, run)
+            return queries.entry(connection, run)
 
     def series(
         self, suite: str | None = None, cell: str | None = None, metric: str | None = None, machine: str | None = None
     ) -> list[Series]:
         """Give the lines through time that are as asked."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.series(connection, suite=suite, cell=cell, metric=metric, machine=machine)
+            return queries.series(connection, suite=suite, cell=cell, metric=metric, machine=machine)
 
     def points(self, series_ids: Collection[int] | None = None, *, words: bool = False) -> "pd.DataFrame":
         """
@@ -116,14 +116,14 @@ class History:
         verdict (text or None), shift (NaN where there is none); with `words` also reason and version.
         """
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.points(connection, series_ids, reading.WORDS if words else ())
+            return queries.points(connection, series_ids, queries.WORDS if words else ())
 
     def acknowledgements(self) -> list[Acknowledgement]:
         """Give all acknowledgements, in the order in which they were given."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.acknowledgements(connection)
+            return queries.acknowledgements(connection)
 
     def votes(self) -> list[Vote]:
         """Give all votes, in the order in which they came in."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return reading.votes(connection)
+            return queries.votes(connection)

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from harness.codec import from_json
 from harness.errors import HarnessError
 from harness.history.records import Acknowledgement, Entry, EntryCell, EntryValue, Vote, clean_json, plain_fields
-from harness.measurement import value_from_json, value_to_json
+from harness.records.codec import from_json
+from harness.records.measurement import value_from_json, value_to_json
 
 SCHEMA = "voxgate-history/1"
 T = TypeVar("T")

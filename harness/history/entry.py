@@ -4,14 +4,14 @@ Makes an entry of a run that was measured and judged. A pure function of records
 
 from collections.abc import Mapping, Sequence
 
-from harness.baseline import identity
-from harness.cell import Cell
+from harness.analysis.aggregate import Measurements
 from harness.history.records import Entry, EntryCell, EntryValue, digest_of, utc_iso
-from harness.judgement import CellVerdict, Judgement, MetricVerdict
-from harness.measure import Measurements
-from harness.measurement import Measurement
-from harness.sample import Effect, Run
-from harness.store import effect_to_json
+from harness.judging.baseline import identity
+from harness.records.cell import Cell
+from harness.records.measurement import Measurement
+from harness.records.run import Effect, Run
+from harness.records.verdict import CellVerdict, Judgement, MetricVerdict
+from harness.runner.run_folder import effect_to_json
 
 SOURCE = "voxgate"
 

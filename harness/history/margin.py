@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.history.arrays import Array
-from harness.judgement import Limit
+from harness.records.verdict import Limit
 
 STEP = 0.2
 """

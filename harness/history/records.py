@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from harness.codec import NON_EMPTY, Pattern, Range
 from harness.errors import HarnessError
-from harness.judgement import Verdict
-from harness.measurement import Better, Value, value_to_json
+from harness.records.codec import NON_EMPTY, Pattern, Range
+from harness.records.measurement import Better, Value, value_to_json
+from harness.records.verdict import Verdict
 
 ANY = "*"
 """In an acknowledgement: every cell, every metric, every machine."""

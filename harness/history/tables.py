@@ -1,6 +1,6 @@
 """
 The tables of the history as they stand after the last migration. How an older database comes to look like this is the
-business of `migrations/`; what is written and read, of `writing.py` and `reading.py`.
+business of `migrations/`; what is written and read, of `writing.py` and `queries.py`.
 
 A point is one metric of one cell of one run: a finite number, or the reason why there is none, never both and never neither.
 The database itself holds that (`CHECK`), so that no writer can store NaN (which SQLite would take for NULL).

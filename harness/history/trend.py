@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from harness.compare import INAUDIBLE_DB
+from harness.analysis.aggregate import is_known
 from harness.history.alarm import OF, Alarm, alarm_of
 from harness.history.budget import Broken, Budget, broken_by, load_budgets
-from harness.history.changes import Change
-from harness.history.dated import believed_points
-from harness.history.line import EMPTY, Line, lines_of
+from harness.history.change_points import Change
+from harness.history.dates import believed_points
 from harness.history.margin import ALARM, STEP, Margin, margin_of, usual_limit
 from harness.history.nights import Nights, NoData, is_nightly, nights_of, no_data_of
 from harness.history.records import Acknowledgement, Series
-from harness.history.segment import Cut, Segment, Segments, segments_of
+from harness.history.segments import Cut, Segment, Segments, segments_of
+from harness.history.series import EMPTY, Line, lines_of
 from harness.history.state import Says, State, of_alarm, of_budget, of_rest, of_silence
-from harness.judgement import Limit
-from harness.measure import is_known
-from harness.metrics.panel import known_metrics
-from harness.policy import load_imported, load_policy
+from harness.judging.compare import INAUDIBLE_DB
+from harness.judging.policy import load_imported, load_policy
+from harness.metrics.registry import known_metrics
+from harness.records.verdict import Limit
 
 if TYPE_CHECKING:
     import pandas as pd

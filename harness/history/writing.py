@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, and_, delete, func, insert, select, up
 from harness.errors import HarnessError
 from harness.history.records import Acknowledgement, Entry, EntryCell, EntryValue, Vote, clean, clean_json, plain_fields
 from harness.history.tables import ACKNOWLEDGEMENT, CELL, KEY, POINT, RUN, SERIES, VOTE
-from harness.measurement import Missing
+from harness.records.measurement import Missing
 
 KEY_BYTES = 400
 """Longest name in a series' key: PostgreSQL's indexes take 2700 bytes for all six together."""

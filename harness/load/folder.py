@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.load.answer import Answer, answer_from_json, answer_to_json
-from harness.store import WorkerLog, read_json, write_json
+from harness.load.records import Answer, answer_from_json, answer_to_json
+from harness.runner.run_folder import WorkerLog, read_json, write_json
 
 HEADER, REPORT = "load.json", "report.json"
 

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from harness.clock import instant_s
 from harness.load.server import rss_bytes
+from harness.machine.clock import instant_s
 
 EVERY_S = 0.25
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.cell import Cell, Option, Request
 from harness.errors import HarnessError
 from harness.load.level import Extent, Level
-from harness.suite import load_suite
-from harness.targets import http
+from harness.records.cell import Cell, Option, Request
+from harness.suite.suite import load_suite
+from harness.targets.http import target
+from harness.targets.http.client import FORMS, Ask
 from harness.targets.registry import check_cells
-from harness.targets.speech_api import FORMS, Ask
 
 TARGETS = ("engine", "http")
 PIPELINES = ("flow",)
@@ -103,7 +103,7 @@ def url_of(plan: Plan, cell: Cell, environment: Mapping[str, str]) -> str | None
     """Give the server that is there already; None where one is to be started. Raises HarnessError where there must be one."""
     if cell.target == "engine":
         return plan.url
-    url = plan.url or str(cell.options.get("url") or environment.get(http.URL, ""))
+    url = plan.url or str(cell.options.get("url") or environment.get(target.URL, ""))
     if not url:
-        raise HarnessError(f"suite {plan.suite} has target http, so a server must run already; give --url, or set {http.URL}")
+        raise HarnessError(f"suite {plan.suite} has target http, so a server must run already; give --url, or set {target.URL}")
     return url

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.load.answer import Phase
 from harness.load.drift import Drift, Trend, drifts
 from harness.load.folder import Loaded, read_cell, read_header
+from harness.load.records import Phase
 from harness.load.summary import Cold, Memory, Row, cold, lateness_s, memories, rows, too_few
-from harness.stats import Interval
+from harness.statistics import Interval
 
 IN_TIME_SHARE = 0.95
 """Of the requests of a level that must be answered within the limit."""

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import psutil
 
-from harness.cell import Option
-from harness.clock import instant_s
 from harness.errors import HarnessError
-from harness.guard import GUARD
+from harness.machine.clock import instant_s
+from harness.machine.process_guard import GUARD
+from harness.records.cell import Option
 
 LISTENING = re.compile(rb"listening on (http://\S+?), model (\S+)\n")
 END_S = 40.0

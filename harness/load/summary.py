@@ -2,7 +2,7 @@
 Numbers of a level: rates, percentiles with intervals, failures, memory. Pure.
 
 Answers of one level depend on each other: they stood in one queue. So an interval does not take them one by one, but in blocks
-that follow each other in time, each a "process" of `harness.stats` (the method of batch means). Percentiles are of the answers
+that follow each other in time, each a "process" of `harness.statistics` (the method of batch means). Percentiles are of the answers
 that came whole; those that did not are counted beside them, and in the goodput.
 """
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import stats
-from harness.load.answer import Answer, Phase
+from harness import statistics
 from harness.load.folder import Loaded, Span
+from harness.load.records import Answer, Phase
 from harness.load.text import LENGTHS
-from harness.stats import Interval
+from harness.statistics import Interval
 
 ALL = "all"
 BLOCKS = 8
@@ -139,19 +139,19 @@ def spread(values: Sequence[float], q: float) -> Interval:
     Return a percentile of values in the order of time, with its interval; without bounds where they are too few, or where one
     is 0, of which there is no logarithm.
     """
-    point = float(stats.percentile(values, q))
+    point = float(statistics.percentile(values, q))
     count = min(BLOCKS, len(values) // PER_BLOCK)
     if count < LEAST_BLOCKS or min(values) <= 0.0:
         return Interval(point=point, low=None, high=None)
     thinned = np.asarray(values, dtype=np.float64)[:: -(-len(values) // MOST)]
-    bounds = stats.interval(np.array_split(thinned, count), stats.at_percentile(q))
+    bounds = statistics.interval(np.array_split(thinned, count), statistics.at_percentile(q))
     assert bounds.low is not None and bounds.high is not None
     return Interval(point=point, low=min(point, bounds.low), high=max(point, bounds.high))
 
 
 def too_few(row: Row) -> tuple[str, ...]:
     """Name the percentiles that a row has too few answers for: even its slowest one says nothing reliable of that tail."""
-    return tuple(f"p{q:.0f}" for q in TAILS if row.answered < stats.samples_needed(q))
+    return tuple(f"p{q:.0f}" for q in TAILS if row.answered < statistics.samples_needed(q))
 
 
 def _of(loaded: Loaded, span: Span) -> list[Answer]:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 
-from harness.cell import Request
+from harness.records.cell import Request
 
 SHORT, MEDIUM, LONG = LENGTHS = ("short", "medium", "long")
 SHORT_CHARACTERS = 60

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
-from harness.metrics.recording import Frames, Recording
-from harness.metrics.subject import AudioMetric, Need, Subject
+from harness.audio.recording import Frames, Recording
+from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
 
 DURATION_TOLERANCE = 0.02  # the policy's margin for audio duration: within it a difference is trimming, beyond it tempo
 FARTHEST_S = 0.5  # codecs are late by up to 0.09 s, trimmed or added silence by some tenths

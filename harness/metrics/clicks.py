@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz
 from scipy.ndimage import maximum_filter1d
 
-from harness.measurement import Metric, Missing, Value
+from harness.audio.playable import unplayable
+from harness.audio.recording import Recording
 from harness.metrics.levels import speech_level
-from harness.metrics.playable import unplayable
-from harness.metrics.recording import Recording
-from harness.metrics.subject import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, Subject
+from harness.records.measurement import Metric, Missing, Value
 
 Audio = NDArray[np.floating]
 Frames = NDArray[np.float64]

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from harness.measurement import Metric, Missing, Value
+from harness.audio.playable import unplayable
+from harness.audio.recording import Recording
 from harness.metrics.levels import speech_level
-from harness.metrics.playable import unplayable
-from harness.metrics.recording import Recording
-from harness.metrics.subject import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, Subject
+from harness.records.measurement import Metric, Missing, Value
 
 BLOCK_S = 0.001
 HOLE = 4  # whole blocks of a hole of 5 ms, wherever the grid lies

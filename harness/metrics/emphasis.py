@@ -8,8 +8,8 @@ the word. By syllables it was worse (105 and 271 ms). Enough for a peak of pitch
 
 import re
 
-from harness.measurement import Missing
-from harness.metrics.activity import Activity
+from harness.audio.activity import Activity
+from harness.records.measurement import Missing
 
 
 def window(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:

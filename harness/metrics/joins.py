@@ -7,12 +7,12 @@ as it does for the ear. Only the waveform is looked at: how far the spectrum cha
 at a limit that no place in natural speech exceeds it finds 1 in 10 cuts between unlike sounds.
 """
 
-from harness.measurement import Metric, Missing, Value
+from harness.audio.playable import unplayable
+from harness.audio.recording import Frames, Recording
 from harness.metrics.clicks import SHORTEST_S, residual_of
 from harness.metrics.levels import speech_level
-from harness.metrics.playable import unplayable
-from harness.metrics.recording import Frames, Recording
-from harness.metrics.subject import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.records.measurement import Metric, Missing, Value
 
 AT_S, AROUND_S = 0.005, 0.030  # a join may be named a few frames off, and its predictor rings
 # At random places of untouched speech (100 in each of 200 sentences a voice, 300 embedded): embedded, slt, rms and awb never

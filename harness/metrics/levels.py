@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
-from harness.measurement import Metric, Missing, Value
-from harness.metrics.loudness import integrated_lufs
-from harness.metrics.playable import unplayable
-from harness.metrics.recording import Recording
-from harness.metrics.subject import AudioMetric, Subject
+from harness.audio.loudness import integrated_lufs
+from harness.audio.playable import unplayable
+from harness.audio.recording import Recording
+from harness.metrics.metric import AudioMetric, Subject
+from harness.records.measurement import Metric, Missing, Value
 
 FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0: what a clipped wav holds
 FLAT = 1e-5  # of the peak; at 48 kHz a pure tone of 100 Hz already falls by 9e-5 from its crest to the next frame
@@ -50,7 +50,7 @@ def dc_offset(subject: Subject) -> Value:
 
 
 def loudness(subject: Subject) -> Value:
-    """Integrated loudness in LUFS (see loudness.py)."""
+    """Integrated loudness in LUFS (see audio/loudness.py)."""
     return subject.audio.once(integrated_lufs)
 
 

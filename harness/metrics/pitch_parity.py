@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measurement import Better, Metric, Missing, Value
-from harness.metrics import pitch
+from harness.audio import pitch
+from harness.audio.recording import Frames
 from harness.metrics.alignment import aligned
-from harness.metrics.recording import Frames
-from harness.metrics.subject import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.records.measurement import Better, Metric, Missing, Value
 
 FEWEST_VOICED = 20  # frames: 0.1 s, a short vowel
 CENTS_PER_OCTAVE = 1200.0

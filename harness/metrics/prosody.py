@@ -2,17 +2,18 @@
 How a sentence is said: whether a question rises, how wide and how high the voice moves, how fast it speaks, where it pauses.
 
 None of these is better when larger, but for the rise of a question; they are read as differences on the same text. Pitch
-by `pitch.py`, pauses by `activity.py`, both of which find their limits in the recording itself; levels play no part. Text
+by `audio/pitch.py`, pauses by `audio/activity.py`, both of which find their limits in the recording itself; levels play no part. Text
 counts as its letters and digits: no recogniser and no dictionary stands between the audio and the number.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measurement import Metric, Missing, Value
-from harness.metrics import activity, emphasis, pitch
-from harness.metrics.recording import Recording
-from harness.metrics.subject import AudioMetric, Need, Subject
+from harness.audio import activity, pitch
+from harness.audio.recording import Recording
+from harness.metrics import emphasis
+from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.records.measurement import Metric, Missing, Value
 
 END_S = 0.120
 """Of voiced speech, before the end: steadier than a slope, which one wrong frame tilts by many semitones per second."""

@@ -8,11 +8,11 @@ import math
 
 import numpy as np
 
-from harness.measurement import Metric, Missing, Value
-from harness.metrics import activity
+from harness.audio import activity
+from harness.audio.playable import unplayable
 from harness.metrics.levels import speech_level
-from harness.metrics.playable import unplayable
-from harness.metrics.subject import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, Subject
+from harness.records.measurement import Metric, Missing, Value
 
 TAIL_S = 0.020
 ENDED = 10 ** (-50 / 20)  # of the speech level; what follows the last frame above it is padding

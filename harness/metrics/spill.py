@@ -7,12 +7,12 @@ in. Found by comparing how the speech begins with how the prompt ends; another u
 
 import numpy as np
 
-from harness.measurement import Metric, Missing, Value
+from harness.audio.playable import unplayable
+from harness.audio.recording import Recording
+from harness.audio.self_similarity import HOP_S, Pattern, Places, part, pattern, stretches
 from harness.metrics.levels import speech_level
-from harness.metrics.likeness import HOP_S, Pattern, Places, part, pattern, stretches
-from harness.metrics.playable import unplayable
-from harness.metrics.recording import Recording
-from harness.metrics.subject import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.records.measurement import Metric, Missing, Value
 
 SHORTEST_S, LONGEST_S = 0.15, 2.0
 SLACK = 8  # rows by which either edge of the speech may be misjudged

@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 
 from harness.errors import HarnessError
-from harness.metrics.subject import AudioMetric
+from harness.metrics.metric import AudioMetric
 
 GROUP = "voxgate.metrics"
 

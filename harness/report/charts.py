@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from harness.judgement import Verdict
-from harness.report.numbers import shown_unit, shown_value
-from harness.tradeoff import Point, Tradeoff
+from harness.judging.tradeoff import Point, Tradeoff
+from harness.records.verdict import Verdict
+from harness.report.format import shown_unit, shown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

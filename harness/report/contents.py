@@ -7,11 +7,11 @@ Knows no format. Audio comes through a function, so that no report needs to know
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.cell import Cell
-from harness.floor import Floor
-from harness.judgement import Judgement
-from harness.measurement import Measurement
-from harness.sample import Effect, Phase, Run
+from harness.records.cell import Cell
+from harness.records.measurement import Measurement
+from harness.records.run import Effect, Phase, Run
+from harness.records.verdict import Judgement
+from harness.scoring.asr_floor import Floor
 
 GOLDEN = "golden"
 """Stands in place of a cell's slug where the accepted audio is asked for."""

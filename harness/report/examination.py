@@ -4,8 +4,8 @@ The doctor's examination as text: what speaks against the machine first, each wi
 Knows no knob; the verdict's own line is the caller's last word.
 """
 
-from harness.doctor.examination import Examination, Finding
-from harness.doctor.knob import State
+from harness.machine.checks.check import State
+from harness.machine.doctor import Examination, Finding
 
 GAP = "  "
 

@@ -1,19 +1,19 @@
 """
 The files that a verb writes for a CI system when asked: the comment for a pull request, and JUnit's XML.
 
-Knows where they go; what stands in them is `comment.py`'s and `junit.py`'s business.
+Knows where they go; what stands in them is `pr_comment.py`'s and `junit.py`'s business.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.atomic import write_file
 from harness.errors import HarnessError
-from harness.judgement import Judgement, judgement_to_dict
-from harness.report.comment import Place, comment
+from harness.records.files import write_file
+from harness.records.verdict import Judgement, judgement_to_dict
 from harness.report.contents import Contents, all_differences
 from harness.report.junit import junit
+from harness.report.pr_comment import Place, comment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,17 @@
 """
 The line below the table that stands a word error rate on its floor: what the same judge makes of somebody known to speak well.
 
-Knows which cell's rates it stands beside; whether it may, `harness/floor.py` knows.
+Knows which cell's rates it stands beside; whether it may, `harness/scoring/asr_floor.py` knows.
 """
 
 from dataclasses import replace
 
-from harness.floor import beside
-from harness.measure import by_name
-from harness.measurement import Missing
+from harness.analysis.aggregate import by_name
+from harness.records.measurement import Missing
 from harness.report.contents import Contents, cell_of
-from harness.report.numbers import shown, shown_unit
+from harness.report.format import shown, shown_unit
 from harness.report.texts import plain
+from harness.scoring.asr_floor import beside
 
 RATES = ("wer", "cer")
 

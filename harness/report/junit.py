@@ -6,7 +6,7 @@ REGRESSED and FAILED are failures; what could not be decided is skipped, with th
 
 from xml.etree import ElementTree
 
-from harness.judgement import CellVerdict, Judgement, Verdict
+from harness.records.verdict import CellVerdict, Judgement, Verdict
 from harness.report.texts import plain
 
 FAILURES = (Verdict.REGRESSED, Verdict.FAILED)

@@ -4,10 +4,10 @@ The report as GitHub-flavoured Markdown, for pull requests and READMEs: the same
 Everything that comes from outside is escaped: a workload or an error message must not become a link, a mention or HTML.
 """
 
-from harness.judgement import Verdict
+from harness.records.verdict import Verdict
 from harness.report.contents import Contents
 from harness.report.floor import floor_line
-from harness.report.table import Column, Row, accept_command, accept_hint, columns, energy_line, gain_line, heading, rows
+from harness.report.tables import Column, Row, accept_command, accept_hint, columns, energy_line, gain_line, heading, rows
 from harness.report.texts import escaped
 
 

@@ -7,10 +7,10 @@ Knows which figures a paired comparison shows; the layout is plain columns, and 
 import textwrap
 from collections.abc import Sequence
 
-from harness import words
-from harness.fitness import fitness
-from harness.judgement import CellVerdict, Comparison, Verdict
-from harness.measurement import Missing, Value
+from harness.judging import phrases
+from harness.machine.quietness import fitness
+from harness.records.measurement import Missing, Value
+from harness.records.verdict import CellVerdict, Comparison, Verdict
 from harness.report.contents import Contents
 from harness.report.texts import plain
 
@@ -60,7 +60,7 @@ def _ms(value: Value) -> str:
 
 
 def _shift(comparison: Comparison | None) -> str:
-    return NOTHING if comparison is None or comparison.shift is None else words.size(comparison)
+    return NOTHING if comparison is None or comparison.shift is None else phrases.size(comparison)
 
 
 def _pairs(comparison: Comparison | None) -> str:

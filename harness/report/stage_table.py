@@ -7,10 +7,10 @@ Knows which measurements hold them; knows no format.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.measure import STAGE
-from harness.measurement import Measurement, Missing
-from harness.report.numbers import shown_value
-from harness.stages_apart import ALONE, SYNCED
+from harness.analysis.aggregate import STAGE
+from harness.analysis.stages_apart import ALONE, SYNCED
+from harness.records.measurement import Measurement, Missing
+from harness.report.format import shown_value
 
 NOTHING = "-"
 

@@ -12,20 +12,10 @@ from collections.abc import Collection, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from harness.judgement import Verdict
+from harness.records.verdict import Verdict
 from harness.report.contents import Contents
 from harness.report.floor import floor_line
-from harness.report.table import (
-    Column,
-    Row,
-    accept_hint,
-    columns,
-    energy_line,
-    gain_line,
-    grouped_missing,
-    heading,
-    rows,
-)
+from harness.report.tables import Column, Row, accept_hint, columns, energy_line, gain_line, grouped_missing, heading, rows
 
 STYLES = {
     Verdict.PASS: "green",

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import store
-from harness.cell import Cell
-from harness.child import Launch
 from harness.errors import HarnessError
-from harness.live import Side
-from harness.profiles import Profile
-from harness.progress import Progress
-from harness.sample import Phase, ProcessRecord
-from harness.schedule import Schedule, make_header
-from harness.selftest.setup import Cost
-from harness.suite import Suite
-from harness.targets.slowed import APART, WHOLE, SlowDown
+from harness.machine.profiles_table import Profile
+from harness.records.cell import Cell
+from harness.records.run import Phase, ProcessRecord
+from harness.runner import run_folder
+from harness.runner.progress import Progress
+from harness.runner.round import Side
+from harness.runner.runner import Schedule, make_header
+from harness.runner.worker_process import Launch
+from harness.selftest.speed_plan import Cost
+from harness.suite.suite import Suite
+from harness.targets.slowdown import APART, WHOLE, SlowDown
 
 UNITS = 200
 """About 10 ms: long enough to be timed to a per cent, short beside the synthesis that it must not disturb."""
@@ -41,14 +41,14 @@ def calibrate(
     order = SlowDown(stage=stage, units={c.slug: {r.id: UNITS for r in c.workload.requests} for c in cells}, apart=True)
     header = make_header(suite, cells, profile, repeats=1, iterations=None, command=f"selftest {suite.name}: calibration")
     side = Side(header=header, folder=folder, launch=Launch(env=order.env()))
-    store.create_run(folder, header)
+    run_folder.create_run(folder, header)
     (outcome,) = Schedule([side], profile, timeout_s, progress).run()
     if outcome.interrupted:
         return None
     failures = {slug: f"{failure.kind}: {failure.reason}" for slug, failure in outcome.failures.items()}
     if len(failures) == len(cells):
         raise HarnessError(f"no cell can be measured; {next(iter(failures))}: {next(iter(failures.values()))}")
-    records = store.load_run(folder).processes
+    records = run_folder.load_run(folder).processes
     return {record.cell: cost_of(record) for record in records if record.cell not in failures}, failures
 
 
@@ -58,13 +58,15 @@ def longest_stage(suite: Suite, cell: Cell, profile: Profile, folder: Path, time
     interrupted it. Raises HarnessError if the cell fails.
     """
     header = make_header(suite, [cell], profile, repeats=1, iterations=1, command=f"selftest {suite.name}: stages")
-    store.create_run(folder, header)
+    run_folder.create_run(folder, header)
     (outcome,) = Schedule([Side(header=header, folder=folder, launch=Launch())], profile, timeout_s, progress).run()
     if outcome.interrupted:
         return None
     for slug, failure in outcome.failures.items():
         raise HarnessError(f"no cell can be measured; {slug}: {failure.kind}: {failure.reason}")
-    samples = [each for record in store.load_run(folder).processes for each in record.samples if each.phase is Phase.MEASURED]
+    samples = [
+        each for record in run_folder.load_run(folder).processes for each in record.samples if each.phase is Phase.MEASURED
+    ]
     seconds: dict[str, float] = {}
     for sample in samples:
         for stage, stage_s in sample.stages_s.items():

@@ -4,7 +4,7 @@ Distortion of known size over all of good audio: noise, level, polarity, clippin
 
 import numpy as np
 
-from harness.audio_io import Audio
+from harness.audio.files import Audio
 from harness.selftest.speech import Change, Speech, clipped, middle_of
 
 SEED = 20261121

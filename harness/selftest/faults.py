@@ -2,14 +2,14 @@
 The list of faults, as data: what each is called, how strong it is, and how it is made.
 
 A fault that an engine can be asked for is asked for, so that it sounds as it would in life; where there is no engine (a
-recording), or where the engine cannot do it, the audio is changed. What the faults do is `respeech.py`'s, `damage.py`'s,
+recording), or where the engine cannot do it, the audio is changed. What the faults do is `respeech.py`'s, `fault_effects.py`'s,
 `distortion.py`'s and `resynthesis.py`'s business.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.selftest import damage, distortion, respeech, resynthesis
+from harness.selftest import distortion, fault_effects, respeech, resynthesis
 from harness.selftest.respeech import Respeak
 from harness.selftest.speech import Change
 
@@ -36,19 +36,19 @@ def _milliseconds(name: str, make: Callable[[float], Change], values: Sequence[i
 
 
 FAULTS: tuple[Fault, ...] = (
-    *_several("click", PEAK, damage.click, (0.1, 0.3, 1.0)),
-    *_several("click every second", PEAK, damage.clicks, (0.3, 1.0)),
-    *_several("step at joins", PEAK, damage.seam, (0.1, 0.3)),
-    *_milliseconds("dropout", damage.dropout, (5, 20, 60)),
-    *_milliseconds("repeated stretch", damage.repeat, (200,)),
-    Fault(name="wrong word", strength="one", respeak=respeech.wrong_word, change=damage.swap_word(0.4)),
-    *_milliseconds("cut tail", damage.cut_tail, (20, 80, 200)),
-    *_milliseconds("muted tail", damage.mute_tail, (20, 80, 200)),
-    *_milliseconds("silence before", damage.silence_before, (1000,)),
-    *_milliseconds("pause inside", damage.pause, (1000,)),
-    *_milliseconds("silence after", damage.silence_after, (1000,)),
-    *_milliseconds("late", damage.silence_before, (20,)),
-    *_milliseconds("spill-over", damage.spill, (300,)),
+    *_several("click", PEAK, fault_effects.click, (0.1, 0.3, 1.0)),
+    *_several("click every second", PEAK, fault_effects.clicks, (0.3, 1.0)),
+    *_several("step at joins", PEAK, fault_effects.seam, (0.1, 0.3)),
+    *_milliseconds("dropout", fault_effects.dropout, (5, 20, 60)),
+    *_milliseconds("repeated stretch", fault_effects.repeat, (200,)),
+    Fault(name="wrong word", strength="one", respeak=respeech.wrong_word, change=fault_effects.swap_word(0.4)),
+    *_milliseconds("cut tail", fault_effects.cut_tail, (20, 80, 200)),
+    *_milliseconds("muted tail", fault_effects.mute_tail, (20, 80, 200)),
+    *_milliseconds("silence before", fault_effects.silence_before, (1000,)),
+    *_milliseconds("pause inside", fault_effects.pause, (1000,)),
+    *_milliseconds("silence after", fault_effects.silence_after, (1000,)),
+    *_milliseconds("late", fault_effects.silence_before, (20,)),
+    *_milliseconds("spill-over", fault_effects.spill, (300,)),
     Fault(name="other speaker", strength="whole", respeak=respeech.other_speaker, change=resynthesis.other_mouth(0.6, 0.85)),
     Fault(name="flat question", strength="7 semitones", respeak=respeech.as_statement, change=resynthesis.fall(7.0)),
     Fault(name="faster", strength="10 %", respeak=respeech.at_speed(1.1), change=resynthesis.paced(1.1)),

@@ -1,7 +1,7 @@
 """
 The sensitivity matrix as a picture: one panel for each kind of audio, a row per fault, a column per metric.
 
-Draws what `sensitivity.py` recorded and computes nothing. Three colours that differ in lightness as well, and marks of two
+Draws what `quality_result.py` recorded and computes nothing. Three colours that differ in lightness as well, and marks of two
 shapes, so that neither colour vision nor a colour printer is needed (Okabe and Ito 2008).
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.atomic import write_file
 from harness.errors import HarnessError
-from harness.selftest.sensitivity import Column, Finding, Matrix, QualityTrust, Sight
+from harness.records.files import write_file
+from harness.selftest.quality_result import Column, Finding, Matrix, QualityTrust, Sight
 from harness.selftest.specimen import Kind
 
 INK, FAINT, PAPER = "#1c2430", "#c9d1db", "#ffffff"

@@ -11,28 +11,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.baseline import machine_id, of_run, revision
-from harness.cell import Cell
+from harness.analysis.aggregate import is_speed, measure
 from harness.errors import HarnessError
-from harness.judgement import MetricVerdict
-from harness.measure import is_speed, measure
-from harness.metrics import panel
-from harness.pipeline import BASELINES, ScoreProgress, shown_metrics
-from harness.policy import Policy, load_policy
-from harness.profiles import get_profile
-from harness.progress import Progress
-from harness.sample import Run
-from harness.scoring import RunScores, score_run
+from harness.judging.baseline import machine_id, of_run, revision
+from harness.judging.decide import judge
+from harness.judging.policy import Policy, load_policy
+from harness.machine.profiles_table import get_profile
+from harness.metrics import registry
+from harness.records.cell import Cell
+from harness.records.run import Run
+from harness.records.verdict import MetricVerdict
+from harness.runner.progress import Progress
+from harness.scoring.score_run import RunScores, score_run
 from harness.selftest.faults import FAULTS, Fault
-from harness.selftest.ground import Ground, measured_ground, recorded_ground
-from harness.selftest.planting import Sound, Sounds, changed_sounds, respoken_sounds, sayable, sounds_of, speeches_of
+from harness.selftest.quality_result import Column, Finding, Matrix, QualityTrust, columns_with_sight, sight_of
 from harness.selftest.recordings import check_recordings
-from harness.selftest.sensitivity import Column, Finding, Matrix, QualityTrust, columns_with_sight, sight_of
 from harness.selftest.specimen import EVERY, Kind, Specimen, in_every_and_in_one, slugs_of, with_specimens
+from harness.selftest.specimens import Sound, Sounds, changed_sounds, respoken_sounds, sayable, sounds_of, speeches_of
 from harness.selftest.speech import Speech
+from harness.selftest.speech_sources import Ground, measured_ground, recorded_ground
 from harness.selftest.speed import Question, folder_of
-from harness.suite import Suite, load_suite
-from harness.verdict import judge
+from harness.suite.suite import Suite, load_suite
+from harness.workflow import BASELINES, ScoreProgress, shown_metrics
 
 CANNOT = "no utterance can hold it"
 Scorer = Callable[[Run], RunScores]
@@ -83,13 +83,13 @@ def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
     return tuple(each.name for each in _quality_of(suite) if each.name not in policy)
 
 
-def _quality_of(suite: Suite) -> list[panel.Entry]:
+def _quality_of(suite: Suite) -> list[registry.Entry]:
     """
     Give the suite's metrics of quality.
 
     Without those against golden audio: the reference cell's own would stand there, and they would say the same twice.
     """
-    entries = [panel.entry(metric.name) for metric in panel.chosen(suite.metrics, suite.conditions)]
+    entries = [registry.entry(metric.name) for metric in registry.chosen(suite.metrics, suite.conditions)]
     return [each for each in entries if not each.golden and not is_speed(each.name)]
 
 
@@ -147,7 +147,7 @@ def judged(
     names = tuple(each.metric for each in columns)
     many, slugs = replace(with_specimens(run, specimens), metrics=names), slugs_of(run, specimens)
     scores = scorer(many)
-    now = measure(many, scores.values, [panel.metric(name) for name in names], scores.versions)
+    now = measure(many, scores.values, [registry.metric(name) for name in names], scores.versions)
     before = now | {slug: now[each.base] for slug, each in zip(slugs, specimens, strict=True)}
     judgement = judge(many, now, of_run(many, before), policy, paired=True)
     verdicts = {cell.cell: cell.metrics for cell in judgement.cells}

@@ -1,7 +1,7 @@
 """
 Recordings as a run, as if an engine had made them: a folder of speech and what is said in it.
 
-    FOLDER/texts.toml      a workload (`harness/workload.py`): id and text of each recording
+    FOLDER/texts.toml      a workload (`harness/suite/workload.py`): id and text of each recording
     FOLDER/<id>.wav        or .flac
 
 Reference and cell are the same audio. People seldom ask what they also tell in the same words, so unless the texts name such
@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.audio_io import read_audio, write_wav
-from harness.cell import Cell, Request, Workload
+from harness.audio.files import read_audio, write_wav
 from harness.errors import HarnessError
-from harness.floor_making import recorded
-from harness.sample import Phase, ProcessRecord, Run, Sample
-from harness.selftest.planting import Sound
+from harness.records.cell import Cell, Request, Workload
+from harness.records.run import Phase, ProcessRecord, Run, Sample
+from harness.scoring.floor_making import recorded
 from harness.selftest.resynthesis import bent
+from harness.selftest.specimens import Sound
 from harness.selftest.speech import Speech
-from harness.workload import load_workload
+from harness.suite.workload import load_workload
 
 TEXTS = "texts.toml"
 TAKES = ("recorded", "again")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.cell import Request
+from harness.records.cell import Request
 
 OTHER_WORDS = ("window", "orange", "seven", "mother")
 

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio_io import Audio
+from harness.audio.files import Audio
 from harness.errors import HarnessError
 from harness.selftest.speech import Change, Speech
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from harness.cell import Cell
-from harness.sample import ProcessRecord, Run, Sample
-from harness.selftest.planting import Sound
+from harness.records.cell import Cell
+from harness.records.run import ProcessRecord, Run, Sample
+from harness.selftest.specimens import Sound
 
 EVERY, ONE = "every utterance", "one utterance"
 AXIS = "specimen"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.audio_io import Audio
+from harness.audio.files import Audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,27 +10,27 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness import store
-from harness.baseline import machine_id, revision
-from harness.cell import Cell
-from harness.clock import WallClock
-from harness.compare import MATCHED
 from harness.errors import HarnessError
-from harness.fitness import fitness
-from harness.pipeline import BASELINES, RUNS, chosen, shown_metrics
-from harness.policy import Policy, load_policy
-from harness.profiles import get_profile
-from harness.progress import Progress
-from harness.schedule import TIMEOUT_S
-from harness.selftest import setup as setups
-from harness.selftest.busy import neighbour
+from harness.judging.baseline import machine_id, revision
+from harness.judging.compare import MATCHED
+from harness.judging.policy import Policy, load_policy
+from harness.machine.clock import WallClock
+from harness.machine.profiles_table import get_profile
+from harness.machine.quietness import fitness
+from harness.records.cell import Cell
+from harness.runner import run_folder
+from harness.runner.progress import Progress
+from harness.runner.runner import TIMEOUT_S
+from harness.selftest import speed_plan as setups
 from harness.selftest.calibration import calibrate, longest_stage
-from harness.selftest.gate import Gate
-from harness.selftest.measuring import Recorded, measure_sides
-from harness.selftest.setup import ENOUGH_ROUNDS, Setup, affordable
+from harness.selftest.cpu_load import neighbour
+from harness.selftest.simulated_gate import Gate
+from harness.selftest.speed_plan import ENOUGH_ROUNDS, Setup, affordable
+from harness.selftest.speed_result import Trust, curve_of, fitness_to_gate, noise_of, rival_rates, size_results, too_few
+from harness.selftest.speed_run import Recorded, measure_sides
 from harness.selftest.trials import all_trials
-from harness.selftest.trust import Trust, curve_of, fitness_to_gate, noise_of, rival_rates, size_results, too_few
-from harness.suite import load_suite
+from harness.suite.suite import load_suite
+from harness.workflow import BASELINES, RUNS, chosen, shown_metrics
 
 FOLDER = RUNS / "selftest"
 LIMIT = 0.05
@@ -102,7 +102,7 @@ def folder_of(question: Question) -> Path:
     """Name the selftest's folder. Raises HarnessError if there is none to resume."""
     if question.out is not None:
         return question.out
-    return setups.latest(FOLDER) if question.resume else store.next_run_folder(FOLDER)
+    return setups.latest(FOLDER) if question.resume else run_folder.next_run_folder(FOLDER)
 
 
 def command(question: Question) -> str:
@@ -139,7 +139,7 @@ def _new_setup(question: Question, folder: Path, budget_s: float, progress: Prog
     cells = matching(chosen(suite.expand(), question.only), question.only)
 
     def place() -> Path:
-        return store.next_run_folder(folder / "calibration")  # an interrupted one is not continued
+        return run_folder.next_run_folder(folder / "calibration")  # an interrupted one is not continued
 
     with neighbour(question.loaded):
         stage = question.stage or longest_stage(suite, cells[0], profile, place(), TIMEOUT_S, progress)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.order import rotated
-from harness.sample import Phase, Run
-from harness.selftest.gate import FIRST_ROUNDS, Answer, Gate, Rounds
-from harness.selftest.rivals import RIVALS, same_scale
+from harness.records.run import Phase, Run
+from harness.runner.interleaving import rotated
+from harness.selftest.other_tools import RIVALS, same_scale
+from harness.selftest.simulated_gate import FIRST_ROUNDS, Answer, Gate, Rounds
 
 IN_TURNS, STORED = "in turns", "stored"
 """How a rival's samples were taken: both sides in the same rounds, or the baseline in rounds that the other was not in."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.cell import Option
+from harness.records.cell import Option
 
 Options = Mapping[str, Option]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.cell import Cell, Option, Request
 from harness.errors import HarnessError
-from harness.sample import Effect
+from harness.records.cell import Cell, Option, Request
+from harness.records.run import Effect
 from harness.targets.protocol import StageWatch
 
 VOICES = ("slt", "rms", "awb")

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.cell import Cell, Option, Request
-from harness.sample import Effect, Work
+from harness.records.cell import Cell, Option, Request
+from harness.records.run import Effect, Work
 
 StageWatch = Callable[[str], AbstractContextManager[None]]
 """Called by the target as `with watch("vocoder"): ...` around each of its stages."""

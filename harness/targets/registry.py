@@ -13,19 +13,19 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
-from harness.cell import Cell, Option
 from harness.errors import HarnessError
+from harness.records.cell import Cell, Option
 from harness.targets.protocol import Target
-from harness.targets.slowed import slowed
+from harness.targets.slowdown import slowed
 
 GROUP = "voxgate.targets"
 BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
-        "engine": "harness.targets.engine:EngineTarget",
+        "engine": "harness.targets.engine.target:EngineTarget",
         "flite": "harness.targets.flite:FliteTarget",
         "scripted": "harness.targets.scripted:ScriptedTarget",
-        "control": "harness.targets.control:ControlTarget",
-        "http": "harness.targets.http:HttpTarget",
+        "control": "harness.targets.fixed_work:ControlTarget",
+        "http": "harness.targets.http.target:HttpTarget",
     }
 )
 MEASURED: Mapping[str, str] = MappingProxyType({"engine": "engine"})

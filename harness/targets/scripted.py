@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.cell import Cell, Option, Request
-from harness.clock import VirtualClock, sleep
 from harness.errors import HarnessError
-from harness.sample import UNSEEN, Effect, Work
+from harness.machine.clock import VirtualClock, sleep
+from harness.records.cell import Cell, Option, Request
+from harness.records.run import UNSEEN, Effect, Work
 from harness.targets.protocol import Alone, StageWatch
 
 RATE_HZ = 16_000

@@ -32,15 +32,17 @@ def install(folder: Path, python: str = sys.executable) -> Path:
 
 def main() -> None:
     """Run one command."""
-    from harness import ab, baseline, pair, pipeline
+    from harness import workflow
+    from harness.judging import baseline
+    from harness.revisions import ab, paired_run
     from tests.harness.repository import listen
 
     ab.ROUNDS = 2  # before the command line takes it for its default
-    from harness import cli
+    from harness.cli import main as cli
 
-    ab.score_run = pipeline.score_run = listen
-    ab.CONFIRM_ROUNDS = pipeline.CONFIRM_ROUNDS = 2
-    pair._control = lambda cells: ()
+    ab.score_run = workflow.score_run = listen
+    ab.CONFIRM_ROUNDS = workflow.CONFIRM_ROUNDS = 2
+    paired_run._control = lambda cells: ()
     if MACHINE in os.environ:
         found = RESTLESS[os.environ[MACHINE]]
         baseline.restlessness = lambda run, cells: found

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness.baseline_file import parse
 from harness.ci.__main__ import main
-from harness.ci.acceptance import asked, with_reason
+from harness.ci.accept import asked, with_reason
 from harness.errors import HarnessError
+from harness.judging.baseline_file import parse
 from tests.ci.fake_github import FakeGitHub
-from tests.harness.judging import REQUESTS, accepted
+from tests.harness.fake_runs import REQUESTS, accepted
 
 SHA = "a" * 40
 GATE = 70

@@ -13,7 +13,7 @@ from harness.ci import artifact
 from harness.ci.__main__ import main
 from harness.ci.github import GitHub
 from harness.errors import HarnessError
-from harness.report.comment import MARKER, marker
+from harness.report.pr_comment import MARKER, marker
 from tests.ci.fake_github import BOT, TOKEN, FakeGitHub, zipped
 from tests.harness.report.outcomes import written
 

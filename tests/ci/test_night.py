@@ -9,7 +9,7 @@ import pytest
 
 from harness.ci.__main__ import main
 from harness.ci.alarm import Weight, findings
-from harness.ci.night import measure
+from harness.ci.nightly import measure
 from harness.report.texts import LIMIT
 from tests.ci.fake_github import FakeGitHub
 from tests.harness.report.outcomes import written

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from engine.acoustic.dit import DiT, DiTShape
-from engine.content.durations import DurationModel, DurationShape
-from engine.phones import PHONES, SPEAKERS
+from engine.alphabet import PHONES, SPEAKERS
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.pipelines.flow import FlowPipeline
 from engine.vocoder.vocos import Vocos, VocosShape
 from engine.weights.voice import save_model

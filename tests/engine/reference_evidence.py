@@ -17,27 +17,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.acoustic.dit import Frames
-from engine.acoustic.prompt import encode
-from engine.content.alignment import EDGE_SILENCE_FRAMES, plan
+from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
+from engine.audio.postprocess import active_rms
+from engine.duration.alignment import EDGE_SILENCE_FRAMES, plan
+from engine.duration.frames import Frames
 from engine.layers.mel import HOP
-from engine.phones import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from engine.pipelines.flow import FlowPipeline
-from engine.post.level import active_rms
+from engine.pipelines.voice_prompt import encode
 from engine.text.frontend import phonemise
-from harness import pipeline as stages
-from harness import store
-from harness.audio_io import read_audio, write_flac, write_wav
-from harness.measurement import Missing
-from harness.metrics.intelligibility import ErrorCounts, word_errors
-from harness.metrics.listen import listen_tasks, transcribe_files
+from harness import workflow as stages
+from harness.audio.files import read_audio, write_flac, write_wav
+from harness.audio.recording import read_recording
+from harness.metrics.metric import Subject
 from harness.metrics.prosody import pitch_median
-from harness.metrics.recording import read_recording
+from harness.metrics.speaker_similarity import embedding
 from harness.metrics.spill import reference_spill_s
-from harness.metrics.subject import Subject
-from harness.metrics.voice import embedding
-from harness.metrics.whisper_weights import locate_weights
-from harness.workload import load_workload
+from harness.metrics.word_errors import ErrorCounts, word_errors
+from harness.models.whisper_weights import locate_weights
+from harness.records.measurement import Missing
+from harness.runner import run_folder
+from harness.scoring.listen import listen_tasks, transcribe_files
+from harness.suite.workload import load_workload
 from tests.harness.make_voices import spoken
 
 SAYS = "We hear them long before we see them, and the whole village goes outside to watch."
@@ -69,7 +69,7 @@ def lengths(folder: Path) -> Iterator[str]:
     titles = ("reference", "its pitch, Hz", "frames in a pass", "CPU, ms", *(title for title, _, _ in COLUMNS.values()))
     yield f"| {' | '.join(titles)} |"
     yield f"| --- |{' ---: |' * (len(COLUMNS) + 3)}"
-    for slug, measured in store.load_measurements(run).items():
+    for slug, measured in run_folder.load_measurements(run).items():
         values = {each.metric: each for each in measured}
         cells = []
         for name, (_, factor, form) in COLUMNS.items():

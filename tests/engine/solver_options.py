@@ -17,8 +17,8 @@ import numpy as np  # noqa: E402
 from pesq import pesq  # noqa: E402
 
 from engine.pipelines.flow import FlowPipeline  # noqa: E402
-from harness.suite import load_suite  # noqa: E402
-from harness.workload import load_workload  # noqa: E402
+from harness.suite.suite import load_suite  # noqa: E402
+from harness.suite.workload import load_workload  # noqa: E402
 
 SUITES = ("guidance", "adaptive", "early_exit")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.environment import machine as this_machine
+from harness.machine.identity import machine as this_machine
 from tests.engine.roofline import Machine, Work, median
 
 if TYPE_CHECKING:

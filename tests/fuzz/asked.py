@@ -14,13 +14,13 @@ from urllib.parse import quote
 import click
 
 from engine.config import OPTIONS, parse_options
-from harness import cli
+from harness.cli import main
 from harness.errors import HarnessError
-from harness.history.dated import check_time, untrue
+from harness.history.dates import check_time, untrue
 from harness.history.nights import days_of
 from harness.history.records import utc_iso
 from harness.history.url import PLAIN, parse_url, shown, without_secrets
-from harness.suite import Suite
+from harness.suite.suite import Suite
 from harness.targets.registry import check_cells
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
@@ -208,7 +208,7 @@ class Words:
                 contextlib.redirect_stdout(said),
                 contextlib.redirect_stderr(errors),
             ):
-                code = cli.invoke(words)
+                code = main.invoke(words)
         finally:
             os.chdir(before)
         if code not in (0, 2, 3) or "Traceback" in errors.getvalue() or "unexpected" in errors.getvalue().splitlines()[-1:]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.history.database import open_existing, open_history
-from harness.history.exporting import bencher, carried, delimited, openmetrics
-from harness.history.exporting.choice import Choice
-from harness.history.importing import kinds
-from harness.history.importing.foreign import FAULTS, Fault
+from harness.history.exporters import bencher, carried, delimited, openmetrics
+from harness.history.exporters.tables import Choice
+from harness.history.importers import detect
+from harness.history.importers.common import FAULTS, Fault
 from harness.history.records import Acknowledgement, Vote
 from harness.history.trend import trends
 from tests.fuzz import mutate
@@ -156,7 +156,7 @@ class Imports:
     def _import(self, path: Path) -> None:
         """Read as `history import` does, which takes what a file is not for one line about that file."""
         try:
-            found = kinds.read(path)
+            found = detect.read(path)
             entries, words, votes = list(found.entries), list(found.acknowledgements), list(found.votes)
         except HarnessError:
             raise

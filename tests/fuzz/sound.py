@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from engine.acoustic.dit import DiT, DiTShape
-from engine.content.durations import DurationModel, DurationShape
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.text.frontend import phonemise
 from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.infill_voice import load_infill_voice
-from engine.weights.random_voice import write_random_voice
+from engine.weights.f5_checkpoint import load_infill_voice
+from engine.weights.random_checkpoint import write_random_voice
 from engine.weights.voice import load_voice, save_model
-from harness.audio_io import decoded, flac_bytes, length_s, read_audio, wav_bytes
+from harness.audio.files import decoded, flac_bytes, length_s, read_audio, wav_bytes
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
 

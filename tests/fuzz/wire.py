@@ -12,18 +12,18 @@ import httpx2
 import numpy as np
 
 from engine.config import FlowConfig
-from engine.serve.about import About
+from engine.serve.admission import Desk
 from engine.serve.app import make_app
-from engine.serve.desk import Desk
 from engine.serve.limits import Limits
+from engine.serve.model_info import About
 from engine.timing import instant_s
-from harness.audio_io import flac_bytes, wav_bytes
-from harness.ci.acceptance import asked, with_reason
+from harness.audio.files import flac_bytes, wav_bytes
+from harness.ci.accept import asked, with_reason
 from harness.ci.artifact import read_json, unpacked
 from harness.errors import HarnessError
-from harness.report.comment import Place, comment, headline
-from harness.targets.http import chosen_model
-from harness.targets.speech_api import Ask, SpeechApi, limits_told, options_told, voices_told
+from harness.report.pr_comment import Place, comment, headline
+from harness.targets.http.client import Ask, SpeechApi, limits_told, options_told, voices_told
+from harness.targets.http.target import chosen_model
 from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError, check_harmless

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import store
-from harness.audio_io import write_wav
-from harness.cell import Cell, Request, Workload
-from harness.sample import Phase, Sample
-from harness.store import RunHeader, WorkerLog
+from harness.audio.files import write_wav
+from harness.records.cell import Cell, Request, Workload
+from harness.records.run import Phase, Sample
+from harness.runner import run_folder
+from harness.runner.run_folder import RunHeader, WorkerLog
 
 RATE_HZ = 16_000
 REQUESTS = ("r1", "r2")
@@ -60,11 +60,11 @@ def make_run(folder: Path) -> Path:
         iterations=2,
         command="voxgate run test",
     )
-    store.create_run(folder, header)
+    run_folder.create_run(folder, header)
     for cell in cells:
         for repeat in range(2):
             _write_process(folder, cell.slug, repeat)
-    store.mark_complete(folder, {"finished": "2026-11-21T00:01:00+00:00"})
+    run_folder.mark_complete(folder, {"finished": "2026-11-21T00:01:00+00:00"})
     return folder
 
 
@@ -88,7 +88,7 @@ def copied(place: Place, root: Path) -> Place:
 
 
 def _write_process(folder: Path, slug: str, repeat: int) -> None:
-    log = WorkerLog(store.log_path(folder, slug, repeat))
+    log = WorkerLog(run_folder.log_path(folder, slug, repeat))
     effective = {"steps": int(slug.rpartition("-")[2]), "seed": 0}
     log.append({"kind": "loaded", "import_s": 1.0, "load_s": 0.5, "alone": repeat == 0, "effective": effective})
     phases = (Phase.FIRST, *(Phase.MEASURED for _ in range(4)))
@@ -110,7 +110,7 @@ def _sample(folder: Path, slug: str, repeat: int, iteration: int, phase: Phase, 
         (folder / name).parent.mkdir(exist_ok=True)
         write_wav(folder / name, audio, RATE_HZ)
     wall_s = 0.1 + 0.001 * ((3 * repeat + iteration) % 5)
-    return store.sample_to_json(
+    return run_folder.sample_to_json(
         Sample(
             cell=slug,
             repeat=repeat,
@@ -154,7 +154,7 @@ def sample(path: str, value: Any) -> Damage:
 
 def _line(kind: str, number: int, path: str, value: Any) -> Damage:
     def damage(place: Place) -> None:
-        file = store.log_path(place.run, SLUGS[0], 0)
+        file = run_folder.log_path(place.run, SLUGS[0], 0)
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         chosen = [line for line in lines if line["kind"] == kind][number]
         _set(chosen, f"{kind}/{path}" if kind in ("sample", "failure") else path, value)
@@ -236,11 +236,11 @@ def _folder_for_file(name: str) -> Damage:
 
 def _process(name: str) -> Damage:
     """Return a damage that copies a process's file under another name."""
-    return lambda place: shutil.copy(store.log_path(place.run, SLUGS[0], 0), place.run / "processes" / name) and None
+    return lambda place: shutil.copy(run_folder.log_path(place.run, SLUGS[0], 0), place.run / "processes" / name) and None
 
 
 def _twice(place: Place) -> None:
-    file = store.log_path(place.run, SLUGS[0], 0)
+    file = run_folder.log_path(place.run, SLUGS[0], 0)
     lines = file.read_text().splitlines()
     file.write_text("".join(f"{line}\n" for line in lines for _ in range(2 if '"sample"' in line else 1)))
 

@@ -21,12 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from harness import replacing
-from harness.baseline import accept, load_baseline
+from harness.analysis.aggregate import measure
 from harness.errors import HarnessError
-from harness.measure import measure
-from harness.sample import ProcessRecord, Run
-from tests.harness.judging import make_run, make_scores, steady, with_audio
+from harness.judging import replace_folder
+from harness.judging.baseline import accept, load_baseline
+from harness.records.run import ProcessRecord, Run
+from tests.harness.fake_runs import make_run, make_scores, steady, with_audio
 
 CHANGING = ("open", "write", "fsync", "replace", "rename", "link", "unlink", "mkdir", "rmdir", "symlink")
 """Functions of `os` that change the disk, or bring it there; `open` counts only where it makes a file."""
@@ -36,7 +36,7 @@ Contents = dict[str, bytes]
 
 def state(folder: Path) -> Contents:
     """Return what a folder of baselines holds, as git sees it: without what is ignored."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and replacing.ROOM not in path.parts)
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and replace_folder.ROOM not in path.parts)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -11,9 +11,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from engine.phones import PHONES, SILENCE
+from engine.alphabet import PHONES, SILENCE
 from engine.text.frontend import phonemise
-from harness.audio_io import Audio, read_audio, write_flac
+from harness.audio.files import Audio, read_audio, write_flac
 
 FOLDER = Path(__file__).parents[2] / "harness" / "workloads" / "voices"
 SPEAKERS = ("slt", "rms", "awb")

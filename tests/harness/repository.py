@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import ab, pair
-from harness.cell import Cell
-from harness.live import Live
-from harness.measurement import Value
-from harness.metrics.parity import snr
-from harness.metrics.recording import read_recording
-from harness.metrics.subject import Subject
-from harness.sample import Run
-from harness.schedule import Schedule
-from harness.scoring import RunScores, audio_jobs
-from tests.harness.judging import QUALITY
+from harness.audio.recording import read_recording
+from harness.metrics.metric import Subject
+from harness.metrics.signal_parity import snr
+from harness.records.cell import Cell
+from harness.records.measurement import Value
+from harness.records.run import Run
+from harness.revisions import ab, paired_run
+from harness.runner.round import Live
+from harness.runner.runner import Schedule
+from harness.scoring.score_run import RunScores, audio_jobs
+from tests.harness.fake_runs import QUALITY
 
 TARGET = '''
 import json
@@ -123,7 +123,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """A repository as the working directory, its audio quickly heard; its control, where there is one, on the virtual clock."""
     made = Repository(tmp_path / "project")
     monkeypatch.chdir(made.folder)
-    monkeypatch.setattr(pair, "_control", lambda cells: ())
+    monkeypatch.setattr(paired_run, "_control", lambda cells: ())
     monkeypatch.setattr(ab, "score_run", listen)
     monkeypatch.setattr(ab, "CONFIRM_ROUNDS", 2)
     return made
@@ -132,5 +132,5 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 @pytest.fixture
 def controlled(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """The same with a control."""
-    monkeypatch.setattr(pair, "_control", still_control)
+    monkeypatch.setattr(paired_run, "_control", still_control)
     return repository

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import store
-from harness.child import Launch
-from harness.disturbance import causes
-from harness.live import Side
-from harness.profiles import get_profile
-from harness.profiles.cpu_gate import MALLOC
-from harness.sample import Phase, ProcessRecord
-from harness.schedule import make_header, run_sides
-from harness.suite import load_suite
+from harness.machine.cpu_gate import MALLOC
+from harness.machine.interference import causes
+from harness.machine.profiles_table import get_profile
+from harness.records.run import Phase, ProcessRecord
+from harness.runner import run_folder
+from harness.runner.round import Side
+from harness.runner.runner import make_header, run_sides
+from harness.runner.worker_process import Launch
+from harness.suite.suite import load_suite
 
 TUNABLES = "GLIBC_TUNABLES"
 VARIANTS = {
@@ -79,7 +79,7 @@ def report(folder: Path) -> None:
     """Print both tables."""
     groups: dict[tuple[int, int], list[Times]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
-        for record in store.load_run(path).processes:
+        for record in run_folder.load_run(path).processes:
             groups[int(path.name.partition("-")[0]), record.repeat].append(times_of(record))
     longest = max(lap for group in groups.values() for times in group for _, lap in times) + 1
     steps = sorted({2**power for power in range(longest.bit_length()) if 2**power < longest} | {longest})

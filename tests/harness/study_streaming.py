@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from harness import store
-from harness.disturbance import causes
-from harness.fitness import fitness
-from harness.measure import by_name
-from harness.measurement import Measurement
-from harness.profiles import DEFAULT
-from harness.report.numbers import shown
-from harness.sample import Phase, Run, Sample
+from harness.analysis.aggregate import by_name
+from harness.machine.interference import causes
+from harness.machine.profiles_table import DEFAULT
+from harness.machine.quietness import fitness
+from harness.records.measurement import Measurement
+from harness.records.run import Phase, Run, Sample
+from harness.report.format import shown
+from harness.runner import run_folder
 
 ABOUT_STREAMING = (
-    "An underrun is the moment at which a player that began with the first piece has nothing left (`harness/player.py`); the "
+    "An underrun is the moment at which a player that began with the first piece has nothing left (`harness/analysis/player.py`); the "
     "stall is the mean silence per text. A flow-matching voice makes a chunk whole, so the first audio is as late as the first "
     "chunk is long. What short chunks cost is fixed work per chunk and more joins; a short first chunk may end in mid-sentence."
 )
@@ -89,12 +89,12 @@ def measured(folder: Path, suite: str, repeats: int) -> Run:
         judged = subprocess.run([sys.executable, "-m", "harness", "gate", str(run)], check=False)
         if judged.returncode not in (0, 3):  # 3: there is no baseline, and none is needed
             sys.exit(f"the gate of {run} ended with {judged.returncode}; look above")
-    return store.load_run(run)
+    return run_folder.load_run(run)
 
 
 def rows(run: Run) -> list[Row]:
     """Give a row per cell, in the suite's order."""
-    measurements = store.load_measurements(Path(run.folder))
+    measurements = run_folder.load_measurements(Path(run.folder))
     return [
         Row(axes=cell.axes, named=by_name(measurements[cell.slug]), share=share(quiet_samples(run, cell.slug)))
         for cell in run.cells
@@ -158,7 +158,7 @@ def circumstances(run: Run) -> str:
     return (
         f"Measured {run.created[:10]} on {machine['cpu_model']} ({machine['cores']} CPUs, {quiet}), torch "
         f"{toolchain['torch']}, profile `{run.profile}`: {texts} texts of {audio_s:.0f} s on average (workload `paragraphs`), "
-        f"spoken once in each of {store.rounds(Path(run.folder))} fresh processes a cell, cells taking turns; NFE "
+        f"spoken once in each of {run_folder.rounds(Path(run.folder))} fresh processes a cell, cells taking turns; NFE "
         f"{run.cells[0].fixed['nfe_steps']}. {shared}. Brackets are 95 % intervals over processes; of the share, the least and "
         "the greatest process."
     )

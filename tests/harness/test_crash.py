@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, pipeline
-from harness.cli import invoke
+from harness import workflow
+from harness.cli import main
+from harness.cli.main import invoke
 from harness.crash import DEBUG, guarded, one_line, without_passwords
 from harness.errors import HarnessError
 
@@ -54,7 +55,7 @@ def test_an_accident_is_code_2_with_one_line_and_a_file_with_the_traceback(
     def accident(_: object) -> None:
         raise ACCIDENTS[name]
 
-    monkeypatch.setattr(pipeline, "examine", accident)
+    monkeypatch.setattr(workflow, "examine", accident)
     assert invoke(["doctor"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("voxgate: unexpected ") and err.count("\n") == 1 and err[:-1].isprintable()
@@ -82,7 +83,7 @@ def test_where_no_file_can_be_written_the_line_says_so(
 
 @pytest.mark.parametrize("way", ["environment", "option"])
 def test_whoever_looks_for_the_fault_gets_the_exception(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "examine", lambda _: 1 // 0)
+    monkeypatch.setattr(workflow, "examine", lambda _: 1 // 0)
     if way == "environment":
         monkeypatch.setenv(DEBUG, "1")
     with pytest.raises(ZeroDivisionError):
@@ -231,5 +232,5 @@ def test_odd_arguments_end_with_2_and_without_an_accident(
             err = capsys.readouterr().err
             assert "unexpected" not in err and "Traceback" not in err, (words, err)
     assert list(Path().rglob("crash-*")) == []
-    assert cli.cli.commands.keys() >= set(VERBS)
+    assert main.cli.commands.keys() >= set(VERBS)
     assert json.dumps(err)

@@ -15,18 +15,19 @@ from typing import Any
 
 import pytest
 
-from harness import crew, pipeline, store, worker
-from harness.baseline import load_baseline, machine_id
-from harness.baseline_file import BaselineFile
-from harness.cli import invoke
+from harness import workflow
+from harness.cli.main import invoke
 from harness.history.database import open_history
-from harness.judgement import Verdict
-from harness.pipeline import CONFIRM, Plan, check_suite, judge_run
-from harness.sample import Phase, Run
-from harness.scored import FILE
-from harness.scoring import RunScores
+from harness.judging.baseline import load_baseline, machine_id
+from harness.judging.baseline_file import BaselineFile
+from harness.records.run import Phase, Run
+from harness.records.verdict import Verdict
+from harness.runner import run_folder, worker, worker_pool
+from harness.scoring.provenance import FILE
+from harness.scoring.score_run import RunScores
+from harness.workflow import CONFIRM, Plan, check_suite, judge_run
+from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
-from tests.harness.test_cli import SUITE, WORKLOAD, made_up
 
 Script = Callable[[dict[str, Any]], None]
 RUN = Path("runs/0001")
@@ -60,10 +61,10 @@ def heard(run: Run, golden: Path, **_: object) -> RunScores:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite; workers run in this process, and collect no garbage."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipeline, "score_run", heard)
+    monkeypatch.setattr(workflow, "score_run", heard)
     for name in ("get_profile", "ready_profile"):
-        monkeypatch.setattr(pipeline, name, lambda _: ALONE)
-    monkeypatch.setattr(crew, "Child", Stopped)
+        monkeypatch.setattr(workflow, name, lambda _: ALONE)
+    monkeypatch.setattr(worker_pool, "Child", Stopped)
     monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
     monkeypatch.setattr(worker, "spare_the_collector", lambda: None)
     monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
@@ -151,7 +152,7 @@ def test_scores_of_a_stopped_run_do_not_hide_what_a_slower_engine_adds(
 
 
 def measured(folder: Path, slug: str) -> int:
-    samples = [sample for each in store.load_run(folder).processes if each.cell == slug for sample in each.samples]
+    samples = [sample for each in run_folder.load_run(folder).processes if each.cell == slug for sample in each.samples]
     return sum(sample.phase is Phase.MEASURED for sample in samples)
 
 
@@ -161,7 +162,7 @@ def test_a_check_that_goes_on_judges_every_sample(project: Path, monkeypatch: py
     check_suite(plan)
     assert judge_run(RUN).judgement.exit_code == 3
     assert accepted(Path("baselines")) == 0
-    monkeypatch.setattr(pipeline, "_until_decided", lambda *_: lambda folder: CELLS if store.rounds(folder) < 4 else ())
+    monkeypatch.setattr(workflow, "_until_decided", lambda *_: lambda folder: CELLS if run_folder.rounds(folder) < 4 else ())
     check_suite(Plan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
     judged = judge_run(RUN)
     latency = next(each for each in judged.measurements["steps-4"] if each.metric == "latency_p50")
@@ -175,7 +176,7 @@ def test_audio_that_changed_is_scored_anew_and_records_without_audio_are_refused
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[Path] = []
-    monkeypatch.setattr(pipeline, "score_run", lambda run, golden, **more: calls.append(golden) or heard(run, golden))
+    monkeypatch.setattr(workflow, "score_run", lambda run, golden, **more: calls.append(golden) or heard(run, golden))
     measure(monkeypatch, 60)
     for times in (1, 1):
         invoke(["gate", str(RUN)])
@@ -211,13 +212,13 @@ def test_a_second_look_at_other_records_counts_no_more(
 ) -> None:
     """A run that was confirmed as quick, and then went on with a slow engine, is slow."""
     plan = Plan(suite="two", out=RUN, budget_s=0.0)
-    again = pipeline._measure_again
+    again = workflow._measure_again
 
     def calmer(*arguments: Any) -> Any:
         script({})
         return again(*arguments)
 
-    monkeypatch.setattr(pipeline, "_measure_again", calmer)
+    monkeypatch.setattr(workflow, "_measure_again", calmer)
     script({"steps-4": {"slower": 1.3}})
     check_suite(plan, Path("straight"))
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.PASS, "not confirmed in fresh processes"
@@ -225,7 +226,7 @@ def test_a_second_look_at_other_records_counts_no_more(
     script({"steps-4": {"slower": 1.4}})
     measure(monkeypatch)
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.REGRESSED
-    monkeypatch.setattr(pipeline, "_measure_again", again)
+    monkeypatch.setattr(workflow, "_measure_again", again)
     check_suite(Plan(suite="two", out=RUN, budget_s=0.0, resume=True), Path("straight"))
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.REGRESSED
     assert (RUN / f"{CONFIRM}.old1" / "run.json").exists()

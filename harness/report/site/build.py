@@ -10,23 +10,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from harness.analysis.aggregate import is_helper
 from harness.history.database import History
 from harness.history.records import RunRow
-from harness.measure import is_helper
-from harness.metrics.panel import known_metrics
-from harness.policy import Policy, load_policy
+from harness.judging.policy import Policy, load_policy
+from harness.metrics.registry import known_metrics
+from harness.report.listening import listening_page
 from harness.report.site.beside import beside
-from harness.report.site.book import Book, Loaded, make_book, read_trends
 from harness.report.site.cell_page import write_cells
+from harness.report.site.charts import drawings
 from harness.report.site.folder import Folder
-from harness.report.site.measured import judgement, measurements
-from harness.report.site.overview import Listen, write_overview
-from harness.report.site.pictures import drawings
+from harness.report.site.history_view import Book, Loaded, make_book, read_trends
+from harness.report.site.overview_page import Listen, write_overview
 from harness.report.site.run_page import write_latest_runs
+from harness.report.site.run_view import judgement, measurements
 from harness.report.site.scripted import write_scripted
 from harness.report.site.state import cell_states
 from harness.report.site.suite_page import write_suites
-from harness.report.voices import listening_page
 
 
 def build_site(history: History, out: Path, baselines: Path, today: str) -> Path:

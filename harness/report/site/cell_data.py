@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.history.changes import Change
+from harness.analysis.aggregate import STAGE
+from harness.history.change_points import Change
 from harness.history.margin import shift_text
 from harness.history.trend import Trend
-from harness.measure import STAGE
-from harness.report.numbers import SECONDS, shown_scale
-from harness.report.site.addresses import run_page
-from harness.report.site.book import Book, Line, Place
+from harness.report.format import SECONDS, shown_scale
+from harness.report.site.history_view import Book, Line, Place
 from harness.report.site.run_data import metric_facts
 from harness.report.site.state import QUIET
+from harness.report.site.urls import run_page
 
 MAIN = ("latency_p50", "latency_p95", "rtf", "snr", "pesq", "stoi", "wer")
 """Metrics that are always in sight, in their order; so is whatever is not steady. The others unfold."""

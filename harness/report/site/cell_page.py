@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.history.budget import Budget
-from harness.history.changes import Change
+from harness.history.change_points import Change
 from harness.history.records import Series
-from harness.report.numbers import shown, shown_unit
-from harness.report.site import addresses
-from harness.report.site.book import Book, Line, Place
+from harness.report.format import shown, shown_unit
+from harness.report.site import urls
 from harness.report.site.cell_data import cell_content, change_label, stage_names, trends_of
 from harness.report.site.data_file import data_script
 from harness.report.site.folder import Folder
-from harness.report.site.mark import Mark, of_trend
+from harness.report.site.history_view import Book, Line, Place
+from harness.report.site.marks import Mark, of_trend
 from harness.report.site.run_link import RunLink, run_links
 from harness.report.site.sparkline import Spark
 from harness.report.site.state import CellState, cell_state, worst
@@ -70,15 +70,15 @@ def write_cells(folder: Folder, book: Book) -> None:
 
 
 def _write(folder: Folder, book: Book, places: Sequence[Place], cell: str) -> None:
-    suite, name = places[0].suite, addresses.cell_name(places[0].suite, cell)
+    suite, name = places[0].suite, urls.cell_name(places[0].suite, cell)
     states = [cell_state(book, place, cell) for place in places]
     folder.data(name, data_script(name, cell_content(book, places, cell)))
     folder.page(
-        addresses.cell_page(suite, cell),
+        urls.cell_page(suite, cell),
         "cell.html",
         data=name,
         suite=suite,
-        suite_address=addresses.suite_page(suite),
+        suite_address=urls.suite_page(suite),
         label=states[0].label,
         mark=worst(states),
         places=[_place(book, index, state) for index, state in enumerate(states)],

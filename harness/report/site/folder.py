@@ -12,10 +12,10 @@ from typing import Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.atomic import inside, reason, write_file
 from harness.errors import HarnessError
-from harness.replacing import drafted, put_folder
-from harness.report.html import TEMPLATES as SHARED
+from harness.judging.replace_folder import drafted, put_folder
+from harness.records.files import inside, reason, write_file
+from harness.report.page import TEMPLATES as SHARED
 
 TEMPLATES = Path(__file__).with_name("templates")
 SCRIPTS = ("parts.js", "trends.js", "run.js", "compare.js")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.history.state import State
-from harness.report.site import addresses
-from harness.report.site.mark import ADVISORY
+from harness.report.site import urls
+from harness.report.site.marks import ADVISORY
 from harness.report.site.state import QUIET, CellState, worst
 
 SHOWN = 5
@@ -75,7 +75,7 @@ def _part(word: str, found: Sequence[CellState]) -> str:
 def _line(state: CellState) -> HeadLine:
     return HeadLine(
         where=f"{state.place.suite} / {state.label}",
-        address=addresses.cell_page(state.place.suite, state.cell),
+        address=urls.cell_page(state.place.suite, state.cell),
         text=f"on {state.place.machine}: {state.line.series.metric} {state.trend.reason}",
     )
 

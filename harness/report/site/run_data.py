@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from harness.history.records import CellRow, RunRow
-from harness.measurement import SNR_CEILING_DB
-from harness.report.numbers import FIXED, shown_scale, shown_unit
-from harness.report.site import addresses
-from harness.report.site.book import Book
+from harness.records.measurement import SNR_CEILING_DB
+from harness.report.format import FIXED, shown_scale, shown_unit
+from harness.report.site import urls
 from harness.report.site.data_file import data_script
 from harness.report.site.facts import facts, text
-from harness.report.table import COLUMNS
+from harness.report.site.history_view import Book
+from harness.report.tables import COLUMNS
 
 CHUNK = 64
 """Runs a file: some hundred kilobytes, read at once to show one of them; thousands of small files are slow to copy."""
@@ -142,7 +142,7 @@ def _cell(cell: CellRow, suite: str, has_page: bool) -> dict[str, object]:
     return {
         "cell": cell.cell,
         "label": cell.label,
-        "page": addresses.cell_page(suite, cell.cell) if has_page else None,
+        "page": urls.cell_page(suite, cell.cell) if has_page else None,
         "verdict": cell.verdict,
         "reason": cell.reason,
         "config": {name: text(value) for name, value in cell.config.items()},

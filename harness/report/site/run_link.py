@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from harness.history.records import RunRow
-from harness.report.site import addresses
-from harness.report.site.book import Book
-from harness.report.site.mark import Mark, of_verdict
+from harness.report.site import urls
+from harness.report.site.history_view import Book
+from harness.report.site.marks import Mark, of_verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class RunLink:
 
 def run_address(book: Book, run: int) -> str:
     """Give the page of a run: its own for one of the latest, else the page of any run."""
-    return addresses.run_page(run) if run in book.latest else addresses.any_run(run)
+    return urls.run_page(run) if run in book.latest else urls.any_run(run)
 
 
 def run_links(book: Book, runs: Collection[RunRow]) -> tuple[RunLink, ...]:

@@ -5,19 +5,19 @@ The page of one of the latest runs, which needs no script. Any other run is laid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.fitness import fitness
 from harness.history.records import CellRow
-from harness.measurement import Missing
-from harness.report.html import MEANING
-from harness.report.numbers import shown, shown_unit
-from harness.report.site import addresses
-from harness.report.site.book import Book, Line, Place
+from harness.machine.quietness import fitness
+from harness.records.measurement import Missing
+from harness.report.format import shown, shown_unit
+from harness.report.page import MEANING
+from harness.report.site import urls
 from harness.report.site.facts import changed, facts
 from harness.report.site.folder import Folder
-from harness.report.site.mark import Mark, of_verdict
-from harness.report.site.overview import Listen
+from harness.report.site.history_view import Book, Line, Place
+from harness.report.site.marks import Mark, of_verdict
+from harness.report.site.overview_page import Listen
 from harness.report.site.suite_page import columns
-from harness.report.table import Column
+from harness.report.tables import Column
 
 NOT_JUDGED = "This run was not judged."
 
@@ -67,15 +67,15 @@ def _write(folder: Folder, book: Book, place: Place, listen: Listen) -> None:
     run, before = place.runs[-1], place.runs[-2] if len(place.runs) > 1 else None
     chosen = columns(place)
     folder.page(
-        addresses.run_page(run.id),
+        urls.run_page(run.id),
         "run.html",
         run=run,
         before=before,
         mark=of_verdict(run.verdict),
         meaning=meaning(run.verdict),
-        suite_address=addresses.suite_page(run.suite),
+        suite_address=urls.suite_page(run.suite),
         fitness=fitness(run.environment),
-        compare=addresses.compare_page(before.id if before else run.id, run.id),
+        compare=urls.compare_page(before.id if before else run.id, run.id),
         titles=[column.title for column in chosen],
         cells=[_cell(book, place, row, chosen) for row in book.cells[run.id]],
         changed=changed(before.environment, run.environment) if before else (),
@@ -90,7 +90,7 @@ def _cell(book: Book, place: Place, row: CellRow, chosen: Sequence[Column]) -> R
     mark = of_verdict(row.verdict)
     return RunCell(
         row=row,
-        address=addresses.cell_page(place.suite, row.cell) if lines else "",
+        address=urls.cell_page(place.suite, row.cell) if lines else "",
         mark=mark,
         reason="" if mark.kind == "good" else row.reason,
         values=tuple(_in_table(views.get(column.metric), column) for column in chosen),

@@ -4,8 +4,8 @@ The two pages that a script fills: any run by its number, and the environments o
 
 from itertools import chain
 
-from harness.report.site.book import Book
 from harness.report.site.folder import Folder
+from harness.report.site.history_view import Book
 from harness.report.site.run_data import CHUNK, list_script, run_scripts
 from harness.report.site.run_page import meanings
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harness.history.state import State
 from harness.history.trend import Trend
-from harness.report.site.book import Book, Line, Place
-from harness.report.site.mark import Mark, of_state, of_trend
+from harness.report.site.history_view import Book, Line, Place
+from harness.report.site.marks import Mark, of_state, of_trend
 
 ORDER = tuple(State)
 QUIET = (State.STEADY, State.TOO_FEW)

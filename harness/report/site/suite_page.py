@@ -5,19 +5,19 @@ A suite's page: on every machine its cells and metrics with their states, speed 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.policy import Policy
-from harness.report.numbers import shown, shown_unit
-from harness.report.site import addresses
-from harness.report.site.book import Book, Line, Place
+from harness.judging.policy import Policy
+from harness.report.format import shown, shown_unit
+from harness.report.site import urls
+from harness.report.site.charts import Picture, fastest_line, pictures
 from harness.report.site.folder import Folder
-from harness.report.site.mark import Mark, of_trend
-from harness.report.site.measured import judgement, measurements
-from harness.report.site.overview import Listen
-from harness.report.site.pictures import Picture, fastest_line, pictures
+from harness.report.site.history_view import Book, Line, Place
+from harness.report.site.marks import Mark, of_trend
+from harness.report.site.overview_page import Listen
 from harness.report.site.run_link import RunLink, run_links
+from harness.report.site.run_view import judgement, measurements
 from harness.report.site.sparkline import LAST, Spark
 from harness.report.site.state import QUIET, CellState, cell_state, summary, worst
-from harness.report.table import COLUMNS, Column
+from harness.report.tables import COLUMNS, Column
 
 LISTED = 14
 """Runs in a list: two weeks of nights."""
@@ -69,7 +69,7 @@ def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> 
         places = [place for place in book.places if place.suite == suite]
         views = [_place(book, place, policy, listen) for place in places]
         folder.page(
-            addresses.suite_page(suite),
+            urls.suite_page(suite),
             "suite.html",
             suite=suite,
             question=max((place.runs[-1] for place in places), key=lambda run: run.created).question,
@@ -112,7 +112,7 @@ def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
     place = state.place
     lines = {line.series.metric: line for line in place.lines[state.cell]}
     return CellView(
-        address=addresses.cell_page(place.suite, state.cell),
+        address=urls.cell_page(place.suite, state.cell),
         label=state.label,
         mark=state.mark,
         since="" if state.trend.state in QUIET else state.since,

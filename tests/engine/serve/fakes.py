@@ -12,11 +12,11 @@ import numpy as np
 import uvicorn
 
 from engine.config import FlowConfig
-from engine.pipelines.stretch import Stretch
-from engine.serve.about import About
+from engine.pipelines.audio_segment import Stretch
+from engine.serve.admission import Desk
 from engine.serve.app import make_app
-from engine.serve.desk import Desk
 from engine.serve.limits import Limits
+from engine.serve.model_info import About
 from engine.serve.server import address, bound, configuration
 from engine.timing import instant_s
 

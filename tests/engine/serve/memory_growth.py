@@ -25,7 +25,7 @@ import torch
 
 from engine.config import FlowConfig, typed
 from engine.pipelines.flow import FlowPipeline
-from harness.workload import load_workload
+from harness.suite.workload import load_workload
 
 MIB = 2**20
 SHOWN = (1, 3, 6, 12, 25, 50, 100, 150, 200, 250)

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 from engine.errors import EngineError
-from engine.serve.audio import Form, encode, pcm16, wav_header
 from engine.serve.limits import Limits, parse_limits
+from engine.serve.response import Form, encode, pcm16, wav_header
 from engine.serve.server import address, bound, is_local
 
 

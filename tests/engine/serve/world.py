@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.pipelines.stretch import Stretch
+from engine.pipelines.audio_segment import Stretch
 from engine.serve.batch import Batch
 from engine.serve.engine_thread import EngineThread
-from engine.serve.stream import Stream
+from engine.serve.jobs import Stream
 
 RATE_HZ = 1000
 ENOUGH_S = 20.0

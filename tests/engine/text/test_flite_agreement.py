@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.phones import PHONES
+from engine.alphabet import PHONES
 from engine.text.frontend import phonemise
 
 SENTENCES = (

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.alphabet import PHONE_IDS, PHONES, SILENCE
 from engine.errors import EngineError
-from engine.phones import PHONE_IDS, PHONES, SILENCE
 from engine.text.frontend import MAX_CHARACTERS, phonemise
 
 PAUSE = PHONE_IDS[SILENCE]

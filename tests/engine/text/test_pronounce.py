@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.phones import PHONE_IDS
+from engine.alphabet import PHONE_IDS
 from engine.text.inflect import inflected
 from engine.text.pronounce import pronounce, say_word
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.history.arrays import Array
-from harness.history.changes import change_points, steps
+from harness.history.change_points import change_points, steps
 from harness.history.margin import Margin
 
 ANY = Margin()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.history.records import Entry, EntryCell, EntryValue, digest_of, utc_iso
-from harness.measurement import Missing, Value
+from harness.records.measurement import Missing, Value
 
 HOSTILE = 'a\0b \ud800 <script>alert(1)</script> \'); DROP TABLE run; -- "quoted"\nnext \\ line, ü 😀 %s :x {y}'
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.history.database import open_history
 from harness.history.records import Entry, EntryCell, EntryValue, digest_of
-from harness.measurement import Better, Missing, Value
+from harness.records.measurement import Better, Missing, Value
 
 SUITES = ("smoke", "precision")
 MACHINES = ("epyc-2c-8g-51d0aa", "jetson-agx-orin-12c-62g-9e77b3")

@@ -9,7 +9,7 @@ from harness.history.alarm import ENOUGH, MADS, NEEDED, OF, REFERENCE, Alarm, al
 from harness.history.arrays import Array
 from harness.history.margin import Margin
 from harness.history.nights import Nights
-from harness.measurement import Better
+from harness.records.measurement import Better
 from tests.harness.history import simulate_nights as simulation
 from tests.harness.history.against_otava import stepped
 

@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.history.budget import Budget, broken_by, load_budgets, unmatched
 from harness.history.nights import Nights
 from harness.history.records import Series
-from harness.suite import load_suite
+from harness.suite.suite import load_suite
 
 ROOT = Path(__file__).parents[3]
 GOOD = """schema_version = 1

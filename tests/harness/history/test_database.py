@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.history.database import History, open_history
 from harness.history.records import Acknowledgement, Vote, clean, utc_iso
 from harness.history.url import parse_url
-from harness.measurement import Missing
+from harness.records.measurement import Missing
 from tests.harness.history.entries import HOSTILE, cell, entry, value
 
 COUNTED = ("run", "cell", "series", "point")

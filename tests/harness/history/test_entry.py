@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.aggregate import measure
 from harness.history.entry import digest_of_run, entry_of_run
 from harness.history.records import Entry
-from harness.measure import measure
-from harness.measurement import Missing
-from harness.sample import Effect, Failure
-from harness.verdict import judge
-from tests.harness.judging import accepted, good_run, judged, make_run, make_scores, policy, process, steady
+from harness.judging.decide import judge
+from harness.records.measurement import Missing
+from harness.records.run import Effect, Failure
+from tests.harness.fake_runs import accepted, good_run, judged, make_run, make_scores, policy, process, steady
 
 EFFECT = Effect(option="precision", asked="bf16", observed="bf16", holds=True, why="12 of 12")
 

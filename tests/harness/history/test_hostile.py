@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import invoke
+from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.history.address import VARIABLE
 from harness.history.database import open_existing, open_history
@@ -196,8 +196,8 @@ def test_a_run_of_2098_is_named_and_does_not_hide_that_nothing_is_measured(
             history.append(entry(night))
         history.append(entry(21, created="2098-01-01T02:00:00+00:00"))
         history.append(entry(22, created="1970-01-01T02:00:00+00:00"))
-    monkeypatch.setattr("harness.history_cli.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
-    monkeypatch.setattr("harness.pipeline.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
+    monkeypatch.setattr("harness.cli.history.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
+    monkeypatch.setattr("harness.workflow.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
     assert invoke(["history", "status", "--history", url]) == 3
     said = capsys.readouterr()
     assert ("NO DATA" in said.out and "no value for 32 nights, since 2026-10-21" in said.out) or "for 3" in said.out
@@ -226,7 +226,7 @@ def test_an_import_of_a_time_that_cannot_be_true_is_refused_by_name_and_the_othe
 def test_a_machine_that_is_called_otherwise_now_is_named_with_the_way_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr("harness.history_cli.now_utc_iso", lambda: "2026-10-29T08:00:00+00:00")
+    monkeypatch.setattr("harness.cli.history.now_utc_iso", lambda: "2026-10-29T08:00:00+00:00")
     monkeypatch.chdir(tmp_path)
     url, new = f"sqlite:///{tmp_path}/h.sqlite", {"machine": {"id": "box-new", "former_id": "box-2c"}}
     with open_history(url) as history:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from harness.cli import invoke
+from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.history.database import open_history
-from harness.history.exporting import bencher, delimited, otava
-from harness.history.exporting.choice import Choice
-from harness.history.importing import foreign, kinds
+from harness.history.exporters import bencher, delimited, otava
+from harness.history.exporters.tables import Choice
+from harness.history.importers import common, detect
 from harness.history.records import Entry
 from tests.harness.history.entries import cell, entry, value
 from tests.harness.history.foreign_files import asv_folder, asv_result, nightly
@@ -51,23 +51,21 @@ def benchmarks(*names: str) -> dict[str, Any]:
 
 
 def imported(path: Path) -> list[Entry]:
-    return [each for each in kinds.read(path).entries if isinstance(each, Entry)]
+    return [each for each in detect.read(path).entries if isinstance(each, Entry)]
 
 
 def test_slugs_are_one_to_one() -> None:
-    slugs = [foreign.slug(each) for each in ALIKE]
+    slugs = [common.slug(each) for each in ALIKE]
     assert len(set(slugs)) == len(ALIKE)
-    assert [foreign.slug(each) for each in ("a", "6", "nfe-8.precision-bf16")] == ["a", "6", "nfe-8.precision-bf16"]
-    assert all(foreign.slug(each) not in slugs for each in slugs if foreign.DIGESTED.fullmatch(each)), (
-        "a slug is no other's name"
-    )
-    assert len({foreign.slug_of({"lang": each}) for each in ALIKE}) == len(ALIKE)
+    assert [common.slug(each) for each in ("a", "6", "nfe-8.precision-bf16")] == ["a", "6", "nfe-8.precision-bf16"]
+    assert all(common.slug(each) not in slugs for each in slugs if common.DIGESTED.fullmatch(each)), "a slug is no other's name"
+    assert len({common.slug_of({"lang": each}) for each in ALIKE}) == len(ALIKE)
 
 
 def test_names_are_one_to_one() -> None:
     odd = ("a b", "a  b", "a\tb", "a\0b", "a\ufffdb", "x" * 200, "x" * 201, "x" * 149 + "-" + "0" * 10)
-    assert len({foreign.name(each) for each in odd}) == len(odd)
-    assert foreign.name(" orin ") == foreign.name("orin") == "orin"
+    assert len({common.name(each) for each in odd}) == len(odd)
+    assert common.name(" orin ") == common.name("orin") == "orin"
 
 
 def test_sets_of_options_that_read_alike_are_different_cells() -> None:
@@ -79,8 +77,8 @@ def test_sets_of_options_that_read_alike_are_different_cells() -> None:
         {"a-b": 1},
         {"a": "b-1"},
     ]
-    assert len({foreign.slug_of(each) for each in sets}) == len(sets)
-    assert foreign.slug_of({"cfg": 0.5, "nfe": 8}) == "cfg-0.5.nfe-8"
+    assert len({common.slug_of(each) for each in sets}) == len(sets)
+    assert common.slug_of({"cfg": 0.5, "nfe": 8}) == "cfg-0.5.nfe-8"
 
 
 def test_benchmarks_of_alike_names_are_different_series(tmp_path: Path, capsys: Capture) -> None:
@@ -102,10 +100,10 @@ def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
     path = tmp_path / "h.json"
     path.write_text('[{"timestamp": "2026-10-01", "rtf": 1.0, "rtf": 2.0}]')
     with pytest.raises(HarnessError, match="the key 'rtf' stands there twice"):
-        kinds.read(path)
+        detect.read(path)
     path.write_text(json.dumps(nightly(stats={"rtf": 1.0}, metrics={"rtf": 2.0})))
-    (fault,) = kinds.read(path).entries
-    assert isinstance(fault, foreign.Fault) and "'rtf' stands there twice, as 1.0 and as 2.0" in fault.reason
+    (fault,) = detect.read(path).entries
+    assert isinstance(fault, common.Fault) and "'rtf' stands there twice, as 1.0 and as 2.0" in fault.reason
 
 
 def test_parameters_of_asv_that_differ_by_quotes_alone_are_two_cells(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from harness.load.answer import Answer
 from harness.load.drift import Drift, Trend, drifts
+from harness.load.records import Answer
 from tests.harness.load.making import answer, loaded
 
 HOUR_S = 3600.0

@@ -5,11 +5,11 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from harness.cell import Request
 from harness.errors import HarnessError
 from harness.load.level import Extent, Level, arrivals_s, parse_levels
 from harness.load.text import in_turns, length_of, one_of_each
-from harness.workload import load_workload
+from harness.records.cell import Request
+from harness.suite.workload import load_workload
 
 
 def test_levels_are_read() -> None:

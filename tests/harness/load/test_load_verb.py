@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness import load_cli
-from harness.cell import cell_from_json
-from harness.cli import invoke
+from harness.cli import load
+from harness.cli.main import invoke
 from harness.load.folder import read_cell
 from harness.load.report import report_of
-from harness.targets.http import URL
+from harness.records.cell import cell_from_json
+from harness.targets.http.target import URL
 from tests.harness.targets.speech_servers import Reply, fake_server, refused, tone, wav
 
 FINE = Reply(parts=(wav(tone()),))
@@ -117,7 +117,7 @@ def test_ctrl_c_reports_what_was_answered(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stopped(driver: Any, level: Any, requests: Any, extent: Any, seed: int) -> None:
-        from harness.load.answer import Phase
+        from harness.load.records import Phase
 
         driver.ask(requests[0], Phase.LOADED, level.label)
         raise KeyboardInterrupt
@@ -186,7 +186,7 @@ def test_a_narrow_terminal_loses_the_intervals(project: Path) -> None:
     with fake_server(FINE) as fake:
         invoke(["load", "s", "--closed", "1", "--requests", "60", "--url", fake.url, "--out", "here"])
     report = report_of(Path("here"))
-    wide, narrow = (load_cli.lines(report, width) for width in (400, 80))
+    wide, narrow = (load.lines(report, width) for width in (400, 80))
     table = [line for line in wide if line.startswith("closed-1")]
 
     assert all("[" in line for line in table) and not any("[" in line for line in narrow if line.startswith("closed-1"))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from harness.load.answer import Phase
 from harness.load.drift import drifts
+from harness.load.records import Phase
 from harness.load.summary import Memory, at_once, cold, lateness_s, memories, rows, spread, too_few
-from harness.stats import Interval
+from harness.statistics import Interval
 from tests.harness.load.making import answer, loaded
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.measurement import Value
-from harness.metrics.panel import entry
-from harness.metrics.recording import Recording, read_recording
-from harness.metrics.subject import Subject
+from harness.audio.recording import Recording, read_recording
+from harness.metrics.metric import Subject
+from harness.metrics.registry import entry
+from harness.records.measurement import Value
 
 TARGET, PREDICTION = (3.0, -0.5, 2.0, 7.0), (2.5, 0.0, 2.0, 8.0)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio_io import read_audio
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.audio.files import read_audio
+from harness.audio.recording import Recording
+from harness.metrics.metric import Subject
 
 PATH = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "She told me that her brother works in a hospital."

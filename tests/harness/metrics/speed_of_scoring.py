@@ -24,8 +24,8 @@ import numpy as np
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
-from harness.metrics.panel import chosen, entry, metric  # noqa: E402
-from harness.metrics.recording import read_recording  # noqa: E402
+from harness.audio.recording import read_recording  # noqa: E402
+from harness.metrics.registry import chosen, entry, metric  # noqa: E402
 from tests.harness.metrics import throwaway  # noqa: E402
 from tests.harness.metrics.agreement import score, write_whisper  # noqa: E402
 from tests.harness.metrics.material import Pair, Source, make_pairs, voice_sources  # noqa: E402

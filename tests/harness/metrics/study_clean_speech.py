@@ -13,16 +13,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.measurement import Missing, Value
+from harness.audio.recording import Recording, read_recording
+from harness.audio.telephone import line
 from harness.metrics.clicks import clicks_score
 from harness.metrics.dropouts import dropouts_per_s
-from harness.metrics.recording import Recording, read_recording
-from harness.metrics.repeats import repeats_per_s
+from harness.metrics.metric import Subject
+from harness.metrics.repetition import repeats_per_s
 from harness.metrics.spill import reference_spill_s
-from harness.metrics.subject import Subject
-from harness.metrics.telephone import line
+from harness.records.measurement import Missing, Value
 from harness.selftest.rates import clopper_pearson
-from harness.workload import load_workload
+from harness.suite.workload import load_workload
 from tests.harness.metrics.material import people
 
 SENTENCES = 50

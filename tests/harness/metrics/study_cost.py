@@ -21,9 +21,9 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from harness.metrics.panel import chosen, entry  # noqa: E402
-from harness.metrics.recording import read_recording  # noqa: E402
-from harness.metrics.subject import AudioMetric, Need, Subject  # noqa: E402
+from harness.audio.recording import read_recording  # noqa: E402
+from harness.metrics.metric import AudioMetric, Need, Subject  # noqa: E402
+from harness.metrics.registry import chosen, entry  # noqa: E402
 from tests.harness.metrics.material import Pair, make_pairs, voice_sources  # noqa: E402
 
 ROUNDS, FILES = 3, 12

@@ -9,11 +9,11 @@ import json
 import sys
 from pathlib import Path
 
-from harness import stats
-from harness.measurement import Missing
-from harness.metrics.intelligibility import ErrorCounts, normalizer, word_errors
-from harness.metrics.listen import ENGINES, listen_tasks, transcribe_files
-from harness.metrics.whisper_weights import locate_weights
+from harness import statistics
+from harness.metrics.word_errors import ErrorCounts, normalizer, word_errors
+from harness.models.whisper_weights import locate_weights
+from harness.records.measurement import Missing
+from harness.scoring.listen import ENGINES, listen_tasks, transcribe_files
 
 
 def transcripts(files: list[Path], language: str, engine: str) -> list[str]:
@@ -39,7 +39,7 @@ def main(folder: Path, language: str = "en") -> None:
     same = sum(normalizer(language)(a).split() == normalizer(language)(b).split() for a, b in zip(first, second, strict=True))
     ours, theirs = (counted(said, heard, language) for heard in (first, second))
     words = [float(each.reference_words) for each in ours]
-    shift = stats.paired_rate_difference([each.rate for each in ours], [each.rate for each in theirs], words)
+    shift = statistics.paired_rate_difference([each.rate for each in ours], [each.rate for each in theirs], words)
     print(f"{len(files)} utterances, {sum(words):.0f} words; {same} transcripts the same")
     corpus = [sum(each.errors for each in several) / sum(words) for several in (ours, theirs)]
     print(f"wer {corpus[0]:.4f} {corpus[1]:.4f}; difference {shift.point:+.4f} [{shift.low} {shift.high}]")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import soxr
 
-from harness.measurement import Missing
+from harness.audio.recording import Recording
 from harness.metrics import alignment
 from harness.metrics.alignment import Aligned, aligned, find_lag, lag
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.metrics.metric import Subject
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 

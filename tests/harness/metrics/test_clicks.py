@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
 from harness.metrics.clicks import click_positions, clicks_per_s
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 PLANTED = np.array([8_000, 24_000])

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
+from harness.audio.recording import Recording
+from harness.audio.telephone import line
 from harness.metrics.dropouts import dropout_times_s, dropouts_per_s
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
-from harness.metrics.telephone import line
+from harness.metrics.metric import Subject
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from tests.harness.metrics.test_clicks import creak, fricative, plosives
 

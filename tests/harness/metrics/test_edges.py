@@ -10,10 +10,10 @@ import pytest
 import soundfile
 import soxr
 
-from harness.measurement import Missing, Value, lacks_package
-from harness.metrics.panel import Entry, entries
-from harness.metrics.recording import Frames, Recording, read_recording
-from harness.metrics.subject import Subject
+from harness.audio.recording import Frames, Recording, read_recording
+from harness.metrics.metric import Subject
+from harness.metrics.registry import Entry, entries
+from harness.records.measurement import Missing, Value, lacks_package
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)

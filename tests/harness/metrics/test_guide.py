@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.metrics.panel import FAMILIES, entries
-from harness.policy import DEFAULT
+from harness.judging.policy import DEFAULT
+from harness.metrics.registry import FAMILIES, entries
 from tests.harness.metrics.speech import PATH, TEXT
 
 ROOT = Path(__file__).parents[3]
@@ -22,9 +22,9 @@ PLAIN = [each for each in entries().values() if each.family in FAMILIES.values()
 SCORE = """
 import json, sys
 from pathlib import Path
-from harness.metrics.panel import entry, full_version
-from harness.metrics.score import score_quality
-from harness.metrics.wanted import AudioJob
+from harness.metrics.registry import entry, full_version
+from harness.scoring.scorer import score_quality
+from harness.scoring.tasks import AudioJob
 
 audio, text, cache, *names = sys.argv[1:]
 job = AudioJob(key="a", utterance="a", path=Path(audio), text=text)
@@ -115,7 +115,11 @@ def test_the_package_of_the_guide_has_that_entry_point() -> None:
 
 
 def test_metrics_that_fail_cost_their_own_values_and_say_why(tmp_path: Path) -> None:
-    lines = ["import os, signal", "from harness.measurement import Metric", "from harness.metrics.subject import AudioMetric"]
+    lines = [
+        "import os, signal",
+        "from harness.records.measurement import Metric",
+        "from harness.metrics.metric import AudioMetric",
+    ]
     lines += [f"def {name}(subject):\n    {code}" for name, (code, _) in FAULTS.items()]
     made = [
         f'AudioMetric(metric=Metric(name="{name}", unit="1", better="lower", version="1"), score={name})' for name in FAULTS
@@ -143,7 +147,7 @@ def test_a_name_that_nobody_knows_is_an_error_that_lists_those_that_are(installe
 def test_the_policy_line_of_the_guide_is_accepted(installed: Path) -> None:
     (installed / "policy.toml").write_text("schema_version = 1\n\n" + block("toml", "blocking = false"))
     code = (
-        "from pathlib import Path; from harness.metrics.panel import entries; from harness.policy import load_policy\n"
+        "from pathlib import Path; from harness.metrics.registry import entries; from harness.judging.policy import load_policy\n"
         "print(load_policy(Path(), entries())['brightness'].relative)"
     )
     done = python(installed, "-c", code)

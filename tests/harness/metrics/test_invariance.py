@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soxr
 
-from harness.measurement import Missing, Value, lacks_package
-from harness.metrics.panel import Entry, entries
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.audio.recording import Recording
+from harness.metrics.metric import Subject
+from harness.metrics.registry import Entry, entries
+from harness.records.measurement import Missing, Value, lacks_package
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 PLAIN = {

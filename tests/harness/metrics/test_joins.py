@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
+from harness.audio.recording import Recording
 from harness.metrics.clicks import clicks_per_s
 from harness.metrics.joins import join_clicks_per_s
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.metrics.metric import Subject
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 PAUSE_S = 0.4

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.measurement import Missing
+from harness.audio.recording import Recording
 from harness.metrics.levels import clipped_share, dc_offset, finite, loudness, peak
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.metrics.metric import Subject
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 

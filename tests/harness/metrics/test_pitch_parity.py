@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from harness.measurement import Missing, Value
-from harness.metrics import pitch
+from harness.audio import pitch
+from harness.audio.recording import Recording
+from harness.metrics.metric import Subject
 from harness.metrics.pitch_parity import METRICS, f0_correlation, f0_rmse_cents, f0_rmse_hz, melodies, vuv_error
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.records.measurement import Missing, Value
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 Melody = Callable[[np.ndarray], np.ndarray]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from engine.training.corpus import raise_end
-from harness.measurement import Missing, Value
+from harness.audio.recording import Recording
+from harness.metrics.metric import Need, Subject
 from harness.metrics.prosody import METRICS
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Need, Subject
+from harness.records.measurement import Missing, Value
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 from tests.harness.metrics.voices import contour, sung
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
-from harness.metrics.recording import Recording
+from harness.audio.recording import Recording
+from harness.metrics.metric import Subject
 from harness.metrics.silence import cut_tail, leading_silence, trailing_silence
-from harness.metrics.subject import Subject
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 

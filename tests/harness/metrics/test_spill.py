@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
-from harness.metrics.recording import Recording
+from harness.audio.recording import Recording
+from harness.audio.telephone import line
+from harness.metrics.metric import Subject
 from harness.metrics.spill import reference_spill_s
-from harness.metrics.subject import Subject
-from harness.metrics.telephone import line
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 HALF = len(speech()) // 2

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.baseline import Baseline, accept, load_baseline
-from harness.cell import Request, Workload
-from harness.measure import measure
-from harness.measurement import Missing
+from harness.analysis.aggregate import measure
+from harness.judging.baseline import Baseline, accept, load_baseline
+from harness.judging.decide import judge
+from harness.records.cell import Request, Workload
+from harness.records.measurement import Missing
+from harness.records.run import UNSEEN, Effect, HeardText, Run
 from harness.report.contents import GOLDEN, Contents
-from harness.sample import UNSEEN, Effect, HeardText, Run
-from harness.verdict import judge
-from tests.harness.judging import REQUESTS, accepted, good_run, make_run, make_scores, policy, steady, with_audio
+from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make_scores, policy, steady, with_audio
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
 NOTHING = Baseline(quality=None, speed=None)

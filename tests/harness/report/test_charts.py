@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.judgement import Verdict
+from harness.judging.tradeoff import Tradeoff, tradeoff
+from harness.records.verdict import Verdict
 from harness.report.charts import DARK, LIGHT, kind, tradeoff_chart
-from harness.tradeoff import Tradeoff, tradeoff
 from tests.harness.report.making import passed
 
 

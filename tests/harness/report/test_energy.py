@@ -3,15 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.measure import by_name
-from harness.measurement import Missing
+from harness.analysis.aggregate import by_name
+from harness.judging.decide import judge
+from harness.records.measurement import Missing
+from harness.records.run import Energy, Run
 from harness.report.contents import Contents
-from harness.report.html import page
 from harness.report.markdown import markdown
+from harness.report.page import page
 from harness.report.terminal import report_lines
-from harness.sample import Energy, Run
-from harness.verdict import judge
-from tests.harness.judging import accepted, good_run, policy
+from tests.harness.fake_runs import accepted, good_run, policy
 from tests.harness.report.making import contents, passed, silence
 
 LINE = "J per audio s: energy beyond idle; rail VDD_IN"

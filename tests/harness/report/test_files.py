@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import invoke
+from harness.cli.main import invoke
 from harness.errors import HarnessError
-from harness.report.comment import Place, comment
 from harness.report.files import Files, check_files, document_of, write_files
 from harness.report.junit import junit
+from harness.report.pr_comment import Place, comment
 from tests.harness.report.making import lied_to
 
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from harness.floor import Floor, FloorUtterance
-from harness.measurement import Missing
-from harness.metrics.intelligibility import ErrorCounts
+from harness.metrics.word_errors import ErrorCounts
+from harness.records.measurement import Missing
 from harness.report.contents import Contents
 from harness.report.floor import floor_line
 from harness.report.markdown import markdown
 from harness.report.terminal import report_lines
-from tests.harness.judging import REQUESTS, good_run
+from harness.scoring.asr_floor import Floor, FloorUtterance
+from tests.harness.fake_runs import REQUESTS, good_run
 from tests.harness.report.making import HOSTILE, contents
 
 EVEN = ErrorCounts(errors=1, reference_words=20)

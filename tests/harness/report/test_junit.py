@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.judgement import Judgement
+from harness.records.verdict import Judgement
 from harness.report.contents import Contents
 from harness.report.junit import junit
 from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard

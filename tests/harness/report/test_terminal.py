@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from harness.report.contents import Contents
-from harness.report.table import COLUMNS
+from harness.report.tables import COLUMNS
 from harness.report.terminal import print_report, report_lines
-from harness.suite import load_suite
-from tests.harness.judging import REQUESTS, good_run, make_run, steady
+from harness.suite.suite import load_suite
+from tests.harness.fake_runs import REQUESTS, good_run, make_run, steady
 from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 
 ROOT = Path(__file__).parents[3]

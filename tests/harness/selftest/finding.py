@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from harness.selftest.sensitivity import Column, Finding, Matrix, QualityTrust, Sight
+from harness.selftest.quality_result import Column, Finding, Matrix, QualityTrust, Sight
 from harness.selftest.specimen import EVERY, Kind
 
 COLUMNS = (

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from harness.sample import Run
-from harness.selftest.setup import Cost, Setup
-from tests.harness.judging import CELLS, REQUESTS, make_run
+from harness.records.run import Run
+from harness.selftest.speed_plan import Cost, Setup
+from tests.harness.fake_runs import CELLS, REQUESTS, make_run
 
 SLUGS = tuple(cell.slug for cell in CELLS)
 BASE_S = {"nfe-32": 0.4, "nfe-8": 0.1}

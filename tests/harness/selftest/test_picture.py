@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.selftest.picture import ALARM, COLOURS, check_picture, write_picture
-from harness.selftest.sensitivity import QualityTrust, Sight
+from harness.selftest.quality_result import QualityTrust, Sight
 from harness.selftest.specimen import ONE, Kind
 from tests.harness.selftest.finding import ADVISED, SEEN, UNSEEN, finding, matrix, trust
 

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from harness import Suite
-from harness.audio_io import read_audio, write_wav
-from harness.cli import invoke
+from harness.audio.files import read_audio, write_wav
+from harness.cli.main import invoke
 from harness.errors import HarnessError
-from harness.measurement import Missing, Value
-from harness.progress import Silent
-from harness.sample import Run
-from harness.scoring import RunScores, audio_jobs
+from harness.records.measurement import Missing, Value
+from harness.records.run import Run
+from harness.runner.progress import Silent
+from harness.scoring.score_run import RunScores, audio_jobs
 from harness.selftest import quality
-from harness.selftest.ground import cells_of
+from harness.selftest.command import tell_speed
 from harness.selftest.quality import columns_of, quality_selftest
-from harness.selftest.sensitivity import Finding, QualityTrust, Sight
+from harness.selftest.quality_result import Finding, QualityTrust, Sight
 from harness.selftest.specimen import EVERY, ONE, Kind
+from harness.selftest.speech_sources import cells_of
 from harness.selftest.speed import Question
-from harness.selftest.told import tell_speed
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SUITE = """
@@ -138,8 +138,8 @@ def test_a_fault_that_the_engine_has_no_option_for_is_made_of_its_audio(found: Q
 
 
 def test_metrics_against_golden_audio_have_no_column(make_suite: Callable[..., Suite]) -> None:
-    from harness.pipeline import shown_metrics
-    from harness.policy import load_policy
+    from harness.judging.policy import load_policy
+    from harness.workflow import shown_metrics
 
     columns = columns_of(load_policy(Path("none"), shown_metrics()), make_suite())
     names = [each.metric for each in columns]

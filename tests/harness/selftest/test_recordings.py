@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.audio_io import read_audio, write_flac, write_wav
+from harness.audio.files import read_audio, write_flac, write_wav
 from harness.errors import HarnessError
-from harness.sample import Run
-from harness.selftest.planting import sounds_of
+from harness.records.run import Run
 from harness.selftest.recordings import recordings_run
-from tests.harness.judging import CELLS, make_run, steady
+from harness.selftest.specimens import sounds_of
+from tests.harness.fake_runs import CELLS, make_run, steady
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 TEXTS = f"""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from harness.cell import Request
+from harness.records.cell import Request
 from harness.selftest.respeech import as_statement, at_speed, other_speaker, wrong_word
 
 REQUESTS = (

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from harness.selftest.planting import Sound, sounds_of
 from harness.selftest.specimen import EVERY, ONE, Kind, Specimen, in_every_and_in_one, slugs_of, with_specimens
-from tests.harness.judging import CELLS, make_run, steady
+from harness.selftest.specimens import Sound, sounds_of
+from tests.harness.fake_runs import CELLS, make_run, steady
 
 RUN = make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})
 BASE = CELLS[1].slug

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, store
-from harness.cli import invoke
-from harness.clock import VirtualClock
+from harness.cli import main
+from harness.cli.main import invoke
 from harness.errors import HarnessError
-from harness.progress import Silent
-from harness.selftest import busy, measuring, told
-from harness.selftest.measuring import until
+from harness.machine.clock import VirtualClock
+from harness.runner import run_folder
+from harness.runner.progress import Silent
+from harness.selftest import command as told
+from harness.selftest import cpu_load, speed_run
+from harness.selftest.command import Interrupted, Told, tell_speed
 from harness.selftest.speed import Question, command, speed_selftest
-from harness.selftest.told import Interrupted, Told, tell_speed
-from harness.selftest.trust import Trust
+from harness.selftest.speed_result import Trust
+from harness.selftest.speed_run import until
 
 SUITE = """
 from harness import Suite
@@ -43,19 +45,19 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_measures_in_turns_is_interrupted_and_goes_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "until", rounds_only(3))
+    monkeypatch.setattr(speed_run, "until", rounds_only(3))
     first = speed_selftest(QUESTION, Silent())
     assert isinstance(first, Trust)
     assert first.fit.word == "undecided"
     assert first.setup.costs["steps-4"].request_s == pytest.approx({"r1": 0.1, "r2": 0.1})
     assert first.setup.slow_down(0.2).units == {"steps-4": {"r1": 200, "r2": 200}}
-    monkeypatch.setattr(measuring, "until", rounds_only(8))
+    monkeypatch.setattr(speed_run, "until", rounds_only(8))
     onwards = replace(QUESTION, only=(), sizes=(), resume=True)
     found = speed_selftest(onwards, Silent())
     assert isinstance(found, Trust)
     assert [(each.size, each.flagged.count, each.flagged.total) for each in found.sizes] == [(0.0, 0, 2), (0.2, 4, 4)]
     assert [each.real for each in found.sizes] == pytest.approx([0.0, 0.2])
-    assert store.load_header(Path("out/slower-20")).cells == store.load_header(Path("out/equal-1")).cells
+    assert run_folder.load_header(Path("out/slower-20")).cells == run_folder.load_header(Path("out/equal-1")).cells
     again = speed_selftest(replace(onwards, minutes=0.0), Silent())
     assert isinstance(again, Trust)
     assert again == found, "judged again without measuring"
@@ -76,7 +78,7 @@ def test_a_suite_without_the_stage_fails_in_every_cell_and_says_which_there_are(
 def test_the_work_is_added_where_most_of_the_time_goes(
     project: Path, monkeypatch: pytest.MonkeyPatch, script: Callable[[object], None], engine: object, stage: str
 ) -> None:
-    monkeypatch.setattr(measuring, "until", rounds_only(1))
+    monkeypatch.setattr(speed_run, "until", rounds_only(1))
     script(engine)
     found = speed_selftest(QUESTION, Silent())
     assert isinstance(found, Trust)
@@ -120,8 +122,8 @@ def _answered(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
         asked.append(question)
         return Interrupted(advice="go on") if question.suite == "stopped" else answer
 
-    monkeypatch.setattr(cli, "tell_speed", tell)
-    monkeypatch.setattr(cli, "tell_quality", tell)
+    monkeypatch.setattr(main, "tell_speed", tell)
+    monkeypatch.setattr(main, "tell_quality", tell)
     return asked
 
 
@@ -149,15 +151,15 @@ def test_the_command_line_ends_with_130_when_stopped(answered: list[Question], c
 
 def test_a_neighbour_lives_as_long_as_it_is_wanted() -> None:
     before = children()
-    with busy.neighbour(True):
+    with cpu_load.neighbour(True):
         assert len(children() - before) == 1
     assert children() == before
-    with busy.neighbour(False):
+    with cpu_load.neighbour(False):
         assert children() == before
 
 
 def test_a_neighbour_ends_when_its_parent_does() -> None:
-    assert busy.main(["1" if os.getppid() != 1 else "2"]) == 0
+    assert cpu_load.main(["1" if os.getppid() != 1 else "2"]) == 0
 
 
 def children() -> set[str]:

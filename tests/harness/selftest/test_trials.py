@@ -1,8 +1,8 @@
-from harness.judgement import Verdict
-from harness.selftest.gate import Gate
-from harness.selftest.rivals import RIVALS
+from harness.records.verdict import Verdict
+from harness.selftest.other_tools import RIVALS
+from harness.selftest.simulated_gate import Gate
 from harness.selftest.trials import IN_TURNS, STORED, all_trials, ask_rivals, independent, pairs
-from tests.harness.judging import policy
+from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 
 SETUP = make_setup()

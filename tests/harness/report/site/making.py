@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.history.database import open_history
 from harness.history.records import Acknowledgement, Entry, EntryCell, EntryValue, digest_of
-from harness.measurement import Better, Missing, Value
+from harness.records.measurement import Better, Missing, Value
 from harness.report.site.build import build_site
 
 TODAY = "2026-11-21"

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import atomic, replacing
-from harness.cli import invoke
+from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.history.database import open_history
 from harness.history.records import Entry
-from harness.report.site import addresses
+from harness.judging import replace_folder
+from harness.records import files as atomic
+from harness.report.site import urls
 from harness.report.site.build import build_site
 from harness.report.site.folder import POLICY, Folder
 from harness.report.site.run_data import CHUNK
@@ -172,19 +173,19 @@ def test_hostile_names_make_harmless_file_names_that_differ(attacked: Made) -> N
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "", ".", "..", "A", "a", "ä", "x" * 300, "a~b", "\ud800"])
 def test_any_name_makes_one_file_name(name: str) -> None:
-    made = addresses.suite_page(name)
+    made = urls.suite_page(name)
     assert re.fullmatch(r"suite-[a-z0-9._~-]*\.html", made)
     assert len(made) < 200 and ".." not in made
-    assert made == addresses.suite_page(name) != addresses.suite_page(f"{name}!")
+    assert made == urls.suite_page(name) != urls.suite_page(f"{name}!")
 
 
 def test_addresses_of_different_places_differ_and_are_short_enough_for_a_file_system() -> None:
-    digest = addresses.suite_page("A").removeprefix("suite-a~").removesuffix(".html")
+    digest = urls.suite_page("A").removeprefix("suite-a~").removesuffix(".html")
     places = [("A", "x", "b"), ("a", digest, "x"), ("a", digest.upper(), "x"), ("a~" + digest, "x", "b")]
     places += [("s" * 300, "p" * 300, "m" * 300), ("s" * 300, "p" * 300, "m" * 301)]
-    names = [addresses.place_name(*each) for each in places]
+    names = [urls.place_name(*each) for each in places]
     assert len(set(names)) == len(names) and all(len(name) < 150 for name in names)
-    cells = [addresses.cell_page("A", "b"), addresses.cell_page("a", digest), addresses.cell_page("a", f"{digest}~b")]
+    cells = [urls.cell_page("A", "b"), urls.cell_page("a", digest), urls.cell_page("a", f"{digest}~b")]
     assert len(set(cells)) == 3
 
 
@@ -328,7 +329,7 @@ def test_a_site_that_cannot_be_written_is_one_error_and_the_old_one_stays(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for module, name in ((atomic, "_write_new"), (replacing, "exchange"), (replacing, "_sync_all")):
+    for module, name in ((atomic, "_write_new"), (replace_folder, "exchange"), (replace_folder, "_sync_all")):
         with monkeypatch.context() as patched, open_history(made.url) as history:
             patched.setattr(module, name, full)
             with pytest.raises(
@@ -361,7 +362,7 @@ def test_drafts_of_sites_that_were_killed_are_removed_and_those_in_work_are_not(
 
 
 def test_a_site_replaces_another_where_folders_cannot_be_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
+    monkeypatch.setattr(replace_folder, "exchange", lambda one, other: False)
     for text in ("one", "other"):
         with Folder(tmp_path / "site", TODAY) as folder:
             folder.file("index.html", text)

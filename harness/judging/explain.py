@@ -1,0 +1,168 @@
+"""
+Verdicts in words: the shift, the decisive reasons, the stage that moved, the settings that changed. Decides nothing.
+"""
+
+import math
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness import statistics
+from harness.analysis.aggregate import STAGE, is_speed
+from harness.analysis.stages import moved_stage
+from harness.judging import phrases
+from harness.judging.baseline import HEARD, Baseline
+from harness.judging.compare import OLDER, changed_options
+from harness.records.measurement import Measurement, Missing
+from harness.records.run import HeardTexts
+from harness.records.verdict import Comparison, MetricVerdict, Verdict
+
+REASONS_SHOWN = 3
+NAMES_SHOWN = 8
+TEXTS_SHOWN = 2
+CHARACTERS_SHOWN = 120
+"""Of what was heard of one request."""
+
+
+def why_not(comparison: Comparison) -> str:
+    """Say why a shift is not proven."""
+    if comparison.low is None:
+        return f"{comparison.detail or 'too few values'}, at least two are needed on both sides"
+    return f"the interval is too wide ({comparison.detail})" if comparison.detail else "the interval is too wide"
+
+
+def shown(comparison: Comparison, margin: float) -> str:
+    """Show a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
+    sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
+    factor, unit = phrases.scale(comparison)
+    return f"{comparison.metric} {phrases.size(comparison)}, limit {sign}{margin * factor:.3g} {unit}".rstrip()
+
+
+def sight(comparison: Comparison, line: float, bound: float) -> str:
+    """Say what the smallest regression is that so many processes would have found nine times out of ten; empty if unknown."""
+    if comparison.error is None or comparison.freedom is None:
+        return ""
+    smallest = statistics.detectable(comparison.error, comparison.freedom, line, bound)
+    return f"; would have seen {smallest * 100:+.1f} %"
+
+
+def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
+    """Give the command that makes a run the baseline; of its speed or quality alone where nothing else lacks one."""
+    lacking = [each.metric for each in metrics if each.verdict is Verdict.NO_BASELINE and each.blocking]
+    kinds = {"speed" if is_speed(name) else "quality" for name in lacking}
+    only = f" --only {kinds.pop()}" if len(kinds) == 1 else ""
+    return f'voxgate accept {shlex.quote(folder)}{only} --why "..."'
+
+
+def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str) -> str:
+    """Give the decisive metrics' reasons, the largest excess first, and what is only advised."""
+    decisive = [each for each in metrics if each.blocking and each.verdict is verdict]
+    if verdict is Verdict.PASS:
+        reason = f"{len(decisive)} metrics within their limits"
+    elif verdict is Verdict.NO_BASELINE:
+        reason = f"{_lacking(decisive)}; accept: {accept_command(folder, metrics)}"
+    elif verdict is Verdict.INCOMPARABLE:
+        causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
+        reason = "; ".join(list(causes)[:REASONS_SHOWN])
+    else:
+        ordered = _phrases(sorted(decisive, key=_prominence, reverse=True))
+        reason = "; ".join(ordered[:REASONS_SHOWN])
+        reason += f"; and {len(ordered) - REASONS_SHOWN} more" if len(ordered) > REASONS_SHOWN else ""
+    advice = [each.reason for each in metrics if not each.blocking and each.verdict is Verdict.REGRESSED]
+    return "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
+
+
+def _lacking(metrics: Sequence[MetricVerdict]) -> str:
+    """Say which metrics have no baseline: none at all, or one that was made before there were such metrics."""
+    names = [each.metric for each in metrics]
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    young = all(each.comparison is not None and each.comparison.baseline == OLDER for each in metrics)
+    return f"{'the baseline is older than' if young else 'no baseline for'} {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
+    """Return the reasons in their order; what several metrics lack for one cause is said once, behind what was measured."""
+    lost: dict[str, list[str]] = {}
+    for each in metrics:
+        now = None if each.comparison is None else each.comparison.current
+        if isinstance(now, Missing) and now.kind is not None:
+            lost.setdefault(each.reason.removeprefix(f"{each.metric}: "), []).append(each.metric)
+    told = {name for names in lost.values() for name in names}
+    return [*(each.reason for each in metrics if each.metric not in told), *(_together(*pair) for pair in lost.items())]
+
+
+def _together(reason: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - REASONS_SHOWN} more" if len(names) > REASONS_SHOWN else ""
+    return f"{', '.join(names[:REASONS_SHOWN])}{more}: {reason}"
+
+
+def _prominence(metric: MetricVerdict) -> float:
+    """Order reasons by how many times the limit a shift is: that is the same for percent, decibels and semitones."""
+    comparison = metric.comparison
+    if comparison is None or comparison.shift is None or not metric.limit:
+        return math.inf
+    return abs(comparison.shift) / metric.limit
+
+
+def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> str:
+    """Name the requests of which other words were heard than in the baseline, by the same recogniser; empty where none."""
+    stored = baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
+    if not isinstance(stored, Mapping):
+        return ""
+    changed = []
+    for request, now in texts.get(slug, {}).items():
+        words_heard = stored.get(now.recogniser)
+        before = words_heard.get(request) if isinstance(words_heard, Mapping) else None
+        if isinstance(before, str) and _words(before) != _words(now.text):
+            changed.append(f'{request} heard before "{_short(before)}", now "{_short(now.text)}"')
+    more = f", and {len(changed) - TEXTS_SHOWN} more" if len(changed) > TEXTS_SHOWN else ""
+    return f"{', '.join(changed[:TEXTS_SHOWN])}{more}"
+
+
+def _words(text: str) -> list[str]:
+    """Return what a listener would call the words: without case and punctuation."""
+    return re.findall(r"\w+", text.casefold())
+
+
+def _short(text: str) -> str:
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= CHARACTERS_SHOWN else f"{line[: CHARACTERS_SHOWN - 3]}..."
+
+
+def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:
+    """Name the stage that moved most against the baseline, which keeps the medians of stages. Empty where unknown."""
+    stored = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
+    return moved_stage([(_stages_s(stored.values()), _stages_s(measurements))])
+
+
+def _stages_s(measurements: Iterable[Measurement]) -> dict[str, float]:
+    return {
+        each.metric.removeprefix(STAGE): each.summary
+        for each in measurements
+        if each.metric.startswith(STAGE) and isinstance(each.summary, float)
+    }
+
+
+def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
+    """Name the settings that were in effect in the baseline and are not now: a changed default explains a changed number."""
+    file = baseline.speed or baseline.quality
+    stored = file.cells.get(slug, {}) if file is not None else {}
+    before = stored.get("effective", {})
+    if not before or not now:
+        return ""
+    new = set(now) - set(before)
+    if len(new) <= REASONS_SHOWN:
+        changed = changed_options(before, now)
+    else:  # an engine that learned to do more
+        changed = changed_options(before, {name: value for name, value in now.items() if name not in new})
+        changed.append(f"{len(new)} options that the baseline does not tell")
+    return f"in effect: {', '.join(changed)}" if changed else ""
+
+
+def baseline_name(baseline: Baseline) -> str:
+    """Name the baseline: `b07e11a, 2026-11-20 "bf16 vocoder"`."""
+    file = baseline.speed or baseline.quality
+    if file is None:
+        return "none"
+    missing = "" if baseline.speed else "; no speed baseline for this machine"
+    return f'{file.commit}, {file.created[:10]} "{file.why}"{missing}'

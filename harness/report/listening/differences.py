@@ -1,0 +1,148 @@
+"""
+What there is to see of an utterance: the picture and the faults of every voice, and how it differs from the ones it is
+held against.
+
+Every different sound is looked at once. Knows no page; `dataclasses.asdict` gives what the page's script reads.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from harness.records.measurement import Missing
+from harness.report.listening.assets import Shelf
+from harness.report.listening.marks import Marks, marks
+from harness.report.listening.picture import difference_picture, power_picture
+from harness.report.listening.spectrogram import Difference, Table, difference, spectrogram, ticks, top_hz
+from harness.report.listening.utterance import Utterance, Voice
+from harness.runner.recordings import Sound, When
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """One voice held against another (`against`, an index), after both were brought to one level."""
+
+    against: int
+    same: bool
+    missing: str = ""
+    picture: str = ""
+    mean_db: float = 0.0
+    most_s: float = 0.0
+    shift_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One voice, seen."""
+
+    voice: Voice
+    picture: str = ""
+    marks: Marks
+    contrasts: tuple[Contrast, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One utterance, seen. `ticks` name frequencies at the pictures' edge: (name, 0 at the bottom to 1 at the top)."""
+
+    id: str
+    text: str
+    duration_s: float
+    peak: float
+    """The largest frame of all voices, after their levels were matched."""
+    ticks: tuple[tuple[str, float], ...]
+    voices: tuple[Seen, ...]
+
+    def contrast(self, cell: str, against: When) -> Contrast | None:
+        """Find how the current take of a cell differs from another take of that cell."""
+        mine = (each for each in self.voices if (each.voice.when, each.voice.cell) == ("current", cell))
+        found = [contrast for each in mine for contrast in each.contrasts]
+        return next((c for c in found if self._is(c.against, against, cell)), None)
+
+    def _is(self, index: int, when: When, cell: str) -> bool:
+        voice = self.voices[index].voice
+        return (voice.when, voice.cell) == (when, cell)
+
+
+def view(utterance: Utterance, reference: str, shelf: Shelf) -> View:
+    """Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written."""
+    sounds = [sound for sound in utterance.sounds if sound is not None]
+    highest_hz = top_hz(sounds) if sounds else 0.0
+    tables = _each_once(utterance, lambda sound, voice: spectrogram(sound, highest_hz, voice.gain.gain_db))
+    loudest_db = float(max((table.max() for table in tables if table is not None), default=0.0))
+    found = _each_once(utterance, lambda sound, _: marks(sound))
+    seen = tuple(
+        Seen(
+            voice=voice,
+            picture="" if table is None else shelf.put(power_picture(table, loudest_db)),
+            marks=faults or Marks(),
+            contrasts=_contrasts(utterance, index, reference, tables, loudest_db, shelf),
+        )
+        for index, (voice, table, faults) in enumerate(zip(utterance.voices, tables, found, strict=True))
+    )
+    return View(
+        id=utterance.request.id,
+        text=utterance.request.text,
+        duration_s=utterance.duration_s,
+        peak=_peak(utterance),
+        ticks=ticks(highest_hz) if sounds else (),
+        voices=seen,
+    )
+
+
+def _each_once(utterance: Utterance, look: Callable[[Sound, Voice], Answer]) -> list[Answer | None]:
+    """Look at every voice that has sound; one that sounds the same as another before it gets that one's answer."""
+    answers: list[Answer | None] = []
+    for voice, sound in zip(utterance.voices, utterance.sounds, strict=True):
+        again = voice.same_as is not None
+        answers.append(answers[voice.same_as or 0] if again else None if sound is None else look(sound, voice))
+    return answers
+
+
+def _peak(utterance: Utterance) -> float:
+    """The largest frame of all voices, as matched; 1.0 for silence, by which nothing can be scaled."""
+    heard = zip(utterance.voices, utterance.sounds, strict=True)
+    peaks = [
+        float(np.abs(sound.frames).max()) * 10.0 ** (voice.gain.gain_db / 20.0) for voice, sound in heard if sound is not None
+    ]
+    return max(peaks, default=0.0) or 1.0
+
+
+def _contrasts(
+    utterance: Utterance, index: int, reference: str, tables: Sequence[Table | None], loudest_db: float, shelf: Shelf
+) -> tuple[Contrast, ...]:
+    """Hold a current voice against the previous one, and against the golden one or, in other cells, the reference cell's."""
+    voice = utterance.voices[index]
+    if voice.when != "current" or voice.missing:
+        return ()
+    other: When = "golden" if voice.cell == reference else "current"
+    rivals = (utterance.find("previous", voice.cell), utterance.find(other, reference))
+    return tuple(_contrast(utterance, index, rival, tables, loudest_db, shelf) for rival in rivals if rival is not None)
+
+
+def _contrast(
+    utterance: Utterance, index: int, rival: int, tables: Sequence[Table | None], loudest_db: float, shelf: Shelf
+) -> Contrast:
+    old, new = tables[rival], tables[index]
+    assert old is not None and new is not None, "voices that are found have sound"
+    if utterance.same(index, rival):
+        return Contrast(against=rival, same=True)
+    found = difference(old, new, loudest_db)
+    if isinstance(found, Missing):
+        return Contrast(against=rival, same=False, missing=found.reason)
+    return _drawn(found, rival, shelf)
+
+
+def _drawn(found: Difference, rival: int, shelf: Shelf) -> Contrast:
+    return Contrast(
+        against=rival,
+        same=False,
+        picture=shelf.put(difference_picture(found.table)),
+        mean_db=float(np.round(found.mean_db, 2)),
+        most_s=found.most_s,
+        shift_s=found.shift_s,
+    )

@@ -1,0 +1,105 @@
+"""
+Holds what was observed of the `infill` pipeline against what was asked: the checks of `flow` where they fit, its own where
+not. A test demands one for every option it has.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engine.acoustic.infill_prompt import FRAMES_PER_S, LOG_FLOOR, SAMPLE_RATE_HZ, closed
+from engine.audio.reference_recording import text_of
+from engine.duration.byte_rate import FRAMES_PER_BYTE, SHORT_BYTES, SHORT_SPEED
+from engine.text.character_ids import spelt
+from harness.targets.engine.infill_observer import InfillSeen
+from harness.targets.engine.option_checks import CHECKS
+from harness.targets.engine.prompt_effects import recording_seen
+from harness.targets.finding import Finding, Options
+
+SHARED = ("nfe_steps", "solver", "sway", "grid", "cfg_strength", "precision", "device", "threads", "seed")
+"""Checked as those of `flow` are."""
+LENGTH_TOLERANCE = 0.1
+"""The rule counts bytes of the text as it was written; seen are the characters as they were told."""
+OUTPUT = "transformer.proj_out.weight"
+ROUNDED = 0.01
+"""Relative difference of weights that bf16 leaves."""
+
+
+def _reference(options: Options, seen: InfillSeen) -> Finding:
+    observed, holds = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
+    return Finding(observed=observed, holds=holds, why="what the model may copy from")
+
+
+def _reference_text(options: Options, seen: InfillSeen) -> Finding:
+    wanted = spelt(_words(options))
+    told = ["".join(text) for text in seen.prompt.texts]
+    holds = bool(told) and all(each.startswith(wanted) for each in told)
+    shown = told[0][: len(wanted) + 8] if told else ""
+    return Finding(observed=f"told {shown!r} ...", holds=holds, why="the characters told in front of the new ones")
+
+
+def _words(options: Options) -> str:
+    path = str(options["reference"])
+    return closed(text_of(path, str(options["reference_text"]))) if path else ""
+
+
+def _speed(options: Options, seen: InfillSeen) -> Finding:
+    """Hold every piece against the rule: frames per byte of the recording, times bytes of the piece, by the speed."""
+    words = _words(options)
+    per_byte = len(seen.prompt.logs[0]) / len(words.encode()) if words and seen.prompt.logs else FRAMES_PER_BYTE
+    sizes = [len(text) - len(spelt(words)) for text in seen.prompt.texts]
+    speeds = [float(options["speed"]) * (SHORT_SPEED if size < SHORT_BYTES else 1.0) for size in sizes]
+    wanted = sum(per_byte * size / speed for size, speed in zip(sizes, speeds, strict=True))
+    made = sum(seen.prompt.left)
+    return Finding(
+        observed=f"{made / FRAMES_PER_S:.2f} s for {sum(sizes)} characters",
+        holds=abs(made - wanted) <= len(sizes) + LENGTH_TOLERANCE * wanted,
+        why=f"{wanted / FRAMES_PER_S:.2f} s by the rule of F5-TTS",
+    )
+
+
+def _weights(options: Options, seen: InfillSeen) -> Finding:
+    folder = Path(str(options["weights"]))
+    apart = min((_apart(tensor, seen.output_weight) for tensor in _stored(folder)), default=float("inf"))
+    return Finding(observed=f"the last layer differs by {apart:.1e}", holds=apart <= ROUNDED, why=f"from the file in {folder}")
+
+
+def _stored(folder: Path) -> list[Tensor]:
+    """Give the last layer of every file of tensors in the folder; the average that training kept, where there are two."""
+    found = []
+    for path in sorted(folder.glob("*")):
+        if path.suffix not in (".safetensors", ".pt", ".bin"):
+            continue
+        tensors: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        averaged: Mapping[str, Tensor] = tensors.get("ema_model_state_dict", tensors)
+        found += [value for name, value in averaged.items() if name.endswith(OUTPUT)]
+    return found
+
+
+def _apart(stored: Tensor, loaded: Tensor) -> float:
+    if stored.shape != loaded.shape:
+        return float("inf")
+    return float((stored.float() - loaded).abs().max() / stored.float().abs().max().clamp(min=1e-30))
+
+
+def _version(options: Options, seen: InfillSeen) -> Finding:
+    hides = seen.filler == 0.0
+    return Finding(
+        observed=f"the filler is {'hidden' if hides else 'embedded'}",
+        holds=hides == (options["version"] == 1),
+        why="version 1 hides it, version 0 does not",
+    )
+
+
+INFILL_CHECKS: Mapping[str, Callable[[Options, InfillSeen], Finding]] = {
+    **{name: CHECKS[name] for name in SHARED},
+    "speed": _speed,
+    "reference": _reference,
+    "reference_text": _reference_text,
+    "weights": _weights,
+    "version": _version,
+}
