@@ -15,9 +15,8 @@ import click
 
 from engine.config import OPTIONS, FlowConfig, Stages, parse_words
 from engine.config.infill import INFILL_OPTIONS, InfillConfig, parse_infill_words
-from engine.crash import guarded
-from engine.errors import EngineError
-from engine.passes.refuse_runtime import check_packages
+from engine.errors import EngineError, guarded
+from engine.passes.support import check_packages
 from engine.serve.limits import Limits, parse_limits
 from engine.timing import StageTimes
 

@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _guarded() -> int:
-    from harness.crash import guarded, watched_output
+    from harness.errors import guarded, watched_output
 
     sys.stdout = watched_output(sys.stdout)
     return guarded("voxgate", _invoke)

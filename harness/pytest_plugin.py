@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.crash import debugging, told
-from harness.errors import HarnessError
+from harness.errors import HarnessError, debugging, told
 from harness.records.cell import Cell
 from harness.suite.suite import FOLDER, load_suite
 
@@ -70,9 +69,9 @@ class SuiteFile(pytest.Module):
 
     def collect(self) -> Iterator["CellItem"]:
         """Give one test per cell. Raises CollectError, which makes pytest end with code 2."""
-        from harness.machine.profiles_table import get_profile
+        from harness.machine.profiles import get_profile
         from harness.metrics.registry import check_choice
-        from harness.scoring.listen import check_engine
+        from harness.scoring.transcription import check_engine
         from harness.targets.registry import check_cells
 
         try:
@@ -210,7 +209,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
 
 def profile_of(config: pytest.Config) -> str:
     """Give the profile that was asked for, or the default."""
-    from harness.machine.profiles_table import DEFAULT
+    from harness.machine.profiles import DEFAULT
 
     return str(config.getoption("voxgate_profile") or DEFAULT)
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.analysis.aggregate import Measurements, check_measured, is_helper, is_speed, measure
-from harness.audio.clips import clip_loader
+from harness.audio.files import clip_loader
 from harness.audio.kept_audio import check_audio
 from harness.errors import HarnessError
 from harness.history.entry import entry_of_run
@@ -24,13 +24,12 @@ from harness.judging.nearest import baseline_of
 from harness.judging.policy import DEFAULT as DEFAULT_POLICY
 from harness.judging.policy import Policy, load_policy, read_policy
 from harness.machine import doctor
-from harness.machine.checks import tree
+from harness.machine.checks import check
 from harness.machine.clock import WallClock, now_utc_iso
 from harness.machine.doctor import Examination
 from harness.machine.identity import machine
-from harness.machine.profiles import allowed_cpus
-from harness.machine.profiles_table import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles_table import Profile, get_profile
+from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.machine.profiles import Profile, allowed_cpus, get_profile
 from harness.metrics.registry import check_choice, known_metrics
 from harness.records.cell import Cell
 from harness.records.files import write_file
@@ -42,9 +41,9 @@ from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.runner import TIMEOUT_S, Outcome, run_suite
 from harness.scoring.asr_floor import Floor, floor_path, load_floor
-from harness.scoring.listen import check_engine
 from harness.scoring.provenance import confirms, is_scored, keep_scores, mark_confirming, records_digest, stamp_of
 from harness.scoring.score_run import score_run
+from harness.scoring.transcription import check_engine
 from harness.suite.suite import Expansion, load_suite
 
 RUNS = Path("runs")
@@ -288,13 +287,13 @@ def examine(profile: str = DEFAULT_PROFILE) -> Examination:
     cpus = allowed_cpus()
     cpu = cpus[-1] if chosen.pin and cpus else None
     name = str(machine()["id"])
-    return doctor.examine(chosen.name, name, chosen.requires, tree.here(), lambda: doctor.busy(cpu))
+    return doctor.examine(chosen.name, name, chosen.requires, check.here(), lambda: doctor.busy(cpu))
 
 
 def ready_profile(name: str) -> Profile:
     """Give a profile that may be measured under. Raises HarnessError for an unknown one, or where this machine rules it out."""
     profile = get_profile(name)
-    doctor.refuse_unfit(profile.name, profile.requires, tree.here())
+    doctor.refuse_unfit(profile.name, profile.requires, check.here())
     return profile
 
 

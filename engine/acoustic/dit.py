@@ -14,14 +14,11 @@ from torch import Tensor, nn
 
 from engine.duration.frames import PLACES, Frames
 from engine.errors import EngineError
-from engine.layers.attention import Attention
-from engine.layers.convnext import ConvNeXtBlock
-from engine.layers.convolution import convolve
+from engine.layers.attention import Attention, rope_tables
+from engine.layers.convolution import ConvNeXtBlock, convolve
 from engine.layers.linear import Linear, LinearGelu
 from engine.layers.mel import BANDS
-from engine.layers.rope import rope_tables
-from engine.layers.time_conditioning import modulated, times_apart
-from engine.layers.timestep import TimestepEmbedding
+from engine.layers.time_conditioning import TimestepEmbedding, modulated, times_apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.layers.convnext_v2 import ConvNeXtV2Block
-from engine.layers.convolution import convolve
+from engine.layers.attention import apply_rope, rope_tables
+from engine.layers.convolution import ConvNeXtV2Block, convolve
 from engine.layers.linear import Linear, LinearGelu
-from engine.layers.rope import apply_rope, rope_tables
-from engine.layers.time_conditioning import modulated, times_apart
-from engine.layers.timestep import TimestepEmbedding
+from engine.layers.time_conditioning import TimestepEmbedding, modulated, times_apart
 
 FILLER = 0
 """Character index that stands behind the text, and everywhere in the unconditional half of guidance."""

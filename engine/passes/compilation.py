@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from engine.config import Compile
-from engine.passes.applied import Applied
+from engine.passes import Applied
 
 
 def apply(name: str, option: str, model: nn.Module, mode: Compile, *, on_cpu: bool) -> tuple[Callable[..., Any], Applied]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.passes.applied import Applied
+from engine.passes import Applied
 
 
 class PaddedDiT:

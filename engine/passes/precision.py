@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from engine.config import Precision
-from engine.passes.applied import Applied
+from engine.passes import Applied
 
 DTYPES = {
     Precision.FP32: torch.float32,

@@ -10,7 +10,7 @@ import warnings
 from torch import nn
 
 from engine.config import Quantization
-from engine.passes.applied import Applied
+from engine.passes import Applied
 
 
 def apply(models: dict[str, nn.Module], quantization: Quantization) -> Applied:

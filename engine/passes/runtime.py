@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import FlowConfig, Runtime
-from engine.passes.applied import Applied
+from engine.passes import Applied
 from engine.passes.onnx_graph import OPSET, Graph, graph_of
 from engine.passes.onnx_session import OnnxModel, open_session, provider
 

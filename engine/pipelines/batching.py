@@ -3,6 +3,8 @@ What is spoken together: groups of like length, how many fit into memory, and a 
 
 Knows lengths, bytes and futures; no model. Padding is the price of a group (its short members are computed as long as its
 longest), so like goes with like.
+
+How much memory is free: on a GPU as its driver says, else as the system and the control group of this process say.
 """
 
 import queue
@@ -11,8 +13,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import psutil
+import torch
 
 from engine.config import MAX_BATCH
 from engine.errors import EngineError
@@ -180,3 +185,22 @@ class Batcher:
         if len(audios) != len(jobs):
             raise EngineError(f"{len(jobs)} texts were asked for and {len(audios)} waveforms came; this is a bug of the voice")
         return audios
+
+
+GROUP = Path("/sys/fs/cgroup")
+
+
+def free_bytes(device: torch.device, group: Path = GROUP) -> int:
+    """Give the bytes that can still be taken on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    system = int(psutil.virtual_memory().available)
+    return min(system, _left_in(group, system))
+
+
+def _left_in(group: Path, otherwise: int) -> int:
+    """Give what a control group (version 2) has left; `otherwise` where it has no limit."""
+    try:
+        return max(0, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):  # no such group, or "max"
+        return otherwise

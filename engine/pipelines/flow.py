@@ -19,21 +19,17 @@ import torch
 from torch import Tensor
 
 from engine.acoustic.batched import guide_together, mask_of, pad
-from engine.acoustic.settling import Settling
-from engine.acoustic.solver import Velocity, integrate, steps_for, time_grid
+from engine.acoustic.solver import Settling, Velocity, integrate, steps_for, time_grid
 from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
-from engine.audio.join import join
-from engine.audio.postprocess import level
+from engine.audio.postprocess import join, level
 from engine.audio.prompt_cache import Prompts
 from engine.config import Adaptive, FlowConfig, parse_options
 from engine.duration.alignment import Content, plan
 from engine.errors import EngineError
-from engine.passes import compilation, padding, precision, quantization, runtime
-from engine.passes.applied import Applied
+from engine.passes import Applied, compilation, padding, precision, quantization, runtime
 from engine.passes.support import refuse
 from engine.pipelines.audio_segment import Stretch, stretches
-from engine.pipelines.batching import batch_by_length, batch_from_memory, in_turn, padded_frames
-from engine.pipelines.memory import free_bytes
+from engine.pipelines.batching import batch_by_length, batch_from_memory, free_bytes, in_turn, padded_frames
 from engine.pipelines.voice_prompt import Prompt, encode
 from engine.pipelines.worker_threads import Workers
 from engine.text.frontend import Chunk, phonemise

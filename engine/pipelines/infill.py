@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.acoustic.infill import Gap, fill_in, velocity_of
-from engine.acoustic.infill_prompt import SAMPLE_RATE_HZ, InfillPrompt, encode_infill, no_prompt
+from engine.acoustic.infill import SAMPLE_RATE_HZ, Gap, InfillPrompt, encode_infill, fill_in, no_prompt, velocity_of
 from engine.acoustic.solver import time_grid
-from engine.audio.join import join
+from engine.audio.postprocess import join
 from engine.audio.prompt_cache import Prompts
 from engine.config.infill import InfillConfig, as_flow, parse_infill_options
 from engine.errors import EngineError

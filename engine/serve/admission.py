@@ -16,12 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.pipelines.audio_segment import Stretch
-from engine.serve.batch import Batch
-from engine.serve.engine_thread import EngineThread
 from engine.serve.errors import busy
-from engine.serve.jobs import Stream
+from engine.serve.jobs import Batch, Stream
 from engine.serve.limits import Limits
 from engine.serve.request import Speech
+from engine.serve.scheduler import EngineThread
 
 Options = Mapping[str, object]
 SpeakMany = Callable[[Sequence[str], Sequence[Options] | None], list[np.ndarray]]

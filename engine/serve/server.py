@@ -3,9 +3,16 @@ The process: bind, load, listen, serve, and end well.
 
 SIGTERM and Ctrl-C close the door first, then wait up to GRACE_S for what was let in. Beyond this machine it is heard only when
 asked, and then it warns, since it knows neither passwords nor encryption.
+
+How many kernels a server keeps: a bound on what it has resident.
+
+oneDNN builds a kernel for every shape of a product, and two caches of 1024 each keep them: its own, and one of torch. Texts
+have hundreds of lengths, about twenty kernels each, so both caches fill up with lengths that hardly ever come again, and a
+gigabyte is resident in the end. A pass through the models needs its own kernels at every solver step, and nobody else's.
 """
 
 import ipaddress
+import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -23,7 +30,6 @@ from engine.serve.admission import Desk
 from engine.serve.app import make_app
 from engine.serve.connections import HEAD_BYTES, door_with
 from engine.serve.hosts import hosts_of
-from engine.serve.kernels import keep_few_kernels
 from engine.serve.limits import Limits
 from engine.serve.model_info import about_voice
 from engine.timing import instant_s
@@ -109,3 +115,15 @@ def is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+CAPACITIES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+"""Both must be small: a kernel lives as long as either keeps it."""
+KEPT = "64"
+"""Those of two to four lengths. With 16 a pass was seen to build its kernels at every step anew."""
+
+
+def keep_few_kernels() -> None:
+    """Bound the caches, where whoever started the process has not; to be called before anything is computed."""
+    for name in CAPACITIES:
+        os.environ.setdefault(name, KEPT)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from engine.alphabet import PHONES, SILENCE
-from engine.text import inflect, letter_to_sound, lexicon
+from engine.text import letter_to_sound, lexicon, pronounce
 from engine.text.frontend import phonemise
 from engine.text.lexicon import Phones
 from engine.text.word_tables import words_of
@@ -112,9 +112,9 @@ def without_regular(words: Mapping[str, Phones], homographs: Iterable[str]) -> d
     needed = set(homographs) | set(CORRECTED)
 
     def find(word: str) -> Phones | None:
-        return words.get(word) or inflect.inflected(word, find)
+        return words.get(word) or pronounce.inflected(word, find)
 
-    return {word: phones for word, phones in words.items() if word in needed or inflect.inflected(word, find) != phones}
+    return {word: phones for word, phones in words.items() if word in needed or pronounce.inflected(word, find) != phones}
 
 
 def build_lexicon(words: Mapping[str, Phones]) -> None:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import EngineError
-from engine.layers.convnext import ConvNeXtBlock
-from engine.layers.convolution import convolve
+from engine.layers.convolution import ConvNeXtBlock, convolve
 from engine.layers.linear import Linear
 from engine.layers.mel import BANDS, HOP, N_FFT
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from harness import statistics
 from harness.analysis import speed
+from harness.analysis.available_inputs import Offer, applies, offer_of
 from harness.analysis.caveats import takes_differ
-from harness.analysis.offer import Offer, applies, offer_of
-from harness.analysis.player import LISTENED, STALLS, stalled
-from harness.analysis.stages_apart import ALONE, SYNCED, UNTOLD, stages_apart, versions_apart
+from harness.analysis.speed import LISTENED, STALLS, stalled
+from harness.analysis.stages import ALONE, SYNCED, UNTOLD, stages_apart, versions_apart
 from harness.audio.condition import CONDITIONS
 from harness.errors import HarnessError
 from harness.machine.interference import causes

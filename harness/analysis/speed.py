@@ -4,16 +4,24 @@ Speed from seconds: percentiles of latency, real-time factor and its inverse; an
 Pure arithmetic on lists in seconds; knows no clock, no interval (those are the statistics' work), no limit.
 RTF is synthesis time over audio duration, so LOWER is better; RTFx is the inverse, so HIGHER is better. Both are given
 because half the field prints one under the other's name.
+
+What a listener has of a stream: a player that starts with the first piece and plays in real time, simulated from arrivals.
+
+Pure functions of records; they know no clock and no limit. The player holds nothing back: whoever buffers before he plays
+begins later and stalls less, and both can be read off the same arrivals.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from harness.records.measurement import Missing, Value
-from harness.records.run import Energy
+from harness.records.run import Energy, Piece, Sample
 
 PERCENTILE_METHOD: Literal["linear"] = (
     "linear"  # Hyndman and Fan type 7, numpy's default: interpolates between order statistics
@@ -67,3 +75,78 @@ def _fault(seconds: Sequence[float], what: str) -> Missing | None:
     return (
         Missing(f"{len(wrong)} of {len(seconds)} {what} are not positive finite seconds (first: {wrong[0]})") if wrong else None
     )
+
+
+TOGETHER_S = 0.001
+"""Pieces that come within a millisecond came together: an engine that cuts what it has into pieces makes nobody wait."""
+NOT_NOTED = Missing("the run does not tell when its audio came")
+ONE_PIECE = Missing("the audio came in one piece")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """How a stream played."""
+
+    underruns: int
+    """How often the player had nothing left while more was to come."""
+    stall_s: float
+    """All the silence that the stream had not meant."""
+    longest_gap_s: float | None
+    """Between two arrivals; None where all came together."""
+
+
+def play(pieces: Sequence[Piece]) -> Playback:
+    """Play pieces in the order of their arrival. Raises ValueError without any."""
+    if not pieces:
+        raise ValueError("there is nothing to play")
+    over_s, underruns, stall_s = pieces[0].arrived_s, 0, 0.0  # when all that has come will have been played
+    for piece in pieces:
+        late_s = piece.arrived_s - over_s
+        if late_s > TOGETHER_S:
+            underruns, stall_s, over_s = underruns + 1, stall_s + late_s, piece.arrived_s
+        over_s += piece.audio_s
+    gaps_s = [later.arrived_s - earlier.arrived_s for earlier, later in pairwise(pieces)]
+    apart_s = [gap_s for gap_s in gaps_s if gap_s > TOGETHER_S]
+    return Playback(underruns=underruns, stall_s=stall_s, longest_gap_s=max(apart_s, default=None))
+
+
+def _first_audio_s(sample: Sample) -> Value:
+    return sample.first_audio_s if sample.first_audio_s > 0.0 else NOT_NOTED
+
+
+def _longest_gap_s(sample: Sample) -> Value:
+    if not sample.chunks:
+        return NOT_NOTED
+    gap_s = play(sample.chunks).longest_gap_s
+    return ONE_PIECE if gap_s is None else gap_s
+
+
+def _underruns_per_min(sample: Sample) -> Value:
+    return play(sample.chunks).underruns * 60.0 / sample.audio_s if sample.chunks else NOT_NOTED
+
+
+def _stall_s(sample: Sample) -> Value:
+    return play(sample.chunks).stall_s if sample.chunks else NOT_NOTED
+
+
+LISTENED: Mapping[str, Callable[[Sample], Value]] = MappingProxyType(
+    {
+        "first_audio_p50": _first_audio_s,
+        "longest_gap_p50": _longest_gap_s,
+        "underruns": _underruns_per_min,
+        "stall": _stall_s,
+    }
+)
+"""Speed metric -> its value for one iteration."""
+STALLS = ("underruns", "stall")
+"""Those whose good value is zero: a ratio to zero says nothing, so they have no interval and no shift."""
+
+
+def stalled(name: str, samples: Sequence[Sample]) -> Value:
+    """Summarise one of STALLS: underruns in all over minutes of speech in all, or the mean stall of an utterance."""
+    pairs = [(value, sample.audio_s) for sample in samples if isinstance(value := LISTENED[name](sample), float)]
+    if not pairs:
+        return NOT_NOTED
+    if name == "underruns":
+        return math.fsum(value * audio_s for value, audio_s in pairs) / math.fsum(audio_s for _, audio_s in pairs)
+    return math.fsum(value for value, _ in pairs) / len(pairs)

@@ -3,14 +3,24 @@ Which stage a change of the whole comes from, and what share of it that is. Deci
 
 There is one rule, for whatever stands side by side: the same request in the same round and lap where both sides were measured
 in turns, so that what the machine did to both cancels; the medians of both sides where a stored baseline keeps no more.
+
+What the stage passes of a cell's processes amount to: seconds by stage, one list per process. A pure function of records.
+
+    synced.vocoder       a stage in the one synthesis of the pass, the device waited for at both of its ends
+    synced.unaccounted   what that synthesis took beyond its stages
+    alone.vocoder        the model of a stage by itself, each time that it ran
+
+They are helpers: stored beside the times of the stages as the whole is measured, shown next to them, and never judged. The
+version of what is `alone` says how much work it was, so that a call of two seconds of speech is not taken for a quicker
+one of six: beside other work it is another quantity.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from harness.machine.interference import causes
-from harness.records.run import Phase, Run
+from harness.records.run import Phase, ProcessRecord, Run, StagePass, Work
 
 Place = tuple[int, str, int]
 """Round, request, lap."""
@@ -55,3 +65,51 @@ def _by_place(run: Run, slug: str) -> Mapping[Place, Stages]:
                     found[(*seat, laps[seat])] = sample.stages_s
                 laps[seat] += 1
     return found
+
+
+SYNCED, ALONE = "synced.", "alone."
+UNACCOUNTED = "unaccounted"
+UNTOLD = "1"
+"""Version of all that does not say how much work it was: of stages within a whole, and of older run folders."""
+TOLD = "2"
+
+
+def stages_apart(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
+    """Give name -> repeat -> seconds, in the order in which the stages passed; empty where no process told."""
+    found: dict[str, dict[int, tuple[float, ...]]] = {}
+    for process in processes:
+        if isinstance(process.stages, StagePass):
+            for name, seconds in _of(process.stages).items():
+                found.setdefault(name, {})[process.repeat] = seconds
+    return found
+
+
+def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
+    """Give the versions of the stages alone, by name; without those of which a process does not tell how much work it was."""
+    passes = [process.stages for process in processes if isinstance(process.stages, StagePass)]
+    work: dict[str, list[Work | None]] = {}
+    for each in passes:
+        for stage in each.alone_s:
+            work.setdefault(stage, []).append(each.work.get(stage))
+    return {f"{ALONE}{stage}": _version(told) for stage, several in work.items() if (told := _all(several))}
+
+
+def same_work(before_version: str, now_version: str) -> bool:
+    """Tell whether two times alone are known to be of the same work."""
+    return before_version == now_version != UNTOLD
+
+
+def _all(several: Sequence[Work | None]) -> list[Work]:
+    told = [each for each in several if each is not None]
+    return told if len(told) == len(several) else []
+
+
+def _version(several: Sequence[Work]) -> str:
+    words = [f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several]
+    return "; ".join([TOLD, *sorted(set(words))])
+
+
+def _of(stages: StagePass) -> dict[str, tuple[float, ...]]:
+    synced = {f"{SYNCED}{name}": (seconds,) for name, seconds in stages.stages_s.items()}
+    alone = {f"{ALONE}{name}": several for name, several in stages.alone_s.items() if several}
+    return {**synced, f"{SYNCED}{UNACCOUNTED}": (max(0.0, stages.unaccounted_s),), **alone}

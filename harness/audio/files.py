@@ -4,9 +4,17 @@ Audio files in and out: one channel of float32 frames and a rate.
 Knows file formats, through libsndfile; does not resample, trim, level or judge. A file that cannot be used is a
 HarnessError that names it, so that a metric can turn it into one missing value. A file's head is believed only as far as its
 content bears it out: memory is taken block by block, never for what a head claims.
+
+The audio of a run, and the golden audio, as small WAV files in memory: what a page plays.
+
+WAV, though FLAC is a third smaller: Chromium fails one seek in twenty in a short FLAC clip ("demuxer seek failed"), and a
+page that keeps the position when the voice is switched seeks all the time. In WAV no seek failed.
+
+Knows where both are kept; scores nothing, and renders nothing.
 """
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +23,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from harness.errors import HarnessError
-from harness.records.files import reason, write_atomic
+from harness.records.files import inside, reason, write_atomic
+from harness.records.run import Run
 
 Audio = NDArray[np.float32]
 ROUNDING = 1e-6
@@ -170,3 +179,46 @@ def _write(path: Path, content: bytes) -> None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str], bytes | None]:
+    """
+    Give a function (slug, request id) -> a WAV file's bytes; `golden_name` in place of a slug stands for the accepted audio.
+
+    It gives None where there is no readable audio: a page without a voice is still a page.
+    """
+    files = audio_files(run)
+
+    def load(slug: str, request: str) -> bytes | None:
+        try:
+            path = inside(golden, f"{request}.flac") if slug == golden_name else files.get((slug, request))
+        except HarnessError:
+            return None
+        return None if path is None or not path.is_file() else _wav(path)
+
+    return load
+
+
+def audio_files(run: Run) -> dict[tuple[str, str], Path]:
+    """
+    Name the files of a run's audio, (slug, request id) -> path: of the first process that kept any. They may be gone.
+
+    Raises HarnessError for one that does not lie in the run's folder.
+    """
+    files: dict[tuple[str, str], Path] = {}
+    for process in run.processes:
+        for sample in process.samples:
+            if sample.audio_file is not None:
+                files.setdefault((sample.cell, sample.request), inside(Path(run.folder), sample.audio_file))
+    return files
+
+
+def _wav(path: Path) -> bytes | None:
+    """Encode a file as 16-bit WAV, which every browser plays; frames beyond -1..1 are clipped."""
+    try:
+        frames, rate_hz = read_audio(path)
+    except HarnessError:
+        return None
+    out = io.BytesIO()
+    soundfile.write(out, frames, rate_hz, format="WAV", subtype="PCM_16")
+    return out.getvalue()

@@ -11,8 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.playable import unplayable
-from harness.audio.recording import Recording
+from harness.audio.recording import Recording, unplayable
 from harness.records.measurement import Missing, Value
 
 RATE_HZ = 48_000

@@ -8,6 +8,11 @@ and takes ten times longer, frame by frame. Largest difference from it in 1761 f
 A spectrum is modelled as log|H(w)| = sum over m of c[m] cos(m b(w)), where b is the phase of an all-pass filter, near the
 mel scale. c minimises the mean over w of exp(R) - R, R = log(periodogram / |H|^2): peaks count, valleys between harmonics
 do not. The criterion is convex, so Newton's method finds the one minimum whatever it starts from.
+
+Dynamic time warping: which frame of one sequence goes with which of another, both running forward only.
+
+Sakoe and Chiba 1978, steps (1, 1), (1, 0), (0, 1) of equal weight, within a band about the diagonal, since the recordings
+to be compared share their durations. A whole anti-diagonal is worked out at once. Knows vectors, not sound.
 """
 
 import functools
@@ -34,7 +39,7 @@ PARAMETERS = {
     44_100: (39, 0.53),
     48_000: (39, 0.55),
 }
-STEPS = 30  # at most, as in SPTK
+NEWTON_STEPS = 30  # at most, as in SPTK
 TOLERANCE = 3e-3  # of a coefficient's last step, in nepers; as steps shrink by squares, mcd is then exact to 0.001 dB
 LONGEST_STEP = 0.5  # neper: keeps sounds that are no speech from overshooting
 RIDGE = 1e-3  # and the equations solvable where a spectrum is empty
@@ -77,7 +82,7 @@ def fitted(power: Frames, order: int, alpha: float) -> Frames:
     model = _model(power.shape[1], order, alpha)
     cepstra = 0.5 * np.log(correlate1d(power, np.full(SMOOTHING, 1.0 / SMOOTHING), axis=1, mode="mirror")) @ model.projection
     log_power, moving = np.log(power), np.arange(len(power))
-    for _ in range(STEPS):
+    for _ in range(NEWTON_STEPS):
         step = model.newton_step(log_power[moving], cepstra[moving])
         cepstra[moving] += step
         moving = moving[np.abs(step).max(axis=1) > TOLERANCE]
@@ -125,3 +130,58 @@ def _model(bins: int, order: int, alpha: float) -> _Model:
     index, target = np.arange(order + 1), np.power(-alpha, np.arange(2 * order + 1), dtype=np.float64)
     apart, together = np.abs(index[:, None] - index[None, :]), index[:, None] + index[None, :]
     return _Model(cosines, weighted, projection, target, apart, together)
+
+
+Vectors = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+PATH_STEPS = ((1, 1), (0, 1), (1, 0))  # what a step adds to the frame of the first and of the second; the first one wins a tie
+
+
+def warp(first: Vectors, second: Vectors, slack: int) -> tuple[Indices, Indices]:
+    """
+    Find the path of least summed Euclidean distance from both beginnings to both ends.
+
+    `first` [n, d], `second` [m, d], neither empty. Gives the frames of each along the path, equally long. The path may stray
+    `slack` frames from the diagonal, and by the difference of n and m more.
+    """
+    low = -slack - max(len(first) - len(second), 0)
+    high = slack + max(len(second) - len(first), 0)
+    return _traced(_moves(_costs(first, second, low, high), low), len(first), len(second), low)
+
+
+def _costs(first: Vectors, second: Vectors, low: int, high: int) -> Vectors:
+    """Distance of first[i] and second[j] in row i + j, column j - i - low; infinity elsewhere."""
+    costs = np.full((len(first) + len(second) - 1, high - low + 1), np.inf)
+    for offset in range(low, high + 1):
+        begin, end = max(-offset, 0), min(len(first), len(second) - offset)
+        if begin < end:
+            apart = np.linalg.norm(first[begin:end] - second[begin + offset : end + offset], axis=1)
+            costs[2 * begin + offset : 2 * end + offset - 1 : 2, offset - low] = apart
+    return costs
+
+
+def _moves(costs: Vectors, low: int) -> NDArray[np.int8]:
+    """Which of STEPS leads best to each cell of `costs`; rows hold the columns of their parity, close together."""
+    rows, width = costs.shape
+    moves = np.zeros((rows, width // 2 + 1), dtype=np.int8)
+    best = np.full(width + 2, np.inf)  # cost of the last cell on each diagonal, with one more on either side
+    best[1 - low] = 0.0
+    for row in range(rows):
+        at = (row - low) % 2
+        ways = np.stack([best[at + 1 : width + 1 : 2], best[at:width:2], best[at + 2 : width + 2 : 2]])
+        chosen = ways.argmin(axis=0)
+        moves[row, : len(chosen)] = chosen
+        best[at + 1 : width + 1 : 2] = ways.min(axis=0) + costs[row, at::2]
+    return moves
+
+
+def _traced(moves: NDArray[np.int8], n: int, m: int, low: int) -> tuple[Indices, Indices]:
+    """The path, followed back from the ends."""
+    i, j, path = n - 1, m - 1, [(n - 1, m - 1)]
+    while i or j:
+        by = PATH_STEPS[moves[i + j, (j - i - low) // 2]]
+        i, j = i - by[0], j - by[1]
+        path.append((i, j))
+    forward = np.array(path[::-1], dtype=np.intp)
+    return forward[:, 0], forward[:, 1]

@@ -3,6 +3,10 @@ One recording as a metric sees it: its frames, its rate, and what was worked out
 
 Knows resampling, since the resampler is part of what PESQ or a recogniser says of an audio; knows no metric. A feature that
 several metrics need (pitch, a spectrum, where there is speech) is worked out once and kept: `recording.once(pitch.track)`.
+
+Whether a recording can be judged at all: it has frames, and every one of them is a number.
+
+One NaN makes nonsense of every sum, so each detector asks here first, and the reason that it gives says where the fault is.
 """
 
 from collections.abc import Callable
@@ -13,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.files import read_audio
+from harness.records.measurement import Missing
 
 Frames = NDArray[np.float64]
 Feature = TypeVar("Feature")
@@ -56,3 +61,18 @@ class Recording:
 def read_recording(path: Path) -> Recording:
     """Read an audio file; several channels become their mean. Raises HarnessError as `read_audio` does."""
     return Recording(*read_audio(path))
+
+
+def unplayable(recording: Recording) -> Missing | None:
+    """Why the recording cannot be judged (it is empty, or holds NaN or infinity, and where); None where it can."""
+    return recording.once(_look)
+
+
+def _look(recording: Recording) -> Missing | None:
+    if not recording.frames.size:
+        return Missing("the audio is empty")
+    broken = np.flatnonzero(~np.isfinite(recording.frames))
+    if not broken.size:
+        return None
+    frames = "1 frame" if broken.size == 1 else f"{broken.size} frames"
+    return Missing(f"the audio holds NaN or infinity: {frames}, the first at {broken[0] / recording.rate_hz:.3f} s")

@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.ci.accept import accept
-from harness.ci.alarm import Weight, findings
-from harness.ci.conclusion import conclude, tell_outputs
-from harness.ci.gate import tell_verdict
+from harness.ci.gate import conclude, tell_outputs, tell_verdict
 from harness.ci.github import github
-from harness.ci.nightly import measure
+from harness.ci.nightly import Weight, findings, measure
 from harness.ci.notify import QUIET, SAME, put_issue, send, summary
-from harness.crash import guarded
-from harness.errors import HarnessError
+from harness.errors import HarnessError, guarded
 
 WEBHOOK = "VOXGATE_WEBHOOK"
 """Environment variable with the webhook's address, which is a secret; empty: none is called."""

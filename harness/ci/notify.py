@@ -2,7 +2,7 @@
 Tell people of a night: one issue per profile, opened, brought up to date and closed; and a webhook, when something changed.
 
 The issue's first line carries the keys of what was told, so that a finding that stands for a week is told once. What is wrong
-is for `alarm.py` to say.
+is for `nightly.py` to say.
 """
 
 import json
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-from harness.ci.alarm import Finding, Weight
 from harness.ci.github import TIMEOUT_S, GitHub
+from harness.ci.nightly import Finding, Weight
 from harness.ci.pull_request import add_comment
 from harness.errors import HarnessError
-from harness.report.texts import LIMIT, escaped, fitting, plain
+from harness.report.format import LIMIT, escaped, fitting, plain
 
 LABEL = "voxgate-nightly"
 KEYS = 500

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from harness.ci.github import GitHub
 from harness.errors import HarnessError
-from harness.report.texts import plain
+from harness.report.format import plain
 
 STATUS = "voxgate"
 """The name of a status that is about no suite; `context` gives that of a suite's status, which a branch can require."""

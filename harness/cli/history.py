@@ -24,20 +24,19 @@ from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.history.budget import unmatched
 from harness.history.database import History, open_existing, open_history
 from harness.history.dates import Believed, check_time, left_out_line
-from harness.history.exporters import bencher, carried, delimited, openmetrics, otava, parquet
+from harness.history.exporters import openmetrics, otava, tables
 from harness.history.exporters.tables import Choice, write_bytes
 from harness.history.importers import detect
 from harness.history.importers.common import FAULTS, Fault
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.renamed import renamed
-from harness.history.state import State
-from harness.history.trend import Trend, load_rules, trends, unmatched_limits
+from harness.history.trend import State, Trend, load_rules, trends, unmatched_limits
 from harness.machine.clock import now_utc_iso
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
-    "csv": delimited.csv_text,
-    "json": carried.json_text,
-    "bencher": bencher.bencher_text,
+    "csv": tables.csv_text,
+    "json": tables.json_text,
+    "bencher": tables.bencher_text,
     "openmetrics": openmetrics.openmetrics_text,
     "textfile": openmetrics.textfile_text,
 }
@@ -106,7 +105,7 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
                 raise HarnessError("otava takes several files; name a folder with --out")
             click.echo(f"wrote {otava.write_otava(opened, choice, out)}", err=True)
             return 0
-        content = parquet.parquet_bytes(opened, choice) if form == "parquet" else TEXTS[form](opened, choice).encode()
+        content = tables.parquet_bytes(opened, choice) if form == "parquet" else TEXTS[form](opened, choice).encode()
     if out is not None:
         write_bytes(out, content)
         click.echo(f"wrote {out}", err=True)

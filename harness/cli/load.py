@@ -13,9 +13,8 @@ import click
 
 from harness import workflow
 from harness.errors import HarnessError
-from harness.load.folder import HEADER, REPORT
-from harness.load.level import Extent, parse_levels
-from harness.load.plan import DURATION_S, Plan
+from harness.load.plan import DURATION_S, Extent, Plan, parse_levels
+from harness.load.records import HEADER, REPORT
 from harness.load.report import lines, report_of, report_to_dict
 from harness.load.run import run_load
 from harness.records.files import write_file

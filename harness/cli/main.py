@@ -2,7 +2,7 @@
 The command line: one function per verb. Each calls the pipeline, prints, and gives the exit code.
 
 Exit codes, fixed: 0 pass or improved; 1 something regressed or failed; 2 wrong use or configuration, or an accident
-(`harness.crash`); 3 something could not be decided; 130 interrupted. Knows no thresholds and no tables. The last line that a
+(`harness.errors`); 3 something could not be decided; 130 interrupted. Knows no thresholds and no tables. The last line that a
 verb prints without --json is its verdict; with --json, standard output holds one JSON document and nothing else.
 """
 
@@ -19,32 +19,28 @@ from rich.console import Console
 
 from harness import workflow
 from harness.cli.load import load
-from harness.crash import DEBUG, guarded, one_line, watched_output
-from harness.errors import HarnessError
+from harness.errors import DEBUG, HarnessError, guarded, one_line, watched_output
 from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.judging.baseline import KINDS, change_line
 from harness.machine.git import trouble
-from harness.machine.profiles_table import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles_table import PROFILES
+from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.machine.profiles import PROFILES
 from harness.records.files import write_file
 from harness.records.measurement import value_to_json
 from harness.records.run import OPENAI
 from harness.records.verdict import judgement_to_dict
 from harness.report.contents import Contents
-from harness.report.examination import examination_lines, examination_to_dict
-from harness.report.files import Files, check_files, document_of, write_files
+from harness.report.junit import Files, check_files, document_of, write_files
 from harness.report.markdown import markdown
-from harness.report.paired import evidence_lines, paired_lines
-from harness.report.terminal import print_report
+from harness.report.terminal import evidence_lines, examination_lines, examination_to_dict, paired_lines, print_report
 from harness.revisions import ab as versus
 from harness.revisions import bisect as bisection
 from harness.revisions.bisect_result import finding_line, search_to_dict
-from harness.runner.job import StoppedError
 from harness.runner.progress import make_progress
+from harness.runner.resume import StoppedError
 from harness.runner.runner import TIMEOUT_S, Outcome
-from harness.scoring.asr_floor import rate_of
-from harness.scoring.floor_making import make_floor
-from harness.scoring.listen import ENGINES
+from harness.scoring.asr_floor import make_floor, rate_of
+from harness.scoring.transcription import ENGINES
 from harness.selftest.command import Interrupted, tell_quality, tell_speed
 from harness.selftest.speed import Question
 from harness.selftest.speed_plan import EQUALS

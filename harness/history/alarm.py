@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.history.arrays import Array, Whole
-from harness.history.margin import Margin, shift_of
-from harness.history.nights import Nights
+from harness.history.budget import Margin, shift_of
+from harness.history.records import Array, Whole
+from harness.history.series import Nights
 from harness.records.measurement import Better
 
 OF = 4

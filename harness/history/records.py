@@ -3,6 +3,8 @@ The records of the history: what its database holds, row by row, and the entry b
 
 They hold what was measured and decided, and compute nothing but their own cleanliness: times are UTC, numbers are finite or
 missing with a reason, texts are ones that every database takes.
+
+The arrays that trends are read from, by what they hold.
 """
 
 import hashlib
@@ -12,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from harness.errors import HarnessError
 from harness.records.codec import NON_EMPTY, Pattern, Range
@@ -251,3 +256,10 @@ def clean_json(value: Any) -> Any:
 def plain_fields(record: Any, *without: str) -> dict[str, Any]:
     """Give a record's fields by name, without some."""
     return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in without}
+
+
+Array = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int_]
+Days = npt.NDArray[np.datetime64]
+"""UTC days."""
+Texts = npt.NDArray[np.object_]

@@ -14,10 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.history.arrays import Array, Whole
+from harness.history.budget import Margin, shift_text
 from harness.history.change_points import Change, change_points
-from harness.history.margin import Margin, shift_text
-from harness.history.records import Acknowledgement, Series
+from harness.history.records import Acknowledgement, Array, Series, Whole
 from harness.history.series import Line
 
 

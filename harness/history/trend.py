@@ -3,26 +3,39 @@ Trends: one line through time, read. Its segments and dated steps, its alarm, it
 
 The order in which things are looked at is `_read`, from top to bottom. Puts together what the modules beside it find; takes no
 decision on a single run (`verdict.py` does), draws nothing, and asks no clock.
+
+What a trend says today: one word, the day since when, and one line for people.
+
+Everything that is the case is said, the gravest first; the word is that of the first. Finds nothing itself.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from harness.analysis.aggregate import is_known
-from harness.history.alarm import OF, Alarm, alarm_of
-from harness.history.budget import Broken, Budget, broken_by, load_budgets
+from harness.history.alarm import ENOUGH, OF, Alarm, alarm_of
+from harness.history.budget import (
+    ALARM,
+    STEP,
+    Broken,
+    Budget,
+    Margin,
+    broken_by,
+    load_budgets,
+    margin_of,
+    shift_text,
+    usual_limit,
+)
 from harness.history.change_points import Change
 from harness.history.dates import believed_points
-from harness.history.margin import ALARM, STEP, Margin, margin_of, usual_limit
-from harness.history.nights import Nights, NoData, is_nightly, nights_of, no_data_of
 from harness.history.records import Acknowledgement, Series
 from harness.history.segments import Cut, Segment, Segments, segments_of
-from harness.history.series import EMPTY, Line, lines_of
-from harness.history.state import Says, State, of_alarm, of_budget, of_rest, of_silence
+from harness.history.series import EMPTY, Line, Nights, NoData, is_nightly, lines_of, nights_of, no_data_of
 from harness.judging.compare import INAUDIBLE_DB
 from harness.judging.policy import load_imported, load_policy
 from harness.metrics.registry import known_metrics
@@ -30,6 +43,70 @@ from harness.records.verdict import Limit
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class State(StrEnum):
+    """The six words, the gravest first."""
+
+    WORSE = "worse"
+    OVER_BUDGET = "over budget"
+    NO_DATA = "no data"
+    BETTER = "better"
+    TOO_FEW = "too few"
+    STEADY = "steady"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Says:
+    """One thing that is the case, since a UTC day (None: there never was a day), in words for people."""
+
+    state: State
+    since: str | None
+    text: str
+
+
+def of_alarm(series: Series, alarm: Alarm | None, since: str | None) -> list[Says]:
+    """Say what stands, if anything; `since` is the day to which the step is dated."""
+    if alarm is None:
+        return []
+    by = alarm.threshold if alarm.absolute else alarm.threshold / abs(alarm.level)
+    text = (
+        f"{shift_text(alarm.shift, alarm.absolute, series.unit)} since {since}: {alarm.beyond} of the last {OF} nights"
+        f" off {value_text(alarm.level, series.unit)} by more than {shift_text(by, alarm.absolute, series.unit).lstrip('+')}"
+    )
+    if alarm.side == "worse":
+        return [Says(state=State.WORSE, since=since, text=text)]
+    return [Says(state=State.BETTER, since=since, text=f"{text}; acknowledge it to hold on to it")]
+
+
+def of_budget(series: Series, broken: Broken | None) -> list[Says]:
+    """Say which budget is broken, if one is."""
+    if broken is None:
+        return []
+    text = f"{value_text(broken.value, series.unit)}, the budget is {broken.budget.bound}: {broken.budget.why}"
+    return [Says(state=State.OVER_BUDGET, since=broken.since, text=text)]
+
+
+def of_silence(silent: Sequence[NoData]) -> list[Says]:
+    """Say that the newest nights have no value, if so, and why the last of them has none."""
+    if not silent:
+        return []
+    count = f"{len(silent)} night{'' if len(silent) == 1 else 's'}"
+    text = f"no value for {count}, since {silent[0].night}: {silent[-1].why}"
+    return [Says(state=State.NO_DATA, since=silent[0].night, text=text)]
+
+
+def of_rest(series: Series, nights: int, level: float | None, since: str | None, why: str) -> Says:
+    """Say what is left where nothing is wrong: too few nights in this segment, which began `since` for `why`; or steady."""
+    after = f" after {why}" if why else ""
+    if nights < ENOUGH or level is None:
+        return Says(state=State.TOO_FEW, since=since, text=f"{nights} of the {ENOUGH} nights that an alarm needs{after}")
+    return Says(state=State.STEADY, since=since, text=f"steady at {value_text(level, series.unit)} since {since}{after}")
+
+
+def value_text(value: float, unit: str) -> str:
+    """Write a value in its base unit; ratios bare."""
+    return f"{value:.4g}" if unit in ("1", "s/s") else f"{value:.4g} {unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

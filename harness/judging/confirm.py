@@ -2,9 +2,13 @@
 The second look at speeds: which cells need more rounds, which look slower, and what fresh processes say of those.
 
 An alarm counts only if processes measured after it say the same. Decides by the rules of `decide.py`; measures nothing.
+
+A judgement with second thoughts: the verdicts of some metrics changed, and what follows for their cells and for the whole.
+
+For what only shows after judging: a control that moved, a gap that nobody accepted. It changes no verdict by itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from harness import statistics
@@ -101,3 +105,26 @@ def _doubt(metric: MetricVerdict) -> float:
     if sign < 0.0:  # a rate that falls: look at its inverse
         shift = replace(shift, point=1.0 / (1.0 + comparison.shift) - 1.0)
     return statistics.p_beyond(shift, LINE_SHARE * metric.limit / EVIDENCE_SHARE)
+
+
+Change = Callable[[MetricVerdict], MetricVerdict]
+
+
+def revised(judgement: Judgement, change: Change, folder: str, why: str = "") -> Judgement:
+    """Change every metric's verdict; a cell whose verdict becomes another gets `why` as its reason, or its metrics' reasons."""
+    return with_cells(judgement, [_revise(cell, change, folder, why) for cell in judgement.cells], folder)
+
+
+def _revise(cell: CellVerdict, change: Change, folder: str, why: str) -> CellVerdict:
+    metrics = tuple(map(change, cell.metrics))
+    if metrics == cell.metrics:
+        return cell
+    before, after = ([each.verdict for each in several if each.blocking] for several in (cell.metrics, metrics))
+    if cell.verdict is not min(before, key=WORST_FIRST.index, default=Verdict.UNRESOLVED):
+        return replace(cell, metrics=metrics)  # it failed, or was not finished: that stands
+    verdict = min(after, key=WORST_FIRST.index, default=cell.verdict)
+    if verdict is cell.verdict and not why:
+        return replace(cell, metrics=metrics)
+    changed = any(now.verdict is verdict for was, now in zip(cell.metrics, metrics, strict=True) if was != now)
+    reason = why if why and changed else explain.cell_reason(verdict, metrics, folder)
+    return replace(cell, verdict=verdict, reason=reason, metrics=metrics, notes="")

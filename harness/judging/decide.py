@@ -17,7 +17,7 @@ from harness.analysis.caveats import doubts, takes_differ
 from harness.judging import explain, phrases
 from harness.judging.baseline import Baseline, identity, machine_id, revision
 from harness.judging.compare import ABSENT, OLDER, compare, untold
-from harness.judging.notice import notices
+from harness.judging.explain import notices
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
 from harness.metrics.registry import is_heard

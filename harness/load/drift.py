@@ -14,8 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from harness.load.folder import Loaded
-from harness.load.records import Answer, Phase
+from harness.load.records import Answer, Loaded, Phase
 
 SETTLE_SHARE = 0.1
 """Of the soak, at its beginning."""

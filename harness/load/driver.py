@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from harness.analysis.player import play
-from harness.load.level import Extent, Level, arrivals_s
+from harness.analysis.speed import play
+from harness.load.plan import Extent, Level, arrivals_s, in_turns, length_of
 from harness.load.records import Answer, Phase
-from harness.load.text import in_turns, length_of
 from harness.machine.clock import instant_s, sleep
 from harness.records.cell import Request
 from harness.records.run import Piece as Heard

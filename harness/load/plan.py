@@ -1,17 +1,80 @@
-"""What a load is asked to do, and which of a suite's cells can be put under load. Starts nothing."""
+"""
+What a load is asked to do, and which of a suite's cells can be put under load. Starts nothing.
 
-from collections.abc import Mapping, Sequence
+A level of load: so many clients that each wait for their answer (closed), or so many arrivals a second, whatever the server
+does (open). Pure.
+
+The texts of a load: their classes of length, and the order in which they are asked for. Pure.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
+
 from harness.errors import HarnessError
-from harness.load.level import Extent, Level
 from harness.records.cell import Cell, Option, Request
 from harness.suite.suite import load_suite
 from harness.targets.http import target
 from harness.targets.http.client import FORMS, Ask
 from harness.targets.registry import check_cells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """Either `clients` or `rate_per_s`."""
+
+    clients: int | None = None
+    rate_per_s: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Name it for people and files: `closed-4`, `open-1.5`."""
+        return f"closed-{self.clients}" if self.clients is not None else f"open-{self.rate_per_s:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How far a level goes: for so long, or for so many requests."""
+
+    duration_s: float | None = None
+    requests: int | None = None
+
+
+def parse_levels(closed: str | None, rate_per_s: float | None) -> tuple[Level, ...]:
+    """Read `--closed 1,2,4` or `--open 1.5`. Raises HarnessError unless just one of them says something that can be meant."""
+    if (closed is None) == (rate_per_s is None):
+        raise HarnessError("load needs --closed CLIENTS, e.g. 1,2,4, or --open RATE in requests per second: one of the two")
+    if rate_per_s is not None:
+        if not 0.0 < rate_per_s < math.inf:
+            raise HarnessError(f"--open must be requests per second, above 0, not {rate_per_s!r}")
+        return (Level(rate_per_s=rate_per_s),)
+    words = [word.strip() for word in str(closed).split(",")]
+    if not all(word.isdecimal() and 0 < int(word) <= 1000 for word in words) or len(set(words)) < len(words):
+        raise HarnessError(f"--closed must be numbers of clients from 1 to 1000, each once, e.g. 1,2,4; not {closed!r}")
+    return tuple(Level(clients=int(word)) for word in words)
+
+
+def arrivals_s(rate_per_s: float, extent: Extent, seed: int) -> Iterator[float]:
+    """
+    Give the instants at which requests arrive, in seconds from the start: a Poisson process, drawn before anything is sent.
+
+    Because they are fixed beforehand, a server that stalls cannot make its own clients wait with their requests, which would
+    hide the stall from every percentile (coordinated omission).
+    """
+    rng = np.random.default_rng(seed)
+    instant_s, count = 0.0, 0
+    while extent.requests is None or count < extent.requests:
+        instant_s += float(rng.exponential(1.0 / rate_per_s))
+        if extent.duration_s is not None and instant_s > extent.duration_s:
+            return
+        yield instant_s
+        count += 1
+
 
 TARGETS = ("engine", "http")
 PIPELINES = ("flow",)
@@ -107,3 +170,32 @@ def url_of(plan: Plan, cell: Cell, environment: Mapping[str, str]) -> str | None
     if not url:
         raise HarnessError(f"suite {plan.suite} has target http, so a server must run already; give --url, or set {target.URL}")
     return url
+
+
+SHORT, MEDIUM, LONG = LENGTHS = ("short", "medium", "long")
+SHORT_CHARACTERS = 60
+"""Up to a sentence."""
+MEDIUM_CHARACTERS = 200
+"""Up to a few sentences; what is longer is a paragraph."""
+
+
+def length_of(text: str) -> str:
+    """Give the class of a text."""
+    if len(text) <= SHORT_CHARACTERS:
+        return SHORT
+    return MEDIUM if len(text) <= MEDIUM_CHARACTERS else LONG
+
+
+def in_turns(requests: Sequence[Request], seed: int) -> Iterator[Request]:
+    """Give the requests without end, every one once before any comes again, each time in another order."""
+    rng = random.Random(seed)
+    while True:
+        yield from rng.sample(requests, len(requests))
+
+
+def one_of_each(requests: Sequence[Request]) -> tuple[Request, ...]:
+    """Give the first request of every class that there is, to warm a server up with."""
+    first: dict[str, Request] = {}
+    for request in requests:
+        first.setdefault(length_of(request.text), request)
+    return tuple(first.values())

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.load.drift import Drift, Trend, drifts
-from harness.load.folder import Loaded, read_cell, read_header
-from harness.load.records import Phase
+from harness.load.records import Loaded, Phase, read_cell, read_header
 from harness.load.summary import Cold, Memory, Row, cold, lateness_s, memories, rows, too_few
 from harness.statistics import Interval
 

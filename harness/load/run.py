@@ -14,17 +14,12 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.load.driver import Driver, drive
-from harness.load.folder import CellLog, Span, create
-from harness.load.level import Extent
-from harness.load.memory import EVERY_S, MemoryWatch
-from harness.load.plan import Plan, ask_of, broken_promises, chosen_cells, url_of
-from harness.load.records import Phase
-from harness.load.server import Server, serve_words, started
-from harness.load.text import one_of_each
+from harness.load.plan import Extent, Plan, ask_of, broken_promises, chosen_cells, one_of_each, url_of
+from harness.load.records import CellLog, Phase, Span, create
+from harness.load.server import EVERY_S, MemoryWatch, Server, serve_words, started
 from harness.machine.clock import instant_s, now_utc_iso, sleep
 from harness.machine.identity import environment
-from harness.machine.profiles import Profile, allowed_cpus
-from harness.machine.profiles_table import get_profile
+from harness.machine.profiles import Profile, allowed_cpus, get_profile
 from harness.records.cell import Cell, Option, cell_to_json
 from harness.targets.http.client import SpeechApi, limits_told, options_told
 from harness.targets.http.target import KEY, chosen_model

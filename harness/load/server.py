@@ -2,6 +2,8 @@
 The server under load as a child process: `python -m engine serve` with a cell's options, on a free port of this machine.
 
 Knows how to start it, what it needs to say, and how to end it; reads nothing of the engine but what it prints.
+
+Watches how much memory a server has resident, now and then, from a thread of its own.
 """
 
 import os
@@ -10,10 +12,12 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import psutil
 
@@ -109,3 +113,40 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _last_words(log: Path) -> str:
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return f"its last words: {lines[-1].strip()}" if lines else f"it said nothing in {log}"
+
+
+EVERY_S = 0.25
+
+Note = Callable[[float, int], None]
+"""Called with seconds since the load began and bytes."""
+
+
+class MemoryWatch:
+    """Notes the memory of a process as long as the context lasts; nothing where the process is not ours."""
+
+    def __init__(self, pid: int | None, zero_s: float, note: Note) -> None:
+        self._pid = pid
+        self._zero_s = zero_s
+        self._note = note
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "MemoryWatch":
+        if self._pid is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._ended.set()
+        if self._pid is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        assert self._pid is not None
+        while True:
+            found = rss_bytes(self._pid)
+            if found is None:
+                return
+            self._note(instant_s() - self._zero_s, found)
+            if self._ended.wait(EVERY_S):
+                return

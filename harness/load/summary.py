@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness import statistics
-from harness.load.folder import Loaded, Span
-from harness.load.records import Answer, Phase
-from harness.load.text import LENGTHS
+from harness.load.plan import LENGTHS
+from harness.load.records import Answer, Loaded, Phase, Span
 from harness.statistics import Interval
 
 ALL = "all"

@@ -2,18 +2,37 @@
 One examination of a machine: what a profile requires, what was found, and the verdict on it. Starts no engine, sets nothing.
 
 Exit codes: 0 fit; 2 the profile is for another device; 3 something is unfit, or not known though it must be.
+
+The table of knobs, by the name that profiles and people use, in the order of reading; and one reading of them all.
+
+To add a knob: write its class in a file of this package, and one line here.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from harness.errors import HarnessError
-from harness.machine.checks.check import Answer, Facts, State
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.calendar import Clock
+from harness.machine.checks.check import Answer, Facts, Knob, State, Tree
+from harness.machine.checks.cpu import (
+    Contention,
+    CpuQuota,
+    CpuThrottling,
+    Frequency,
+    Governor,
+    RunQueue,
+    SharedCores,
+    StolenTime,
+    Turbo,
+)
+from harness.machine.checks.gpu import Gpu, GpuClock, GpuPersistence, GpuPower, GpuSharing, GpuThrottling
+from harness.machine.checks.jetson import Board, LockedCpu, LockedGpu, LockedMemory, PowerMode
+from harness.machine.checks.jetson_power import Fan, OverCurrent, Rails
+from harness.machine.checks.memory import FreeMemory, Glibc, HugePages, Swap, Temperature
 from harness.machine.clock import WallClock
-from harness.machine.knobs import make_knob, snapshot
 
 WORK_S = 1.0
 """How long the doctor keeps a CPU busy between its two readings: a hundred ticks, so that 2 % are two of them."""
@@ -135,3 +154,53 @@ def _finding(requirement: Requirement, before: Facts, after: Facts) -> Finding:
     answer = knob.expect(before, after)
     advice = "" if answer.state is State.FIT else answer.advice or knob.advice
     return Finding(requirement=requirement, answer=answer, expects=knob.expects, advice=advice)
+
+
+KNOBS: Mapping[str, type[Knob]] = MappingProxyType(
+    {
+        "board": Board,
+        "power-mode": PowerMode,
+        "cpu-clocks": LockedCpu,
+        "gpu-clocks": LockedGpu,
+        "memory-clock": LockedMemory,
+        "gpu": Gpu,
+        "gpu-clock": GpuClock,
+        "gpu-power": GpuPower,
+        "gpu-throttling": GpuThrottling,
+        "gpu-sharing": GpuSharing,
+        "gpu-persistence": GpuPersistence,
+        "load": RunQueue,
+        "stolen-time": StolenTime,
+        "contention": Contention,
+        "cpu-quota": CpuQuota,
+        "cpu-throttling": CpuThrottling,
+        "governor": Governor,
+        "turbo": Turbo,
+        "shared-cores": SharedCores,
+        "frequency": Frequency,
+        "temperature": Temperature,
+        "over-current": OverCurrent,
+        "rails": Rails,
+        "fan": Fan,
+        "memory": FreeMemory,
+        "swap": Swap,
+        "huge-pages": HugePages,
+        "glibc": Glibc,
+        "clock": Clock,
+    }
+)
+
+
+def make_knob(name: str, want: str = "") -> Knob:
+    """Give a knob. Raises HarnessError for an unknown name."""
+    if name not in KNOBS:
+        raise HarnessError(f"unknown knob {name!r}; known are {', '.join(KNOBS)}")
+    return KNOBS[name](want)
+
+
+def snapshot(tree: Tree) -> dict[str, object]:
+    """Read the facts of all knobs at this moment."""
+    facts: dict[str, object] = {}
+    for kind in KNOBS.values():
+        facts |= kind().read(tree)
+    return facts

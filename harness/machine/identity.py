@@ -17,17 +17,14 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from harness.machine.checks.board import DEVICE_TREE, is_jetson
-from harness.machine.checks.cgroup import CpuQuota
-from harness.machine.checks.cpu import CPUS, Governor, Turbo
-from harness.machine.checks.jetson import lock_state
+from harness.machine.checks.check import ROOT, Tree, at
+from harness.machine.checks.cpu import CPUS, CpuQuota, Governor, Turbo
+from harness.machine.checks.gpu import DRIVER
+from harness.machine.checks.jetson import DEVICE_TREE, is_jetson, lock_state, mode_name
 from harness.machine.checks.limits import NAMES, UNKNOWN, limits, naming
 from harness.machine.checks.memory import HugePages
-from harness.machine.checks.nvml import DRIVER
-from harness.machine.checks.power_mode import mode_name
-from harness.machine.checks.tree import ROOT, Tree, at
+from harness.machine.doctor import snapshot
 from harness.machine.git import trouble
-from harness.machine.knobs import snapshot
 
 PACKAGES = ("voxgate", "torch", "torchao", "numpy", "scipy", "soundfile", "openai-whisper", "pesq", "pystoi")
 GIT_TIMEOUT_S = 20

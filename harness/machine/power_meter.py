@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from harness.machine.checks.check import Tree
+from harness.machine.checks.gpu import gpu_power
 from harness.machine.checks.jetson_power import MONITORS, devices, rails_w
-from harness.machine.checks.nvml import gpu_power
-from harness.machine.checks.tree import Tree
 from harness.machine.clock import instant_s, sleep
 from harness.records.cell import Cell, Option
 from harness.records.measurement import Missing

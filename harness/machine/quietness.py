@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.machine.checks.check import Facts, State
+from harness.machine.doctor import make_knob
 from harness.machine.interference import causes
-from harness.machine.knobs import make_knob
 from harness.records.run import Phase, Run
 
 KNOBS: Mapping[str, str] = {

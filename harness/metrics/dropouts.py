@@ -13,8 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from harness.audio.playable import unplayable
-from harness.audio.recording import Recording
+from harness.audio.recording import Recording, unplayable
 from harness.metrics.levels import speech_level
 from harness.metrics.metric import AudioMetric, Subject
 from harness.records.measurement import Metric, Missing, Value

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
 from harness.audio.loudness import integrated_lufs
-from harness.audio.playable import unplayable
-from harness.audio.recording import Recording
+from harness.audio.recording import Recording, unplayable
 from harness.metrics.metric import AudioMetric, Subject
 from harness.records.measurement import Metric, Missing, Value
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.playable import unplayable
-from harness.audio.recording import Recording
+from harness.audio.recording import Recording, unplayable
 from harness.metrics.metric import AudioMetric, Subject
 from harness.models.dnsmos import PACKAGE, RATE_HZ, p808_scores, p835_scores, tiled
 from harness.records.measurement import Metric, Missing, Value

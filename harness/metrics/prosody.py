@@ -4,14 +4,22 @@ How a sentence is said: whether a question rises, how wide and how high the voic
 None of these is better when larger, but for the rise of a question; they are read as differences on the same text. Pitch
 by `audio/pitch.py`, pauses by `audio/activity.py`, both of which find their limits in the recording itself; levels play no part. Text
 counts as its letters and digits: no recogniser and no dictionary stands between the audio and the number.
+
+Where in a recording a word of its text is said, roughly: by its share of the text's letters and digits, pauses left out.
+
+No aligner and no recogniser. Held against flite's own timing (280 words of four letters and more, 60 sentences, slt, rms,
+awb): the middle is off by 97 ms in the median and by 236 ms in one of ten, where a word lasts 420 ms; 72 % of the window is
+the word. By syllables it was worse (105 and 271 ms). Enough for a peak of pitch, not for where a word begins.
 """
+
+import re
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio import activity, pitch
+from harness.audio.activity import Activity
 from harness.audio.recording import Recording
-from harness.metrics import emphasis
 from harness.metrics.metric import AudioMetric, Need, Subject
 from harness.records.measurement import Metric, Missing, Value
 
@@ -89,7 +97,7 @@ def emphasis_prominence(subject: Subject) -> Value:
     """
     How far the pitch peaks (p90) in the emphasised word above the median of the rest, in semitones.
 
-    The word is found roughly (`emphasis.py`) and its place in the sentence counts too, so the value means something only as a
+    The word is found roughly (`prosody.py`) and its place in the sentence counts too, so the value means something only as a
     difference on one text. Of 24 words raised by 3 semitones and 3 dB 96 % gained more than one semitone; where a neighbour
     was raised instead, 8 % did. The word's level told less (88 %) and is left out.
     """
@@ -99,7 +107,7 @@ def emphasis_prominence(subject: Subject) -> Value:
         return spoken
     if isinstance(track, Missing):
         return track
-    place = emphasis.window(subject.emphasis, subject.text, spoken)
+    place = window(subject.emphasis, subject.text, spoken)
     if isinstance(place, Missing):
         return place
     return _prominence(track, *place)
@@ -158,3 +166,26 @@ METRICS: tuple[AudioMetric, ...] = (
     AudioMetric(metric=_metric("longest_pause", "s"), score=longest_pause),
     AudioMetric(metric=_metric("pause_share", "1"), score=pause_share),
 )
+
+
+def window(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:
+    """Seconds from the start of the recording to where the first `word` of `text` begins and ends; any case."""
+    found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
+    if found is None or not _letters(word):
+        return Missing(f"{word!r} is no word of the text")
+    before, through = _letters(text[: found.start()]), _letters(text[: found.end()])
+    return _moment(before / _letters(text), spoken), _moment(through / _letters(text), spoken)
+
+
+def _letters(text: str) -> int:
+    return sum(character.isalnum() for character in text)
+
+
+def _moment(share: float, spoken: Activity) -> float:
+    """Seconds from the start of the recording to where that share of the speech is over."""
+    since, left = spoken.start_s, share * spoken.speech_s
+    for start, end in spoken.pauses:
+        if left <= start - since:
+            break
+        since, left = end, left - (start - since)
+    return since + left

@@ -3,10 +3,14 @@ The list of metrics, as data: what each number is called, its unit, which way is
 
 The single place that knows every metric's name; computes nothing and sets no limit. To add a metric: write its pure function
 in a family's file and a line into that family's METRICS; a new family also has a line in FAMILIES here. Other people's
-packages add theirs by an entry point (`third_party.py`). Raise the version when the same input would give another
+packages add theirs by an entry point. Raise the version when the same input would give another
 number: values of different versions are not comparable.
 
 The families are not imported before somebody asks for a name: some of them need scipy, which takes half a second.
+
+Metrics of other people's packages: every entry point of the group "voxgate.metrics" names a tuple of `AudioMetric`.
+
+Nothing is loaded before it is asked for. A plug-in that cannot be used is an error that names it, not a metric less.
 """
 
 import difflib
@@ -14,14 +18,15 @@ import functools
 import hashlib
 import importlib
 import importlib.metadata
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from harness.audio.condition import CONDITIONS, Condition
 from harness.errors import HarnessError
 from harness.metrics.metric import AudioMetric, Need
-from harness.metrics.third_party import offered
 from harness.records.measurement import Metric
 
 # Each metric that needs a reference is read twice: against the reference cell of the same run, and ("golden_") against
@@ -57,13 +62,11 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "speaker_similarity": "voice",
         "prosody": "prosody",
         "duration": "faults",
-        "silence": "faults",
         "repetition": "faults",
         "clicks": "faults",
-        "joins": "faults",
         "dropouts": "faults",
         "levels": "faults",
-        "spill": "faults",
+        "prompt_leakage": "faults",
     }
 )
 """Module of `harness.metrics` -> the heading under which people look for its metrics."""
@@ -234,3 +237,31 @@ def _plain(each: AudioMetric | Metric, family: str) -> Entry:
     if isinstance(each, Metric):
         return Entry(metric=each, family=family, package=NORMALISER, base=each.name)
     return Entry(metric=each.metric, family=family, source=each, package=each.package, base=each.metric.name)
+
+
+GROUP = "voxgate.metrics"
+
+
+def offered() -> dict[str, tuple[AudioMetric, ...]]:
+    """
+    Give the metrics that installed packages offer, by the name of the entry point.
+
+    A metric that names no package gets the plug-in's own, whose version then belongs to the metric's. Raises HarnessError.
+    """
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    return {point.name: _metrics(point) for point in points}
+
+
+def _metrics(point: EntryPoint) -> tuple[AudioMetric, ...]:
+    who = f"metric plug-in {point.name!r} ({point.value})"
+    try:
+        found = point.load()
+    except Exception as error:  # somebody else's code may raise anything
+        raise HarnessError(f"{who} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it") from error
+    if not isinstance(found, tuple) or not all(isinstance(each, AudioMetric) for each in found):
+        raise HarnessError(f"{who} must be a tuple of AudioMetric, not {found!r:.80}; mend or uninstall it")
+    for each in found:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", each.metric.name):
+            raise HarnessError(f"{who}: a metric's name is made of [a-z0-9_], not {each.metric.name!r}; mend or uninstall it")
+    own = point.dist.name if point.dist is not None else ""
+    return tuple(replace(each, package=each.package or own) for each in found)

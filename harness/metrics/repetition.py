@@ -7,8 +7,7 @@ so is a word that a model generates anew with other noise: that is what the word
 
 import numpy as np
 
-from harness.audio.playable import unplayable
-from harness.audio.recording import Recording
+from harness.audio.recording import Recording, unplayable
 from harness.audio.self_similarity import HOP_S, correlations, part, pattern
 from harness.metrics.levels import speech_level
 from harness.metrics.metric import AudioMetric, Subject

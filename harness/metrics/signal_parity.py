@@ -4,16 +4,25 @@ How alike two recordings of the same performance are: SNR, SI-SDR, PESQ, STOI, E
 For runs that share noise and durations (fp32 against bf16, NFE 32 against NFE 8); two performances of one text cannot be
 compared this way, so unequal durations give Missing, not a small number. All of them hear the pair that `alignment.py`
 gives, from which a delay has been removed. Knows no files and no thresholds.
+
+PESQ as Corrigendum 2 of 2018 has it, by the same package `pesq`.
+
+The ITU's code makes wide-band speech 12 dB too loud for the ear that it models, and the corrigendum gives the input filter
+new coefficients: those of before times 0.251188, nothing else. They stand in a table of the package's C library, where this
+module changes them for the time of one call: not for two threads at once, which the scorer has not. The package with the
+correction built in, `pesqc2`, gives the same scores to the last bit, but is bound to numpy 1.
 """
 
+import contextlib
+import ctypes
 import math
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 
 from harness.audio.recording import Frames, Recording
 from harness.metrics.alignment import Aligned, aligned
-from harness.metrics.corrigendum import corrected
 from harness.metrics.metric import AudioMetric, Need, Subject
 from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, Value
 
@@ -58,7 +67,7 @@ def pesq(subject: Subject) -> Value:
 
 def pesq_c2(subject: Subject) -> Value:
     """
-    PESQ with Corrigendum 2 of 2018 (corrigendum.py): a second reading of the same recordings.
+    PESQ with Corrigendum 2 of 2018 (signal_parity.py): a second reading of the same recordings.
 
     The correction raises the scores of noisy speech (white noise at 20 dB: 1.14 becomes 1.55; arXiv 2505.19760); published
     figures are nearly all without it, so this one informs.
@@ -164,3 +173,23 @@ METRICS: tuple[AudioMetric, ...] = (
     AudioMetric(metric=_parity("stoi", "1"), score=stoi, need=Need.REFERENCE, package="pystoi"),
     AudioMetric(metric=_parity("estoi", "1"), score=estoi, need=Need.REFERENCE, package="pystoi"),
 )
+
+TABLE = (
+    "WB_InIIR_Hsos_16k"  # of the wide-band input filter at 16 kHz: three coefficients of the numerator, two of the denominator
+)
+NUMERATOR, LENGTH = 3, 5
+GAIN = 0.251188  # -12 dB
+
+
+@contextlib.contextmanager
+def corrected() -> Iterator[None]:
+    """Let `pesq.pesq` answer by Corrigendum 2 within. Raises ValueError where the package hides its table, as on Windows."""
+    from pesq import cypesq
+
+    table = (ctypes.c_float * LENGTH).in_dll(ctypes.CDLL(cypesq.__file__), TABLE)
+    before = list(table)
+    table[:NUMERATOR] = [GAIN * each for each in before[:NUMERATOR]]
+    try:
+        yield
+    finally:
+        table[:] = before

@@ -9,9 +9,8 @@ The log-mel distance follows nothing and sees level, but nothing that is 80 dB d
 import numpy as np
 
 from harness.audio.mel import power_mel
-from harness.audio.mel_cepstrum import between_s, mel_cepstra
+from harness.audio.mel_cepstrum import between_s, mel_cepstra, warp
 from harness.audio.recording import Frames, Recording
-from harness.audio.warping import warp
 from harness.metrics.alignment import aligned
 from harness.metrics.metric import AudioMetric, Need, Subject
 from harness.records.measurement import Metric, Missing, Value

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import cast
 
 from harness.errors import HarnessError
-from harness.models.language import UNSPACED, primary
+from harness.models.whisper_weights import UNSPACED, primary
 from harness.records.cell import ENGLISH
 from harness.records.measurement import Metric, Missing, Value
 
@@ -38,7 +38,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(name="cer_macro", unit="1", better="lower", version="1"),
     Metric(name="wer_over_half", unit="1", better="lower", version="1"),
 )
-"""Metrics of a transcript, and so not of a `Subject`: many utterances are heard at once, by one model (`scoring/listen.py`)."""
+"""Metrics of a transcript, and so not of a `Subject`: many utterances are heard at once, by one model (`scoring/transcription.py`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

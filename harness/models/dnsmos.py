@@ -4,6 +4,10 @@ The two DNSMOS models inside the package `speechmos`, with that package's way of
 The values are the package's (largest difference measured: 6e-7 MOS, 7 recordings of 0.3 to 61 s). P.835 costs 0.4 s of a
 core per window, nearly all of it in convolutions over the spectrogram; windows overlap by 8 of their 9 s, so those are done
 once for all windows, and again only for each window's edges, where it sees zeros: 3.7 times faster for 8 windows.
+
+ONNX models for onnxruntime: whole, or the part between two of their tensors.
+
+One thread: several processes share the cores better than one with several threads. Knows graphs, no audio.
 """
 
 import functools
@@ -18,7 +22,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from harness.audio.mel import Power, power_mel
-from harness.models.onnx_model import part, whole
 from harness.models.packaged_file import ADVICE, packaged_file
 from harness.records.measurement import Missing
 
@@ -178,3 +181,41 @@ def _model(inside: str, sha256: str) -> Path | Missing:
     if absent:
         return Missing(f"{absent[0]} is not installed; {ADVICE}")
     return packaged_file(PACKAGE, inside, sha256)
+
+
+def whole(path: Path) -> Any:
+    """A session of the model as it is."""
+    return _session(str(path))
+
+
+def part(path: Path, source: str, shape: tuple[str | int, ...], result: str) -> Any:
+    """A session that computes the tensor `result` from the tensor `source`, of the given shape; a name is a free length."""
+    import onnx
+
+    model = onnx.load(path)
+    nodes, used = _between(model.graph, source, result)
+    value = onnx.helper.make_tensor_value_info
+    given, made = value(source, onnx.TensorProto.FLOAT, shape), value(result, onnx.TensorProto.FLOAT, None)
+    constants = [each for each in model.graph.initializer if each.name in used]
+    graph = onnx.helper.make_graph(nodes, result, [given], [made], constants)
+    cut = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    return _session(cut.SerializeToString())
+
+
+def _between(graph: Any, source: str, result: str) -> tuple[list[Any], set[str]]:
+    """The nodes that `result` needs when `source` is given, in their order, and the tensors they use."""
+    nodes: list[Any] = []
+    used = {result}
+    for node in reversed(graph.node):  # an ONNX graph is in order of computation
+        if source not in node.output and used.intersection(node.output):
+            nodes.insert(0, node)
+            used.update(node.input)
+    return nodes, used
+
+
+def _session(model: str | bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

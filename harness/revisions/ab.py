@@ -23,16 +23,15 @@ from harness.errors import HarnessError
 from harness.judging import explain
 from harness.judging.baseline import golden_dir, of_run, write_golden
 from harness.judging.compare import ABSENT
-from harness.judging.confirm import confirmed, suspects, undecided
+from harness.judging.confirm import confirmed, revised, suspects, undecided
 from harness.judging.decide import judge, with_cells
 from harness.judging.policy import DEFAULT as DEFAULT_POLICY
 from harness.judging.policy import Policy, read_policy
-from harness.judging.revised import revised
 from harness.machine.clock import now_utc_iso
 from harness.machine.git import NOW, Revision, resolve
 from harness.machine.identity import changed_tools, environment
-from harness.machine.profiles_table import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles_table import Profile
+from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.machine.profiles import Profile
 from harness.metrics.registry import check_choice, is_heard
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
@@ -40,18 +39,30 @@ from harness.records.run import Run, failure_of
 from harness.records.verdict import CellVerdict, Judgement, MetricVerdict, Verdict, judgement_to_dict
 from harness.report.contents import Contents, all_differences
 from harness.revisions.checkout import Checkout, Workshop, workshop
-from harness.revisions.control import Control, examine, voided, without_control
 from harness.revisions.environments import Tell
-from harness.revisions.paired_run import Pair, Sides, Stopwatch, in_parts, is_measured, load_sides, measure_pair, until
+from harness.revisions.paired_run import (
+    Control,
+    Pair,
+    Sides,
+    Stopwatch,
+    examine,
+    in_parts,
+    is_measured,
+    load_sides,
+    measure_pair,
+    until,
+    voided,
+    without_control,
+)
 from harness.revisions.suite_diff import Overlap, overlap
 from harness.runner import run_folder
-from harness.runner.job import Facts, begin, continued_by, job_folder
 from harness.runner.progress import Progress
+from harness.runner.resume import Facts, begin, continued_by, job_folder
 from harness.runner.run_folder import RunHeader
 from harness.runner.runner import TIMEOUT_S
-from harness.scoring.listen import check_engine
 from harness.scoring.provenance import keep_scores, records_digest, stamp_of
 from harness.scoring.score_run import score_run
+from harness.scoring.transcription import check_engine
 from harness.targets.registry import package_of
 from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, ready_profile, short, shown_metrics, write_page
 

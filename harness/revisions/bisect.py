@@ -31,11 +31,10 @@ from harness.revisions import ab
 from harness.revisions.ab import Match, Plan
 from harness.revisions.bisect_result import Aim, Finding, Search, State, Step
 from harness.revisions.checkout import Checkout, Workshop, workshop
-from harness.revisions.control import examine, without_control
 from harness.revisions.environments import Tell
-from harness.revisions.paired_run import Sides, Stopwatch, load_sides, measure_pair, until
-from harness.runner.job import begin, continued_by, job_folder
+from harness.revisions.paired_run import Sides, Stopwatch, examine, load_sides, measure_pair, until, without_control
 from harness.runner.progress import Progress
+from harness.runner.resume import begin, continued_by, job_folder
 from harness.workflow import RUNS, ScoreProgress, short, shown_metrics
 
 BUDGET_S = 300.0

@@ -12,8 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.audio.clips import audio_files
-from harness.audio.files import Audio, read_audio
+from harness.audio.files import Audio, audio_files, read_audio
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Request
 from harness.records.files import inside

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.machine.clock import Clock, WallClock
-from harness.machine.profiles_table import Profile
+from harness.machine.profiles import Profile
 from harness.runner import run_folder
 from harness.runner.interleaving import turns
 from harness.runner.run_folder import RunHeader

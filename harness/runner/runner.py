@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.machine.checks.tree import here
+from harness.machine.checks.check import here
 from harness.machine.clock import now_utc_iso
 from harness.machine.identity import environment, load_snapshot
 from harness.machine.power_meter import device_of, find_meter
-from harness.machine.profiles_table import Profile
+from harness.machine.profiles import Profile
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
 from harness.records.run import Failure

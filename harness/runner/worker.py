@@ -36,7 +36,7 @@ import numpy as np
 
 from harness.audio.files import read_audio, same_audio, wav_bytes
 from harness.errors import HarnessError
-from harness.machine.checks.tree import Tree, here
+from harness.machine.checks.check import Tree, here
 from harness.machine.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
 from harness.machine.interference import DisturbanceWatch
 from harness.machine.power_meter import device_of, find_meter, weigh
@@ -47,7 +47,7 @@ from harness.records.run import Effect, Energy, Failure, Phase, Piece, Sample, S
 from harness.runner.opened_files import KIND as FOREIGN_FILES
 from harness.runner.opened_files import ForeignFilesError, Opened, Territory, territory_from_json
 from harness.runner.run_folder import WorkerLog, effect_to_json, energy_to_json, has_no_room, sample_to_json, stages_to_json
-from harness.runner.stage_pass import stage_pass
+from harness.runner.stage_profile import stage_pass
 from harness.targets.http.client import SpeechError
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.machine.profiles import allowed_cpus
-from harness.machine.profiles_table import Profile
+from harness.machine.profiles import Profile, allowed_cpus
 from harness.records.cell import Cell, cell_to_json
 from harness.records.run import Failure, Phase
 from harness.runner import run_folder

@@ -16,11 +16,10 @@ from harness.metrics.word_errors import ErrorCounts
 from harness.models.whisper_weights import file_sha256
 from harness.records.measurement import Missing, Value, value_from_json, value_to_json
 from harness.scoring.cache import ScoreCache
-from harness.scoring.listen import Transcript
 from harness.scoring.process_pool import Batch, Crashed, run_batches
 from harness.scoring.task import AudioTask, Unsettled, compute
 from harness.scoring.tasks import AudioJob, compared_once, task_key, tasks_of
-from harness.scoring.transcription import Hearing, JudgeOptions
+from harness.scoring.transcription import Hearing, JudgeOptions, Transcript
 
 Progress = Callable[[int, int], None]  # (scores done, scores to compute)
 

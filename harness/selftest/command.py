@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.runner.progress import Progress
 from harness.selftest import render_quality, render_speed
-from harness.selftest.picture import check_picture, write_picture
+from harness.selftest.draw_quality import check_picture, write_picture
 from harness.selftest.quality import quality_selftest
 from harness.selftest.speed import Question, command, folder_of, speed_selftest
 from harness.workflow import ScoreProgress

@@ -16,20 +16,32 @@ from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, of_run, revision
 from harness.judging.decide import judge
 from harness.judging.policy import Policy, load_policy
-from harness.machine.profiles_table import get_profile
+from harness.machine.profiles import get_profile
 from harness.metrics import registry
 from harness.records.cell import Cell
 from harness.records.run import Run
 from harness.records.verdict import MetricVerdict
 from harness.runner.progress import Progress
 from harness.scoring.score_run import RunScores, score_run
+from harness.selftest.fault_effects import Speech
 from harness.selftest.faults import FAULTS, Fault
 from harness.selftest.quality_result import Column, Finding, Matrix, QualityTrust, columns_with_sight, sight_of
-from harness.selftest.recordings import check_recordings
-from harness.selftest.specimen import EVERY, Kind, Specimen, in_every_and_in_one, slugs_of, with_specimens
-from harness.selftest.specimens import Sound, Sounds, changed_sounds, respoken_sounds, sayable, sounds_of, speeches_of
-from harness.selftest.speech import Speech
-from harness.selftest.speech_sources import Ground, measured_ground, recorded_ground
+from harness.selftest.specimens import (
+    EVERY,
+    Kind,
+    Sound,
+    Sounds,
+    Specimen,
+    changed_sounds,
+    in_every_and_in_one,
+    respoken_sounds,
+    sayable,
+    slugs_of,
+    sounds_of,
+    speeches_of,
+    with_specimens,
+)
+from harness.selftest.speech_sources import Ground, check_recordings, measured_ground, recorded_ground
 from harness.selftest.speed import Question, folder_of
 from harness.suite.suite import Suite, load_suite
 from harness.workflow import BASELINES, ScoreProgress, shown_metrics

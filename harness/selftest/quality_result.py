@@ -2,7 +2,7 @@
 What the panel saw of each fault: the record, and the rule that says whether verdicts on quality can be trusted.
 
 A matrix: rows are faults at several strengths, columns are metrics. Runs nothing and renders nothing; the words are
-`render_quality.py`'s, the picture is `picture.py`'s.
+`render_quality.py`'s, the picture is `draw_quality.py`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.records.verdict import MetricVerdict, Verdict
-from harness.selftest.specimen import EVERY, ONE, Kind
+from harness.selftest.specimens import EVERY, ONE, Kind
 
 
 class Sight(StrEnum):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.report.texts import escaped
+from harness.report.format import escaped
 from harness.selftest.quality_result import (
     Column,
     Finding,
@@ -19,7 +19,7 @@ from harness.selftest.quality_result import (
     is_trustworthy,
     overlooked,
 )
-from harness.selftest.specimen import Kind
+from harness.selftest.specimens import Kind
 
 SCHEMA_VERSION = 2
 """Of the JSON. History: 1, 2026-11, first. 2, 2026-11, what each metric saw, on several kinds of audio."""

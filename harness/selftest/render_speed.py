@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.report.texts import escaped
+from harness.report.format import escaped
 from harness.selftest.other_tools import RIVALS
-from harness.selftest.rates import Rate
 from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS
 from harness.selftest.speed_result import OURS, Reach, SizeResult, Trust
+from harness.selftest.trials import Rate
 
 SCHEMA_VERSION = 1
 """Of the JSON. History: 1, 2026-11, first."""

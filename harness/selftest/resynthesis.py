@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.audio.files import Audio
 from harness.errors import HarnessError
-from harness.selftest.speech import Change, Speech
+from harness.selftest.fault_effects import Change, Speech
 
 END_S = 0.35
 """How long before the last voice a question begins to rise; so the embedded voice's own questions were made, too."""

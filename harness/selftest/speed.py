@@ -15,17 +15,16 @@ from harness.judging.baseline import machine_id, revision
 from harness.judging.compare import MATCHED
 from harness.judging.policy import Policy, load_policy
 from harness.machine.clock import WallClock
-from harness.machine.profiles_table import get_profile
+from harness.machine.profiles import get_profile
 from harness.machine.quietness import fitness
 from harness.records.cell import Cell
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.runner import TIMEOUT_S
 from harness.selftest import speed_plan as setups
-from harness.selftest.calibration import calibrate, longest_stage
 from harness.selftest.cpu_load import neighbour
 from harness.selftest.simulated_gate import Gate
-from harness.selftest.speed_plan import ENOUGH_ROUNDS, Setup, affordable
+from harness.selftest.speed_plan import ENOUGH_ROUNDS, Setup, affordable, calibrate, longest_stage
 from harness.selftest.speed_result import Trust, curve_of, fitness_to_gate, noise_of, rival_rates, size_results, too_few
 from harness.selftest.speed_run import Recorded, measure_sides
 from harness.selftest.trials import all_trials

@@ -14,10 +14,9 @@ from harness.judging.compare import MATCHED
 from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
 from harness.records.verdict import Verdict
 from harness.selftest.other_tools import RIVALS
-from harness.selftest.rates import Rate, rate_of
 from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
 from harness.selftest.speed_plan import Setup, round_s
-from harness.selftest.trials import IN_TURNS, STORED, Trial, independent, pairs
+from harness.selftest.trials import IN_TURNS, STORED, Rate, Trial, independent, pairs, rate_of
 
 OURS = "voxgate"
 CURVE = (4, 5, 6, 8, 10, 12, 16, 24)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.machine.clock import Clock, WallClock
-from harness.machine.profiles_table import get_profile
+from harness.machine.profiles import get_profile
 from harness.records.run import Run
 from harness.revisions.paired_run import PARTS, in_parts
 from harness.runner import run_folder

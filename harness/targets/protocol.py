@@ -1,4 +1,8 @@
-"""The five things a target can do. It reads no clocks and writes no files; the worker does."""
+"""
+The five things a target can do. It reads no clocks and writes no files; the worker does.
+
+What one check of an option found, and the options that it was held against.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -57,3 +61,16 @@ class Target(Protocol):
 
     def settled(self) -> bool:
         """Tell whether the last synthesis compiled nothing new, so that measuring may begin."""
+
+
+Options = Mapping[str, Option]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found."""
+
+    observed: str
+    holds: bool | None
+    """None where nothing of it could be seen."""
+    why: str

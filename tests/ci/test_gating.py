@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.ci import artifact
+from harness.ci import github
 from harness.ci.__main__ import main
 from harness.ci.github import GitHub
 from harness.errors import HarnessError
@@ -169,12 +169,12 @@ def test_runs_of_other_kinds_and_other_events_are_left_alone(fake: FakeGitHub, j
 
 
 def test_a_zip_that_unpacks_to_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact, "UNPACKED_BYTES", 1000)
+    monkeypatch.setattr(github, "UNPACKED_BYTES", 1000)
     with pytest.raises(HarnessError, match="unpacks to more than 1000 bytes"):
-        artifact.unpacked(zipped({"a": b"0" * 600, "b": b"0" * 600}), "x")
-    monkeypatch.setattr(artifact, "FILES", 1)
+        github.unpacked(zipped({"a": b"0" * 600, "b": b"0" * 600}), "x")
+    monkeypatch.setattr(github, "FILES", 1)
     with pytest.raises(HarnessError, match="has 2 files, more than 1"):
-        artifact.unpacked(zipped({"a": b"", "b": b""}), "x")
+        github.unpacked(zipped({"a": b"", "b": b""}), "x")
 
 
 def test_an_encrypted_zip_is_refused() -> None:
@@ -183,7 +183,7 @@ def test_an_encrypted_zip_is_refused() -> None:
         whole[whole.index(signature) + offset] |= 1
     assert zipfile.is_zipfile(io.BytesIO(whole))
     with pytest.raises(HarnessError, match="cannot be read"):
-        artifact.unpacked(bytes(whole), "x")
+        github.unpacked(bytes(whole), "x")
 
 
 def test_an_archive_above_the_limit_is_not_downloaded(fake: FakeGitHub, api: GitHub) -> None:
@@ -194,7 +194,7 @@ def test_an_archive_above_the_limit_is_not_downloaded(fake: FakeGitHub, api: Git
 
 def test_the_token_does_not_follow_a_redirect_to_another_host(fake: FakeGitHub, api: GitHub) -> None:
     fake.add_artifact(RUN, "x", {"a": b"text"})
-    assert artifact.read_artifact(api, RUN, "x") == {"a": b"text"}
+    assert github.read_artifact(api, RUN, "x") == {"a": b"text"}
     tokens = {path: token for _, path, token in fake.seen}
     assert tokens["/repos/o/r/actions/artifacts/700/zip"] == f"Bearer {TOKEN}"
     assert tokens["/archive/7/x"] == ""

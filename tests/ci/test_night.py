@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from harness.ci.__main__ import main
-from harness.ci.alarm import Weight, findings
-from harness.ci.nightly import measure
-from harness.report.texts import LIMIT
+from harness.ci.nightly import Weight, findings, measure
+from harness.report.format import LIMIT
 from tests.ci.fake_github import FakeGitHub
 from tests.harness.report.outcomes import written
 

@@ -25,7 +25,7 @@ from engine.acoustic.solver import time_grid
 from engine.config import EPSS_STEPS, Grid, Solver
 from engine.layers.mel import log_mel, mel_filterbank
 from engine.vocoder.vocos import waveform
-from engine.weights.published import load_f5, load_vocos
+from engine.weights.f5_checkpoint import load_f5, load_vocos
 
 PACKAGES = (
     "f5-tts==1.1.22",

@@ -29,14 +29,14 @@ from harness import workflow as stages
 from harness.audio.files import read_audio, write_flac, write_wav
 from harness.audio.recording import read_recording
 from harness.metrics.metric import Subject
+from harness.metrics.prompt_leakage import reference_spill_s
 from harness.metrics.prosody import pitch_median
 from harness.metrics.speaker_similarity import embedding
-from harness.metrics.spill import reference_spill_s
 from harness.metrics.word_errors import ErrorCounts, word_errors
 from harness.models.whisper_weights import locate_weights
 from harness.records.measurement import Missing
 from harness.runner import run_folder
-from harness.scoring.listen import listen_tasks, transcribe_files
+from harness.scoring.transcription import listen_tasks, transcribe_files
 from harness.suite.workload import load_workload
 from tests.harness.make_voices import spoken
 

@@ -28,7 +28,7 @@ from engine.acoustic.infill import Gap, fill_in, velocity_of  # noqa: E402
 from engine.acoustic.solver import time_grid  # noqa: E402
 from engine.config import Grid, Solver  # noqa: E402
 from engine.vocoder.vocos import waveform  # noqa: E402
-from engine.weights.published import load_f5, load_vocos  # noqa: E402
+from engine.weights.f5_checkpoint import load_f5, load_vocos  # noqa: E402
 from tests.engine import published_reference, roofline, speed_page  # noqa: E402
 from tests.engine.published_parity import BASE, CHARACTERS, LIMIT, PACKAGES, SMALL  # noqa: E402
 from tests.engine.roofline import Work, count_work, timed_s  # noqa: E402

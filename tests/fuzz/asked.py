@@ -17,8 +17,8 @@ from engine.config import OPTIONS, parse_options
 from harness.cli import main
 from harness.errors import HarnessError
 from harness.history.dates import check_time, untrue
-from harness.history.nights import days_of
 from harness.history.records import utc_iso
+from harness.history.series import days_of
 from harness.history.url import PLAIN, parse_url, shown, without_secrets
 from harness.suite.suite import Suite
 from harness.targets.registry import check_cells

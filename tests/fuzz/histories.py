@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.history.database import open_existing, open_history
-from harness.history.exporters import bencher, carried, delimited, openmetrics
+from harness.history.exporters import openmetrics, tables
 from harness.history.exporters.tables import Choice
 from harness.history.importers import detect
 from harness.history.importers.common import FAULTS, Fault
@@ -99,7 +99,7 @@ class Rows:
             if not drawn:
                 return
             choice = Choice(today=TODAY)
-            for text in (delimited.csv_text, carried.json_text, bencher.bencher_text, openmetrics.openmetrics_text):
+            for text in (tables.csv_text, tables.json_text, tables.bencher_text, openmetrics.openmetrics_text):
                 text(history, choice)
             self._site(history)
 
@@ -123,7 +123,7 @@ class Imports:
         asv_folder(folder / "asv")
         _fill(folder / "history.sqlite")
         with open_history(f"sqlite:///{folder / 'history.sqlite'}") as history:
-            exported = json.loads(carried.json_text(history, Choice(today=TODAY)))
+            exported = json.loads(tables.json_text(history, Choice(today=TODAY)))
         flats = {"flat.json": [flat()], "nightly.json": [nightly(day) for day in (28, 29)]}
         self._wholes: dict[str, Any] = {"pytest.json": PYTEST, "votes.json": VOTES, "export.json": exported, **flats}
         self._asv = {

@@ -19,7 +19,7 @@ from engine.serve.model_info import About
 from engine.timing import instant_s
 from harness.audio.files import flac_bytes, wav_bytes
 from harness.ci.accept import asked, with_reason
-from harness.ci.artifact import read_json, unpacked
+from harness.ci.github import read_json, unpacked
 from harness.errors import HarnessError
 from harness.report.pr_comment import Place, comment, headline
 from harness.targets.http.client import Ask, SpeechApi, limits_told, options_told, voices_told

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.machine.checks.tree import Tree
-from harness.machine.profiles_table import Profile
+from harness.machine.checks.check import Tree
+from harness.machine.profiles import Profile
 from harness.records.run import Failure
 from harness.runner import run_folder
 from harness.runner.run_folder import WorkerLog

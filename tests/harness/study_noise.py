@@ -17,9 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.machine.cpu_gate import MALLOC
 from harness.machine.interference import causes
-from harness.machine.profiles_table import get_profile
+from harness.machine.profiles import MALLOC, get_profile
 from harness.records.run import Phase, ProcessRecord
 from harness.runner import run_folder
 from harness.runner.round import Side

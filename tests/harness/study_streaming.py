@@ -20,7 +20,7 @@ import numpy as np
 
 from harness.analysis.aggregate import by_name
 from harness.machine.interference import causes
-from harness.machine.profiles_table import DEFAULT
+from harness.machine.profiles import DEFAULT
 from harness.machine.quietness import fitness
 from harness.records.measurement import Measurement
 from harness.records.run import Phase, Run, Sample
@@ -28,7 +28,7 @@ from harness.report.format import shown
 from harness.runner import run_folder
 
 ABOUT_STREAMING = (
-    "An underrun is the moment at which a player that began with the first piece has nothing left (`harness/analysis/player.py`); the "
+    "An underrun is the moment at which a player that began with the first piece has nothing left (`harness/analysis/speed.py`); the "
     "stall is the mean silence per text. A flow-matching voice makes a chunk whole, so the first audio is as late as the first "
     "chunk is long. What short chunks cost is fixed work per chunk and more joins; a short first chunk may end in mid-sentence."
 )

@@ -13,8 +13,7 @@ import pytest
 from harness import workflow
 from harness.cli import main
 from harness.cli.main import invoke
-from harness.crash import DEBUG, guarded, one_line, without_passwords
-from harness.errors import HarnessError
+from harness.errors import DEBUG, HarnessError, guarded, one_line, without_passwords
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +199,7 @@ def test_the_engine_ends_with_2_as_well(
     raised: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from engine import __main__ as command
-    from engine.crash import guarded as engine_guarded
+    from engine.errors import guarded as engine_guarded
 
     def accident(*_: object) -> None:
         raise raised

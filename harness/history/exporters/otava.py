@@ -13,8 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.history.database import History
-from harness.history.exporters.delimited import plain_text, table_text
-from harness.history.exporters.tables import Choice, write_bytes
+from harness.history.exporters.tables import Choice, plain_text, table_text, write_bytes
 from harness.history.importers.common import slug
 
 DIRECTIONS = {"higher": 1, "lower": -1}

@@ -1,16 +1,35 @@
 """
 What of a history is exported: the runs of some suites, profiles and machines, and their points as one long table.
+
+CSV: the long table, one row per value, with its unit and, where there is no value, the reason.
+
+Names and reasons come from outside, and spreadsheets run a text that begins like a formula; such a text gets an apostrophe in
+front, which they take for "this is text". Numbers are numbers.
+
+Parquet: the long table with its types, for pandas, DuckDB, Spark. Needs pyarrow, which voxgate does not bring along.
+
+JSON: everything, to be carried into another history by `voxgate history import`; `document.py` knows its form.
+
+Bencher Metric Format: the newest run, for `bencher run --adapter json`. Bencher keeps machines apart as its testbeds, so one
+export is of one machine; it has no place for a value that is missing.
 """
 
+import hashlib
+import io
+import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.dates import left_out_line, untrue
+from harness.history.entry import SCHEMA, entry_to_dict, word_to_dict
 from harness.history.records import RunRow
 from harness.records.files import write_file
 
@@ -78,3 +97,75 @@ class Choice:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all. Raises HarnessError if it cannot be written."""
     write_file(path, content, "name another --out", parents=True)
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""First letters of a formula (OWASP, CSV injection), those of full width included, and what is skipped before one."""
+
+
+def csv_text(history: History, choice: Choice) -> str:
+    """Return the table as CSV (RFC 4180, with plain line ends)."""
+    return table_text(choice.table(history)[list(TABLE)])
+
+
+def table_text(table: pd.DataFrame) -> str:
+    """Return any table as CSV, its index left out, no cell of it a formula."""
+    plain = table.rename(columns=plain_text)
+    for name in plain.columns:
+        if plain[name].dtype == object or pd.api.types.is_string_dtype(plain[name].dtype):
+            plain[name] = plain[name].map(lambda each: plain_text(each) if isinstance(each, str) else each)
+    return str(plain.to_csv(index=False, lineterminator="\n"))
+
+
+def plain_text(text: str) -> str:
+    """Return a text as no spreadsheet takes it for a formula, and no reader for the end of a line."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")  # pandas puts no quotes round a lone CR
+    return f"'{lines}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else lines
+
+
+def parquet_bytes(history: History, choice: Choice) -> bytes:
+    """Give the table as a Parquet file. Raises HarnessError where pyarrow is not installed."""
+    if find_spec("pyarrow") is None:
+        raise HarnessError("Parquet needs pyarrow; pip install 'voxgate[history]'")
+    file = io.BytesIO()
+    choice.table(history)[list(TABLE)].to_parquet(file, engine="pyarrow", index=False)
+    return file.getvalue()
+
+
+def json_text(history: History, choice: Choice) -> str:
+    """Give the chosen runs, and all that people said, as JSON: one line per run."""
+    runs = _lines(entry_to_dict(history.entry(run.id)) for run in choice.runs(history))
+    words = _lines(map(word_to_dict, history.acknowledgements()))
+    votes = _lines(map(word_to_dict, history.votes()))
+    return f'{{"schema": "{SCHEMA}",\n"runs": [{runs}],\n"acknowledgements": [{words}],\n"votes": [{votes}]}}\n'
+
+
+def _lines(rows: Iterator[dict[str, Any]]) -> str:
+    return ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+
+
+LONGEST_MEASURE = 64
+
+
+def bencher_text(history: History, choice: Choice) -> str:
+    """Give the newest run of each suite. Raises HarnessError where it would be of two machines or profiles."""
+    newest = choice.newest(history)
+    places = sorted({f"{run.machine} ({run.profile})" for run in newest})
+    if len(places) > 1:
+        raise HarnessError(f"runs of {', '.join(places)}; choose one testbed with --machine and --profile")
+    table = choice.table(history, newest)
+    table = table[table["value"].notna()]
+    benchmarks: dict[str, dict[str, dict[str, float]]] = {}
+    for row in table.itertuples():
+        bounds = {"lower_value": row.low, "upper_value": row.high}
+        metric = {"value": row.value, **{name: bound for name, bound in bounds.items() if bound == bound}}  # NaN: none
+        measures = benchmarks.setdefault(f"{row.suite}/{row.cell}", {})
+        measures[_free(row.metric, row.unit, measures)] = metric
+    return json.dumps(benchmarks, indent=1, allow_nan=False) + "\n"
+
+
+def _free(metric: str, unit: str, taken: Collection[str]) -> str:
+    """Name a measure: short enough, and as no other of its benchmark, for two names may begin alike."""
+    digest = hashlib.sha256(f"{metric}\0{unit}".encode()).hexdigest()[:10]
+    name = metric if len(metric) <= LONGEST_MEASURE else f"{metric[: LONGEST_MEASURE - 11]}-{digest}"
+    return f"{metric[: LONGEST_MEASURE - 11]}-{digest}" if name in taken else name

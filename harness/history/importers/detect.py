@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.history import document
+from harness.history import entry
 from harness.history.importers import asv, common, performance_history, pytest_benchmark, votes
 from harness.history.importers.common import Fault
 from harness.history.records import Acknowledgement, Entry, Vote
@@ -65,10 +65,10 @@ def _known(data: Mapping[str, Any], machine: str | None) -> Found | None:
     schema = data.get("schema")
     if schema == votes.SCHEMA:
         return Found(votes=votes.votes(data))
-    if schema == document.SCHEMA:
+    if schema == entry.SCHEMA:
         return _exported(data)
     if isinstance(schema, str) and schema.startswith("voxgate-"):
-        raise HarnessError(f"this file has schema {schema}, this voxgate reads {document.SCHEMA} and {votes.SCHEMA}; upgrade")
+        raise HarnessError(f"this file has schema {schema}, this voxgate reads {entry.SCHEMA} and {votes.SCHEMA}; upgrade")
     return None
 
 
@@ -79,14 +79,14 @@ def _exported(data: Mapping[str, Any]) -> Found:
     runs, words, answers = ([common.mapping(each) for each in part or ()] for part in parts)
     return Found(
         entries=_runs(runs),
-        acknowledgements=[document.acknowledgement_from_dict(each) for each in words],
-        votes=[document.vote_from_dict(each) for each in answers],
+        acknowledgements=[entry.acknowledgement_from_dict(each) for each in words],
+        votes=[entry.vote_from_dict(each) for each in answers],
     )
 
 
 def _runs(found: Iterable[Mapping[str, Any]]) -> Iterator[Entry | Fault]:
     for number, each in enumerate(found, start=1):
         try:
-            yield document.entry_from_dict(each)
+            yield entry.entry_from_dict(each)
         except HarnessError as error:
             yield Fault(where=f"run {number}", reason=str(error))

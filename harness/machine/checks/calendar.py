@@ -3,8 +3,7 @@ Knob: the date. A board without a battery wakes in 1970, or wherever its last ow
 the history goes by date, and would put such a run before all others, or behind them for ever.
 """
 
-from harness.machine.checks.check import Answer, Facts, Knob, fit, unfit, unknown, word
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.check import Answer, Facts, Knob, Tree, fit, unfit, unknown, word
 
 SET_FROM, SET_UNTIL = "2026-01-01", "2056-01-01"
 """What a clock that was set may show: this voxgate is not older, and will not be in use for thirty years."""

@@ -1,10 +1,21 @@
-"""Knobs: the NVIDIA GPU. Whether there is one, its clock, power limit, what holds it down, who else uses it, persistence."""
+"""
+Knobs: the NVIDIA GPU. Whether there is one, its clock, power limit, what holds it down, who else uses it, persistence.
 
+Facts about the NVIDIA GPU that is used, through NVML: the one place that knows the calls of package nvidia-ml-py.
+
+Each fact is asked for by itself, since boards support different ones (a Jetson hardly any); what is refused has no entry.
+The package is optional; without it, or without a driver, `gpu_why` says so.
+"""
+
+import os
 import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
-from harness.machine.checks.check import Answer, Facts, Knob, fit, growth, number, unfit, unknown, word
-from harness.machine.checks.nvml import DRIVER, IDLE, SLOWING, read_gpu
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.check import Answer, Facts, Knob, Tree, fit, growth, number, unfit, unknown, word
 
 REACHED_SHARE = 0.9
 """Of its limit, that a GPU's clock must reach to count as held up: boost wanders by some per cent."""
@@ -118,3 +129,146 @@ class GpuPersistence(_OfGpu):
         if mode is None:
             return self._why(after)
         return fit(mode) if mode == "on" else unfit(mode)
+
+
+SLOWING: Mapping[int, str] = MappingProxyType(
+    {
+        0x04: "power cap",
+        0x08: "hardware slowdown",
+        0x20: "heat (software)",
+        0x40: "heat (hardware)",
+        0x80: "power brake",
+    }
+)
+"""Bits of the reasons why clocks are held down (NVML API reference, clocks event reasons); idle and asked-for are no harm."""
+IDLE = 0x01
+DRIVER = "proc/driver/nvidia"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuPowerReading:
+    """What a GPU can be asked about the energy that it draws; None is answered where the board does not tell."""
+
+    total_j: Callable[[], float | None]
+    """Since the driver was loaded."""
+    power_w: Callable[[], float | None]
+    """Of this moment."""
+
+
+def read_gpu(tree: Tree) -> Facts:
+    """Read the first visible GPU; empty on a machine without NVIDIA's driver, `gpu_why` where it cannot be asked."""
+    if not tree.paths(f"{DRIVER}/gpus/*/information"):
+        return {}
+    opened = _opened(tree, 0)
+    if isinstance(opened, str):
+        return {"gpu_why": opened}
+    nvml, handle = opened
+    try:
+        return _facts(nvml, handle)
+    finally:
+        with suppress(Exception):
+            nvml.nvmlShutdown()
+
+
+def gpu_power(tree: Tree, number: int) -> GpuPowerReading | str:
+    """Give what to ask a GPU of those that are visible, or why none can be asked. NVML stays open while the process lives."""
+    opened = _opened(tree, number)
+    if isinstance(opened, str):
+        return opened
+    nvml, handle = opened
+    return GpuPowerReading(
+        total_j=lambda: _in_thousands(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
+        power_w=lambda: _in_thousands(lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
+    )
+
+
+def _in_thousands(ask: Callable[[], Any]) -> float | None:
+    """Give millijoules in joules, milliwatts in watts; None where it is not supported."""
+    try:
+        return float(ask()) / 1000
+    except Exception:  # NVMLError, whose class belongs to the optional package
+        return None
+
+
+def _opened(tree: Tree, number: int) -> tuple[Any, Any] | str:
+    """Give the library, started, and the handle of a visible GPU; or why it cannot be asked."""
+    if tree.nvml is None:
+        return "a machine made of files has no NVML"
+    try:
+        nvml = tree.nvml()
+        nvml.nvmlInit()
+    except ImportError:
+        return "package nvidia-ml-py is not installed"
+    except Exception as error:
+        return f"NVML does not start: {error}"
+    try:
+        return nvml, _handle(nvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""), number)
+    except Exception as error:
+        with suppress(Exception):
+            nvml.nvmlShutdown()
+        return f"NVML does not answer: {error}"
+
+
+def _handle(nvml: Any, visible: str, number: int) -> Any:
+    """Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, a number or a UUID, also of a part (MIG)."""
+    named = [each.strip() for each in visible.split(",") if each.strip()]
+    name = named[number] if number < len(named) else ""
+    if name.startswith(("GPU-", "MIG-")):
+        return nvml.nvmlDeviceGetHandleByUUID(name)
+    return nvml.nvmlDeviceGetHandleByIndex(int(name) if name.isdigit() else number)
+
+
+def _facts(nvml: Any, handle: Any) -> dict[str, object]:
+    whole = _whole(nvml, handle)
+    asked: Mapping[str, Callable[[], object]] = {
+        "gpu_clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_clock_limit_hz": lambda: nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(whole) / 1000,
+        "gpu_memory_top_hz": lambda: nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_MEM) * 1_000_000,
+        "gpu_application_hz": lambda: nvml.nvmlDeviceGetApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_application_default_hz": lambda: nvml.nvmlDeviceGetDefaultApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_mig": lambda: _slice(nvml, handle),
+        "gpu_power_set_w": lambda: nvml.nvmlDeviceGetPowerManagementLimit(whole) / 1000,
+        "gpu_power_default_w": lambda: nvml.nvmlDeviceGetPowerManagementDefaultLimit(whole) / 1000,
+        "gpu_reasons": lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(whole)),
+        "gpu_heat_events": lambda: _violation(nvml, handle, nvml.NVML_PERF_POLICY_THERMAL),
+        "gpu_power_events": lambda: _violation(nvml, handle, nvml.NVML_PERF_POLICY_POWER),
+        "gpu_others": lambda: _others(nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+        "gpu_persistence": lambda: "on" if nvml.nvmlDeviceGetPersistenceMode(handle) else "off",
+        "gpu_temperature_c": lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
+    }
+    facts: dict[str, object] = {}
+    for name, ask in asked.items():
+        with suppress(Exception):  # not supported by this board
+            facts[name] = ask()
+    return facts
+
+
+def _whole(nvml: Any, handle: Any) -> Any:
+    """Return the handle of the GPU that a part (MIG) belongs to: clocks and power are the whole one's."""
+    try:
+        return nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
+    except Exception:  # it is a whole one
+        return handle
+
+
+def _slice(nvml: Any, handle: Any) -> str:
+    """Name the part of a GPU that a worker gets, `1g.18gb`: the one that is named, or the first where the GPU is divided."""
+    part = handle
+    if not nvml.nvmlDeviceIsMigDeviceHandle(handle):
+        if not nvml.nvmlDeviceGetMigMode(handle)[0]:
+            raise LookupError("a whole GPU")
+        part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, 0)
+    name = nvml.nvmlDeviceGetName(part)
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    found = re.search(r"\bMIG (\S+)", text)
+    return found.group(1) if found else text
+
+
+def _violation(nvml: Any, handle: Any, policy: int) -> int:
+    """Give the time so far that a policy held the clock down; its unit differs between drivers, only growth is used."""
+    return int(nvml.nvmlDeviceGetViolationStatus(handle, policy).violationTime)
+
+
+def _others(processes: Any) -> int:
+    return sum(each.pid != os.getpid() for each in processes)

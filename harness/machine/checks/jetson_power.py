@@ -2,8 +2,7 @@
 
 import re
 
-from harness.machine.checks.check import Answer, Facts, Knob, fit, number, table, unfit, unknown
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.check import Answer, Facts, Knob, Tree, fit, number, table, unfit, unknown
 
 HWMON = "sys/class/hwmon/hwmon[0-9]*"
 MONITORS = ("ina3221", "ina238")

@@ -8,12 +8,10 @@ nothing limits, UNKNOWN where nobody tells, so that a record without it is known
 
 from collections.abc import Mapping
 
-from harness.machine.checks.check import Facts, number, table, word
+from harness.machine.checks.check import Facts, Tree, number, table, word
 from harness.machine.checks.cpu import CPUS
-from harness.machine.checks.jetson import BANDWIDTH, EMC_CAP, LockedGpu
-from harness.machine.checks.nvml import read_gpu
-from harness.machine.checks.power_mode import PowerMode
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.gpu import read_gpu
+from harness.machine.checks.jetson import BANDWIDTH, EMC_CAP, LockedGpu, PowerMode
 
 NONE, UNKNOWN = "none", "unknown"
 NAMES = (

@@ -12,9 +12,7 @@ from pathlib import Path
 from harness.history.records import RunRow
 from harness.records.files import write_file
 from harness.records.measurement import Missing
-from harness.report.listening.assets import Shelf
-from harness.report.listening.document import render
-from harness.report.listening.moment import minute
+from harness.report.listening.assets import Shelf, minute, render
 from harness.report.listening.recordings import Heard, Runs, heard_of
 from harness.report.listening.utterance import Utterance, utterance
 from harness.runner.recordings import When, takes

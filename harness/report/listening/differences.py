@@ -3,21 +3,79 @@ What there is to see of an utterance: the picture and the faults of every voice,
 held against.
 
 Every different sound is looked at once. Knows no page; `dataclasses.asdict` gives what the page's script reads.
+
+The faults of a take, with their times: what the metrics' own detectors found. Detects nothing itself.
+
+A detector that learns to give times gets a line in DETECTORS.
+
+One utterance as a line of a table: what changed since the previous run and since the golden take, and what is faulty.
+
+Words and one number to sort by; draws nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
+from harness.audio.recording import Recording
+from harness.metrics.clicks import click_times_s
+from harness.metrics.dropouts import dropout_times_s
+from harness.metrics.repetition import repeat_times_s
 from harness.records.measurement import Missing
 from harness.report.listening.assets import Shelf
-from harness.report.listening.marks import Marks, marks
-from harness.report.listening.picture import difference_picture, power_picture
-from harness.report.listening.spectrogram import Difference, Table, difference, spectrogram, ticks, top_hz
+from harness.report.listening.spectrogram import (
+    Difference,
+    Table,
+    difference,
+    difference_picture,
+    power_picture,
+    spectrogram,
+    ticks,
+    top_hz,
+)
 from harness.report.listening.utterance import Utterance, Voice
 from harness.runner.recordings import Sound, When
+
+Detector = Callable[[Recording], tuple[float, ...] | Missing]
+DETECTORS: tuple[tuple[str, Detector], ...] = (
+    ("click", click_times_s),
+    ("dropout", dropout_times_s),  # where the hole begins
+    ("repeat", repeat_times_s),  # where the second of the two begins
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One fault: seconds from the start of the take, and its kind."""
+
+    time_s: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """All faults of a take, in order of time, and why some kinds could not be looked for."""
+
+    found: tuple[Mark, ...] = ()
+    missing: str = ""
+
+
+def marks(sound: Sound) -> Marks:
+    """Look for every kind of fault that can be placed in time."""
+    recording = Recording(sound.frames, sound.rate_hz)
+    found: list[Mark] = []
+    unsought: dict[str, list[str]] = {}
+    for kind, detector in DETECTORS:
+        times_s = detector(recording)
+        if isinstance(times_s, Missing):
+            unsought.setdefault(times_s.reason, []).append(f"{kind}s")
+        else:
+            found += [Mark(time_s=time_s, kind=kind) for time_s in times_s]
+    missing = "; ".join(f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items())
+    return Marks(found=tuple(sorted(found, key=lambda mark: mark.time_s)), missing=missing)
+
 
 Answer = TypeVar("Answer")
 
@@ -146,3 +204,64 @@ def _drawn(found: Difference, rival: int, shelf: Shelf) -> Contrast:
         most_s=found.most_s,
         shift_s=found.shift_s,
     )
+
+
+LEAST_DB = 0.1
+"""A smaller mean difference is rounding, and where it is largest says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One utterance; an empty text where there is nothing to compare with."""
+
+    id: str
+    text: str
+    since_previous: str
+    since_golden: str
+    faults: str
+    change_db: float
+    """The largest change, infinite where the durations differ too much to say."""
+
+
+def line(view: View, labels: Mapping[str, str], reference: str) -> Line:
+    """Describe an utterance; `labels` names the cells, slug -> label."""
+    changes = {slug: contrast for slug in labels if (contrast := view.contrast(slug, "previous")) is not None}
+    golden = view.contrast(reference, "golden")
+    sizes = [_size_db(each) for each in (*changes.values(), *([] if golden is None else [golden]))]
+    return Line(
+        id=view.id,
+        text=view.text,
+        since_previous=_worst(changes, labels),
+        since_golden="" if golden is None else _said(golden),
+        faults=_faults(view, labels),
+        change_db=max(sizes, default=0.0),
+    )
+
+
+def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
+    """Name the cell that changed most; one line where all stayed the same."""
+    if not changes:
+        return ""
+    worst = max(changes, key=lambda slug: _size_db(changes[slug]))
+    said = _said(changes[worst])
+    return said if changes[worst].same or len(changes) == 1 else f"{said} ({labels[worst]})"
+
+
+def _faults(view: View, labels: Mapping[str, str]) -> str:
+    current = [each for each in view.voices if each.voice.when == "current"]
+    found = [f"{mark.kind} at {mark.time_s:.2f} s ({labels[each.voice.cell]})" for each in current for mark in each.marks.found]
+    return ", ".join(found)
+
+
+def _size_db(contrast: Contrast) -> float:
+    return float("inf") if contrast.missing else contrast.mean_db
+
+
+def _said(contrast: Contrast) -> str:
+    if contrast.same:
+        return "the same audio"
+    if contrast.missing:
+        return contrast.missing
+    if contrast.mean_db < LEAST_DB:
+        return f"less than {LEAST_DB} dB"
+    return f"{contrast.mean_db:.1f} dB on average, most at {contrast.most_s:.2f} s"

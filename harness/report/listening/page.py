@@ -12,14 +12,10 @@ from harness.history.records import RunRow
 from harness.records.files import write_file
 from harness.records.measurement import Missing
 from harness.report.listening.abx import write_test
-from harness.report.listening.assets import Shelf
-from harness.report.listening.differences import View, view
-from harness.report.listening.document import png_uri, render
-from harness.report.listening.line import Line, line
-from harness.report.listening.moment import minute
-from harness.report.listening.picture import DIFFERENCE_DB, legend
+from harness.report.listening.assets import Shelf, minute, png_uri, render
+from harness.report.listening.differences import Line, View, line, view
 from harness.report.listening.recordings import Heard, Runs, heard_of
-from harness.report.listening.spectrogram import RANGE_DB
+from harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
 from harness.report.listening.utterance import Utterance, utterance
 from harness.runner.recordings import When, takes
 

@@ -2,29 +2,40 @@
 The site, in the order in which it is made: read the history, write every kind of page, put the folder in its place.
 
 Trends are read from the points while another process writes what needs none: the runs' data files and the pictures.
+
+Two things at once: one in a process of its own that shares what is in memory, the other here. Knows neither.
+
+Only where forking is cheap and safe (Linux); elsewhere, and on a single CPU, one after the other.
+
+The two pages that a script fills: any run by its number, and the environments of any two runs.
 """
 
 import gc
-from collections.abc import Iterator, Sequence
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from harness.analysis.aggregate import is_helper
+from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.records import RunRow
 from harness.judging.policy import Policy, load_policy
 from harness.metrics.registry import known_metrics
 from harness.report.listening import listening_page
-from harness.report.site.beside import beside
 from harness.report.site.cell_page import write_cells
 from harness.report.site.charts import drawings
 from harness.report.site.folder import Folder
 from harness.report.site.history_view import Book, Loaded, make_book, read_trends
 from harness.report.site.overview_page import Listen, write_overview
-from harness.report.site.run_page import write_latest_runs
+from harness.report.site.run_data import CHUNK, list_script, run_scripts
+from harness.report.site.run_page import meanings, write_latest_runs
 from harness.report.site.run_view import judgement, measurements
-from harness.report.site.scripted import write_scripted
 from harness.report.site.state import cell_states
 from harness.report.site.suite_page import write_suites
 
@@ -84,3 +95,54 @@ def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines:
         if (folder.draft / f"abx-{run.id}.html").exists():
             found[run.id].append(("Blind test", f"abx-{run.id}.html"))
     return found
+
+
+@contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do `work` while the block runs; both are done at its end. Raises HarnessError where the work failed."""
+    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+        work()
+        yield
+        return
+    context = multiprocessing.get_context("fork")
+    told, tell = context.Pipe(duplex=False)
+    process = context.Process(target=_do, args=(work, tell))
+    process.start()
+    tell.close()
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        process.join()
+    fault = _heard(told)
+    if fault or process.exitcode != 0:
+        raise HarnessError(fault or f"a part could not be written: its process ended with {process.exitcode}; try it again")
+
+
+def _do(work: Callable[[], None], tell: Connection) -> None:
+    try:
+        work()
+    except HarnessError as error:
+        tell.send(str(error))
+
+
+def _heard(told: Connection) -> str:
+    try:
+        return str(told.recv())
+    except EOFError:
+        return ""
+    finally:
+        told.close()
+
+
+def write_scripted(folder: Folder, book: Book) -> None:
+    """Write run.html and compare.html, and the data files that they read; nothing where there is no run."""
+    if not book.runs:
+        return
+    for name, script in chain(run_scripts(book), [list_script(book)]):
+        folder.data(name, script)
+    carried = {"chunk": CHUNK, "chunks": sorted({run.id // CHUNK for run in book.runs}), "meaning": meanings()}
+    folder.page("run.html", "any_run.html", carried=carried)
+    folder.page("compare.html", "compare.html", carried=carried)

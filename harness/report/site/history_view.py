@@ -21,7 +21,7 @@ from harness.history.records import Acknowledgement, CellRow, RunRow, Series
 from harness.history.trend import Trend, trends
 from harness.records.measurement import Measurement, Missing
 from harness.report.site import urls
-from harness.report.site.sparkline import Spark, sparkline
+from harness.report.site.marks import Spark, sparkline
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from harness.history.records import RunRow
 from harness.report.site import urls
 from harness.report.site.folder import Folder
-from harness.report.site.headline import headline
 from harness.report.site.history_view import Book, Place
-from harness.report.site.marks import Mark
-from harness.report.site.run_link import RunLink, run_links
-from harness.report.site.sparkline import Spark
-from harness.report.site.state import CellState
+from harness.report.site.marks import Mark, Spark
+from harness.report.site.run_view import RunLink, run_links
+from harness.report.site.state import CellState, headline
 
 Listen = Mapping[int, Sequence[tuple[str, str]]]
 """Run -> (title, address) of the pages on which it can be heard."""

@@ -13,9 +13,9 @@ from harness.history.records import CellRow, RunRow
 from harness.records.measurement import SNR_CEILING_DB
 from harness.report.format import FIXED, shown_scale, shown_unit
 from harness.report.site import urls
-from harness.report.site.data_file import data_script
-from harness.report.site.facts import facts, text
 from harness.report.site.history_view import Book
+from harness.report.site.run_view import facts, text
+from harness.report.site.urls import data_script
 from harness.report.tables import COLUMNS
 
 CHUNK = 64

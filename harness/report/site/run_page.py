@@ -11,11 +11,11 @@ from harness.records.measurement import Missing
 from harness.report.format import shown, shown_unit
 from harness.report.page import MEANING
 from harness.report.site import urls
-from harness.report.site.facts import changed, facts
 from harness.report.site.folder import Folder
 from harness.report.site.history_view import Book, Line, Place
 from harness.report.site.marks import Mark, of_verdict
 from harness.report.site.overview_page import Listen
+from harness.report.site.run_view import changed, facts
 from harness.report.site.suite_page import columns
 from harness.report.tables import Column
 

@@ -11,11 +11,9 @@ from harness.report.site import urls
 from harness.report.site.charts import Picture, fastest_line, pictures
 from harness.report.site.folder import Folder
 from harness.report.site.history_view import Book, Line, Place
-from harness.report.site.marks import Mark, of_trend
+from harness.report.site.marks import LAST, Mark, Spark, of_trend
 from harness.report.site.overview_page import Listen
-from harness.report.site.run_link import RunLink, run_links
-from harness.report.site.run_view import judgement, measurements
-from harness.report.site.sparkline import LAST, Spark
+from harness.report.site.run_view import RunLink, judgement, measurements, run_links
 from harness.report.site.state import QUIET, CellState, cell_state, summary, worst
 from harness.report.tables import COLUMNS, Column
 

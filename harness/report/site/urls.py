@@ -1,11 +1,18 @@
 """
 The names of the site's files. Names of suites and cells come from outside, also from other people's files: whatever they
 hold, what is made of them is one harmless file name, and two different ones never make the same.
+
+How data gets to the pages' scripts: as a script of one call, `voxgate.take(NAME, JSON.parse(TEXT))`.
+
+A page that was opened from a disk may load scripts beside it but may not fetch files. The content is JSON inside a string and
+not a literal: no text in it can be code, and `__proto__` is a key like any other. NaN and None are null.
 """
 
 import hashlib
 import re
 from functools import cache
+
+import orjson
 
 LONGEST = 100
 """Characters of a name that is taken as it is; file systems take 255 bytes."""
@@ -65,3 +72,14 @@ def _word(name: str) -> str:
 def _digest(*names: str) -> str:
     whole = "\0".join(names) if len(names) > 1 else names[0]
     return hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:DIGITS]
+
+
+def data_script(name: str, content: object) -> bytes:
+    """Write the script. Arrays of numpy go as they are; a float32 costs half the digits, and a pixel needs no more."""
+    text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
+    return b"voxgate.take(%s,JSON.parse(%s));\n" % (_literal(name), _literal(text))
+
+
+def _literal(text: str) -> bytes:
+    """Give a JavaScript string; `</` is broken up, so that it would be harmless inside a page too."""
+    return orjson.dumps(text).replace(b"</", b"<\\/")

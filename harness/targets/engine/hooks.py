@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.alphabet import PHONES
-from harness.targets.engine.engine_graphs import is_compiled
-from harness.targets.engine.runtime_probe import RuntimeProbe, watching
+from harness.targets.engine.runtime_probe import RuntimeProbe, is_compiled, watching
 from harness.targets.engine.thread_probe import Crowd, Mark, rearranged
 
 

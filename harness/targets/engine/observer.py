@@ -13,10 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from harness.records.cell import Request
-from harness.targets.engine.engine_graphs import compiled_from, compiled_graphs, graph_breaks, graphs_of, is_compiled
 from harness.targets.engine.hooks import Hooks, Recorder, dtype_name, hooked_in
 from harness.targets.engine.prompt_probe import PromptSeen, counting, prompt_seen
-from harness.targets.engine.runtime_probe import RuntimeProbe, SessionSeen
+from harness.targets.engine.runtime_probe import (
+    RuntimeProbe,
+    SessionSeen,
+    compiled_from,
+    compiled_graphs,
+    graph_breaks,
+    graphs_of,
+    is_compiled,
+)
 from harness.targets.engine.thread_probe import Crowd, CrowdSeen, Passes, could_meet, rearranged
 
 

@@ -21,7 +21,7 @@ from engine.text.frontend import phonemise
 from harness.records.cell import Option
 from harness.records.run import Effect
 from harness.targets.engine.observer import ModelSeen, Seen
-from harness.targets.engine.prompt_effects import recording_seen, run_together
+from harness.targets.engine.prompt_probe import recording_seen, run_together
 from harness.targets.engine.solver_checks import (
     calls_hold,
     cfg_interval,
@@ -31,8 +31,8 @@ from harness.targets.engine.solver_checks import (
     nfe_adaptive,
     planned_calls,
 )
-from harness.targets.engine.workers_effects import threads, workers
-from harness.targets.finding import Finding, Options
+from harness.targets.engine.thread_checks import threads, workers
+from harness.targets.protocol import Finding, Options
 
 GUIDANCE_TOLERANCE = 0.02
 """Of the strength found by least squares; bf16 and fp16 states are rounded, so they get ten times as much."""

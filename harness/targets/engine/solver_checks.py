@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.acoustic.solver import integrate, steps_for, time_grid
 from engine.config import Adaptive, Grid, Solver
 from harness.targets.engine.observer import Seen
-from harness.targets.finding import Finding, Options
+from harness.targets.protocol import Finding, Options
 
 CHANGE_SLACK = 0.01
 """The change of the velocity is summed up anew here, in double precision: a share of the threshold that rounding may move."""

@@ -74,7 +74,7 @@ class EngineTarget:
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Stream the audio of one request."""
-        from engine.audio.join import CROSSFADE
+        from engine.audio.postprocess import CROSSFADE
         from engine.errors import EngineError
 
         lengths = []
@@ -90,8 +90,7 @@ class EngineTarget:
     def observe(self, request: Request) -> tuple[Effect, ...]:
         """Speak once under observation and compare with what was asked (or, where nothing was asked, with the defaults)."""
         from engine.pipelines.infill import InfillPipeline
-        from harness.targets.engine.infill import INFILL_CHECKS
-        from harness.targets.engine.infill_observer import observe_infill
+        from harness.targets.engine.infill import INFILL_CHECKS, observe_infill
         from harness.targets.engine.observer import observe
         from harness.targets.engine.option_checks import judge_effects
 
@@ -108,7 +107,7 @@ class EngineTarget:
 
     def settled(self) -> bool:
         """Tell whether the last synthesis added no compiled graph, and recorded none of CUDA."""
-        from harness.targets.engine.engine_graphs import compiled_graphs, recordings
+        from harness.targets.engine.runtime_probe import compiled_graphs, recordings
 
         before, self._graphs = self._graphs, compiled_graphs() + recordings()
         return before == self._graphs

@@ -1,12 +1,11 @@
-"""engine.acoustic.settling, guidance in an interval, adaptive steps: what they leave out, and what they leave as it was."""
+"""engine.acoustic.solver, guidance in an interval, adaptive steps: what they leave out, and what they leave as it was."""
 
 import numpy as np
 import pytest
 import torch
 
 from engine.acoustic.guidance import Guided
-from engine.acoustic.settling import Settling
-from engine.acoustic.solver import FULL_PHONES, integrate, steps_for, time_grid
+from engine.acoustic.solver import FULL_PHONES, Settling, integrate, steps_for, time_grid
 from engine.config import Adaptive, Solver
 
 TEXT = "Hello there, how are you today?"

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.audio.join import CROSSFADE, join
-from engine.audio.postprocess import PEAK_LIMIT, TARGET_RMS, active_rms, level
+from engine.audio.postprocess import CROSSFADE, PEAK_LIMIT, TARGET_RMS, active_rms, join, level
 
 
 def _tone(seconds=1.0, gain=0.3):

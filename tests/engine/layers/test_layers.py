@@ -3,10 +3,9 @@
 import numpy as np
 import torch
 
-from engine.layers.attention import Attention, written_out_attention
+from engine.layers.attention import Attention, apply_rope, rope_tables, written_out_attention
 from engine.layers.mel import BANDS, HOP, log_mel, mel_filterbank
-from engine.layers.rope import apply_rope, rope_tables
-from engine.layers.timestep import TimestepEmbedding
+from engine.layers.time_conditioning import TimestepEmbedding
 
 
 def test_every_mel_band_hears_something_and_bands_tile_the_spectrum():

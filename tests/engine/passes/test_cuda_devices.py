@@ -19,12 +19,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.acoustic import dit as acoustic
-from engine.acoustic.infill_prompt import InfillPrompt, no_prompt
+from engine.acoustic.infill import InfillPrompt, no_prompt
 from engine.config import Solver, parse_options
 from engine.config.infill import parse_infill_options
 from engine.duration.frames import Frames
+from engine.layers.attention import rope_tables
 from engine.layers.mel import BANDS, HOP
-from engine.layers.rope import rope_tables
 from engine.passes.onnx_graph import signature_of
 from engine.passes.precision import DTYPES
 from engine.pipelines import flow, infill

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from engine.__main__ import main
 from engine.config import FlowConfig, Runtime, parse_options
 from engine.errors import EngineError
+from engine.export import BATCHES, LENGTHS_FRAMES, differences
 from engine.layers.mel import BANDS
-from engine.parity import BATCHES, LENGTHS_FRAMES, differences
 from engine.passes import onnx_graph
 from engine.passes.onnx_graph import OPSET, export, graph_of, signature_of
 from engine.passes.onnx_session import open_session
@@ -241,7 +241,7 @@ def test_a_provider_that_is_not_installed_is_refused(runtime: str, lacking: str,
 
 
 def test_without_the_package_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.passes.refuse_runtime.PACKAGES", ("onnx", "no_such_package"))
+    monkeypatch.setattr("engine.passes.support.PACKAGES", ("onnx", "no_such_package"))
 
     assert "needs the package no_such_package; pip install 'voxgate[onnx]'" in refused(runtime_acoustic="onnx")
 

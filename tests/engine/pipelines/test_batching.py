@@ -18,10 +18,10 @@ from engine.pipelines.batching import (
     Batcher,
     batch_by_length,
     batch_from_memory,
+    free_bytes,
     in_turn,
     padded_frames,
 )
-from engine.pipelines.memory import free_bytes
 
 LONG_S = 60.0
 """A window that no test waits for."""

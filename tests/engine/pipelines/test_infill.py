@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from engine.__main__ import main
-from engine.acoustic.infill_prompt import SAMPLE_RATE_HZ
+from engine.acoustic.infill import SAMPLE_RATE_HZ
 from engine.config.infill import INFILL_OPTIONS, InfillConfig, parse_infill_options, parse_infill_words
 from engine.errors import EngineError
 from engine.layers.mel import HOP

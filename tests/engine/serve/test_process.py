@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from engine.__main__ import main
-from engine.layers.quick import has_onednn
-from engine.serve.kernels import CAPACITIES, KEPT, keep_few_kernels
+from engine.layers.linear import has_onednn
+from engine.serve.server import CAPACITIES, KEPT, keep_few_kernels
 from tests.engine.conftest import write_tiny_voice
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen. " * 12

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.pipelines.audio_segment import Stretch
-from engine.serve.batch import Batch
-from engine.serve.engine_thread import EngineThread
-from engine.serve.jobs import Stream
+from engine.serve.jobs import Batch, Stream
+from engine.serve.scheduler import EngineThread
 
 RATE_HZ = 1000
 ENOUGH_S = 20.0

@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.alphabet import PHONE_IDS
-from engine.text.inflect import inflected
-from engine.text.pronounce import pronounce, say_word
+from engine.text.pronounce import inflected, pronounce, say_word
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""engine.weights.published, engine.acoustic.f5_dit, engine.acoustic.infill: published layouts load strictly and fill gaps.
+"""engine.weights.f5_checkpoint, engine.acoustic.f5_dit, engine.acoustic.infill: published layouts load strictly and fill gaps.
 
 That they also say what the published code says is shown by `python -m tests.engine.published_parity FOLDER`.
 """
@@ -15,7 +15,7 @@ from engine.acoustic.solver import time_grid
 from engine.config import Solver
 from engine.errors import EngineError
 from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.published import load_f5, load_vocos
+from engine.weights.f5_checkpoint import load_f5, load_vocos
 
 SHAPE = F5Shape(characters=9, bands=20, width=128, depth=2, hidden=256, text_width=32, text_blocks=2, text_hidden=64)
 VOCOS = VocosShape(bands=20, width=32, hidden=48, blocks=2, n_fft=64, hop=16)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.player import LISTENED, NOT_NOTED, ONE_PIECE, play, stalled
+from harness.analysis.speed import LISTENED, NOT_NOTED, ONE_PIECE, play, stalled
 from harness.records.measurement import Missing
 from harness.records.run import Piece
 from tests.harness.fake_runs import sample

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from harness.audio.clips import clip_loader
-from harness.audio.files import write_flac
+from harness.audio.files import clip_loader, write_flac
 from harness.errors import HarnessError
 from tests.harness.fake_runs import good_run, with_audio
 

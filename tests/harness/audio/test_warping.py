@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.audio.warping import warp
+from harness.audio.mel_cepstrum import warp
 
 
 def textbook(first: np.ndarray, second: np.ndarray, slack: int) -> float:

@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.history.arrays import Array
+from harness.history.budget import Margin
 from harness.history.change_points import change_points, steps
-from harness.history.margin import Margin
+from harness.history.records import Array
 
 ANY = Margin()
 NEAR = 2

@@ -12,8 +12,8 @@ from itertools import product
 import numpy as np
 
 from harness.history.alarm import LEAST_REFERENCE, OF, REFERENCE, watches
+from harness.history.budget import ALARM, RELATIVE, STEP, Array, Margin
 from harness.history.change_points import change_points
-from harness.history.margin import ALARM, RELATIVE, STEP, Array, Margin
 
 YEAR = 365
 BAD_SHARE = 0.03

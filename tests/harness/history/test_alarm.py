@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.history.alarm import ENOUGH, MADS, NEEDED, OF, REFERENCE, Alarm, alarm_of, watches
-from harness.history.arrays import Array
-from harness.history.margin import Margin
-from harness.history.nights import Nights
+from harness.history.budget import Margin
+from harness.history.records import Array
+from harness.history.series import Nights
 from harness.records.measurement import Better
 from tests.harness.history import simulate_nights as simulation
 from tests.harness.history.against_otava import stepped

@@ -9,8 +9,8 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.history.budget import Budget, broken_by, load_budgets, unmatched
-from harness.history.nights import Nights
 from harness.history.records import Series
+from harness.history.series import Nights
 from harness.suite.suite import load_suite
 
 ROOT = Path(__file__).parents[3]

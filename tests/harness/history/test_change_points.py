@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
 from harness.history import change_points as changes
-from harness.history.arrays import Array
+from harness.history.budget import Margin
 from harness.history.change_points import Change, change_points, energy_split, without_spikes
-from harness.history.margin import Margin
+from harness.history.records import Array
 from tests.harness.history.against_otava import ANY, Dates, ours_bare, stepped
 
 ONE_PERCENT = Margin(relative=0.01)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.history import connection
+from harness.history import database
 from harness.history.address import DEFAULT_URL, VARIABLE, default_url
 from harness.history.database import open_history
 from harness.history.url import parse_url, shown
@@ -65,7 +65,7 @@ def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     def absent(*_: object, **__: object) -> None:
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
 
-    monkeypatch.setattr(connection, "create_engine", absent)
+    monkeypatch.setattr(database, "create_engine", absent)
     with pytest.raises(HarnessError, match=r"no driver for PostgreSQL \(psycopg\); pip install 'voxgate\[postgres\]'"):
         open_history("postgresql://me@host/db")
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_database_is_told_and_left_as_it_is(tmp_path: Path) ->
 def test_a_writer_waits_for_another_and_says_so_when_it_waited_long_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "WAIT_MS", 50)
+    monkeypatch.setattr(database, "WAIT_MS", 50)
     url = f"sqlite:///{tmp_path}/history.sqlite"
     with open_history(url) as history:
         other = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)

@@ -11,7 +11,7 @@ import pytest
 from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.history.database import open_history
-from harness.history.exporters import bencher, delimited, otava
+from harness.history.exporters import otava, tables
 from harness.history.exporters.tables import Choice
 from harness.history.importers import common, detect
 from harness.history.records import Entry
@@ -143,15 +143,15 @@ def test_a_csv_holds_no_formula_and_numbers_stay_numbers(tmp_path: Path) -> None
         for night, text in enumerate(formulas, start=1):
             odd = cell(f"{text}{night}", value("latency_p50", 0.4, reason=text, shift=-0.25), label=text)
             history.append(entry(night, odd, suite=text, machine=text, head=text))
-        rows = list(csv.DictReader(io.StringIO(delimited.csv_text(history, Choice()))))
+        rows = list(csv.DictReader(io.StringIO(tables.csv_text(history, Choice()))))
         otava.write_otava(history, Choice(), tmp_path / "otava")
     assert len(rows) == len(formulas)
     for row in rows:
         assert (row["value"], row["shift"]) == ("0.4", "-0.25")
-        assert not any(text.startswith(delimited.FORMULA) for name, text in row.items() if name != "shift"), row
+        assert not any(text.startswith(tables.FORMULA) for name, text in row.items() if name != "shift"), row
     for path in (tmp_path / "otava").glob("*.csv"):
         for line in csv.reader(path.open(newline="")):
-            assert not any(text.startswith(delimited.FORMULA) for text in line), line
+            assert not any(text.startswith(tables.FORMULA) for text in line), line
 
 
 def test_exports_keep_alike_places_and_metrics_apart(tmp_path: Path) -> None:
@@ -161,6 +161,6 @@ def test_exports_keep_alike_places_and_metrics_apart(tmp_path: Path) -> None:
         history.append(entry(1, cell("c", *metrics), suite="a.b", profile="c"))
         history.append(entry(2, cell("c", *metrics), suite="a", profile="b.c"))
         otava.write_otava(history, Choice(), tmp_path / "otava")
-        measures = json.loads(bencher.bencher_text(history, Choice(suite="a")))["a/c"]
+        measures = json.loads(tables.bencher_text(history, Choice(suite="a")))["a/c"]
     assert len(list((tmp_path / "otava").glob("*.csv"))) == 2
-    assert len(measures) == 4 and all(len(name) <= bencher.LONGEST_MEASURE for name in measures)
+    assert len(measures) == 4 and all(len(name) <= tables.LONGEST_MEASURE for name in measures)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.history.arrays import Days
-from harness.history.nights import NO_RUN, NoData, days_of, is_nightly, missed_nights, nights_of, no_data_of
+from harness.history.records import Days
+from harness.history.series import NO_RUN, NoData, days_of, is_nightly, missed_nights, nights_of, no_data_of
 
 MONDAY = np.datetime64("2026-09-07")
 

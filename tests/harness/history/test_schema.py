@@ -12,9 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, text
 
 from harness.errors import HarnessError
-from harness.history.connection import make_engine
-from harness.history.database import open_history
-from harness.history.schema import STEPS, current, migrate
+from harness.history.database import STEPS, current, make_engine, migrate, open_history
 from harness.history.tables import METADATA, REVISION
 from harness.history.url import parse_url
 from tests.harness.history.entries import entry

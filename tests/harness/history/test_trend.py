@@ -10,12 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.history.arrays import Array
-from harness.history.budget import Budget
-from harness.history.margin import ALARM, STEP, Margin, margin_of, shift_of, shift_text
-from harness.history.records import Acknowledgement, Series
-from harness.history.state import State
-from harness.history.trend import Trend, load_rules, trend_of, trends
+from harness.history.budget import ALARM, STEP, Budget, Margin, margin_of, shift_of, shift_text
+from harness.history.records import Acknowledgement, Array, Series
+from harness.history.trend import State, Trend, load_rules, trend_of, trends
 
 FIRST = np.datetime64("2026-09-07")
 NO_FILES = Path("nowhere")

@@ -10,8 +10,8 @@ import pytest
 from harness.analysis.aggregate import measure
 from harness.judging.baseline import accept, machine_id
 from harness.judging.nearest import baseline_of
+from harness.machine.checks.check import Tree
 from harness.machine.checks.limits import NAMES
-from harness.machine.checks.tree import Tree
 from harness.machine.identity import comparable, machine, machine_of, unrecorded
 from harness.records.run import Run
 from harness.records.verdict import Judgement, Verdict

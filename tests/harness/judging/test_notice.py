@@ -15,8 +15,8 @@ from harness import Suite
 from harness.analysis.aggregate import Measurements, by_name, measure
 from harness.judging.baseline import Baseline, of_run
 from harness.judging.decide import judge
-from harness.judging.notice import notices
-from harness.machine.checks.tree import Tree
+from harness.judging.explain import notices
+from harness.machine.checks.check import Tree
 from harness.records.measurement import Measurement, UtteranceValue
 from harness.records.run import Run, failure_of
 from harness.records.verdict import CellVerdict, Judgement, Verdict, judgement_from_dict, judgement_to_dict

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.load.folder import Loaded, Span
-from harness.load.records import Answer, Phase
+from harness.load.records import Answer, Loaded, Phase, Span
 
 
 def answer(planned_s: float = 0.0, latency_s: float = 1.0, **changes: Any) -> Answer:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.load.driver import Driver, Speak, drive
-from harness.load.level import Extent, Level
+from harness.load.plan import Extent, Level
 from harness.load.records import Answer, Phase, answer_from_json, answer_to_json
 from harness.load.summary import at_once
 from harness.machine.clock import instant_s, sleep

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
-from harness.load.level import Extent, Level, arrivals_s, parse_levels
-from harness.load.text import in_turns, length_of, one_of_each
+from harness.load.plan import Extent, Level, arrivals_s, in_turns, length_of, one_of_each, parse_levels
 from harness.records.cell import Request
 from harness.suite.workload import load_workload
 

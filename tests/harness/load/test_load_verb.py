@@ -9,7 +9,7 @@ import pytest
 
 from harness.cli import load
 from harness.cli.main import invoke
-from harness.load.folder import read_cell
+from harness.load.records import read_cell
 from harness.load.report import report_of
 from harness.records.cell import cell_from_json
 from harness.targets.http.target import URL

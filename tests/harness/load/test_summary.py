@@ -52,7 +52,7 @@ def test_classes_of_length_stand_apart_and_warming_up_is_left_out() -> None:
 
 
 def test_a_level_that_answered_nothing_still_has_a_row() -> None:
-    from harness.load.folder import Span
+    from harness.load.records import Span
 
     (row,) = rows(loaded([], 1.0, spans=(Span(level="open-1", began_s=0.0, ended_s=1.0),)), 1.0)
     assert (row.sent, row.answered, row.latency_s, row.in_time_share) == (0, 0, {}, None)

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.machine.checks.check import State, growth
-from harness.machine.checks.tree import Tree, here
-from harness.machine.doctor import WORK_S, Action, Examination, Requirement, busy, examine, refuse_unfit
-from harness.machine.knobs import snapshot
-from harness.machine.profiles_table import get_profile
-from harness.report.examination import examination_lines, examination_to_dict
+from harness.machine.checks.check import State, Tree, growth, here
+from harness.machine.doctor import WORK_S, Action, Examination, Requirement, busy, examine, refuse_unfit, snapshot
+from harness.machine.profiles import get_profile
+from harness.report.terminal import examination_lines, examination_to_dict
 from tests.harness.machine.trees import CPUS, H200, agx_orin, orin_nano, thor, virtual, with_gpu, workstation, write
 
 AGX, NANO, GATE, CUDA = "jetson-agx-orin-maxn", "jetson-orin-nano", "cpu-gate", "cuda"

@@ -9,8 +9,8 @@ import pytest
 from harness import workflow
 from harness.cli.main import invoke
 from harness.machine import doctor
-from harness.machine.checks import tree
-from harness.machine.checks.tree import Tree
+from harness.machine.checks import check
+from harness.machine.checks.check import Tree
 from tests.harness.machine.trees import SET, agx_orin, virtual, workstation, write
 
 SUITE = """
@@ -31,7 +31,7 @@ def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[P
             "proc/self/schedstat": "2000000000 0 9",
             "proc/stat": (made.text("proc/stat") or "").replace("cpu  1", "cpu  2"),
         }
-        monkeypatch.setattr(tree, "here", lambda: Tree(root=tmp_path, libc="glibc 2.39", **SET))
+        monkeypatch.setattr(check, "here", lambda: Tree(root=tmp_path, libc="glibc 2.39", **SET))
         monkeypatch.setattr(doctor, "busy", lambda cpu: write(tmp_path, later))
         monkeypatch.setattr(workflow, "machine", lambda: {"id": "box"})
 

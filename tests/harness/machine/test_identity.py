@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import invoke
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.check import Tree
 from harness.machine.identity import NO_COMMIT, comparable, load_snapshot, machine, toolchain
 from tests.harness.machine.trees import CPUS, agx_orin, orin_nano, thor, virtual, workstation, write
 

@@ -12,10 +12,10 @@ from harness import Suite
 from harness.analysis.aggregate import by_name, measure
 from harness.analysis.speed import energy_per_audio_s
 from harness.machine import power_meter
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.check import Tree
 from harness.machine.clock import VirtualClock
 from harness.machine.power_meter import Counter, Dial, Drawn, LostMeterError, Reading, Sampler, find_meter, joules, weigh
-from harness.machine.profiles_table import Profile
+from harness.machine.profiles import Profile
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import Energy, Run
 from harness.runner import run_folder, runner, worker, worker_pool

@@ -32,7 +32,7 @@ time.sleep(600)
 RUN = """
 from pathlib import Path
 import sys
-from harness.machine.profiles_table import Profile
+from harness.machine.profiles import Profile
 from harness.runner.runner import run_suite
 from harness.suite.suite import load_suite
 suite = load_suite(sys.argv[1])
@@ -143,7 +143,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["harness.crash", "harness.cli.main", "numpy"])
+@pytest.mark.parametrize("module", ["harness.errors", "harness.cli.main", "numpy"])
 def test_ctrl_c_while_starting_is_one_line(module: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", START, module], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

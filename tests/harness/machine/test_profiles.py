@@ -1,9 +1,8 @@
 import pytest
 
 from harness.errors import HarnessError
-from harness.machine.doctor import Action
-from harness.machine.knobs import make_knob
-from harness.machine.profiles_table import PROFILES, get_profile
+from harness.machine.doctor import Action, make_knob
+from harness.machine.profiles import PROFILES, get_profile
 
 
 def test_the_default_profile_is_the_quiet_one() -> None:

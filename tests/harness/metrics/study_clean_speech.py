@@ -18,10 +18,10 @@ from harness.audio.telephone import line
 from harness.metrics.clicks import clicks_score
 from harness.metrics.dropouts import dropouts_per_s
 from harness.metrics.metric import Subject
+from harness.metrics.prompt_leakage import reference_spill_s
 from harness.metrics.repetition import repeats_per_s
-from harness.metrics.spill import reference_spill_s
 from harness.records.measurement import Missing, Value
-from harness.selftest.rates import clopper_pearson
+from harness.selftest.trials import clopper_pearson
 from harness.suite.workload import load_workload
 from tests.harness.metrics.material import people
 

@@ -13,7 +13,7 @@ from harness import statistics
 from harness.metrics.word_errors import ErrorCounts, normalizer, word_errors
 from harness.models.whisper_weights import locate_weights
 from harness.records.measurement import Missing
-from harness.scoring.listen import ENGINES, listen_tasks, transcribe_files
+from harness.scoring.transcription import ENGINES, listen_tasks, transcribe_files
 
 
 def transcripts(files: list[Path], language: str, engine: str) -> list[str]:

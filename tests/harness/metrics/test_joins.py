@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from harness.audio.recording import Recording
-from harness.metrics.clicks import clicks_per_s
-from harness.metrics.joins import join_clicks_per_s
+from harness.metrics.clicks import clicks_per_s, join_clicks_per_s
 from harness.metrics.metric import Subject
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech

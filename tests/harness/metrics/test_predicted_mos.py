@@ -8,8 +8,7 @@ from harness.audio.recording import Recording
 from harness.metrics.metric import Subject
 from harness.metrics.predicted_mos import METRICS
 from harness.models import dnsmos
-from harness.models.dnsmos import BLOCK, GROUP, RATE_HZ, WINDOW, log_mel, p835_scores, tiled, window_starts
-from harness.models.onnx_model import whole
+from harness.models.dnsmos import BLOCK, GROUP, RATE_HZ, WINDOW, log_mel, p835_scores, tiled, whole, window_starts
 from harness.models.packaged_file import packaged_file
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import speech, with_noise

@@ -7,7 +7,7 @@ import pystoi
 import pytest
 import soxr
 
-from harness.metrics import corrigendum, signal_parity
+from harness.metrics import signal_parity
 from harness.metrics.metric import Subject
 from harness.records.measurement import SNR_CEILING_DB, Missing, MissingKind, Value
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
@@ -207,7 +207,7 @@ def test_the_second_reading_does_not_touch_the_first():
 
 
 def test_a_package_without_its_table_is_a_reason(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(corrigendum, "TABLE", "NO_SUCH_TABLE")
+    monkeypatch.setattr(signal_parity, "TABLE", "NO_SUCH_TABLE")
     assert "does not show its table" in reason(signal_parity.pesq_c2(held_against(speech(), speech())))
 
 

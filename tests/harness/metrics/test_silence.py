@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from harness.audio.recording import Recording
+from harness.metrics.duration import cut_tail, leading_silence, trailing_silence
 from harness.metrics.metric import Subject
-from harness.metrics.silence import cut_tail, leading_silence, trailing_silence
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import soxr
 
-from harness.audio.mel_cepstrum import mel_cepstra
+from harness.audio.mel_cepstrum import mel_cepstra, warp
 from harness.audio.recording import Recording, read_recording
-from harness.audio.warping import warp
 from harness.metrics import spectral_parity
 from harness.metrics.metric import Subject
 from harness.metrics.spectral_parity import distortion_db, mcd, mel_distance

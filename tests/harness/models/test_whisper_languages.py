@@ -12,9 +12,8 @@ from harness.metrics.word_errors import ErrorCounts, word_errors
 from harness.models import whisper as asr
 from harness.models.whisper import MOST_TOKENS, RATE_HZ, Judge, most_tokens
 from harness.models.whisper_weights import BASE, WeightsFile, locate_weights, packaged_paths
-from harness.scoring.listen import FASTER, OPENAI
 from harness.scoring.scorer import AudioJob, score_quality
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import FASTER, OPENAI, JudgeOptions
 from tests.harness.metrics.speech import PATH, TEXT, speech
 
 SPANISH_PATH = PATH.with_name("es.flac")

@@ -16,7 +16,7 @@ import numpy as np
 from harness.judging.baseline import load_baseline
 from harness.records.run import Failure
 from harness.report.contents import Contents
-from harness.report.files import document_of
+from harness.report.junit import document_of
 from harness.report.pr_comment import Place, comment
 from tests.harness.fake_runs import accepted, good_run, make_run, noisy, process, steady
 from tests.harness.report.making import contents, lied_to, passed, regressed, unheard

@@ -6,8 +6,7 @@ import pytest
 
 from harness.cli.main import invoke
 from harness.errors import HarnessError
-from harness.report.files import Files, check_files, document_of, write_files
-from harness.report.junit import junit
+from harness.report.junit import Files, check_files, document_of, junit, write_files
 from harness.report.pr_comment import Place, comment
 from tests.harness.report.making import lied_to
 

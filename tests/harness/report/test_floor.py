@@ -7,8 +7,8 @@ import pytest
 from harness.metrics.word_errors import ErrorCounts
 from harness.records.measurement import Missing
 from harness.report.contents import Contents
-from harness.report.floor import floor_line
 from harness.report.markdown import markdown
+from harness.report.tables import floor_line
 from harness.report.terminal import report_lines
 from harness.scoring.asr_floor import Floor, FloorUtterance
 from tests.harness.fake_runs import REQUESTS, good_run

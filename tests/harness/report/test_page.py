@@ -11,8 +11,7 @@ import pytest
 from harness.metrics.registry import FAMILIES, GOLDEN_FAMILY
 from harness.records.verdict import judgement_to_dict
 from harness.report.contents import Contents
-from harness.report.page import page
-from harness.report.page_clips import listening
+from harness.report.page import listening, page
 from harness.report.pr_comment import Place, comment
 from tests.harness.fake_runs import good_run
 from tests.harness.report.making import (

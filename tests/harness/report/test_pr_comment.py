@@ -10,8 +10,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from harness.errors import HarnessError
+from harness.report.format import LIMIT
 from harness.report.pr_comment import MARKER, Place, comment, headline
-from harness.report.texts import LIMIT
 from tests.harness.report.making import passed, regressed
 from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
 

@@ -13,7 +13,7 @@ from harness.records.cell import Cell, Request
 from harness.records.measurement import Value
 from harness.records.run import Failure, Run
 from harness.records.verdict import Judgement, Verdict
-from harness.revisions.control import SLUG, control_cell, examine, voided, without_control
+from harness.revisions.paired_run import SLUG, control_cell, examine, voided, without_control
 from harness.targets.fixed_work import ControlTarget
 from tests.harness.fake_runs import CELLS, make_run, make_scores, policy, process, steady
 

@@ -23,7 +23,7 @@ from harness import workflow
 from harness.audio.files import read_audio
 from harness.cli.main import invoke
 from harness.errors import HarnessError
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.check import Tree
 from harness.machine.power_meter import Energy
 from harness.records.run import Failure, Phase
 from harness.runner import run_folder, runner, worker, worker_pool

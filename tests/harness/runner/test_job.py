@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.runner.job import StoppedError, begin, continued_by, job_folder
+from harness.runner.resume import StoppedError, begin, continued_by, job_folder
 
 AB = {"verb": "ab", "base": "3fa1c2e", "head": ".", "rounds": 4, "only": ["steps-*"]}
 BISECT = {**AB, "verb": "bisect", "cell": None}

@@ -15,9 +15,9 @@ import pytest
 
 from harness import Suite
 from harness.errors import HarnessError
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.check import Tree
 from harness.machine.power_meter import Counter
-from harness.machine.profiles_table import Profile, get_profile
+from harness.machine.profiles import Profile, get_profile
 from harness.records.cell import cell_to_json
 from harness.records.run import Failure, Phase, Run
 from harness.runner import run_folder, runner, worker_pool
@@ -265,7 +265,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from harness.machine.profiles_table import Profile
+from harness.machine.profiles import Profile
 from harness.runner.runner import run_suite
 from harness.suite.suite import load_suite
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background has it ignored

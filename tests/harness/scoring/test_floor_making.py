@@ -11,9 +11,8 @@ from harness.audio.files import read_audio, write_wav
 from harness.errors import HarnessError
 from harness.metrics.word_errors import char_errors, word_errors
 from harness.records.measurement import Missing
-from harness.scoring import floor_making
-from harness.scoring.asr_floor import floor_path, load_floor
-from harness.scoring.floor_making import make_floor
+from harness.scoring import asr_floor
+from harness.scoring.asr_floor import floor_path, load_floor, make_floor
 from harness.scoring.scorer import AudioJob, UtteranceScores
 from harness.scoring.transcription import JudgeOptions
 from harness.suite.workload import known_workloads, load_workload
@@ -59,7 +58,7 @@ class Scorer:
 @pytest.fixture
 def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
     scorer = Scorer()
-    monkeypatch.setattr(floor_making, "score_quality", scorer)
+    monkeypatch.setattr(asr_floor, "score_quality", scorer)
     return scorer
 
 

@@ -10,8 +10,8 @@ from harness.audio.files import write_wav
 from harness.errors import HarnessError
 from harness.models import faster_whisper, whisper
 from harness.records.measurement import Missing
-from harness.scoring import listen
-from harness.scoring.listen import FASTER, OPENAI, ListenTask, Transcript, listen_tasks, recipe, transcribe_files
+from harness.scoring import transcription
+from harness.scoring.transcription import FASTER, OPENAI, ListenTask, Transcript, listen_tasks, recipe, transcribe_files
 
 PARROT = (Path("parrot"),)
 
@@ -30,7 +30,7 @@ class Parrot:
 
 @pytest.fixture
 def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listen, "_judge", lambda engine, weights: Parrot())
+    monkeypatch.setattr(transcription, "_judge", lambda engine, weights: Parrot())
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_language_that_the_judge_does_not_know_is_missing_and_not_guessed(parr
 
 
 def test_a_judge_that_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPatch, files: tuple[Path, ...]):
-    monkeypatch.setattr(listen, "_judge", lambda engine, weights: Missing("not installed"))
+    monkeypatch.setattr(transcription, "_judge", lambda engine, weights: Missing("not installed"))
     heard = transcribe_files(ListenTask(files=files, weights=PARROT, engine=FASTER))
     assert heard == [Transcript(text=Missing("not installed"), judge="")] * 4
 

@@ -22,12 +22,11 @@ from harness.records.measurement import SNR_CEILING_DB, Missing, Value
 from harness.scoring import scorer, transcription
 from harness.scoring import task as audio_task
 from harness.scoring import tasks as wanted
-from harness.scoring.listen import ListenTask, Transcript
 from harness.scoring.process_pool import Batch, Crashed, run_batches
 from harness.scoring.scorer import UtteranceScores, score_quality
 from harness.scoring.task import AudioTask, Unsettled
 from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import JudgeOptions, ListenTask, Transcript
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 WEIGHTS = WeightsFile(path=Path("whisper"), sha256="0" * 64)

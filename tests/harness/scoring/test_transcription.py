@@ -10,9 +10,8 @@ from harness.errors import HarnessError
 from harness.models.whisper_weights import WeightsFile
 from harness.records.measurement import Missing
 from harness.scoring import transcription
-from harness.scoring.listen import FASTER, ListenTask, Transcript
 from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import Hearing, JudgeOptions, transcribe
+from harness.scoring.transcription import FASTER, Hearing, JudgeOptions, ListenTask, Transcript, transcribe
 
 WEIGHTS = {language: WeightsFile(path=Path(f"whisper {language}"), sha256=language * 32) for language in ("en", "es")}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from harness.selftest.quality_result import Column, Finding, Matrix, QualityTrust, Sight
-from harness.selftest.specimen import EVERY, Kind
+from harness.selftest.specimens import EVERY, Kind
 
 COLUMNS = (
     Column(metric="snr", family="parity", blocks=True),

@@ -5,8 +5,8 @@ import pytest
 
 from harness.audio.recording import Recording
 from harness.selftest import fault_effects
+from harness.selftest.fault_effects import Speech
 from harness.selftest.faults import FAULTS
-from harness.selftest.speech import Speech
 from tests.harness.metrics.speech import speech
 
 RATE_HZ = 16_000

@@ -19,7 +19,7 @@ from harness.selftest import quality
 from harness.selftest.command import tell_speed
 from harness.selftest.quality import columns_of, quality_selftest
 from harness.selftest.quality_result import Finding, QualityTrust, Sight
-from harness.selftest.specimen import EVERY, ONE, Kind
+from harness.selftest.specimens import EVERY, ONE, Kind
 from harness.selftest.speech_sources import cells_of
 from harness.selftest.speed import Question
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech

@@ -4,7 +4,7 @@ import pytest
 
 from harness.records.verdict import Comparison, MetricVerdict, Verdict
 from harness.selftest.quality_result import Sight, columns_with_sight, false_alarms, is_trustworthy, overlooked, sight_of
-from harness.selftest.specimen import ONE, Kind
+from harness.selftest.specimens import ONE, Kind
 from tests.harness.selftest.finding import ADVISED, COLUMNS, SEEN, UNPROVEN, UNSEEN, finding, matrix, trust
 
 

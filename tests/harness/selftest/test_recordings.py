@@ -9,8 +9,8 @@ import pytest
 from harness.audio.files import read_audio, write_flac, write_wav
 from harness.errors import HarnessError
 from harness.records.run import Run
-from harness.selftest.recordings import recordings_run
 from harness.selftest.specimens import sounds_of
+from harness.selftest.speech_sources import recordings_run
 from tests.harness.fake_runs import CELLS, make_run, steady
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 

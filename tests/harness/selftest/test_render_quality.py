@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.selftest import render_quality
-from harness.selftest.specimen import ONE, Kind
+from harness.selftest.specimens import ONE, Kind
 from tests.harness.selftest.finding import ADVISED, SEEN, UNPROVEN, UNSEEN, finding, matrix, trust
 
 FOUND = trust(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from harness.records.cell import Request
-from harness.selftest.respeech import as_statement, at_speed, other_speaker, wrong_word
+from harness.selftest.faults import as_statement, at_speed, other_speaker, wrong_word
 
 REQUESTS = (
     Request(id="r1", text="Where are the Scissors?", options={"speaker": "slt"}),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
+from harness.selftest.fault_effects import Speech
 from harness.selftest.resynthesis import bent, fall, other_mouth, paced
-from harness.selftest.speech import Speech
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 pyworld = pytest.importorskip("pyworld")

@@ -2,8 +2,17 @@
 
 from pathlib import Path
 
-from harness.selftest.specimen import EVERY, ONE, Kind, Specimen, in_every_and_in_one, slugs_of, with_specimens
-from harness.selftest.specimens import Sound, sounds_of
+from harness.selftest.specimens import (
+    EVERY,
+    ONE,
+    Kind,
+    Sound,
+    Specimen,
+    in_every_and_in_one,
+    slugs_of,
+    sounds_of,
+    with_specimens,
+)
 from tests.harness.fake_runs import CELLS, make_run, steady
 
 RUN = make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})

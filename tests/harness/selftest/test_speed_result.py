@@ -6,12 +6,11 @@ from dataclasses import replace
 import pytest
 
 from harness.selftest import render_speed
-from harness.selftest.rates import rate_of
 from harness.selftest.simulated_gate import Gate
 from harness.selftest.speed import trust_of
 from harness.selftest.speed_result import OURS, CellNoise, Fit, SizeResult, Trust, fitness_to_gate, too_few
 from harness.selftest.speed_run import Recorded
-from harness.selftest.trials import IN_TURNS
+from harness.selftest.trials import IN_TURNS, rate_of
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import make_setup, make_sides
 

@@ -13,14 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 
 from harness.errors import HarnessError
 from harness.history.database import History, open_history
-from harness.history.exporters import parquet
-from harness.history.exporters.bencher import bencher_text
-from harness.history.exporters.carried import json_text
-from harness.history.exporters.delimited import csv_text
+from harness.history.exporters import tables
 from harness.history.exporters.openmetrics import openmetrics_text, textfile_text
 from harness.history.exporters.otava import write_otava
-from harness.history.exporters.parquet import parquet_bytes
-from harness.history.exporters.tables import TABLE, Choice
+from harness.history.exporters.tables import TABLE, Choice, bencher_text, csv_text, json_text, parquet_bytes
 from harness.history.importers import detect
 from harness.history.importers.common import Fault
 from harness.history.records import Acknowledgement, Vote, clean, utc_iso
@@ -83,7 +79,7 @@ def test_parquet_has_the_same_table_with_its_types(filled: History) -> None:
 
 
 def test_parquet_without_its_package_names_the_extra(filled: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "find_spec", lambda _: None)
+    monkeypatch.setattr(tables, "find_spec", lambda _: None)
     with pytest.raises(HarnessError, match=r"Parquet needs pyarrow; pip install 'voxgate\[history\]'"):
         parquet_bytes(filled, ALL)
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.machine.checks.calendar import Clock
-from harness.machine.checks.check import State
-from harness.machine.checks.tree import Tree
+from harness.machine.checks.check import State, Tree
 from harness.machine.clock import is_synchronized
 
 

@@ -7,9 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from harness.errors import HarnessError
-from harness.machine.checks.check import Answer, State
-from harness.machine.checks.tree import Tree
-from harness.machine.knobs import KNOBS, make_knob, snapshot
+from harness.machine.checks.check import Answer, State, Tree
+from harness.machine.doctor import KNOBS, make_knob, snapshot
 from tests.harness.machine.trees import CPUS, H200, STAT, agx_orin, virtual, with_gpu, workstation, write, zone
 
 GROUP_2 = {"proc/self/cgroup": "0::/box/mine"}

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.checks.check import Answer, State
+from harness.machine.checks.check import Answer, State, Tree
 from harness.machine.checks.jetson import lock_state
-from harness.machine.checks.tree import Tree
-from harness.machine.knobs import make_knob, snapshot
+from harness.machine.doctor import make_knob, snapshot
 from tests.harness.machine.trees import CPUS, EMC, agx_orin, orin_nano, thor, virtual, workstation, write
 
 Make = Callable[[Path], Tree]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.records.measurement import Missing
-from harness.report.listening.level import MOST_DB, active_level_db, matched
+from harness.report.listening.utterance import MOST_DB, active_level_db, matched
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 

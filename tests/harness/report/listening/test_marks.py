@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from harness.report.listening.marks import Mark, Marks, marks
+from harness.report.listening.differences import Mark, Marks, marks
 from harness.runner.recordings import Sound
-from harness.selftest.fault_effects import dropout, repeat
-from harness.selftest.speech import Speech, middle_of
+from harness.selftest.fault_effects import Speech, dropout, middle_of, repeat
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 
@@ -58,7 +57,7 @@ def test_kinds_that_cannot_be_searched_for_the_same_reason_are_named_together() 
 
 def test_marks_come_in_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     late, early = (lambda recording: (0.5,)), (lambda recording: (0.25, 0.75))
-    monkeypatch.setattr("harness.report.listening.marks.DETECTORS", (("late", late), ("early", early)))
+    monkeypatch.setattr("harness.report.listening.differences.DETECTORS", (("late", late), ("early", early)))
 
     assert marked(speech()).found == (
         Mark(time_s=0.25, kind="early"),

@@ -7,8 +7,18 @@ import pytest
 from PIL import Image
 
 from harness.records.measurement import Missing
-from harness.report.listening.picture import difference_picture, legend, power_picture
-from harness.report.listening.spectrogram import BANDS, HOP_S, Difference, difference, spectrogram, ticks, top_hz
+from harness.report.listening.spectrogram import (
+    BANDS,
+    HOP_S,
+    Difference,
+    difference,
+    difference_picture,
+    legend,
+    power_picture,
+    spectrogram,
+    ticks,
+    top_hz,
+)
 from harness.runner.recordings import Sound
 from tests.harness.metrics.speech import RATE_HZ, speech
 

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.report.site.headline import headline
-from harness.report.site.state import CellState
+from harness.report.site.state import CellState, headline
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ import torch
 
 from engine.config.infill import INFILL_OPTIONS
 from engine.duration.byte_rate import Pace
-from engine.passes import precision
-from engine.passes.applied import Applied
+from engine.passes import Applied, precision
 from engine.pipelines import infill
 from engine.pipelines.infill import InfillPipeline
 from engine.weights.random_checkpoint import write_random_voice
@@ -18,8 +17,7 @@ from harness.errors import HarnessError
 from harness.machine.clock import StageWatch, WallClock
 from harness.records.cell import Cell, Request, Workload
 from harness.suite.suite import Suite
-from harness.targets.engine.infill import INFILL_CHECKS
-from harness.targets.engine.infill_observer import observe_infill
+from harness.targets.engine.infill import INFILL_CHECKS, observe_infill
 from harness.targets.engine.target import EngineTarget, check_options
 from harness.targets.registry import check_cells
 

@@ -12,8 +12,7 @@ import torch
 
 from engine.acoustic import batched
 from engine.config import OPTIONS
-from engine.passes import compilation, precision, quantization
-from engine.passes.applied import Applied
+from engine.passes import Applied, compilation, precision, quantization
 from engine.pipelines import flow
 from engine.pipelines.flow import FlowPipeline
 from harness.records.cell import Request

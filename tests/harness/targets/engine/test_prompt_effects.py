@@ -12,7 +12,7 @@ from engine.pipelines import voice_prompt as prompts
 from engine.pipelines.flow import FlowPipeline
 from harness.records.cell import Request
 from harness.targets.engine.observer import observe
-from harness.targets.engine.prompt_effects import FARTHEST, distance
+from harness.targets.engine.prompt_probe import FARTHEST, distance
 from harness.targets.engine.target import EngineTarget
 
 DATA = Path(__file__).parents[3] / "data"

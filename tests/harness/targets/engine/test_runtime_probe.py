@@ -14,8 +14,7 @@ import torch
 
 from engine.config import OPTIONS, Quantization, Runtime
 from engine.layers.mel import BANDS
-from engine.passes import compilation, padding, quantization, runtime
-from engine.passes.applied import Applied
+from engine.passes import Applied, compilation, padding, quantization, runtime
 from engine.passes.onnx_graph import graph_of
 from engine.passes.onnx_session import open_session
 from engine.pipelines.flow import FlowPipeline

@@ -9,7 +9,7 @@ import torch
 from engine.pipelines.flow import STAGES, FlowPipeline
 from harness.machine.clock import StageWatch, WallClock
 from harness.records.cell import Request
-from harness.runner.stage_pass import LEAST_TIMES, stage_pass
+from harness.runner.stage_profile import LEAST_TIMES, stage_pass
 from harness.targets.engine.stage_models import Transfers
 from harness.targets.engine.target import EngineTarget
 

@@ -6,7 +6,7 @@ import pytest
 from harness.audio.recording import Recording
 from harness.audio.telephone import line
 from harness.metrics.metric import Subject
-from harness.metrics.spill import reference_spill_s
+from harness.metrics.prompt_leakage import reference_spill_s
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
-from harness.selftest.picture import ALARM, COLOURS, check_picture, write_picture
+from harness.selftest.draw_quality import ALARM, COLOURS, check_picture, write_picture
 from harness.selftest.quality_result import QualityTrust, Sight
-from harness.selftest.specimen import ONE, Kind
+from harness.selftest.specimens import ONE, Kind
 from tests.harness.selftest.finding import ADVISED, SEEN, UNSEEN, finding, matrix, trust
 
 

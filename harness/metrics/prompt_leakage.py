@@ -7,8 +7,7 @@ in. Found by comparing how the speech begins with how the prompt ends; another u
 
 import numpy as np
 
-from harness.audio.playable import unplayable
-from harness.audio.recording import Recording
+from harness.audio.recording import Recording, unplayable
 from harness.audio.self_similarity import HOP_S, Pattern, Places, part, pattern, stretches
 from harness.metrics.levels import speech_level
 from harness.metrics.metric import AudioMetric, Need, Subject

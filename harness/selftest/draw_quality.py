@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.records.files import write_file
 from harness.selftest.quality_result import Column, Finding, Matrix, QualityTrust, Sight
-from harness.selftest.specimen import Kind
+from harness.selftest.specimens import Kind
 
 INK, FAINT, PAPER = "#1c2430", "#c9d1db", "#ffffff"
 COLOURS = {

@@ -13,15 +13,15 @@ import pytest
 import torch
 
 from engine.config import OPTIONS
-from engine.passes.applied import Applied
+from engine.passes import Applied
 from engine.pipelines import flow
 from engine.pipelines import voice_prompt as prompts
 from engine.pipelines.flow import FlowPipeline
 from engine.pipelines.worker_threads import Workers
 from harness.machine.clock import StageWatch, WallClock
 from harness.records.cell import Request
-from harness.runner.stage_pass import stage_pass
-from harness.targets.engine import thread_probe, workers_effects
+from harness.runner.stage_profile import stage_pass
+from harness.targets.engine import thread_checks, thread_probe
 from harness.targets.engine.observer import observe
 from harness.targets.engine.target import EngineTarget
 from harness.targets.engine.thread_probe import CrowdSeen
@@ -213,7 +213,7 @@ def test_lie_workers_where_nobody_asked_for_them(voice_folder):
 def test_the_verdict_on_what_was_seen(lanes, vocoder, most, holds):
     seen = SimpleNamespace(crowd=CrowdSeen(lanes=lanes, vocoder_lanes=vocoder, threads=(1,) * len(lanes), most=most))
 
-    assert workers_effects.workers({"workers": 2}, seen).holds is holds
+    assert thread_checks.workers({"workers": 2}, seen).holds is holds
 
 
 def test_lie_every_worker_with_all_threads(voice_folder, monkeypatch):

@@ -11,8 +11,8 @@ import pytest
 
 from harness import Suite
 from harness.analysis.aggregate import by_name, is_helper, is_known, is_speed, measure
-from harness.analysis.stages_apart import UNTOLD, same_work, versions_apart
-from harness.machine.checks.tree import Tree
+from harness.analysis.stages import UNTOLD, same_work, versions_apart
+from harness.machine.checks.check import Tree
 from harness.machine.clock import VirtualClock
 from harness.records.cell import Request
 from harness.records.measurement import Missing
@@ -21,7 +21,7 @@ from harness.runner import run_folder, runner, worker_pool
 from harness.runner.round import Side
 from harness.runner.run_folder import RunHeader
 from harness.runner.runner import run_sides, run_suite
-from harness.runner.stage_pass import LEAST_TIMES, MOST_TIMES, stage_pass
+from harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, stage_pass
 from harness.targets.protocol import Alone
 from harness.targets.scripted import ScriptedTarget
 from tests.harness.in_process import ALONE, ChildHere

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from harness.analysis.aggregate import by_name, measure
-from harness.analysis.offer import applies, offer_of
+from harness.analysis.available_inputs import applies, offer_of
 from harness.metrics.metric import Need
 from harness.records.cell import Request, Workload
 from harness.records.measurement import Missing

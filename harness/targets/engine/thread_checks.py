@@ -5,7 +5,7 @@ Each public check has the form of those in `engine_effects`, which lists them.
 """
 
 from harness.targets.engine.observer import Seen
-from harness.targets.finding import Finding, Options
+from harness.targets.protocol import Finding, Options
 
 
 def workers(options: Options, seen: Seen) -> Finding:
