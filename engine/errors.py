@@ -1,9 +1,11 @@
 """
 The one exception that the engine raises for a user's mistake: bad text, bad options, bad weights.
 
-The outermost ring of `python -m engine`: what nobody foresaw is exit code 2, one line, and a file that holds the traceback.
+The outermost ring of `python -m engine`: what nobody foresaw is exit code 2, one line, and a file
+that holds the traceback.
 
-As the harness has it, of which the engine knows nothing. VOXGATE_DEBUG=1 leaves an exception as it is.
+As the harness has it, of which the engine knows nothing. VOXGATE_DEBUG=1 leaves an exception as it
+is.
 """
 
 import errno
@@ -47,7 +49,10 @@ def guarded(command: click.Command, arguments: list[str] | None = None) -> int:
 
 
 def _run(command: click.Command, arguments: list[str]) -> int:
-    """Do as command.main does, which takes a torn file's EOFError for Ctrl-D, and ends with 1 where a pipe is broken."""
+    """
+    Do as command.main does, which takes a torn file's EOFError for Ctrl-D, and ends with 1 where a
+    pipe is broken.
+    """
     try:
         with command.make_context("engine", arguments) as context:
             command.invoke(context)

@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from harness.suite.suite import Suite
     from harness.targets.protocol import Target
 
-__all__ = ["AudioMetric", "Effect", "HarnessError", "Metric", "Missing", "Need", "Subject", "Suite", "Target"]
+__all__ = [
+    "AudioMetric",
+    "Effect",
+    "HarnessError",
+    "Metric",
+    "Missing",
+    "Need",
+    "Subject",
+    "Suite",
+    "Target",
+]
 
 _PUBLIC = {
     "AudioMetric": "harness.metrics.metric",
@@ -26,7 +36,10 @@ _PUBLIC = {
     "Suite": "harness.suite.suite",
     "Target": "harness.targets.protocol",
 }
-"""Public name -> the module that defines it, imported at first use: `import harness` stays quick and free of numpy."""
+"""
+Public name -> the module that defines it, imported at first use: `import harness` stays quick and
+free of numpy.
+"""
 
 compat.install()
 

@@ -1,8 +1,8 @@
 """
 The command `voxgate`, also as `python -m harness`.
 
-What it is made of is imported inside the guard: a package that is absent, or Ctrl-C meanwhile, must not end in a traceback with
-the exit code of a regression.
+What it is made of is imported inside the guard: a package that is absent, or Ctrl-C meanwhile, must
+not end in a traceback with the exit code of a regression.
 """
 
 import sys
@@ -18,7 +18,8 @@ def main() -> None:
         sys.stderr.write("interrupted\n")
         code = INTERRUPTED
     if code == INTERRUPTED:
-        # CPython notes an interrupt that left an exec (as of a dataclass), and would end by SIGINT; another exec clears that
+        # CPython notes an interrupt that left an exec (as of a dataclass), and would end by SIGINT;
+        # another exec clears that
         exec("")  # noqa: S102
     sys.exit(code)
 

@@ -1,10 +1,13 @@
 """
-The one exception that the harness raises for a user's mistake; the command line turns it into exit code 2.
+The one exception that the harness raises for a user's mistake; the command line turns it into exit
+code 2.
 
-The outermost ring of a command: whatever nobody foresaw is exit code 2, one line, and a file that holds the traceback.
+The outermost ring of a command: whatever nobody foresaw is exit code 2, one line, and a file that
+holds the traceback.
 
-Exit code 1 means that something regressed, so no accident may end with it. VOXGATE_DEBUG=1 leaves an exception as it is. Needs
-the standard library alone: a package that is absent is one of the accidents.
+Exit code 1 means that something regressed, so no accident may end with it. VOXGATE_DEBUG=1 leaves
+an exception as it is. Needs the standard library alone: a package that is absent is one of the
+accidents.
 """
 
 import errno
@@ -33,7 +36,10 @@ LOG_CHARACTERS = 1_000_000
 
 
 class Output(io.TextIOWrapper):
-    """Standard output that remembers why it could not be written: whoever reads it has left, or its disk is full."""
+    """
+    Standard output that remembers why it could not be written: whoever reads it has left, or its
+    disk is full.
+    """
 
     trouble = ""
 
@@ -57,11 +63,15 @@ class Output(io.TextIOWrapper):
 
 
 def watched_output(stream: TextIO) -> TextIO:
-    """Return a stream over the same file that remembers failures, and escapes bytes that are no text."""
+    """
+    Return a stream over the same file that remembers failures, and escapes bytes that are no text.
+    """
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     encoding, by_line = stream.encoding, stream.line_buffering
-    return Output(stream.detach(), encoding=encoding, errors="backslashreplace", line_buffering=by_line)
+    return Output(
+        stream.detach(), encoding=encoding, errors="backslashreplace", line_buffering=by_line
+    )
 
 
 def guarded(name: str, call: Callable[[], int]) -> int:
@@ -86,17 +96,24 @@ def guarded(name: str, call: Callable[[], int]) -> int:
 
 
 def _foreseen(error: BaseException, output: object) -> str:
-    """Return one line where the reason lies outside of the program and needs no traceback; else empty."""
+    """
+    Return one line where the reason lies outside of the program and needs no traceback; else empty.
+    """
     if isinstance(output, Output) and output.trouble:
         _silence(1)
-        return f"standard output cannot be written ({output.trouble}); the result was not told in full"
+        return (
+            f"standard output cannot be written ({output.trouble}); the result was not told in full"
+        )
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return f"{error.strerror}: {one_line(str(error.filename))[:LINE_CHARACTERS]}; name another"
     return ""
 
 
 def told(error: BaseException) -> str:
-    """Return one line on an exception that was not foreseen, and keep its traceback in a file that the line names."""
+    """
+    Return one line on an exception that was not foreseen, and keep its traceback in a file that the
+    line names.
+    """
     log = _log(error)
     where = "they could not be written to a file" if log is None else f"see {log}"
     return f"unexpected {_words(error)}; details: {where} ({DEBUG}=1 shows them here)"
@@ -132,7 +149,10 @@ def _words(error: BaseException) -> str:
 
 
 def _log(error: BaseException) -> Path | None:
-    """Write the traceback under runs/, or into the folder of temporary files; None where neither can be written."""
+    """
+    Write the traceback under runs/, or into the folder of temporary files; None where neither can
+    be written.
+    """
     text = "".join(traceback.format_exception(error))[-LOG_CHARACTERS:]
     content = without_passwords(f"{' '.join(map(repr, sys.argv))}\nPython {sys.version}\n\n{text}")
     for folder in _folders():
@@ -162,7 +182,10 @@ def _flush() -> None:
 
 
 def _silence(number: int) -> None:
-    """Send a file descriptor nowhere: the interpreter writes what is left when it ends, and would complain once more."""
+    """
+    Send a file descriptor nowhere: the interpreter writes what is left when it ends, and would
+    complain once more.
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)

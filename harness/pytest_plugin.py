@@ -1,12 +1,13 @@
 """
 The pytest adaptor: `pytest suites/` measures every suite that it collects, each cell a test.
 
-Measuring happens in child processes, once per suite, when the first of its tests is due; the tests only read the verdicts.
-pytest-benchmark gets the measured times replayed, so that its table, JSON and histogram work. In other people's test runs
-this does nothing: it looks only at `suites/*.py` that define `suite = Suite(...)`, and imports the pipeline only then.
+Measuring happens in child processes, once per suite, when the first of its tests is due; the tests
+only read the verdicts. pytest-benchmark gets the measured times replayed, so that its table, JSON
+and histogram work. In other people's test runs this does nothing: it looks only at `suites/*.py`
+that define `suite = Suite(...)`, and imports the pipeline only then.
 
-The exit code is pytest's own, except 2 for wrong configuration or an accident of ours, and 3 where nothing failed and
-something is undecided.
+The exit code is pytest's own, except 2 for wrong configuration or an accident of ours, and 3 where
+nothing failed and something is undecided.
 """
 
 import re
@@ -35,7 +36,10 @@ VERDICT = "voxgate"
 
 
 class Replay:
-    """A clock that tells measured times again: `play` takes exactly as long as the iteration it stands for."""
+    """
+    A clock that tells measured times again: `play` takes exactly as long as the iteration it stands
+    for.
+    """
 
     def __init__(self) -> None:
         self.__name__ = "voxgate"  # named in pytest-benchmark's JSON, in place of a memory address
@@ -90,9 +94,16 @@ class SuiteFile(pytest.Module):
             yield CellItem.make(self, cell)
 
     def judged(self) -> "Contents":
-        """Give the judgement of the suite; the first call measures the cells that are to be tested in this session."""
+        """
+        Give the judgement of the suite; the first call measures the cells that are to be tested in
+        this session.
+        """
         if self.contents is None:
-            slugs = tuple(item.cell.slug for item in self.session.items if isinstance(item, CellItem) and item.parent is self)
+            slugs = tuple(
+                item.cell.slug
+                for item in self.session.items
+                if isinstance(item, CellItem) and item.parent is self
+            )
             capture = self.config.pluginmanager.getplugin("capturemanager")
             try:
                 if capture is None:
@@ -119,11 +130,14 @@ class CellItem(pytest.Function):
     def make(cls, parent: SuiteFile, cell: Cell) -> "CellItem":
         """Make the test of a cell; with pytest-benchmark it asks for its fixture."""
         benched = parent.config.pluginmanager.hasplugin("benchmark")
-        item: CellItem = cls.from_parent(parent, name=cell.slug, callobj=read_and_replay if benched else read)
+        item: CellItem = cls.from_parent(
+            parent, name=cell.slug, callobj=read_and_replay if benched else read
+        )
         item.cell, item.replay = cell, Replay()
         if benched:
             item.add_marker(pytest.mark.benchmark(timer=item.replay, group=cell.suite))
-            item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used"))  # a cell without a time
+            # a cell without a time
+            item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used"))
         return item
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -132,10 +146,14 @@ class CellItem(pytest.Function):
 
 
 def check_alone(config: pytest.Config) -> None:
-    """Raise HarnessError in a process of pytest-xdist: every one of them would measure every cell, and disturb the others."""
+    """
+    Raise HarnessError in a process of pytest-xdist: every one of them would measure every cell, and
+    disturb the others.
+    """
     if hasattr(config, "workerinput"):
         raise HarnessError(
-            "cells are measured in turns, and pytest-xdist would measure them all in each of its processes; add -n 0"
+            "cells are measured in turns, and pytest-xdist would measure them all in each of its "
+            "processes; add -n 0"
         )
 
 
@@ -146,11 +164,15 @@ def read(request: pytest.FixtureRequest) -> None:
     item.user_properties.append((VERDICT, verdict.verdict.value))
     strict = bool(item.config.getoption("voxgate_strict"))
     if verdict.verdict in FAILING or (strict and verdict.verdict not in DECIDED):
-        pytest.fail(f"{verdict.verdict} {verdict.label}: {verdict.reason}", pytrace=False)  # no line of Python is at fault
+        # no line of Python is at fault
+        pytest.fail(f"{verdict.verdict} {verdict.label}: {verdict.reason}", pytrace=False)
 
 
 def read_and_replay(request: pytest.FixtureRequest, benchmark: Any) -> None:
-    """Hand the measured times to pytest-benchmark, with what it has no column for, then do as `read` does."""
+    """
+    Hand the measured times to pytest-benchmark, with what it has no column for, then do as `read`
+    does.
+    """
     item = request.node
     times_s, info = benchmark_data(item.parent.judged(), item.cell.slug)
     benchmark.extra_info.update(info, verdict=verdict_of(item).verdict.value)
@@ -168,14 +190,23 @@ def verdict_of(item: CellItem) -> "CellVerdict":
 
 
 def benchmark_data(contents: "Contents", slug: str) -> tuple[list[float], dict[str, Any]]:
-    """Give the seconds of every measured iteration, and every metric's summary (a number, or why there is none)."""
+    """
+    Give the seconds of every measured iteration, and every metric's summary (a number, or why there
+    is none).
+    """
     from harness.analysis.aggregate import by_name, is_helper
     from harness.records.measurement import value_to_json
 
     named = by_name(contents.measurements.get(slug, ()))
     latency = named.get("latency_p50")
-    times_s = [each.value for each in latency.values if isinstance(each.value, float)] if latency is not None else []
-    return times_s, {name: value_to_json(each.summary) for name, each in named.items() if not is_helper(name)}
+    times_s = (
+        [each.value for each in latency.values if isinstance(each.value, float)]
+        if latency is not None
+        else []
+    )
+    return times_s, {
+        name: value_to_json(each.summary) for name, each in named.items() if not is_helper(name)
+    }
 
 
 def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config) -> "Contents":
@@ -191,14 +222,21 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         only=slugs,
         repeats=config.getoption("voxgate_repeats"),
         iterations=config.getoption("voxgate_iterations"),
-        budget_s=workflow.BUDGET_S if (given := config.getoption("voxgate_budget")) is None else given,
+        budget_s=workflow.BUDGET_S
+        if (given := config.getoption("voxgate_budget")) is None
+        else given,
     )
     baselines = Path(config.getoption("voxgate_baselines"))
-    if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None and (why := refusal(Path.cwd())):
+    if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None and (
+        why := refusal(Path.cwd())
+    ):
         reporter.write_line(f"voxgate: {why}; the run will name no commit")
     outcome = workflow.check_suite(plan, baselines, progress=make_progress())
     if outcome.interrupted:
-        pytest.exit(f"interrupted; continue with: {workflow.command(plan, 'check', outcome.folder)}", returncode=130)
+        pytest.exit(
+            f"interrupted; continue with: {workflow.command(plan, 'check', outcome.folder)}",
+            returncode=130,
+        )
     contents = workflow.judge_run(outcome.folder, baselines)
     workflow.write_page(contents, workflow.REPORTS / f"{contents.run.suite}.html", baselines)
     trouble = workflow.remember(contents, default_url())
@@ -215,7 +253,10 @@ def profile_of(config: pytest.Config) -> str:
 
 
 def _line_of(error: Exception) -> str:
-    """Return one line on an exception that was not foreseen, as the command line does; raises it where that is asked for."""
+    """
+    Return one line on an exception that was not foreseen, as the command line does; raises it where
+    that is asked for.
+    """
     if debugging():
         raise error
     return f"voxgate: {told(error)}"
@@ -225,12 +266,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options; `--profile` is left to pytest-profiling where that is installed."""
     group = parser.getgroup("voxgate", "voxgate: suites of a voice engine")
     names = ["--voxgate-profile", *([] if find_spec("pytest_profiling") else ["--profile"])]
-    group.addoption(*names, dest="voxgate_profile", metavar="P", help="kind of device to measure on")
-    group.addoption("--voxgate-strict", action="store_true", dest="voxgate_strict", help="fail cells that are undecided")
-    group.addoption("--voxgate-repeats", type=int, dest="voxgate_repeats", metavar="N", help="fresh processes per cell")
-    group.addoption("--voxgate-iterations", type=int, dest="voxgate_iterations", metavar="N", help="passes per process")
-    group.addoption("--voxgate-budget", type=float, dest="voxgate_budget", metavar="SECONDS", help="for undecided cells")
-    group.addoption("--voxgate-baselines", default="baselines", dest="voxgate_baselines", metavar="DIR", help="baselines")
+    group.addoption(
+        *names, dest="voxgate_profile", metavar="P", help="kind of device to measure on"
+    )
+    group.addoption(
+        "--voxgate-strict",
+        action="store_true",
+        dest="voxgate_strict",
+        help="fail cells that are undecided",
+    )
+    group.addoption(
+        "--voxgate-repeats",
+        type=int,
+        dest="voxgate_repeats",
+        metavar="N",
+        help="fresh processes per cell",
+    )
+    group.addoption(
+        "--voxgate-iterations",
+        type=int,
+        dest="voxgate_iterations",
+        metavar="N",
+        help="passes per process",
+    )
+    group.addoption(
+        "--voxgate-budget",
+        type=float,
+        dest="voxgate_budget",
+        metavar="SECONDS",
+        help="for undecided cells",
+    )
+    group.addoption(
+        "--voxgate-baselines",
+        default="baselines",
+        dest="voxgate_baselines",
+        metavar="DIR",
+        help="baselines",
+    )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
@@ -265,8 +337,14 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """End with 3 where nothing failed, but something could not be decided."""
-    verdicts = [dict(item.user_properties).get(VERDICT) for item in session.items if isinstance(item, CellItem)]
-    if exitstatus == 0 and any(verdict is not None and verdict not in DECIDED for verdict in verdicts):
+    verdicts = [
+        dict(item.user_properties).get(VERDICT)
+        for item in session.items
+        if isinstance(item, CellItem)
+    ]
+    if exitstatus == 0 and any(
+        verdict is not None and verdict not in DECIDED for verdict in verdicts
+    ):
         session.exitstatus = UNDECIDED
 
 

@@ -1,6 +1,6 @@
 """
-The stages in their order: measure a suite, score its audio, judge it, accept it, show it. Command line and pytest both call
-these, so that there is one main job and not two.
+The stages in their order: measure a suite, score its audio, judge it, accept it, show it. Command
+line and pytest both call these, so that there is one main job and not two.
 
 Knows which folder is handed to whom; what happens inside a stage is the stage's own business.
 """
@@ -41,7 +41,14 @@ from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.runner import TIMEOUT_S, Outcome, run_suite
 from harness.scoring.asr_floor import Floor, floor_path, load_floor
-from harness.scoring.provenance import confirms, is_scored, keep_scores, mark_confirming, records_digest, stamp_of
+from harness.scoring.provenance import (
+    confirms,
+    is_scored,
+    keep_scores,
+    mark_confirming,
+    records_digest,
+    stamp_of,
+)
 from harness.scoring.score_run import score_run
 from harness.scoring.transcription import check_engine
 from harness.suite.suite import Expansion, load_suite
@@ -52,7 +59,10 @@ REPORTS = Path("reports")
 CONFIRM = "confirm"
 """In the run folder: the run of fresh processes of the cells that looked slower."""
 CONFIRM_ROUNDS = 4
-"""Fewer leave Student's t too few degrees of freedom to prove anything; more rounds follow while the budget lasts."""
+"""
+Fewer leave Student's t too few degrees of freedom to prove anything; more rounds follow while the
+budget lasts.
+"""
 BUDGET_S = 90.0
 
 ScoreProgress = Callable[[int, int], None]
@@ -61,7 +71,10 @@ ScoreProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to measure and how, as a person asked for it. None leaves a number to the suite, or the folder to us."""
+    """
+    What to measure and how, as a person asked for it. None leaves a number to the suite, or the
+    folder to us.
+    """
 
     suite: str
     profile: str = DEFAULT_PROFILE
@@ -73,14 +86,21 @@ class Plan:
     resume: bool = False
     timeout_s: float = TIMEOUT_S
     budget_s: float = BUDGET_S
-    """How long to go on, after the planned rounds, with cells that are not decided; and as long again with suspects."""
+    """
+    How long to go on, after the planned rounds, with cells that are not decided; and as long again
+    with suspects.
+    """
 
 
 def measure_suite(
-    plan: Plan, progress: Progress | None = None, verb: str = "run", more: Callable[[Path], Collection[str]] | None = None
+    plan: Plan,
+    progress: Progress | None = None,
+    verb: str = "run",
+    more: Callable[[Path], Collection[str]] | None = None,
 ) -> Outcome:
     """
-    Measure into a run folder; `more` is asked after the planned rounds which cells need another one.
+    Measure into a run folder; `more` is asked after the planned rounds which cells need another
+    one.
 
     Raises HarnessError for anything that cannot be meant, before any work.
     """
@@ -104,25 +124,39 @@ def measure_suite(
 
 
 def check_suite(
-    plan: Plan, baselines: Path = BASELINES, policy: Path | None = None, progress: Progress | None = None
+    plan: Plan,
+    baselines: Path = BASELINES,
+    policy: Path | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """
-    Measure a suite until its speeds are decided or the time is up, and measure the cells that look slower again.
+    Measure a suite until its speeds are decided or the time is up, and measure the cells that look
+    slower again.
 
     What was measured is judged by `judge_run`. Raises HarnessError as `measure_suite` does.
     """
     limits = _policy(baselines, policy)
-    outcome = measure_suite(plan, progress, "check", _until_decided(plan.budget_s, baselines, limits))
+    outcome = measure_suite(
+        plan, progress, "check", _until_decided(plan.budget_s, baselines, limits)
+    )
     if outcome.interrupted:
         return outcome
     suspicious = suspects(_judge_speed(outcome.folder, baselines, limits))
     if not suspicious:
         return outcome
-    return replace(_measure_again(plan, outcome.folder, suspicious, progress, baselines, limits), folder=outcome.folder)
+    return replace(
+        _measure_again(plan, outcome.folder, suspicious, progress, baselines, limits),
+        folder=outcome.folder,
+    )
 
 
-def _until_decided(budget_s: float, baselines: Path, limits: Policy) -> Callable[[Path], frozenset[str]]:
-    """Give a function that names the undecided cells of a run folder, and none once the budget is spent."""
+def _until_decided(
+    budget_s: float, baselines: Path, limits: Policy
+) -> Callable[[Path], frozenset[str]]:
+    """
+    Give a function that names the undecided cells of a run folder, and none once the budget is
+    spent.
+    """
     clock, began_s = WallClock(), list[float]()
 
     def more(folder: Path) -> frozenset[str]:
@@ -134,9 +168,17 @@ def _until_decided(budget_s: float, baselines: Path, limits: Policy) -> Callable
 
 
 def _measure_again(
-    plan: Plan, folder: Path, slugs: Collection[str], progress: Progress | None, baselines: Path, limits: Policy
+    plan: Plan,
+    folder: Path,
+    slugs: Collection[str],
+    progress: Progress | None,
+    baselines: Path,
+    limits: Policy,
 ) -> Outcome:
-    """Measure some cells of a run in fresh processes, into a folder of its own; what looked at other records is put away."""
+    """
+    Measure some cells of a run in fresh processes, into a folder of its own; what looked at other
+    records is put away.
+    """
     suite, again = load_suite(plan.suite), folder / CONFIRM
     if again.exists() and not ((again / "run.json").exists() and confirms(folder, again, slugs)):
         run_folder.put_folder_away(again)
@@ -167,7 +209,10 @@ def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
-    """Compute and keep the measurements of a run, unless those that are kept were made from just this (`scoring/provenance.py`)."""
+    """
+    Compute and keep the measurements of a run, unless those that are kept were made from just this
+    (`scoring/provenance.py`).
+    """
     run_folder.load_header(folder)  # before any file of it is opened, all of them were looked at
     records = records_digest(folder)
     run = _whole(folder)
@@ -181,12 +226,16 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
 
 
 def judge_run(
-    folder: Path, baselines: Path = BASELINES, policy: Path | None = None, progress: ScoreProgress | None = None
+    folder: Path,
+    baselines: Path = BASELINES,
+    policy: Path | None = None,
+    progress: ScoreProgress | None = None,
 ) -> Contents:
     """
     Hold a run against its baseline, scoring it first where needed.
 
-    Reads nothing but data: whatever is needed of the suite stands in the run folder, so that a stranger's run can be judged.
+    Reads nothing but data: whatever is needed of the suite stands in the run folder, so that a
+    stranger's run can be judged.
     """
     run = _whole(folder)
     limits = _policy(baselines, policy)
@@ -197,7 +246,9 @@ def judge_run(
     judgement = judge(run, measurements, baseline, limits)
     if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
         _check_confirms(run, run_folder.load_run(folder / CONFIRM))
-        judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder))
+        judgement = confirmed(
+            judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder)
+        )
     if not run.complete:
         judgement = incomplete(judgement, str(folder))
     return Contents(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
@@ -209,17 +260,26 @@ def entry_of(contents: Contents) -> Entry:
 
 
 def remember(contents: Contents, url: str) -> str:
-    """Append a judged run to the history at a URL. Gives why it could not be: that changes neither verdict nor exit code."""
+    """
+    Append a judged run to the history at a URL. Gives why it could not be: that changes neither
+    verdict nor exit code.
+    """
     try:
-        from harness.history.database import open_history  # half a second that most commands do not need
+        # half a second that most commands do not need
+        from harness.history.database import open_history
         from harness.history.dates import check_time
 
         entry = entry_of(contents)
         check_time(entry.created, now_utc_iso())
         with open_history(url) as history:
             history.append(entry)
-    except Exception as error:  # a mistake of ours included: the run is measured and judged, that must not be lost
-        return f"this run is not in the history: {' '.join(str(error).split()) or type(error).__name__}"
+    except (
+        Exception
+    ) as error:  # a mistake of ours included: the run is measured and judged, that must not be lost
+        return (
+            "this run is not in the history: "
+            f"{' '.join(str(error).split()) or type(error).__name__}"
+        )
     return ""
 
 
@@ -251,7 +311,9 @@ def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> P
 
 
 def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
-    """Write the site of a history; gives its first page. Raises HarnessError as `build_site` does."""
+    """
+    Write the site of a history; gives its first page. Raises HarnessError as `build_site` does.
+    """
     from harness.history.database import open_existing
     from harness.report.site.build import build_site
 
@@ -260,12 +322,19 @@ def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
 
 
 def chosen(expansion: Expansion, only: Sequence[str]) -> tuple[Cell, ...]:
-    """Give the cells whose slug matches a pattern, and the reference. Raises HarnessError if a pattern matches none."""
+    """
+    Give the cells whose slug matches a pattern, and the reference. Raises HarnessError if a pattern
+    matches none.
+    """
     slugs = [cell.slug for cell in expansion.cells]
     for pattern in only:
         if not any(fnmatchcase(slug, pattern) for slug in slugs):
-            raise HarnessError(f"--only {pattern!r} matches no cell; the cells are {', '.join(slugs)}")
-    wanted = {slug for slug in slugs if not only or any(fnmatchcase(slug, pattern) for pattern in only)}
+            raise HarnessError(
+                f"--only {pattern!r} matches no cell; the cells are {', '.join(slugs)}"
+            )
+    wanted = {
+        slug for slug in slugs if not only or any(fnmatchcase(slug, pattern) for pattern in only)
+    }
     return tuple(cell for cell in expansion.cells if cell.slug in wanted | {expansion.reference})
 
 
@@ -282,23 +351,33 @@ def command(plan: Plan, verb: str, folder: Path | None = None) -> str:
 
 
 def examine(profile: str = DEFAULT_PROFILE) -> Examination:
-    """Say whether this machine is fit for a profile, and why not. Raises HarnessError for an unknown profile."""
+    """
+    Say whether this machine is fit for a profile, and why not. Raises HarnessError for an unknown
+    profile.
+    """
     chosen = get_profile(profile)
     cpus = allowed_cpus()
     cpu = cpus[-1] if chosen.pin and cpus else None
     name = str(machine()["id"])
-    return doctor.examine(chosen.name, name, chosen.requires, check.here(), lambda: doctor.busy(cpu))
+    return doctor.examine(
+        chosen.name, name, chosen.requires, check.here(), lambda: doctor.busy(cpu)
+    )
 
 
 def ready_profile(name: str) -> Profile:
-    """Give a profile that may be measured under. Raises HarnessError for an unknown one, or where this machine rules it out."""
+    """
+    Give a profile that may be measured under. Raises HarnessError for an unknown one, or where this
+    machine rules it out.
+    """
     profile = get_profile(name)
     doctor.refuse_unfit(profile.name, profile.requires, check.here())
     return profile
 
 
 def latest(folder: Path | None) -> Path:
-    """Give the folder, or where none is named the youngest run. Raises HarnessError if there is none."""
+    """
+    Give the folder, or where none is named the youngest run. Raises HarnessError if there is none.
+    """
     return folder if folder is not None else run_folder.latest_run_folder(RUNS)
 
 
@@ -326,11 +405,16 @@ def _policy(baselines: Path, file: Path | None) -> Policy:
 
 
 def _whole(folder: Path) -> Run:
-    """Read a run that is judged by itself. Raises HarnessError if its reference is none of its cells."""
+    """
+    Read a run that is judged by itself. Raises HarnessError if its reference is none of its cells.
+    """
     run = run_folder.load_run(folder)
     slugs = [cell.slug for cell in run.cells]
     if run.reference not in slugs:
-        raise HarnessError(f"{folder}: the reference {run.reference!r} is none of its cells, which are {', '.join(slugs)}")
+        raise HarnessError(
+            f"{folder}: the reference {run.reference!r} is none of its cells, which are "
+            f"{', '.join(slugs)}"
+        )
     return run
 
 
@@ -341,7 +425,10 @@ def _measurements(folder: Path, run: Run) -> Measurements:
 
 
 def _check_confirms(run: Run, again: Run) -> None:
-    """Raise HarnessError unless a run measured cells of another one again: same suite, profile and machine."""
+    """
+    Raise HarnessError unless a run measured cells of another one again: same suite, profile and
+    machine.
+    """
     known = {cell.slug: cell.digest() for cell in run.cells}
     same = all(getattr(run, name) == getattr(again, name) for name in ("suite", "profile"))
     cells = all(known.get(cell.slug) == cell.digest() for cell in again.cells)
@@ -350,5 +437,8 @@ def _check_confirms(run: Run, again: Run) -> None:
 
 
 def _floor(run: Run) -> Floor | None:
-    """Return the floor of a run's workload: beside its file in the project, else among the workloads of this package."""
+    """
+    Return the floor of a run's workload: beside its file in the project, else among the workloads
+    of this package.
+    """
     return load_floor(floor_path(run.workload or run.cells[0].workload.name))

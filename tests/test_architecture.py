@@ -45,7 +45,10 @@ HARNESS_ORDER = (
     "cli",
     "__main__",
 )
-"""The folders (and modules) of harness/ in the order of the data: each imports only what stands before it."""
+"""
+The folders (and modules) of harness/ in the order of the data: each imports only what stands before
+it.
+"""
 ENGINE_ORDER = (
     "errors",
     "alphabet",
@@ -68,7 +71,10 @@ ENGINE_ORDER = (
 """Likewise for engine/."""
 LARGEST_TOP = 6
 LONGEST_FUNCTION = 50
-UNSAFE = r"pickle\.(load|dump|Unpickler)|\b(joblib|shelve|marshal)\b|allow_pickle=True|shell=True|os\.system"
+UNSAFE = (
+    r"pickle\.(load|dump|Unpickler)|\b(joblib|shelve|marshal)\b|allow_pickle=True|shell=True|"
+    r"os\.system"
+)
 
 
 def _name(path: Path) -> str:
@@ -99,7 +105,9 @@ def test_only_the_bottom_of_the_harness_touches_torch_or_the_engine():
     assert [name for name in touching if not name.startswith(MAY_USE_TORCH)] == []
 
 
-@pytest.mark.parametrize(("package", "order"), [("harness", HARNESS_ORDER), ("engine", ENGINE_ORDER)])
+@pytest.mark.parametrize(
+    ("package", "order"), [("harness", HARNESS_ORDER), ("engine", ENGINE_ORDER)]
+)
 def test_a_folder_imports_only_folders_that_stand_before_it(package, order):
     rank = {folder: index for index, folder in enumerate(order)}
     wrong = []
@@ -107,7 +115,9 @@ def test_a_folder_imports_only_folders_that_stand_before_it(package, order):
         own = path.relative_to(ROOT / package).with_suffix("").parts[0]
         if own == "__init__":
             continue
-        assert own in rank, f"{_name(path)}: folder {own} has no place; add it to {package.upper()}_ORDER"
+        assert own in rank, (
+            f"{_name(path)}: folder {own} has no place; add it to {package.upper()}_ORDER"
+        )
         for name in _imports(path):
             other = name.split(".")[1] if name.startswith(f"{package}.") else None
             if other in rank and rank[other] > rank[own]:
@@ -120,7 +130,10 @@ def test_the_top_of_the_harness_is_small():
 
 
 def test_only_clock_reads_clocks():
-    reading = re.compile(r"\btime\.(time|perf_counter|monotonic|process_time)|datetime\.now|\bimport time\b|from time import")
+    reading = re.compile(
+        r"\btime\.(time|perf_counter|monotonic|process_time)|datetime\.now|\bimport time\b|from "
+        r"time import"
+    )
     found = [_name(path) for path in HARNESS if reading.search(path.read_text())]
 
     in_engine = [_name(path) for path in ENGINE if reading.search(path.read_text())]
@@ -130,7 +143,11 @@ def test_only_clock_reads_clocks():
 
 
 def test_reports_never_open_a_run_folder():
-    assert [_name(p) for p in HARNESS if "harness/report/" in _name(p) and _uses(p, "harness.runner.run_folder")] == []
+    assert [
+        _name(p)
+        for p in HARNESS
+        if "harness/report/" in _name(p) and _uses(p, "harness.runner.run_folder")
+    ] == []
 
 
 def test_nothing_is_unpickled_and_no_shell_is_used():
@@ -147,19 +164,26 @@ def test_functions_fit_on_a_screen():
         f"{_name(path)}:{node.lineno} {node.name}"
         for path in [*ENGINE, *HARNESS]
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
     ]
 
     assert long == []
 
 
 def test_every_module_says_what_it_is_for():
-    silent = [_name(path) for path in [*ENGINE, *HARNESS] if not ast.get_docstring(ast.parse(path.read_text()))]
+    silent = [
+        _name(path)
+        for path in [*ENGINE, *HARNESS]
+        if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
 
     assert silent == []
 
 
-@pytest.mark.parametrize("module", ["harness", "harness.cli.main", "harness.pytest_plugin", "engine", "engine.config"])
+@pytest.mark.parametrize(
+    "module", ["harness", "harness.cli.main", "harness.pytest_plugin", "engine", "engine.config"]
+)
 def test_importing_loads_no_torch_and_prints_nothing(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -168,9 +192,21 @@ def test_importing_loads_no_torch_and_prints_nothing(module):
 
 
 def test_the_top_level_holds_what_was_agreed():
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
     top = {name.split("/")[0] for name in tracked if not name.startswith(".")}
-    allowed = {"pyproject.toml", "harness", "engine", "suites", "baselines", "reports", "README.md", "tests", "docs"}
+    allowed = {
+        "pyproject.toml",
+        "harness",
+        "engine",
+        "suites",
+        "baselines",
+        "reports",
+        "README.md",
+        "tests",
+        "docs",
+    }
 
     assert top - allowed - {"Makefile", "LICENSE", "CHANGELOG.md", "constraints.txt"} == set()
 

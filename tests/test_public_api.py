@@ -1,4 +1,7 @@
-"""The public API: what `from harness import ...` offers, and the old names that still work for one release."""
+"""
+The public API: what `from harness import ...` offers, and the old names that still work for one
+release.
+"""
 
 import subprocess
 import sys
@@ -11,7 +14,17 @@ import engine
 import harness
 from harness.compat import MOVED
 
-API = {"AudioMetric", "Effect", "HarnessError", "Metric", "Missing", "Need", "Subject", "Suite", "Target"}
+API = {
+    "AudioMetric",
+    "Effect",
+    "HarnessError",
+    "Metric",
+    "Missing",
+    "Need",
+    "Subject",
+    "Suite",
+    "Target",
+}
 SHARED = {"harness.suite": ("Suite", "load_suite")}
 
 
@@ -29,7 +42,10 @@ def test_both_packages_carry_types():
 
 
 def test_importing_the_package_is_quick():
-    code = "import sys, harness; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'harness.suite.suite')))"
+    code = (
+        "import sys, harness; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', "
+        "'harness.suite.suite')))"
+    )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -1,9 +1,10 @@
 """
-Several utterances in one forward pass: padded to the longest, masked, each with its own text and noise.
+Several utterances in one forward pass: padded to the longest, masked, each with its own text and
+noise.
 
-What is cheap and sees its neighbours (the text embedding's convolutions, the inverse STFT) is done for each alone; where the
-models let frames mix, the mask keeps padding out. So an utterance is what it would be by itself, but for the rounding of sums
-that are added up in another order.
+What is cheap and sees its neighbours (the text embedding's convolutions, the inverse STFT) is done
+for each alone; where the models let frames mix, the mask keeps padding out. So an utterance is what
+it would be by itself, but for the rounding of sums that are added up in another order.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,16 +31,28 @@ def mask_of(lengths: Sequence[int], device: torch.device) -> Tensor | None:
 
 
 def guide_together(
-    dit: DiT, forward: Callable[..., Tensor], several: Sequence[Frames], references: Sequence[Tensor | None], strength: float
+    dit: DiT,
+    forward: Callable[..., Tensor],
+    several: Sequence[Frames],
+    references: Sequence[Tensor | None],
+    strength: float,
 ) -> Guided:
-    """Embed every text by itself, then let the velocity follow all; `several` (1, T) each. For one it is `guide`."""
+    """
+    Embed every text by itself, then let the velocity follow all; `several` (1, T) each. For one it
+    is `guide`.
+    """
     pairs = zip(several, references, strict=True)
-    each = [with_reference(guide(dit, forward, frames, strength), reference) for frames, reference in pairs]
+    each = [
+        with_reference(guide(dit, forward, frames, strength), reference)
+        for frames, reference in pairs
+    ]
     if len(each) == 1:
         return each[0]
     mask = mask_of([one.text.shape[1] for one in each], each[0].text.device)
     text, known = (_halves([getattr(one, name) for one in each]) for name in ("text", "known"))
-    return replace(each[0], forward=forward if mask is None else _masked(forward, mask), text=text, known=known)
+    return replace(
+        each[0], forward=forward if mask is None else _masked(forward, mask), text=text, known=known
+    )
 
 
 def _halves(several: Sequence[Tensor]) -> Tensor:
@@ -47,10 +60,14 @@ def _halves(several: Sequence[Tensor]) -> Tensor:
     return pad([half[row : row + 1] for row in range(several[0].shape[0]) for half in several])
 
 
-def _masked(forward: Callable[..., Tensor], mask: Tensor) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+def _masked(
+    forward: Callable[..., Tensor], mask: Tensor
+) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
     """Add the mask to every call, for told rows alone or for told and untold ones."""
 
     def call(noisy: Tensor, known: Tensor, text: Tensor, t: Tensor) -> Tensor:
-        return forward(noisy, known, text, t, mask.repeat(noisy.shape[0] // mask.shape[0], 1)[:, None, None])
+        return forward(
+            noisy, known, text, t, mask.repeat(noisy.shape[0] // mask.shape[0], 1)[:, None, None]
+        )
 
     return call

@@ -1,8 +1,10 @@
 """
-Classifier-free guidance (Ho & Salimans 2022) as one batched pass: told and untold side by side, batch of two.
+Classifier-free guidance (Ho & Salimans 2022) as one batched pass: told and untold side by side,
+batch of two.
 
-Turns a DiT and what it is to say into the velocity that the solver follows. Outside an interval of the flow's times the untold
-half can be left out, which halves the work of those steps (Kynkäänniemi et al. 2024).
+Turns a DiT and what it is to say into the velocity that the solver follows. Outside an interval of
+the flow's times the untold half can be left out, which halves the work of those steps (Kynkäänniemi
+et al. 2024).
 """
 
 from collections.abc import Callable
@@ -21,7 +23,8 @@ class Guided:
     The velocity of the flow for one utterance, or for B of the same padded length (`batched.py`).
 
     forward: the DiT, or what a pass made of it; (noisy, known, text, t) -> velocity.
-    text: (2 B, T, text_width) first all told, then all untold, or (B, T, text_width) without guidance.
+    text: (2 B, T, text_width) first all told, then all untold, or (B, T, text_width) without
+    guidance.
     known: as many rows, (..., T, bands), zeros.
     since, until: the flow times between which, both included, guidance works.
     """
@@ -47,7 +50,12 @@ class Guided:
         return torch.lerp(untold, told, 1.0 + self.strength)
 
 
-def guide(dit: DiT, forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], frames: Frames, strength: float) -> Guided:
+def guide(
+    dit: DiT,
+    forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
+    frames: Frames,
+    strength: float,
+) -> Guided:
     """Embed the text once for all steps; `frames` (1, T)."""
     if strength > 0:
         frames = Frames(
@@ -66,7 +74,10 @@ def _with_untold(told: Tensor) -> Tensor:
 
 
 def with_reference(guided: Guided, *references: Tensor | None) -> Guided:
-    """Let the told rows, which come first, copy from a recording's mel (R, bands) each; the untold ones stay untold."""
+    """
+    Let the told rows, which come first, copy from a recording's mel (R, bands) each; the untold
+    ones stay untold.
+    """
     if all(reference is None for reference in references):
         return guided
     known = guided.known.clone()

@@ -1,13 +1,17 @@
 """
-Speaks in the voice of a recording by infilling (Le et al. 2023, Voicebox; Chen et al. 2024, F5-TTS).
+Speaks in the voice of a recording by infilling (Le et al. 2023, Voicebox; Chen et al. 2024,
+F5-TTS).
 
-The mel of the recording stands at the beginning, noise behind it; the model is told the recording's text and the new text,
-and fills in the rest. What it costs is the length of both: the recording takes part in every forward pass.
+The mel of the recording stands at the beginning, noise behind it; the model is told the recording's
+text and the new text, and fills in the rest. What it costs is the length of both: the recording
+takes part in every forward pass.
 
-A recording as a published F5-TTS model is told of it: 24 kHz, loud enough, its log-mel and its text.
+A recording as a published F5-TTS model is told of it: 24 kHz, loud enough, its log-mel and its
+text.
 
-Level, trimming and the text's ending are those of the published command. One frame differs: the package lets the last,
-half empty frame of the recording's mel be known, too, and gives it back as the first of the new speech.
+Level, trimming and the text's ending are those of the published command. One frame differs: the
+package lets the last, half empty frame of the recording's mel be known, too, and gives it back as
+the first of the new speech.
 """
 
 from collections.abc import Callable
@@ -44,7 +48,10 @@ class Gap:
 
 
 def velocity_of(dit: F5DiT, forward: Forward, gap: Gap, strength: float) -> Guided:
-    """Embed text and recording once for all steps; without guidance (`strength` 0) the unconditional half is left out."""
+    """
+    Embed text and recording once for all steps; without guidance (`strength` 0) the unconditional
+    half is left out.
+    """
     known = torch.zeros(gap.frames, dit.shape.bands, device=gap.reference.device)
     known[: len(gap.reference)] = gap.reference
     told = [True, False] if strength > 0 else [True]
@@ -53,8 +60,13 @@ def velocity_of(dit: F5DiT, forward: Forward, gap: Gap, strength: float) -> Guid
     return Guided(forward=forward, text=text, known=heard.to(text.dtype), strength=strength)
 
 
-def fill_in(velocity: Guided, noise: Tensor, times: tuple[float, ...], solver: Solver, reference_frames: int) -> Tensor:
-    """Follow the flow from `noise` (frames, bands) to the mel of the gap alone, (frames - reference_frames, bands)."""
+def fill_in(
+    velocity: Guided, noise: Tensor, times: tuple[float, ...], solver: Solver, reference_frames: int
+) -> Tensor:
+    """
+    Follow the flow from `noise` (frames, bands) to the mel of the gap alone, (frames -
+    reference_frames, bands).
+    """
     return integrate(velocity, noise[None], times, solver)[0, reference_frames:]
 
 
@@ -69,7 +81,10 @@ CLOSING_FRAMES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfillPrompt:
-    """`mel` (R, bands) of the recording, R = 0 without one; its `text`, closed; the `gain` of what is spoken."""
+    """
+    `mel` (R, bands) of the recording, R = 0 without one; its `text`, closed; the `gain` of what is
+    spoken.
+    """
 
     mel: Tensor
     text: str
@@ -78,11 +93,16 @@ class InfillPrompt:
     @property
     def pace(self) -> Pace:
         """Give how fast the recording speaks."""
-        return Pace(frames=len(self.mel), text_bytes=len(self.text.encode()), frames_per_s=FRAMES_PER_S)
+        return Pace(
+            frames=len(self.mel), text_bytes=len(self.text.encode()), frames_per_s=FRAMES_PER_S
+        )
 
 
 def no_prompt(bands: int) -> InfillPrompt:
-    """Give what the model is told when there is no recording: nothing to copy from, no text before the new one."""
+    """
+    Give what the model is told when there is no recording: nothing to copy from, no text before the
+    new one.
+    """
     return InfillPrompt(mel=torch.zeros(0, bands), text="", gain=1.0)
 
 
@@ -91,7 +111,9 @@ def encode_infill(bands: int, content: bytes, text: str, _speaker: str) -> Infil
     speech = speech_of(content, SAMPLE_RATE_HZ, HOP)
     gain = max(1.0, LEAST_RMS / float(np.sqrt(np.square(speech, dtype=np.float64).mean())))
     audio = np.pad(speech * np.float32(gain), (0, CLOSING_FRAMES * HOP))
-    mel = log_mel(torch.from_numpy(audio)[None], mel_filterbank(SAMPLE_RATE_HZ, bands=bands), floor=LOG_FLOOR)[0]
+    mel = log_mel(
+        torch.from_numpy(audio)[None], mel_filterbank(SAMPLE_RATE_HZ, bands=bands), floor=LOG_FLOOR
+    )[0]
     prompt = InfillPrompt(mel=mel[: audio.size // HOP], text=closed(text), gain=1.0 / gain)
     prompt.pace.check()
     return prompt

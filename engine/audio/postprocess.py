@@ -1,7 +1,8 @@
 """
 Brings speech to one level, so that chunks, speakers and configurations can be compared by ear.
 
-Joins the chunks of a long text by crossfades, as a stream: what is yielded is final and can be played.
+Joins the chunks of a long text by crossfades, as a stream: what is yielded is final and can be
+played.
 
 Chunks begin and end in silence, so equal-gain (linear) fades are enough.
 """
@@ -18,7 +19,10 @@ ACTIVE_BELOW_PEAK_DB = 35.0
 
 
 def active_rms(audio: np.ndarray) -> float:
-    """Root mean square of the 25 ms frames within 35 dB of the loudest one; 0 for silence. audio: float32 (T,)."""
+    """
+    Root mean square of the 25 ms frames within 35 dB of the loudest one; 0 for silence. audio:
+    float32 (T,).
+    """
     whole = audio[: audio.size // FRAME * FRAME].reshape(-1, FRAME)
     energy = np.mean(np.square(whole, dtype=np.float64), axis=1) if whole.size else np.zeros(1)
     active = energy[energy >= energy.max() * 10 ** (-ACTIVE_BELOW_PEAK_DB / 10)]
@@ -26,7 +30,10 @@ def active_rms(audio: np.ndarray) -> float:
 
 
 def level(audio: np.ndarray) -> np.ndarray:
-    """Scale to TARGET_RMS, less where a peak would pass PEAK_LIMIT; silence stays silence. float32 (T,) -> (T,)."""
+    """
+    Scale to TARGET_RMS, less where a peak would pass PEAK_LIMIT; silence stays silence. float32
+    (T,) -> (T,).
+    """
     rms, peak = active_rms(audio), float(np.abs(audio).max(initial=0.0))
     if rms == 0.0:
         return audio
@@ -38,12 +45,16 @@ CROSSFADE = 800
 
 
 def join(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the audio of every chunk as soon as nothing can change it any more; float32 (T,) each."""
+    """
+    Yield the audio of every chunk as soon as nothing can change it any more; float32 (T,) each.
+    """
     fade = np.linspace(0.0, 1.0, CROSSFADE, dtype=np.float32)
     held = np.zeros(0, dtype=np.float32)
     for chunk in chunks:
         if held.size:
-            chunk = np.concatenate((held * (1.0 - fade) + chunk[:CROSSFADE] * fade, chunk[CROSSFADE:]))
+            chunk = np.concatenate(
+                (held * (1.0 - fade) + chunk[:CROSSFADE] * fade, chunk[CROSSFADE:])
+            )
         yield chunk[:-CROSSFADE]
         held = chunk[-CROSSFADE:]
     yield held

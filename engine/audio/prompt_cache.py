@@ -1,5 +1,6 @@
 """
-Remembers what was made of a recording, by its content: the same bytes, text and speaker are not worked out twice.
+Remembers what was made of a recording, by its content: the same bytes, text and speaker are not
+worked out twice.
 
 A changed file of the same name is another recording, and the same file under another name is not.
 """
@@ -18,7 +19,10 @@ Prompt = TypeVar("Prompt")
 
 
 class Prompts(Generic[Prompt]):
-    """The recordings of one loaded pipeline. Public: `encode` (content, text, speaker) -> prompt, what is called."""
+    """
+    The recordings of one loaded pipeline. Public: `encode` (content, text, speaker) -> prompt, what
+    is called.
+    """
 
     def __init__(self, encode: Callable[[bytes, str, str], Prompt]) -> None:
         self.encode = encode

@@ -1,8 +1,9 @@
 """
-Reads the recording of a voice: any rate and channels to trimmed mono at the rate that a pipeline works at.
+Reads the recording of a voice: any rate and channels to trimmed mono at the rate that a pipeline
+works at.
 
-Limits are checked here, with words for the person who chose the recording. It knows no mel and no model; how loud the
-recording is to be is the pipeline's business.
+Limits are checked here, with words for the person who chose the recording. It knows no mel and no
+model; how loud the recording is to be is the pipeline's business.
 """
 
 import io
@@ -15,7 +16,10 @@ import soxr
 from engine.errors import EngineError
 
 SHORTEST_S, LONGEST_S = 0.5, 12.0
-"""Of the speech, after trimming. Longer ones are cut by F5-TTS's own command, too; each second costs in every solver step."""
+"""
+Of the speech, after trimming. Longer ones are cut by F5-TTS's own command, too; each second costs
+in every solver step.
+"""
 LONGEST_FILE_S = 120.0
 LARGEST_FILE_BYTES = 50_000_000
 LARGEST_TEXT_BYTES = 100_000
@@ -29,25 +33,39 @@ SILENT_DB = -42.0
 
 
 def read_file(path: str) -> bytes:
-    """Read the whole file. Raises EngineError if it is not there or too large to be a recording of a few seconds."""
+    """
+    Read the whole file. Raises EngineError if it is not there or too large to be a recording of a
+    few seconds.
+    """
     try:
         size = Path(path).stat().st_size
         content = Path(path).read_bytes() if size <= LARGEST_FILE_BYTES else b""
     except OSError as error:
         here = "" if Path(path).is_absolute() else f" (looked for in {Path.cwd()})"
-        raise EngineError(f"reference {path} cannot be read: {error.strerror}{here}; name a wav or flac file") from None
+        raise EngineError(
+            f"reference {path} cannot be read: {error.strerror}{here}; name a wav or flac file"
+        ) from None
     if not content:
-        raise EngineError(f"reference {path} has {size} bytes; a recording of {LONGEST_S:.0f} s has less than 10 MB, and some")
+        raise EngineError(
+            f"reference {path} has {size} bytes; a recording of {LONGEST_S:.0f} s has less than 10 "
+            "MB, and some"
+        )
     return content
 
 
 def text_of(path: str, text: str) -> str:
-    """Give what the recording says: the text as told or, without one, the words of the .txt file beside the recording."""
+    """
+    Give what the recording says: the text as told or, without one, the words of the .txt file
+    beside the recording.
+    """
     beside = Path(path).with_suffix(".txt")
     if not text.strip() and beside.is_file():
         text = _text(beside)
     if not text.strip():
-        raise EngineError(f"reference {path} needs reference_text, the words that it says; give it, or write {beside}")
+        raise EngineError(
+            f"reference {path} needs reference_text, the words that it says; give it, or write "
+            f"{beside}"
+        )
     return " ".join(text.split())
 
 
@@ -72,24 +90,37 @@ def speech_of(content: bytes, rate_hz: int, hop: int) -> np.ndarray:
     seconds = speech.size / rate_hz
     if not SHORTEST_S <= seconds <= LONGEST_S:
         what = "silent" if not speech.size else f"{seconds:.2f} s of sound"
-        raise EngineError(f"reference: the recording is {what}; give {SHORTEST_S} to {LONGEST_S:.0f} s of speech")
+        raise EngineError(
+            f"reference: the recording is {what}; give {SHORTEST_S} to {LONGEST_S:.0f} s of speech"
+        )
     return speech
 
 
 def _text(path: Path) -> str:
-    """Read the words beside a recording. Raises EngineError for a file that cannot be read, or is no text of one recording."""
+    """
+    Read the words beside a recording. Raises EngineError for a file that cannot be read, or is no
+    text of one recording.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_TEXT_BYTES + 1)
     except OSError as error:
-        raise EngineError(f"reference text {path} cannot be read: {error.strerror}; give reference_text") from None
+        raise EngineError(
+            f"reference text {path} cannot be read: {error.strerror}; give reference_text"
+        ) from None
     if len(content) > LARGEST_TEXT_BYTES:
-        raise EngineError(f"reference text {path} has more than {LARGEST_TEXT_BYTES} bytes; it holds other than what is said")
+        raise EngineError(
+            f"reference text {path} has more than {LARGEST_TEXT_BYTES} bytes; it holds other than "
+            "what is said"
+        )
     return content.decode("utf-8", "replace")
 
 
 def _decoded(content: bytes) -> tuple[np.ndarray, int]:
-    """Give mono float32 (T,) and its rate. Memory is taken for what is there, not for what the file's head claims."""
+    """
+    Give mono float32 (T,) and its rate. Memory is taken for what is there, not for what the file's
+    head claims.
+    """
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             _check_head(file)
@@ -98,20 +129,29 @@ def _decoded(content: bytes) -> tuple[np.ndarray, int]:
             while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
                 blocks.append(block.mean(axis=1, dtype=np.float32))
     except soundfile.LibsndfileError as error:
-        raise EngineError(f"reference: the recording cannot be decoded ({error}); give a wav or flac file") from None
+        raise EngineError(
+            f"reference: the recording cannot be decoded ({error}); give a wav or flac file"
+        ) from None
     audio = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if audio.size < promised or _is_cut(content):
         raise EngineError(
-            f"reference: the recording is torn: its head promises more than its {audio.size} frames; export it again"
+            f"reference: the recording is torn: its head promises more than its {audio.size} "
+            "frames; export it again"
         )
     return audio, rate_hz
 
 
 def _is_cut(content: bytes) -> bool:
-    """Whether the head of a WAV file promises bytes that are not there, which libsndfile passes over in silence."""
+    """
+    Whether the head of a WAV file promises bytes that are not there, which libsndfile passes over
+    in silence.
+    """
     place = 12
     while content[:4] == b"RIFF" and content[8:12] == b"WAVE" and place + 8 <= len(content):
-        name, size = content[place : place + 4], int.from_bytes(content[place + 4 : place + 8], "little")
+        name, size = (
+            content[place : place + 4],
+            int.from_bytes(content[place + 4 : place + 8], "little"),
+        )
         if name == b"data":
             return size < UNKNOWN_FROM_BYTES and place + 8 + size > len(content)
         place += 8 + size + size % 2
@@ -123,12 +163,14 @@ def _check_head(file: soundfile.SoundFile) -> None:
     low, high = RATES_HZ
     if not low <= file.samplerate <= high or file.channels > LARGEST_CHANNELS:
         raise EngineError(
-            f"reference: the recording has {file.channels} channels at {file.samplerate} Hz; give 1 to {LARGEST_CHANNELS} at"
-            f" {low} to {high} Hz"
+            f"reference: the recording has {file.channels} channels at {file.samplerate} Hz; give "
+            f"1 to {LARGEST_CHANNELS} at {low} to {high} Hz"
         )
     seconds = file.frames / file.samplerate
     if seconds > LONGEST_FILE_S:
-        raise EngineError(f"reference: the recording lasts {seconds:.0f} s; cut it to at most {LONGEST_S:.0f} s")
+        raise EngineError(
+            f"reference: the recording lasts {seconds:.0f} s; cut it to at most {LONGEST_S:.0f} s"
+        )
 
 
 def _trimmed(audio: np.ndarray, hop: int) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The configurations: every option with its range, checked before a model is loaded. A file per pipeline, one way in."""
+"""
+The configurations: every option with its range, checked before a model is loaded. A file per
+pipeline, one way in.
+"""
 
 from engine.config.flow import (
     EPSS_STEPS,

@@ -1,7 +1,9 @@
 """
-Every option of the engine, with its default in this one place. No torch: a suite is checked without loading a model.
+Every option of the engine, with its default in this one place. No torch: a suite is checked without
+loading a model.
 
-What a machine cannot do (fp16 on some CPUs, CUDA graphs without CUDA) is not known here; `engine.passes.support` is asked.
+What a machine cannot do (fp16 on some CPUs, CUDA graphs without CUDA) is not known here;
+`engine.passes.support` is asked.
 """
 
 import difflib
@@ -32,7 +34,10 @@ class Grid(StrEnum):
 
     UNIFORM = "uniform"
     EPSS = "epss"
-    """Empirically pruned step sampling: of 32 even steps, those that matter least left out. Only for EPSS_STEPS."""
+    """
+    Empirically pruned step sampling: of 32 even steps, those that matter least left out. Only for
+    EPSS_STEPS.
+    """
 
 
 EPSS_STEPS = (5, 6, 7, 10, 12, 16)
@@ -45,7 +50,10 @@ class Adaptive(StrEnum):
 
     OFF = "off"
     PHONES = "phones"
-    """Fewer for a short chunk: in proportion to its phones, never below half (`engine.acoustic.solver.steps_for`)."""
+    """
+    Fewer for a short chunk: in proportion to its phones, never below half
+    (`engine.acoustic.solver.steps_for`).
+    """
 
 
 class Precision(StrEnum):
@@ -105,7 +113,10 @@ class FlowConfig:
     """Solver steps; the model runs nfe_steps x solver order times. 1-128."""
     solver: Solver = Solver.EULER
     sway: float = -1.0
-    """Sway coefficient of the time grid (Chen et al. 2024): below 0 more steps early, 0 uniform. -1 to 1."""
+    """
+    Sway coefficient of the time grid (Chen et al. 2024): below 0 more steps early, 0 uniform. -1 to
+    1.
+    """
     grid: Grid = Grid.UNIFORM
     cfg_strength: float = 1.0
     """Classifier-free guidance; 0 leaves the unconditional half of the batch out. 0-10."""
@@ -124,30 +135,50 @@ class FlowConfig:
     seed: int = 0
     """Of the initial noise."""
     chunk_characters: int = 90
-    """How much of a long text is said in one go: 90 are about six seconds at speed 1; the acoustic model saw up to nine."""
+    """
+    How much of a long text is said in one go: 90 are about six seconds at speed 1; the acoustic
+    model saw up to nine.
+    """
     first_chunk_characters: int = 0
-    """The same for the first chunk, so that audio comes early; 0 is like the others. A pause may fall in mid-sentence."""
+    """
+    The same for the first chunk, so that audio comes early; 0 is like the others. A pause may fall
+    in mid-sentence.
+    """
     batch: int = 1
-    """How many chunks of one text are spoken together, in one padded pass; 0 takes as many as memory allows, up to 64."""
+    """
+    How many chunks of one text are spoken together, in one padded pass; 0 takes as many as memory
+    allows, up to 64.
+    """
     runtime_acoustic: Runtime = Runtime.TORCH
     runtime_vocoder: Runtime = Runtime.TORCH
     quantized_stages: Stages = Stages.BOTH
     """The models that `quantization` touches."""
     pad_frames: int = 0
-    """Lengths are padded to a multiple of so many mel frames, so that few shapes occur; 0 leaves them as they are. 0-1024."""
+    """
+    Lengths are padded to a multiple of so many mel frames, so that few shapes occur; 0 leaves them
+    as they are. 0-1024.
+    """
     reference: str = ""
     """Path of a recording whose voice is to be continued, 0.5-12 s; "" for none."""
     reference_text: str = ""
     """What the recording says; "" where a .txt file of its name lies beside it."""
     cfg_from: float = 0.0
-    """Flow time from which guidance works; the steps before run without its unconditional half. 0-1."""
+    """
+    Flow time from which guidance works; the steps before run without its unconditional half. 0-1.
+    """
     cfg_until: float = 1.0
     """Flow time until which guidance works (Kynkäänniemi et al. 2024). cfg_from to 1."""
     nfe_adaptive: Adaptive = Adaptive.OFF
     early_exit: float = 0.0
-    """Relative change of the velocity ahead, at its last rate, below which the rest is gone in one step; 0 never. 0-1."""
+    """
+    Relative change of the velocity ahead, at its last rate, below which the rest is gone in one
+    step; 0 never. 0-1.
+    """
     workers: int = 1
-    """How many chunks of one text, or groups (`batch`), are spoken at the same time, each by its share of `threads`. 1-16."""
+    """
+    How many chunks of one text, or groups (`batch`), are spoken at the same time, each by its share
+    of `threads`. 1-16.
+    """
 
     @property
     def share(self) -> int:
@@ -204,8 +235,8 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
     """
     Make a config from plain values, strictly.
 
-    Raises EngineError for an unknown option (the known ones are listed), a wrong type, a value out of range, and options that
-    exclude each other.
+    Raises EngineError for an unknown option (the known ones are listed), a wrong type, a value out
+    of range, and options that exclude each other.
     """
     known = {name: _checked(name, value) for name, value in options.items()}
     config = FlowConfig(**known)  # type: ignore[arg-type]
@@ -216,26 +247,37 @@ def parse_options(options: Mapping[str, object]) -> FlowConfig:
 def _check_together(config: FlowConfig) -> None:
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
-        raise EngineError(f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or grid=uniform")
+        raise EngineError(
+            f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or "
+            "grid=uniform"
+        )
     if 0 < config.first_chunk_characters < MIN_FIRST_CHARACTERS:
         raise EngineError(
-            f"option first_chunk_characters is 0 or from {MIN_FIRST_CHARACTERS} to {MAX_CHUNK_CHARACTERS}, "
-            f"not {config.first_chunk_characters}"
+            f"option first_chunk_characters is 0 or from {MIN_FIRST_CHARACTERS} to "
+            f"{MAX_CHUNK_CHARACTERS}, not {config.first_chunk_characters}"
         )
     _check_runtimes(config)
     _check_workers(config)
     if config.reference_text and not config.reference:
-        raise EngineError("reference_text says what a recording says, and reference names none; give both or neither")
+        raise EngineError(
+            "reference_text says what a recording says, and reference names none; give both or "
+            "neither"
+        )
     if config.grid is Grid.EPSS and config.nfe_adaptive is not Adaptive.OFF:
         raise EngineError(
-            f"nfe_adaptive={config.nfe_adaptive} needs any number of steps, and grid epss has few; use grid=uniform"
+            f"nfe_adaptive={config.nfe_adaptive} needs any number of steps, and grid epss has few; "
+            "use grid=uniform"
         )
     if config.batch != 1 and (config.nfe_adaptive is not Adaptive.OFF or config.early_exit):
         alone = "early_exit" if config.early_exit else "nfe_adaptive"
-        raise EngineError(f"{alone} decides the steps of each chunk alone, and batch={config.batch} shares them; use batch=1")
+        raise EngineError(
+            f"{alone} decides the steps of each chunk alone, and batch={config.batch} shares them; "
+            "use batch=1"
+        )
     if config.cfg_from > config.cfg_until:
         raise EngineError(
-            f"cfg_from {config.cfg_from} is beyond cfg_until {config.cfg_until}; for no guidance at all use cfg_strength=0"
+            f"cfg_from {config.cfg_from} is beyond cfg_until {config.cfg_until}; for no guidance "
+            "at all use cfg_strength=0"
         )
 
 
@@ -245,19 +287,23 @@ def _check_workers(config: FlowConfig) -> None:
         return
     if config.device != "cpu":
         raise EngineError(
-            f"workers={config.workers} are threads of the CPU, and a GPU computes what they ask for in one queue: device is "
-            f"{config.device}; use batch, which fills it, and workers=1"
+            f"workers={config.workers} are threads of the CPU, and a GPU computes what they ask "
+            f"for in one queue: device is {config.device}; use batch, which fills it, and workers=1"
         )
     for option in ("compile", "compile_vocoder"):
         if getattr(config, option) is not Compile.OFF:
             raise EngineError(
-                f"{option}={getattr(config, option)} compiles at the first call, which torch does not hold safe while other "
-                f"threads compute, as with workers={config.workers}; use workers=1 or {option}=off"
+                f"{option}={getattr(config, option)} compiles at the first call, which torch does "
+                f"not hold safe while other threads compute, as with workers={config.workers}; use "
+                f"workers=1 or {option}=off"
             )
 
 
 def _check_runtimes(config: FlowConfig) -> None:
-    """Refuse what excludes each other on any machine: an exported graph cannot be compiled, and has no int8 of torchao."""
+    """
+    Refuse what excludes each other on any machine: an exported graph cannot be compiled, and has no
+    int8 of torchao.
+    """
     quantized = () if config.quantization is Quantization.NONE else config.quantized_stages.names
     if config.quantization is Quantization.NONE and config.quantized_stages is not Stages.BOTH:
         raise EngineError(
@@ -270,14 +316,21 @@ def _check_runtimes(config: FlowConfig) -> None:
             continue
         asked = f"runtime_{stage}={runtime}"
         if mode is not Compile.OFF:
-            raise EngineError(f"{asked} leaves torch.compile nothing to do; use {option}=off, or runtime_{stage}=torch")
+            raise EngineError(
+                f"{asked} leaves torch.compile nothing to do; use {option}=off, or "
+                f"runtime_{stage}=torch"
+            )
         if stage in quantized:
             raise EngineError(
-                f"{asked} cannot run the int8 weights of quantization={config.quantization}, which are torchao's; "
-                f"use quantized_stages for the other model, quantization=none, or runtime_{stage}=torch"
+                f"{asked} cannot run the int8 weights of quantization={config.quantization}, which "
+                "are torchao's; use quantized_stages for the other model, quantization=none, or "
+                f"runtime_{stage}=torch"
             )
         if config.precision is Precision.BF16:
-            raise EngineError(f"{asked} has no bf16 for these models; use precision=fp32, or runtime_{stage}=torch")
+            raise EngineError(
+                f"{asked} has no bf16 for these models; use precision=fp32, or "
+                f"runtime_{stage}=torch"
+            )
 
 
 def parse_words(words: Mapping[str, str]) -> FlowConfig:
@@ -286,7 +339,10 @@ def parse_words(words: Mapping[str, str]) -> FlowConfig:
 
 
 def typed(words: Mapping[str, str], defaults: object) -> dict[str, object]:
-    """Make numbers of the words whose option has a number for default; unknown options are left to whoever knows all."""
+    """
+    Make numbers of the words whose option has a number for default; unknown options are left to
+    whoever knows all.
+    """
     values: dict[str, object] = {}
     for name, word in words.items():
         wanted = type(getattr(defaults, name, ""))
@@ -314,7 +370,9 @@ def _checked(name: str, value: object) -> object:
     _known(name)
     if name in _CHOICES:
         if value not in _CHOICES[name]:
-            raise EngineError(f"option {name} cannot be {value!r}; choose from {', '.join(_CHOICES[name])}")
+            raise EngineError(
+                f"option {name} cannot be {value!r}; choose from {', '.join(_CHOICES[name])}"
+            )
         return _ENUMS[name](value) if name in _ENUMS else value
     if name == "device":
         return _checked_device(value)
@@ -322,7 +380,11 @@ def _checked(name: str, value: object) -> object:
         return _checked_text(name, value)
     low, high = _RANGES[name]
     wanted = type(getattr(FlowConfig(), name))
-    if isinstance(value, bool) or not isinstance(value, int if wanted is int else int | float) or not low <= value <= high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int if wanted is int else int | float)
+        or not low <= value <= high
+    ):
         kind = "a whole number" if wanted is int else "a number"
         raise EngineError(f"option {name} must be {kind} from {low} to {high}, not {value!r}")
     return wanted(value)
@@ -336,6 +398,11 @@ def _checked_text(name: str, value: object) -> str:
 
 def _checked_device(value: object) -> str:
     kind, _, number = str(value).partition(":")
-    if not isinstance(value, str) or kind not in ("cpu", "cuda") or (number and not number.isdigit()) or value == "cpu:":
+    if (
+        not isinstance(value, str)
+        or kind not in ("cpu", "cuda")
+        or (number and not number.isdigit())
+        or value == "cpu:"
+    ):
         raise EngineError(f"option device must be cpu, cuda or cuda:N, not {value!r}")
     return value

@@ -1,4 +1,7 @@
-"""From phones to mel frames: predicted durations, then what every frame is to say. Always fp32 on the CPU."""
+"""
+From phones to mel frames: predicted durations, then what every frame is to say. Always fp32 on the
+CPU.
+"""
 
 from dataclasses import dataclass
 
@@ -9,7 +12,10 @@ from engine.duration.frames import PLACES, Frames
 from engine.duration.predictor import DurationModel
 
 PACE = 1.15
-"""How much slower than flite's own pace speed=1 is; slower speech is clearer, to people and to recognisers."""
+"""
+How much slower than flite's own pace speed=1 is; slower speech is clearer, to people and to
+recognisers.
+"""
 LONGEST_PHONE_FRAMES = 60
 EDGE_SILENCE_FRAMES = 8
 """Silence asked for at both ends of a chunk: 128 ms, which the join of two chunks shares."""
@@ -20,7 +26,8 @@ class Content:
     """
     What one chunk is to say, frame by frame; `durations` (P,) are frames per phone.
 
-    `reference` (R, bands) is the normalised mel of a recording, which the first R of `frames` describe; None without one.
+    `reference` (R, bands) is the normalised mel of a recording, which the first R of `frames`
+    describe; None without one.
     """
 
     frames: Frames
@@ -49,7 +56,9 @@ def spread(phones: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
     return phones[index], 1 + (inside * PLACES) // durations[index]
 
 
-def plan(model: DurationModel, phone_ids: tuple[int, ...], *, speaker: int, question: bool, speed: float) -> Content:
+def plan(
+    model: DurationModel, phone_ids: tuple[int, ...], *, speaker: int, question: bool, speed: float
+) -> Content:
     """
     Predict durations and spread the phones over mel frames.
 
@@ -69,5 +78,10 @@ def plan(model: DurationModel, phone_ids: tuple[int, ...], *, speaker: int, ques
     durations[0] = durations[-1] = EDGE_SILENCE_FRAMES
     phone, place = spread(phones, durations)
     row = torch.ones_like(phone)
-    frames = Frames(phone=phone[None], place=place[None], speaker=(row * told[0])[None], question=(row * told[1])[None])
+    frames = Frames(
+        phone=phone[None],
+        place=place[None],
+        speaker=(row * told[0])[None],
+        question=(row * told[1])[None],
+    )
     return Content(frames=frames, durations=durations)

@@ -1,7 +1,9 @@
 """
-How long the gap behind a recording is, by the rule of F5-TTS: as many frames per byte of text as the recording has.
+How long the gap behind a recording is, by the rule of F5-TTS: as many frames per byte of text as
+the recording has.
 
-It knows text by its length alone; a model that is told no durations finds the timing inside the gap by itself.
+It knows text by its length alone; a model that is told no durations finds the timing inside the gap
+by itself.
 """
 
 from dataclasses import dataclass
@@ -9,7 +11,10 @@ from dataclasses import dataclass
 from engine.errors import EngineError
 
 FRAMES_PER_BYTE = 6.25
-"""Without a recording no pace is known: 15 bytes a second at 93.75 frames a second, the middle of what English readers do."""
+"""
+Without a recording no pace is known: 15 bytes a second at 93.75 frames a second, the middle of what
+English readers do.
+"""
 LONGEST_S = 22.0
 """Recording and new speech together, as the published command cuts its text."""
 SHORT_BYTES, SHORT_SPEED = 10, 0.3
@@ -37,8 +42,8 @@ class Pace:
         seconds = self.frames / self.frames_per_s
         if not SLOWEST <= self.text_bytes / seconds <= FASTEST:
             raise EngineError(
-                f"reference_text has {self.text_bytes} characters, and the recording holds {seconds:.1f} s of sound; "
-                "give exactly the words that are heard"
+                f"reference_text has {self.text_bytes} characters, and the recording holds "
+                f"{seconds:.1f} s of sound; give exactly the words that are heard"
             )
 
     def new_frames(self, text: str, speed: float) -> int:

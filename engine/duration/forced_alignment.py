@@ -1,8 +1,10 @@
 """
-Hears where the phones of a recording are, by laying it upon the same words spoken by the engine, whose phones are known.
+Hears where the phones of a recording are, by laying it upon the same words spoken by the engine,
+whose phones are known.
 
-Dynamic programming over the distance between mel frames (Sakoe & Chiba 1978). Every frame of the recording is matched to
-one of the spoken words', forwards only. Knows no model; how good it is: `docs/evidence/reference-voice.md`.
+Dynamic programming over the distance between mel frames (Sakoe & Chiba 1978). Every frame of the
+recording is matched to one of the spoken words', forwards only. Knows no model; how good it is:
+`docs/evidence/reference-voice.md`.
 """
 
 import numpy as np
@@ -10,9 +12,15 @@ import torch
 from torch import Tensor
 
 LARGEST_STEP = 3
-"""Spoken frames that one recorded frame may move on: a recording may be three times as fast, or pause as long as it likes."""
+"""
+Spoken frames that one recorded frame may move on: a recording may be three times as fast, or pause
+as long as it likes.
+"""
 STEP_COST = (0.3, 0.0, 0.15, 0.3)
-"""Of standing still and of moving on by 1, 2, 3 frames, in units of the mean distance: where all sounds alike, go evenly."""
+"""
+Of standing still and of moving on by 1, 2, 3 frames, in units of the mean distance: where all
+sounds alike, go evenly.
+"""
 ALL_ALIKE = 1e-6
 """Added to the mean distance, so that this holds where every frame is the same, too."""
 
@@ -33,7 +41,12 @@ def matched(recorded: Tensor, spoken: Tensor) -> np.ndarray:
     cost[0] = distance[0, 0]
     came = np.zeros(distance.shape, dtype=np.int64)
     for row in range(1, len(distance)):
-        ways = np.stack([np.concatenate((np.full(by, np.inf), cost[: cost.size - by])) for by in range(LARGEST_STEP + 1)])
+        ways = np.stack(
+            [
+                np.concatenate((np.full(by, np.inf), cost[: cost.size - by]))
+                for by in range(LARGEST_STEP + 1)
+            ]
+        )
         came[row] = (ways + steps).argmin(axis=0)
         cost = (ways + steps).min(axis=0) + distance[row]
     assert np.isfinite(cost[-1]), f"{len(distance)} frames cannot pass through {cost.size}"
@@ -56,7 +69,8 @@ def heard_durations(recorded: Tensor, spoken: Tensor, durations: Tensor) -> Tens
     phone_of_frame = torch.repeat_interleave(torch.arange(durations.numel()), durations).numpy()
     lengths = np.bincount(phone_of_frame[matched(recorded, spoken)], minlength=durations.numel())
     order = np.arange(1, lengths.size + 1)
-    ends = np.maximum.accumulate(lengths.cumsum() - order) + order  # every phone ends a frame or more after the one before
+    # every phone ends a frame or more after the one before
+    ends = np.maximum.accumulate(lengths.cumsum() - order) + order
     ends = np.minimum(ends, len(recorded) - (lengths.size - order))
     return torch.from_numpy(np.diff(ends, prepend=0))
 

@@ -1,12 +1,15 @@
 """
-One ConvNeXt block over time: depth-wise convolution, normalisation, a wide pointwise layer (Liu et al. 2022).
+One ConvNeXt block over time: depth-wise convolution, normalisation, a wide pointwise layer (Liu et
+al. 2022).
 
-One ConvNeXt-V2 block over time: ConvNeXt with global response normalisation for a layer scale (Woo et al. 2023).
+One ConvNeXt-V2 block over time: ConvNeXt with global response normalisation for a layer scale (Woo
+et al. 2023).
 
 A convolution over time of frames (B, T, C), which torch takes as (B, C, T).
 
-Seen as a picture one pixel high whose channels come last, the frames are convolved where they lie: no copies into another
-order and back, and oneDNN has better kernels for it, if a group has few channels.
+Seen as a picture one pixel high whose channels come last, the frames are convolved where they lie:
+no copies into another order and back, and oneDNN has better kernels for it, if a group has few
+channels.
 """
 
 import torch
@@ -17,9 +20,11 @@ from engine.layers.linear import Linear, LinearGelu, infers_on_cpu
 
 class ConvNeXtBlock(nn.Module):
     """
-    Residual block, (B, T, width) -> (B, T, width); parameter names as in published Vocos checkpoints.
+    Residual block, (B, T, width) -> (B, T, width); parameter names as in published Vocos
+    checkpoints.
 
-    `gamma` scales the residual branch and starts small, so that a deep stack begins as the identity.
+    `gamma` scales the residual branch and starts small, so that a deep stack begins as the
+    identity.
     """
 
     def __init__(self, width: int, hidden: int, *, gamma: float, kernel: int = 7) -> None:
@@ -40,7 +45,10 @@ EPSILON = 1e-6
 
 
 class GlobalResponseNorm(nn.Module):
-    """Channels (B, T, C) that are strong over the whole utterance, against the mean channel, are made stronger."""
+    """
+    Channels (B, T, C) that are strong over the whole utterance, against the mean channel, are made
+    stronger.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -55,7 +63,10 @@ class GlobalResponseNorm(nn.Module):
 
 
 class ConvNeXtV2Block(nn.Module):
-    """Residual block, (B, T, width) -> (B, T, width); parameter names as in published F5-TTS checkpoints."""
+    """
+    Residual block, (B, T, width) -> (B, T, width); parameter names as in published F5-TTS
+    checkpoints.
+    """
 
     def __init__(self, width: int, hidden: int, *, kernel: int = 7) -> None:
         super().__init__()
@@ -84,5 +95,7 @@ def convolve(conv: nn.Conv1d, frames: Tensor) -> Tensor:
         return convolved
     picture = frames.transpose(1, 2)[:, :, None]
     padding = (0, int(conv.padding[0]))
-    drawn = nn.functional.conv2d(picture, conv.weight[:, :, None], conv.bias, padding=padding, groups=conv.groups)
+    drawn = nn.functional.conv2d(
+        picture, conv.weight[:, :, None], conv.bias, padding=padding, groups=conv.groups
+    )
     return drawn[:, :, 0].transpose(1, 2)

@@ -1,7 +1,9 @@
 """
-Optimisations: each file is one pass over an untouched model, `apply(...) -> Applied`, and each says what it did and why.
+Optimisations: each file is one pass over an untouched model, `apply(...) -> Applied`, and each says
+what it did and why.
 
-What a pass did to a model: the record that `python -m engine say` prints and the harness holds against what it sees.
+What a pass did to a model: the record that `python -m engine say` prints and the harness holds
+against what it sees.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,10 @@
 """
-What one pass through the models makes playable: the unit in which several texts take turns at one engine.
+What one pass through the models makes playable: the unit in which several texts take turns at one
+engine.
 
-The pieces of a stream are no such unit. Those of one pass come together, and the last one, which fades into nothing, costs
-nothing. Whoever shares the engine out wants to know that a text has ended when its last pass is done, not one turn later.
+The pieces of a stream are no such unit. Those of one pass come together, and the last one, which
+fades into nothing, costs nothing. Whoever shares the engine out wants to know that a text has ended
+when its last pass is done, not one turn later.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +24,12 @@ class Stretch:
 
 
 def stretches(pieces: Iterator[np.ndarray], passes: Sequence[int]) -> Iterator[Stretch]:
-    """Gather a stream's pieces; `passes` says how many chunks each pass speaks. Nothing is spoken before it is asked for."""
+    """
+    Gather a stream's pieces; `passes` says how many chunks each pass speaks. Nothing is spoken
+    before it is asked for.
+    """
     for number, count in enumerate(passes, start=1):
         last = number == len(passes)
-        yield Stretch(audio=np.concatenate(list(pieces if last else islice(pieces, count))), last=last)
+        yield Stretch(
+            audio=np.concatenate(list(pieces if last else islice(pieces, count))), last=last
+        )

@@ -1,10 +1,12 @@
 """
-What is spoken together: groups of like length, how many fit into memory, and a queue that collects what many callers ask.
+What is spoken together: groups of like length, how many fit into memory, and a queue that collects
+what many callers ask.
 
-Knows lengths, bytes and futures; no model. Padding is the price of a group (its short members are computed as long as its
-longest), so like goes with like.
+Knows lengths, bytes and futures; no model. Padding is the price of a group (its short members are
+computed as long as its longest), so like goes with like.
 
-How much memory is free: on a GPU as its driver says, else as the system and the control group of this process say.
+How much memory is free: on a GPU as its driver says, else as the system and the control group of
+this process say.
 """
 
 import queue
@@ -23,17 +25,26 @@ from engine.config import MAX_BATCH
 from engine.errors import EngineError
 
 BYTES_PER_FRAME = 64 * 1024
-"""Working memory of one mel frame of one chunk: twice the 30 KiB by which the peak RSS was seen to grow (fp32 with guidance,
-batches of 1, 4 and 12 chunks of 725 frames). The weights are paid once and are not in it."""
+"""
+Working memory of one mel frame of one chunk: twice the 30 KiB by which the peak RSS was seen to
+grow (fp32 with guidance, batches of 1, 4 and 12 chunks of 725 frames). The weights are paid once
+and are not in it.
+"""
 MEMORY_SHARE = 4
-"""A batch may take a quarter of what is free when the pipeline is made: others live on the machine, too."""
+"""
+A batch may take a quarter of what is free when the pipeline is made: others live on the machine,
+too.
+"""
 FRAMES_PER_CHARACTER = 6
 """At speed 1, generously: 200 characters took 725 frames."""
 MAX_WAITING = 64
 
 Options = Mapping[str, object]
 SpeakMany = Callable[[Sequence[str], Sequence[Options]], list[np.ndarray]]
-"""`FlowPipeline.synthesize_batch`, or anything of its kind: as many waveforms as texts, in their order."""
+"""
+`FlowPipeline.synthesize_batch`, or anything of its kind: as many waveforms as texts, in their
+order.
+"""
 
 
 def padded_frames(free_bytes: int) -> int:
@@ -42,7 +53,10 @@ def padded_frames(free_bytes: int) -> int:
 
 
 def batch_from_memory(free_bytes: int, chunk_characters: int, speed: float) -> int:
-    """Give how many chunks of the longest kind may be spoken together, 1 to MAX_BATCH: the meaning of `batch=0`."""
+    """
+    Give how many chunks of the longest kind may be spoken together, 1 to MAX_BATCH: the meaning of
+    `batch=0`.
+    """
     longest = max(1, round(chunk_characters * FRAMES_PER_CHARACTER / speed))
     return min(MAX_BATCH, max(1, padded_frames(free_bytes) // longest))
 
@@ -51,27 +65,32 @@ def in_turn(count: int, batch: int, *, first_alone: bool = False) -> list[range]
     """
     Group the chunks of one text as they are to be heard, `batch` neighbours at a time.
 
-    `first_alone` leaves the first by itself: whoever asks for a short first piece does not want to wait for its neighbours.
+    `first_alone` leaves the first by itself: whoever asks for a short first piece does not want to
+    wait for its neighbours.
     """
     alone = [range(1)] if first_alone and count else []
     starts = range(len(alone), count, batch)
     return [*alone, *(range(start, min(start + batch, count)) for start in starts)]
 
 
-def batch_by_length(lengths: Sequence[int], *, max_count: int, max_padded: int | None = None) -> list[list[int]]:
+def batch_by_length(
+    lengths: Sequence[int], *, max_count: int, max_padded: int | None = None
+) -> list[list[int]]:
     """
     Group indexes of like length.
 
-    Args:
-        lengths: of every utterance, in any unit.
-        max_count: how many may be in a group.
-        max_padded: how long a group may be in all, its longest times its count; what is longer than that goes alone.
+    Args: lengths: of every utterance, in any unit. max_count: how many may be in a group.
+        max_padded: how long a group may be in all, its longest times its count; what is longer than
+        that goes alone.
 
-    Returns: groups, each with the longest first; the group that holds the earliest index comes first.
+    Returns: groups, each with the longest first; the group that holds the earliest index comes
+    first.
     Raises: EngineError for a `max_count` below 1.
     """
     if max_count < 1:
-        raise EngineError(f"a group holds at least 1 utterance, not {max_count}; give a max_count of 1 or more")
+        raise EngineError(
+            f"a group holds at least 1 utterance, not {max_count}; give a max_count of 1 or more"
+        )
     groups: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
         last = groups[-1] if groups else []
@@ -94,20 +113,32 @@ class Job:
 
 class Batcher:
     """
-    Dynamic batching: collects what several threads ask for and has it spoken together, in one thread of its own.
+    Dynamic batching: collects what several threads ask for and has it spoken together, in one
+    thread of its own.
 
-    The first text of a group waits `window_s` for company (50 to 100 ms cost a listener little), or until `max_batch` wait.
-    Of all that wait then, those most like the earliest in length are spoken first; the rest keeps its place.
+    The first text of a group waits `window_s` for company (50 to 100 ms cost a listener little), or
+    until `max_batch` wait. Of all that wait then, those most like the earliest in length are spoken
+    first; the rest keeps its place.
     """
 
     def __init__(
-        self, speak_many: SpeakMany, max_batch: int = 8, window_s: float = 0.05, max_waiting: int = MAX_WAITING
+        self,
+        speak_many: SpeakMany,
+        max_batch: int = 8,
+        window_s: float = 0.05,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         if max_batch < 1 or max_waiting < 1 or not 0.0 <= window_s < threading.TIMEOUT_MAX:
             raise EngineError(
-                f"max_batch={max_batch} and max_waiting={max_waiting} must be at least 1, window_s={window_s} at least 0"
+                f"max_batch={max_batch} and max_waiting={max_waiting} must be at least 1, "
+                f"window_s={window_s} at least 0"
             )
-        self._speak_many, self._max_batch, self._window_s, self._max_waiting = speak_many, max_batch, window_s, max_waiting
+        self._speak_many, self._max_batch, self._window_s, self._max_waiting = (
+            speak_many,
+            max_batch,
+            window_s,
+            max_waiting,
+        )
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -116,9 +147,11 @@ class Batcher:
 
     def submit(self, text: str, options: Options | None = None) -> Future[np.ndarray]:
         """
-        Ask for a text; `options` as `FlowPipeline.stream` takes them. The future gives its audio, or what went wrong with it.
+        Ask for a text; `options` as `FlowPipeline.stream` takes them. The future gives its audio,
+        or what went wrong with it.
 
-        Cancel the future to give the place back. Raises queue.Full if too many wait, EngineError after `close`.
+        Cancel the future to give the place back. Raises queue.Full if too many wait, EngineError
+        after `close`.
         """
         job = Job(text=text, options=dict(options or {}))
         with self._changed:
@@ -146,7 +179,10 @@ class Batcher:
         """Wait for a first text and for its company; tell whether there is any, or only the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
-            self._changed.wait_for(lambda: len(self._waiting) >= self._max_batch or self._closed, timeout=self._window_s)
+            self._changed.wait_for(
+                lambda: len(self._waiting) >= self._max_batch or self._closed,
+                timeout=self._window_s,
+            )
             return bool(self._waiting) or not self._closed
 
     def _take(self) -> list[Job]:
@@ -181,9 +217,16 @@ class Batcher:
             job.audio.set_exception(error)
 
     def _spoken(self, jobs: Sequence[Job]) -> list[np.ndarray]:
-        audios = self._speak_many([job.text for job in jobs], [job.options for job in jobs]) if jobs else []
+        audios = (
+            self._speak_many([job.text for job in jobs], [job.options for job in jobs])
+            if jobs
+            else []
+        )
         if len(audios) != len(jobs):
-            raise EngineError(f"{len(jobs)} texts were asked for and {len(audios)} waveforms came; this is a bug of the voice")
+            raise EngineError(
+                f"{len(jobs)} texts were asked for and {len(audios)} waveforms came; this is a bug "
+                "of the voice"
+            )
         return audios
 
 
@@ -201,6 +244,8 @@ def free_bytes(device: torch.device, group: Path = GROUP) -> int:
 def _left_in(group: Path, otherwise: int) -> int:
     """Give what a control group (version 2) has left; `otherwise` where it has no limit."""
     try:
-        return max(0, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+        return max(
+            0, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
+        )
     except (OSError, ValueError):  # no such group, or "max"
         return otherwise

@@ -1,8 +1,9 @@
 """
 Work on one text at the same time: threads of their own, and results in the order of the work.
 
-The threads are made with the pipeline and end with it. Each computes with its share of the arithmetic's threads, a number that
-torch keeps for each thread apart; whoever calls the pipeline keeps all of them.
+The threads are made with the pipeline and end with it. Each computes with its share of the
+arithmetic's threads, a number that torch keeps for each thread apart; whoever calls the pipeline
+keeps all of them.
 """
 
 import threading
@@ -15,10 +16,15 @@ from typing import TypeVar
 import torch
 
 AHEAD = 2
-"""What may be begun for each worker before the earliest is heard: one that is spoken and one that waits, so that nobody is idle
-behind a long one. No more, since a listener may leave."""
+"""
+What may be begun for each worker before the earliest is heard: one that is spoken and one that
+waits, so that nobody is idle behind a long one. No more, since a listener may leave.
+"""
 START_S = 60.0
-"""How long the threads wait for each other when they are made; a machine that cannot make them so soon raises."""
+"""
+How long the threads wait for each other when they are made; a machine that cannot make them so soon
+raises.
+"""
 
 Work = TypeVar("Work")
 Sound = TypeVar("Sound")
@@ -26,23 +32,32 @@ _here = threading.local()
 
 
 class Workers:
-    """`count` threads, each with `share` of the arithmetic's threads; `threads` is the caller's own number, which stays."""
+    """
+    `count` threads, each with `share` of the arithmetic's threads; `threads` is the caller's own
+    number, which stays.
+    """
 
     def __init__(self, count: int, share: int, threads: int) -> None:
         self._most = AHEAD * count
         self._pool = ThreadPoolExecutor(count, "worker")
-        met = threading.Barrier(count, timeout=START_S)  # nobody ends before all have begun, so each is another thread
+        # nobody ends before all have begun, so each is another thread
+        met = threading.Barrier(count, timeout=START_S)
         for begun in [self._pool.submit(_begin, share, met) for _ in range(count)]:
             begun.result()
-        torch.set_num_threads(threads)  # a thread that asks torch for the first time takes over what was set last, by anyone
+        # a thread that asks torch for the first time takes over what was set last, by anyone
+        torch.set_num_threads(threads)
 
-    def in_order(self, speak: Callable[[Work], Sound], work: Iterator[Work], *, first_alone: bool) -> Iterator[Sound]:
+    def in_order(
+        self, speak: Callable[[Work], Sound], work: Iterator[Work], *, first_alone: bool
+    ) -> Iterator[Sound]:
         """
-        Speak all work, as much at a time as there are threads; gives the results in order, each as soon as it is its turn.
+        Speak all work, as much at a time as there are threads; gives the results in order, each as
+        soon as it is its turn.
 
-        `first_alone` speaks the first here, with all the arithmetic's threads, before anything else begins: it shares nothing
-        then and is there as early as it can be. What `work` or `speak` raises is raised when its turn has come. Nothing runs on
-        when the caller leaves early: what waits never starts, and what runs is waited for.
+        `first_alone` speaks the first here, with all the arithmetic's threads, before anything else
+        begins: it shares nothing then and is there as early as it can be. What `work` or `speak`
+        raises is raised when its turn has come. Nothing runs on when the caller leaves early: what
+        waits never starts, and what runs is waited for.
         """
         yield from map(speak, islice(work, int(first_alone)))
         begun: deque[Future[Sound]] = deque()
@@ -53,7 +68,9 @@ class Workers:
         finally:
             _end(begun)
 
-    def _fill(self, begun: "deque[Future[Sound]]", speak: Callable[[Work], Sound], work: Iterator[Work]) -> bool:
+    def _fill(
+        self, begun: "deque[Future[Sound]]", speak: Callable[[Work], Sound], work: Iterator[Work]
+    ) -> bool:
         """Begin as much as may be begun; tells whether there is anything left to give."""
         while len(begun) < self._most:
             try:
@@ -68,7 +85,8 @@ class Workers:
 
 
 def _begin(share: int, met: threading.Barrier) -> None:
-    torch.get_num_threads()  # what others set last is taken over by a thread's first question, so it must not come later
+    # what others set last is taken over by a thread's first question, so it must not come later
+    torch.get_num_threads()
     torch.set_num_threads(share)
     _here.is_worker = True
     met.wait()
@@ -81,7 +99,10 @@ def _failed(error: Exception) -> "Future[Sound]":
 
 
 def _end(begun: "deque[Future[Sound]]") -> None:
-    """Give up what was begun. A worker that happens to collect a forgotten stream must not wait for itself."""
+    """
+    Give up what was begun. A worker that happens to collect a forgotten stream must not wait for
+    itself.
+    """
     running = [each for each in begun if not each.cancel()]
     if not getattr(_here, "is_worker", False):
         wait(running)

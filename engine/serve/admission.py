@@ -1,8 +1,9 @@
 """
 Where requests are let in, and from where they go to the one engine.
 
-Whole texts are collected into batches, streamed ones are spoken piece by piece, in turns (`engine.serve.scheduler`). A place is
-taken until the work that it stands for is done or given up, so that there is never more work inside than was let in.
+Whole texts are collected into batches, streamed ones are spoken piece by piece, in turns
+(`engine.serve.scheduler`). A place is taken until the work that it stands for is done or given up,
+so that there is never more work inside than was let in.
 """
 
 import queue
@@ -34,7 +35,9 @@ class Speaker(Protocol):
     def stretches(self, text: str, options: Options | None = None) -> Iterator[Stretch]:
         """Speak piece by piece."""
 
-    def synthesize_batch(self, texts: Sequence[str], options: Sequence[Options] | None = None) -> list[np.ndarray]:
+    def synthesize_batch(
+        self, texts: Sequence[str], options: Sequence[Options] | None = None
+    ) -> list[np.ndarray]:
         """Speak several texts together."""
 
 
@@ -53,7 +56,10 @@ MakeBatcher = Callable[[SpeakMany, int, float], Batching]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Work that was let in. `leave` gives it up: what waits never starts, a stream ends with the piece that is being spoken."""
+    """
+    Work that was let in. `leave` gives it up: what waits never starts, a stream ends with the piece
+    that is being spoken.
+    """
 
     future: "Future[Any]"
     gone: threading.Event = field(default_factory=threading.Event)
@@ -74,7 +80,13 @@ class Desk:
     `now_s` tells the time, in seconds that never go back: turns are shared out by it.
     """
 
-    def __init__(self, speaker: Speaker, limits: Limits, make_batcher: MakeBatcher, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        speaker: Speaker,
+        limits: Limits,
+        make_batcher: MakeBatcher,
+        now_s: Callable[[], float],
+    ) -> None:
         self._speaker = speaker
         self._queue = limits.queue
         self._inside = 0
@@ -96,9 +108,15 @@ class Desk:
         """Have a text spoken together with others; the future gives its audio, float32 (T,)."""
         return self._let_in(lambda: Order(self._batcher.submit(speech.text, speech.options)))
 
-    def streamed(self, speech: Speech, give: Callable[[np.ndarray], None], room: Callable[[], bool] = lambda: True) -> Order:
+    def streamed(
+        self,
+        speech: Speech,
+        give: Callable[[np.ndarray], None],
+        room: Callable[[], bool] = lambda: True,
+    ) -> Order:
         """
-        Have a text spoken piece by piece; `give` is called with each, from another thread. The future ends with the last.
+        Have a text spoken piece by piece; `give` is called with each, from another thread. The
+        future ends with the last.
 
         While `room` says no, none is spoken; `wake` of the order has it asked again.
         """
@@ -136,7 +154,9 @@ class Desk:
         with self._counting:
             self._inside -= 1
 
-    def _speak_many(self, texts: Sequence[str], options: Sequence[Options] | None) -> list[np.ndarray]:
+    def _speak_many(
+        self, texts: Sequence[str], options: Sequence[Options] | None
+    ) -> list[np.ndarray]:
         batch = Batch(partial(self._speaker.synthesize_batch, texts, options))
         self._engine.batch(batch)
         return batch.future.result()

@@ -1,8 +1,8 @@
 """
 The web application: `POST /v1/audio/speech`, `GET /v1/models`, `GET /health`, errors as OpenAI's.
 
-Knows HTTP; how requests wait and are spoken is the desk's business. A client that leaves is noticed while it waits, and its
-work is given up.
+Knows HTTP; how requests wait and are spoken is the desk's business. A client that leaves is noticed
+while it waits, and its work is given up.
 """
 
 import asyncio
@@ -72,7 +72,10 @@ class _HostCheck:
         if self._hosts.allow(host):
             await self._app(scope, receive, send)
             return
-        message = f"this server is not {host!r}; it answers to {self._hosts}: start it with --allowed-host NAME to add one"
+        message = (
+            f"this server is not {host!r}; it answers to {self._hosts}: start it with "
+            "--allowed-host NAME to add one"
+        )
         refusal = RefusedError(421, message, code="host_not_allowed")
         await JSONResponse(refusal.document(), refusal.status)(scope, receive, send)
 
@@ -91,16 +94,22 @@ class _Site:
     async def health(self, request: Request) -> Response:
         """Tell that the model is loaded, and how full the house is."""
         inside, queue = self._desk.inside, self._about.limits.queue
-        return JSONResponse({"status": "ok", "model": self._about.model, "inside": inside, "queue": queue})
+        return JSONResponse(
+            {"status": "ok", "model": self._about.model, "inside": inside, "queue": queue}
+        )
 
     async def speech(self, request: Request) -> Response:
         """Speak."""
         _check_type(request)
         limits = self._about.limits
-        speech = parse_speech(await _body(request, limits.max_body_bytes), self._about.model, limits.max_characters)
+        speech = parse_speech(
+            await _body(request, limits.max_body_bytes), self._about.model, limits.max_characters
+        )
         await asyncio.to_thread(check_speakable, speech)
         try:
-            return await (self._streamed(request, speech) if speech.streamed else self._whole(request, speech))
+            return await (
+                self._streamed(request, speech) if speech.streamed else self._whole(request, speech)
+            )
         except EngineError as error:
             raise RefusedError(400, str(error)) from None
 
@@ -131,15 +140,23 @@ class _Site:
 
 
 def _check_type(request: Request) -> None:
-    """Insist on JSON: a page in a browser cannot send that to another site without asking it first."""
+    """
+    Insist on JSON: a page in a browser cannot send that to another site without asking it first.
+    """
     found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if found != "application/json":
         raise RefusedError(415, f"Content-Type must be application/json, not {found!r}")
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:
-    """Read the body as far as it may go. Raises RefusedError for one that is too long, or too slow."""
-    too_long = RefusedError(413, f"the body is longer than {max_bytes} bytes, the limit; split the text", code="body_too_large")
+    """
+    Read the body as far as it may go. Raises RefusedError for one that is too long, or too slow.
+    """
+    too_long = RefusedError(
+        413,
+        f"the body is longer than {max_bytes} bytes, the limit; split the text",
+        code="body_too_large",
+    )
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
         raise too_long
@@ -151,7 +168,9 @@ async def _body(request: Request, max_bytes: int) -> bytes:
                 if len(body) > max_bytes:
                     raise too_long
     except TimeoutError:
-        raise RefusedError(408, f"the body did not arrive within {BODY_S:g} s", code="body_too_slow") from None
+        raise RefusedError(
+            408, f"the body did not arrive within {BODY_S:g} s", code="body_too_slow"
+        ) from None
     return bytes(body)
 
 
@@ -181,7 +200,9 @@ async def _refused(request: Request, refusal: RefusedError) -> Response:
 
 async def _no_such_page(request: Request, error: HTTPException) -> Response:
     known = "POST /v1/audio/speech, GET /v1/models, GET /health"
-    refusal = RefusedError(error.status_code, f"{request.method} {request.url.path}: {error.detail}; there is {known}")
+    refusal = RefusedError(
+        error.status_code, f"{request.method} {request.url.path}: {error.detail}; there is {known}"
+    )
     return JSONResponse(refusal.document(), error.status_code, error.headers)
 
 
@@ -190,6 +211,11 @@ async def _left(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    """Answer for a mistake of ours, without telling strangers more than that; uvicorn writes it into the log."""
-    refusal = RefusedError(500, "the engine failed on this request; the server's log says why", code="engine_failed")
+    """
+    Answer for a mistake of ours, without telling strangers more than that; uvicorn writes it into
+    the log.
+    """
+    refusal = RefusedError(
+        500, "the engine failed on this request; the server's log says why", code="engine_failed"
+    )
     return JSONResponse(refusal.document(), refusal.status)

@@ -1,7 +1,8 @@
 """
 Audio on its way from the engine's thread to the event loop, piece by piece.
 
-Only so much lies in between: for a client that does not take what was spoken, nothing further is spoken, and memory stays flat.
+Only so much lies in between: for a client that does not take what was spoken, nothing further is
+spoken, and memory stays flat.
 """
 
 import asyncio
@@ -16,11 +17,15 @@ from engine.serve.request import Speech
 from engine.serve.response import Form, pcm16, wav_header
 
 AHEAD_S = 30.0
-"""Of audio that a client has not taken: beyond that, and a piece, its text has no turn at the engine."""
+"""
+Of audio that a client has not taken: beyond that, and a piece, its text has no turn at the engine.
+"""
 
 
 class Pieces:
-    """A text that is being spoken. Raises RefusedError, as the desk does, where no place is free."""
+    """
+    A text that is being spoken. Raises RefusedError, as the desk does, where no place is free.
+    """
 
     def __init__(self, desk: Desk, speech: Speech) -> None:
         self._loop = asyncio.get_running_loop()
@@ -28,7 +33,9 @@ class Pieces:
         self._given = self._taken = 0
         """Frames; each number is written by one thread only."""
         self._most = round(AHEAD_S * desk.sample_rate_hz)
-        self._order = desk.streamed(speech, self._give, lambda: self._given - self._taken < self._most)
+        self._order = desk.streamed(
+            speech, self._give, lambda: self._given - self._taken < self._most
+        )
         self._order.future.add_done_callback(self._end)
 
     async def next(self) -> np.ndarray | None:
@@ -53,11 +60,15 @@ class Pieces:
         self._give(None)
 
 
-async def as_bytes(first: np.ndarray, pieces: Pieces, form: Form, rate_hz: int) -> AsyncIterator[bytes]:
+async def as_bytes(
+    first: np.ndarray, pieces: Pieces, form: Form, rate_hz: int
+) -> AsyncIterator[bytes]:
     """
-    Give the bytes of an answer, the first together with the file's head: a head alone cannot be played.
+    Give the bytes of an answer, the first together with the file's head: a head alone cannot be
+    played.
 
-    What the engine raises half-way ends the connection before its proper end, which is how a client sees that audio is missing.
+    What the engine raises half-way ends the connection before its proper end, which is how a client
+    sees that audio is missing.
     """
     head = wav_header(rate_hz, None) if form is Form.WAV else b""
     try:

@@ -1,9 +1,11 @@
 """
-What a connection may do before, between and after its requests: uvicorn's protocol with the limits that uvicorn does not have.
+What a connection may do before, between and after its requests: uvicorn's protocol with the limits
+that uvicorn does not have.
 
-A request's head must arrive in time, however slowly its bytes drip. What idles is closed, and the first to go where all places
-are taken, so that connections without a request keep nobody out; where every place has a request, one more gets 429 at once
-(uvicorn's own limit would answer 503). A client that takes nothing of its answer for a while is cut off. Knows no audio.
+A request's head must arrive in time, however slowly its bytes drip. What idles is closed, and the
+first to go where all places are taken, so that connections without a request keep nobody out; where
+every place has a request, one more gets 429 at once (uvicorn's own limit would answer 503). A
+client that takes nothing of its answer for a while is cut off. Knows no audio.
 """
 
 import asyncio
@@ -19,14 +21,20 @@ from engine.serve.limits import Limits
 HEAD_BYTES = 16_384
 """Of a request's head; uvicorn answers 400 to a longer one."""
 SEND_BYTES = 2**17
-"""What the system keeps for a client that has not taken it; left to itself it keeps megabytes, and tells of no progress until a
-third of them is taken, which a player in real time does not do in `stall_s`."""
+"""
+What the system keeps for a client that has not taken it; left to itself it keeps megabytes, and
+tells of no progress until a third of them is taken, which a player in real time does not do in
+`stall_s`.
+"""
 LAST_WORDS_S = 1.0
 """For an answer to arrive before its connection is torn down."""
 
 
 class Door(H11Protocol):
-    """One connection. Subclasses set `limits`, and `waiting`: the connections without a request, the longest waiting first."""
+    """
+    One connection. Subclasses set `limits`, and `waiting`: the connections without a request, the
+    longest waiting first.
+    """
 
     limits: Limits
     waiting: "dict[Door, None]"
@@ -37,8 +45,11 @@ class Door(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let the connection in, in place of one that idles where there is none left."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # to be told of every byte that the client does not take
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+        # to be told of every byte that the client does not take
+        transport.set_write_buffer_limits(high=0)
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES
+        )
         if len(self.connections) > self.limits.max_connections and not self._made_room():
             self._turn_away(_crowded(self.limits.max_connections))
             return
@@ -101,7 +112,9 @@ class Door(H11Protocol):
         self._turn_away(RefusedError(408, message, code="head_too_slow"))
 
     def _made_room(self) -> bool:
-        """Close the connection that has waited longest without a request; False where there is none."""
+        """
+        Close the connection that has waited longest without a request; False where there is none.
+        """
         longest = next((each for each in self.waiting if not each.transport.is_closing()), None)
         if longest is None:
             return False
@@ -110,12 +123,16 @@ class Door(H11Protocol):
         return True
 
     def _turn_away(self, refusal: RefusedError) -> None:
-        """Answer without reading further, and tear the connection down when the answer had time to arrive."""
+        """
+        Answer without reading further, and tear the connection down when the answer had time to
+        arrive.
+        """
         self._turned_away = True
         self.waiting.pop(self, None)
         if self.transport.is_closing():
             return
-        if self.conn.our_state is h11.IDLE:  # else an answer was sent, and the rest of its request never came
+        # else an answer was sent, and the rest of its request never came
+        if self.conn.our_state is h11.IDLE:
             self.transport.write(_raw(refusal))
         self.transport.pause_reading()
         if self.transport.can_write_eof():
@@ -140,7 +157,9 @@ def door_with(limits: Limits) -> type[Door]:
 
 
 def _crowded(most: int) -> RefusedError:
-    message = f"{most} connections are at work, which is all that this server lets in; try again in 1 s"
+    message = (
+        f"{most} connections are at work, which is all that this server lets in; try again in 1 s"
+    )
     return RefusedError(429, message, code="too_many_connections", headers={"Retry-After": "1"})
 
 
@@ -148,7 +167,11 @@ def _raw(refusal: RefusedError) -> bytes:
     """Write an answer down without a request to it."""
     reasons = {408: "Request Timeout", 429: "Too Many Requests"}
     body = json.dumps(refusal.document()).encode()
-    fixed = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}
+    fixed = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
     head = [f"HTTP/1.1 {refusal.status} {reasons[refusal.status]}"]
     head += [f"{name}: {value}" for name, value in {**fixed, **refusal.headers}.items()]
     return "\r\n".join([*head, "", ""]).encode() + body

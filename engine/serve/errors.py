@@ -7,7 +7,10 @@ RETRY_AFTER_S = 1
 
 
 class RefusedError(Exception):
-    """One answer that is no audio: HTTP status, the sentence, the field it is about, and a word for programs."""
+    """
+    One answer that is no audio: HTTP status, the sentence, the field it is about, and a word for
+    programs.
+    """
 
     def __init__(
         self,
@@ -26,16 +29,27 @@ class RefusedError(Exception):
         self.headers = dict(headers or {})
 
     def document(self) -> dict[str, object]:
-        """Return the body of the answer; half a character, which a client may have sent, has no place in JSON."""
+        """
+        Return the body of the answer; half a character, which a client may have sent, has no place
+        in JSON.
+        """
         said = {"message": self.message, "param": self.param, "code": self.code}
-        texts = {name: text if text is None else text.encode("utf-8", "replace").decode() for name, text in said.items()}
+        texts = {
+            name: text if text is None else text.encode("utf-8", "replace").decode()
+            for name, text in said.items()
+        }
         return {"error": {"message": texts.pop("message"), "type": _kind(self.status), **texts}}
 
 
 def busy(queue: int) -> RefusedError:
     """Say that no more requests fit in."""
-    message = f"{queue} requests are inside already, which is all that this server lets in; try again in {RETRY_AFTER_S} s"
-    return RefusedError(429, message, code="queue_full", headers={"Retry-After": str(RETRY_AFTER_S)})
+    message = (
+        f"{queue} requests are inside already, which is all that this server lets in; try again in "
+        f"{RETRY_AFTER_S} s"
+    )
+    return RefusedError(
+        429, message, code="queue_full", headers={"Retry-After": str(RETRY_AFTER_S)}
+    )
 
 
 def _kind(status: int) -> str:

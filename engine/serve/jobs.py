@@ -15,10 +15,12 @@ from engine.pipelines.audio_segment import Stretch
 
 class Stream:
     """
-    Public: `future`, which ends with the last piece or with what went wrong, and `gone`, set when nobody listens any more.
+    Public: `future`, which ends with the last piece or with what went wrong, and `gone`, set when
+    nobody listens any more.
 
-    A text that nobody has begun to speak ends as its future is cancelled, any other with the piece that is under way. `room`
-    tells whether a further piece can be taken; until then the text has no turn.
+    A text that nobody has begun to speak ends as its future is cancelled, any other with the piece
+    that is under way. `room` tells whether a further piece can be taken; until then the text has no
+    turn.
     """
 
     def __init__(

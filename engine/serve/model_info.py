@@ -1,4 +1,7 @@
-"""What a server tells of itself: its model, voices, rate, the options that it really runs with, and its limits."""
+"""
+What a server tells of itself: its model, voices, rate, the options that it really runs with, and
+its limits.
+"""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -22,7 +25,9 @@ class About:
     limits: Limits
 
     def card(self) -> dict[str, object]:
-        """Give the entry of `/v1/models`; whatever stands behind `owned_by` is ours and not OpenAI's."""
+        """
+        Give the entry of `/v1/models`; whatever stands behind `owned_by` is ours and not OpenAI's.
+        """
         options = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
         return {
             "id": self.model,

@@ -1,8 +1,8 @@
 """
 What a client asks for: the JSON of OpenAI's `POST /v1/audio/speech`, read strictly.
 
-Beyond that API there is `seed`. What this engine cannot do (instructions, other formats, server-sent events) is refused with
-the reason; nothing that a client wrote is passed over.
+Beyond that API there is `seed`. What this engine cannot do (instructions, other formats,
+server-sent events) is refused with the reason; nothing that a client wrote is passed over.
 """
 
 import json
@@ -51,7 +51,10 @@ def parse_speech(body: bytes, model: str, max_characters: int) -> Speech:
 
 
 def check_speakable(speech: Speech) -> None:
-    """Raise RefusedError for a text in which nothing can be spoken, before it shares a batch with others."""
+    """
+    Raise RefusedError for a text in which nothing can be spoken, before it shares a batch with
+    others.
+    """
     from engine.text.frontend import phonemise
 
     try:
@@ -74,15 +77,24 @@ def _text(text: object, max_characters: int) -> str:
     if not isinstance(text, str) or not text.strip():
         raise _bad("input", "input must be text with at least one word")
     if len(text) > max_characters:
-        raise _bad("input", f"input has {len(text)} characters, the limit is {max_characters}; split it and speak the parts")
+        raise _bad(
+            "input",
+            f"input has {len(text)} characters, the limit is {max_characters}; split it and speak "
+            "the parts",
+        )
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise _bad("input", "input holds half of a surrogate pair, which is no character; send it as UTF-8")
+        raise _bad(
+            "input", "input holds half of a surrogate pair, which is no character; send it as UTF-8"
+        )
     return text
 
 
 def _form(word: object) -> Form:
     if not isinstance(word, str) or word not in tuple(Form):
-        raise _bad("response_format", f"response_format cannot be {word!r}; this server sends {', '.join(Form)}")
+        raise _bad(
+            "response_format",
+            f"response_format cannot be {word!r}; this server sends {', '.join(Form)}",
+        )
     return Form(word)
 
 
@@ -90,17 +102,30 @@ def _streamed(word: object, form: Form) -> bool:
     if word is None:
         return False
     if word != "audio":
-        raise _bad("stream_format", f"stream_format cannot be {word!r}; use audio, or leave it out for the whole at once")
+        raise _bad(
+            "stream_format",
+            f"stream_format cannot be {word!r}; use audio, or leave it out for the whole at once",
+        )
     if form not in STREAMABLE:
-        raise _bad("response_format", f"{form} cannot be streamed; use {' or '.join(STREAMABLE)}, or leave stream_format out")
+        raise _bad(
+            "response_format",
+            f"{form} cannot be streamed; use {' or '.join(STREAMABLE)}, or leave stream_format out",
+        )
     return True
 
 
 def _options(asked: Mapping[str, Any]) -> dict[str, object]:
-    """Give what the engine is told for this text. What is not asked for stays as the server was started."""
+    """
+    Give what the engine is told for this text. What is not asked for stays as the server was
+    started.
+    """
     voice = asked.get("voice")
     if voice is not None and voice not in SPEAKERS:
-        raise _bad("voice", f"there is no voice {voice!r}; this server has {', '.join(SPEAKERS)}", code="voice_not_found")
+        raise _bad(
+            "voice",
+            f"there is no voice {voice!r}; this server has {', '.join(SPEAKERS)}",
+            code="voice_not_found",
+        )
     options = {name: asked[name] for name in ("speed", "seed") if asked.get(name) is not None}
     for name, value in options.items():
         try:

@@ -1,7 +1,8 @@
 """
 Audio as bytes: 16-bit PCM bare, in a WAV file, or as FLAC.
 
-A WAV file that is streamed does not know its length yet; its header then holds the largest number, as other tools write it.
+A WAV file that is streamed does not know its length yet; its header then holds the largest number,
+as other tools write it.
 """
 
 import io
@@ -33,7 +34,9 @@ def media_type(form: Form, rate_hz: int) -> str:
 
 
 def encode(audio: np.ndarray, form: Form, rate_hz: int) -> bytes:
-    """Give whole audio, float32 (T,), as bytes. Raises ValueError for frames that are not finite."""
+    """
+    Give whole audio, float32 (T,), as bytes. Raises ValueError for frames that are not finite.
+    """
     if form is Form.FLAC:
         return _flac(audio, rate_hz)
     frames = pcm16(audio)
@@ -41,10 +44,15 @@ def encode(audio: np.ndarray, form: Form, rate_hz: int) -> bytes:
 
 
 def pcm16(audio: np.ndarray) -> bytes:
-    """Give the frames as 16-bit little endian, clipped. Raises ValueError for NaN: noise at full scale is no answer."""
+    """
+    Give the frames as 16-bit little endian, clipped. Raises ValueError for NaN: noise at full scale
+    is no answer.
+    """
     if not np.isfinite(audio).all():
         raise ValueError("the engine made audio that is not finite")
-    return bytes(np.clip(np.rint(audio * FULL_SCALE), -FULL_SCALE - 1, FULL_SCALE).astype("<i2").tobytes())
+    return bytes(
+        np.clip(np.rint(audio * FULL_SCALE), -FULL_SCALE - 1, FULL_SCALE).astype("<i2").tobytes()
+    )
 
 
 def wav_header(rate_hz: int, size_bytes: int | None) -> bytes:
@@ -52,7 +60,15 @@ def wav_header(rate_hz: int, size_bytes: int | None) -> bytes:
     whole = UNKNOWN_BYTES if size_bytes is None else size_bytes + HEADER_BYTES - 8
     data = UNKNOWN_BYTES if size_bytes is None else size_bytes
     form = struct.pack("<HHIIHH", 1, 1, rate_hz, 2 * rate_hz, 2, 16)
-    return b"RIFF" + struct.pack("<I", whole) + b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", data)
+    return (
+        b"RIFF"
+        + struct.pack("<I", whole)
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + form
+        + b"data"
+        + struct.pack("<I", data)
+    )
 
 
 def _flac(audio: np.ndarray, rate_hz: int) -> bytes:

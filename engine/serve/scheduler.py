@@ -1,20 +1,25 @@
 """
-Whose turn it is at the one engine: the rule alone. Knows instants; no threads, no audio, no HTTP, and reads no clock.
+Whose turn it is at the one engine: the rule alone. Knows instants; no threads, no audio, no HTTP,
+and reads no clock.
 
-Everything that waits is due at some instant, and what is due earliest goes first, of equals what has waited longer:
+Everything that waits is due at some instant, and what is due earliest goes first, of equals what
+has waited longer:
 
 - a text of which nothing has been heard: HEAD_START_S before it came;
-- a text that is being heard: when its listener runs dry, if he began with the first piece and waits where nothing is left;
+- a text that is being heard: when its listener runs dry, if he began with the first piece and waits
+  where nothing is left;
 - a batch of whole texts: PATIENCE_S after it was asked for.
 
-So a newcomer is heard next, unless somebody's audio ran out HEAD_START_S before he came; listeners with something in hand leave
-the engine to others; and nobody waits for ever, since his instant stands still while the instants of all that comes move on
-with the time. Who has not taken what was spoken for him long before has no turn until
-he has. A turn is never interrupted: a batch can make a listener wait who has less in hand than it takes.
+So a newcomer is heard next, unless somebody's audio ran out HEAD_START_S before he came; listeners
+with something in hand leave the engine to others; and nobody waits for ever, since his instant
+stands still while the instants of all that comes move on with the time. Who has not taken what was
+spoken for him long before has no turn until he has. A turn is never interrupted: a batch can make a
+listener wait who has less in hand than it takes.
 
 The one thread that calls the engine: turn by turn, as `engine.serve.scheduler` has it.
 
-A model that several threads call at once is no quicker on the same processors, and each thread would keep memory of its own.
+A model that several threads call at once is no quicker on the same processors, and each thread
+would keep memory of its own.
 """
 
 import threading
@@ -27,7 +32,10 @@ from engine.errors import EngineError
 HEAD_START_S = 2.0
 """How long a silence within a text is borne for the sake of those who have heard nothing at all."""
 PATIENCE_S = 2.0
-"""Whole texts are not played while they are spoken: listeners who would run dry within so long go before a batch."""
+"""
+Whole texts are not played while they are spoken: listeners who would run dry within so long go
+before a batch.
+"""
 
 
 class Work(Protocol):
@@ -39,10 +47,16 @@ class Work(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether it can go on; a stream cannot while its listener has not taken what was spoken long before."""
+        """
+        Whether it can go on; a stream cannot while its listener has not taken what was spoken long
+        before.
+        """
 
     def go_on(self) -> float | None:
-        """Call the engine once; give the seconds of audio that came of it, None if that was all. Raises nothing."""
+        """
+        Call the engine once; give the seconds of audio that came of it, None if that was all.
+        Raises nothing.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +148,9 @@ class EngineThread:
     def _let_in(self, work: Work, first: Callable[[Work, float], Turn]) -> None:
         with self._changed:
             if self._closed:
-                raise EngineError("the engine is closed and speaks no more texts; start another server")
+                raise EngineError(
+                    "the engine is closed and speaks no more texts; start another server"
+                )
             self._turns.put(first(work, self._now_s()))
             self._changed.notify()
 

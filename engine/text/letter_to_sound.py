@@ -1,9 +1,10 @@
 """
 Guesses the phones of a word from its letters alone, for words that no dictionary has.
 
-Each letter is answered by the longest known context around it: the letter, then its neighbours one by one, nearest first,
-as far as the table goes. The table `letters_en.txt.xz` is learned by `engine.training.letters` from the dictionary. (An
-information-gain tree: Daelemans, van den Bosch and Weijters 1997.) It knows no words.
+Each letter is answered by the longest known context around it: the letter, then its neighbours one
+by one, nearest first, as far as the table goes. The table `letters_en.txt.xz` is learned by
+`engine.training.letters` from the dictionary. (An information-gain tree: Daelemans, van den Bosch
+and Weijters 1997.) It knows no words.
 """
 
 import lzma
@@ -15,26 +16,35 @@ from engine.errors import EngineError
 from engine.text.lexicon import PHONE_LETTERS
 
 TABLE = "letters_en.txt.xz"
-NEIGHBOURS = (1, -1, 2, -2, 3, -3, 4, -4)  # places of the context letters, in the order in which they are asked
+# places of the context letters, in the order in which they are asked
+NEIGHBOURS = (1, -1, 2, -2, 3, -3, 4, -4)
 EDGE = "#"
 REACH = max(NEIGHBOURS)
 LETTER_NAMES = {
-    "a": "ey", "b": "b iy", "c": "s iy", "d": "d iy", "e": "iy", "f": "eh f", "g": "jh iy", "h": "ey ch", "i": "ay",
+    "a": "ey", "b": "b iy", "c": "s iy", "d": "d iy", "e": "iy", "f": "eh f", "g": "jh iy",
+    "h": "ey ch", "i": "ay",
     "j": "jh ey",
-    "k": "k ey", "l": "eh l", "m": "eh m", "n": "eh n", "o": "ow", "p": "p iy", "q": "k y uw", "r": "aa r", "s": "eh s",
-    "t": "t iy", "u": "y uw", "v": "v iy", "w": "d ah b ax l y uw", "x": "eh k s", "y": "w ay", "z": "z iy",
+    "k": "k ey", "l": "eh l", "m": "eh m", "n": "eh n", "o": "ow", "p": "p iy", "q": "k y uw",
+    "r": "aa r", "s": "eh s",
+    "t": "t iy", "u": "y uw", "v": "v iy", "w": "d ah b ax l y uw", "x": "eh k s", "y": "w ay",
+    "z": "z iy",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """Context (a letter, then its neighbours in the order NEIGHBOURS) to coded phones; every prefix of a context is in it."""
+    """
+    Context (a letter, then its neighbours in the order NEIGHBOURS) to coded phones; every prefix of
+    a context is in it.
+    """
 
     phones: tuple[str, ...]
     answers: dict[str, str]
 
     def say(self, word: str) -> tuple[str, ...]:
-        """Give the phones of a word of the letters a-z; empty only for letters that are all silent."""
+        """
+        Give the phones of a word of the letters a-z; empty only for letters that are all silent.
+        """
         padded = EDGE * REACH + word + EDGE * REACH
         coded = "".join(self._one(padded, place) for place in range(REACH, REACH + len(word)))
         return tuple(self.phones[PHONE_LETTERS.index(letter)] for letter in coded)
@@ -57,11 +67,19 @@ def spell(word: str) -> tuple[str, ...]:
 
 
 def pack(letters: Letters) -> bytes:
-    """Write the table: phone names, then per context, in order, its last letter, its length, its answer."""
+    """
+    Write the table: phone names, then per context, in order, its last letter, its length, its
+    answer.
+    """
     contexts = sorted(letters.answers)
     last = "".join(context[-1] for context in contexts)
     length = "".join(str(len(context)) for context in contexts)
-    lines = (" ".join(letters.phones), last, length, " ".join(letters.answers[context] for context in contexts))
+    lines = (
+        " ".join(letters.phones),
+        last,
+        length,
+        " ".join(letters.answers[context] for context in contexts),
+    )
     return lzma.compress("\n".join(lines).encode("ascii"), preset=9 | lzma.PRESET_EXTREME)
 
 
@@ -75,7 +93,9 @@ def unpack(data: bytes) -> Letters:
             context = context[: int(length) - 1] + letter
             answers[context] = answer
     except (lzma.LZMAError, ValueError) as error:
-        raise EngineError(f"the letter table {TABLE} is damaged ({error}); install the package again") from error
+        raise EngineError(
+            f"the letter table {TABLE} is damaged ({error}); install the package again"
+        ) from error
     return Letters(tuple(names.split(" ")), answers)
 
 

@@ -1,14 +1,17 @@
 """
 Turns any text into spoken tokens: words and break marks. It knows no phones and no dictionary.
 
-A word is lower case with inner apostrophes ("isn't"); a token in capitals ("BBC", "W") is an acronym or a letter, and the
-pronouncer decides whether to spell it. A break is one of `,` `.` `!` `?`. Nothing that could be spoken is left out silently:
-characters without English sound (other scripts, emoji) are reported in `Spoken.dropped`; quotes and formatting marks are not.
+A word is lower case with inner apostrophes ("isn't"); a token in capitals ("BBC", "W") is an
+acronym or a letter, and the pronouncer decides whether to spell it. A break is one of `,` `.` `!`
+`?`. Nothing that could be spoken is left out silently: characters without English sound (other
+scripts, emoji) are reported in `Spoken.dropped`; quotes and formatting marks are not.
 
-Brings any string down to the characters that the rest of the front-end knows: ASCII and a few currency and degree signs.
+Brings any string down to the characters that the rest of the front-end knows: ASCII and a few
+currency and degree signs.
 
-Accents are folded, typographic quotes and dashes made plain, digits of any script made ASCII. A character that cannot be
-spoken in English (another script, an emoji) becomes a space and is reported. It knows nothing of words.
+Accents are folded, typographic quotes and dashes made plain, digits of any script made ASCII. A
+character that cannot be spoken in English (another script, an emoji) becomes a space and is
+reported. It knows nothing of words.
 """
 
 import re
@@ -19,11 +22,16 @@ from engine.text.verbalise import rewrite
 
 BREAKS = ",.!?"  # from weakest to strongest: of several in a row the strongest stays
 MAX_WORD_LETTERS = (
-    40  # longer runs of letters are no words; they are cut, so that a chunk has a bound ("antidisestab..." has 28)
+    # longer runs of letters are no words; they are cut, so that a chunk has a bound
+    # ("antidisestab..." has 28)
+    40
 )
-TOKEN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[.!?]+(?=(\s*[A-Z\"'(])?)|\n\s*\n|(?<=\s)-+(?=\s)|--+|[,;:()\[\]{}|]")
+TOKEN = re.compile(
+    r"[A-Za-z]+(?:'[A-Za-z]+)*|[.!?]+(?=(\s*[A-Z\"'(])?)|\n\s*\n|(?<=\s)-+(?=\s)|--+|[,;:()\[\]{}|]"
+)
 ACRONYM = re.compile(r"[A-Z]{1,5}(?:'s)?")  # longer ones (UNESCO) are said as words
-SHOUTING_SHARE = 0.5  # above it capitals are emphasis ("STOP THAT NOW"), below it they mark acronyms
+# above it capitals are emphasis ("STOP THAT NOW"), below it they mark acronyms
+SHOUTING_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +55,14 @@ class Spoken:
 
 
 def normalise(text: str) -> Spoken:
-    """Give the words and breaks of `text`, ending in a sentence break; no tokens at all if nothing is speakable."""
+    """
+    Give the words and breaks of `text`, ending in a sentence break; no tokens at all if nothing is
+    speakable.
+    """
     folded = fold(text)
     plain = folded.text.lower() if _shouting(folded.text) else folded.text
-    plain = re.sub(r"\bA(?= )", "a", plain)  # the article; a letter A to be spelled is written by a rule of `rewrite`
+    # the article; a letter A to be spelled is written by a rule of `rewrite`
+    plain = re.sub(r"\bA(?= )", "a", plain)
     tokens: list[Token] = []
     for match in TOKEN.finditer(rewrite(plain)):
         if match.group()[0].isalpha():
@@ -72,7 +84,9 @@ def _word(text: str) -> list[str]:
     text = re.sub(r"^([A-Z]{2,5})s$", r"\1's", text)  # CDs, TVs
     if text == "I" or not ACRONYM.fullmatch(text):
         text = text.lower()
-    return [text[start : start + MAX_WORD_LETTERS] for start in range(0, len(text), MAX_WORD_LETTERS)]
+    return [
+        text[start : start + MAX_WORD_LETTERS] for start in range(0, len(text), MAX_WORD_LETTERS)
+    ]
 
 
 def _break(match: re.Match[str]) -> str:
@@ -108,18 +122,25 @@ def _close(tokens: list[Token]) -> None:
 
 KEPT = frozenset("°£€¥¢")
 PLAIN = {
-    "‘": "'", "’": "'", "‚": ",", "‛": "'", "′": "'", "ʼ": "'", "´": "'", "“": '"', "”": '"', "„": '"', "″": '"', "«": '"',
+    "‘": "'", "’": "'", "‚": ",", "‛": "'", "′": "'", "ʼ": "'", "´": "'", "“": '"', "”": '"',
+    "„": '"', "″": '"', "«": '"',
     "»": '"',
-    "‐": "-", "‑": "-", "‒": "-", "–": "-", "−": "-", "—": " - ", "―": " - ", "…": "...", "⁄": "/", "∕": "/", "•": ", ",
+    "‐": "-", "‑": "-", "‒": "-", "–": "-", "−": "-", "—": " - ", "―": " - ", "…": "...", "⁄": "/",
+    "∕": "/", "•": ", ",
     "·": " ",
-    "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
+    "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L",
+    "đ": "d", "Đ": "D",
     "þ": "th",
-    "Þ": "Th", "ð": "th", "Ð": "Th", "ı": "i", "²": " squared ", "³": " cubed ", "×": " times ", "÷": " divided by ",
-    "±": " plus or minus ", "≈": " about ", "≤": " at most ", "≥": " at least ", "→": ", ", "©": " copyright ", "®": " ",
+    "Þ": "Th", "ð": "th", "Ð": "Th", "ı": "i", "²": " squared ", "³": " cubed ", "×": " times ",
+    "÷": " "
+        "divided by ",
+    "±": " plus or minus ", "≈": " about ", "≤": " at most ", "≥": " at least ", "→": ", ",
+    "©": " copyright ", "®": " ",
     "™": " ",
     "º": "°", "、": ", ", "。": ". ", "¿": " ", "¡": " ", "µ": "u", "μ": "u",
 }  # fmt: skip
-SILENT_CATEGORIES = frozenset({"Mn", "Me", "Cf"})  # marks, joiners, variation selectors: part of what stands before them
+# marks, joiners, variation selectors: part of what stands before them
+SILENT_CATEGORIES = frozenset({"Mn", "Me", "Cf"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

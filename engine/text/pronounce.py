@@ -1,13 +1,15 @@
 """
-Says the words of a phrase: dictionary, endings, compounds, letters, in this order; then what a neighbour changes.
+Says the words of a phrase: dictionary, endings, compounds, letters, in this order; then what a
+neighbour changes.
 
-Contractions, weak forms and homographs follow the training voices (flite), because the acoustic model heard those.
-It knows phone names, no phone numbers, and nothing of text that is not a word.
+Contractions, weak forms and homographs follow the training voices (flite), because the acoustic
+model heard those. It knows phone names, no phone numbers, and nothing of text that is not a word.
 
-Says an inflected word through its stem: "foxes" is "fox" + `ax z`. It knows spelling rules, no dictionary.
+Says an inflected word through its stem: "foxes" is "fox" + `ax z`. It knows spelling rules, no
+dictionary.
 
-The caller gives the function that finds a stem. Used twice: for unknown words, and when the dictionary is built, to
-leave out the forms that come out right this way.
+The caller gives the function that finds a stem. Used twice: for unknown words, and when the
+dictionary is built, to leave out the forms that come out right this way.
 """
 
 import re
@@ -55,7 +57,9 @@ def _joined(stem: Phones, ending: Phones) -> Phones:
 
 
 def _stems(rest: str) -> Iterator[str]:
-    """Give the words that `rest` can be the stem of: "mak" of make, "runn" of run, "happi" of happy."""
+    """
+    Give the words that `rest` can be the stem of: "mak" of make, "runn" of run, "happi" of happy.
+    """
     yield rest
     yield rest + "e"
     if len(rest) > 2 and rest[-1] == rest[-2]:
@@ -72,7 +76,9 @@ def _first(rest: str, find: Find) -> Phones | None:
 
 
 def inflected(word: str, find: Find) -> Phones | None:
-    """Give the phones of `word` from those of its stem, or None where no ending leaves a known stem."""
+    """
+    Give the phones of `word` from those of its stem, or None where no ending leaves a known stem.
+    """
     if word.endswith("s") and not word.endswith("ss"):
         rests = [word[:-1]] + ([word[:-2]] if word.endswith("es") else [])
         rests = [word[:-3] + "y"] if word.endswith("ies") else rests
@@ -87,28 +93,40 @@ def inflected(word: str, find: Find) -> Phones | None:
     return None
 
 
-CLITICS: dict[str, Phones] = {"ll": ("l",), "ve": ("v",), "d": ("d",)}  # a schwa stands before them after a consonant
-DETERMINERS = frozenset(words_of("the a an some this each another those every all any these both neither no many"))
+# a schwa stands before them after a consonant
+CLITICS: dict[str, Phones] = {"ll": ("l",), "ve": ("v",), "d": ("d",)}
+DETERMINERS = frozenset(
+    words_of("the a an some this each another those every all any these both neither no many")
+)
 POSSESSIVES = frozenset(words_of("my your his its our their"))
-PREPOSITIONS = frozenset(words_of("of in for on with by at from as into without after before during per"))
+PREPOSITIONS = frozenset(
+    words_of("of in for on with by at from as into without after before during per")
+)
 BEFORE_NOUNS = DETERMINERS | POSSESSIVES | PREPOSITIONS
 BEFORE_VERBS = frozenset(
     words_of(
-        "to will would can could should must may might ought shall do does did don't doesn't didn't can't cannot couldn't "
-        "won't wouldn't shouldn't let's please i you he she we they who never always"
+        "to will would can could should must may might ought shall do does did don't doesn't "
+        "didn't can't cannot couldn't won't wouldn't shouldn't let's please i you he she we they "
+        "who never always"
     )
 )
 AFTER_VERBS = DETERMINERS | POSSESSIVES | frozenset(words_of("it them him me us her"))
-READ_LIKE = frozenset({"read", "lead"})  # said "reed", "leed" only after these words, whatever follows
+# said "reed", "leed" only after these words, whatever follows
+READ_LIKE = frozenset({"read", "lead"})
 READ_BEFORE = frozenset(words_of("to can can't cannot could couldn't will shall"))
-SHORT_WORDS = frozenset(words_of("am as at be by do go ha he hi if in is it me my no of oh ok on or so to up we"))
+SHORT_WORDS = frozenset(
+    words_of("am as at be by do go ha he hi if in is it me my no of oh ok on or so to up we")
+)
 SPELLED = frozenset({"it", "us"})  # acronyms that look like a word
 MIN_COMPOUND_PART = 4  # letters; shorter parts meet by accident
 CACHED_WORDS = 20_000
 
 
 def pronounce(words: Sequence[str]) -> tuple[Phones, ...]:
-    """Give the phones of each word of one phrase (between two breaks); every word of `normalise.Token` gets some."""
+    """
+    Give the phones of each word of one phrase (between two breaks); every word of `normalise.Token`
+    gets some.
+    """
     said: list[Phones] = []
     for place, word in enumerate(words):
         before = words[place - 1] if place else ""

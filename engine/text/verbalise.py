@@ -1,8 +1,10 @@
 """
-Rewrites what is not a word (numbers, dates, money, addresses, abbreviations) as words, one rule after another.
+Rewrites what is not a word (numbers, dates, money, addresses, abbreviations) as words, one rule
+after another.
 
-A rule is a pattern and a function that says its match. The order matters: the most specific pattern comes first, and the
-plain number last. Letters to be spelled come out as single capitals ("U S A"). Works on folded text (`characters.fold`).
+A rule is a pattern and a function that says its match. The order matters: the most specific pattern
+comes first, and the plain number last. Letters to be spelled come out as single capitals ("U S A").
+Works on folded text (`characters.fold`).
 """
 
 import re
@@ -57,7 +59,9 @@ def _address(match: Match[str]) -> str:
     text = re.sub(r"^https?://", "", match.group(), flags=re.IGNORECASE)
     text = re.sub(r"^www\.", " W W W dot ", text, flags=re.IGNORECASE)
     text = "".join(ADDRESS_SIGNS.get(character, character) for character in text.rstrip("/"))
-    return re.sub(r"\b(?:uk|io|tv|eu|fr|de|ai)\b", lambda part: " ".join(part.group().upper()), text)
+    return re.sub(
+        r"\b(?:uk|io|tv|eu|fr|de|ai)\b", lambda part: " ".join(part.group().upper()), text
+    )
 
 
 def _clock(match: Match[str]) -> str:
@@ -72,13 +76,17 @@ def _clock(match: Match[str]) -> str:
     if half is not None:
         words.append(f"{half.upper()} M")
     end = match.string[match.end() :].lstrip()
-    return " ".join(words) + (". " if match.group().endswith(".") and (not end or end[0].isupper()) else "")
+    return " ".join(words) + (
+        ". " if match.group().endswith(".") and (not end or end[0].isupper()) else ""
+    )
 
 
 def _date(month: str, day: str, years: str | None, *, day_first: bool = False) -> str | None:
     if not 1 <= int(day) <= 31:
         return None
-    words = f"{ordinal(str(int(day)))} of {month}" if day_first else f"{month} {ordinal(str(int(day)))}"
+    words = (
+        f"{ordinal(str(int(day)))} of {month}" if day_first else f"{month} {ordinal(str(int(day)))}"
+    )
     if not years:
         return words
     return f"{words} {year(years) if len(years) == 4 else cardinal(years)}"
@@ -120,7 +128,9 @@ def _unit(match: Match[str]) -> str:
 
 def _temperature(match: Match[str]) -> str:
     scale = {"C": " celsius", "F": " fahrenheit"}.get(match["scale"] or "", "")
-    return f"{say_number(match['amount'])} {'degree' if match['amount'] == '1' else 'degrees'}{scale}"
+    return (
+        f"{say_number(match['amount'])} {'degree' if match['amount'] == '1' else 'degrees'}{scale}"
+    )
 
 
 def _telephone(match: Match[str]) -> str:
@@ -133,7 +143,9 @@ def _fraction(match: Match[str]) -> str:
     if (top, bottom) == (24, 7):
         return "twenty four seven"
     if not 0 < top < bottom or bottom not in SPOKEN_DENOMINATORS:
-        date = _date(MONTHS[top - 1], match["bottom"], None) if 1 <= top <= 12 and bottom > 0 else None
+        date = (
+            _date(MONTHS[top - 1], match["bottom"], None) if 1 <= top <= 12 and bottom > 0 else None
+        )
         return date or f"{cardinal(str(top))} slash {cardinal(str(bottom))}"
     name = DENOMINATORS.get(bottom) or ordinal(str(bottom))
     if top > 1:
@@ -160,7 +172,9 @@ def _tail(match: Match[str]) -> str:
 def _saint_or_street(match: Match[str]) -> str:
     name, after = match["name"].lower(), match.string[match.end() :].lstrip()
     before = match.string[: match.start()].rstrip()
-    named = bool(re.search(r"(?:\b[A-Z][a-z]+|\d(?:st|nd|rd|th))$", before)) and not after[:1].isupper()
+    named = (
+        bool(re.search(r"(?:\b[A-Z][a-z]+|\d(?:st|nd|rd|th))$", before)) and not after[:1].isupper()
+    )
     pair = {"st": ("saint", "street"), "dr": ("doctor", "drive")}[name]
     return pair[named] + (". " if named and not after else "")
 
@@ -180,7 +194,9 @@ def _spaced(said: Callable[[Match[str]], str]) -> Callable[[Match[str]], str]:
     return lambda match: f" {said(match)} "
 
 
-def _rule(pattern: str, said: Callable[[Match[str]], str] | str) -> tuple[re.Pattern[str], Callable[[Match[str]], str]]:
+def _rule(
+    pattern: str, said: Callable[[Match[str]], str] | str
+) -> tuple[re.Pattern[str], Callable[[Match[str]], str]]:
     if isinstance(said, str):
         words = said
         return re.compile(pattern), lambda match: f" {words} "
@@ -190,7 +206,7 @@ def _rule(pattern: str, said: Callable[[Match[str]], str] | str) -> tuple[re.Pat
 RULES = (
     _rule(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+", _address),
     _rule(r"(?i)\b(?:https?://|www\.)[^\s<>\"]{0,500}[\w/]", _address),
-    _rule(rf"(?i)(?<![\w.])(?:[a-z0-9-]{{1,63}}\.){{1,6}}(?:{TOP_LEVEL})\b(?:/[^\s<>\"]{{0,500}}[\w/])?(?!\.\w)", _address),
+    _rule(rf"(?i)(?<![\w.])(?:[a-z0-9-]{{1,63}}\.){{1,6}}(?:{TOP_LEVEL})\b(?:/[^\s<>\"]{{0,500}}[\w/])?(?!\.\w)", _address),  # noqa: E501
     _rule(r"\b(?i:e\.g\.|eg\.),?", "for example"),
     _rule(r"\b(?i:i\.e\.),?", "that is"),
     _rule(r"\b(?i:a\.?k\.?a)\b\.?", "also known as"),
@@ -206,27 +222,37 @@ RULES = (
     _rule(r"(?<![\d:])(?P<hour>\d{1,2}):(?P<minute>\d\d)(?P<half>(?!))?(?![\d:])", _clock),
     _rule(r"\b(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)\b", _numeric_date),
     _rule(r"\b(?P<month>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{4}|\d\d)\b", _numeric_date),
-    _rule(rf"\b{ORDINAL_DAY}(?: of)? (?P<month>{MONTH_PATTERN})\b\.?{OPTIONAL_YEAR}", partial(_named_date, day_first=True)),
-    _rule(rf"\b(?P<month>{MONTH_PATTERN})\.? {ORDINAL_DAY}\b(?![:%]){OPTIONAL_YEAR}", partial(_named_date, day_first=False)),
-    _rule(rf"\b(?!May|July|March)(?P<month>{MONTH_PATTERN})\.(?=\s)", lambda match: MONTH_OF[match["month"][:3].lower()]),
+    _rule(rf"\b{ORDINAL_DAY}(?: of)? (?P<month>{MONTH_PATTERN})\b\.?{OPTIONAL_YEAR}",
+        partial(_named_date, day_first=True)),
+    _rule(rf"\b(?P<month>{MONTH_PATTERN})\.? {ORDINAL_DAY}\b(?![:%]){OPTIONAL_YEAR}",
+        partial(_named_date, day_first=False)),
+    _rule(rf"\b(?!May|July|March)(?P<month>{MONTH_PATTERN})\.(?=\s)",
+        lambda match: MONTH_OF[match["month"][:3].lower()]),
     _rule(rf"\b(?P<day>{'|'.join(WEEKDAYS)})\.(?=[\s,])", lambda match: WEEKDAYS[match["day"]]),
     _rule(r"(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\b\d{3}[ .-])\d{3}[ .-]\d{4}\b", _telephone),
     _rule(r"\+\d[\d ()-]{6,20}\d\b", _telephone),
     _rule(r"\b\d{3}-\d{4}\b|\b\d+(?:-\d+){2,}\b", _telephone),
-    _rule(rf"(?<![$£€¥\d.,-])\b(?P<first>{NUMBER})\s?-\s?(?=\d)", lambda match: f"{say_number(match['first'], years=True)} to"),
+    _rule(rf"(?<![$£€¥\d.,-])\b(?P<first>{NUMBER})\s?-\s?(?=\d)",
+        lambda match: f"{say_number(match['first'], years=True)} to"),
     _rule(r"(?<![\w.)])-(?=[$£€¥]?\.?\d)", "minus"),
     _rule(rf"(?P<sign>[$£€¥])\s?(?P<amount>{NUMBER}){MAGNITUDE}", _money),
     _rule(rf"\b(?P<amount>{NUMBER})\s?(?P<sign>[£€¥])(?P<magnitude>(?!))?", _money),
-    _rule(rf"\b(?P<amount>{NUMBER})\s?¢", lambda m: f"{say_number(m['amount'])} {_counted(m['amount'], 'cent')}"),
+    _rule(rf"\b(?P<amount>{NUMBER})\s?¢", lambda m: f"{say_number(m['amount'])} "
+        f"{_counted(m['amount'], 'cent')}"),
     _rule(rf"\b(?P<amount>{NUMBER})\s?°\s?(?P<scale>[CF]\b)?", _temperature),
-    _rule(rf"\b(?P<amount>{NUMBER})\s?mph\b", lambda match: f"{say_number(match['amount'])} miles per hour"),
+    _rule(rf"\b(?P<amount>{NUMBER})\s?mph\b", lambda match: f"{say_number(match['amount'])} miles "
+        "per hour"),
     _rule(rf"\b(?P<amount>{NUMBER}) (?P<unit>m|s|h|g|l|L|W|V)(?:/(?P<per>[hs]))?(?![\w'])", _unit),
     _rule(rf"\b(?P<amount>{NUMBER})\s?(?P<unit>{LONG_UNIT})(?:/(?P<per>[hs]))?\b", _unit),
-    _rule(r"(?<![\w/])(?:(?P<whole>\d{1,4}) +)?(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?![\w/])", _mixed_fraction),
-    _rule(r"\b(?P<number>\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)\b", lambda match: ordinal(match["number"])),
-    _rule(r"\b(?P<number>\d{4})'?s\b", lambda match: plural(say_number(match["number"], years=True))),
+    _rule(r"(?<![\w/])(?:(?P<whole>\d{1,4}) "
+        r"+)?(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?![\w/])", _mixed_fraction),
+    _rule(r"\b(?P<number>\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)\b",
+        lambda match: ordinal(match["number"])),
+    _rule(r"\b(?P<number>\d{4})'?s\b",
+        lambda match: plural(say_number(match["number"], years=True))),
     _rule(r"(?<!\w)'?(?P<number>\d0)'?s\b", lambda match: plural(cardinal(match["number"]))),
-    _rule(r"\b\d+(?:\.\d+){2,}", lambda match: " point ".join(map(cardinal, match.group().split(".")))),
+    _rule(r"\b\d+(?:\.\d+){2,}",
+        lambda match: " point ".join(map(cardinal, match.group().split(".")))),
     _rule(r"(?<=\d)\s?:\s?(?=\d)", "to"),
     _rule(r"(?<=\d)\s?\*\s?(?=\d)", "times"),
     _rule(r"~\s?(?=\d)", "about"),
@@ -244,7 +270,10 @@ RULES = (
 
 
 def rewrite(text: str) -> str:
-    """Rewrite folded text so that only words, capitals to spell, and punctuation are left; never fails."""
+    """
+    Rewrite folded text so that only words, capitals to spell, and punctuation are left; never
+    fails.
+    """
     for pattern, said in RULES:
         text = pattern.sub(said, text)
     return "".join(SIGNS.get(character, character) for character in text)

@@ -1,8 +1,9 @@
 """
 Trains the DiT by conditional flow matching on whole utterances, with infilling as in F5-TTS.
 
-Whole utterances, and no crops, so that training sees what synthesis asks for: silence, speech, silence. In half of the
-batches the first part of the mel is given as a prompt. Conditions are dropped at random, which guidance needs.
+Whole utterances, and no crops, so that training sees what synthesis asks for: silence, speech,
+silence. In half of the batches the first part of the mel is given as a prompt. Conditions are
+dropped at random, which guidance needs.
 """
 
 from pathlib import Path
@@ -33,19 +34,29 @@ class Batches:
         self.corpus = corpus
         self.seed = seed
         self.lengths = corpus.rows[:, 3] - corpus.rows[:, 2]
-        self.by_speaker = [torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(SPEAKERS))]
+        self.by_speaker = [
+            torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(SPEAKERS))
+        ]
 
     def _spans(self, dice: torch.Generator) -> list[list[int]]:
         """Choose utterances of about one length, some of them as two in a row by one speaker."""
         if torch.rand((), generator=dice) < PAIR_SHARE:
-            own = self.by_speaker[int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=dice))]
-            picks = own[torch.randint(own.numel(), (FRAMES_PER_BATCH // LONGEST_PAIR, 2), generator=dice)]
+            own = self.by_speaker[
+                int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=dice))
+            ]
+            picks = own[
+                torch.randint(own.numel(), (FRAMES_PER_BATCH // LONGEST_PAIR, 2), generator=dice)
+            ]
             pairs: list[list[int]] = picks.tolist()
             return pairs
         centre = int(self.lengths[torch.randint(self.lengths.numel(), (1,), generator=dice)])
         longest = min(-(-centre // BUCKET_FRAMES) * BUCKET_FRAMES, LONGEST_FRAMES)
-        near = torch.nonzero((self.lengths <= longest) & (self.lengths > longest - BUCKET_FRAMES)).squeeze(1)
-        picks = near[torch.randint(near.numel(), (max(1, FRAMES_PER_BATCH // longest),), generator=dice)]
+        near = torch.nonzero(
+            (self.lengths <= longest) & (self.lengths > longest - BUCKET_FRAMES)
+        ).squeeze(1)
+        picks = near[
+            torch.randint(near.numel(), (max(1, FRAMES_PER_BATCH // longest),), generator=dice)
+        ]
         return [[pick] for pick in picks.tolist()]
 
     def _columns(self, span: list[int]) -> tuple[Tensor, ...]:
@@ -59,13 +70,21 @@ class Batches:
         return tuple(column[:LONGEST_PAIR] for column in columns)
 
     def __call__(self, step: int) -> tuple[Tensor, Frames, Tensor, torch.Generator]:
-        """Give mel (B, T, bands) normalised, frames, mask (B, T) of real frames, and the step's generator."""
+        """
+        Give mel (B, T, bands) normalised, frames, mask (B, T) of real frames, and the step's
+        generator.
+        """
         dice = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         columns = [self._columns(span) for span in self._spans(dice)]
         longest = -(-max(c[0].shape[0] for c in columns) // BUCKET_FRAMES) * BUCKET_FRAMES
         longest = longest if longest <= LONGEST_FRAMES else LONGEST_PAIR
         mel, phone, place, speaker, question = (
-            torch.stack([nn.functional.pad(x, (0, 0) * (x.ndim - 1) + (0, longest - x.shape[0])) for x in column])
+            torch.stack(
+                [
+                    nn.functional.pad(x, (0, 0) * (x.ndim - 1) + (0, longest - x.shape[0]))
+                    for x in column
+                ]
+            )
             for column in zip(*columns, strict=True)
         )
         mask = phone > 0
@@ -86,12 +105,19 @@ def drop(frames: Frames, gone: Tensor) -> Frames:
     """Tell nothing where `gone` (B,) is true."""
     keep = (~gone)[:, None].long()
     return Frames(
-        phone=frames.phone * keep, place=frames.place * keep, speaker=frames.speaker * keep, question=frames.question * keep
+        phone=frames.phone * keep,
+        place=frames.place * keep,
+        speaker=frames.speaker * keep,
+        question=frames.question * keep,
     )
 
 
-def flow_loss(model: nn.Module, mel: Tensor, frames: Frames, mask: Tensor, dice: torch.Generator) -> Tensor:
-    """Mean squared error of the velocity on the invented frames (Lipman et al. 2023, straight paths)."""
+def flow_loss(
+    model: nn.Module, mel: Tensor, frames: Frames, mask: Tensor, dice: torch.Generator
+) -> Tensor:
+    """
+    Mean squared error of the velocity on the invented frames (Lipman et al. 2023, straight paths).
+    """
     invent = infill_mask(mask, dice)
     known = mel * (~invent)[..., None]
     dropped_all = torch.rand((mel.shape[0],), generator=dice) < DROP_TEXT
@@ -114,13 +140,19 @@ class _Whole(nn.Module):
         super().__init__()
         self.dit = dit
 
-    def forward(self, noisy: Tensor, known: Tensor, frames: Frames, t: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, noisy: Tensor, known: Tensor, frames: Frames, t: Tensor, mask: Tensor
+    ) -> Tensor:
         velocity: Tensor = self.dit(noisy, known, self.dit.text_embed(frames), t, mask)
         return velocity
 
 
-def run(corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool = False) -> nn.Module:
-    """Train; gives the averaged DiT. Compiling gains little here: every length is a graph of its own."""
+def run(
+    corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool = False
+) -> nn.Module:
+    """
+    Train; gives the averaged DiT. Compiling gains little here: every length is a graph of its own.
+    """
     torch.manual_seed(seed)
     model = DiT(DiTShape(phones=len(PHONES), speakers=len(SPEAKERS)))
     whole: nn.Module = _Whole(model)
@@ -130,4 +162,6 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool =
     def loss_of(step: int) -> Tensor:
         return flow_loss(forward, *batches(step))  # type: ignore[arg-type]
 
-    return train("acoustic", model, loss_of, Plan(steps=steps, learning_rate=2e-3, seed=seed), folder)
+    return train(
+        "acoustic", model, loss_of, Plan(steps=steps, learning_rate=2e-3, seed=seed), folder
+    )

@@ -1,4 +1,7 @@
-"""Trains the vocoder on the corpus: random crops, log-mel in, waveform out, judged by spectra at four resolutions."""
+"""
+Trains the vocoder on the corpus: random crops, log-mel in, waveform out, judged by spectra at four
+resolutions.
+"""
 
 from pathlib import Path
 
@@ -19,11 +22,17 @@ INPUT_NOISE = 0.1
 
 
 def spectral_loss(made: Tensor, wanted: Tensor) -> Tensor:
-    """Spectral convergence plus log-magnitude distance, mean over four window lengths (Yamamoto et al. 2020); (B, T) each."""
+    """
+    Spectral convergence plus log-magnitude distance, mean over four window lengths (Yamamoto et al.
+    2020); (B, T) each.
+    """
     total = made.new_zeros(())
     for n_fft in RESOLUTIONS:
         window = torch.hann_window(n_fft)
-        a, b = (torch.stft(x, n_fft, n_fft // 4, window=window, return_complex=True).abs() for x in (made, wanted))
+        a, b = (
+            torch.stft(x, n_fft, n_fft // 4, window=window, return_complex=True).abs()
+            for x in (made, wanted)
+        )
         convergence = (a - b).norm() / b.norm().clamp(min=1e-5)
         distance = (a.clamp(min=1e-4).log() - b.clamp(min=1e-4).log()).abs().mean()
         total = total + convergence + distance
@@ -48,10 +57,23 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
         starts = torch.randint(corpus.audio.numel() - CROP_FRAMES * HOP, (BATCH,), generator=dice)
         wanted = crops(corpus, starts)
         mel = log_mel(wanted, filterbank)
-        noise = torch.randn(mel.shape, generator=dice) * torch.rand((BATCH, 1, 1), generator=dice) * INPUT_NOISE
+        noise = (
+            torch.randn(mel.shape, generator=dice)
+            * torch.rand((BATCH, 1, 1), generator=dice)
+            * INPUT_NOISE
+        )
         with torch.autocast("cpu", torch.bfloat16):
             projected = forward(mel + noise)
         made = waveform(projected, model.shape)
-        return spectral_loss(made, wanted) + MEL_WEIGHT * (log_mel(made, filterbank) - mel).abs().mean()
+        return (
+            spectral_loss(made, wanted)
+            + MEL_WEIGHT * (log_mel(made, filterbank) - mel).abs().mean()
+        )
 
-    return train("vocoder", model, loss_of, Plan(steps=steps, learning_rate=2e-3, flat=0.1, seed=seed), folder)
+    return train(
+        "vocoder",
+        model,
+        loss_of,
+        Plan(steps=steps, learning_rate=2e-3, flat=0.1, seed=seed),
+        folder,
+    )

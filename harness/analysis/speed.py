@@ -1,14 +1,16 @@
 """
-Speed from seconds: percentiles of latency, real-time factor and its inverse; and energy from joules.
+Speed from seconds: percentiles of latency, real-time factor and its inverse; and energy from
+joules.
 
-Pure arithmetic on lists in seconds; knows no clock, no interval (those are the statistics' work), no limit.
-RTF is synthesis time over audio duration, so LOWER is better; RTFx is the inverse, so HIGHER is better. Both are given
-because half the field prints one under the other's name.
+Pure arithmetic on lists in seconds; knows no clock, no interval (those are the statistics' work),
+no limit. RTF is synthesis time over audio duration, so LOWER is better; RTFx is the inverse, so
+HIGHER is better. Both are given because half the field prints one under the other's name.
 
-What a listener has of a stream: a player that starts with the first piece and plays in real time, simulated from arrivals.
+What a listener has of a stream: a player that starts with the first piece and plays in real time,
+simulated from arrivals.
 
-Pure functions of records; they know no clock and no limit. The player holds nothing back: whoever buffers before he plays
-begins later and stalls less, and both can be read off the same arrivals.
+Pure functions of records; they know no clock and no limit. The player holds nothing back: whoever
+buffers before he plays begins later and stalls less, and both can be read off the same arrivals.
 """
 
 import math
@@ -29,25 +31,42 @@ PERCENTILE_METHOD: Literal["linear"] = (
 
 
 def latency_percentile(latencies_s: Sequence[float], percent: float) -> Value:
-    """The `percent`-th percentile (0..100) in s, by linear interpolation between order statistics."""
+    """
+    The `percent`-th percentile (0..100) in s, by linear interpolation between order statistics.
+    """
     fault = _fault(latencies_s, "latencies")
-    return fault or float(np.percentile(np.asarray(latencies_s, dtype=np.float64), percent, method=PERCENTILE_METHOD))
+    return fault or float(
+        np.percentile(np.asarray(latencies_s, dtype=np.float64), percent, method=PERCENTILE_METHOD)
+    )
 
 
 def rtf(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:
-    """Sum of synthesis seconds over sum of audio seconds: what a long day of work would show. Lower is better."""
+    """
+    Sum of synthesis seconds over sum of audio seconds: what a long day of work would show. Lower is
+    better.
+    """
     fault = _pair_fault(latencies_s, durations_s)
     return fault or math.fsum(latencies_s) / math.fsum(durations_s)
 
 
 def rtf_median(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:
-    """Median of each synthesis' own real-time factor: one slow or very long utterance cannot move it. Lower is better."""
+    """
+    Median of each synthesis' own real-time factor: one slow or very long utterance cannot move it.
+    Lower is better.
+    """
     fault = _pair_fault(latencies_s, durations_s)
-    return fault or float(np.median(np.asarray(latencies_s, dtype=np.float64) / np.asarray(durations_s, dtype=np.float64)))
+    return fault or float(
+        np.median(
+            np.asarray(latencies_s, dtype=np.float64) / np.asarray(durations_s, dtype=np.float64)
+        )
+    )
 
 
 def rtfx(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:
-    """Seconds of audio made per second of synthesis, sum over sum; exactly 1 / `rtf`. Higher is better."""
+    """
+    Seconds of audio made per second of synthesis, sum over sum; exactly 1 / `rtf`. Higher is
+    better.
+    """
     factor = rtf(latencies_s, durations_s)
     return factor if isinstance(factor, Missing) else 1.0 / factor
 
@@ -57,7 +76,10 @@ def energy_per_audio_s(energy: Energy) -> Value:
     drawn_j = energy.energy_j - energy.idle_w * energy.busy_s
     if drawn_j <= 0.0:
         busy_w = energy.energy_j / energy.busy_s
-        return Missing(f"at work no more power than idle: {busy_w:.3g} W against {energy.idle_w:.3g} W ({energy.meter})")
+        return Missing(
+            f"at work no more power than idle: {busy_w:.3g} W against {energy.idle_w:.3g} W "
+            f"({energy.meter})"
+        )
     return drawn_j / energy.audio_s
 
 
@@ -68,17 +90,28 @@ def _pair_fault(latencies_s: Sequence[float], durations_s: Sequence[float]) -> M
 
 
 def _fault(seconds: Sequence[float], what: str) -> Missing | None:
-    """A failed request has no latency; one that slipped in as 0, NaN or a negative number spoils the whole list."""
+    """
+    A failed request has no latency; one that slipped in as 0, NaN or a negative number spoils the
+    whole list.
+    """
     if not seconds:
         return Missing(f"no {what}")
     wrong = [each for each in seconds if not (math.isfinite(each) and each > 0)]
     return (
-        Missing(f"{len(wrong)} of {len(seconds)} {what} are not positive finite seconds (first: {wrong[0]})") if wrong else None
+        Missing(
+            f"{len(wrong)} of {len(seconds)} {what} are not positive finite seconds (first: "
+            f"{wrong[0]})"
+        )
+        if wrong
+        else None
     )
 
 
 TOGETHER_S = 0.001
-"""Pieces that come within a millisecond came together: an engine that cuts what it has into pieces makes nobody wait."""
+"""
+Pieces that come within a millisecond came together: an engine that cuts what it has into pieces
+makes nobody wait.
+"""
 NOT_NOTED = Missing("the run does not tell when its audio came")
 ONE_PIECE = Missing("the audio came in one piece")
 
@@ -99,7 +132,8 @@ def play(pieces: Sequence[Piece]) -> Playback:
     """Play pieces in the order of their arrival. Raises ValueError without any."""
     if not pieces:
         raise ValueError("there is nothing to play")
-    over_s, underruns, stall_s = pieces[0].arrived_s, 0, 0.0  # when all that has come will have been played
+    # when all that has come will have been played
+    over_s, underruns, stall_s = pieces[0].arrived_s, 0, 0.0
     for piece in pieces:
         late_s = piece.arrived_s - over_s
         if late_s > TOGETHER_S:
@@ -139,14 +173,25 @@ LISTENED: Mapping[str, Callable[[Sample], Value]] = MappingProxyType(
 )
 """Speed metric -> its value for one iteration."""
 STALLS = ("underruns", "stall")
-"""Those whose good value is zero: a ratio to zero says nothing, so they have no interval and no shift."""
+"""
+Those whose good value is zero: a ratio to zero says nothing, so they have no interval and no shift.
+"""
 
 
 def stalled(name: str, samples: Sequence[Sample]) -> Value:
-    """Summarise one of STALLS: underruns in all over minutes of speech in all, or the mean stall of an utterance."""
-    pairs = [(value, sample.audio_s) for sample in samples if isinstance(value := LISTENED[name](sample), float)]
+    """
+    Summarise one of STALLS: underruns in all over minutes of speech in all, or the mean stall of an
+    utterance.
+    """
+    pairs = [
+        (value, sample.audio_s)
+        for sample in samples
+        if isinstance(value := LISTENED[name](sample), float)
+    ]
     if not pairs:
         return NOT_NOTED
     if name == "underruns":
-        return math.fsum(value * audio_s for value, audio_s in pairs) / math.fsum(audio_s for _, audio_s in pairs)
+        return math.fsum(value * audio_s for value, audio_s in pairs) / math.fsum(
+            audio_s for _, audio_s in pairs
+        )
     return math.fsum(value for value, _ in pairs) / len(pairs)

@@ -1,18 +1,22 @@
 """
 Which stage a change of the whole comes from, and what share of it that is. Decides nothing.
 
-There is one rule, for whatever stands side by side: the same request in the same round and lap where both sides were measured
-in turns, so that what the machine did to both cancels; the medians of both sides where a stored baseline keeps no more.
+There is one rule, for whatever stands side by side: the same request in the same round and lap
+where both sides were measured in turns, so that what the machine did to both cancels; the medians
+of both sides where a stored baseline keeps no more.
 
-What the stage passes of a cell's processes amount to: seconds by stage, one list per process. A pure function of records.
+What the stage passes of a cell's processes amount to: seconds by stage, one list per process. A
+pure function of records.
 
-    synced.vocoder       a stage in the one synthesis of the pass, the device waited for at both of its ends
+    synced.vocoder       a stage in the one synthesis of the pass, the device waited for at both of
+                         its ends
     synced.unaccounted   what that synthesis took beyond its stages
     alone.vocoder        the model of a stage by itself, each time that it ran
 
-They are helpers: stored beside the times of the stages as the whole is measured, shown next to them, and never judged. The
-version of what is `alone` says how much work it was, so that a call of two seconds of speech is not taken for a quicker
-one of six: beside other work it is another quantity.
+They are helpers: stored beside the times of the stages as the whole is measured, shown next to
+them, and never judged. The version of what is `alone` says how much work it was, so that a call of
+two seconds of speech is not taken for a quicker one of six: beside other work it is another
+quantity.
 """
 
 from collections import Counter
@@ -30,15 +34,18 @@ Stages = Mapping[str, float]
 
 def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     """
-    Name the stage that grew most between before and now: `vocoder +31 % is 97 % of it`. Empty where nothing grew, or no stage
-    is known.
+    Name the stage that grew most between before and now: `vocoder +31 % is 97 % of it`. Empty where
+    nothing grew, or no stage is known.
 
-    A stage's change is the median of its differences in seconds; its share is of the sum over all stages. A stage that only
-    one side has took no time on the other.
+    A stage's change is the median of its differences in seconds; its share is of the sum over all
+    stages. A stage that only one side has took no time on the other.
     """
     known = [(before, now) for before, now in pairs if before and now]
     names = dict.fromkeys(name for before, now in known for name in (*before, *now))
-    grown = {name: median([now.get(name, 0.0) - before.get(name, 0.0) for before, now in known]) for name in names}
+    grown = {
+        name: median([now.get(name, 0.0) - before.get(name, 0.0) for before, now in known])
+        for name in names
+    }
     whole_s = sum(grown.values())
     if whole_s <= 0.0:
         return ""
@@ -49,7 +56,10 @@ def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
 
 
 def in_turns(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
-    """Put the stages of one cell side by side, by round, request and lap; without disturbed iterations, as when comparing."""
+    """
+    Put the stages of one cell side by side, by round, request and lap; without disturbed
+    iterations, as when comparing.
+    """
     before, now = _by_place(base, slug), _by_place(head, slug)
     return [(before[place], now[place]) for place in before if place in now]
 
@@ -70,12 +80,18 @@ def _by_place(run: Run, slug: str) -> Mapping[Place, Stages]:
 SYNCED, ALONE = "synced.", "alone."
 UNACCOUNTED = "unaccounted"
 UNTOLD = "1"
-"""Version of all that does not say how much work it was: of stages within a whole, and of older run folders."""
+"""
+Version of all that does not say how much work it was: of stages within a whole, and of older run
+folders.
+"""
 TOLD = "2"
 
 
 def stages_apart(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
-    """Give name -> repeat -> seconds, in the order in which the stages passed; empty where no process told."""
+    """
+    Give name -> repeat -> seconds, in the order in which the stages passed; empty where no process
+    told.
+    """
     found: dict[str, dict[int, tuple[float, ...]]] = {}
     for process in processes:
         if isinstance(process.stages, StagePass):
@@ -85,13 +101,20 @@ def stages_apart(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tupl
 
 
 def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
-    """Give the versions of the stages alone, by name; without those of which a process does not tell how much work it was."""
+    """
+    Give the versions of the stages alone, by name; without those of which a process does not tell
+    how much work it was.
+    """
     passes = [process.stages for process in processes if isinstance(process.stages, StagePass)]
     work: dict[str, list[Work | None]] = {}
     for each in passes:
         for stage in each.alone_s:
             work.setdefault(stage, []).append(each.work.get(stage))
-    return {f"{ALONE}{stage}": _version(told) for stage, several in work.items() if (told := _all(several))}
+    return {
+        f"{ALONE}{stage}": _version(told)
+        for stage, several in work.items()
+        if (told := _all(several))
+    }
 
 
 def same_work(before_version: str, now_version: str) -> bool:
@@ -105,7 +128,9 @@ def _all(several: Sequence[Work | None]) -> list[Work]:
 
 
 def _version(several: Sequence[Work]) -> str:
-    words = [f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several]
+    words = [
+        f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several
+    ]
     return "; ".join([TOLD, *sorted(set(words))])
 
 

@@ -1,8 +1,9 @@
 """
 Where in a recording there is speech: where it begins and ends, and the pauses inside it.
 
-By level alone, in frames of 10 ms, relative to the loud part of the same recording, so that gain plays no part. That tells
-speech from silence, not from noise: where noise stands within 35 dB of the speech there are no pauses and no silent ends.
+By level alone, in frames of 10 ms, relative to the loud part of the same recording, so that gain
+plays no part. That tells speech from silence, not from noise: where noise stands within 35 dB of
+the speech there are no pauses and no silent ends.
 """
 
 from dataclasses import dataclass
@@ -16,13 +17,16 @@ from harness.records.measurement import Missing, Value
 FRAME_S = 0.010
 LOUD_PERCENTILE = 95.0
 AUDIBLE_DB = 40.0
-"""The loud part is a percentile of the frames within this of the loudest, so that long silence does not move it."""
+"""
+The loud part is a percentile of the frames within this of the loudest, so that long silence does
+not move it.
+"""
 BELOW_DB = 35.0
 """How far below the loud part a frame is silence."""
 PAUSE_S = 0.15
 """
-Shorter silences are part of speech: the closure of a plosive. The longest in 256 recordings of the embedded voice, sentences
-without a comma, lasts 100 ms, and 80 ms in 95 of 100.
+Shorter silences are part of speech: the closure of a plosive. The longest in 256 recordings of the
+embedded voice, sentences without a comma, lasts 100 ms, and 80 ms in 95 of 100.
 """
 SHORTEST_S = 0.03
 """A sound this short with a pause on either side of it is a tick, not speech."""
@@ -30,7 +34,10 @@ SHORTEST_S = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Seconds from the start of the recording: where speech begins and ends, and each pause between (from, to), in order."""
+    """
+    Seconds from the start of the recording: where speech begins and ends, and each pause between
+    (from, to), in order.
+    """
 
     start_s: float
     end_s: float
@@ -55,13 +62,18 @@ def segments(recording: Recording) -> Activity | Missing:
     starts, stops = _stretches(active)
     if not starts.size:
         return Missing(f"there is no sound of {SHORTEST_S:.2f} s in it")
-    begins, ends = (each * frame_length(recording.rate_hz) / recording.rate_hz for each in (starts, stops))
+    begins, ends = (
+        each * frame_length(recording.rate_hz) / recording.rate_hz for each in (starts, stops)
+    )
     pauses = tuple(zip(ends[:-1].tolist(), begins[1:].tolist(), strict=True))
     return Activity(start_s=float(begins[0]), end_s=float(ends[-1]), pauses=pauses)
 
 
 def audible(recording: Recording) -> NDArray[np.bool_] | Missing:
-    """Whether each frame is within BELOW_DB of the loud part, shape [whole frames]; an unfinished last one is left out."""
+    """
+    Whether each frame is within BELOW_DB of the loud part, shape [whole frames]; an unfinished last
+    one is left out.
+    """
     level_db, loud_db = recording.once(levels), recording.once(loud_level)
     if isinstance(level_db, Missing):
         return level_db
@@ -77,7 +89,10 @@ def loud_level(recording: Recording) -> Value:
 
 
 def levels(recording: Recording) -> NDArray[np.float64] | Missing:
-    """Level of each frame in dB of full scale, shape [whole frames]: its standard deviation, so that an offset is silence."""
+    """
+    Level of each frame in dB of full scale, shape [whole frames]: its standard deviation, so that
+    an offset is silence.
+    """
     width = frame_length(recording.rate_hz)
     count = len(recording.frames) // width
     if not count:
@@ -96,7 +111,10 @@ def frame_length(rate_hz: int) -> int:
 
 
 def _stretches(active: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and last + 1 of each stretch of speech: runs of active frames, joined over less than a pause, without ticks."""
+    """
+    First and last + 1 of each stretch of speech: runs of active frames, joined over less than a
+    pause, without ticks.
+    """
     edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
     starts, stops = edges[::2], edges[1::2]
     apart = starts[1:] - stops[:-1] >= round(PAUSE_S / FRAME_S)

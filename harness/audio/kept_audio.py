@@ -1,8 +1,10 @@
 """
-Check that the audio of a run folder is the audio that was measured, before anything is scored, accepted or shown of it.
+Check that the audio of a run folder is the audio that was measured, before anything is scored,
+accepted or shown of it.
 
-A sample names its frames by their SHA-256; a recording that was exchanged since has another. What is gone is gone: a folder
-without its audio can still be judged by what was scored before. Scores nothing.
+A sample names its frames by their SHA-256; a recording that was exchanged since has another. What
+is gone is gone: a folder without its audio can still be judged by what was scored before. Scores
+nothing.
 """
 
 import hashlib
@@ -15,7 +17,10 @@ from harness.errors import HarnessError
 from harness.records.run import Run, Sample
 
 MOST_FRAMES = 2**28
-"""Of all channels: an hour and a half at 48 kHz. A compressed file of a few kilobytes can promise any number."""
+"""
+Of all channels: an hour and a half at 48 kHz. A compressed file of a few kilobytes can promise any
+number.
+"""
 LENGTH_SLACK_S = 0.01
 
 
@@ -36,9 +41,14 @@ def _check(path: Path, sample: Sample) -> None:
     except (OSError, soundfile.SoundFileError) as error:
         raise HarnessError(f"cannot read audio {path}, {again}") from error
     if about.channels != 1 or about.frames > MOST_FRAMES:
-        raise HarnessError(f"{path} has {about.channels} channels and {about.frames} frames, {again}")
+        raise HarnessError(
+            f"{path} has {about.channels} channels and {about.frames} frames, {again}"
+        )
     if abs(about.frames / about.samplerate - sample.audio_s) > LENGTH_SLACK_S:
-        raise HarnessError(f"{path} lasts {about.frames / about.samplerate:.3f} s, not {sample.audio_s:.3f} s, {again}")
+        raise HarnessError(
+            f"{path} lasts {about.frames / about.samplerate:.3f} s, not {sample.audio_s:.3f} s, "
+            f"{again}"
+        )
     frames, _ = read_audio(path)
     if hashlib.sha256(frames.tobytes()).hexdigest() != sample.audio_sha256:
         raise HarnessError(f"the SHA-256 of {path} is another than its sample's, {again}")

@@ -1,12 +1,14 @@
 """
 One recording as a metric sees it: its frames, its rate, and what was worked out from them so far.
 
-Knows resampling, since the resampler is part of what PESQ or a recogniser says of an audio; knows no metric. A feature that
-several metrics need (pitch, a spectrum, where there is speech) is worked out once and kept: `recording.once(pitch.track)`.
+Knows resampling, since the resampler is part of what PESQ or a recogniser says of an audio; knows
+no metric. A feature that several metrics need (pitch, a spectrum, where there is speech) is worked
+out once and kept: `recording.once(pitch.track)`.
 
 Whether a recording can be judged at all: it has frames, and every one of them is a number.
 
-One NaN makes nonsense of every sum, so each detector asks here first, and the reason that it gives says where the fault is.
+One NaN makes nonsense of every sum, so each detector asks here first, and the reason that it gives
+says where the fault is.
 """
 
 from collections.abc import Callable
@@ -24,7 +26,9 @@ Feature = TypeVar("Feature")
 
 
 class Recording:
-    """Mono audio: `frames` of shape [n], float64, full scale 1.0; `rate_hz`. Not changed once made."""
+    """
+    Mono audio: `frames` of shape [n], float64, full scale 1.0; `rate_hz`. Not changed once made.
+    """
 
     def __init__(self, frames: NDArray[np.floating], rate_hz: int) -> None:
         self.frames: Frames = np.asarray(frames, dtype=np.float64)
@@ -40,7 +44,8 @@ class Recording:
         """
         Give the frames at another rate, by soxr HQ (band-limited).
 
-        Linear interpolation instead would cost 1.9 MOS on the same audio: the resampler is part of the metric.
+        Linear interpolation instead would cost 1.9 MOS on the same audio: the resampler is part of
+        the metric.
         """
         if rate_hz == self.rate_hz or not self.frames.size:
             return self.frames
@@ -48,7 +53,9 @@ class Recording:
         if key not in self._known:
             import soxr
 
-            self._known[key] = np.asarray(soxr.resample(self.frames, self.rate_hz, rate_hz, quality="HQ"), dtype=np.float64)
+            self._known[key] = np.asarray(
+                soxr.resample(self.frames, self.rate_hz, rate_hz, quality="HQ"), dtype=np.float64
+            )
         return cast(Frames, self._known[key])
 
     def once(self, work_out: Callable[["Recording"], Feature]) -> Feature:
@@ -59,12 +66,18 @@ class Recording:
 
 
 def read_recording(path: Path) -> Recording:
-    """Read an audio file; several channels become their mean. Raises HarnessError as `read_audio` does."""
+    """
+    Read an audio file; several channels become their mean. Raises HarnessError as `read_audio`
+    does.
+    """
     return Recording(*read_audio(path))
 
 
 def unplayable(recording: Recording) -> Missing | None:
-    """Why the recording cannot be judged (it is empty, or holds NaN or infinity, and where); None where it can."""
+    """
+    Why the recording cannot be judged (it is empty, or holds NaN or infinity, and where); None
+    where it can.
+    """
     return recording.once(_look)
 
 
@@ -75,4 +88,7 @@ def _look(recording: Recording) -> Missing | None:
     if not broken.size:
         return None
     frames = "1 frame" if broken.size == 1 else f"{broken.size} frames"
-    return Missing(f"the audio holds NaN or infinity: {frames}, the first at {broken[0] / recording.rate_hz:.3f} s")
+    return Missing(
+        f"the audio holds NaN or infinity: {frames}, the first at "
+        f"{broken[0] / recording.rate_hz:.3f} s"
+    )

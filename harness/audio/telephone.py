@@ -1,9 +1,10 @@
 """
 A telephone line: what a recording sounds like at the other end of a call, G.711 mu-law at 8 kHz.
 
-The condition under which much synthetic speech is heard. Band-limited to 300 to 3400 Hz, companded to 8 bits, brought back
-to the recording's own rate and length. Nothing is delayed, levelled or lost, so that what a metric says afterwards is due to
-the band and the companding alone. Knows no metric.
+The condition under which much synthetic speech is heard. Band-limited to 300 to 3400 Hz, companded
+to 8 bits, brought back to the recording's own rate and length. Nothing is delayed, levelled or
+lost, so that what a metric says afterwards is due to the band and the companding alone. Knows no
+metric.
 """
 
 import functools
@@ -15,8 +16,8 @@ from scipy.signal import fftconvolve, firwin
 from harness.audio.recording import Frames, Recording
 
 RATE_HZ = 8_000
-# The pass band is flat from 300 to 3400 Hz (G.712) and 50 dB down at 200 and 3500 Hz; the filter is symmetrical, so that it
-# delays nothing once its own half length is taken off.
+# The pass band is flat from 300 to 3400 Hz (G.712) and 50 dB down at 200 and 3500 Hz; the filter is
+# symmetrical, so that it delays nothing once its own half length is taken off.
 BAND_HZ, TAPS = (250.0, 3450.0), 257
 
 FULL_SCALE = 8192  # of G.711's 14-bit input
@@ -35,11 +36,16 @@ def line(recording: Recording) -> Recording:
 
 def mu_law_encode(frames: NDArray[np.floating]) -> NDArray[np.uint8]:
     """
-    G.711 mu-law codes as they are sent (table 2a, bits inverted), shape [n]; full scale 1.0, louder frames are clipped.
+    G.711 mu-law codes as they are sent (table 2a, bits inverted), shape [n]; full scale 1.0, louder
+    frames are clipped.
 
-    Encoding takes the segment and step below the decision value, as the standard's figures are read; NaN becomes silence.
+    Encoding takes the segment and step below the decision value, as the standard's figures are
+    read; NaN becomes silence.
     """
-    magnitude = np.abs(np.nan_to_num(np.asarray(frames, dtype=np.float64), posinf=1.0, neginf=-1.0)) * FULL_SCALE
+    magnitude = (
+        np.abs(np.nan_to_num(np.asarray(frames, dtype=np.float64), posinf=1.0, neginf=-1.0))
+        * FULL_SCALE
+    )
     codes = np.searchsorted(_decisions(), magnitude, side="right")
     negative = np.signbit(frames)
     return np.asarray(~(codes + np.where(negative, 128, 0)) & 0xFF, dtype=np.uint8)
@@ -53,7 +59,10 @@ def mu_law_decode(codes: NDArray[np.uint8]) -> Frames:
 
 @functools.cache
 def _levels() -> Frames:
-    """The 128 output values of one sign, 0 to 8031 in 14 bits: eight segments of sixteen steps, each step twice as high."""
+    """
+    The 128 output values of one sign, 0 to 8031 in 14 bits: eight segments of sixteen steps, each
+    step twice as high.
+    """
     steps = 2.0 * np.arange(STEPS) + BIAS
     return np.concatenate([steps * 2.0**segment - BIAS for segment in range(SEGMENTS)])
 
@@ -61,7 +70,9 @@ def _levels() -> Frames:
 @functools.cache
 def _decisions() -> Frames:
     """The 127 values from which on the next output value is sent: 1, 3 ... 31, 35 ... 7903."""
-    return np.asarray(_levels() - np.repeat(2.0 ** np.arange(SEGMENTS), STEPS), dtype=np.float64)[1:]
+    return np.asarray(_levels() - np.repeat(2.0 ** np.arange(SEGMENTS), STEPS), dtype=np.float64)[
+        1:
+    ]
 
 
 @functools.cache

@@ -1,12 +1,14 @@
 """
-After the gate: its verdict on each suite as a comment on the pull request, and as a status of its newest commit.
+After the gate: its verdict on each suite as a comment on the pull request, and as a status of its
+newest commit.
 
-Runs in a workflow of the default branch, after the pull request's own workflow has measured. What that left behind is read as
-data; the pull request, its log and its page come from GitHub.
+Runs in a workflow of the default branch, after the pull request's own workflow has measured. What
+that left behind is read as data; the pull request, its log and its page come from GitHub.
 
 The end of a gate's step: what the job's other steps get to know, its summary, and whether it fails.
 
-    <folder>/judgement.json, comment.md   from `voxgate ab --json --comment`; empty or absent where it came to no judgement
+    <folder>/judgement.json, comment.md   from `voxgate ab --json --comment`; empty or absent where
+                                          it came to no judgement
              run/index.html               the page
 """
 
@@ -39,18 +41,25 @@ def tell_verdict(github: GitHub, event: Mapping[str, Any], undecided: str) -> st
     """
     run = event.get("workflow_run")
     if not isinstance(run, Mapping):
-        raise HarnessError("this event is no workflow_run; call this from a workflow `on: workflow_run`")
+        raise HarnessError(
+            "this event is no workflow_run; call this from a workflow `on: workflow_run`"
+        )
     if run.get("event") != "pull_request":
         return "nothing to say: the run was not for a pull request"
     pull = of_run(github, run)
     if pull is None:
         return "nothing to say: no open pull request has this commit as its newest"
     left = artifacts(github, int(run["id"]))
-    suites = sorted(name.removeprefix(JUDGEMENT) for name in left if re.fullmatch(JUDGEMENT + SUITE, name))
+    suites = sorted(
+        name.removeprefix(JUDGEMENT) for name in left if re.fullmatch(JUDGEMENT + SUITE, name)
+    )
     if not suites:
         return _tell_trouble(github, run, pull, "", "it left no judgement behind", undecided)
     if len(suites) > MOST_SUITES:
-        raise HarnessError(f"the run left judgements of {len(suites)} suites behind, more than {MOST_SUITES}; nothing is told")
+        raise HarnessError(
+            f"the run left judgements of {len(suites)} suites behind, more than {MOST_SUITES}; "
+            "nothing is told"
+        )
     lines = [_tell_suite(github, run, pull, suite, left, undecided) for suite in suites]
     _settle(github, pull)
     return "\n".join(lines)
@@ -95,7 +104,9 @@ def _written(document: object, place: Place) -> str:
 def _settle(github: GitHub, pull: PullRequest) -> None:
     """Take back what was said of no suite: since then the gate has judged."""
     for each in github.every(f"/issues/{pull.number}/comments"):
-        if (each.get("user") or {}).get("type") == "Bot" and str(each.get("body", "")).startswith(f"{MARKER}\n\n**no verdict"):
+        if (each.get("user") or {}).get("type") == "Bot" and str(each.get("body", "")).startswith(
+            f"{MARKER}\n\n**no verdict"
+        ):
             body = f"{MARKER}\n\nThe gate has judged since: see the comments on its suites.\n"
             put_comment(github, pull.number, (MARKER,), body)
             return
@@ -117,8 +128,12 @@ def _judgement(github: GitHub, run: int, suite: str) -> object:
     return document
 
 
-def _tell_trouble(github: GitHub, run: Mapping[str, Any], pull: PullRequest, suite: str, why: str, undecided: str) -> str:
-    """Say that there is no verdict: silence would look like a pass, and an old comment like a new one."""
+def _tell_trouble(
+    github: GitHub, run: Mapping[str, Any], pull: PullRequest, suite: str, why: str, undecided: str
+) -> str:
+    """
+    Say that there is no verdict: silence would look like a pass, and an old comment like a new one.
+    """
     if run.get("conclusion") in SILENT:
         return f"nothing to say: the run was {run.get('conclusion')}, and {why}"
     log = str(run["html_url"])
@@ -134,18 +149,30 @@ WRONG, UNDECIDED = 2, 3
 
 
 def tell_outputs(folder: Path, code: int) -> str:
-    """Write verdict, exit code and page to GITHUB_OUTPUT, and the summary; gives a line. HarnessError outside of a job."""
+    """
+    Write verdict, exit code and page to GITHUB_OUTPUT, and the summary; gives a line. HarnessError
+    outside of a job.
+    """
     line = judged(folder)
     verdict, page = line.partition(":")[0], folder / "run" / "index.html"
-    _append("GITHUB_OUTPUT", f"verdict={verdict}\nexit-code={code}\npage={page if page.is_file() else ''}\n")
+    _append(
+        "GITHUB_OUTPUT",
+        f"verdict={verdict}\nexit-code={code}\npage={page if page.is_file() else ''}\n",
+    )
     comment = folder / "comment.md"
-    summary = comment.read_text(encoding="utf-8") if comment.is_file() else "**no verdict**: the log says why\n"
+    summary = (
+        comment.read_text(encoding="utf-8")
+        if comment.is_file()
+        else "**no verdict**: the log says why\n"
+    )
     _append("GITHUB_STEP_SUMMARY", summary)
     return line or f"no judgement; exit code {code}"
 
 
 def conclude(folder: Path, code: int, undecided: str) -> int:
-    """Give the exit code of the gate's step, and print why it is none where something was not decided."""
+    """
+    Give the exit code of the gate's step, and print why it is none where something was not decided.
+    """
     line = judged(folder)
     if code == UNDECIDED and undecided == "warn":
         print(f"::warning title=voxgate::nothing regressed, but not all was decided: {line}")

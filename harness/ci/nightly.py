@@ -7,7 +7,8 @@ A suite that ends badly stops no other one: the files say what happened.
 
 What of a night is worth waking somebody for: an alarm, or that there is no data, which is no pass.
 
-    <folder>/doctor.json, doctor-after.json   the machine before and after, from `voxgate doctor --json`
+    <folder>/doctor.json, doctor-after.json   the machine before and after, from
+                                              `voxgate doctor --json`
              check-<suite>.json               the judgements, from `voxgate check --json`
              status.json                      the trends, from `voxgate history status --json`
 
@@ -33,8 +34,12 @@ Answer = Callable[[Sequence[str]], str]
 """Runs `voxgate` with some words and gives what it wrote to standard output."""
 
 
-def measure(suites: Sequence[str], profile: str, folder: Path, answer: Answer | None = None) -> tuple[str, ...]:
-    """Check the suites, and give a line for each. Raises HarnessError if the folder cannot be written."""
+def measure(
+    suites: Sequence[str], profile: str, folder: Path, answer: Answer | None = None
+) -> tuple[str, ...]:
+    """
+    Check the suites, and give a line for each. Raises HarnessError if the folder cannot be written.
+    """
     lines = []
     for suite in suites:
         text = (answer or voxgate)(["check", suite, "--profile", profile, "--json"])
@@ -49,14 +54,18 @@ def measure(suites: Sequence[str], profile: str, folder: Path, answer: Answer | 
 
 
 def check_file(folder: Path, suite: str) -> Path:
-    """Name the file of a suite's judgement. Raises HarnessError for a suite that cannot name one."""
+    """
+    Name the file of a suite's judgement. Raises HarnessError for a suite that cannot name one.
+    """
     return folder / f"check-{plain_name(suite, 'suite')}.json"
 
 
 def voxgate(words: Sequence[str]) -> str:
     """Run the command of this installation; what it says to people goes to the job's log."""
     command = [sys.executable, "-m", "harness", *words]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace", check=False).stdout
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, errors="replace", check=False
+    ).stdout
 
 
 class Weight(StrEnum):
@@ -66,7 +75,11 @@ class Weight(StrEnum):
     NO_DATA = "no data"
 
 
-TRENDS: Mapping[str, Weight] = {"worse": Weight.ALARM, "over budget": Weight.ALARM, "no data": Weight.NO_DATA}
+TRENDS: Mapping[str, Weight] = {
+    "worse": Weight.ALARM,
+    "over budget": Weight.ALARM,
+    "no data": Weight.NO_DATA,
+}
 """States of a trend that matter; the others are well."""
 
 
@@ -87,12 +100,19 @@ class Finding:
 
 
 def findings(folder: Path, suites: Sequence[str], profile: str) -> tuple[Finding, ...]:
-    """Give all that is wrong with the night of a folder; empty if all is well. Trends of other suites are not its business."""
+    """
+    Give all that is wrong with the night of a folder; empty if all is well. Trends of other suites
+    are not its business.
+    """
     trends = _trends(folder / "status.json", suites, profile)
     before = _doctor(folder / "doctor.json", "before measuring")
     if before:
         return (*before, *trends)
-    found = list(_doctor(folder / "doctor-after.json", "after measuring, so that tonight's figures are doubtful"))
+    found = list(
+        _doctor(
+            folder / "doctor-after.json", "after measuring, so that tonight's figures are doubtful"
+        )
+    )
     for suite in suites:
         found += _suite(check_file(folder, suite), suite)
     return (*found, *trends)
@@ -102,16 +122,34 @@ def _doctor(path: Path, when: str) -> tuple[Finding, ...]:
     data = _read(path)
     if isinstance(data, Mapping) and data.get("fit") is True:
         return ()
-    line = str(data.get("line", "it said nothing")) if isinstance(data, Mapping) else "the doctor did not answer"
-    return (Finding(weight=Weight.NO_DATA, what=f"doctor {path.stem}", text=f"the machine is not fit {when}: {line}"),)
+    line = (
+        str(data.get("line", "it said nothing"))
+        if isinstance(data, Mapping)
+        else "the doctor did not answer"
+    )
+    return (
+        Finding(
+            weight=Weight.NO_DATA,
+            what=f"doctor {path.stem}",
+            text=f"the machine is not fit {when}: {line}",
+        ),
+    )
 
 
 def _suite(path: Path, suite: str) -> list[Finding]:
-    """Give the cells that regressed or failed; what is only undecided tonight is for the trend to say."""
+    """
+    Give the cells that regressed or failed; what is only undecided tonight is for the trend to say.
+    """
     try:
         judgement = read(_read(path)).judgement
     except HarnessError:
-        return [Finding(weight=Weight.NO_DATA, what=f"{suite} unmeasured", text=f"{suite} was not measured; the log says why")]
+        return [
+            Finding(
+                weight=Weight.NO_DATA,
+                what=f"{suite} unmeasured",
+                text=f"{suite} was not measured; the log says why",
+            )
+        ]
     bad = [cell for cell in judgement.cells if cell.verdict in (Verdict.REGRESSED, Verdict.FAILED)]
     return [
         Finding(
@@ -126,7 +164,13 @@ def _suite(path: Path, suite: str) -> list[Finding]:
 def _trends(path: Path, suites: Sequence[str], profile: str) -> list[Finding]:
     rows = _read(path)
     if not isinstance(rows, list):
-        return [Finding(weight=Weight.NO_DATA, what="history", text="the history did not answer; the log says why")]
+        return [
+            Finding(
+                weight=Weight.NO_DATA,
+                what="history",
+                text="the history did not answer; the log says why",
+            )
+        ]
     ours = [each for each in rows if each["suite"] in suites and each["profile"] == profile]
     return [_trend(each) for each in ours if each["state"] in TRENDS]
 

@@ -1,8 +1,9 @@
 """
-Tell people of a night: one issue per profile, opened, brought up to date and closed; and a webhook, when something changed.
+Tell people of a night: one issue per profile, opened, brought up to date and closed; and a webhook,
+when something changed.
 
-The issue's first line carries the keys of what was told, so that a finding that stands for a week is told once. What is wrong
-is for `nightly.py` to say.
+The issue's first line carries the keys of what was told, so that a finding that stands for a week
+is told once. What is wrong is for `nightly.py` to say.
 """
 
 import json
@@ -44,7 +45,11 @@ def put_issue(github: GitHub, profile: str, found: Sequence[Finding], log: str) 
     """Open, update or close the issue of a profile."""
     standing = _standing(github, profile)
     if not found:
-        return _close(github, standing, log) if standing is not None else Told(change=QUIET, address="")
+        return (
+            _close(github, standing, log)
+            if standing is not None
+            else Told(change=QUIET, address="")
+        )
     body = issue_body(profile, found, log)
     content = {"title": f"voxgate nightly {profile}: {summary(found)}", "body": body}
     if standing is None:
@@ -67,8 +72,8 @@ def issue_body(profile: str, found: Sequence[Finding], log: str) -> str:
         f"**{summary(found)}**",
         _lines(found),
         f"[log and site]({log})",
-        "This issue is brought up to date every night, and closed after a night with nothing wrong. A change that is meant: "
-        "`docs/accepting-a-change.md`.",
+        "This issue is brought up to date every night, and closed after a night with nothing "
+        "wrong. A change that is meant: `docs/accepting-a-change.md`.",
     )
     return "\n\n".join(lines) + "\n"
 
@@ -77,20 +82,29 @@ def summary(found: Sequence[Finding]) -> str:
     """Count: `2 alarms, 1 without data`."""
     alarms = sum(each.weight is Weight.ALARM for each in found)
     silent = len(found) - alarms
-    parts = [f"{alarms} alarm{'' if alarms == 1 else 's'}" if alarms else "", f"{silent} without data" if silent else ""]
+    parts = [
+        f"{alarms} alarm{'' if alarms == 1 else 's'}" if alarms else "",
+        f"{silent} without data" if silent else "",
+    ]
     return ", ".join(part for part in parts if part) or "nothing wrong"
 
 
 def send(address: str, profile: str, found: Sequence[Finding], told: Told) -> None:
-    """Post a night to a webhook as JSON; `text` alone serves Slack and its like. Raises HarnessError, without the address."""
+    """
+    Post a night to a webhook as JSON; `text` alone serves Slack and its like. Raises HarnessError,
+    without the address.
+    """
     if not address.startswith("https://") and not re.match(r"http://127\.0\.0\.1:\d+/", address):
         raise HarnessError("the webhook's address does not begin with https://; correct the secret")
     document = {
-        "text": f"voxgate nightly {profile}: {summary(found)} ({told.change}) {told.address}".strip(),
+        "text": f"voxgate nightly {profile}: {summary(found)} ({told.change}) "
+        f"{told.address}".strip(),
         "profile": profile,
         "change": told.change,
         "issue": told.address,
-        "findings": [{"weight": each.weight, "what": each.what, "text": plain(each.text)} for each in found],
+        "findings": [
+            {"weight": each.weight, "what": each.what, "text": plain(each.text)} for each in found
+        ],
     }
     headers = {"Content-Type": "application/json", "User-Agent": "voxgate"}
     request = urllib.request.Request(address, json.dumps(document).encode(), headers)  # noqa: S310 - checked above
@@ -98,9 +112,13 @@ def send(address: str, profile: str, found: Sequence[Finding], told: Told) -> No
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
             pass
     except urllib.error.HTTPError as error:
-        raise HarnessError(f"the webhook answered {error.code}; is its address still right?") from error
+        raise HarnessError(
+            f"the webhook answered {error.code}; is its address still right?"
+        ) from error
     except (OSError, HTTPException) as error:
-        raise HarnessError(f"the webhook did not answer ({type(error).__name__}); is its address still right?") from error
+        raise HarnessError(
+            f"the webhook did not answer ({type(error).__name__}); is its address still right?"
+        ) from error
 
 
 def _standing(github: GitHub, profile: str) -> dict[str, Any] | None:
@@ -128,7 +146,11 @@ def _keys(body: str) -> set[str]:
 
 
 def _lines(found: Sequence[Finding]) -> str:
-    return fitting([_line(each) for each in found], ROOM, lambda count: f"- and {count} more; the log has them all")
+    return fitting(
+        [_line(each) for each in found],
+        ROOM,
+        lambda count: f"- and {count} more; the log has them all",
+    )
 
 
 def _line(finding: Finding) -> str:

@@ -1,9 +1,10 @@
 """
-`voxgate history ...`: bring runs into the history, take them out, look at them, and say what is known about a change.
+`voxgate history ...`: bring runs into the history, take them out, look at them, and say what is
+known about a change.
 
-As in `main.py`, a verb calls, prints and gives the exit code; the last line is the result. `import` goes on after a file that
-cannot be read, and ends with 2 then. `status` ends with 1 where a metric that blocks is worse or a budget is broken, 3 where
-a series lacks data.
+As in `main.py`, a verb calls, prints and gives the exit code; the last line is the result. `import`
+goes on after a file that cannot be read, and ends with 2 then. `status` ends with 1 where a metric
+that blocks is worse or a budget is broken, 3 where a series lacks data.
 """
 
 import getpass
@@ -56,8 +57,12 @@ database = click.option(
     metavar="URL",
     help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
 )
-baselines = click.option("--baselines", type=click.Path(path_type=Path), default=workflow.BASELINES, show_default=True)
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+baselines = click.option(
+    "--baselines", type=click.Path(path_type=Path), default=workflow.BASELINES, show_default=True
+)
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,12 +72,21 @@ def history() -> None:
 
 @history.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--machine", metavar="NAME", help="Where other tools' files were measured, in place of what they tell.")
+@click.option(
+    "--machine",
+    metavar="NAME",
+    help="Where other tools' files were measured, in place of what they tell.",
+)
 @database
 @as_json
 @baselines
-def bring_in(paths: tuple[Path, ...], machine: str | None, url: str, as_json: bool, baselines: Path) -> int:
-    """Add run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, our own JSON export, votes."""
+def bring_in(
+    paths: tuple[Path, ...], machine: str | None, url: str, as_json: bool, baselines: Path
+) -> int:
+    """
+    Add run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, our own
+    JSON export, votes.
+    """
     tally: Tally = Counter()
     faults: list[Fault] = []
     with open_history(url) as opened:
@@ -82,7 +96,10 @@ def bring_in(paths: tuple[Path, ...], machine: str | None, url: str, as_json: bo
                     faults.append(each)
                     click.echo(_plain(f"{each.where} FAILED: {each.reason}"), err=True)
                 tally["failed" if isinstance(each, Fault) else each] += 1
-    line = f"{tally['imported']} imported, {tally['there already']} there already, {tally['failed']} failed"
+    line = (
+        f"{tally['imported']} imported, {tally['there already']} there already, {tally['failed']} "
+        "failed"
+    )
     counts = dict.fromkeys(("imported", "there already", "failed"), 0) | dict(tally)
     failures = [{"where": each.where, "reason": each.reason} for each in faults]
     _say_result(as_json, {**counts, "failures": failures}, line)
@@ -91,13 +108,20 @@ def bring_in(paths: tuple[Path, ...], machine: str | None, url: str, as_json: bo
 
 @history.command("export")
 @click.argument("form", metavar=f"[{'|'.join(FORMATS)}]", type=click.Choice(FORMATS))
-@click.option("--out", type=click.Path(path_type=Path), help="File, or for otava folder; standard output unless given.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File, or for otava folder; standard output unless given.",
+)
 @click.option("--suite", default=ANY, show_default=True, help="Pattern of suites.")
 @click.option("--profile", default=ANY, show_default=True, help="Pattern of profiles.")
 @click.option("--machine", default=ANY, show_default=True, help="Pattern of machines.")
 @database
 def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
-    """Write the history in another form: csv, parquet, json (for import), bencher, otava, openmetrics, textfile."""
+    """
+    Write the history in another form: csv, parquet, json (for import), bencher, otava, openmetrics,
+    textfile.
+    """
     choice = Choice(**patterns, today=now_utc_iso()[:10])
     with open_existing(url) as opened:
         if form == "otava":
@@ -105,7 +129,11 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
                 raise HarnessError("otava takes several files; name a folder with --out")
             click.echo(f"wrote {otava.write_otava(opened, choice, out)}", err=True)
             return 0
-        content = tables.parquet_bytes(opened, choice) if form == "parquet" else TEXTS[form](opened, choice).encode()
+        content = (
+            tables.parquet_bytes(opened, choice)
+            if form == "parquet"
+            else TEXTS[form](opened, choice).encode()
+        )
     if out is not None:
         write_bytes(out, content)
         click.echo(f"wrote {out}", err=True)
@@ -118,7 +146,9 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
 
 @history.command("list")
 @click.option("--suite", help="Only this suite.")
-@click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="The newest so many.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="The newest so many."
+)
 @database
 @as_json
 def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
@@ -128,7 +158,10 @@ def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
     if not as_json:
         for run in runs:
             click.echo(_run_line(run))
-    rows = [{name: getattr(run, name) for name in RunRow.__dataclass_fields__ if name != "environment"} for run in runs]
+    rows = [
+        {name: getattr(run, name) for name in RunRow.__dataclass_fields__ if name != "environment"}
+        for run in runs
+    ]
     _say_result(as_json, rows, f"{len(runs)} runs")
     return 0
 
@@ -147,10 +180,14 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
     if not why.strip():
         raise HarnessError("--why is empty; say why the change is accepted")
     moment = utc_iso(since)
-    word = Acknowledgement(id=0, **pattern, since=moment, why=why, by=by or _user(), created=now_utc_iso())
+    word = Acknowledgement(
+        id=0, **pattern, since=moment, why=why, by=by or _user(), created=now_utc_iso()
+    )
     with open_existing(url) as opened:
         new = opened.acknowledge(word)
-    click.echo(f"acknowledged from {moment} on: {why}" if new else f"acknowledged already from {moment} on")
+    click.echo(
+        f"acknowledged from {moment} on: {why}" if new else f"acknowledged already from {moment} on"
+    )
     return 0
 
 
@@ -164,7 +201,10 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
         today = now_utc_iso()[:10]
         found = _of_interest(trends(opened, today, baselines))
         every = opened.series()
-        idle = (*unmatched(load_rules(baselines, (), every).budgets, every), *unmatched_limits(baselines, every))
+        idle = (
+            *unmatched(load_rules(baselines, (), every).budgets, every),
+            *unmatched_limits(baselines, every),
+        )
         believed = Believed(opened, today)
         misdated = [left_out_line(run) for run in believed.left_out()]
         silent = [each.series for each in found if each.state is State.NO_DATA]
@@ -174,21 +214,39 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
     counts = Counter(trend.state for trend in found)
     rows = []
     for trend in found:
-        where = {name: getattr(trend.series, name) for name in ("suite", "profile", "machine", "cell", "metric")}
-        told = {"state": trend.state.value, "since": trend.since, "reason": trend.reason, "blocking": trend.blocking}
+        where = {
+            name: getattr(trend.series, name)
+            for name in ("suite", "profile", "machine", "cell", "metric")
+        }
+        told = {
+            "state": trend.state.value,
+            "since": trend.since,
+            "reason": trend.reason,
+            "blocking": trend.blocking,
+        }
         rows.append({**where, **told})
         if not as_json and trend.state not in (State.STEADY, State.TOO_FEW):
             kind = "" if trend.blocking or trend.counts else " (advisory)"
-            click.echo(_plain(f"{trend.state.upper()}{kind} {' '.join(where.values())}: {trend.reason}"))
-    line = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]) or "no series"
+            click.echo(
+                _plain(f"{trend.state.upper()}{kind} {' '.join(where.values())}: {trend.reason}")
+            )
+    line = (
+        ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
+        or "no series"
+    )
     _say_result(as_json, rows, line)
     if any(trend.counts for trend in found):
         return 1
     return 3 if counts[State.NO_DATA] else 0
 
 
-def _bring_in(opened: History, path: Path, machine: str | None, baselines: Path) -> Iterator[Word | Fault]:
-    """Import a file, a run folder, or all run folders below one; gives a word for each run or vote, a fault for what failed."""
+def _bring_in(
+    opened: History, path: Path, machine: str | None, baselines: Path
+) -> Iterator[Word | Fault]:
+    """
+    Import a file, a run folder, or all run folders below one; gives a word for each run or vote, a
+    fault for what failed.
+    """
     try:
         folders = detect.run_folders(path) or [path]
     except HarnessError as error:
@@ -203,7 +261,9 @@ def _bring_in(opened: History, path: Path, machine: str | None, baselines: Path)
             yield Fault(where=f"{each}", reason=f"cannot be read ({error!r})")
 
 
-def _bring_in_one(opened: History, path: Path, machine: str | None, baselines: Path) -> Iterator[Word | Fault]:
+def _bring_in_one(
+    opened: History, path: Path, machine: str | None, baselines: Path
+) -> Iterator[Word | Fault]:
     found, today = _read(path, machine, baselines), now_utc_iso()
     for entry in found.entries:
         if isinstance(entry, Fault):
@@ -233,7 +293,10 @@ def _read(path: Path, machine: str | None, baselines: Path) -> detect.Found:
 def _run_line(run: RunRow) -> str:
     moment = run.created[:16].replace("T", " ")
     unfinished = "" if run.complete else " (incomplete)"
-    return _plain(f"{run.id:>5}  {moment}  {run.suite}  {run.profile}  {run.machine}  {run.head}  {run.line}{unfinished}")
+    return _plain(
+        f"{run.id:>5}  {moment}  {run.suite}  {run.profile}  {run.machine}  {run.head}  {run.line}"
+        f"{unfinished}"
+    )
 
 
 def _plain(line: str) -> str:
@@ -249,7 +312,10 @@ def _user() -> str:
 
 
 def _of_interest(found: Iterable[Trend]) -> list[Trend]:
-    """Leave out helpers, and metrics that never had a value in a cell that has others: memory of a GPU that is not there."""
+    """
+    Leave out helpers, and metrics that never had a value in a cell that has others: memory of a GPU
+    that is not there.
+    """
     shown = [each for each in found if not is_helper(each.series.metric)]
     measured = {_cell_of(each) for each in shown if each.latest is not None}
     return [each for each in shown if each.latest is not None or _cell_of(each) not in measured]

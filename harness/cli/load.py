@@ -1,8 +1,8 @@
 """
 `voxgate load`: put requests on a server and say how it bears them.
 
-As in `main.py`, the verb calls, prints and gives the exit code; the last line is the result. Ctrl-C ends the load, not the
-report: what was answered until then is summarised.
+As in `main.py`, the verb calls, prints and gives the exit code; the last line is the result. Ctrl-C
+ends the load, not the report: what was answered until then is summarised.
 """
 
 import json
@@ -30,33 +30,81 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 
 @click.command()
 @click.argument("suite")
-@click.option("--closed", metavar="N,N,...", help="Clients that each wait for their answer before they ask again.")
 @click.option(
-    "--open", "rate_per_s", type=float, metavar="RATE", help="Requests per second, whether or not earlier ones are done."
+    "--closed",
+    metavar="N,N,...",
+    help="Clients that each wait for their answer before they ask again.",
 )
 @click.option(
-    "--duration", "duration_s", type=click.FloatRange(0, min_open=True), help=f"Seconds per level; {DURATION_S:g} unless given."
+    "--open",
+    "rate_per_s",
+    type=float,
+    metavar="RATE",
+    help="Requests per second, whether or not earlier ones are done.",
+)
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(0, min_open=True),
+    help=f"Seconds per level; {DURATION_S:g} unless given.",
 )
 @click.option("--requests", type=click.IntRange(1), help="Requests per level.")
-@click.option("--limit-ms", type=click.FloatRange(0, min_open=True), help="Latency within which an answer is of use: goodput.")
 @click.option(
-    "--soak", "soak_min", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Hold one level; tell drift."
+    "--limit-ms",
+    type=click.FloatRange(0, min_open=True),
+    help="Latency within which an answer is of use: goodput.",
+)
+@click.option(
+    "--soak",
+    "soak_min",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MINUTES",
+    help="Hold one level; tell drift.",
 )
 @click.option("--url", help="A server that runs already; else one is started for each cell.")
-@click.option("--only", multiple=True, metavar="SLUG", help="Cells whose slug matches, e.g. 'nfe_steps-8*'; else all.")
 @click.option(
-    "--profile", default="cpu", show_default=True, help="How the server is set up; cpu-gate gives it a CPU of its own."
+    "--only",
+    multiple=True,
+    metavar="SLUG",
+    help="Cells whose slug matches, e.g. 'nfe_steps-8*'; else all.",
 )
-@click.option("--whole", is_flag=True, help="Ask for whole audio, which our server speaks in batches; else for a stream.")
-@click.option("--form", type=click.Choice(FORMS), default="wav", show_default=True, help="Of the audio.")
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Per answer."
+    "--profile",
+    default="cpu",
+    show_default=True,
+    help="How the server is set up; cpu-gate gives it a CPU of its own.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the order of texts and of the arrivals.")
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Ask for whole audio, which our server speaks in batches; else for a stream.",
+)
+@click.option(
+    "--form", type=click.Choice(FORMS), default="wav", show_default=True, help="Of the audio."
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Per answer.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of the order of texts and of the arrivals.",
+)
 @click.option("--max-batch", type=int, help="Of the server that is started.")
 @click.option("--window-ms", type=float, help="Of the server that is started.")
 @click.option("--queue", type=int, help="Of the server that is started.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; runs/load/NNNN unless given.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder; runs/load/NNNN unless given.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def load(
     suite: str,
@@ -71,7 +119,10 @@ def load(
     as_json: bool,
     **options: object,
 ) -> int:
-    """How does the engine of SUITE, as a server, bear many requests? Ends with 1 where requests fail or are too late."""
+    """
+    How does the engine of SUITE, as a server, bear many requests? Ends with 1 where requests fail
+    or are too late.
+    """
     server = {name: options.pop(name) for name in SERVER_OPTIONS}
     plan = Plan(
         suite=suite,
@@ -109,10 +160,18 @@ def show(folder: Path, *, as_json: bool, interrupted: bool) -> int:
         raise click.Abort
     report = report_of(folder)
     document = {**report_to_dict(report), "interrupted": interrupted}
-    write_file(folder / REPORT, json.dumps(document, indent=1, allow_nan=False), "make room, then ask again")
+    write_file(
+        folder / REPORT,
+        json.dumps(document, indent=1, allow_nan=False),
+        "make room, then ask again",
+    )
     for line in lines(report, shutil.get_terminal_size((LOG_COLUMNS, 24)).columns):
         click.echo(line, err=as_json)
-    last = f"interrupted; what was answered until then is kept in {folder}" if interrupted else report.line
+    last = (
+        f"interrupted; what was answered until then is kept in {folder}"
+        if interrupted
+        else report.line
+    )
     click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last)
     if interrupted:
         return INTERRUPTED

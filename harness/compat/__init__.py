@@ -1,4 +1,7 @@
-"""Old module names, importable for one release with a DeprecationWarning. Delete this folder with the next one."""
+"""
+Old module names, importable for one release with a DeprecationWarning. Delete this folder with the
+next one.
+"""
 
 import sys
 import warnings
@@ -19,16 +22,25 @@ MOVED = {
 
 
 class _Moved(MetaPathFinder, Loader):
-    """Loads a moved module under its old name: the same module object, so that its classes stay the same."""
+    """
+    Loads a moved module under its old name: the same module object, so that its classes stay the
+    same.
+    """
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Return a spec for an old name only."""
         return ModuleSpec(fullname, self) if fullname in MOVED else None
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module of the new name into the old one's place."""
         old, new = module.__name__, MOVED[module.__name__]
-        warnings.warn(f"{old} is now {new}; the old name goes with the next release", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            f"{old} is now {new}; the old name goes with the next release",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         sys.modules[old] = import_module(new)
 
 

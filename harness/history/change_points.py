@@ -1,15 +1,18 @@
 """
-Change points: at which run a metric stepped, found by energy distances in windows and held against Student's t.
+Change points: at which run a metric stepped, found by energy distances in windows and held against
+Student's t.
 
-The method of Hunter (Fleming et al., ICPE 2023, doi:10.1145/3578244.3583719), which Apache Otava carries on: E-divisive
-(Matteson & James, JASA 2014, arXiv:1306.4933) in windows that overlap by half, with a t-test in place of its permutations, so
-that the same series always gives the same steps; then the weakest steps are merged away until what is left is strong enough.
-Written here from the papers because apache-otava 0.8 pins numpy 2.2 and brings BigQuery, Slack and PostgreSQL clients along;
-`docs/evidence/change-points.md` compares the two. What differs: a lone bad night is put aside first, a segment has at least
-three nights, and a cut may prove itself on the two parts that E-divisive found most unlike, not only on the whole window.
+The method of Hunter (Fleming et al., ICPE 2023, doi:10.1145/3578244.3583719), which Apache Otava
+carries on: E-divisive (Matteson & James, JASA 2014, arXiv:1306.4933) in windows that overlap by
+half, with a t-test in place of its permutations, so that the same series always gives the same
+steps; then the weakest steps are merged away until what is left is strong enough. Written here from
+the papers because apache-otava 0.8 pins numpy 2.2 and brings BigQuery, Slack and PostgreSQL clients
+along; `docs/evidence/change-points.md` compares the two. What differs: a lone bad night is put
+aside first, a segment has at least three nights, and a cut may prove itself on the two parts that
+E-divisive found most unlike, not only on the whole window.
 
-A step is news with a date and never an alarm: on noise alone this finds about one a year (`alarm.py` raises alarms).
-Pure; knows no metric, no policy and no calendar.
+A step is news with a date and never an alarm: on noise alone this finds about one a year
+(`alarm.py` raises alarms). Pure; knows no metric, no policy and no calendar.
 """
 
 from collections.abc import Sequence
@@ -29,22 +32,34 @@ Sums = tuple[Array, Array]
 """Running sums of the values and of their squares, from zero on."""
 
 WINDOW = 50
-"""Runs that are looked at together (Hunter's and Otava's default): in a longer one the past outweighs a step."""
+"""
+Runs that are looked at together (Hunter's and Otava's default): in a longer one the past outweighs
+a step.
+"""
 STRIDE = WINDOW // 2
 STRONG_P = 0.001
 """The p-value that a step needs in the end (Otava's default)."""
 WEAK_P = 10 * STRONG_P
-"""That it needs to be a candidate: two steps close together hide each other until both are known (Hunter, Otava)."""
+"""
+That it needs to be a candidate: two steps close together hide each other until both are known
+(Hunter, Otava).
+"""
 ROUNDING = 1e-12
 LEAST_SEGMENT = 3
-"""Runs that a segment must have. One or two runs are bad luck; three are what an alarm asks for too."""
+"""
+Runs that a segment must have. One or two runs are bad luck; three are what an alarm asks for too.
+"""
 NEAR = 5
-"""Runs among which a lone bad one is seen: the middle of five keeps a step sharp and drops what lasts at most two."""
+"""
+Runs among which a lone bad one is seen: the middle of five keeps a step sharp and drops what lasts
+at most two.
+"""
 SPIKE_MADS = 8.0
 """
-A run that is this many MADs (of all runs, each about its neighbours' median) from its neighbours' median is put aside: about
-four standard deviations, where one run in 3,400 of normal noise lies (Hampel's identifier: Davies & Gather, JASA 1993).
-Student's t would call one bad run among fifty a step however far off it lies, once three runs make a segment.
+A run that is this many MADs (of all runs, each about its neighbours' median) from its neighbours'
+median is put aside: about four standard deviations, where one run in 3,400 of normal noise lies
+(Hampel's identifier: Davies & Gather, JASA 1993). Student's t would call one bad run among fifty a
+step however far off it lies, once three runs make a segment.
 """
 
 
@@ -53,8 +68,9 @@ class Change:
     """
     A step: the run at `index` is the first of the new level.
 
-    `shift` is relative, + is larger; a difference in the metric's unit where `absolute` says so. `before` and `after` are the
-    levels on both sides (means, lone bad runs aside), `at` is the time of the run.
+    `shift` is relative, + is larger; a difference in the metric's unit where `absolute` says so.
+    `before` and `after` are the levels on both sides (means, lone bad runs aside), `at` is the time
+    of the run.
     """
 
     index: int
@@ -67,9 +83,13 @@ class Change:
 
 
 def change_points(values: Array, times: Texts, margin: Margin) -> tuple[Change, ...]:
-    """Find the steps larger than `margin` in a series without gaps, oldest run first; `times` are those of the runs."""
+    """
+    Find the steps larger than `margin` in a series without gaps, oldest run first; `times` are
+    those of the runs.
+    """
     if len(values) < 2 * LEAST_SEGMENT or np.ptp(values) <= margin.of(values).min():
-        return ()  # too short for two levels, or even the extremes lie too close together for a step
+        # too short for two levels, or even the extremes lie too close together for a step
+        return ()
     calm = without_spikes(values)
     return _described(calm, times, steps(calm, margin), margin)
 
@@ -97,11 +117,16 @@ def candidates(values: Array) -> list[int]:
 
 
 def merged(values: Array, cuts: Sequence[int], margin: Margin) -> list[int]:
-    """Take the weakest cut away, and the next weakest of what is then left, until every cut is strong and large enough."""
+    """
+    Take the weakest cut away, and the next weakest of what is then left, until every cut is strong
+    and large enough.
+    """
     left = list(cuts)
     while left:
         means, p_values = _tests(values, left)
-        doubts = np.where(p_values < STRONG_P, _beside_short(left, len(values)) * (1.0 + p_values), 2.0 + p_values)
+        doubts = np.where(
+            p_values < STRONG_P, _beside_short(left, len(values)) * (1.0 + p_values), 2.0 + p_values
+        )
         weakest = int(np.argmax(doubts))
         if doubts[weakest] == 0.0:
             beyond = np.abs(np.diff(means)) - margin.of(means[:-1])
@@ -113,11 +138,16 @@ def merged(values: Array, cuts: Sequence[int], margin: Margin) -> list[int]:
 
 
 def redated(values: Array, cuts: Sequence[int]) -> list[int]:
-    """Put every cut where it parts its two segments best: a window may have ended, or begun, at an unlucky place."""
+    """
+    Put every cut where it parts its two segments best: a window may have ended, or begun, at an
+    unlucky place.
+    """
     edges = [0, *cuts, len(values)]
     for place in range(1, len(edges) - 1):
         start, stop = edges[place - 1], edges[place + 1]
-        between = _between(_running_sums(values[start:stop]), np.zeros(1, dtype=int), stop - start)[0]
+        between = _between(_running_sums(values[start:stop]), np.zeros(1, dtype=int), stop - start)[
+            0
+        ]
         allowed = slice(LEAST_SEGMENT - 1, len(between) - LEAST_SEGMENT + 1)
         edges[place] = start + LEAST_SEGMENT + int(np.argmax(between[allowed]))
     return edges[1:-1]
@@ -127,9 +157,10 @@ def energy_split(values: Array) -> tuple[int, int]:
     """
     Give tau and kappa of E-divisive: they make values[:tau] and values[tau:kappa] most unlike.
 
-    Unlike is m n / (m + n) x (2 E|X - Y| - E|X - X'| - E|Y - Y'|), Matteson & James' Q with exponent 1. A part may be a single
-    value: where a step stands at the end of a window, the first value behind it already tells. All sums of pairs are read off
-    one table of sums over rectangles of the distances.
+    Unlike is m n / (m + n) x (2 E|X - Y| - E|X - X'| - E|Y - Y'|), Matteson & James' Q with
+    exponent 1. A part may be a single value: where a step stands at the end of a window, the first
+    value behind it already tells. All sums of pairs are read off one table of sums over rectangles
+    of the distances.
     """
     n = len(values)
     sums = np.zeros((n + 1, n + 1))
@@ -142,7 +173,10 @@ def energy_split(values: Array) -> tuple[int, int]:
 
 
 def _divide_windows(values: Array, sums: Sums, grid: int, found: set[int]) -> int:
-    """Divide window after window from `grid` on, adding to `found`, until a division shifts the grid; give the new one."""
+    """
+    Divide window after window from `grid` on, adding to `found`, until a division shifts the grid;
+    give the new one.
+    """
     starts = np.arange(grid, len(values), STRIDE)
     whole = starts[starts + WINDOW <= len(values)]
     differing = _differ(sums, whole, WINDOW)
@@ -157,8 +191,13 @@ def _divide_windows(values: Array, sums: Sums, grid: int, found: set[int]) -> in
     return len(values)
 
 
-def _divide(values: Array, sums: Sums, start: int, stop: int, differ: Flags | None = None) -> list[int]:
-    """Divide values[start:stop], and each part again, as long as the parts differ; `differ` is what `_differ` says of it."""
+def _divide(
+    values: Array, sums: Sums, start: int, stop: int, differ: Flags | None = None
+) -> list[int]:
+    """
+    Divide values[start:stop], and each part again, as long as the parts differ; `differ` is what
+    `_differ` says of it.
+    """
     if stop - start <= 2:
         return []
     if differ is None:
@@ -181,7 +220,8 @@ def _running_sums(values: Array) -> Sums:
 
 def _differ(sums: Sums, starts: Whole, n: int) -> Flags:
     """
-    Say of windows of `n` values (rows) and all their cuts (columns) whether the two parts pass Student's t-test at WEAK_P.
+    Say of windows of `n` values (rows) and all their cuts (columns) whether the two parts pass
+    Student's t-test at WEAK_P.
 
     What is left of the squares by rounding is none.
     """
@@ -189,11 +229,16 @@ def _differ(sums: Sums, starts: Whole, n: int) -> Flags:
     between = _between(sums, starts, n)
     whole = second[starts + n] - second[starts] - (first[starts + n] - first[starts]) ** 2 / n
     within = whole[:, None] - between
-    return np.asarray((between * (n - 2) >= _least_t_squared(n) * within) & (between > ROUNDING * second[-1]))
+    return np.asarray(
+        (between * (n - 2) >= _least_t_squared(n) * within) & (between > ROUNDING * second[-1])
+    )
 
 
 def _between(sums: Sums, starts: Whole, n: int) -> Array:
-    """Give the squares between the two parts of windows of `n` values (rows), for all cuts (columns), off the running sums."""
+    """
+    Give the squares between the two parts of windows of `n` values (rows), for all cuts (columns),
+    off the running sums.
+    """
     first, _ = sums
     left, factors = _cuts_of(n)
     begun = first[starts, None]
@@ -202,13 +247,19 @@ def _between(sums: Sums, starts: Whole, n: int) -> Array:
 
 
 def _beside_short(cuts: Sequence[int], n: int) -> Flags:
-    """Say which cuts have a segment at their side that is too short: candidates of two windows may be neighbours."""
+    """
+    Say which cuts have a segment at their side that is too short: candidates of two windows may be
+    neighbours.
+    """
     short = np.diff(np.array([0, *cuts, n])) < LEAST_SEGMENT
     return short[:-1] | short[1:]
 
 
 def _tests(values: Array, cuts: Sequence[int]) -> tuple[Array, Array]:
-    """Give the mean of every segment, and for every cut the p-value of Student's t-test between its two segments."""
+    """
+    Give the mean of every segment, and for every cut the p-value of Student's t-test between its
+    two segments.
+    """
     edges = np.array([0, *cuts, len(values)])
     starts, counts = edges[:-1], np.diff(edges)
     means = np.add.reduceat(values, starts) / counts
@@ -219,7 +270,10 @@ def _tests(values: Array, cuts: Sequence[int]) -> tuple[Array, Array]:
     t_squared = np.diff(means) ** 2
     # two-sided p of t, as a function of t squared; equal constants have p = 1, unlike ones p = 0
     share = np.divide(
-        freedom * error_squared, freedom * error_squared + t_squared, out=np.ones(len(cuts)), where=t_squared > 0.0
+        freedom * error_squared,
+        freedom * error_squared + t_squared,
+        out=np.ones(len(cuts)),
+        where=t_squared > 0.0,
     )
     return means, special.betainc(freedom / 2.0, 0.5, share)
 
@@ -239,10 +293,12 @@ def _least_t_squared(n: int) -> float:
 @lru_cache(maxsize=WINDOW)
 def _weights(n: int) -> tuple[Array, Array, Array, Array]:
     """
-    Give what each sum of distances counts in Q, by tau (rows) and kappa; last, minus infinity where a part is empty.
+    Give what each sum of distances counts in Q, by tau (rows) and kappa; last, minus infinity where
+    a part is empty.
 
-    S is the sum over values[:tau] x values[:kappa], L and K are over the pairs among the first tau and the first kappa. Across
-    the two parts the sum is then S - 2 L, and among the right ones K - L - (S - 2 L).
+    S is the sum over values[:tau] x values[:kappa], L and K are over the pairs among the first tau
+    and the first kappa. Across the two parts the sum is then S - 2 L, and among the right ones K -
+    L - (S - 2 L).
     """
     tau, kappa = np.arange(n + 1)[:, None], np.arange(n + 1)[None, :]
     left, right = np.maximum(tau, 1), np.maximum(kappa - tau, 1)
@@ -255,7 +311,9 @@ def _weights(n: int) -> tuple[Array, Array, Array, Array]:
     return across + among_right, 2.0 * across + among_left + among_right, among_right, forbidden
 
 
-def _described(values: Array, times: Texts, cuts: Sequence[int], margin: Margin) -> tuple[Change, ...]:
+def _described(
+    values: Array, times: Texts, cuts: Sequence[int], margin: Margin
+) -> tuple[Change, ...]:
     means, p_values = _tests(values, cuts)
     return tuple(
         Change(

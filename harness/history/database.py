@@ -1,16 +1,20 @@
 """
-The history in its database: opened by URL, brought to this schema, appended to and read. The one way in for everybody else.
+The history in its database: opened by URL, brought to this schema, appended to and read. The one
+way in for everybody else.
 
-The way to the database: an engine for a URL, transactions that wait for each other, and errors in one line.
+The way to the database: an engine for a URL, transactions that wait for each other, and errors in
+one line.
 
-SQLite: the log is written ahead (WAL), so that readers never wait, and a writer takes the lock when it begins
-(BEGIN IMMEDIATE), so that two writers queue up in place of failing halfway. PostgreSQL: writers queue up on one advisory lock,
-for the same reason: no order of inserts can then deadlock. Knows no table.
+SQLite: the log is written ahead (WAL), so that readers never wait, and a writer takes the lock when
+it begins (BEGIN IMMEDIATE), so that two writers queue up in place of failing halfway. PostgreSQL:
+writers queue up on one advisory lock, for the same reason: no order of inserts can then deadlock.
+Knows no table.
 
-Brings a database to the schema of this voxgate: makes the tables, or takes the steps of `migrations/` from where it stands.
+Brings a database to the schema of this voxgate: makes the tables, or takes the steps of
+`migrations/` from where it stands.
 
-All steps in one transaction: a crash leaves the schema, and what is stored, as they were. A database that a newer voxgate
-made is refused.
+All steps in one transaction: a crash leaves the schema, and what is stored, as they were. A
+database that a newer voxgate made is refused.
 """
 
 import sqlite3
@@ -36,7 +40,10 @@ if TYPE_CHECKING:
 
 
 def open_history(url: str | None = None) -> "History":
-    """Open the history at a URL; a new one is made, an older one brought up. Raises HarnessError, as all of its methods do."""
+    """
+    Open the history at a URL; a new one is made, an older one brought up. Raises HarnessError, as
+    all of its methods do.
+    """
     parsed = parse_url(url or default_url())
     engine = make_engine(parsed)
     try:
@@ -49,9 +56,14 @@ def open_history(url: str | None = None) -> "History":
 
 
 def open_existing(url: str) -> "History":
-    """Open a history to read it. Raises HarnessError where a named file is not there: a slip must not begin a new one."""
+    """
+    Open a history to read it. Raises HarnessError where a named file is not there: a slip must not
+    begin a new one.
+    """
     parsed = parse_url(url)
-    absent = parsed.drivername == "sqlite" and parsed.database and not Path(parsed.database).exists()
+    absent = (
+        parsed.drivername == "sqlite" and parsed.database and not Path(parsed.database).exists()
+    )
     if absent and url != DEFAULT_URL:
         begin = f"voxgate check SUITE --history {shown(parsed)}"
         raise HarnessError(f"no history in {parsed.database}; name another, or begin it: {begin}")
@@ -59,7 +71,10 @@ def open_existing(url: str) -> "History":
 
 
 class History:
-    """All runs that were ever appended. Every method is one transaction; two processes may write at once."""
+    """
+    All runs that were ever appended. Every method is one transaction; two processes may write at
+    once.
+    """
 
     def __init__(self, url: URL, engine: Engine) -> None:
         self._url, self._engine = url, engine
@@ -67,7 +82,12 @@ class History:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -75,17 +95,24 @@ class History:
         self._engine.dispose()
 
     def append(self, entry: Entry) -> bool:
-        """Add a run with all it measured, whole or not at all. Gives False where it was there already."""
+        """
+        Add a run with all it measured, whole or not at all. Gives False where it was there already.
+        """
         with told(self._url, "write"), transaction(self._engine) as connection:
             return writing.append(connection, entry)
 
     def acknowledge(self, word: Acknowledgement) -> bool:
-        """Add a person's word that a change is known; its id is given here. Gives False where it was there already."""
+        """
+        Add a person's word that a change is known; its id is given here. Gives False where it was
+        there already.
+        """
         with told(self._url, "write"), transaction(self._engine) as connection:
             return writing.acknowledge(connection, word)
 
     def add_votes(self, votes: Iterable[Vote]) -> int:
-        """Add listeners' answers, all or none; their ids are given here. Gives how many were new."""
+        """
+        Add listeners' answers, all or none; their ids are given here. Gives how many were new.
+        """
         with told(self._url, "write"), transaction(self._engine) as connection:
             return sum(writing.add_vote(connection, vote) for vote in votes)
 
@@ -110,23 +137,35 @@ class History:
             return queries.every_cell(connection)
 
     def entry(self, run: int) -> Entry:
-        """Give a run as the entry that would append it to another history. Raises HarnessError if there is none of that id."""
+        """
+        Give a run as the entry that would append it to another history. Raises HarnessError if
+        there is none of that id.
+        """
         with told(self._url, "read"), self._engine.connect() as connection:
             return queries.entry(connection, run)
 
     def series(
-        self, suite: str | None = None, cell: str | None = None, metric: str | None = None, machine: str | None = None
+        self,
+        suite: str | None = None,
+        cell: str | None = None,
+        metric: str | None = None,
+        machine: str | None = None,
     ) -> list[Series]:
         """Give the lines through time that are as asked."""
         with told(self._url, "read"), self._engine.connect() as connection:
-            return queries.series(connection, suite=suite, cell=cell, metric=metric, machine=machine)
+            return queries.series(
+                connection, suite=suite, cell=cell, metric=metric, machine=machine
+            )
 
-    def points(self, series_ids: Collection[int] | None = None, *, words: bool = False) -> "pd.DataFrame":
+    def points(
+        self, series_ids: Collection[int] | None = None, *, words: bool = False
+    ) -> "pd.DataFrame":
         """
         Give the points of some series, or of all, oldest first.
 
-        Columns: series, run, created (text), value (NaN where `missing` says why), missing (text or None), low, high, n,
-        verdict (text or None), shift (NaN where there is none); with `words` also reason and version.
+        Columns: series, run, created (text), value (NaN where `missing` says why), missing (text or
+        None), low, high, n, verdict (text or None), shift (NaN where there is none); with `words`
+        also reason and version.
         """
         with told(self._url, "read"), self._engine.connect() as connection:
             return queries.points(connection, series_ids, queries.WORDS if words else ())
@@ -151,17 +190,26 @@ WRITES = "voxgate_writes"
 
 
 def make_engine(url: URL) -> Engine:
-    """Make an engine; an SQLite file's folder is made. Raises HarnessError where the driver or the folder is wanting."""
+    """
+    Make an engine; an SQLite file's folder is made. Raises HarnessError where the driver or the
+    folder is wanting.
+    """
     try:
         if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
     except ModuleNotFoundError as error:
-        raise HarnessError(f"no driver for PostgreSQL ({error.name}); pip install 'voxgate[postgres]'") from None
+        raise HarnessError(
+            f"no driver for PostgreSQL ({error.name}); pip install 'voxgate[postgres]'"
+        ) from None
     except OSError as error:
-        raise HarnessError(f"cannot make the folder of {shown(url)}: {error.strerror}; name another --history") from None
+        raise HarnessError(
+            f"cannot make the folder of {shown(url)}: {error.strerror}; name another --history"
+        ) from None
     except (SQLAlchemyError, ValueError, TypeError) as error:
-        raise HarnessError(f"cannot use the history {shown(url)}: {without_secrets(_one_line(error), url)}") from None
+        raise HarnessError(
+            f"cannot use the history {shown(url)}: {without_secrets(_one_line(error), url)}"
+        ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -179,7 +227,10 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def told(url: URL, doing: str) -> Iterator[None]:
-    """Turn a database's error into a HarnessError of one line, without the password; no cause is kept, which may have it."""
+    """
+    Turn a database's error into a HarnessError of one line, without the password; no cause is kept,
+    which may have it.
+    """
     try:
         yield
     except HarnessError:
@@ -191,7 +242,8 @@ def told(url: URL, doing: str) -> Iterator[None]:
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # the driver's own transactions would begin too late to queue up
+    # the driver's own transactions would begin too late to queue up
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
     _write_ahead(cursor)
@@ -201,7 +253,10 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _write_ahead(cursor: Any) -> None:
-    """Switch the log, waiting for others by hand: SQLite says "locked" at once where two switch a new file together."""
+    """
+    Switch the log, waiting for others by hand: SQLite says "locked" at once where two switch a new
+    file together.
+    """
     deadline_s = instant_s() + WAIT_MS / 1000
     while True:
         try:
@@ -226,7 +281,10 @@ STEPS = Path(__file__).parent / "migrations"
 
 
 def migrate(engine: Engine, revision: str = REVISION) -> None:
-    """Bring the database to `revision`; nothing where it stands there. Raises HarnessError for a newer schema."""
+    """
+    Bring the database to `revision`; nothing where it stands there. Raises HarnessError for a newer
+    schema.
+    """
     with engine.connect() as connection:
         if current(connection) == revision:
             return
@@ -235,7 +293,10 @@ def migrate(engine: Engine, revision: str = REVISION) -> None:
 
 
 def upgrade(connection: Connection, revision: str) -> None:
-    """Take the steps that are left, another process may just have taken them. Raises HarnessError for a newer schema."""
+    """
+    Take the steps that are left, another process may just have taken them. Raises HarnessError for
+    a newer schema.
+    """
     from alembic import command  # takes longer to import than all that a migrated database needs
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -243,8 +304,13 @@ def upgrade(connection: Connection, revision: str) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(STEPS).replace("%", "%%"))
     stands = current(connection)
-    if stands is not None and stands not in {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}:
-        raise HarnessError(f"this history has schema {stands}, which this voxgate ({REVISION}) does not know; upgrade voxgate")
+    if stands is not None and stands not in {
+        step.revision for step in ScriptDirectory.from_config(config).walk_revisions()
+    }:
+        raise HarnessError(
+            f"this history has schema {stands}, which this voxgate ({REVISION}) does not know; "
+            "upgrade voxgate"
+        )
     command.upgrade(config, revision)
 
 

@@ -1,8 +1,9 @@
 """
 Times that cannot be true: of a board whose clock nobody set, which says 1970, or 2098.
 
-A run with such a time is left out of everything that goes by time, and named. One run of the year 2098 would else be the newest
-night of its series for ever, and hide that nothing is measured any more. Knows no clock: the caller says what day it is.
+A run with such a time is left out of everything that goes by time, and named. One run of the year
+2098 would else be the newest night of its series for ever, and hide that nothing is measured any
+more. Knows no clock: the caller says what day it is.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EARLIEST = "2000-01-01"
-"""The day before which nothing was measured: clocks without a battery begin in 1970, some in 1980."""
+"""
+The day before which nothing was measured: clocks without a battery begin in 1970, some in 1980.
+"""
 AHEAD = timedelta(days=1)
 """How far a clock may be ahead of ours, time zones included, and still be believed."""
 
@@ -75,7 +78,9 @@ def untrue(created: str, today: str) -> bool:
 def check_time(created: str, today: str) -> None:
     """Raise HarnessError for a time that cannot be true."""
     if untrue(created, today):
-        raise HarnessError(f"it is dated {created}, and today is {today[:10]}: {_why(created)}; measure it again")
+        raise HarnessError(
+            f"it is dated {created}, and today is {today[:10]}: {_why(created)}; measure it again"
+        )
 
 
 def left_out_line(run: RunRow) -> str:
@@ -87,8 +92,13 @@ def left_out_line(run: RunRow) -> str:
 def believed_points(points: "pd.DataFrame", today: str) -> "pd.DataFrame":
     """Return a table of points, oldest first, without those whose time cannot be true."""
     created = points["created"]
-    first, last = (created.searchsorted(bound) for bound in (EARLIEST, _latest(today) + "U"))  # "U" is behind "T"
-    return points if (first, last) == (0, len(points)) else points.iloc[first:last].reset_index(drop=True)
+    # "U" is behind "T"
+    first, last = (created.searchsorted(bound) for bound in (EARLIEST, _latest(today) + "U"))
+    return (
+        points
+        if (first, last) == (0, len(points))
+        else points.iloc[first:last].reset_index(drop=True)
+    )
 
 
 def _latest(today: str) -> str:
@@ -99,4 +109,7 @@ def _latest(today: str) -> str:
 
 
 def _why(created: str) -> str:
-    return f"the clock of its machine was {'never set' if created < EARLIEST else 'ahead'} (voxgate doctor looks at it)"
+    return (
+        f"the clock of its machine was {'never set' if created < EARLIEST else 'ahead'} (voxgate "
+        "doctor looks at it)"
+    )

@@ -1,7 +1,9 @@
 """
-Makes an entry of a run that was measured and judged. A pure function of records; reads no file and no database.
+Makes an entry of a run that was measured and judged. A pure function of records; reads no file and
+no database.
 
-The JSON that a history is carried in, from one database to another: what `export json` writes and `import` reads.
+The JSON that a history is carried in, from one database to another: what `export json` writes and
+`import` reads.
 
 SCHEMA names its version. History: `voxgate-history/1`, 2026-11, first.
 """
@@ -35,9 +37,15 @@ SOURCE = "voxgate"
 
 
 def entry_of_run(run: Run, measurements: Measurements, judgement: Judgement) -> Entry:
-    """Give everything that the history keeps of a run: its cells and those that were judged without being measured."""
+    """
+    Give everything that the history keeps of a run: its cells and those that were judged without
+    being measured.
+    """
     verdicts = {cell.cell: cell for cell in judgement.cells}
-    measured = [_measured(cell, run, measurements.get(cell.slug, ()), verdicts.get(cell.slug)) for cell in run.cells]
+    measured = [
+        _measured(cell, run, measurements.get(cell.slug, ()), verdicts.get(cell.slug))
+        for cell in run.cells
+    ]
     known = {cell.slug for cell in run.cells}
     absent = [_absent(cell) for cell in judgement.cells if cell.cell not in known]
     return Entry(
@@ -62,21 +70,30 @@ def entry_of_run(run: Run, measurements: Measurements, judgement: Judgement) -> 
 
 def digest_of_run(run: Run) -> str:
     """
-    Identify a run by what is known before its first process and never changes: where and when it began, and what was asked.
+    Identify a run by what is known before its first process and never changes: where and when it
+    began, and what was asked.
 
-    So the same run has the same digest before and after `--resume`, in a copy of its folder, and under another baseline.
+    So the same run has the same digest before and after `--resume`, in a copy of its folder, and
+    under another baseline.
     """
     began = {name: run.environment.get(name) for name in ("machine", "toolchain", "before")}
-    return digest_of(run.suite, run.profile, run.created, began, [cell.digest() for cell in run.cells])
+    return digest_of(
+        run.suite, run.profile, run.created, began, [cell.digest() for cell in run.cells]
+    )
 
 
-def _measured(cell: Cell, run: Run, measured: Sequence[Measurement], verdict: CellVerdict | None) -> EntryCell:
+def _measured(
+    cell: Cell, run: Run, measured: Sequence[Measurement], verdict: CellVerdict | None
+) -> EntryCell:
     asked = identity(cell, run)
     judged = {each.metric: each for each in verdict.metrics} if verdict is not None else {}
     return EntryCell(
         cell=cell.slug,
         label=cell.label,
-        config={**{name: asked[name] for name in ("target", "pipeline", "workload")}, **cell.options},
+        config={
+            **{name: asked[name] for name in ("target", "pipeline", "workload")},
+            **cell.options,
+        },
         effective=asked["effective"],
         effects=tuple(effect_to_json(each) for each in _effects(cell.slug, run)),
         verdict=None if verdict is None else verdict.verdict.value,
@@ -120,7 +137,9 @@ def _value(measured: Measurement, judged: MetricVerdict | None) -> EntryValue:
 
 def _effects(slug: str, run: Run) -> tuple[Effect, ...]:
     """Give what was observed of a cell: of its last process that was observed at all."""
-    found = [process.effects for process in run.processes if process.cell == slug and process.effects]
+    found = [
+        process.effects for process in run.processes if process.cell == slug and process.effects
+    ]
     return found[-1] if found else ()
 
 
@@ -130,7 +149,10 @@ T = TypeVar("T")
 
 def entry_to_dict(entry: Entry) -> dict[str, Any]:
     """Return plain JSON values."""
-    return {**clean_json(plain_fields(entry, "cells")), "cells": [_cell_to_dict(cell) for cell in entry.cells]}
+    return {
+        **clean_json(plain_fields(entry, "cells")),
+        "cells": [_cell_to_dict(cell) for cell in entry.cells],
+    }
 
 
 def entry_from_dict(data: Mapping[str, Any]) -> Entry:
@@ -158,7 +180,10 @@ def vote_from_dict(data: Mapping[str, Any]) -> Vote:
 
 
 def _cell_to_dict(cell: EntryCell) -> dict[str, Any]:
-    return {**clean_json(plain_fields(cell, "values")), "values": [_value_to_dict(each) for each in cell.values]}
+    return {
+        **clean_json(plain_fields(cell, "values")),
+        "values": [_value_to_dict(each) for each in cell.values],
+    }
 
 
 def _cell_from_dict(data: object) -> EntryCell:
@@ -187,8 +212,13 @@ def _read(what: str, kind: type[T], data: object) -> T:
 
 
 def _value_to_dict(value: EntryValue) -> dict[str, Any]:
-    return {**clean_json(plain_fields(value, "value")), "value": clean_json(value_to_json(value.value))}
+    return {
+        **clean_json(plain_fields(value, "value")),
+        "value": clean_json(value_to_json(value.value)),
+    }
 
 
 def _unreadable(what: str, fault: str) -> HarnessError:
-    return HarnessError(f"a {what} of this export cannot be read ({fault}); export the history again")
+    return HarnessError(
+        f"a {what} of this export cannot be read ({fault}); export the history again"
+    )

@@ -1,8 +1,9 @@
 """
-The records of the history: what its database holds, row by row, and the entry by which a run comes in.
+The records of the history: what its database holds, row by row, and the entry by which a run comes
+in.
 
-They hold what was measured and decided, and compute nothing but their own cleanliness: times are UTC, numbers are finite or
-missing with a reason, texts are ones that every database takes.
+They hold what was measured and decided, and compute nothing but their own cleanliness: times are
+UTC, numbers are finite or missing with a reason, texts are ones that every database takes.
 
 The arrays that trends are read from, by what they hold.
 """
@@ -31,13 +32,18 @@ COUNTED = 2**31 - 1
 Named = Annotated[str, NON_EMPTY]
 Word = Annotated[str, Pattern("|".join(Verdict), f"a verdict ({', '.join(Verdict)})")]
 Count = Annotated[int, Range(0, COUNTED)]
-Moment = Annotated[str, Pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "a time like 2026-11-20T02:00:00+00:00")]
+Moment = Annotated[
+    str, Pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "a time like 2026-11-20T02:00:00+00:00")
+]
 """ISO 8601, UTC, as `utc_iso` writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryValue:
-    """One metric of one cell in an entry. `shift` is against the run's baseline, as `Comparison.shift` defines it."""
+    """
+    One metric of one cell in an entry. `shift` is against the run's baseline, as `Comparison.shift`
+    defines it.
+    """
 
     metric: Named
     unit: str
@@ -65,7 +71,10 @@ class EntryValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryCell:
-    """One cell of an entry. `config` is what was asked, `effective` every option as the target resolved it."""
+    """
+    One cell of an entry. `config` is what was asked, `effective` every option as the target
+    resolved it.
+    """
 
     cell: Named
     """Slug: what joins the same cell of many runs."""
@@ -81,12 +90,18 @@ class EntryCell:
 
     def __post_init__(self) -> None:
         """Raises HarnessError for two values of one metric and unit: one would be lost."""
-        _check_once(f"in cell {self.cell}, the metric", [clean(f"{each.metric} {each.unit}") for each in self.values])
+        _check_once(
+            f"in cell {self.cell}, the metric",
+            [clean(f"{each.metric} {each.unit}") for each in self.values],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Everything of one run, to be appended. `digest` says which run it is: one that is known is not appended again."""
+    """
+    Everything of one run, to be appended. `digest` says which run it is: one that is known is not
+    appended again.
+    """
 
     digest: Named
     source: str
@@ -109,9 +124,13 @@ class Entry:
     cells: tuple[EntryCell, ...]
 
     def __post_init__(self) -> None:
-        """Raises HarnessError for a time that does not sort as text, and for two cells of one name."""
+        """
+        Raises HarnessError for a time that does not sort as text, and for two cells of one name.
+        """
         if self.created != utc_iso(self.created):
-            raise HarnessError(f"created is {self.created!r}; write it as {utc_iso(self.created)!r}")
+            raise HarnessError(
+                f"created is {self.created!r}; write it as {utc_iso(self.created)!r}"
+            )
         _check_once("the cell", [clean(each.cell) for each in self.cells])
 
 
@@ -155,7 +174,8 @@ class CellRow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """
-    One line through time: a metric of a cell on a machine. `label`, `better` and `version` are those of the last run appended.
+    One line through time: a metric of a cell on a machine. `label`, `better` and `version` are
+    those of the last run appended.
 
     A metric whose unit changes starts another line: numbers of two units are never joined.
     """
@@ -174,7 +194,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """A person's word that a change is known. The four names are patterns (`fnmatch`); the change begins at `since`."""
+    """
+    A person's word that a change is known. The four names are patterns (`fnmatch`); the change
+    begins at `since`.
+    """
 
     id: int
     suite: Named
@@ -211,14 +234,21 @@ class Vote:
 
 
 def _check_once(what: str, names: Sequence[str]) -> None:
-    twice = next((each for each in names if names.count(each) > 1), None) if len(set(names)) < len(names) else None
+    twice = (
+        next((each for each in names if names.count(each) > 1), None)
+        if len(set(names)) < len(names)
+        else None
+    )
     if twice is not None:
-        raise HarnessError(f"{what} {' '.join(twice.split())!r} stands there twice; give the two different names")
+        raise HarnessError(
+            f"{what} {' '.join(twice.split())!r} stands there twice; give the two different names"
+        )
 
 
 def utc_iso(moment: str) -> str:
     """
-    Give a date or time as this history writes it, to the second: `2026-11-20T02:00:00+00:00`, so that texts sort as times.
+    Give a date or time as this history writes it, to the second: `2026-11-20T02:00:00+00:00`, so
+    that texts sort as times.
 
     What names no zone is taken as UTC. Raises HarnessError for anything else than ISO 8601.
     """
@@ -226,8 +256,13 @@ def utc_iso(moment: str) -> str:
         parsed = datetime.fromisoformat(moment.strip())
         aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
         return aware.astimezone(UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError) as error:  # the first day of year 1, east of Greenwich, is in no calendar
-        raise HarnessError(f"{moment!r} is no date; write it as 2026-11-20 or 2026-11-20T02:00:00+00:00") from error
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # the first day of year 1, east of Greenwich, is in no calendar
+        raise HarnessError(
+            f"{moment!r} is no date; write it as 2026-11-20 or 2026-11-20T02:00:00+00:00"
+        ) from error
 
 
 def digest_of(*parts: object) -> str:
@@ -236,12 +271,18 @@ def digest_of(*parts: object) -> str:
 
 
 def clean(text: str) -> str:
-    """Give a text that every database takes: PostgreSQL has no NUL, and half a surrogate pair is no UTF-8."""
+    """
+    Give a text that every database takes: PostgreSQL has no NUL, and half a surrogate pair is no
+    UTF-8.
+    """
     return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def clean_json(value: Any) -> Any:
-    """Give plain JSON values with clean texts; NaN and infinity, which JSON cannot hold, become their names."""
+    """
+    Give plain JSON values with clean texts; NaN and infinity, which JSON cannot hold, become their
+    names.
+    """
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -255,7 +296,11 @@ def clean_json(value: Any) -> Any:
 
 def plain_fields(record: Any, *without: str) -> dict[str, Any]:
     """Give a record's fields by name, without some."""
-    return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in without}
+    return {
+        field.name: getattr(record, field.name)
+        for field in fields(record)
+        if field.name not in without
+    }
 
 
 Array = npt.NDArray[np.float64]

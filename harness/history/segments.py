@@ -1,8 +1,9 @@
 """
-Segments: the stretches of a series at one level, ended by dated steps, by acknowledged changes and by new versions of a metric.
+Segments: the stretches of a series at one level, ended by dated steps, by acknowledged changes and
+by new versions of a metric.
 
-A person's word and another way of computing cut a series whatever its values are, and no step is looked for across such a cut:
-what lies before it is not comparable. Raises no alarm.
+A person's word and another way of computing cut a series whatever its values are, and no step is
+looked for across such a cut: what lies before it is not comparable. Raises no alarm.
 """
 
 from bisect import bisect_left
@@ -21,7 +22,10 @@ from harness.history.series import Line
 
 
 class Segment(NamedTuple):
-    """A stretch at one level: the places of its first and its last point, and the median of its values."""
+    """
+    A stretch at one level: the places of its first and its last point, and the median of its
+    values.
+    """
 
     start: int
     end: int
@@ -40,7 +44,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segments:
-    """A series in pieces. All places are among all points of the series, those without a value included."""
+    """
+    A series in pieces. All places are among all points of the series, those without a value
+    included.
+    """
 
     cuts: tuple[Cut, ...]
     changes: tuple[Change, ...]
@@ -49,7 +56,10 @@ class Segments:
     """The places of the values behind the last cut: those that are comparable with the next one."""
 
     def why(self, series: Series) -> str:
-        """Say what began the newest piece, or the wait for it; nothing where it began with the first value."""
+        """
+        Say what began the newest piece, or the wait for it; nothing where it began with the first
+        value.
+        """
         cut = next(iter(self.cuts[-1:]), None)
         if len(self.newest):
             start = self.pieces[-1].start
@@ -59,7 +69,9 @@ class Segments:
         return f"{cut.why} ({cut.at[:10]})" if cut else ""
 
 
-def segments_of(series: Series, line: Line, judged: Array, known: Sequence[Acknowledgement], margin: Margin) -> Segments:
+def segments_of(
+    series: Series, line: Line, judged: Array, known: Sequence[Acknowledgement], margin: Margin
+) -> Segments:
     """Cut a series; `judged` are its values as they are to be compared, NaN where there is none."""
     cuts = _cuts(series, line, known)
     parts = np.split(line.known, np.searchsorted(line.known, [cut.index for cut in cuts]))
@@ -75,7 +87,11 @@ def segments_of(series: Series, line: Line, judged: Array, known: Sequence[Ackno
 def _cuts(series: Series, line: Line, known: Sequence[Acknowledgement]) -> tuple[Cut, ...]:
     """Give the cuts, oldest first; one before the first point cuts nothing."""
     cuts = [
-        Cut(index=bisect_left(line.created, each.since), at=each.since, why=f"acknowledged: {each.why}")
+        Cut(
+            index=bisect_left(line.created, each.since),
+            at=each.since,
+            why=f"acknowledged: {each.why}",
+        )
         for each in known
         if _speaks_of(each, series)
     ]

@@ -1,12 +1,15 @@
 """
 The points of one series as arrays, oldest first: what every reading of a trend starts from.
 
-Cuts the history's table of points into lines, once for all series, since a history may hold a million points. Judges none.
+Cuts the history's table of points into lines, once for all series, since a history may hold a
+million points. Judges none.
 
-Nights: the days on which a value was expected, those on which it came, and those without: NO DATA, never filled in.
+Nights: the days on which a value was expected, those on which it came, and those without: NO DATA,
+never filled in.
 
-At most one value per UTC day counts, the median of the day's, so that neither ten reruns of one afternoon outvote a week nor
-the best of them replaces a bad night. Knows the calendar, but neither metrics nor clocks: the caller says what day it is.
+At most one value per UTC day counts, the median of the day's, so that neither ten reruns of one
+afternoon outvote a week nor the best of them replaces a bad night. Knows the calendar, but neither
+metrics nor clocks: the caller says what day it is.
 """
 
 from collections.abc import Sequence
@@ -26,13 +29,17 @@ NIGHTLY_FROM = 7
 """Nights that a series must have before a rhythm is read from it: a week."""
 REGULAR = 0.75
 """
-Share of the steps from one night to the next that must not skip an expected day, for the series to be nightly.
+Share of the steps from one night to the next that must not skip an expected day, for the series to
+be nightly.
 
-Counted by steps and not by days, because a nightly job that is dead for a month makes one long step: the outage must not talk
-us out of expecting it.
+Counted by steps and not by days, because a nightly job that is dead for a month makes one long
+step: the outage must not talk us out of expecting it.
 """
 RECENT_DAYS = 28
-"""A weekday on which nothing ran for four weeks is not expected (many run from Monday to Friday only) ..."""
+"""
+A weekday on which nothing ran for four weeks is not expected (many run from Monday to Friday only)
+...
+"""
 SETTLED_DAYS = 14
 """... once there were two of each. Before, every day is expected."""
 NO_RUN = "no run"
@@ -40,7 +47,9 @@ NO_RUN = "no run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoData:
-    """A night without a value, and why: no run was stored, or the run had no value for this metric."""
+    """
+    A night without a value, and why: no run was stored, or the run had no value for this metric.
+    """
 
     night: str
     """UTC day, `2026-11-20`."""
@@ -65,7 +74,10 @@ def days_of(created: Sequence[str]) -> Days:
 
 
 def nights_of(days: Days, values: Array) -> Nights:
-    """Give the nights of a series without gaps, oldest run first; several runs of a day count once, by their median."""
+    """
+    Give the nights of a series without gaps, oldest run first; several runs of a day count once, by
+    their median.
+    """
     rows = _first_of_day(days)
     if len(rows) == len(days):
         return Nights(days=days, values=values)
@@ -74,7 +86,10 @@ def nights_of(days: Days, values: Array) -> Nights:
 
 
 def is_nightly(days: Days) -> bool:
-    """Whether the days on which something ran have a rhythm: every day, or the same days of every week."""
+    """
+    Whether the days on which something ran have a rhythm: every day, or the same days of every
+    week.
+    """
     nights = days[_first_of_day(days)]
     if len(nights) < NIGHTLY_FROM:
         return False
@@ -82,9 +97,12 @@ def is_nightly(days: Days) -> bool:
     return bool(np.mean(steps <= 1) >= REGULAR)
 
 
-def no_data_of(days: Days, values: Array, missing: Texts, today: str, *, nightly: bool) -> tuple[NoData, ...]:
+def no_data_of(
+    days: Days, values: Array, missing: Texts, today: str, *, nightly: bool
+) -> tuple[NoData, ...]:
     """
-    Give the nights without a value, oldest first: those whose runs had none, and if `nightly`, the expected ones without a run.
+    Give the nights without a value, oldest first: those whose runs had none, and if `nightly`, the
+    expected ones without a run.
 
     `days`, `values` (NaN: none) and `missing` (why) are of all points; `today` is a date, ISO, UTC.
     """
@@ -98,7 +116,8 @@ def no_data_of(days: Days, values: Array, missing: Texts, today: str, *, nightly
 
 def missed_nights(days: Days, today: str) -> Days:
     """
-    Give the expected days on which nothing ran, from the first night to the day before `today` (ISO, UTC).
+    Give the expected days on which nothing ran, from the first night to the day before `today`
+    (ISO, UTC).
 
     Today is not over, so nothing is missed yet.
     """
@@ -114,7 +133,9 @@ def missed_nights(days: Days, today: str) -> Days:
 
 def _first_of_day(days: Days) -> Whole:
     """Give the places at which a new day begins; the days are in order."""
-    return np.flatnonzero(np.concatenate((np.ones(min(len(days), 1), dtype=bool), days[1:] != days[:-1])))
+    return np.flatnonzero(
+        np.concatenate((np.ones(min(len(days), 1), dtype=bool), days[1:] != days[:-1]))
+    )
 
 
 def weekdays_of(nights: Days) -> npt.NDArray[np.bool_]:
@@ -128,7 +149,10 @@ def weekdays_of(nights: Days) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The points of one series; a value is NaN where `missing` says why. `versions` are empty where they were not read."""
+    """
+    The points of one series; a value is NaN where `missing` says why. `versions` are empty where
+    they were not read.
+    """
 
     created: Texts
     days: Days

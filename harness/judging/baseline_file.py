@@ -1,22 +1,27 @@
 """
-One file of a baseline as text: JSON whose lines read as a table, one per cell and metric, so that its diff does too.
+One file of a baseline as text: JSON whose lines read as a table, one per cell and metric, so that
+its diff does too.
 
     {
     "schema_version": 1,
     ...                                         one line per fact of the header
-    "golden": {                                 of quality: SHA-256 of each file of golden/, by request
+    "golden": {                                 of quality: SHA-256 of each file of golden/, by
+                                                request
     "u01": "5f2a...",
     },
     "cells": {
-    "nfe_steps-8": {"digest": ..., "options": ..., "effective": ..., "heard": {"recogniser": {"u01": "words", ...}}},
+    "nfe_steps-8": {"digest": ..., "options": ..., "effective": ..., "heard": {"recogniser": {"u01":
+        "words", ...}}},
     },
     "measurements": {
-    "nfe_steps-8 latency_p50": {"value": 0.1213, "low": ..., "n": 48, "values": [{"u01": [0.1211, ...]}, ...]},
+    "nfe_steps-8 latency_p50": {"value": 0.1213, "low": ..., "n": 48, "values": [{"u01": [0.1211,
+        ...]}, ...]},
     }
     }
 
-`values` holds one object per process: request id -> its values, so that a comparison can work at process and utterance
-level. Knows the format, and where in the text a fault stands; does not know what a good value is, nor any folder.
+`values` holds one object per process: request id -> its values, so that a comparison can work at
+process and utterance level. Knows the format, and where in the text a fault stands; does not know
+what a good value is, nor any folder.
 """
 
 import json
@@ -28,24 +33,56 @@ from harness.analysis.aggregate import is_known
 from harness.errors import HarnessError
 from harness.judging.baseline_check import fault_of, fault_of_kind
 from harness.records.codec import NON_EMPTY, Pattern, Range, from_json, parse_json
-from harness.records.measurement import Better, Measurement, Missing, MissingKind, UtteranceValue, Value, value_to_json
+from harness.records.measurement import (
+    Better,
+    Measurement,
+    Missing,
+    MissingKind,
+    UtteranceValue,
+    Value,
+    value_to_json,
+)
 
 SCHEMA_VERSION = 2
 """
-Of the baseline files. History: 1, 2026-11, first; 2, 2026-11, the digests of the golden audio and what was heard, in files of
-quality. A file without golden audio is still written as 1, so that an older voxgate reads it.
+Of the baseline files. History: 1, 2026-11, first; 2, 2026-11, the digests of the golden audio and
+what was heard, in files of quality. A file without golden audio is still written as 1, so that an
+older voxgate reads it.
 """
 DIGITS = 7
-"""Significant digits: microseconds for latencies up to ten seconds, and far below what any limit can see."""
-HEADER = ("suite", "kind", "profile", "reference", "machine", "commit", "created", "why", "samples", "environment", "toolchain")
+"""
+Significant digits: microseconds for latencies up to ten seconds, and far below what any limit can
+see.
+"""
+HEADER = (
+    "suite",
+    "kind",
+    "profile",
+    "reference",
+    "machine",
+    "commit",
+    "created",
+    "why",
+    "samples",
+    "environment",
+    "toolchain",
+)
 AGAIN = "restore it, or remove it and accept a run again"
 
 Kind = Literal["quality", "speed"]
 Text = Annotated[str, NON_EMPTY]
-Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9._-]{0,249}", "a name of small letters, digits, '.', '_' and '-'")]
-RequestName = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", "a name of letters, digits, '.', '_' and '-'")]
+Name = Annotated[
+    str, Pattern(r"[a-z0-9][a-z0-9._-]{0,249}", "a name of small letters, digits, '.', '_' and '-'")
+]
+RequestName = Annotated[
+    str, Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", "a name of letters, digits, '.', '_' and '-'")
+]
 Time = Annotated[
-    str, Pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", "a time like 2026-11-30T06:00:00+00:00")
+    str,
+    Pattern(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?",
+        "a time like 2026-11-30T06:00:00+00:00",
+    ),
 ]
 Digest = Annotated[str, Pattern(r"[0-9a-f]{64}", "a SHA-256 in hex")]
 
@@ -88,7 +125,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineFile:
-    """One baseline file, read: reviewed measurements with where, when and why they were accepted."""
+    """
+    One baseline file, read: reviewed measurements with where, when and why they were accepted.
+    """
 
     path: str
     suite: Name
@@ -105,38 +144,61 @@ class BaselineFile:
     """The machine's facts."""
     toolchain: Mapping[str, object]
     cells: Mapping[str, Mapping[str, Any]]
-    """Slug -> what the cell asks (`digest`, `target`, `pipeline`, `workload`, `options`) and `effective` options."""
+    """
+    Slug -> what the cell asks (`digest`, `target`, `pipeline`, `workload`, `options`) and
+    `effective` options.
+    """
     measurements: Mapping[str, Mapping[str, Measurement]]
     """Slug -> metric -> measurement."""
     golden: Mapping[str, str] | None = None
-    """Request -> SHA-256 of its accepted audio file; None in a file of speed, and in a file of the first schema."""
+    """
+    Request -> SHA-256 of its accepted audio file; None in a file of speed, and in a file of the
+    first schema.
+    """
 
 
 def render(file: BaselineFile) -> str:
     """Write the file's text; the same measurements always give the same text."""
     version = 1 if file.golden is None else SCHEMA_VERSION
-    head = [f"{_line('schema_version', version)},", *(f"{_line(name, getattr(file, name))}," for name in HEADER)]
+    head = [
+        f"{_line('schema_version', version)},",
+        *(f"{_line(name, getattr(file, name))}," for name in HEADER),
+    ]
     golden = [] if file.golden is None else [*_table("golden", file.golden), "},"]
-    entries = {f"{slug} {name}": _entry(each) for slug, several in file.measurements.items() for name, each in several.items()}
+    entries = {
+        f"{slug} {name}": _entry(each)
+        for slug, several in file.measurements.items()
+        for name, each in several.items()
+    }
     tables = [*golden, *_table("cells", file.cells), "},", *_table("measurements", entries), "}"]
     return "\n".join(["{", *head, *tables, "}", ""])
 
 
 def parse(text: str, path: str) -> BaselineFile:
-    """Read a file's text. Raises HarnessError naming file, line and value for anything broken, unknown, newer or impossible."""
+    """
+    Read a file's text. Raises HarnessError naming file, line and value for anything broken,
+    unknown, newer or impossible.
+    """
     data = _decode(text, path)
     _check_keys(data, text, path)
     hints = get_type_hints(BaselineFile, include_extras=True)
-    header = {name: _checked(hints[name], data[name], f"{path}:{_line_of(text, name)}: {name}") for name in HEADER}
+    header = {
+        name: _checked(hints[name], data[name], f"{path}:{_line_of(text, name)}: {name}")
+        for name in HEADER
+    }
     for slug, identity in data["cells"].items():
         where = f"{path}:{_line_of(text, slug)}: cell {slug!r}"
         _checked(Name, slug, where)
         _checked(Identity, identity, where)
     if header["reference"] not in data["cells"]:
-        raise HarnessError(f"{path}: the reference {header['reference']!r} is not among this file's cells; {AGAIN}")
+        raise HarnessError(
+            f"{path}: the reference {header['reference']!r} is not among this file's cells; {AGAIN}"
+        )
     golden = _golden(data, text, path)
     measurements = _measurements(data, text, path, header["kind"])
-    return BaselineFile(path=path, **header, cells=data["cells"], measurements=measurements, golden=golden)
+    return BaselineFile(
+        path=path, **header, cells=data["cells"], measurements=measurements, golden=golden
+    )
 
 
 def _table(name: str, rows: Mapping[str, object]) -> list[str]:
@@ -151,16 +213,23 @@ def _decode(text: str, path: str) -> dict[str, Any]:
         if isinstance(error.__cause__, json.JSONDecodeError):
             number, what = error.__cause__.lineno, error.__cause__.msg
             line = text.split("\n")[number - 1][:60]
-            raise HarnessError(f"{path}:{number}: not valid JSON ({what}) at {line!r}; {AGAIN}") from error
+            raise HarnessError(
+                f"{path}:{number}: not valid JSON ({what}) at {line!r}; {AGAIN}"
+            ) from error
         _check_lines(text, path)
         raise HarnessError(f"{error}; {AGAIN}") from error
     if not isinstance(data, dict):
-        raise HarnessError(f"{path}:1: a baseline is a JSON object, not {type(data).__name__}; {AGAIN}")
+        raise HarnessError(
+            f"{path}:1: a baseline is a JSON object, not {type(data).__name__}; {AGAIN}"
+        )
     return data
 
 
 def _check_lines(text: str, path: str) -> None:
-    """Raise HarnessError for the first line that is wrong by itself, and only for what a line can be blamed for."""
+    """
+    Raise HarnessError for the first line that is wrong by itself, and only for what a line can be
+    blamed for.
+    """
     for number, line in enumerate(text.split("\n"), start=1):
         try:
             parse_json(f"{{{line.rstrip(', ')}}}", f"{path}:{number}")
@@ -173,24 +242,35 @@ def _check_keys(data: Mapping[str, Any], text: str, path: str) -> None:
     version = data.get("schema_version")
     if isinstance(version, bool) or version not in range(1, SCHEMA_VERSION + 1):
         known = f"this voxgate reads up to {SCHEMA_VERSION}; upgrade voxgate, or accept a run again"
-        raise HarnessError(f"{path}:{_line_of(text, 'schema_version')}: baseline has schema {version!r}, {known}")
+        raise HarnessError(
+            f"{path}:{_line_of(text, 'schema_version')}: baseline has schema {version!r}, {known}"
+        )
     more = {"golden"} if version == SCHEMA_VERSION else set()
     wrong = sorted(set(data) ^ {"schema_version", "cells", "measurements", *more, *HEADER})
     if wrong:
-        raise HarnessError(f"{path}:{_line_of(text, wrong[0])}: missing or unknown key {wrong[0]!r}; {AGAIN}")
+        raise HarnessError(
+            f"{path}:{_line_of(text, wrong[0])}: missing or unknown key {wrong[0]!r}; {AGAIN}"
+        )
     for table in ("cells", "measurements", "environment", "toolchain", *more):
         if not isinstance(data[table], dict):
             shown = type(data[table]).__name__
-            raise HarnessError(f"{path}:{_line_of(text, table)}: {table} is a {shown}, not a table; {AGAIN}")
+            raise HarnessError(
+                f"{path}:{_line_of(text, table)}: {table} is a {shown}, not a table; {AGAIN}"
+            )
 
 
 def _golden(data: Mapping[str, Any], text: str, path: str) -> dict[str, str] | None:
     if "golden" not in data:
         return None
     if data["kind"] != "quality":
-        raise HarnessError(f"{path}:{_line_of(text, 'golden')}: golden audio belongs to quality, not to speed; {AGAIN}")
+        raise HarnessError(
+            f"{path}:{_line_of(text, 'golden')}: golden audio belongs to quality, not to speed; "
+            f"{AGAIN}"
+        )
     return {
-        _checked(RequestName, name, where := f"{path}:{_line_of(text, name)}: golden"): _checked(Digest, digest, where)
+        _checked(RequestName, name, where := f"{path}:{_line_of(text, name)}: golden"): _checked(
+            Digest, digest, where
+        )
         for name, digest in data["golden"].items()
     }
 
@@ -202,16 +282,25 @@ def _checked(kind: Any, data: object, where: str) -> Any:
         raise HarnessError(f"{error}; {AGAIN}") from error
 
 
-def _measurements(data: Mapping[str, Any], text: str, path: str, kind: str) -> dict[str, dict[str, Measurement]]:
+def _measurements(
+    data: Mapping[str, Any], text: str, path: str, kind: str
+) -> dict[str, dict[str, Measurement]]:
     found: dict[str, dict[str, Measurement]] = {}
     lines = _line_numbers(text)
     for key, entry in data["measurements"].items():
         slug, _, metric = key.partition(" ")
         where = f"{path}:{lines.get(key, 1)}"
         if slug not in data["cells"]:
-            raise HarnessError(f"{where}: cell {slug!r} is not among this file's cells; remove the line or accept a run again")
+            raise HarnessError(
+                f"{where}: cell {slug!r} is not among this file's cells; remove the line or accept "
+                "a run again"
+            )
         if not is_known(metric):
-            version = f" (version {entry['version']})" if isinstance(entry, dict) and "version" in entry else ""
+            version = (
+                f" (version {entry['version']})"
+                if isinstance(entry, dict) and "version" in entry
+                else ""
+            )
             advice = "install the package that has it, remove the line or accept a run again"
             raise HarnessError(f"{where}: there is no metric {metric!r}{version}; {advice}")
         measurement = _measurement(metric, entry, where)
@@ -232,7 +321,10 @@ def _entry(measurement: Measurement) -> dict[str, object]:
         "better": measurement.better,
         "version": measurement.version,
         "n": len(measurement.values),
-        "values": [_process([each for each in measurement.values if each.repeat == repeat]) for repeat in repeats],
+        "values": [
+            _process([each for each in measurement.values if each.repeat == repeat])
+            for repeat in repeats
+        ],
     }
 
 
@@ -253,7 +345,9 @@ def _measurement(metric: str, data: object, where: str) -> Measurement:
         for value in several
     )
     if len(values) != entry.n:
-        raise HarnessError(f"{where}: {metric}: n is {entry.n!r} but there are {len(values)} values; {AGAIN}")
+        raise HarnessError(
+            f"{where}: {metric}: n is {entry.n!r} but there are {len(values)} values; {AGAIN}"
+        )
     fields = {name: getattr(entry, name) for name in ("unit", "better", "version", "low", "high")}
     return Measurement(metric=metric, values=values, summary=_value(entry.value), **fields)
 
@@ -277,10 +371,21 @@ def _line(key: str, value: object) -> str:
 def _line_of(text: str, key: str) -> int:
     """Return the number of the first line that has this key; 1 where none has."""
     quoted = f"{json.dumps(key)}:"
-    return next((number for number, line in enumerate(text.splitlines(), start=1) if quoted in line.replace(" :", ":")), 1)
+    return next(
+        (
+            number
+            for number, line in enumerate(text.splitlines(), start=1)
+            if quoted in line.replace(" :", ":")
+        ),
+        1,
+    )
 
 
 def _line_numbers(text: str) -> dict[str, int]:
     """Return the line of each key that begins one, as `render` writes them."""
     lines = enumerate(text.split("\n"), start=1)
-    return {line[1 : line.index('": ')]: number for number, line in lines if line.startswith('"') and '": ' in line}
+    return {
+        line[1 : line.index('": ')]: number
+        for number, line in lines
+        if line.startswith('"') and '": ' in line
+    }

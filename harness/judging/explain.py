@@ -1,16 +1,19 @@
 """
-Verdicts in words: the shift, the decisive reasons, the stage that moved, the settings that changed. Decides nothing.
+Verdicts in words: the shift, the decisive reasons, the stage that moved, the settings that changed.
+Decides nothing.
 
-A stage that got faster by itself while the whole did not: what copies, conversions or a lost fusion around it ate up.
+A stage that got faster by itself while the whole did not: what copies, conversions or a lost fusion
+around it ate up.
 
-Never a verdict. The stage alone is what the stage passes measured; the whole is rtf, as it is judged. Where both sides have
-several processes, an interval must exclude chance; where one has a single process, its median must lie beyond all times of
-the other side.
+Never a verdict. The stage alone is what the stage passes measured; the whole is rtf, as it is
+judged. Where both sides have several processes, an interval must exclude chance; where one has a
+single process, its median must lie beyond all times of the other side.
 
-Only the same work is compared: calls of as many rows and frames, and as many of them in the synthesis. A shorter chunk is
-sooner done by any engine, and no proportion says how much sooner (a call has costs that do not depend on its length, and
-attention grows with its square), so between calls of different length nothing is said. Nor is anything where one side does
-not tell how much work it was, as run folders and baselines of before schema 6 do not.
+Only the same work is compared: calls of as many rows and frames, and as many of them in the
+synthesis. A shorter chunk is sooner done by any engine, and no proportion says how much sooner (a
+call has costs that do not depend on its length, and attention grows with its square), so between
+calls of different length nothing is said. Nor is anything where one side does not tell how much
+work it was, as run folders and baselines of before schema 6 do not.
 """
 
 import math
@@ -41,18 +44,27 @@ def why_not(comparison: Comparison) -> str:
     """Say why a shift is not proven."""
     if comparison.low is None:
         return f"{comparison.detail or 'too few values'}, at least two are needed on both sides"
-    return f"the interval is too wide ({comparison.detail})" if comparison.detail else "the interval is too wide"
+    return (
+        f"the interval is too wide ({comparison.detail})"
+        if comparison.detail
+        else "the interval is too wide"
+    )
 
 
 def shown(comparison: Comparison, margin: float) -> str:
     """Show a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
     sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
     factor, unit = phrases.scale(comparison)
-    return f"{comparison.metric} {phrases.size(comparison)}, limit {sign}{margin * factor:.3g} {unit}".rstrip()
+    return (
+        f"{comparison.metric} {phrases.size(comparison)}, limit {sign}{margin * factor:.3g} {unit}"
+    ).rstrip()
 
 
 def sight(comparison: Comparison, line: float, bound: float) -> str:
-    """Say what the smallest regression is that so many processes would have found nine times out of ten; empty if unknown."""
+    """
+    Say what the smallest regression is that so many processes would have found nine times out of
+    ten; empty if unknown.
+    """
     if comparison.error is None or comparison.freedom is None:
         return ""
     smallest = statistics.detectable(comparison.error, comparison.freedom, line, bound)
@@ -60,8 +72,13 @@ def sight(comparison: Comparison, line: float, bound: float) -> str:
 
 
 def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
-    """Give the command that makes a run the baseline; of its speed or quality alone where nothing else lacks one."""
-    lacking = [each.metric for each in metrics if each.verdict is Verdict.NO_BASELINE and each.blocking]
+    """
+    Give the command that makes a run the baseline; of its speed or quality alone where nothing else
+    lacks one.
+    """
+    lacking = [
+        each.metric for each in metrics if each.verdict is Verdict.NO_BASELINE and each.blocking
+    ]
     kinds = {"speed" if is_speed(name) else "quality" for name in lacking}
     only = f" --only {kinds.pop()}" if len(kinds) == 1 else ""
     return f'voxgate accept {shlex.quote(folder)}{only} --why "..."'
@@ -80,28 +97,48 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str)
     else:
         ordered = _phrases(sorted(decisive, key=_prominence, reverse=True))
         reason = "; ".join(ordered[:REASONS_SHOWN])
-        reason += f"; and {len(ordered) - REASONS_SHOWN} more" if len(ordered) > REASONS_SHOWN else ""
-    advice = [each.reason for each in metrics if not each.blocking and each.verdict is Verdict.REGRESSED]
-    return "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
+        reason += (
+            f"; and {len(ordered) - REASONS_SHOWN} more" if len(ordered) > REASONS_SHOWN else ""
+        )
+    advice = [
+        each.reason for each in metrics if not each.blocking and each.verdict is Verdict.REGRESSED
+    ]
+    return (
+        "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
+    )
 
 
 def _lacking(metrics: Sequence[MetricVerdict]) -> str:
-    """Say which metrics have no baseline: none at all, or one that was made before there were such metrics."""
+    """
+    Say which metrics have no baseline: none at all, or one that was made before there were such
+    metrics.
+    """
     names = [each.metric for each in metrics]
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    young = all(each.comparison is not None and each.comparison.baseline == OLDER for each in metrics)
-    return f"{'the baseline is older than' if young else 'no baseline for'} {', '.join(names[:NAMES_SHOWN])}{more}"
+    young = all(
+        each.comparison is not None and each.comparison.baseline == OLDER for each in metrics
+    )
+    return (
+        f"{'the baseline is older than' if young else 'no baseline for'} "
+        f"{', '.join(names[:NAMES_SHOWN])}{more}"
+    )
 
 
 def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
-    """Return the reasons in their order; what several metrics lack for one cause is said once, behind what was measured."""
+    """
+    Return the reasons in their order; what several metrics lack for one cause is said once, behind
+    what was measured.
+    """
     lost: dict[str, list[str]] = {}
     for each in metrics:
         now = None if each.comparison is None else each.comparison.current
         if isinstance(now, Missing) and now.kind is not None:
             lost.setdefault(each.reason.removeprefix(f"{each.metric}: "), []).append(each.metric)
     told = {name for names in lost.values() for name in names}
-    return [*(each.reason for each in metrics if each.metric not in told), *(_together(*pair) for pair in lost.items())]
+    return [
+        *(each.reason for each in metrics if each.metric not in told),
+        *(_together(*pair) for pair in lost.items()),
+    ]
 
 
 def _together(reason: str, names: Sequence[str]) -> str:
@@ -110,7 +147,10 @@ def _together(reason: str, names: Sequence[str]) -> str:
 
 
 def _prominence(metric: MetricVerdict) -> float:
-    """Order reasons by how many times the limit a shift is: that is the same for percent, decibels and semitones."""
+    """
+    Order reasons by how many times the limit a shift is: that is the same for percent, decibels and
+    semitones.
+    """
     comparison = metric.comparison
     if comparison is None or comparison.shift is None or not metric.limit:
         return math.inf
@@ -118,8 +158,13 @@ def _prominence(metric: MetricVerdict) -> float:
 
 
 def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> str:
-    """Name the requests of which other words were heard than in the baseline, by the same recogniser; empty where none."""
-    stored = baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
+    """
+    Name the requests of which other words were heard than in the baseline, by the same recogniser;
+    empty where none.
+    """
+    stored = (
+        baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
+    )
     if not isinstance(stored, Mapping):
         return ""
     changed = []
@@ -143,7 +188,10 @@ def _short(text: str) -> str:
 
 
 def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:
-    """Name the stage that moved most against the baseline, which keeps the medians of stages. Empty where unknown."""
+    """
+    Name the stage that moved most against the baseline, which keeps the medians of stages. Empty
+    where unknown.
+    """
     stored = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
     return moved_stage([(_stages_s(stored.values()), _stages_s(measurements))])
 
@@ -157,7 +205,10 @@ def _stages_s(measurements: Iterable[Measurement]) -> dict[str, float]:
 
 
 def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
-    """Name the settings that were in effect in the baseline and are not now: a changed default explains a changed number."""
+    """
+    Name the settings that were in effect in the baseline and are not now: a changed default
+    explains a changed number.
+    """
     file = baseline.speed or baseline.quality
     stored = file.cells.get(slug, {}) if file is not None else {}
     before = stored.get("effective", {})
@@ -167,7 +218,9 @@ def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
     if len(new) <= REASONS_SHOWN:
         changed = changed_options(before, now)
     else:  # an engine that learned to do more
-        changed = changed_options(before, {name: value for name, value in now.items() if name not in new})
+        changed = changed_options(
+            before, {name: value for name, value in now.items() if name not in new}
+        )
         changed.append(f"{len(new)} options that the baseline does not tell")
     return f"in effect: {', '.join(changed)}" if changed else ""
 
@@ -189,9 +242,16 @@ Named = Mapping[str, Measurement]
 
 
 def notices(
-    slug: str, measurements: Measurements, comparisons: Sequence[Comparison], baseline: Baseline, reference: str
+    slug: str,
+    measurements: Measurements,
+    comparisons: Sequence[Comparison],
+    baseline: Baseline,
+    reference: str,
 ) -> tuple[str, ...]:
-    """Say of one cell which stages are faster alone, and of no use: against the baseline, and against the reference cell."""
+    """
+    Say of one cell which stages are faster alone, and of no use: against the baseline, and against
+    the reference cell.
+    """
     now = by_name(measurements[slug])
     stored: Named = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
     whole = next((each for each in comparisons if each.metric == WHOLE), None)
@@ -206,7 +266,11 @@ def _useless(before: Named, now: Named, whole: statistics.Shift | None, against:
     if whole is None or _is_faster(whole, 0.0):
         return []
     names = [
-        name for name in now if name.startswith(ALONE) and name in before and same_work(before[name].version, now[name].version)
+        name
+        for name in now
+        if name.startswith(ALONE)
+        and name in before
+        and same_work(before[name].version, now[name].version)
     ]
     shifts = {name: _alone(before[name], now[name]) for name in names}
     return [
@@ -217,7 +281,10 @@ def _useless(before: Named, now: Named, whole: statistics.Shift | None, against:
 
 
 def _alone(before: Measurement, now: Measurement) -> statistics.Shift | None:
-    """Compare a stage alone; None where two single processes overlap, of which nobody knows how much they differ by chance."""
+    """
+    Compare a stage alone; None where two single processes overlap, of which nobody knows how much
+    they differ by chance.
+    """
     sides = [_by_repeat(each) for each in (before, now)]
     if not all(sides):
         return None
@@ -227,14 +294,20 @@ def _alone(before: Measurement, now: Measurement) -> statistics.Shift | None:
 
 
 def _by_repeat(measurement: Measurement) -> list[statistics.Array]:
-    values = [(each.repeat, each.value) for each in measurement.values if isinstance(each.value, float) and each.value > 0.0]
+    values = [
+        (each.repeat, each.value)
+        for each in measurement.values
+        if isinstance(each.value, float) and each.value > 0.0
+    ]
     repeats = sorted({repeat for repeat, _ in values})
     return [np.array([value for repeat, value in values if repeat == which]) for which in repeats]
 
 
 def _whole(before: Named, now: Named) -> statistics.Shift | None:
     """Compare the whole of two cells of one run; None where one has no speed."""
-    sides = [by_process(named[WHOLE], named) if _has_whole(named) else [] for named in (before, now)]
+    sides = [
+        by_process(named[WHOLE], named) if _has_whole(named) else [] for named in (before, now)
+    ]
     return statistics.shift(sides[0], sides[1], statistics.rate) if all(sides) else None
 
 
@@ -253,13 +326,21 @@ def _is_faster(shift: statistics.Shift, least: float) -> bool:
     return shift.point < -least and (shift.high is None or shift.high < 0.0)
 
 
-def _sentence(name: str, before: Named, now: Named, alone: statistics.Shift, whole: statistics.Shift, against: str) -> str:
+def _sentence(
+    name: str,
+    before: Named,
+    now: Named,
+    alone: statistics.Shift,
+    whole: statistics.Shift,
+    against: str,
+) -> str:
     times_ms = " -> ".join(f"{_number(side[name]) * 1e3:.3g}" for side in (before, now))
     factors = " -> ".join(f"{_number(side[WHOLE]):.3f}" for side in (before, now))
     stage = name.removeprefix(ALONE)
     return (
-        f"{stage} alone {phrases.share(alone.point, alone.low, alone.high)} against {against} ({times_ms} ms a call), "
-        f"but the whole {phrases.share(whole.point, whole.low, whole.high)} (rtf {factors})"
+        f"{stage} alone {phrases.share(alone.point, alone.low, alone.high)} against {against} "
+        f"({times_ms} ms a call), but the whole "
+        f"{phrases.share(whole.point, whole.low, whole.high)} (rtf {factors})"
     )
 
 

@@ -1,8 +1,10 @@
 """
-The policy: which change of which metric is too much. Reads TOML; does not know how a change is measured, and decides nothing.
+The policy: which change of which metric is too much. Reads TOML; does not know how a change is
+measured, and decides nothing.
 
-The default is `harness/policy.toml`; `baselines/policy.toml` replaces single lines of it, and may say in a table [imported] how
-the history judges the metrics of other tools, whose names nobody here knows.
+The default is `harness/policy.toml`; `baselines/policy.toml` replaces single lines of it, and may
+say in a table [imported] how the history judges the metrics of other tools, whose names nobody here
+knows.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,9 +33,11 @@ FILE = "policy.toml"
 
 def load_policy(baselines_dir: Path, known: Collection[str]) -> dict[str, Limit]:
     """
-    Read the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names that exist.
+    Read the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names
+    that exist.
 
-    Raises HarnessError naming file and key for broken TOML, unknown metrics or keys, and margins that are not positive.
+    Raises HarnessError naming file and key for broken TOML, unknown metrics or keys, and margins
+    that are not positive.
     """
     policy = read_policy(DEFAULT, known)
     override = baselines_dir / FILE
@@ -42,7 +46,8 @@ def load_policy(baselines_dir: Path, known: Collection[str]) -> dict[str, Limit]
 
 def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     """
-    Read the table [imported] of `baselines_dir/policy.toml`: limits of metrics that other tools measured, by name.
+    Read the table [imported] of `baselines_dir/policy.toml`: limits of metrics that other tools
+    measured, by name.
 
     Raises HarnessError as `load_policy` does; a name that no series has is no error here.
     """
@@ -68,34 +73,60 @@ def _decoded(path: Path) -> dict[str, Any]:
 def _check_head(path: Path, data: Mapping[str, object]) -> None:
     version = data.get("schema_version")
     if version != SCHEMA_VERSION:
-        raise HarnessError(f"{path}: schema_version is {version!r}, this voxgate reads {SCHEMA_VERSION}; correct it or upgrade")
+        raise HarnessError(
+            f"{path}: schema_version is {version!r}, this voxgate reads {SCHEMA_VERSION}; correct "
+            "it or upgrade"
+        )
     unknown = sorted(set(data) - {"schema_version", "metrics", "imported"})
     tables = [data[name] for name in ("metrics", "imported") if name in data]
     if unknown or not tables or not all(isinstance(each, dict) for each in tables):
-        raise HarnessError(f"{path}: expected one table [metrics] beside schema_version, found {', '.join(unknown) or 'none'}")
+        raise HarnessError(
+            f"{path}: expected one table [metrics] beside schema_version, found "
+            f"{', '.join(unknown) or 'none'}"
+        )
 
 
 def _imported(path: Path, metric: str, line: object) -> Limit:
     if isinstance(line, dict) and set(line) - set(OF_IMPORTED):
         key = min(set(line) - set(OF_IMPORTED))
-        raise HarnessError(f"{path}: imported.{metric}.{key}: there is no such key; known are {', '.join(OF_IMPORTED)}")
+        raise HarnessError(
+            f"{path}: imported.{metric}.{key}: there is no such key; known are "
+            f"{', '.join(OF_IMPORTED)}"
+        )
     whole = {**line, "against": "baseline", "evidence": "none"} if isinstance(line, dict) else line
     return _limit(path, metric, whole, (metric,), "imported")
 
 
-def _limit(path: Path, metric: str, line: object, known: Collection[str], table: str = "metrics") -> Limit:
+def _limit(
+    path: Path, metric: str, line: object, known: Collection[str], table: str = "metrics"
+) -> Limit:
     if metric not in known:
-        raise HarnessError(f"{path}: {table}.{metric}: there is no such metric; known are {', '.join(sorted(known))}")
+        raise HarnessError(
+            f"{path}: {table}.{metric}: there is no such metric; known are "
+            f"{', '.join(sorted(known))}"
+        )
     if not isinstance(line, dict):
-        raise HarnessError(f"{path}: {table}.{metric} is {line!r}; write {{ relative = 0.05, blocking = true, ... }}")
+        raise HarnessError(
+            f"{path}: {table}.{metric} is {line!r}; write {{ relative = 0.05, blocking = true, ... "
+            f"}}"
+        )
     unknown = sorted(set(line) - set(KEYS))
     if unknown:
-        raise HarnessError(f"{path}: {table}.{metric}.{unknown[0]}: there is no such key; known are {', '.join(KEYS)}")
-    relative, absolute = (_margin(path, f"{table}.{metric}", key, line.get(key)) for key in ("relative", "absolute"))
+        raise HarnessError(
+            f"{path}: {table}.{metric}.{unknown[0]}: there is no such key; known are "
+            f"{', '.join(KEYS)}"
+        )
+    relative, absolute = (
+        _margin(path, f"{table}.{metric}", key, line.get(key)) for key in ("relative", "absolute")
+    )
     if relative is None and absolute is None:
-        raise HarnessError(f"{path}: {table}.{metric} has no margin; give relative, absolute or both")
+        raise HarnessError(
+            f"{path}: {table}.{metric} has no margin; give relative, absolute or both"
+        )
     if not isinstance(line.get("blocking"), bool):
-        raise HarnessError(f"{path}: {table}.{metric}.blocking is {line.get('blocking')!r}; write true or false")
+        raise HarnessError(
+            f"{path}: {table}.{metric}.blocking is {line.get('blocking')!r}; write true or false"
+        )
     return Limit(
         relative=relative,
         absolute=absolute,

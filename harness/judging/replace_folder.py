@@ -1,14 +1,17 @@
 """
-Replace a folder of reviewed files as one: whoever is killed, and wherever, the folder is the old one or the new one.
+Replace a folder of reviewed files as one: whoever is killed, and wherever, the folder is the old
+one or the new one.
 
     <parent>/<name>/                the folder
     <parent>/.accept/<name>/        the draft: all of the folder, changed; git ignores it
-    <parent>/.accept/.ready-<name>/ the same, decided; only where the file system cannot exchange two folders
+    <parent>/.accept/.ready-<name>/ the same, decided; only where the file system cannot exchange
+        two folders
 
-The draft and the folder change places in one rename (`renameat2` with RENAME_EXCHANGE). Where a file system cannot do that
-(overlays, network shares), renaming the draft to `.ready-...` decides: from then on the new folder counts, and whoever reads or
-replaces next moves its files into place. A folder that is
-made anew each time, as the site is, is drafted beside its place. Knows files; what is in them is others' business.
+The draft and the folder change places in one rename (`renameat2` with RENAME_EXCHANGE). Where a
+file system cannot do that (overlays, network shares), renaming the draft to `.ready-...` decides:
+from then on the new folder counts, and whoever reads or replaces next moves its files into place. A
+folder that is made anew each time, as the site is, is drafted beside its place. Knows files; what
+is in them is others' business.
 """
 
 import ctypes
@@ -39,9 +42,11 @@ CANNOT = (errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.ENOTSUP, errno.EPERM)
 @contextmanager
 def replacement(place: Path) -> Iterator[Path]:
     """
-    Lend a draft that holds all of the folder `place`; it takes the folder's place when the block ends well.
+    Lend a draft that holds all of the folder `place`; it takes the folder's place when the block
+    ends well.
 
-    The draft is changed only by `write_atomic` and by removing files. Raises OSError; the folder is then as it was.
+    The draft is changed only by `write_atomic` and by removing files. Raises OSError; the folder is
+    then as it was.
     """
     with _alone(place.parent):
         room = place.parent / ROOM
@@ -60,7 +65,10 @@ def replacement(place: Path) -> Iterator[Path]:
 
 
 def settle(place: Path) -> None:
-    """Finish what somebody was killed at: move the files of a decided replacement into place. Raises OSError."""
+    """
+    Finish what somebody was killed at: move the files of a decided replacement into place. Raises
+    OSError.
+    """
     if _ready(place).is_dir():
         with _alone(place.parent):
             _roll_forward(place)
@@ -68,7 +76,9 @@ def settle(place: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places, in one step; False where the file system cannot. Raises OSError."""
+    """
+    Let two folders change places, in one step; False where the file system cannot. Raises OSError.
+    """
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if call is None:
         return False
@@ -82,7 +92,8 @@ def exchange(one: Path, other: Path) -> bool:
 
 def drafted(place: Path) -> tuple[Path, int]:
     """
-    Make an empty draft beside a folder that is made anew each time, and remove those whose makers are gone.
+    Make an empty draft beside a folder that is made anew each time, and remove those whose makers
+    are gone.
 
     Returns it, and the open file that holds it; `os.close` lets go. Raises OSError.
     """
@@ -100,8 +111,8 @@ def drafted(place: Path) -> tuple[Path, int]:
 
 def put_folder(draft: Path, place: Path) -> None:
     """
-    Put a draft in its place, and what was there before in the draft's; the latter is removed where they cannot be exchanged,
-    a moment before. Raises OSError.
+    Put a draft in its place, and what was there before in the draft's; the latter is removed where
+    they cannot be exchanged, a moment before. Raises OSError.
     """
     _sync_all(draft)
     if place.is_dir():
@@ -115,7 +126,10 @@ def put_folder(draft: Path, place: Path) -> None:
 
 
 def _sync_all(folder: Path) -> None:
-    """Bring thousands of files to disk by one call for their file system, which is ten times as fast as one for each."""
+    """
+    Bring thousands of files to disk by one call for their file system, which is ten times as fast
+    as one for each.
+    """
     call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if call is None:
         sync_tree(folder)
@@ -154,7 +168,10 @@ def _decide(draft: Path, place: Path) -> None:
 
 
 def _roll_forward(place: Path) -> None:
-    """Make the folder the decided one. It may be stopped anywhere and begun again: what was decided stays whole to the end."""
+    """
+    Make the folder the decided one. It may be stopped anywhere and begun again: what was decided
+    stays whole to the end.
+    """
     ready = _ready(place)
     if not ready.is_dir():
         return
@@ -177,7 +194,10 @@ def _ready(place: Path) -> Path:
 
 
 def _clear(place: Path) -> None:
-    """Remove the draft, or the old folder that stands in its place; and the room, unless somebody needs it."""
+    """
+    Remove the draft, or the old folder that stands in its place; and the room, unless somebody
+    needs it.
+    """
     room = place.parent / ROOM
     shutil.rmtree(room / place.name, ignore_errors=True)
     with suppress(OSError):
@@ -189,7 +209,10 @@ def _clear(place: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait until nobody else replaces anything in a folder; file systems without locks are trusted to have one writer."""
+    """
+    Wait until nobody else replaces anything in a folder; file systems without locks are trusted to
+    have one writer.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -1,8 +1,10 @@
 """
-Add the digests of the golden audio to baselines that were accepted before there were any: `python -m harness.judging.seal [baselines]`.
+Add the digests of the golden audio to baselines that were accepted before there were any:
+`python -m harness.judging.seal [baselines]`.
 
-Nothing else in them changes. What can be known of old audio is checked: it is there for requests of the reference cell, and
-lasts as long as `quality.json` says that it did. Whether it is the accepted audio to the bit, only the review could tell.
+Nothing else in them changes. What can be known of old audio is checked: it is there for requests of
+the reference cell, and lasts as long as `quality.json` says that it did. Whether it is the accepted
+audio to the bit, only the review could tell.
 """
 
 import hashlib
@@ -26,7 +28,8 @@ def seal(baselines: Path, suite: str) -> bool:
     """
     Add the digests to a suite's quality; False where it has them, or there is none.
 
-    Raises HarnessError for audio that cannot be what was accepted, and where nothing can be written.
+    Raises HarnessError for audio that cannot be what was accepted, and where nothing can be
+    written.
     """
     quality = load_baseline(baselines, suite, "none").quality
     if quality is None or quality.golden is not None:
@@ -39,7 +42,9 @@ def seal(baselines: Path, suite: str) -> bool:
         with replacement(folder) as draft:
             write_atomic(draft / "quality.json", render(replace(quality, golden=digests)))
     except OSError as error:
-        raise HarnessError(f"cannot write in {folder}: {reason(error)}; make room, or make it writable") from error
+        raise HarnessError(
+            f"cannot write in {folder}: {reason(error)}; make room, or make it writable"
+        ) from error
     return True
 
 
@@ -59,12 +64,17 @@ def main(arguments: Sequence[str]) -> int:
 def _check_lengths(quality: BaselineFile, files: Sequence[Path]) -> None:
     measured = quality.measurements.get(quality.reference, {}).get("duration")
     if measured is None:
-        raise HarnessError(f"{quality.path} has no durations of the reference {quality.reference}; accept a run again")
+        raise HarnessError(
+            f"{quality.path} has no durations of the reference {quality.reference}; accept a run "
+            "again"
+        )
     expected = {each.id: each.value for each in measured.values}
     for path in files:
         length, wanted = length_s(path), expected.get(path.stem)
         if not isinstance(wanted, float) or abs(length - wanted) > SLACK_S:
-            raise HarnessError(f"{path} lasts {length:.4f} s, and {quality.path} says {wanted}; accept a run again")
+            raise HarnessError(
+                f"{path} lasts {length:.4f} s, and {quality.path} says {wanted}; accept a run again"
+            )
 
 
 if __name__ == "__main__":

@@ -38,20 +38,36 @@ class Tradeoff:
     points: tuple[Point, ...]
 
 
-def tradeoff(judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], metric: str) -> Tradeoff | None:
+def tradeoff(
+    judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], metric: str
+) -> Tradeoff | None:
     """Set `metric` against rtf; None if fewer than two cells have both."""
     found: list[tuple[str, str, Verdict, float, Measurement, float]] = []
     for cell in judgement.cells:
         named = by_name(measurements.get(cell.cell, ()))
         speed, quality = named.get("rtf"), named.get(metric)
-        if speed and quality and isinstance(speed.summary, float) and isinstance(quality.summary, float):
-            found.append((cell.cell, cell.label, cell.verdict, speed.summary, quality, quality.summary))
+        if (
+            speed
+            and quality
+            and isinstance(speed.summary, float)
+            and isinstance(quality.summary, float)
+        ):
+            found.append(
+                (cell.cell, cell.label, cell.verdict, speed.summary, quality, quality.summary)
+            )
     if len(found) < 2:
         return None
     sign = -1.0 if found[0][4].better == "lower" else 1.0
     pairs = [(rtf, sign * value) for *_, rtf, _, value in found]
     points = [
-        Point(cell=slug, label=label, rtf=rtf, quality=value, verdict=verdict, on_front=not _beaten(rtf, sign * value, pairs))
+        Point(
+            cell=slug,
+            label=label,
+            rtf=rtf,
+            quality=value,
+            verdict=verdict,
+            on_front=not _beaten(rtf, sign * value, pairs),
+        )
         for slug, label, verdict, rtf, _, value in found
     ]
     first = found[0][4]
@@ -61,7 +77,10 @@ def tradeoff(judgement: Judgement, measurements: Mapping[str, Sequence[Measureme
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """The fastest cell that is fit to ship, and how many times as fast as the reference it is, with a 95 % interval."""
+    """
+    The fastest cell that is fit to ship, and how many times as fast as the reference it is, with a
+    95 % interval.
+    """
 
     cell: str
     label: str
@@ -76,7 +95,8 @@ def fastest_passing(
     judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], reference: str | None
 ) -> Gain | None:
     """
-    Choose the fastest cell that is fit to ship, and hold its rtf against the reference's; None if none is.
+    Choose the fastest cell that is fit to ship, and hold its rtf against the reference's; None if
+    none is.
 
     Fit is PASS or IMPROVED, and good enough in every metric that has a floor.
     """
@@ -93,7 +113,9 @@ def fastest_passing(
     sides = [by_process(named[slug]["rtf"], named[slug]) for slug in (best.cell, str(reference))]
     slower = statistics.shift(sides[0], sides[1], statistics.rate)
     low, high = (None if bound is None else 1.0 + bound for bound in (slower.low, slower.high))
-    return Gain(cell=best.cell, label=best.label, rtf=rtf, times=1.0 + slower.point, low=low, high=high)
+    return Gain(
+        cell=best.cell, label=best.label, rtf=rtf, times=1.0 + slower.point, low=low, high=high
+    )
 
 
 def _fit(cell: CellVerdict) -> bool:
@@ -101,4 +123,7 @@ def _fit(cell: CellVerdict) -> bool:
 
 
 def _beaten(rtf: float, goodness: float, others: Sequence[tuple[float, float]]) -> bool:
-    return any(speed <= rtf and good >= goodness and (speed < rtf or good > goodness) for speed, good in others)
+    return any(
+        speed <= rtf and good >= goodness and (speed < rtf or good > goodness)
+        for speed, good in others
+    )

@@ -1,8 +1,8 @@
 """
 Sends requests and records what comes of them: the one part of `load` where time passes.
 
-Each request in flight has a thread of its own, which mostly waits for bytes. Every answer goes to `record` the moment it is
-complete, so that nothing is lost when a person or a crash ends the load.
+Each request in flight has a thread of its own, which mostly waits for bytes. Every answer goes to
+`record` the moment it is complete, so that nothing is lost when a person or a crash ends the load.
 """
 
 import threading
@@ -41,18 +41,26 @@ class Driver:
         """Give the seconds since the load began."""
         return instant_s() - self.zero_s
 
-    def ask(self, request: Request, phase: Phase, level: str = "", planned_s: float | None = None) -> Answer:
+    def ask(
+        self, request: Request, phase: Phase, level: str = "", planned_s: float | None = None
+    ) -> Answer:
         """Send one request, wait for its end, record it."""
         sent_s, failure, reason = self.now_s(), "", ""
         heard: list[Heard] = []
         try:
             for piece in self.speak(request):
-                heard.append(Heard(arrived_s=self.now_s(), audio_s=piece.audio.size / piece.rate_hz))
+                heard.append(
+                    Heard(arrived_s=self.now_s(), audio_s=piece.audio.size / piece.rate_hz)
+                )
                 if self.now_s() - sent_s > self.timeout_s:
-                    raise SpeechError("timeout", f"the answer was not complete after {self.timeout_s:g} s")
+                    raise SpeechError(
+                        "timeout", f"the answer was not complete after {self.timeout_s:g} s"
+                    )
         except SpeechError as error:
             failure, reason = error.kind, str(error)
-        except Exception as error:  # a mistake of ours must not pass for an answer, nor end a client in silence
+        except (
+            Exception
+        ) as error:  # a mistake of ours must not pass for an answer, nor end a client in silence
             failure, reason = "error", f"{type(error).__name__}: {error}"
         answer = Answer(
             phase=phase,
@@ -73,8 +81,13 @@ class Driver:
         return answer
 
 
-def drive(driver: Driver, level: Level, requests: tuple[Request, ...], extent: Extent, seed: int) -> None:
-    """Put one level of load on the server, and wait for its last answer. On Ctrl-C nothing more is sent."""
+def drive(
+    driver: Driver, level: Level, requests: tuple[Request, ...], extent: Extent, seed: int
+) -> None:
+    """
+    Put one level of load on the server, and wait for its last answer. On Ctrl-C nothing more is
+    sent.
+    """
     texts = in_turns(requests, seed)
     begin = _closed if level.clients is not None else _open
     threads: list[threading.Thread] = []
@@ -90,7 +103,9 @@ def drive(driver: Driver, level: Level, requests: tuple[Request, ...], extent: E
         raise
 
 
-def _closed(driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, _seed: int) -> Iterator[threading.Thread]:
+def _closed(
+    driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, _seed: int
+) -> Iterator[threading.Thread]:
     """Give a thread for each client; together they ask for as much as the extent says."""
     until_s = None if extent.duration_s is None else driver.now_s() + extent.duration_s
     queue, taking = islice(texts, extent.requests), threading.Lock()
@@ -107,12 +122,18 @@ def _closed(driver: Driver, level: Level, texts: Iterator[Request], extent: Exte
         yield threading.Thread(target=client, daemon=True)
 
 
-def _open(driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, seed: int) -> Iterator[threading.Thread]:
-    """Give a thread for each arrival, when its instant has come, whatever became of the earlier ones."""
+def _open(
+    driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, seed: int
+) -> Iterator[threading.Thread]:
+    """
+    Give a thread for each arrival, when its instant has come, whatever became of the earlier ones.
+    """
     assert level.rate_per_s is not None
     zero_s = driver.now_s()
     for at_s in arrivals_s(level.rate_per_s, extent, seed):
         planned_s, request = zero_s + at_s, next(texts)
         while (left_s := planned_s - driver.now_s()) > 0.0:
             sleep(min(left_s, LOOK_S))
-        yield threading.Thread(target=driver.ask, args=(request, Phase.LOADED, level.label, planned_s), daemon=True)
+        yield threading.Thread(
+            target=driver.ask, args=(request, Phase.LOADED, level.label, planned_s), daemon=True
+        )

@@ -1,8 +1,8 @@
 """
 What a load is asked to do, and which of a suite's cells can be put under load. Starts nothing.
 
-A level of load: so many clients that each wait for their answer (closed), or so many arrivals a second, whatever the server
-does (open). Pure.
+A level of load: so many clients that each wait for their answer (closed), or so many arrivals a
+second, whatever the server does (open). Pure.
 
 The texts of a load: their classes of length, and the order in which they are asked for. Pure.
 """
@@ -46,25 +46,37 @@ class Extent:
 
 
 def parse_levels(closed: str | None, rate_per_s: float | None) -> tuple[Level, ...]:
-    """Read `--closed 1,2,4` or `--open 1.5`. Raises HarnessError unless just one of them says something that can be meant."""
+    """
+    Read `--closed 1,2,4` or `--open 1.5`. Raises HarnessError unless just one of them says
+    something that can be meant.
+    """
     if (closed is None) == (rate_per_s is None):
-        raise HarnessError("load needs --closed CLIENTS, e.g. 1,2,4, or --open RATE in requests per second: one of the two")
+        raise HarnessError(
+            "load needs --closed CLIENTS, e.g. 1,2,4, or --open RATE in requests per second: one "
+            "of the two"
+        )
     if rate_per_s is not None:
         if not 0.0 < rate_per_s < math.inf:
             raise HarnessError(f"--open must be requests per second, above 0, not {rate_per_s!r}")
         return (Level(rate_per_s=rate_per_s),)
     words = [word.strip() for word in str(closed).split(",")]
-    if not all(word.isdecimal() and 0 < int(word) <= 1000 for word in words) or len(set(words)) < len(words):
-        raise HarnessError(f"--closed must be numbers of clients from 1 to 1000, each once, e.g. 1,2,4; not {closed!r}")
+    if not all(word.isdecimal() and 0 < int(word) <= 1000 for word in words) or len(
+        set(words)
+    ) < len(words):
+        raise HarnessError(
+            "--closed must be numbers of clients from 1 to 1000, each once, e.g. 1,2,4; not "
+            f"{closed!r}"
+        )
     return tuple(Level(clients=int(word)) for word in words)
 
 
 def arrivals_s(rate_per_s: float, extent: Extent, seed: int) -> Iterator[float]:
     """
-    Give the instants at which requests arrive, in seconds from the start: a Poisson process, drawn before anything is sent.
+    Give the instants at which requests arrive, in seconds from the start: a Poisson process, drawn
+    before anything is sent.
 
-    Because they are fixed beforehand, a server that stalls cannot make its own clients wait with their requests, which would
-    hide the stall from every percentile (coordinated omission).
+    Because they are fixed beforehand, a server that stalls cannot make its own clients wait with
+    their requests, which would hide the stall from every percentile (coordinated omission).
     """
     rng = np.random.default_rng(seed)
     instant_s, count = 0.0, 0
@@ -107,33 +119,56 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.soak and len(self.levels) != 1:
-            raise HarnessError("--soak holds one level for a long time; give --closed one number, or use --open")
+            raise HarnessError(
+                "--soak holds one level for a long time; give --closed one number, or use --open"
+            )
         if self.form not in FORMS or (self.form == "flac" and not self.whole):
-            raise HarnessError(f"--form cannot be {self.form!r} here; wav and pcm can be streamed, flac only with --whole")
+            raise HarnessError(
+                f"--form cannot be {self.form!r} here; wav and pcm can be streamed, flac only with "
+                "--whole"
+            )
         if self.url is not None and self.server:
-            raise HarnessError(f"--{next(iter(self.server)).replace('_', '-')} sets up a server of ours; leave it or --url out")
+            raise HarnessError(
+                f"--{next(iter(self.server)).replace('_', '-')} sets up a server of ours; leave it "
+                "or --url out"
+            )
 
 
 def chosen_cells(plan: Plan, root: Path | None = None) -> tuple[Cell, ...]:
-    """Give the cells to load, in the suite's order. Raises HarnessError for a suite that cannot be loaded over HTTP."""
+    """
+    Give the cells to load, in the suite's order. Raises HarnessError for a suite that cannot be
+    loaded over HTTP.
+    """
     cells = load_suite(plan.suite, root).expand(root).cells
     check_cells(cells)
     for pattern in plan.only:
         if not any(fnmatchcase(cell.slug, pattern) for cell in cells):
-            raise HarnessError(f"--only {pattern!r} matches no cell; the cells are {', '.join(cell.slug for cell in cells)}")
-    chosen = tuple(cell for cell in cells if not plan.only or any(fnmatchcase(cell.slug, each) for each in plan.only))
+            raise HarnessError(
+                f"--only {pattern!r} matches no cell; the cells are "
+                f"{', '.join(cell.slug for cell in cells)}"
+            )
+    chosen = tuple(
+        cell
+        for cell in cells
+        if not plan.only or any(fnmatchcase(cell.slug, each) for each in plan.only)
+    )
     foreign = sorted({cell.target for cell in chosen} - set(TARGETS))
     if foreign:
-        raise HarnessError(f"suite {plan.suite} has target {foreign[0]}; load speaks HTTP, to target engine or http")
+        raise HarnessError(
+            f"suite {plan.suite} has target {foreign[0]}; load speaks HTTP, to target engine or "
+            "http"
+        )
     other = sorted({cell.pipeline for cell in chosen if cell.target == "engine"} - set(PIPELINES))
     if other:
         raise HarnessError(
-            f"suite {plan.suite} has pipeline {other[0]}; python -m engine serve speaks with {', '.join(PIPELINES)}"
+            f"suite {plan.suite} has pipeline {other[0]}; python -m engine serve speaks with "
+            f"{', '.join(PIPELINES)}"
         )
     if plan.url is not None and len(chosen) > 1:
         slugs = ", ".join(cell.slug for cell in chosen)
         raise HarnessError(
-            f"the server at --url is one configuration, the suite has {len(chosen)} cells; choose with --only: {slugs}"
+            f"the server at --url is one configuration, the suite has {len(chosen)} cells; choose "
+            f"with --only: {slugs}"
         )
     return chosen
 
@@ -154,7 +189,10 @@ def ask_of(plan: Plan, cell: Cell, request: Request, model: str) -> Ask:
 
 
 def broken_promises(asked: Mapping[str, Option], told: Mapping[str, Option]) -> Sequence[str]:
-    """Say where the server tells that it runs with something else than was asked; what it does not tell is not known."""
+    """
+    Say where the server tells that it runs with something else than was asked; what it does not
+    tell is not known.
+    """
     return [
         f"asked for {name}={value}, the server runs {told[name]}"
         for name, value in asked.items()
@@ -163,12 +201,18 @@ def broken_promises(asked: Mapping[str, Option], told: Mapping[str, Option]) -> 
 
 
 def url_of(plan: Plan, cell: Cell, environment: Mapping[str, str]) -> str | None:
-    """Give the server that is there already; None where one is to be started. Raises HarnessError where there must be one."""
+    """
+    Give the server that is there already; None where one is to be started. Raises HarnessError
+    where there must be one.
+    """
     if cell.target == "engine":
         return plan.url
     url = plan.url or str(cell.options.get("url") or environment.get(target.URL, ""))
     if not url:
-        raise HarnessError(f"suite {plan.suite} has target http, so a server must run already; give --url, or set {target.URL}")
+        raise HarnessError(
+            f"suite {plan.suite} has target http, so a server must run already; give --url, or set "
+            f"{target.URL}"
+        )
     return url
 
 
@@ -187,7 +231,10 @@ def length_of(text: str) -> str:
 
 
 def in_turns(requests: Sequence[Request], seed: int) -> Iterator[Request]:
-    """Give the requests without end, every one once before any comes again, each time in another order."""
+    """
+    Give the requests without end, every one once before any comes again, each time in another
+    order.
+    """
     rng = random.Random(seed)
     while True:
         yield from rng.sample(requests, len(requests))

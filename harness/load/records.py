@@ -1,10 +1,12 @@
 """
-The record of one request, and how it is written down. Instants are seconds since the load of its cell began.
+The record of one request, and how it is written down. Instants are seconds since the load of its
+cell began.
 
 The folder of a load: written line by line while it goes on, read as far as it got.
 
     runs/load/0001/load.json          what was asked, and where
-                   <slug>.jsonl       one record a line: the server, every answer, every level's end, a failure
+                   <slug>.jsonl       one record a line: the server, every answer, every level's
+                                      end, a failure
                    <slug>.memory.jsonl   the server's memory, now and then
                    <slug>.server.log  what the server said on standard error
                    report.json        the summary, written last
@@ -37,8 +39,9 @@ class Answer:
     """
     What came of one request.
 
-    `planned_s` is when it should have been sent: the instant of its arrival, or where a client waits for its answers, the
-    instant at which it was free to ask again. Latency counts from there, since that is when its user began to wait.
+    `planned_s` is when it should have been sent: the instant of its arrival, or where a client
+    waits for its answers, the instant at which it was free to ask again. Latency counts from there,
+    since that is when its user began to wait.
     """
 
     phase: Phase
@@ -55,7 +58,10 @@ class Answer:
     """The kind of failure, in a word or two; empty where the whole audio came."""
     reason: str = ""
     underruns: int | None = None
-    """How often a player that began with the first piece had nothing left; None where nothing came, or nobody noted it."""
+    """
+    How often a player that began with the first piece had nothing left; None where nothing came, or
+    nobody noted it.
+    """
 
     @property
     def latency_s(self) -> float:
@@ -120,7 +126,9 @@ class CellLog:
 
     def span(self, span: Span) -> None:
         """Keep when a level began and ended."""
-        self._append({"kind": "level", "level": span.level, "began_s": span.began_s, "ended_s": span.ended_s})
+        self._append(
+            {"kind": "level", "level": span.level, "began_s": span.began_s, "ended_s": span.ended_s}
+        )
 
     def server(self, facts: Mapping[str, object]) -> None:
         """Keep what is known of the server."""
@@ -155,7 +163,9 @@ def create(folder: Path, header: Mapping[str, object]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / HEADER, header)
     except OSError as error:
-        raise HarnessError(f"cannot write to {folder}: {error.strerror}; choose another --out or make room") from error
+        raise HarnessError(
+            f"cannot write to {folder}: {error.strerror}; choose another --out or make room"
+        ) from error
 
 
 def read_header(folder: Path) -> dict[str, Any]:
@@ -170,9 +180,13 @@ def read_cell(folder: Path, slug: str) -> Loaded:
     return Loaded(
         slug=slug,
         server=next((_bare(record) for record in records if record["kind"] == "server"), {}),
-        answers=tuple(answer_from_json(_bare(record)) for record in records if record["kind"] == "answer"),
+        answers=tuple(
+            answer_from_json(_bare(record)) for record in records if record["kind"] == "answer"
+        ),
         spans=tuple(Span(**_bare(record)) for record in records if record["kind"] == "level"),
-        memory=tuple((float(at_s), int(size)) for at_s, size in _lines(folder / f"{slug}.memory.jsonl")),
+        memory=tuple(
+            (float(at_s), int(size)) for at_s, size in _lines(folder / f"{slug}.memory.jsonl")
+        ),
         failure=failures[-1] if failures else "",
     )
 

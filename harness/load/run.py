@@ -1,8 +1,9 @@
 """
-Loads the cells of a suite, one after the other: start or find the server, ask once cold, warm up, then level by level.
+Loads the cells of a suite, one after the other: start or find the server, ask once cold, warm up,
+then level by level.
 
-What it learns it writes into the folder at once; the report is made from the folder, so that an interrupted load reports what
-it got to.
+What it learns it writes into the folder at once; the report is made from the folder, so that an
+interrupted load reports what it got to.
 """
 
 import os
@@ -14,7 +15,15 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.load.driver import Driver, drive
-from harness.load.plan import Extent, Plan, ask_of, broken_promises, chosen_cells, one_of_each, url_of
+from harness.load.plan import (
+    Extent,
+    Plan,
+    ask_of,
+    broken_promises,
+    chosen_cells,
+    one_of_each,
+    url_of,
+)
 from harness.load.records import CellLog, Phase, Span, create
 from harness.load.server import EVERY_S, MemoryWatch, Server, serve_words, started
 from harness.machine.clock import instant_s, now_utc_iso, sleep
@@ -48,7 +57,10 @@ class _Place:
 
 
 def run_load(plan: Plan, folder: Path, say: Say) -> None:
-    """Put the load on; every record is in the folder. Raises HarnessError before anything is started, if at all."""
+    """
+    Put the load on; every record is in the folder. Raises HarnessError before anything is started,
+    if at all.
+    """
     cells, profile = chosen_cells(plan), get_profile(plan.profile)
     urls = {cell.slug: url_of(plan, cell, os.environ) for cell in cells}
     create(folder, _header(plan, cells))
@@ -77,7 +89,10 @@ def _header(plan: Plan, cells: tuple[Cell, ...]) -> dict[str, object]:
 
 @contextmanager
 def _server(place: _Place, url: str | None) -> Iterator[Server]:
-    """Give the server that is there, or start one: on the profile's CPU where it pins, with us on the others."""
+    """
+    Give the server that is there, or start one: on the profile's CPU where it pins, with us on the
+    others.
+    """
     if url is not None:
         yield Server(url=url)
         return
@@ -126,25 +141,38 @@ def _load_cell(place: _Place, server: Server) -> None:
 
 
 def _meet(place: _Place, server: Server, api: SpeechApi) -> str:
-    """Write down what the server tells of itself; give its model. Raises HarnessError where it is not what was asked for."""
+    """
+    Write down what the server tells of itself; give its model. Raises HarnessError where it is not
+    what was asked for.
+    """
     cards = api.models()
-    model = chosen_model(str(place.cell.options.get("model", "")) if place.cell.target == "http" else server.model, cards)
+    model = chosen_model(
+        str(place.cell.options.get("model", "")) if place.cell.target == "http" else server.model,
+        cards,
+    )
     card: Mapping[str, Any] = next((each for each in cards if each["id"] == model), {})
     told = options_told(card)
     facts = {"url": server.url, "model": model, "ready_s": server.ready_s, "pid": server.pid}
     place.log.server({**facts, "told": told, "limits": limits_told(card)})
     if place.cell.target == "engine":
-        asked = place.asked if server.pid is not None else place.cell.options  # a server elsewhere has its own threads
+        # a server elsewhere has its own threads
+        asked = place.asked if server.pid is not None else place.cell.options
         broken = broken_promises(asked, told)
         if broken:
             raise HarnessError(f"not in effect, as the server itself tells: {'; '.join(broken)}")
         if not told and asked:
-            place.say(f"{place.cell.slug}: the server does not tell its options, so that none of the cell's is known to hold")
+            place.say(
+                f"{place.cell.slug}: the server does not tell its options, so that none of the "
+                "cell's is known to hold"
+            )
     return model
 
 
 def _warm_up(place: _Place, driver: Driver) -> None:
-    """Ask for one text cold, for the same again, and for one of each other length. Raises HarnessError if the first fails."""
+    """
+    Ask for one text cold, for the same again, and for one of each other length. Raises HarnessError
+    if the first fails.
+    """
     requests = place.cell.workload.requests
     first = driver.ask(requests[0], Phase.COLD)
     if first.failure:
@@ -166,4 +194,6 @@ def _levels(place: _Place, driver: Driver) -> None:
 
 def _shown(extent: Extent) -> str:
     parts = [] if extent.requests is None else [f"{extent.requests} requests"]
-    return " or ".join([*parts, *([] if extent.duration_s is None else [f"{extent.duration_s:g} s"])])
+    return " or ".join(
+        [*parts, *([] if extent.duration_s is None else [f"{extent.duration_s:g} s"])]
+    )

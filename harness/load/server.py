@@ -1,7 +1,9 @@
 """
-The server under load as a child process: `python -m engine serve` with a cell's options, on a free port of this machine.
+The server under load as a child process: `python -m engine serve` with a cell's options, on a free
+port of this machine.
 
-Knows how to start it, what it needs to say, and how to end it; reads nothing of the engine but what it prints.
+Knows how to start it, what it needs to say, and how to end it; reads nothing of the engine but what
+it prints.
 
 Watches how much memory a server has resident, now and then, from a thread of its own.
 """
@@ -33,7 +35,10 @@ END_S = 40.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server that answers; `pid` None: not ours, so that nothing is known of its memory, nor of its start."""
+    """
+    A server that answers; `pid` None: not ours, so that nothing is known of its memory, nor of its
+    start.
+    """
 
     url: str
     model: str = ""
@@ -44,14 +49,25 @@ class Server:
 
 def serve_words(options: Mapping[str, Option]) -> list[str]:
     """Give options as `python -m engine serve` takes them."""
-    return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    return [
+        word
+        for name, value in options.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
 
 
 @contextmanager
 def started(
-    words: Sequence[str], log: Path, timeout_s: float, env: Mapping[str, str], cpus: Sequence[int] = ()
+    words: Sequence[str],
+    log: Path,
+    timeout_s: float,
+    env: Mapping[str, str],
+    cpus: Sequence[int] = (),
 ) -> Iterator[Server]:
-    """Run a server with these words behind `serve`; end it cleanly. Raises HarnessError if it does not come to listen."""
+    """
+    Run a server with these words behind `serve`; end it cleanly. Raises HarnessError if it does not
+    come to listen.
+    """
     began_s = instant_s()
     with log.open("ab") as stderr:
         process = subprocess.Popen(
@@ -60,7 +76,8 @@ def started(
             stdout=subprocess.PIPE,
             stderr=stderr,
             env={**os.environ, **env},
-            start_new_session=True,  # a Ctrl-C at the terminal reaches us only, and we end it in order
+            # a Ctrl-C at the terminal reaches us only, and we end it in order
+            start_new_session=True,
         )
     GUARD.watch(process.pid)
     try:
@@ -89,10 +106,15 @@ def _address(process: "subprocess.Popen[bytes]", log: Path, timeout_s: float) ->
         selector.register(process.stdout, selectors.EVENT_READ)
         while (found := LISTENING.search(said)) is None:
             if not selector.select(max(0.0, until_s - instant_s())):
-                raise HarnessError(f"the server does not listen after {timeout_s:g} s; {_last_words(log)}")
+                raise HarnessError(
+                    f"the server does not listen after {timeout_s:g} s; {_last_words(log)}"
+                )
             received = os.read(process.stdout.fileno(), 65536)
             if not received:
-                raise HarnessError(f"the server ended with code {process.wait()} before it listened; {_last_words(log)}")
+                raise HarnessError(
+                    f"the server ended with code {process.wait()} before it listened; "
+                    f"{_last_words(log)}"
+                )
             said += received
     return found.group(1).decode(), found.group(2).decode()
 
@@ -111,7 +133,11 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _last_words(log: Path) -> str:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [
+        line
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip()
+    ]
     return f"its last words: {lines[-1].strip()}" if lines else f"it said nothing in {log}"
 
 
@@ -122,7 +148,10 @@ Note = Callable[[float, int], None]
 
 
 class MemoryWatch:
-    """Notes the memory of a process as long as the context lasts; nothing where the process is not ours."""
+    """
+    Notes the memory of a process as long as the context lasts; nothing where the process is not
+    ours.
+    """
 
     def __init__(self, pid: int | None, zero_s: float, note: Note) -> None:
         self._pid = pid
@@ -136,7 +165,12 @@ class MemoryWatch:
             self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._ended.set()
         if self._pid is not None:
             self._thread.join()

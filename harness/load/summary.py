@@ -1,9 +1,10 @@
 """
 Numbers of a level: rates, percentiles with intervals, failures, memory. Pure.
 
-Answers of one level depend on each other: they stood in one queue. So an interval does not take them one by one, but in blocks
-that follow each other in time, each a "process" of `harness.statistics` (the method of batch means). Percentiles are of the answers
-that came whole; those that did not are counted beside them, and in the goodput.
+Answers of one level depend on each other: they stood in one queue. So an interval does not take
+them one by one, but in blocks that follow each other in time, each a "process" of
+`harness.statistics` (the method of batch means). Percentiles are of the answers that came whole;
+those that did not are counted beside them, and in the goodput.
 """
 
 from collections import Counter
@@ -25,7 +26,10 @@ LEAST_BLOCKS = 4
 PER_BLOCK = 3
 """The fewest answers of a block."""
 MOST = 4000
-"""Answers that an interval is computed from; of more, every n-th in the order of time: somewhat wider, in far less memory."""
+"""
+Answers that an interval is computed from; of more, every n-th in the order of time: somewhat wider,
+in far less memory.
+"""
 TAILS = (95.0, 99.0)
 
 
@@ -81,7 +85,10 @@ class Cold:
 
 
 def rows(loaded: Loaded, limit_s: float | None) -> tuple[Row, ...]:
-    """Summarise every level: all texts, and each class of length that occurs, where there is more than one."""
+    """
+    Summarise every level: all texts, and each class of length that occurs, where there is more than
+    one.
+    """
     found = []
     for span in loaded.spans:
         answers = sorted(_of(loaded, span), key=lambda answer: answer.planned_s)
@@ -118,7 +125,11 @@ def cold(loaded: Loaded) -> Cold | None:
     first = next((answer for answer in loaded.answers if answer.phase is Phase.COLD), None)
     if first is None:
         return None
-    same = (answer for answer in loaded.answers if answer.phase is Phase.WARMUP and answer.request == first.request)
+    same = (
+        answer
+        for answer in loaded.answers
+        if answer.phase is Phase.WARMUP and answer.request == first.request
+    )
     return Cold(ready_s=loaded.server.get("ready_s"), first=first, again=next(same, None))
 
 
@@ -129,14 +140,17 @@ def at_once(answers: Iterable[Answer]) -> int:
 
 
 def lateness_s(answers: Sequence[Answer]) -> float:
-    """Give the longest delay between a planned instant and its request: how far the load itself fell behind."""
+    """
+    Give the longest delay between a planned instant and its request: how far the load itself fell
+    behind.
+    """
     return max((answer.sent_s - answer.planned_s for answer in answers), default=0.0)
 
 
 def spread(values: Sequence[float], q: float) -> Interval:
     """
-    Return a percentile of values in the order of time, with its interval; without bounds where they are too few, or where one
-    is 0, of which there is no logarithm.
+    Return a percentile of values in the order of time, with its interval; without bounds where they
+    are too few, or where one is 0, of which there is no logarithm.
     """
     point = float(statistics.percentile(values, q))
     count = min(BLOCKS, len(values) // PER_BLOCK)
@@ -149,12 +163,17 @@ def spread(values: Sequence[float], q: float) -> Interval:
 
 
 def too_few(row: Row) -> tuple[str, ...]:
-    """Name the percentiles that a row has too few answers for: even its slowest one says nothing reliable of that tail."""
+    """
+    Name the percentiles that a row has too few answers for: even its slowest one says nothing
+    reliable of that tail.
+    """
     return tuple(f"p{q:.0f}" for q in TAILS if row.answered < statistics.samples_needed(q))
 
 
 def _of(loaded: Loaded, span: Span) -> list[Answer]:
-    return [each for each in loaded.answers if each.phase is Phase.LOADED and each.level == span.level]
+    return [
+        each for each in loaded.answers if each.phase is Phase.LOADED and each.level == span.level
+    ]
 
 
 def _row(span: Span, length: str, answers: Sequence[Answer], limit_s: float | None) -> Row:
@@ -180,6 +199,8 @@ def _row(span: Span, length: str, answers: Sequence[Answer], limit_s: float | No
 
 
 def _underruns_per_min(answers: Sequence[Answer]) -> float | None:
-    noted = [(answer.underruns, answer.audio_s) for answer in answers if answer.underruns is not None]
+    noted = [
+        (answer.underruns, answer.audio_s) for answer in answers if answer.underruns is not None
+    ]
     audio_s = sum(audio_s for _, audio_s in noted)
     return 60.0 * sum(underruns for underruns, _ in noted) / audio_s if audio_s else None

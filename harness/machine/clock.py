@@ -1,8 +1,10 @@
 """
-The only reader of clocks and of the process's own peaks. It averages nothing and knows neither targets nor files.
+The only reader of clocks and of the process's own peaks. It averages nothing and knows neither
+targets nor files.
 
-Times are seconds from `time.perf_counter`. Where CUDA is in use, work is only queued when a call returns, so every reading
-waits for the device first. Tests and the scripted target use `VirtualClock`, whose time passes only when told to.
+Times are seconds from `time.perf_counter`. Where CUDA is in use, work is only queued when a call
+returns, so every reading waits for the device first. Tests and the scripted target use
+`VirtualClock`, whose time passes only when told to.
 """
 
 import ctypes
@@ -42,7 +44,10 @@ class WallClock:
         return time.perf_counter()
 
     def process_age_s(self) -> float:
-        """Read the age from /proc, to 0.01 s; elsewhere only since the interpreter counts, which misses its start-up."""
+        """
+        Read the age from /proc, to 0.01 s; elsewhere only since the interpreter counts, which
+        misses its start-up.
+        """
         try:
             started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
             uptime_s = float(Path("/proc/uptime").read_text().split()[0])
@@ -75,8 +80,8 @@ class StageWatch:
     """
     Adds up the seconds spent in each stage: `with watch("vocoder"): ...`.
 
-    A stage inside a stage counts for itself only, and time in which several threads are in stages is shared out among them, so
-    that `stages_s` never adds up to more than the whole.
+    A stage inside a stage counts for itself only, and time in which several threads are in stages
+    is shared out among them, so that `stages_s` never adds up to more than the whole.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -116,7 +121,10 @@ def now_utc_iso() -> str:
 
 
 def is_synchronized() -> bool | None:
-    """Whether the kernel says that a time server holds the clock right (adjtimex(2)); None where it does not tell."""
+    """
+    Whether the kernel says that a time server holds the clock right (adjtimex(2)); None where it
+    does not tell.
+    """
     try:
         adjtimex = ctypes.CDLL(None).adjtimex
     except (OSError, AttributeError, TypeError):  # not Linux
@@ -131,7 +139,10 @@ def sleep(duration_s: float) -> None:
 
 
 def instant_s() -> float:
-    """Read the monotonic clock without waiting for the device: for a thread that looks on while others work."""
+    """
+    Read the monotonic clock without waiting for the device: for a thread that looks on while others
+    work.
+    """
     return time.perf_counter()
 
 
@@ -151,17 +162,27 @@ def peak_rss_bytes() -> int:
     except OSError:
         pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB (getrusage(2))
+    # macOS counts bytes, Linux KiB (getrusage(2))
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def peak_cuda_bytes() -> int | None:
-    """Give the most GPU memory that torch ever had allocated, on all GPUs that it used; None where this process uses none."""
+    """
+    Give the most GPU memory that torch ever had allocated, on all GPUs that it used; None where
+    this process uses none.
+    """
     cuda = _cuda()
-    return None if cuda is None else sum(int(cuda.max_memory_allocated(number)) for number in _in_use(cuda))
+    return (
+        None
+        if cuda is None
+        else sum(int(cuda.max_memory_allocated(number)) for number in _in_use(cuda))
+    )
 
 
 def _cuda() -> Any:
-    """Give torch.cuda if this process imported torch and started CUDA; never imports or starts it."""
+    """
+    Give torch.cuda if this process imported torch and started CUDA; never imports or starts it.
+    """
     torch: Any = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "cuda") or not torch.cuda.is_initialized():
         return None
@@ -170,8 +191,10 @@ def _cuda() -> Any:
 
 def _in_use(cuda: Any) -> list[int]:
     """
-    Number the GPUs that torch has memory on. What it is not told, torch takes for its current GPU, which is the first, also
-    where all the work is on `cuda:1`.
+    Number the GPUs that torch has memory on. What it is not told, torch takes for its current GPU,
+    which is the first, also where all the work is on `cuda:1`.
     """
     count = int(cuda.device_count())
-    return [0] if count == 1 else [number for number in range(count) if cuda.memory_reserved(number)]
+    return (
+        [0] if count == 1 else [number for number in range(count) if cuda.memory_reserved(number)]
+    )

@@ -1,9 +1,12 @@
 """
-One examination of a machine: what a profile requires, what was found, and the verdict on it. Starts no engine, sets nothing.
+One examination of a machine: what a profile requires, what was found, and the verdict on it. Starts
+no engine, sets nothing.
 
-Exit codes: 0 fit; 2 the profile is for another device; 3 something is unfit, or not known though it must be.
+Exit codes: 0 fit; 2 the profile is for another device; 3 something is unfit, or not known though it
+must be.
 
-The table of knobs, by the name that profiles and people use, in the order of reading; and one reading of them all.
+The table of knobs, by the name that profiles and people use, in the order of reading; and one
+reading of them all.
 
 To add a knob: write its class in a file of this package, and one line here.
 """
@@ -28,14 +31,24 @@ from harness.machine.checks.cpu import (
     StolenTime,
     Turbo,
 )
-from harness.machine.checks.gpu import Gpu, GpuClock, GpuPersistence, GpuPower, GpuSharing, GpuThrottling
+from harness.machine.checks.gpu import (
+    Gpu,
+    GpuClock,
+    GpuPersistence,
+    GpuPower,
+    GpuSharing,
+    GpuThrottling,
+)
 from harness.machine.checks.jetson import Board, LockedCpu, LockedGpu, LockedMemory, PowerMode
 from harness.machine.checks.jetson_power import Fan, OverCurrent, Rails
 from harness.machine.checks.memory import FreeMemory, Glibc, HugePages, Swap, Temperature
 from harness.machine.clock import WallClock
 
 WORK_S = 1.0
-"""How long the doctor keeps a CPU busy between its two readings: a hundred ticks, so that 2 % are two of them."""
+"""
+How long the doctor keeps a CPU busy between its two readings: a hundred ticks, so that 2 % are two
+of them.
+"""
 DEVICES = ("board", "gpu")
 """Knobs that tell whether a profile is for this kind of device at all."""
 
@@ -56,7 +69,9 @@ class Requirement:
     want: str = ""
     """Narrows what the knob expects: a board, a power mode."""
     known: bool = True
-    """Whether not knowing counts against the machine; a virtual one hides its clocks from everybody."""
+    """
+    Whether not knowing counts against the machine; a virtual one hides its clocks from everybody.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +98,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """All findings on one machine under one profile: what is unfit first, then what is unknown, then the rest."""
+    """
+    All findings on one machine under one profile: what is unfit first, then what is unknown, then
+    the rest.
+    """
 
     profile: str
     machine: str
@@ -93,26 +111,40 @@ class Examination:
     def exit_code(self) -> int:
         """Give 0, 2 or 3, as the module says."""
         against = [each for each in self.findings if each.counts]
-        other = any(each.requirement.knob in DEVICES and each.answer.state is State.UNFIT for each in against)
+        other = any(
+            each.requirement.knob in DEVICES and each.answer.state is State.UNFIT
+            for each in against
+        )
         return 0 if not against else 2 if other else 3
 
     @property
     def line(self) -> str:
         """Give the verdict in one line."""
         if self.exit_code == 2:
-            device = next(each for each in self.findings if each.counts and each.requirement.knob in DEVICES)
+            device = next(
+                each for each in self.findings if each.counts and each.requirement.knob in DEVICES
+            )
             return f"profile {self.profile} is for another device: {device.answer.shown}"
         against = "; ".join(each.line for each in self.findings if each.counts)
-        number = {state: sum(each.answer.state is state for each in self.findings) for state in State}
+        number = {
+            state: sum(each.answer.state is state for each in self.findings) for state in State
+        }
         counts = ", ".join(f"{count} {state}" for state, count in number.items() if count)
         words = f"{'not fit' if against else 'fit'} to measure with {self.profile} ({counts})"
         return f"{words}: {against}" if against else words
 
 
 def examine(
-    profile: str, machine: str, requirements: Sequence[Requirement], tree: Tree, work: Callable[[], None]
+    profile: str,
+    machine: str,
+    requirements: Sequence[Requirement],
+    tree: Tree,
+    work: Callable[[], None],
 ) -> Examination:
-    """Read everything, do some work, read everything again, and judge. Raises HarnessError for an unknown knob."""
+    """
+    Read everything, do some work, read everything again, and judge. Raises HarnessError for an
+    unknown knob.
+    """
     before = snapshot(tree)
     work()
     after = snapshot(tree)
@@ -123,19 +155,31 @@ def examine(
 
 
 def refuse_unfit(profile: str, requirements: Sequence[Requirement], tree: Tree) -> None:
-    """Raise HarnessError, before any work, if something is unfit without which the profile means nothing."""
+    """
+    Raise HarnessError, before any work, if something is unfit without which the profile means
+    nothing.
+    """
     strict = [each for each in requirements if each.action is Action.REFUSE]
     if not strict:
         return
     facts = snapshot(tree)
-    wrong = [found for each in strict if (found := _finding(each, facts, facts)).answer.state is State.UNFIT]
+    wrong = [
+        found
+        for each in strict
+        if (found := _finding(each, facts, facts)).answer.state is State.UNFIT
+    ]
     if wrong:
-        reasons = "; ".join(f"{each.line} (expected {each.expects}; {each.advice})" for each in wrong)
+        reasons = "; ".join(
+            f"{each.line} (expected {each.expects}; {each.advice})" for each in wrong
+        )
         raise HarnessError(f"this machine is not fit for profile {profile}: {reasons}")
 
 
 def busy(cpu: int | None) -> None:
-    """Keep a CPU at work for WORK_S: this one, or whichever the system chooses. The rights of the process stay as they were."""
+    """
+    Keep a CPU at work for WORK_S: this one, or whichever the system chooses. The rights of the
+    process stay as they were.
+    """
     allowed = os.sched_getaffinity(0) if cpu is not None else set()
     try:
         if cpu is not None:

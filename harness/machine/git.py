@@ -1,8 +1,10 @@
 """
-Git revisions: what a name means, which commits lie between two, who wrote one and when. Asks git and changes nothing.
+Git revisions: what a name means, which commits lie between two, who wrote one and when. Asks git
+and changes nothing.
 
-Arguments go to git as a list; a name that a person gave is checked first and stands behind --end-of-options. Hooks of the
-repository are switched off, and the variables that git sets for its hooks are not passed on: they would point elsewhere.
+Arguments go to git as a list; a name that a person gave is checked first and stands behind
+--end-of-options. Hooks of the repository are switched off, and the variables that git sets for its
+hooks are not passed on: they would point elsewhere.
 """
 
 import os
@@ -15,17 +17,32 @@ from harness.errors import HarnessError
 NOW = (".", "WORKTREE")
 """Names of the working tree as it is."""
 TIMEOUT_S = 300.0
-"""A worktree of a large repository on a slow disk takes a minute; git waiting for somebody takes for ever."""
+"""
+A worktree of a large repository on a slow disk takes a minute; git waiting for somebody takes for
+ever.
+"""
 UNKNOWN = 1
-"""What `git rev-parse --verify --quiet` ends with for a name that means nothing; all else is git's refusal, or its trouble."""
+"""
+What `git rev-parse --verify --quiet` ends with for a name that means nothing; all else is git's
+refusal, or its trouble.
+"""
 LONGEST_WORDS = 400
 """Characters of git's own sentence that are passed on."""
-HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+HOOK_VARIABLES = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One state of a repository: a commit, or the working tree with the commit that it stands on."""
+    """
+    One state of a repository: a commit, or the working tree with the commit that it stands on.
+    """
 
     name: str
     """As a person gave it."""
@@ -57,11 +74,15 @@ class Commit:
 
 
 def top_of(project: Path) -> Path:
-    """Return the top folder of the repository. Raises HarnessError outside of any, and with git's words if it refuses."""
+    """
+    Return the top folder of the repository. Raises HarnessError outside of any, and with git's
+    words if it refuses.
+    """
     done = _ask(project, "rev-parse", "--show-toplevel")
     if done.returncode and not has_repository(project):
         raise HarnessError(
-            f"{project.absolute()} lies in no git repository; call this inside the one whose revisions to compare"
+            f"{project.absolute()} lies in no git repository; call this inside the one whose "
+            "revisions to compare"
         )
     if done.returncode:
         raise HarnessError(_refusal(project, done))
@@ -69,13 +90,19 @@ def top_of(project: Path) -> Path:
 
 
 def has_repository(folder: Path) -> bool:
-    """Whether a folder, or one above it, has a `.git` or is a bare repository; nothing is asked of git."""
+    """
+    Whether a folder, or one above it, has a `.git` or is a bare repository; nothing is asked of
+    git.
+    """
     above = (folder.absolute(), *folder.absolute().parents)
     return any((each / ".git").exists() or _is_bare(each) for each in above)
 
 
 def trouble(folder: Path) -> str:
-    """Return why git tells no commit of a folder that lies in a repository; empty where it does, or there is none."""
+    """
+    Return why git tells no commit of a folder that lies in a repository; empty where it does, or
+    there is none.
+    """
     if not has_repository(folder):
         return ""
     try:
@@ -86,13 +113,20 @@ def trouble(folder: Path) -> str:
 
 
 def resolve(project: Path, name: str) -> Revision:
-    """Find out which commit a name means. Raises HarnessError for a name that is none, and with git's words if it refuses."""
+    """
+    Find out which commit a name means. Raises HarnessError for a name that is none, and with git's
+    words if it refuses.
+    """
     if name in NOW:
         changed = git(project, "status", "--porcelain").splitlines()
-        return Revision(name=name, commit=resolve(project, "HEAD").commit, changed_files=len(changed))
+        return Revision(
+            name=name, commit=resolve(project, "HEAD").commit, changed_files=len(changed)
+        )
     if not name or name.startswith("-"):
         raise HarnessError(f"{name!r} is no name of a revision; give a commit, a branch or a tag")
-    done = _ask(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    done = _ask(
+        project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+    )
     if done.returncode == UNKNOWN:
         raise _unknown(project, name)
     if done.returncode:
@@ -102,7 +136,8 @@ def resolve(project: Path, name: str) -> Revision:
 
 def between(project: Path, good: Revision, bad: Revision) -> tuple[str, ...]:
     """
-    List the commits after `good` up to `bad`, the oldest first, along first parents: merges count as one change.
+    List the commits after `good` up to `bad`, the oldest first, along first parents: merges count
+    as one change.
 
     Raises HarnessError unless `good` is an ancestor of `bad`.
     """
@@ -110,42 +145,62 @@ def between(project: Path, good: Revision, bad: Revision) -> tuple[str, ...]:
     if done.returncode > 1:
         raise HarnessError(_refusal(project, done))
     if done.returncode:
-        raise HarnessError(f"{good.name} is no ancestor of {bad.name}; give GOOD first, and two commits of one history")
-    return tuple(git(project, "rev-list", "--first-parent", "--reverse", f"{good.commit}..{bad.commit}").split())
+        raise HarnessError(
+            f"{good.name} is no ancestor of {bad.name}; give GOOD first, and two commits of one "
+            "history"
+        )
+    return tuple(
+        git(
+            project, "rev-list", "--first-parent", "--reverse", f"{good.commit}..{bad.commit}"
+        ).split()
+    )
 
 
 def describe(project: Path, commit: str) -> Commit:
     """Give author, date and subject of a commit."""
-    said = git(project, "show", "--no-patch", "--format=%H%x00%an%x00%aI%x00%s", "--end-of-options", commit)
+    said = git(
+        project, "show", "--no-patch", "--format=%H%x00%an%x00%aI%x00%s", "--end-of-options", commit
+    )
     name, author, date, subject = said.strip("\n").split("\0")
     return Commit(commit=name, author=author, date=date, subject=subject)
 
 
 def git(folder: Path, *arguments: str, said: str | None = None) -> str:
-    """Return what git prints, `said` being its standard input. Raises HarnessError with git's own words."""
+    """
+    Return what git prints, `said` being its standard input. Raises HarnessError with git's own
+    words.
+    """
     done = _ask(folder, *arguments, said=said)
     if done.returncode:
-        raise HarnessError(f"git {' '.join(arguments[:2])} failed in {folder}: {_words(done)}; try it by hand")
+        raise HarnessError(
+            f"git {' '.join(arguments[:2])} failed in {folder}: {_words(done)}; try it by hand"
+        )
     return done.stdout
 
 
 def _is_bare(folder: Path) -> bool:
-    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    return (
+        (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    )
 
 
 def _unknown(project: Path, name: str) -> HarnessError:
     if not _ask(project, "rev-list", "--max-count=1", "--all").stdout.strip():
         return HarnessError(
-            f"there is no revision {name!r}: the repository of {project.absolute()} has no commit yet; commit first"
+            f"there is no revision {name!r}: the repository of {project.absolute()} has no commit "
+            "yet; commit first"
         )
     return HarnessError(
-        f"there is no revision {name!r} here; give a commit, branch or tag (in a shallow clone, `git fetch` it first), "
-        "or . for the working tree"
+        f"there is no revision {name!r} here; give a commit, branch or tag (in a shallow clone, "
+        "`git fetch` it first), or . for the working tree"
     )
 
 
 def _refusal(project: Path, done: subprocess.CompletedProcess[str]) -> str:
-    return f"git refuses to work in {project.absolute()}: {_words(done)}; put that right and call again"
+    return (
+        f"git refuses to work in {project.absolute()}: {_words(done)}; put that right and call "
+        "again"
+    )
 
 
 def _words(done: subprocess.CompletedProcess[str]) -> str:
@@ -154,7 +209,9 @@ def _words(done: subprocess.CompletedProcess[str]) -> str:
     return said if len(said) <= LONGEST_WORDS else f"{said[:LONGEST_WORDS]}..."
 
 
-def _ask(folder: Path, *arguments: str, said: str | None = None) -> subprocess.CompletedProcess[str]:
+def _ask(
+    folder: Path, *arguments: str, said: str | None = None
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             ["git", "-c", "core.hooksPath=/dev/null", *arguments],
@@ -168,4 +225,6 @@ def _ask(folder: Path, *arguments: str, said: str | None = None) -> subprocess.C
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise HarnessError(f"git {arguments[0]} cannot be run in {folder}: {error}; install git, or try it by hand") from error
+        raise HarnessError(
+            f"git {arguments[0]} cannot be run in {folder}: {error}; install git, or try it by hand"
+        ) from error

@@ -1,9 +1,9 @@
 """
 Where a run was made: the machine, apart from the toolchain, and how quiet the machine was.
 
-`machine` is stable over reboots and differs where speed would; `comparable` names every difference. What the doctor's knobs
-read makes the snapshot. It imports no engine (versions come from package metadata), reads no clocks, and judges nothing.
-Trees other than / serve the tests.
+`machine` is stable over reboots and differs where speed would; `comparable` names every difference.
+What the doctor's knobs read makes the snapshot. It imports no engine (versions come from package
+metadata), reads no clocks, and judges nothing. Trees other than / serve the tests.
 """
 
 import hashlib
@@ -26,12 +26,25 @@ from harness.machine.checks.memory import HugePages
 from harness.machine.doctor import snapshot
 from harness.machine.git import trouble
 
-PACKAGES = ("voxgate", "torch", "torchao", "numpy", "scipy", "soundfile", "openai-whisper", "pesq", "pystoi")
+PACKAGES = (
+    "voxgate",
+    "torch",
+    "torchao",
+    "numpy",
+    "scipy",
+    "soundfile",
+    "openai-whisper",
+    "pesq",
+    "pystoi",
+)
 GIT_TIMEOUT_S = 20
 SETTINGS = ("cpu_quota", "power_mode", "clocks", "governor", "turbo", "huge_pages")
 """Facts about a machine that are set, and not built."""
 NO_COMMIT = "no_commit"
-"""Why a toolchain names no commit though there is a repository; absent where it does, and where there is none."""
+"""
+Why a toolchain names no commit though there is a repository; absent where it does, and where there
+is none.
+"""
 
 
 def environment() -> dict[str, object]:
@@ -48,9 +61,10 @@ def machine_of(tree: Tree) -> dict[str, object]:
     """
     Return the machine's identity; `id` is a readable name for it: `xeon-2c-24g-1a2b3c`.
 
-    It holds what stays over a reboot and changes speed: hardware, what a host or container leaves of it, and settings that
-    make another machine of it. Clocks that a virtual machine counts, addresses and uptime are left out: they change by chance.
-    `former_id` is the name that a voxgate gave it which did not look at limits, where that is another.
+    It holds what stays over a reboot and changes speed: hardware, what a host or container leaves
+    of it, and settings that make another machine of it. Clocks that a virtual machine counts,
+    addresses and uptime are left out: they change by chance. `former_id` is the name that a voxgate
+    gave it which did not look at limits, where that is another.
     """
     root = tree.root
     facts: dict[str, object] = {
@@ -84,19 +98,31 @@ def _digest(facts: Mapping[str, object]) -> str:
 
 
 def toolchain(folder: Path | None = None, root: Path = ROOT) -> dict[str, object]:
-    """Give versions, and the commit that `folder` (the working directory) stands at, with what was changed since."""
+    """
+    Give versions, and the commit that `folder` (the working directory) stands at, with what was
+    changed since.
+    """
     versions = {name: version for name in PACKAGES if (version := _version(name)) is not None}
     system = {"kernel": platform.release(), **_system_versions(at(root))}
-    return {"python": platform.python_version(), **versions, **system, **_commit(folder or Path.cwd())}
+    return {
+        "python": platform.python_version(),
+        **versions,
+        **system,
+        **_commit(folder or Path.cwd()),
+    }
 
 
 def comparable(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
     """
-    Return why times of machine `a` and of machine `b` must not be compared, one reason per difference; empty if they may.
+    Return why times of machine `a` and of machine `b` must not be compared, one reason per
+    difference; empty if they may.
 
-    A limit that one of the two does not know, as records of before it was looked at, is no difference (`unrecorded` names it).
+    A limit that one of the two does not know, as records of before it was looked at, is no
+    difference (`unrecorded` names it).
     """
-    return tuple(f"{name} {_word(a.get(name))} against {_word(b.get(name))}" for name in differing(a, b))
+    return tuple(
+        f"{name} {_word(a.get(name))} against {_word(b.get(name))}" for name in differing(a, b)
+    )
 
 
 def differing(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
@@ -124,24 +150,38 @@ def changed_tools(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str
 
 def load_snapshot(root: Path = ROOT) -> dict[str, object]:
     """
-    Give what the doctor's knobs read right now: load, pressure, stolen time, throttling, swap, temperature, clocks and more.
+    Give what the doctor's knobs read right now: load, pressure, stolen time, throttling, swap,
+    temperature, clocks and more.
 
-    Two snapshots, before and after, tell what happened in between (`quietness.py`). Empty where the system tells nothing.
+    Two snapshots, before and after, tell what happened in between (`quietness.py`). Empty where the
+    system tells nothing.
     """
     return snapshot(at(root))
 
 
 def _cpu_model(root: Path) -> str:
     info = _text(root / "proc/cpuinfo")
-    fields = dict(re.findall(r"^([^\t:]+?)\s*:[ \t]*(.*)$", info.split("\n\n")[0], flags=re.MULTILINE))
-    name = fields.get("model name") or fields.get("Hardware") or platform.processor() or platform.machine()
-    kind = [fields[key] for key in ("cpu family", "model", "stepping") if key in fields]  # hosts hide the marketing name
+    fields = dict(
+        re.findall(r"^([^\t:]+?)\s*:[ \t]*(.*)$", info.split("\n\n")[0], flags=re.MULTILINE)
+    )
+    name = (
+        fields.get("model name")
+        or fields.get("Hardware")
+        or platform.processor()
+        or platform.machine()
+    )
+    # hosts hide the marketing name
+    kind = [fields[key] for key in ("cpu family", "model", "stepping") if key in fields]
     arm = [fields[key] for key in ("CPU implementer", "CPU part") if key in fields]
     return " ".join([name, *([f"({'/'.join(kind or arm)})"] if kind or arm else [])])
 
 
 def _cores(root: Path) -> int:
-    return len(re.findall(r"^processor\s*:", _text(root / "proc/cpuinfo"), flags=re.MULTILINE)) or os.cpu_count() or 1
+    return (
+        len(re.findall(r"^processor\s*:", _text(root / "proc/cpuinfo"), flags=re.MULTILINE))
+        or os.cpu_count()
+        or 1
+    )
 
 
 def _ram_gib(root: Path) -> int:
@@ -166,34 +206,60 @@ def _cpu_max_mhz(tree: Tree) -> int:
 
 def _cache_kib(tree: Tree) -> int:
     """Give the size of the first CPU's largest cache; 0 where the system hides it."""
-    sizes = [re.fullmatch(r"(\d+)([KM])", tree.text(path) or "") for path in tree.paths(f"{CPUS}/cpu0/cache/index[0-9]*/size")]
-    return max((int(each.group(1)) * (1024 if each.group(2) == "M" else 1) for each in sizes if each), default=0)
+    sizes = [
+        re.fullmatch(r"(\d+)([KM])", tree.text(path) or "")
+        for path in tree.paths(f"{CPUS}/cpu0/cache/index[0-9]*/size")
+    ]
+    return max(
+        (int(each.group(1)) * (1024 if each.group(2) == "M" else 1) for each in sizes if each),
+        default=0,
+    )
 
 
 def _board(tree: Tree) -> str:
-    """Name the board: from the device tree, or as the firmware calls the product (in a cloud, the kind of instance)."""
+    """
+    Name the board: from the device tree, or as the firmware calls the product (in a cloud, the kind
+    of instance).
+    """
     parts = [tree.text(f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name")]
     return tree.text(f"{DEVICE_TREE}/model") or " ".join(each for each in parts if each) or "none"
 
 
 def _hypervisor(tree: Tree) -> str:
-    """Name what runs below the system: `xen`, `yes` where it only shows that it is there, `none`."""
+    """
+    Name what runs below the system: `xen`, `yes` where it only shows that it is there, `none`.
+    """
     flags = re.search(r"^flags\s*:(.*)$", tree.text("proc/cpuinfo") or "", flags=re.MULTILINE)
     hidden = flags is not None and "hypervisor" in flags.group(1).split()
     return tree.text("sys/hypervisor/type") or ("yes" if hidden else "none")
 
 
 def _maker(tree: Tree, root: Path) -> str:
-    """Give the first word of a machine's name: a Jetson is known by its board, others by their CPU."""
-    found = re.search(r"(Orin Nano|Orin NX|AGX \w+|Thor|Nano)", _board(tree)) if is_jetson(tree) else None
-    return "jetson-" + found.group(1).lower().replace(" ", "-") if found else _short(_cpu_model(root))
+    """
+    Give the first word of a machine's name: a Jetson is known by its board, others by their CPU.
+    """
+    found = (
+        re.search(r"(Orin Nano|Orin NX|AGX \w+|Thor|Nano)", _board(tree))
+        if is_jetson(tree)
+        else None
+    )
+    return (
+        "jetson-" + found.group(1).lower().replace(" ", "-") if found else _short(_cpu_model(root))
+    )
 
 
 def _system_versions(tree: Tree) -> dict[str, object]:
-    """Give the versions of what is not Python: C library, GPU driver, CUDA, the Jetson's system (L4T)."""
+    """
+    Give the versions of what is not Python: C library, GPU driver, CUDA, the Jetson's system (L4T).
+    """
     driver = re.search(r"\b(\d{3}\.[\d.]+)\b", tree.text(f"{DRIVER}/version") or "")
-    cuda = re.search(r'"cuda"\s*:\s*{[^}]*"version"\s*:\s*"([\d.]+)"', tree.text("usr/local/cuda/version.json") or "")
-    l4t = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", tree.text("etc/nv_tegra_release") or "")
+    cuda = re.search(
+        r'"cuda"\s*:\s*{[^}]*"version"\s*:\s*"([\d.]+)"',
+        tree.text("usr/local/cuda/version.json") or "",
+    )
+    l4t = re.search(
+        r"R(\d+) \(release\), REVISION: ([\d.]+)", tree.text("etc/nv_tegra_release") or ""
+    )
     found = {
         "libc": tree.libc,
         "nvidia_driver": driver.group(1) if driver else "",
@@ -214,7 +280,9 @@ def _short(name: str) -> str:
     """Make one word of a marketing name: the first that is no maker's and no kind's."""
     plain = re.sub(r"\(.*?\)", " ", name).lower()
     words = [
-        word for word in re.findall(r"[a-z0-9]+", plain) if word not in ("intel", "amd", "nvidia", "cpu", "processor", "with")
+        word
+        for word in re.findall(r"[a-z0-9]+", plain)
+        if word not in ("intel", "amd", "nvidia", "cpu", "processor", "with")
     ]
     return words[0] if words else "cpu"
 
@@ -227,12 +295,21 @@ def _version(package: str) -> str | None:
 
 
 def _commit(folder: Path) -> dict[str, object]:
-    """Give commit, branch, and how many files differ from the commit, with a digest of the differences."""
+    """
+    Give commit, branch, and how many files differ from the commit, with a digest of the
+    differences.
+    """
     commit = _git(folder, "rev-parse", "--short=7", "HEAD")
     status = _git(folder, "status", "--porcelain")
     if status is None or commit is None:
         why = trouble(folder)
-        return {"commit": "none", "branch": "none", "dirty_files": 0, "changes": "none", **({NO_COMMIT: why} if why else {})}
+        return {
+            "commit": "none",
+            "branch": "none",
+            "dirty_files": 0,
+            "changes": "none",
+            **({NO_COMMIT: why} if why else {}),
+        }
     changes = status + (_git(folder, "diff", "HEAD") or "")
     return {
         "commit": commit,
@@ -245,7 +322,13 @@ def _commit(folder: Path) -> dict[str, object]:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, errors="replace", timeout=GIT_TIMEOUT_S, check=True
+            ["git", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=GIT_TIMEOUT_S,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -1,11 +1,12 @@
 """
 What a process draws while it speaks: the power meter of this machine, and the pass that reads it.
 
-The meter is found through the doctor's tree, the first that answers: for work on CUDA the GPU's own (NVML: its counter of
-energy, else its power); the rails of a Jetson; the processor's packages (RAPL). Counters are read before and after; what
-tells only the power of the moment is sampled by a thread and added up. The pass is one of its own, never during timed
-iterations: first idle, then the whole workload, so that what the machine draws anyway can be taken off. Judges nothing;
-what it amounts to per second of audio is for `analysis/speed.py` to say.
+The meter is found through the doctor's tree, the first that answers: for work on CUDA the GPU's own
+(NVML: its counter of energy, else its power); the rails of a Jetson; the processor's packages
+(RAPL). Counters are read before and after; what tells only the power of the moment is sampled by a
+thread and added up. The pass is one of its own, never during timed iterations: first idle, then the
+whole workload, so that what the machine draws anyway can be taken off. Judges nothing; what it
+amounts to per second of audio is for `analysis/speed.py` to say.
 """
 
 import itertools
@@ -28,13 +29,17 @@ SETTLE_S = 0.5
 """Between the last work and the idle level: clocks and regulators come down with a delay."""
 IDLE_S = 2.0
 BUSY_S = 3.0
-"""At least; the workload is always spoken to its end. The slowest counters move ten times a second, so both are read to some
-per cent."""
+"""
+At least; the workload is always spoken to its end. The slowest counters move ten times a second, so
+both are read to some per cent.
+"""
 PERIOD_S = 0.05
 """Between two samples of power."""
 INPUTS = ("VDD_IN", "VIN")
-"""Rails that feed a whole board (Orin Nano and NX, Thor). VIN_SYS_5V0 of AGX Orin is not among them: its GPU and CPU have
-inputs of their own beside it."""
+"""
+Rails that feed a whole board (Orin Nano and NX, Thor). VIN_SYS_5V0 of AGX Orin is not among them:
+its GPU and CPU have inputs of their own beside it.
+"""
 POWERCAP = "sys/class/powercap"
 
 
@@ -67,7 +72,9 @@ class Drawn(NamedTuple):
 class Counter:
     """A meter that adds up by itself, by one dial or several."""
 
-    def __init__(self, name: str, dials: Sequence[Dial], now_s: Callable[[], float] = instant_s) -> None:
+    def __init__(
+        self, name: str, dials: Sequence[Dial], now_s: Callable[[], float] = instant_s
+    ) -> None:
         self.name = name
         self._dials = dials
         self._now_s = now_s
@@ -80,7 +87,9 @@ class Counter:
         self._began_s = self._now_s()
 
     def end(self) -> Drawn:
-        """Give what was drawn since `begin`; a dial may have wrapped once. Raises LostMeterError."""
+        """
+        Give what was drawn since `begin`; a dial may have wrapped once. Raises LostMeterError.
+        """
         pairs = zip(self._dials, self._before_j, self._read_j(), strict=True)
         duration_s = self._now_s() - self._began_s
         energy_j = sum((after_j - before_j) % dial.wraps_at_j for dial, before_j, after_j in pairs)
@@ -97,9 +106,14 @@ class Counter:
 
 
 class Sampler:
-    """A meter made of one that tells the power of the moment; between two samples the power is taken to move evenly."""
+    """
+    A meter made of one that tells the power of the moment; between two samples the power is taken
+    to move evenly.
+    """
 
-    def __init__(self, name: str, read_w: Callable[[], float | None], now_s: Callable[[], float] = instant_s) -> None:
+    def __init__(
+        self, name: str, read_w: Callable[[], float | None], now_s: Callable[[], float] = instant_s
+    ) -> None:
         self.name = name
         self._read_w = read_w
         self._now_s = now_s
@@ -116,7 +130,10 @@ class Sampler:
         self._thread.start()
 
     def end(self) -> Drawn:
-        """Take the last sample, and give what was drawn since `begin`. Raises LostMeterError if a sample is missing."""
+        """
+        Take the last sample, and give what was drawn since `begin`. Raises LostMeterError if a
+        sample is missing.
+        """
         self._ended.set()
         self._thread.join()
         self._take()
@@ -140,7 +157,10 @@ Meter = Counter | Sampler
 def joules(readings: Sequence[Reading]) -> float:
     """Add up samples of power by the trapezoid rule."""
     pairs = itertools.pairwise(readings)
-    return sum((after.at_s - before.at_s) * (after.power_w + before.power_w) / 2.0 for before, after in pairs)
+    return sum(
+        (after.at_s - before.at_s) * (after.power_w + before.power_w) / 2.0
+        for before, after in pairs
+    )
 
 
 def device_of(cell: Cell, defaults: Mapping[str, Option]) -> str:
@@ -166,7 +186,8 @@ def weigh(
     rest: Callable[[float], None] = sleep,
 ) -> Energy | Missing:
     """
-    Measure what this process draws idle and at work. `speak` speaks the whole workload once and gives its seconds of audio.
+    Measure what this process draws idle and at work. `speak` speaks the whole workload once and
+    gives its seconds of audio.
 
     Missing, with the reason, where the meter stopped answering.
     """
@@ -181,7 +202,13 @@ def weigh(
     except LostMeterError as error:
         return Missing(str(error))
     idle_w = idle.energy_j / idle.duration_s
-    return Energy(meter=meter.name, idle_w=idle_w, busy_s=busy.duration_s, energy_j=busy.energy_j, audio_s=audio_s)
+    return Energy(
+        meter=meter.name,
+        idle_w=idle_w,
+        busy_s=busy.duration_s,
+        energy_j=busy.energy_j,
+        audio_s=audio_s,
+    )
 
 
 def _speak_on(speak: Callable[[], float], now_s: Callable[[], float]) -> float:
@@ -211,7 +238,9 @@ def _rails(tree: Tree, _device: str) -> Meter | str:
     folders = devices(tree, MONITORS)
 
     def read() -> dict[str, float]:
-        return {label: power_w for folder in folders for label, power_w in rails_w(tree, folder).items()}
+        return {
+            label: power_w for folder in folders for label, power_w in rails_w(tree, folder).items()
+        }
 
     there = tuple(read())
     if not there:
@@ -224,18 +253,30 @@ def _rails(tree: Tree, _device: str) -> Meter | str:
             return now.get(whole)
         return sum(now.values()) if tuple(now) == there else None
 
-    return Sampler(f"rail {whole}" if whole is not None else f"sum of the rails {', '.join(there)}", power_w)
+    return Sampler(
+        f"rail {whole}" if whole is not None else f"sum of the rails {', '.join(there)}", power_w
+    )
 
 
 def _packages(tree: Tree, _device: str) -> Meter | str:
-    """Find the counters of all processor packages. Memory and single cores have domains of their own below them."""
-    zones = [path for path in tree.paths(f"{POWERCAP}/intel-rapl:*") if re.search(r"/intel-rapl:\d+$", path)]
+    """
+    Find the counters of all processor packages. Memory and single cores have domains of their own
+    below them.
+    """
+    zones = [
+        path
+        for path in tree.paths(f"{POWERCAP}/intel-rapl:*")
+        if re.search(r"/intel-rapl:\d+$", path)
+    ]
     packages = [zone for zone in zones if (tree.text(f"{zone}/name") or "").startswith("package")]
     if not packages:
         return "no RAPL"
     if any(tree.number(f"{package}/energy_uj") is None for package in packages):
         return f"RAPL cannot be read; sudo chmod a+r /{POWERCAP}/intel-rapl:*/energy_uj"
-    return Counter("energy counter of the CPU package (RAPL)", [_package(tree, package) for package in packages])
+    return Counter(
+        "energy counter of the CPU package (RAPL)",
+        [_package(tree, package) for package in packages],
+    )
 
 
 def _package(tree: Tree, zone: str) -> Dial:

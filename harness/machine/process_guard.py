@@ -1,9 +1,11 @@
 """
-Ends what was started when this process is killed: a small process of its own that waits, and uses no CPU, until it is alone.
+Ends what was started when this process is killed: a small process of its own that waits, and uses
+no CPU, until it is alone.
 
-`watch` names a process, `release` takes it back. Each stands with its group, so that what it started in turn is ended as well,
-whether it hangs in C code or not. The guard is this file, run by itself: it needs the standard library alone, and has a session
-of its own, so that a signal to our group does not reach it.
+`watch` names a process, `release` takes it back. Each stands with its group, so that what it
+started in turn is ended as well, whether it hangs in C code or not. The guard is this file, run by
+itself: it needs the standard library alone, and has a session of its own, so that a signal to our
+group does not reach it.
 """
 
 import atexit
@@ -50,11 +52,19 @@ class Guard:
             process.wait()
 
     def _start(self) -> None:
-        """Start a guard, or one in the place of one that was killed, and name all that is watched."""
+        """
+        Start a guard, or one in the place of one that was killed, and name all that is watched.
+        """
         command = [sys.executable, "-I", "-S", os.path.abspath(__file__)]  # noqa: PTH100  (no Path here: it must start quickly)
         nowhere = subprocess.DEVNULL
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, cwd="/", bufsize=0, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=nowhere,
+            stderr=nowhere,
+            cwd="/",
+            bufsize=0,
+            start_new_session=True,
         )
         for pid in self._watched:
             self._tell(ADD, pid)
@@ -73,7 +83,10 @@ atexit.register(GUARD.close)
 
 
 def end(pid: int) -> None:
-    """Kill a process with its group, or alone where it stands in another's; one that is gone may have left its group."""
+    """
+    Kill a process with its group, or alone where it stands in another's; one that is gone may have
+    left its group.
+    """
     with suppress(ProcessLookupError, PermissionError):
         try:
             alone = os.getpgid(pid) != pid

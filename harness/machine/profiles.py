@@ -1,18 +1,20 @@
 """
 The profiles: a kind of device each, and how it must be set up; what several of them require.
 
-Knows no engine options beyond device and threads. It names what must hold of the machine, and checks nothing (that is the
-doctor's business).
+Knows no engine options beyond device and threads. It names what must hold of the machine, and
+checks nothing (that is the doctor's business).
 
-cpu: all CPUs, as a user would run the engine: honest to report, noisy to gate on. cpu-gate: the quietest way to measure on
-an ordinary, possibly shared, machine; what gates should use. One thread, pinned, with huge pages for malloc, which never
-gives memory back: what makes fresh processes differ is mostly where their memory landed, and a second thread on a shared
-host multiplies the rest. cuda: the first visible NVIDIA GPU; clocks and power limits are left as they are, and recorded.
+cpu: all CPUs, as a user would run the engine: honest to report, noisy to gate on. cpu-gate: the
+quietest way to measure on an ordinary, possibly shared, machine; what gates should use. One thread,
+pinned, with huge pages for malloc, which never gives memory back: what makes fresh processes differ
+is mostly where their memory landed, and a second thread on a shared host multiplies the rest. cuda:
+the first visible NVIDIA GPU; clocks and power limits are left as they are, and recorded.
 
-Jetson boards run in one of several power modes with clocks that rise and fall; a number from an unlocked board, or from
-another mode, is another machine's number. So these profiles refuse to measure where that is wrong, and mark what passes by
-itself. Of the Orin Nano's modes MAXN_SUPER is the fastest and draws enough to be slowed down by over-current events; 25W is
-the fastest without. The mode belongs to the machine's identity, so that baselines of different modes are never compared.
+Jetson boards run in one of several power modes with clocks that rise and fall; a number from an
+unlocked board, or from another mode, is another machine's number. So these profiles refuse to
+measure where that is wrong, and mark what passes by itself. Of the Orin Nano's modes MAXN_SUPER is
+the fastest and draws enough to be slowed down by over-current events; 25W is the fastest without.
+The mode belongs to the machine's identity, so that baselines of different modes are never compared.
 """
 
 import os
@@ -37,18 +39,30 @@ class Profile:
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment of the workers, beside what they inherit."""
     pin: bool = False
-    """Whether workers measure on one CPU alone, the last one allowed, and everything else keeps off it."""
+    """
+    Whether workers measure on one CPU alone, the last one allowed, and everything else keeps off
+    it.
+    """
     live: int | None = None
     """How many workers may be alive at once; None leaves it to the memory of the machine."""
     loading: int = 1
     """How many workers may load and warm up at the same time, while nothing is measured."""
     requires: tuple[Requirement, ...] = ()
-    """What must hold of the machine, by the doctor's knobs; whether a run is refused or marked where it does not."""
+    """
+    What must hold of the machine, by the doctor's knobs; whether a run is refused or marked where
+    it does not.
+    """
 
 
-LEFT_ALONE = tuple(Requirement(knob=knob) for knob in ("load", "stolen-time", "contention", "cpu-throttling", "swap", "memory"))
+LEFT_ALONE = tuple(
+    Requirement(knob=knob)
+    for knob in ("load", "stolen-time", "contention", "cpu-throttling", "swap", "memory")
+)
 """What every machine must show: nobody else at work, and room."""
-STEADY_CLOCK = tuple(Requirement(knob=knob, known=False) for knob in ("governor", "frequency", "temperature", "clock"))
+STEADY_CLOCK = tuple(
+    Requirement(knob=knob, known=False)
+    for knob in ("governor", "frequency", "temperature", "clock")
+)
 """What counts where the machine shows it; a virtual one cannot."""
 
 
@@ -66,7 +80,13 @@ def cpu_count() -> int:
 
 def threads_env(threads: int) -> dict[str, str]:
     """Tell every numeric library how many threads to start, before it starts them."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    names = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    )
     return dict.fromkeys(names, str(threads))
 
 
@@ -77,7 +97,8 @@ def cpu() -> Profile:
         about=f"all {cpu_count()} CPUs: honest to report, noisy to gate on",
         defaults={"device": "cpu", "threads": cpu_count()},
         env=threads_env(cpu_count()),
-        requires=(*LEFT_ALONE, *STEADY_CLOCK, Requirement(knob="cpu-quota")),  # a quota stops threads that all use it up
+        # a quota stops threads that all use it up
+        requires=(*LEFT_ALONE, *STEADY_CLOCK, Requirement(knob="cpu-quota")),
     )
 
 
@@ -85,12 +106,18 @@ KEEP_BYTES = 2**32
 TUNABLES = {
     "hugetlb": 1,
     "mmap_threshold": 2**25,  # the most that glibc takes: large tensors come from the heap, too
-    "trim_threshold": KEEP_BYTES,  # what was freed stays: no page is given back and faulted in again during an iteration
+    # what was freed stays: no page is given back and faulted in again during an iteration
+    "trim_threshold": KEEP_BYTES,
     "top_pad": 2**27,
     "arena_max": 1,
 }
-"""Of malloc in glibc >= 2.35 (manual, "Memory Allocation Tunables"); ignored elsewhere. Huge pages, and keep what you have."""
-MALLOC = {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in TUNABLES.items())}
+"""
+Of malloc in glibc >= 2.35 (manual, "Memory Allocation Tunables"); ignored elsewhere. Huge pages,
+and keep what you have.
+"""
+MALLOC = {
+    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in TUNABLES.items())
+}
 
 
 def cpu_gate() -> Profile:
@@ -126,7 +153,8 @@ def cuda() -> Profile:
             Requirement(knob="gpu"),
             *LEFT_ALONE,
             *STEADY_CLOCK,
-            Requirement(knob="gpu-clock", known=False),  # an idle GPU does not show the clock that it will have at work
+            # an idle GPU does not show the clock that it will have at work
+            Requirement(knob="gpu-clock", known=False),
             *(Requirement(knob=f"gpu-{knob}") for knob in ("power", "throttling", "sharing")),
             Requirement(knob="gpu-persistence", known=False),
         ),
@@ -134,7 +162,10 @@ def cuda() -> Profile:
 
 
 def jetson_profile(name: str, about: str, board: str, modes: str) -> Profile:
-    """Give the profile of a board. `board` is a pattern of its module's part number, `modes` names with | between."""
+    """
+    Give the profile of a board. `board` is a pattern of its module's part number, `modes` names
+    with | between.
+    """
     return Profile(
         name=name,
         about=about,
@@ -147,7 +178,8 @@ def jetson_profile(name: str, about: str, board: str, modes: str) -> Profile:
             Requirement(knob="power-mode", action=Action.REFUSE, want=modes),
             Requirement(knob="cpu-clocks", action=Action.REFUSE),
             Requirement(knob="gpu-clocks", action=Action.REFUSE),
-            Requirement(knob="memory-clock", action=Action.REFUSE, known=False),  # only root can read it
+            # only root can read it
+            Requirement(knob="memory-clock", action=Action.REFUSE, known=False),
             *LEFT_ALONE,
             *(Requirement(knob=knob) for knob in ("temperature", "over-current", "clock")),
             *(Requirement(knob=knob, known=False) for knob in ("rails", "fan")),
@@ -170,7 +202,8 @@ def jetson_orin_nano() -> Profile:
     return jetson_profile(
         "jetson-orin-nano",
         "Jetson Orin Nano, power mode 25W, MAXN_SUPER or 15W, clocks locked",
-        board="p3767-000[345]",  # 8 GB (0003), 4 GB (0004), the developer kit's 8 GB (0005); 0000 and 0001 are Orin NX
+        # 8 GB (0003), 4 GB (0004), the developer kit's 8 GB (0005); 0000 and 0001 are Orin NX
+        board="p3767-000[345]",
         modes="25W|MAXN_SUPER|15W",
     )
 

@@ -1,8 +1,9 @@
 """
 Whether the machine was left alone while a run was measured, as far as the run's own records tell.
 
-Holds the snapshots before and after a run against the doctor's knobs, and the disturbances of single iterations against
-their rule. Changes no verdict; `disturbed` tells `judging/decide.py` when there is too little left to judge by.
+Holds the snapshots before and after a run against the doctor's knobs, and the disturbances of
+single iterations against their rule. Changes no verdict; `disturbed` tells `judging/decide.py` when
+there is too little left to judge by.
 """
 
 from collections import Counter
@@ -24,7 +25,10 @@ KNOBS: Mapping[str, str] = {
     "temperature": "hot",
     "swap": "swapping",
 }
-"""The knobs that tell something of a whole run, with the word for a machine on which they are unfit; the first word counts."""
+"""
+The knobs that tell something of a whole run, with the word for a machine on which they are unfit;
+the first word counts.
+"""
 FIGURES = ("load", "stolen-time")
 """Knobs whose figures are given of a quiet machine too."""
 SETTINGS = ("governor", "turbo", "power_mode", "cpu_quota", "gpu_power_limit_w", "huge_pages")
@@ -32,12 +36,18 @@ SETTINGS = ("governor", "turbo", "power_mode", "cpu_quota", "gpu_power_limit_w",
 QUIET, UNKNOWN = "quiet", "unknown"
 """Words for a machine of which nothing bad is known."""
 TOO_MANY = 1 / 3
-"""Of a cell's measured iterations, disturbed: the rest was measured between disturbances and is no fair picture any more."""
+"""
+Of a cell's measured iterations, disturbed: the rest was measured between disturbances and is no
+fair picture any more.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitness:
-    """`quiet`, `loaded`, `throttled`, `hot`, `swapping`, `changed` or `unknown`, and the figures that say so."""
+    """
+    `quiet`, `loaded`, `throttled`, `hot`, `swapping`, `changed` or `unknown`, and the figures that
+    say so.
+    """
 
     word: str
     why: str
@@ -49,7 +59,10 @@ class Disturbed:
 
     share: float
     why: str
-    """`machine not quiet: 14 of 24 iterations disturbed (12 waited for the CPU)`; empty where none was."""
+    """
+    `machine not quiet: 14 of 24 iterations disturbed (12 waited for the CPU)`; empty where none
+    was.
+    """
 
     @property
     def too_many(self) -> bool:
@@ -59,7 +72,9 @@ class Disturbed:
 
 def fitness(environment: Mapping[str, object]) -> Fitness:
     """Say how quiet the machine of a run was, from its environment (`Run.environment`)."""
-    before, after, machine = (_mapping(environment.get(name)) for name in ("before", "after", "machine"))
+    before, after, machine = (
+        _mapping(environment.get(name)) for name in ("before", "after", "machine")
+    )
     before = {"cores": machine["cores"], **before} if "cores" in machine else before
     answers = {name: make_knob(name).expect(before, after) for name in KNOBS}
     if answers["load"].state is State.UNKNOWN:
@@ -68,13 +83,23 @@ def fitness(environment: Mapping[str, object]) -> Fitness:
     changed = _changed(before, after)
     words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + [QUIET]
     told = dict.fromkeys((*FIGURES, *unfit))
-    return Fitness(word=words[0], why=", ".join([*(answers[name].shown for name in told), *changed]))
+    return Fitness(
+        word=words[0], why=", ".join([*(answers[name].shown for name in told), *changed])
+    )
 
 
 def disturbed(run: Run, slug: str) -> Disturbed:
-    """Say which share of a cell's measured iterations does not count, and what disturbed them, the commonest cause first."""
+    """
+    Say which share of a cell's measured iterations does not count, and what disturbed them, the
+    commonest cause first.
+    """
     processes = [process for process in run.processes if process.cell == slug]
-    samples = [sample for process in processes for sample in process.samples if sample.phase is Phase.MEASURED]
+    samples = [
+        sample
+        for process in processes
+        for sample in process.samples
+        if sample.phase is Phase.MEASURED
+    ]
     found = [several for sample in samples if (several := causes(sample))]
     if not found:
         return Disturbed(share=0.0, why="")
@@ -85,7 +110,11 @@ def disturbed(run: Run, slug: str) -> Disturbed:
 
 
 def _changed(before: Facts, after: Facts) -> list[str]:
-    known = [name for name in SETTINGS if name in before and name in after and before[name] != after[name]]
+    known = [
+        name
+        for name in SETTINGS
+        if name in before and name in after and before[name] != after[name]
+    ]
     return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in known]
 
 

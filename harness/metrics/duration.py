@@ -1,7 +1,9 @@
 """
-How long a recording is, for itself and for what it says: an engine that drawls, babbles on or stops early shows here.
+How long a recording is, for itself and for what it says: an engine that drawls, babbles on or stops
+early shows here.
 
-The two ends of a recording: silence before and after the speech, and whether the speech was cut off.
+The two ends of a recording: silence before and after the speech, and whether the speech was cut
+off.
 
 Pauses within the speech are prosody's.
 """
@@ -18,7 +20,10 @@ from harness.records.measurement import Metric, Missing, Value
 
 
 def duration_s(subject: Subject) -> Value:
-    """Seconds of audio; Missing for empty audio and for NaN or infinity, which no player could play to its end."""
+    """
+    Seconds of audio; Missing for empty audio and for NaN or infinity, which no player could play to
+    its end.
+    """
     return unplayable(subject.audio) or subject.audio.duration_s
 
 
@@ -26,8 +31,8 @@ def chars_per_s(subject: Subject) -> Value:
     """
     Letters and digits of the text per second of audio, silence included.
 
-    The text as it was asked for, not as it is read out: "2026" counts four. So a value is worth something beside another of
-    the same text, or as a mean over many.
+    The text as it was asked for, not as it is read out: "2026" counts four. So a value is worth
+    something beside another of the same text, or as a mean over many.
     """
     characters = sum(each.isalnum() for each in subject.text)
     if not characters:
@@ -37,7 +42,8 @@ def chars_per_s(subject: Subject) -> Value:
 
 TAIL_S = 0.020
 ENDED = 10 ** (-50 / 20)  # of the speech level; what follows the last frame above it is padding
-# The loudest natural end is at -35.5 dB (kal), -43 dB in the embedded voice; 1300 utterances of it and five voices of flite.
+# The loudest natural end is at -35.5 dB (kal), -43 dB in the embedded voice; 1300 utterances of it
+# and five voices of flite.
 NATURAL_END_DB = -30.0
 
 
@@ -57,8 +63,8 @@ def cut_tail(subject: Subject) -> Value:
     """
     How many dB too loud the recording ends for an end that was not cut: 0.0 for a natural one.
 
-    Measured is the RMS of the last 20 ms before the padding, relative to the speech level; natural ends lie below
-    NATURAL_END_DB.
+    Measured is the RMS of the last 20 ms before the padding, relative to the speech level; natural
+    ends lie below NATURAL_END_DB.
     """
     fault = unplayable(subject.audio)
     if fault is not None:
@@ -72,11 +78,23 @@ def cut_tail(subject: Subject) -> Value:
 
 
 METRICS = (
-    AudioMetric(metric=Metric(name="duration", unit="s", better="neither", version="1"), score=duration_s),
     AudioMetric(
-        metric=Metric(name="chars_per_s", unit="1/s", better="neither", version="1"), score=chars_per_s, reads_text=True
+        metric=Metric(name="duration", unit="s", better="neither", version="1"), score=duration_s
     ),
-    AudioMetric(metric=Metric(name="leading_silence", unit="s", better="neither", version="1"), score=leading_silence),
-    AudioMetric(metric=Metric(name="trailing_silence", unit="s", better="neither", version="1"), score=trailing_silence),
-    AudioMetric(metric=Metric(name="cut_tail", unit="dB", better="lower", version="1"), score=cut_tail),
+    AudioMetric(
+        metric=Metric(name="chars_per_s", unit="1/s", better="neither", version="1"),
+        score=chars_per_s,
+        reads_text=True,
+    ),
+    AudioMetric(
+        metric=Metric(name="leading_silence", unit="s", better="neither", version="1"),
+        score=leading_silence,
+    ),
+    AudioMetric(
+        metric=Metric(name="trailing_silence", unit="s", better="neither", version="1"),
+        score=trailing_silence,
+    ),
+    AudioMetric(
+        metric=Metric(name="cut_tail", unit="dB", better="lower", version="1"), score=cut_tail
+    ),
 )

@@ -1,9 +1,10 @@
 """
 What a metric of audio may look at, and how such a metric is described.
 
-Every family (`signal_parity.py`, `prosody.py`, ...) ends in a tuple `METRICS` of these, and a package of somebody else's offers
-more by the entry point "voxgate.metrics". A metric is a pure function of a `Subject`; it returns a number or Missing with
-the reason, and never raises for audio that it cannot judge.
+Every family (`signal_parity.py`, `prosody.py`, ...) ends in a tuple `METRICS` of these, and a
+package of somebody else's offers more by the entry point "voxgate.metrics". A metric is a pure
+function of a `Subject`; it returns a number or Missing with the reason, and never raises for audio
+that it cannot judge.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,17 @@ from harness.records.measurement import Metric, Value
 
 
 class Need(StrEnum):
-    """What a metric needs beside the audio itself. Where the run does not offer it, the metric does not apply."""
+    """
+    What a metric needs beside the audio itself. Where the run does not offer it, the metric does
+    not apply.
+    """
 
     NOTHING = "nothing"
     REFERENCE = "reference"
-    """Another recording of the same performance: same noise, same durations. Scored against the reference cell's audio and,
-    under a name that begins with `golden_`, against the accepted one."""
+    """
+    Another recording of the same performance: same noise, same durations. Scored against the
+    reference cell's audio and, under a name that begins with `golden_`, against the accepted one.
+    """
     VOICE = "voice"
     """A recording of the speaker that it should sound like."""
     STATEMENT = "statement"
@@ -33,7 +39,9 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The audio of one request, and what it is held against; None where the run has no such thing."""
+    """
+    The audio of one request, and what it is held against; None where the run has no such thing.
+    """
 
     audio: Recording
     text: str = ""
@@ -56,9 +64,17 @@ class AudioMetric:
     score: Callable[[Subject], Value]
     need: Need = Need.NOTHING
     package: str = ""
-    """The distribution that holds the definition, if not we: its version belongs to the metric's."""
+    """
+    The distribution that holds the definition, if not we: its version belongs to the metric's.
+    """
     heavy: bool = False
-    """Whether a model must be loaded first: such metrics are put together, so that few processes load it."""
+    """
+    Whether a model must be loaded first: such metrics are put together, so that few processes load
+    it.
+    """
     reads_text: bool = False
-    """Whether it looks at the text or its language; a metric that needs the emphasis always may. A metric is given nothing but
-    what it declares, so that whatever decides its value is known, and a known value is never taken for another."""
+    """
+    Whether it looks at the text or its language; a metric that needs the emphasis always may. A
+    metric is given nothing but what it declares, so that whatever decides its value is known, and a
+    known value is never taken for another.
+    """

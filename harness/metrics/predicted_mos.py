@@ -1,10 +1,13 @@
 """
-How good listeners would call the sound, as DNSMOS predicts it: P.835 (signal, background, overall) and P.808.
+How good listeners would call the sound, as DNSMOS predicts it: P.835 (signal, background, overall)
+and P.808.
 
-Reddy et al. 2021, "DNSMOS: a non-intrusive perceptual objective speech quality metric", and 2022, "DNSMOS P.835".
+Reddy et al. 2021, "DNSMOS: a non-intrusive perceptual objective speech quality metric", and 2022,
+"DNSMOS P.835".
 
-A prediction is no opinion. The models were trained on noise suppressors, cannot hear what is said, and rank a robotic
-diphone voice above a natural one. So only the difference between two recordings of one text is worth a verdict, never a value.
+A prediction is no opinion. The models were trained on noise suppressors, cannot hear what is said,
+and rank a robotic diphone voice above a natural one. So only the difference between two recordings
+of one text is worth a verdict, never a value.
 """
 
 from collections.abc import Callable
@@ -20,7 +23,8 @@ from harness.records.measurement import Metric, Missing, Value
 
 Scores = NDArray[np.float64]
 
-SHORTEST_S = 0.25  # as for PESQ; what is shorter fills a window in 64 copies and more, which is a tone and no speech
+# as for PESQ; what is shorter fills a window in 64 copies and more, which is a tone and no speech
+SHORTEST_S = 0.25
 
 # The reference's calibration of P.835's raw outputs to its listening test, highest power first.
 SIG_CURVE = (-0.08397278, 1.22083953, 0.0052439)
@@ -30,7 +34,10 @@ OVRL_CURVE = (-0.06766283, 1.11546468, 0.04602535)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """Predicted P.835 scores, 1 (bad) to 5 (excellent): the speech itself, the background, both together."""
+    """
+    Predicted P.835 scores, 1 (bad) to 5 (excellent): the speech itself, the background, both
+    together.
+    """
 
     sig: float
     bak: float
@@ -56,7 +63,10 @@ def dnsmos_ovrl(subject: Subject) -> Value:
 
 
 def dnsmos_p808(subject: Subject) -> Value:
-    """Overall quality by the older and 20 times cheaper model, trained on another listening test (P.808)."""
+    """
+    Overall quality by the older and 20 times cheaper model, trained on another listening test
+    (P.808).
+    """
     return subject.audio.once(p808)
 
 
@@ -76,7 +86,9 @@ def p808(recording: Recording) -> Value:
     return raw if isinstance(raw, Missing) else float(np.mean(raw))
 
 
-def _judged(recording: Recording, model: Callable[[NDArray[np.float32]], Scores | Missing]) -> Scores | Missing:
+def _judged(
+    recording: Recording, model: Callable[[NDArray[np.float32]], Scores | Missing]
+) -> Scores | Missing:
     """What the model says of each window, shape [windows, scores]."""
     fault = unplayable(recording)
     if fault:
@@ -84,7 +96,9 @@ def _judged(recording: Recording, model: Callable[[NDArray[np.float32]], Scores 
     if not recording.frames.any():
         return Missing("the audio is silent")
     if recording.duration_s < SHORTEST_S:
-        return Missing(f"{recording.duration_s:.2f} s is too short for DNSMOS, which needs {SHORTEST_S} s")
+        return Missing(
+            f"{recording.duration_s:.2f} s is too short for DNSMOS, which needs {SHORTEST_S} s"
+        )
     scores = model(tiled(recording.at(RATE_HZ)))
     if isinstance(scores, Missing) or np.isfinite(scores).all():
         return scores
@@ -93,7 +107,10 @@ def _judged(recording: Recording, model: Callable[[NDArray[np.float32]], Scores 
 
 def _metric(name: str, score: Callable[[Subject], Value]) -> AudioMetric:
     return AudioMetric(
-        metric=Metric(name=name, unit="MOS", better="higher", version="1"), score=score, package=PACKAGE, heavy=True
+        metric=Metric(name=name, unit="MOS", better="higher", version="1"),
+        score=score,
+        package=PACKAGE,
+        heavy=True,
     )
 
 

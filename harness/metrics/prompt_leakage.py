@@ -1,8 +1,10 @@
 """
-Spill-over: the end of the reference voice's recording, heard at the start of the speech that was made in its voice.
+Spill-over: the end of the reference voice's recording, heard at the start of the speech that was
+made in its voice.
 
-Engines that continue a recorded prompt cut the prompt off afterwards, and a cut in the wrong place leaves its last sounds
-in. Found by comparing how the speech begins with how the prompt ends; another utterance of the same speaker is not alike.
+Engines that continue a recorded prompt cut the prompt off afterwards, and a cut in the wrong place
+leaves its last sounds in. Found by comparing how the speech begins with how the prompt ends;
+another utterance of the same speaker is not alike.
 """
 
 import numpy as np
@@ -17,14 +19,21 @@ SHORTEST_S, LONGEST_S = 0.15, 2.0
 SLACK = 8  # rows by which either edge of the speech may be misjudged
 EDGE = 4  # rows at the end of the spill in which the analysis window already hears the speech
 SOUND_DB = -35.0  # of the loudest bin: where the speech begins and the prompt ends
-# The beginnings of other utterances reach 0.89 (embedded voice, 574 pairs) and 0.83 (flite's slt, 398); a copied end 0.99.
+# The beginnings of other utterances reach 0.89 (embedded voice, 574 pairs) and 0.83 (flite's slt,
+# 398); a copied end 0.99.
 ALIKE = 0.95
 
 
 def reference_spill_s(subject: Subject) -> Value:
-    """Seconds of the prompt's end that are heard at the start, 0.0 for none; Missing where either is silent."""
+    """
+    Seconds of the prompt's end that are heard at the start, 0.0 for none; Missing where either is
+    silent.
+    """
     assert subject.voice is not None, "the metric needs a voice"
-    for name, recording in (("the audio", subject.audio), ("the recording of the voice", subject.voice)):
+    for name, recording in (
+        ("the audio", subject.audio),
+        ("the recording of the voice", subject.voice),
+    ):
         fault = unplayable(recording)
         if fault is not None:
             return Missing(f"{name}: {fault.reason}")
@@ -34,7 +43,10 @@ def reference_spill_s(subject: Subject) -> Value:
 
 
 def _longest(heard: Pattern, prompt: Pattern) -> int:
-    """Rows of the longest stretch from the start of `heard` that is like the end of `prompt`, edges being SLACK; or 0."""
+    """
+    Rows of the longest stretch from the start of `heard` that is like the end of `prompt`, edges
+    being SLACK; or 0.
+    """
     common = min(len(heard.change), len(prompt.change))
     shortest, longest = round(SHORTEST_S / HOP_S), min(round(LONGEST_S / HOP_S), common)
     found = 0
@@ -49,10 +61,11 @@ def _longest(heard: Pattern, prompt: Pattern) -> int:
 
 def _alike(beginning: Pattern, ending: Pattern) -> Places:
     """
-    The lengths at which two patterns of as many rows, laid upon each other, are a spill: shape [0 to 2 SLACK + 1].
+    The lengths at which two patterns of as many rows, laid upon each other, are a spill: shape [0
+    to 2 SLACK + 1].
 
-    A spill that is shorter than the overlap by `late` rows begins so much after the first row of both; one that is longer
-    was cut at both ends.
+    A spill that is shorter than the overlap by `late` rows begins so much after the first row of
+    both; one that is longer was cut at both ends.
     """
     overlap = len(beginning.change)
     late = np.arange(-SLACK, SLACK + 1)
@@ -60,7 +73,11 @@ def _alike(beginning: Pattern, ending: Pattern) -> Places:
     last = overlap - first - EDGE
     long_enough = last > first
     late, first, last = (each[long_enough] for each in (late, first, last))
-    return np.asarray(overlap - late[stretches(beginning, ending, first, last) > ALIKE]) if late.size else late
+    return (
+        np.asarray(overlap - late[stretches(beginning, ending, first, last) > ALIKE])
+        if late.size
+        else late
+    )
 
 
 def _sounding(recording: Recording) -> Pattern:

@@ -1,15 +1,19 @@
 """
-How a sentence is said: whether a question rises, how wide and how high the voice moves, how fast it speaks, where it pauses.
+How a sentence is said: whether a question rises, how wide and how high the voice moves, how fast it
+speaks, where it pauses.
 
-None of these is better when larger, but for the rise of a question; they are read as differences on the same text. Pitch
-by `audio/pitch.py`, pauses by `audio/activity.py`, both of which find their limits in the recording itself; levels play no part. Text
-counts as its letters and digits: no recogniser and no dictionary stands between the audio and the number.
+None of these is better when larger, but for the rise of a question; they are read as differences on
+the same text. Pitch by `audio/pitch.py`, pauses by `audio/activity.py`, both of which find their
+limits in the recording itself; levels play no part. Text counts as its letters and digits: no
+recogniser and no dictionary stands between the audio and the number.
 
-Where in a recording a word of its text is said, roughly: by its share of the text's letters and digits, pauses left out.
+Where in a recording a word of its text is said, roughly: by its share of the text's letters and
+digits, pauses left out.
 
-No aligner and no recogniser. Held against flite's own timing (280 words of four letters and more, 60 sentences, slt, rms,
-awb): the middle is off by 97 ms in the median and by 236 ms in one of ten, where a word lasts 420 ms; 72 % of the window is
-the word. By syllables it was worse (105 and 271 ms). Enough for a peak of pitch, not for where a word begins.
+No aligner and no recogniser. Held against flite's own timing (280 words of four letters and more,
+60 sentences, slt, rms, awb): the middle is off by 97 ms in the median and by 236 ms in one of ten,
+where a word lasts 420 ms; 72 % of the window is the word. By syllables it was worse (105 and 271
+ms). Enough for a peak of pitch, not for where a word begins.
 """
 
 import re
@@ -24,7 +28,10 @@ from harness.metrics.metric import AudioMetric, Need, Subject
 from harness.records.measurement import Metric, Missing, Value
 
 END_S = 0.120
-"""Of voiced speech, before the end: steadier than a slope, which one wrong frame tilts by many semitones per second."""
+"""
+Of voiced speech, before the end: steadier than a slope, which one wrong frame tilts by many
+semitones per second.
+"""
 LEAST_S = 0.25
 """Voiced speech without which there is nothing to call an end, a median or a range."""
 LEAST_OF_A_WORD_S = 0.05
@@ -33,11 +40,13 @@ PEAK_PERCENTILE = 90.0
 
 def question_rise(subject: Subject) -> Value:
     """
-    How much higher the question ends than the same words said as a statement, in semitones: `end_level` of one less the other.
+    How much higher the question ends than the same words said as a statement, in semitones:
+    `end_level` of one less the other.
 
-    A single sentence proves nothing: its words decide where its pitch ends. The same words said twice leave only the question.
-    Yes/no questions rise, questions with "what" and "who" mostly do not (Syrdal and Jilka 2003). The embedded voice rises by
-    3.3 semitones (16 pairs, NFE 32; from 0.3 to 6.3), and with other noise by 2.2 to 2.8.
+    A single sentence proves nothing: its words decide where its pitch ends. The same words said
+    twice leave only the question. Yes/no questions rise, questions with "what" and "who" mostly do
+    not (Syrdal and Jilka 2003). The embedded voice rises by 3.3 semitones (16 pairs, NFE 32; from
+    0.3 to 6.3), and with other noise by 2.2 to 2.8.
     """
     assert subject.statement is not None, "the scorer gives the statement"
     asked, told = (_end_level(each) for each in (subject.audio, subject.statement))
@@ -47,12 +56,17 @@ def question_rise(subject: Subject) -> Value:
 
 
 def end_level(subject: Subject) -> Value:
-    """Median pitch of the last 120 ms that are voiced, in semitones above the median of the whole."""
+    """
+    Median pitch of the last 120 ms that are voiced, in semitones above the median of the whole.
+    """
     return _end_level(subject.audio)
 
 
 def pitch_range(subject: Subject) -> Value:
-    """12 log2(p95 / p5) of the voiced pitch: semitones between its high and its low, without the extremes."""
+    """
+    12 log2(p95 / p5) of the voiced pitch: semitones between its high and its low, without the
+    extremes.
+    """
     voiced = _voiced(subject.audio)
     if isinstance(voiced, Missing):
         return voiced
@@ -67,7 +81,10 @@ def pitch_median(subject: Subject) -> Value:
 
 
 def speech_rate(subject: Subject) -> Value:
-    """Letters and digits of the text for each second of speech, pauses left out (so: an articulation rate)."""
+    """
+    Letters and digits of the text for each second of speech, pauses left out (so: an articulation
+    rate).
+    """
     spoken = sum(character.isalnum() for character in subject.text)
     if not spoken:
         return Missing("the text has no letter and no digit")
@@ -84,7 +101,11 @@ def pause_count(subject: Subject) -> Value:
 def longest_pause(subject: Subject) -> Value:
     """Seconds of the longest silence inside the speech; 0.0 where there is none of 150 ms."""
     found = subject.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else max((to - since for since, to in found.pauses), default=0.0)
+    return (
+        found
+        if isinstance(found, Missing)
+        else max((to - since for since, to in found.pauses), default=0.0)
+    )
 
 
 def pause_share(subject: Subject) -> Value:
@@ -97,9 +118,10 @@ def emphasis_prominence(subject: Subject) -> Value:
     """
     How far the pitch peaks (p90) in the emphasised word above the median of the rest, in semitones.
 
-    The word is found roughly (`prosody.py`) and its place in the sentence counts too, so the value means something only as a
-    difference on one text. Of 24 words raised by 3 semitones and 3 dB 96 % gained more than one semitone; where a neighbour
-    was raised instead, 8 % did. The word's level told less (88 %) and is left out.
+    The word is found roughly (`prosody.py`) and its place in the sentence counts too, so the value
+    means something only as a difference on one text. Of 24 words raised by 3 semitones and 3 dB 96
+    % gained more than one semitone; where a neighbour was raised instead, 8 % did. The word's level
+    told less (88 %) and is left out.
     """
     assert subject.emphasis is not None, "the scorer gives the word"
     spoken, track = subject.audio.once(activity.segments), subject.audio.once(pitch.track)
@@ -119,7 +141,8 @@ def _prominence(track: pitch.PitchTrack, start_s: float, end_s: float) -> Value:
     word, rest = smoothed[voiced & within], smoothed[voiced & ~within]
     if len(word) < LEAST_OF_A_WORD_S / pitch.HOP_S or len(rest) < LEAST_S / pitch.HOP_S:
         return Missing(
-            f"only {len(word) * pitch.HOP_S:.2f} s of the word and {len(rest) * pitch.HOP_S:.2f} s beside it are voiced"
+            f"only {len(word) * pitch.HOP_S:.2f} s of the word and {len(rest) * pitch.HOP_S:.2f} s "
+            "beside it are voiced"
         )
     return float(12.0 * np.log2(np.percentile(word, PEAK_PERCENTILE) / np.median(rest)))
 
@@ -132,7 +155,10 @@ def _end_level(recording: Recording) -> Value:
 
 
 def _voiced(recording: Recording) -> NDArray[np.float64] | Missing:
-    """The smoothed pitch of the voiced frames alone, in semitones above 1 Hz, shape [k], in order of time."""
+    """
+    The smoothed pitch of the voiced frames alone, in semitones above 1 Hz, shape [k], in order of
+    time.
+    """
     track = recording.once(pitch.track)
     if isinstance(track, Missing):
         return track
@@ -156,10 +182,15 @@ METRICS: tuple[AudioMetric, ...] = (
         package=pitch.PACKAGE,
     ),
     AudioMetric(metric=_metric("end_level", "semitones"), score=end_level, package=pitch.PACKAGE),
-    AudioMetric(metric=_metric("pitch_range", "semitones"), score=pitch_range, package=pitch.PACKAGE),
+    AudioMetric(
+        metric=_metric("pitch_range", "semitones"), score=pitch_range, package=pitch.PACKAGE
+    ),
     AudioMetric(metric=_metric("pitch_median", "Hz"), score=pitch_median, package=pitch.PACKAGE),
     AudioMetric(
-        metric=_metric("emphasis_prominence", "semitones"), score=emphasis_prominence, need=Need.EMPHASIS, package=pitch.PACKAGE
+        metric=_metric("emphasis_prominence", "semitones"),
+        score=emphasis_prominence,
+        need=Need.EMPHASIS,
+        package=pitch.PACKAGE,
     ),
     AudioMetric(metric=_metric("speech_rate", "1/s"), score=speech_rate, reads_text=True),
     AudioMetric(metric=_metric("pause_count", "1"), score=pause_count),
@@ -169,7 +200,10 @@ METRICS: tuple[AudioMetric, ...] = (
 
 
 def window(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:
-    """Seconds from the start of the recording to where the first `word` of `text` begins and ends; any case."""
+    """
+    Seconds from the start of the recording to where the first `word` of `text` begins and ends; any
+    case.
+    """
     found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
     if found is None or not _letters(word):
         return Missing(f"{word!r} is no word of the text")

@@ -1,16 +1,21 @@
 """
-The list of metrics, as data: what each number is called, its unit, which way is better, which version computed it.
+The list of metrics, as data: what each number is called, its unit, which way is better, which
+version computed it.
 
-The single place that knows every metric's name; computes nothing and sets no limit. To add a metric: write its pure function
-in a family's file and a line into that family's METRICS; a new family also has a line in FAMILIES here. Other people's
-packages add theirs by an entry point. Raise the version when the same input would give another
-number: values of different versions are not comparable.
+The single place that knows every metric's name; computes nothing and sets no limit. To add a
+metric: write its pure function in a family's file and a line into that family's METRICS; a new
+family also has a line in FAMILIES here. Other people's packages add theirs by an entry point. Raise
+the version when the same input would give another number: values of different versions are not
+comparable.
 
-The families are not imported before somebody asks for a name: some of them need scipy, which takes half a second.
+The families are not imported before somebody asks for a name: some of them need scipy, which takes
+half a second.
 
-Metrics of other people's packages: every entry point of the group "voxgate.metrics" names a tuple of `AudioMetric`.
+Metrics of other people's packages: every entry point of the group "voxgate.metrics" names a tuple
+of `AudioMetric`.
 
-Nothing is loaded before it is asked for. A plug-in that cannot be used is an error that names it, not a metric less.
+Nothing is loaded before it is asked for. A plug-in that cannot be used is an error that names it,
+not a metric less.
 """
 
 import difflib
@@ -29,8 +34,9 @@ from harness.errors import HarnessError
 from harness.metrics.metric import AudioMetric, Need
 from harness.records.measurement import Metric
 
-# Each metric that needs a reference is read twice: against the reference cell of the same run, and ("golden_") against
-# accepted audio. Under a condition it is read against the reference cell only: whether the reference rots is told without.
+# Each metric that needs a reference is read twice: against the reference cell of the same run, and
+# ("golden_") against accepted audio. Under a condition it is read against the reference cell only:
+# whether the reference rots is told without.
 GOLDEN = "golden_"
 GOLDEN_FAMILY = "against the golden audio"
 
@@ -71,7 +77,9 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
 )
 """Module of `harness.metrics` -> the heading under which people look for its metrics."""
 NORMALISER = "openai-whisper"
-"""The package that decides which words are the same; its version belongs to every word error rate."""
+"""
+The package that decides which words are the same; its version belongs to every word error rate.
+"""
 ALWAYS = ("duration",)
 """Metrics of audio that no suite can do without: the weights of RTF."""
 
@@ -98,13 +106,17 @@ class Entry:
 
 @functools.cache
 def entries() -> Mapping[str, Entry]:
-    """Give the whole panel, by name and in order. Raises HarnessError for a broken plug-in, and for a name that is taken."""
+    """
+    Give the whole panel, by name and in order. Raises HarnessError for a broken plug-in, and for a
+    name that is taken.
+    """
     found: dict[str, Entry] = {}
     for entry in _entries():
         if entry.name in found:
             owners = f"{found[entry.name].family}; {entry.family}"
             raise HarnessError(
-                f"two metrics are called {entry.name!r} ({owners}); rename one of them, or uninstall its plug-in"
+                f"two metrics are called {entry.name!r} ({owners}); rename one of them, or "
+                "uninstall its plug-in"
             )
         found[entry.name] = entry
     return MappingProxyType(found)
@@ -116,7 +128,10 @@ def known_metrics() -> tuple[Metric, ...]:
 
 
 def entry(name: str) -> Entry:
-    """Give the entry of that name. Raises HarnessError that lists the known names and suggests the nearest."""
+    """
+    Give the entry of that name. Raises HarnessError that lists the known names and suggests the
+    nearest.
+    """
     found = entries().get(name)
     if found is not None:
         return found
@@ -124,7 +139,10 @@ def entry(name: str) -> Entry:
     hint = f"did you mean {near[0]!r}? " if near else ""
     plain = ", ".join(each.name for each in entries().values() if each.condition is None)
     prefixes = ", ".join(each.prefix for each in CONDITIONS.values())
-    raise HarnessError(f"unknown metric {name!r}; {hint}known are {plain}; under a condition with {prefixes} before it")
+    raise HarnessError(
+        f"unknown metric {name!r}; {hint}known are {plain}; under a condition with {prefixes} "
+        "before it"
+    )
 
 
 def metric(name: str) -> Metric:
@@ -154,11 +172,13 @@ def chosen(names: Collection[str] | None, conditions: Collection[str]) -> tuple[
     """
     Give the panel of a suite: all speeds, and of the others those that it names, or all of them.
 
-    A name stands for the metric and for its readings against golden audio and under the conditions that the suite asks for.
-    Raises HarnessError for an unknown metric or condition.
+    A name stands for the metric and for its readings against golden audio and under the conditions
+    that the suite asks for. Raises HarnessError for an unknown metric or condition.
     """
     check_choice(names, conditions)
-    return tuple(entry.metric for entry in entries().values() if _is_chosen(entry, names, conditions))
+    return tuple(
+        entry.metric for entry in entries().values() if _is_chosen(entry, names, conditions)
+    )
 
 
 def check_choice(names: Collection[str] | None, conditions: Collection[str]) -> None:
@@ -169,25 +189,41 @@ def check_choice(names: Collection[str] | None, conditions: Collection[str]) -> 
     for name in names or ():
         condition = entry(name).condition
         if condition is not None and condition.name not in conditions:
-            raise HarnessError(f"metric {name!r} is read under a condition; add conditions=[{condition.name!r}] to the suite")
+            raise HarnessError(
+                f"metric {name!r} is read under a condition; add conditions=[{condition.name!r}] "
+                "to the suite"
+            )
 
 
 def full_version(name: str) -> str:
-    """Give the metric's version with those of the package that computes it and of its condition: "1; pesq 0.0.4"."""
+    """
+    Give the metric's version with those of the package that computes it and of its condition: "1;
+    pesq 0.0.4".
+    """
     found = entry(name)
-    package = f"{found.package} {installed(found.package) or 'not installed'}" if found.package else ""
-    condition = f"{found.condition.name} {found.condition.version}" if found.condition is not None else ""
+    package = (
+        f"{found.package} {installed(found.package) or 'not installed'}" if found.package else ""
+    )
+    condition = (
+        f"{found.condition.name} {found.condition.version}" if found.condition is not None else ""
+    )
     return "; ".join(filter(None, (found.metric.version, package, condition)))
 
 
 def digest_of(metrics: Iterable[Metric]) -> str:
-    """Identify some metrics by name and version: whoever scored with others has other values, or fewer."""
+    """
+    Identify some metrics by name and version: whoever scored with others has other values, or
+    fewer.
+    """
     lines = [f"{each.name} {each.version}\n" for each in metrics]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def package_of(name: str) -> str:
-    """Name the distribution that a metric needs; empty where it needs none, or where there is no such metric."""
+    """
+    Name the distribution that a metric needs; empty where it needs none, or where there is no such
+    metric.
+    """
     found = entries().get(name)
     return "" if found is None else found.package
 
@@ -215,7 +251,12 @@ def _entries() -> Iterator[Entry]:
     yield from plain
     for each in plain:
         if each.source is not None and each.source.need is Need.REFERENCE:
-            yield replace(each, metric=replace(each.metric, name=GOLDEN + each.name), family=GOLDEN_FAMILY, golden=True)
+            yield replace(
+                each,
+                metric=replace(each.metric, name=GOLDEN + each.name),
+                family=GOLDEN_FAMILY,
+                golden=True,
+            )
     for condition in CONDITIONS.values():
         for each in plain:
             heard = replace(each.metric, name=condition.prefix + each.name)
@@ -236,7 +277,9 @@ def _theirs() -> Iterator[Entry]:
 def _plain(each: AudioMetric | Metric, family: str) -> Entry:
     if isinstance(each, Metric):
         return Entry(metric=each, family=family, package=NORMALISER, base=each.name)
-    return Entry(metric=each.metric, family=family, source=each, package=each.package, base=each.metric.name)
+    return Entry(
+        metric=each.metric, family=family, source=each, package=each.package, base=each.metric.name
+    )
 
 
 GROUP = "voxgate.metrics"
@@ -246,7 +289,8 @@ def offered() -> dict[str, tuple[AudioMetric, ...]]:
     """
     Give the metrics that installed packages offer, by the name of the entry point.
 
-    A metric that names no package gets the plug-in's own, whose version then belongs to the metric's. Raises HarnessError.
+    A metric that names no package gets the plug-in's own, whose version then belongs to the
+    metric's. Raises HarnessError.
     """
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     return {point.name: _metrics(point) for point in points}
@@ -257,11 +301,18 @@ def _metrics(point: EntryPoint) -> tuple[AudioMetric, ...]:
     try:
         found = point.load()
     except Exception as error:  # somebody else's code may raise anything
-        raise HarnessError(f"{who} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it") from error
+        raise HarnessError(
+            f"{who} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it"
+        ) from error
     if not isinstance(found, tuple) or not all(isinstance(each, AudioMetric) for each in found):
-        raise HarnessError(f"{who} must be a tuple of AudioMetric, not {found!r:.80}; mend or uninstall it")
+        raise HarnessError(
+            f"{who} must be a tuple of AudioMetric, not {found!r:.80}; mend or uninstall it"
+        )
     for each in found:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", each.metric.name):
-            raise HarnessError(f"{who}: a metric's name is made of [a-z0-9_], not {each.metric.name!r}; mend or uninstall it")
+            raise HarnessError(
+                f"{who}: a metric's name is made of [a-z0-9_], not {each.metric.name!r}; mend or "
+                "uninstall it"
+            )
     own = point.dist.name if point.dist is not None else ""
     return tuple(replace(each, package=each.package or own) for each in found)

@@ -1,8 +1,10 @@
 """
-Repeats: a stretch of speech of 0.15 s or more that is heard twice in a row, as a replayed buffer or a stuck decoder gives it.
+Repeats: a stretch of speech of 0.15 s or more that is heard twice in a row, as a replayed buffer or
+a stuck decoder gives it.
 
-Found blind, by comparing the recording with itself. What was spoken twice ("very, very") is two performances and no repeat;
-so is a word that a model generates anew with other noise: that is what the word error rate is for.
+Found blind, by comparing the recording with itself. What was spoken twice ("very, very") is two
+performances and no repeat; so is a word that a model generates anew with other noise: that is what
+the word error rate is for.
 """
 
 import numpy as np
@@ -14,10 +16,14 @@ from harness.metrics.metric import AudioMetric, Subject
 from harness.records.measurement import Metric, Missing, Value
 
 SHORTEST_S, LONGEST_S = 0.15, 1.5
-STEP = 2  # rows: the lag is searched in steps of 5 ms, but every other row is enough to tell how alike two stretches are
-EDGE = 3  # such rows at the end of a stretch, in which the analysis window already hears what follows it
-# Untouched speech reaches 0.978 (300 utterances of the embedded voice and 200 of slt, with and without a telephone line); a
-# stretch that is played twice gives 0.989 where its length lies between two steps of the lag, 1.0 where it does not.
+# rows: the lag is searched in steps of 5 ms, but every other row is enough to tell how alike two
+# stretches are
+STEP = 2
+# such rows at the end of a stretch, in which the analysis window already hears what follows it
+EDGE = 3
+# Untouched speech reaches 0.978 (300 utterances of the embedded voice and 200 of slt, with and
+# without a telephone line); a stretch that is played twice gives 0.989 where its length lies
+# between two steps of the lag, 1.0 where it does not.
 ALIKE = 0.985
 
 
@@ -28,7 +34,9 @@ def repeats_per_s(subject: Subject) -> Value:
 
 
 def repeat_times_s(recording: Recording) -> tuple[float, ...] | Missing:
-    """Seconds from the start to where each repetition begins, rising; Missing for NaN and for silence."""
+    """
+    Seconds from the start to where each repetition begins, rising; Missing for NaN and for silence.
+    """
     fault = unplayable(recording)
     if fault is not None:
         return fault
@@ -42,7 +50,10 @@ def repeat_times_s(recording: Recording) -> tuple[float, ...] | Missing:
 
 
 def _found(recording: Recording) -> list[tuple[float, int, int]]:
-    """Every stretch that is like the one right after it: (unlikeness in steps of 0.01, rows, first row)."""
+    """
+    Every stretch that is like the one right after it: (unlikeness in steps of 0.01, rows, first
+    row).
+    """
     whole = recording.once(pattern)
     rows, found = len(whole.change), []
     every_other = part(whole, 0, rows, STEP)
@@ -53,4 +64,8 @@ def _found(recording: Recording) -> list[tuple[float, int, int]]:
     return found
 
 
-METRICS = (AudioMetric(metric=Metric(name="repeats", unit="1/s", better="lower", version="1"), score=repeats_per_s),)
+METRICS = (
+    AudioMetric(
+        metric=Metric(name="repeats", unit="1/s", better="lower", version="1"), score=repeats_per_s
+    ),
+)

@@ -1,12 +1,14 @@
 """
 Whose voice it is: the cosine between speaker embeddings by Resemblyzer's encoder.
 
-Wan et al. 2018, "Generalized end-to-end loss for speaker verification": a 3-layer LSTM over mel spectrograms of 1.6 s,
-averaged over the recording. The weights are the file inside the package Resemblyzer, which is not imported; mel, cutting
-and encoder follow it exactly. Silence is cut by our own detector (`audio/activity.py`) in place of WebRTC's: the cosine between the
-two is 0.980 to 1.000 (12 recordings), least where it changes the number of stretches.
+Wan et al. 2018, "Generalized end-to-end loss for speaker verification": a 3-layer LSTM over mel
+spectrograms of 1.6 s, averaged over the recording. The weights are the file inside the package
+Resemblyzer, which is not imported; mel, cutting and encoder follow it exactly. Silence is cut by
+our own detector (`audio/activity.py`) in place of WebRTC's: the cosine between the two is 0.980 to
+1.000 (12 recordings), least where it changes the number of stretches.
 
-Embeddings are not negative, so a cosine lies in 0..1, and other speakers score far above 0: only differences tell.
+Embeddings are not negative, so a cosine lies in 0..1, and other speakers score far above 0: only
+differences tell.
 """
 
 import functools
@@ -37,9 +39,12 @@ PARTIAL_STEP = 77  # 1.3 partial utterances per second
 GROUP = 64  # partial utterances at once: bounds memory, whatever the length of the audio
 LEAST_COVERED = 0.75  # a last partial utterance of which less is audio is left out
 LOUDNESS = 10 ** (-30 / 20)  # rms below -30 dB of full scale is raised to it
-KEPT_S = 0.09  # silence kept on each side of speech: what the dilation over 7 frames of 30 ms leaves in Resemblyzer
-# Parts of 0.7 s are as near to their own recording (0.76 and more) as the nearest other speaker gets (at most 0.76); shorter
-# ones fall to 0.62. Measured on slt, and on slt, rms and awb of the embedded voice.
+# silence kept on each side of speech: what the dilation over 7 frames of 30 ms leaves in
+# Resemblyzer
+KEPT_S = 0.09
+# Parts of 0.7 s are as near to their own recording (0.76 and more) as the nearest other speaker
+# gets (at most 0.76); shorter ones fall to 0.62. Measured on slt, and on slt, rms and awb of the
+# embedded voice.
 SHORTEST_S = 0.7
 
 
@@ -85,7 +90,10 @@ def embedding(recording: Recording) -> Embedding | Missing:
 
 
 def spoken(recording: Recording) -> Frames | Missing:
-    """The speech at 16 kHz, loud enough, without silences; Missing when there is less than SHORTEST_S of it."""
+    """
+    The speech at 16 kHz, loud enough, without silences; Missing when there is less than SHORTEST_S
+    of it.
+    """
     heard = recording.once(activity.segments)
     if isinstance(heard, Missing):
         return heard
@@ -94,7 +102,10 @@ def spoken(recording: Recording) -> Frames | Missing:
     for start_s, end_s in _stretches(heard):
         kept[max(round((start_s - KEPT_S) * RATE_HZ), 0) : round((end_s + KEPT_S) * RATE_HZ)] = True
     if heard.speech_s < SHORTEST_S:
-        return Missing(f"{heard.speech_s:.2f} s of speech are too short to tell a voice, which takes {SHORTEST_S} s")
+        return Missing(
+            f"{heard.speech_s:.2f} s of speech are too short to tell a voice, which takes "
+            f"{SHORTEST_S} s"
+        )
     level = float(np.sqrt(np.mean(frames**2)))
     return frames[kept] * max(LOUDNESS / level, 1.0)
 
@@ -106,15 +117,23 @@ def _stretches(heard: activity.Activity) -> Iterator[tuple[float, float]]:
 
 
 def partial_utterances(speech: Frames) -> NDArray[np.float32]:
-    """Mel power of overlapping stretches of 1.6 s, shape [n, 160, 40]; zeros are added so that they fit."""
+    """
+    Mel power of overlapping stretches of 1.6 s, shape [n, 160, 40]; zeros are added so that they
+    fit.
+    """
     starts = partial_starts(len(speech))
     missing = max((starts[-1] + PARTIAL) * MEL_HOP - len(speech), 0)
-    mel = power_mel(np.pad(speech, (0, missing)), RATE_HZ, width=MEL_WIDTH, hop=MEL_HOP, bands=MEL_BANDS)
+    mel = power_mel(
+        np.pad(speech, (0, missing)), RATE_HZ, width=MEL_WIDTH, hop=MEL_HOP, bands=MEL_BANDS
+    )
     return np.stack([mel[start : start + PARTIAL] for start in starts]).astype(np.float32)
 
 
 def partial_starts(length: int) -> list[int]:
-    """The analysis frame at which each partial utterance of `length` audio frames begins; at least one."""
+    """
+    The analysis frame at which each partial utterance of `length` audio frames begins; at least
+    one.
+    """
     count = -(-(length + 1) // MEL_HOP)
     starts = list(range(0, max(1, count - PARTIAL + PARTIAL_STEP + 1), PARTIAL_STEP))
     covered = (length - starts[-1] * MEL_HOP) / (PARTIAL * MEL_HOP)
@@ -122,14 +141,19 @@ def partial_starts(length: int) -> list[int]:
 
 
 def _encoded(encoder: Encoder, partials: NDArray[np.float32]) -> Embedding:
-    """Vectors of length 1, shape [n, 256]: the last state of the last layer, projected, negative parts cut."""
+    """
+    Vectors of length 1, shape [n, 256]: the last state of the last layer, projected, negative parts
+    cut.
+    """
     import torch
 
     vectors = []
     with torch.inference_mode():
         for at in range(0, len(partials), GROUP):
             _, (state, _) = encoder.lstm(torch.from_numpy(partials[at : at + GROUP]))
-            vectors += [_unit(each) for each in torch.relu(encoder.linear(state[-1])).double().numpy()]
+            vectors += [
+                _unit(each) for each in torch.relu(encoder.linear(state[-1])).double().numpy()
+            ]
     return np.stack(vectors)
 
 
@@ -140,18 +164,24 @@ def _unit(vector: Embedding) -> Embedding:
 
 @functools.cache
 def _encoder() -> Encoder | Missing:
-    """The network with Resemblyzer's weights, loaded once per process; never anything but tensors from the file."""
+    """
+    The network with Resemblyzer's weights, loaded once per process; never anything but tensors from
+    the file.
+    """
     path = packaged_file(IMPORT_NAME, *WEIGHTS)
     if isinstance(path, Missing):
         return path
     import torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
-    with torch.random.fork_rng(devices=[]):  # making modules draws numbers, which must not move anybody else's
+    # making modules draws numbers, which must not move anybody else's
+    with torch.random.fork_rng(devices=[]):
         lstm = torch.nn.LSTM(MEL_BANDS, HIDDEN, LAYERS, batch_first=True)
         linear = torch.nn.Linear(HIDDEN, HIDDEN)
     for name, module in (("lstm.", lstm), ("linear.", linear)):
-        module.load_state_dict({key.removeprefix(name): each for key, each in state.items() if key.startswith(name)})
+        module.load_state_dict(
+            {key.removeprefix(name): each for key, each in state.items() if key.startswith(name)}
+        )
         module.eval().requires_grad_(False)
     return Encoder(lstm=lstm, linear=linear)
 
@@ -162,7 +192,17 @@ def _metric(name: str) -> Metric:
 
 METRICS: tuple[AudioMetric, ...] = (
     AudioMetric(
-        metric=_metric("speaker_similarity"), score=speaker_similarity, need=Need.REFERENCE, package=PACKAGE, heavy=True
+        metric=_metric("speaker_similarity"),
+        score=speaker_similarity,
+        need=Need.REFERENCE,
+        package=PACKAGE,
+        heavy=True,
     ),
-    AudioMetric(metric=_metric("voice_similarity"), score=voice_similarity, need=Need.VOICE, package=PACKAGE, heavy=True),
+    AudioMetric(
+        metric=_metric("voice_similarity"),
+        score=voice_similarity,
+        need=Need.VOICE,
+        package=PACKAGE,
+        heavy=True,
+    ),
 )

@@ -1,13 +1,16 @@
 """
-The other listener: faster-whisper (CTranslate2's runtime) on the same weights, for those who have it (extra `faster`).
+The other listener: faster-whisper (CTranslate2's runtime) on the same weights, for those who have
+it (extra `faster`).
 
-Its features, tokenizer and arithmetic are its own, so it is an independent witness for the first one. Greedy, fp32 on one
-thread, no temperatures to fall back to, no text that is dropped by its probability, no time stamps: what openai-whisper is
-asked in `whisper.py`. Every file is decoded in a whole 30 s window.
+Its features, tokenizer and arithmetic are its own, so it is an independent witness for the first
+one. Greedy, fp32 on one thread, no temperatures to fall back to, no text that is dropped by its
+probability, no time stamps: what openai-whisper is asked in `whisper.py`. Every file is decoded in
+a whole 30 s window.
 
-Measured with tiny.en on 124 utterances of flite and the embedded voice (1,056 words): 114 transcripts are the same, WER 3.3 %
-against 2.8 %, difference +0.5 points [-0.6 +1.6]; openai-whisper in whole windows differs from itself as much (116 the same).
-In spite of its name it costs more: 0.72 s of CPU per utterance of 3.3 s, where the first one, in batches and on the audio's
+Measured with tiny.en on 124 utterances of flite and the embedded voice (1,056 words): 114
+transcripts are the same, WER 3.3 % against 2.8 %, difference +0.5 points [-0.6 +1.6];
+openai-whisper in whole windows differs from itself as much (116 the same). In spite of its name it
+costs more: 0.72 s of CPU per utterance of 3.3 s, where the first one, in batches and on the audio's
 own part of the window, takes 0.20 s.
 """
 
@@ -44,8 +47,14 @@ class FasterJudge:
         return has_token and language in self.model.supported_languages
 
     def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
-        """One text for each audio (mono, 16 kHz, shape [n], any length); unusable audio gives an empty text."""
-        return [" ".join(filter(None, (self._text(piece, language) for piece in split_long(audio)))) for audio in batch]
+        """
+        One text for each audio (mono, 16 kHz, shape [n], any length); unusable audio gives an empty
+        text.
+        """
+        return [
+            " ".join(filter(None, (self._text(piece, language) for piece in split_long(audio))))
+            for audio in batch
+        ]
 
     def _text(self, piece: Audio, language: str) -> str:
         if not piece.any():
@@ -66,19 +75,29 @@ class FasterJudge:
 
 
 def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
-    """A judge from a CTranslate2 file, in one or `more` parts, with what lies beside it; Missing says what lacks."""
+    """
+    A judge from a CTranslate2 file, in one or `more` parts, with what lies beside it; Missing says
+    what lacks.
+    """
     if importlib.util.find_spec("faster_whisper") is None:
         return Missing("faster-whisper is not installed; pip install voxgate[faster]")
     if path.suffix in (".pt", ".safetensors"):
-        return Missing(f"faster-whisper reads CTranslate2 files and not {path.name}; leave the weights to voxgate")
+        return Missing(
+            f"faster-whisper reads CTranslate2 files and not {path.name}; leave the weights to "
+            "voxgate"
+        )
     files = _files(path, *more)
     if TOKENIZER not in files:
-        return Missing(f"there is no {TOKENIZER} beside {path.name}, and faster-whisper would download one")
+        return Missing(
+            f"there is no {TOKENIZER} beside {path.name}, and faster-whisper would download one"
+        )
     import faster_whisper
 
     tensors = read_tensors(path, *more)
     name = f"faster-whisper {size_name(tensors)} (weights {fingerprint(tensors)}), {decoding()}"
-    model = faster_whisper.WhisperModel(name, device="cpu", compute_type="float32", cpu_threads=1, files=files)
+    model = faster_whisper.WhisperModel(
+        name, device="cpu", compute_type="float32", cpu_threads=1, files=files
+    )
     return FasterJudge(name=name, model=model)
 
 
@@ -89,8 +108,16 @@ def decoding() -> str:
 
 
 def _files(*parts: Path) -> dict[str, bytes]:
-    """Contents by name, as CTranslate2 takes a model from memory: the parts joined as model.bin, and all that lies beside."""
-    beside = {each.name: each.read_bytes() for part in parts for each in part.parent.iterdir() if each.suffix in BESIDE}
+    """
+    Contents by name, as CTranslate2 takes a model from memory: the parts joined as model.bin, and
+    all that lies beside.
+    """
+    beside = {
+        each.name: each.read_bytes()
+        for part in parts
+        for each in part.parent.iterdir()
+        if each.suffix in BESIDE
+    }
     return {**beside, "model.bin": b"".join(part.read_bytes() for part in parts)}
 
 

@@ -1,9 +1,9 @@
 """
 Finds a model that travels inside somebody's Python package, without importing that package.
 
-Importing would run its code and need its dependencies, of which we use none: speechmos loads librosa, Resemblyzer wants
-pkg_resources. A file is identified by its SHA-256 before a byte of it is believed, so that the package's version in a
-record says which model judged.
+Importing would run its code and need its dependencies, of which we use none: speechmos loads
+librosa, Resemblyzer wants pkg_resources. A file is identified by its SHA-256 before a byte of it is
+believed, so that the package's version in a record says which model judged.
 """
 
 import hashlib
@@ -26,5 +26,7 @@ def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != sha256:
-        return Missing(f"{inside} of the installed {package} is another model (SHA-256 {found[:8]}); {ADVICE}")
+        return Missing(
+            f"{inside} of the installed {package} is another model (SHA-256 {found[:8]}); {ADVICE}"
+        )
     return path

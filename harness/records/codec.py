@@ -57,12 +57,19 @@ class Range:
             return f"must be more than {self.over:g}"
         if self.least is not None and not value >= self.least:
             return f"must be at least {self.least:g}"
-        return f"must be at most {self.most:g}" if self.most is not None and not value <= self.most else None
+        return (
+            f"must be at most {self.most:g}"
+            if self.most is not None and not value <= self.most
+            else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A regular expression that the whole text must match; `what` names such a text: "a name of small letters"."""
+    """
+    A regular expression that the whole text must match; `what` names such a text: "a name of small
+    letters".
+    """
 
     regex: str
     what: str
@@ -82,8 +89,16 @@ class Length:
     def fault(self, value: Any) -> str | None:
         """Return why a value breaks the constraint; None if it does not."""
         if len(value) < self.least:
-            return "must not be empty" if self.least == 1 else f"must have at least {self.least} entries"
-        return f"must be no longer than {self.most}" if self.most is not None and len(value) > self.most else None
+            return (
+                "must not be empty"
+                if self.least == 1
+                else f"must have at least {self.least} entries"
+            )
+        return (
+            f"must be no longer than {self.most}"
+            if self.most is not None and len(value) > self.most
+            else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +177,9 @@ def parse_json(text: str | bytes, where: str) -> Any:
     except _FaultError as error:
         raise _told(error, where) from error
     except RecursionError as error:
-        raise HarnessError(f"{where} is nested more than {DEEPEST} levels deep; no voxgate wrote it") from error
+        raise HarnessError(
+            f"{where} is nested more than {DEEPEST} levels deep; no voxgate wrote it"
+        ) from error
     except ValueError as error:  # the encoding, too; and whole numbers of thousands of digits
         raise HarnessError(f"{where} is not valid JSON: {_first_line(error)}") from error
     return data
@@ -225,7 +242,10 @@ def _decoder(hint: Any, lenient: bool) -> Decode:
     """Return the function that checks and converts a value for an annotation."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _constrained(_decoder(arguments[0], lenient), [each for each in arguments[1:] if hasattr(each, "fault")])
+        return _constrained(
+            _decoder(arguments[0], lenient),
+            [each for each in arguments[1:] if hasattr(each, "fault")],
+        )
     if origin in (Union, types.UnionType):
         return _union(arguments, lenient)
     if origin is Literal:
@@ -282,7 +302,14 @@ def _none(data: Any) -> None:
         raise _FaultError(f"must be null, not {_shown(data)}")
 
 
-SCALARS: Mapping[Any, Decode] = {str: _text, bool: _bool, int: _whole, float: _number, types.NoneType: _none, None: _none}
+SCALARS: Mapping[Any, Decode] = {
+    str: _text,
+    bool: _bool,
+    int: _whole,
+    float: _number,
+    types.NoneType: _none,
+    None: _none,
+}
 
 
 def _enum(kind: type[Enum]) -> Decode:
@@ -322,7 +349,10 @@ def _mapping(decode_key: Decode, decode: Decode) -> Decode:
     def decoded(data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
             raise _FaultError(f"must be an object, not {_shown(data)}")
-        return {_below(_step(key), decode_key, key): _below(_step(key), decode, each) for key, each in data.items()}
+        return {
+            _below(_step(key), decode_key, key): _below(_step(key), decode, each)
+            for key, each in data.items()
+        }
 
     return decoded
 
@@ -340,16 +370,27 @@ def _fixed(parts: Sequence[Decode]) -> Decode:
     def decoded(data: Any) -> tuple[Any, ...]:
         if not isinstance(data, list | tuple) or len(data) != len(parts):
             raise _FaultError(f"must be a list of {len(parts)} values, not {_shown(data)}")
-        return tuple(_below(index, decode, each) for index, (decode, each) in enumerate(zip(parts, data, strict=True)))
+        return tuple(
+            _below(index, decode, each)
+            for index, (decode, each) in enumerate(zip(parts, data, strict=True))
+        )
 
     return decoded
 
 
 def _union(members: Sequence[Any], lenient: bool) -> Decode:
-    """Return a decoder that lets the type of the data choose the member, and of objects the keys."""
-    scalars = {bare: _decoder(each, lenient) for each in members if (bare := _bare(each)) in SCALARS}
+    """
+    Return a decoder that lets the type of the data choose the member, and of objects the keys.
+    """
+    scalars = {
+        bare: _decoder(each, lenient) for each in members if (bare := _bare(each)) in SCALARS
+    }
     records = [each for each in members if dataclasses.is_dataclass(_bare(each))]
-    others = [_decoder(each, lenient) for each in members if _bare(each) not in SCALARS and each not in records]
+    others = [
+        _decoder(each, lenient)
+        for each in members
+        if _bare(each) not in SCALARS and each not in records
+    ]
 
     def decoded(data: Any) -> Any:
         chosen = scalars.get(type(data)) or (scalars.get(float) if type(data) is int else None)
@@ -369,14 +410,18 @@ def _any_of(decoders: Sequence[Decode], members: Sequence[Any], data: Any) -> An
         except _FaultError as error:
             if number == len(decoders) and isinstance(data, list | Mapping):
                 raise error
-    raise _FaultError(f"must be {' or '.join(_named(each) for each in members)}, not {_shown(data)}")
+    raise _FaultError(
+        f"must be {' or '.join(_named(each) for each in members)}, not {_shown(data)}"
+    )
 
 
 def _fitting(records: Sequence[Any], data: Mapping[str, Any]) -> Any:
     """Return the dataclass whose keys the object has; the last where none fits, for its error."""
     for each in records:
         fields = _fields(_bare(each), False)
-        if all(field.key in data for field in fields if field.required) and {field.key for field in fields} & set(data):
+        if all(field.key in data for field in fields if field.required) and {
+            field.key for field in fields
+        } & set(data):
             return each
     return records[-1]
 
@@ -390,11 +435,20 @@ def _record(kind: Any, lenient: bool) -> Decode:
             raise _FaultError(f"must be an object, not {_shown(data)}")
         if not lenient and not known.issuperset(data):
             unknown = sorted(map(str, set(data) - known))
-            raise _FaultError(f"has the unknown key {_shown(unknown[0])}; known are {', '.join(each.key for each in fields)}")
-        lacking = next((each.key for each in fields if each.required and each.key not in data), None)
+            raise _FaultError(
+                f"has the unknown key {_shown(unknown[0])}; known are "
+                f"{', '.join(each.key for each in fields)}"
+            )
+        lacking = next(
+            (each.key for each in fields if each.required and each.key not in data), None
+        )
         if lacking is not None:
             raise _FaultError(f"lacks {lacking}")
-        held = {each.name: _below(f".{each.key}", each.decode, data[each.key]) for each in fields if each.key in data}
+        held = {
+            each.name: _below(f".{each.key}", each.decode, data[each.key])
+            for each in fields
+            if each.key in data
+        }
         return _made(kind, held)
 
     return decoded
@@ -416,7 +470,9 @@ def _made(kind: Any, held: Mapping[str, Any]) -> Any:
 @functools.cache
 def _fields(kind: Any, lenient: bool) -> tuple[_Field, ...]:
     hints = get_type_hints(kind, include_extras=True)
-    return tuple(_field(each, hints[each.name], lenient) for each in dataclasses.fields(kind) if each.init)
+    return tuple(
+        _field(each, hints[each.name], lenient) for each in dataclasses.fields(kind) if each.init
+    )
 
 
 def _field(field: dataclasses.Field[Any], hint: Any, lenient: bool) -> _Field:
@@ -440,7 +496,11 @@ def _below(step: str | int, decode: Decode, data: Any) -> Any:
 
 
 def _step(key: Any) -> str:
-    return f".{key}" if isinstance(key, str) and re.fullmatch(r"[\w-]{1,60}", key) else f"[{_shown(key)}]"
+    return (
+        f".{key}"
+        if isinstance(key, str) and re.fullmatch(r"[\w-]{1,60}", key)
+        else f"[{_shown(key)}]"
+    )
 
 
 def _bare(hint: Any) -> Any:
@@ -448,10 +508,19 @@ def _bare(hint: Any) -> Any:
 
 
 def _named(hint: Any) -> str:
-    words = {str: "text", int: "a whole number", float: "a number", bool: "true or false", types.NoneType: "null"}
+    words = {
+        str: "text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        types.NoneType: "null",
+    }
     bare = _bare(hint)
     if dataclasses.is_dataclass(bare) and isinstance(bare, type):
-        return f"an object with {', '.join(each.key for each in _fields(bare, False) if each.required)}"
+        return (
+            "an object with "
+            f"{', '.join(each.key for each in _fields(bare, False) if each.required)}"
+        )
     if get_origin(bare) is Literal:
         return ", ".join(map(str, get_args(bare)))
     return words.get(bare, "a list" if get_origin(bare) is tuple else "an object")
@@ -461,7 +530,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     held = dict(pairs)
     if len(held) != len(pairs):
         names = [name for name, _ in pairs]
-        raise _FaultError(f"the key {_shown(next(name for name in names if names.count(name) > 1))} stands there twice")
+        raise _FaultError(
+            f"the key {_shown(next(name for name in names if names.count(name) > 1))} stands there "
+            "twice"
+        )
     return held
 
 
@@ -470,7 +542,10 @@ def _no_number(text: str) -> Any:
 
 
 def _check_plain(data: Any) -> None:
-    """Raise for values that JSON can hold and nothing behind it can. No recursion: depth is the question."""
+    """
+    Raise for values that JSON can hold and nothing behind it can. No recursion: depth is the
+    question.
+    """
     level, depth = [data], 0
     while level:
         if depth > DEEPEST:

@@ -24,7 +24,8 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     Raises OSError as opening does, and HarnessError for what is no regular file of that size.
     """
     _check_size(path, path.stat(), most)
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may have become a pipe meanwhile
+    # it may have become a pipe meanwhile
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         _check_size(path, os.fstat(handle), most)
         return file.read(most)
@@ -44,7 +45,9 @@ def check_tree(paths: Iterable[Path]) -> None:
         except OSError as error:
             raise HarnessError(f"cannot read {path}: {error.strerror}") from error
         if stat.S_ISLNK(mode):
-            raise HarnessError(f"{path} is a link; a run folder holds its own files, so copy the file to there")
+            raise HarnessError(
+                f"{path} is a link; a run folder holds its own files, so copy the file to there"
+            )
         if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
             raise HarnessError(f"{path} is neither file nor folder; no voxgate made it, remove it")
 
@@ -55,4 +58,7 @@ def _check_size(path: Path, status: os.stat_result, most: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise HarnessError(f"{path} is no regular file; no voxgate made it, remove it")
     if status.st_size > most:
-        raise HarnessError(f"{path} has {status.st_size} bytes, more than the {most} that are read; no voxgate made it")
+        raise HarnessError(
+            f"{path} has {status.st_size} bytes, more than the {most} that are read; no voxgate "
+            "made it"
+        )

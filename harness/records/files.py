@@ -1,8 +1,10 @@
 """
-Write files whole or not at all, and stay inside a folder: what every writer of the harness goes through.
+Write files whole or not at all, and stay inside a folder: what every writer of the harness goes
+through.
 
-A file is drafted beside its place under a name of its own, brought to disk, and renamed; so a reader, a crash and a full disk
-see the old file or the new one, and two writers at once do not disturb each other. Knows no format and no folder.
+A file is drafted beside its place under a name of its own, brought to disk, and renamed; so a
+reader, a crash and a full disk see the old file or the new one, and two writers at once do not
+disturb each other. Knows no format and no folder.
 """
 
 import os
@@ -19,23 +21,31 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 """Of a file or folder that is named after something read from a file."""
 DEVICES = ("/dev/", "/proc/")
 KEPT_OF_NAME = 40
-"""Characters of a file's name in its draft's name, so that a long name stays below the limit of file systems."""
+"""
+Characters of a file's name in its draft's name, so that a long name stays below the limit of file
+systems.
+"""
 
 
 def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """
-    Write a file whole or not at all; the permissions of an older one stay, a link is replaced and not followed.
+    Write a file whole or not at all; the permissions of an older one stay, a link is replaced and
+    not followed.
 
-    `durable`: it is on disk when this returns. Without, a power cut (no crash of ours) can leave less.
+    `durable`: it is on disk when this returns. Without, a power cut (no crash of ours) can leave
+    less.
 
-    What is no regular file (`/dev/stdout`, a pipe) cannot be replaced and is written to. Raises OSError.
+    What is no regular file (`/dev/stdout`, a pipe) cannot be replaced and is written to. Raises
+    OSError.
     """
     data = content.encode() if isinstance(content, str) else content
     if _is_stream(path):
         with path.open("wb") as stream:
             stream.write(data)
         return
-    draft = path.with_name(f".{path.name[:KEPT_OF_NAME]}.{os.getpid()}-{secrets.token_hex(4)}.draft")
+    draft = path.with_name(
+        f".{path.name[:KEPT_OF_NAME]}.{os.getpid()}-{secrets.token_hex(4)}.draft"
+    )
     try:
         _write_new(draft, data, _mode_of(path), durable=durable)
         draft.replace(path)
@@ -47,9 +57,18 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> N
 
 
 def write_file(
-    path: Path, content: str | bytes, advice: str, *, what: str = "", parents: bool = False, durable: bool = True
+    path: Path,
+    content: str | bytes,
+    advice: str,
+    *,
+    what: str = "",
+    parents: bool = False,
+    durable: bool = True,
 ) -> None:
-    """Write a file as `write_atomic` does; `parents`: make its folder if need be. Raises HarnessError ending in the advice."""
+    """
+    Write a file as `write_atomic` does; `parents`: make its folder if need be. Raises HarnessError
+    ending in the advice.
+    """
     try:
         if parents:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +79,9 @@ def write_file(
 
 def reason(error: OSError | ValueError) -> str:
     """Return why the system refused, in its own words."""
-    return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
+    return (
+        (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
+    )
 
 
 def sync(folder: Path) -> None:
@@ -79,8 +100,9 @@ def sync_tree(folder: Path) -> None:
 
 def copy_tree(source: Path, target: Path) -> None:
     """
-    Make `target` a folder that holds what `source` holds, by hard links where the file system has them: to be changed only
-    by `write_atomic` and by removing files. Links are kept as links. Raises OSError.
+    Make `target` a folder that holds what `source` holds, by hard links where the file system has
+    them: to be changed only by `write_atomic` and by removing files. Links are kept as links.
+    Raises OSError.
     """
     target.mkdir(parents=True)
     shutil.copymode(source, target)
@@ -114,16 +136,25 @@ def inside(folder: Path, name: str | Path) -> Path:
     try:
         root, real = folder.resolve(), path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise HarnessError(f"{str(name)!r} is no path below {folder}: {error}; correct it") from error
+        raise HarnessError(
+            f"{str(name)!r} is no path below {folder}: {error}; correct it"
+        ) from error
     if real == root or not real.is_relative_to(root):
-        raise HarnessError(f"{str(name)!r} does not lie below {folder}; nothing is read or written there")
+        raise HarnessError(
+            f"{str(name)!r} does not lie below {folder}; nothing is read or written there"
+        )
     return path
 
 
 def plain_name(name: str, what: str) -> str:
-    """Return a name that may become the name of a file. Raises HarnessError for separators, `..` and anything unusual."""
+    """
+    Return a name that may become the name of a file. Raises HarnessError for separators, `..` and
+    anything unusual.
+    """
     if not PLAIN_NAME.fullmatch(name):
-        raise HarnessError(f"{what} {name[:80]!r} cannot name a file; use letters, digits, '.', '_' and '-'")
+        raise HarnessError(
+            f"{what} {name[:80]!r} cannot name a file; use letters, digits, '.', '_' and '-'"
+        )
     return name
 
 

@@ -1,10 +1,13 @@
 """
-The records of measuring: what one iteration, one process and one whole run left behind. They compute nothing.
+The records of measuring: what one iteration, one process and one whole run left behind. They
+compute nothing.
 
-SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples carry `disturbance`. 3,
-2026-11, processes may carry `energy`. 4, 2026-11, samples may carry `joins_s`, requests `language`, `statement` and `emphasis`,
-workloads `voices`, the run `metrics` and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the
-run `judge`. 6, 2026-11, the `stages` of a process may carry `work`. Older folders are read as ones that do not tell.
+SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples
+carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry
+`joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
+and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
+6, 2026-11, the `stages` of a process may carry `work`. Older folders are read as ones that do not
+tell.
 """
 
 from collections.abc import Mapping
@@ -35,7 +38,10 @@ class Phase(StrEnum):
     """Why an iteration was run. Only `measured` ones are judged for speed."""
 
     FIRST = "first"
-    """The first synthesis of a process: part of the cold start; with a compiled model it pays the compilation."""
+    """
+    The first synthesis of a process: part of the cold start; with a compiled model it pays the
+    compilation.
+    """
     COMPILE = "compile"
     """Further iterations that still compiled something."""
     WARMUP = "warmup"
@@ -46,7 +52,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece(Row):
-    """A piece of audio as it came: seconds from the request to its arrival, and how long it plays."""
+    """
+    A piece of audio as it came: seconds from the request to its arrival, and how long it plays.
+    """
 
     arrived_s: Time
     audio_s: Length
@@ -54,7 +62,10 @@ class Piece(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One synthesis. `wall_s` runs from the request to the last audio frame; `stages_s` is its share per stage."""
+    """
+    One synthesis. `wall_s` runs from the request to the last audio frame; `stages_s` is its share
+    per stage.
+    """
 
     cell: str
     repeat: Annotated[int, Range(0, MOST_ROUNDS)]
@@ -67,12 +78,20 @@ class Sample:
     stages_s: Mapping[str, Time]
     audio_sha256: Annotated[str, Pattern(r"[0-9a-f]{1,64}", "a hash")]
     audio_file: str | None
-    """Path of the audio inside the run folder; None where the same audio was kept already. The first of a request is the cell's
-    audio; an engine without a seed leaves further takes."""
+    """
+    Path of the audio inside the run folder; None where the same audio was kept already. The first
+    of a request is the cell's audio; an engine without a seed leaves further takes.
+    """
     disturbance: Mapping[str, float] = field(default_factory=dict)
-    """What the kernel says disturbed it, as `machine/interference.py` names it; empty where nobody tells."""
+    """
+    What the kernel says disturbed it, as `machine/interference.py` names it; empty where nobody
+    tells.
+    """
     joins_s: Annotated[tuple[Time, ...] | None, OmitDefault()] = None
-    """Seconds from the start of the audio to each place where the engine joined two chunks; None where it does not tell."""
+    """
+    Seconds from the start of the audio to each place where the engine joined two chunks; None where
+    it does not tell.
+    """
     chunks: Annotated[tuple[Piece, ...] | None, OmitDefault()] = None
     """Every piece of audio in the order of its arrival; None where nobody noted it."""
 
@@ -92,13 +111,18 @@ UNSEEN = "not observable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """One option: what was asked, what was observed while the engine ran, and whether that keeps the promise."""
+    """
+    One option: what was asked, what was observed while the engine ran, and whether that keeps the
+    promise.
+    """
 
     option: str
     asked: Option | None
     observed: str
     holds: bool | None
-    """None where nothing of it could be observed: then nothing spoke against it, and nothing for it."""
+    """
+    None where nothing of it could be observed: then nothing spoke against it, and nothing for it.
+    """
     why: str
 
 
@@ -128,19 +152,28 @@ class Energy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """How much the model of a stage had to do in a stage pass. Its times say something beside others of the same work only."""
+    """
+    How much the model of a stage had to do in a stage pass. Its times say something beside others
+    of the same work only.
+    """
 
     calls: Count
     """Of the model, in the whole synthesis."""
     rows: Count
-    """In the first of them, which is the one that is timed alone: utterances, those that guidance doubles counted twice."""
+    """
+    In the first of them, which is the one that is timed alone: utterances, those that guidance
+    doubles counted twice.
+    """
     frames: Count
     """Of each row, what fills up a batch included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePass:
-    """What one process told of its stages in a pass of its own, with the device waited for before and after each."""
+    """
+    What one process told of its stages in a pass of its own, with the device waited for before and
+    after each.
+    """
 
     request: str
     wall_s: Time
@@ -149,7 +182,10 @@ class StagePass:
     unaccounted_s: float
     """What `wall_s` has beyond the sum of the stages."""
     alone_s: Mapping[str, Annotated[tuple[Time, ...], NON_EMPTY]]
-    """Stage -> each time that its model ran once by itself, on what it was first given in that synthesis."""
+    """
+    Stage -> each time that its model ran once by itself, on what it was first given in that
+    synthesis.
+    """
     work: Mapping[str, Work] = field(default_factory=dict)
     """Stage -> how much that was; without those whose target does not tell."""
 
@@ -217,13 +253,18 @@ class Run:
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
     workload: str = ""
-    """Path of the workload in the project; empty where it came with this package, or from elsewhere."""
+    """
+    Path of the workload in the project; empty where it came with this package, or from elsewhere.
+    """
     heard: HeardTexts = field(default_factory=dict)
     """As of the last scoring; empty before."""
 
 
 def failure_of(cell: str, run: Run) -> str | None:
-    """Say why a cell failed: a process that failed, or an option that was observed not to be in effect; None if it did not."""
+    """
+    Say why a cell failed: a process that failed, or an option that was observed not to be in
+    effect; None if it did not.
+    """
     for process in run.processes:
         if process.cell != cell:
             continue
@@ -231,5 +272,8 @@ def failure_of(cell: str, run: Run) -> str | None:
             return f"{process.failure.kind}: {process.failure.reason}"
         for effect in process.effects:
             if effect.holds is False:
-                return f"not in effect: asked for {effect.option}={effect.asked}, observed {effect.observed}: {effect.why}"
+                return (
+                    f"not in effect: asked for {effect.option}={effect.asked}, observed "
+                    f"{effect.observed}: {effect.why}"
+                )
     return None

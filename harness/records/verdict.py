@@ -1,7 +1,9 @@
 """
-The records of judging: comparison, verdict per metric, per cell, and of the whole run; and how they are written as JSON.
+The records of judging: comparison, verdict per metric, per cell, and of the whole run; and how they
+are written as JSON.
 
-They hold what was decided and why, ready to be shown. They decide nothing: `judging/compare.py` and `judging/decide.py` do.
+They hold what was decided and why, ready to be shown. They decide nothing: `judging/compare.py` and
+`judging/decide.py` do.
 """
 
 from collections.abc import Mapping
@@ -55,7 +57,10 @@ EXIT_CODES: Mapping[Verdict, int] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """What the policy says of one metric. A change must exceed every margin that is given, to be beyond the limit."""
+    """
+    What the policy says of one metric. A change must exceed every margin that is given, to be
+    beyond the limit.
+    """
 
     relative: float | None
     """0.05 is 5 % of the baseline."""
@@ -64,11 +69,19 @@ class Limit:
     blocking: bool
     """Whether the verdict on this metric counts for the cell, or only informs."""
     against: str
-    """What the metric itself is measured against: `baseline` (speed), `reference`, `golden` or `intrinsic`."""
+    """
+    What the metric itself is measured against: `baseline` (speed), `reference`, `golden` or
+    `intrinsic`.
+    """
     evidence: str = "none"
-    """What proof a verdict needs: `processes`, `utterances`, or `none` where the same audio always gives the same value."""
+    """
+    What proof a verdict needs: `processes`, `utterances`, or `none` where the same audio always
+    gives the same value.
+    """
     floor: float | None = None
-    """The worst value that is good enough to ship, in the metric's own unit. It changes no verdict."""
+    """
+    The worst value that is good enough to ship, in the metric's own unit. It changes no verdict.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +95,10 @@ class Comparison:
     baseline: Value
     current: Value
     shift: float | None
-    """Relative, + is larger; a difference in `unit` where `absolute` says so. None where there is nothing to compare."""
+    """
+    Relative, + is larger; a difference in `unit` where `absolute` says so. None where there is
+    nothing to compare.
+    """
     low: float | None
     """Two-sided 95 % interval of `shift`; None where the data cannot give one."""
     high: float | None
@@ -94,7 +110,10 @@ class Comparison:
     at_least: float | None = None
     """The two one-sided 95 % bounds of `shift`, which verdicts use."""
     error: float | None = None
-    """Standard error of the logarithm of the ratio, over processes or rounds; None for quality and without repeats."""
+    """
+    Standard error of the logarithm of the ratio, over processes or rounds; None for quality and
+    without repeats.
+    """
     freedom: float | None = None
     at_most: float | None = None
 
@@ -124,9 +143,14 @@ class CellVerdict:
     reason: str
     metrics: tuple[MetricVerdict, ...]
     notes: str = ""
-    """The end of `reason` that explains a change: the stage that moved, the settings that differ."""
+    """
+    The end of `reason` that explains a change: the stage that moved, the settings that differ.
+    """
     notices: tuple[str, ...] = ()
-    """What a reader should know and what decides nothing: a stage that is faster alone while the whole is not."""
+    """
+    What a reader should know and what decides nothing: a stage that is faster alone while the whole
+    is not.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +163,9 @@ class Judgement:
     head: str
     """The revision that was measured, e.g. `3fa1c2e + 2 files`."""
     baseline: str
-    """The baseline that it was judged against, e.g. `b07e11a, 2026-11-20 "bf16 vocoder"`, or `none`."""
+    """
+    The baseline that it was judged against, e.g. `b07e11a, 2026-11-20 "bf16 vocoder"`, or `none`.
+    """
     cells: tuple[CellVerdict, ...]
     counts: Mapping[Verdict, int]
     verdict: Verdict
@@ -152,7 +178,10 @@ def judgement_to_dict(judgement: Judgement) -> dict[str, Any]:
     """Give plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
-        **{name: getattr(judgement, name) for name in ("suite", "profile", "machine", "head", "baseline", "exit_code", "line")},
+        **{
+            name: getattr(judgement, name)
+            for name in ("suite", "profile", "machine", "head", "baseline", "exit_code", "line")
+        },
         "verdict": judgement.verdict.value,
         "counts": {verdict.value: count for verdict, count in judgement.counts.items()},
         "cells": [_cell_to_dict(cell) for cell in judgement.cells],
@@ -160,10 +189,15 @@ def judgement_to_dict(judgement: Judgement) -> dict[str, Any]:
 
 
 def judgement_from_dict(data: Mapping[str, Any]) -> Judgement:
-    """Read what `judgement_to_dict` gave. Raises HarnessError for a newer schema or anything else."""
+    """
+    Read what `judgement_to_dict` gave. Raises HarnessError for a newer schema or anything else.
+    """
     version = data.get("schema_version")
     if version != SCHEMA_VERSION:
-        raise HarnessError(f"this judgement has schema {version!r}, this voxgate reads {SCHEMA_VERSION}; judge the run again")
+        raise HarnessError(
+            f"this judgement has schema {version!r}, this voxgate reads {SCHEMA_VERSION}; judge "
+            "the run again"
+        )
     try:
         fields = {name: value for name, value in data.items() if name != "schema_version"}
         fields["cells"] = tuple(_cell_from_dict(cell) for cell in data["cells"])
@@ -171,7 +205,9 @@ def judgement_from_dict(data: Mapping[str, Any]) -> Judgement:
         fields["counts"] = {Verdict(name): int(count) for name, count in data["counts"].items()}
         return Judgement(**fields)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise HarnessError(f"this judgement cannot be read ({error}); judge the run again") from error
+        raise HarnessError(
+            f"this judgement cannot be read ({error}); judge the run again"
+        ) from error
 
 
 def _cell_to_dict(cell: CellVerdict) -> dict[str, Any]:
@@ -214,7 +250,10 @@ def _metric_from_dict(data: Mapping[str, Any]) -> MetricVerdict:
 
 def _comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
     fields = {name: getattr(comparison, name) for name in Comparison.__dataclass_fields__}
-    fields["baseline"], fields["current"] = value_to_json(comparison.baseline), value_to_json(comparison.current)
+    fields["baseline"], fields["current"] = (
+        value_to_json(comparison.baseline),
+        value_to_json(comparison.current),
+    )
     return {**fields, "incomparable": list(comparison.incomparable)}
 
 

@@ -3,8 +3,8 @@ A number as people read it: its unit scaled, its digits chosen, its interval beh
 
 Knows units; computes nothing but the scale of a unit.
 
-Text from outside, made harmless: one printable line for a terminal, a line of Markdown that GitHub shows as it stands, and no
-more lines than GitHub takes.
+Text from outside, made harmless: one printable line for a terminal, a line of Markdown that GitHub
+shows as it stands, and no more lines than GitHub takes.
 
 Needs nothing but the standard library.
 """
@@ -23,7 +23,16 @@ PLAIN = 1.0
 ERRORS = ("wer", "cer", "wer_macro", "cer_macro", "wer_over_half")
 """Shown in percent."""
 FIXED: Mapping[str, int] = MappingProxyType(
-    {"rtf": 3, "rtf_median": 3, "pesq": 2, "pesq_c2": 2, "stoi": 3, "estoi": 3, "speaker_similarity": 3, "voice_similarity": 3}
+    {
+        "rtf": 3,
+        "rtf_median": 3,
+        "pesq": 2,
+        "pesq_c2": 2,
+        "stoi": 3,
+        "estoi": 3,
+        "speaker_similarity": 3,
+        "voice_similarity": 3,
+    }
 )
 """Decimals where readers expect a fixed number of them."""
 MISSING = "missing"
@@ -40,7 +49,10 @@ def shown_scale(metric: str, unit: str) -> float:
 
 
 def shown(measurement: Measurement, *, interval: bool = True) -> str:
-    """Give the summary as `412 [408 417]`; `exact` for identical signals, `missing` where there is none."""
+    """
+    Give the summary as `412 [408 417]`; `exact` for identical signals, `missing` where there is
+    none.
+    """
     value = measurement.summary
     if isinstance(value, Missing):
         return MISSING
@@ -51,7 +63,9 @@ def shown(measurement: Measurement, *, interval: bool = True) -> str:
     point = f"{value * scale:.{decimals}f}"
     if not interval or measurement.low is None or measurement.high is None:
         return point
-    return f"{point} [{measurement.low * scale:.{decimals}f} {measurement.high * scale:.{decimals}f}]"
+    return (
+        f"{point} [{measurement.low * scale:.{decimals}f} {measurement.high * scale:.{decimals}f}]"
+    )
 
 
 def shown_value(metric: str, unit: str, value: Value) -> str:
@@ -93,25 +107,42 @@ def _decimals(metric: str, value: float) -> int:
 LIMIT = 65_000
 """Characters of a comment or an issue; GitHub refuses more than 65,536."""
 BREAK = "\u200b"
-"""A zero-width space. GitHub looks for mentions, references and addresses after it has read Markdown and entities, so that
-neither a backslash nor an entity stops it; only a character in between does."""
-LIVE = re.compile(r"(?<=@)|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
+"""
+A zero-width space. GitHub looks for mentions, references and addresses after it has read Markdown
+and entities, so that neither a backslash nor an entity stops it; only a character in between does.
+"""
+LIVE = re.compile(
+    r"(?<=@)|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE
+)
 """Where a mention, an address or a reference is broken."""
 
 
 def plain(text: str) -> str:
-    """Make one printable line of any text: control characters would move a terminal's cursor, or turn its letters round."""
-    return re.sub(r"[^\S ]+", " ", "".join(char if char.isprintable() or char.isspace() else "?" for char in text)).strip()
+    """
+    Make one printable line of any text: control characters would move a terminal's cursor, or turn
+    its letters round.
+    """
+    return re.sub(
+        r"[^\S ]+",
+        " ",
+        "".join(char if char.isprintable() or char.isspace() else "?" for char in text),
+    ).strip()
 
 
 def escaped(text: str) -> str:
-    """Make text stand for itself in a Markdown line or table cell: no markup, no link, no mention, no reference."""
+    """
+    Make text stand for itself in a Markdown line or table cell: no markup, no link, no mention, no
+    reference.
+    """
     harmless = LIVE.sub(BREAK, text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", harmless).replace(BREAK, "&#8203;")
 
 
 def fitting(lines: Sequence[str], room: int, left_out: Callable[[int], str]) -> str:
-    """Join the lines that fit into so many characters; `left_out` words the last one, which says how many are missing."""
+    """
+    Join the lines that fit into so many characters; `left_out` words the last one, which says how
+    many are missing.
+    """
     kept: list[str] = []
     left = room - github_length(left_out(len(lines))) - 1
     for line in lines:

@@ -1,9 +1,11 @@
 """
 A judgement as JUnit XML, for the test pages of CI systems: one test case per cell.
 
-REGRESSED and FAILED are failures; what could not be decided is skipped, with the reason, because JUnit has no third word.
+REGRESSED and FAILED are failures; what could not be decided is skipped, with the reason, because
+JUnit has no third word.
 
-The files that a verb writes for a CI system when asked: the comment for a pull request, and JUnit's XML.
+The files that a verb writes for a CI system when asked: the comment for a pull request, and JUnit's
+XML.
 
 Knows where they go; what stands in the comment is `pr_comment.py`'s business.
 """
@@ -29,20 +31,32 @@ def junit(judgement: Judgement) -> str:
     """Write the document."""
     failures = sum(cell.verdict in FAILURES for cell in judgement.cells)
     skipped = sum(cell.verdict not in (*FAILURES, *PASSES) for cell in judgement.cells)
-    counts = {"tests": str(len(judgement.cells)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
+    counts = {
+        "tests": str(len(judgement.cells)),
+        "failures": str(failures),
+        "errors": "0",
+        "skipped": str(skipped),
+    }
     root = ElementTree.Element("testsuites", {"name": "voxgate", **counts})
     suite = ElementTree.SubElement(root, "testsuite", {"name": _text(judgement.suite), **counts})
     facts = ElementTree.SubElement(suite, "properties")
     for name in FACTS:
-        ElementTree.SubElement(facts, "property", {"name": name, "value": _text(getattr(judgement, name))})
+        ElementTree.SubElement(
+            facts, "property", {"name": name, "value": _text(getattr(judgement, name))}
+        )
     for cell in judgement.cells:
         suite.append(_case(judgement.suite, cell))
     ElementTree.indent(root, " ")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"{ElementTree.tostring(root, encoding='unicode')}\n"
+    )
 
 
 def _case(suite: str, cell: CellVerdict) -> ElementTree.Element:
-    case = ElementTree.Element("testcase", {"classname": f"voxgate.{_text(suite)}", "name": _text(cell.label)})
+    case = ElementTree.Element(
+        "testcase", {"classname": f"voxgate.{_text(suite)}", "name": _text(cell.label)}
+    )
     message = {"message": f"{cell.verdict.value}: {_text(cell.reason)}"}
     if cell.verdict in FAILURES:
         ElementTree.SubElement(case, "failure", {**message, "type": cell.verdict.value})
@@ -68,7 +82,10 @@ def check_files(files: Files) -> Files:
     """Raise HarnessError, before any work, if there is no folder to write into."""
     for path in (files.comment, files.junit):
         if path is not None and not path.absolute().parent.is_dir():
-            raise HarnessError(f"cannot write {path}: there is no folder {path.parent}; make it, or name another file")
+            raise HarnessError(
+                f"cannot write {path}: there is no folder {path.parent}; make it, or name another "
+                "file"
+            )
     return files
 
 

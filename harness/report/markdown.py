@@ -1,7 +1,9 @@
 """
-The report as GitHub-flavoured Markdown, for pull requests and READMEs: the same table, reasons below it.
+The report as GitHub-flavoured Markdown, for pull requests and READMEs: the same table, reasons
+below it.
 
-Everything that comes from outside is escaped: a workload or an error message must not become a link, a mention or HTML.
+Everything that comes from outside is escaped: a workload or an error message must not become a
+link, a mention or HTML.
 """
 
 from harness.records.verdict import Verdict
@@ -46,7 +48,10 @@ def _table(table: tuple[Row, ...], across: tuple[Column, ...]) -> str:
 
 
 def _texts(row: Row, across: tuple[Column, ...]) -> list[str]:
-    values = [_value(text, row.missing.get(column.title)) for text, column in zip(row.full, across, strict=True)]
+    values = [
+        _value(text, row.missing.get(column.title))
+        for text, column in zip(row.full, across, strict=True)
+    ]
     word = row.verdict.value.replace("_", " ")
     return [escaped(row.label), *values, word if row.verdict is Verdict.PASS else f"**{word}**"]
 
@@ -66,4 +71,6 @@ def _remark(row: Row) -> str:
 def _hint(contents: Contents) -> str:
     if not accept_hint(contents):
         return ""
-    return f"No speed baseline on this machine yet; if this run is good: `{accept_command(contents)}`"
+    return (
+        f"No speed baseline on this machine yet; if this run is good: `{accept_command(contents)}`"
+    )

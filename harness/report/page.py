@@ -1,10 +1,13 @@
 """
-The page: one HTML file that needs nothing but a browser, with the table, the reasons, the pictures and the voices.
+The page: one HTML file that needs nothing but a browser, with the table, the reasons, the pictures
+and the voices.
 
-Every text is escaped by the template engine, and a content security policy lets nothing run or load but the page's own
-style and script, named by their hashes. Chooses what is shown; how it looks is the business of templates/.
+Every text is escaped by the template engine, and a content security policy lets nothing run or load
+but the page's own style and script, named by their hashes. Chooses what is shown; how it looks is
+the business of templates/.
 
-The audio that a page carries: golden, reference and every cell, per utterance, each different clip once.
+The audio that a page carries: golden, reference and every cell, per utterance, each different clip
+once.
 
 Knows how much a page may weigh; plays nothing and compares nothing but hashes.
 """
@@ -60,7 +63,8 @@ MEANING = {
     Verdict.FAILED: "Something could not be measured as asked.",
     Verdict.UNRESOLVED: "Nothing is proven worse, but something could not be decided.",
     Verdict.NO_BASELINE: "Nothing is proven worse, but there is no baseline to compare with.",
-    Verdict.INCOMPARABLE: "Nothing is proven worse, but something cannot be compared with the baseline.",
+    Verdict.INCOMPARABLE: "Nothing is proven worse, but something cannot be compared with the "
+    "baseline.",
 }
 
 
@@ -80,7 +84,10 @@ class MetricLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One stage of a cell: its seconds as text, and its place in the bar in percent of the longest cell's bar."""
+    """
+    One stage of a cell: its seconds as text, and its place in the bar in percent of the longest
+    cell's bar.
+    """
 
     name: str
     shown: str
@@ -139,7 +146,10 @@ def page(contents: Contents, load: AudioLoader) -> str:
         gain=gain_line(contents),
         pictures=_pictures(contents),
         listening=voices,
-        voices=[{"id": each.id, "text": each.text, "takes": list(each.takes.items())} for each in voices.utterances],
+        voices=[
+            {"id": each.id, "text": each.text, "takes": list(each.takes.items())}
+            for each in voices.utterances
+        ],
         labels=_labels(contents),
         facts=_facts(run.environment),
         iterations=measured_count(run),
@@ -155,7 +165,9 @@ def cell_details(contents: Contents) -> tuple[CellDetails, ...]:
     )
 
 
-def _details(contents: Contents, row: Row, judged: CellVerdict, stages: tuple[Stage, ...]) -> CellDetails:
+def _details(
+    contents: Contents, row: Row, judged: CellVerdict, stages: tuple[Stage, ...]
+) -> CellDetails:
     cell = cell_of(contents.run, judged.cell)
     return CellDetails(
         row=row,
@@ -201,7 +213,11 @@ def _stages(contents: Contents) -> dict[str, tuple[Stage, ...]]:
     }
     names = list(dict.fromkeys(name for stages in seconds.values() for name in stages))
     longest = max((sum(_numbers(stages).values()) for stages in seconds.values()), default=0.0)
-    return {slug: _bar(_numbers(stages), names, longest) for slug, stages in seconds.items() if longest > 0.0}
+    return {
+        slug: _bar(_numbers(stages), names, longest)
+        for slug, stages in seconds.items()
+        if longest > 0.0
+    }
 
 
 def _is_stage(measurement: Measurement) -> bool:
@@ -217,13 +233,17 @@ def _bar(stages: Mapping[str, float], names: Sequence[str], longest: float) -> t
     for name, value in stages.items():
         width = 100.0 * value / longest
         shown_ms = f"{shown_value('stage', 's', value)} ms"
-        bar.append(Stage(name=name, shown=shown_ms, color=names.index(name) % 6, start=start, width=width))
+        bar.append(
+            Stage(name=name, shown=shown_ms, color=names.index(name) % 6, start=start, width=width)
+        )
         start += width
     return tuple(bar)
 
 
 def _pictures(contents: Contents) -> tuple[Picture, ...]:
-    return tuple(picture for metric in PLOTTED if (picture := _picture(contents, metric)) is not None)
+    return tuple(
+        picture for metric in PLOTTED if (picture := _picture(contents, metric)) is not None
+    )
 
 
 def _picture(contents: Contents, metric: str) -> Picture | None:
@@ -242,7 +262,10 @@ def _picture(contents: Contents, metric: str) -> Picture | None:
 def _labels(contents: Contents) -> dict[str, str]:
     """Name every voice for people: slug or GOLDEN -> label."""
     labels = {row.cell: row.label for row in rows(contents)}
-    return {GOLDEN: "golden", **{cell.slug: labels.get(cell.slug, cell.label) for cell in contents.run.cells}}
+    return {
+        GOLDEN: "golden",
+        **{cell.slug: labels.get(cell.slug, cell.label) for cell in contents.run.cells},
+    }
 
 
 def _facts(environment: Mapping[str, object]) -> tuple[tuple[str, str, str], ...]:
@@ -262,8 +285,8 @@ def _fact(value: object) -> str:
 
 def _policy(style: str, script: str) -> str:
     return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; media-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
+        "media-src data:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -280,7 +303,9 @@ def _template(name: str) -> str:
 
 
 def _environment() -> Environment:
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 BUDGET_BYTES = 10 * 2**20
@@ -298,7 +323,10 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """The clips of a page (id -> data URI), and how many utterances the workload has beyond those shown."""
+    """
+    The clips of a page (id -> data URI), and how many utterances the workload has beyond those
+    shown.
+    """
 
     utterances: tuple[Utterance, ...]
     clips: Mapping[str, str]
@@ -319,7 +347,10 @@ def listening(contents: Contents, load: AudioLoader, budget_bytes: int = BUDGET_
         takes = {source: _clip_id(data) for source, data in found.items()}
         shown.append(Utterance(id=request.id, text=request.text, takes=takes))
     audible = tuple(each for each in shown if each.takes)
-    uris = {name: f"data:audio/wav;base64,{base64.b64encode(data).decode()}" for name, data in clips.items()}
+    uris = {
+        name: f"data:audio/wav;base64,{base64.b64encode(data).decode()}"
+        for name, data in clips.items()
+    }
     return Listening(utterances=audible, clips=uris, left_out=len(requests) - len(shown))
 
 
@@ -329,7 +360,9 @@ def _requests(contents: Contents) -> Sequence[Request]:
 
 
 def _clips(contents: Contents, load: AudioLoader, request: Request) -> dict[str, bytes]:
-    sources = dict.fromkeys([GOLDEN, contents.run.reference, *(cell.slug for cell in contents.run.cells)])
+    sources = dict.fromkeys(
+        [GOLDEN, contents.run.reference, *(cell.slug for cell in contents.run.cells)]
+    )
     found = {source: load(source, request.id) for source in sources}
     return {source: data for source, data in found.items() if data is not None}
 

@@ -1,10 +1,12 @@
 """
-The comment on a pull request: the verdict in one line, a table of only what changed or could not be decided, what was not in
-effect as asked or before, links, and the commands that reproduce and accept.
+The comment on a pull request: the verdict in one line, a table of only what changed or could not be
+decided, what was not in effect as asked or before, links, and the commands that reproduce and
+accept.
 
-It is made from the JSON document of a judgement, because the job that may comment is not the one that measured: code of the
-pull request made that document. So all of it is a stranger's: types are checked, the verdict is counted again from the cells,
-texts are escaped, and commands are put together only from words that look as they must. Needs only the standard library.
+It is made from the JSON document of a judgement, because the job that may comment is not the one
+that measured: code of the pull request made that document. So all of it is a stranger's: types are
+checked, the verdict is counted again from the cells, texts are escaped, and commands are put
+together only from words that look as they must. Needs only the standard library.
 """
 
 import re
@@ -18,21 +20,39 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.judging import phrases
 from harness.records.measurement import Missing
-from harness.records.verdict import EXIT_CODES, WORST_FIRST, CellVerdict, Comparison, Judgement, Verdict, judgement_from_dict
+from harness.records.verdict import (
+    EXIT_CODES,
+    WORST_FIRST,
+    CellVerdict,
+    Comparison,
+    Judgement,
+    Verdict,
+    judgement_from_dict,
+)
 from harness.report.format import LIMIT, escaped, fitting, github_length, plain, shown_value
 
 MARKER = "<!-- voxgate: pull request -->"
-"""The first line of a comment that is about no suite, by which it is found again; `marker` gives that of a suite's comment."""
+"""
+The first line of a comment that is about no suite, by which it is found again; `marker` gives that
+of a suite's comment.
+"""
 TEXT = 600
 """Characters of one text from outside; more is cut."""
 SHARE = 12_000
 """Characters that notes, and settings, may take of the whole."""
 RERUN_CELLS = 3
-"""So many cells are named in the command that reproduces; where there are more, all are measured again."""
+"""
+So many cells are named in the command that reproduces; where there are more, all are measured
+again.
+"""
 ACCEPTABLE = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NO_BASELINE, Verdict.INCOMPARABLE)
 SETTINGS = "in effect: "
 """Before the settings that changed, in a cell's notes."""
-COMMIT, NAME, SLUG = r"[0-9a-f]{12,64}", r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", r"[a-z0-9][a-z0-9._-]{0,199}"
+COMMIT, NAME, SLUG = (
+    r"[0-9a-f]{12,64}",
+    r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}",
+    r"[a-z0-9][a-z0-9._-]{0,199}",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +75,10 @@ class Told:
 
     judgement: Judgement
     base: str = ""
-    """As a word of a command; empty where the judgement is against a stored baseline, or where the document has none."""
+    """
+    As a word of a command; empty where the judgement is against a stored baseline, or where the
+    document has none.
+    """
     head: str = ""
     control: str = ""
     notes: tuple[str, ...] = ()
@@ -67,7 +90,11 @@ def read(document: object) -> Told:
     """Read a judgement's document. Raises HarnessError for anything that is none."""
     if not isinstance(document, Mapping):
         raise _no_judgement(f"it is no object but {type(document).__name__}")
-    fields = {name: document[name] for name in ("schema_version", *Judgement.__dataclass_fields__) if name in document}
+    fields = {
+        name: document[name]
+        for name in ("schema_version", *Judgement.__dataclass_fields__)
+        if name in document
+    }
     try:
         judgement = judgement_from_dict(fields)
         _check(judgement)
@@ -77,17 +104,30 @@ def read(document: object) -> Told:
             head=_side(document, "head"),
             control=str((document.get("control") or {}).get("shift") or ""),
             notes=tuple(map(str, document.get("notes") or ())),
-            in_effect={str(k): tuple(map(str, lines)) for k, lines in (document.get("in_effect") or {}).items()},
+            in_effect={
+                str(k): tuple(map(str, lines))
+                for k, lines in (document.get("in_effect") or {}).items()
+            },
         )
     except (AttributeError, TypeError, RecursionError) as error:
         raise _no_judgement(str(error)) from error
 
 
 def comment(document: object, place: Place) -> str:
-    """Write the comment; the same document always gives the same text. Raises HarnessError if it is no judgement."""
+    """
+    Write the comment; the same document always gives the same text. Raises HarnessError if it is no
+    judgement.
+    """
     told = read(document)
     changed = _changed(told.judgement)
-    before = _joined([marker(told.judgement.suite), f"**{escaped(_line(told.judgement))}**", _facts(told), _notes(told)])
+    before = _joined(
+        [
+            marker(told.judgement.suite),
+            f"**{escaped(_line(told.judgement))}**",
+            _facts(told),
+            _notes(told),
+        ]
+    )
     after = _joined(
         [
             _rest(told.judgement),
@@ -103,29 +143,52 @@ def comment(document: object, place: Place) -> str:
 
 
 def marker(suite: str) -> str:
-    """Return the first line of a suite's comment: several suites of one pull request have a comment each."""
+    """
+    Return the first line of a suite's comment: several suites of one pull request have a comment
+    each.
+    """
     return f"<!-- voxgate: suite {suite} -->" if _fits(SLUG, suite) else MARKER
 
 
 def headline(document: object) -> tuple[int, str]:
-    """Give the exit code, and the verdict in one plain line. Raises HarnessError if the document is no judgement."""
+    """
+    Give the exit code, and the verdict in one plain line. Raises HarnessError if the document is no
+    judgement.
+    """
     judgement = read(document).judgement
     return judgement.exit_code, _line(judgement)
 
 
 def _check(judgement: Judgement) -> None:
     """Raise TypeError unless what is shown is text and finite numbers."""
-    texts: list[object] = [judgement.suite, judgement.profile, judgement.machine, judgement.head, judgement.baseline]
+    texts: list[object] = [
+        judgement.suite,
+        judgement.profile,
+        judgement.machine,
+        judgement.head,
+        judgement.baseline,
+    ]
     numbers: list[object] = []
     for cell in judgement.cells:
-        texts += [cell.cell, cell.label, cell.reason, cell.notes, *cell.notices, *(each.metric for each in cell.metrics)]
+        texts += [
+            cell.cell,
+            cell.label,
+            cell.reason,
+            cell.notes,
+            *cell.notices,
+            *(each.metric for each in cell.metrics),
+        ]
         for each in (metric.comparison for metric in cell.metrics):
             if each is not None:
                 texts.append(each.unit)
-                numbers += [number for number in (each.shift, each.low, each.high) if number is not None]
+                numbers += [
+                    number for number in (each.shift, each.low, each.high) if number is not None
+                ]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a text is none")
-    if not all(isinstance(number, int | float) and abs(number) <= sys.float_info.max for number in numbers):
+    if not all(
+        isinstance(number, int | float) and abs(number) <= sys.float_info.max for number in numbers
+    ):
         raise TypeError("a number is none")
 
 
@@ -144,7 +207,11 @@ def _facts(told: Told) -> str:
     judgement = told.judgement
     parts = [judgement.suite, judgement.profile, f"machine {judgement.machine}"]
     if told.base:
-        parts += [f"base {told.base}", f"head {told.head}", f"control {told.control}" if told.control else ""]
+        parts += [
+            f"base {told.base}",
+            f"head {told.head}",
+            f"control {told.control}" if told.control else "",
+        ]
     else:
         parts += [f"head {judgement.head}", f"baseline {judgement.baseline}"]
     return " · ".join(_text(part) for part in parts if part)
@@ -191,22 +258,33 @@ def _rest(judgement: Judgement) -> str:
     passed = judgement.counts.get(Verdict.PASS, 0)
     if not passed:
         return ""
-    return f"{passed} cell{'' if passed == 1 else 's'} passed and {'is' if passed == 1 else 'are'} not listed."
+    return (
+        f"{passed} cell{'' if passed == 1 else 's'} passed and {'is' if passed == 1 else 'are'} "
+        "not listed."
+    )
 
 
 def _in_effect(told: Told) -> str:
-    """List, per cell, what was asked and was not so, and the settings that are others than before."""
+    """
+    List, per cell, what was asked and was not so, and the settings that are others than before.
+    """
     lines = []
     for cell in told.judgement.cells:
         changed = cell.notes.partition(SETTINGS)[2]
         found = [*told.in_effect.get(cell.cell, ()), *([changed] if changed else [])]
         lines += [f"- {_text(cell.label)}: {_text('; '.join(found))}"] if found else []
-    return f"In effect, and not as asked or as before:\n\n{_fitting(lines, SHARE, 'cells')}" if lines else ""
+    return (
+        f"In effect, and not as asked or as before:\n\n{_fitting(lines, SHARE, 'cells')}"
+        if lines
+        else ""
+    )
 
 
 def _notices(judgement: Judgement) -> str:
     """List what a reader should know of any cell, passed ones included."""
-    lines = [f"- {_text(cell.label)}: {_text(each)}" for cell in judgement.cells for each in cell.notices]
+    lines = [
+        f"- {_text(cell.label)}: {_text(each)}" for cell in judgement.cells for each in cell.notices
+    ]
     return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
 
 
@@ -219,7 +297,11 @@ def _reproduce(told: Told, place: Place) -> str:
     judgement = told.judgement
     changed = [cell.cell for cell in _changed(judgement)]
     only = changed if len(changed) <= RERUN_CELLS else []
-    if not (_fits(NAME, judgement.suite) and _fits(NAME, judgement.profile) and all(_fits(SLUG, slug) for slug in only)):
+    if not (
+        _fits(NAME, judgement.suite)
+        and _fits(NAME, judgement.profile)
+        and all(_fits(SLUG, slug) for slug in only)
+    ):
         return ""
     verb = ["check"] if not told.base else ["ab", told.base, told.head]
     command = ["voxgate", *verb, judgement.suite, "--profile", judgement.profile]
@@ -231,12 +313,17 @@ def _reproduce(told: Told, place: Place) -> str:
 
 def _accept(told: Told, place: Place) -> str:
     suite = told.judgement.suite
-    if not _fits(SLUG, suite) or not any(cell.verdict in ACCEPTABLE for cell in told.judgement.cells):
+    if not _fits(SLUG, suite) or not any(
+        cell.verdict in ACCEPTABLE for cell in told.judgement.cells
+    ):
         return ""
     if place.by_comment:
         how = f"whoever may write to this repository comments `/voxgate accept {suite} REASON`"
     elif told.base:
-        how = f'`voxgate run {suite} --out runs/accept && voxgate accept runs/accept --only quality --why "REASON"`, and commit'
+        how = (
+            f"`voxgate run {suite} --out runs/accept && voxgate accept runs/accept --only quality "
+            '--why "REASON"`, and commit'
+        )
     else:
         how = '`voxgate accept RUN --why "REASON"` with the folder of this run, and commit'
     return f"Meant to be so? Accept: {how}. The reason stands in `baselines/{suite}/`, for review."
@@ -265,7 +352,13 @@ def _text(text: str) -> str:
 
 
 def _fitting(lines: Sequence[str], room: int, what: str) -> str:
-    return fitting(lines, room, lambda count: f"\n{count} more {what} are left out here: the whole list stands on the page.")
+    return fitting(
+        lines,
+        room,
+        lambda count: (
+            f"\n{count} more {what} are left out here: the whole list stands on the page."
+        ),
+    )
 
 
 def _fits(pattern: str, text: str) -> bool:
@@ -277,4 +370,6 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _no_judgement(why: str) -> HarnessError:
-    return HarnessError(f"this is no judgement of voxgate ({why}); give the document that --json writes")
+    return HarnessError(
+        f"this is no judgement of voxgate ({why}); give the document that --json writes"
+    )

@@ -1,13 +1,16 @@
 """
-The main table as text: one row per cell, in the order of the judgement, ready to be laid out by any format.
+The main table as text: one row per cell, in the order of the judgement, ready to be laid out by any
+format.
 
 Knows which metrics the table shows; knows no format.
 
-The stages of a cell as text, one line each: as the whole was measured, as the pass of its own saw them, and alone.
+The stages of a cell as text, one line each: as the whole was measured, as the pass of its own saw
+them, and alone.
 
 Knows which measurements hold them; knows no format.
 
-The line below the table that stands a word error rate on its floor: what the same judge makes of somebody known to speak well.
+The line below the table that stands a word error rate on its floor: what the same judge makes of
+somebody known to speak well.
 
 Knows which cell's rates it stands beside; whether it may, `harness/scoring/asr_floor.py` knows.
 """
@@ -78,8 +81,15 @@ def columns(contents: Contents) -> tuple[Column, ...]:
 
 def energy_line(contents: Contents) -> str:
     """Say what the energy is and which meter told it; empty where no cell has a value."""
-    found = [each for several in contents.measurements.values() for each in several if each.metric == ENERGY]
-    meters = dict.fromkeys(each.version.partition("; ")[2] for each in found if isinstance(each.summary, float))
+    found = [
+        each
+        for several in contents.measurements.values()
+        for each in several
+        if each.metric == ENERGY
+    ]
+    meters = dict.fromkeys(
+        each.version.partition("; ")[2] for each in found if isinstance(each.summary, float)
+    )
     return plain(f"{METERED.title}: energy beyond idle; {', '.join(meters)}") if meters else ""
 
 
@@ -90,13 +100,16 @@ def rows(contents: Contents) -> tuple[Row, ...]:
 
 
 def heading(contents: Contents) -> tuple[str, ...]:
-    """Give what stands above the table: suite, profile, machine and how quiet it was, head, baseline."""
+    """
+    Give what stands above the table: suite, profile, machine and how quiet it was, head, baseline.
+    """
     judgement = contents.judgement
     state = fitness(contents.run.environment)
     parts = (
         judgement.suite,
         judgement.profile,
-        f"machine {judgement.machine} ({state.word if state.word in UNREMARKABLE else f'{state.word}: {state.why}'})",
+        f"machine {judgement.machine} "
+        f"({state.word if state.word in UNREMARKABLE else f'{state.word}: {state.why}'})",
         f"head {judgement.head}",
         f"baseline {judgement.baseline}",
     )
@@ -104,7 +117,10 @@ def heading(contents: Contents) -> tuple[str, ...]:
 
 
 def accept_hint(contents: Contents) -> tuple[str, ...]:
-    """Give sentence and command, a line each, for a run that has no speed baseline on its machine; empty otherwise."""
+    """
+    Give sentence and command, a line each, for a run that has no speed baseline on its machine;
+    empty otherwise.
+    """
     without = any(
         each.verdict is Verdict.NO_BASELINE and each.metric.startswith(("latency", "rtf"))
         for cell in contents.judgement.cells
@@ -120,16 +136,24 @@ def accept_hint(contents: Contents) -> tuple[str, ...]:
 
 def accept_command(contents: Contents) -> str:
     """Give the command that makes this run the baseline."""
-    return explain.accept_command(contents.run.folder, [each for cell in contents.judgement.cells for each in cell.metrics])
+    return explain.accept_command(
+        contents.run.folder, [each for cell in contents.judgement.cells for each in cell.metrics]
+    )
 
 
 def gain_line(contents: Contents) -> str:
-    """Name the fastest cell fit to ship and its gain over the reference; empty where none is or it is the reference."""
+    """
+    Name the fastest cell fit to ship and its gain over the reference; empty where none is or it is
+    the reference.
+    """
     best = fastest_passing(contents.judgement, contents.measurements, contents.run.reference)
     if best is None or best.times is None or best.cell == contents.run.reference:
         return ""
     bounds = "" if best.low is None or best.high is None else f" [{best.low:.3g} {best.high:.3g}]"
-    return f"fastest cell fit to ship: {plain(best.label)}, {best.times:.3g}{bounds} times as fast as the reference"
+    return (
+        f"fastest cell fit to ship: {plain(best.label)}, {best.times:.3g}{bounds} times as fast as "
+        "the reference"
+    )
 
 
 def _row(contents: Contents, cell: CellVerdict, shown_columns: Sequence[Column]) -> Row:
@@ -139,7 +163,9 @@ def _row(contents: Contents, cell: CellVerdict, shown_columns: Sequence[Column])
     return Row(
         cell=cell.cell,
         label=plain(cell.label) + reference,
-        full=tuple(_text(named, column.metric, interval=column.interval) for column in shown_columns),
+        full=tuple(
+            _text(named, column.metric, interval=column.interval) for column in shown_columns
+        ),
         short=tuple(_text(named, column.metric, interval=False) for column in shown_columns),
         verdict=cell.verdict,
         reasons=_reasons(contents, cell),
@@ -159,7 +185,10 @@ def _why_missing(named: Mapping[str, Measurement], metric: str) -> str:
 
 
 def _reasons(contents: Contents, cell: CellVerdict) -> tuple[str, ...]:
-    """Give the verdict's reason, what was not in effect as long as the reason does not say so already, and notices."""
+    """
+    Give the verdict's reason, what was not in effect as long as the reason does not say so already,
+    and notices.
+    """
     lines = [] if cell.verdict is Verdict.PASS else [plain(cell.reason)]
     for each in map(plain, differences(contents.run, cell.cell)):
         if not any(_same(each, line) for line in lines):
@@ -174,7 +203,10 @@ def _same(difference: str, line: str) -> bool:
 
 
 def grouped_missing(row: Row) -> tuple[str, ...]:
-    """Say why values are missing, one line per reason, unless the row's reasons say it: `wer missing: no weights`."""
+    """
+    Say why values are missing, one line per reason, unless the row's reasons say it:
+    `wer missing: no weights`.
+    """
     titles: dict[str, list[str]] = {}
     for title, reason in row.missing.items():
         titles.setdefault(reason, []).append(title)
@@ -210,12 +242,21 @@ def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
 
 
 def _column(measurements: Sequence[Measurement], prefix: str) -> dict[str, str]:
-    found = [each for each in measurements if each.metric.startswith(prefix) and not isinstance(each.summary, Missing)]
-    return {each.metric.removeprefix(prefix): shown_value("stage", each.unit, each.summary) for each in found}
+    found = [
+        each
+        for each in measurements
+        if each.metric.startswith(prefix) and not isinstance(each.summary, Missing)
+    ]
+    return {
+        each.metric.removeprefix(prefix): shown_value("stage", each.unit, each.summary)
+        for each in found
+    }
 
 
 def _line(name: str, columns: Mapping[str, Mapping[str, str]]) -> StageLine:
-    measured, synced, alone = (columns[prefix].get(name, NOTHING) for prefix in (STAGE, SYNCED, ALONE))
+    measured, synced, alone = (
+        columns[prefix].get(name, NOTHING) for prefix in (STAGE, SYNCED, ALONE)
+    )
     return StageLine(name=name, measured=measured, synced=synced, alone=alone)
 
 
@@ -223,17 +264,31 @@ RATES = ("wer", "cer")
 
 
 def floor_line(contents: Contents) -> str:
-    """Give the floor under the reference cell's rates, or why there is none beside them; empty where nobody made one."""
+    """
+    Give the floor under the reference cell's rates, or why there is none beside them; empty where
+    nobody made one.
+    """
     cell, floor = cell_of(contents.run, contents.run.reference), contents.floor
     if floor is None or cell is None:
         return ""
     named = by_name(contents.measurements.get(cell.slug, ()))
     texts = []
-    for measured in (named[name] for name in RATES if name in named and not isinstance(named[name].summary, Missing)):
+    for measured in (
+        named[name]
+        for name in RATES
+        if name in named and not isinstance(named[name].summary, Missing)
+    ):
         found = beside(floor, cell.workload, measured, contents.run.judge)
         if isinstance(found, Missing):
             return plain(f"no floor beside {measured.metric}: {found.reason}")
         rate = replace(measured, summary=found.point, low=found.low, high=found.high)
         texts.append(f"{rate.metric} {shown(rate)} {shown_unit(rate.metric, rate.unit)}")
     many = len(cell.workload.requests)
-    return plain(f"floor: {', '.join(texts)}: {floor.speaker} on the same {many} texts, by the same judge") if texts else ""
+    return (
+        plain(
+            f"floor: {', '.join(texts)}: {floor.speaker} on the same {many} texts, by the same "
+            "judge"
+        )
+        if texts
+        else ""
+    )

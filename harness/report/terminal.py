@@ -1,15 +1,18 @@
 """
 The report on a terminal: the main table, the reasons below the cells that need one, and the counts.
 
-Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow terminal loses intervals first,
-one column after the other, then columns, so that lines never wrap inside the table; a command is never broken, so that it
-can be copied.
+Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow
+terminal loses intervals first, one column after the other, then columns, so that lines never wrap
+inside the table; a command is never broken, so that it can be copied.
 
-Two revisions side by side, as lines for a terminal: how far each cell moved, with its interval, and the verdict.
+Two revisions side by side, as lines for a terminal: how far each cell moved, with its interval, and
+the verdict.
 
-Knows which figures a paired comparison shows; the layout is plain columns, and reasons stand below their cell.
+Knows which figures a paired comparison shows; the layout is plain columns, and reasons stand below
+their cell.
 
-The doctor's examination as text: what speaks against the machine first, each with the command that sets it right.
+The doctor's examination as text: what speaks against the machine first, each with the command that
+sets it right.
 
 Knows no knob; the verdict's own line is the caller's last word.
 """
@@ -55,7 +58,10 @@ INDENT = "   "
 
 
 def print_report(contents: Contents, console: Console, page: str | None = None) -> None:
-    """Print all but the verdict's own line, which is the caller's last word; `page` is where the HTML page lies."""
+    """
+    Print all but the verdict's own line, which is the caller's last word; `page` is where the HTML
+    page lies.
+    """
     for line in report_lines(contents, console.width, page):
         console.print(line, soft_wrap=True, highlight=False)
 
@@ -83,28 +89,48 @@ def _table(table: Sequence[Row], across: Sequence[Column], width: int) -> list[T
         line = Text(GAP.join([*_aligned(texts, widths), ""]))
         lines.append(line.append(row.verdict.value, style=STYLES[row.verdict]))
         remarks = " | ".join([*row.reasons, *grouped_missing(row)])
-        lines += [Text(each) for each in _remarks(row, width)] if remarks != said or not said else [Text(f"{INDENT}as above")]
+        lines += (
+            [Text(each) for each in _remarks(row, width)]
+            if remarks != said or not said
+            else [Text(f"{INDENT}as above")]
+        )
         said = remarks
     return lines
 
 
 def _remarks(row: Row, width: int) -> list[str]:
-    return [line for remark in (*row.reasons, *grouped_missing(row)) for line in _wrapped(remark, width, INDENT)]
+    return [
+        line
+        for remark in (*row.reasons, *grouped_missing(row))
+        for line in _wrapped(remark, width, INDENT)
+    ]
 
 
-def _fitting(table: Sequence[Row], across: Sequence[Column], width: int) -> tuple[list[int], list[int]]:
-    """Choose what fits: the columns, of which the first always stays, and those of them that show their intervals."""
-    kept, bounded = list(range(len(across))), [index for index, column in enumerate(across) if column.interval]
+def _fitting(
+    table: Sequence[Row], across: Sequence[Column], width: int
+) -> tuple[list[int], list[int]]:
+    """
+    Choose what fits: the columns, of which the first always stays, and those of them that show
+    their intervals.
+    """
+    kept, bounded = (
+        list(range(len(across))),
+        [index for index, column in enumerate(across) if column.interval],
+    )
     while len(kept) > 1 and _width(table, across, kept, bounded) > width:
         narrowed = bounded or kept
         narrowed.remove(max(narrowed, key=lambda index: across[index].rank))
     return kept, bounded
 
 
-def _width(table: Sequence[Row], across: Sequence[Column], kept: Sequence[int], bounded: Collection[int]) -> int:
+def _width(
+    table: Sequence[Row], across: Sequence[Column], kept: Sequence[int], bounded: Collection[int]
+) -> int:
     label = max(len("cell"), *(len(row.label) for row in table)) if table else len("cell")
     verdict = max((len(row.verdict.value) for row in table), default=len("verdict"))
-    sizes = [max([len(across[i].title), *(len(_value(row, i, bounded)) for row in table)]) for i in kept]
+    sizes = [
+        max([len(across[i].title), *(len(_value(row, i, bounded)) for row in table)]) for i in kept
+    ]
     return label + sum(len(GAP) + each for each in sizes) + len(GAP) + max(verdict, len("verdict"))
 
 
@@ -114,19 +140,33 @@ def _value(row: Row, index: int, bounded: Collection[int]) -> str:
 
 def _aligned(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Set the label to the left and numbers to the right."""
-    return [texts[0].ljust(widths[0]), *(text.rjust(size) for text, size in zip(texts[1:], widths[1:], strict=True))]
+    return [
+        texts[0].ljust(widths[0]),
+        *(text.rjust(size) for text, size in zip(texts[1:], widths[1:], strict=True)),
+    ]
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
-    return textwrap.wrap(text, max(20, width), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.wrap(
+        text,
+        max(20, width),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
 
 
 TITLES = ("cell", "base p50 ms", "head p50 ms", "p50 shift", "rtf shift", "pairs", "verdict")
 NOTHING = "-"
 
 
-def paired_lines(contents: Contents, sides: tuple[str, str], control: str, notes: Sequence[str], width: int) -> list[str]:
-    """Lay the comparison out for a number of columns; `sides` names BASE and HEAD, `control` says how far it moved."""
+def paired_lines(
+    contents: Contents, sides: tuple[str, str], control: str, notes: Sequence[str], width: int
+) -> list[str]:
+    """
+    Lay the comparison out for a number of columns; `sides` names BASE and HEAD, `control` says how
+    far it moved.
+    """
     judgement, state = contents.judgement, fitness(contents.run.environment)
     head = (
         judgement.suite,
@@ -136,7 +176,9 @@ def paired_lines(contents: Contents, sides: tuple[str, str], control: str, notes
         f"head {sides[1]}",
         f"control {control}",
     )
-    lines = _wrapped(INDENT.join(map(plain, head)), width, "") + [line for note in notes for line in _wrapped(note, width, "")]
+    lines = _wrapped(INDENT.join(map(plain, head)), width, "") + [
+        line for note in notes for line in _wrapped(note, width, "")
+    ]
     rows = [_row(cell, contents.run.reference) for cell in judgement.cells]
     widths = [max(map(len, column)) for column in zip(TITLES, *rows, strict=True)]
     lines.append(_aligned_pair(TITLES, widths))
@@ -150,7 +192,10 @@ def paired_lines(contents: Contents, sides: tuple[str, str], control: str, notes
 def evidence_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lay the steps of a bisection out as a table."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(text.ljust(size) for text, size in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(text.ljust(size) for text, size in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _row(cell: CellVerdict, reference: str) -> tuple[str, ...]:
@@ -170,7 +215,11 @@ def _shift(comparison: Comparison | None) -> str:
 
 
 def _pairs(comparison: Comparison | None) -> str:
-    return NOTHING if comparison is None or comparison.freedom is None else f"{comparison.freedom + 1:.0f}"
+    return (
+        NOTHING
+        if comparison is None or comparison.freedom is None
+        else f"{comparison.freedom + 1:.0f}"
+    )
 
 
 def _aligned_pair(texts: Sequence[str], widths: Sequence[int]) -> str:
@@ -183,7 +232,10 @@ def _aligned_pair(texts: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def examination_lines(examination: Examination) -> list[str]:
-    """Lay the examination out: a line per finding, and below those that are not fit what was expected and the command."""
+    """
+    Lay the examination out: a line per finding, and below those that are not fit what was expected
+    and the command.
+    """
     width = max((len(each.requirement.knob) for each in examination.findings), default=0)
     lines = [f"profile {examination.profile}{GAP}machine {examination.machine}"]
     for finding in examination.findings:
@@ -199,7 +251,11 @@ def _finding_lines(finding: Finding, width: int) -> list[str]:
     if not finding.counts:
         return [f"{first} (not needed)"]
     indent = " " * 7 + GAP
-    refuses = ", or a run is refused" if answer.state is State.UNFIT and finding.requirement.action == "refuse" else ""
+    refuses = (
+        ", or a run is refused"
+        if answer.state is State.UNFIT and finding.requirement.action == "refuse"
+        else ""
+    )
     return [first, f"{indent}expected: {finding.expects}{refuses}", f"{indent}{finding.advice}"]
 
 

@@ -1,14 +1,16 @@
 """
-`voxgate ab BASE HEAD SUITE`: is HEAD slower or worse than BASE? Both are measured in turns on this machine and judged in pairs.
+`voxgate ab BASE HEAD SUITE`: is HEAD slower or worse than BASE? Both are measured in turns on this
+machine and judged in pairs.
 
-    runs/0007/base/, head/              ordinary run folders; round i of one belongs to round i of the other
+    runs/0007/base/, head/              ordinary run folders; round i of one belongs to round i of
+                                        the other
               confirm/base/, head/      fresh rounds of the cells that looked slower
               baselines/<suite>/golden/ BASE's reference audio, which both are held against
               job.json                  what it was begun for, so that it can be continued
               index.html                the page
 
-It needs no stored speed baseline. Policy and suite are BASE's, so that a change cannot loosen its own gate. Here stands the
-order of the stages; what happens inside each is the stage's own business.
+It needs no stored speed baseline. Policy and suite are BASE's, so that a change cannot loosen its
+own gate. Here stands the order of the stages; what happens inside each is the stage's own business.
 """
 
 import shlex
@@ -36,7 +38,13 @@ from harness.metrics.registry import check_choice, is_heard
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
 from harness.records.run import Run, failure_of
-from harness.records.verdict import CellVerdict, Judgement, MetricVerdict, Verdict, judgement_to_dict
+from harness.records.verdict import (
+    CellVerdict,
+    Judgement,
+    MetricVerdict,
+    Verdict,
+    judgement_to_dict,
+)
 from harness.report.contents import Contents, all_differences
 from harness.revisions.checkout import Checkout, Workshop, workshop
 from harness.revisions.environments import Tell
@@ -64,7 +72,16 @@ from harness.scoring.provenance import keep_scores, records_digest, stamp_of
 from harness.scoring.score_run import score_run
 from harness.scoring.transcription import check_engine
 from harness.targets.registry import package_of
-from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, ready_profile, short, shown_metrics, write_page
+from harness.workflow import (
+    CONFIRM,
+    CONFIRM_ROUNDS,
+    RUNS,
+    ScoreProgress,
+    ready_profile,
+    short,
+    shown_metrics,
+    write_page,
+)
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""
@@ -92,7 +109,10 @@ class Plan:
     only: tuple[str, ...] = ()
     timeout_s: float = TIMEOUT_S
     budget_s: float = BUDGET_S
-    """Seconds of measuring in all. The planned rounds, and the confirming ones, are measured even if they take longer."""
+    """
+    Seconds of measuring in all. The planned rounds, and the confirming ones, are measured even if
+    they take longer.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +143,17 @@ class Result:
 
 
 def compare_revisions(
-    plan: Plan, progress: Progress | None = None, scoring: ScoreProgress | None = None, tell: Tell = lambda line: None
+    plan: Plan,
+    progress: Progress | None = None,
+    scoring: ScoreProgress | None = None,
+    tell: Tell = lambda line: None,
 ) -> Result:
     """
-    Prepare both revisions, measure them in turns until decided, confirm what looks slower, judge, and write the page.
+    Prepare both revisions, measure them in turns until decided, confirm what looks slower, judge,
+    and write the page.
 
-    Raises HarnessError for anything that cannot be meant, before any measurement, and StoppedError if a person interrupts it.
+    Raises HarnessError for anything that cannot be meant, before any measurement, and StoppedError
+    if a person interrupts it.
     """
     project = Path.cwd()
     base, head = resolve(project, plan.base), resolve(project, plan.head)
@@ -146,13 +171,23 @@ def compare_revisions(
 
 def facts_of(verb: str, plan: Plan, base: Revision, head: Revision) -> dict[str, object]:
     """Say what makes a comparison the one that it is: another one cannot continue it."""
-    names = {name: NOW[0] if each.is_now else each.commit for name, each in (("base", base), ("head", head))}
-    asked = {"suite": plan.suite, "profile": plan.profile, "rounds": plan.rounds, "iterations": plan.iterations}
+    names = {
+        name: NOW[0] if each.is_now else each.commit
+        for name, each in (("base", base), ("head", head))
+    }
+    asked = {
+        "suite": plan.suite,
+        "profile": plan.profile,
+        "rounds": plan.rounds,
+        "iterations": plan.iterations,
+    }
     return {"verb": verb, **names, **asked, "only": list(plan.only)}
 
 
 def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match:
-    """Check both revisions out, find what both can be asked, and see that their own code will answer."""
+    """
+    Check both revisions out, find what both can be asked, and see that their own code will answer.
+    """
     profile = ready_profile(plan.profile)
     trees = shop.tree(base), shop.tree(head)
     shared = overlap(plan.suite, *trees, plan.only)
@@ -160,7 +195,9 @@ def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match
     check_engine(shared.suite.judge)
     packages = sorted({package(cell.target) for cell in (*shared.cells, *shared.new, *shared.lost)})
     sides = [_ready(shop, *side, packages) for side in (("BASE", base), ("HEAD", head))]
-    return Match(base=sides[0], head=sides[1], overlap=shared, policy=policy_of(trees[0]), profile=profile)
+    return Match(
+        base=sides[0], head=sides[1], overlap=shared, policy=policy_of(trees[0]), profile=profile
+    )
 
 
 def _ready(shop: Workshop, name: str, revision: Revision, packages: Sequence[str]) -> Checkout:
@@ -172,34 +209,57 @@ def _ready(shop: Workshop, name: str, revision: Revision, packages: Sequence[str
 
 
 def policy_of(tree: Path) -> Policy:
-    """Read the policy of a tree: its harness's own, if it has one, and baselines/policy.toml over it."""
+    """
+    Read the policy of a tree: its harness's own, if it has one, and baselines/policy.toml over it.
+    """
     own, override = tree / "harness" / DEFAULT_POLICY.name, tree / "baselines" / "policy.toml"
     policy = read_policy(own if own.is_file() else DEFAULT_POLICY, shown_metrics())
     return {**policy, **read_policy(override, shown_metrics())} if override.exists() else policy
 
 
 def notes_of(match: Match) -> tuple[str, ...]:
-    """Say what a reader should know before the figures: sides that are the same, environments that are not."""
+    """
+    Say what a reader should know before the figures: sides that are the same, environments that are
+    not.
+    """
     base, head = match.base, match.head
     notes = []
-    if base.revision.commit == head.revision.commit and not (base.revision.changed_files or head.revision.changed_files):
-        notes.append(f"BASE and HEAD are the same, {base.revision.label}: this measures how well the machine can tell")
+    if base.revision.commit == head.revision.commit and not (
+        base.revision.changed_files or head.revision.changed_files
+    ):
+        notes.append(
+            f"BASE and HEAD are the same, {base.revision.label}: this measures how well the "
+            "machine can tell"
+        )
     for name, side in (("BASE", base), ("HEAD", head)):
         if side.environment != head.environment or side.environment != base.environment:
             notes.append(f"environment of {name}: {side.environment}")
     for name, side in (("BASE", base), ("HEAD", head)):
         if side.shared:
-            notes.append(f"{name} takes {', '.join(side.shared)} from the working tree, as [tool.voxgate] shared says")
-    tools = [{name: each for name, each in side.toolchain.items() if name not in SAME_TOOLS} for side in (base, head)]
+            notes.append(
+                f"{name} takes {', '.join(side.shared)} from the working tree, as [tool.voxgate] "
+                "shared says"
+            )
+    tools = [
+        {name: each for name, each in side.toolchain.items() if name not in SAME_TOOLS}
+        for side in (base, head)
+    ]
     differ = changed_tools(*tools)
     return (*notes, *([f"toolchain: {'; '.join(differ)}"] if differ else []))
 
 
 def contest(
-    match: Match, plan: Plan, folder: Path, watch: Stopwatch, progress: Progress | None = None, *, energy: bool = True
+    match: Match,
+    plan: Plan,
+    folder: Path,
+    watch: Stopwatch,
+    progress: Progress | None = None,
+    *,
+    energy: bool = True,
 ) -> None:
     """
-    Measure until decided or the time is up, and measure what looks slower again; what the folder holds is not measured again.
+    Measure until decided or the time is up, and measure what looks slower again; what the folder
+    holds is not measured again.
 
     Raises KeyboardInterrupt if a person interrupts it.
     """
@@ -209,12 +269,23 @@ def contest(
     suspicious = suspects(judge_speed(load_sides(folder), match.policy))
     if suspicious:
         watch.lap()
-        again = pair_of(match, plan, [cell for cell in match.overlap.cells if cell.slug in suspicious], CONFIRM_ROUNDS)
+        again = pair_of(
+            match,
+            plan,
+            [cell for cell in match.overlap.cells if cell.slug in suspicious],
+            CONFIRM_ROUNDS,
+        )
         measure_pair(again, folder / CONFIRM, until(wanted, folder / CONFIRM, watch), progress)
 
 
 def pair_of(
-    match: Match, plan: Plan, cells: Sequence[Cell], rounds: int, *, energy: bool = False, stages: bool = False
+    match: Match,
+    plan: Plan,
+    cells: Sequence[Cell],
+    rounds: int,
+    *,
+    energy: bool = False,
+    stages: bool = False,
 ) -> Pair:
     """Give the pair to measure."""
     shared = match.overlap
@@ -250,17 +321,22 @@ def pair_of(
 def judge_speed(sides: Sides, policy: Policy) -> Judgement:
     """Judge what can be judged without listening."""
     base, head = without_control(sides.base), without_control(sides.head)
-    return judge(head, measure(head, {}), of_run(base, measure(base, {})), policy, head.cells, paired=True)
+    return judge(
+        head, measure(head, {}), of_run(base, measure(base, {})), policy, head.cells, paired=True
+    )
 
 
 def with_gaps(judgement: Judgement, policy: Policy, folder: str) -> Judgement:
     """
-    Count what should block and has no value on either side: UNRESOLVED. In a stored baseline somebody accepted such a gap;
-    here nobody did, and a machine so busy that no time counts must not look like a pass.
+    Count what should block and has no value on either side: UNRESOLVED. In a stored baseline
+    somebody accepted such a gap; here nobody did, and a machine so busy that no time counts must
+    not look like a pass.
     """
 
     def counted(metric: MetricVerdict) -> MetricVerdict:
-        needed = metric.metric in policy and policy[metric.metric].blocking and _must_be_there(metric)
+        needed = (
+            metric.metric in policy and policy[metric.metric].blocking and _must_be_there(metric)
+        )
         return replace(metric, blocking=True) if needed else metric
 
     return revised(judgement, counted, folder)
@@ -276,12 +352,19 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
     for side, measured, against in ((sides.base, before, Path("none")), (sides.head, now, golden)):
         where = Path(side.folder)
         keep_scores(where, measured, stamp_of(side, against, records_digest(where)))
-    base, head = (replace(run, heard=run_folder.load_transcripts(Path(run.folder))) for run in (base, head))
+    base, head = (
+        replace(run, heard=run_folder.load_transcripts(Path(run.folder))) for run in (base, head)
+    )
     judgement = judge(head, now, of_run(base, before), match.policy, head.cells, paired=True)
     judgement = with_gaps(judgement, match.policy, str(folder))
-    judgement = replace(judgement, cells=tuple(_with_stage(cell, base, head, before, now) for cell in judgement.cells))
+    judgement = replace(
+        judgement,
+        cells=tuple(_with_stage(cell, base, head, before, now) for cell in judgement.cells),
+    )
     if is_measured(folder / CONFIRM):
-        judgement = confirmed(judgement, judge_speed(load_sides(folder / CONFIRM), match.policy), str(folder))
+        judgement = confirmed(
+            judgement, judge_speed(load_sides(folder / CONFIRM), match.policy), str(folder)
+        )
     control = _control(folder, match.policy)
     if control.trouble:
         judgement = voided(judgement, control.trouble, str(folder))
@@ -301,7 +384,10 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
 
 
 def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
-    """Measure a run with its audio scored, against its own reference cell's and the golden audio; keep what was heard."""
+    """
+    Measure a run with its audio scored, against its own reference cell's and the golden audio; keep
+    what was heard.
+    """
     scores = score_run(run, golden, progress=progress)
     run_folder.save_transcripts(Path(run.folder), scores.heard)
     return measure(run, scores.values, versions=scores.versions)
@@ -310,17 +396,33 @@ def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measuremen
 def result_to_dict(result: Result) -> dict[str, Any]:
     """Give the judgement as plain JSON values, with what only a comparison of revisions has."""
     sides = {
-        name: {"commit": each.commit, "label": each.label} for name, each in (("base", result.base), ("head", result.head))
+        name: {"commit": each.commit, "label": each.label}
+        for name, each in (("base", result.base), ("head", result.head))
     }
     control = {"shift": result.control.shift, "trouble": result.control.trouble}
-    more = {"folder": str(result.folder), "revisions": sides, "control": control, "notes": list(result.notes)}
+    more = {
+        "folder": str(result.folder),
+        "revisions": sides,
+        "control": control,
+        "notes": list(result.notes),
+    }
     in_effect = all_differences(result.contents.run)
     return {**judgement_to_dict(result.contents.judgement), **more, "in_effect": in_effect}
 
 
 def command(plan: Plan, verb: str, more: Sequence[str] = ()) -> str:
     """Give the command line of a plan, with further words at its end."""
-    words = ["voxgate", verb, plan.base, plan.head, plan.suite, "--profile", plan.profile, "--rounds", str(plan.rounds)]
+    words = [
+        "voxgate",
+        verb,
+        plan.base,
+        plan.head,
+        plan.suite,
+        "--profile",
+        plan.profile,
+        "--rounds",
+        str(plan.rounds),
+    ]
     words += [] if plan.iterations is None else ["--iterations", str(plan.iterations)]
     for pattern in plan.only:
         words += ["--only", pattern]
@@ -329,20 +431,28 @@ def command(plan: Plan, verb: str, more: Sequence[str] = ()) -> str:
 
 
 def continuing(plan: Plan, verb: str, facts: Facts, folder: Path, more: Sequence[str] = ()) -> str:
-    """Give the command line that continues a job: with the commits, since names of revisions move on."""
+    """
+    Give the command line that continues a job: with the commits, since names of revisions move on.
+    """
     same = replace(plan, base=str(facts["base"]), head=str(facts["head"]))
     return command(same, verb, [*more, "--resume", "--out", str(short(folder))])
 
 
-def _with_stage(cell: CellVerdict, base: Run, head: Run, before: Measurements, now: Measurements) -> CellVerdict:
-    """Name the stage that moved by what stands side by side, and not by the medians of each side."""
+def _with_stage(
+    cell: CellVerdict, base: Run, head: Run, before: Measurements, now: Measurements
+) -> CellVerdict:
+    """
+    Name the stage that moved by what stands side by side, and not by the medians of each side.
+    """
     if cell.cell not in now:
         return cell
     coarse = explain.attribution(cell.cell, now[cell.cell], of_run(base, before))
     fine = moved_stage(in_turns(base, head, cell.cell))
     if not coarse or coarse not in cell.notes:
         return cell
-    return replace(cell, reason=cell.reason.replace(coarse, fine), notes=cell.notes.replace(coarse, fine))
+    return replace(
+        cell, reason=cell.reason.replace(coarse, fine), notes=cell.notes.replace(coarse, fine)
+    )
 
 
 def _control(folder: Path, policy: Policy) -> Control:
@@ -352,13 +462,24 @@ def _control(folder: Path, policy: Policy) -> Control:
     return next((each for each in found if each.trouble), found[0])
 
 
-def _with_the_rest(judgement: Judgement, shared: Overlap, base: Run, head: Run, folder: str) -> Judgement:
+def _with_the_rest(
+    judgement: Judgement, shared: Overlap, base: Run, head: Run, folder: str
+) -> Judgement:
     """Add the cells that were not measured, and say whose fault it is where BASE failed."""
     cells = [_unless_base_failed(cell, base, head) for cell in judgement.cells]
     for each in shared.new:
-        cells.append(_unmeasured(each.slug, each.label, Verdict.NO_BASELINE, "new in HEAD: BASE's suite has no such cell"))
+        cells.append(
+            _unmeasured(
+                each.slug,
+                each.label,
+                Verdict.NO_BASELINE,
+                "new in HEAD: BASE's suite has no such cell",
+            )
+        )
     for each in shared.lost:
-        cells.append(_unmeasured(each.slug, each.label, Verdict.FAILED, "HEAD's suite lost this cell"))
+        cells.append(
+            _unmeasured(each.slug, each.label, Verdict.FAILED, "HEAD's suite lost this cell")
+        )
     for slug, reasons in shared.changed.items():
         reason = f"HEAD's suite asks for something else: {'; '.join(reasons)}"
         cells.append(_unmeasured(slug, shared.labels[slug], Verdict.INCOMPARABLE, reason))
@@ -368,13 +489,19 @@ def _with_the_rest(judgement: Judgement, shared: Overlap, base: Run, head: Run, 
 
 def _unless_base_failed(cell: CellVerdict, base: Run, head: Run) -> CellVerdict:
     """
-    Return FAILED, with BASE named, where BASE cannot do what HEAD can: nothing was compared, and nobody accepted that. What
-    HEAD cannot do stays its own failure.
+    Return FAILED, with BASE named, where BASE cannot do what HEAD can: nothing was compared, and
+    nobody accepted that. What HEAD cannot do stays its own failure.
     """
     failure = failure_of(cell.cell, base)
     if failure is None or failure_of(cell.cell, head) is not None:
         return cell
-    return replace(cell, verdict=Verdict.FAILED, reason=f"BASE cannot run this cell: {failure}", metrics=(), notes="")
+    return replace(
+        cell,
+        verdict=Verdict.FAILED,
+        reason=f"BASE cannot run this cell: {failure}",
+        metrics=(),
+        notes="",
+    )
 
 
 def _unmeasured(slug: str, label: str, verdict: Verdict, reason: str) -> CellVerdict:
@@ -382,11 +509,19 @@ def _unmeasured(slug: str, label: str, verdict: Verdict, reason: str) -> CellVer
 
 
 def _undecided(policy: Policy) -> Callable[[Sides], Collection[str]]:
-    """Give a function that names the cells that more rounds could decide, those without any times among them."""
+    """
+    Give a function that names the cells that more rounds could decide, those without any times
+    among them.
+    """
 
     def wanted(sides: Sides) -> Collection[str]:
         judgement = judge_speed(sides, policy)
-        gaps = [(cell.cell, each) for cell in judgement.cells for each in cell.metrics if policy[each.metric].blocking]
+        gaps = [
+            (cell.cell, each)
+            for cell in judgement.cells
+            for each in cell.metrics
+            if policy[each.metric].blocking
+        ]
         untimed = {slug for slug, each in gaps if is_speed(each.metric) and _must_be_there(each)}
         return undecided(judgement) | untimed
 
@@ -394,18 +529,28 @@ def _undecided(policy: Policy) -> Callable[[Sides], Collection[str]]:
 
 
 def _must_be_there(metric: MetricVerdict) -> bool:
-    """Whether both sides lack a value that every cell has where it can be measured at all: times, and words heard."""
+    """
+    Whether both sides lack a value that every cell has where it can be measured at all: times, and
+    words heard.
+    """
     comparison = metric.comparison
     if comparison is None or not (is_speed(metric.metric) or is_heard(metric.metric)):
         return False
     return (
-        isinstance(comparison.baseline, Missing) and comparison.baseline != ABSENT and isinstance(comparison.current, Missing)
+        isinstance(comparison.baseline, Missing)
+        and comparison.baseline != ABSENT
+        and isinstance(comparison.current, Missing)
     )
 
 
 def package(target: str) -> str:
-    """Name the package that a target measures. Raises HarnessError if that is no code of a repository."""
+    """
+    Name the package that a target measures. Raises HarnessError if that is no code of a repository.
+    """
     name = package_of(target)
     if name is None:
-        raise HarnessError(f"target {target} measures no code of a repository, so two revisions cannot differ in it")
+        raise HarnessError(
+            f"target {target} measures no code of a repository, so two revisions cannot differ in "
+            "it"
+        )
     return name

@@ -1,15 +1,18 @@
 """
-`voxgate bisect GOOD BAD SUITE`: which commit made it slower, which made it worse, and how is that known?
+`voxgate bisect GOOD BAD SUITE`: which commit made it slower, which made it worse, and how is that
+known?
 
-First the ends are compared as `voxgate ab` does it; what is REGRESSED there is searched for, speed and quality each on its own,
-since they need not have the same culprit. Every step is the same paired comparison, GOOD against a commit in between, on one
-cell and one metric, decided by the same rule. Last, the culprit is held against the commit before it: a change that only adds
-up over several commits has no single culprit. Commits that cannot be built, that fail, or that stay undecided are skipped, as
-git bisect does, and named.
+First the ends are compared as `voxgate ab` does it; what is REGRESSED there is searched for, speed
+and quality each on its own, since they need not have the same culprit. Every step is the same
+paired comparison, GOOD against a commit in between, on one cell and one metric, decided by the same
+rule. Last, the culprit is held against the commit before it: a change that only adds up over
+several commits has no single culprit. Commits that cannot be built, that fail, or that stay
+undecided are skipped, as git bisect does, and named.
 
     runs/0007/job.json     what was asked for, so that the search can be continued
               ends/        the comparison of GOOD and BAD
-              steps/speed-01-b07e11a-3fa1c2e/base/, head/   the evidence of each step; what is complete is not measured again
+              steps/speed-01-b07e11a-3fa1c2e/base/, head/   the evidence of each step; what is
+                                                            complete is not measured again
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -32,7 +35,15 @@ from harness.revisions.ab import Match, Plan
 from harness.revisions.bisect_result import Aim, Finding, Search, State, Step
 from harness.revisions.checkout import Checkout, Workshop, workshop
 from harness.revisions.environments import Tell
-from harness.revisions.paired_run import Sides, Stopwatch, examine, load_sides, measure_pair, until, without_control
+from harness.revisions.paired_run import (
+    Sides,
+    Stopwatch,
+    examine,
+    load_sides,
+    measure_pair,
+    until,
+    without_control,
+)
 from harness.runner.progress import Progress
 from harness.runner.resume import begin, continued_by, job_folder
 from harness.workflow import RUNS, ScoreProgress, short, shown_metrics
@@ -40,14 +51,18 @@ from harness.workflow import RUNS, ScoreProgress, short, shown_metrics
 BUDGET_S = 300.0
 """Of each comparison. The ends are confirmed as well, so they may take as long again."""
 PREFERRED = ("latency_p50", "rtf", "latency_p95")
-"""Speeds in the order in which they are searched by: the first is matched request by request, and the quietest."""
+"""
+Speeds in the order in which they are searched by: the first is matched request by request, and the
+quietest.
+"""
 
 
 def narrow(last: int, test: Callable[[int], State]) -> tuple[int, int]:
     """
     Search positions 0 (good) to `last` (bad); gives the last good and the first bad one.
 
-    They are neighbours unless every position in between was skipped. Skipped ones are passed by for the next to the middle.
+    They are neighbours unless every position in between was skipped. Skipped ones are passed by for
+    the next to the middle.
     """
     good, bad, skipped = 0, last, set[int]()
     while candidates := [position for position in range(good + 1, bad) if position not in skipped]:
@@ -83,10 +98,11 @@ def bisect(
     tell: Tell = lambda line: None,
 ) -> Search:
     """
-    Find the commits that made BAD (`plan.head`) worse than GOOD (`plan.base`); `cell` and `metric` narrow what to look at.
+    Find the commits that made BAD (`plan.head`) worse than GOOD (`plan.base`); `cell` and `metric`
+    narrow what to look at.
 
-    Raises HarnessError for names that mean nothing, a BAD that does not come after GOOD, and a metric that nobody judges;
-    StoppedError if a person interrupts it.
+    Raises HarnessError for names that mean nothing, a BAD that does not come after GOOD, and a
+    metric that nobody judges; StoppedError if a person interrupts it.
     """
     project = Path.cwd()
     good, bad = _commits_of(project, plan)
@@ -96,7 +112,12 @@ def bisect(
     narrowed = {"cell": cell, "metric": metric}
     facts = {**ab.facts_of("bisect", plan, good, bad), **narrowed}
     folder = job_folder(RUNS, plan.out, facts, resume=plan.resume)
-    options = [word for name, value in narrowed.items() if value is not None for word in (f"--{name}", value)]
+    options = [
+        word
+        for name, value in narrowed.items()
+        if value is not None
+        for word in (f"--{name}", value)
+    ]
     again = ab.continuing(plan, "bisect", facts, folder, options)
     plan = replace(plan, only=plan.only if cell is None else (cell,))
     job = Job(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)
@@ -107,7 +128,14 @@ def bisect(
             return _search(job, shop, match, commits, cell, metric)
 
 
-def _search(job: Job, shop: Workshop, match: Match, commits: Sequence[Commit], cell: str | None, metric: str | None) -> Search:
+def _search(
+    job: Job,
+    shop: Workshop,
+    match: Match,
+    commits: Sequence[Commit],
+    cell: str | None,
+    metric: str | None,
+) -> Search:
     """Compare the ends, and search for each thing that is REGRESSED there."""
     packages = sorted({ab.package(each.target) for each in match.overlap.cells})
 
@@ -119,7 +147,12 @@ def _search(job: Job, shop: Workshop, match: Match, commits: Sequence[Commit], c
     findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
     findings += _untold(ends, cell, metric, {aim.family for aim in aims})
     failed = [each.reason for each in ends.cells if each.verdict is Verdict.FAILED]
-    why = "" if findings else f"BAD is not shown to be worse than GOOD, so there is nothing to search for ({ends.line})"
+    why = (
+        ""
+        if findings
+        else "BAD is not shown to be worse than GOOD, so there is nothing to search for "
+        f"({ends.line})"
+    )
     if failed and not findings:
         why = f"GOOD and BAD could not be compared: {failed[0]}"
     return Search(folder=str(short(job.folder)), ends=ends, findings=tuple(findings), why=why)
@@ -128,7 +161,14 @@ def _search(job: Job, shop: Workshop, match: Match, commits: Sequence[Commit], c
 class Bisection:
     """One search under way, among `commits`, the first of which is good and the last bad."""
 
-    def __init__(self, job: Job, commits: Sequence[Commit], aim: Aim, ends: Match, checkout: Callable[[str], Checkout]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        commits: Sequence[Commit],
+        aim: Aim,
+        ends: Match,
+        checkout: Callable[[str], Checkout],
+    ) -> None:
         self._job = job
         self._commits = commits
         self._aim = aim
@@ -142,24 +182,37 @@ class Bisection:
         good, bad = narrow(len(self._commits) - 1, lambda position: self._step(0, position).state)
         if bad - good > 1:
             candidates = tuple(self._commits[good + 1 : bad + 1])
-            return self._finding(None, candidates, "the commits before the last of these could not be decided", "")
+            return self._finding(
+                None, candidates, "the commits before the last of these could not be decided", ""
+            )
         culprit = self._commits[bad]
         step = self._step(good, bad)
         if step.state is State.BAD:
-            return self._finding(culprit, (culprit,), f"{step.shift} against the commit before", step.stage)
-        why = f"it takes the sum beyond the limit, but is not proven worse than the commit before it: {step.reason}"
+            return self._finding(
+                culprit, (culprit,), f"{step.shift} against the commit before", step.stage
+            )
+        why = (
+            "it takes the sum beyond the limit, but is not proven worse than the commit before "
+            f"it: {step.reason}"
+        )
         return self._finding(None, (culprit,), why, step.stage)
 
-    def _finding(self, culprit: Commit | None, candidates: tuple[Commit, ...], why: str, stage: str) -> Finding:
+    def _finding(
+        self, culprit: Commit | None, candidates: tuple[Commit, ...], why: str, stage: str
+    ) -> Finding:
         steps = tuple(self._steps)
-        return Finding(aim=self._aim, culprit=culprit, candidates=candidates, why=why, stage=stage, steps=steps)
+        return Finding(
+            aim=self._aim, culprit=culprit, candidates=candidates, why=why, stage=stage, steps=steps
+        )
 
     def _step(self, base: int, head: int) -> Step:
         """Compare two commits of the list; what cannot be compared is a step too."""
         before, now = self._commits[base], self._commits[head]
         name = f"{self._aim.family}-{len(self._steps) + 1:02}-{before.commit[:7]}-{now.commit[:7]}"
         try:
-            match = replace(self._ends, base=self._checkout(before.commit), head=self._checkout(now.commit))
+            match = replace(
+                self._ends, base=self._checkout(before.commit), head=self._checkout(now.commit)
+            )
             step = self._compared(match, self._job.folder / "steps" / name, before, now)
         except HarnessError as error:
             step = self._made(before, now, State.SKIP, Verdict.FAILED, "", str(error))
@@ -182,9 +235,14 @@ class Bisection:
         return self._judged(verdict, before, now, moved_stage(in_turns(base, head, self._aim.cell)))
 
     def _taken(self, match: Match, folder: Path) -> Sides:
-        """Measure what the aim needs: rounds until decided, or one round, with the reference cell that scores refer to."""
+        """
+        Measure what the aim needs: rounds until decided, or one round, with the reference cell that
+        scores refer to.
+        """
         plan = self._job.plan
-        more = until(lambda sides: self._open(sides, match.policy), folder, Stopwatch(plan.budget_s))
+        more = until(
+            lambda sides: self._open(sides, match.policy), folder, Stopwatch(plan.budget_s)
+        )
         needed = (self._aim.cell,) if self._is_speed else (self._aim.cell, match.overlap.reference)
         cells = [cell for cell in match.overlap.cells if cell.slug in needed]
         energy = self._aim.metric == ENERGY
@@ -193,7 +251,10 @@ class Bisection:
         return load_sides(folder)
 
     def _measured(self, base: Run, head: Run, folder: Path) -> tuple[Measurements, Baseline]:
-        """Give HEAD's measurements and the baseline that BASE makes; with their audio scored where the aim needs it."""
+        """
+        Give HEAD's measurements and the baseline that BASE makes; with their audio scored where the
+        aim needs it.
+        """
         if self._is_speed:
             return measure(head, {}), of_run(base, measure(base, {}))
         golden = golden_dir(folder / "baselines", head.suite)
@@ -204,17 +265,38 @@ class Bisection:
     def _open(self, sides: Sides, policy: Policy) -> tuple[str, ...]:
         """Name the cell while it is undecided."""
         base, head = without_control(sides.base), without_control(sides.head)
-        verdict = _decided(self._aim, head, measure(head, {}), of_run(base, measure(base, {})), policy)
+        verdict = _decided(
+            self._aim, head, measure(head, {}), of_run(base, measure(base, {})), policy
+        )
         return (self._aim.cell,) if verdict.verdict is Verdict.UNRESOLVED else ()
 
     def _judged(self, verdict: MetricVerdict, before: Commit, now: Commit, stage: str) -> Step:
-        states = {Verdict.REGRESSED: State.BAD, Verdict.PASS: State.GOOD, Verdict.IMPROVED: State.GOOD}
+        states = {
+            Verdict.REGRESSED: State.BAD,
+            Verdict.PASS: State.GOOD,
+            Verdict.IMPROVED: State.GOOD,
+        }
         state = states.get(verdict.verdict, State.SKIP)
         shift = _shift(verdict.comparison)
-        return self._made(before, now, state, verdict.verdict, shift, verdict.reason, stage if state is State.BAD else "")
+        return self._made(
+            before,
+            now,
+            state,
+            verdict.verdict,
+            shift,
+            verdict.reason,
+            stage if state is State.BAD else "",
+        )
 
     def _made(
-        self, before: Commit, now: Commit, state: State, verdict: Verdict, shift: str, reason: str, stage: str = ""
+        self,
+        before: Commit,
+        now: Commit,
+        state: State,
+        verdict: Verdict,
+        shift: str,
+        reason: str,
+        stage: str = "",
     ) -> Step:
         return Step(
             aim=self._aim,
@@ -229,7 +311,10 @@ class Bisection:
 
 
 def evidence(search: Search) -> list[tuple[str, ...]]:
-    """Give the steps of all searches as rows of text, with titles; empty where nothing was searched for."""
+    """
+    Give the steps of all searches as rows of text, with titles; empty where nothing was searched
+    for.
+    """
     steps = [step for finding in search.findings for step in finding.steps]
     titles = ("search", "cell", "commit", "against", "verdict", "shift", "subject")
     rows = [
@@ -248,37 +333,63 @@ def evidence(search: Search) -> list[tuple[str, ...]]:
 
 
 def step_line(step: Step) -> str:
-    """Show a step: `speed 3fa1c2e against b07e11a: REGRESSED +8.1 % [+7.2 +9.0] vocoder +31 % is 97 % of it`."""
-    told = step.reason if step.state is State.SKIP else " ".join(filter(None, [step.shift, step.stage]))
-    return f"{step.aim.family} {step.commit.commit[:7]} against {step.base[:7]}: {step.verdict} {told}".strip()
+    """
+    Show a step: `speed 3fa1c2e against b07e11a: REGRESSED +8.1 % [+7.2 +9.0] vocoder +31 % is 97 %
+    of it`.
+    """
+    told = (
+        step.reason
+        if step.state is State.SKIP
+        else " ".join(filter(None, [step.shift, step.stage]))
+    )
+    return (
+        f"{step.aim.family} {step.commit.commit[:7]} against {step.base[:7]}: {step.verdict} {told}"
+    ).strip()
 
 
 def _commits_of(project: Path, plan: Plan) -> tuple[Revision, Revision]:
     good, bad = resolve(project, plan.base), resolve(project, plan.head)
     if good.is_now or bad.is_now:
-        raise HarnessError("bisect looks for a commit; give two commits, and commit the working tree first")
+        raise HarnessError(
+            "bisect looks for a commit; give two commits, and commit the working tree first"
+        )
     return good, bad
 
 
 def _ends(match: Match, job: Job, *, energy: bool) -> Judgement:
     """Compare GOOD and BAD as `voxgate ab` does."""
     folder = job.folder / "ends"
-    ab.contest(match, job.plan, folder, Stopwatch(2 * job.plan.budget_s), job.progress, energy=energy)
+    ab.contest(
+        match, job.plan, folder, Stopwatch(2 * job.plan.budget_s), job.progress, energy=energy
+    )
     return ab.judged(match, folder, job.scoring).contents.judgement
 
 
 def _aims(ends: Judgement, cell: str | None, metric: str | None, reference: str) -> tuple[Aim, ...]:
     """
-    Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest each.
+    Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest
+    each.
 
-    The reference cell's voice counts for every cell: it is what the golden audio is, and shows the least change.
+    The reference cell's voice counts for every cell: it is what the golden audio is, and shows the
+    least change.
     """
-    worse = [(each, one) for each in ends.cells for one in each.metrics if one.verdict is Verdict.REGRESSED]
+    worse = [
+        (each, one)
+        for each in ends.cells
+        for one in each.metrics
+        if one.verdict is Verdict.REGRESSED
+    ]
     if cell is not None:
         worse = [
-            (each, one) for each, one in worse if each.cell == cell or (each.cell == reference and not is_speed(one.metric))
+            (each, one)
+            for each, one in worse
+            if each.cell == cell or (each.cell == reference and not is_speed(one.metric))
         ]
-    named = [(each, one) for each, one in worse if one.metric == metric or (metric is None and one.blocking)]
+    named = [
+        (each, one)
+        for each, one in worse
+        if one.metric == metric or (metric is None and one.blocking)
+    ]
     aims = []
     for speed in (True, False):
         family = [(each, one) for each, one in named if is_speed(one.metric) == speed]
@@ -288,8 +399,12 @@ def _aims(ends: Judgement, cell: str | None, metric: str | None, reference: str)
     return tuple(aims)
 
 
-def _untold(ends: Judgement, cell: str | None, metric: str | None, told: Collection[str]) -> tuple[Finding, ...]:
-    """Give a finding without a culprit for each family in which GOOD and BAD could not be told apart."""
+def _untold(
+    ends: Judgement, cell: str | None, metric: str | None, told: Collection[str]
+) -> tuple[Finding, ...]:
+    """
+    Give a finding without a culprit for each family in which GOOD and BAD could not be told apart.
+    """
     found: dict[str, Finding] = {}
     if all(each.verdict is Verdict.FAILED for each in ends.cells):
         return ()
@@ -299,7 +414,10 @@ def _untold(ends: Judgement, cell: str | None, metric: str | None, told: Collect
             asked = one.blocking and cell in (None, each.cell) and metric in (None, one.metric)
             if asked and one.verdict is Verdict.UNRESOLVED and aim.family not in told:
                 why = f"GOOD and BAD could not be told apart: {one.reason}"
-                found.setdefault(aim.family, Finding(aim=aim, culprit=None, candidates=(), why=why, stage="", steps=()))
+                found.setdefault(
+                    aim.family,
+                    Finding(aim=aim, culprit=None, candidates=(), why=why, stage="", steps=()),
+                )
     return tuple(found.values())
 
 
@@ -310,7 +428,9 @@ def _order(found: tuple[CellVerdict, MetricVerdict]) -> tuple[int, float]:
     return rank, -abs(comparison.shift or 0.0) if comparison is not None else 0.0
 
 
-def _decided(aim: Aim, head: Run, values: Measurements, baseline: Baseline, policy: Policy) -> MetricVerdict:
+def _decided(
+    aim: Aim, head: Run, values: Measurements, baseline: Baseline, policy: Policy
+) -> MetricVerdict:
     """Decide on the aim alone, by the gate's own rule."""
     compared = compare(head, values, baseline, paired=True)[aim.cell]
     comparison = next(each for each in compared if each.metric == aim.metric)
@@ -318,4 +438,8 @@ def _decided(aim: Aim, head: Run, values: Measurements, baseline: Baseline, poli
 
 
 def _shift(comparison: Comparison | None) -> str:
-    return "" if comparison is None or comparison.shift is None else f"{comparison.metric} {phrases.size(comparison)}"
+    return (
+        ""
+        if comparison is None or comparison.shift is None
+        else f"{comparison.metric} {phrases.size(comparison)}"
+    )

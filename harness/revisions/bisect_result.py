@@ -1,5 +1,6 @@
 """
-The records of a bisection: what was searched for, the evidence of each step, and what the search ended with.
+The records of a bisection: what was searched for, the evidence of each step, and what the search
+ended with.
 
 They hold what was found, ready to be shown or written as JSON; `bisect.py` finds it.
 """
@@ -82,12 +83,17 @@ class Search:
     @property
     def exit_code(self) -> int:
         """
-        0 where every search ended with a commit: the question is answered. 1 where there was none because the ends could not
-        run, 3 where one did not end with a commit, or there was nothing to search for.
+        0 where every search ended with a commit: the question is answered. 1 where there was none
+        because the ends could not run, 3 where one did not end with a commit, or there was nothing
+        to search for.
         """
         if not self.findings and self.ends.verdict is Verdict.FAILED:
             return 1
-        return 0 if self.findings and all(finding.culprit is not None for finding in self.findings) else 3
+        return (
+            0
+            if self.findings and all(finding.culprit is not None for finding in self.findings)
+            else 3
+        )
 
     @property
     def line(self) -> str:
@@ -96,13 +102,20 @@ class Search:
 
 
 def finding_line(finding: Finding) -> str:
-    """Give a finding in one line: `speed: 3fa1c2e 2026-11-20 "double the vocoder", latency_p50 +8.1 % ..., vocoder ...`."""
+    """
+    Give a finding in one line: `speed: 3fa1c2e 2026-11-20 "double the vocoder", latency_p50 +8.1 %
+    ..., vocoder ...`.
+    """
     if finding.culprit is None:
         names = ", ".join(commit.commit[:7] for commit in finding.candidates)
-        return f"{finding.aim.family}: undecided{', one of ' if names else ''}{names}: {finding.why}"
+        return (
+            f"{finding.aim.family}: undecided{', one of ' if names else ''}{names}: {finding.why}"
+        )
     commit = finding.culprit
     told = ", ".join(filter(None, [finding.why, finding.stage]))
-    return f'{finding.aim.family}: {commit.commit[:7]} {commit.date[:10]} "{commit.subject}", {told}'
+    return (
+        f'{finding.aim.family}: {commit.commit[:7]} {commit.date[:10]} "{commit.subject}", {told}'
+    )
 
 
 def search_to_dict(search: Search) -> dict[str, Any]:

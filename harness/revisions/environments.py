@@ -1,17 +1,23 @@
 """
-The environment of a revision: the one that voxgate runs in, or one of its own over it, with what the revision needs and built.
+The environment of a revision: the one that voxgate runs in, or one of its own over it, with what
+the revision needs and built.
 
-    .voxgate/environments/<digest>    a virtual environment over this one: what is installed here, but for the project itself,
-                                      can be imported from it; what it has itself comes first. Kept.
+    .voxgate/environments/<digest>    a virtual environment over this one: what is installed here,
+                                      but for the project itself, can be imported from it; what it
+                                      has itself comes first. Kept.
 
-A project is built where building makes a difference: extension modules, or commands of its own in pyproject.toml (as asv has):
+A project is built where building makes a difference: extension modules, or commands of its own in
+pyproject.toml (as asv has):
 
     [tool.voxgate]
     build = [["make", "mytts"]]       run in the revision's folder
-    install = [["python", "-m", "pip", "install", "--no-deps", "."]]    in place of that very command, in its environment
-    shared = ["models"]               not in git, and the same for all revisions; as the working tree's pyproject.toml says
+    install = [["python", "-m", "pip", "install", "--no-deps", "."]]
+        in place of that very command, in its environment
+    shared = ["models"]               not in git, and the same for all revisions; as the working
+                                      tree's pyproject.toml says
 
-No shell is involved. Knows environments; whose files a worker uses in the end is for `runner/opened_files.py` to prove.
+No shell is involved. Knows environments; whose files a worker uses in the end is for
+`runner/opened_files.py` to prove.
 """
 
 import fcntl
@@ -33,17 +39,30 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import HarnessError
-from harness.revisions.requirements import WORKER, build_requirements, check_python, read_project, required, unmet
+from harness.revisions.requirements import (
+    WORKER,
+    build_requirements,
+    check_python,
+    read_project,
+    required,
+    unmet,
+)
 from harness.runner.opened_files import LIBRARIES
 
 TIMEOUT_S = 3600.0
 """For one command; installing an engine's dependencies over a slow line takes that long."""
 DIGEST_LENGTH = 12
-COMPILING = re.compile(r"^(maturin|mesonpy|scikit_build_core|skbuild|setuptools_rust|sipbuild|py_build_cmake)\b")
+COMPILING = re.compile(
+    r"^(maturin|mesonpy|scikit_build_core|skbuild|setuptools_rust|sipbuild|py_build_cmake)\b"
+)
 """Build backends that are there to compile."""
-COMPILERS = frozenset({"cython", "pybind11", "nanobind", "cffi", "setuptools-rust", "torch", "scikit-build", "cmake"})
+COMPILERS = frozenset(
+    {"cython", "pybind11", "nanobind", "cffi", "setuptools-rust", "torch", "scikit-build", "cmake"}
+)
 """What a project needs to be built with only if it compiles something."""
-EXTENSIONS = re.compile(r"\b(ext_modules|ext_package|cffi_modules|rust_extensions|cmake_\w+|cythonize|\w*Extension)\b")
+EXTENSIONS = re.compile(
+    r"\b(ext_modules|ext_package|cffi_modules|rust_extensions|cmake_\w+|cythonize|\w*Extension)\b"
+)
 """Words of a setup.py that compiles."""
 
 Tell = Callable[[str], None]
@@ -86,7 +105,10 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """Where environments are made, and what the one that voxgate runs in must not lend: packages from these folders."""
+    """
+    Where environments are made, and what the one that voxgate runs in must not lend: packages from
+    these folders.
+    """
 
     environments: Path
     project: tuple[Path, ...]
@@ -101,11 +123,16 @@ def recipe(tree: Path) -> Recipe:
     if unknown:
         raise _senseless(tree, f"unknown {', '.join(unknown)}; known are build, install and shared")
     commands = {name: _commands(own.get(name, []), name, tree) for name in ("build", "install")}
-    return Recipe(**commands, shared=_shared(own.get("shared", []), tree), compiled=_compiles(tree, document))
+    return Recipe(
+        **commands, shared=_shared(own.get("shared", []), tree), compiled=_compiles(tree, document)
+    )
 
 
 def dependencies(tree: Path) -> dict[str, Any]:
-    """Return what decides a project's environment: its dependencies, Python, entry points and constraints."""
+    """
+    Return what decides a project's environment: its dependencies, Python, entry points and
+    constraints.
+    """
     constraints = tree / "constraints.txt"
     project = read_project(tree).get("project", {})
     names = ("dependencies", "requires-python", "entry-points")
@@ -116,7 +143,10 @@ def dependencies(tree: Path) -> dict[str, Any]:
 
 
 def with_dependencies(ground: Ground, tree: Path, label: str, why: str) -> Environment:
-    """Return an environment over this one that meets a tree's requirements, and a worker's; made where there is none."""
+    """
+    Return an environment over this one that meets a tree's requirements, and a worker's; made where
+    there is none.
+    """
     needs = dependencies(tree)
     check_python(tree)
     folder = ground.environments / _digest("dependencies", needs, _installed())
@@ -132,23 +162,37 @@ def with_dependencies(ground: Ground, tree: Path, label: str, why: str) -> Envir
 
 
 def run_build(how: Recipe, tree: Path, base: Environment, label: str) -> None:
-    """Run a tree's own build commands in it. Raises HarnessError with the last words of the one that fails."""
+    """
+    Run a tree's own build commands in it. Raises HarnessError with the last words of the one that
+    fails.
+    """
     env = {**os.environ, "PATH": base.path, "PWD": str(tree)}
     for command in how.build:
         run(_with_python(command, base), f"{label} cannot be built", cwd=tree, env=env)
 
 
 def with_project(
-    ground: Ground, how: Recipe, tree: Path, source: Callable[[], Path], state: str, label: str, base: Environment
+    ground: Ground,
+    how: Recipe,
+    tree: Path,
+    source: Callable[[], Path],
+    state: str,
+    label: str,
+    base: Environment,
 ) -> Environment:
     """
-    Return an environment over `base` that holds the project, built from `source()` and not editable.
+    Return an environment over `base` that holds the project, built from `source()` and not
+    editable.
 
     `state` names the content of the source: what was built from it before is not built again.
     """
-    digest = _digest("project", dependencies(tree), _installed(), state, str(base.folder), list(how.install))
+    digest = _digest(
+        "project", dependencies(tree), _installed(), state, str(base.folder), list(how.install)
+    )
     folder = ground.environments / digest
-    made = Environment(python=str(folder / "bin" / "python"), first=_libraries(folder), folder=folder)
+    made = Environment(
+        python=str(folder / "bin" / "python"), first=_libraries(folder), folder=folder
+    )
     with _unless_ready(folder) as is_ready:
         if not is_ready:
             ground.tell(f"{label} is built for its side, in {folder}")
@@ -166,8 +210,8 @@ def run(
     log: Path | None = None,
 ) -> str:
     """
-    Run a command and return what it prints. Raises HarnessError that begins with `what` and ends with its last words, or names
-    the file `log` that gets all of them.
+    Run a command and return what it prints. Raises HarnessError that begins with `what` and ends
+    with its last words, or names the file `log` that gets all of them.
     """
     try:
         done = subprocess.run(
@@ -187,14 +231,19 @@ def run(
         log.write_text(f"{shlex.join(command)}\n{done.stdout}{done.stderr}", encoding="utf-8")
     if done.returncode:
         words = (done.stderr.strip().splitlines() or ["no last words"])[-1]
-        more = f"try `{shlex.join(command)}` by hand" if log is None else f"what it said is in {log}"
+        more = (
+            f"try `{shlex.join(command)}` by hand" if log is None else f"what it said is in {log}"
+        )
         raise HarnessError(f"{what}: {words}; {more}")
     return done.stdout
 
 
 @contextmanager
 def _unless_ready(folder: Path) -> Iterator[bool]:
-    """Keep other jobs from building the same environment; tells whether it is there, and marks it as ready in the end."""
+    """
+    Keep other jobs from building the same environment; tells whether it is there, and marks it as
+    ready in the end.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as door:
         fcntl.flock(door, fcntl.LOCK_EX)
@@ -204,7 +253,10 @@ def _unless_ready(folder: Path) -> Iterator[bool]:
 
 
 def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
-    """Install a project by its own commands, or with pip: with its dependencies only if they are not known before."""
+    """
+    Install a project by its own commands, or with pip: with its dependencies only if they are not
+    known before.
+    """
     env = {**os.environ, "PATH": made.path, "VIRTUAL_ENV": str(made.folder), "PWD": str(source)}
     for command in how.install:
         run(
@@ -227,9 +279,17 @@ def _with_python(command: Sequence[str], made: Environment) -> list[str]:
 
 def _commands(given: object, name: str, tree: Path) -> tuple[tuple[str, ...], ...]:
     """Read a list of commands, each a list of words; a single command may stand alone."""
-    several = [given] if isinstance(given, list) and given and all(isinstance(each, str) for each in given) else given
+    several = (
+        [given]
+        if isinstance(given, list) and given and all(isinstance(each, str) for each in given)
+        else given
+    )
     if not isinstance(several, list) or not all(_is_command(each) for each in several):
-        raise _senseless(tree, f'{name} must be a list of commands, each a list of words like ["make", "all"], not {given!r}')
+        raise _senseless(
+            tree,
+            f'{name} must be a list of commands, each a list of words like ["make", "all"], not '
+            f"{given!r}",
+        )
     return tuple(tuple(each) for each in several)
 
 
@@ -237,28 +297,48 @@ def _shared(given: object, tree: Path) -> tuple[str, ...]:
     """Read a list of paths below the project's folder."""
     if not isinstance(given, list) or not all(isinstance(each, str) and each for each in given):
         raise _senseless(tree, f"shared must be a list of paths, not {given!r}")
-    outside = [each for each in given if Path(each).is_absolute() or ".." in Path(each).parts or Path(each) == Path()]
+    outside = [
+        each
+        for each in given
+        if Path(each).is_absolute() or ".." in Path(each).parts or Path(each) == Path()
+    ]
     if outside:
         raise _senseless(tree, f"shared {outside[0]!r} does not lie below the project's folder")
     return tuple(given)
 
 
 def _is_command(given: object) -> bool:
-    return isinstance(given, list) and bool(given) and all(isinstance(word, str) and word for word in given)
+    return (
+        isinstance(given, list)
+        and bool(given)
+        and all(isinstance(word, str) and word for word in given)
+    )
 
 
 def _senseless(tree: Path, why: str) -> HarnessError:
-    return HarnessError(f"{tree / 'pyproject.toml'}, [tool.voxgate]: {why}; correct it in that revision")
+    return HarnessError(
+        f"{tree / 'pyproject.toml'}, [tool.voxgate]: {why}; correct it in that revision"
+    )
 
 
 def _compiles(tree: Path, document: Mapping[str, Any]) -> bool:
-    """Whether a project has extension modules, by what it says of its build; nothing of it is run."""
+    """
+    Whether a project has extension modules, by what it says of its build; nothing of it is run.
+    """
     system = document.get("build-system", {})
-    needs = {re.split(r"[^\w.-]", each.strip(), maxsplit=1)[0].lower() for each in build_requirements(tree)}
+    needs = {
+        re.split(r"[^\w.-]", each.strip(), maxsplit=1)[0].lower()
+        for each in build_requirements(tree)
+    }
     script = tree / "setup.py"
     text = script.read_text(encoding="utf-8", errors="replace") if script.is_file() else ""
     listed = "ext-modules" in document.get("tool", {}).get("setuptools", {})
-    return bool(COMPILING.match(str(system.get("build-backend", ""))) or needs & COMPILERS or listed or EXTENSIONS.search(text))
+    return bool(
+        COMPILING.match(str(system.get("build-backend", "")))
+        or needs & COMPILERS
+        or listed
+        or EXTENSIONS.search(text)
+    )
 
 
 def _begin(folder: Path, ground: Ground, label: str, base: Environment | None = None) -> None:
@@ -267,22 +347,44 @@ def _begin(folder: Path, ground: Ground, label: str, base: Environment | None = 
     folder.parent.mkdir(parents=True, exist_ok=True)
     pip = ["--without-pip"] if find_spec("pip") is not None else []
     run([sys.executable, "-m", "venv", *pip, str(folder)], _what(label))
-    below = [str(each) for each in _libraries(base.folder)] if base is not None and base.folder is not None else []
+    below = (
+        [str(each) for each in _libraries(base.folder)]
+        if base is not None and base.folder is not None
+        else []
+    )
     lines = [*below, *_lent(ground.project)]
     for site in _libraries(folder):
-        (site / "voxgate_lent.pth").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        (site / "voxgate_lent.pth").write_text(
+            "".join(f"{line}\n" for line in lines), encoding="utf-8"
+        )
 
 
 def _lent(project: Sequence[Path]) -> list[str]:
-    """Return what the environment that voxgate runs in lends, as lines of a .pth file: all but the project itself."""
+    """
+    Return what the environment that voxgate runs in lends, as lines of a .pth file: all but the
+    project itself.
+    """
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    said = run([sys.executable, "-P", "-c", "import json, sys; print(json.dumps(sys.path))"], "python cannot be run", env=env)
+    said = run(
+        [sys.executable, "-P", "-c", "import json, sys; print(json.dumps(sys.path))"],
+        "python cannot be run",
+        env=env,
+    )
     standard = {Path(sys.base_prefix).resolve(), Path(sys.base_exec_prefix).resolve()}
     folders = [Path(each) for each in json.loads(said) if Path(each).is_dir()]
-    kept = [each for each in folders if each.name in LIBRARIES or not _within(each, (*project, *standard))]
+    kept = [
+        each
+        for each in folders
+        if each.name in LIBRARIES or not _within(each, (*project, *standard))
+    ]
     hooks = []
     ours = _editable_files(project)
-    for path in (path for folder in kept for path in sorted(folder.glob("*.pth")) if path.resolve() not in ours):
+    for path in (
+        path
+        for folder in kept
+        for path in sorted(folder.glob("*.pth"))
+        if path.resolve() not in ours
+    ):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         hooks += [line for line in lines if line.startswith(("import ", "import\t"))]
     return [*(str(each) for each in kept), *dict.fromkeys(hooks)]
@@ -295,7 +397,11 @@ def _editable_files(project: Sequence[Path]) -> set[Path]:
         data = json.loads(each.read_text("direct_url.json") or "{}")
         place = Path(unquote(urlsplit(str(data.get("url", ""))).path))
         if data.get("dir_info", {}).get("editable") and _within(place, project):
-            files = [Path(str(each.locate_file(file))) for file in each.files or () if file.suffix == ".pth"]
+            files = [
+                Path(str(each.locate_file(file)))
+                for file in each.files or ()
+                if file.suffix == ".pth"
+            ]
             found |= {file.resolve() for file in files}
     return found
 
@@ -310,9 +416,27 @@ def _libraries(folder: Path | None) -> tuple[Path, ...]:
 
 
 def _pip(made: Environment, words: Sequence[str], cwd: Path, what: str) -> None:
-    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PIP_TARGET", "PIP_USER")}
-    pip = [made.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
-    run([*pip, *words], what, cwd=cwd, env={**env, "PATH": made.path, "PWD": str(cwd)}, log=_log(made))
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "PIP_TARGET", "PIP_USER")
+    }
+    pip = [
+        made.python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-warn-script-location",
+    ]
+    run(
+        [*pip, *words],
+        what,
+        cwd=cwd,
+        env={**env, "PATH": made.path, "PWD": str(cwd)},
+        log=_log(made),
+    )
 
 
 def _log(made: Environment) -> Path | None:
@@ -320,16 +444,28 @@ def _log(made: Environment) -> Path | None:
 
 
 def _register(made: Environment, project: Mapping[str, Any]) -> None:
-    """Make a revision's entry points known, as if it were installed; its code comes from its tree."""
-    points = {group: each for group, each in project.get("entry-points", {}).items() if isinstance(each, dict)}
+    """
+    Make a revision's entry points known, as if it were installed; its code comes from its tree.
+    """
+    points = {
+        group: each
+        for group, each in project.get("entry-points", {}).items()
+        if isinstance(each, dict)
+    }
     if not points or "name" not in project:
         return
-    name, version = (re.sub(r"[^\w.]+", "_", str(project.get(key, "0"))) for key in ("name", "version"))
+    name, version = (
+        re.sub(r"[^\w.]+", "_", str(project.get(key, "0"))) for key in ("name", "version")
+    )
     folder = _libraries(made.folder)[0] / f"{name}-{version}.dist-info"
     folder.mkdir(exist_ok=True)
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     (folder / "METADATA").write_text(head, encoding="utf-8")
-    lines = [line for group, each in points.items() for line in (f"[{group}]", *(f"{key} = {each[key]}" for key in each))]
+    lines = [
+        line
+        for group, each in points.items()
+        for line in (f"[{group}]", *(f"{key} = {each[key]}" for key in each))
+    ]
     (folder / "entry_points.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 

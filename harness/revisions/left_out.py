@@ -1,8 +1,10 @@
 """
-What git leaves out of a worktree: submodules, and the content of Git LFS files. Taken from what this machine holds, or refused.
+What git leaves out of a worktree: submodules, and the content of Git LFS files. Taken from what
+this machine holds, or refused.
 
-Nothing is fetched over a network: a revision is measured with its own files or not at all, and a person sees which are absent.
-Submodules become shared clones, LFS files copies; both are gone with the worktree.
+Nothing is fetched over a network: a revision is measured with its own files or not at all, and a
+person sees which are absent. Submodules become shared clones, LFS files copies; both are gone with
+the worktree.
 """
 
 import re
@@ -17,7 +19,8 @@ from harness.machine.git import git
 GITLINK = "160000"
 """The mode of a submodule in a tree."""
 POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid sha256:(?P<oid>[0-9a-f]{64})\nsize (?P<size>\d+)\n"
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid "
+    rb"sha256:(?P<oid>[0-9a-f]{64})\nsize (?P<size>\d+)\n"
 )
 LONGEST_POINTER = 1024
 """Bytes; as Git LFS has it."""
@@ -37,15 +40,17 @@ def fill(tree: Path, source: Path, label: str) -> None:
     """
     Add to a worktree what git left out. Raises HarnessError if something is not on this machine.
 
-    `source` is a checked-out repository or its git folder, of which the worktree is a revision; `label` names that for people.
+    `source` is a checked-out repository or its git folder, of which the worktree is a revision;
+    `label` names that for people.
     """
     replace_pointers(tree, label)
     for each in submodules(tree):
         home = _home(each, source)
         if home is None:
             raise HarnessError(
-                f"{label} needs submodule {each.path} at {each.commit[:7]}, which is not here; fetch it "
-                f"(`git submodule update --init --recursive`, or `git fetch` in {each.path}) and call again"
+                f"{label} needs submodule {each.path} at {each.commit[:7]}, which is not here; "
+                "fetch it (`git submodule update --init --recursive`, or `git fetch` in "
+                f"{each.path}) and call again"
             )
         place = tree / each.path
         git(tree, "clone", "--quiet", "--shared", "--no-checkout", "--", str(home), str(place))
@@ -54,12 +59,19 @@ def fill(tree: Path, source: Path, label: str) -> None:
 
 
 def submodules(tree: Path) -> tuple[Submodule, ...]:
-    """List the submodules of a worktree's commit; without those that .gitmodules does not name, as git does."""
+    """
+    List the submodules of a worktree's commit; without those that .gitmodules does not name, as git
+    does.
+    """
     names = dict(_names(tree))
     lines = git(tree, "ls-tree", "-r", "-z", "HEAD").split("\0")
     links = [line.partition("\t") for line in lines if line.startswith(GITLINK)]
     found = [(path, told.split()[2]) for told, _, path in links]
-    return tuple(Submodule(path=path, commit=commit, name=names[path]) for path, commit in found if path in names)
+    return tuple(
+        Submodule(path=path, commit=commit, name=names[path])
+        for path, commit in found
+        if path in names
+    )
 
 
 def replace_pointers(tree: Path, label: str) -> None:
@@ -68,7 +80,11 @@ def replace_pointers(tree: Path, label: str) -> None:
     if not pointers:
         return
     store = _lfs_store(tree)
-    absent = [path for path, oid, size in pointers if not _is_whole(store / oid[:2] / oid[2:4] / oid, size)]
+    absent = [
+        path
+        for path, oid, size in pointers
+        if not _is_whole(store / oid[:2] / oid[2:4] / oid, size)
+    ]
     if absent:
         rest = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         raise HarnessError(
@@ -85,7 +101,8 @@ def check_pointers(tree: Path) -> None:
     if found:
         rest = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise HarnessError(
-            f"the working tree holds {found[0]}{rest} as Git LFS pointers; fetch the content (`git lfs pull`) and call again"
+            f"the working tree holds {found[0]}{rest} as Git LFS pointers; fetch the content (`git "
+            "lfs pull`) and call again"
         )
 
 
@@ -101,7 +118,10 @@ def _names(tree: Path) -> Iterator[tuple[str, str]]:
 
 
 def _home(each: Submodule, source: Path) -> Path | None:
-    """Find a git folder on this machine that has a submodule's commit: where it is checked out, or where git keeps it."""
+    """
+    Find a git folder on this machine that has a submodule's commit: where it is checked out, or
+    where git keeps it.
+    """
     modules = (Path(_git_folder(source)) / "modules").resolve()
     kept = modules / each.name
     places = [source / each.path] if (source / each.path / ".git").exists() else []
@@ -110,7 +130,8 @@ def _home(each: Submodule, source: Path) -> Path | None:
 
 
 def _has(place: Path, commit: str) -> bool:
-    inside = () if (place / ".git").exists() else ("--git-dir=.", "--work-tree=.")  # its own may be gone
+    # its own may be gone
+    inside = () if (place / ".git").exists() else ("--git-dir=.", "--work-tree=.")
     try:
         git(place, *inside, "cat-file", "-e", f"{commit}^{{commit}}")
     except HarnessError:
@@ -126,7 +147,9 @@ def _git_folder(tree: Path) -> str:
 
 
 def _pointers(tree: Path) -> Iterator[tuple[str, str, int]]:
-    """Yield (path, oid, size) of the files that are tracked by Git LFS and were left as pointers."""
+    """
+    Yield (path, oid, size) of the files that are tracked by Git LFS and were left as pointers.
+    """
     if not _may_use_lfs(tree):
         return
     files = git(tree, "ls-files", "-z")
@@ -138,7 +161,10 @@ def _pointers(tree: Path) -> Iterator[tuple[str, str, int]]:
 
 
 def _may_use_lfs(tree: Path) -> bool:
-    """Whether any file of attributes names the filter: to ask for those of every file takes seconds in a large repository."""
+    """
+    Whether any file of attributes names the filter: to ask for those of every file takes seconds in
+    a large repository.
+    """
     names = git(tree, "ls-files", "-z", "--", ".gitattributes", "**/.gitattributes").split("\0")
     own = Path(_git_folder(tree)) / "info" / "attributes"
     paths = [own, *(tree / name for name in names if name)]
@@ -153,7 +179,11 @@ def _pointer(path: Path) -> re.Match[bytes] | None:
 
 def _lfs_store(tree: Path) -> Path:
     folder = Path(_git_folder(tree))
-    chosen = [each.partition("\n")[2] for each in git(tree, "config", "--null", "--list").split("\0") if _names_storage(each)]
+    chosen = [
+        each.partition("\n")[2]
+        for each in git(tree, "config", "--null", "--list").split("\0")
+        if _names_storage(each)
+    ]
     return folder / (chosen[-1] if chosen else "lfs") / "objects"
 
 

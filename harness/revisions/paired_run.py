@@ -1,16 +1,19 @@
 """
-Two revisions measured in turns on this machine: both sides of every cell alive together, round by round until it is decided.
+Two revisions measured in turns on this machine: both sides of every cell alive together, round by
+round until it is decided.
 
     <folder>/base/    an ordinary run folder; round i of it belongs to round i of the other
              head/
 
-Knows how to measure a pair, or the rest of an interrupted one, and to read it back; which cells, and what follows from them,
-is up to `ab.py` and `bisect.py`.
+Knows how to measure a pair, or the rest of an interrupted one, and to read it back; which cells,
+and what follows from them, is up to `ab.py` and `bisect.py`.
 
-The control: a cell of the harness's own that is measured on both sides of every round, and must not move.
+The control: a cell of the harness's own that is measured on both sides of every round, and must not
+move.
 
-It is the same computation whatever the revisions are. If it is judged slower or quicker all the same, then something other
-than the engine differs between the sides (the environment, the machine, the order), and no speed of the job can be trusted.
+It is the same computation whatever the revisions are. If it is judged slower or quicker all the
+same, then something other than the engine differs between the sides (the environment, the machine,
+the order), and no speed of the job can be trusted.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -39,7 +42,10 @@ from harness.runner.runner import More, run_sides
 
 BASE, HEAD = "base", "head"
 PARTS = 2
-"""Of the workload, one a round: a pair holds like against like, and many short rounds say more than few long ones."""
+"""
+Of the workload, one a round: a pair holds like against like, and many short rounds say more than
+few long ones.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +86,25 @@ class Stopwatch:
         self._lap_s = self._clock.seconds()
 
     def has_time(self, rounds: int, share: float = 1.0) -> bool:
-        """Whether another round, as long as the mean of the `rounds` of this lap, ends within a share of the budget."""
+        """
+        Whether another round, as long as the mean of the `rounds` of this lap, ends within a share
+        of the budget.
+        """
         now_s = self._clock.seconds()
-        return now_s + (now_s - self._lap_s) / max(1, rounds) - self._began_s <= share * self._budget_s
+        return (
+            now_s + (now_s - self._lap_s) / max(1, rounds) - self._began_s <= share * self._budget_s
+        )
 
 
-def measure_pair(pair: Pair, folder: Path, more: More | None = None, progress: Progress | None = None) -> None:
+def measure_pair(
+    pair: Pair, folder: Path, more: More | None = None, progress: Progress | None = None
+) -> None:
     """
-    Measure both sides in turns, and the control with them; `more` names the cells that need another round. Where the folder
-    holds a part of it already, only the rest.
+    Measure both sides in turns, and the control with them; `more` names the cells that need another
+    round. Where the folder holds a part of it already, only the rest.
 
-    Raises KeyboardInterrupt if a person interrupted it, and HarnessError if a folder is another pair's, or there is no room.
+    Raises KeyboardInterrupt if a person interrupted it, and HarnessError if a folder is another
+    pair's, or there is no room.
     """
     sides = [
         Side(header=_header(pair, side, name), folder=folder / name, launch=side.launch)
@@ -111,7 +125,10 @@ def measure_pair(pair: Pair, folder: Path, more: More | None = None, progress: P
 
 
 def in_parts(whole: RunHeader, rounds: int) -> RunHeader:
-    """Cut the workload, and the time that each process measures, so that `rounds` rounds speak all of it."""
+    """
+    Cut the workload, and the time that each process measures, so that `rounds` rounds speak all of
+    it.
+    """
     parts = min(PARTS, rounds, *(len(cell.workload.requests) for cell in whole.cells))
     return replace(whole, parts=parts, min_time_s=whole.min_time_s / parts)
 
@@ -127,7 +144,10 @@ def is_measured(folder: Path) -> bool:
 
 
 def until(
-    undecided: Callable[[Sides], Collection[str]], folder: Path, watch: Stopwatch, share: float = 1.0
+    undecided: Callable[[Sides], Collection[str]],
+    folder: Path,
+    watch: Stopwatch,
+    share: float = 1.0,
 ) -> Callable[[int], Collection[str]]:
     """Ask for more rounds of what is undecided, as long as they fit into a share of the time."""
     return lambda rounds: undecided(load_sides(folder)) if watch.has_time(rounds, share) else ()
@@ -146,8 +166,16 @@ def _with_control(more: More | None) -> More | None:
 
 
 def _header(pair: Pair, side: Checkout, name: str) -> RunHeader:
-    environment = {**pair.header.environment, "toolchain": side.toolchain, "side": f"{name}: {side.environment}"}
-    return replace(pair.header, environment=environment, cells=(*pair.header.cells, *_control(pair.header.cells)))
+    environment = {
+        **pair.header.environment,
+        "toolchain": side.toolchain,
+        "side": f"{name}: {side.environment}",
+    }
+    return replace(
+        pair.header,
+        environment=environment,
+        cells=(*pair.header.cells, *_control(pair.header.cells)),
+    )
 
 
 def _control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
@@ -170,8 +198,17 @@ class Control:
 
 
 def control_cell(like: Cell) -> Cell:
-    """Give the control of a suite, with the workload of its cells, so that it takes as many turns as they do."""
-    return Cell(suite=like.suite, target=TARGET, pipeline="none", workload=like.workload, axes={"control": "fixed"})
+    """
+    Give the control of a suite, with the workload of its cells, so that it takes as many turns as
+    they do.
+    """
+    return Cell(
+        suite=like.suite,
+        target=TARGET,
+        pipeline="none",
+        workload=like.workload,
+        axes={"control": "fixed"},
+    )
 
 
 def without_control(run: Run) -> Run:
@@ -190,16 +227,24 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
     compared = compare(now, measure(now, {}), of_run(before, measure(before, {})), paired=True)
     comparison = next(each for each in compared[SLUG] if each.metric == MATCHED)
     if comparison.shift is None:
-        return Control(shift="none", trouble=f"the control could not be measured: {_why_none(comparison)}")
+        return Control(
+            shift="none", trouble=f"the control could not be measured: {_why_none(comparison)}"
+        )
     shift = phrases.size(comparison)
     moved = MATCHED in policy and decide(comparison, policy[MATCHED]).verdict in MOVED
     return Control(
-        shift=shift, trouble=f"the control moved by {shift}, though it is the same code on both sides" if moved else ""
+        shift=shift,
+        trouble=f"the control moved by {shift}, though it is the same code on both sides"
+        if moved
+        else "",
     )
 
 
 def voided(judgement: Judgement, why: str, folder: str) -> Judgement:
-    """Take back every verdict on a speed: UNRESOLVED, with the reason. What was judged of the quality stays."""
+    """
+    Take back every verdict on a speed: UNRESOLVED, with the reason. What was judged of the quality
+    stays.
+    """
 
     def void(metric: MetricVerdict) -> MetricVerdict:
         if not is_speed(metric.metric) or metric.verdict not in TRUSTED:
@@ -210,10 +255,18 @@ def voided(judgement: Judgement, why: str, folder: str) -> Judgement:
 
 
 def _why_none(comparison: Comparison) -> str:
-    reasons = [each.reason for each in (comparison.baseline, comparison.current) if isinstance(each, Missing)]
+    reasons = [
+        each.reason
+        for each in (comparison.baseline, comparison.current)
+        if isinstance(each, Missing)
+    ]
     return reasons[0] if reasons else "no round left times on both sides"
 
 
 def _only(run: Run, wanted: Callable[[str], bool]) -> Run:
     cells = tuple(cell for cell in run.cells if wanted(cell.slug))
-    return replace(run, cells=cells, processes=tuple(process for process in run.processes if wanted(process.cell)))
+    return replace(
+        run,
+        cells=cells,
+        processes=tuple(process for process in run.processes if wanted(process.cell)),
+    )

@@ -1,9 +1,11 @@
 """
-Says where packages would be imported from, in the environment of a worker: `python -m harness.revisions.probe_imports PROJECT PACKAGE...`
+Says where packages would be imported from, in the environment of a worker:
+`python -m harness.revisions.probe_imports PROJECT PACKAGE...`
 
-Started exactly as a worker is, so that its answer holds for workers: one JSON object with each package's folder (null where
-there is none), the toolchain that is installed, and the requirements of PROJECT that are not met. It imports the worker, so
-that what the harness needs is known to be there.
+Started exactly as a worker is, so that its answer holds for workers: one JSON object with each
+package's folder (null where there is none), the toolchain that is installed, and the requirements
+of PROJECT that are not met. It imports the worker, so that what the harness needs is known to be
+there.
 """
 
 import importlib

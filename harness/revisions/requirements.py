@@ -1,6 +1,6 @@
 """
-What a revision says that it needs, against what is installed where this runs. Reads pyproject.toml and the metadata of
-packages; imports and installs nothing.
+What a revision says that it needs, against what is installed where this runs. Reads pyproject.toml
+and the metadata of packages; imports and installs nothing.
 """
 
 import platform
@@ -16,7 +16,12 @@ WORKER = ("numpy", "soundfile", "soxr", "psutil", "packaging", "torch")
 """Packages without which a worker cannot measure, or not all that it can."""
 
 
-TABLES = (("project", "entry-points"), ("build-system",), ("tool", "voxgate"), ("tool", "setuptools"))
+TABLES = (
+    ("project", "entry-points"),
+    ("build-system",),
+    ("tool", "voxgate"),
+    ("tool", "setuptools"),
+)
 """Of pyproject.toml, that are read."""
 WITH_WHEEL = "setuptools>=70.1"
 """Older ones build wheels only with the package `wheel`, and ask for it when they are at work."""
@@ -28,20 +33,33 @@ def read_project(tree: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except RecursionError as error:
-        raise HarnessError(f"{path} cannot be read: it is nested too deep; correct it in that revision") from error
-    except (OSError, ValueError) as error:  # the latter for its encoding, its grammar, and numbers of thousands of digits
-        raise HarnessError(f"{path} cannot be read: {error}; correct it in that revision") from error
+        raise HarnessError(
+            f"{path} cannot be read: it is nested too deep; correct it in that revision"
+        ) from error
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # the latter for its encoding, its grammar, and numbers of thousands of digits
+        raise HarnessError(
+            f"{path} cannot be read: {error}; correct it in that revision"
+        ) from error
     for names in TABLES:
         found: Any = document
         for name in names:
             found = found.get(name, {})
             if not isinstance(found, dict):
-                raise HarnessError(f"{path}: {'.'.join(names)} must be a table, not {found!r}; correct it in that revision")
+                raise HarnessError(
+                    f"{path}: {'.'.join(names)} must be a table, not {found!r}; correct it in that "
+                    "revision"
+                )
     return document
 
 
 def required(tree: Path) -> tuple[str, ...]:
-    """List the requirements that a tree's pyproject.toml states. Raises HarnessError for one that is none."""
+    """
+    List the requirements that a tree's pyproject.toml states. Raises HarnessError for one that is
+    none.
+    """
     return _requirements(read_project(tree).get("project", {}).get("dependencies", []), tree)
 
 
@@ -49,7 +67,9 @@ def build_requirements(tree: Path) -> tuple[str, ...]:
     """List what building a tree needs. Raises HarnessError for one that is no requirement."""
     system = read_project(tree).get("build-system", {})
     found = _requirements(system.get("requires", ["setuptools"]), tree)
-    older = str(system.get("build-backend", "setuptools")).startswith("setuptools") and unmet([WITH_WHEEL])
+    older = str(system.get("build-backend", "setuptools")).startswith("setuptools") and unmet(
+        [WITH_WHEEL]
+    )
     return (*found, *(["wheel"] if older else []))
 
 
@@ -61,16 +81,20 @@ def check_python(tree: Path) -> None:
     try:
         fits = SpecifierSet(asked).contains(platform.python_version(), prereleases=True)
     except (InvalidSpecifier, TypeError, AttributeError) as error:
-        raise HarnessError(f"{tree / 'pyproject.toml'}: requires-python {asked!r} means nothing; correct it there") from error
+        raise HarnessError(
+            f"{tree / 'pyproject.toml'}: requires-python {asked!r} means nothing; correct it there"
+        ) from error
     if not fits:
         raise HarnessError(
-            f"{tree / 'pyproject.toml'} requires Python {asked}, and this is {platform.python_version()}; "
-            "call voxgate with a Python that both revisions take"
+            f"{tree / 'pyproject.toml'} requires Python {asked}, and this is "
+            f"{platform.python_version()}; call voxgate with a Python that both revisions take"
         )
 
 
 def unmet(requirements: Iterable[str]) -> tuple[str, ...]:
-    """Name the requirements that what is installed here does not meet: `foo>=2 (installed is 1.0)`."""
+    """
+    Name the requirements that what is installed here does not meet: `foo>=2 (installed is 1.0)`.
+    """
     from packaging.requirements import Requirement
 
     told = []
@@ -107,7 +131,8 @@ def _parsed(text: object, tree: Path) -> None:
     except InvalidRequirement as error:
         said = str(error).splitlines()[0]
         raise HarnessError(
-            f"{tree / 'pyproject.toml'}: {text!r} is no requirement: {said}; correct it in that revision"
+            f"{tree / 'pyproject.toml'}: {text!r} is no requirement: {said}; correct it in that "
+            "revision"
         ) from error
 
 

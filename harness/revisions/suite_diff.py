@@ -1,5 +1,6 @@
 """
-One suite in two trees: the cells that both ask for in the same words, and those that cannot be compared, with the reason.
+One suite in two trees: the cells that both ask for in the same words, and those that cannot be
+compared, with the reason.
 
 Reads suites and workloads of both trees; runs nothing of an engine.
 """
@@ -38,17 +39,28 @@ def overlap(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> Over
     """
     Compare a suite in two trees, or the part of it that the patterns `only` name.
 
-    Raises HarnessError if HEAD has no such suite, if one of the two is broken, or if a pattern matches nothing.
+    Raises HarnessError if HEAD has no such suite, if one of the two is broken, or if a pattern
+    matches nothing.
     """
     now = load_suite(name, head)
     expanded = now.expand(head)
     before = load_suite(name, base) if has_suite(name, base) else None
-    stored = before.expand(base) if before is not None else Expansion(cells=(), excluded={}, reference=expanded.reference)
+    stored = (
+        before.expand(base)
+        if before is not None
+        else Expansion(cells=(), excluded={}, reference=expanded.reference)
+    )
     old, new = _by_slug(stored.cells), _by_slug(expanded.cells)
     union = Expansion(cells=tuple({**new, **old}.values()), excluded={}, reference=stored.reference)
     picked = {cell.slug for cell in chosen(union, only)}
-    changed = {slug: reasons for slug in old if slug in new and slug in picked and (reasons := _changes(old[slug], new[slug]))}
-    cells = tuple(cell for slug, cell in old.items() if slug in new and slug in picked and slug not in changed)
+    changed = {
+        slug: reasons
+        for slug in old
+        if slug in new and slug in picked and (reasons := _changes(old[slug], new[slug]))
+    }
+    cells = tuple(
+        cell for slug, cell in old.items() if slug in new and slug in picked and slug not in changed
+    )
     kept = [cell.slug for cell in cells]
     return Overlap(
         suite=before or now,
@@ -71,7 +83,11 @@ def _changes(before: Cell, now: Cell) -> tuple[str, ...]:
     if before.digest() == now.digest():
         return ()
     sides = [
-        {"target": cell.target, "pipeline": cell.pipeline, "workload": f"{cell.workload.name} {cell.workload.digest()}"}
+        {
+            "target": cell.target,
+            "pipeline": cell.pipeline,
+            "workload": f"{cell.workload.name} {cell.workload.digest()}",
+        }
         for cell in (before, now)
     ]
     return (*changed_options(*sides), *changed_options(before.options, now.options))

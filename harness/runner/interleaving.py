@@ -1,8 +1,9 @@
 """
 In which order cells are measured: pure functions, so that a test can read the order as a script.
 
-Neighbours in time share whatever disturbs the machine, so cells take turns iteration by iteration, and no cell always
-goes first or always follows the same other: with two cells the order is AB BA BA AB, with three ABC CBA BCA ACB CAB BAC.
+Neighbours in time share whatever disturbs the machine, so cells take turns iteration by iteration,
+and no cell always goes first or always follows the same other: with two cells the order is AB BA BA
+AB, with three ABC CBA BCA ACB CAB BAC.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,10 @@ T = TypeVar("T")
 
 
 class Turn(NamedTuple):
-    """One measured iteration to come: which cell, which request, in which pass through the workload, on which side."""
+    """
+    One measured iteration to come: which cell, which request, in which pass through the workload,
+    on which side.
+    """
 
     cell: str
     request: str
@@ -27,7 +31,10 @@ def rotated(items: Sequence[T], by: int) -> tuple[T, ...]:
 
 
 def batches(cells: Sequence[T], live: int, repeat: int) -> list[tuple[T, ...]]:
-    """Cut the cells into groups of at most `live` that are measured together; other groups in every repeat."""
+    """
+    Cut the cells into groups of at most `live` that are measured together; other groups in every
+    repeat.
+    """
     assert live >= 1, f"at least one worker must be alive, not {live}"
     turned = rotated(cells, repeat)
     return [turned[start : start + live] for start in range(0, len(turned), live)]
@@ -39,8 +46,13 @@ def around(cells: Sequence[T], step: int) -> tuple[T, ...]:
     return turned if step % 2 == 0 else turned[::-1]
 
 
-def turns(cells: Sequence[str], requests: Sequence[str], laps: int, repeat: int, sides: int = 1) -> Iterator[Turn]:
-    """List all measured iterations of one group in one repeat: request by request, cells in turn, a cell's sides together."""
+def turns(
+    cells: Sequence[str], requests: Sequence[str], laps: int, repeat: int, sides: int = 1
+) -> Iterator[Turn]:
+    """
+    List all measured iterations of one group in one repeat: request by request, cells in turn, a
+    cell's sides together.
+    """
     step = repeat
     for lap in range(laps):
         for request in requests:

@@ -1,12 +1,15 @@
 """
-Proof of whose files a worker used: all that it opened, loaded, mapped and started, held against the tree that it is to measure.
+Proof of whose files a worker used: all that it opened, loaded, mapped and started, held against the
+tree that it is to measure.
 
-A side that quietly reads the user's working tree (a model by an absolute path, an extension module by `pip install -e .`, a
-program on PATH) measures something else than its revision. An audit hook keeps the paths until the cell is warm; after that it
-only looks at one flag. What is mapped or imported later is found by looking again.
+A side that quietly reads the user's working tree (a model by an absolute path, an extension module
+by `pip install -e .`, a program on PATH) measures something else than its revision. An audit hook
+keeps the paths until the cell is warm; after that it only looks at one flag. What is mapped or
+imported later is found by looking again.
 
-Of programs that a worker starts, the executable and its arguments are known, and what living ones hold open or mapped; files
-that a program opened and closed again by itself are not. Decides nothing but whose a file is.
+Of programs that a worker starts, the executable and its arguments are known, and what living ones
+hold open or mapped; files that a program opened and closed again by itself are not. Decides nothing
+but whose a file is.
 """
 
 import os
@@ -26,7 +29,16 @@ SHOWN = 3
 METADATA = (".dist-info", ".egg-info")
 """Folders that are read to look for entry points, wherever they lie; nothing in them is run."""
 LIBRARIES = ("site-packages", "dist-packages")
-PARTS_OF_AN_ENVIRONMENT = ("bin", "lib", "lib64", "include", "share", "etc", "Scripts", "pyvenv.cfg")
+PARTS_OF_AN_ENVIRONMENT = (
+    "bin",
+    "lib",
+    "lib64",
+    "include",
+    "share",
+    "etc",
+    "Scripts",
+    "pyvenv.cfg",
+)
 """Not its whole folder, which may be the project's."""
 
 
@@ -36,7 +48,10 @@ class ForeignFilesError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Territory:
-    """Which files a worker may use: of all that lies in `project`, only what is in `own`. The longer of two paths counts."""
+    """
+    Which files a worker may use: of all that lies in `project`, only what is in `own`. The longer
+    of two paths counts.
+    """
 
     project: tuple[Path, ...]
     """The repository, and what else holds revisions of it."""
@@ -44,11 +59,18 @@ class Territory:
     """The side's own tree, and what was built from it."""
 
     def foreign(self, paths: Iterable[str], more: Iterable[Path] = ()) -> tuple[str, ...]:
-        """Return the files among `paths` that lie in the project and are neither the side's own nor below `more`."""
+        """
+        Return the files among `paths` that lie in the project and are neither the side's own nor
+        below `more`.
+        """
         ours = [os.path.realpath(each) for each in (*self.own, *more)]
         theirs = [os.path.realpath(each) for each in self.project]
         found = {os.path.realpath(path) for path in paths}
-        return tuple(sorted(path for path in found if _is_foreign(path, theirs, ours) and Path(path).is_file()))
+        return tuple(
+            sorted(
+                path for path in found if _is_foreign(path, theirs, ours) and Path(path).is_file()
+            )
+        )
 
 
 class Opened:
@@ -64,7 +86,8 @@ class Opened:
         """Keep what is opened, loaded and started from now on."""
         self._listening = True
 
-        def hear(event: str, arguments: tuple[Any, ...]) -> None:  # a method would cost ten times as much: 1 us an event
+        # a method would cost ten times as much: 1 us an event
+        def hear(event: str, arguments: tuple[Any, ...]) -> None:
             if self._listening:
                 self._hear(event, arguments)
 
@@ -78,16 +101,20 @@ class Opened:
         """
         Return how many files were used up to now.
 
-        Raises ForeignFilesError, naming files, if one is the project's but not the side's. `more` holds further folders of its.
+        Raises ForeignFilesError, naming files, if one is the project's but not the side's. `more`
+        holds further folders of its.
         """
         used = {*self._paths, *_imported(), *_mapped(), *_of_programs()}
         fresh, self._known = used - self._known, used
-        foreign = territory.foreign(fresh, (*more, *environments(), Path(__file__).resolve().parents[1]))
+        foreign = territory.foreign(
+            fresh, (*more, *environments(), Path(__file__).resolve().parents[1])
+        )
         if foreign:
             rest = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
             raise ForeignFilesError(
-                f"used {', '.join(foreign[:SHOWN])}{rest}, which lies in the project but is not of the revision that is "
-                "measured; name files relative to the project's folder and commit them, or keep them outside of the repository"
+                f"used {', '.join(foreign[:SHOWN])}{rest}, which lies in the project but is not of "
+                "the revision that is measured; name files relative to the project's folder and "
+                "commit them, or keep them outside of the repository"
             )
         return len(used)
 
@@ -107,7 +134,10 @@ def environments() -> tuple[Path, ...]:
 
 def territory_to_json(territory: Territory) -> dict[str, list[str]]:
     """Return a territory as plain JSON values."""
-    return {"project": [str(each) for each in territory.project], "own": [str(each) for each in territory.own]}
+    return {
+        "project": [str(each) for each in territory.project],
+        "own": [str(each) for each in territory.own],
+    }
 
 
 def territory_from_json(data: Mapping[str, Any]) -> Territory:
@@ -116,7 +146,10 @@ def territory_from_json(data: Mapping[str, Any]) -> Territory:
 
 
 def _is_foreign(path: str, theirs: Iterable[str], ours: Iterable[str]) -> bool:
-    """Whether the innermost folder that holds a path is not the side's; metadata of packages counts for nobody."""
+    """
+    Whether the innermost folder that holds a path is not the side's; metadata of packages counts
+    for nobody.
+    """
     if any(part.endswith(METADATA) for part in Path(path).parts):
         return False
     return _depth(path, theirs) > _depth(path, ours)
@@ -124,11 +157,17 @@ def _is_foreign(path: str, theirs: Iterable[str], ours: Iterable[str]) -> bool:
 
 def _depth(path: str, folders: Iterable[str]) -> int:
     """Return the length of the longest of the folders that hold a path; -1 if none does."""
-    return max((len(each) for each in folders if path == each or path.startswith(each.rstrip("/") + "/")), default=-1)
+    return max(
+        (len(each) for each in folders if path == each or path.startswith(each.rstrip("/") + "/")),
+        default=-1,
+    )
 
 
 def _opened(arguments: tuple[Any, ...]) -> Iterator[str]:
-    """Read `open`: path, mode, flags. A descriptor is no path, and what is only written to was not used."""
+    """
+    Read `open`: path, mode, flags. A descriptor is no path, and what is only written to was not
+    used.
+    """
     path, _, flags = arguments
     written_only = isinstance(flags, int) and flags & os.O_ACCMODE == os.O_WRONLY
     if not isinstance(path, int) and path is not None and not written_only:
@@ -142,12 +181,17 @@ def _loaded(arguments: tuple[Any, ...]) -> Iterator[str]:
 
 
 def _library(arguments: tuple[Any, ...]) -> Iterator[str]:
-    """Read `ctypes.dlopen`; a name without a separator is looked up by the linker, and found among what is mapped."""
+    """
+    Read `ctypes.dlopen`; a name without a separator is looked up by the linker, and found among
+    what is mapped.
+    """
     if arguments[0] and os.sep in os.fsdecode(arguments[0]):
         yield os.fsdecode(arguments[0])
 
 
-def _started(executable: Any, words: Any, folder: Any, search: Mapping[Any, Any] | None) -> Iterator[str]:
+def _started(
+    executable: Any, words: Any, folder: Any, search: Mapping[Any, Any] | None
+) -> Iterator[str]:
     """Find the files among a program and its arguments, in the folder in which it runs."""
     where = str(Path.cwd()) if folder is None else os.fsdecode(folder)
     program = os.fsdecode(executable)
@@ -170,7 +214,10 @@ def _on_path(program: str, search: Mapping[Any, Any] | None) -> Iterator[str]:
 
 
 def _paths_in(word: str) -> Iterator[str]:
-    """Find what may be paths in an argument: itself, the value of `--option=value`, the words of a shell's line."""
+    """
+    Find what may be paths in an argument: itself, the value of `--option=value`, the words of a
+    shell's line.
+    """
     yield word
     yield word.partition("=")[2]
     if " " in word:
@@ -191,7 +238,9 @@ READERS: Mapping[str, Callable[[tuple[Any, ...]], Iterator[str]]] = MappingProxy
         "ctypes.dlopen": _library,
         "subprocess.Popen": lambda arguments: _started(*arguments),
         "os.exec": lambda arguments: _started(arguments[0], arguments[1], None, arguments[2]),
-        "os.posix_spawn": lambda arguments: _started(arguments[0], arguments[1], None, arguments[2]),
+        "os.posix_spawn": lambda arguments: _started(
+            arguments[0], arguments[1], None, arguments[2]
+        ),
         "os.spawn": lambda arguments: _started(arguments[1], arguments[2], None, arguments[3]),
         ".".join(("os", "system")): _shell,  # a search for calls of it finds none
     }
@@ -210,7 +259,11 @@ def _imported() -> Iterator[str]:
 def _mapped() -> Iterator[str]:
     """Find the files that are mapped into memory, where the system tells."""
     with suppress(OSError):
-        for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        for line in (
+            Path("/proc/self/maps")
+            .read_text(encoding="utf-8", errors="surrogateescape")
+            .splitlines()
+        ):
             path = line.split(maxsplit=5)[5:]
             if path and path[0].startswith("/"):
                 yield path[0]

@@ -1,8 +1,10 @@
 """
-The lines that a process wrote, checked and joined to its record. A pure function of data; knows no file.
+The lines that a process wrote, checked and joined to its record. A pure function of data; knows no
+file.
 
-A line is checked against its record's annotations (`records/run.py`), then beside the others: that it is of this cell and round,
-that no iteration stands there twice, and that no stage took longer than the whole.
+A line is checked against its record's annotations (`records/run.py`), then beside the others: that
+it is of this cell and round, that no iteration stands there twice, and that no stage took longer
+than the whole.
 """
 
 import math
@@ -14,10 +16,23 @@ from harness.errors import HarnessError
 from harness.records.cell import Option
 from harness.records.codec import Range, from_json
 from harness.records.measurement import Missing
-from harness.records.run import ColdStart, Count, Effect, Energy, Failure, Phase, ProcessRecord, Sample, StagePass
+from harness.records.run import (
+    ColdStart,
+    Count,
+    Effect,
+    Energy,
+    Failure,
+    Phase,
+    ProcessRecord,
+    Sample,
+    StagePass,
+)
 
 SLACK = 0.02
-"""Share by which the stages of an iteration may exceed the whole: both are read from one clock, at moments of their own."""
+"""
+Share by which the stages of an iteration may exceed the whole: both are read from one clock, at
+moments of their own.
+"""
 SLACK_S = 0.002
 
 
@@ -70,7 +85,10 @@ KINDS: Mapping[str, Any] = {
     "energy": Energy | Missing,
     "stages": StagePass | Missing,
 }
-"""Word in `kind` -> what such a line holds; lines of other kinds are a younger voxgate's, and are left out."""
+"""
+Word in `kind` -> what such a line holds; lines of other kinds are a younger voxgate's, and are left
+out.
+"""
 
 
 def record_of(line: object, where: str) -> Any:
@@ -83,7 +101,10 @@ def record_of(line: object, where: str) -> Any:
 
 
 def process_of(slug: str, repeat: int, logs: Sequence[Sequence[tuple[str, Any]]]) -> ProcessRecord:
-    """Join the logs of one repeat: all samples; the first cold start; the last word on success or failure."""
+    """
+    Join the logs of one repeat: all samples; the first cold start; the last word on success or
+    failure.
+    """
     everything = [record for log in logs for record in log]
     loaded, last = _of("loaded", everything), logs[-1]
     failed, finished = _of("failure", last), _of("finished", last)
@@ -111,9 +132,14 @@ def _of(kind: str, records: Sequence[tuple[str, Any]]) -> list[Any]:
 
 
 def _cold(log: Sequence[tuple[str, Any]]) -> ColdStart | None:
-    """Return the cold start of one process, if it started alone on the machine and lived to its first synthesis."""
+    """
+    Return the cold start of one process, if it started alone on the machine and lived to its first
+    synthesis.
+    """
     loaded = next((record for record in _of("loaded", log) if record.alone), None)
-    first = next((record.sample for record in _of("sample", log) if record.sample.phase is Phase.FIRST), None)
+    first = next(
+        (record.sample for record in _of("sample", log) if record.sample.phase is Phase.FIRST), None
+    )
     if loaded is None or first is None:
         return None
     return ColdStart(import_s=loaded.import_s, load_s=loaded.load_s, first_synthesis_s=first.wall_s)
@@ -134,9 +160,16 @@ def _check(process: ProcessRecord) -> None:
 
 def _check_times(sample: Sample, where: str) -> None:
     if math.fsum(sample.stages_s.values()) > sample.wall_s * (1.0 + SLACK) + SLACK_S:
-        raise HarnessError(f"{where}: its stages took longer than the {sample.wall_s:g} s of the whole")
+        raise HarnessError(
+            f"{where}: its stages took longer than the {sample.wall_s:g} s of the whole"
+        )
     if sample.first_audio_s > sample.wall_s * (1.0 + SLACK) + SLACK_S:
-        raise HarnessError(f"{where}: its first audio came after the {sample.wall_s:g} s of the whole")
-    first, take = (f"audio/{sample.cell}/{part}{sample.request}.wav" for part in ("", f"takes/{sample.repeat}/"))
+        raise HarnessError(
+            f"{where}: its first audio came after the {sample.wall_s:g} s of the whole"
+        )
+    first, take = (
+        f"audio/{sample.cell}/{part}{sample.request}.wav"
+        for part in ("", f"takes/{sample.repeat}/")
+    )
     if sample.audio_file not in (None, first, take):
         raise HarnessError(f"{where}: audio_file is {sample.audio_file!r}, not {first}")

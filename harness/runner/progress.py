@@ -1,7 +1,8 @@
 """
 Tells a waiting person how far a run is: a bar on a terminal, now and then a plain line elsewhere.
 
-Drawn only between measurements, by whoever calls `step`: there is no thread that could wake while a worker is measured.
+Drawn only between measurements, by whoever calls `step`: there is no thread that could wake while a
+worker is measured.
 """
 
 import sys
@@ -31,7 +32,10 @@ class Progress(Protocol):
 
 
 class Pace:
-    """Foretells how long is left from the steps done so far; steps of one kind take about the same time."""
+    """
+    Foretells how long is left from the steps done so far; steps of one kind take about the same
+    time.
+    """
 
     def __init__(self, steps: Mapping[str, int]) -> None:
         self._left = dict(steps)
@@ -73,8 +77,15 @@ class Bar:
     """A bar with the time left, redrawn in place."""
 
     def __init__(self, console: Console | None = None) -> None:
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"), TextColumn("{task.description}"))
-        self._bar = RichBar(*columns, console=console or Console(stderr=True), auto_refresh=False, transient=True)
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}"),
+        )
+        self._bar = RichBar(
+            *columns, console=console or Console(stderr=True), auto_refresh=False, transient=True
+        )
         self._task = self._bar.add_task("", total=None, left="")
 
     def start(self, total: int) -> None:
@@ -102,7 +113,9 @@ class Lines:
         self._next_s = float("-inf")
 
     def start(self, total: int) -> None:
-        """Say how many steps there are, anew for every run and for the rounds that are added to one."""
+        """
+        Say how many steps there are, anew for every run and for the rounds that are added to one.
+        """
         self._total, self._done = total, 0
         self._say(f"0/{total}")
         self._next_s = self._clock.seconds() + PLAIN_EVERY_S

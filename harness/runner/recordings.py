@@ -1,8 +1,9 @@
 """
-What can be heard of an utterance: the accepted audio, and what every cell said in this run and in the run before it.
+What can be heard of an utterance: the accepted audio, and what every cell said in this run and in
+the run before it.
 
-Opens run folders, so that no report needs to. Gives sound as it was kept, or the reason why there is none; levels, compares
-and draws nothing.
+Opens run folders, so that no report needs to. Gives sound as it was kept, or the reason why there
+is none; levels, compares and draws nothing.
 """
 
 from collections.abc import Mapping
@@ -38,7 +39,10 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """One recording of one utterance, or why there is none. `cell` is a slug; the golden take is the reference cell's."""
+    """
+    One recording of one utterance, or why there is none. `cell` is a slug; the golden take is the
+    reference cell's.
+    """
 
     when: When
     cell: str
@@ -55,7 +59,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recordings:
-    """Where takes come from: a run, the run before it if there is one, and the folder of the golden audio."""
+    """
+    Where takes come from: a run, the run before it if there is one, and the folder of the golden
+    audio.
+    """
 
     current: Kept
     previous: Kept | None
@@ -70,7 +77,11 @@ class Recordings:
     @property
     def requests(self) -> tuple[Request, ...]:
         """Every utterance of the run, in the order of the workload."""
-        return tuple({request.id: request for cell in self.cells for request in cell.workload.requests}.values())
+        return tuple(
+            {
+                request.id: request for cell in self.cells for request in cell.workload.requests
+            }.values()
+        )
 
 
 def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Recordings:
@@ -80,12 +91,25 @@ def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Record
 
 
 def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
-    """Give the takes of an utterance: the golden one, then previous and current of every cell, the reference cell first."""
+    """
+    Give the takes of an utterance: the golden one, then previous and current of every cell, the
+    reference cell first.
+    """
     found = [_golden(recordings, request)]
     for cell in recordings.cells:
         if recordings.previous is not None:
-            found.append(Take(when="previous", cell=cell.slug, sound=_before(recordings.previous, cell, request)))
-        found.append(Take(when="current", cell=cell.slug, sound=_sound(recordings.current, cell.slug, request)))
+            found.append(
+                Take(
+                    when="previous",
+                    cell=cell.slug,
+                    sound=_before(recordings.previous, cell, request),
+                )
+            )
+        found.append(
+            Take(
+                when="current", cell=cell.slug, sound=_sound(recordings.current, cell.slug, request)
+            )
+        )
     return tuple(found)
 
 
@@ -99,7 +123,9 @@ def _golden(recordings: Recordings, request: str) -> Take:
         path = inside(recordings.golden, f"{request}.flac")
     except HarnessError as error:
         return Take(when="golden", cell=recordings.current.run.reference, sound=Missing(str(error)))
-    sound = _read(path) if path.is_file() else Missing("no golden audio of this utterance is accepted")
+    sound = (
+        _read(path) if path.is_file() else Missing("no golden audio of this utterance is accepted")
+    )
     return Take(when="golden", cell=recordings.current.run.reference, sound=sound)
 
 
@@ -128,4 +154,8 @@ def _read(path: Path) -> Sound | Missing:
         return Missing(str(error))
     if not frames.size:
         return Missing("the audio is empty")
-    return Sound(frames=frames, rate_hz=rate_hz) if np.isfinite(frames).all() else Missing("the audio holds NaN or infinity")
+    return (
+        Sound(frames=frames, rate_hz=rate_hz)
+        if np.isfinite(frames).all()
+        else Missing("the audio holds NaN or infinity")
+    )

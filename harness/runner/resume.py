@@ -1,9 +1,11 @@
 """
-What is still to be measured in a run folder: everything in a new one, the rest in an interrupted one.
+What is still to be measured in a run folder: everything in a new one, the rest in an interrupted
+one.
 
 Knows the folder only through `run_folder.py`; starts nothing.
 
-A job of several runs in one folder: what it was begun for, so that an interrupted one is continued as just that.
+A job of several runs in one folder: what it was begun for, so that an interrupted one is continued
+as just that.
 
     runs/0007/job.json    the verb, both commits, the suite and how to measure it
 
@@ -36,14 +38,20 @@ class Remainder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """What a run folder still lacks, by (slug, repeat), and the cells (by slug) that have failed for good."""
+    """
+    What a run folder still lacks, by (slug, repeat), and the cells (by slug) that have failed for
+    good.
+    """
 
     todo: Mapping[tuple[str, int], Remainder]
     failures: Mapping[str, Failure]
 
 
 def take_stock(folder: Path, header: RunHeader) -> Stock:
-    """Find out what is still to be measured in the rounds that are planned or begun, and set interrupted processes aside."""
+    """
+    Find out what is still to be measured in the rounds that are planned or begun, and set
+    interrupted processes aside.
+    """
     todo: dict[tuple[str, int], Remainder] = {}
     failures: dict[str, Failure] = {}
     for repeat in range(max(header.repeats, run_folder.rounds(folder))):
@@ -55,11 +63,15 @@ def take_stock(folder: Path, header: RunHeader) -> Stock:
                 failures[cell.slug] = final
             elif (rest := remainder(folder, cell, repeat, header)) is not None:
                 todo[cell.slug, repeat] = rest
-    return Stock(todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures)
+    return Stock(
+        todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures
+    )
 
 
 def remainder(folder: Path, cell: Cell, repeat: int, header: RunHeader) -> Remainder | None:
-    """Say what one repeat of one cell lacks, setting an interrupted process aside; None if nothing."""
+    """
+    Say what one repeat of one cell lacks, setting an interrupted process aside; None if nothing.
+    """
     record = run_folder.load_process(folder, cell.slug, repeat)
     if record is not None and record.finished:
         return None
@@ -69,14 +81,18 @@ def remainder(folder: Path, cell: Cell, repeat: int, header: RunHeader) -> Remai
 
 def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
     """
-    Leave only what is whole in the folders of several sides: of a round that one side did not end, the others' processes are
-    put away too, since what was not measured in turns is no pair. Cells that failed for good stay as they are.
+    Leave only what is whole in the folders of several sides: of a round that one side did not end,
+    the others' processes are put away too, since what was not measured in turns is no pair. Cells
+    that failed for good stay as they are.
     """
     for repeat in range(max(map(run_folder.rounds, folders))):
         for cell in header.cells:
             records = [run_folder.load_process(folder, cell.slug, repeat) for folder in folders]
             spoken = header.spoken(cell, repeat)
-            if not (any(map(_final, records)) or all(_is_whole(spoken, header.iterations, each) for each in records)):
+            if not (
+                any(map(_final, records))
+                or all(_is_whole(spoken, header.iterations, each) for each in records)
+            ):
                 for folder in folders:
                     run_folder.put_away(folder, cell.slug, repeat)
 
@@ -88,7 +104,10 @@ def _final(record: ProcessRecord | None) -> Failure | None:
 
 
 def _is_whole(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> bool:
-    """Whether a process ended by itself and did all that was planned; one whose counterpart died ended, too, and did not."""
+    """
+    Whether a process ended by itself and did all that was planned; one whose counterpart died
+    ended, too, and did not.
+    """
     return record is not None and record.finished and not _remainder(requests, laps, record).missing
 
 
@@ -97,18 +116,27 @@ def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
     names = ("suite", "profile", "repeats", "iterations", "min_time_s", "parts", "reference")
     pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
     reasons = [f"{name} {before} against {now}" for name, before, now in pairs if before != now]
-    if {cell.slug: cell.digest() for cell in old.cells} != {cell.slug: cell.digest() for cell in new.cells}:
+    if {cell.slug: cell.digest() for cell in old.cells} != {
+        cell.slug: cell.digest() for cell in new.cells
+    }:
         reasons.append("other cells")
     for part in ("machine", "toolchain"):
-        reasons.extend(comparable(_mapping(old.environment.get(part)), _mapping(new.environment.get(part))))
+        reasons.extend(
+            comparable(_mapping(old.environment.get(part)), _mapping(new.environment.get(part)))
+        )
     if reasons:
-        raise HarnessError(f"run {folder} cannot be resumed, it was begun otherwise ({'; '.join(reasons)}); start a new run")
+        raise HarnessError(
+            f"run {folder} cannot be resumed, it was begun otherwise ({'; '.join(reasons)}); start "
+            "a new run"
+        )
 
 
 def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> Remainder:
     samples = record.samples if record is not None else ()
     done = Counter(sample.request for sample in samples if sample.phase is Phase.MEASURED)
-    missing = tuple((request, lap) for lap in range(laps) for request in requests if done[request] <= lap)
+    missing = tuple(
+        (request, lap) for lap in range(laps) for request in requests if done[request] <= lap
+    )
     return Remainder(missing=missing, samples=len(samples))
 
 
@@ -137,16 +165,20 @@ def continued_by(command: str) -> Iterator[None]:
 
 def job_folder(root: Path, out: Path | None, facts: Facts, *, resume: bool) -> Path:
     """
-    Give the folder of a job: a new one, `out` or the next free one below `root`; with `resume` one that was begun, `out` or
-    the youngest of this verb.
+    Give the folder of a job: a new one, `out` or the next free one below `root`; with `resume` one
+    that was begun, `out` or the youngest of this verb.
 
-    Raises HarnessError where a new one is in use, where there is nothing to resume, and where it was begun for anything else.
+    Raises HarnessError where a new one is in use, where there is nothing to resume, and where it
+    was begun for anything else.
     """
     if resume:
         return _begun(_latest(root, facts) if out is None else out, facts)
     folder = run_folder.next_run_folder(root) if out is None else out
     if folder.exists() and any(folder.iterdir()):
-        raise HarnessError(f"{folder} is in use; choose another --out, or continue what was begun there with --resume")
+        raise HarnessError(
+            f"{folder} is in use; choose another --out, or continue what was begun there with "
+            "--resume"
+        )
     return folder
 
 
@@ -156,25 +188,44 @@ def begin(folder: Path, facts: Facts) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         run_folder.write_json(folder / FILE, facts)
     except OSError as error:
-        raise HarnessError(f"cannot write to {folder}: {error.strerror}; choose another --out or make room") from error
+        raise HarnessError(
+            f"cannot write to {folder}: {error.strerror}; choose another --out or make room"
+        ) from error
 
 
 def _latest(root: Path, facts: Facts) -> Path:
-    folders = sorted((path for path in root.glob("[0-9]*") if path.name.isdigit()), key=lambda path: int(path.name))
-    mine = [folder for folder in folders if (folder / FILE).is_file() and _facts(folder).get("verb") == facts["verb"]]
+    folders = sorted(
+        (path for path in root.glob("[0-9]*") if path.name.isdigit()),
+        key=lambda path: int(path.name),
+    )
+    mine = [
+        folder
+        for folder in folders
+        if (folder / FILE).is_file() and _facts(folder).get("verb") == facts["verb"]
+    ]
     if not mine:
-        raise HarnessError(f"no {facts['verb']} below {root} to resume; begin one without --resume, or name it with --out")
+        raise HarnessError(
+            f"no {facts['verb']} below {root} to resume; begin one without --resume, or name it "
+            "with --out"
+        )
     return mine[-1]
 
 
 def _begun(folder: Path, facts: Facts) -> Path:
     before = _facts(folder)
-    names = [name for name in dict.fromkeys([*before, *facts]) if before.get(name) != facts.get(name)]
+    names = [
+        name for name in dict.fromkeys([*before, *facts]) if before.get(name) != facts.get(name)
+    ]
     if names:
         differ = "; ".join(f"{name} {before.get(name)} against {facts.get(name)}" for name in names)
-        raise HarnessError(f"{folder} cannot be resumed, it was begun otherwise ({differ}); start a new one")
+        raise HarnessError(
+            f"{folder} cannot be resumed, it was begun otherwise ({differ}); start a new one"
+        )
     return folder
 
 
 def _facts(folder: Path) -> Facts:
-    return run_folder.read_json(folder / FILE, f"{folder} holds nothing to resume: it has no {FILE}; begin it without --resume")
+    return run_folder.read_json(
+        folder / FILE,
+        f"{folder} holds nothing to resume: it has no {FILE}; begin it without --resume",
+    )

@@ -1,8 +1,9 @@
 """
-The live processes of a round: prepared together, measured in turns, finished one by one. What fails is recorded and let go.
+The live processes of a round: prepared together, measured in turns, finished one by one. What fails
+is recorded and let go.
 
-Knows what is wanted of each process from the ledger, and which workers there are from the crew; does not know how many rounds
-there will be.
+Knows what is wanted of each process from the ledger, and which workers there are from the crew;
+does not know how many rounds there will be.
 """
 
 import threading
@@ -30,7 +31,10 @@ class DiskFullError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the engines that are measured in turns: what is asked of it, its own run folder, where its code comes from."""
+    """
+    One of the engines that are measured in turns: what is asked of it, its own run folder, where
+    its code comes from.
+    """
 
     header: RunHeader
     folder: Path
@@ -40,7 +44,15 @@ class Side:
 class Live:
     """Takes some cells of some sides through a round."""
 
-    def __init__(self, sides: Sequence[Side], profile: Profile, crew: Crew, ledger: Ledger, *, stage_rounds: int) -> None:
+    def __init__(
+        self,
+        sides: Sequence[Side],
+        profile: Profile,
+        crew: Crew,
+        ledger: Ledger,
+        *,
+        stage_rounds: int,
+    ) -> None:
         self._sides = sides
         self._profile = profile
         self._crew = crew
@@ -51,8 +63,13 @@ class Live:
         self._lock = threading.Lock()
 
     def take(self, slots: Sequence[Slot], repeat: int) -> None:
-        """Measure what these cells still lack of a round. Raises DiskFullError if there is no room to record a failure."""
-        live = self._prepare_all([slot for slot in slots if not self._ledger.lost(slot.slug)], repeat)
+        """
+        Measure what these cells still lack of a round. Raises DiskFullError if there is no room to
+        record a failure.
+        """
+        live = self._prepare_all(
+            [slot for slot in slots if not self._ledger.lost(slot.slug)], repeat
+        )
         self._measure_all(live, repeat)
         for slot, child in live.items():
             if slot not in self._ledger.failures:
@@ -64,17 +81,27 @@ class Live:
         width = 1 if alone else max(1, min(self._profile.loading, len(slots)))
         with ThreadPoolExecutor(width) as pool:
             try:
-                children = list(pool.map(lambda slot: self._prepare(slot, repeat, alone=width == 1), slots))
+                children = list(
+                    pool.map(lambda slot: self._prepare(slot, repeat, alone=width == 1), slots)
+                )
             except BaseException:
                 self._crew.stop()  # else the pool would wait for them
                 raise
-        return {slot: child for slot, child in zip(slots, children, strict=True) if child is not None}
+        return {
+            slot: child for slot, child in zip(slots, children, strict=True) if child is not None
+        }
 
     def _prepare(self, slot: Slot, repeat: int, *, alone: bool) -> Child | None:
         start_s = self._clock.seconds()
         side = self._sides[slot.side]
         before = self._ledger.todo[slot, repeat].samples
-        post = Post(cell=self._ledger.cells[slot], repeat=repeat, folder=side.folder, launch=side.launch, samples_before=before)
+        post = Post(
+            cell=self._ledger.cells[slot],
+            repeat=repeat,
+            folder=side.folder,
+            launch=side.launch,
+            samples_before=before,
+        )
         child = self._crew.start(post)
         if child is None:
             return None
@@ -84,7 +111,9 @@ class Live:
             self._fail(slot, repeat, child, error)
             return None
         with self._lock:
-            self._ledger.step("prepare", slot, f"{slot.slug} is ready", self._clock.seconds() - start_s)
+            self._ledger.step(
+                "prepare", slot, f"{slot.slug} is ready", self._clock.seconds() - start_s
+            )
         return child
 
     def _measure_all(self, live: Mapping[Slot, Child], repeat: int) -> None:
@@ -94,7 +123,9 @@ class Live:
         slugs = list(
             dict.fromkeys(slot.slug for slot in self._ledger.cells if slot in live)
         )  # the suite's order: `turns` does the turning
-        for slug, request, lap, side in turns(slugs, requests, self._plan.iterations, repeat, len(self._sides)):
+        for slug, request, lap, side in turns(
+            slugs, requests, self._plan.iterations, repeat, len(self._sides)
+        ):
             slot = Slot(side, slug)
             if not self._ledger.lost(slug) and (request, lap) in missing.get(slot, ()):
                 start_s = self._clock.seconds()
@@ -104,27 +135,46 @@ class Live:
         self._measure_longer(live, repeat, requests, measured_s)
 
     def _measure_longer(
-        self, live: Mapping[Slot, Child], repeat: int, requests: Sequence[str], measured_s: dict[Slot, float]
+        self,
+        live: Mapping[Slot, Child],
+        repeat: int,
+        requests: Sequence[str],
+        measured_s: dict[Slot, float],
     ) -> None:
-        """Add whole passes for the cells whose processes have measured for less than the least time, on all sides alike."""
+        """
+        Add whole passes for the cells whose processes have measured for less than the least time,
+        on all sides alike.
+        """
         if not self._plan.min_time_s:
             return
         start_s, laps = self._clock.seconds(), self._plan.iterations
         while laps < MOST_LAPS and (short := self._short(live, measured_s)):
-            for slug, request, _, side in turns(short, requests, 1, repeat + laps, len(self._sides)):
+            for slug, request, _, side in turns(
+                short, requests, 1, repeat + laps, len(self._sides)
+            ):
                 slot = Slot(side, slug)
                 if slot in live and not self._ledger.lost(slug):
                     measured_s[slot] += self._measure(slot, repeat, live[slot], request)
             laps += 1
         for slot in live:
             if not self._ledger.lost(slot.slug):
-                self._ledger.step("longer", slot, slot.slug, (self._clock.seconds() - start_s) / len(live))
+                self._ledger.step(
+                    "longer", slot, slot.slug, (self._clock.seconds() - start_s) / len(live)
+                )
 
     def _short(self, live: Mapping[Slot, Child], measured_s: Mapping[Slot, float]) -> list[str]:
         """Name the cells whose sides have measured for less than the least time, on average."""
-        slugs = dict.fromkeys(slot.slug for slot in self._ledger.cells if slot in live and not self._ledger.lost(slot.slug))
+        slugs = dict.fromkeys(
+            slot.slug
+            for slot in self._ledger.cells
+            if slot in live and not self._ledger.lost(slot.slug)
+        )
         times_s = {slug: [measured_s[slot] for slot in live if slot.slug == slug] for slug in slugs}
-        return [slug for slug, several in times_s.items() if sum(several) < len(several) * self._plan.min_time_s]
+        return [
+            slug
+            for slug, several in times_s.items()
+            if sum(several) < len(several) * self._plan.min_time_s
+        ]
 
     def _measure(self, slot: Slot, repeat: int, child: Child, request: str) -> float:
         """Measure one iteration and give its seconds; none if it fails."""
@@ -150,7 +200,10 @@ class Live:
         self._ledger.step("power", slot, slot.slug, self._clock.seconds() - start_s)
 
     def _fail(self, slot: Slot, repeat: int, child: Child, error: ChildError) -> None:
-        """Record a failure, unless it is of our own making. Raises DiskFullError if there is no room to."""
+        """
+        Record a failure, unless it is of our own making. Raises DiskFullError if there is no room
+        to.
+        """
         with self._lock:
             if self._crew.stopping:
                 return
@@ -158,5 +211,7 @@ class Live:
             if error.failure.kind == "disk":
                 raise DiskFullError from error
             if not error.recorded:
-                run_folder.append_failure(self._sides[slot.side].folder, slot.slug, repeat, error.failure)
+                run_folder.append_failure(
+                    self._sides[slot.side].folder, slot.slug, repeat, error.failure
+                )
             self._ledger.fail(slot, error.failure)

@@ -2,19 +2,24 @@
 The run folder: create, append, read, resume. It computes nothing and starts nothing.
 
     runs/0001/run.json                        what was asked, where (RunHeader)
-              processes/<slug>.<n>.jsonl      one record a line, appended by the worker, on disk before the next command
-              processes/<slug>.<n>.jsonl.part1   what an interrupted process left; read together with its continuation
-              torn/<slug>.<n>.jsonl.1   what an interrupted round of a comparison left; kept, and never read
+              processes/<slug>.<n>.jsonl      one record a line, appended by the worker, on disk
+                                              before the next command
+              processes/<slug>.<n>.jsonl.part1   what an interrupted process left; read together
+                                                 with its continuation
+              torn/<slug>.<n>.jsonl.1   what an interrupted round of a comparison left; kept, and
+                                        never read
               audio/<slug>/<request>.wav      the audio of the first repeat
               audio/<slug>/takes/<n>/<request>.wav   what an engine without a seed said otherwise
-              voices/<speaker>.flac           recordings of the voices that it should sound like, as the workload names them
+              voices/<speaker>.flac           recordings of the voices that it should sound like, as
+                                              the workload names them
               transcripts.json                what was heard, by whom; written by scoring
               measurements.json               written by scoring; a gate needs nothing else
-              scored.json                     the records, audio, panel that those were made from; else they are made anew
+              scored.json                     the records, audio, panel that those were made from;
+                                              else they are made anew
               complete                        written last
 
-A line that was torn by a crash is ignored on reading and cut off before the file is continued. SCHEMA_VERSION and its
-history stand in `records/run.py`.
+A line that was torn by a crash is ignored on reading and cut off before the file is continued.
+SCHEMA_VERSION and its history stand in `records/run.py`.
 """
 
 import errno
@@ -30,10 +35,23 @@ from typing import Annotated, Any
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Name
-from harness.records.codec import OmitDefault, Pattern, Range, Unique, from_json, parse_json, to_json
+from harness.records.codec import (
+    OmitDefault,
+    Pattern,
+    Range,
+    Unique,
+    from_json,
+    parse_json,
+    to_json,
+)
 from harness.records.contained_files import check_tree, read_bytes
 from harness.records.files import write_atomic
-from harness.records.measurement import Measurement, Missing, measurement_from_dict, measurement_to_dict
+from harness.records.measurement import (
+    Measurement,
+    Missing,
+    measurement_from_dict,
+    measurement_to_dict,
+)
 from harness.records.run import (
     MOST_ROUNDS,
     OPENAI,
@@ -52,9 +70,15 @@ from harness.records.run import (
 from harness.runner.process_lines import process_of, record_of
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says where nothing more can be written: the disk, the quota, or the limit of a file's size."""
+"""
+What the system says where nothing more can be written: the disk, the quota, or the limit of a
+file's size.
+"""
 FINAL_FAILURES = frozenset({"refused", "error", "not in effect", "foreign files"})
-"""Failures that are the cell's own answer; all others (killed, died, timeout, disk) are tried again by a resume."""
+"""
+Failures that are the cell's own answer; all others (killed, died, timeout, disk) are tried again by
+a resume.
+"""
 TRANSCRIPTS = "transcripts.json"
 LOG = re.compile(r"(?P<slug>.+)\.(?P<repeat>[0-9]{1,9})\.jsonl(\.part(?P<part>[0-9]{1,9}))?")
 MOST_LETTERS = 200
@@ -81,20 +105,32 @@ class RunHeader:
     iterations: Annotated[int, Range(1)]
     command: str
     min_time_s: Annotated[float, Range(0.0)] = 0.0
-    """The least that a process measures; what is missing then is filled with whole passes through the workload."""
+    """
+    The least that a process measures; what is missing then is filled with whole passes through the
+    workload.
+    """
     metrics: tuple[str, ...] | None = None
     conditions: tuple[str, ...] = ()
     parts: Annotated[int, Range(1)] = 1
-    """Into how many the workload is cut; each round speaks one, in turn. 1: every round speaks all of it."""
+    """
+    Into how many the workload is cut; each round speaks one, in turn. 1: every round speaks all of
+    it.
+    """
     judge: str = OPENAI
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
-    workload: Annotated[str, OmitDefault(), Pattern(f"({WORKLOAD})?", "a relative path of a workload")] = ""
-    """Path of the workload in the project; empty where it came with this package, or from elsewhere."""
+    workload: Annotated[
+        str, OmitDefault(), Pattern(f"({WORKLOAD})?", "a relative path of a workload")
+    ] = ""
+    """
+    Path of the workload in the project; empty where it came with this package, or from elsewhere.
+    """
 
     def spoken(self, cell: Cell, repeat: int) -> tuple[str, ...]:
         """Give the ids of the requests that a process of this round speaks in a pass."""
-        return tuple(request.id for request in cell.workload.requests)[repeat % self.parts :: self.parts]
+        return tuple(request.id for request in cell.workload.requests)[
+            repeat % self.parts :: self.parts
+        ]
 
 
 class WorkerLog:
@@ -130,7 +166,11 @@ def next_run_folder(root: Path) -> Path:
 
 def latest_run_folder(root: Path) -> Path:
     """Name the youngest run below `root`. Raises HarnessError if there is none."""
-    folders = [path for path in root.glob("[0-9]*") if path.name.isdigit() and (path / "run.json").is_file()]
+    folders = [
+        path
+        for path in root.glob("[0-9]*")
+        if path.name.isdigit() and (path / "run.json").is_file()
+    ]
     if not folders:
         raise HarnessError(f"no run below {root}; measure one with `voxgate run SUITE`")
     return max(folders, key=lambda path: int(path.name))
@@ -139,14 +179,18 @@ def latest_run_folder(root: Path) -> Path:
 def create_run(folder: Path, header: RunHeader) -> None:
     """Make the run folder. Raises HarnessError if it is in use or cannot be written."""
     if (folder / "run.json").exists():
-        raise HarnessError(f"run folder {folder} is in use; choose another --out, or continue it with --resume")
+        raise HarnessError(
+            f"run folder {folder} is in use; choose another --out, or continue it with --resume"
+        )
     try:
         (folder / "processes").mkdir(parents=True, exist_ok=True)
         (folder / "audio").mkdir(exist_ok=True)
         kept = replace(header, cells=tuple(_with_voices(cell, folder) for cell in header.cells))
         write_json(folder / "run.json", {"schema_version": SCHEMA_VERSION, **to_json(kept)})
     except OSError as error:
-        raise HarnessError(f"cannot make run folder {folder}: {error.strerror}; choose another --out or make room") from error
+        raise HarnessError(
+            f"cannot make run folder {folder}: {error.strerror}; choose another --out or make room"
+        ) from error
 
 
 def is_unbegun(folder: Path) -> bool:
@@ -156,12 +200,17 @@ def is_unbegun(folder: Path) -> bool:
 
 
 def has_no_room(error: OSError) -> bool:
-    """Whether nothing could be written for want of room: a circumstance, whatever was to be written."""
+    """
+    Whether nothing could be written for want of room: a circumstance, whatever was to be written.
+    """
     return error.errno in NO_ROOM
 
 
 def _with_voices(cell: Cell, folder: Path) -> Cell:
-    """Copy the recordings of voices into the run folder, so that it can be scored elsewhere; give the cell that names these."""
+    """
+    Copy the recordings of voices into the run folder, so that it can be scored elsewhere; give the
+    cell that names these.
+    """
     voices = {}
     for speaker, source in cell.workload.voices.items():
         voices[speaker] = f"voices/{speaker}{Path(source).suffix}"
@@ -171,15 +220,21 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
 
 
 def load_header(folder: Path) -> RunHeader:
-    """Read what a run was asked to do. Raises HarnessError if it is no run folder or a newer one than this."""
+    """
+    Read what a run was asked to do. Raises HarnessError if it is no run folder or a newer one than
+    this.
+    """
     check_folder(folder)
     data = read_json(folder / "run.json", f"{folder} is no run folder: it has no run.json")
     version = data.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise HarnessError(f"run folder {folder} has schema {version!r}, which no voxgate wrote; measure again")
+        raise HarnessError(
+            f"run folder {folder} has schema {version!r}, which no voxgate wrote; measure again"
+        )
     if version > SCHEMA_VERSION:
         raise HarnessError(
-            f"run folder {folder} has schema {version}, this voxgate reads up to {SCHEMA_VERSION}; upgrade voxgate"
+            f"run folder {folder} has schema {version}, this voxgate reads up to {SCHEMA_VERSION}; "
+            "upgrade voxgate"
         )
     try:
         return _header_from_json(data)
@@ -188,12 +243,18 @@ def load_header(folder: Path) -> RunHeader:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise HarnessError for a link, pipe or device among all that is ever read of a run folder, rounds of confirmation too."""
+    """
+    Raise HarnessError for a link, pipe or device among all that is ever read of a run folder,
+    rounds of confirmation too.
+    """
     check_tree([*folder.glob("*.json"), *(folder / name for name in OWN_PARTS)])
 
 
 def load_run(folder: Path) -> Run:
-    """Read a whole run folder, finished or not. Raises HarnessError as `load_header` does, or if a record is damaged."""
+    """
+    Read a whole run folder, finished or not. Raises HarnessError as `load_header` does, or if a
+    record is damaged.
+    """
     header = load_header(folder)
     environment = dict(header.environment)
     complete = folder / "complete"
@@ -223,7 +284,10 @@ def load_run(folder: Path) -> Run:
 
 
 def mark_complete(folder: Path, closing: Mapping[str, object]) -> None:
-    """Say that nothing is left to measure; `closing` joins the environment (the state of the machine afterwards)."""
+    """
+    Say that nothing is left to measure; `closing` joins the environment (the state of the machine
+    afterwards).
+    """
     write_json(folder / "complete", dict(closing))
 
 
@@ -238,7 +302,10 @@ def log_path(folder: Path, slug: str, repeat: int) -> Path:
 
 
 def slug_of(log: Path) -> str:
-    """Return the cell whose process left a file: the inverse of `log_path`, interrupted parts included."""
+    """
+    Return the cell whose process left a file: the inverse of `log_path`, interrupted parts
+    included.
+    """
     return log.name.partition(".jsonl")[0].rpartition(".")[0]
 
 
@@ -252,23 +319,34 @@ def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
     try:
         return process_of(slug, repeat, [_records(several) for several in lines])
     except HarnessError as error:
-        raise HarnessError(f"the records of {slug}, repeat {repeat}, are damaged ({error}); measure again") from error
+        raise HarnessError(
+            f"the records of {slug}, repeat {repeat}, are damaged ({error}); measure again"
+        ) from error
 
 
 def rounds(folder: Path) -> int:
-    """Count the rounds that were begun: those that were planned, and those that were added until everything was decided."""
+    """
+    Count the rounds that were begun: those that were planned, and those that were added until
+    everything was decided.
+    """
     return max((repeat + 1 for _, repeat in _begun(folder)), default=0)
 
 
 def set_aside(folder: Path, slug: str, repeat: int) -> None:
-    """Keep what an interrupted process left under another name, so that a fresh process can continue its work."""
+    """
+    Keep what an interrupted process left under another name, so that a fresh process can continue
+    its work.
+    """
     path = log_path(folder, slug, repeat)
     if path.exists():
         path.rename(path.with_name(f"{path.name}.part{len(_parts(path)) + 1}"))
 
 
 def put_away(folder: Path, slug: str, repeat: int) -> None:
-    """Keep what a process left, interrupted parts included, where nobody reads it: its round will be measured anew."""
+    """
+    Keep what a process left, interrupted parts included, where nobody reads it: its round will be
+    measured anew.
+    """
     path = log_path(folder, slug, repeat)
     for log in (*_parts(path), path):
         if log.exists():
@@ -292,40 +370,64 @@ def append_failure(folder: Path, slug: str, repeat: int, failure: Failure) -> No
 
 def save_measurements(folder: Path, measurements: Mapping[str, Sequence[Measurement]]) -> None:
     """Write the measurements of all cells (slug -> measurements)."""
-    cells = {slug: [measurement_to_dict(each) for each in several] for slug, several in measurements.items()}
+    cells = {
+        slug: [measurement_to_dict(each) for each in several]
+        for slug, several in measurements.items()
+    }
     write_json(folder / "measurements.json", {"schema_version": SCHEMA_VERSION, "cells": cells})
 
 
 def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
-    """Read what `save_measurements` wrote. Raises HarnessError if it is absent, damaged or newer."""
+    """
+    Read what `save_measurements` wrote. Raises HarnessError if it is absent, damaged or newer.
+    """
     path = folder / "measurements.json"
-    data = read_json(path, f"run folder {folder} has no measurements yet; score it with `voxgate gate`")
+    data = read_json(
+        path, f"run folder {folder} has no measurements yet; score it with `voxgate gate`"
+    )
     version, cells = data.get("schema_version"), data.get("cells")
-    if not isinstance(version, int) or version not in range(1, SCHEMA_VERSION + 1) or not isinstance(cells, dict):
-        raise HarnessError(f"{path} has schema {version!r}, this voxgate reads up to {SCHEMA_VERSION}; score the run again")
+    if (
+        not isinstance(version, int)
+        or version not in range(1, SCHEMA_VERSION + 1)
+        or not isinstance(cells, dict)
+    ):
+        raise HarnessError(
+            f"{path} has schema {version!r}, this voxgate reads up to {SCHEMA_VERSION}; score the "
+            "run again"
+        )
     return {slug: _measurements(path, slug, several) for slug, several in cells.items()}
 
 
 def save_transcripts(folder: Path, heard: HeardTexts) -> None:
-    """Write what was heard in a run (slug -> request id -> text). Raises HarnessError if there is no room."""
-    cells = {slug: {name: to_json(each) for name, each in texts.items()} for slug, texts in heard.items()}
+    """
+    Write what was heard in a run (slug -> request id -> text). Raises HarnessError if there is no
+    room.
+    """
+    cells = {
+        slug: {name: to_json(each) for name, each in texts.items()} for slug, texts in heard.items()
+    }
     try:
         write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})
     except OSError as error:
         raise HarnessError(
-            f"cannot keep what was heard in {folder}: {error.strerror}; make room, then run this again"
+            f"cannot keep what was heard in {folder}: {error.strerror}; make room, then run this "
+            "again"
         ) from error
 
 
 def load_transcripts(folder: Path) -> HeardTexts:
-    """Read what `save_transcripts` wrote; empty where nobody listened. Raises HarnessError if it is damaged or newer."""
+    """
+    Read what `save_transcripts` wrote; empty where nobody listened. Raises HarnessError if it is
+    damaged or newer.
+    """
     path = folder / TRANSCRIPTS
     if not path.exists():
         return {}
     data = from_json(_Transcripts, read_json(path, f"{path} vanished"), str(path))
     if data.schema_version > SCHEMA_VERSION:
         raise HarnessError(
-            f"{path} has schema {data.schema_version}, this voxgate reads up to {SCHEMA_VERSION}; score the run again"
+            f"{path} has schema {data.schema_version}, this voxgate reads up to {SCHEMA_VERSION}; "
+            "score the run again"
         )
     return data.cells
 
@@ -344,7 +446,10 @@ def write_json(path: Path, data: object) -> None:
 
 
 def read_json(path: Path, absent: str) -> dict[str, Any]:
-    """Read a JSON object. Raises HarnessError: `absent` if there is no such file, else what is wrong with it."""
+    """
+    Read a JSON object. Raises HarnessError: `absent` if there is no such file, else what is wrong
+    with it.
+    """
     try:
         data = parse_json(read_bytes(path), str(path))
     except FileNotFoundError as error:
@@ -390,11 +495,16 @@ def stages_to_json(stages: StagePass | Missing) -> dict[str, Any]:
 
 
 def _header_from_json(data: Mapping[str, Any]) -> RunHeader:
-    header = from_json(RunHeader, {name: value for name, value in data.items() if name != "schema_version"})
+    header = from_json(
+        RunHeader, {name: value for name, value in data.items() if name != "schema_version"}
+    )
     for number, cell in enumerate(header.cells):
         for speaker, file in cell.workload.voices.items():
             if not re.fullmatch(VOICE, file):
-                raise HarnessError(f"cells[{number}].workload.voices.{speaker}: {file!r} is no file of the folder voices/")
+                raise HarnessError(
+                    f"cells[{number}].workload.voices.{speaker}: {file!r} is no file of the folder "
+                    "voices/"
+                )
     _check_created(header.created)
     _check_environment(header.environment)
     return header
@@ -406,7 +516,9 @@ def _check_created(created: str) -> None:
     except ValueError:
         year = 0
     if not 1970 <= year < 9000:
-        raise HarnessError(f"created: {created[:60]!r} is no time; write it as 2026-11-20T02:00:00+00:00")
+        raise HarnessError(
+            f"created: {created[:60]!r} is no time; write it as 2026-11-20T02:00:00+00:00"
+        )
 
 
 def _check_environment(environment: Mapping[str, object]) -> None:
@@ -416,11 +528,16 @@ def _check_environment(environment: Mapping[str, object]) -> None:
     machine = environment.get("machine", {})
     name = machine.get("id", "") if isinstance(machine, Mapping) else ""
     if not isinstance(name, str | None) or len(name or "") > MOST_LETTERS:
-        raise HarnessError(f"environment.machine.id must be text of at most {MOST_LETTERS} characters")
+        raise HarnessError(
+            f"environment.machine.id must be text of at most {MOST_LETTERS} characters"
+        )
 
 
 def _whole_characters(record: Mapping[str, object]) -> Mapping[str, object]:
-    """Replace half characters, as file names in an engine's errors may hold them: no reader would take them."""
+    """
+    Replace half characters, as file names in an engine's errors may hold them: no reader would take
+    them.
+    """
     text = json.dumps(record, ensure_ascii=False)
     try:
         text.encode()
@@ -431,17 +548,29 @@ def _whole_characters(record: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _parts(path: Path) -> list[Path]:
-    found = {int(match["part"]): each for each in path.parent.glob(f"{path.name}.part*") if (match := LOG.fullmatch(each.name))}
+    found = {
+        int(match["part"]): each
+        for each in path.parent.glob(f"{path.name}.part*")
+        if (match := LOG.fullmatch(each.name))
+    }
     return [found[number] for number in sorted(found)]
 
 
 def _begun(folder: Path) -> set[tuple[str, int]]:
-    """Return (slug, repeat) of all processes that left a file. Raises HarnessError for a round that nobody measures."""
+    """
+    Return (slug, repeat) of all processes that left a file. Raises HarnessError for a round that
+    nobody measures.
+    """
     names = [path.name for path in (folder / "processes").glob("*.jsonl*")]
-    found = {(match["slug"], int(match["repeat"])) for name in names if (match := LOG.fullmatch(name))}
+    found = {
+        (match["slug"], int(match["repeat"])) for name in names if (match := LOG.fullmatch(name))
+    }
     wrong = next((f"{slug}.{repeat}.jsonl" for slug, repeat in found if repeat > MOST_ROUNDS), None)
     if wrong is not None:
-        raise HarnessError(f"{folder / 'processes' / wrong} is of a round beyond {MOST_ROUNDS}; no voxgate made it, remove it")
+        raise HarnessError(
+            f"{folder / 'processes' / wrong} is of a round beyond {MOST_ROUNDS}; no voxgate made "
+            "it, remove it"
+        )
     return found
 
 
@@ -449,7 +578,10 @@ def _processes(folder: Path, header: RunHeader) -> tuple[ProcessRecord, ...]:
     begun, places = _begun(folder), {cell.slug: number for number, cell in enumerate(header.cells)}
     strange = sorted(slug for slug, _ in begun if slug not in places)
     if strange:
-        raise HarnessError(f"{folder / 'processes'} has records of {strange[0]}, which is no cell of this run; remove them")
+        raise HarnessError(
+            f"{folder / 'processes'} has records of {strange[0]}, which is no cell of this run; "
+            "remove them"
+        )
     order = sorted(begun, key=lambda each: (each[1], places[each[0]]))
     records = [(slug, load_process(folder, slug, repeat)) for slug, repeat in order]
     for slug, record in records:
@@ -459,14 +591,21 @@ def _processes(folder: Path, header: RunHeader) -> tuple[ProcessRecord, ...]:
 
 
 def _check_asked(cell: Cell, record: ProcessRecord) -> None:
-    """Raise HarnessError for a process that spoke requests of another cell, or was measured unobserved."""
+    """
+    Raise HarnessError for a process that spoke requests of another cell, or was measured
+    unobserved.
+    """
     what = f"the records of {cell.slug}, repeat {record.repeat},"
     known = {request.id for request in cell.workload.requests}
     if strange := sorted({sample.request for sample in record.samples} - known):
-        raise HarnessError(f"{what} speak {strange[0]!r}, which is no request of its workload; measure again")
+        raise HarnessError(
+            f"{what} speak {strange[0]!r}, which is no request of its workload; measure again"
+        )
     measured = any(sample.phase is Phase.MEASURED for sample in record.samples)
     if record.finished and measured and not record.observed:
-        raise HarnessError(f"{what} do not tell which options were observed to be in effect; measure again")
+        raise HarnessError(
+            f"{what} do not tell which options were observed to be in effect; measure again"
+        )
 
 
 def _read_lines(path: Path) -> list[tuple[str, Any]]:

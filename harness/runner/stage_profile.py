@@ -1,10 +1,11 @@
 """
-A pass of its own that asks where the time goes: one synthesis with the device waited for at both ends of every stage, then
-the models of its stages alone, in turns, on what they were given in it.
+A pass of its own that asks where the time goes: one synthesis with the device waited for at both
+ends of every stage, then the models of its stages alone, in turns, on what they were given in it.
 
-It takes about as long as two iterations, runs once in a process when all that is judged has been measured, and is never
-counted among the times. A target that can run stages alone has a method `alone(request, watch)`: it speaks the request and
-gives, by stage, what runs the stage's model once and how much it then has to do. Decides nothing.
+It takes about as long as two iterations, runs once in a process when all that is judged has been
+measured, and is never counted among the times. A target that can run stages alone has a method
+`alone(request, watch)`: it speaks the request and gives, by stage, what runs the stage's model once
+and how much it then has to do. Decides nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +39,9 @@ def stage_pass(target: Target, request: Request, clock: Clock) -> StagePass:
 
 
 def _speak(target: Target, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
-    runs: Callable[[Request, StageWatch], Mapping[str, Alone]] | None = getattr(target, "alone", None)
+    runs: Callable[[Request, StageWatch], Mapping[str, Alone]] | None = getattr(
+        target, "alone", None
+    )
     if runs is not None:
         return runs(request, watch)
     for _ in target.synthesize(request, watch):
@@ -46,8 +49,13 @@ def _speak(target: Target, request: Request, watch: StageWatch) -> Mapping[str, 
     return {}
 
 
-def _repeated(alone: Mapping[str, Alone], clock: Clock, budget_s: float) -> dict[str, tuple[float, ...]]:
-    """Run the stages in turns, so that what the machine does meets all of them, until the budget is spent."""
+def _repeated(
+    alone: Mapping[str, Alone], clock: Clock, budget_s: float
+) -> dict[str, tuple[float, ...]]:
+    """
+    Run the stages in turns, so that what the machine does meets all of them, until the budget is
+    spent.
+    """
     times_s: dict[str, list[float]] = {stage: [] for stage in alone}
     until_s = clock.seconds() + budget_s
     for lap in count():

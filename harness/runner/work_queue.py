@@ -1,7 +1,9 @@
 """
-What is still to be measured, what failed, and how far all of that is. Starts nothing and writes no files.
+What is still to be measured, what failed, and how far all of that is. Starts nothing and writes no
+files.
 
-Steps are counted by cell and side, so that those of a cell that failed can be forgotten, on all sides at once.
+Steps are counted by cell and side, so that those of a cell that failed can be forgotten, on all
+sides at once.
 """
 
 from collections import Counter
@@ -32,7 +34,13 @@ class Ledger:
     failures: of the cells that are not started again.
     """
 
-    def __init__(self, cells: Mapping[Slot, Cell], plan: RunHeader, weighed: Collection[str], progress: Progress) -> None:
+    def __init__(
+        self,
+        cells: Mapping[Slot, Cell],
+        plan: RunHeader,
+        weighed: Collection[str],
+        progress: Progress,
+    ) -> None:
         self.cells = cells
         self.plan = plan
         self.todo: dict[tuple[Slot, int], Remainder] = {}
@@ -61,7 +69,10 @@ class Ledger:
         self._progress.end()
 
     def is_weighed(self, slot: Slot, repeat: int) -> bool:
-        """Whether the process measures its energy: in planned rounds, of cells that are asked about and have a meter."""
+        """
+        Whether the process measures its energy: in planned rounds, of cells that are asked about
+        and have a meter.
+        """
         return slot.slug in self._weighed and repeat < self.plan.repeats
 
     def lost(self, slug: str) -> bool:

@@ -1,20 +1,27 @@
 """
-The child's main: one cell, one repeat, one command at a time. `python -m harness.runner.worker REQUEST.json`
+The child's main: one cell, one repeat, one command at a time.
+`python -m harness.runner.worker REQUEST.json`
 
-The parent writes one JSON command a line to standard input; the worker carries it out, appends its records to the process's
-log, and answers one JSON line: {"done": ...} or {"failed": {"kind", "reason"}}, after which it ends. Between commands it
-waits and uses no CPU. It decides nothing and computes no statistics; it does say what was in effect, and that the same
-seed gave the same audio. Of an engine that has no seed and speaks otherwise each time it keeps several takes.
+The parent writes one JSON command a line to standard input; the worker carries it out, appends its
+records to the process's log, and answers one JSON line: {"done": ...} or {"failed": {"kind",
+"reason"}}, after which it ends. Between commands it waits and uses no CPU. It decides nothing and
+computes no statistics; it does say what was in effect, and that the same seed gave the same audio.
+Of an engine that has no seed and speaks otherwise each time it keeps several takes.
 
-    {"do": "load", "alone": true}                        import and load; `alone`: nothing else ran, a true cold start
+    {"do": "load", "alone": true}                        import and load; `alone`: nothing else ran,
+                                                         a true cold start
     {"do": "iterate", "phase": "first|warmup|measured", "request": "u001"}
-    {"do": "observe", "request": "u001"}                 what is in effect; fails if a promise is not kept
+    {"do": "observe", "request": "u001"}                 what is in effect; fails if a promise is
+                                                         not kept
     {"do": "pin"}                                        move to the CPU that is kept for measuring
-    {"do": "energy"}                                     what it draws, idle and at work, in a pass that is not timed
-    {"do": "stages", "request": "u001"}                  where its time goes, in a pass that is not timed as a whole
+    {"do": "energy"}                                     what it draws, idle and at work, in a pass
+                                                         that is not timed
+    {"do": "stages", "request": "u001"}                  where its time goes, in a pass that is not
+                                                         timed as a whole
     {"do": "finish"}                                     peaks of memory; the worker ends
 
-A side of a comparison proves after its first synthesis, when it is warm and at its end that all files were its own.
+A side of a comparison proves after its first synthesis, when it is warm and at its end that all
+files were its own.
 """
 
 import gc
@@ -46,7 +53,14 @@ from harness.records.measurement import Missing
 from harness.records.run import Effect, Energy, Failure, Phase, Piece, Sample, StagePass
 from harness.runner.opened_files import KIND as FOREIGN_FILES
 from harness.runner.opened_files import ForeignFilesError, Opened, Territory, territory_from_json
-from harness.runner.run_folder import WorkerLog, effect_to_json, energy_to_json, has_no_room, sample_to_json, stages_to_json
+from harness.runner.run_folder import (
+    WorkerLog,
+    effect_to_json,
+    energy_to_json,
+    has_no_room,
+    sample_to_json,
+    stages_to_json,
+)
 from harness.runner.stage_profile import stage_pass
 from harness.targets.http.client import SpeechError
 from harness.targets.protocol import Target
@@ -111,7 +125,9 @@ class Worker:
         self._age_s = age_s
         self._tree = tree or here()
         self._iteration = job.iterations_before
-        self._requests: Mapping[str, Request] = {request.id: request for request in job.cell.workload.requests}
+        self._requests: Mapping[str, Request] = {
+            request.id: request for request in job.cell.workload.requests
+        }
         self._heard = dict(job.known)
         self._opened: Opened | None = None
         if job.territory is not None:
@@ -119,7 +135,8 @@ class Worker:
             self._opened.start()
         self._target: Target | None = None
         self._clock: Clock = WallClock()
-        alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)  # several wait for each other anyway
+        # several wait for each other anyway
+        alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)
         self._watch: DisturbanceWatch | None = DisturbanceWatch(cpu=job.cpu) if alone else None
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Record]] = {
             "load": self._load,
@@ -147,7 +164,9 @@ class Worker:
         if failure.kind == "disk":
             return failure
         try:
-            self._note({"kind": "failure", "failure": {"kind": failure.kind, "reason": failure.reason}})
+            self._note(
+                {"kind": "failure", "failure": {"kind": failure.kind, "reason": failure.reason}}
+            )
         except UnwritableError as error:  # what failed will be tried again, and said again
             return failure_of(error)
         return failure
@@ -163,7 +182,8 @@ class Worker:
         for module in getattr(target, "imports", ()):
             importlib.import_module(module)
         import_s = self._age_s + self._clock.seconds() - start_s
-        own: Clock | None = getattr(target, "clock", None)  # a scripted target says how long it takes
+        # a scripted target says how long it takes
+        own: Clock | None = getattr(target, "clock", None)
         if own is not None:
             self._clock, import_s = own, own.process_age_s()
             self._watch = None  # what real time was lost has no share in a time that is told
@@ -190,7 +210,10 @@ class Worker:
         return {"wall_s": timing.wall_s, "settled": settled}
 
     def _time(self, target: Target, request: Request) -> Timing:
-        """Time one synthesis, with what disturbed it; the kernel's counters are read outside of the timed interval."""
+        """
+        Time one synthesis, with what disturbed it; the kernel's counters are read outside of the
+        timed interval.
+        """
         if self._watch is None:
             return time_synthesis(target, request, self._clock)
         self._watch.start()
@@ -200,7 +223,9 @@ class Worker:
     def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
         digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
         differs = phase is Phase.MEASURED and self._differs(request, timing.audio, digest)
-        kept = self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
+        kept = (
+            self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
+        )
         sample = Sample(
             cell=self._job.cell.slug,
             repeat=self._job.repeat,
@@ -226,12 +251,20 @@ class Worker:
             self._promise((changed_audio(request, seed),))
 
     def _differs(self, request: Request, audio: np.ndarray, digest: str) -> bool:
-        """Whether the audio is another than the one that was kept of this request, by more than rounding."""
+        """
+        Whether the audio is another than the one that was kept of this request, by more than
+        rounding.
+        """
         before = self._heard.get(request.id)
-        return before not in (None, digest) and not is_same(audio, self._job.folder / self._name(request))
+        return before not in (None, digest) and not is_same(
+            audio, self._job.folder / self._name(request)
+        )
 
     def _kept(self, request: Request, audio: np.ndarray, *, differs: bool) -> str | None:
-        """Keep the first audio of a request; of an engine without a seed, one more of every process that differs from it."""
+        """
+        Keep the first audio of a request; of an engine without a seed, one more of every process
+        that differs from it.
+        """
         if request.id not in self._heard:
             return self._keep(self._name(request), audio)
         name = f"audio/{self._job.cell.slug}/takes/{self._job.repeat}/{request.id}.wav"
@@ -243,8 +276,13 @@ class Worker:
         return f"audio/{self._job.cell.slug}/{request.id}.wav"
 
     def _seed(self, request: Request) -> Option | None:
-        """Return the seed that was asked for or that the engine tells of; None where there is none to keep a promise about."""
-        return {**self._loaded().effective(), **self._job.cell.options, **request.options}.get("seed")
+        """
+        Return the seed that was asked for or that the engine tells of; None where there is none to
+        keep a promise about.
+        """
+        return {**self._loaded().effective(), **self._job.cell.options, **request.options}.get(
+            "seed"
+        )
 
     def _keep(self, name: str, audio: np.ndarray) -> str:
         """Write the audio; give its path inside the run folder. Whole or not at all."""
@@ -262,12 +300,19 @@ class Worker:
     def _promise(self, effects: tuple[Effect, ...]) -> None:
         """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
         self._note({"kind": "effects", "effects": [effect_to_json(effect) for effect in effects]})
-        broken = [f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}" for e in effects if e.holds is False]
+        broken = [
+            f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}"
+            for e in effects
+            if e.holds is False
+        ]
         if broken:
             raise NotInEffectError("; ".join(broken))
 
     def _pin(self, _command: Mapping[str, Any]) -> Record:
-        """Move every thread, also those that libraries started, to the CPU for measuring; nothing more will be compiled."""
+        """
+        Move every thread, also those that libraries started, to the CPU for measuring; nothing more
+        will be compiled.
+        """
         self._prove()
         if self._opened is not None:
             self._opened.stop()
@@ -283,7 +328,9 @@ class Worker:
         return {}
 
     def _weighed(self) -> Energy | Missing:
-        """Measure what the process draws; where time is told and does not pass, power has no meaning."""
+        """
+        Measure what the process draws; where time is told and does not pass, power has no meaning.
+        """
         if not isinstance(self._clock, WallClock):
             return Missing("no power: the target tells its own time")
         meter = find_meter(self._tree, device_of(self._job.cell, self._job.defaults))
@@ -292,11 +339,16 @@ class Worker:
     def _speak(self) -> float:
         """Speak the whole workload once; gives its seconds of audio."""
         target = self._loaded()
-        frames = [len(time_synthesis(target, request, self._clock).audio) for request in self._requests.values()]
+        frames = [
+            len(time_synthesis(target, request, self._clock).audio)
+            for request in self._requests.values()
+        ]
         return sum(frames) / target.sample_rate_hz
 
     def _stages(self, command: Mapping[str, Any]) -> Record:
-        self._note({"kind": "stages", **stages_to_json(self._staged(self._requests[command["request"]]))})
+        self._note(
+            {"kind": "stages", **stages_to_json(self._staged(self._requests[command["request"]]))}
+        )
         return {}
 
     def _staged(self, request: Request) -> StagePass | Missing:
@@ -313,7 +365,10 @@ class Worker:
     def _finish(self, _command: Mapping[str, Any]) -> Record:
         self._prove()
         elsewhere = getattr(self._target, "elsewhere", False)
-        peaks = {"peak_rss_bytes": None if elsewhere else peak_rss_bytes(), "peak_cuda_bytes": peak_cuda_bytes()}
+        peaks = {
+            "peak_rss_bytes": None if elsewhere else peak_rss_bytes(),
+            "peak_cuda_bytes": peak_cuda_bytes(),
+        }
         self._note({"kind": "finished", **peaks})
         return {}
 
@@ -329,7 +384,10 @@ class Worker:
 
 
 def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
-    """Time one synthesis from the request to its last frame. Raises ValueError if it gives no audio or NaN."""
+    """
+    Time one synthesis from the request to its last frame. Raises ValueError if it gives no audio or
+    NaN.
+    """
     watch = StageWatch(clock)
     chunks: list[np.ndarray] = []
     arrived_s: list[float] = []
@@ -345,8 +403,17 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
     if not np.isfinite(audio).all():
         raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
     lengths_s = (len(chunk) / target.sample_rate_hz for chunk in chunks)
-    pieces = tuple(Piece(arrived_s=at_s, audio_s=length_s) for at_s, length_s in zip(arrived_s, lengths_s, strict=True))
-    return Timing(audio=audio, wall_s=wall_s, first_audio_s=arrived_s[0], stages_s=watch.stages_s, chunks=pieces)
+    pieces = tuple(
+        Piece(arrived_s=at_s, audio_s=length_s)
+        for at_s, length_s in zip(arrived_s, lengths_s, strict=True)
+    )
+    return Timing(
+        audio=audio,
+        wall_s=wall_s,
+        first_audio_s=arrived_s[0],
+        stages_s=watch.stages_s,
+        chunks=pieces,
+    )
 
 
 def changed_audio(request: Request, seed: Option) -> Effect:
@@ -365,7 +432,10 @@ def is_same(audio: np.ndarray, path: Path) -> bool:
 
 
 def joins_of(target: Target) -> tuple[float, ...] | None:
-    """Give where the target says that it joined the chunks of its last synthesis; None where it does not say."""
+    """
+    Give where the target says that it joined the chunks of its last synthesis; None where it does
+    not say.
+    """
     joins_s = getattr(target, "joins_s", None)
     return None if joins_s is None else tuple(float(each) for each in joins_s)
 
@@ -374,8 +444,9 @@ def spare_the_collector() -> None:
     """
     Keep what was loaded or compiled out of later collections.
 
-    With torch imported each takes 90 ms, a fifth of the time that quick cells are measured for, and what it walks through
-    drives the engine's own data out of the caches just before the iteration that is timed.
+    With torch imported each takes 90 ms, a fifth of the time that quick cells are measured for, and
+    what it walks through drives the engine's own data out of the caches just before the iteration
+    that is timed.
     """
     gc.collect()
     gc.freeze()
@@ -383,7 +454,10 @@ def spare_the_collector() -> None:
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Collect before, not during: a collection that falls into one iteration is no property of it (as `timeit` does)."""
+    """
+    Collect before, not during: a collection that falls into one iteration is no property of it (as
+    `timeit` does).
+    """
     gc.collect()
     gc.disable()
     try:
@@ -467,7 +541,8 @@ def claim_stdout() -> TextIO:
     """
     Keep standard output for answers alone; whatever libraries print goes to standard error.
 
-    On a full disk that is lost: a worker that died of its own last words would look like one whose engine failed.
+    On a full disk that is lost: a worker that died of its own last words would look like one whose
+    engine failed.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -496,9 +571,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _opened(job: Job, age_s: float) -> Callable[[Mapping[str, Any]], Record]:
-    """Return what carries out commands; where the log cannot be opened, that is the answer to the first."""
+    """
+    Return what carries out commands; where the log cannot be opened, that is the answer to the
+    first.
+    """
     if job.cpus:
-        os.sched_setaffinity(0, job.cpus)  # the parent keeps off the CPU for measuring, and we began with its rights
+        # the parent keeps off the CPU for measuring, and we began with its rights
+        os.sched_setaffinity(0, job.cpus)
     try:
         with kept():
             log = WorkerLog(job.log)

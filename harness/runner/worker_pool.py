@@ -1,8 +1,9 @@
 """
-The worker processes of a run that are alive: started, warmed up, asked for one iteration at a time, ended.
+The worker processes of a run that are alive: started, warmed up, asked for one iteration at a time,
+ended.
 
-Knows what a worker is told and in which order; does not know which cell comes next, what is still missing, or what becomes
-of a failure: that is for `round.py`.
+Knows what a worker is told and in which order; does not know which cell comes next, what is still
+missing, or what becomes of a failure: that is for `round.py`.
 """
 
 import os
@@ -26,8 +27,10 @@ WARMUP = 2
 MAX_COMPILES = 30
 """Iterations in a row that may compile something before a cell counts as one that never settles."""
 MOST_LAPS = 3
-"""Passes of the warm-up through a workload, if those are more: with CUDA graphs each length runs once as it is, is recorded at
-its second time, and is replayed from the third."""
+"""
+Passes of the warm-up through a workload, if those are more: with CUDA graphs each length runs once
+as it is, is recorded at its second time, and is replayed from the third.
+"""
 MAX_LIVE = 8
 WORKER_BYTES = 2 * 1024**3
 """Assumed for one worker: torch, a small voice, and room for compilation."""
@@ -77,7 +80,9 @@ class Crew:
             "cpu": self._cpu,
             "known": known_audio(post.folder, post.cell.slug),
             "iterations_before": post.samples_before,
-            "territory": None if post.launch.territory is None else territory_to_json(post.launch.territory),
+            "territory": None
+            if post.launch.territory is None
+            else territory_to_json(post.launch.territory),
         }
         with self._lock:
             if self.stopping:
@@ -87,18 +92,29 @@ class Crew:
         return child
 
     def prepare(self, child: Child, cell: Cell, *, alone: bool) -> None:
-        """Load, speak once, warm up, look at what is in effect, move to the CPU for measuring. Raises ChildError."""
+        """
+        Load, speak once, warm up, look at what is in effect, move to the CPU for measuring. Raises
+        ChildError.
+        """
         requests = [request.id for request in cell.workload.requests]
         child.do({"do": "load", "alone": alone}, self._timeout_s)
-        child.do({"do": "iterate", "phase": Phase.FIRST.value, "request": requests[0]}, self._timeout_s)
+        child.do(
+            {"do": "iterate", "phase": Phase.FIRST.value, "request": requests[0]}, self._timeout_s
+        )
         self._warm_up(child, requests)
         child.do({"do": "observe", "request": requests[0]}, self._timeout_s)
         child.do({"do": "pin"}, self._timeout_s)
 
     def measure(self, child: Child, request: str) -> float:
-        """Measure one iteration and give its seconds; one that compiled something is done again. Raises ChildError."""
+        """
+        Measure one iteration and give its seconds; one that compiled something is done again.
+        Raises ChildError.
+        """
         for _ in range(MAX_COMPILES):
-            answer = child.do({"do": "iterate", "phase": Phase.MEASURED.value, "request": request}, self._timeout_s)
+            answer = child.do(
+                {"do": "iterate", "phase": Phase.MEASURED.value, "request": request},
+                self._timeout_s,
+            )
             if answer["settled"]:
                 return float(answer["wall_s"])
         raise _unsettled(f"request {request}", MAX_COMPILES)
@@ -140,11 +156,15 @@ class Crew:
             self._alive.discard(child)
 
     def _warm_up(self, child: Child, requests: Sequence[str]) -> None:
-        """Iterate until nothing compiles, at least WARMUP times. Raises ChildError if it never ends."""
+        """
+        Iterate until nothing compiles, at least WARMUP times. Raises ChildError if it never ends.
+        """
         most = max(MAX_COMPILES, MOST_LAPS * len(requests))
         for count in range(1, WARMUP + most + 1):
             request = requests[count % len(requests)]
-            answer = child.do({"do": "iterate", "phase": Phase.WARMUP.value, "request": request}, self._timeout_s)
+            answer = child.do(
+                {"do": "iterate", "phase": Phase.WARMUP.value, "request": request}, self._timeout_s
+            )
             if count >= WARMUP and answer["settled"]:
                 return
         raise _unsettled("warm-up", most)
@@ -152,9 +172,15 @@ class Crew:
 
 def known_audio(folder: Path, slug: str) -> Mapping[str, str]:
     """Give the hash of each request's audio as the first process that measured it gave it."""
-    records = (run_folder.load_process(folder, slug, repeat) for repeat in range(run_folder.rounds(folder)))
+    records = (
+        run_folder.load_process(folder, slug, repeat) for repeat in range(run_folder.rounds(folder))
+    )
     samples = [sample for record in records if record is not None for sample in record.samples]
-    return {sample.request: sample.audio_sha256 for sample in reversed(samples) if sample.phase is Phase.MEASURED}
+    return {
+        sample.request: sample.audio_sha256
+        for sample in reversed(samples)
+        if sample.phase is Phase.MEASURED
+    }
 
 
 @contextmanager
@@ -171,7 +197,10 @@ def kept_off(cpu: int | None, cpus: Sequence[int]) -> Iterator[None]:
 
 
 def live_limit(profile: Profile) -> int:
-    """Give how many workers may be alive at once: the profile's word, or what fits into half of the free memory."""
+    """
+    Give how many workers may be alive at once: the profile's word, or what fits into half of the
+    free memory.
+    """
     if profile.live is not None:
         return profile.live
     free_bytes = int(psutil.virtual_memory().available)

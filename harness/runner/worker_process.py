@@ -1,7 +1,9 @@
 """
-The parent's hold on one worker process: start it, give it one command at a time, wait without using CPU, kill it.
+The parent's hold on one worker process: start it, give it one command at a time, wait without using
+CPU, kill it.
 
-Knows the pipe and the time-out; does not know what commands mean, and writes nothing into the run folder but the request.
+Knows the pipe and the time-out; does not know what commands mean, and writes nothing into the run
+folder but the request.
 """
 
 import json
@@ -36,7 +38,10 @@ class ChildError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Which code a worker runs: the interpreter, folders that go before everything installed, further environment, where."""
+    """
+    Which code a worker runs: the interpreter, folders that go before everything installed, further
+    environment, where.
+    """
 
     python: str = sys.executable
     paths: tuple[Path, ...] = ()
@@ -54,15 +59,26 @@ HERE = Launch()
 class Child:
     """One worker process."""
 
-    def __init__(self, job: Mapping[str, object], files: Path, env: Mapping[str, str], launch: Launch = HERE) -> None:
-        """Start it. `files` is the path that its request and standard error get, with their own endings."""
+    def __init__(
+        self, job: Mapping[str, object], files: Path, env: Mapping[str, str], launch: Launch = HERE
+    ) -> None:
+        """
+        Start it. `files` is the path that its request and standard error get, with their own
+        endings.
+        """
         request = files.with_name(f"{files.name}.request.json")
         write_json(request, job)
         self._stderr = files.with_name(f"{files.name}.stderr")
         self._pending = b""
         with self._stderr.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [launch.python, *(["-P"] if launch.paths else []), "-m", "harness.runner.worker", str(request)],
+                [
+                    launch.python,
+                    *(["-P"] if launch.paths else []),
+                    "-m",
+                    "harness.runner.worker",
+                    str(request),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -71,11 +87,15 @@ class Child:
                 bufsize=0,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent only
             )
-        GUARD.watch(self._process.pid)  # if we are killed, nobody else would end a worker that hangs
+        # if we are killed, nobody else would end a worker that hangs
+        GUARD.watch(self._process.pid)
         self._handle = _handle(self._process.pid)
 
     def do(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
-        """Have one command carried out. Raises ChildError if it fails, dies, or takes longer than the time-out."""
+        """
+        Have one command carried out. Raises ChildError if it fails, dies, or takes longer than the
+        time-out.
+        """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
@@ -115,9 +135,16 @@ class Child:
                 ready = [key.fileobj for key, _ in selector.select(timeout_s)]
                 if not ready:
                     self.kill()
-                    reason = f"{_name(command)} took longer than {timeout_s:g} s; raise the time-out if that is expected"
+                    reason = (
+                        f"{_name(command)} took longer than {timeout_s:g} s; raise the time-out if "
+                        "that is expected"
+                    )
                     raise ChildError(Failure(kind="timeout", reason=reason), recorded=False)
-                received = os.read(self._process.stdout.fileno(), 65536) if self._process.stdout in ready else b""
+                received = (
+                    os.read(self._process.stdout.fileno(), 65536)
+                    if self._process.stdout in ready
+                    else b""
+                )
                 if not received:
                     raise self._death()
                 self._pending += received
@@ -133,12 +160,17 @@ class Child:
         said = self._last_words()
         if code < 0:
             cause = f"{_signal_name(-code)}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
-            return ChildError(Failure(kind="killed", reason=f"the worker was ended by {cause}{said}"), recorded=False)
+            return ChildError(
+                Failure(kind="killed", reason=f"the worker was ended by {cause}{said}"),
+                recorded=False,
+            )
         reason = f"the worker ended with code {code} and without an answer{said}"
         return ChildError(Failure(kind="died", reason=reason), recorded=False)
 
     def _reap(self) -> int:
-        """Wait for the worker's end, and end what it left behind while its number cannot be another's."""
+        """
+        Wait for the worker's end, and end what it left behind while its number cannot be another's.
+        """
         if self._process.returncode is None:
             with suppress(ChildProcessError):
                 os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
@@ -148,7 +180,9 @@ class Child:
         return code
 
     def _ends_within(self, limit_s: float) -> bool:
-        """Wait for the worker's end, and leave its number taken where the kernel (Linux 5.3) lets us."""
+        """
+        Wait for the worker's end, and leave its number taken where the kernel (Linux 5.3) lets us.
+        """
         if self._handle is not None:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._handle, selectors.EVENT_READ)
@@ -183,7 +217,10 @@ class Child:
 
 
 def _handle(pid: int) -> int | None:
-    """Open a handle that is ready once a process has ended; None where the kernel (before Linux 5.3) has none."""
+    """
+    Open a handle that is ready once a process has ended; None where the kernel (before Linux 5.3)
+    has none.
+    """
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
@@ -198,7 +235,9 @@ def _signal_name(number: int) -> str:
 
 
 def path_variables(launch: Launch) -> dict[str, str]:
-    """Put the launch's folders before all others; with -P, the working directory comes behind them."""
+    """
+    Put the launch's folders before all others; with -P, the working directory comes behind them.
+    """
     if not launch.paths:
         return {}
     old = os.environ.get("PYTHONPATH")

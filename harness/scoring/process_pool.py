@@ -1,10 +1,12 @@
 """
-Runs work in child processes, such that a piece of it that crashes, or never ends, costs that piece and no other.
+Runs work in child processes, such that a piece of it that crashes, or never ends, costs that piece
+and no other.
 
-Work comes in batches of pieces, and a child answers piece by piece: when it dies, or is killed because its time is up, it
-is known at which piece. Knows processes; does not know audio. Children are spawned, never forked (the parent may hold
-locks or a GPU), work on one batch at a time, and keep their numerical libraries to one thread each, so that `workers`
-processes never use more than `workers` cores.
+Work comes in batches of pieces, and a child answers piece by piece: when it dies, or is killed
+because its time is up, it is known at which piece. Knows processes; does not know audio. Children
+are spawned, never forked (the parent may hold locks or a GPU), work on one batch at a time, and
+keep their numerical libraries to one thread each, so that `workers` processes never use more than
+`workers` cores.
 """
 
 import contextlib
@@ -28,7 +30,12 @@ Piece = TypeVar("Piece")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 CLOCK = WallClock()
 START_S = 60.0
 """How long a process may take to begin a batch: to start, and to import what the work needs."""
@@ -37,7 +44,10 @@ BEGUN = "begun"
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """What stands in the place of a result when the work ended its process, or had to be ended; `reason` is a predicate."""
+    """
+    What stands in the place of a result when the work ended its process, or had to be ended;
+    `reason` is a predicate.
+    """
 
     reason: str = "crashed the process"
 
@@ -47,12 +57,18 @@ DIED = Crashed()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(Generic[Piece]):
-    """Pieces for one child, in order. `work` gives one result for each; all of it must be picklable by name."""
+    """
+    Pieces for one child, in order. `work` gives one result for each; all of it must be picklable by
+    name.
+    """
 
     work: Callable[[Sequence[Piece]], Iterable[Any]]
     pieces: tuple[Piece, ...]
     kind: str = ""
-    """What must be loaded for it: a child stays with a kind as long as there is any of it, so that few load the same."""
+    """
+    What must be loaded for it: a child stays with a kind as long as there is any of it, so that few
+    load the same.
+    """
     limit_s: float = math.inf
     """How long one piece may take, with what it loads."""
     alone: bool = False
@@ -61,10 +77,12 @@ class Batch(Generic[Piece]):
 
 def run_batches(batches: Sequence[Batch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
     """
-    Yields (piece, result) as pieces are done, batches in any order; Crashed for a piece that ended its process or was killed.
+    Yields (piece, result) as pieces are done, batches in any order; Crashed for a piece that ended
+    its process or was killed.
 
-    A piece at which a process died is tried once more, first of all in a fresh process: the fault may lie with what ran
-    before it. What `work` raises is raised here: a failure that can be foreseen should be returned as a value instead.
+    A piece at which a process died is tried once more, first of all in a fresh process: the fault
+    may lie with what ran before it. What `work` raises is raised here: a failure that can be
+    foreseen should be returned as a value instead.
     """
     queue, crew = _Queue(batches), list[_Child]()
     try:
@@ -90,16 +108,24 @@ def run_batches(batches: Sequence[Batch[Any]], workers: int) -> Iterator[tuple[A
 
 
 def run_isolated(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int, limit_s: float = math.inf
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    limit_s: float = math.inf,
 ) -> Iterator[tuple[int, Result | Crashed]]:
     """As `run_batches`, of one item each: yields (index, result) in any order, each index once."""
     work = functools.partial(_one_by_one, function)
-    batches = [Batch(work=work, pieces=((index, item),), limit_s=limit_s) for index, item in enumerate(items)]
+    batches = [
+        Batch(work=work, pieces=((index, item),), limit_s=limit_s)
+        for index, item in enumerate(items)
+    ]
     for (index, _), result in run_batches(batches, workers):
         yield index, result
 
 
-def _one_by_one(function: Callable[[Item], Result], pieces: Sequence[tuple[int, Item]]) -> Iterator[Result]:
+def _one_by_one(
+    function: Callable[[Item], Result], pieces: Sequence[tuple[int, Item]]
+) -> Iterator[Result]:
     for _, item in pieces:
         yield function(item)
 
@@ -120,12 +146,17 @@ class _Queue:
         self._waiting[batch.kind].appendleft(batch)
 
     def next(self, loaded: str | None, busy: Collection[str]) -> Batch[Any]:
-        """Take a batch of the kind that is loaded, else of the first kind that nobody works on, else of that with most left."""
+        """
+        Take a batch of the kind that is loaded, else of the first kind that nobody works on, else
+        of that with most left.
+        """
         kinds = [kind for kind, several in self._waiting.items() if several]
         free = [kind for kind in kinds if kind not in busy]
         if loaded in kinds:
             return self._waiting[str(loaded)].popleft()
-        return self._waiting[free[0] if free else max(kinds, key=lambda kind: len(self._waiting[kind]))].popleft()
+        return self._waiting[
+            free[0] if free else max(kinds, key=lambda kind: len(self._waiting[kind]))
+        ].popleft()
 
 
 class _Child:
@@ -144,8 +175,13 @@ class _Child:
     def take(self, batch: Batch[Any]) -> None:
         """Begin another batch."""
         self.batch, self._answered, self.alive = batch, 0, True
-        self._begun, self._since_s, self._patience_s = False, CLOCK.seconds(), START_S + batch.limit_s
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died; `answer` will tell
+        self._begun, self._since_s, self._patience_s = (
+            False,
+            CLOCK.seconds(),
+            START_S + batch.limit_s,
+        )
+        # it died; `answer` will tell
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send((batch.work, batch.pieces))
 
     @property
@@ -170,7 +206,10 @@ class _Child:
         return True
 
     def answer(self) -> tuple[Any, Any]:
-        """Give the next piece and its result: DIED if the process has ended, another Crashed if its time was up."""
+        """
+        Give the next piece and its result: DIED if the process has ended, another Crashed if its
+        time was up.
+        """
         piece = self.batch.pieces[self._answered]
         self._answered += 1
         if not self.connection.poll():
@@ -207,12 +246,18 @@ class _Child:
 def _with_news(crew: Sequence[_Child]) -> list[_Child]:
     """Wait; give the children that have answered, have died, or have taken too long."""
     patience_s = min(child.due_s for child in crew) - CLOCK.seconds()
-    ready = wait([child.connection for child in crew], None if math.isinf(patience_s) else max(patience_s, 0.0))
+    ready = wait(
+        [child.connection for child in crew],
+        None if math.isinf(patience_s) else max(patience_s, 0.0),
+    )
     return [child for child in crew if child.connection in ready or child.due_s <= CLOCK.seconds()]
 
 
 def _relieved(child: _Child, queue: _Queue, busy: Collection[str]) -> list[_Child]:
-    """Give the child with its next batch; none if it is dead, when others do the rest of its batch, or if nothing is left."""
+    """
+    Give the child with its next batch; none if it is dead, when others do the rest of its batch, or
+    if nothing is left.
+    """
     if not child.alive:
         if child.rest():
             queue.put_back(replace(child.batch, pieces=child.rest()))
@@ -230,7 +275,8 @@ def _kinds(crew: Sequence[_Child]) -> list[str]:
 
 def _serve(connection: Connection) -> None:
     """In the child: work through one batch after the other, until the parent is gone."""
-    os.setsid()  # so that what it starts is killed with it; Ctrl-C at the terminal is the parent's to handle
+    # so that what it starts is killed with it; Ctrl-C at the terminal is the parent's to handle
+    os.setsid()
     with contextlib.suppress(EOFError, OSError):  # of a parent that is gone
         while True:
             for news in _news(connection):
@@ -251,7 +297,9 @@ def _news(connection: Connection) -> Iterator[Any]:
     yield from _answers(work, pieces)
 
 
-def _answers(work: Callable[[Sequence[Any]], Iterable[Any]], pieces: Sequence[Any]) -> Iterator[tuple[bool, Any]]:
+def _answers(
+    work: Callable[[Sequence[Any]], Iterable[Any]], pieces: Sequence[Any]
+) -> Iterator[tuple[bool, Any]]:
     """Give (True, result) for each piece; (False, error) is the last if the work raises."""
     try:
         for _, result in zip(pieces, work(pieces), strict=True):
@@ -261,7 +309,10 @@ def _answers(work: Callable[[Sequence[Any]], Iterable[Any]], pieces: Sequence[An
 
 
 def _portable(error: Exception) -> Exception:
-    """Give an error that the parent can make, too: a person's mistake as it is, any other as its words."""
+    """
+    Give an error that the parent can make, too: a person's mistake as it is, any other as its
+    words.
+    """
     if isinstance(error, HarnessError):
         return HarnessError(str(error))
     return RuntimeError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
@@ -269,7 +320,10 @@ def _portable(error: Exception) -> Exception:
 
 @contextlib.contextmanager
 def _single_threaded_children() -> Iterator[None]:
-    """Children read these variables when they import their libraries, before any code of ours could tell them."""
+    """
+    Children read these variables when they import their libraries, before any code of ours could
+    tell them.
+    """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:

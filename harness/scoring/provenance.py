@@ -1,11 +1,12 @@
 """
-What the kept scores of a run folder belong to: the exact records and audio, golden audio, panel, judge and packages.
+What the kept scores of a run folder belong to: the exact records and audio, golden audio, panel,
+judge and packages.
 
     runs/0001/scored.json           beside measurements.json: the stamp of what that was made from
               confirm/of.json       of which records the confirming rounds are the second look
 
-A folder whose stamp is not today's is scored anew. One that lost its audio (a copy, a CI artifact) is judged by the scores that
-it has, as long as they were made from its records. Computes no score.
+A folder whose stamp is not today's is scored anew. One that lost its audio (a copy, a CI artifact)
+is judged by the scores that it has, as long as they were made from its records. Computes no score.
 """
 
 import hashlib
@@ -32,8 +33,8 @@ Stamp = Mapping[str, Any]
 
 def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
     """
-    Return what scores of a run would be made from. `records` is the digest of its files from before they were read, so that
-    what a process adds meanwhile is never taken as scored.
+    Return what scores of a run would be made from. `records` is the digest of its files from before
+    they were read, so that what a process adds meanwhile is never taken as scored.
     """
     metrics, folder = chosen(run.metrics, run.conditions), Path(run.folder)
     packages = sorted({package for each in metrics if (package := package_of(each.name))})
@@ -43,26 +44,38 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
         "judge": run.judge,
         "records": records,
         "power": str(run.environment.get("power", "")),
-        "audio": {path.relative_to(folder).as_posix(): file_sha256(path)[:DIGITS] for path in _audio(folder)},
+        "audio": {
+            path.relative_to(folder).as_posix(): file_sha256(path)[:DIGITS]
+            for path in _audio(folder)
+        },
         "packages": {name: installed(name) for name in packages},
     }
 
 
-def keep_scores(folder: Path, measurements: Measurements, stamp: Stamp, heard: HeardTexts | None = None) -> None:
-    """Write measurements and what was heard, with the stamp of what they were made from. Raises HarnessError if it is full."""
+def keep_scores(
+    folder: Path, measurements: Measurements, stamp: Stamp, heard: HeardTexts | None = None
+) -> None:
+    """
+    Write measurements and what was heard, with the stamp of what they were made from. Raises
+    HarnessError if it is full.
+    """
     try:
-        (folder / FILE).unlink(missing_ok=True)  # an interruption between the two leaves scores that are made again
+        # an interruption between the two leaves scores that are made again
+        (folder / FILE).unlink(missing_ok=True)
         if heard is not None:
             run_folder.save_transcripts(folder, heard)
         run_folder.save_measurements(folder, measurements)
         run_folder.write_json(folder / FILE, stamp)
     except OSError as error:
-        raise HarnessError(f"cannot keep the scores in {folder}: {error.strerror}; make room, then run this again") from error
+        raise HarnessError(
+            f"cannot keep the scores in {folder}: {error.strerror}; make room, then run this again"
+        ) from error
 
 
 def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
     """
-    Return whether the kept measurements are those of this stamp, or the only ones that the folder can have.
+    Return whether the kept measurements are those of this stamp, or the only ones that the folder
+    can have.
 
     Raises HarnessError where they belong to other records and no audio is left to score.
     """
@@ -76,14 +89,17 @@ def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
         return False
     if "records" in before and before["records"] != now["records"]:
         raise HarnessError(
-            f"the scores in {folder} were made from other records, and its audio is gone; score it where the audio is, "
-            "or measure again"
+            f"the scores in {folder} were made from other records, and its audio is gone; score it "
+            "where the audio is, or measure again"
         )
     return True
 
 
 def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
-    """Identify what was asked, and what processes left behind, by the bytes of the files; with `slugs`, of these cells."""
+    """
+    Identify what was asked, and what processes left behind, by the bytes of the files; with
+    `slugs`, of these cells.
+    """
     whole = hashlib.sha256()
     logs = sorted((folder / "processes").glob("*.jsonl*"))
     kept = [log for log in logs if slugs is None or run_folder.slug_of(log) in slugs]
@@ -91,7 +107,9 @@ def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
         for path in (folder / "run.json", *kept):
             whole.update(f"{path.name} {file_sha256(path)}\n".encode())
     except OSError as error:
-        raise HarnessError(f"cannot read {error.filename}: {error.strerror}; measure again") from error
+        raise HarnessError(
+            f"cannot read {error.filename}: {error.strerror}; measure again"
+        ) from error
     return whole.hexdigest()[:DIGITS]
 
 
@@ -107,32 +125,54 @@ def golden_digest(golden: Path) -> str:
 
 
 def mark_confirming(folder: Path, confirm: Path, slugs: Collection[str]) -> None:
-    """Write down of which cells and records of `folder` the rounds in `confirm` are the second look. Raises HarnessError."""
+    """
+    Write down of which cells and records of `folder` the rounds in `confirm` are the second look.
+    Raises HarnessError.
+    """
     try:
         confirm.mkdir(parents=True, exist_ok=True)
-        run_folder.write_json(confirm / CONFIRMS, {"cells": sorted(slugs), "records": records_digest(folder, slugs)})
+        run_folder.write_json(
+            confirm / CONFIRMS, {"cells": sorted(slugs), "records": records_digest(folder, slugs)}
+        )
     except OSError as error:
-        raise HarnessError(f"cannot write to {confirm}: {error.strerror}; make room, then continue with --resume") from error
+        raise HarnessError(
+            f"cannot write to {confirm}: {error.strerror}; make room, then continue with --resume"
+        ) from error
 
 
 def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) -> bool:
-    """Return whether `confirm` is the second look at the records as they are now, and with `slugs` at exactly these cells."""
+    """
+    Return whether `confirm` is the second look at the records as they are now, and with `slugs` at
+    exactly these cells.
+    """
     if not (confirm / CONFIRMS).exists():  # older than this mark
-        return slugs is None or {cell.slug for cell in run_folder.load_header(confirm).cells} == set(slugs)
+        return slugs is None or {
+            cell.slug for cell in run_folder.load_header(confirm).cells
+        } == set(slugs)
     mark = run_folder.read_json(confirm / CONFIRMS, "")
     cells = mark.get("cells")
     if not isinstance(cells, list) or not all(isinstance(each, str) for each in cells):
-        raise HarnessError(f"{confirm / CONFIRMS} is damaged: cells must be a list of names; delete the folder {confirm}")
-    return (slugs is None or set(cells) == set(slugs)) and mark.get("records") == records_digest(folder, cells)
+        raise HarnessError(
+            f"{confirm / CONFIRMS} is damaged: cells must be a list of names; delete the folder "
+            f"{confirm}"
+        )
+    return (slugs is None or set(cells) == set(slugs)) and mark.get("records") == records_digest(
+        folder, cells
+    )
 
 
 def _same(before: Mapping[str, Any], now: Stamp) -> bool:
-    """Whether everything is as it was; audio that is gone and packages that are not installed here say nothing."""
+    """
+    Whether everything is as it was; audio that is gone and packages that are not installed here say
+    nothing.
+    """
     if any(before.get(name) != now[name] for name in SAME):
         return False
     audio, packages = _mapping(before.get("audio")), _mapping(before.get("packages"))
     same_audio = all(audio.get(name) == digest for name, digest in now["audio"].items())
-    return same_audio and all(packages.get(name) == version for name, version in now["packages"].items() if version)
+    return same_audio and all(
+        packages.get(name) == version for name, version in now["packages"].items() if version
+    )
 
 
 def _can_be_filled(kept: Measurements) -> bool:
@@ -143,7 +183,12 @@ def _can_be_filled(kept: Measurements) -> bool:
 
 
 def _named(run: Run) -> list[str]:
-    return [sample.audio_file for each in run.processes for sample in each.samples if sample.audio_file is not None]
+    return [
+        sample.audio_file
+        for each in run.processes
+        for sample in each.samples
+        if sample.audio_file is not None
+    ]
 
 
 def _audio(folder: Path) -> list[Path]:

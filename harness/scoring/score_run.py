@@ -1,7 +1,9 @@
 """
-The glue between a run folder and the scorer: which audio is held against which, and where known scores are kept.
+The glue between a run folder and the scorer: which audio is held against which, and where known
+scores are kept.
 
-Runs after measuring, never inside it. Knows where a run keeps its audio; `scoring/scorer.py` knows how to score.
+Runs after measuring, never inside it. Knows where a run keeps its audio; `scoring/scorer.py` knows
+how to score.
 """
 
 import os
@@ -25,15 +27,22 @@ from harness.scoring.transcription import JudgeOptions
 Samples = dict[tuple[str, str], Sample]
 """(slug, request id) -> sample."""
 TAKES_DIFFER = Missing("the engine has no seed, and its takes differ", MissingKind.TAKES_DIFFER)
-"""Why nothing is held against another recording: two performances of one text are two performances."""
+"""
+Why nothing is held against another recording: two performances of one text are two performances.
+"""
 NO_STATEMENT = "there is no audio of the statement that it is held against"
 MOST_WORKERS = 4
-"""Processes that score; each may hold a recogniser and the models of other metrics, about 1.2 GB."""
+"""
+Processes that score; each may hold a recogniser and the models of other metrics, about 1.2 GB.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScores:
-    """The scores of a run's audio: (slug, request id) -> metric -> value, the version of each metric, and what was heard."""
+    """
+    The scores of a run's audio: (slug, request id) -> metric -> value, the version of each metric,
+    and what was heard.
+    """
 
     values: Mapping[tuple[str, str], Mapping[str, Value]]
     versions: Mapping[str, str]
@@ -49,10 +58,12 @@ def score_run(
     progress: Progress | None = None,
 ) -> RunScores:
     """
-    Score all audio of a run against its reference cell's and against the accepted audio in the folder `golden`.
+    Score all audio of a run against its reference cell's and against the accepted audio in the
+    folder `golden`.
 
-    What is scored, and who listens, the run's suite chose. `workers` is the number of cores to use: those at hand, unless
-    given. Raises HarnessError as `score_quality` does, and for a metric that does not exist.
+    What is scored, and who listens, the run's suite chose. `workers` is the number of cores to use:
+    those at hand, unless given. Raises HarnessError as `score_quality` does, and for a metric that
+    does not exist.
     """
     jobs, takes = audio_jobs(run, golden), further_takes(run, golden)
     scored = score_quality(
@@ -68,19 +79,27 @@ def score_run(
     for name, several in takes.items():
         further = [_values(scored[job.key], has_golden=job.golden is not None) for job in several]
         values[name] = _over_takes([values[name], *further])
-    return RunScores(values=values, versions=_with_voices(versions_of(found.values()), jobs.values()), heard=_heard(found))
+    return RunScores(
+        values=values,
+        versions=_with_voices(versions_of(found.values()), jobs.values()),
+        heard=_heard(found),
+    )
 
 
 def _heard(found: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
     heard: dict[str, dict[str, HeardText]] = {}
     for (slug, request), each in found.items():
         if isinstance(each.transcript, str):
-            heard.setdefault(slug, {})[request] = HeardText(text=each.transcript, recogniser=each.recogniser)
+            heard.setdefault(slug, {})[request] = HeardText(
+                text=each.transcript, recogniser=each.recogniser
+            )
     return heard
 
 
 def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
-    """Give one job for each (cell, request) that left audio, with all that it can be held against."""
+    """
+    Give one job for each (cell, request) that left audio, with all that it can be held against.
+    """
     samples = _first_audio(run)
     return {
         (cell.slug, request.id): _job(run, cell, request, samples, golden)
@@ -91,7 +110,10 @@ def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
 
 
 def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob]]:
-    """Return the jobs of what an engine without a seed said otherwise than the first time, by (slug, request id)."""
+    """
+    Return the jobs of what an engine without a seed said otherwise than the first time, by (slug,
+    request id).
+    """
     first, found = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
     for cell in run.cells:
         for request in cell.workload.requests:
@@ -115,8 +137,15 @@ def _takes(run: Run, slug: str, request: str) -> list[Sample]:
 
 
 def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
-    """Return the mean of each metric over the takes of one request; Missing where one take has no value."""
-    return {name: _mean([each[name] for each in takes]) for name in takes[0] if all(name in each for each in takes)}
+    """
+    Return the mean of each metric over the takes of one request; Missing where one take has no
+    value.
+    """
+    return {
+        name: _mean([each[name] for each in takes])
+        for name in takes[0]
+        if all(name in each for each in takes)
+    }
 
 
 def _mean(values: Sequence[Value]) -> Value:
@@ -142,12 +171,18 @@ def _first_audio(run: Run) -> Samples:
 
 def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path) -> AudioJob:
     def audio(slug: str, name: str) -> Path | None:
-        return Path(run.folder) / str(samples[slug, name].audio_file) if (slug, name) in samples else None
+        return (
+            Path(run.folder) / str(samples[slug, name].audio_file)
+            if (slug, name) in samples
+            else None
+        )
 
     path = audio(cell.slug, request.id)
     assert path is not None, "only what left audio is scored"
     accepted, voice = inside(golden, f"{request.id}.flac"), cell.voice_of(request)
-    alone = TAKES_DIFFER if takes_differ(run, cell.slug) or takes_differ(run, run.reference) else None
+    alone = (
+        TAKES_DIFFER if takes_differ(run, cell.slug) or takes_differ(run, run.reference) else None
+    )
     return AudioJob(
         key=f"{cell.slug}/{request.id}",
         utterance=request.id,
@@ -157,7 +192,9 @@ def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path)
         reference=alone or audio(run.reference, request.id),
         golden=alone or (accepted if accepted.is_file() else None),
         voice=None if voice is None else Path(run.folder) / voice,
-        statement=None if request.statement is None else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
+        statement=None
+        if request.statement is None
+        else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
         joins_s=samples[cell.slug, request.id].joins_s,
         emphasis=request.emphasis,
     )
@@ -166,15 +203,21 @@ def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path)
 def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
     counts = {"wer_words": scores.words, "cer_chars": scores.chars}
     values: dict[str, Value] = {
-        name: float(each.reference_words) if isinstance(each, ErrorCounts) else each for name, each in counts.items()
+        name: float(each.reference_words) if isinstance(each, ErrorCounts) else each
+        for name, each in counts.items()
     }
     values |= scores.values
-    return values if has_golden else {n: NO_GOLDEN if n.startswith(GOLDEN) else value for n, value in values.items()}
+    return (
+        values
+        if has_golden
+        else {n: NO_GOLDEN if n.startswith(GOLDEN) else value for n, value in values.items()}
+    )
 
 
 def versions_of(scored: Iterable[UtteranceScores]) -> dict[str, str]:
     """
-    Give each metric's version as of a value that there is: a text that nobody heard does not name its listener.
+    Give each metric's version as of a value that there is: a text that nobody heard does not name
+    its listener.
 
     Where texts in several languages have several listeners, the version names them all.
     """
@@ -182,17 +225,25 @@ def versions_of(scored: Iterable[UtteranceScores]) -> dict[str, str]:
     silent: dict[str, set[str]] = {}
     for each in scored:
         for name, version in each.versions.items():
-            (silent if isinstance(each.values[name], Missing) else told).setdefault(name, set()).add(version)
+            (silent if isinstance(each.values[name], Missing) else told).setdefault(
+                name, set()
+            ).add(version)
     return {name: "; ".join(sorted(several)) for name, several in (silent | told).items()}
 
 
 def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[str, str]:
-    """Name the recordings of the voices in the version of what is held against them: other recordings, other numbers."""
+    """
+    Name the recordings of the voices in the version of what is held against them: other recordings,
+    other numbers.
+    """
     files = sorted({job.voice for job in jobs if job.voice is not None and job.voice.is_file()})
     if not files:
         return dict(versions)
     digest = files_sha256(*files)[:8]
-    return {name: f"{each}; voices {digest}" if _needs_voice(name) else each for name, each in versions.items()}
+    return {
+        name: f"{each}; voices {digest}" if _needs_voice(name) else each
+        for name, each in versions.items()
+    }
 
 
 def _needs_voice(name: str) -> bool:

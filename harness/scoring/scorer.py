@@ -1,8 +1,10 @@
 """
-The scorer: audio files in, one record of quality per file out; runs after the measurement, never inside it.
+The scorer: audio files in, one record of quality per file out; runs after the measurement, never
+inside it.
 
-Plans which scores are needed, takes from the cache what is known, computes each remaining one exactly once, however many
-cells made the same audio. Knows the order of the work; the metrics, processes and the cache are their modules' business.
+Plans which scores are needed, takes from the cache what is known, computes each remaining one
+exactly once, however many cells made the same audio. Knows the order of the work; the metrics,
+processes and the cache are their modules' business.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,7 +26,10 @@ from harness.scoring.transcription import Hearing, JudgeOptions, Transcript
 Progress = Callable[[int, int], None]  # (scores done, scores to compute)
 
 LIMIT_S, LIMIT_PER_AUDIO_S = 60.0, 2.0
-"""How long one metric of one audio may take: to load its model on a busy machine, and ten times what the slowest needs."""
+"""
+How long one metric of one audio may take: to load its model on a busy machine, and ten times what
+the slowest needs.
+"""
 QUICK = ""
 """The kind of work that loads no model."""
 
@@ -32,9 +37,11 @@ QUICK = ""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceScores:
     """
-    Everything known about one audio file: a value for every quality metric that applies to it, and the version of each.
+    Everything known about one audio file: a value for every quality metric that applies to it, and
+    the version of each.
 
-    `words` and `chars` are the counts behind wer and cer, from which corpus rates are made; `transcript` is as heard.
+    `words` and `chars` are the counts behind wer and cer, from which corpus rates are made;
+    `transcript` is as heard.
     """
 
     key: str
@@ -60,8 +67,9 @@ def score_quality(
     """
     The scores of every job, by its key; what cannot be scored is Missing with its reason.
 
-    `metrics` are names of the panel (all that need no condition, if not given); `workers` is the number of cores to use.
-    Raises HarnessError for an explicit weights file that is unusable and for a cache that cannot be written.
+    `metrics` are names of the panel (all that need no condition, if not given); `workers` is the
+    number of cores to use. Raises HarnessError for an explicit weights file that is unusable and
+    for a cache that cannot be written.
     """
     names = [each.name for each in chosen(None, ())] if metrics is None else list(metrics)
     jobs = compared_once(jobs)
@@ -78,7 +86,10 @@ def score_quality(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """What there is to compute, by the key of its value; and which key holds the value of which metric, by job."""
+    """
+    What there is to compute, by the key of its value; and which key holds the value of which
+    metric, by job.
+    """
 
     tasks: Mapping[str, AudioTask]
     keys: Mapping[str, Mapping[str, str | Missing]]
@@ -87,10 +98,18 @@ class _Plan:
 class _Work:
     """The scores and transcripts that are known, and those to be made."""
 
-    def __init__(self, tasks: Mapping[str, AudioTask], hearing: Hearing, cache: ScoreCache, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, AudioTask],
+        hearing: Hearing,
+        cache: ScoreCache,
+        progress: Progress | None,
+    ) -> None:
         self.cache, self._hearing, self._progress = cache, hearing, progress
         known = cache.get([*tasks, *hearing.files])
-        self.values: dict[str, Value] = {key: value_from_json(known[key]) for key in tasks if key in known}
+        self.values: dict[str, Value] = {
+            key: value_from_json(known[key]) for key in tasks if key in known
+        }
         self.transcripts = {key: Transcript(**known[key]) for key in hearing.files if key in known}
         self._keys = {task: key for key, task in tasks.items() if key not in known}
         self._unheard = [key for key in hearing.files if key not in known]
@@ -143,8 +162,12 @@ def _digest(path: Path) -> str | Missing:
         return Missing(f"cannot read audio {path}: {error.strerror}")
 
 
-def _planned(jobs: Sequence[AudioJob], names: Collection[str], digests: Mapping[Path, str | Missing]) -> _Plan:
-    """Plan utterance by utterance, so that a worker meets the same reference several times in a row."""
+def _planned(
+    jobs: Sequence[AudioJob], names: Collection[str], digests: Mapping[Path, str | Missing]
+) -> _Plan:
+    """
+    Plan utterance by utterance, so that a worker meets the same reference several times in a row.
+    """
     tasks: dict[str, AudioTask] = {}
     keys: dict[str, dict[str, str | Missing]] = {job.key: {} for job in jobs}
     for job in sorted(jobs, key=lambda job: job.utterance):
@@ -157,13 +180,17 @@ def _planned(jobs: Sequence[AudioJob], names: Collection[str], digests: Mapping[
 
 
 def _batches(tasks: Iterable[AudioTask]) -> list[Batch[AudioTask]]:
-    """Put together what shares an audio, so that its features are worked out once; apart, by package, what loads models."""
+    """
+    Put together what shares an audio, so that its features are worked out once; apart, by package,
+    what loads models.
+    """
     groups: dict[tuple[str, Path], list[AudioTask]] = {}
     for task in tasks:
         groups.setdefault((_kind(task), task.audio), []).append(task)
     return [
         Batch(work=compute, pieces=tuple(several), kind=kind, limit_s=_limit_s(audio))
-        for (kind, audio), several in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)  # what takes long first
+        # what takes long first
+        for (kind, audio), several in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)
     ]
 
 
@@ -177,13 +204,23 @@ def _limit_s(audio: Path) -> float:
     return LIMIT_S + LIMIT_PER_AUDIO_S * length_s(audio)
 
 
-def _scores(job: AudioJob, keys: Mapping[str, str | Missing], hearing: Hearing, work: _Work) -> UtteranceScores:
-    found = {name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()}
+def _scores(
+    job: AudioJob, keys: Mapping[str, str | Missing], hearing: Hearing, work: _Work
+) -> UtteranceScores:
+    found = {
+        name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()
+    }
     versions = {name: full_version(name) for name in found}
-    heard = {condition: hearing.heard(job, work.transcripts, condition) for condition in hearing.conditions}
+    heard = {
+        condition: hearing.heard(job, work.transcripts, condition)
+        for condition in hearing.conditions
+    }
     for each in heard.values():
         found |= each.values
-        versions |= {name: "; ".join(filter(None, (full_version(name), each.transcript.judge))) for name in each.values}
+        versions |= {
+            name: "; ".join(filter(None, (full_version(name), each.transcript.judge)))
+            for name in each.values
+        }
     first = next(iter(heard.values()), None)
     return UtteranceScores(
         key=job.key,

@@ -1,9 +1,10 @@
 """
-One score of one audio file, as a task that can be sent to a child process, and the child's side of it.
+One score of one audio file, as a task that can be sent to a child process, and the child's side of
+it.
 
-Knows how to read the files and which function answers to which metric's name; computes nothing itself. A task holds the
-files and facts that its metric declares to need, and no others. Every foreseeable failure comes back as Missing, so that
-one bad file costs one value.
+Knows how to read the files and which function answers to which metric's name; computes nothing
+itself. A task holds the files and facts that its metric declares to need, and no others. Every
+foreseeable failure comes back as Missing, so that one bad file costs one value.
 """
 
 import math
@@ -41,7 +42,11 @@ class AudioTask:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that it reads."""
-        return tuple(path for path in (self.audio, self.reference, self.voice, self.statement) if path is not None)
+        return tuple(
+            path
+            for path in (self.audio, self.reference, self.voice, self.statement)
+            if path is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ class Unsettled:
 
 
 def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Unsettled]:
-    """Give the value of each task, in order; quickest where tasks of one audio follow each other."""
+    """
+    Give the value of each task, in order; quickest where tasks of one audio follow each other.
+    """
     for task in tasks:
         yield _settled(task.metric, _value(task))
 
@@ -65,7 +72,10 @@ class Shelf:
         self._kept: OrderedDict[tuple[Path, int, int], Recording] = OrderedDict()
 
     def take(self, path: Path) -> Recording:
-        """Give a file's recording, read again if the file has changed. Raises HarnessError as `read_recording` does."""
+        """
+        Give a file's recording, read again if the file has changed. Raises HarnessError as
+        `read_recording` does.
+        """
         try:
             facts = path.stat()
         except OSError as error:
@@ -74,7 +84,10 @@ class Shelf:
         if key not in self._kept:
             self._kept[key] = read_recording(path)
         self._kept.move_to_end(key)
-        while len(self._kept) > 1 and sum(len(each.frames) for each in self._kept.values()) > self._most_frames:
+        while (
+            len(self._kept) > 1
+            and sum(len(each.frames) for each in self._kept.values()) > self._most_frames
+        ):
             self._kept.popitem(last=False)
         return self._kept[key]
 

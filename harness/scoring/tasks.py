@@ -1,8 +1,9 @@
 """
 What there is to score of one audio file, and by which key a known score is found again.
 
-A metric that needs what the job does not offer does not apply, and is left out; where the job should offer it and cannot, the
-value is Missing. Knows the panel and the content of files; computes nothing.
+A metric that needs what the job does not offer does not apply, and is left out; where the job
+should offer it and cannot, the value is Missing. Knows the panel and the content of files; computes
+nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,10 +22,15 @@ from harness.scoring.cache import cache_key
 from harness.scoring.task import AudioTask
 
 ROUNDING = 2.0**-22
-"""By which frames differ at most when a recording is written as 24-bit flac and read again: libsndfile rounds, and scales by
-2^23 - 1 on the way out and 2^23 on the way in."""
+"""
+By which frames differ at most when a recording is written as 24-bit flac and read again: libsndfile
+rounds, and scales by 2^23 - 1 on the way out and 2^23 on the way in.
+"""
 KINDS_SINCE = "missing values have kinds"
-"""In the key of what is held against a reference: scores that were kept before do not tell why there is no value."""
+"""
+In the key of what is held against a reference: scores that were kept before do not tell why there
+is no value.
+"""
 NO_REFERENCE = Missing("the reference cell has no audio for this utterance")
 NO_GOLDEN = Missing("there is no golden audio for this utterance")
 
@@ -34,8 +40,9 @@ class AudioJob:
     """
     One audio file to score.
 
-    `key` is the caller's own and unique; `text` is what should have been said; `reference` is the same utterance by the
-    run's reference cell, `golden` the accepted one; the others are as in `Subject`.
+    `key` is the caller's own and unique; `text` is what should have been said; `reference` is the
+    same utterance by the run's reference cell, `golden` the accepted one; the others are as in
+    `Subject`.
     """
 
     key: str
@@ -59,13 +66,21 @@ class AudioJob:
 
 def compared_once(jobs: Sequence[AudioJob]) -> list[AudioJob]:
     """
-    Let the accepted audio be the reference's own file where both are the same recording: then nothing is compared twice.
+    Let the accepted audio be the reference's own file where both are the same recording: then
+    nothing is compared twice.
 
     That is so in every run of an engine whose reference cell has not changed.
     """
-    pairs = {(job.reference, job.golden) for job in jobs if isinstance(job.reference, Path) and isinstance(job.golden, Path)}
+    pairs = {
+        (job.reference, job.golden)
+        for job in jobs
+        if isinstance(job.reference, Path) and isinstance(job.golden, Path)
+    }
     same = {pair for pair in pairs if _same_sound(*pair)}
-    return [replace(job, golden=job.reference) if (job.reference, job.golden) in same else job for job in jobs]
+    return [
+        replace(job, golden=job.reference) if (job.reference, job.golden) in same else job
+        for job in jobs
+    ]
 
 
 def _same_sound(one: Path, other: Path) -> bool:
@@ -79,7 +94,10 @@ def _same_sound(one: Path, other: Path) -> bool:
 
 
 def tasks_of(job: AudioJob, metrics: Collection[str]) -> dict[str, AudioTask | Missing]:
-    """Give the task of each metric of audio that applies to the job, by its name in the panel; or why there is none."""
+    """
+    Give the task of each metric of audio that applies to the job, by its name in the panel; or why
+    there is none.
+    """
     found: dict[str, AudioTask | Missing] = {}
     for name in metrics:
         line = entry(name)
@@ -89,7 +107,10 @@ def tasks_of(job: AudioJob, metrics: Collection[str]) -> dict[str, AudioTask | M
 
 
 def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Missing:
-    """Give the cache key: content, not path, so the same audio under two names is one score; Missing for unreadable files."""
+    """
+    Give the cache key: content, not path, so the same audio under two names is one score; Missing
+    for unreadable files.
+    """
     contents = [digests[path] for path in task.files]
     missing = next((each for each in contents if isinstance(each, Missing)), None)
     if missing is not None:
@@ -98,7 +119,15 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     joins = [repr(task.joins_s)] if task.joins_s is not None else []
     stressed = [task.emphasis] if task.emphasis is not None else []
     kinds = [KINDS_SINCE] if task.reference is not None else []
-    return cache_key(task.metric, full_version(task.metric), *map(str, contents), *said, *joins, *stressed, *kinds)
+    return cache_key(
+        task.metric,
+        full_version(task.metric),
+        *map(str, contents),
+        *said,
+        *joins,
+        *stressed,
+        *kinds,
+    )
 
 
 def _applies(need: Need, job: AudioJob) -> bool:
@@ -126,13 +155,19 @@ def _task(line: Entry, job: AudioJob) -> AudioTask | Missing:
     assert source is not None, "speeds and words are not computed from audio alone"
     given: dict[str, Any] = {}
     if source.need is Need.REFERENCE:
-        given["reference"] = (job.golden or NO_GOLDEN) if line.golden else (job.reference or NO_REFERENCE)
+        given["reference"] = (
+            (job.golden or NO_GOLDEN) if line.golden else (job.reference or NO_REFERENCE)
+        )
     elif source.need is Need.EMPHASIS:
         given |= {"emphasis": job.emphasis, "text": job.text, "language": job.language}
     elif source.need is not Need.NOTHING:
-        field = {Need.VOICE: "voice", Need.STATEMENT: "statement", Need.JOINS: "joins_s"}[source.need]
+        field = {Need.VOICE: "voice", Need.STATEMENT: "statement", Need.JOINS: "joins_s"}[
+            source.need
+        ]
         given[field] = getattr(job, field)
     if source.reads_text:
         given |= {"text": job.text, "language": job.language}
     missing = next((each for each in given.values() if isinstance(each, Missing)), None)
-    return missing or AudioTask(metric=line.base if line.golden else line.name, audio=job.path, **given)
+    return missing or AudioTask(
+        metric=line.base if line.golden else line.name, audio=job.path, **given
+    )

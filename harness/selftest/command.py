@@ -18,7 +18,9 @@ from harness.workflow import ScoreProgress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a selftest found: for people (the last line is the verdict), for a document, for a program."""
+    """
+    What a selftest found: for people (the last line is the verdict), for a document, for a program.
+    """
 
     text: str
     markdown: str
@@ -34,7 +36,10 @@ class Interrupted:
 
 
 def tell_speed(question: Question, progress: Progress, *, rivals: bool) -> Told | Interrupted:
-    """Run or continue a selftest of speed. Raises HarnessError as `speed_selftest` does, and for what only faults have."""
+    """
+    Run or continue a selftest of speed. Raises HarnessError as `speed_selftest` does, and for what
+    only faults have.
+    """
     if question.recordings is not None or question.picture is not None:
         raise HarnessError("--recordings and --picture are for faults; add --quality")
     placed = replace(question, out=folder_of(question))
@@ -49,26 +54,37 @@ def tell_speed(question: Question, progress: Progress, *, rivals: bool) -> Told 
     )
 
 
-def tell_quality(question: Question, progress: Progress, scoring: ScoreProgress | None) -> Told | Interrupted:
-    """Run a selftest of quality, and draw what it found. Raises HarnessError as `quality_selftest` and `write_picture` do."""
+def tell_quality(
+    question: Question, progress: Progress, scoring: ScoreProgress | None
+) -> Told | Interrupted:
+    """
+    Run a selftest of quality, and draw what it found. Raises HarnessError as `quality_selftest` and
+    `write_picture` do.
+    """
     if question.picture is not None:
         check_picture(question.picture)
     placed = replace(question, out=folder_of(question))
     trust = quality_selftest(placed, progress, scoring)
     if trust is None:
-        return Interrupted(advice="the scores are kept, so that a new selftest of quality is quicker")
+        return Interrupted(
+            advice="the scores are kept, so that a new selftest of quality is quicker"
+        )
     if question.picture is not None:
         write_picture(trust, question.picture)
     return Told(
         text=render_quality.text(trust),
-        markdown=render_quality.markdown(trust, _command(question), question.picture.name if question.picture else ""),
+        markdown=render_quality.markdown(
+            trust, _command(question), question.picture.name if question.picture else ""
+        ),
         document={"folder": str(placed.out), **render_quality.to_json(trust)},
         exit_code=render_quality.exit_code(trust),
     )
 
 
 def _command(question: Question) -> str:
-    """Give the command line that was asked, as far as it changes what a selftest of quality finds."""
+    """
+    Give the command line that was asked, as far as it changes what a selftest of quality finds.
+    """
     words = ["voxgate", "selftest", question.suite, "--quality", "--profile", question.profile]
     for pattern in question.only:
         words += ["--only", pattern]

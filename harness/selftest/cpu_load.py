@@ -1,7 +1,9 @@
 """
-A neighbour that computes all the time on one core: `python -m harness.selftest.cpu_load PID` until that process has ended.
+A neighbour that computes all the time on one core: `python -m harness.selftest.cpu_load PID` until
+that process has ended.
 
-It is not bound to a core: the system puts it where it would put anybody's, and moves it when it likes. Measures nothing.
+It is not bound to a core: the system puts it where it would put anybody's, and moves it when it
+likes. Measures nothing.
 """
 
 import os
@@ -15,7 +17,10 @@ import numpy as np
 from harness.machine.profiles import threads_env
 
 EDGE = 512
-"""Three matrices of 2 MiB: more than a core's own cache, so that the neighbour is felt in the shared one too."""
+"""
+Three matrices of 2 MiB: more than a core's own cache, so that the neighbour is felt in the shared
+one too.
+"""
 
 
 @contextmanager
@@ -25,7 +30,9 @@ def neighbour(wanted: bool) -> Iterator[None]:
         yield
         return
     command = [sys.executable, "-m", "harness.selftest.cpu_load", str(os.getpid())]
-    with subprocess.Popen(command, env={**os.environ, **threads_env(1)}, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, env={**os.environ, **threads_env(1)}, start_new_session=True
+    ) as process:
         try:
             yield
         finally:

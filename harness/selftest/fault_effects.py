@@ -1,10 +1,12 @@
 """
-Damage of known size at one place of good audio: clicks, holes, cuts, repeats, silence. Pure functions, the same every time.
+Damage of known size at one place of good audio: clicks, holes, cuts, repeats, silence. Pure
+functions, the same every time.
 
 The speech itself is left as it is. Knows nothing of files, cells or metrics;
 what needs speech taken apart and put together again is in `resynthesis.py`.
 
-Distortion of known size over all of good audio: noise, level, polarity, clipping, resampling. Pure, the same every time.
+Distortion of known size over all of good audio: noise, level, polarity, clipping, resampling. Pure,
+the same every time.
 
 One utterance that is to be damaged, and what a change of it is.
 """
@@ -20,7 +22,10 @@ from harness.audio.files import Audio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
-    """One utterance: mono float32 `audio`, shape [n], what was said, where chunks were joined, and whose voice it imitates."""
+    """
+    One utterance: mono float32 `audio`, shape [n], what was said, where chunks were joined, and
+    whose voice it imitates.
+    """
 
     audio: Audio
     rate_hz: int
@@ -31,7 +36,10 @@ class Speech:
 
 
 Change = Callable[[Speech], Audio | None]
-"""Gives the audio with the damage done; None for speech that cannot be damaged that way (no join, no question)."""
+"""
+Gives the audio with the damage done; None for speech that cannot be damaged that way (no join, no
+question).
+"""
 
 
 def middle_of(audio: Audio, share: float = 0.5) -> int:
@@ -50,7 +58,9 @@ SPEECH = 0.01
 FADE_S = 0.010
 """Where two stretches of speech are put together, so that the seam itself is no click."""
 SEAM_S = 0.002
-"""How fast the step at a bad seam decays: that of a high-pass of 80 Hz, as players and lines have one."""
+"""
+How fast the step at a bad seam decays: that of a high-pass of 80 Hz, as players and lines have one.
+"""
 LULL_S = 0.020
 
 
@@ -62,12 +72,19 @@ def click(share: float) -> Change:
 def clicks(share: float, every_s: float = 1.0) -> Change:
     """Add such an impulse every second, the first after half of one."""
     return lambda speech: _with_impulses(
-        speech, share, range(round(every_s * speech.rate_hz / 2), len(speech.audio), round(every_s * speech.rate_hz))
+        speech,
+        share,
+        range(
+            round(every_s * speech.rate_hz / 2), len(speech.audio), round(every_s * speech.rate_hz)
+        ),
     )
 
 
 def seam(share: float) -> Change:
-    """Let the audio step by `share` of the peak wherever two chunks meet; None where there is one chunk only."""
+    """
+    Let the audio step by `share` of the peak wherever two chunks meet; None where there is one
+    chunk only.
+    """
 
     def change(speech: Speech) -> Audio | None:
         changed = speech.audio.astype(np.float64)
@@ -92,7 +109,9 @@ def dropout(duration_s: float) -> Change:
 
 def cut_tail(duration_s: float) -> Change:
     """End `duration_s` seconds before the last speech ends."""
-    return lambda speech: speech.audio[: max(1, _end(speech.audio) - round(duration_s * speech.rate_hz))].copy()
+    return lambda speech: speech.audio[
+        : max(1, _end(speech.audio) - round(duration_s * speech.rate_hz))
+    ].copy()
 
 
 def mute_tail(duration_s: float) -> Change:
@@ -107,7 +126,10 @@ def mute_tail(duration_s: float) -> Change:
 
 
 def repeat(duration_s: float) -> Change:
-    """Say the `duration_s` seconds before the middle of the speech twice, as a decoder does that is caught in a loop."""
+    """
+    Say the `duration_s` seconds before the middle of the speech twice, as a decoder does that is
+    caught in a loop.
+    """
 
     def change(speech: Speech) -> Audio:
         middle = middle_of(speech.audio)
@@ -118,17 +140,25 @@ def repeat(duration_s: float) -> Change:
 
 
 def swap_word(duration_s: float) -> Change:
-    """Put another stretch of the same utterance, a word's length, in place of the one in the middle."""
+    """
+    Put another stretch of the same utterance, a word's length, in place of the one in the middle.
+    """
 
     def change(speech: Speech) -> Audio | None:
         length = round(duration_s * speech.rate_hz)
         place, *others = (middle_of(speech.audio, share) - length // 2 for share in (0.5, 0.2, 0.8))
-        apart = (other for other in others if abs(other - place) >= length and 0 <= other <= len(speech.audio) - length)
+        apart = (
+            other
+            for other in others
+            if abs(other - place) >= length and 0 <= other <= len(speech.audio) - length
+        )
         source = next(apart, None)
         if source is None or not 0 <= place <= len(speech.audio) - length:
             return None
         other = speech.audio[source : source + length]
-        return _joined([speech.audio[:place], other, speech.audio[place + length :]], speech.rate_hz)
+        return _joined(
+            [speech.audio[:place], other, speech.audio[place + length :]], speech.rate_hz
+        )
 
     return change
 
@@ -148,19 +178,26 @@ def pause(duration_s: float) -> Change:
 
     def change(speech: Speech) -> Audio:
         place = _lull(speech)
-        return np.concatenate([speech.audio[:place], _silence(speech, duration_s), speech.audio[place:]])
+        return np.concatenate(
+            [speech.audio[:place], _silence(speech, duration_s), speech.audio[place:]]
+        )
 
     return change
 
 
 def spill(duration_s: float) -> Change:
-    """Let the last `duration_s` seconds of the voice's recording be heard before the speech; None where there is none."""
+    """
+    Let the last `duration_s` seconds of the voice's recording be heard before the speech; None
+    where there is none.
+    """
 
     def change(speech: Speech) -> Audio | None:
         if speech.voice is None:
             return None
         end = _end(speech.voice)
-        return np.concatenate([speech.voice[max(0, end - round(duration_s * speech.rate_hz)) : end], speech.audio])
+        return np.concatenate(
+            [speech.voice[max(0, end - round(duration_s * speech.rate_hz)) : end], speech.audio]
+        )
 
     return change
 
@@ -172,7 +209,10 @@ def _with_impulses(speech: Speech, share: float, places: Iterable[int]) -> Audio
 
 
 def _joined(pieces: Sequence[Audio], rate_hz: int) -> Audio:
-    """Put pieces together, no frame lost; each sets out from where the one before ended and is itself after FADE_S."""
+    """
+    Put pieces together, no frame lost; each sets out from where the one before ended and is itself
+    after FADE_S.
+    """
     whole: list[np.ndarray] = list(pieces[:1])
     for before, piece in itertools.pairwise(pieces):
         ramp = np.linspace(0.0, 1.0, min(round(FADE_S * rate_hz), len(piece)))
@@ -187,7 +227,9 @@ def _end(audio: Audio) -> int:
 
 
 def _lull(speech: Speech) -> int:
-    """Find the middle of the quietest LULL_S between the first and the last quarter of the energy."""
+    """
+    Find the middle of the quietest LULL_S between the first and the last quarter of the energy.
+    """
     width = max(1, round(LULL_S * speech.rate_hz))
     energy = np.convolve(speech.audio.astype(np.float64) ** 2, np.ones(width), "same")
     first, last = middle_of(speech.audio, 0.25), middle_of(speech.audio, 0.75)
@@ -205,8 +247,12 @@ def noise(snr_db: float) -> Change:
     """Add white noise, `snr_db` below the speech."""
 
     def change(speech: Speech) -> Audio:
-        level = float(np.sqrt(np.mean(speech.audio.astype(np.float64) ** 2))) * 10.0 ** (-snr_db / 20.0)
-        return clipped(speech.audio + np.random.default_rng(SEED).standard_normal(len(speech.audio)) * level)
+        level = float(np.sqrt(np.mean(speech.audio.astype(np.float64) ** 2))) * 10.0 ** (
+            -snr_db / 20.0
+        )
+        return clipped(
+            speech.audio + np.random.default_rng(SEED).standard_normal(len(speech.audio)) * level
+        )
 
     return change
 
@@ -217,8 +263,12 @@ def louder(gain_db: float) -> Change:
 
 
 def overdriven(over_db: float) -> Change:
-    """Make it so loud that the peak is `over_db` above full scale, and cut off what does not fit."""
-    return lambda speech: clipped(speech.audio / np.abs(speech.audio).max() * 10.0 ** (over_db / 20.0))
+    """
+    Make it so loud that the peak is `over_db` above full scale, and cut off what does not fit.
+    """
+    return lambda speech: clipped(
+        speech.audio / np.abs(speech.audio).max() * 10.0 ** (over_db / 20.0)
+    )
 
 
 def offset(level: float) -> Change:
@@ -246,28 +296,39 @@ def rounded(bits: int) -> Change:
 
 def round_trip(rate_hz: int) -> Change:
     """
-    Resample to another rate and back by a good resampler, soxr HQ, which cuts the top 9 % of the band.
+    Resample to another rate and back by a good resampler, soxr HQ, which cuts the top 9 % of the
+    band.
 
-    That is harmless to speech that has nothing there (78 dB below flite's slt), and a change of sound to speech that has: 39 to
-    46 dB below ten sentences of full band at 16 kHz, 51 to 60 dB at 22.05 kHz.
+    That is harmless to speech that has nothing there (78 dB below flite's slt), and a change of
+    sound to speech that has: 39 to 46 dB below ten sentences of full band at 16 kHz, 51 to 60 dB at
+    22.05 kHz.
     """
 
     def change(speech: Speech) -> Audio:
         import soxr
 
-        there = soxr.resample(speech.audio.astype(np.float64), speech.rate_hz, rate_hz, quality="HQ")
-        return _fitted(soxr.resample(there, rate_hz, speech.rate_hz, quality="HQ"), len(speech.audio))
+        there = soxr.resample(
+            speech.audio.astype(np.float64), speech.rate_hz, rate_hz, quality="HQ"
+        )
+        return _fitted(
+            soxr.resample(there, rate_hz, speech.rate_hz, quality="HQ"), len(speech.audio)
+        )
 
     return change
 
 
 def poor_round_trip(rate_hz: int) -> Change:
-    """Resample to another rate and back by drawing straight lines, which is what a careless resampler does."""
+    """
+    Resample to another rate and back by drawing straight lines, which is what a careless resampler
+    does.
+    """
 
     def change(speech: Speech) -> Audio:
         at_s = np.arange(len(speech.audio)) / speech.rate_hz
         between_s = np.arange(int(at_s[-1] * rate_hz) + 2) / rate_hz
-        return _fitted(np.interp(at_s, between_s, np.interp(between_s, at_s, speech.audio)), len(speech.audio))
+        return _fitted(
+            np.interp(at_s, between_s, np.interp(between_s, at_s, speech.audio)), len(speech.audio)
+        )
 
     return change
 

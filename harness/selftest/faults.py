@@ -1,9 +1,9 @@
 """
 The list of faults, as data: what each is called, how strong it is, and how it is made.
 
-A fault that an engine can be asked for is asked for, so that it sounds as it would in life; where there is no engine (a
-recording), or where the engine cannot do it, the audio is changed. What is done to audio is
-`fault_effects.py`'s and `resynthesis.py`'s business.
+A fault that an engine can be asked for is asked for, so that it sounds as it would in life; where
+there is no engine (a recording), or where the engine cannot do it, the audio is changed. What is
+done to audio is `fault_effects.py`'s and `resynthesis.py`'s business.
 
 Faults that an engine is asked for: what to say in place of what was to be said.
 
@@ -36,10 +36,18 @@ def wrong_word(request: Request, requests: Sequence[Request]) -> Request | None:
 
 def other_speaker(request: Request, requests: Sequence[Request]) -> Request | None:
     """Say it with another speaker of the same workload; None where it has only one."""
-    speakers = list(dict.fromkeys(str(each.options["speaker"]) for each in requests if "speaker" in each.options))
+    speakers = list(
+        dict.fromkeys(
+            str(each.options["speaker"]) for each in requests if "speaker" in each.options
+        )
+    )
     own = request.options.get("speaker")
     others = [speaker for speaker in speakers if speaker != own]
-    return replace(request, options={**request.options, "speaker": others[0]}) if own is not None and others else None
+    return (
+        replace(request, options={**request.options, "speaker": others[0]})
+        if own is not None and others
+        else None
+    )
 
 
 def as_statement(request: Request, requests: Sequence[Request]) -> Request | None:
@@ -64,7 +72,10 @@ PEAK, BELOW, FULL = "{:g} of the peak", "{:g} dB below", "{:g} of full scale"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault at one strength: what is spoken instead, or how the audio is changed. `harmless` ones must not be found."""
+    """
+    One fault at one strength: what is spoken instead, or how the audio is changed. `harmless` ones
+    must not be found.
+    """
 
     name: str
     strength: str
@@ -73,12 +84,20 @@ class Fault:
     harmless: bool = False
 
 
-def _several(name: str, strength: str, make: Callable[[float], Change], values: Sequence[float]) -> tuple[Fault, ...]:
-    return tuple(Fault(name=name, strength=strength.format(value), change=make(value)) for value in values)
+def _several(
+    name: str, strength: str, make: Callable[[float], Change], values: Sequence[float]
+) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(name=name, strength=strength.format(value), change=make(value)) for value in values
+    )
 
 
-def _milliseconds(name: str, make: Callable[[float], Change], values: Sequence[int]) -> tuple[Fault, ...]:
-    return tuple(Fault(name=name, strength=f"{value} ms", change=make(value / 1000)) for value in values)
+def _milliseconds(
+    name: str, make: Callable[[float], Change], values: Sequence[int]
+) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(name=name, strength=f"{value} ms", change=make(value / 1000)) for value in values
+    )
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -87,7 +106,9 @@ FAULTS: tuple[Fault, ...] = (
     *_several("step at joins", PEAK, fault_effects.seam, (0.1, 0.3)),
     *_milliseconds("dropout", fault_effects.dropout, (5, 20, 60)),
     *_milliseconds("repeated stretch", fault_effects.repeat, (200,)),
-    Fault(name="wrong word", strength="one", respeak=wrong_word, change=fault_effects.swap_word(0.4)),
+    Fault(
+        name="wrong word", strength="one", respeak=wrong_word, change=fault_effects.swap_word(0.4)
+    ),
     *_milliseconds("cut tail", fault_effects.cut_tail, (20, 80, 200)),
     *_milliseconds("muted tail", fault_effects.mute_tail, (20, 80, 200)),
     *_milliseconds("silence before", fault_effects.silence_before, (1000,)),
@@ -95,8 +116,18 @@ FAULTS: tuple[Fault, ...] = (
     *_milliseconds("silence after", fault_effects.silence_after, (1000,)),
     *_milliseconds("late", fault_effects.silence_before, (20,)),
     *_milliseconds("spill-over", fault_effects.spill, (300,)),
-    Fault(name="other speaker", strength="whole", respeak=other_speaker, change=resynthesis.other_mouth(0.6, 0.85)),
-    Fault(name="flat question", strength="7 semitones", respeak=as_statement, change=resynthesis.fall(7.0)),
+    Fault(
+        name="other speaker",
+        strength="whole",
+        respeak=other_speaker,
+        change=resynthesis.other_mouth(0.6, 0.85),
+    ),
+    Fault(
+        name="flat question",
+        strength="7 semitones",
+        respeak=as_statement,
+        change=resynthesis.fall(7.0),
+    ),
     Fault(name="faster", strength="10 %", respeak=at_speed(1.1), change=resynthesis.paced(1.1)),
     Fault(name="slower", strength="10 %", respeak=at_speed(0.9), change=resynthesis.paced(0.9)),
     *_several("noise", BELOW, fault_effects.noise, (40, 30, 20)),
@@ -104,8 +135,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="polarity", strength="inverted", change=fault_effects.inverted),
     *_several("DC offset", FULL, fault_effects.offset, (0.01, 0.05)),
     *_several("overdriven", "{:g} dB", fault_effects.overdriven, (3, 6)),
-    Fault(name="resampler", strength="24 kHz and back by soxr HQ", change=fault_effects.round_trip(24_000)),
-    Fault(name="resampler", strength="by straight lines", change=fault_effects.poor_round_trip(24_000)),
+    Fault(
+        name="resampler",
+        strength="24 kHz and back by soxr HQ",
+        change=fault_effects.round_trip(24_000),
+    ),
+    Fault(
+        name="resampler", strength="by straight lines", change=fault_effects.poor_round_trip(24_000)
+    ),
     Fault(name="not a number", strength="one frame", change=fault_effects.not_a_number),
     Fault(name="rounding", strength="16 bits", change=fault_effects.rounded(16), harmless=True),
 )

@@ -1,10 +1,11 @@
 """
 The decision rules of other tools, as pure functions of the same samples: what would they have said?
 
-Each rule gets the samples of both sides, pooled over processes as its tool pools them, and says whether it reports the
-current side as slower. What is done in their favour: measuring in turns, which none but asv does; fresh processes, which
-pytest-benchmark and criterion do not start; and samples divided by what their request takes, so that a long sentence is no
-outlier. Knows no cell and no verdict of ours.
+Each rule gets the samples of both sides, pooled over processes as its tool pools them, and says
+whether it reports the current side as slower. What is done in their favour: measuring in turns,
+which none but asv does; fresh processes, which pytest-benchmark and criterion do not start; and
+samples divided by what their request takes, so that a long sentence is no outlier. Knows no cell
+and no verdict of ours.
 """
 
 import math
@@ -26,7 +27,10 @@ CRITERION_P = 0.05
 CRITERION_NOISE = 0.01
 CRITERION_LEVEL = 0.95
 RESAMPLES = 2000
-"""criterion draws 100 000; with 2000 a p-value of 0.05 is known to 0.005, and a rule is asked thousands of times here."""
+"""
+criterion draws 100 000; with 2000 a p-value of 0.05 is known to 0.005, and a rule is asked
+thousands of times here.
+"""
 SEED = 20261121
 
 
@@ -46,10 +50,12 @@ def pytest_benchmark(baseline: Samples, current: Samples, limit: float = 0.05) -
 
 def asv_continuous(baseline: Samples, current: Samples, factor: float = 1.1) -> bool:
     """
-    Compare medians by a factor, if a two-sided Mann-Whitney test of the pooled samples gives p < 0.002.
+    Compare medians by a factor, if a two-sided Mann-Whitney test of the pooled samples gives p <
+    0.002.
 
-    Where no outcome of the test could be that small, asv asks whether the 99 % intervals of the medians are apart; with so few
-    samples (less than 8) there are no such intervals, and it reports nothing.
+    Where no outcome of the test could be that small, asv asks whether the 99 % intervals of the
+    medians are apart; with so few samples (less than 8) there are no such intervals, and it reports
+    nothing.
     """
     if np.median(current) <= np.median(baseline) * factor:
         return False
@@ -58,7 +64,9 @@ def asv_continuous(baseline: Samples, current: Samples, factor: float = 1.1) -> 
 
 
 def pyperf(baseline: Samples, current: Samples) -> bool:
-    """Compare means by Student's t test of the pooled samples, two-sided at 95 %; any size counts."""
+    """
+    Compare means by Student's t test of the pooled samples, two-sided at 95 %; any size counts.
+    """
     freedom = len(baseline) + len(current) - 2
     variance = (baseline.var() * len(baseline) + current.var() * len(current)) / freedom
     error = math.sqrt(variance * (1.0 / len(baseline) + 1.0 / len(current)))
@@ -67,7 +75,10 @@ def pyperf(baseline: Samples, current: Samples) -> bool:
 
 
 def criterion(baseline: Samples, current: Samples) -> bool:
-    """Compare means: bootstrapped t test with p < 0.05, and the bootstrap interval of the ratio wholly beyond 1 %."""
+    """
+    Compare means: bootstrapped t test with p < 0.05, and the bootstrap interval of the ratio wholly
+    beyond 1 %.
+    """
     rng = np.random.default_rng(SEED)
     seen = abs(_welch_t(current[None], baseline[None])[0])
     mixed = np.concatenate([baseline, current])
@@ -112,7 +123,8 @@ RIVALS: Mapping[str, Rival] = MappingProxyType(
 
 def mann_whitney_p(a: Samples, b: Samples) -> float:
     """
-    Give the two-sided p-value of Mann & Whitney 1947: exact up to 20 samples a side, as asv does, else by the normal curve.
+    Give the two-sided p-value of Mann & Whitney 1947: exact up to 20 samples a side, as asv does,
+    else by the normal curve.
 
     Ties count half, which asv resolves against significance; measured seconds have none.
     """
@@ -127,23 +139,35 @@ def mann_whitney_p(a: Samples, b: Samples) -> float:
     return min(1.0, 2.0 * float(counts[: math.floor(least) + 1].sum() / counts.sum()))
 
 
-def same_scale(baseline: Sequence[tuple[str, float]], current: Sequence[tuple[str, float]]) -> tuple[Samples, Samples]:
+def same_scale(
+    baseline: Sequence[tuple[str, float]], current: Sequence[tuple[str, float]]
+) -> tuple[Samples, Samples]:
     """
-    Divide each (request, seconds) by what that request takes, the geometric mean of both sides' medians.
+    Divide each (request, seconds) by what that request takes, the geometric mean of both sides'
+    medians.
 
     Samples of unlike requests are then comparable. Requests that one side lacks are left out.
     """
     shared = {name for name, _ in baseline} & {name for name, _ in current}
     usual = {
-        name: math.sqrt(math.prod(float(np.median([s for n, s in side if n == name])) for side in (baseline, current)))
+        name: math.sqrt(
+            math.prod(
+                float(np.median([s for n, s in side if n == name])) for side in (baseline, current)
+            )
+        )
         for name in shared
     }
-    before, now = ([s / usual[name] for name, s in side if name in usual] for side in (baseline, current))
+    before, now = (
+        [s / usual[name] for name, s in side if name in usual] for side in (baseline, current)
+    )
     return np.array(before), np.array(now)
 
 
 def _rank_sums(m: int, n: int) -> Samples:
-    """Count the orderings for each value of U: the coefficients of the Gaussian binomial (m + n over m)."""
+    """
+    Count the orderings for each value of U: the coefficients of the Gaussian binomial (m + n over
+    m).
+    """
     counts = np.ones(1)
     for i in range(1, m + 1):
         raised = np.zeros(len(counts) + n + i)
@@ -163,5 +187,6 @@ def _welch_t(a: Samples, b: Samples) -> Samples:
     """Give the t statistic over the last axis, as criterion's Sample::t: unequal variances."""
     error = np.sqrt(a.var(axis=-1, ddof=1) / a.shape[-1] + b.var(axis=-1, ddof=1) / b.shape[-1])
     gap = a.mean(axis=-1) - b.mean(axis=-1)
-    certain = np.where(gap == 0.0, 0.0, np.copysign(math.inf, gap))  # no spread at all: any gap is one
+    # no spread at all: any gap is one
+    certain = np.where(gap == 0.0, 0.0, np.copysign(math.inf, gap))
     return np.asarray(np.divide(gap, error, out=certain, where=error > 0.0))

@@ -1,10 +1,12 @@
 """
-The selftest of quality from end to end: measure the engine, plant faults into its audio and into recordings, score and judge.
+The selftest of quality from end to end: measure the engine, plant faults into its audio and into
+recordings, score and judge.
 
-The reference cell of a suite and one other are measured. Faults are planted into the other, whose audio differs from the
-reference's anyhow: the harder case, since against exact audio every fault is plain. The suite's further cells are settings,
-which stand in place of the reference itself. Every specimen is a cell of one run, so that all are scored at one go and
-judged as `voxgate ab` does: against the same audio without the fault.
+The reference cell of a suite and one other are measured. Faults are planted into the other, whose
+audio differs from the reference's anyhow: the harder case, since against exact audio every fault is
+plain. The suite's further cells are settings, which stand in place of the reference itself. Every
+specimen is a cell of one run, so that all are scored at one go and judged as `voxgate ab` does:
+against the same audio without the fault.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +27,14 @@ from harness.runner.progress import Progress
 from harness.scoring.score_run import RunScores, score_run
 from harness.selftest.fault_effects import Speech
 from harness.selftest.faults import FAULTS, Fault
-from harness.selftest.quality_result import Column, Finding, Matrix, QualityTrust, columns_with_sight, sight_of
+from harness.selftest.quality_result import (
+    Column,
+    Finding,
+    Matrix,
+    QualityTrust,
+    columns_with_sight,
+    sight_of,
+)
 from harness.selftest.specimens import (
     EVERY,
     Kind,
@@ -41,7 +50,12 @@ from harness.selftest.specimens import (
     speeches_of,
     with_specimens,
 )
-from harness.selftest.speech_sources import Ground, check_recordings, measured_ground, recorded_ground
+from harness.selftest.speech_sources import (
+    Ground,
+    check_recordings,
+    measured_ground,
+    recorded_ground,
+)
 from harness.selftest.speed import Question, folder_of
 from harness.suite.suite import Suite, load_suite
 from harness.workflow import BASELINES, ScoreProgress, shown_metrics
@@ -51,12 +65,16 @@ Scorer = Callable[[Run], RunScores]
 
 
 def quality_selftest(
-    question: Question, progress: Progress, told: ScoreProgress | None = None, baselines: Path = BASELINES
+    question: Question,
+    progress: Progress,
+    told: ScoreProgress | None = None,
+    baselines: Path = BASELINES,
 ) -> QualityTrust | None:
     """
     Run a selftest of quality; None if a person interrupted it.
 
-    Raises HarnessError for anything that cannot be meant, a folder that is in use, and as `score_quality` does.
+    Raises HarnessError for anything that cannot be meant, a folder that is in use, and as
+    `score_quality` does.
     """
     policy, folder = load_policy(baselines, shown_metrics()), folder_of(question)
     suite, profile = load_suite(question.suite), get_profile(question.profile)
@@ -66,8 +84,18 @@ def quality_selftest(
     nothing_golden = folder / "no golden audio"
     try:
         spoken = measured_ground(suite, question.only, profile, folder, progress)
-        grounds = [spoken, *([recorded_ground(question.recordings, spoken.run, folder)] if question.recordings else [])]
-        matrices = [matrix_of(g, policy, columns, lambda run: score_run(run, nothing_golden, progress=told)) for g in grounds]
+        grounds = [
+            spoken,
+            *(
+                [recorded_ground(question.recordings, spoken.run, folder)]
+                if question.recordings
+                else []
+            ),
+        ]
+        matrices = [
+            matrix_of(g, policy, columns, lambda run: score_run(run, nothing_golden, progress=told))
+            for g in grounds
+        ]
     except KeyboardInterrupt:
         return None
     seeing = columns_with_sight(columns, matrices)
@@ -87,7 +115,10 @@ def quality_selftest(
 def columns_of(policy: Policy, suite: Suite) -> tuple[Column, ...]:
     """Give the metrics of quality that the policy judges, in the panel's order."""
     judged = [each for each in _quality_of(suite) if each.name in policy]
-    return tuple(Column(metric=each.name, family=each.family, blocks=policy[each.name].blocking) for each in judged)
+    return tuple(
+        Column(metric=each.name, family=each.family, blocks=policy[each.name].blocking)
+        for each in judged
+    )
 
 
 def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
@@ -99,16 +130,21 @@ def _quality_of(suite: Suite) -> list[registry.Entry]:
     """
     Give the suite's metrics of quality.
 
-    Without those against golden audio: the reference cell's own would stand there, and they would say the same twice.
+    Without those against golden audio: the reference cell's own would stand there, and they would
+    say the same twice.
     """
-    entries = [registry.entry(metric.name) for metric in registry.chosen(suite.metrics, suite.conditions)]
+    entries = [
+        registry.entry(metric.name) for metric in registry.chosen(suite.metrics, suite.conditions)
+    ]
     return [each for each in entries if not each.golden and not is_speed(each.name)]
 
 
 def matrix_of(ground: Ground, policy: Policy, columns: Sequence[Column], scorer: Scorer) -> Matrix:
     """Plant every fault into the audio, score it all, and give what each metric made of it."""
     planted, left_out = plant(ground)
-    specimens = sorted([*planted, *settings(ground), *clean(ground)], key=lambda each: list(Kind).index(each.kind))
+    specimens = sorted(
+        [*planted, *settings(ground), *clean(ground)], key=lambda each: list(Kind).index(each.kind)
+    )
     verdicts = judged(ground.run, specimens, policy, columns, scorer)
     return Matrix(
         audio=ground.audio,
@@ -119,7 +155,10 @@ def matrix_of(ground: Ground, policy: Policy, columns: Sequence[Column], scorer:
 
 
 def plant(ground: Ground) -> tuple[list[Specimen], dict[str, str]]:
-    """Make every fault at every strength, in every utterance and in one. Names what cannot be planted, and why."""
+    """
+    Make every fault at every strength, in every utterance and in one. Names what cannot be planted,
+    and why.
+    """
     respoken, speeches = _respoken(ground), speeches_of(ground.run, ground.cell.slug)
     specimens: list[Specimen] = []
     left_out = {}
@@ -132,28 +171,48 @@ def plant(ground: Ground) -> tuple[list[Specimen], dict[str, str]]:
         if not sounds:
             left_out[fault.name] = CANNOT
         elif fault.harmless:
-            specimens.append(_specimen(ground.cell, fault.name, fault.strength, Kind.HARMLESS, sounds))
+            specimens.append(
+                _specimen(ground.cell, fault.name, fault.strength, Kind.HARMLESS, sounds)
+            )
         else:
-            specimens += in_every_and_in_one(_specimen(ground.cell, fault.name, fault.strength, Kind.FAULT, sounds))
+            specimens += in_every_and_in_one(
+                _specimen(ground.cell, fault.name, fault.strength, Kind.FAULT, sounds)
+            )
     return specimens, left_out
 
 
 def settings(ground: Ground) -> list[Specimen]:
-    """Give the audio of every further cell in place of the reference's, as if the engine had not done what it was asked for."""
+    """
+    Give the audio of every further cell in place of the reference's, as if the engine had not done
+    what it was asked for.
+    """
     reference, asked = ground.reference, f"asked for {ground.reference.label}"
     return [
-        _specimen(reference, _difference(cell, reference), asked, Kind.SETTING, sounds_of(ground.run, cell.slug))
+        _specimen(
+            reference,
+            _difference(cell, reference),
+            asked,
+            Kind.SETTING,
+            sounds_of(ground.run, cell.slug),
+        )
         for cell in ground.settings
     ]
 
 
 def clean(ground: Ground) -> list[Specimen]:
     """Give the clean repeats: each alarm is a false one."""
-    return [_specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds) for how, sounds in ground.clean.items()]
+    return [
+        _specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds)
+        for how, sounds in ground.clean.items()
+    ]
 
 
 def judged(
-    run: Run, specimens: Sequence[Specimen], policy: Policy, columns: Sequence[Column], scorer: Scorer
+    run: Run,
+    specimens: Sequence[Specimen],
+    policy: Policy,
+    columns: Sequence[Column],
+    scorer: Scorer,
 ) -> list[Sequence[MetricVerdict]]:
     """Score all specimens at one go, and judge each against the cell it was made from."""
     names = tuple(each.metric for each in columns)
@@ -170,27 +229,40 @@ def _respoken(ground: Ground) -> dict[str, dict[str, Sound]]:
     """Have the engine say every fault that it can be asked for."""
     if ground.engine is None:
         return {}
-    asked = {each.name: sayable(ground.engine.cell, each.respeak) for each in FAULTS if each.respeak is not None}
+    asked = {
+        each.name: sayable(ground.engine.cell, each.respeak)
+        for each in FAULTS
+        if each.respeak is not None
+    }
     return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})
 
 
 def _changed(ground: Ground, speeches: Mapping[str, Speech], fault: Fault) -> dict[str, Sound]:
     """Make the fault out of the audio that there is."""
     assert fault.change is not None, "every fault can be made of audio"
-    return changed_sounds(speeches, fault.change, ground.folder / f"{fault.name} {fault.strength}".replace(" ", "-"))
+    return changed_sounds(
+        speeches, fault.change, ground.folder / f"{fault.name} {fault.strength}".replace(" ", "-")
+    )
 
 
 def _specimen(base: Cell, fault: str, strength: str, kind: Kind, sounds: Sounds) -> Specimen:
-    return Specimen(fault=fault, strength=strength, kind=kind, extent=EVERY, base=base.slug, sounds=sounds)
+    return Specimen(
+        fault=fault, strength=strength, kind=kind, extent=EVERY, base=base.slug, sounds=sounds
+    )
 
 
 def _difference(cell: Cell, reference: Cell) -> str:
-    """Name the options by which a cell differs from the reference; its label where it only leaves some to the defaults."""
+    """
+    Name the options by which a cell differs from the reference; its label where it only leaves some
+    to the defaults.
+    """
     other = {name: value for name, value in cell.axes.items() if reference.axes.get(name) != value}
     return " ".join(f"{name}={value}" for name, value in other.items()) or cell.label
 
 
-def _finding(specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[Column]) -> Finding:
+def _finding(
+    specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[Column]
+) -> Finding:
     shown = {each.metric for each in columns}
     return Finding(
         fault=specimen.fault,

@@ -1,8 +1,9 @@
 """
-What the panel saw of each fault: the record, and the rule that says whether verdicts on quality can be trusted.
+What the panel saw of each fault: the record, and the rule that says whether verdicts on quality can
+be trusted.
 
-A matrix: rows are faults at several strengths, columns are metrics. Runs nothing and renders nothing; the words are
-`render_quality.py`'s, the picture is `draw_quality.py`'s.
+A matrix: rows are faults at several strengths, columns are metrics. Runs nothing and renders
+nothing; the words are `render_quality.py`'s, the picture is `draw_quality.py`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,10 @@ class Sight(StrEnum):
     ADVISED = "advised"
     """The same, but it only informs."""
     UNPROVEN = "unproven"
-    """Beyond its margin, without the evidence that the policy asks for: UNRESOLVED, which is no pass either."""
+    """
+    Beyond its margin, without the evidence that the policy asks for: UNRESOLVED, which is no pass
+    either.
+    """
     UNSEEN = "not seen"
     ABSENT = "no value"
     """It has none for the audio without the fault, so nothing can be told."""
@@ -61,12 +65,18 @@ class Finding:
     def summed(self) -> Sight:
         """The strongest sight of any metric."""
         known = set(self.sights.values())
-        return next((sight for sight in (Sight.SEEN, Sight.ADVISED, Sight.UNPROVEN) if sight in known), Sight.UNSEEN)
+        return next(
+            (sight for sight in (Sight.SEEN, Sight.ADVISED, Sight.UNPROVEN) if sight in known),
+            Sight.UNSEEN,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """All findings on one kind of audio. `left_out` holds faults that could not be planted, with the reason."""
+    """
+    All findings on one kind of audio. `left_out` holds faults that could not be planted, with the
+    reason.
+    """
 
     audio: str
     """What the faults were planted into, in words."""
@@ -80,14 +90,22 @@ class Matrix:
         return [each for each in self.findings if each.extent == EVERY]
 
     def alone(self, row: Finding) -> Finding | None:
-        """Give what was found with the fault in one utterance only; None where that was not tried."""
-        same = (each for each in self.findings if (each.fault, each.strength, each.extent) == (row.fault, row.strength, ONE))
+        """
+        Give what was found with the fault in one utterance only; None where that was not tried.
+        """
+        same = (
+            each
+            for each in self.findings
+            if (each.fault, each.strength, each.extent) == (row.fault, row.strength, ONE)
+        )
         return next(same, None)
 
     @property
     def greatest(self) -> list[Finding]:
         """The faults at their greatest strength."""
-        return list({each.fault: each for each in self.rows if each.kind is not Kind.HARMLESS}.values())
+        return list(
+            {each.fault: each for each in self.rows if each.kind is not Kind.HARMLESS}.values()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +139,11 @@ def sight_of(verdict: MetricVerdict) -> Sight:
 def columns_with_sight(columns: Sequence[Column], matrices: Sequence[Matrix]) -> tuple[Column, ...]:
     """Give the columns of metrics that had a value in any of the audio."""
     sights = [finding.sights for matrix in matrices for finding in matrix.findings]
-    return tuple(each for each in columns if any(s.get(each.metric, Sight.ABSENT) is not Sight.ABSENT for s in sights))
+    return tuple(
+        each
+        for each in columns
+        if any(s.get(each.metric, Sight.ABSENT) is not Sight.ABSENT for s in sights)
+    )
 
 
 def false_alarms(matrix: Matrix) -> list[Finding]:
@@ -130,10 +152,18 @@ def false_alarms(matrix: Matrix) -> list[Finding]:
 
 
 def overlooked(matrix: Matrix) -> list[str]:
-    """Name the faults that no metric saw that blocks, even at their greatest strength in every utterance."""
+    """
+    Name the faults that no metric saw that blocks, even at their greatest strength in every
+    utterance.
+    """
     return [each.fault for each in matrix.greatest if not each.by]
 
 
 def is_trustworthy(trust: QualityTrust) -> bool:
-    """Whether faults were planted into all audio, every one was seen at its greatest, and nothing harmless was."""
-    return bool(trust.matrices) and all(m.greatest and not false_alarms(m) and not overlooked(m) for m in trust.matrices)
+    """
+    Whether faults were planted into all audio, every one was seen at its greatest, and nothing
+    harmless was.
+    """
+    return bool(trust.matrices) and all(
+        m.greatest and not false_alarms(m) and not overlooked(m) for m in trust.matrices
+    )

@@ -1,5 +1,6 @@
 """
-What a selftest found, for people: tables as plain text or Markdown, the verdict in one line, and all of it as JSON.
+What a selftest found, for people: tables as plain text or Markdown, the verdict in one line, and
+all of it as JSON.
 
 Computes nothing but the scale of a unit.
 """
@@ -19,15 +20,18 @@ SCHEMA_VERSION = 1
 WITHIN_S = 300.0
 """What people wait for a verdict on a pull request."""
 NOTE = (
-    "Intervals are 95 % (Clopper-Pearson), as wide as the comparisons that share no process make them; their number stands in "
-    "brackets. All sides take turns here, so that two samples of a pair may lie some seconds apart; in `voxgate ab` they are "
-    "neighbours."
+    "Intervals are 95 % (Clopper-Pearson), as wide as the comparisons that share no process make "
+    "them; their number stands in brackets. All sides take turns here, so that two samples of a "
+    "pair may lie some seconds apart; in `voxgate ab` they are neighbours."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A title, the names of the columns, and the rows; the first column holds words, the others numbers."""
+    """
+    A title, the names of the columns, and the rows; the first column holds words, the others
+    numbers.
+    """
 
     title: str
     head: tuple[str, ...]
@@ -42,7 +46,13 @@ def tables(trust: Trust, *, rivals: bool) -> tuple[Table, ...]:
 
 def text(trust: Trust, *, rivals: bool = False) -> str:
     """Write everything as plain text; the last line is the verdict."""
-    parts = [heading(trust), *map(plain, tables(trust, rivals=rivals)), *remarks(trust), NOTE, line(trust)]
+    parts = [
+        heading(trust),
+        *map(plain, tables(trust, rivals=rivals)),
+        *remarks(trust),
+        NOTE,
+        line(trust),
+    ]
     return "\n\n".join(parts)
 
 
@@ -50,20 +60,35 @@ def markdown(trust: Trust, *, rivals: bool = False) -> str:
     """Write everything as Markdown, ending in a newline."""
     parts = [f"**{escaped(line(trust))}**", escaped(heading(trust))]
     parts += [as_markdown(table) for table in tables(trust, rivals=rivals)]
-    return "\n\n".join([*parts, *(f"- {escaped(remark)}" for remark in remarks(trust)), escaped(NOTE)]) + "\n"
+    return (
+        "\n\n".join([*parts, *(f"- {escaped(remark)}" for remark in remarks(trust)), escaped(NOTE)])
+        + "\n"
+    )
 
 
 def heading(trust: Trust) -> str:
     """Say what was measured where."""
     setup = trust.setup
-    state = "a neighbour computing on one core, placed by the system" if setup.loaded else trust.quiet
-    what = f"{setup.equals} equal sides, {len(setup.sizes)} slower ones; the work is added in stage {setup.stage}"
-    return f"selftest {setup.suite}   {setup.profile}   {trust.machine}   {trust.head}   {state}   {what}"
+    state = (
+        "a neighbour computing on one core, placed by the system" if setup.loaded else trust.quiet
+    )
+    what = (
+        f"{setup.equals} equal sides, {len(setup.sizes)} slower ones; the work is added in stage "
+        f"{setup.stage}"
+    )
+    return (
+        f"selftest {setup.suite}   {setup.profile}   {trust.machine}   {trust.head}   {state}   "
+        f"{what}"
+    )
 
 
 def remarks(trust: Trust) -> list[str]:
     """Say why comparisons were not decided, by an example; name what was left out, and why."""
-    undecided = [f"UNRESOLVED, for example: {each.why_unresolved}" for each in trust.sizes if each.why_unresolved]
+    undecided = [
+        f"UNRESOLVED, for example: {each.why_unresolved}"
+        for each in trust.sizes
+        if each.why_unresolved
+    ]
     left_out = {**trust.setup.left_out, **trust.failures}
     return [*undecided[:1], *(f"not measured: {slug}: {why}" for slug, why in left_out.items())]
 
@@ -71,13 +96,19 @@ def remarks(trust: Trust) -> list[str]:
 def line(trust: Trust) -> str:
     """Give the verdict in one line."""
     found = "; ".join(
-        f"{each.size * 100:g} % found in {_percent(each.flagged.share)}" for each in trust.sizes if each.size in (0.05, 0.1)
+        f"{each.size * 100:g} % found in {_percent(each.flagged.share)}"
+        for each in trust.sizes
+        if each.size in (0.05, 0.1)
     )
     point = within(trust.curve)
     cells = len(trust.setup.costs)
     scope = f"{WITHIN_S / 60:g} minutes of an A/B of {cells} cell{'s' * (cells > 1)}"
-    seen = "" if point is None else f"{point.sees_worst * 100:.1f} % is the least it sees in {scope}"
-    return "; ".join(filter(None, [f"{trust.fit.word.upper()} to gate: {trust.fit.why}", found, seen]))
+    seen = (
+        "" if point is None else f"{point.sees_worst * 100:.1f} % is the least it sees in {scope}"
+    )
+    return "; ".join(
+        filter(None, [f"{trust.fit.word.upper()} to gate: {trust.fit.why}", found, seen])
+    )
 
 
 def exit_code(trust: Trust) -> int:
@@ -87,13 +118,22 @@ def exit_code(trust: Trust) -> int:
 
 def within(curve: Sequence[Reach], duration_s: float = WITHIN_S) -> Reach | None:
     """Give the farthest point of the curve that takes no longer; None if there is none."""
-    return max((point for point in curve if point.duration_s <= duration_s), key=lambda p: p.rounds, default=None)
+    return max(
+        (point for point in curve if point.duration_s <= duration_s),
+        key=lambda p: p.rounds,
+        default=None,
+    )
 
 
 def to_json(trust: Trust) -> dict[str, Any]:
     """Give all of it as plain JSON values."""
     data = {**asdict(trust), "rivals": _rivals_to_json(trust)}
-    return {"schema_version": SCHEMA_VERSION, **data, "line": line(trust), "exit_code": exit_code(trust)}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **data,
+        "line": line(trust),
+        "exit_code": exit_code(trust),
+    }
 
 
 def plain(table: Table) -> str:
@@ -101,7 +141,10 @@ def plain(table: Table) -> str:
     rows = [table.head, *table.rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
     lines = [
-        "  ".join(cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(pairs)).rstrip()
+        "  ".join(
+            cell.ljust(width) if not column else cell.rjust(width)
+            for column, (cell, width) in enumerate(pairs)
+        ).rstrip()
         for pairs in (list(zip(row, widths, strict=True)) for row in rows)
     ]
     return "\n".join([table.title, *lines])
@@ -110,13 +153,22 @@ def plain(table: Table) -> str:
 def as_markdown(table: Table) -> str:
     """Write a table as Markdown."""
     align = ["---", *("---:" for _ in table.head[1:])]
-    rows = [[escaped(cell) for cell in table.head], align, *([escaped(cell) for cell in row] for row in table.rows)]
-    return "\n".join([f"### {escaped(table.title)}", "", *(f"| {' | '.join(row)} |" for row in rows)])
+    rows = [
+        [escaped(cell) for cell in table.head],
+        align,
+        *([escaped(cell) for cell in row] for row in table.rows),
+    ]
+    return "\n".join(
+        [f"### {escaped(table.title)}", "", *(f"| {' | '.join(row)} |" for row in rows)]
+    )
 
 
 def _sizes(trust: Trust) -> Table:
     head = ("slow-down", "measured", "comparisons", "reported as slower", "UNRESOLVED", "rounds")
-    title = f"What the gate said ({FIRST_ROUNDS} to {MOST_ROUNDS} rounds, and as many to confirm an alarm)"
+    title = (
+        f"What the gate said ({FIRST_ROUNDS} to {MOST_ROUNDS} rounds, and as many to confirm an "
+        "alarm)"
+    )
     return Table(title=title, head=head, rows=tuple(map(_size_row, trust.sizes)))
 
 
@@ -124,12 +176,20 @@ def _size_row(each: SizeResult) -> tuple[str, ...]:
     name = f"{each.size * 100:g} %" if each.size else "none (A/A)"
     real = "" if each.real is None else f"{each.real * 100:+.1f} %"
     count = f"{each.flagged.total} ({each.flagged.disjoint:.0f})"
-    return (name, real, count, _rate(each.flagged), _percent(each.unresolved.share), f"{each.rounds:.1f}")
+    return (
+        name,
+        real,
+        count,
+        _rate(each.flagged),
+        _percent(each.unresolved.share),
+        f"{each.rounds:.1f}",
+    )
 
 
 def _noise(trust: Trust) -> Table:
     rows = tuple(
-        (each.cell, str(each.rounds), f"{each.pair_sd * 100:.2f} %", f"{each.sees * 100:.1f} %") for each in trust.noise
+        (each.cell, str(each.rounds), f"{each.pair_sd * 100:.2f} %", f"{each.sees * 100:.1f} %")
+        for each in trust.noise
     )
     head = ("cell", "rounds", "an A/A pair differs by (sd)", f"sees in {MOST_ROUNDS} rounds")
     return Table(title="Noise of the cells", head=head, rows=rows)
@@ -137,12 +197,22 @@ def _noise(trust: Trust) -> Table:
 
 def _curve(trust: Trust) -> Table:
     rows = tuple(
-        (str(p.rounds), _duration(p.duration_s), f"{p.sees_median * 100:.1f} %", f"{p.sees_worst * 100:.1f} %")
+        (
+            str(p.rounds),
+            _duration(p.duration_s),
+            f"{p.sees_median * 100:.1f} %",
+            f"{p.sees_worst * 100:.1f} %",
+        )
         for p in trust.curve
     )
     cells = len(trust.setup.costs)
-    title = f"Time against what can be seen and confirmed nine times in ten, for an A/B of {cells} cell{'s' * (cells > 1)}"
-    return Table(title=title, head=("rounds", "takes", "sees, middle cell", "sees, worst cell"), rows=rows)
+    title = (
+        f"Time against what can be seen and confirmed nine times in ten, for an A/B of {cells} "
+        f"cell{'s' * (cells > 1)}"
+    )
+    return Table(
+        title=title, head=("rounds", "takes", "sees, middle cell", "sees, worst cell"), rows=rows
+    )
 
 
 def _rivals(trust: Trust) -> Table:
@@ -152,7 +222,11 @@ def _rivals(trust: Trust) -> Table:
         (name, layout, *(_rate(rates[size]) if size in rates else "" for size in sizes))
         for (name, layout), rates in trust.rivals.items()
     )
-    return Table(title="Other tools' rules on the same samples: share reported as slower", head=head, rows=rows)
+    return Table(
+        title="Other tools' rules on the same samples: share reported as slower",
+        head=head,
+        rows=rows,
+    )
 
 
 def _rivals_to_json(trust: Trust) -> list[dict[str, Any]]:
@@ -162,7 +236,9 @@ def _rivals_to_json(trust: Trust) -> list[dict[str, Any]]:
             "samples": layout,
             "says": "" if name == OURS else RIVALS[name].says,
             "source": "harness/judging/decide.py" if name == OURS else RIVALS[name].source,
-            "flagged": [{"size": size, "share": rate.share, **asdict(rate)} for size, rate in rates.items()],
+            "flagged": [
+                {"size": size, "share": rate.share, **asdict(rate)} for size, rate in rates.items()
+            ],
         }
         for (name, layout), rates in trust.rivals.items()
     ]

@@ -1,11 +1,14 @@
 """
-Makes the audio that holds a fault: out of audio that there is, or by the engine, which is told to say something else.
+Makes the audio that holds a fault: out of audio that there is, or by the engine, which is told to
+say something else.
 
 What was recorded stays as it is. Scores and decides nothing.
 
-A specimen: audio with a fault in it, as one more cell of the run, so that it is scored and judged as any cell is.
+A specimen: audio with a fault in it, as one more cell of the run, so that it is scored and judged
+as any cell is.
 
-Pure functions of records. All specimens of a run are scored at one go, and each is held against the cell it was made from.
+Pure functions of records. All specimens of a run are scored at one go, and each is held against the
+cell it was made from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +33,9 @@ from harness.targets.registry import check_cells
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """One file of audio, how long it is, and where the engine says that it joined chunks, if it does."""
+    """
+    One file of audio, how long it is, and where the engine says that it joined chunks, if it does.
+    """
 
     file: Path
     audio_s: float
@@ -54,10 +59,14 @@ class Engine:
 
 def sounds_of(run: Run, slug: str) -> dict[str, Sound]:
     """Give the audio that a cell left, by request."""
-    samples = [sample for process in run.processes if process.cell == slug for sample in process.samples]
+    samples = [
+        sample for process in run.processes if process.cell == slug for sample in process.samples
+    ]
     return {
         sample.request: Sound(
-            file=(Path(run.folder) / sample.audio_file).absolute(), audio_s=sample.audio_s, joins_s=sample.joins_s
+            file=(Path(run.folder) / sample.audio_file).absolute(),
+            audio_s=sample.audio_s,
+            joins_s=sample.joins_s,
         )
         for sample in reversed(samples)
         if sample.audio_file is not None
@@ -69,15 +78,20 @@ def speeches_of(run: Run, slug: str) -> dict[str, Speech]:
     (cell,) = (each for each in run.cells if each.slug == slug)
     sounds = sounds_of(run, slug)
     return {
-        request.id: _read(run, cell, request, sounds[request.id]) for request in cell.workload.requests if request.id in sounds
+        request.id: _read(run, cell, request, sounds[request.id])
+        for request in cell.workload.requests
+        if request.id in sounds
     }
 
 
-def changed_sounds(speeches: Mapping[str, Speech], change: Change, folder: Path) -> dict[str, Sound]:
+def changed_sounds(
+    speeches: Mapping[str, Speech], change: Change, folder: Path
+) -> dict[str, Sound]:
     """
     Write every utterance that can hold the fault into `folder`.
 
-    Raises HarnessError if a file cannot be written, or if the change needs a package that is absent.
+    Raises HarnessError if a file cannot be written, or if the change needs a package that is
+    absent.
     """
     folder.mkdir(parents=True, exist_ok=True)
     changed = {}
@@ -86,12 +100,17 @@ def changed_sounds(speeches: Mapping[str, Speech], change: Change, folder: Path)
         if faulty is not None:
             file = (folder / f"{request}.wav").absolute()
             write_wav(file, faulty, speech.rate_hz)
-            changed[request] = Sound(file=file, audio_s=len(faulty) / speech.rate_hz, joins_s=speech.joins_s)
+            changed[request] = Sound(
+                file=file, audio_s=len(faulty) / speech.rate_hz, joins_s=speech.joins_s
+            )
     return changed
 
 
 def sayable(cell: Cell, respeak: Respeak) -> dict[str, Request]:
-    """Give what would be said instead, by request; empty where no request can be said otherwise, or the engine cannot do it."""
+    """
+    Give what would be said instead, by request; empty where no request can be said otherwise, or
+    the engine cannot do it.
+    """
     requests = cell.workload.requests
     others = {request.id: respeak(request, requests) for request in requests}
     said = {name: other for name, other in others.items() if other is not None}
@@ -102,16 +121,24 @@ def sayable(cell: Cell, respeak: Respeak) -> dict[str, Request]:
     return said
 
 
-def respoken_sounds(engine: Engine, asked: Mapping[str, Mapping[str, Request]]) -> dict[str, dict[str, Sound]]:
+def respoken_sounds(
+    engine: Engine, asked: Mapping[str, Mapping[str, Request]]
+) -> dict[str, dict[str, Sound]]:
     """
     Have the engine say everything that is asked for, by fault and request, in one process.
 
     Raises HarnessError if the engine does not, and KeyboardInterrupt if a person stops it.
     """
-    places = {f"{request}.{number}": (fault, request) for number, fault in enumerate(asked) for request in asked[fault]}
+    places = {
+        f"{request}.{number}": (fault, request)
+        for number, fault in enumerate(asked)
+        for request in asked[fault]
+    }
     if not places:
         return {}
-    cell = _asking(engine.cell, {name: asked[fault][request] for name, (fault, request) in places.items()})
+    cell = _asking(
+        engine.cell, {name: asked[fault][request] for name, (fault, request) in places.items()}
+    )
     outcome = run_suite(
         engine.suite,
         [cell],
@@ -128,14 +155,22 @@ def respoken_sounds(engine: Engine, asked: Mapping[str, Mapping[str, Request]]) 
     for failure in outcome.failures.values():
         raise HarnessError(f"the faults cannot be spoken: {failure.kind}: {failure.reason}")
     spoken = sounds_of(run_folder.load_run(engine.folder), cell.slug)
-    return {fault: {r: spoken[name] for name, (f, r) in places.items() if f == fault} for fault in asked}
+    return {
+        fault: {r: spoken[name] for name, (f, r) in places.items() if f == fault} for fault in asked
+    }
 
 
 def _read(run: Run, cell: Cell, request: Request, sound: Sound) -> Speech:
     audio, rate_hz = read_audio(sound.file)
     file = cell.voice_of(request)
-    voice = None if file is None else read_recording(Path(run.folder) / file).at(rate_hz).astype("float32")
-    return Speech(audio=audio, rate_hz=rate_hz, text=request.text, joins_s=sound.joins_s, voice=voice)
+    voice = (
+        None
+        if file is None
+        else read_recording(Path(run.folder) / file).at(rate_hz).astype("float32")
+    )
+    return Speech(
+        audio=audio, rate_hz=rate_hz, text=request.text, joins_s=sound.joins_s, voice=voice
+    )
 
 
 def _asking(cell: Cell, requests: Mapping[str, Request]) -> Cell:
@@ -160,7 +195,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specimen:
-    """One fault at one strength in one or in every utterance of the cell `base`; `sounds` replace those that the cell made."""
+    """
+    One fault at one strength in one or in every utterance of the cell `base`; `sounds` replace
+    those that the cell made.
+    """
 
     fault: str
     strength: str
@@ -184,11 +222,18 @@ def slugs_of(run: Run, specimens: Sequence[Specimen]) -> list[str]:
 
 
 def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
-    """Give the run with a cell more for each specimen: what its base left, but for the sounds that are replaced."""
+    """
+    Give the run with a cell more for each specimen: what its base left, but for the sounds that are
+    replaced.
+    """
     cells = {cell.slug: cell for cell in run.cells}
     added = [(_cell(cells[each.base], number), each) for number, each in enumerate(specimens)]
     processes = [process for cell, each in added for process in _processes(run, cell.slug, each)]
-    return replace(run, cells=(*run.cells, *(cell for cell, _ in added)), processes=(*run.processes, *processes))
+    return replace(
+        run,
+        cells=(*run.cells, *(cell for cell, _ in added)),
+        processes=(*run.processes, *processes),
+    )
 
 
 def _cell(base: Cell, number: int) -> Cell:
@@ -211,4 +256,7 @@ def _processes(run: Run, slug: str, specimen: Specimen) -> list[ProcessRecord]:
         )
 
     bases = [process for process in run.processes if process.cell == specimen.base]
-    return [replace(process, cell=slug, samples=tuple(map(planted, process.samples))) for process in bases]
+    return [
+        replace(process, cell=slug, samples=tuple(map(planted, process.samples)))
+        for process in bases
+    ]

@@ -8,8 +8,9 @@ Recordings as a run, as if an engine had made them: a folder of speech and what 
     FOLDER/texts.toml      a workload (`harness/suite/workload.py`): id and text of each recording
     FOLDER/<id>.wav        or .flac
 
-Reference and cell are the same audio. People seldom ask what they also tell in the same words, so unless the texts name such
-pairs, the first recordings are made into questions as well: by raising their end, as a yes/no question does.
+Reference and cell are the same audio. People seldom ask what they also tell in the same words, so
+unless the texts name such pairs, the first recordings are made into questions as well: by raising
+their end, as a yes/no question does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,10 @@ from harness.workflow import chosen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """A run without faults, the cell of it that gets them, the folder for them, and what says things otherwise, if any."""
+    """
+    A run without faults, the cell of it that gets them, the folder for them, and what says things
+    otherwise, if any.
+    """
 
     audio: str
     """In words."""
@@ -56,11 +60,18 @@ class Ground:
     @property
     def settings(self) -> list[Cell]:
         """The cells beside these two."""
-        return [cell for cell in self.run.cells if cell.slug not in (self.run.reference, self.cell.slug)]
+        return [
+            cell for cell in self.run.cells if cell.slug not in (self.run.reference, self.cell.slug)
+        ]
 
 
-def measured_ground(suite: Suite, only: Sequence[str], profile: Profile, folder: Path, progress: Progress) -> Ground:
-    """Measure the suite's cells, and the first two again in fresh processes. Raises HarnessError if a cell fails."""
+def measured_ground(
+    suite: Suite, only: Sequence[str], profile: Profile, folder: Path, progress: Progress
+) -> Ground:
+    """
+    Measure the suite's cells, and the first two again in fresh processes. Raises HarnessError if a
+    cell fails.
+    """
     cells = cells_of(suite.expand(), only)
     run = _measured(suite, cells, profile, folder / "measured", progress)
     again = _measured(suite, cells[:2], profile, folder / "again", progress)
@@ -70,13 +81,21 @@ def measured_ground(suite: Suite, only: Sequence[str], profile: Profile, folder:
         run=run,
         cell=cell,
         folder=folder / "faults",
-        clean={"judged again": sounds_of(run, cell.slug), "measured again": sounds_of(again, cell.slug)},
-        engine=Engine(suite=suite, profile=profile, cell=cell, folder=folder / "respoken", progress=progress),
+        clean={
+            "judged again": sounds_of(run, cell.slug),
+            "measured again": sounds_of(again, cell.slug),
+        },
+        engine=Engine(
+            suite=suite, profile=profile, cell=cell, folder=folder / "respoken", progress=progress
+        ),
     )
 
 
 def recorded_ground(recordings: Path, like: Run, folder: Path) -> Ground:
-    """Take a folder of recordings for what an engine said. Raises HarnessError as `recordings_run` does."""
+    """
+    Take a folder of recordings for what an engine said. Raises HarnessError as `recordings_run`
+    does.
+    """
     run = recordings_run(recordings, like, folder / "questions")
     cell = run.cells[-1]
     clean = {"judged again": sounds_of(run, cell.slug)}
@@ -84,15 +103,28 @@ def recorded_ground(recordings: Path, like: Run, folder: Path) -> Ground:
 
 
 def cells_of(expansion: Expansion, only: Sequence[str]) -> list[Cell]:
-    """Give the reference, the cell that gets the faults, and the settings. Raises HarnessError if there is no second cell."""
-    others = [cell for cell in matching(chosen(expansion, only), only) if cell.slug != expansion.reference]
+    """
+    Give the reference, the cell that gets the faults, and the settings. Raises HarnessError if
+    there is no second cell.
+    """
+    others = [
+        cell for cell in matching(chosen(expansion, only), only) if cell.slug != expansion.reference
+    ]
     if not others:
-        raise HarnessError(f"faults are planted beside the reference cell {expansion.reference}; name another with --only")
+        raise HarnessError(
+            f"faults are planted beside the reference cell {expansion.reference}; name another "
+            "with --only"
+        )
     return [*(cell for cell in expansion.cells if cell.slug == expansion.reference), *others]
 
 
-def _measured(suite: Suite, cells: Sequence[Cell], profile: Profile, folder: Path, progress: Progress) -> Run:
-    """Measure the cells once. Raises HarnessError if one fails, and KeyboardInterrupt if a person stops it."""
+def _measured(
+    suite: Suite, cells: Sequence[Cell], profile: Profile, folder: Path, progress: Progress
+) -> Run:
+    """
+    Measure the cells once. Raises HarnessError if one fails, and KeyboardInterrupt if a person
+    stops it.
+    """
     outcome = run_suite(
         suite,
         cells,
@@ -120,14 +152,17 @@ RISE_SEMITONES = 7.0
 
 
 def check_recordings(folder: Path) -> tuple[Workload, dict[str, Path]]:
-    """Give what a folder holds. Raises HarnessError if that is no texts, or not a recording of each."""
+    """
+    Give what a folder holds. Raises HarnessError if that is no texts, or not a recording of each.
+    """
     workload = load_workload(str((folder / TEXTS).absolute()))
     return workload, recorded(workload, folder)
 
 
 def recordings_run(folder: Path, like: Run, place: Path) -> Run:
     """
-    Give the recordings of a folder as a run beside another one, made on the same machine; questions go into `place`.
+    Give the recordings of a folder as a run beside another one, made on the same machine; questions
+    go into `place`.
 
     Raises HarnessError as `check_recordings` does, or if a recording cannot be read.
     """
@@ -154,15 +189,26 @@ def _sound(file: Path) -> Sound:
 
 
 def _questions(requests: Sequence[Request]) -> list[Request]:
-    """Give the first statements as questions in the same words; none where the texts hold such pairs themselves."""
+    """
+    Give the first statements as questions in the same words; none where the texts hold such pairs
+    themselves.
+    """
     if any(request.statement for request in requests):
         return []
     told = [request for request in requests if request.text.rstrip().endswith(".")][:QUESTIONS]
-    return [replace(r, id=f"{r.id}-asked", text=f"{r.text.rstrip()[:-1]}?", statement=r.id) for r in told]
+    return [
+        replace(r, id=f"{r.id}-asked", text=f"{r.text.rstrip()[:-1]}?", statement=r.id)
+        for r in told
+    ]
 
 
-def _risen(questions: Sequence[Request], told: Mapping[str, Sound], place: Path) -> dict[str, Sound]:
-    """Give the audio of questions made of statements; none without WORLD, which the fault `flat question` will say."""
+def _risen(
+    questions: Sequence[Request], told: Mapping[str, Sound], place: Path
+) -> dict[str, Sound]:
+    """
+    Give the audio of questions made of statements; none without WORLD, which the fault
+    `flat question` will say.
+    """
     place.mkdir(parents=True, exist_ok=True)
     found = {}
     for request in questions:
@@ -178,7 +224,13 @@ def _risen(questions: Sequence[Request], told: Mapping[str, Sound], place: Path)
 
 
 def _cell(workload: Workload, take: str) -> Cell:
-    return Cell(suite="recordings", target="recordings", pipeline="none", workload=workload, axes={"take": take})
+    return Cell(
+        suite="recordings",
+        target="recordings",
+        pipeline="none",
+        workload=workload,
+        axes={"take": take},
+    )
 
 
 def _process(cell: Cell, sounds: Mapping[str, Sound]) -> ProcessRecord:
@@ -188,7 +240,9 @@ def _process(cell: Cell, sounds: Mapping[str, Sound]) -> ProcessRecord:
         cold=None,
         effective={},
         effects=(),
-        samples=tuple(_sample(cell.slug, number, *each) for number, each in enumerate(sounds.items())),
+        samples=tuple(
+            _sample(cell.slug, number, *each) for number, each in enumerate(sounds.items())
+        ),
         peak_rss_bytes=None,
         peak_cuda_bytes=None,
         failure=None,

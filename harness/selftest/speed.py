@@ -25,7 +25,15 @@ from harness.selftest import speed_plan as setups
 from harness.selftest.cpu_load import neighbour
 from harness.selftest.simulated_gate import Gate
 from harness.selftest.speed_plan import ENOUGH_ROUNDS, Setup, affordable, calibrate, longest_stage
-from harness.selftest.speed_result import Trust, curve_of, fitness_to_gate, noise_of, rival_rates, size_results, too_few
+from harness.selftest.speed_result import (
+    Trust,
+    curve_of,
+    fitness_to_gate,
+    noise_of,
+    rival_rates,
+    size_results,
+    too_few,
+)
 from harness.selftest.speed_run import Recorded, measure_sides
 from harness.selftest.trials import all_trials
 from harness.suite.suite import load_suite
@@ -51,14 +59,19 @@ class Question:
     equals: int = setups.EQUALS
     loaded: bool = False
     recordings: Path | None = None
-    """Real speech that faults are planted into as well; like the picture, of a selftest of quality only."""
+    """
+    Real speech that faults are planted into as well; like the picture, of a selftest of quality
+    only.
+    """
     picture: Path | None = None
     """The file to draw what was found."""
     resume: bool = False
     out: Path | None = None
 
 
-def speed_selftest(question: Question, progress: Progress, baselines: Path = BASELINES) -> Trust | None:
+def speed_selftest(
+    question: Question, progress: Progress, baselines: Path = BASELINES
+) -> Trust | None:
     """
     Run or continue a selftest of speed; None if a person interrupted it.
 
@@ -71,7 +84,9 @@ def speed_selftest(question: Question, progress: Progress, baselines: Path = BAS
     setup = _setup(question, folder, budget_s, progress)
     if setup is None:
         return None
-    recorded = measure_sides(folder, setup, max(0.0, budget_s - (clock.seconds() - began_s)), progress)
+    recorded = measure_sides(
+        folder, setup, max(0.0, budget_s - (clock.seconds() - began_s)), progress
+    )
     return None if recorded.interrupted else trust_of(recorded, setup, policy)
 
 
@@ -105,44 +120,82 @@ def folder_of(question: Question) -> Path:
 
 
 def command(question: Question) -> str:
-    """Give the command line that continues a selftest in its folder; cells and sizes stand there."""
-    words = ["voxgate", "selftest", question.suite, "--profile", question.profile, "--minutes", f"{question.minutes:g}"]
-    return shlex.join([*words, *(["--loaded"] if question.loaded else []), "--resume", "--out", str(question.out)])
+    """
+    Give the command line that continues a selftest in its folder; cells and sizes stand there.
+    """
+    words = [
+        "voxgate",
+        "selftest",
+        question.suite,
+        "--profile",
+        question.profile,
+        "--minutes",
+        f"{question.minutes:g}",
+    ]
+    return shlex.join(
+        [*words, *(["--loaded"] if question.loaded else []), "--resume", "--out", str(question.out)]
+    )
 
 
 def matching(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
     """Give the cells that match a pattern; all where there is none."""
-    return [cell for cell in cells if not only or any(fnmatchcase(cell.slug, pattern) for pattern in only)]
+    return [
+        cell
+        for cell in cells
+        if not only or any(fnmatchcase(cell.slug, pattern) for pattern in only)
+    ]
 
 
 def _setup(question: Question, folder: Path, budget_s: float, progress: Progress) -> Setup | None:
-    """Load the setup of a selftest that goes on, or make that of a new one; None if a person interrupted it."""
+    """
+    Load the setup of a selftest that goes on, or make that of a new one; None if a person
+    interrupted it.
+    """
     if question.resume and (folder / setups.FILE).exists():
         old = setups.load(folder)
-        names = ("suite", "profile", "loaded", *(name for name in ("sizes", "stage") if getattr(question, name)))
+        names = (
+            "suite",
+            "profile",
+            "loaded",
+            *(name for name in ("sizes", "stage") if getattr(question, name)),
+        )
         asked = {name: getattr(question, name) for name in names}
         reasons = [*setups.same_question(old, asked), *(["--only"] if question.only else [])]
         if reasons:
-            raise HarnessError(f"{folder} was begun otherwise ({'; '.join(reasons)}); begin a new one without --resume")
+            raise HarnessError(
+                f"{folder} was begun otherwise ({'; '.join(reasons)}); begin a new one without "
+                "--resume"
+            )
         return old
     if (folder / setups.FILE).exists():
-        raise HarnessError(f"{folder} holds a selftest; continue it with --resume, or choose another --out")
+        raise HarnessError(
+            f"{folder} holds a selftest; continue it with --resume, or choose another --out"
+        )
     setup = _new_setup(question, folder, budget_s, progress)
     if setup is not None:
         setups.save(folder, setup)
     return setup
 
 
-def _new_setup(question: Question, folder: Path, budget_s: float, progress: Progress) -> Setup | None:
+def _new_setup(
+    question: Question, folder: Path, budget_s: float, progress: Progress
+) -> Setup | None:
     suite, profile = load_suite(question.suite), get_profile(question.profile)
     cells = matching(chosen(suite.expand(), question.only), question.only)
 
     def place() -> Path:
-        return run_folder.next_run_folder(folder / "calibration")  # an interrupted one is not continued
+        # an interrupted one is not continued
+        return run_folder.next_run_folder(folder / "calibration")
 
     with neighbour(question.loaded):
-        stage = question.stage or longest_stage(suite, cells[0], profile, place(), TIMEOUT_S, progress)
-        found = None if stage is None else calibrate(suite, cells, profile, place(), stage, TIMEOUT_S, progress)
+        stage = question.stage or longest_stage(
+            suite, cells[0], profile, place(), TIMEOUT_S, progress
+        )
+        found = (
+            None
+            if stage is None
+            else calibrate(suite, cells, profile, place(), stage, TIMEOUT_S, progress)
+        )
     if stage is None or found is None:
         return None
     costs, failures = found

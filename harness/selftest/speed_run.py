@@ -1,5 +1,6 @@
 """
-Measures the sides of a selftest in turns, round after round, until the time is up. Everything it measures is a run folder.
+Measures the sides of a selftest in turns, round after round, until the time is up. Everything it
+measures is a run folder.
 
     <folder>/selftest.json     the setup
              calibration/      the run folder of the calibration
@@ -30,7 +31,9 @@ from harness.suite.suite import load_suite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What the sides left: their runs by name, and whether a person stopped it before the time was up."""
+    """
+    What the sides left: their runs by name, and whether a person stopped it before the time was up.
+    """
 
     runs: dict[str, Run]
     interrupted: bool
@@ -38,7 +41,8 @@ class Recorded:
 
 def measure_sides(folder: Path, setup: Setup, budget_s: float, progress: Progress) -> Recorded:
     """
-    Measure rounds of all sides for `budget_s` seconds, at least one round in a new folder; then read all there is.
+    Measure rounds of all sides for `budget_s` seconds, at least one round in a new folder; then
+    read all there is.
 
     Raises HarnessError if a folder belongs to another selftest, and as `run_suite` does.
     """
@@ -51,30 +55,61 @@ def measure_sides(folder: Path, setup: Setup, budget_s: float, progress: Progres
             run_folder.create_run(side.folder, side.header)
     interrupted = False
     if budget_s > 0.0 or len(old) < len(sides):
-        more = until(budget_s, lambda: min(run_folder.rounds(side.folder) for side in sides), setup.costs, WallClock())
+        more = until(
+            budget_s,
+            lambda: min(run_folder.rounds(side.folder) for side in sides),
+            setup.costs,
+            WallClock(),
+        )
         with neighbour(setup.loaded):
             outcomes = Schedule(sides, get_profile(setup.profile), TIMEOUT_S, progress, more).run()
         interrupted = any(outcome.interrupted for outcome in outcomes)
-    return Recorded(runs={side.folder.name: run_folder.load_run(side.folder) for side in sides}, interrupted=interrupted)
+    return Recorded(
+        runs={side.folder.name: run_folder.load_run(side.folder) for side in sides},
+        interrupted=interrupted,
+    )
 
 
 def make_sides(folder: Path, setup: Setup) -> list[Side]:
-    """Give the sides: the same cells, the same code, only the order to work more in the environment of some."""
+    """
+    Give the sides: the same cells, the same code, only the order to work more in the environment of
+    some.
+    """
     suite = load_suite(setup.suite)
     cells = [cell for cell in suite.expand().cells if cell.slug in setup.costs]
     if len(cells) < len(setup.costs):
-        raise HarnessError(f"the suite {setup.suite} has other cells than when this selftest was begun; begin a new one")
-    whole = make_header(suite, cells, get_profile(setup.profile), repeats=1, iterations=None, command=f"selftest {setup.suite}")
+        raise HarnessError(
+            f"the suite {setup.suite} has other cells than when this selftest was begun; begin a "
+            "new one"
+        )
+    whole = make_header(
+        suite,
+        cells,
+        get_profile(setup.profile),
+        repeats=1,
+        iterations=None,
+        command=f"selftest {setup.suite}",
+    )
     header = in_parts(whole, PARTS)  # as `ab` measures
-    launches = {name: HERE if not size else Launch(env=setup.slow_down(size).env()) for name, size in setup.sides.items()}
-    return [Side(header=header, folder=folder / name, launch=launch) for name, launch in launches.items()]
+    launches = {
+        name: HERE if not size else Launch(env=setup.slow_down(size).env())
+        for name, size in setup.sides.items()
+    }
+    return [
+        Side(header=header, folder=folder / name, launch=launch)
+        for name, launch in launches.items()
+    ]
 
 
-def until(budget_s: float, begun: Callable[[], int], slugs: Collection[str], clock: Clock) -> Callable[[int], Collection[str]]:
+def until(
+    budget_s: float, begun: Callable[[], int], slugs: Collection[str], clock: Clock
+) -> Callable[[int], Collection[str]]:
     """
-    Give a function that asks for another round of all cells while one more is likely to fit into the time.
+    Give a function that asks for another round of all cells while one more is likely to fit into
+    the time.
 
-    Rounds that an earlier part of the selftest began (`begun` counts them) are asked for too, so that they are finished.
+    Rounds that an earlier part of the selftest began (`begun` counts them) are asked for too, so
+    that they are finished.
     """
     start_s, before = clock.seconds(), begun()
 

@@ -1,8 +1,9 @@
 """
 A suite: a question about an engine, as axes x workload, and its expansion into cells.
 
-Knows no engine, no metric and no machine: whether an option exists is the target's business (`targets.registry.check_cells`),
-whether a metric or a judge does the panel's (`metrics.panel.check_choice`, `metrics.listen.check_engine`).
+Knows no engine, no metric and no machine: whether an option exists is the target's business
+(`targets.registry.check_cells`), whether a metric or a judge does the panel's
+(`metrics.panel.check_choice`, `metrics.listen.check_engine`).
 """
 
 import itertools
@@ -25,7 +26,10 @@ FOLDER = "suites"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expansion:
-    """What a suite asks for: its cells, the ones it leaves out (label -> reason), and the slug of the reference cell."""
+    """
+    What a suite asks for: its cells, the ones it leaves out (label -> reason), and the slug of the
+    reference cell.
+    """
 
     cells: tuple[Cell, ...]
     excluded: Mapping[str, str]
@@ -37,13 +41,15 @@ class Suite:
     """
     A question about an engine.
 
-    The cells are the product of `axes`, less those that match an entry of `without`, plus the chosen `cells`. An entry of
-    `without` names some axis values and its reason: `{"nfe_steps": 4, "because": "never shipped"}`; `because=` gives the
-    reason of the entries that have none. `repeats` counts fresh processes per cell, `iterations` the passes through the
-    workload that each of them measures; a process that has measured for less than `min_time_s` then adds whole passes.
-    `metrics` chooses what is scored of the audio, by name (all that apply, if not given); `conditions` such as "telephone" have
-    it scored once more as it is heard that way; `judge` names who writes down what is said. Speeds are always measured.
-    `name` and `question` come from the file (`load_suite`).
+    The cells are the product of `axes`, less those that match an entry of `without`, plus the
+    chosen `cells`. An entry of `without` names some axis values and its reason:
+    `{"nfe_steps": 4, "because": "never shipped"}`; `because=` gives the reason of the entries that
+    have none. `repeats` counts fresh processes per cell, `iterations` the passes through the
+    workload that each of them measures; a process that has measured for less than `min_time_s` then
+    adds whole passes. `metrics` chooses what is scored of the audio, by name (all that apply, if
+    not given); `conditions` such as "telephone" have it scored once more as it is heard that way;
+    `judge` names who writes down what is said. Speeds are always measured. `name` and `question`
+    come from the file (`load_suite`).
 
     Raises HarnessError for everything that cannot be meant.
     """
@@ -81,7 +87,8 @@ class Suite:
 
     def expand(self, root: Path | None = None) -> Expansion:
         """
-        Give the cells in the suite's order; `root` is the project's folder, if it is not the working directory.
+        Give the cells in the suite's order; `root` is the project's folder, if it is not the
+        working directory.
 
         Raises HarnessError if the workload is unknown or the reference is no cell.
         """
@@ -91,7 +98,14 @@ class Suite:
         excluded: dict[str, str] = {}
         used: set[int] = set()
         for values in _product(self.axes):
-            rule = next((index for index, (match, _) in enumerate(rules) if match.items() <= values.items()), None)
+            rule = next(
+                (
+                    index
+                    for index, (match, _) in enumerate(rules)
+                    if match.items() <= values.items()
+                ),
+                None,
+            )
             if rule is None:
                 kept.append(values)
             else:
@@ -99,9 +113,15 @@ class Suite:
                 excluded[self._cell(values, workload).label] = rules[rule][1]
         unused = [match for index, (match, _) in enumerate(rules) if index not in used]
         if unused:
-            raise HarnessError(f"without={unused[0]!r} leaves nothing out; correct its values or remove it")
-        cells = tuple(self._cell(values, workload) for values in [*kept, *_in_order(self.cells, self.axes)])
-        return Expansion(cells=_distinct(cells), excluded=excluded, reference=self._reference(cells))
+            raise HarnessError(
+                f"without={unused[0]!r} leaves nothing out; correct its values or remove it"
+            )
+        cells = tuple(
+            self._cell(values, workload) for values in [*kept, *_in_order(self.cells, self.axes)]
+        )
+        return Expansion(
+            cells=_distinct(cells), excluded=excluded, reference=self._reference(cells)
+        )
 
     def _cell(self, values: Mapping[str, Option], workload: Workload) -> Cell:
         return Cell(
@@ -118,14 +138,18 @@ class Suite:
             if dict(cell.axes) == dict(self.reference):
                 return cell.slug
         labels = "; ".join(cell.label for cell in cells)
-        raise HarnessError(f"reference={dict(self.reference)!r} is none of the suite's cells, which are: {labels}")
+        raise HarnessError(
+            f"reference={dict(self.reference)!r} is none of the suite's cells, which are: {labels}"
+        )
 
 
 def load_suite(name_or_path: str | Path, root: Path | None = None) -> Suite:
     """
-    Read `suites/<name>.py` below `root` (the working directory, if none is given), or the file at a path.
+    Read `suites/<name>.py` below `root` (the working directory, if none is given), or the file at a
+    path.
 
-    Raises HarnessError if there is none, if the file cannot be run (with file and line), or if it defines no `suite`.
+    Raises HarnessError if there is none, if the file cannot be run (with file and line), or if it
+    defines no `suite`.
     """
     path = _find(str(name_or_path), root or Path())
     try:
@@ -138,7 +162,9 @@ def load_suite(name_or_path: str | Path, root: Path | None = None) -> Suite:
     question = (names.get("__doc__") or "").strip()
     name = suite.name or path.stem
     if (fault := NAME.fault(name)) is not None:  # no run of it could be read again
-        raise HarnessError(f"{path}: the suite's name {name!r} {fault}; rename the file, or give name=")
+        raise HarnessError(
+            f"{path}: the suite's name {name!r} {fault}; rename the file, or give name="
+        )
     return replace(suite, name=name, question=suite.question or question)
 
 
@@ -168,7 +194,11 @@ def _find(name: str, root: Path) -> Path:
 def _where(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f"{path}:{error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
     return f"{path}:{lines[-1]}" if lines else str(path)
 
 
@@ -186,8 +216,13 @@ def _product(axes: Mapping[str, Sequence[Option]]) -> list[dict[str, Option]]:
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-def _in_order(cells: Sequence[Mapping[str, Option]], axes: Mapping[str, object]) -> list[dict[str, Option]]:
-    """Name options in one order in all cells, that of their first appearance, so that slugs read alike."""
+def _in_order(
+    cells: Sequence[Mapping[str, Option]], axes: Mapping[str, object]
+) -> list[dict[str, Option]]:
+    """
+    Name options in one order in all cells, that of their first appearance, so that slugs read
+    alike.
+    """
     order = list(dict.fromkeys([*axes, *(name for cell in cells for name in cell)]))
     return [{name: cell[name] for name in order if name in cell} for cell in cells]
 
@@ -207,30 +242,44 @@ def _exclusions(suite: Suite) -> list[tuple[dict[str, Option], str]]:
         match = {name: value for name, value in entry.items() if name != "because"}
         reason = str(entry.get("because", suite.because))
         if not match or not reason.strip():
-            raise HarnessError(f"without={dict(entry)!r} needs axis values and a reason; add because='...'")
+            raise HarnessError(
+                f"without={dict(entry)!r} needs axis values and a reason; add because='...'"
+            )
         rules.append((match, reason))
     if suite.because and not rules:
-        raise HarnessError("because= gives a reason, but without= leaves nothing out; remove one or add the other")
+        raise HarnessError(
+            "because= gives a reason, but without= leaves nothing out; remove one or add the other"
+        )
     return rules
 
 
 def _check_shapes(suite: Suite) -> None:
-    """Raise HarnessError for a field that is not even of its kind; what it holds is looked at later."""
+    """
+    Raise HarnessError for a field that is not even of its kind; what it holds is looked at later.
+    """
     for what in ("pipeline", "workload", "target", "judge", "name", "because", "question"):
         if not isinstance(getattr(suite, what), str):
             kind = "text" if what in ("because", "question") else "a name"
             raise HarnessError(f"{what} must be {kind}, not {getattr(suite, what)!r}")
     for what in ("axes", "fixed", "reference"):
         if not _is_table(getattr(suite, what)):
-            raise HarnessError(f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}")
+            raise HarnessError(
+                f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}"
+            )
     without = [suite.without] if isinstance(suite.without, Mapping) else suite.without
     for what, tables in (("cells", suite.cells), ("without", without)):
         if not _is_list(tables, Mapping) or not all(map(_is_table, tables)):
-            raise HarnessError(f"{what} must be a list of dictionaries of options by name, not {tables!r}")
+            raise HarnessError(
+                f"{what} must be a list of dictionaries of options by name, not {tables!r}"
+            )
 
 
 def _is_list(value: object, kind: type) -> bool:
-    return isinstance(value, Collection) and not isinstance(value, str) and all(isinstance(each, kind) for each in value)
+    return (
+        isinstance(value, Collection)
+        and not isinstance(value, str)
+        and all(isinstance(each, kind) for each in value)
+    )
 
 
 def _is_table(value: object) -> bool:
@@ -242,18 +291,24 @@ def _check_axes(suite: Suite) -> None:
         raise HarnessError("a suite needs axes={...} or cells=[...]")
     for name, values in suite.axes.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-            raise HarnessError(f"axis {name!r} must be a list of one or more values, not {values!r}")
+            raise HarnessError(
+                f"axis {name!r} must be a list of one or more values, not {values!r}"
+            )
     both = sorted(set(suite.fixed) & _varied(suite))
     if both:
         raise HarnessError(f"these options are both fixed and varied: {', '.join(both)}; keep one")
     for match, _ in _exclusions(suite):
         unknown = sorted(set(match) - set(suite.axes))
         if unknown:
-            raise HarnessError(f"without= names {', '.join(unknown)}, which is no axis; the axes are {', '.join(suite.axes)}")
+            raise HarnessError(
+                f"without= names {', '.join(unknown)}, which is no axis; the axes are "
+                f"{', '.join(suite.axes)}"
+            )
     unknown = sorted(set(suite.reference) - _varied(suite))
     if unknown:
         raise HarnessError(
-            f"reference= names {', '.join(unknown)}, which is no axis; the axes are {', '.join(sorted(_varied(suite)))}"
+            f"reference= names {', '.join(unknown)}, which is no axis; the axes are "
+            f"{', '.join(sorted(_varied(suite)))}"
         )
 
 
@@ -263,7 +318,9 @@ def _check_options(suite: Suite) -> None:
         values.extend(mapping.items())
     for name, value in values:
         if not isinstance(name, str) or not isinstance(value, get_args(Option)):
-            raise HarnessError(f"option {name!r} has the value {value!r}; a value is text, a number, True or False")
+            raise HarnessError(
+                f"option {name!r} has the value {value!r}; a value is text, a number, True or False"
+            )
         if (fault := NAME.fault(name)) is not None:
             raise HarnessError(f"the option {name!r} {fault}; it becomes part of a file's name")
 

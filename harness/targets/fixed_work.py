@@ -1,8 +1,10 @@
 """
-A fixed computation that belongs to the harness and to no revision: what must not move between two sides.
+A fixed computation that belongs to the harness and to no revision: what must not move between two
+sides.
 
-About 50 ms of what an engine does, with nothing of an engine in it: transforms that live in the cache, and matrix products.
-Its audio is a short tone. It has no options, and ignores what it is asked to say.
+About 50 ms of what an engine does, with nothing of an engine in it: transforms that live in the
+cache, and matrix products. Its audio is a short tone. It has no options, and ignores what it is
+asked to say.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,11 +17,16 @@ from harness.targets.protocol import StageWatch
 
 RATE_HZ = 16_000
 FRAMES = 2**18
-"""Of the signal to transform: 2 MiB, larger than most second-level caches and smaller than the last one."""
+"""
+Of the signal to transform: 2 MiB, larger than most second-level caches and smaller than the last
+one.
+"""
 SIDE = 384
 """Of the matrices."""
 ROUNDS = 6
-"""About 50 ms in all on a server's core of 2022; what matters is that it is the same on all sides."""
+"""
+About 50 ms in all on a server's core of 2022; what matters is that it is the same on all sides.
+"""
 TONE_S = 0.1
 
 
@@ -34,7 +41,9 @@ class ControlTarget:
         rng = np.random.default_rng(1)
         self._signal = rng.standard_normal(FRAMES)
         self._matrix = rng.standard_normal((SIDE, SIDE), dtype=np.float32) / SIDE**0.5
-        self._tone = np.sin(2 * np.pi * 440.0 / RATE_HZ * np.arange(round(TONE_S * RATE_HZ))).astype(np.float32)
+        self._tone = np.sin(
+            2 * np.pi * 440.0 / RATE_HZ * np.arange(round(TONE_S * RATE_HZ))
+        ).astype(np.float32)
 
     def effective(self) -> Mapping[str, Option]:
         """Nothing can be set."""

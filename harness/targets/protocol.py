@@ -25,29 +25,36 @@ class Alone:
     run: Callable[[], object]
     """Runs it once, on what it was first given."""
     work: Work | None = None
-    """How much that was; None where the target does not tell, and then nobody can say whether another did the same."""
+    """
+    How much that was; None where the target does not tell, and then nobody can say whether another
+    did the same.
+    """
 
 
 class Target(Protocol):
     """
     A voice engine under measurement. One object serves one cell in one process.
 
-    A target that makes long audio in chunks may have an attribute `joins_s`: seconds from the start of the last synthesis to
-    each place where two chunks meet. Such places are then searched for clicks.
+    A target that makes long audio in chunks may have an attribute `joins_s`: seconds from the start
+    of the last synthesis to each place where two chunks meet. Such places are then searched for
+    clicks.
 
-    A target that can run the models of its stages by themselves may have a method `alone(request, watch)`: it speaks the
-    request and gives an `Alone` by stage.
+    A target that can run the models of its stages by themselves may have a method
+    `alone(request, watch)`: it speaks the request and gives an `Alone` by stage.
 
-    A target whose engine runs in another process has `elsewhere = True`: the memory of the worker is then none of the engine's.
+    A target whose engine runs in another process has `elsewhere = True`: the memory of the worker
+    is then none of the engine's.
     """
 
     sample_rate_hz: int
 
     def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
         """
-        Import the engine and make it ready; `defaults` come from the profile (device, threads), the cell's options win.
+        Import the engine and make it ready; `defaults` come from the profile (device, threads), the
+        cell's options win.
 
-        Raises HarnessError with the engine's own sentence when the engine refuses the configuration.
+        Raises HarnessError with the engine's own sentence when the engine refuses the
+        configuration.
         """
 
     def effective(self) -> Mapping[str, Option]:
@@ -57,7 +64,9 @@ class Target(Protocol):
         """Yield float32 mono audio chunks, each playable when yielded."""
 
     def observe(self, request: Request) -> tuple[Effect, ...]:
-        """Run one synthesis with observers attached and hold what was seen against what was asked."""
+        """
+        Run one synthesis with observers attached and hold what was seen against what was asked.
+        """
 
     def settled(self) -> bool:
         """Tell whether the last synthesis compiled nothing new, so that measuring may begin."""

@@ -1,4 +1,7 @@
-"""Files that a project writes by hand: baselines as they are reviewed, policy, budgets, workloads, pyproject.toml."""
+"""
+Files that a project writes by hand: baselines as they are reviewed, policy, budgets, workloads,
+pyproject.toml.
+"""
 
 import json
 import random
@@ -68,7 +71,9 @@ class Baselines:
 
     def __init__(self, folder: Path) -> None:
         trial = Trial(folder / "trial")
-        self._wholes = [json.loads(path.read_text()) for path in sorted(trial.baselines.rglob("*.json"))]
+        self._wholes = [
+            json.loads(path.read_text()) for path in sorted(trial.baselines.rglob("*.json"))
+        ]
 
     def make(self, chance: random.Random) -> bytes:
         whole = chance.choice(self._wholes)
@@ -78,7 +83,8 @@ class Baselines:
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            raise HarnessError("quality.json is no text") from error  # as whoever opens the file says
+            # as whoever opens the file says
+            raise HarnessError("quality.json is no text") from error
         parse(text, "quality.json")
 
     def names(self, refusal: str) -> bool:

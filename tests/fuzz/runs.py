@@ -1,4 +1,7 @@
-"""Run folders: every file of one damaged, read and judged as `voxgate gate` does; then drawn as a page at times."""
+"""
+Run folders: every file of one damaged, read and judged as `voxgate gate` does; then drawn as a page
+at times.
+"""
 
 import json
 import random
@@ -31,10 +34,16 @@ class Runs:
         self._whole = make_run(folder / "whole" / "0001")
         with mock.patch.object(workflow, "score_run", made_up):
             workflow.score(self._whole, self._baselines)
-        run_folder.save_transcripts(self._whole, {"steps-8": {"r1": HeardText(text="Text r1.", recogniser="tiny.en")}})
+        run_folder.save_transcripts(
+            self._whole, {"steps-8": {"r1": HeardText(text="Text r1.", recogniser="tiny.en")}}
+        )
         self._run = folder / "runs" / "0001"
         shutil.copytree(self._whole, self._run)
-        self._files = [path.relative_to(self._run).as_posix() for path in sorted(self._run.rglob("*")) if path.is_file()]
+        self._files = [
+            path.relative_to(self._run).as_posix()
+            for path in sorted(self._run.rglob("*"))
+            if path.is_file()
+        ]
 
     def make(self, chance: random.Random) -> bytes:
         name = chance.choice(self._files)
@@ -45,7 +54,11 @@ class Runs:
             content = mutate.broken(content, chance)
         else:
             content = mutate.json_text(json.loads(content), chance)
-        return b"%s%s\n%s" % (b"draw " if chance.randrange(EVERY) == 0 else b"", name.encode(), content)
+        return b"%s%s\n%s" % (
+            b"draw " if chance.randrange(EVERY) == 0 else b"",
+            name.encode(),
+            content,
+        )
 
     def read(self, content: bytes) -> None:
         name, _, damaged = content.partition(b"\n")
@@ -65,7 +78,9 @@ class Runs:
                     shutil.copyfile(self._whole / made, self._run / made)
 
     def names(self, refusal: str) -> bool:
-        return str(self._run.parent) in refusal or any(word in refusal for word in ("records of", "measurements of"))
+        return str(self._run.parent) in refusal or any(
+            word in refusal for word in ("records of", "measurements of")
+        )
 
     def _judge(self) -> None:
         with mock.patch.object(workflow, "score_run", made_up):

@@ -39,14 +39,30 @@ EXACT = {"snr": 120.0, "si_sdr": 120.0, "pesq": 4.64, "stoi": 1.0}
 
 
 def cell(nfe: int, **fixed: str) -> Cell:
-    workload = Workload(name="w", requests=tuple(Request(id=name, text=f"text {name}") for name in REQUESTS))
-    return Cell(suite="smoke", target="fake", pipeline="flow", workload=workload, axes={"nfe": nfe}, fixed=fixed)
+    workload = Workload(
+        name="w", requests=tuple(Request(id=name, text=f"text {name}") for name in REQUESTS)
+    )
+    return Cell(
+        suite="smoke",
+        target="fake",
+        pipeline="flow",
+        workload=workload,
+        axes={"nfe": nfe},
+        fixed=fixed,
+    )
 
 
 CELLS = (cell(32), cell(8))
 
 
-def sample(slug: str, repeat: int, iteration: int, wall_s: float, audio_s: float, stages: Mapping[str, float]) -> Sample:
+def sample(
+    slug: str,
+    repeat: int,
+    iteration: int,
+    wall_s: float,
+    audio_s: float,
+    stages: Mapping[str, float],
+) -> Sample:
     request = REQUESTS[iteration % len(REQUESTS)]
     first = repeat == 0 and iteration < len(REQUESTS)
     return Sample(
@@ -70,13 +86,19 @@ def process(
     walls_s: Sequence[float],
     *,
     audio_s: float = 2.0,
-    stages: Callable[[float], Mapping[str, float]] = lambda wall_s: {"acoustic": 0.75 * wall_s, "vocoder": 0.25 * wall_s},
+    stages: Callable[[float], Mapping[str, float]] = lambda wall_s: {
+        "acoustic": 0.75 * wall_s,
+        "vocoder": 0.25 * wall_s,
+    },
     effective: Mapping[str, int] | None = None,
     effects: tuple[Effect, ...] = (),
     failure: Failure | None = None,
     finished: bool = True,
 ) -> ProcessRecord:
-    samples = tuple(sample(slug, repeat, index, wall_s, audio_s, stages(wall_s)) for index, wall_s in enumerate(walls_s))
+    samples = tuple(
+        sample(slug, repeat, index, wall_s, audio_s, stages(wall_s))
+        for index, wall_s in enumerate(walls_s)
+    )
     return ProcessRecord(
         cell=slug,
         repeat=repeat,
@@ -91,17 +113,29 @@ def process(
     )
 
 
-def noisy(rng: np.random.Generator, base_s: float, cv: float, processes: int = 3, iterations: int = 20) -> list[list[float]]:
-    """Times with a process effect of `cv` and 3 % within a process, as FACTS-GATES simulates them."""
-    return [list(base_s * np.exp(rng.normal(0, cv) + rng.normal(0, 0.03, iterations))) for _ in range(processes)]
+def noisy(
+    rng: np.random.Generator, base_s: float, cv: float, processes: int = 3, iterations: int = 20
+) -> list[list[float]]:
+    """
+    Times with a process effect of `cv` and 3 % within a process, as FACTS-GATES simulates them.
+    """
+    return [
+        list(base_s * np.exp(rng.normal(0, cv) + rng.normal(0, 0.03, iterations)))
+        for _ in range(processes)
+    ]
 
 
 def steady(base_s: float, processes: int = 3, iterations: int = 24) -> list[list[float]]:
-    return [[base_s * (1 + 0.001 * ((3 * r + i) % 5)) for i in range(iterations)] for r in range(processes)]
+    return [
+        [base_s * (1 + 0.001 * ((3 * r + i) % 5)) for i in range(iterations)]
+        for r in range(processes)
+    ]
 
 
 def make_run(
-    walls: Mapping[str, Sequence[Sequence[float]]], folder: Path | str = "runs/0001", **process_options: object
+    walls: Mapping[str, Sequence[Sequence[float]]],
+    folder: Path | str = "runs/0001",
+    **process_options: object,
 ) -> Run:
     cells = tuple(each for each in CELLS if each.slug in walls)
     return Run(
@@ -112,7 +146,10 @@ def make_run(
         cells=cells,
         excluded={},
         profile="cpu",
-        environment={"machine": {"id": "box-2c", "cores": 2}, "toolchain": {"commit": "3fa1c2e", "dirty_files": 2}},
+        environment={
+            "machine": {"id": "box-2c", "cores": 2},
+            "toolchain": {"commit": "3fa1c2e", "dirty_files": 2},
+        },
         created="2026-11-20T10:00:00Z",
         processes=tuple(
             process(slug, repeat, walls_s, **process_options)
@@ -124,8 +161,13 @@ def make_run(
     )
 
 
-def make_scores(run: Run, **changes: Value | Mapping[str, Value]) -> dict[tuple[str, str], dict[str, Value]]:
-    """Scores of all cells; the reference is exact against itself. A change holds for nfe-8, for all or for named requests."""
+def make_scores(
+    run: Run, **changes: Value | Mapping[str, Value]
+) -> dict[tuple[str, str], dict[str, Value]]:
+    """
+    Scores of all cells; the reference is exact against itself. A change holds for nfe-8, for all or
+    for named requests.
+    """
     scores: dict[tuple[str, str], dict[str, Value]] = {}
     for each in run.cells:
         for request in REQUESTS:
@@ -133,7 +175,9 @@ def make_scores(run: Run, **changes: Value | Mapping[str, Value]) -> dict[tuple[
             if each.slug == run.reference:
                 values |= EXACT | {f"golden_{name}": value for name, value in EXACT.items()}
             elif changes:
-                values |= {name: v[request] if isinstance(v, Mapping) else v for name, v in changes.items()}
+                values |= {
+                    name: v[request] if isinstance(v, Mapping) else v for name, v in changes.items()
+                }
             scores[each.slug, request] = values
     return scores
 
@@ -151,7 +195,9 @@ def with_audio(run: Run, step: float = 0.01) -> Run:
     return run
 
 
-def accepted(tmp_path: Path, run: Run | None = None, **changes: Value | Mapping[str, Value]) -> Baseline:
+def accepted(
+    tmp_path: Path, run: Run | None = None, **changes: Value | Mapping[str, Value]
+) -> Baseline:
     """Accepts a good run and loads what that wrote."""
     run = with_audio(run or good_run(tmp_path / "runs/0001"))
     accept(run, measure(run, make_scores(run, **changes)), "first", tmp_path / "baselines")
@@ -163,6 +209,9 @@ def policy() -> dict:
 
 
 def judged(
-    run: Run, baseline: Baseline, cells: Sequence[Cell] | None = None, **changes: Value | Mapping[str, Value]
+    run: Run,
+    baseline: Baseline,
+    cells: Sequence[Cell] | None = None,
+    **changes: Value | Mapping[str, Value],
 ) -> Judgement:
     return judge(run, measure(run, make_scores(run, **changes)), baseline, policy(), cells)

@@ -1,4 +1,7 @@
-"""A child that is no process: the real worker, carried out here, so that a test on the real path takes no seconds."""
+"""
+A child that is no process: the real worker, carried out here, so that a test on the real path takes
+no seconds.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +19,10 @@ ALONE = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, load
 
 
 class ChildHere:
-    """Stands in for `harness.runner.worker_pool.Child`; `said` keeps what all of them were told: `0 run steps-8 load`."""
+    """
+    Stands in for `harness.runner.worker_pool.Child`; `said` keeps what all of them were told:
+    `0 run steps-8 load`.
+    """
 
     said: list[str]
 

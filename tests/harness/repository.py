@@ -1,4 +1,7 @@
-"""Makes throw-away git repositories with a tiny engine in them: the scripted target, changed by a file of the repository."""
+"""
+Makes throw-away git repositories with a tiny engine in them: the scripted target, changed by a file
+of the repository.
+"""
 
 import json
 import subprocess
@@ -52,7 +55,7 @@ from harness import Suite
 
 suite = Suite(target="voice.target:Voice", pipeline="any", workload="two.toml", axes={"steps": %s}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, iterations=2)
-'''
+'''  # noqa: E501
 WORKLOAD = '[[request]]\nid = "r1"\ntext = "One."\n\n[[request]]\nid = "r2"\ntext = "Two."\n'
 
 
@@ -63,13 +66,20 @@ class Repository:
         self.folder = folder
         folder.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
-        files = {"voice/__init__.py": "", "voice/target.py": TARGET, "two.toml": WORKLOAD, ".gitignore": "runs/\n"}
+        files = {
+            "voice/__init__.py": "",
+            "voice/target.py": TARGET,
+            "two.toml": WORKLOAD,
+            ".gitignore": "runs/\n",
+        }
         self.write({**files, "voice/changes.json": "{}", "suites/two.py": SUITE % "[8, 4]"})
         self.first = self.commit("first")
 
     def git(self, *arguments: str) -> str:
         who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-        done = subprocess.run(["git", *who, *arguments], cwd=self.folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *who, *arguments], cwd=self.folder, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     def write(self, files: Mapping[str, str]) -> None:
@@ -78,32 +88,46 @@ class Repository:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def commit(self, subject: str, files: Mapping[str, str] | None = None, **changes: object) -> str:
+    def commit(
+        self, subject: str, files: Mapping[str, str] | None = None, **changes: object
+    ) -> str:
         """Changes files, or the engine's own `changes.json`."""
-        self.write({**(files or {}), **({"voice/changes.json": json.dumps(changes)} if changes else {})})
+        self.write(
+            {**(files or {}), **({"voice/changes.json": json.dumps(changes)} if changes else {})}
+        )
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", subject)
         return self.git("rev-parse", "HEAD")
 
 
 def listen(run: Run, golden: Path, **_: object) -> RunScores:
-    """Score as if everything had been heard; the ratios to the reference's and to the golden audio are true ones."""
+    """
+    Score as if everything had been heard; the ratios to the reference's and to the golden audio are
+    true ones.
+    """
     values: dict[tuple[str, str], dict[str, Value]] = {}
     for key, job in audio_jobs(run, golden).items():
         values[key] = dict(QUALITY)
         for name, path in (("snr", job.reference), ("golden_snr", job.golden)):
             if path is not None:
-                values[key][name] = snr(Subject(audio=read_recording(job.path), reference=read_recording(path)))
+                values[key][name] = snr(
+                    Subject(audio=read_recording(job.path), reference=read_recording(path))
+                )
     return RunScores(values=values, versions={})
 
 
 def still_control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """A control on the virtual clock, so that a busy machine moves nothing."""
-    return tuple(replace(like, target="voice.target:Still", axes={"control": "fixed"}) for like in cells[:1])
+    return tuple(
+        replace(like, target="voice.target:Still", axes={"control": "fixed"}) for like in cells[:1]
+    )
 
 
 def stop_after(patch: pytest.MonkeyPatch, method: str, count: int) -> list[object]:
-    """Lets a person press Ctrl-C at a call of one of the schedule's methods, or of its rounds'; gives the calls."""
+    """
+    Lets a person press Ctrl-C at a call of one of the schedule's methods, or of its rounds'; gives
+    the calls.
+    """
     owner = next(each for each in (Schedule, Live) if hasattr(each, method))
     real = getattr(owner, method)
     calls: list[object] = []
@@ -120,7 +144,10 @@ def stop_after(patch: pytest.MonkeyPatch, method: str, count: int) -> list[objec
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    """A repository as the working directory, its audio quickly heard; its control, where there is one, on the virtual clock."""
+    """
+    A repository as the working directory, its audio quickly heard; its control, where there is one,
+    on the virtual clock.
+    """
     made = Repository(tmp_path / "project")
     monkeypatch.chdir(made.folder)
     monkeypatch.setattr(paired_run, "_control", lambda cells: ())

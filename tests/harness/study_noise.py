@@ -1,12 +1,16 @@
 """
-How much do two equal processes differ on this machine, and what does malloc's set-up change about it?
+How much do two equal processes differ on this machine, and what does malloc's set-up change about
+it?
 
-    python tests/harness/study_noise.py FOLDER [--cell nfe_steps-8] [--rounds 4] [--iterations 8] [--sides 3]
+    python tests/harness/study_noise.py FOLDER [--cell nfe_steps-8] [--rounds 4] [--iterations 8]
+    [--sides 3]
 
-Measures the embedded voice with the profile `cpu-gate`: in every round fresh processes of every variant, all alive together,
-whose iterations take turns. Two processes of the same variant and round are an A/A pair. Prints, per variant, the spread of
-the pairs (root of the mean square of the median log-ratio of the same request), and the level. Then the same from the first
-one, two, four ... passes through the workload alone: what measuring longer buys. A folder that exists is only read.
+Measures the embedded voice with the profile `cpu-gate`: in every round fresh processes of every
+variant, all alive together, whose iterations take turns. Two processes of the same variant and
+round are an A/A pair. Prints, per variant, the spread of the pairs (root of the mean square of the
+median log-ratio of the same request), and the level. Then the same from the first one, two, four
+... passes through the workload alone: what measuring longer buys. A folder that exists is only
+read.
 """
 
 import argparse
@@ -41,7 +45,9 @@ def measure(folder: Path, cell: str, rounds: int, iterations: int, sides: int) -
     """Measure `sides` equal sides of every variant."""
     suite, profile = load_suite("smoke"), get_profile("cpu-gate")
     cells = [each for each in suite.expand().cells if each.slug == cell]
-    header = make_header(suite, cells, profile, repeats=rounds, iterations=iterations, command="study_noise")
+    header = make_header(
+        suite, cells, profile, repeats=rounds, iterations=iterations, command="study_noise"
+    )
     names = [(number, variant) for variant in range(len(VARIANTS)) for number in range(sides)]
     launches = [Launch(env=list(VARIANTS.values())[variant]) for _, variant in names]
     run_sides(
@@ -81,14 +87,18 @@ def report(folder: Path) -> None:
         for record in run_folder.load_run(path).processes:
             groups[int(path.name.partition("-")[0]), record.repeat].append(times_of(record))
     longest = max(lap for group in groups.values() for times in group for _, lap in times) + 1
-    steps = sorted({2**power for power in range(longest.bit_length()) if 2**power < longest} | {longest})
+    steps = sorted(
+        {2**power for power in range(longest.bit_length()) if 2**power < longest} | {longest}
+    )
     print(f"| malloc | level | pairs | {' | '.join(f'sd, {laps} passes' for laps in steps)} |")
     print(f"| --- | ---: | ---: |{' ---: |' * len(steps)}")
     for variant, name in enumerate(VARIANTS):
         rounds = [group for (which, _), group in groups.items() if which == variant]
         if not rounds:
             continue
-        level_s = np.exp(np.mean([value for group in rounds for times in group for value in times.values()]))
+        level_s = np.exp(
+            np.mean([value for group in rounds for times in group for value in times.values()])
+        )
         spreads = [[ratio for group in rounds for ratio in ratios(group, laps)] for laps in steps]
         shown = " | ".join(f"{np.sqrt(np.mean(np.square(each))) * 100:.2f} %" for each in spreads)
         print(f"| {name} | {level_s * 1000:.1f} ms | {len(spreads[-1])} | {shown} |")
@@ -96,7 +106,9 @@ def report(folder: Path) -> None:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cell", default="nfe_steps-8")
     for name, number in (("rounds", 4), ("iterations", 8), ("sides", 3)):

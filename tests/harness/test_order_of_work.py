@@ -1,8 +1,9 @@
 """
-Whatever the order of run, stop, gate, report, accept and resume, the end is that of one straight run.
+Whatever the order of run, stop, gate, report, accept and resume, the end is that of one straight
+run.
 
-The worker, store, scoring and judging are real; the engine is scripted, its scores depend on what was scored.
-VOXGATE_ORDERS=100 for as many orders as one has time for.
+The worker, store, scoring and judging are real; the engine is scripted, its scores depend on what
+was scored. VOXGATE_ORDERS=100 for as many orders as one has time for.
 """
 
 import json
@@ -52,7 +53,10 @@ def heard(run: Run, golden: Path, **_: object) -> RunScores:
     """Scores that depend on what there was to score: stale ones show."""
     scores = made_up(run, golden)
     files = sum(sample.audio_file is not None for each in run.processes for sample in each.samples)
-    made = {"pesq": 3.0 + 0.1 * files, **({"golden_pesq": 3.0 + 0.1 * files} if golden.exists() else {})}
+    made = {
+        "pesq": 3.0 + 0.1 * files,
+        **({"golden_pesq": 3.0 + 0.1 * files} if golden.exists() else {}),
+    }
     values = {name: {**value, **made} for name, value in scores.values.items()}
     return RunScores(values=values, versions={})
 
@@ -81,7 +85,9 @@ def measure(monkeypatch: pytest.MonkeyPatch, left: int = 10**9, verb: str = "run
 
 
 def accepted(baselines: Path, *more: str) -> int:
-    return invoke(["accept", str(RUN), "--why", "so", "--loaded", "--baselines", str(baselines), *more])
+    return invoke(
+        ["accept", str(RUN), "--why", "so", "--loaded", "--baselines", str(baselines), *more]
+    )
 
 
 def ending(baselines: Path) -> dict[str, Any]:
@@ -89,14 +95,22 @@ def ending(baselines: Path) -> dict[str, Any]:
     contents = judge_run(RUN, baselines)
     found = load_baseline(baselines, "two", machine_id(contents.run))
     cells = {
-        cell.cell: {each.metric: (each.verdict, each.reason) for each in cell.metrics} for cell in contents.judgement.cells
+        cell.cell: {each.metric: (each.verdict, each.reason) for each in cell.metrics}
+        for cell in contents.judgement.cells
     }
-    return {"verdict": contents.judgement.verdict, "cells": cells, "files": [plain(file) for file in found.files]}
+    return {
+        "verdict": contents.judgement.verdict,
+        "cells": cells,
+        "files": [plain(file) for file in found.files],
+    }
 
 
 def plain(file: BaselineFile) -> Any:
     numbers = {
-        slug: {name: (each.summary, each.low, each.high, len(each.values)) for name, each in named.items()}
+        slug: {
+            name: (each.summary, each.low, each.high, len(each.values))
+            for name, each in named.items()
+        }
         for slug, named in file.measurements.items()
     }
     return json.loads(json.dumps({"samples": file.samples, "numbers": numbers}, default=str))
@@ -115,7 +129,9 @@ def straight(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 STEPS = {
     "go on a little": lambda patch, rng, baselines: measure(patch, rng.randrange(1, 25)),
     "gate": lambda patch, rng, baselines: invoke(["gate", str(RUN), "--baselines", str(baselines)]),
-    "report": lambda patch, rng, baselines: invoke(["report", str(RUN), "--baselines", str(baselines)]),
+    "report": lambda patch, rng, baselines: invoke(
+        ["report", str(RUN), "--baselines", str(baselines)]
+    ),
     "accept": lambda patch, rng, baselines: accepted(baselines, "--partial"),
     "gate into the history": lambda patch, rng, baselines: invoke(
         ["gate", str(RUN), "--baselines", str(baselines), "--history", "sqlite:///own.db"]
@@ -139,9 +155,15 @@ def test_any_order_of_work_ends_in_the_judgement_of_one_straight_run(
 
 
 def test_scores_of_a_stopped_run_do_not_hide_what_a_slower_engine_adds(
-    straight: dict[str, Any], script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    straight: dict[str, Any],
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The first input: run, stop, gate, resume with an engine 20 times as slow; the second gate said PASS."""
+    """
+    The first input: run, stop, gate, resume with an engine 20 times as slow; the second gate said
+    PASS.
+    """
     measure(monkeypatch, 40)
     assert invoke(["gate", str(RUN), "--baselines", "straight"]) in (0, 3)
     script({"*": {"slower": 20.0}})
@@ -152,17 +174,28 @@ def test_scores_of_a_stopped_run_do_not_hide_what_a_slower_engine_adds(
 
 
 def measured(folder: Path, slug: str) -> int:
-    samples = [sample for each in run_folder.load_run(folder).processes if each.cell == slug for sample in each.samples]
+    samples = [
+        sample
+        for each in run_folder.load_run(folder).processes
+        if each.cell == slug
+        for sample in each.samples
+    ]
     return sum(sample.phase is Phase.MEASURED for sample in samples)
 
 
-def test_a_check_that_goes_on_judges_every_sample(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_goes_on_judges_every_sample(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first input: check, then check --resume --budget measured 200 samples and judged 40."""
     plan = Plan(suite="two", repeats=1, budget_s=0.0, out=RUN)
     check_suite(plan)
     assert judge_run(RUN).judgement.exit_code == 3
     assert accepted(Path("baselines")) == 0
-    monkeypatch.setattr(workflow, "_until_decided", lambda *_: lambda folder: CELLS if run_folder.rounds(folder) < 4 else ())
+    monkeypatch.setattr(
+        workflow,
+        "_until_decided",
+        lambda *_: lambda folder: CELLS if run_folder.rounds(folder) < 4 else (),
+    )
     check_suite(Plan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
     judged = judge_run(RUN)
     latency = next(each for each in judged.measurements["steps-4"] if each.metric == "latency_p50")
@@ -176,7 +209,11 @@ def test_audio_that_changed_is_scored_anew_and_records_without_audio_are_refused
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[Path] = []
-    monkeypatch.setattr(workflow, "score_run", lambda run, golden, **more: calls.append(golden) or heard(run, golden))
+    monkeypatch.setattr(
+        workflow,
+        "score_run",
+        lambda run, golden, **more: calls.append(golden) or heard(run, golden),
+    )
     measure(monkeypatch, 60)
     for times in (1, 1):
         invoke(["gate", str(RUN)])
@@ -221,7 +258,9 @@ def test_a_second_look_at_other_records_counts_no_more(
     monkeypatch.setattr(workflow, "_measure_again", calmer)
     script({"steps-4": {"slower": 1.3}})
     check_suite(plan, Path("straight"))
-    assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.PASS, "not confirmed in fresh processes"
+    assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.PASS, (
+        "not confirmed in fresh processes"
+    )
     (RUN / "processes" / "steps-4.1.jsonl").unlink()
     script({"steps-4": {"slower": 1.4}})
     measure(monkeypatch)
@@ -232,7 +271,9 @@ def test_a_second_look_at_other_records_counts_no_more(
     assert (RUN / f"{CONFIRM}.old1" / "run.json").exists()
 
 
-def test_the_history_keeps_the_last_state_of_a_run_that_went_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_keeps_the_last_state_of_a_run_that_went_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = ["gate", str(RUN), "--history", "sqlite:///own.db"]
     measure(monkeypatch, 45)
     invoke(gate)
@@ -241,5 +282,11 @@ def test_the_history_keeps_the_last_state_of_a_run_that_went_on(project: Path, m
     with open_history("sqlite:///own.db") as history:
         (row,) = history.runs()
         entry = history.entry(row.id)
-    latency = next(value for cell in entry.cells if cell.cell == "steps-4" for value in cell.values if value.metric == "rtf")
+    latency = next(
+        value
+        for cell in entry.cells
+        if cell.cell == "steps-4"
+        for value in cell.values
+        if value.metric == "rtf"
+    )
     assert entry.complete and latency.n == measured(RUN, "steps-4") == 8

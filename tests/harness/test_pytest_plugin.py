@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# A pytest within a pytest forgets what it was the first to load. Where half of matplotlib was loaded before, its classes would
-# then exist twice, and not know each other; so all of it is loaded here.
+# A pytest within a pytest forgets what it was the first to load. Where half of matplotlib was
+# loaded before, its classes would then exist twice, and not know each other; so all of it is loaded
+# here.
 import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401
 import pytest
@@ -44,7 +45,9 @@ class Project:
         path = self.folder / "script.json"
         path.write_text(json.dumps(script or {}))
         self._monkeypatch.setenv(SCRIPT, str(path))
-        done = self._pytester.runpytest_inprocess("suites", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)
+        done = self._pytester.runpytest_inprocess(
+            "suites", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments
+        )
         return int(done.ret), f"{done.stdout.str()}\n{done.stderr.str()}"
 
 
@@ -68,7 +71,9 @@ def test_a_judge_that_nobody_knows_is_refused_at_collection(project: Project) ->
     assert "voxgate: unknown judge 'parrot'; known are openai-whisper, faster-whisper" in text
 
 
-def test_the_run_is_in_the_history_and_one_that_cannot_be_written_is_only_said(project: Project) -> None:
+def test_the_run_is_in_the_history_and_one_that_cannot_be_written_is_only_said(
+    project: Project,
+) -> None:
     assert project.test(*QUICK)[0] == 3
     with open_history(DEFAULT_URL) as history:
         assert [(each.suite, each.verdict) for each in history.runs()] == [("two", "NO_BASELINE")]
@@ -85,7 +90,9 @@ def test_strict_makes_undecided_cells_fail(project: Project) -> None:
     assert "2 failed" in text
 
 
-def test_an_unchanged_engine_passes_and_a_slower_cell_fails_with_its_reason(project: Project) -> None:
+def test_an_unchanged_engine_passes_and_a_slower_cell_fails_with_its_reason(
+    project: Project,
+) -> None:
     assert invoke(["run", "two"]) == 0
     assert invoke(["accept", "runs/0001", "--why", "first", "--loaded"]) == 0
     assert project.test()[0] == 0
@@ -98,12 +105,17 @@ def test_an_unchanged_engine_passes_and_a_slower_cell_fails_with_its_reason(proj
 
 def test_pytest_benchmark_gets_exactly_the_measured_times_and_our_numbers(project: Project) -> None:
     project.test("--benchmark-json=out.json", *QUICK)
-    found = {each["name"]: each for each in json.loads((project.folder / "out.json").read_text())["benchmarks"]}
+    found = {
+        each["name"]: each
+        for each in json.loads((project.folder / "out.json").read_text())["benchmarks"]
+    }
     assert set(found) == {"steps-8", "steps-4"}
     bench = found["steps-8"]
     samples = (project.folder / "runs/0001/processes/steps-8.0.jsonl").read_text().splitlines()
     records = [json.loads(line)["sample"] for line in samples if '"sample"' in line]
-    assert bench["stats"]["data"] == [record["wall_s"] for record in records if record["phase"] == "measured"]
+    assert bench["stats"]["data"] == [
+        record["wall_s"] for record in records if record["phase"] == "measured"
+    ]
     assert bench["group"] == "two"
     assert bench["options"]["timer"] == "voxgate"
     assert bench["extra_info"]["rtf"] == pytest.approx(1.0)
@@ -111,11 +123,15 @@ def test_pytest_benchmark_gets_exactly_the_measured_times_and_our_numbers(projec
     assert bench["extra_info"]["verdict"] == "NO_BASELINE"
 
 
-def test_it_works_without_pytest_benchmark_and_measures_only_what_is_selected(project: Project) -> None:
+def test_it_works_without_pytest_benchmark_and_measures_only_what_is_selected(
+    project: Project,
+) -> None:
     code, text = project.test("-p", "no:benchmark", "-k", "steps-8", *QUICK)
     assert code == 3, text
     assert "1 deselected" in text
-    assert {path.name for path in (project.folder / "runs/0001/processes").glob("*.jsonl")} == {"steps-8.0.jsonl"}
+    assert {path.name for path in (project.folder / "runs/0001/processes").glob("*.jsonl")} == {
+        "steps-8.0.jsonl"
+    }
 
 
 def test_a_process_of_xdist_is_refused_and_measures_nothing(project: Project) -> None:
@@ -141,7 +157,9 @@ def test_collecting_measures_nothing(project: Project) -> None:
         ([], SUITE.replace("two.toml", "three"), "unknown workload 'three'"),
     ],
 )
-def test_wrong_configuration_ends_with_2(project: Project, arguments: list[str], suite: str, message: str) -> None:
+def test_wrong_configuration_ends_with_2(
+    project: Project, arguments: list[str], suite: str, message: str
+) -> None:
     project.write(suite)
     code, text = project.test(*arguments)
     assert code == 2, text
@@ -163,21 +181,39 @@ def test_a_cell_that_could_not_be_measured_fails_with_the_engines_words(project:
     assert "not used at all" not in text
 
 
-def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome = Outcome(folder=project.folder / "runs/0001", complete=False, interrupted=True, failures={})
+def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = Outcome(
+        folder=project.folder / "runs/0001", complete=False, interrupted=True, failures={}
+    )
     monkeypatch.setattr(workflow, "run_suite", lambda *_, **__: outcome)
     code, text = project.test("-k", "steps-8")
     assert code == 130
-    assert "voxgate check suites/two.py --profile cpu-gate --only steps-8 --resume --out runs/0001" in text
+    assert (
+        "voxgate check suites/two.py --profile cpu-gate --only steps-8 --resume --out runs/0001"
+        in text
+    )
 
 
 def test_other_peoples_test_runs_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "helpers.py").write_text("raise RuntimeError('never imported')\n")
     (tmp_path / "test_it.py").write_text(
-        "import sys\n\ndef test_it():\n    assert not {'torch', 'numpy', 'harness.workflow'} & set(sys.modules)\n"
+        "import sys\n\ndef test_it():\n    assert not {'torch', 'numpy', 'harness.workflow'} & "
+        "set(sys.modules)\n"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:benchmark"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",
+        "-p",
+        "no:benchmark",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
@@ -209,7 +245,9 @@ def test_replayed_times_are_told_exactly() -> None:
     assert told == [0.1, 0.3]
 
 
-def test_an_accident_of_ours_ends_the_session_with_2_and_one_line(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_accident_of_ours_ends_the_session_with_2_and_one_line(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def accident(*_: object, **__: object) -> None:
         raise KeyError("complete")
 
@@ -222,4 +260,7 @@ def test_an_accident_of_ours_ends_the_session_with_2_and_one_line(project: Proje
     monkeypatch.setattr("harness.targets.registry.check_cells", accident)
     code, text = project.test(*QUICK)
     assert code == 2, text
-    assert "voxgate: unexpected KeyError: 'complete'; details: see " in text and "Traceback" not in text
+    assert (
+        "voxgate: unexpected KeyError: 'complete'; details: see " in text
+        and "Traceback" not in text
+    )

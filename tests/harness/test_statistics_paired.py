@@ -1,4 +1,6 @@
-"""Paired comparisons, p-values and what a run can see: each against plain loops, and its invariances."""
+"""
+Paired comparisons, p-values and what a run can see: each against plain loops, and its invariances.
+"""
 
 import math
 import statistics
@@ -32,7 +34,9 @@ def slow_ratios(before: list[list[float]], now: list[list[float]]) -> list[float
 
 @given(pairs())
 @few
-def test_matched_shift_agrees_with_the_paired_t_test_in_plain_loops(sides: tuple[list[list[float]], list[list[float]]]) -> None:
+def test_matched_shift_agrees_with_the_paired_t_test_in_plain_loops(
+    sides: tuple[list[list[float]], list[list[float]]],
+) -> None:
     ratios = slow_ratios(*sides)
     found = stats.paired_shift(*sides, None)
     assert math.log1p(found.point) == pytest.approx(statistics.mean(ratios), abs=1e-9)
@@ -46,7 +50,9 @@ def test_matched_shift_agrees_with_the_paired_t_test_in_plain_loops(sides: tuple
 
 @given(pairs())
 @few
-def test_swapping_the_sides_turns_the_ratio_over(sides: tuple[list[list[float]], list[list[float]]]) -> None:
+def test_swapping_the_sides_turns_the_ratio_over(
+    sides: tuple[list[list[float]], list[list[float]]],
+) -> None:
     there, back = stats.paired_shift(*sides, None), stats.paired_shift(sides[1], sides[0], None)
     assert (1 + there.point) * (1 + back.point) == pytest.approx(1.0)
     assert there.error == pytest.approx(back.error)
@@ -59,26 +65,41 @@ def test_a_common_factor_of_a_round_leaves_the_ratio_alone(
 ) -> None:
     """That is what pairing is for: a round on a slow machine is a round."""
     loaded = [
-        [[value * factor if index == 0 else value for value in group] for index, group in enumerate(side)] for side in sides
+        [
+            [value * factor if index == 0 else value for value in group]
+            for index, group in enumerate(side)
+        ]
+        for side in sides
     ]
     for statistic in (None, MEDIAN):
-        plain, disturbed = stats.paired_shift(*sides, statistic), stats.paired_shift(*loaded, statistic)
+        plain, disturbed = (
+            stats.paired_shift(*sides, statistic),
+            stats.paired_shift(*loaded, statistic),
+        )
         assert disturbed.point == pytest.approx(plain.point)
         assert disturbed.error == pytest.approx(plain.error, abs=1e-9)
 
 
 @given(pairs(), st.floats(min_value=0.5, max_value=2.0))
 @few
-def test_a_slow_down_by_k_multiplies_the_ratio_by_k(sides: tuple[list[list[float]], list[list[float]]], k: float) -> None:
+def test_a_slow_down_by_k_multiplies_the_ratio_by_k(
+    sides: tuple[list[list[float]], list[list[float]]], k: float
+) -> None:
     slower = [[value * k for value in group] for group in sides[1]]
     for statistic in (None, MEDIAN):
-        plain, moved = stats.paired_shift(*sides, statistic), stats.paired_shift(sides[0], slower, statistic)
+        plain, moved = (
+            stats.paired_shift(*sides, statistic),
+            stats.paired_shift(sides[0], slower, statistic),
+        )
         assert 1 + moved.point == pytest.approx((1 + plain.point) * k)
         assert moved.error == pytest.approx(plain.error, abs=1e-9)
 
 
 def test_pairing_sees_through_drift_that_hides_the_change_from_unpaired_processes() -> None:
-    """Rounds that differ by up to 30 %, and 5 % between the sides: pairs see it to a tenth of a percent, processes do not."""
+    """
+    Rounds that differ by up to 30 %, and 5 % between the sides: pairs see it to a tenth of a
+    percent, processes do not.
+    """
     rng = np.random.default_rng(3)
     drift = np.exp(rng.uniform(0, 0.3, 8))
     before = [0.1 * each * np.exp(rng.normal(0, 0.002, 10)) for each in drift]
@@ -113,7 +134,10 @@ def test_p_value_is_the_tail_of_students_t_and_its_line_is_the_one_sided_bound()
     before = [list(np.exp(rng.normal(0, 0.02, 9))) for _ in range(6)]
     now = [list(np.exp(rng.normal(0.05, 0.02, 9))) for _ in range(6)]
     found = stats.paired_shift(before, now, MEDIAN)
-    ratios = [math.log(statistics.median(b)) - math.log(statistics.median(a)) for a, b in zip(before, now, strict=True)]
+    ratios = [
+        math.log(statistics.median(b)) - math.log(statistics.median(a))
+        for a, b in zip(before, now, strict=True)
+    ]
     expected = scipy_stats.ttest_1samp(ratios, math.log(1.01), alternative="greater").pvalue
     assert stats.p_beyond(found, 0.01) == pytest.approx(expected)
 
@@ -158,7 +182,9 @@ def cells_of(rng: np.random.Generator, variances: np.ndarray, size: int) -> list
 
 
 def test_a_prior_recovers_how_alike_the_cells_are() -> None:
-    """Variances drawn around 0.0004 with ten degrees of freedom, each seen through four processes."""
+    """
+    Variances drawn around 0.0004 with ten degrees of freedom, each seen through four processes.
+    """
     rng = np.random.default_rng(21)
     variances = 0.0004 * 10 / rng.chisquare(10, 4000)
     prior = stats.prior_of(cells_of(rng, variances, 4))
@@ -183,8 +209,10 @@ def test_too_few_cells_or_no_spread_teach_nothing() -> None:
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_moderated_bounds_keep_their_level_and_are_narrower(spread: float) -> None:
-    """Six cells, four rounds, nothing changed: a one-sided 95 % bound lies above zero in 5 % of comparisons, also where the
-    cells' noise differs by a factor of e."""
+    """
+    Six cells, four rounds, nothing changed: a one-sided 95 % bound lies above zero in 5 % of
+    comparisons, also where the cells' noise differs by a factor of e.
+    """
     rng = np.random.default_rng(24)
     wrong, wrong_alone, width, width_alone, count = 0, 0, 0.0, 0.0, 0
     for _ in range(150):
@@ -193,12 +221,20 @@ def test_moderated_bounds_keep_their_level_and_are_narrower(spread: float) -> No
         prior = stats.prior_of(cells)
         for cell in cells:
             ones = [[1.0]] * 4
-            moderated = stats.paired_shift(ones, [[math.exp(value)] for value in cell], None, prior=prior)
+            moderated = stats.paired_shift(
+                ones, [[math.exp(value)] for value in cell], None, prior=prior
+            )
             alone = stats.paired_shift(ones, [[math.exp(value)] for value in cell], None)
             assert moderated.at_least is not None
             assert alone.at_least is not None
-            wrong, wrong_alone = wrong + (moderated.at_least > 0.0), wrong_alone + (alone.at_least > 0.0)
-            width, width_alone = width + moderated.point - moderated.at_least, width_alone + alone.point - alone.at_least
+            wrong, wrong_alone = (
+                wrong + (moderated.at_least > 0.0),
+                wrong_alone + (alone.at_least > 0.0),
+            )
+            width, width_alone = (
+                width + moderated.point - moderated.at_least,
+                width_alone + alone.point - alone.at_least,
+            )
             count += 1
     assert wrong / count < 0.07
     assert wrong_alone / count < 0.07

@@ -1,4 +1,7 @@
-"""The main job's second look: rounds are added until speeds are decided, and an alarm is measured twice. Real processes."""
+"""
+The main job's second look: rounds are added until speeds are decided, and an alarm is measured
+twice. Real processes.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

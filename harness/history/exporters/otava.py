@@ -1,9 +1,10 @@
 """
-CSV for Apache Otava: a folder with `otava.yaml` and a file per suite, profile and machine, with a column of times, one of
-revisions, and one per cell and metric.
+CSV for Apache Otava: a folder with `otava.yaml` and a file per suite, profile and machine, with a
+column of times, one of revisions, and one per cell and metric.
 
-Otava takes no empty field, so columns stand in one file only if they have values of the same runs; those with gaps of their own
-go into files of their own (`...2.csv`). The configuration is JSON, which is YAML too.
+Otava takes no empty field, so columns stand in one file only if they have values of the same runs;
+those with gaps of their own go into files of their own (`...2.csv`). The configuration is JSON,
+which is YAML too.
 """
 
 import json
@@ -37,13 +38,18 @@ def write_otava(history: History, choice: Choice, folder: Path) -> Path:
 
 
 def _stem(place: Sequence[str]) -> str:
-    """Name a test: a dot inside a name would make it another's, so then a digest tells them apart."""
+    """
+    Name a test: a dot inside a name would make it another's, so then a digest tells them apart.
+    """
     words = [slug(each) for each in place]
     return slug(json.dumps(place)) if any("." in each for each in words) else ".".join(words)
 
 
 def _without_gaps(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Give the series in groups that have values of the same runs, the largest group first: one row per series."""
+    """
+    Give the series in groups that have values of the same runs, the largest group first: one row
+    per series.
+    """
     runs = rows.groupby("series")["run"].agg(lambda several: tuple(sorted(several)))
     lines = rows.drop_duplicates("series").set_index("series")[["cell", "metric", "unit", "better"]]
     name = lines["cell"] + "/" + lines["metric"]
@@ -56,7 +62,9 @@ def _without_gaps(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def _csv(rows: pd.DataFrame, columns: pd.DataFrame) -> str:
     wanted = rows[rows["series"].isin(columns.index)]
-    wide = wanted.pivot(index="run", columns="series", values="value").rename(columns=columns["column"])
+    wide = wanted.pivot(index="run", columns="series", values="value").rename(
+        columns=columns["column"]
+    )
     of_run = (
         wanted.drop_duplicates("run")
         .set_index("run")[["created", "head"]]
@@ -67,7 +75,18 @@ def _csv(rows: pd.DataFrame, columns: pd.DataFrame) -> str:
 
 def _test(file: str, columns: pd.DataFrame) -> dict[str, object]:
     metrics = {
-        row.column: {"column": row.column, "direction": DIRECTIONS[row.better], "scale": 1, "unit": row.unit}
+        row.column: {
+            "column": row.column,
+            "direction": DIRECTIONS[row.better],
+            "scale": 1,
+            "unit": row.unit,
+        }
         for row in columns.itertuples()
     }
-    return {"type": "csv", "file": file, "time_column": "time", "attributes": ["commit"], "metrics": metrics}
+    return {
+        "type": "csv",
+        "file": file,
+        "time_column": "time",
+        "attributes": ["commit"],
+        "metrics": metrics,
+    }

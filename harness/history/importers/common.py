@@ -1,8 +1,10 @@
 """
-What all foreign formats need: names that can join a cell of many runs, numbers or reasons, and JSON as it lies on disk.
+What all foreign formats need: names that can join a cell of many runs, numbers or reasons, and JSON
+as it lies on disk.
 
-Two different names are never made one: where something of a name is lost, a digest of all of it is put behind. What already
-looks like a name with such a digest gets one too, so that no name can be chosen that is another's.
+Two different names are never made one: where something of a name is lost, a digest of all of it is
+put behind. What already looks like a name with such a digest gets one too, so that no name can be
+chosen that is another's.
 """
 
 import hashlib
@@ -21,15 +23,27 @@ from harness.records.measurement import Missing, Value
 LONGEST = 160
 """Characters of a name; a longer one ends in a digest of itself, so that two of them stay apart."""
 DIGITS = 10
-"""Of a digest, in hexadecimal: two of a million names share one with a chance of less than one in two."""
+"""
+Of a digest, in hexadecimal: two of a million names share one with a chance of less than one in two.
+"""
 DIGESTED = re.compile(rf".*-[0-9a-f]{{{DIGITS}}}", re.DOTALL)
-FAULTS = (KeyError, TypeError, AttributeError, ValueError, OverflowError, LookupError, RecursionError)
+FAULTS = (
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    OverflowError,
+    LookupError,
+    RecursionError,
+)
 """What reading a file raises that is valid JSON and not what it claims to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A part of what is imported that cannot be read: which, and why. The others are not affected."""
+    """
+    A part of what is imported that cannot be read: which, and why. The others are not affected.
+    """
 
     where: str
     reason: str
@@ -66,7 +80,10 @@ def parse_json(text: str) -> Any:
 
 
 def name(text: object, otherwise: str = "unknown") -> str:
-    """Return a name on one line, without odd characters, that is not too long; different names stay different."""
+    """
+    Return a name on one line, without odd characters, that is not too long; different names stay
+    different.
+    """
     if text in (None, ""):
         return otherwise
     whole = clean(str(text))
@@ -81,7 +98,9 @@ def line(text: object, otherwise: str = "unknown") -> str:
 
 
 def slug(text: object) -> str:
-    """Return a name of `[a-z0-9._-]` only, as cells have it; different texts have different names."""
+    """
+    Return a name of `[a-z0-9._-]` only, as cells have it; different texts have different names.
+    """
     whole = str(text)
     plain = re.sub(r"[^a-z0-9._-]+", "-", clean(whole).lower()).strip("-") or "default"
     return _named(plain, whole, lost=plain != whole)
@@ -93,7 +112,10 @@ def slug_of(options: Mapping[str, object]) -> str:
         return "default"
     parts = [(str(key), str(value)) for key, value in options.items()]
     whole = ".".join(f"{key}-{value}" for key, value in parts)
-    if all(re.fullmatch(r"[a-z0-9_]+", key) and not re.search(r"\.[a-z0-9_]+-", value) for key, value in parts):
+    if all(
+        re.fullmatch(r"[a-z0-9_]+", key) and not re.search(r"\.[a-z0-9_]+-", value)
+        for key, value in parts
+    ):
         return slug(whole)
     plain = re.sub(r"[^a-z0-9._-]+", "-", clean(whole).lower()).strip("-") or "default"
     return _named(plain, json.dumps(parts), lost=True)  # another set of options reads the same
@@ -110,7 +132,9 @@ def once(names: Iterable[str], what: str) -> None:
     seen: set[str] = set()
     for each in names:
         if each in seen:
-            raise HarnessError(f"{what} {line(each)!r} stands there twice; give the two different names")
+            raise HarnessError(
+                f"{what} {line(each)!r} stands there twice; give the two different names"
+            )
         seen.add(each)
 
 
@@ -136,7 +160,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _named(plain: str, whole: str, *, lost: bool) -> str:
-    """Return a name as it is, or with a digest of the whole behind it where it alone would not tell the whole."""
+    """
+    Return a name as it is, or with a digest of the whole behind it where it alone would not tell
+    the whole.
+    """
     if not lost and len(plain.encode()) <= LONGEST and not DIGESTED.fullmatch(plain):
         return plain
     digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]

@@ -1,5 +1,6 @@
 """
-Finds out what a file is, and has the right reader read it. Run folders are not read here: they must be judged first.
+Finds out what a file is, and has the right reader read it. Run folders are not read here: they must
+be judged first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,12 +14,18 @@ from harness.history.importers import asv, common, performance_history, pytest_b
 from harness.history.importers.common import Fault
 from harness.history.records import Acknowledgement, Entry, Vote
 
-KINDS = "a run folder, pytest-benchmark's JSON, asv's results folder, a performance_history.json, our own export, votes"
+KINDS = (
+    "a run folder, pytest-benchmark's JSON, asv's results folder, a performance_history.json, our "
+    "own export, votes"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What one file holds. `entries` are read while they are taken: what of them cannot be is a Fault, the others follow."""
+    """
+    What one file holds. `entries` are read while they are taken: what of them cannot be is a Fault,
+    the others follow.
+    """
 
     entries: Iterable[Entry | Fault] = ()
     acknowledgements: Iterable[Acknowledgement] = ()
@@ -26,7 +33,10 @@ class Found:
 
 
 def run_folders(path: Path) -> list[Path]:
-    """Give the run folders that a path means: itself, or all below it. Empty for any other file or folder."""
+    """
+    Give the run folders that a path means: itself, or all below it. Empty for any other file or
+    folder.
+    """
     if (path / "run.json").is_file():
         return [path]
     try:
@@ -36,7 +46,10 @@ def run_folders(path: Path) -> list[Path]:
 
 
 def read(path: Path, machine: str | None = None) -> Found:
-    """Read a file that is no run folder; `machine` in place of what it tells. Raises HarnessError for what nobody knows."""
+    """
+    Read a file that is no run folder; `machine` in place of what it tells. Raises HarnessError for
+    what nobody knows.
+    """
     if path.is_dir():
         if asv.is_asv(path):
             return Found(entries=asv.entries(path, machine))
@@ -51,11 +64,20 @@ def read(path: Path, machine: str | None = None) -> Found:
     if isinstance(data, Mapping) and (found := _known(data, machine)) is not None:
         return found
     if isinstance(data, Mapping) and "result_columns" in data:
-        raise HarnessError(f"{path} is one file of asv; name the results folder, where benchmarks.json has the units")
+        raise HarnessError(
+            f"{path} is one file of asv; name the results folder, where benchmarks.json has the "
+            "units"
+        )
     try:
-        return Found(entries=performance_history.entries(performance_history.parse(text), common.slug(path.stem), machine))
+        return Found(
+            entries=performance_history.entries(
+                performance_history.parse(text), common.slug(path.stem), machine
+            )
+        )
     except HarnessError as error:
-        raise HarnessError(f"{path} is no file that can be imported: {error}; expected {KINDS}") from error
+        raise HarnessError(
+            f"{path} is no file that can be imported: {error}; expected {KINDS}"
+        ) from error
 
 
 def _known(data: Mapping[str, Any], machine: str | None) -> Found | None:
@@ -68,14 +90,19 @@ def _known(data: Mapping[str, Any], machine: str | None) -> Found | None:
     if schema == entry.SCHEMA:
         return _exported(data)
     if isinstance(schema, str) and schema.startswith("voxgate-"):
-        raise HarnessError(f"this file has schema {schema}, this voxgate reads {entry.SCHEMA} and {votes.SCHEMA}; upgrade")
+        raise HarnessError(
+            f"this file has schema {schema}, this voxgate reads {entry.SCHEMA} and {votes.SCHEMA}; "
+            "upgrade"
+        )
     return None
 
 
 def _exported(data: Mapping[str, Any]) -> Found:
     parts = [data.get(name) for name in ("runs", "acknowledgements", "votes")]
     if not all(isinstance(part, list) for part in parts):
-        raise HarnessError("this export lacks runs, acknowledgements or votes; export the history again")
+        raise HarnessError(
+            "this export lacks runs, acknowledgements or votes; export the history again"
+        )
     runs, words, answers = ([common.mapping(each) for each in part or ()] for part in parts)
     return Found(
         entries=_runs(runs),

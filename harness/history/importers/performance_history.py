@@ -1,13 +1,15 @@
 """
-Reads a `performance_history.json`, the kind that a nightly script writes: entries with a time each, as a list, as lines, below
-one key, or by date. The script's own names are kept; unit and direction are read off them.
+Reads a `performance_history.json`, the kind that a nightly script writes: entries with a time each,
+as a list, as lines, below one key, or by date. The script's own names are kept; unit and direction
+are read off them.
 
     {"timestamp": "2025-09-30T12:22:00", "nfe": 8, "compile": "max-autotune", "device": "cuda",
      "stats": {"mean_rtf": 0.25, "min_rtf": 0.233, "mean_synthesis_time": 2.097}, "passed": true}
 
-What such a script calls an option (CONFIG) makes the cell, and so do all that stand in a `config`. Every other number is a
-metric, limits (LIMITS) apart, which join the environment with the other facts. Lists are left: one of results per sentence only
-says how many there were. Where no machine is told, `voxgate history import --machine` says which it was.
+What such a script calls an option (CONFIG) makes the cell, and so do all that stand in a `config`.
+Every other number is a metric, limits (LIMITS) apart, which join the environment with the other
+facts. Lists are left: one of results per sentence only says how many there were. Where no machine
+is told, `voxgate history import --machine` says which it was.
 """
 
 import json
@@ -17,7 +19,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.history.importers.common import FAULTS, Fault, label_of, line, mapping, name, parse_json, slug_of, value_of
+from harness.history.importers.common import (
+    FAULTS,
+    Fault,
+    label_of,
+    line,
+    mapping,
+    name,
+    parse_json,
+    slug_of,
+    value_of,
+)
 from harness.history.records import Entry, EntryCell, EntryValue, digest_of, utc_iso
 from harness.records.measurement import Better
 
@@ -57,7 +69,10 @@ UNITS = (
 
 
 def parse(text: str) -> list[Mapping[str, Any]]:
-    """Give the entries of a file. Raises HarnessError if it is neither JSON nor lines of it, or has no entry with a time."""
+    """
+    Give the entries of a file. Raises HarnessError if it is neither JSON nor lines of it, or has no
+    entry with a time.
+    """
     try:
         data = parse_json(text)
     except HarnessError:
@@ -70,8 +85,12 @@ def parse(text: str) -> list[Mapping[str, Any]]:
     return found
 
 
-def entries(data: Sequence[Mapping[str, Any]], suite: str, machine: str | None) -> Iterator[Entry | Fault]:
-    """Return a run per entry, or why it is none; `suite` and `machine` where an entry does not tell."""
+def entries(
+    data: Sequence[Mapping[str, Any]], suite: str, machine: str | None
+) -> Iterator[Entry | Fault]:
+    """
+    Return a run per entry, or why it is none; `suite` and `machine` where an entry does not tell.
+    """
     for number, each in enumerate(data, start=1):
         try:
             yield _entry(each, suite, machine)
@@ -100,11 +119,17 @@ def _list(data: object) -> list[Mapping[str, Any]]:
     if not isinstance(data, Mapping):
         return []
     below = next((data[key] for key in LISTS if isinstance(data.get(key), list)), None)
-    if _time(data) is not None and not (isinstance(below, list) and below and all(_time(each) for each in map(mapping, below))):
+    if _time(data) is not None and not (
+        isinstance(below, list) and below and all(_time(each) for each in map(mapping, below))
+    ):
         return [data]
     if below is not None:
         return _list(below)
-    return [{TIMES[0]: key, **each} for key, each in data.items() if isinstance(each, Mapping) and _is_date(key)]
+    return [
+        {TIMES[0]: key, **each}
+        for key, each in data.items()
+        if isinstance(each, Mapping) and _is_date(key)
+    ]
 
 
 def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> Entry:
@@ -150,14 +175,18 @@ def _sort(data: Mapping[str, Any]) -> dict[str, dict[str, object]]:
     for kind, key, value in _flat(data):
         found = fields[kind or _kind(key, value)]
         if key in found and found is fields[NUMBER] and found[key] != value:
-            raise HarnessError(f"{line(key)!r} stands there twice, as {found[key]!r} and as {value!r}; keep one")
+            raise HarnessError(
+                f"{line(key)!r} stands there twice, as {found[key]!r} and as {value!r}; keep one"
+            )
         found[key] = value
     fields[OPTION] = {key: value for key, value in fields[OPTION].items() if value is not None}
     return fields
 
 
 def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
-    """Give (what it is, if its place tells; name; value) of every field and of those one level below."""
+    """
+    Give (what it is, if its place tells; name; value) of every field and of those one level below.
+    """
     told = {*TOLD, next((key for key in TIMES if key in data), "")}
     for key, value in data.items():
         if isinstance(value, list) or (key in told and not isinstance(value, Mapping)):
@@ -167,8 +196,15 @@ def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
         elif key in FACTS:
             yield FACT, key, value
         else:
-            kind, prefix = OPTION if key in OPTIONS else "", "" if key in (*OPTIONS, *NUMBERS) else f"{key}."
-            yield from ((kind, f"{prefix}{each}", found) for each, found in value.items() if not isinstance(found, list))
+            kind, prefix = (
+                OPTION if key in OPTIONS else "",
+                "" if key in (*OPTIONS, *NUMBERS) else f"{key}.",
+            )
+            yield from (
+                (kind, f"{prefix}{each}", found)
+                for each, found in value.items()
+                if not isinstance(found, list)
+            )
 
 
 def _kind(key: str, value: object) -> str:
@@ -188,7 +224,9 @@ def _count(data: Mapping[str, Any]) -> int:
 
 def _value(key: str, found: object, count: int) -> EntryValue:
     plain = key.lower()
-    better: Better = "higher" if HIGHER.search(plain) else "lower" if LOWER.search(plain) else "neither"
+    better: Better = (
+        "higher" if HIGHER.search(plain) else "lower" if LOWER.search(plain) else "neither"
+    )
     return EntryValue(
         metric=name(key),
         unit=next((unit for pattern, unit in UNITS if re.search(pattern, plain)), ""),
@@ -209,12 +247,20 @@ def _verdict(data: Mapping[str, Any]) -> str | None:
 
 
 def _complaints(data: Mapping[str, Any]) -> str:
-    found = [each for key in ("issues", "regressions") if isinstance(data.get(key), list) for each in data[key]]
+    found = [
+        each
+        for key in ("issues", "regressions")
+        if isinstance(data.get(key), list)
+        for each in data[key]
+    ]
     return "; ".join(line(each, "") for each in found)
 
 
 def _first(data: Mapping[str, Any], keys: Sequence[str]) -> object:
-    return next((data[key] for key in keys if isinstance(data.get(key), str | int) and data[key] != ""), None)
+    return next(
+        (data[key] for key in keys if isinstance(data.get(key), str | int) and data[key] != ""),
+        None,
+    )
 
 
 def _time(data: Mapping[str, Any]) -> str | None:

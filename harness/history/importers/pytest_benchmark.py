@@ -1,9 +1,11 @@
 """
-Reads pytest-benchmark's JSON (`--benchmark-json`, or a file of its storage): one run per group of benchmarks.
+Reads pytest-benchmark's JSON (`--benchmark-json`, or a file of its storage): one run per group of
+benchmarks.
 
-A benchmark is a cell, each number of its statistics a metric in seconds, and so are the numbers of its `extra_info`, by the
-unit and direction of our panel where that knows them. Its spread (stddev, iqr) comes from iterations of one process and is no
-interval of ours, so `low` and `high` stay empty.
+A benchmark is a cell, each number of its statistics a metric in seconds, and so are the numbers of
+its `extra_info`, by the unit and direction of our panel where that knows them. Its spread (stddev,
+iqr) comes from iterations of one process and is no interval of ours, so `low` and `high` stay
+empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,22 +33,37 @@ STATISTICS: Mapping[str, Better] = {
 
 def is_pytest_benchmark(data: object) -> bool:
     """Say whether this is such a file."""
-    return isinstance(data, Mapping) and isinstance(data.get("benchmarks"), list) and "machine_info" in data
+    return (
+        isinstance(data, Mapping)
+        and isinstance(data.get("benchmarks"), list)
+        and "machine_info" in data
+    )
 
 
 def entries(data: Mapping[str, Any], machine: str | None) -> tuple[Entry, ...]:
-    """Give the runs of a file; `machine` in place of the name that it tells. Raises HarnessError if it has no date."""
+    """
+    Give the runs of a file; `machine` in place of the name that it tells. Raises HarnessError if it
+    has no date.
+    """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for benchmark in map(mapping, data["benchmarks"]):
         groups.setdefault(name(benchmark.get("group"), _project(data)), []).append(benchmark)
     return tuple(_entry(data, group, several, machine) for group, several in groups.items())
 
 
-def _entry(data: Mapping[str, Any], group: str, benchmarks: Sequence[Mapping[str, Any]], machine: str | None) -> Entry:
+def _entry(
+    data: Mapping[str, Any],
+    group: str,
+    benchmarks: Sequence[Mapping[str, Any]],
+    machine: str | None,
+) -> Entry:
     info, commit = mapping(data["machine_info"]), mapping(data.get("commit_info"))
     moment = data.get("datetime")
     if not isinstance(moment, str):
-        raise HarnessError("this file of pytest-benchmark has no `datetime`; save it again with pytest-benchmark 3 or newer")
+        raise HarnessError(
+            "this file of pytest-benchmark has no `datetime`; save it again with pytest-benchmark "
+            "3 or newer"
+        )
     once((_name(each) for each in benchmarks), "the benchmark")
     cells = tuple(_cell(each) for each in benchmarks)
     return Entry(
@@ -55,7 +72,8 @@ def _entry(data: Mapping[str, Any], group: str, benchmarks: Sequence[Mapping[str
         suite=group,
         profile=_profile(info),
         machine=name(machine or info.get("node")),
-        head=line(str(commit.get("id") or "none")[:7]) + (" + changes" if commit.get("dirty") else ""),
+        head=line(str(commit.get("id") or "none")[:7])
+        + (" + changes" if commit.get("dirty") else ""),
         created=utc_iso(moment),
         verdict=None,
         exit_code=None,
@@ -63,7 +81,10 @@ def _entry(data: Mapping[str, Any], group: str, benchmarks: Sequence[Mapping[str
         baseline="none",
         folder="",
         question="",
-        environment={"machine": dict(info), "toolchain": {"commit": dict(commit), "pytest-benchmark": data.get("version")}},
+        environment={
+            "machine": dict(info),
+            "toolchain": {"commit": dict(commit), "pytest-benchmark": data.get("version")},
+        },
         complete=True,
         cells=cells,
     )
@@ -72,7 +93,9 @@ def _entry(data: Mapping[str, Any], group: str, benchmarks: Sequence[Mapping[str
 def _cell(benchmark: Mapping[str, Any]) -> EntryCell:
     extra, full_name = mapping(benchmark.get("extra_info")), _name(benchmark)
     verdict = extra.get("verdict")
-    texts = {key: value for key, value in extra.items() if isinstance(value, str) and key != "verdict"}
+    texts = {
+        key: value for key, value in extra.items() if isinstance(value, str) and key != "verdict"
+    }
     return EntryCell(
         cell=slug(full_name),
         label=line(full_name),
@@ -106,7 +129,11 @@ def _times(stats: Mapping[str, Any]) -> list[EntryValue]:
 
 
 def _extras(extra: Mapping[str, Any]) -> list[EntryValue]:
-    values = {name(key): value for key, each in extra.items() if (value := _number_or_reason(each)) is not None}
+    values = {
+        name(key): value
+        for key, each in extra.items()
+        if (value := _number_or_reason(each)) is not None
+    }
     return [_extra(key, value) for key, value in values.items()]
 
 
@@ -115,14 +142,22 @@ def _extra(key: str, value: Value) -> EntryValue:
     known = None if line is None else line.metric
     if known is None:
         return EntryValue(metric=key, unit="", better="neither", version=SOURCE, value=value)
-    return EntryValue(metric=key, unit=known.unit, better=known.better, version=known.version, value=value)
+    return EntryValue(
+        metric=key, unit=known.unit, better=known.better, version=known.version, value=value
+    )
 
 
 def _number_or_reason(found: object) -> Value | None:
-    """Give a number, or the reason that our own plugin writes in its place; None for what is neither."""
+    """
+    Give a number, or the reason that our own plugin writes in its place; None for what is neither.
+    """
     if isinstance(found, Mapping) and isinstance(found.get("missing"), str):
         return Missing(clean(found["missing"]))
-    return value_of(found, SOURCE) if isinstance(found, int | float) and not isinstance(found, bool) else None
+    return (
+        value_of(found, SOURCE)
+        if isinstance(found, int | float) and not isinstance(found, bool)
+        else None
+    )
 
 
 def _project(data: Mapping[str, Any]) -> str:
@@ -132,4 +167,10 @@ def _project(data: Mapping[str, Any]) -> str:
 def _profile(info: Mapping[str, Any]) -> str:
     """Name what it ran on as its own storage does: `Linux-CPython-3.11`."""
     version = ".".join(str(info.get("python_version", "")).split(".")[:2])
-    return name("-".join(str(each) for each in (info.get("system"), info.get("python_implementation"), version) if each))
+    return name(
+        "-".join(
+            str(each)
+            for each in (info.get("system"), info.get("python_implementation"), version)
+            if each
+        )
+    )

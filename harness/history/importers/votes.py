@@ -18,19 +18,28 @@ def votes(data: Mapping[str, Any]) -> tuple[Vote, ...]:
     try:
         if data["mode"] not in MODES:
             raise HarnessError(f"votes of mode {data['mode']!r}; known are {', '.join(MODES)}")
-        return tuple(_vote(data, number, mapping(trial)) for number, trial in enumerate(data["trials"], start=1))
+        return tuple(
+            _vote(data, number, mapping(trial))
+            for number, trial in enumerate(data["trials"], start=1)
+        )
     except (KeyError, TypeError) as error:
-        raise HarnessError(f"this file of votes cannot be read ({error!r}); let the page write it again") from error
+        raise HarnessError(
+            f"this file of votes cannot be read ({error!r}); let the page write it again"
+        ) from error
 
 
 def _vote(data: Mapping[str, Any], number: int, trial: Mapping[str, Any]) -> Vote:
     hidden = data["mode"] == "abx"
     x, answer = str(trial["x"]) if hidden else "", str(trial["answer"])
     if answer not in SIDES or (hidden and x not in SIDES[:2]):
-        raise HarnessError(f"trial {number}: x is {x!r} and answer {answer!r}; known are {', '.join(SIDES)}")
+        raise HarnessError(
+            f"trial {number}: x is {x!r} and answer {answer!r}; known are {', '.join(SIDES)}"
+        )
     return Vote(
         id=0,
-        digest=digest_of(SCHEMA, {key: data[key] for key in data if key != "trials"}, number, trial),
+        digest=digest_of(
+            SCHEMA, {key: data[key] for key in data if key != "trials"}, number, trial
+        ),
         suite=name(data["suite"]),
         cell=name(data["cell"]),
         mode=data["mode"],

@@ -1,13 +1,15 @@
 """
-The records of a check, and the base of every knob: what is read, what a fit machine shows, the command that sets it right.
+The records of a check, and the base of every knob: what is read, what a fit machine shows, the
+command that sets it right.
 
-A knob answers in three words. Unknown is not fit: a file that cannot be read proves nothing. Knows no knob in particular
-and not which of them matter; that is for profiles to say.
+A knob answers in three words. Unknown is not fit: a file that cannot be read proves nothing. Knows
+no knob in particular and not which of them matter; that is for profiles to say.
 
-Where facts about a machine are read: the file system below a root, and what no file tells, the C library, NVML and the clock.
+Where facts about a machine are read: the file system below a root, and what no file tells, the C
+library, NVML and the clock.
 
-A test gives a folder of its own as the root. What is absent and what may not be read are both None here: not known. Never
-guesses, never writes, and knows no path's meaning.
+A test gives a folder of its own as the root. What is absent and what may not be read are both None
+here: not known. Never guesses, never writes, and knows no path's meaning.
 """
 
 import importlib
@@ -31,9 +33,14 @@ class Tree:
 
     root: Path = ROOT
     libc: str = ""
-    """The C library of this process as it names itself, `glibc 2.36`; empty where it does not tell."""
+    """
+    The C library of this process as it names itself, `glibc 2.36`; empty where it does not tell.
+    """
     nvml: Callable[[], Any] | None = None
-    """Imports NVIDIA's management library, or raises ImportError; None on a machine that is made up of files alone."""
+    """
+    Imports NVIDIA's management library, or raises ImportError; None on a machine that is made up of
+    files alone.
+    """
 
     now: Callable[[], str] | None = None
     """Tells the date and time, ISO, UTC; None on a machine that is made up of files alone."""
@@ -41,7 +48,10 @@ class Tree:
     """Tells whether a time server holds the clock right; None where nobody knows."""
 
     def text(self, path: str) -> str | None:
-        """Read a file below the root, without the zeros and line ends around it; None if it is not there or not readable."""
+        """
+        Read a file below the root, without the zeros and line ends around it; None if it is not
+        there or not readable.
+        """
         try:
             return (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
         except OSError:
@@ -58,7 +68,12 @@ class Tree:
         """List what matches, relative to the root, numbers in their order: cpu2 before cpu10."""
         found = (path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
         return tuple(
-            sorted(found, key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)])
+            sorted(
+                found,
+                key=lambda path: [
+                    int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)
+                ],
+            )
         )
 
 
@@ -85,7 +100,10 @@ def _libc() -> str:
 
 
 Facts = Mapping[str, object]
-"""What knobs read, by a name with its unit; ready for JSON. What the system does not tell has no entry."""
+"""
+What knobs read, by a name with its unit; ready for JSON. What the system does not tell has no
+entry.
+"""
 
 
 class State(StrEnum):
@@ -109,9 +127,11 @@ class Answer:
 
 class Knob(ABC):
     """
-    One thing that measuring depends on. Subclasses say in `expects` what a fit machine shows, in `advice` the command for it.
+    One thing that measuring depends on. Subclasses say in `expects` what a fit machine shows, in
+    `advice` the command for it.
 
-    `want` narrows what is expected, for knobs whose answer depends on the profile: a board, a power mode.
+    `want` narrows what is expected, for knobs whose answer depends on the profile: a board, a power
+    mode.
     """
 
     expects: ClassVar[str]

@@ -1,10 +1,12 @@
 """
-Knobs: the NVIDIA GPU. Whether there is one, its clock, power limit, what holds it down, who else uses it, persistence.
+Knobs: the NVIDIA GPU. Whether there is one, its clock, power limit, what holds it down, who else
+uses it, persistence.
 
-Facts about the NVIDIA GPU that is used, through NVML: the one place that knows the calls of package nvidia-ml-py.
+Facts about the NVIDIA GPU that is used, through NVML: the one place that knows the calls of package
+nvidia-ml-py.
 
-Each fact is asked for by itself, since boards support different ones (a Jetson hardly any); what is refused has no entry.
-The package is optional; without it, or without a driver, `gpu_why` says so.
+Each fact is asked for by itself, since boards support different ones (a Jetson hardly any); what is
+refused has no entry. The package is optional; without it, or without a driver, `gpu_why` says so.
 """
 
 import os
@@ -15,10 +17,23 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from harness.machine.checks.check import Answer, Facts, Knob, Tree, fit, growth, number, unfit, unknown, word
+from harness.machine.checks.check import (
+    Answer,
+    Facts,
+    Knob,
+    Tree,
+    fit,
+    growth,
+    number,
+    unfit,
+    unknown,
+    word,
+)
 
 REACHED_SHARE = 0.9
-"""Of its limit, that a GPU's clock must reach to count as held up: boost wanders by some per cent."""
+"""
+Of its limit, that a GPU's clock must reach to count as held up: boost wanders by some per cent.
+"""
 
 
 class Gpu(Knob):
@@ -83,14 +98,20 @@ class GpuPower(_OfGpu):
         if limit is None or default is None:
             return self._why(after)
         shown = f"{limit:.0f} of {default:.0f} W"
-        return fit(shown) if limit >= default else unfit(shown, f"sudo nvidia-smi --power-limit={default:.0f}")
+        return (
+            fit(shown)
+            if limit >= default
+            else unfit(shown, f"sudo nvidia-smi --power-limit={default:.0f}")
+        )
 
 
 class GpuThrottling(_OfGpu):
     """Whether heat or power held the clock down."""
 
     expects = "nothing holds the clock down"
-    advice = "nvidia-smi --query --display=PERFORMANCE    # and cool it, or lower and lock its clocks"
+    advice = (
+        "nvidia-smi --query --display=PERFORMANCE    # and cool it, or lower and lock its clocks"
+    )
 
     def expect(self, before: Facts, after: Facts) -> Answer:
         """Judge the reasons of both moments and the time counted in between."""
@@ -98,8 +119,15 @@ class GpuThrottling(_OfGpu):
             return self._why(after)
         bits = int(number(before, "gpu_reasons") or 0) | int(number(after, "gpu_reasons") or 0)
         reasons = [name for bit, name in SLOWING.items() if bits & bit]
-        grown = {"heat": growth(before, after, "gpu_heat_events"), "power cap": growth(before, after, "gpu_power_events")}
-        reasons += [name for name, more in grown.items() if more and not any(name in each for each in reasons)]
+        grown = {
+            "heat": growth(before, after, "gpu_heat_events"),
+            "power cap": growth(before, after, "gpu_power_events"),
+        }
+        reasons += [
+            name
+            for name, more in grown.items()
+            if more and not any(name in each for each in reasons)
+        ]
         return unfit(f"held down by {', '.join(reasons)}") if reasons else fit("nothing")
 
 
@@ -118,7 +146,9 @@ class GpuSharing(_OfGpu):
 
 
 class GpuPersistence(_OfGpu):
-    """Whether the driver stays loaded between processes: loading it costs the first synthesis seconds."""
+    """
+    Whether the driver stays loaded between processes: loading it costs the first synthesis seconds.
+    """
 
     expects = "persistence mode on"
     advice = "sudo nvidia-smi --persistence-mode=1"
@@ -140,14 +170,20 @@ SLOWING: Mapping[int, str] = MappingProxyType(
         0x80: "power brake",
     }
 )
-"""Bits of the reasons why clocks are held down (NVML API reference, clocks event reasons); idle and asked-for are no harm."""
+"""
+Bits of the reasons why clocks are held down (NVML API reference, clocks event reasons); idle and
+asked-for are no harm.
+"""
 IDLE = 0x01
 DRIVER = "proc/driver/nvidia"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuPowerReading:
-    """What a GPU can be asked about the energy that it draws; None is answered where the board does not tell."""
+    """
+    What a GPU can be asked about the energy that it draws; None is answered where the board does
+    not tell.
+    """
 
     total_j: Callable[[], float | None]
     """Since the driver was loaded."""
@@ -156,7 +192,10 @@ class GpuPowerReading:
 
 
 def read_gpu(tree: Tree) -> Facts:
-    """Read the first visible GPU; empty on a machine without NVIDIA's driver, `gpu_why` where it cannot be asked."""
+    """
+    Read the first visible GPU; empty on a machine without NVIDIA's driver, `gpu_why` where it
+    cannot be asked.
+    """
     if not tree.paths(f"{DRIVER}/gpus/*/information"):
         return {}
     opened = _opened(tree, 0)
@@ -171,7 +210,10 @@ def read_gpu(tree: Tree) -> Facts:
 
 
 def gpu_power(tree: Tree, number: int) -> GpuPowerReading | str:
-    """Give what to ask a GPU of those that are visible, or why none can be asked. NVML stays open while the process lives."""
+    """
+    Give what to ask a GPU of those that are visible, or why none can be asked. NVML stays open
+    while the process lives.
+    """
     opened = _opened(tree, number)
     if isinstance(opened, str):
         return opened
@@ -210,7 +252,10 @@ def _opened(tree: Tree, number: int) -> tuple[Any, Any] | str:
 
 
 def _handle(nvml: Any, visible: str, number: int) -> Any:
-    """Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, a number or a UUID, also of a part (MIG)."""
+    """
+    Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, a number or a UUID,
+    also of a part (MIG).
+    """
     named = [each.strip() for each in visible.split(",") if each.strip()]
     name = named[number] if number < len(named) else ""
     if name.startswith(("GPU-", "MIG-")):
@@ -222,11 +267,19 @@ def _facts(nvml: Any, handle: Any) -> dict[str, object]:
     whole = _whole(nvml, handle)
     asked: Mapping[str, Callable[[], object]] = {
         "gpu_clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
-        "gpu_clock_limit_hz": lambda: nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_clock_limit_hz": lambda: (
+            nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000
+        ),
         "gpu_power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(whole) / 1000,
-        "gpu_memory_top_hz": lambda: nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_MEM) * 1_000_000,
-        "gpu_application_hz": lambda: nvml.nvmlDeviceGetApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
-        "gpu_application_default_hz": lambda: nvml.nvmlDeviceGetDefaultApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_memory_top_hz": lambda: (
+            nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_MEM) * 1_000_000
+        ),
+        "gpu_application_hz": lambda: (
+            nvml.nvmlDeviceGetApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000
+        ),
+        "gpu_application_default_hz": lambda: (
+            nvml.nvmlDeviceGetDefaultApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000
+        ),
         "gpu_mig": lambda: _slice(nvml, handle),
         "gpu_power_set_w": lambda: nvml.nvmlDeviceGetPowerManagementLimit(whole) / 1000,
         "gpu_power_default_w": lambda: nvml.nvmlDeviceGetPowerManagementDefaultLimit(whole) / 1000,
@@ -235,7 +288,9 @@ def _facts(nvml: Any, handle: Any) -> dict[str, object]:
         "gpu_power_events": lambda: _violation(nvml, handle, nvml.NVML_PERF_POLICY_POWER),
         "gpu_others": lambda: _others(nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
         "gpu_persistence": lambda: "on" if nvml.nvmlDeviceGetPersistenceMode(handle) else "off",
-        "gpu_temperature_c": lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
+        "gpu_temperature_c": lambda: nvml.nvmlDeviceGetTemperature(
+            handle, nvml.NVML_TEMPERATURE_GPU
+        ),
     }
     facts: dict[str, object] = {}
     for name, ask in asked.items():
@@ -245,7 +300,9 @@ def _facts(nvml: Any, handle: Any) -> dict[str, object]:
 
 
 def _whole(nvml: Any, handle: Any) -> Any:
-    """Return the handle of the GPU that a part (MIG) belongs to: clocks and power are the whole one's."""
+    """
+    Return the handle of the GPU that a part (MIG) belongs to: clocks and power are the whole one's.
+    """
     try:
         return nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
     except Exception:  # it is a whole one
@@ -253,7 +310,10 @@ def _whole(nvml: Any, handle: Any) -> Any:
 
 
 def _slice(nvml: Any, handle: Any) -> str:
-    """Name the part of a GPU that a worker gets, `1g.18gb`: the one that is named, or the first where the GPU is divided."""
+    """
+    Name the part of a GPU that a worker gets, `1g.18gb`: the one that is named, or the first where
+    the GPU is divided.
+    """
     part = handle
     if not nvml.nvmlDeviceIsMigDeviceHandle(handle):
         if not nvml.nvmlDeviceGetMigMode(handle)[0]:
@@ -266,7 +326,10 @@ def _slice(nvml: Any, handle: Any) -> str:
 
 
 def _violation(nvml: Any, handle: Any, policy: int) -> int:
-    """Give the time so far that a policy held the clock down; its unit differs between drivers, only growth is used."""
+    """
+    Give the time so far that a policy held the clock down; its unit differs between drivers, only
+    growth is used.
+    """
     return int(nvml.nvmlDeviceGetViolationStatus(handle, policy).violationTime)
 
 

@@ -1,24 +1,42 @@
 """
-Knobs: the clocks of a Jetson. Locked means that lowest, highest and present clock are one, and that this is the mode's cap.
+Knobs: the clocks of a Jetson. Locked means that lowest, highest and present clock are one, and that
+this is the mode's cap.
 
-`jetson_clocks` locks at the highest clock of the *active mode*: locked alone is not fast, so the power mode is a knob of its
-own. The memory's clock (EMC) stands in debugfs, which only root reads; then the answer is unknown, and never locked.
+`jetson_clocks` locks at the highest clock of the *active mode*: locked alone is not fast, so the
+power mode is a knob of its own. The memory's clock (EMC) stands in debugfs, which only root reads;
+then the answer is unknown, and never locked.
 
-Knob: the power mode of a Jetson. Its number from nvpmodel's status, its name and its caps on clocks from nvpmodel's table.
+Knob: the power mode of a Jetson. Its number from nvpmodel's status, its name and its caps on clocks
+from nvpmodel's table.
 
-Both files are readable without root and without the tool. In the table, a cap of -1 (CPU, GPU) or 0 (EMC) means none.
+Both files are readable without root and without the tool. In the table, a cap of -1 (CPU, GPU) or 0
+(EMC) means none.
 
-Knob: the board. A Jetson names its module in its device tree, e.g. p3701 for AGX Orin, p3767 for Orin NX and Nano.
+Knob: the board. A Jetson names its module in its device tree, e.g. p3701 for AGX Orin, p3767 for
+Orin NX and Nano.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 
-from harness.machine.checks.check import Answer, Facts, Knob, Tree, fit, number, table, unfit, unknown, word
+from harness.machine.checks.check import (
+    Answer,
+    Facts,
+    Knob,
+    Tree,
+    fit,
+    number,
+    table,
+    unfit,
+    unknown,
+    word,
+)
 from harness.machine.checks.cpu import CPUS
 
 NEAR = 0.01
-"""Clocks within 1 % are one: the present one is counted, and a cap is rounded to a step of the table."""
+"""
+Clocks within 1 % are one: the present one is counted, and a cap is rounded to a step of the table.
+"""
 EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
 EMC_CAP = "sys/kernel/nvpmodel_emc_cap/emc_iso_cap"
 BANDWIDTH = "sys/class/devfreq/bwmgr"
@@ -38,7 +56,10 @@ class LockedCpu(Knob):
         """Read lowest, highest, present and top clock of each CPU."""
         folders = tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq") if is_jetson(tree) else ()
         names = ("scaling_min_freq", "scaling_max_freq", "scaling_cur_freq", "cpuinfo_max_freq")
-        clocks = {each.split("/")[-2]: _clocks_hz([tree.number(f"{each}/{name}") for name in names], 1000) for each in folders}
+        clocks = {
+            each.split("/")[-2]: _clocks_hz([tree.number(f"{each}/{name}") for name in names], 1000)
+            for each in folders
+        }
         known = {name: clock for name, clock in clocks.items() if clock}
         return {"cpu_clocks_hz": known} if known else {}
 
@@ -63,7 +84,10 @@ class LockedGpu(Knob):
                 continue
             steps = (tree.text(f"{folder}/available_frequencies") or "").split()
             top = max((int(step) for step in steps if step.isdigit()), default=None)
-            values = [*(tree.number(f"{folder}/{each}_freq") for each in ("min", "max", "cur")), top]
+            values = [
+                *(tree.number(f"{folder}/{each}_freq") for each in ("min", "max", "cur")),
+                top,
+            ]
             clocks |= {name: clock} if (clock := _clocks_hz(values, 1)) else {}
         return {"igpu_clocks_hz": clocks} if clocks else {}
 
@@ -79,14 +103,18 @@ class LockedMemory(Knob):
     advice = LOCK
 
     def read(self, tree: Tree) -> Facts:
-        """Read the clock; lowest counts as highest where the firmware says that the rate is locked."""
+        """
+        Read the clock; lowest counts as highest where the firmware says that the rate is locked.
+        """
         rate, top = tree.number(f"{EMC}/rate"), tree.number(f"{EMC}/max_rate")
         if rate is None:
             values = [tree.number(f"{BANDWIDTH}/{each}_freq") for each in ("min", "max", "cur")]
             clock = _clocks_hz([*values, values[1]], 1)
             return {"emc_clocks_hz": {"bwmgr": clock}} if clock else {}
         cap = tree.number(EMC_CAP) or top
-        limit = min(each for each in (cap, top, rate) if each) if not (cap and top) else min(cap, top)
+        limit = (
+            min(each for each in (cap, top, rate) if each) if not (cap and top) else min(cap, top)
+        )
         lowest = limit if tree.number(f"{EMC}/mrq_rate_locked") else tree.number(f"{EMC}/min_rate")
         clock = _clocks_hz([lowest, limit, rate, top], 1)
         return {"emc_clocks_hz": {"emc": clock}} if clock else {}
@@ -94,19 +122,29 @@ class LockedMemory(Knob):
     def expect(self, before: Facts, after: Facts) -> Answer:
         """Judge the later reading."""
         if not table(after, "emc_clocks_hz"):
-            return unknown("the memory's clock is not readable without root", "sudo voxgate doctor --profile PROFILE")
+            return unknown(
+                "the memory's clock is not readable without root",
+                "sudo voxgate doctor --profile PROFILE",
+            )
         return _locked(after, "emc_clocks_hz", "emc", "")
 
 
 def lock_state(tree: Tree) -> str:
-    """Say in a word whether CPUs and GPU of a Jetson are locked: `locked`, `unlocked`, `unknown`; `none` on other machines."""
+    """
+    Say in a word whether CPUs and GPU of a Jetson are locked: `locked`, `unlocked`, `unknown`;
+    `none` on other machines.
+    """
     if not is_jetson(tree):
         return "none"
     facts = {**LockedCpu().read(tree), **LockedGpu().read(tree)}
     known = [table(facts, name) for name in ("cpu_clocks_hz", "igpu_clocks_hz")]
     if not all(known):
         return "unknown"
-    return "locked" if all(_is_still(clock) for each in known for clock in each.values()) else "unlocked"
+    return (
+        "locked"
+        if all(_is_still(clock) for each in known for clock in each.values())
+        else "unlocked"
+    )
 
 
 def _clocks_hz(values: Sequence[int | None], scale: int) -> dict[str, int]:
@@ -116,7 +154,10 @@ def _clocks_hz(values: Sequence[int | None], scale: int) -> dict[str, int]:
 
 
 def _locked(facts: Facts, name: str, part: str, absent: str) -> Answer:
-    """Judge a group of clocks against the cap of the power mode, or the chip's own where the mode has none."""
+    """
+    Judge a group of clocks against the cap of the power mode, or the chip's own where the mode has
+    none.
+    """
     clocks = table(facts, name)
     if not clocks:
         return unknown(absent)
@@ -126,7 +167,11 @@ def _locked(facts: Facts, name: str, part: str, absent: str) -> Answer:
             return unfit(f"{which} not locked: {_shown(clock)}")
         if not _is_capped(clock, cap):
             return unfit(f"{which} locked below the mode's cap: {_shown(clock)}")
-    return fit(f"{', '.join(clocks)} locked at {_shown(next(iter(clocks.values())))}" if len(clocks) < 3 else _several(clocks))
+    return fit(
+        f"{', '.join(clocks)} locked at {_shown(next(iter(clocks.values())))}"
+        if len(clocks) < 3
+        else _several(clocks)
+    )
 
 
 def _several(clocks: Mapping[str, object]) -> str:
@@ -158,7 +203,10 @@ KHZ = 1000
 
 
 class PowerMode(Knob):
-    """Whether the board is in a mode that the profile is for; `want` is names with | between, the best first."""
+    """
+    Whether the board is in a mode that the profile is for; `want` is names with | between, the best
+    first.
+    """
 
     expects = "a power mode that the profile is for"
     advice = "sudo nvpmodel -q    # and choose one with sudo nvpmodel -m ID"
@@ -169,7 +217,14 @@ class PowerMode(Knob):
         if found is None:
             return {}
         modes = _modes(tree.text(TABLE) or "")
-        here = next(((name, lines) for name, (number, lines) in modes.items() if number == int(found.group(1))), None)
+        here = next(
+            (
+                (name, lines)
+                for name, (number, lines) in modes.items()
+                if number == int(found.group(1))
+            ),
+            None,
+        )
         facts: dict[str, object] = {"power_mode_id": int(found.group(1))}
         if here is not None:
             facts |= {"power_mode": here[0], "power_mode_caps_hz": _caps_hz(here[1])}
@@ -186,7 +241,11 @@ class PowerMode(Knob):
         ids = table(after, "power_mode_ids")
         best = next((each for each in wanted if each in ids), None)
         command = "" if best is None else f"sudo nvpmodel -m {ids[best]}    # {best}"
-        return fit(f"{name} ({id_:.0f})") if name in wanted else unfit(f"{name} ({id_:.0f}) instead of {self.want}", command)
+        return (
+            fit(f"{name} ({id_:.0f})")
+            if name in wanted
+            else unfit(f"{name} ({id_:.0f}) instead of {self.want}", command)
+        )
 
 
 def mode_name(tree: Tree) -> str:
@@ -208,7 +267,10 @@ def _modes(text: str) -> dict[str, tuple[int, list[str]]]:
 
 
 def _caps_hz(lines: list[str]) -> Mapping[str, int]:
-    """Give the caps of a mode in Hz: `cpu` (the highest of its clusters), `gpu`, `emc`; none where there is no cap."""
+    """
+    Give the caps of a mode in Hz: `cpu` (the highest of its clusters), `gpu`, `emc`; none where
+    there is no cap.
+    """
     caps: dict[str, int] = {}
     for line in lines:
         found = re.match(r"(CPU|GPU|EMC)(?:_\w+)?\s+MAX_FREQ\s+(-?\d+)", line.strip())
@@ -230,9 +292,13 @@ class Board(Knob):
     def read(self, tree: Tree) -> Facts:
         """Read the model's name, and the names that tell its module."""
         model = tree.text(f"{DEVICE_TREE}/model")
-        parts = [tree.text(f"{DEVICE_TREE}/{name}") for name in ("nvidia,dtsfilename", "compatible")]
+        parts = [
+            tree.text(f"{DEVICE_TREE}/{name}") for name in ("nvidia,dtsfilename", "compatible")
+        ]
         known = " ".join(part.replace("\0", " ") for part in parts if part)
-        return {} if model is None else {"board": model, **({"board_parts": known} if known else {})}
+        return (
+            {} if model is None else {"board": model, **({"board_parts": known} if known else {})}
+        )
 
     def expect(self, before: Facts, after: Facts) -> Answer:
         """Look for the part number."""

@@ -2,7 +2,17 @@
 
 import re
 
-from harness.machine.checks.check import Answer, Facts, Knob, Tree, fit, number, table, unfit, unknown
+from harness.machine.checks.check import (
+    Answer,
+    Facts,
+    Knob,
+    Tree,
+    fit,
+    number,
+    table,
+    unfit,
+    unknown,
+)
 
 HWMON = "sys/class/hwmon/hwmon[0-9]*"
 MONITORS = ("ina3221", "ina238")
@@ -11,7 +21,10 @@ NOT_RAILS = ("", "NC", "sum of shunt voltages")
 
 
 class OverCurrent(Knob):
-    """Whether the board was slowed down for drawing too much: oc1 under-voltage, oc2 average, oc3 momentary current."""
+    """
+    Whether the board was slowed down for drawing too much: oc1 under-voltage, oc2 average, oc3
+    momentary current.
+    """
 
     expects = "no over-current event"
     advice = "use a stronger supply, or a smaller mode: sudo nvpmodel -q"
@@ -32,7 +45,9 @@ class OverCurrent(Knob):
             return unknown("no over-current counters")
         grown = {name: int(str(new[name])) - int(str(old.get(name, 0))) for name in new}
         events = [f"{name} {count}" for name, count in grown.items() if count]
-        return unfit(f"events in between: {', '.join(events)}") if events else fit("none in between")
+        return (
+            unfit(f"events in between: {', '.join(events)}") if events else fit("none in between")
+        )
 
 
 class Rails(Knob):
@@ -44,8 +59,15 @@ class Rails(Knob):
     def read(self, tree: Tree) -> Facts:
         """Read the power of every labelled channel in W, and the alarms."""
         folders = devices(tree, MONITORS)
-        rails = {label: power_w for folder in folders for label, power_w in rails_w(tree, folder).items()}
-        alarms = [path for folder in folders for path in tree.paths(f"{folder}/curr[0-9]*_*alarm") if tree.number(path)]
+        rails = {
+            label: power_w for folder in folders for label, power_w in rails_w(tree, folder).items()
+        }
+        alarms = [
+            path
+            for folder in folders
+            for path in tree.paths(f"{folder}/curr[0-9]*_*alarm")
+            if tree.number(path)
+        ]
         return {"rails_w": rails, "rail_alarms": len(alarms)} if rails else {}
 
     def expect(self, before: Facts, after: Facts) -> Answer:
@@ -90,7 +112,10 @@ def rails_w(tree: Tree, folder: str) -> dict[str, float]:
         return {tree.text(f"{folder}/label") or "VIN": power / 1e6}
     for path in tree.paths(f"{folder}/in[0-9]*_label"):
         label, channel = tree.text(path) or "", re.sub(r"\D", "", path.rpartition("/")[2])
-        milli_v, milli_a = tree.number(f"{folder}/in{channel}_input"), tree.number(f"{folder}/curr{channel}_input")
+        milli_v, milli_a = (
+            tree.number(f"{folder}/in{channel}_input"),
+            tree.number(f"{folder}/curr{channel}_input"),
+        )
         if label not in NOT_RAILS and milli_v is not None and milli_a is not None:
             found[label] = milli_v * milli_a / 1e6
     return found

@@ -1,9 +1,10 @@
 """
-What holds a machine's clocks and power down by configuration, and how high they can go: two boards of one name may differ by
-nothing else. Part of a machine's identity (`environment.py`).
+What holds a machine's clocks and power down by configuration, and how high they can go: two boards
+of one name may differ by nothing else. Part of a machine's identity (`environment.py`).
 
-Reads only what does not depend on who asks: no file that only root may read. Every fact is there on every machine, NONE where
-nothing limits, UNKNOWN where nobody tells, so that a record without it is known to be older than the fact.
+Reads only what does not depend on who asks: no file that only root may read. Every fact is there on
+every machine, NONE where nothing limits, UNKNOWN where nobody tells, so that a record without it is
+known to be older than the fact.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,9 @@ def limits(tree: Tree) -> dict[str, object]:
         "gpu_limit_mhz": _cap(caps, "gpu") or _application_clock(gpu),
         "gpu_memory_top_mhz": _mhz(gpu, "gpu_memory_top_hz"),
         "memory_limit_mhz": _cap(caps, "emc") or _memory_cap(tree),
-        "gpu_power_limit_w": _rounded(number(gpu, "gpu_power_set_w") or number(gpu, "gpu_power_limit_w")),
+        "gpu_power_limit_w": _rounded(
+            number(gpu, "gpu_power_set_w") or number(gpu, "gpu_power_limit_w")
+        ),
         "mig": word(gpu, "gpu_mig"),
     }
     of_gpu = UNKNOWN if "gpu_why" in gpu else NONE
@@ -47,15 +50,23 @@ def limits(tree: Tree) -> dict[str, object]:
 
 def naming(facts: Mapping[str, object], tree: Tree) -> dict[str, object]:
     """
-    Return those facts that make another machine's name of it: whatever is set, and a board's own top clock.
+    Return those facts that make another machine's name of it: whatever is set, and a board's own
+    top clock.
 
-    Those of a discrete GPU as it came belong to its model, and are only known where an optional package is installed: a name
-    must not change with that.
+    Those of a discrete GPU as it came belong to its model, and are only known where an optional
+    package is installed: a name must not change with that.
     """
     usual = ("gpu_memory_top_mhz", "gpu_power_limit_w")
     gpu = read_gpu(tree)
-    set_w, default_w = number(gpu, "gpu_power_set_w") or number(gpu, "gpu_power_limit_w"), number(gpu, "gpu_power_default_w")
-    kept = {name: value for name, value in facts.items() if value not in (NONE, UNKNOWN) and name not in usual}
+    set_w, default_w = (
+        number(gpu, "gpu_power_set_w") or number(gpu, "gpu_power_limit_w"),
+        number(gpu, "gpu_power_default_w"),
+    )
+    kept = {
+        name: value
+        for name, value in facts.items()
+        if value not in (NONE, UNKNOWN) and name not in usual
+    }
     if gpu:
         kept.pop("gpu_top_mhz", None)
     if set_w is not None and default_w is not None and round(set_w) != round(default_w):
@@ -64,10 +75,16 @@ def naming(facts: Mapping[str, object], tree: Tree) -> dict[str, object]:
 
 
 def _cpu_limit(tree: Tree) -> str | None:
-    """Return the limits of the CPUs that may not reach their top clock: `1728`, or `1190 1728` for unlike clusters."""
+    """
+    Return the limits of the CPUs that may not reach their top clock: `1728`, or `1190 1728` for
+    unlike clusters.
+    """
     found = set()
     for folder in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq"):
-        limit, top = tree.number(f"{folder}/scaling_max_freq"), tree.number(f"{folder}/cpuinfo_max_freq")
+        limit, top = (
+            tree.number(f"{folder}/scaling_max_freq"),
+            tree.number(f"{folder}/cpuinfo_max_freq"),
+        )
         if limit and top and limit < top:
             found.add(round(limit / KHZ_PER_MHZ))
     return " ".join(map(str, sorted(found))) or None
@@ -89,7 +106,9 @@ def _cap(caps: Mapping[str, object], part: str) -> int | None:
 
 
 def _application_clock(gpu: Facts) -> int | None:
-    """Return the clock that applications may reach, where somebody set another than the board's own."""
+    """
+    Return the clock that applications may reach, where somebody set another than the board's own.
+    """
     now, usual = number(gpu, "gpu_application_hz"), number(gpu, "gpu_application_default_hz")
     return None if now is None or now == usual else round(now / HZ_PER_MHZ)
 

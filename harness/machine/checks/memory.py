@@ -1,17 +1,33 @@
 """
-Knobs: memory. Swapping, room for workers, and the huge pages that the gating profile asks malloc for.
+Knobs: memory. Swapping, room for workers, and the huge pages that the gating profile asks malloc
+for.
 
-Knob: temperature. Every thermal zone against the first of its trip points that slows the machine down.
+Knob: temperature. Every thermal zone against the first of its trip points that slows the machine
+down.
 """
 
 import re
 
-from harness.machine.checks.check import Answer, Facts, Knob, Tree, fit, growth, number, table, unfit, unknown, word
+from harness.machine.checks.check import (
+    Answer,
+    Facts,
+    Knob,
+    Tree,
+    fit,
+    growth,
+    number,
+    table,
+    unfit,
+    unknown,
+    word,
+)
 
 NEEDED_BYTES = 2 * 1024**3
 """What one worker may need: torch, a small voice, and room for compilation."""
 GLIBC = (2, 35)
-"""The first glibc with the tunable glibc.malloc.hugetlb (its NEWS); older ones ignore it in silence."""
+"""
+The first glibc with the tunable glibc.malloc.hugetlb (its NEWS); older ones ignore it in silence.
+"""
 PAGES = "sys/kernel/mm/transparent_hugepage/enabled"
 
 
@@ -24,13 +40,22 @@ class Swap(Knob):
     def read(self, tree: Tree) -> Facts:
         """Read what lies in swap, and the pages moved since the start."""
         rows = [line.split() for line in (tree.text("proc/swaps") or "").splitlines()[1:]]
-        moved = re.findall(r"^pswp(?:in|out) (\d+)$", tree.text("proc/vmstat") or "", flags=re.MULTILINE)
+        moved = re.findall(
+            r"^pswp(?:in|out) (\d+)$", tree.text("proc/vmstat") or "", flags=re.MULTILINE
+        )
         facts: dict[str, object] = {"swapped_pages": sum(map(int, moved))} if moved else {}
-        return facts | {"swap_used_bytes": sum(int(row[3]) * 1024 for row in rows if len(row) > 3)} if facts else {}
+        return (
+            facts | {"swap_used_bytes": sum(int(row[3]) * 1024 for row in rows if len(row) > 3)}
+            if facts
+            else {}
+        )
 
     def expect(self, before: Facts, after: Facts) -> Answer:
         """Judge the pages that moved in between; what merely lies there harms nobody."""
-        moved, used = growth(before, after, "swapped_pages"), number(after, "swap_used_bytes") or 0.0
+        moved, used = (
+            growth(before, after, "swapped_pages"),
+            number(after, "swap_used_bytes") or 0.0,
+        )
         if moved is None:
             return unknown("the system does not count swapped pages")
         if moved:
@@ -46,7 +71,9 @@ class FreeMemory(Knob):
 
     def read(self, tree: Tree) -> Facts:
         """Read what the kernel says is available."""
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", tree.text("proc/meminfo") or "", flags=re.MULTILINE)
+        found = re.search(
+            r"^MemAvailable:\s+(\d+) kB", tree.text("proc/meminfo") or "", flags=re.MULTILINE
+        )
         return {} if found is None else {"available_bytes": int(found.group(1)) * 1024}
 
     def expect(self, before: Facts, after: Facts) -> Answer:
@@ -59,7 +86,9 @@ class FreeMemory(Knob):
 
 
 class HugePages(Knob):
-    """Whether malloc may have huge pages: where memory landed is most of what makes processes differ."""
+    """
+    Whether malloc may have huge pages: where memory landed is most of what makes processes differ.
+    """
 
     expects = "madvise or always"
     advice = f"echo madvise | sudo tee /{PAGES}"
@@ -92,7 +121,11 @@ class Glibc(Knob):
         found = re.fullmatch(r"glibc (\d+)\.(\d+).*", word(after, "libc") or "")
         if found is None:
             return unknown("not glibc, or it does not tell its version")
-        return fit(found.group(0)) if (int(found.group(1)), int(found.group(2))) >= GLIBC else unfit(found.group(0))
+        return (
+            fit(found.group(0))
+            if (int(found.group(1)), int(found.group(2))) >= GLIBC
+            else unfit(found.group(0))
+        )
 
 
 ZONES = "sys/class/thermal/thermal_zone[0-9]*"
@@ -109,7 +142,10 @@ class Temperature(Knob):
     advice = "let it cool, or turn the fan up (Jetson: sudo jetson_clocks --fan)"
 
     def read(self, tree: Tree) -> Facts:
-        """Read the zones that are on, in degrees Celsius, and their lowest trip point that is no fan's."""
+        """
+        Read the zones that are on, in degrees Celsius, and their lowest trip point that is no
+        fan's.
+        """
         now: dict[str, float] = {}
         trips: dict[str, float] = {}
         for zone in tree.paths(ZONES):
@@ -125,16 +161,24 @@ class Temperature(Knob):
     def expect(self, before: Facts, after: Facts) -> Answer:
         """Judge the later reading; zones without a trip point have nothing to be held against."""
         now, trips = table(after, "temperatures_c"), table(after, "trips_c")
-        known = [(float(str(trips[name])) - float(str(now[name])), name) for name in now if name in trips]
+        known = [
+            (float(str(trips[name])) - float(str(now[name])), name) for name in now if name in trips
+        ]
         if not known:
             return unknown("no thermal zone with a trip point")
         room_c, name = min(known)
-        shown = f"{name} {float(str(now[name])):.0f} °C, slowed down at {float(str(trips[name])):.0f} °C"
+        shown = (
+            f"{name} {float(str(now[name])):.0f} °C, slowed down at {float(str(trips[name])):.0f} "
+            "°C"
+        )
         return unfit(shown) if room_c <= NEAR_C else fit(shown)
 
 
 def _trip_c(tree: Tree, zone: str) -> float | None:
-    """Give the lowest trip point that slows down or stops; `active` ones only start fans, and 0 or less is none."""
+    """
+    Give the lowest trip point that slows down or stops; `active` ones only start fans, and 0 or
+    less is none.
+    """
     found = []
     for path in tree.paths(f"{zone}/trip_point_[0-9]*_type"):
         milli = tree.number(path.removesuffix("type") + "temp")

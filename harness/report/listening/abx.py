@@ -1,8 +1,8 @@
 """
 The blind test of a run: is X the one voice or the other, and which of the two is liked better?
 
-Chooses which pairs can be asked about; order, sides and statistics are the page's (`abx.js`, `binomial.js`), because they
-are drawn anew for every listener. Counts no votes.
+Chooses which pairs can be asked about; order, sides and statistics are the page's (`abx.js`,
+`binomial.js`), because they are drawn anew for every listener. Counts no votes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,9 @@ from harness.runner.recordings import When, takes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two voices: the run it comes from (its digest, or `golden`), and its name for people."""
+    """
+    One of the two voices: the run it comes from (its digest, or `golden`), and its name for people.
+    """
 
     when: When
     cell: str
@@ -63,15 +65,20 @@ class Pair:
 
 def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Missing:
     """
-    Write `abx-<run id>.html` and what it plays into `out`; gives the page's name. `listening_page` writes it too.
+    Write `abx-<run id>.html` and what it plays into `out`; gives the page's name. `listening_page`
+    writes it too.
 
-    Missing where there are no two voices to tell apart. Raises HarnessError as `listening_page` does.
+    Missing where there are no two voices to tell apart. Raises HarnessError as `listening_page`
+    does.
     """
     heard = heard_of(history, run, baselines)
     if isinstance(heard, Missing):
         return heard
     shelf = Shelf(out)
-    found = [utterance(each, takes(heard.recordings, each.id), shelf) for each in heard.recordings.requests]
+    found = [
+        utterance(each, takes(heard.recordings, each.id), shelf)
+        for each in heard.recordings.requests
+    ]
     return write_test(heard, found, out)
 
 
@@ -83,12 +90,17 @@ def write_test(heard: Heard, utterances: Sequence[Utterance], out: Path) -> str 
     data = {"suite": heard.run.suite, "pairs": [asdict(pair) for pair in pairs]}
     scripts = ("deck.js", "binomial.js", "abx.js")
     text = render("abx.html", scripts, run=heard.run, data=data, pairs=pairs)
-    write_file(out / f"abx-{heard.run.id}.html", text, "choose another --out", parents=True, durable=False)
+    write_file(
+        out / f"abx-{heard.run.id}.html", text, "choose another --out", parents=True, durable=False
+    )
     return f"abx-{heard.run.id}.html"
 
 
 def _pairs(heard: Heard, utterances: Sequence[Utterance]) -> Iterator[Pair]:
-    """Give every pair: current against golden, against previous, and every other cell against the reference cell."""
+    """
+    Give every pair: current against golden, against previous, and every other cell against the
+    reference cell.
+    """
     run, reference = heard.run, heard.recordings.current.run.reference
     labels = {cell.slug: cell.label for cell in heard.recordings.cells}
     if heard.accepted is not None and reference in labels:
@@ -111,9 +123,15 @@ def _current(run: RunRow, cell: str, label: str) -> Side:
 
 def _pair(utterances: Sequence[Utterance], labels: Mapping[str, str], a: Side, b: Side) -> Pair:
     found = [(each, each.find(a.when, a.cell), each.find(b.when, b.cell)) for each in utterances]
-    both = [(each, one, other) for each, one, other in found if one is not None and other is not None]
-    asked = tuple(_question(each, one, other) for each, one, other in both if not each.same(one, other))
-    return Pair(cell=b.cell, label=labels[b.cell], a=a, b=b, questions=asked, same=len(both) - len(asked))
+    both = [
+        (each, one, other) for each, one, other in found if one is not None and other is not None
+    ]
+    asked = tuple(
+        _question(each, one, other) for each, one, other in both if not each.same(one, other)
+    )
+    return Pair(
+        cell=b.cell, label=labels[b.cell], a=a, b=b, questions=asked, same=len(both) - len(asked)
+    )
 
 
 def _question(utterance: Utterance, one: int, other: int) -> Question:

@@ -1,13 +1,16 @@
 """
-The files beside a page: sounds and pictures, each named by a hash of what it holds, so that no name tells what it is.
+The files beside a page: sounds and pictures, each named by a hash of what it holds, so that no name
+tells what it is.
 
-A file is a script with one call that hands over base64: the only kind of file that a page may read from a disk as well as
-from a web server. Knows no page, and no sound.
+A file is a script with one call that hands over base64: the only kind of file that a page may read
+from a disk as well as from a web server. Knows no page, and no sound.
 
-A page as text and as a file: its styles and scripts in it, each named by its hash in the content security policy.
+A page as text and as a file: its styles and scripts in it, each named by its hash in the content
+security policy.
 
-Every text is escaped by the template engine. The script may load further ones (the shelf's), by `strict-dynamic`; markup
-may not, so that a hostile text that became markup could still run and load nothing. Knows no contents.
+Every text is escaped by the template engine. The script may load further ones (the shelf's), by
+`strict-dynamic`; markup may not, so that a hostile text that became markup could still run and load
+nothing. Knows no contents.
 
 Moments for people: an ISO time in UTC, shortened to the minute.
 """
@@ -27,7 +30,10 @@ FOLDER = "audio"
 
 
 class Shelf:
-    """A folder of such files. What stands there already is not written again; `size_bytes` counts what was put."""
+    """
+    A folder of such files. What stands there already is not written again; `size_bytes` counts what
+    was put.
+    """
 
     def __init__(self, out: Path) -> None:
         self._folder = out / FOLDER
@@ -63,9 +69,15 @@ def render(template: str, scripts: Sequence[str], **values: object) -> str:
     style = "".join(path.read_text(encoding="utf-8") for path in STYLES)
     script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.get_template(template).render(csp=_policy(style, script), style=style, script=script, **values)
+    return environment.get_template(template).render(
+        csp=_policy(style, script), style=style, script=script, **values
+    )
 
 
 def png_uri(data: bytes) -> str:
@@ -75,8 +87,8 @@ def png_uri(data: bytes) -> str:
 
 def _policy(style: str, script: str) -> str:
     return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)} 'strict-dynamic'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)} "
+        "'strict-dynamic'; img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 

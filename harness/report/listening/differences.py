@@ -1,14 +1,17 @@
 """
-What there is to see of an utterance: the picture and the faults of every voice, and how it differs from the ones it is
-held against.
+What there is to see of an utterance: the picture and the faults of every voice, and how it differs
+from the ones it is held against.
 
-Every different sound is looked at once. Knows no page; `dataclasses.asdict` gives what the page's script reads.
+Every different sound is looked at once. Knows no page; `dataclasses.asdict` gives what the page's
+script reads.
 
-The faults of a take, with their times: what the metrics' own detectors found. Detects nothing itself.
+The faults of a take, with their times: what the metrics' own detectors found. Detects nothing
+itself.
 
 A detector that learns to give times gets a line in DETECTORS.
 
-One utterance as a line of a table: what changed since the previous run and since the golden take, and what is faulty.
+One utterance as a line of a table: what changed since the previous run and since the golden take,
+and what is faulty.
 
 Words and one number to sort by; draws nothing.
 """
@@ -73,7 +76,9 @@ def marks(sound: Sound) -> Marks:
             unsought.setdefault(times_s.reason, []).append(f"{kind}s")
         else:
             found += [Mark(time_s=time_s, kind=kind) for time_s in times_s]
-    missing = "; ".join(f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items())
+    missing = "; ".join(
+        f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items()
+    )
     return Marks(found=tuple(sorted(found, key=lambda mark: mark.time_s)), missing=missing)
 
 
@@ -82,7 +87,9 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """One voice held against another (`against`, an index), after both were brought to one level."""
+    """
+    One voice held against another (`against`, an index), after both were brought to one level.
+    """
 
     against: int
     same: bool
@@ -105,7 +112,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One utterance, seen. `ticks` name frequencies at the pictures' edge: (name, 0 at the bottom to 1 at the top)."""
+    """
+    One utterance, seen. `ticks` name frequencies at the pictures' edge: (name, 0 at the bottom to 1
+    at the top).
+    """
 
     id: str
     text: str
@@ -117,7 +127,9 @@ class View:
 
     def contrast(self, cell: str, against: When) -> Contrast | None:
         """Find how the current take of a cell differs from another take of that cell."""
-        mine = (each for each in self.voices if (each.voice.when, each.voice.cell) == ("current", cell))
+        mine = (
+            each for each in self.voices if (each.voice.when, each.voice.cell) == ("current", cell)
+        )
         found = [contrast for each in mine for contrast in each.contrasts]
         return next((c for c in found if self._is(c.against, against, cell)), None)
 
@@ -127,10 +139,14 @@ class View:
 
 
 def view(utterance: Utterance, reference: str, shelf: Shelf) -> View:
-    """Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written."""
+    """
+    Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written.
+    """
     sounds = [sound for sound in utterance.sounds if sound is not None]
     highest_hz = top_hz(sounds) if sounds else 0.0
-    tables = _each_once(utterance, lambda sound, voice: spectrogram(sound, highest_hz, voice.gain.gain_db))
+    tables = _each_once(
+        utterance, lambda sound, voice: spectrogram(sound, highest_hz, voice.gain.gain_db)
+    )
     loudest_db = float(max((table.max() for table in tables if table is not None), default=0.0))
     found = _each_once(utterance, lambda sound, _: marks(sound))
     seen = tuple(
@@ -140,7 +156,9 @@ def view(utterance: Utterance, reference: str, shelf: Shelf) -> View:
             marks=faults or Marks(),
             contrasts=_contrasts(utterance, index, reference, tables, loudest_db, shelf),
         )
-        for index, (voice, table, faults) in enumerate(zip(utterance.voices, tables, found, strict=True))
+        for index, (voice, table, faults) in enumerate(
+            zip(utterance.voices, tables, found, strict=True)
+        )
     )
     return View(
         id=utterance.request.id,
@@ -153,37 +171,63 @@ def view(utterance: Utterance, reference: str, shelf: Shelf) -> View:
 
 
 def _each_once(utterance: Utterance, look: Callable[[Sound, Voice], Answer]) -> list[Answer | None]:
-    """Look at every voice that has sound; one that sounds the same as another before it gets that one's answer."""
+    """
+    Look at every voice that has sound; one that sounds the same as another before it gets that
+    one's answer.
+    """
     answers: list[Answer | None] = []
     for voice, sound in zip(utterance.voices, utterance.sounds, strict=True):
         again = voice.same_as is not None
-        answers.append(answers[voice.same_as or 0] if again else None if sound is None else look(sound, voice))
+        answers.append(
+            answers[voice.same_as or 0] if again else None if sound is None else look(sound, voice)
+        )
     return answers
 
 
 def _peak(utterance: Utterance) -> float:
-    """The largest frame of all voices, as matched; 1.0 for silence, by which nothing can be scaled."""
+    """
+    The largest frame of all voices, as matched; 1.0 for silence, by which nothing can be scaled.
+    """
     heard = zip(utterance.voices, utterance.sounds, strict=True)
     peaks = [
-        float(np.abs(sound.frames).max()) * 10.0 ** (voice.gain.gain_db / 20.0) for voice, sound in heard if sound is not None
+        float(np.abs(sound.frames).max()) * 10.0 ** (voice.gain.gain_db / 20.0)
+        for voice, sound in heard
+        if sound is not None
     ]
     return max(peaks, default=0.0) or 1.0
 
 
 def _contrasts(
-    utterance: Utterance, index: int, reference: str, tables: Sequence[Table | None], loudest_db: float, shelf: Shelf
+    utterance: Utterance,
+    index: int,
+    reference: str,
+    tables: Sequence[Table | None],
+    loudest_db: float,
+    shelf: Shelf,
 ) -> tuple[Contrast, ...]:
-    """Hold a current voice against the previous one, and against the golden one or, in other cells, the reference cell's."""
+    """
+    Hold a current voice against the previous one, and against the golden one or, in other cells,
+    the reference cell's.
+    """
     voice = utterance.voices[index]
     if voice.when != "current" or voice.missing:
         return ()
     other: When = "golden" if voice.cell == reference else "current"
     rivals = (utterance.find("previous", voice.cell), utterance.find(other, reference))
-    return tuple(_contrast(utterance, index, rival, tables, loudest_db, shelf) for rival in rivals if rival is not None)
+    return tuple(
+        _contrast(utterance, index, rival, tables, loudest_db, shelf)
+        for rival in rivals
+        if rival is not None
+    )
 
 
 def _contrast(
-    utterance: Utterance, index: int, rival: int, tables: Sequence[Table | None], loudest_db: float, shelf: Shelf
+    utterance: Utterance,
+    index: int,
+    rival: int,
+    tables: Sequence[Table | None],
+    loudest_db: float,
+    shelf: Shelf,
 ) -> Contrast:
     old, new = tables[rival], tables[index]
     assert old is not None and new is not None, "voices that are found have sound"
@@ -225,7 +269,11 @@ class Line:
 
 def line(view: View, labels: Mapping[str, str], reference: str) -> Line:
     """Describe an utterance; `labels` names the cells, slug -> label."""
-    changes = {slug: contrast for slug in labels if (contrast := view.contrast(slug, "previous")) is not None}
+    changes = {
+        slug: contrast
+        for slug in labels
+        if (contrast := view.contrast(slug, "previous")) is not None
+    }
     golden = view.contrast(reference, "golden")
     sizes = [_size_db(each) for each in (*changes.values(), *([] if golden is None else [golden]))]
     return Line(
@@ -249,7 +297,11 @@ def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
 
 def _faults(view: View, labels: Mapping[str, str]) -> str:
     current = [each for each in view.voices if each.voice.when == "current"]
-    found = [f"{mark.kind} at {mark.time_s:.2f} s ({labels[each.voice.cell]})" for each in current for mark in each.marks.found]
+    found = [
+        f"{mark.kind} at {mark.time_s:.2f} s ({labels[each.voice.cell]})"
+        for each in current
+        for mark in each.marks.found
+    ]
     return ", ".join(found)
 
 

@@ -1,5 +1,6 @@
 """
-The listening page of a run: every take of every utterance, switched in place, at one level, to be heard and seen.
+The listening page of a run: every take of every utterance, switched in place, at one level, to be
+heard and seen.
 
 Chooses what is shown; `templates/listen.html` lays it out, and `deck.js` and `listen.js` play it.
 """
@@ -20,7 +21,9 @@ from harness.report.listening.utterance import Utterance, utterance
 from harness.runner.recordings import When, takes
 
 BUDGET_BYTES = 100 * 2**20
-"""Of sounds and pictures beside one page; further utterances are left out, and counted on the page."""
+"""
+Of sounds and pictures beside one page; further utterances are left out, and counted on the page.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What was prepared of a run: the utterances to hear, the same ones to see, and how many more there are."""
+    """
+    What was prepared of a run: the utterances to hear, the same ones to see, and how many more
+    there are.
+    """
 
     utterances: tuple[Utterance, ...]
     views: tuple[View, ...]
@@ -42,10 +48,11 @@ class Material:
 
 def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Missing:
     """
-    Write `listen-<run id>.html`, its blind test `abx-<run id>.html` and what they play into `out`; gives the page's name.
+    Write `listen-<run id>.html`, its blind test `abx-<run id>.html` and what they play into `out`;
+    gives the page's name.
 
-    Missing where there is no audio to hear. Raises HarnessError for a damaged baseline, and for a folder that cannot be
-    written.
+    Missing where there is no audio to hear. Raises HarnessError for a damaged baseline, and for a
+    folder that cannot be written.
     """
     heard = heard_of(history, run, baselines)
     if isinstance(heard, Missing):
@@ -55,12 +62,17 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
         return Missing(f"run {run.id} kept no audio")
     test = write_test(heard, material.utterances, out)
     text = _text(heard, material, test)
-    write_file(out / f"listen-{run.id}.html", text, "choose another --out", parents=True, durable=False)
+    write_file(
+        out / f"listen-{run.id}.html", text, "choose another --out", parents=True, durable=False
+    )
     return f"listen-{run.id}.html"
 
 
 def _material(heard: Heard, shelf: Shelf, budget_bytes: int) -> Material:
-    """Prepare the utterances that have a take, until the budget is spent. Their sounds are let go one by one."""
+    """
+    Prepare the utterances that have a take, until the budget is spent. Their sounds are let go one
+    by one.
+    """
     utterances, views, silent = [], [], 0
     requests = heard.recordings.requests
     for request in requests:
@@ -71,12 +83,18 @@ def _material(heard: Heard, shelf: Shelf, budget_bytes: int) -> Material:
         if found.duration_s > 0.0:
             views.append(view(found, heard.recordings.current.run.reference, shelf))
             utterances.append(Utterance(request=request, voices=found.voices, sounds=()))
-    return Material(utterances=tuple(utterances), views=tuple(views), left_out=len(requests) - len(views) - silent)
+    return Material(
+        utterances=tuple(utterances),
+        views=tuple(views),
+        left_out=len(requests) - len(views) - silent,
+    )
 
 
 def _text(heard: Heard, material: Material, test: str | Missing) -> str:
     labels = {cell.slug: cell.label for cell in heard.recordings.cells}
-    lines = _ordered([line(each, labels, heard.recordings.current.run.reference) for each in material.views])
+    lines = _ordered(
+        [line(each, labels, heard.recordings.current.run.reference) for each in material.views]
+    )
     sources = _sources(heard)
     return render(
         "listen.html",
@@ -101,7 +119,10 @@ def _ordered(lines: Sequence[Line]) -> list[Line]:
 
 
 def _data(labels: dict[str, str], views: Sequence[View], first: str) -> dict[str, object]:
-    """Give what the page's script reads: the cells, the utterances, and the id of the one to begin with."""
+    """
+    Give what the page's script reads: the cells, the utterances, and the id of the one to begin
+    with.
+    """
     cells = [{"slug": slug, "label": label} for slug, label in labels.items()]
     return {"cells": cells, "utterances": [asdict(each) for each in views], "first": first}
 

@@ -28,7 +28,10 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """A run to listen to, the run before it, what is accepted for its suite, and the recordings of all three."""
+    """
+    A run to listen to, the run before it, what is accepted for its suite, and the recordings of all
+    three.
+    """
 
     run: RunRow
     previous: RunRow | None
@@ -38,8 +41,8 @@ class Heard:
 
 def heard_of(history: Runs, run: RunRow, baselines: Path) -> Heard | Missing:
     """
-    Open what can be heard of a run, or say why nothing can. The run before it is the last of the same suite, profile and
-    machine whose folder is still there.
+    Open what can be heard of a run, or say why nothing can. The run before it is the last of the
+    same suite, profile and machine whose folder is still there.
 
     Raises HarnessError for a baseline that is damaged.
     """
@@ -65,7 +68,9 @@ def previous(history: Runs, run: RunRow) -> RunRow | None:
     earlier = [
         each
         for each in history.runs(run.suite)
-        if (each.suite, each.profile, each.machine) == same and each.created < run.created and each.folder != run.folder
+        if (each.suite, each.profile, each.machine) == same
+        and each.created < run.created
+        and each.folder != run.folder
     ]
     return next((each for each in reversed(earlier) if _is_there(each)), None)
 

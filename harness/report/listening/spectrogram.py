@@ -1,7 +1,9 @@
 """
-Sound as numbers to look at: the power of mel bands over time in dB, and the difference of two such tables.
+Sound as numbers to look at: the power of mel bands over time in dB, and the difference of two such
+tables.
 
-Bands and not single frequencies, so that what differs is what an ear could tell apart. Draws nothing.
+Bands and not single frequencies, so that what differs is what an ear could tell apart. Draws
+nothing.
 
 Tables of dB as small PNG files with colours that can be told apart without telling red from green.
 
@@ -29,7 +31,10 @@ LOWEST_HZ, HIGHEST_HZ = 50.0, 12_000.0
 RANGE_DB = 70.0
 """What lies further below the loudest spot of an utterance is not shown, and is no difference."""
 DURATION_TOLERANCE = 0.02
-"""As for PESQ and STOI: what differs more was spoken at another pace, and there is no frame to set against a frame."""
+"""
+As for PESQ and STOI: what differs more was spoken at another pace, and there is no frame to set
+against a frame.
+"""
 MOST_SHIFT = 10
 """Columns, 0.1 s: by how much one take may begin later than the other."""
 TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000)
@@ -37,7 +42,10 @@ TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """New minus old in dB, shape of the new one, 0 where nothing stands against it, and what it comes to."""
+    """
+    New minus old in dB, shape of the new one, 0 where nothing stands against it, and what it comes
+    to.
+    """
 
     table: Table
     mean_db: float
@@ -54,9 +62,13 @@ def top_hz(sounds: list[Sound]) -> float:
 
 
 def spectrogram(sound: Sound, highest_hz: float, gain_db: float) -> Table:
-    """Power of the bands (low ones first) every HOP_S, shape [BANDS, columns], in dB; a full-scale sine has about 0."""
+    """
+    Power of the bands (low ones first) every HOP_S, shape [BANDS, columns], in dB; a full-scale
+    sine has about 0.
+    """
     width, hop = int(WINDOW_S * sound.rate_hz), int(HOP_S * sound.rate_hz)
-    size = 2 * 2 ** int(np.ceil(np.log2(width)))  # finer than the window resolves, so that no low band is empty
+    # finer than the window resolves, so that no low band is empty
+    size = 2 * 2 ** int(np.ceil(np.log2(width)))
     window = np.hanning(width + 1)[:width]
     padded = np.pad(np.asarray(sound.frames, dtype=np.float64), (width // 2, width))
     frames = sliding_window_view(padded, width)[: len(sound.frames) : hop]
@@ -66,21 +78,36 @@ def spectrogram(sound: Sound, highest_hz: float, gain_db: float) -> Table:
 
 
 def ticks(highest_hz: float) -> tuple[tuple[str, float], ...]:
-    """Frequencies to name at the edge of a picture, and where each stands: 0 at the bottom, 1 at the top."""
+    """
+    Frequencies to name at the edge of a picture, and where each stands: 0 at the bottom, 1 at the
+    top.
+    """
     low, high = _mel(LOWEST_HZ), _mel(highest_hz)
     shown = [hz for hz in TICKS_HZ if hz < highest_hz]
-    return tuple((f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz} Hz", (_mel(hz) - low) / (high - low)) for hz in shown)
+    return tuple(
+        (f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz} Hz", (_mel(hz) - low) / (high - low))
+        for hz in shown
+    )
 
 
 def difference(old: Table, new: Table, loudest_db: float) -> Difference | Missing:
-    """New minus old, both cut off RANGE_DB below the loudest; Missing where the durations differ too much."""
+    """
+    New minus old, both cut off RANGE_DB below the loudest; Missing where the durations differ too
+    much.
+    """
     longer = max(old.shape[1], new.shape[1])
     if abs(old.shape[1] - new.shape[1]) > DURATION_TOLERANCE * longer:
         seconds = [table.shape[1] * HOP_S for table in (new, old)]
-        return Missing(f"durations differ, {seconds[0]:.2f} s against {seconds[1]:.2f} s: no moment has its counterpart")
+        return Missing(
+            f"durations differ, {seconds[0]:.2f} s against {seconds[1]:.2f} s: no moment has its "
+            "counterpart"
+        )
     floor = loudest_db - RANGE_DB
     before, now = np.maximum(old, floor), np.maximum(new, floor)
-    shift = min(range(-MOST_SHIFT, MOST_SHIFT + 1), key=lambda each: (round(_distance(before, now, each), 6), abs(each)))
+    shift = min(
+        range(-MOST_SHIFT, MOST_SHIFT + 1),
+        key=lambda each: (round(_distance(before, now, each), 6), abs(each)),
+    )
     return _described(_shifted(before, now, shift), now, floor, shift)
 
 
@@ -89,7 +116,9 @@ def _described(table: Table, now: Table, floor: float, shift: int) -> Difference
     size = np.abs(table)
     blur = np.convolve(size.mean(axis=0), np.ones(MOST_SHIFT), "same")
     mean_db = float(size[heard].mean()) if heard.any() else 0.0
-    return Difference(table=table, mean_db=mean_db, most_s=float(np.argmax(blur)) * HOP_S, shift_s=shift * HOP_S)
+    return Difference(
+        table=table, mean_db=mean_db, most_s=float(np.argmax(blur)) * HOP_S, shift_s=shift * HOP_S
+    )
 
 
 def _shifted(before: Table, now: Table, shift: int) -> Table:
@@ -109,12 +138,19 @@ def _distance(before: Table, now: Table, shift: int) -> float:
 
 @cache
 def _bands(rate_hz: int, size: int, highest_hz: float) -> Table:
-    """Triangles at equal steps of mel, each of sum 1, shape [BANDS, size // 2 + 1]; zero above half the rate."""
-    corners = 700.0 * (10.0 ** (np.linspace(_mel(LOWEST_HZ), _mel(highest_hz), BANDS + 2) / 2595.0) - 1.0)
+    """
+    Triangles at equal steps of mel, each of sum 1, shape [BANDS, size // 2 + 1]; zero above half
+    the rate.
+    """
+    corners = 700.0 * (
+        10.0 ** (np.linspace(_mel(LOWEST_HZ), _mel(highest_hz), BANDS + 2) / 2595.0) - 1.0
+    )
     low, mid, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     hz = np.arange(size // 2 + 1) * rate_hz / size
     weights = np.maximum(0.0, np.minimum((hz - low) / (mid - low), (high - hz) / (high - mid)))
-    return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12), dtype=np.float64)
+    return np.asarray(
+        weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12), dtype=np.float64
+    )
 
 
 def _mel(hz: float) -> float:

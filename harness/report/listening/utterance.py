@@ -1,13 +1,14 @@
 """
-One utterance made ready to be heard: each different take once as a file on the shelf, and all of them at one level.
+One utterance made ready to be heard: each different take once as a file on the shelf, and all of
+them at one level.
 
 Knows sound; draws nothing, and knows no page.
 
 How loud takes are, and by how much to turn each one so that none seems better for being louder.
 
-The level is that of active speech: the RMS over frames of 20 ms that lie within GATE_DB of the loudest, so that pauses
-play no part. It is not weighted for the ear (as BS.1770 is): takes of one utterance have nearly the same spectrum. Knows no
-files.
+The level is that of active speech: the RMS over frames of 20 ms that lie within GATE_DB of the
+loudest, so that pauses play no part. It is not weighted for the ear (as BS.1770 is): takes of one
+utterance have nearly the same spectrum. Knows no files.
 """
 
 import io
@@ -28,12 +29,18 @@ FRAME_S = 0.020
 GATE_DB = 30.0
 """What is further below the loudest frame is a pause, or the tail of a word."""
 MOST_DB = 12.0
-"""Takes that differ by more are not two versions of one voice: something is broken, and should be heard as it is."""
+"""
+Takes that differ by more are not two versions of one voice: something is broken, and should be
+heard as it is.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """How loud a take is (dB of full scale; None where nobody can say), by how much it is turned, and a word on it."""
+    """
+    How loud a take is (dB of full scale; None where nobody can say), by how much it is turned, and
+    a word on it.
+    """
 
     level_db: float | None
     gain_db: float
@@ -41,27 +48,39 @@ class Gain:
 
 
 def active_level_db(audio: Audio, rate_hz: int) -> Value:
-    """RMS of active speech in dB of full scale, a square wave being 0 dB; Missing for silence and for less than 20 ms."""
+    """
+    RMS of active speech in dB of full scale, a square wave being 0 dB; Missing for silence and for
+    less than 20 ms.
+    """
     width = int(FRAME_S * rate_hz)
     count = len(audio) // width
     if count == 0:
         return Missing(f"{len(audio) / rate_hz:.3f} s is too short to have a level")
-    power = np.mean(np.asarray(audio[: count * width], dtype=np.float64).reshape(count, width) ** 2, axis=1)
+    power = np.mean(
+        np.asarray(audio[: count * width], dtype=np.float64).reshape(count, width) ** 2, axis=1
+    )
     active = float(power[power >= power.max() * 10.0 ** (-GATE_DB / 10.0)].mean())
     return float(10.0 * np.log10(active)) if active > 0.0 else Missing("the audio is silent")
 
 
 def matched(levels_db: Sequence[Value], peaks: Sequence[float]) -> tuple[Gain, ...]:
     """
-    Turn every take to the level of the first one that has a level, then all by the same, so that no peak is clipped.
+    Turn every take to the level of the first one that has a level, then all by the same, so that no
+    peak is clipped.
 
     `peaks` are the largest absolute frames, full scale being 1.0.
     """
     target = next((level for level in levels_db if isinstance(level, float)), 0.0)
     gains = [_gain(level, target) for level in levels_db]
-    over_db = max((_db(peak) + gain.gain_db for peak, gain in zip(peaks, gains, strict=True) if peak > 0.0), default=0.0)
+    over_db = max(
+        (_db(peak) + gain.gain_db for peak, gain in zip(peaks, gains, strict=True) if peak > 0.0),
+        default=0.0,
+    )
     lower_db = max(over_db, 0.0)
-    return tuple(Gain(level_db=gain.level_db, gain_db=gain.gain_db - lower_db, note=gain.note) for gain in gains)
+    return tuple(
+        Gain(level_db=gain.level_db, gain_db=gain.gain_db - lower_db, note=gain.note)
+        for gain in gains
+    )
 
 
 def _gain(level_db: Value, target_db: float) -> Gain:
@@ -69,7 +88,11 @@ def _gain(level_db: Value, target_db: float) -> Gain:
         return Gain(level_db=None, gain_db=0.0, note=f"not matched: {level_db.reason}")
     wanted_db = target_db - level_db
     gain_db = min(max(wanted_db, -MOST_DB), MOST_DB)
-    note = "" if gain_db == wanted_db else f"not matched in full: the level differs by {abs(wanted_db):.0f} dB"
+    note = (
+        ""
+        if gain_db == wanted_db
+        else f"not matched in full: the level differs by {abs(wanted_db):.0f} dB"
+    )
     return Gain(level_db=level_db, gain_db=gain_db, note=note)
 
 
@@ -78,7 +101,10 @@ def _db(ratio: float) -> float:
 
 
 SAME = 2.0**-20
-"""Of full scale: golden audio is kept to 24 bits, and what differs by less than this (-120 dB) nobody can hear."""
+"""
+Of full scale: golden audio is kept to 24 bits, and what differs by less than this (-120 dB) nobody
+can hear.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +116,19 @@ class Voice:
     missing: str
     clip: str
     same_as: int | None
-    """The index of the first voice of the utterance that sounds the same; None where this is the first."""
+    """
+    The index of the first voice of the utterance that sounds the same; None where this is the
+    first.
+    """
     duration_s: float
     gain: Gain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
-    """One request and its voices; `sounds` has the sound of each voice, None where it is missing."""
+    """
+    One request and its voices; `sounds` has the sound of each voice, None where it is missing.
+    """
 
     request: Request
     voices: tuple[Voice, ...]
@@ -110,20 +141,32 @@ class Utterance:
 
     def find(self, when: When, cell: str) -> int | None:
         """Find a voice that can be heard."""
-        found = [i for i, each in enumerate(self.voices) if (each.when, each.cell) == (when, cell) and not each.missing]
+        found = [
+            i
+            for i, each in enumerate(self.voices)
+            if (each.when, each.cell) == (when, cell) and not each.missing
+        ]
         return found[0] if found else None
 
     def same(self, one: int, other: int) -> bool:
         """Say whether two voices sound the same."""
-        first = [i if voice.same_as is None else voice.same_as for i, voice in enumerate(self.voices)]
+        first = [
+            i if voice.same_as is None else voice.same_as for i, voice in enumerate(self.voices)
+        ]
         return first[one] == first[other]
 
 
 def utterance(request: Request, takes: Sequence[Take], shelf: Shelf) -> Utterance:
-    """Put the takes of an utterance on the shelf, and match their levels. Raises HarnessError if that cannot be written."""
+    """
+    Put the takes of an utterance on the shelf, and match their levels. Raises HarnessError if that
+    cannot be written.
+    """
     sounds = tuple(None if isinstance(take.sound, Missing) else take.sound for take in takes)
     same = _same(sounds)
-    clips = ["" if sound is None else shelf.put(encoded(sound)) for sound in (sounds[first] for first in same)]
+    clips = [
+        "" if sound is None else shelf.put(encoded(sound))
+        for sound in (sounds[first] for first in same)
+    ]
     heard = [index for index, sound in enumerate(sounds) if sound is not None]
     gains = dict(zip(heard, _gains([sound for sound in sounds if sound is not None]), strict=True))
     silent = Gain(level_db=None, gain_db=0.0)
@@ -143,7 +186,10 @@ def utterance(request: Request, takes: Sequence[Take], shelf: Shelf) -> Utteranc
 
 
 def encoded(sound: Sound) -> bytes:
-    """Give a sound as a 16-bit FLAC file, which every browser decodes; frames beyond -1..1 are clipped."""
+    """
+    Give a sound as a 16-bit FLAC file, which every browser decodes; frames beyond -1..1 are
+    clipped.
+    """
     out = io.BytesIO()
     soundfile.write(out, sound.frames, sound.rate_hz, format="FLAC", subtype="PCM_16")
     return out.getvalue()
@@ -155,7 +201,10 @@ def _gains(sounds: Sequence[Sound]) -> tuple[Gain, ...]:
 
 
 def _same(sounds: Sequence[Sound | None]) -> list[int]:
-    """For each sound the index of the first one that is the same; its own where there is none before it."""
+    """
+    For each sound the index of the first one that is the same; its own where there is none before
+    it.
+    """
     first: list[int] = []
     for index, sound in enumerate(sounds):
         before = (other for other in dict.fromkeys(first) if _equal(sounds[other], sound))
@@ -164,6 +213,10 @@ def _same(sounds: Sequence[Sound | None]) -> list[int]:
 
 
 def _equal(one: Sound | None, other: Sound | None) -> bool:
-    if one is None or other is None or (one.rate_hz, len(one.frames)) != (other.rate_hz, len(other.frames)):
+    if (
+        one is None
+        or other is None
+        or (one.rate_hz, len(one.frames)) != (other.rate_hz, len(other.frames))
+    ):
         return False
     return bool(np.abs(one.frames - other.frames).max() <= SAME)

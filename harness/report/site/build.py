@@ -1,9 +1,12 @@
 """
-The site, in the order in which it is made: read the history, write every kind of page, put the folder in its place.
+The site, in the order in which it is made: read the history, write every kind of page, put the
+folder in its place.
 
-Trends are read from the points while another process writes what needs none: the runs' data files and the pictures.
+Trends are read from the points while another process writes what needs none: the runs' data files
+and the pictures.
 
-Two things at once: one in a process of its own that shares what is in memory, the other here. Knows neither.
+Two things at once: one in a process of its own that shares what is in memory, the other here. Knows
+neither.
 
 Only where forking is cheap and safe (Linux); elsewhere, and on a single CPU, one after the other.
 
@@ -42,9 +45,11 @@ from harness.report.site.suite_page import write_suites
 
 def build_site(history: History, out: Path, baselines: Path, today: str) -> Path:
     """
-    Write the site of a history into `out`, whole or not at all; gives its first page. `today` is a day, ISO, UTC.
+    Write the site of a history into `out`, whole or not at all; gives its first page. `today` is a
+    day, ISO, UTC.
 
-    Raises HarnessError where `out` holds something else or cannot be written, and for a history or policy that cannot be read.
+    Raises HarnessError where `out` holds something else or cannot be written, and for a history or
+    policy that cannot be read.
     """
     with _uncollected():
         return _build(history, out, baselines, today)
@@ -53,10 +58,14 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     loaded = Loaded(history, today)
     book = make_book(loaded)
-    policy = load_policy(baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)])
+    policy = load_policy(
+        baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)]
+    )
     with Folder(out, today) as folder:
         with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
-            listen = _listen(history, folder, [run for run in book.runs if run.id in book.latest], baselines)
+            listen = _listen(
+                history, folder, [run for run in book.runs if run.id in book.latest], baselines
+            )
             read = replace(book, trends=read_trends(loaded, today, baselines))
             write_overview(folder, read, cell_states(read), listen)
             write_suites(folder, read, policy, listen)
@@ -67,7 +76,10 @@ def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from going through a million fresh rows again and again: 4 s of reading become 2.3 s."""
+    """
+    Keep the garbage collector from going through a million fresh rows again and again: 4 s of
+    reading become 2.3 s.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -87,11 +99,15 @@ def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None
 
 
 def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines: Path) -> Listen:
-    """Write what can be heard of the latest runs, and say where, or why nothing can (no address then)."""
+    """
+    Write what can be heard of the latest runs, and say where, or why nothing can (no address then).
+    """
     found: dict[int, list[tuple[str, str]]] = {}
     for run in runs:
         page = listening_page(history, run, folder.draft, baselines)
-        found[run.id] = [("Listen", page)] if isinstance(page, str) else [(f"no audio: {page.reason}", "")]
+        found[run.id] = (
+            [("Listen", page)] if isinstance(page, str) else [(f"no audio: {page.reason}", "")]
+        )
         if (folder.draft / f"abx-{run.id}.html").exists():
             found[run.id].append(("Blind test", f"abx-{run.id}.html"))
     return found
@@ -99,7 +115,10 @@ def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines:
 
 @contextmanager
 def beside(work: Callable[[], None]) -> Iterator[None]:
-    """Do `work` while the block runs; both are done at its end. Raises HarnessError where the work failed."""
+    """
+    Do `work` while the block runs; both are done at its end. Raises HarnessError where the work
+    failed.
+    """
     if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         work()
         yield
@@ -118,7 +137,11 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
         process.join()
     fault = _heard(told)
     if fault or process.exitcode != 0:
-        raise HarnessError(fault or f"a part could not be written: its process ended with {process.exitcode}; try it again")
+        raise HarnessError(
+            fault
+            or f"a part could not be written: its process ended with {process.exitcode}; try it "
+            "again"
+        )
 
 
 def _do(work: Callable[[], None], tell: Connection) -> None:
@@ -138,11 +161,18 @@ def _heard(told: Connection) -> str:
 
 
 def write_scripted(folder: Folder, book: Book) -> None:
-    """Write run.html and compare.html, and the data files that they read; nothing where there is no run."""
+    """
+    Write run.html and compare.html, and the data files that they read; nothing where there is no
+    run.
+    """
     if not book.runs:
         return
     for name, script in chain(run_scripts(book), [list_script(book)]):
         folder.data(name, script)
-    carried = {"chunk": CHUNK, "chunks": sorted({run.id // CHUNK for run in book.runs}), "meaning": meanings()}
+    carried = {
+        "chunk": CHUNK,
+        "chunks": sorted({run.id // CHUNK for run in book.runs}),
+        "meaning": meanings(),
+    }
     folder.page("run.html", "any_run.html", carried=carried)
     folder.page("compare.html", "compare.html", carried=carried)

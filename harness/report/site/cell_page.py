@@ -1,7 +1,9 @@
 """
-A cell's page: on every machine its metrics with their states, what happened to them, and the latest runs; all machines at once.
+A cell's page: on every machine its metrics with their states, what happened to them, and the latest
+runs; all machines at once.
 
-What the charts of a cell's page read: on every machine its runs, and every metric through time with all that is drawn on it.
+What the charts of a cell's page read: on every machine its runs, and every metric through time with
+all that is drawn on it.
 """
 
 from collections.abc import Sequence
@@ -98,7 +100,10 @@ def _place(book: Book, index: int, state: CellState) -> PlaceTrends:
         name=place.name,
         mark=state.mark,
         summary=f"{state.line.series.metric} {state.trend.reason}",
-        trends=tuple(_trend(book, place, number, line, is_main) for number, (line, is_main) in enumerate(chosen)),
+        trends=tuple(
+            _trend(book, place, number, line, is_main)
+            for number, (line, is_main) in enumerate(chosen)
+        ),
         others=sum(not is_main for _, is_main in chosen),
         stages=stage_names(place, state.cell),
         runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
@@ -139,19 +144,29 @@ def _latest(line: Line) -> str:
     index = len(line.at) - 1
     if index in line.missing:
         return f"missing: {line.missing[index]}"
-    return f"{shown(line.measurement(index))} {shown_unit(line.series.metric, line.series.unit)}".strip()
+    return (
+        f"{shown(line.measurement(index))} {shown_unit(line.series.metric, line.series.unit)}"
+    ).strip()
 
 
 def _side_by_side(places: Sequence[Place], cell: str) -> tuple[SideBySide, ...]:
-    lines = [{line.series.metric: line for line in place.lines[cell] if not line.helps} for place in places]
+    lines = [
+        {line.series.metric: line for line in place.lines[cell] if not line.helps}
+        for place in places
+    ]
     return tuple(
-        SideBySide(title=metric, values=tuple(_latest(of[metric]) if metric in of else "not measured" for of in lines))
+        SideBySide(
+            title=metric,
+            values=tuple(_latest(of[metric]) if metric in of else "not measured" for of in lines),
+        )
         for metric in dict.fromkeys(metric for of in lines for metric in of)
     )
 
 
 MAIN = ("latency_p50", "latency_p95", "rtf", "snr", "pesq", "stoi", "wer")
-"""Metrics that are always in sight, in their order; so is whatever is not steady. The others unfold."""
+"""
+Metrics that are always in sight, in their order; so is whatever is not steady. The others unfold.
+"""
 GOOD_SIGN = {"lower": -1.0, "higher": 1.0}
 
 Trends = Sequence[tuple[Line, bool]]
@@ -168,10 +183,16 @@ def cell_content(book: Book, places: Sequence[Place], cell: str) -> dict[str, ob
 
 
 def trends_of(book: Book, place: Place, cell: str) -> Trends:
-    """Choose what is drawn of a cell, and in which order; where none of the usual metrics is there, all are in sight."""
+    """
+    Choose what is drawn of a cell, and in which order; where none of the usual metrics is there,
+    all are in sight.
+    """
     lines = [line for line in place.lines[cell] if not line.helps]
     usual = any(line.series.metric in MAIN for line in lines)
-    seen = [(line, not usual or line.series.metric in MAIN or _is_loud(book.trend(line))) for line in lines]
+    seen = [
+        (line, not usual or line.series.metric in MAIN or _is_loud(book.trend(line)))
+        for line in lines
+    ]
     rank = {metric: index for index, metric in enumerate(MAIN)}
     return sorted(seen, key=lambda each: (not each[1], rank.get(each[0].series.metric, len(MAIN))))
 
@@ -183,7 +204,9 @@ def _is_loud(trend: Trend) -> bool:
 
 def stage_names(place: Place, cell: str) -> tuple[str, ...]:
     """Name the stages that were timed, in the order of the synthesis."""
-    return tuple(line.series.metric.removeprefix(STAGE) for line in place.lines[cell] if line.is_stage)
+    return tuple(
+        line.series.metric.removeprefix(STAGE) for line in place.lines[cell] if line.is_stage
+    )
 
 
 def _place_data(book: Book, place: Place, cell: str) -> dict[str, object]:
@@ -192,7 +215,10 @@ def _place_data(book: Book, place: Place, cell: str) -> dict[str, object]:
         "runs": [run.id for run in place.runs],
         "times": place.times,
         "heads": [run.head for run in place.runs],
-        "trends": [_trend_data(line, book.trend(line), is_main) for line, is_main in trends_of(book, place, cell)],
+        "trends": [
+            _trend_data(line, book.trend(line), is_main)
+            for line, is_main in trends_of(book, place, cell)
+        ],
         "stages": _stages(place, cell),
     }
 
@@ -203,7 +229,13 @@ def _trend_data(line: Line, trend: Trend, is_main: bool) -> dict[str, object]:
     facts = metric_facts(series.metric, series.unit)
     exact = facts["exact"]
     budget = trend.budget
-    bound = None if budget is None else budget.at_most if budget.at_most is not None else budget.at_least
+    bound = (
+        None
+        if budget is None
+        else budget.at_most
+        if budget.at_most is not None
+        else budget.at_least
+    )
     whole = len(line.at) and line.at[-1] == len(line.at) - 1
     return {
         **facts,
@@ -211,7 +243,10 @@ def _trend_data(line: Line, trend: Trend, is_main: bool) -> dict[str, object]:
         "exact": exact,
         "main": is_main,
         "at": None if whole else line.at,
-        **{name: (getattr(line, name) * scale).astype(np.float32) for name in ("value", "low", "high")},
+        **{
+            name: (getattr(line, name) * scale).astype(np.float32)
+            for name in ("value", "low", "high")
+        },
         "verdicts": line.verdicts.astype(np.int32),
         "missing": line.missing,
         "reasons": line.reasons,
@@ -223,7 +258,11 @@ def _trend_data(line: Line, trend: Trend, is_main: bool) -> dict[str, object]:
 
 
 def _change(line: Line, change: Change) -> dict[str, object]:
-    return {"at": change.index, "kind": change_kind(line, change), "label": change_label(line, change)}
+    return {
+        "at": change.index,
+        "kind": change_kind(line, change),
+        "label": change_label(line, change),
+    }
 
 
 def change_kind(line: Line, change: Change) -> str:

@@ -1,5 +1,6 @@
 """
-Speed against quality on the site: the picture of the single run's page as a file, with its values as a table.
+Speed against quality on the site: the picture of the single run's page as a file, with its values
+as a table.
 
 Drawing takes a fifth of a second for each, so that it is done apart from saying what is drawn.
 """
@@ -61,7 +62,9 @@ def fastest_line(judged: Judgement, measured: Measured) -> str:
     best = fastest_passing(judged, measured, None)
     if best is None:
         return "No cell of the latest run is fit to ship."
-    return f"Fastest cell that still passes, and sounds good enough: {best.label}, rtf {best.rtf:.3g}."
+    return (
+        f"Fastest cell that still passes, and sounds good enough: {best.label}, rtf {best.rtf:.3g}."
+    )
 
 
 def _drawn(judged: Judgement, measured: Measured) -> list[Tradeoff]:
@@ -98,5 +101,7 @@ def _address(name: str, data: Tradeoff, theme: str) -> str:
 def _in_the_dark(light: bytes) -> bytes:
     """Change the colours of a picture, which costs nothing."""
     for field in fields(LIGHT):
-        light = light.replace(getattr(LIGHT, field.name).encode(), getattr(DARK, field.name).encode())
+        light = light.replace(
+            getattr(LIGHT, field.name).encode(), getattr(DARK, field.name).encode()
+        )
     return light

@@ -1,5 +1,6 @@
 """
-All that the site shows, read once from the history: places with their runs and their lines through time.
+All that the site shows, read once from the history: places with their runs and their lines through
+time.
 
 A place is a suite on a machine under a profile: one axis of time. Knows no page.
 """
@@ -33,7 +34,10 @@ PLACE = ("suite", "profile", "machine")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
-    """All points as columns, by series (its place among them) and within that by time; texts where there are any, by row."""
+    """
+    All points as columns, by series (its place among them) and within that by time; texts where
+    there are any, by row.
+    """
 
     series: Whole
     run: Whole
@@ -51,7 +55,8 @@ class Line:
     """
     One metric of one cell at one place, through time.
 
-    `at` are positions among the place's runs, rising; `verdicts` number the book's words; `missing` and `reasons` go by index.
+    `at` are positions among the place's runs, rising; `verdicts` number the book's words; `missing`
+    and `reasons` go by index.
     """
 
     series: Series
@@ -80,14 +85,19 @@ class Line:
 
     def measurement(self, index: int) -> Measurement:
         """Give a point as the record of which reports show values."""
-        low, high = (None if np.isnan(bound) else float(bound) for bound in (self.low[index], self.high[index]))
+        low, high = (
+            None if np.isnan(bound) else float(bound)
+            for bound in (self.low[index], self.high[index])
+        )
         return Measurement(
             metric=self.series.metric,
             unit=self.series.unit,
             better=self.series.better,
             version=self.series.version,
             values=(),
-            summary=Missing(self.missing[index]) if index in self.missing else float(self.value[index]),
+            summary=Missing(self.missing[index])
+            if index in self.missing
+            else float(self.value[index]),
             low=low,
             high=high,
         )
@@ -95,7 +105,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One axis of time; `times` are the runs' in seconds since 1970, `lines` stand by cell, in the order in which they came."""
+    """
+    One axis of time; `times` are the runs' in seconds since 1970, `lines` stand by cell, in the
+    order in which they came.
+    """
 
     suite: str
     profile: str
@@ -117,7 +130,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """The history, read. `words` are the verdicts that points name by number, the first of them none."""
+    """
+    The history, read. `words` are the verdicts that points name by number, the first of them none.
+    """
 
     runs: tuple[RunRow, ...]
     cells: Mapping[int, tuple[CellRow, ...]]
@@ -147,11 +162,15 @@ class Loaded:
     """A history of which everything was read once; it answers what trends are read from."""
 
     def __init__(self, history: History, today: str) -> None:
-        """Read it, all but runs of times that cannot be true `today`. Raises HarnessError for a history that cannot be read."""
+        """
+        Read it, all but runs of times that cannot be true `today`. Raises HarnessError for a
+        history that cannot be read.
+        """
         believed = Believed(history, today)
         self._points = believed.points(words=True)
         self._series, self._acknowledgements = history.series(), history.acknowledgements()
-        self.runs, self.cells = believed.runs(), history.every_cell()  # last: every point's run is among them
+        # last: every point's run is among them
+        self.runs, self.cells = believed.runs(), history.every_cell()
         self.left_out = tuple(map(left_out_line, believed.left_out()))
 
     def series(self) -> Sequence[Series]:
@@ -185,7 +204,10 @@ def make_book(loaded: Loaded) -> Book:
 
 
 def read_trends(loaded: Loaded, today: str, baselines: Path) -> dict[int, Trend]:
-    """Read every line through time, by the id of its series. Raises HarnessError for a broken policy or budget."""
+    """
+    Read every line through time, by the id of its series. Raises HarnessError for a broken policy
+    or budget.
+    """
     return {trend.series.id: trend for trend in trends(loaded, today, baselines)}
 
 
@@ -204,7 +226,10 @@ def _points(frame: "pd.DataFrame", series: Sequence[Series]) -> tuple[Points, tu
     known, codes = np.unique(ids, return_inverse=True)
     lost = next((int(each) for each in known if int(each) not in number), None)
     if lost is not None:
-        raise HarnessError(f"the history is damaged: there are points of series {lost}, which is not there; delete them")
+        raise HarnessError(
+            f"the history is damaged: there are points of series {lost}, which is not there; "
+            "delete them"
+        )
     of = np.array([number[int(each)] for each in known], dtype=np.int64)[codes]
     order = np.argsort(of, kind="stable")
     verdicts, words = frame["verdict"].factorize()
@@ -213,9 +238,13 @@ def _points(frame: "pd.DataFrame", series: Sequence[Series]) -> tuple[Points, tu
     return Points(
         series=of[order],
         run=frame["run"].to_numpy(dtype=np.int64)[order],
-        **{name: frame[name].to_numpy(dtype=np.float64)[order] for name in ("value", "low", "high")},
+        **{
+            name: frame[name].to_numpy(dtype=np.float64)[order] for name in ("value", "low", "high")
+        },
         verdict=verdict,
-        missing=_texts(frame["missing"], order, np.isnan(frame["value"].to_numpy(dtype=np.float64)[order])),
+        missing=_texts(
+            frame["missing"], order, np.isnan(frame["value"].to_numpy(dtype=np.float64)[order])
+        ),
         reasons=_texts(frame["reason"], order, remarkable),
     ), ("", *map(str, words))
 
@@ -243,17 +272,30 @@ def _places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) ->
 
 
 def _check_places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) -> None:
-    """Raise HarnessError for a point of a run that was measured elsewhere than its series: somebody edited a row."""
-    places = {key: number for number, key in enumerate(dict.fromkeys([*map(_key, runs), *map(_key, series)]))}
-    known = np.array(sorted((run.id, places[_key(run)]) for run in runs), dtype=np.int64).reshape(-1, 2)
+    """
+    Raise HarnessError for a point of a run that was measured elsewhere than its series: somebody
+    edited a row.
+    """
+    places = {
+        key: number
+        for number, key in enumerate(dict.fromkeys([*map(_key, runs), *map(_key, series)]))
+    }
+    known = np.array(sorted((run.id, places[_key(run)]) for run in runs), dtype=np.int64).reshape(
+        -1, 2
+    )
     of_series = np.array([places[_key(each)] for each in series], dtype=np.int64)
-    at = known[np.searchsorted(known[:, 0], points.run), 1] if len(points.run) else np.zeros(0, dtype=np.int64)
+    at = (
+        known[np.searchsorted(known[:, 0], points.run), 1]
+        if len(points.run)
+        else np.zeros(0, dtype=np.int64)
+    )
     wrong = np.flatnonzero(at != of_series[points.series]) if len(points.run) else at
     if len(wrong):
         each = series[int(points.series[wrong[0]])]
         raise HarnessError(
-            f"the history is damaged: run {points.run[wrong[0]]} has a point of series {each.id}, which is of {each.suite} on "
-            f"{each.machine} ({each.profile}) and not where the run was; correct the row or delete it"
+            f"the history is damaged: run {points.run[wrong[0]]} has a point of series {each.id}, "
+            f"which is of {each.suite} on {each.machine} ({each.profile}) and not where the run "
+            "was; correct the row or delete it"
         )
 
 
@@ -271,12 +313,18 @@ def _line(series: Series, points: Points, at: Whole, first: int, end: int) -> Li
         low=points.low[rows],
         high=points.high[rows],
         verdicts=points.verdict[rows],
-        missing={int(row) - first: points.missing.get(int(row), "no reason was kept") for row in missing},
-        reasons={row - first: points.reasons[row] for row in range(first, end) if row in points.reasons},
+        missing={
+            int(row) - first: points.missing.get(int(row), "no reason was kept") for row in missing
+        },
+        reasons={
+            row - first: points.reasons[row] for row in range(first, end) if row in points.reasons
+        },
     )
 
 
-def _place(key: tuple[str, ...], runs: Sequence[RunRow], lines: Mapping[str, Sequence[Line]]) -> Place:
+def _place(
+    key: tuple[str, ...], runs: Sequence[RunRow], lines: Mapping[str, Sequence[Line]]
+) -> Place:
     times = [int(datetime.fromisoformat(run.created).timestamp()) for run in runs]
     suite, profile, machine = key
     return Place(

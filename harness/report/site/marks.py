@@ -1,7 +1,9 @@
 """
-A state or a verdict as it is shown everywhere: a word, a colour, and a sign for those who see no colour.
+A state or a verdict as it is shown everywhere: a word, a colour, and a sign for those who see no
+colour.
 
-A line through time as big as a word: the path of an SVG of 100 x 24, which its page scales. Knows no unit.
+A line through time as big as a word: the path of an SVG of 100 x 24, which its page scales. Knows
+no unit.
 """
 
 from collections.abc import Collection, Mapping
@@ -49,9 +51,16 @@ def of_state(state: str) -> Mark:
 
 
 def of_trend(trend: Trend) -> Mark:
-    """Mark a trend: red only where it counts against the engine, as in the exit code of `history status`."""
+    """
+    Mark a trend: red only where it counts against the engine, as in the exit code of
+    `history status`.
+    """
     mark = of_state(trend.state)
-    return mark if mark.kind != "bad" or trend.counts else Mark(word=f"{mark.word} {ADVISORY}", kind="open")
+    return (
+        mark
+        if mark.kind != "bad" or trend.counts
+        else Mark(word=f"{mark.word} {ADVISORY}", kind="open")
+    )
 
 
 def of_verdict(verdict: str | None) -> Mark:
@@ -68,14 +77,19 @@ TOP, BOTTOM = 3.0, 21.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spark:
-    """`path` draws the values, with gaps where there are none; `changes` are the places of steps; `words` say the same."""
+    """
+    `path` draws the values, with gaps where there are none; `changes` are the places of steps;
+    `words` say the same.
+    """
 
     path: str
     changes: tuple[str, ...]
     words: str
 
 
-def sparkline(values: npt.NDArray[np.float64], changes: Collection[int], words: str) -> Spark | None:
+def sparkline(
+    values: npt.NDArray[np.float64], changes: Collection[int], words: str
+) -> Spark | None:
     """Draw the last values (NaN where there is none); None for fewer than two."""
     first = max(0, len(values) - LAST)
     shown = values[first:]
@@ -84,12 +98,18 @@ def sparkline(values: npt.NDArray[np.float64], changes: Collection[int], words: 
         return None
     low, high = shown[known].min(), shown[known].max()
     x = np.linspace(0.0, 100.0, len(shown))
-    y = BOTTOM - (shown - low) / (high - low) * (BOTTOM - TOP) if high > low else np.full(len(shown), (TOP + BOTTOM) / 2)
+    y = (
+        BOTTOM - (shown - low) / (high - low) * (BOTTOM - TOP)
+        if high > low
+        else np.full(len(shown), (TOP + BOTTOM) / 2)
+    )
     steps = tuple(f"{x[change - first]:.1f}" for change in changes if change >= first)
     return Spark(path=_path(x, y, known), changes=steps, words=words)
 
 
-def _path(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> str:
+def _path(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]
+) -> str:
     parts, pen = [], "M"
     for across, down, is_known in zip(x.tolist(), y.tolist(), known.tolist(), strict=True):
         if is_known:

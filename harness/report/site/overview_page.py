@@ -1,5 +1,6 @@
 """
-The overview: the headline, every cell with its state, the suites with their latest runs, the machines.
+The overview: the headline, every cell with its state, the suites with their latest runs, the
+machines.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,6 @@
 """
-The page of one of the latest runs, which needs no script. Any other run is laid out by `templates/run.js`.
+The page of one of the latest runs, which needs no script. Any other run is laid out by
+`templates/run.js`.
 """
 
 from collections.abc import Sequence
@@ -86,7 +87,11 @@ def _write(folder: Folder, book: Book, place: Place, listen: Listen) -> None:
 
 def _cell(book: Book, place: Place, row: CellRow, chosen: Sequence[Column]) -> RunCell:
     lines = place.lines.get(row.cell, ())
-    views = {line.series.metric: view for line in lines if (view := _metric(book, place, line)) is not None}
+    views = {
+        line.series.metric: view
+        for line in lines
+        if (view := _metric(book, place, line)) is not None
+    }
     mark = of_verdict(row.verdict)
     return RunCell(
         row=row,
@@ -116,5 +121,7 @@ def _metric(book: Book, place: Place, line: Line) -> MetricView | None:
 
 def _in_table(view: MetricView | None, column: Column) -> MetricView:
     if view is None:
-        return MetricView(title=column.metric, text="", short="", unit="", verdict="", missing="not measured")
+        return MetricView(
+            title=column.metric, text="", short="", unit="", verdict="", missing="not measured"
+        )
     return view if column.interval else replace(view, text=view.short)

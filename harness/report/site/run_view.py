@@ -1,6 +1,6 @@
 """
-One run of the history as measurements and verdicts again, so that the site shows, draws and chooses with the same functions
-as the page of a single run.
+One run of the history as measurements and verdicts again, so that the site shows, draws and chooses
+with the same functions as the page of a single run.
 
 A run in a list: when, which revision, what came of it, and where its page is.
 
@@ -22,7 +22,11 @@ from harness.report.site.marks import VERDICTS, Mark, of_verdict
 def measurements(place: Place, position: int) -> dict[str, tuple[Measurement, ...]]:
     """Give what was measured in the run at a position of the place's axis, by slug."""
     found = {
-        cell: tuple(line.measurement(index) for line in lines if (index := line.index_of(position)) is not None)
+        cell: tuple(
+            line.measurement(index)
+            for line in lines
+            if (index := line.index_of(position)) is not None
+        )
         for cell, lines in place.lines.items()
     }
     return {cell: several for cell, several in found.items() if several}
@@ -63,13 +67,21 @@ def _verdict(word: str | None) -> Verdict:
 
 
 def _metric(measurement: Measurement, policy: Policy) -> MetricVerdict:
-    """Only the floor is held against the value: what the run's verdict was, is not decided again."""
+    """
+    Only the floor is held against the value: what the run's verdict was, is not decided again.
+    """
     floor, value = policy[measurement.metric].floor, measurement.summary
     enough = floor is None or (
-        isinstance(value, float) and (value <= floor if measurement.better == "lower" else value >= floor)
+        isinstance(value, float)
+        and (value <= floor if measurement.better == "lower" else value >= floor)
     )
     return MetricVerdict(
-        metric=measurement.metric, verdict=Verdict.PASS, reason="", comparison=None, blocking=False, good_enough=enough
+        metric=measurement.metric,
+        verdict=Verdict.PASS,
+        reason="",
+        comparison=None,
+        blocking=False,
+        good_enough=enough,
     )
 
 
@@ -112,7 +124,10 @@ def when(created: str) -> str:
 
 UNKNOWN = "unknown"
 STEADY = ("machine", "toolchain")
-"""The groups that stay the same between two runs unless somebody changes something; the others say how busy it was."""
+"""
+The groups that stay the same between two runs unless somebody changes something; the others say how
+busy it was.
+"""
 
 
 def facts(environment: Mapping[str, object]) -> dict[str, str]:
@@ -131,8 +146,14 @@ def text(value: object) -> str:
     return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
-def changed(before: Mapping[str, object], now: Mapping[str, object]) -> tuple[tuple[str, str, str], ...]:
+def changed(
+    before: Mapping[str, object], now: Mapping[str, object]
+) -> tuple[tuple[str, str, str], ...]:
     """Give (fact, before, now) of the machine and toolchain where the two differ."""
     old, new = (facts({group: each.get(group, {}) for group in STEADY}) for each in (before, now))
     names = dict.fromkeys([*old, *new])
-    return tuple((name, old.get(name, UNKNOWN), new.get(name, UNKNOWN)) for name in names if old.get(name) != new.get(name))
+    return tuple(
+        (name, old.get(name, UNKNOWN), new.get(name, UNKNOWN))
+        for name in names
+        if old.get(name) != new.get(name)
+    )

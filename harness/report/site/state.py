@@ -1,7 +1,9 @@
 """
-The state of a cell on a machine: that of its most urgent metric. A cell with one slower metric is slower.
+The state of a cell on a machine: that of its most urgent metric. A cell with one slower metric is
+slower.
 
-The first words of the site: is anything worse, where, since when; and what nobody measures any more.
+The first words of the site: is anything worse, where, since when; and what nobody measures any
+more.
 """
 
 from collections.abc import Sequence
@@ -19,7 +21,9 @@ QUIET = (State.STEADY, State.TOO_FEW)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellState:
-    """One cell on one machine; `line` is the metric that decides, its trend says since when and why."""
+    """
+    One cell on one machine; `line` is the metric that decides, its trend says since when and why.
+    """
 
     place: Place
     cell: str
@@ -43,7 +47,10 @@ class CellState:
 
 
 def urgency(trend: Trend) -> float:
-    """Rank a trend, the most urgent lowest: what is worse and only informs stands behind everything that people must act on."""
+    """
+    Rank a trend, the most urgent lowest: what is worse and only informs stands behind everything
+    that people must act on.
+    """
     informs = trend.state is State.WORSE and not trend.counts
     return ORDER.index(State.NO_DATA) + 0.5 if informs else ORDER.index(trend.state)
 
@@ -109,7 +116,9 @@ def headline(states: Sequence[CellState]) -> Headline:
     lost = [each for each in states if each.trend.state == State.NO_DATA]
     loud = [each for each in states if each.trend.state not in (*QUIET, State.NO_DATA)]
     more = len(loud) - SHOWN
-    rest = [HeadLine(where="", address="", text=f"and {more} more, in the table")] if more > 0 else []
+    rest = (
+        [HeadLine(where="", address="", text=f"and {more} more, in the table")] if more > 0 else []
+    )
     silent = [HeadLine(where="", address="", text=_no_data(lost))] if lost else []
     lines = (*map(_line, loud[:SHOWN]), *rest, *silent)
     return Headline(title=_title(states), kind=worst(states).kind, lines=lines)
@@ -130,14 +139,29 @@ def _nothing(states: Sequence[CellState]) -> str:
     count = _several(_cells(states), "cell")
     if all(each.trend.state in (State.NO_DATA, State.TOO_FEW) for each in states):
         return f"Nothing can be said yet: {count}, none with enough nights"
-    return f"Nothing is worse in {count} on {_several(len({each.place.machine for each in states}), 'machine')}"
+    return (
+        f"Nothing is worse in {count} on "
+        f"{_several(len({each.place.machine for each in states}), 'machine')}"
+    )
 
 
 def _part(word: str, found: Sequence[CellState]) -> str:
     """Count the cells in one state: `1 is worse since 2026-11-18`."""
     days, cells = sorted({each.since for each in found if each.since}), _cells(found)
-    verb = ("has" if cells == 1 else "have") if word == State.NO_DATA else "is" if cells == 1 else "are"
-    since = "" if not days else f" since {days[0]}" if len(days) == 1 else f" since {days[0]} (the latest {days[-1]})"
+    verb = (
+        ("has" if cells == 1 else "have")
+        if word == State.NO_DATA
+        else "is"
+        if cells == 1
+        else "are"
+    )
+    since = (
+        ""
+        if not days
+        else f" since {days[0]}"
+        if len(days) == 1
+        else f" since {days[0]} (the latest {days[-1]})"
+    )
     return f"{cells} {verb} {word}{since}"
 
 

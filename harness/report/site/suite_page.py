@@ -1,5 +1,6 @@
 """
-A suite's page: on every machine its cells and metrics with their states, speed against quality, and the latest runs.
+A suite's page: on every machine its cells and metrics with their states, speed against quality, and
+the latest runs.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,9 @@ WIDEST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueView:
-    """One metric of one cell in the latest run; `mark` is set where there is something to remark."""
+    """
+    One metric of one cell in the latest run; `mark` is set where there is something to remark.
+    """
 
     text: str
     missing: str
@@ -70,7 +73,9 @@ def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> 
             urls.suite_page(suite),
             "suite.html",
             suite=suite,
-            question=max((place.runs[-1] for place in places), key=lambda run: run.created).question,
+            question=max(
+                (place.runs[-1] for place in places), key=lambda run: run.created
+            ).question,
             mark=worst([cell_state(book, place, cell) for place in places for cell in place.lines]),
             places=views,
             spark_runs=LAST,
@@ -98,10 +103,17 @@ def _place(book: Book, place: Place, policy: Policy, listen: Listen) -> PlaceVie
 
 def columns(place: Place) -> tuple[Column, ...]:
     """Choose a table's columns: those of the main table, or the first metrics that there are."""
-    units = {line.series.metric: line.series.unit for lines in place.lines.values() for line in lines if not line.helps}
+    units = {
+        line.series.metric: line.series.unit
+        for lines in place.lines.values()
+        for line in lines
+        if not line.helps
+    }
     usual = tuple(column for column in COLUMNS if column.metric in units)
     return usual or tuple(
-        Column(metric=name, title=f"{name} {shown_unit(name, unit)}".strip(), interval=True, rank=rank)
+        Column(
+            metric=name, title=f"{name} {shown_unit(name, unit)}".strip(), interval=True, rank=rank
+        )
         for rank, (name, unit) in enumerate(list(units.items())[:WIDEST])
     )
 
@@ -114,7 +126,9 @@ def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
         label=state.label,
         mark=state.mark,
         since="" if state.trend.state in QUIET else state.since,
-        reason="" if state.trend.state in QUIET else f"{state.line.series.metric} {state.trend.reason}",
+        reason=""
+        if state.trend.state in QUIET
+        else f"{state.line.series.metric} {state.trend.reason}",
         values=tuple(_value(book, place, lines.get(metric)) for metric in metrics),
     )
 

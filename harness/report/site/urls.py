@@ -1,11 +1,14 @@
 """
-The names of the site's files. Names of suites and cells come from outside, also from other people's files: whatever they
-hold, what is made of them is one harmless file name, and two different ones never make the same.
+The names of the site's files. Names of suites and cells come from outside, also from other people's
+files: whatever they hold, what is made of them is one harmless file name, and two different ones
+never make the same.
 
-How data gets to the pages' scripts: as a script of one call, `voxgate.take(NAME, JSON.parse(TEXT))`.
+How data gets to the pages' scripts: as a script of one call,
+`voxgate.take(NAME, JSON.parse(TEXT))`.
 
-A page that was opened from a disk may load scripts beside it but may not fetch files. The content is JSON inside a string and
-not a literal: no text in it can be code, and `__proto__` is a key like any other. NaN and None are null.
+A page that was opened from a disk may load scripts beside it but may not fetch files. The content
+is JSON inside a string and not a literal: no text in it can be code, and `__proto__` is a key like
+any other. NaN and None are null.
 """
 
 import hashlib
@@ -59,9 +62,11 @@ def place_name(suite: str, profile: str, machine: str) -> str:
 @cache
 def _word(name: str) -> str:
     """
-    Return a harmless name as it is; any other without what could do harm, and with a digest of all of it.
+    Return a harmless name as it is; any other without what could do harm, and with a digest of all
+    of it.
 
-    Words are joined by the sign that stands before a digest; what looks like one gets its own, so that it is nobody's.
+    Words are joined by the sign that stands before a digest; what looks like one gets its own, so
+    that it is nobody's.
     """
     plain = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip(".-")[:LONGEST]
     if plain == name and not re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", name):
@@ -75,11 +80,18 @@ def _digest(*names: str) -> str:
 
 
 def data_script(name: str, content: object) -> bytes:
-    """Write the script. Arrays of numpy go as they are; a float32 costs half the digits, and a pixel needs no more."""
-    text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
+    """
+    Write the script. Arrays of numpy go as they are; a float32 costs half the digits, and a pixel
+    needs no more.
+    """
+    text = orjson.dumps(
+        content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    ).decode()
     return b"voxgate.take(%s,JSON.parse(%s));\n" % (_literal(name), _literal(text))
 
 
 def _literal(text: str) -> bytes:
-    """Give a JavaScript string; `</` is broken up, so that it would be harmless inside a page too."""
+    """
+    Give a JavaScript string; `</` is broken up, so that it would be harmless inside a page too.
+    """
     return orjson.dumps(text).replace(b"</", b"<\\/")

@@ -1,9 +1,11 @@
 """
-How the observer is hooked into our engine: stand-ins for the two models, and hooks on modules that run eagerly.
+How the observer is hooked into our engine: stand-ins for the two models, and hooks on modules that
+run eagerly.
 
-The two models are called through `pipeline.acoustic` and `pipeline.vocoder`; a recorder stands in for each and passes every
-call on. Linear layers tell their activations' dtype through forward hooks where a model runs eagerly; a compiled one is
-left alone, because a hook would make it compile again.
+The two models are called through `pipeline.acoustic` and `pipeline.vocoder`; a recorder stands in
+for each and passes every call on. Linear layers tell their activations' dtype through forward hooks
+where a model runs eagerly; a compiled one is left alone, because a hook would make it compile
+again.
 """
 
 import threading
@@ -21,7 +23,9 @@ from harness.targets.engine.thread_probe import Crowd, Mark, rearranged
 
 
 class Recorder:
-    """Stands in for a model: counts the calls, keeps what the observer needs, passes everything on."""
+    """
+    Stands in for a model: counts the calls, keeps what the observer needs, passes everything on.
+    """
 
     def __init__(self, stage: str, inner: Any, probe: RuntimeProbe) -> None:
         self.stage = stage
@@ -44,7 +48,9 @@ class Recorder:
         """Pass a call on, and keep what it was given and what it gave."""
         mark = self.probe.crowd.mark()
         with self.probe.within(self.stage, look_into=not is_compiled(self.core)):
-            output: Tensor = self.inner(*args) if self.core is not self.inner else self._reach(*args)
+            output: Tensor = (
+                self.inner(*args) if self.core is not self.inner else self._reach(*args)
+            )
         given, gave = tuple(x.detach().clone() for x in args), output.detach().clone()
         with self._noting:
             self.inputs.append(given)
@@ -62,7 +68,10 @@ class Recorder:
     def rearrange(self, rank: Callable[[Mark], int]) -> None:
         """Put the notes in the order of the passes that they belong to."""
         self.computed_frames = rearranged(self.computed_frames, self.reached, rank)
-        self.inputs, self.outputs = rearranged(self.inputs, self.marks, rank), rearranged(self.outputs, self.marks, rank)
+        self.inputs, self.outputs = (
+            rearranged(self.inputs, self.marks, rank),
+            rearranged(self.outputs, self.marks, rank),
+        )
         self.marks = rearranged(self.marks, self.marks, rank)
 
     def give_back(self) -> Any:
@@ -73,7 +82,10 @@ class Recorder:
 
 
 class Hooks:
-    """Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and durations are told."""
+    """
+    Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and
+    durations are told.
+    """
 
     def __init__(self, pipeline: Any) -> None:
         self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
@@ -86,7 +98,10 @@ class Hooks:
         self._noting = threading.Lock()
         self.scale = (0.0, 1.0)
         self.handles = self.attach(pipeline)
-        models = {"acoustic": (pipeline.voice.dit, pipeline.acoustic), "vocoder": (pipeline.voice.vocoder, pipeline.vocoder)}
+        models = {
+            "acoustic": (pipeline.voice.dit, pipeline.acoustic),
+            "vocoder": (pipeline.voice.vocoder, pipeline.vocoder),
+        }
         for name, (model, called) in models.items():
             if not is_compiled(getattr(called, "inner", called)):
                 self._listen(name, model)
@@ -108,7 +123,9 @@ class Hooks:
         self.handles += [part.register_forward_hook(note) for part in linears]
 
     def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self.speakers += sorted({speaker - 1 for speaker in inputs[0].speaker[0].tolist() if speaker})
+        self.speakers += sorted(
+            {speaker - 1 for speaker in inputs[0].speaker[0].tolist() if speaker}
+        )
         with self._noting:
             self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
             self.text_marks.append(self.crowd.mark())
@@ -121,9 +138,14 @@ class Hooks:
 
 
 @contextmanager
-def hooked_in(pipeline: Any, probe: RuntimeProbe, hooks: Hooks) -> Iterator[tuple[Recorder, Recorder]]:
+def hooked_in(
+    pipeline: Any, probe: RuntimeProbe, hooks: Hooks
+) -> Iterator[tuple[Recorder, Recorder]]:
     """Stand in for both models, and listen; afterwards the pipeline is as it was."""
-    acoustic, vocoder = Recorder("acoustic", pipeline.acoustic, probe), Recorder("vocoder", pipeline.vocoder, probe)
+    acoustic, vocoder = (
+        Recorder("acoustic", pipeline.acoustic, probe),
+        Recorder("vocoder", pipeline.vocoder, probe),
+    )
     pipeline.acoustic, pipeline.vocoder = acoustic, vocoder
     try:
         with watching(probe):

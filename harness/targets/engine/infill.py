@@ -1,9 +1,9 @@
 """
-Holds what was observed of the `infill` pipeline against what was asked: the checks of `flow` where they fit, its own where
-not. A test demands one for every option it has.
+Holds what was observed of the `infill` pipeline against what was asked: the checks of `flow` where
+they fit, its own where not. A test demands one for every option it has.
 
-Watches the `infill` pipeline while it speaks, as `observer.py` watches `flow`: the same records, and what only published
-checkpoints have. It judges nothing and believes nothing.
+Watches the `infill` pipeline while it speaks, as `observer.py` watches `flow`: the same records,
+and what only published checkpoints have. It judges nothing and believes nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,16 +39,27 @@ class InfillSeen(Seen):
 
 
 class InfillHooks(Hooks):
-    """Listens to what the text embedding is told: characters, and what it makes of the places behind them."""
+    """
+    Listens to what the text embedding is told: characters, and what it makes of the places behind
+    them.
+    """
 
     def attach(self, pipeline: Any) -> list[Any]:
-        """Listen to the text embedding; published models have no speakers, and predict no durations."""
+        """
+        Listen to the text embedding; published models have no speakers, and predict no durations.
+        """
         self.scale = (0.0, 1.0)
         self.letters = {number + 1: letter for letter, number in pipeline.voice.vocabulary.items()}
         self.filler: list[float] = []
-        return [pipeline.voice.dit.text_embed.register_forward_hook(self._on_characters, with_kwargs=True)]
+        return [
+            pipeline.voice.dit.text_embed.register_forward_hook(
+                self._on_characters, with_kwargs=True
+            )
+        ]
 
-    def _on_characters(self, _module: object, inputs: tuple[Any, ...], told: dict[str, Any], output: Tensor) -> None:
+    def _on_characters(
+        self, _module: object, inputs: tuple[Any, ...], told: dict[str, Any], output: Tensor
+    ) -> None:
         if not told.get("told", True):
             return
         characters = inputs[0][0].tolist()
@@ -69,10 +80,22 @@ def observe_infill(pipeline: InfillPipeline, request: Request) -> InfillSeen:
     )
 
 
-SHARED = ("nfe_steps", "solver", "sway", "grid", "cfg_strength", "precision", "device", "threads", "seed")
+SHARED = (
+    "nfe_steps",
+    "solver",
+    "sway",
+    "grid",
+    "cfg_strength",
+    "precision",
+    "device",
+    "threads",
+    "seed",
+)
 """Checked as those of `flow` are."""
 LENGTH_TOLERANCE = 0.1
-"""The rule counts bytes of the text as it was written; seen are the characters as they were told."""
+"""
+The rule counts bytes of the text as it was written; seen are the characters as they were told.
+"""
 OUTPUT = "transformer.proj_out.weight"
 ROUNDED = 0.01
 """Relative difference of weights that bf16 leaves."""
@@ -88,7 +111,11 @@ def _reference_text(options: Options, seen: InfillSeen) -> Finding:
     told = ["".join(text) for text in seen.prompt.texts]
     holds = bool(told) and all(each.startswith(wanted) for each in told)
     shown = told[0][: len(wanted) + 8] if told else ""
-    return Finding(observed=f"told {shown!r} ...", holds=holds, why="the characters told in front of the new ones")
+    return Finding(
+        observed=f"told {shown!r} ...",
+        holds=holds,
+        why="the characters told in front of the new ones",
+    )
 
 
 def _words(options: Options) -> str:
@@ -97,11 +124,20 @@ def _words(options: Options) -> str:
 
 
 def _speed(options: Options, seen: InfillSeen) -> Finding:
-    """Hold every piece against the rule: frames per byte of the recording, times bytes of the piece, by the speed."""
+    """
+    Hold every piece against the rule: frames per byte of the recording, times bytes of the piece,
+    by the speed.
+    """
     words = _words(options)
-    per_byte = len(seen.prompt.logs[0]) / len(words.encode()) if words and seen.prompt.logs else FRAMES_PER_BYTE
+    per_byte = (
+        len(seen.prompt.logs[0]) / len(words.encode())
+        if words and seen.prompt.logs
+        else FRAMES_PER_BYTE
+    )
     sizes = [len(text) - len(spelt(words)) for text in seen.prompt.texts]
-    speeds = [float(options["speed"]) * (SHORT_SPEED if size < SHORT_BYTES else 1.0) for size in sizes]
+    speeds = [
+        float(options["speed"]) * (SHORT_SPEED if size < SHORT_BYTES else 1.0) for size in sizes
+    ]
     wanted = sum(per_byte * size / speed for size, speed in zip(sizes, speeds, strict=True))
     made = sum(seen.prompt.left)
     return Finding(
@@ -113,17 +149,30 @@ def _speed(options: Options, seen: InfillSeen) -> Finding:
 
 def _weights(options: Options, seen: InfillSeen) -> Finding:
     folder = Path(str(options["weights"]))
-    apart = min((_apart(tensor, seen.output_weight) for tensor in _stored(folder)), default=float("inf"))
-    return Finding(observed=f"the last layer differs by {apart:.1e}", holds=apart <= ROUNDED, why=f"from the file in {folder}")
+    apart = min(
+        (_apart(tensor, seen.output_weight) for tensor in _stored(folder)), default=float("inf")
+    )
+    return Finding(
+        observed=f"the last layer differs by {apart:.1e}",
+        holds=apart <= ROUNDED,
+        why=f"from the file in {folder}",
+    )
 
 
 def _stored(folder: Path) -> list[Tensor]:
-    """Give the last layer of every file of tensors in the folder; the average that training kept, where there are two."""
+    """
+    Give the last layer of every file of tensors in the folder; the average that training kept,
+    where there are two.
+    """
     found = []
     for path in sorted(folder.glob("*")):
         if path.suffix not in (".safetensors", ".pt", ".bin"):
             continue
-        tensors: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        tensors: Any = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, "cpu", weights_only=True)
+        )
         averaged: Mapping[str, Tensor] = tensors.get("ema_model_state_dict", tensors)
         found += [value for name, value in averaged.items() if name.endswith(OUTPUT)]
     return found
@@ -132,7 +181,9 @@ def _stored(folder: Path) -> list[Tensor]:
 def _apart(stored: Tensor, loaded: Tensor) -> float:
     if stored.shape != loaded.shape:
         return float("inf")
-    return float((stored.float() - loaded).abs().max() / stored.float().abs().max().clamp(min=1e-30))
+    return float(
+        (stored.float() - loaded).abs().max() / stored.float().abs().max().clamp(min=1e-30)
+    )
 
 
 def _version(options: Options, seen: InfillSeen) -> Finding:

@@ -1,5 +1,6 @@
 """
-Watches our engine while it speaks: what was called, with what, how often. It judges nothing and believes nothing.
+Watches our engine while it speaks: what was called, with what, how often. It judges nothing and
+believes nothing.
 
 How the calls are seen is the matter of `engine_hooks`; here they are counted.
 """
@@ -29,7 +30,9 @@ from harness.targets.engine.thread_probe import Crowd, CrowdSeen, Passes, could_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSeen:
-    """One model during an observed synthesis. Counters map a dtype's name to how many tensors had it."""
+    """
+    One model during an observed synthesis. Counters map a dtype's name to how many tensors had it.
+    """
 
     calls: int
     weight_dtypes: Counter[str]
@@ -45,7 +48,10 @@ class ModelSeen:
     sessions: tuple[SessionSeen, ...]
     """Of ONNX Runtime, that ran while the model was called."""
     products: int | None
-    """Matrix products that torch did while the model was called; None where compiled code is not looked into."""
+    """
+    Matrix products that torch did while the model was called; None where compiled code is not
+    looked into.
+    """
     replays: int
     """Of CUDA graphs while the model was called."""
     asked_frames: tuple[int, ...]
@@ -69,9 +75,15 @@ class Seen:
     first_states: tuple[Tensor, ...]
     """The state at the first call of every chunk, (1, T, bands): the initial noise."""
     batches: tuple[int, ...]
-    """How often every call of the first pass held each of its utterances, in order: twice where it is guided."""
+    """
+    How often every call of the first pass held each of its utterances, in order: twice where it is
+    guided.
+    """
     guidance: tuple[float | None, ...]
-    """For every call of the first pass the strength that explains the move to the next one; None where it does not show."""
+    """
+    For every call of the first pass the strength that explains the move to the next one; None where
+    it does not show.
+    """
     speakers: frozenset[int]
     graph_breaks: int
     recompiled: int
@@ -83,7 +95,10 @@ class Seen:
     phone_ids: tuple[tuple[int, ...], ...]
     """What the duration model was asked for, chunk by chunk."""
     together: tuple[int, ...]
-    """How many chunks went through each pass of the acoustic model: its rows, those that guidance doubles counted once."""
+    """
+    How many chunks went through each pass of the acoustic model: its rows, those that guidance
+    doubles counted once.
+    """
     prompt: PromptSeen
     """What it was told of a reference recording."""
     outputs: tuple[tuple[Tensor, ...], ...]
@@ -95,18 +110,52 @@ class Seen:
 
 
 def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> Seen:
-    """Let the pipeline speak one request under observation; afterwards it is as it was. `listening`: hooks, if not flow's."""
+    """
+    Let the pipeline speak one request under observation; afterwards it is as it was. `listening`:
+    hooks, if not flow's.
+    """
     graphs_before = compiled_graphs()
     crowd = Crowd(could_meet(pipeline, request.text))
     hooks = listening or Hooks(pipeline)
     hooks.crowd = crowd
     with (
         hooked_in(pipeline, RuntimeProbe(crowd), hooks) as (acoustic, vocoder),
-        counting(pipeline.prompts, hooks.speakers, hooks.planned, hooks.texts, hooks.text_marks, hooks.phone_ids) as encoded,
+        counting(
+            pipeline.prompts,
+            hooks.speakers,
+            hooks.planned,
+            hooks.texts,
+            hooks.text_marks,
+            hooks.phone_ids,
+        ) as encoded,
     ):
         pipeline.synthesize(request.text, request.options)
     if len({mark.thread for mark in acoustic.marks}) > 1:
         _rearrange(acoustic, vocoder, hooks, int(request.options.get("seed", pipeline.config.seed)))
+    return _seen(
+        pipeline,
+        request,
+        hooks,
+        acoustic,
+        vocoder,
+        crowd,
+        encoded=len(encoded),
+        recompiled=compiled_graphs() - graphs_before,
+    )
+
+
+def _seen(
+    pipeline: Any,
+    request: Request,
+    hooks: Hooks,
+    acoustic: Recorder,
+    vocoder: Recorder,
+    crowd: Crowd,
+    *,
+    encoded: int,
+    recompiled: int,
+) -> Seen:
+    """Sort what was recorded of the synthesis that was watched."""
     starts = _starts(acoustic)
     ends = [*starts[1:], len(acoustic.inputs)]
     first = acoustic.inputs[starts[0] : ends[0]] if starts else []
@@ -123,7 +172,7 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
         guidance=_guidance(first, acoustic.outputs, together[0] if together else 0),
         speakers=frozenset(hooks.speakers),
         graph_breaks=graph_breaks(),
-        recompiled=compiled_graphs() - graphs_before,
+        recompiled=recompiled,
         threads=torch.get_num_threads(),
         tf32_error=_tf32_error(pipeline.device),
         text=request.text,
@@ -133,12 +182,15 @@ def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> 
             [known for index in starts for known in _known(acoustic.inputs[index])],
             left=chunks,
             texts=hooks.texts,
-            encoded=len(encoded),
+            encoded=encoded,
             scale=hooks.scale,
         ),
-        outputs=tuple(tuple(acoustic.outputs[start:end]) for start, end in zip(starts, ends, strict=True)),
+        outputs=tuple(
+            tuple(acoustic.outputs[start:end]) for start, end in zip(starts, ends, strict=True)
+        ),
         moments=tuple(
-            tuple(float(call[3][0]) for call in acoustic.inputs[start:end]) for start, end in zip(starts, ends, strict=True)
+            tuple(float(call[3][0]) for call in acoustic.inputs[start:end])
+            for start, end in zip(starts, ends, strict=True)
         ),
         crowd=crowd.seen([acoustic.marks[index] for index in starts], vocoder.marks),
     )
@@ -174,13 +226,19 @@ def _real_frames(batch: Tensor, mask: Tensor | None = None) -> list[int]:
 
 
 def _states(call: tuple[Tensor, ...]) -> list[Tensor]:
-    """Give the state of every utterance of a call to the acoustic model, (1, T, bands) each, without padding."""
+    """
+    Give the state of every utterance of a call to the acoustic model, (1, T, bands) each, without
+    padding.
+    """
     state, frames = call[0], _real_frames(call[0], *call[4:])
     return [state[row : row + 1, : frames[row]].cpu() for row in range(_told_rows(state))]
 
 
 def _known(call: tuple[Tensor, ...]) -> list[Tensor]:
-    """Give what every utterance of a call could copy from, (1 or 2, T, bands) each: told, and untold where it is guided."""
+    """
+    Give what every utterance of a call could copy from, (1 or 2, T, bands) each: told, and untold
+    where it is guided.
+    """
     count, frames = _told_rows(call[0]), _real_frames(call[0], *call[4:])
     return [call[1][row::count, : frames[row]] for row in range(count)]
 
@@ -192,7 +250,9 @@ def _model_seen(model: nn.Module, recorder: Recorder, hooked: Counter[str]) -> M
     graphs = graphs_of(compiled or model)
     return ModelSeen(
         calls=len(recorder.outputs),
-        weight_dtypes=Counter(dtype_name(weight.dtype) for weight in weights if weight.is_floating_point()),
+        weight_dtypes=Counter(
+            dtype_name(weight.dtype) for weight in weights if weight.is_floating_point()
+        ),
         activation_dtypes=hooked + Counter(dtype_name(output.dtype) for output in recorder.outputs),
         devices=frozenset(str(x.device) for x in (*weights, *recorder.outputs)),
         linears=len(linears),
@@ -210,7 +270,9 @@ def _model_seen(model: nn.Module, recorder: Recorder, hooked: Counter[str]) -> M
 
 
 def _inner_tensors(weight: Tensor) -> list[Tensor]:
-    """Give the tensors that a wrapper such as torchao's really stores; a plain tensor stores itself."""
+    """
+    Give the tensors that a wrapper such as torchao's really stores; a plain tensor stores itself.
+    """
     flatten = getattr(weight, "__tensor_flatten__", None)
     return [getattr(weight, name) for name in flatten()[0]] if flatten else [weight]
 
@@ -224,13 +286,20 @@ def _stored_bytes(weight: Tensor) -> int:
     return sum(part.numel() * part.element_size() for part in _inner_tensors(weight))
 
 
-def _guidance(first: list[tuple[Tensor, ...]], outputs: list[Tensor], count: int) -> tuple[float | None, ...]:
+def _guidance(
+    first: list[tuple[Tensor, ...]], outputs: list[Tensor], count: int
+) -> tuple[float | None, ...]:
     moves = zip(pairwise(first), outputs, strict=False)
     return tuple(_strength(call, after, output, count) for (call, after), output in moves)
 
 
-def _strength(call: tuple[Tensor, ...], after: tuple[Tensor, ...], output: Tensor, count: int) -> float | None:
-    """Solve a move, state1 = state0 + h (told + s (told - untold)), for the strength s by least squares."""
+def _strength(
+    call: tuple[Tensor, ...], after: tuple[Tensor, ...], output: Tensor, count: int
+) -> float | None:
+    """
+    Solve a move, state1 = state0 + h (told + s (told - untold)), for the strength s by least
+    squares.
+    """
     step = float(after[3][0]) - float(call[3][0])
     if output.shape[0] == count or not step:
         return None

@@ -1,8 +1,9 @@
 """
 Holds what was observed of our engine against what was asked, option by option.
 
-Each check is one small function of (resolved option values, observation) -> (observed in words, holds, why). An option
-without a check would be believed unseen, so a test demands one for every option the engine has.
+Each check is one small function of (resolved option values, observation) -> (observed in words,
+holds, why). An option without a check would be believed unseen, so a test demands one for every
+option the engine has.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +36,10 @@ from harness.targets.engine.thread_checks import threads, workers
 from harness.targets.protocol import Finding, Options
 
 GUIDANCE_TOLERANCE = 0.02
-"""Of the strength found by least squares; bf16 and fp16 states are rounded, so they get ten times as much."""
+"""
+Of the strength found by least squares; bf16 and fp16 states are rounded, so they get ten times as
+much.
+"""
 SPEED_TOLERANCE = 0.1
 """Rounding to whole frames, at least one per phone, moves the length by a few per cent."""
 TF32_ERROR = 1e-5
@@ -60,7 +64,8 @@ def _nfe_steps(options: Options, seen: Seen) -> Finding:
     return Finding(
         observed=f"{seen.acoustic.calls} forward calls",
         holds=calls_hold(options, seen) and seen.acoustic.calls == sum(map(len, seen.outputs)),
-        why=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x {len(seen.together)} passes are {wanted}",
+        why=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x "
+        f"{len(seen.together)} passes are {wanted}",
     )
 
 
@@ -73,7 +78,11 @@ def _same_times(options: Options, seen: Seen) -> bool:
 
 def _grid(options: Options, seen: Seen) -> Finding:
     shown = " ".join(f"{t:.3f}" for t in seen.times[:4])
-    return Finding(observed=f"t = {shown} ...", holds=_same_times(options, seen), why="the times the model was called for")
+    return Finding(
+        observed=f"t = {shown} ...",
+        holds=_same_times(options, seen),
+        why="the times the model was called for",
+    )
 
 
 def _cfg_strength(options: Options, seen: Seen) -> Finding:
@@ -81,12 +90,15 @@ def _cfg_strength(options: Options, seen: Seen) -> Finding:
     rounded = options["precision"] in (Precision.BF16, Precision.FP16)
     holds = list(seen.batches) == expected_batches(options, seen)
     batches = " and ".join(map(str, sorted(set(seen.batches))))
-    plain = seen.guidance[:: Solver(str(options["solver"])).order]  # the moves from one step to the next call
+    # the moves from one step to the next call
+    plain = seen.guidance[:: Solver(str(options["solver"])).order]
     strength = next((found for found in plain if found is not None), None)
     if strength is None:
         guided = 2 in seen.batches  # by how much cannot be told from one call
         why = "no guided call with another behind it"
-        return Finding(observed=f"batch of {batches}", holds=None if holds and guided else holds, why=why)
+        return Finding(
+            observed=f"batch of {batches}", holds=None if holds and guided else holds, why=why
+        )
     slack = GUIDANCE_TOLERANCE * (10 if rounded else 1) * max(1.0, wanted)
     return Finding(
         observed=f"batch of {batches}, strength {strength:.3f}",
@@ -103,15 +115,27 @@ def _precision(options: Options, seen: Seen) -> Finding:
     if seen.tf32_error is not None and wanted == "float32":
         tf32 = seen.tf32_error > TF32_ERROR
         holds = found == {wanted} and tf32 == (options["precision"] == Precision.TF32)
-        return Finding(observed=f"{observed}, product error {seen.tf32_error:.1e}", holds=holds, why="TF32 shows in the error")
-    return Finding(observed=observed, holds=found == {wanted}, why=f"{wanted} everywhere is what was asked")
+        return Finding(
+            observed=f"{observed}, product error {seen.tf32_error:.1e}",
+            holds=holds,
+            why="TF32 shows in the error",
+        )
+    return Finding(
+        observed=observed, holds=found == {wanted}, why=f"{wanted} everywhere is what was asked"
+    )
 
 
 def _compile_of(model: ModelSeen, mode: Option, seen: Seen) -> Finding:
     wanted = mode != Compile.OFF
-    observed = f"{model.graphs} graphs, {seen.graph_breaks} breaks" if model.compiled else "not compiled"
+    observed = (
+        f"{model.graphs} graphs, {seen.graph_breaks} breaks" if model.compiled else "not compiled"
+    )
     if wanted and seen.recompiled:
-        return Finding(observed=f"{observed}, {seen.recompiled} new after warm-up", holds=False, why="it still compiles")
+        return Finding(
+            observed=f"{observed}, {seen.recompiled} new after warm-up",
+            holds=False,
+            why="it still compiles",
+        )
     holds = model.compiled == wanted and (not wanted or seen.graph_breaks == 0)
     if mode == Compile.REDUCE_OVERHEAD:
         return Finding(
@@ -132,18 +156,32 @@ def _compile_vocoder(options: Options, seen: Seen) -> Finding:
 
 def _quantization(options: Options, seen: Seen) -> Finding:
     models = {"acoustic": seen.acoustic, "vocoder": seen.vocoder}
-    done, linears = (sum(getattr(m, count) for m in models.values()) for count in ("int8_linears", "linears"))
-    stored, full = sum(m.weight_bytes for m in models.values()), sum(m.fp32_bytes for m in models.values())
-    asked = Stages(str(options["quantized_stages"])).names if options["quantization"] != Quantization.NONE else ()
+    done, linears = (
+        sum(getattr(m, count) for m in models.values()) for count in ("int8_linears", "linears")
+    )
+    stored, full = (
+        sum(m.weight_bytes for m in models.values()),
+        sum(m.fp32_bytes for m in models.values()),
+    )
+    asked = (
+        Stages(str(options["quantized_stages"])).names
+        if options["quantization"] != Quantization.NONE
+        else ()
+    )
     return Finding(
-        observed=f"{done} of {linears} Linear modules int8, weights {stored / 1e6:.1f} MB ({full / 1e6:.1f} MB in fp32)",
+        observed=f"{done} of {linears} Linear modules int8, weights {stored / 1e6:.1f} MB "
+        f"({full / 1e6:.1f} MB in fp32)",
         holds=done == sum(models[name].linears for name in asked),
         why="the dtype that the weights are stored in",
     )
 
 
 def _quantized_stages(options: Options, seen: Seen) -> Finding:
-    found = [name for name, model in (("acoustic", seen.acoustic), ("vocoder", seen.vocoder)) if model.int8_linears]
+    found = [
+        name
+        for name, model in (("acoustic", seen.acoustic), ("vocoder", seen.vocoder))
+        if model.int8_linears
+    ]
     return Finding(
         observed=f"int8 in {' and '.join(found) or 'no model'}",
         holds=set(found) <= set(Stages(str(options["quantized_stages"])).names),
@@ -154,14 +192,28 @@ def _quantized_stages(options: Options, seen: Seen) -> Finding:
 def _runtime_of(model: ModelSeen, options: Options, name: str) -> Finding:
     runtime = Runtime(str(options[f"runtime_{name}"]))
     told = [f"{each.runs} runs of ONNX Runtime's {each.provider}" for each in model.sessions]
-    torch_did = "compiled by torch" if model.products is None else f"{model.products} products in torch"
+    torch_did = (
+        "compiled by torch" if model.products is None else f"{model.products} products in torch"
+    )
     observed = f"{model.calls} calls: {', '.join([*told, torch_did])}"
     if runtime is Runtime.TORCH:
-        return Finding(observed=observed, holds=not model.sessions, why="no session of another runtime ran in the stage")
+        return Finding(
+            observed=observed,
+            holds=not model.sessions,
+            why="no session of another runtime ran in the stage",
+        )
     wanted = PROVIDERS[runtime, str(options["device"]).partition(":")[0]]
     ran = sum(each.runs for each in model.sessions)
-    holds = model.products == 0 and ran == model.calls > 0 and {each.provider for each in model.sessions} == {wanted}
-    return Finding(observed=observed, holds=holds, why=f"one run of {wanted} for every call, and nothing left for torch")
+    holds = (
+        model.products == 0
+        and ran == model.calls > 0
+        and {each.provider for each in model.sessions} == {wanted}
+    )
+    return Finding(
+        observed=observed,
+        holds=holds,
+        why=f"one run of {wanted} for every call, and nothing left for torch",
+    )
 
 
 def _runtime_acoustic(options: Options, seen: Seen) -> Finding:
@@ -180,7 +232,9 @@ def _pad_frames(options: Options, seen: Seen) -> Finding:
     wanted = [frames + -frames % multiple if multiple else frames for frames in asked]
     shapes = dict.fromkeys(zip(asked, computed, strict=False))
     return Finding(
-        observed=f"frames {', '.join(f'{a} computed as {c}' for a, c in shapes)}" if shapes else "no call reached a model",
+        observed=f"frames {', '.join(f'{a} computed as {c}' for a, c in shapes)}"
+        if shapes
+        else "no call reached a model",
         holds=bool(asked) and computed == wanted,
         why="the lengths of every call, and those that reached what computes",
     )
@@ -190,37 +244,54 @@ def _device(options: Options, seen: Seen) -> Finding:
     found = seen.acoustic.devices | seen.vocoder.devices
     wanted = str(options["device"])
     holds = len(found) == 1 and next(iter(found)) in (wanted, f"{wanted}:0")
-    return Finding(observed=" and ".join(sorted(found)), holds=holds, why="where weights and outputs lie")
+    return Finding(
+        observed=" and ".join(sorted(found)), holds=holds, why="where weights and outputs lie"
+    )
 
 
 def _speaker(options: Options, seen: Seen) -> Finding:
     told = " and ".join(SPEAKERS[index] for index in sorted(seen.speakers))
-    return Finding(observed=told, holds=told == options["speaker"], why="what the text embedding was told")
+    return Finding(
+        observed=told, holds=told == options["speaker"], why="what the text embedding was told"
+    )
 
 
 def _speed(options: Options, seen: Seen) -> Finding:
     ratio = sum(seen.planned) / max(1, sum(seen.chunks))
     wanted = float(options["speed"])
     return Finding(
-        observed=f"{ratio:.2f} times the planned pace", holds=abs(ratio / wanted - 1) <= SPEED_TOLERANCE, why="frames made"
+        observed=f"{ratio:.2f} times the planned pace",
+        holds=abs(ratio / wanted - 1) <= SPEED_TOLERANCE,
+        why="frames made",
     )
 
 
 def _seed(options: Options, seen: Seen) -> Finding:
-    expected = [initial_noise(int(options["seed"]), i, *state.shape[1:]) for i, state in enumerate(seen.first_states)]
+    expected = [
+        initial_noise(int(options["seed"]), i, *state.shape[1:])
+        for i, state in enumerate(seen.first_states)
+    ]
     pairs = list(zip(expected, seen.first_states, strict=True))
     same = bool(pairs) and all(torch.equal(noise.to(state.dtype), state) for noise, state in pairs)
-    return Finding(observed="the seed's noise" if same else "other noise", holds=same, why="the state at the first call")
+    return Finding(
+        observed="the seed's noise" if same else "other noise",
+        holds=same,
+        why="the state at the first call",
+    )
 
 
 def _expected_phones(options: Options, seen: Seen) -> tuple[tuple[int, ...], ...]:
     sizes = int(options["chunk_characters"]), int(options["first_chunk_characters"])
-    return tuple(chunk.phones for chunk in phonemise(seen.text, max_characters=sizes[0], first_characters=sizes[1]))
+    return tuple(
+        chunk.phones
+        for chunk in phonemise(seen.text, max_characters=sizes[0], first_characters=sizes[1])
+    )
 
 
 def _chunk_characters(options: Options, seen: Seen) -> Finding:
     return Finding(
-        observed=f"{len(seen.phone_ids)} chunks, the longest of {max(map(len, seen.phone_ids), default=0)} phones",
+        observed=f"{len(seen.phone_ids)} chunks, the longest of "
+        f"{max(map(len, seen.phone_ids), default=0)} phones",
         holds=seen.phone_ids == _expected_phones(options, seen),
         why="the phones of every chunk, as the duration model was asked for them",
     )
@@ -241,7 +312,8 @@ def _batch(options: Options, seen: Seen) -> Finding:
     return Finding(
         observed=f"{' + '.join(map(str, seen.together))} chunks in {seen.vocoder.calls} passes",
         holds=seen.together == wanted and seen.vocoder.calls == len(wanted),
-        why="how many utterances each call of the models held; a text of one chunk has nothing to share",
+        why="how many utterances each call of the models held; a text of one chunk has nothing to "
+        "share",
     )
 
 
@@ -296,22 +368,32 @@ CHECKS: Mapping[str, Callable[[Options, Seen], Finding]] = {
 
 
 def judge_effects(
-    effective: Options, asked: Options, seen: Any, checks: Mapping[str, Callable[[Options, Any], Finding]] = CHECKS
+    effective: Options,
+    asked: Options,
+    seen: Any,
+    checks: Mapping[str, Callable[[Options, Any], Finding]] = CHECKS,
 ) -> tuple[Effect, ...]:
     """
     Hold every option against the observation.
 
-    Args:
-        effective: all options as the engine says it resolved them; a default is checked like a wish.
-        asked: those that the cell or the profile named; they win over what the engine says.
-        seen: the observation.
-        checks: of the pipeline's options.
+    Args: effective: all options as the engine says it resolved them; a default is checked like a
+        wish. asked: those that the cell or the profile named; they win over what the engine says.
+        seen: the observation. checks: of the pipeline's options.
     """
-    wanted = {**effective, **{name: value for name, value in asked.items() if (name, value) not in LEFT_OPEN}}
+    wanted = {
+        **effective,
+        **{name: value for name, value in asked.items() if (name, value) not in LEFT_OPEN},
+    }
     effects = []
     for option, check in checks.items():
         finding = check(wanted, seen)
         effects.append(
-            Effect(option=option, asked=wanted[option], observed=finding.observed, holds=finding.holds, why=finding.why)
+            Effect(
+                option=option,
+                asked=wanted[option],
+                observed=finding.observed,
+                holds=finding.holds,
+                why=finding.why,
+            )
         )
     return tuple(effects)

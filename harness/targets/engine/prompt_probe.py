@@ -1,13 +1,16 @@
 """
-Watches what an engine is told of a reference recording: what it may copy from, what that is said to say, how often it is
-worked out. It judges nothing and believes nothing.
+Watches what an engine is told of a reference recording: what it may copy from, what that is said to
+say, how often it is worked out. It judges nothing and believes nothing.
 
-Both pipelines work recordings out through `pipeline.prompts.encode`; the observer stands in for it and counts. What the
-models did meanwhile belongs to the recording and not to the speech, so it is taken out of the records again.
+Both pipelines work recordings out through `pipeline.prompts.encode`; the observer stands in for it
+and counts. What the models did meanwhile belongs to the recording and not to the speech, so it is
+taken out of the records again.
 
-Holds what an engine was seen to be told of a recording against the recording itself, which is read here once more.
+Holds what an engine was seen to be told of a recording against the recording itself, which is read
+here once more.
 
-The mel is compared free of level, since engines level recordings, and at every place, since they trim them.
+The mel is compared free of level, since engines level recordings, and at every place, since they
+trim them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +35,8 @@ class PromptSeen:
     """
     The recording, chunk by chunk of one observed synthesis.
 
-    logs: (R, bands) log-mel of the frames that the first call could copy from; R is 0 where there were none.
+    logs: (R, bands) log-mel of the frames that the first call could copy from; R is 0 where there
+    were none.
     total: mel frames that the acoustic model worked on.
     left: mel frames that reached the vocoder.
     texts: what was told to be said: phones by frame, or characters.
@@ -50,7 +54,9 @@ class PromptSeen:
 
 @contextmanager
 def counting(prompts: Any, *records: list[Any]) -> Iterator[list[str]]:
-    """Note the text of every recording that is worked out; `records` are left as if it had not been."""
+    """
+    Note the text of every recording that is worked out; `records` are left as if it had not been.
+    """
     encode: Callable[..., Any] = prompts.encode
     noted: list[str] = []
 
@@ -80,12 +86,9 @@ def prompt_seen(
     """
     Make the record.
 
-    Args:
-        copies: what every chunk could copy from, told and, where it is guided, untold, (1 or 2, T, bands) each.
-        left: see PromptSeen.
-        texts: see PromptSeen.
-        encoded: see PromptSeen.
-        scale: mean and spread by which the mel is normalised.
+    Args: copies: what every chunk could copy from, told and, where it is guided, untold, (1 or 2,
+        T, bands) each. left: see PromptSeen. texts: see PromptSeen. encoded: see PromptSeen. scale:
+        mean and spread by which the mel is normalised.
     """
     mean, std = scale
     known = [each.float().cpu() for each in copies]
@@ -94,7 +97,9 @@ def prompt_seen(
         total=tuple(each.shape[1] for each in known),
         left=tuple(left),
         texts=tuple(texts),
-        untold=max((float(each[1:].abs().max()) for each in known if each.shape[0] > 1), default=0.0),
+        untold=max(
+            (float(each[1:].abs().max()) for each in known if each.shape[0] > 1), default=0.0
+        ),
         encoded=encoded,
     )
 
@@ -108,19 +113,25 @@ def _leading(known: Tensor) -> int:
 EDGE = 10
 """Mel frames at both ends that hold silence which the engine put there, or half a window of it."""
 ABOVE_FLOOR = 1.0
-"""Natural log above the floor from which a band counts: below it the floor itself differs with the level."""
+"""
+Natural log above the floor from which a band counts: below it the floor itself differs with the
+level.
+"""
 LEAST_COUNTED = 0.2
 """Share of the bands that must count, or nothing was compared."""
 FARTHEST = 0.1
 """
-Mean absolute difference of log-mels, natural log, up to which it is the recording. A test holds that the same one is five
-times nearer, and others five times farther.
+Mean absolute difference of log-mels, natural log, up to which it is the recording. A test holds
+that the same one is five times nearer, and others five times farther.
 """
 
 
-def recording_seen(asked: Mapping[str, Option], seen: PromptSeen, rate_hz: int, floor: float) -> tuple[str, bool]:
+def recording_seen(
+    asked: Mapping[str, Option], seen: PromptSeen, rate_hz: int, floor: float
+) -> tuple[str, bool]:
     """
-    Tell what was seen of a recording, and whether it is the one that was asked for and no part of the speech.
+    Tell what was seen of a recording, and whether it is the one that was asked for and no part of
+    the speech.
 
     Args:
         asked: options; `reference` is a path, or "" for none.
@@ -130,8 +141,13 @@ def recording_seen(asked: Mapping[str, Option], seen: PromptSeen, rate_hz: int, 
     """
     lengths = [len(log) for log in seen.logs]
     if not asked["reference"]:
-        return (f"{max(lengths)} known frames" if any(lengths) else "nothing to copy from"), not any(lengths)
-    apart = max((distance(log, Path(str(asked["reference"])), rate_hz, floor) for log in seen.logs), default=np.inf)
+        return (
+            f"{max(lengths)} known frames" if any(lengths) else "nothing to copy from"
+        ), not any(lengths)
+    apart = max(
+        (distance(log, Path(str(asked["reference"])), rate_hz, floor) for log in seen.logs),
+        default=np.inf,
+    )
     cut = [total - left for total, left in zip(seen.total, seen.left, strict=True)]
     observed = f"{max(lengths, default=0)} mel frames in front, {apart:.3f} from the recording's"
     if cut != lengths:
@@ -142,9 +158,14 @@ def recording_seen(asked: Mapping[str, Option], seen: PromptSeen, rate_hz: int, 
 
 
 def distance(log: Tensor, path: Path, rate_hz: int, floor: float) -> float:
-    """Mean absolute difference to the most alike part of the recording, free of level; infinity where nothing compares."""
+    """
+    Mean absolute difference to the most alike part of the recording, free of level; infinity where
+    nothing compares.
+    """
     frames, recorded_hz = read_audio(path)
-    audio = torch.from_numpy(np.asarray(soxr.resample(frames, recorded_hz, rate_hz), dtype=np.float32))
+    audio = torch.from_numpy(
+        np.asarray(soxr.resample(frames, recorded_hz, rate_hz), dtype=np.float32)
+    )
     whole = log_mel(audio[None], mel_filterbank(rate_hz, bands=log.shape[1]), floor=floor)[0]
     inner, least = log[EDGE:-EDGE], float(np.log(floor)) + ABOVE_FLOOR
     places = range(len(whole) - len(inner) + 1) if len(inner) else range(0)

@@ -1,11 +1,13 @@
 """
-Sees which runtime computes a stage: sessions of ONNX Runtime that ran in it, matrix products that torch did in it, CUDA
-graphs that were replayed in it.
+Sees which runtime computes a stage: sessions of ONNX Runtime that ran in it, matrix products that
+torch did in it, CUDA graphs that were replayed in it.
 
-Sessions and graphs are counted at ONNX Runtime's and torch's own classes, products at torch's dispatcher, all below anything
-that the engine could say of itself. A compiled stage is not looked into: a dispatch mode would switch its graph off.
+Sessions and graphs are counted at ONNX Runtime's and torch's own classes, products at torch's
+dispatcher, all below anything that the engine could say of itself. A compiled stage is not looked
+into: a dispatch mode would switch its graph off.
 
-What torch.compile made of our engine's models: which it compiled, how many graphs dynamo holds, what CUDA recorded.
+What torch.compile made of our engine's models: which it compiled, how many graphs dynamo holds,
+what CUDA recorded.
 """
 
 import sys
@@ -26,7 +28,9 @@ PRODUCTS = (
     *("mm", "addmm", "bmm", "baddbmm", "linear", "matmul", "_int_mm", "_linear_pointwise"),
     *("convolution", "conv1d", "conv2d", "scaled_dot_product_attention"),
 )
-"""Operators that any model consists of, as inference reaches the dispatcher: whole, or taken apart."""
+"""
+Operators that any model consists of, as inference reaches the dispatcher: whole, or taken apart.
+"""
 RUNS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector")
 
 
@@ -91,7 +95,11 @@ class RuntimeProbe:
 
     def sessions(self, stage: str) -> tuple[SessionSeen, ...]:
         """Give the sessions that ran in a stage."""
-        found = [(self._sessions[key], runs) for (where, key), runs in self._runs.items() if where == stage]
+        found = [
+            (self._sessions[key], runs)
+            for (where, key), runs in self._runs.items()
+            if where == stage
+        ]
         return tuple(
             SessionSeen(
                 provider=session.get_providers()[0],
@@ -106,8 +114,9 @@ class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
     """
     Spans every product that reaches torch's dispatcher by `note()`; one for all threads that look.
 
-    torch notes in the process, and not for each thread, that some mode is on, and each mode puts back what it found. Were there
-    a mode for each thread, the last to leave could put back that another is still on.
+    torch notes in the process, and not for each thread, that some mode is on, and each mode puts
+    back what it found. Were there a mode for each thread, the last to leave could put back that
+    another is still on.
     """
 
     def __init__(self, note: Callable[[], AbstractContextManager[None]]) -> None:
@@ -126,7 +135,9 @@ class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Say no, else torch imports its compiler for this, into a process whose memory is measured."""
+        """
+        Say no, else torch imports its compiler for this, into a process whose memory is measured.
+        """
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -195,7 +206,10 @@ def is_compiled(called: object) -> bool:
 
 
 def compiled_from(called: object, model: nn.Module) -> nn.Module | None:
-    """Give the module that torch.compile compiled for a call, if that is the model or works with the model's own parameters."""
+    """
+    Give the module that torch.compile compiled for a call, if that is the model or works with the
+    model's own parameters.
+    """
     if not is_compiled(called):
         return None
     compiled: nn.Module = called._orig_mod  # type: ignore[attr-defined]
@@ -233,13 +247,16 @@ def recordings() -> int:
     """
     Count what this thread's CUDA graphs cost beside compilation, so far.
 
-    Each length runs once as it is and is recorded at its second time, before it is replayed; neither is known to dynamo.
+    Each length runs once as it is and is recorded at its second time, before it is replayed;
+    neither is known to dynamo.
     """
     trees = sys.modules.get("torch._inductor.cudagraph_trees")
     if trees is None:
         return 0
     from torch._dynamo.utils import counters
 
-    managers = [each.tree_manager for each in getattr(trees.local, "tree_manager_containers", {}).values()]
+    managers = [
+        each.tree_manager for each in getattr(trees.local, "tree_manager_containers", {}).values()
+    ]
     run_once = sum(len(each.warmed_up_functions) for each in managers if each is not None)
     return run_once + int(counters["inductor"]["cudagraph_recorded_non_static_inputs"])

@@ -1,5 +1,6 @@
 """
-Holds against what was asked what the solver was seen to do: how often, when and with which batch it called the model.
+Holds against what was asked what the solver was seen to do: how often, when and with which batch it
+called the model.
 
 Each public check has the form of those in `engine_effects`, which lists them.
 """
@@ -16,12 +17,21 @@ from harness.targets.engine.observer import Seen
 from harness.targets.protocol import Finding, Options
 
 CHANGE_SLACK = 0.01
-"""The change of the velocity is summed up anew here, in double precision: a share of the threshold that rounding may move."""
+"""
+The change of the velocity is summed up anew here, in double precision: a share of the threshold
+that rounding may move.
+"""
 
 
 def planned_calls(options: Options, seen: Seen) -> list[int]:
-    """Give the calls of the model that every pass gets, unless it leaves early; adaptive steps have a pass for each chunk."""
-    steps, adaptive = int(options["nfe_steps"]), Adaptive(str(options.get("nfe_adaptive", Adaptive.OFF)))
+    """
+    Give the calls of the model that every pass gets, unless it leaves early; adaptive steps have a
+    pass for each chunk.
+    """
+    steps, adaptive = (
+        int(options["nfe_steps"]),
+        Adaptive(str(options.get("nfe_adaptive", Adaptive.OFF))),
+    )
     order = Solver(str(options["solver"])).order
     if adaptive is Adaptive.OFF:
         return [steps * order for _ in seen.together]
@@ -29,7 +39,9 @@ def planned_calls(options: Options, seen: Seen) -> list[int]:
 
 
 def calls_hold(options: Options, seen: Seen) -> bool:
-    """Tell whether every chunk got its calls; where leaving early is allowed, no more than those."""
+    """
+    Tell whether every chunk got its calls; where leaving early is allowed, no more than those.
+    """
     made, planned = [len(outputs) for outputs in seen.outputs], planned_calls(options, seen)
     if options.get("early_exit"):
         return len(made) == len(planned) and all(a <= b for a, b in zip(made, planned, strict=True))
@@ -37,7 +49,10 @@ def calls_hold(options: Options, seen: Seen) -> bool:
 
 
 def expected_times(options: Options, seen: Seen) -> list[float]:
-    """Give the times at which the first chunk asks for the velocity, by running the engine's own solver on nothing."""
+    """
+    Give the times at which the first chunk asks for the velocity, by running the engine's own
+    solver on nothing.
+    """
     asked: list[float] = []
 
     def note(state: Tensor, t: float) -> Tensor:
@@ -46,7 +61,9 @@ def expected_times(options: Options, seen: Seen) -> list[float]:
 
     solver = Solver(str(options["solver"]))
     calls = next(iter(planned_calls(options, seen)), 0)
-    grid = time_grid(max(1, calls // solver.order), float(options["sway"]), Grid(str(options["grid"])))
+    grid = time_grid(
+        max(1, calls // solver.order), float(options["sway"]), Grid(str(options["grid"]))
+    )
     integrate(note, torch.zeros(1), grid, solver)
     return asked
 
@@ -55,20 +72,32 @@ def expected_batches(options: Options, seen: Seen) -> list[int]:
     """Give the batch of every call of the first chunk: 2 where guidance works."""
     since, until = float(options.get("cfg_from", 0.0)), float(options.get("cfg_until", 1.0))
     guided = float(options["cfg_strength"]) > 0
-    return [2 if guided and since <= t <= until else 1 for t in expected_times(options, seen)][: len(seen.batches)]
+    return [2 if guided and since <= t <= until else 1 for t in expected_times(options, seen)][
+        : len(seen.batches)
+    ]
 
 
 def nfe_adaptive(options: Options, seen: Seen) -> Finding:
     """Every chunk gets the calls that its phones ask for."""
-    made = " and ".join(f"{len(out)} for {phones}" for phones, out in zip(map(len, seen.phone_ids), seen.outputs, strict=False))
-    why = f"calls for phones; {options['nfe_adaptive']} means {' and '.join(map(str, planned_calls(options, seen)))}"
+    made = " and ".join(
+        f"{len(out)} for {phones}"
+        for phones, out in zip(map(len, seen.phone_ids), seen.outputs, strict=False)
+    )
+    why = (
+        f"calls for phones; {options['nfe_adaptive']} means "
+        f"{' and '.join(map(str, planned_calls(options, seen)))}"
+    )
     return Finding(observed=made, holds=calls_hold(options, seen), why=why)
 
 
 def cfg_interval(options: Options, seen: Seen) -> Finding:
     """The untold half is there inside of the interval, and there alone."""
     told = [f"{t:.3f}" for t, batch in zip(seen.times, seen.batches, strict=True) if batch > 1]
-    observed = f"guided at t = {told[0]} to {told[-1]}, {len(told)} of {len(seen.batches)} calls" if told else "never guided"
+    observed = (
+        f"guided at t = {told[0]} to {told[-1]}, {len(told)} of {len(seen.batches)} calls"
+        if told
+        else "never guided"
+    )
     return Finding(
         observed=observed,
         holds=list(seen.batches) == expected_batches(options, seen),
@@ -77,7 +106,10 @@ def cfg_interval(options: Options, seen: Seen) -> Finding:
 
 
 def early_exit(options: Options, seen: Seen) -> Finding:
-    """The model is called until its velocity is to change by less than the threshold, and not once more."""
+    """
+    The model is called until its velocity is to change by less than the threshold, and not once
+    more.
+    """
     threshold, strength = float(options["early_exit"]), float(options["cfg_strength"])
     made = [len(outputs) for outputs in seen.outputs]
     planned = planned_calls(options, seen)
@@ -95,11 +127,16 @@ def early_exit(options: Options, seen: Seen) -> Finding:
 
 
 def _changes(outputs: tuple[Tensor, ...], times: tuple[float, ...], strength: float) -> list[float]:
-    """Give for every call but the first the relative change of the velocity ahead, at its rate since the call before."""
+    """
+    Give for every call but the first the relative change of the velocity ahead, at its rate since
+    the call before.
+    """
     velocities = [_guided(output.double(), strength) for output in outputs]
     pairs = zip(pairwise(velocities), pairwise(times), strict=True)
     return [
-        float((after - before).norm() / before.norm().clamp(min=1e-30)) * (1.0 - now) / (now - then) if now > then else math.inf
+        float((after - before).norm() / before.norm().clamp(min=1e-30)) * (1.0 - now) / (now - then)
+        if now > then
+        else math.inf
         for (before, after), (then, now) in pairs
     ]
 
@@ -112,7 +149,10 @@ def _guided(output: Tensor, strength: float) -> Tensor:
 
 
 def _left_in_time(changes: list[float], threshold: float, *, early: bool) -> bool:
-    """Tell whether the last change alone was below the threshold; a chunk that was not left early may have none below."""
+    """
+    Tell whether the last change alone was below the threshold; a chunk that was not left early may
+    have none below.
+    """
     if any(change < threshold * (1 - CHANGE_SLACK) for change in changes[:-1]):
         return False
     return not early or (bool(changes) and changes[-1] < threshold * (1 + CHANGE_SLACK))

@@ -1,7 +1,9 @@
 """
-Our engine's stages for a pass of their own: what the models were given is kept, and copies to and from a device are a stage.
+Our engine's stages for a pass of their own: what the models were given is kept, and copies to and
+from a device are a stage.
 
-From outside, as the observer does: the engine is not asked to say anything that it does not say anyway.
+From outside, as the observer does: the engine is not asked to say anything that it does not say
+anyway.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +33,9 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Say no, else torch imports its compiler for this, into a process whose memory is measured."""
+        """
+        Say no, else torch imports its compiler for this, into a process whose memory is measured.
+        """
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -43,7 +47,10 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Look away: compiled code must not meet a dispatch mode, nor should a model's times hold what it costs."""
+        """
+        Look away: compiled code must not meet a dispatch mode, nor should a model's times hold what
+        it costs.
+        """
         self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         try:
             yield
@@ -52,7 +59,9 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
 
 
 class _Keeper:
-    """Stands in for a model: counts the calls, keeps what the first was given, passes everything on."""
+    """
+    Stands in for a model: counts the calls, keeps what the first was given, passes everything on.
+    """
 
     def __init__(self, inner: Callable[..., Any], transfers: Transfers | None) -> None:
         self.inner = inner
@@ -70,8 +79,13 @@ class _Keeper:
             return self.inner(*args)
 
 
-def speak_and_keep(pipeline: FlowPipeline | InfillPipeline, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
-    """Speak one request; gives the acoustic model and the vocoder alone, on what they were first given."""
+def speak_and_keep(
+    pipeline: FlowPipeline | InfillPipeline, request: Request, watch: StageWatch
+) -> Mapping[str, Alone]:
+    """
+    Speak one request; gives the acoustic model and the vocoder alone, on what they were first
+    given.
+    """
     called = {"acoustic": pipeline.acoustic, "vocoder": pipeline.vocoder}
     transfers = Transfers(watch) if pipeline.device.type != "cpu" else None
     keepers = {name: _Keeper(inner, transfers) for name, inner in called.items()}
@@ -84,11 +98,18 @@ def speak_and_keep(pipeline: FlowPipeline | InfillPipeline, request: Request, wa
                 pipeline.synthesize(request.text, request.options, watch)
     finally:
         pipeline.acoustic, pipeline.vocoder = called["acoustic"], called["vocoder"]
-    return {name: _alone(called[name], keeper.given, keeper.calls) for name, keeper in keepers.items() if keeper.given}
+    return {
+        name: _alone(called[name], keeper.given, keeper.calls)
+        for name, keeper in keepers.items()
+        if keeper.given
+    }
 
 
 def _kept(x: Tensor) -> Tensor:
-    """Copy a tensor, expanded where it was: compiled code knows its strides, and would be compiled again for others."""
+    """
+    Copy a tensor, expanded where it was: compiled code knows its strides, and would be compiled
+    again for others.
+    """
     base = x
     for axis, stride in enumerate(x.stride()):
         base = base.narrow(axis, 0, 1) if stride == 0 else base
@@ -96,9 +117,14 @@ def _kept(x: Tensor) -> Tensor:
 
 
 def _alone(model: Callable[..., Any], given: tuple[Any, ...], calls: int) -> Alone:
-    """Say how to run a model alone, and what that has to do: both models are given frames first, (rows, frames, ...)."""
+    """
+    Say how to run a model alone, and what that has to do: both models are given frames first,
+    (rows, frames, ...).
+    """
     rows, frames = given[0].shape[:2]
-    return Alone(run=partial(_run, model, given), work=Work(calls=calls, rows=int(rows), frames=int(frames)))
+    return Alone(
+        run=partial(_run, model, given), work=Work(calls=calls, rows=int(rows), frames=int(frames))
+    )
 
 
 @torch.inference_mode()

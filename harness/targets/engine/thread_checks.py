@@ -1,5 +1,6 @@
 """
-Holds the threads that passes were seen in against those that were asked for: `workers`, and the share of `threads` in each.
+Holds the threads that passes were seen in against those that were asked for: `workers`, and the
+share of `threads` in each.
 
 Each public check has the form of those in `engine_effects`, which lists them.
 """
@@ -9,7 +10,10 @@ from harness.targets.protocol import Finding, Options
 
 
 def workers(options: Options, seen: Seen) -> Finding:
-    """As many passes at one time as were asked for and as there are, and no more, each in a thread of its own."""
+    """
+    As many passes at one time as were asked for and as there are, and no more, each in a thread of
+    its own.
+    """
     crowd = seen.crowd
     alone = 1 if int(options.get("first_chunk_characters", 0)) else 0
     lanes = crowd.lanes[alone:]
@@ -19,12 +23,16 @@ def workers(options: Options, seen: Seen) -> Finding:
     return Finding(
         observed=f"threads {len(set(lanes))}, at one time {crowd.most}, passes {len(lanes)}{first}",
         holds=met and len(set(lanes)) == wanted and set(crowd.vocoder_lanes) == set(crowd.lanes),
-        why="threads inside of the models' arithmetic; one pass has no neighbour to be spoken beside",
+        why="threads inside of the models' arithmetic; one pass has no neighbour to be spoken "
+        "beside",
     )
 
 
 def threads(options: Options, seen: Seen) -> Finding:
-    """The caller's thread has all of the arithmetic's threads; each worker, and every session, has its share."""
+    """
+    The caller's thread has all of the arithmetic's threads; each worker, and every session, has its
+    share.
+    """
     whole, count = int(options["threads"]), int(options.get("workers", 1))
     share = whole if count == 1 else max(1, whole // count)
     sessions = {each.threads for each in (*seen.acoustic.sessions, *seen.vocoder.sessions)}

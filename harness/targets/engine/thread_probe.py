@@ -1,9 +1,10 @@
 """
-Watches in which threads an engine's passes run, and how many are inside of the models' arithmetic at one time. It judges
-nothing and believes nothing.
+Watches in which threads an engine's passes run, and how many are inside of the models' arithmetic
+at one time. It judges nothing and believes nothing.
 
-Whether short calls meet would be chance, so it is not left to it: threads are held at their first product until as many stand
-there as could, and a moment longer in case there are more. Threads that wait for each other never meet.
+Whether short calls meet would be chance, so it is not left to it: threads are held at their first
+product until as many stand there as could, and a moment longer in case there are more. Threads that
+wait for each other never meet.
 """
 
 import itertools
@@ -21,7 +22,10 @@ from engine.pipelines.flow import initial_noise
 from engine.text.frontend import phonemise
 
 PATIENCE_S = 10.0
-"""How long the first thread is held for the others: only an engine that does not let them meet makes anyone wait so long."""
+"""
+How long the first thread is held for the others: only an engine that does not let them meet makes
+anyone wait so long.
+"""
 LINGER_S = 0.2
 """How much longer, in case more come than may."""
 
@@ -30,7 +34,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """When and where something was noted: its place among all notes, the thread, and what torch may use in that thread."""
+    """
+    When and where something was noted: its place among all notes, the thread, and what torch may
+    use in that thread.
+    """
 
     at: int
     thread: int
@@ -42,10 +49,12 @@ class CrowdSeen:
     """
     The threads of one observed synthesis.
 
-    lanes: of every pass of the acoustic model the thread: 0 is the caller's own, the others count by who came first.
+    lanes: of every pass of the acoustic model the thread: 0 is the caller's own, the others count
+    by who came first.
     vocoder_lanes: the same of every call of the vocoder.
     threads: of every pass, how many threads torch's arithmetic had there.
-    most: how many threads were inside of the models' arithmetic at one time; what is compiled is not looked into.
+    most: how many threads were inside of the models' arithmetic at one time; what is compiled is
+    not looked into.
     """
 
     lanes: tuple[int, ...]
@@ -93,7 +102,9 @@ class Crowd:
 
     def seen(self, passes: Sequence[Mark], vocoder: Sequence[Mark]) -> CrowdSeen:
         """Make the record from the marks of every pass, and of every call of the vocoder."""
-        others = dict.fromkeys(mark.thread for mark in (*passes, *vocoder) if mark.thread != self._caller)
+        others = dict.fromkeys(
+            mark.thread for mark in (*passes, *vocoder) if mark.thread != self._caller
+        )
         lane = {self._caller: 0, **{thread: number for number, thread in enumerate(others, 1)}}
         return CrowdSeen(
             lanes=tuple(lane[mark.thread] for mark in passes),
@@ -107,28 +118,36 @@ class Passes:
     """
     Tells of a note to which pass it belongs, passes in the order of their chunks.
 
-    Threads begin in any order; which chunk a pass speaks shows in its noise alone, drawn from the seed and the chunk's number.
-    A pass of other noise comes last.
+    Threads begin in any order; which chunk a pass speaks shows in its noise alone, drawn from the
+    seed and the chunk's number. A pass of other noise comes last.
     """
 
-    def __init__(self, begun: Sequence[Mark], first_states: Sequence[Tensor], seed: int, chunks: int) -> None:
+    def __init__(
+        self, begun: Sequence[Mark], first_states: Sequence[Tensor], seed: int, chunks: int
+    ) -> None:
         ranks = [_chunk_of(state, seed, chunks) for state in first_states]
         order = sorted(range(len(begun)), key=lambda index: ranks[index])
         self._begun = [begun[index] for index in order]
 
     def of(self, mark: Mark) -> int:
         """Give the pass that was the last to begin in the note's thread."""
-        before = [(each.at, index) for index, each in enumerate(self._begun) if _begins_before(each, mark)]
+        before = [
+            (each.at, index) for index, each in enumerate(self._begun) if _begins_before(each, mark)
+        ]
         return max(before)[1] if before else len(self._begun)
 
     def coming(self, mark: Mark) -> int:
         """Give the pass that is the next to begin in the note's thread."""
-        after = [(each.at, index) for index, each in enumerate(self._begun) if _begins_before(mark, each)]
+        after = [
+            (each.at, index) for index, each in enumerate(self._begun) if _begins_before(mark, each)
+        ]
         return min(after)[1] if after else len(self._begun)
 
 
 def could_meet(pipeline: Any, text: str) -> int:
-    """Say how many passes of a text could be at work at one time, as the engine says that it works."""
+    """
+    Say how many passes of a text could be at work at one time, as the engine says that it works.
+    """
     config = pipeline.config
     if getattr(config, "workers", 1) == 1:
         return 1
@@ -139,7 +158,9 @@ def could_meet(pipeline: Any, text: str) -> int:
     return at_once
 
 
-def rearranged(values: Sequence[Value], marks: Sequence[Mark], rank: Callable[[Mark], int]) -> list[Value]:
+def rearranged(
+    values: Sequence[Value], marks: Sequence[Mark], rank: Callable[[Mark], int]
+) -> list[Value]:
     """Put what was noted in the order of the passes; inside of a pass it stays as it came."""
     order = sorted(range(len(values)), key=lambda index: rank(marks[index]))
     return [values[index] for index in order]

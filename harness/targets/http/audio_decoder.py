@@ -1,9 +1,10 @@
 """
-Reads audio as it arrives over a wire, piece by piece: WAV with 16-bit or float frames, bare 16-bit PCM, or FLAC, which is
-whole before it can be read.
+Reads audio as it arrives over a wire, piece by piece: WAV with 16-bit or float frames, bare 16-bit
+PCM, or FLAC, which is whole before it can be read.
 
-Knows bytes; knows no HTTP and no clock. What cannot be audio, or is not the audio that was asked for, is a FormatError that
-says what was found instead: nothing is decoded as what it is not, and nothing is dropped.
+Knows bytes; knows no HTTP and no clock. What cannot be audio, or is not the audio that was asked
+for, is a FormatError that says what was found instead: nothing is decoded as what it is not, and
+nothing is dropped.
 """
 
 import io
@@ -27,7 +28,10 @@ HEAD_LIMIT_BYTES = 65_536
 HEAD_BYTES = 12
 """RIFF, a size, and WAVE."""
 LEAST_HZ, MOST_HZ = 4_000, 384_000
-"""Rates that a voice may have; beyond them a head is damaged, and every length that follows from it is wrong."""
+"""
+Rates that a voice may have; beyond them a head is damaged, and every length that follows from it is
+wrong.
+"""
 FLAC_HEADS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
 """The mark, and the STREAMINFO block of 34 bytes that always follows it."""
 
@@ -79,7 +83,9 @@ class PcmReader:
 
     def end(self) -> Audio:
         """Give what was held back of a very short answer."""
-        rest = np.empty(0, np.float32) if self._begin is None else self._frames.feed(self._checked())
+        rest = (
+            np.empty(0, np.float32) if self._begin is None else self._frames.feed(self._checked())
+        )
         self._frames.end()
         return rest
 
@@ -119,21 +125,35 @@ class WavReader:
     def end(self) -> Audio:
         """Give nothing. Raises FormatError where frames are missing that the head promised."""
         if self._frames is None:
-            raise FormatError(f"the audio is no WAV file: it ends after {len(self._head)} bytes, before any frame")
+            raise FormatError(
+                f"the audio is no WAV file: it ends after {len(self._head)} bytes, before any frame"
+            )
         if self._left_bytes:
-            raise FormatError(f"the WAV file ends {self._left_bytes} bytes before the length that its head promised")
+            raise FormatError(
+                f"the WAV file ends {self._left_bytes} bytes before the length that its head "
+                "promised"
+            )
         self._behind.end()
         return self._frames.end()
 
     def _read_head(self) -> bytes:
-        """Read the chunks up to the frames, once they are there; gives the bytes that are frames already."""
+        """
+        Read the chunks up to the frames, once they are there; gives the bytes that are frames
+        already.
+        """
         head = self._head
         if not b"RIFF".startswith(head[:4]) or not b"WAVE".startswith(head[8:12]):
             named = format_of(head)
-            raise FormatError(f"the audio is no WAV file: it begins with {head[:12]!r}{f' ({named})' if named else ''}")
+            raise FormatError(
+                f"the audio is no WAV file: it begins with {head[:12]!r}"
+                f"{f' ({named})' if named else ''}"
+            )
         place, form = 12, b""
         while len(head) >= place + 8:
-            name, size = head[place : place + 4], int.from_bytes(head[place + 4 : place + 8], "little")
+            name, size = (
+                head[place : place + 4],
+                int.from_bytes(head[place + 4 : place + 8], "little"),
+            )
             if name == b"data":
                 self._frames = self._frames_of(form)
                 self._left_bytes = size if 0 < size < UNKNOWN_FROM_BYTES else None
@@ -147,18 +167,27 @@ class WavReader:
     def _frames_of(self, form: bytes) -> "_Frames":
         if len(form) < 16:
             raise FormatError("the WAV file does not say what its frames are (no fmt chunk)")
-        code, channels, self.rate_hz, bytes_per_s, frame_bytes, bits = struct.unpack("<HHIIHH", form[:16])
+        code, channels, self.rate_hz, bytes_per_s, frame_bytes, bits = struct.unpack(
+            "<HHIIHH", form[:16]
+        )
         if code == EXTENSIBLE and len(form) >= 26:
             code = int.from_bytes(form[24:26], "little")
-        if (code, bits) not in ((PCM, 16), (FLOAT, 32)) or not 0 < channels <= LARGEST_CHANNELS or not self.rate_hz:
+        if (
+            (code, bits) not in ((PCM, 16), (FLOAT, 32))
+            or not 0 < channels <= LARGEST_CHANNELS
+            or not self.rate_hz
+        ):
             raise FormatError(
-                f"the WAV file has frames of code {code}, {bits} bits, {channels} channels at {self.rate_hz} Hz;"
-                " 16-bit and float frames can be read"
+                f"the WAV file has frames of code {code}, {bits} bits, {channels} channels at "
+                f"{self.rate_hz} Hz; 16-bit and float frames can be read"
             )
-        if frame_bytes != channels * bits // 8 or bytes_per_s not in (0, self.rate_hz * frame_bytes):
+        if frame_bytes != channels * bits // 8 or bytes_per_s not in (
+            0,
+            self.rate_hz * frame_bytes,
+        ):
             raise FormatError(
-                f"the WAV file's head contradicts itself: {channels} channels of {bits} bits at {self.rate_hz} Hz in frames of"
-                f" {frame_bytes} bytes, {bytes_per_s} bytes a second"
+                f"the WAV file's head contradicts itself: {channels} channels of {bits} bits at "
+                f"{self.rate_hz} Hz in frames of {frame_bytes} bytes, {bytes_per_s} bytes a second"
             )
         check_rate(self.rate_hz, self._told_hz, "WAV file")
         return _Frames(code=code, bits=bits, channels=channels)
@@ -185,7 +214,9 @@ class FlacReader:
         if not body.startswith(b"fLaC") and (named := format_of(body)) is not None:
             raise FormatError(f"the audio is no FLAC file: {named} was sent")
         if sum(map(body.count, FLAC_HEADS)) > 1:
-            raise FormatError("the server sent several FLAC files in one answer; only one was asked for")
+            raise FormatError(
+                "the server sent several FLAC files in one answer; only one was asked for"
+            )
         self._file.seek(0)
         try:
             frames, self.rate_hz = decoded(self._file)
@@ -198,20 +229,32 @@ class FlacReader:
 def check_rate(rate_hz: int, told_hz: int | None, kind: str) -> None:
     """Raise FormatError for a rate that no voice has, or that contradicts what else was told."""
     if not LEAST_HZ <= rate_hz <= MOST_HZ:
-        raise FormatError(f"the {kind} has {rate_hz} Hz, which no audio has: voices have {LEAST_HZ} to {MOST_HZ} Hz")
+        raise FormatError(
+            f"the {kind} has {rate_hz} Hz, which no audio has: voices have {LEAST_HZ} to {MOST_HZ} "
+            "Hz"
+        )
     if told_hz is not None and told_hz != rate_hz:
-        raise FormatError(f"the {kind} has {rate_hz} Hz and the server's headers {told_hz} Hz; one of them is wrong")
+        raise FormatError(
+            f"the {kind} has {rate_hz} Hz and the server's headers {told_hz} Hz; one of them is "
+            "wrong"
+        )
 
 
 class _Behind:
-    """What follows the frames of a WAV file: chunks that are no audio. Anything else would be dropped, and is refused."""
+    """
+    What follows the frames of a WAV file: chunks that are no audio. Anything else would be dropped,
+    and is refused.
+    """
 
     def __init__(self) -> None:
         self._kept = b""
         self._skip_bytes = 0
 
     def feed(self, received: bytes) -> None:
-        """Pass over whole chunks. Raises FormatError for a second file, and for bytes that no chunk holds."""
+        """
+        Pass over whole chunks. Raises FormatError for a second file, and for bytes that no chunk
+        holds.
+        """
         self._kept += received
         while self._kept:
             skipped = min(self._skip_bytes, len(self._kept))
@@ -222,20 +265,33 @@ class _Behind:
             if name == b"RIFF":
                 raise FormatError(SEVERAL)
             if not name.isascii() or not name.decode("ascii").isprintable():
-                raise FormatError(f"the WAV file goes on behind the length that its head promised, with {self._kept[:8]!r}")
+                raise FormatError(
+                    "the WAV file goes on behind the length that its head promised, with "
+                    f"{self._kept[:8]!r}"
+                )
             self._kept, self._skip_bytes = self._kept[8:], size + size % 2
 
     def end(self) -> None:
-        """Raise FormatError for bytes that are no whole chunk; the one that fills up may be there or not."""
+        """
+        Raise FormatError for bytes that are no whole chunk; the one that fills up may be there or
+        not.
+        """
         if len(self._kept) > 1 or self._skip_bytes > 1:
-            raise FormatError("the WAV file goes on behind the length that its head promised, with no whole chunk")
+            raise FormatError(
+                "the WAV file goes on behind the length that its head promised, with no whole chunk"
+            )
 
 
-SEVERAL = "the server sent a second WAV file behind the first; one for the whole answer was asked for"
+SEVERAL = (
+    "the server sent a second WAV file behind the first; one for the whole answer was asked for"
+)
 
 
 class _Frames:
-    """Cuts bytes into frames; half a frame waits for its other half. A file's head among them is no sound."""
+    """
+    Cuts bytes into frames; half a frame waits for its other half. A file's head among them is no
+    sound.
+    """
 
     def __init__(self, *, code: int, bits: int, channels: int) -> None:
         self._type = np.dtype("<i2" if code == PCM else "<f4")
@@ -246,7 +302,10 @@ class _Frames:
         self._last = b""
 
     def feed(self, received: bytes) -> Audio:
-        """Give all whole frames, channels as their mean. Raises FormatError for the head of a WAV file among them."""
+        """
+        Give all whole frames, channels as their mean. Raises FormatError for the head of a WAV file
+        among them.
+        """
         if WAV_HEAD.search(self._last + received):
             raise FormatError(SEVERAL)
         self._last = (self._last + received)[1 - HEAD_BYTES :]
@@ -256,10 +315,17 @@ class _Frames:
         frames = np.frombuffer(received[:whole], dtype=self._type).astype(np.float32)
         if self._scale != 1.0:
             frames = frames * np.float32(self._scale)
-        return frames if self._channels == 1 else np.asarray(frames.reshape(-1, self._channels).mean(axis=1), np.float32)
+        return (
+            frames
+            if self._channels == 1
+            else np.asarray(frames.reshape(-1, self._channels).mean(axis=1), np.float32)
+        )
 
     def end(self) -> Audio:
         """Give nothing. Raises FormatError where half a frame is left."""
         if self._half:
-            raise FormatError(f"the audio ends within a frame: {len(self._half)} of {self._size_bytes} bytes are there")
+            raise FormatError(
+                f"the audio ends within a frame: {len(self._half)} of {self._size_bytes} bytes are "
+                "there"
+            )
         return np.empty(0, np.float32)

@@ -1,8 +1,9 @@
 """
 Names what bytes are by how they begin, and what a server's headers say of the audio behind them.
 
-Knows the marks of the usual containers and codecs; decodes nothing. Bare PCM has no mark: it is what begins like nothing else
-here, and as two bytes of sound may look like the sync word of MPEG frames, those count only if a second one follows in place.
+Knows the marks of the usual containers and codecs; decodes nothing. Bare PCM has no mark: it is
+what begins like nothing else here, and as two bytes of sound may look like the sync word of MPEG
+frames, those count only if a second one follows in place.
 """
 
 import re
@@ -37,7 +38,9 @@ KINDS: Mapping[str, str] = {
     **dict.fromkeys(("mpeg", "mp3", "x-mp3", "mpeg3", "mpa"), "mp3"),
     **dict.fromkeys(("aac", "x-aac", "aacp", "mp4", "m4a", "x-m4a"), "aac"),
     **dict.fromkeys(("ogg", "opus", "vorbis"), "ogg"),
-    **dict.fromkeys(("webm", "aiff", "x-aiff", "basic", "l8", "l24", "pcmu", "pcma"), "another format"),
+    **dict.fromkeys(
+        ("webm", "aiff", "x-aiff", "basic", "l8", "l24", "pcmu", "pcma"), "another format"
+    ),
 }
 """Subtype of `audio/...` -> the form it is."""
 KBITS_PER_S: Mapping[tuple[bool, int], tuple[int, ...]] = {
@@ -75,13 +78,28 @@ class Told:
 
 
 def told_by(headers: Mapping[str, str]) -> Told:
-    """Read media type, rate, channels and width from the headers of an answer, whose names are in lower case."""
+    """
+    Read media type, rate, channels and width from the headers of an answer, whose names are in
+    lower case.
+    """
     media, *parameters = headers.get("content-type", "").split(";")
-    named = {name.strip().lower(): value.strip().strip('"') for name, _, value in (each.partition("=") for each in parameters)}
+    named = {
+        name.strip().lower(): value.strip().strip('"')
+        for name, _, value in (each.partition("=") for each in parameters)
+    }
 
     def number(*names: str) -> int | None:
-        found = [named.get(name, "") for name in names] + [headers.get(f"x-{name}", "") for name in names]
-        return next((int(each[:DIGITS]) for each in found if re.fullmatch(r"[0-9]+", each) and each.strip("0")), None)
+        found = [named.get(name, "") for name in names] + [
+            headers.get(f"x-{name}", "") for name in names
+        ]
+        return next(
+            (
+                int(each[:DIGITS])
+                for each in found
+                if re.fullmatch(r"[0-9]+", each) and each.strip("0")
+            ),
+            None,
+        )
 
     return Told(
         media=media.strip().lower(),
@@ -97,12 +115,19 @@ def bytes_to_tell(head: bytes) -> int:
 
 
 def format_of(head: bytes) -> str | None:
-    """Name what begins so, such as `an MP3 file`; None where it looks like nothing known: bare frames, or rubbish."""
+    """
+    Name what begins so, such as `an MP3 file`; None where it looks like nothing known: bare frames,
+    or rubbish.
+    """
     for name, mark in MARKS:
         if mark.match(head):
             return name
     size = _frame_bytes(head)
-    if size is not None and _frame_bytes(head[size:]) is not None and head[size : size + 2] == head[:2]:
+    if (
+        size is not None
+        and _frame_bytes(head[size:]) is not None
+        and head[size : size + 2] == head[:2]
+    ):
         return "MP3 frames" if head[1] & 0x06 else "AAC frames (ADTS)"
     text = TEXT.fullmatch(head[:LEAST_BYTES])
     if text is not None and len(head) >= 2:

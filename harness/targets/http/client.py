@@ -1,8 +1,9 @@
 """
 A client of OpenAI's speech API, for any server that speaks it: asks, and gives audio as it arrives.
 
-Knows HTTP; knows no cells and reads no clock. Each request opens a connection of its own, as a new user would; no proxy stands
-in between. What goes wrong is a SpeechError of one kind, so that failures can be counted.
+Knows HTTP; knows no cells and reads no clock. Each request opens a connection of its own, as a new
+user would; no proxy stands in between. What goes wrong is a SpeechError of one kind, so that
+failures can be counted.
 """
 
 import json
@@ -16,7 +17,13 @@ from typing import Any
 from harness.audio.files import LARGEST_FRAMES
 from harness.errors import HarnessError
 from harness.records.cell import Option
-from harness.targets.http.audio_decoder import Audio, AudioReader, FormatError, check_rate, make_reader
+from harness.targets.http.audio_decoder import (
+    Audio,
+    AudioReader,
+    FormatError,
+    check_rate,
+    make_reader,
+)
 from harness.targets.http.audio_format import Told, told_by
 
 FORMS = ("wav", "pcm", "flac")
@@ -28,11 +35,16 @@ ANSWER_BYTES = 2**20
 LARGEST_WHOLE = 2**63 - 1
 """Of an option that a server tells."""
 NAME_CHARACTERS = 200
-"""Of a model, a voice, an option or its value; longer ones, and those with control characters, are passed over."""
+"""
+Of a model, a voice, an option or its value; longer ones, and those with control characters, are
+passed over.
+"""
 
 
 class SpeechError(HarnessError):
-    """A request gave no audio, or not all of it; `kind` is one of a few words, the text says more."""
+    """
+    A request gave no audio, or not all of it; `kind` is one of a few words, the text says more.
+    """
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
@@ -71,14 +83,22 @@ class SpeechApi:
     """One server."""
 
     def __init__(self, url: str, timeout_s: float, key: str | None = None) -> None:
-        """`timeout_s` bounds connecting, and every wait for more bytes. Raises HarnessError for a URL that is none."""
+        """
+        `timeout_s` bounds connecting, and every wait for more bytes. Raises HarnessError for a URL
+        that is none.
+        """
         client = _library()
         if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
-            raise HarnessError(f"server URL must begin with http:// or https:// and name a host, not {url!r}")
+            raise HarnessError(
+                f"server URL must begin with http:// or https:// and name a host, not {url!r}"
+            )
         self.url = url.rstrip("/").removesuffix("/v1")
         self._timeout_s = timeout_s
         self._client = client.Client(
-            headers={"Accept-Encoding": "identity", **({"Authorization": f"Bearer {key}"} if key else {})},
+            headers={
+                "Accept-Encoding": "identity",
+                **({"Authorization": f"Bearer {key}"} if key else {}),
+            },
             timeout=timeout_s,
             limits=client.Limits(max_connections=None, max_keepalive_connections=0),
             trust_env=False,
@@ -89,7 +109,10 @@ class SpeechApi:
         self._client.close()
 
     def models(self) -> tuple[Mapping[str, Any], ...]:
-        """Return what the server tells of its models, each name once; empty where it has no such page. Raises SpeechError."""
+        """
+        Return what the server tells of its models, each name once; empty where it has no such page.
+        Raises SpeechError.
+        """
         with self._answer("GET", "/v1/models", None) as response:
             content = _content(response)
             if response.status_code in (404, 405):
@@ -100,8 +123,16 @@ class SpeechApi:
         except (ValueError, KeyError, TypeError, RecursionError):
             entries = None
         if not isinstance(entries, list):
-            raise SpeechError("bad format", f"{self.url}/v1/models gives no list of models: {_said(content)}")
-        return tuple({each["id"]: each for each in entries if isinstance(each, dict) and is_name(each.get("id"))}.values())
+            raise SpeechError(
+                "bad format", f"{self.url}/v1/models gives no list of models: {_said(content)}"
+            )
+        return tuple(
+            {
+                each["id"]: each
+                for each in entries
+                if isinstance(each, dict) and is_name(each.get("id"))
+            }.values()
+        )
 
     def speak(self, ask: Ask) -> Iterator[Piece]:
         """Ask for audio; yields each piece as it arrives, at least one. Raises SpeechError."""
@@ -114,7 +145,10 @@ class SpeechApi:
             for piece in _pieces(response, reader):
                 heard += piece.audio.size
                 if heard > LARGEST_FRAMES:
-                    raise SpeechError("bad format", f"the server sent more than {LARGEST_FRAMES} frames for one text")
+                    raise SpeechError(
+                        "bad format",
+                        f"the server sent more than {LARGEST_FRAMES} frames for one text",
+                    )
                 yield piece
         if not heard:
             raise SpeechError("no audio", "the server answered without a single frame of audio")
@@ -126,19 +160,30 @@ class SpeechApi:
             with self._client.stream(method, self.url + path, json=body) as response:
                 yield response
         except client.TimeoutException:
-            raise SpeechError("timeout", f"{self.url} did not answer, or paused, for {self._timeout_s:g} s") from None
+            raise SpeechError(
+                "timeout", f"{self.url} did not answer, or paused, for {self._timeout_s:g} s"
+            ) from None
         except client.ConnectError as error:
-            raise SpeechError("no connection", f"{self.url} cannot be reached ({error}); start the server first") from None
+            raise SpeechError(
+                "no connection", f"{self.url} cannot be reached ({error}); start the server first"
+            ) from None
         except client.DecodingError as error:
-            raise SpeechError("bad format", f"{self.url} sent what is not encoded as its headers say: {error}") from None
+            raise SpeechError(
+                "bad format", f"{self.url} sent what is not encoded as its headers say: {error}"
+            ) from None
         except (client.RequestError, client.InvalidURL) as error:
-            raise SpeechError("broken off", f"{self.url} broke off: {str(error) or type(error).__name__}") from None
+            raise SpeechError(
+                "broken off", f"{self.url} broke off: {str(error) or type(error).__name__}"
+            ) from None
         except FormatError as error:
             raise SpeechError("bad format", str(error)) from None
 
 
 def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
-    """Return the options that a model's entry tells, as our own server does; empty where it tells none."""
+    """
+    Return the options that a model's entry tells, as our own server does; empty where it tells
+    none.
+    """
     options = card.get("options")
     if not isinstance(options, Mapping):
         return {}
@@ -180,15 +225,23 @@ def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:
 
 
 def _check_type(response: Any, form: str) -> Told:
-    """Return what the headers tell of the audio. Raises SpeechError for what is no audio, or not what was asked for."""
+    """
+    Return what the headers tell of the audio. Raises SpeechError for what is no audio, or not what
+    was asked for.
+    """
     told = told_by({name.lower(): value for name, value in response.headers.items()})
     if re.fullmatch(r"text/.*|application/(.*\+)?(json|xml)", told.media):
         said = _said(_content(response))
-        raise SpeechError("bad format", f"the server sent {told.media[:NAME_CHARACTERS]} in place of audio: {said}")
+        raise SpeechError(
+            "bad format",
+            f"the server sent {told.media[:NAME_CHARACTERS]} in place of audio: {said}",
+        )
     encoding = str(response.headers.get("content-encoding", "identity")).strip().lower()
     if encoding not in ("", "identity"):
         raise SpeechError(
-            "bad format", f"the server sent Content-Encoding {encoding[:NAME_CHARACTERS]}, though identity was asked for"
+            "bad format",
+            f"the server sent Content-Encoding {encoding[:NAME_CHARACTERS]}, though identity was "
+            "asked for",
         )
     if told.rate_hz is not None:
         check_rate(told.rate_hz, None, "audio, as the server tells,")
@@ -198,12 +251,18 @@ def _check_type(response: Any, form: str) -> Told:
 
 
 def _check_frames(told: Told) -> None:
-    """Raise SpeechError where bare frames are told to be others than the API's: 16 bits, one channel."""
+    """
+    Raise SpeechError where bare frames are told to be others than the API's: 16 bits, one channel.
+    """
     if told.form not in (None, "pcm"):
-        raise SpeechError("bad format", f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}")
+        raise SpeechError(
+            "bad format", f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}"
+        )
     for name, found, wanted in (("channels", told.channels, 1), ("bits", told.bits, 16)):
         if found not in (None, wanted):
-            raise SpeechError("bad format", f"asked for bare PCM with {wanted} {name}, the server sent {found}")
+            raise SpeechError(
+                "bad format", f"asked for bare PCM with {wanted} {name}, the server sent {found}"
+            )
 
 
 def _check_status(status: int, headers: Mapping[str, str], content: bytes) -> None:
@@ -242,5 +301,7 @@ def _library() -> Any:
     try:
         import httpx2
     except ImportError:
-        raise HarnessError("speaking HTTP needs the package httpx2; install voxgate[http]") from None
+        raise HarnessError(
+            "speaking HTTP needs the package httpx2; install voxgate[http]"
+        ) from None
     return httpx2

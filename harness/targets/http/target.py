@@ -1,14 +1,18 @@
 """
-Any server that speaks OpenAI's `POST /v1/audio/speech` as a target: what a user on the other side of the wire gets.
+Any server that speaks OpenAI's `POST /v1/audio/speech` as a target: what a user on the other side
+of the wire gets.
 
-The server is a closed box. What can be heard from here is heard; what it runs with is recorded as it tells
-it, and called that. The address comes from the option `url` or from VOXGATE_HTTP_URL, which
-keeps it out of the cell, so that the same suite measures several servers; a key comes from VOXGATE_HTTP_KEY alone.
+The server is a closed box. What can be heard from here is heard; what it runs with is recorded as
+it tells it, and called that. The address comes from the option `url` or from VOXGATE_HTTP_URL,
+which keeps it out of the cell, so that the same suite measures several servers; a key comes from
+VOXGATE_HTTP_KEY alone.
 
-What of a request was in effect at a server on the other side of the wire, as far as that can be heard. Pure.
+What of a request was in effect at a server on the other side of the wire, as far as that can be
+heard. Pure.
 
-A voice or a seed that is in effect sounds unlike another one, if the same request sounds the same twice; a speed changes how
-long the same text takes. What leaves no trace in the audio is called not observable, with what the server tells of it.
+A voice or a seed that is in effect sounds unlike another one, if the same request sounds the same
+twice; a speed changes how long the same text takes. What leaves no trace in the audio is called not
+observable, with what the server tells of it.
 """
 
 import math
@@ -23,14 +27,25 @@ from harness.audio.files import Audio, same_audio
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
 from harness.records.run import UNSEEN, Effect
-from harness.targets.http.client import API_RATE_HZ, FORMS, Ask, Piece, SpeechApi, options_told, voices_told
+from harness.targets.http.client import (
+    API_RATE_HZ,
+    FORMS,
+    Ask,
+    Piece,
+    SpeechApi,
+    options_told,
+    voices_told,
+)
 from harness.targets.protocol import StageWatch
 
 TOLD = "told by the server"
 SENT = "sent, and not refused"
 HEARD = "heard"
 SPEED_DOUBT = 0.5
-"""How far the change of length may be off, as a share of the logarithm of the speed: pauses need not shrink with words."""
+"""
+How far the change of length may be off, as a share of the logarithm of the speed: pauses need not
+shrink with words.
+"""
 CLIENT_OPTIONS = ("url", "timeout_s")
 """Where and how long we ask; nothing that a server could ignore."""
 
@@ -46,7 +61,10 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hearing:
-    """One text as it was asked for, and with one thing changed; None where that could not be asked, or makes no sense."""
+    """
+    One text as it was asked for, and with one thing changed; None where that could not be asked, or
+    makes no sense.
+    """
 
     asked: Heard
     again: Heard | None = None
@@ -70,7 +88,11 @@ def hear(pieces: Iterable[Piece]) -> Heard:
 
 def judge(asked: Mapping[str, Option], voice: str | None, hearing: Hearing) -> tuple[Effect, ...]:
     """Hold what was heard against what was asked; `voice` is the one that was sent."""
-    return tuple(_effect(name, value, voice, hearing) for name, value in asked.items() if name not in CLIENT_OPTIONS)
+    return tuple(
+        _effect(name, value, voice, hearing)
+        for name, value in asked.items()
+        if name not in CLIENT_OPTIONS
+    )
 
 
 def _effect(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Effect:
@@ -90,10 +112,17 @@ def _effect(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Ef
 
 
 def _streamed(asked: Option, pieces: int) -> Effect:
-    """Several pieces show that audio was streamed; one shows nothing, and neither do pieces that nobody asked for."""
+    """
+    Several pieces show that audio was streamed; one shows nothing, and neither do pieces that
+    nobody asked for.
+    """
     if asked and pieces > 1:
         return _said("streamed", asked, f"{pieces} pieces arrived", True, HEARD)
-    return _unseen("streamed", asked, "short audio may well be one piece" if asked else f"{pieces} pieces arrived")
+    return _unseen(
+        "streamed",
+        asked,
+        "short audio may well be one piece" if asked else f"{pieces} pieces arrived",
+    )
 
 
 def _other(name: str, asked: Option, other: Heard, hearing: Hearing) -> Effect:
@@ -118,7 +147,9 @@ def _voice(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Eff
 def _speed(asked: float, audio_s: float, plain_s: float) -> Effect:
     """A speed of 2 should halve the audio; pauses and rounding take some of it."""
     ratio = plain_s / audio_s if audio_s > 0.0 else math.inf
-    holds = 0.0 < ratio < math.inf and abs(math.log(ratio) - math.log(asked)) <= SPEED_DOUBT * abs(math.log(asked))
+    holds = 0.0 < ratio < math.inf and abs(math.log(ratio) - math.log(asked)) <= SPEED_DOUBT * abs(
+        math.log(asked)
+    )
     return _said("speed", asked, f"{ratio:.2f} times as fast as speed 1", holds, HEARD)
 
 
@@ -131,9 +162,19 @@ def _said(name: str, asked: Option, observed: str, holds: bool, why: str) -> Eff
 
 
 URL, KEY = "VOXGATE_HTTP_URL", "VOXGATE_HTTP_KEY"
-DEFAULTS: Mapping[str, Option] = {"url": "", "model": "", "voice": "", "form": "wav", "streamed": True, "timeout_s": 60.0}
+DEFAULTS: Mapping[str, Option] = {
+    "url": "",
+    "model": "",
+    "voice": "",
+    "form": "wav",
+    "streamed": True,
+    "timeout_s": 60.0,
+}
 FURTHER = ("speed", "seed", "speaker")
-"""Sent only if asked for. A workload's `speaker` is the voice, unless the cell names one for all texts."""
+"""
+Sent only if asked for. A workload's `speaker` is the voice, unless the cell names one for all
+texts.
+"""
 HARNESS_OPTIONS = ("device", "threads")
 """What a profile decides for engines that run here; another machine's server does not ask us."""
 MODELS_SHOWN = 20
@@ -144,13 +185,20 @@ def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
     known = (*DEFAULTS, *FURTHER)
     unknown = sorted(set(options) - {*known, *HARNESS_OPTIONS})
     if pipeline != "speech" or unknown:
-        raise HarnessError(f"target http has pipeline speech and options {', '.join(known)}; not {pipeline!r} {unknown}")
+        raise HarnessError(
+            f"target http has pipeline speech and options {', '.join(known)}; not {pipeline!r} "
+            f"{unknown}"
+        )
     if options.get("form", "wav") not in FORMS:
-        raise HarnessError(f"option form cannot be {options['form']!r}; choose from {', '.join(FORMS)}")
+        raise HarnessError(
+            f"option form cannot be {options['form']!r}; choose from {', '.join(FORMS)}"
+        )
     if options.get("form") == "flac" and options.get("streamed", True):
         raise HarnessError("form=flac cannot be streamed; set streamed=False, or use wav or pcm")
     for name, wanted in (("timeout_s", int | float), ("streamed", bool)):
-        if name in options and (not isinstance(options[name], wanted) or (name == "timeout_s" and not options[name] > 0)):  # type: ignore[operator]
+        if name in options and (
+            not isinstance(options[name], wanted) or (name == "timeout_s" and not options[name] > 0)  # type: ignore[operator]
+        ):
             raise HarnessError(f"option {name} cannot be {options[name]!r}")
 
 
@@ -175,10 +223,15 @@ class HttpTarget:
         self._options = {**DEFAULTS, **cell.options}
         url = str(self._options["url"] or os.environ.get(URL, ""))
         if not url:
-            raise HarnessError(f"target http needs a server: set {URL}, or the option url, e.g. http://127.0.0.1:8080")
+            raise HarnessError(
+                f"target http needs a server: set {URL}, or the option url, e.g. http://127.0.0.1:8080"
+            )
         self._api = SpeechApi(url, float(self._options["timeout_s"]), os.environ.get(KEY))
         self._cards = self._api.models()
-        self._options |= {"url": url, "model": chosen_model(str(self._options["model"]), self._cards)}
+        self._options |= {
+            "url": url,
+            "model": chosen_model(str(self._options["model"]), self._cards),
+        }
 
     def effective(self) -> Mapping[str, Option]:
         """Give what is sent, and beside it what the server tells of itself."""
@@ -199,7 +252,9 @@ class HttpTarget:
             stage = "further_audio"
 
     def observe(self, request: Request) -> tuple[Effect, ...]:
-        """Speak as asked, and again with one thing changed, to hear whether it makes a difference."""
+        """
+        Speak as asked, and again with one thing changed, to hear whether it makes a difference.
+        """
         ask, card = self._ask(request), self._card()
         voices = voices_told(card)
         other = next((voice for voice in voices or () if voice != ask.voice), None)
@@ -241,11 +296,17 @@ class HttpTarget:
 
 
 def chosen_model(asked: str, cards: tuple[Mapping[str, Any], ...]) -> str:
-    """Give the model to ask for: the one that was named, or the only one that the server lists. Raises HarnessError."""
+    """
+    Give the model to ask for: the one that was named, or the only one that the server lists. Raises
+    HarnessError.
+    """
     listed = [str(card["id"]) for card in cards]
     if asked and (asked in listed or not listed):
         return asked
     if not asked and len(listed) == 1:
         return listed[0]
-    names = ", ".join(listed[:MODELS_SHOWN]) + ("" if len(listed) <= MODELS_SHOWN else ", ...") or "none"
+    names = (
+        ", ".join(listed[:MODELS_SHOWN]) + ("" if len(listed) <= MODELS_SHOWN else ", ...")
+        or "none"
+    )
     raise HarnessError(f"option model is {asked!r}; the server lists {names}: name one of them")

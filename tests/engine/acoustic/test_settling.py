@@ -1,4 +1,7 @@
-"""engine.acoustic.solver, guidance in an interval, adaptive steps: what they leave out, and what they leave as it was."""
+"""
+engine.acoustic.solver, guidance in an interval, adaptive steps: what they leave out, and what they
+leave as it was.
+"""
 
 import numpy as np
 import pytest
@@ -25,7 +28,10 @@ class Field:
 def _calls(pipeline, text=TEXT):
     """Let a pipeline speak; gives the batch and time of every call of its acoustic model."""
     seen, inner = [], pipeline.acoustic
-    pipeline.acoustic = lambda *args: (seen.append((args[0].shape[0], float(args[3][0]))), inner(*args))[1]
+    pipeline.acoustic = lambda *args: (
+        seen.append((args[0].shape[0], float(args[3][0]))),
+        inner(*args),
+    )[1]
     try:
         return seen, pipeline.synthesize(text)
     finally:
@@ -53,7 +59,10 @@ def test_a_velocity_that_changes_by_more_is_asked_for_to_the_end():
 
 
 def test_the_rest_of_the_way_is_one_step_at_the_last_velocity():
-    """1 + t on eight even steps is to change by 7/8, 6/9, 5/10 ... on the rest of the way: below 0.6 first at t = 3/8."""
+    """
+    1 + t on eight even steps is to change by 7/8, 6/9, 5/10 ... on the rest of the way: below 0.6
+    first at t = 3/8.
+    """
     field = Field(1.0)
 
     left = integrate(Settling(field, 0.6), torch.zeros(1, 1, 1), time_grid(8, 0.0), Solver.EULER)
@@ -83,7 +92,14 @@ def test_the_noise_is_left_as_it_is(solver):
 
 
 @pytest.mark.parametrize(
-    ("phones", "steps"), [(1, 8), (FULL_PHONES // 2, 8), (FULL_PHONES * 3 // 4, 12), (FULL_PHONES, 16), (10 * FULL_PHONES, 16)]
+    ("phones", "steps"),
+    [
+        (1, 8),
+        (FULL_PHONES // 2, 8),
+        (FULL_PHONES * 3 // 4, 12),
+        (FULL_PHONES, 16),
+        (10 * FULL_PHONES, 16),
+    ],
 )
 def test_short_chunks_get_fewer_steps_and_never_below_half(phones, steps):
     assert steps_for(16, Adaptive.PHONES, phones) == steps
@@ -96,7 +112,9 @@ def _guided(**interval):
         return text * torch.ones_like(noisy)
 
     told_and_untold = torch.tensor([[[3.0]], [[1.0]]])
-    return Guided(forward=forward, text=told_and_untold, known=torch.zeros(2, 1, 1), strength=2.0, **interval)
+    return Guided(
+        forward=forward, text=told_and_untold, known=torch.zeros(2, 1, 1), strength=2.0, **interval
+    )
 
 
 def test_guidance_works_between_its_times_both_included_and_the_told_half_alone_elsewhere():
@@ -137,6 +155,9 @@ def test_early_exit_leaves_calls_out_and_says_nearly_the_same(make_pipeline):
 
 def test_a_short_text_gets_fewer_steps(make_pipeline):
     long = "Twenty-three thousand visitors strolled through the splendid exhibition yesterday."
-    counts = [len(_calls(make_pipeline(nfe_steps=16, nfe_adaptive="phones"), text)[0]) for text in ("Hello.", long)]
+    counts = [
+        len(_calls(make_pipeline(nfe_steps=16, nfe_adaptive="phones"), text)[0])
+        for text in ("Hello.", long)
+    ]
 
     assert counts == [8, 16]

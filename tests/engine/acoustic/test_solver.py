@@ -29,12 +29,16 @@ def test_a_pruned_grid_keeps_some_of_32_even_steps(steps):
     assert grid[1] <= grid[-1] - grid[-2], "early steps matter most"
 
 
-@pytest.mark.parametrize(("solver", "order"), [(Solver.EULER, 1), (Solver.MIDPOINT, 2), (Solver.HEUN, 2)])
+@pytest.mark.parametrize(
+    ("solver", "order"), [(Solver.EULER, 1), (Solver.MIDPOINT, 2), (Solver.HEUN, 2)]
+)
 def test_the_error_falls_with_the_solvers_order(solver, order):
     """dx/dt = x from 1 gives e at t = 1; halving the step divides the error by 2 ** order."""
 
     def error(steps: int) -> float:
-        end = integrate(lambda x, t: x, torch.ones(1, dtype=torch.float64), time_grid(steps, 0.0), solver)
+        end = integrate(
+            lambda x, t: x, torch.ones(1, dtype=torch.float64), time_grid(steps, 0.0), solver
+        )
         return abs(float(end) - math.e)
 
     assert math.log2(error(32) / error(64)) == pytest.approx(order, abs=0.1)
@@ -62,6 +66,8 @@ def test_a_velocity_may_be_written_over_by_the_next_call(solver):
     def velocity(state, t):
         return torch.sin(3.0 * state + t)
 
-    replayed = integrate(lambda state, t: buffer.copy_(velocity(state, t)), start, time_grid(5, -1.0), solver)
+    replayed = integrate(
+        lambda state, t: buffer.copy_(velocity(state, t)), start, time_grid(5, -1.0), solver
+    )
 
     assert torch.equal(replayed, integrate(velocity, start, time_grid(5, -1.0), solver))

@@ -33,7 +33,9 @@ def test_without_a_reference_there_is_no_prompt(prompts, worked_out):
     assert worked_out == []
 
 
-def test_the_same_recording_is_worked_out_once_whatever_its_name(prompts, worked_out, file, tmp_path):
+def test_the_same_recording_is_worked_out_once_whatever_its_name(
+    prompts, worked_out, file, tmp_path
+):
     (tmp_path / "b.wav").write_bytes(b"one")
 
     first = prompts.of(str(file), "Hello.")
@@ -43,7 +45,9 @@ def test_the_same_recording_is_worked_out_once_whatever_its_name(prompts, worked
     assert worked_out == [(b"one", "Hello.", "")]
 
 
-def test_other_content_another_text_and_another_speaker_are_other_prompts(prompts, worked_out, file):
+def test_other_content_another_text_and_another_speaker_are_other_prompts(
+    prompts, worked_out, file
+):
     prompts.of(str(file), "Hello.", "slt")
     prompts.of(str(file), "Goodbye.", "slt")
     prompts.of(str(file), "Hello.", "rms")

@@ -1,4 +1,7 @@
-"""engine.audio.reference_recording: any recording becomes trimmed mono at the pipeline's rate, or is refused in words."""
+"""
+engine.audio.reference_recording: any recording becomes trimmed mono at the pipeline's rate, or is
+refused in words.
+"""
 
 import io
 import resource
@@ -20,7 +23,9 @@ def tone(seconds, rate_hz=RATE_HZ, hz=300.0, gain=0.3):
 
 def wav(frames, rate_hz=RATE_HZ, kind="WAV"):
     file = io.BytesIO()
-    soundfile.write(file, frames, rate_hz, format=kind, subtype="FLOAT" if kind == "WAV" else "PCM_16")
+    soundfile.write(
+        file, frames, rate_hz, format=kind, subtype="FLOAT" if kind == "WAV" else "PCM_16"
+    )
     return file.getvalue()
 
 
@@ -86,7 +91,10 @@ def test_what_is_no_audio_is_refused(content):
 def test_a_file_that_is_not_there_names_the_folder_it_was_looked_for_in(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(EngineError, match=rf"reference voice.wav cannot be read: No such file .*looked for in {tmp_path}"):
+    with pytest.raises(
+        EngineError,
+        match=rf"reference voice.wav cannot be read: No such file .*looked for in {tmp_path}",
+    ):
         read_file("voice.wav")
     with pytest.raises(EngineError, match="cannot be read: Is a directory"):
         read_file(str(tmp_path))

@@ -32,9 +32,15 @@ def test_words_from_a_command_line_are_typed_by_the_default():
         ({"nfe_steps": "8"}, ["nfe_steps", "'8'"]),
         ({"speed": float("nan")}, ["speed", "nan"]),
         ({"solver": "rk4"}, ["solver", "'rk4'", "euler, midpoint, heun"]),
-        ({"grid": "epss", "nfe_steps": 8}, ["grid epss has no 8 steps", "5, 6, 7, 10, 12, 16", "uniform"]),
+        (
+            {"grid": "epss", "nfe_steps": 8},
+            ["grid epss has no 8 steps", "5, 6, 7, 10, 12, 16", "uniform"],
+        ),
         ({"precision": "fp8"}, ["precision", "fp32, tf32, bf16, fp16"]),
-        ({"grid": "epss", "nfe_steps": 6, "nfe_adaptive": "phones"}, ["nfe_adaptive=phones", "grid=uniform"]),
+        (
+            {"grid": "epss", "nfe_steps": 6, "nfe_adaptive": "phones"},
+            ["nfe_adaptive=phones", "grid=uniform"],
+        ),
         ({"nfe_adaptive": True}, ["nfe_adaptive", "True", "off, phones"]),
         ({"cfg_from": 0.6, "cfg_until": 0.5}, ["cfg_from 0.6", "cfg_until 0.5", "cfg_strength=0"]),
         ({"cfg_until": 1.5}, ["cfg_until", "from 0.0 to 1.0", "1.5"]),

@@ -1,4 +1,6 @@
-"""engine.duration.forced_alignment: phones are found by laying a recording upon the same words spoken."""
+"""
+engine.duration.forced_alignment: phones are found by laying a recording upon the same words spoken.
+"""
 
 import itertools
 
@@ -36,7 +38,8 @@ def test_a_microphone_that_colours_every_band_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("recorded", "told"), [(40, [8, 1, 1, 1, 8]), (20, [8, 20, 20, 8]), (12, [1] * 12), (30, [8, 0, 9, 8])]
+    ("recorded", "told"),
+    [(40, [8, 1, 1, 1, 8]), (20, [8, 20, 20, 8]), (12, [1] * 12), (30, [8, 0, 9, 8])],
 )
 def test_whatever_is_heard_every_phone_lasts_and_all_frames_are_given(recorded, told):
     heard = heard_durations(_sounds(recorded, 1), _sounds(sum(told), 2), torch.tensor(told))
@@ -57,9 +60,13 @@ def test_the_path_is_the_cheapest_of_all():
 
     def cost(steps):
         path = np.cumsum((0, *steps))
-        return distance[np.arange(6), path].sum() + distance.mean() * sum(STEP_COST[step] for step in steps)
+        return distance[np.arange(6), path].sum() + distance.mean() * sum(
+            STEP_COST[step] for step in steps
+        )
 
-    ways = [steps for steps in itertools.product(range(LARGEST_STEP + 1), repeat=5) if sum(steps) == 6]
+    ways = [
+        steps for steps in itertools.product(range(LARGEST_STEP + 1), repeat=5) if sum(steps) == 6
+    ]
     best = min(ways, key=cost)
 
     assert matched(recorded, spoken).tolist() == np.cumsum((0, *best)).tolist()

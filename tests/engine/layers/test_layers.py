@@ -53,7 +53,9 @@ def test_attention_takes_the_same_result_in_training_and_evaluation():
     tables = rope_tables(9, 8, torch.device("cpu"))
     x = torch.randn(2, 9, 32)
 
-    torch.testing.assert_close(layer.train()(x, *tables), layer.eval()(x, *tables), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        layer.train()(x, *tables), layer.eval()(x, *tables), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_different_times_have_different_embeddings():

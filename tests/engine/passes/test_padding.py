@@ -32,11 +32,18 @@ def mel_and_audio(text: str, **options: object) -> tuple[list[np.ndarray], np.nd
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "text", ["No.", TEXT, "Somebody has to say a little more than that, so that there is something to hear."]
+    "text",
+    [
+        "No.",
+        TEXT,
+        "Somebody has to say a little more than that, so that there is something to hear.",
+    ],
 )
 @pytest.mark.parametrize("multiple", [64])
 def test_padding_does_not_change_the_embedded_voice(text: str, multiple: int) -> None:
-    (mels, audio), (others, other) = (mel_and_audio(text, pad_frames=each) for each in (0, multiple))
+    (mels, audio), (others, other) = (
+        mel_and_audio(text, pad_frames=each) for each in (0, multiple)
+    )
 
     assert max(largest(a, b) for a, b in zip(mels, others, strict=True)) < SAME
     assert 10 * np.log10((audio**2).sum() / ((audio - other) ** 2).sum()) > INAUDIBLE_DB
@@ -49,10 +56,14 @@ def test_a_padded_vocoder_of_the_embedded_voice_answers_the_same_mel_alike(frame
     mel = torch.randn((2, frames, BANDS), generator=torch.Generator().manual_seed(frames))
     wanted = vocoder(mel)
 
-    assert largest(PaddedVocos(vocoder, 64)(mel).numpy(), wanted.numpy()) < SAME * float(wanted.abs().max())
+    assert largest(PaddedVocos(vocoder, 64)(mel).numpy(), wanted.numpy()) < SAME * float(
+        wanted.abs().max()
+    )
 
 
-def test_without_the_vocoders_mask_it_would_change(make_pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_vocoders_mask_it_would_change(
+    make_pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The tests above can fail: a vocoder that looks at its padding is heard."""
     exact = make_pipeline().synthesize(TEXT)
     monkeypatch.setattr(vocos, "_shown", lambda x, mask: x)
@@ -60,11 +71,15 @@ def test_without_the_vocoders_mask_it_would_change(make_pipeline, monkeypatch: p
     assert largest(exact, make_pipeline(pad_frames=64).synthesize(TEXT)) > SAME
 
 
-def test_without_the_mask_of_the_position_convolution_it_would_change(make_pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_mask_of_the_position_convolution_it_would_change(
+    make_pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exact = make_pipeline().synthesize(TEXT)
     forward = InputEmbedding.forward
     monkeypatch.setattr(
-        InputEmbedding, "forward", lambda self, noisy, known, text, mask=None: forward(self, noisy, known, text)
+        InputEmbedding,
+        "forward",
+        lambda self, noisy, known, text, mask=None: forward(self, noisy, known, text),
     )
 
     assert largest(exact, make_pipeline(pad_frames=64).synthesize(TEXT)) > SAME
@@ -82,10 +97,17 @@ def test_without_the_mask_of_the_position_convolution_it_would_change(make_pipel
     ids=str,
 )
 def test_padding_goes_with_every_other_pass(
-    make_pipeline, options: dict[str, object], tolerance: float, tmp_path, monkeypatch: pytest.MonkeyPatch
+    make_pipeline,
+    options: dict[str, object],
+    tolerance: float,
+    tmp_path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    exact, padded = make_pipeline(**options).synthesize(TEXT), make_pipeline(pad_frames=32, **options).synthesize(TEXT)
+    exact, padded = (
+        make_pipeline(**options).synthesize(TEXT),
+        make_pipeline(pad_frames=32, **options).synthesize(TEXT),
+    )
 
     assert largest(exact, padded) < tolerance * max(1.0, float(np.abs(exact).max()))
 
@@ -130,4 +152,6 @@ def test_a_vocoder_hears_nothing_of_frames_that_are_masked_already() -> None:
     mask[1, 30:] = False
     given = PaddedVocos(vocoder, 64)(mel, mask)
 
-    assert largest(given[1:, :30].numpy(), vocoder(mel[1:, :30]).numpy()) < SAME * float(given.abs().max())
+    assert largest(given[1:, :30].numpy(), vocoder(mel[1:, :30]).numpy()) < SAME * float(
+        given.abs().max()
+    )

@@ -1,4 +1,7 @@
-"""engine.passes.runtime and its graphs: ONNX Runtime gives what torch gives, and what cannot work is refused."""
+"""
+engine.passes.runtime and its graphs: ONNX Runtime gives what torch gives, and what cannot work is
+refused.
+"""
 
 import sys
 import warnings
@@ -28,13 +31,16 @@ from engine.weights.voice import load_voice
 TEXTS = (
     "No.",
     "Is this the same voice?",
-    "The quick brown fox jumps over the lazy dog, and nobody in the whole village was in the least surprised by that at all.",
+    "The quick brown fox jumps over the lazy dog, and nobody in the whole village was in the least "
+    "surprised by that at all.",
 )
 BOTH = {"runtime_acoustic": "onnx", "runtime_vocoder": "onnx"}
 SAME = 1e-4
 INAUDIBLE_DB = 60.0
-"""Of the whole. Here and there the vocoder answers a mel that differs by 1e-5, as it does by rounding alone, with audio that
-differs by 4e-4: so does torch, given the same mel with noise of that size."""
+"""
+Of the whole. Here and there the vocoder answers a mel that differs by 1e-5, as it does by rounding
+alone, with audio that differs by 4e-4: so does torch, given the same mel with noise of that size.
+"""
 
 
 @pytest.fixture(name="cache", autouse=True, scope="module")
@@ -90,7 +96,9 @@ def test_a_graph_of_the_embedded_voice_holds_for_any_length_and_batch(name: str)
     model = getattr(load_voice(), name)
     found = list(differences(model, graph_of(model, masked=False), FlowConfig(threads=1)))
 
-    assert [(each.batch, each.frames) for each in found] == [(b, n) for b in BATCHES for n in LENGTHS_FRAMES]
+    assert [(each.batch, each.frames) for each in found] == [
+        (b, n) for b in BATCHES for n in LENGTHS_FRAMES
+    ]
     assert max(each.largest / each.scale for each in found) < SAME
 
 
@@ -102,7 +110,9 @@ def test_one_model_alone_may_run_elsewhere(make_pipeline) -> None:
     assert np.abs(pipeline.synthesize("Hello.") - make_pipeline().synthesize("Hello.")).max() < SAME
 
 
-def test_a_session_has_the_engines_threads_and_the_provider_of_the_device(make_pipeline, monkeypatch) -> None:
+def test_a_session_has_the_engines_threads_and_the_provider_of_the_device(
+    make_pipeline, monkeypatch
+) -> None:
     opened = []
 
     class Noted(onnxruntime.InferenceSession):
@@ -125,7 +135,10 @@ def test_a_graph_says_what_it_is(voice_folder: Path) -> None:
         onnx.checker.check_model(graph)
         assert [each.name for each in graph.graph.input] == names
         assert [each.version for each in graph.opset_import if not each.domain] == [OPSET]
-        assert [each.dim_param for each in graph.graph.input[0].type.tensor_type.shape.dim[:2]] == ["batch", "frames"]
+        assert [each.dim_param for each in graph.graph.input[0].type.tensor_type.shape.dim[:2]] == [
+            "batch",
+            "frames",
+        ]
 
 
 def test_exporting_warns_nobody(voice_folder: Path) -> None:
@@ -135,10 +148,14 @@ def test_exporting_warns_nobody(voice_folder: Path) -> None:
         export(model, signature_of(model, masked=False))
 
 
-def test_a_graph_is_exported_once_for_the_same_content(voice_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_is_exported_once_for_the_same_content(
+    voice_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     voice = load_voice(voice_folder)
     first = graph_of(voice.vocoder, masked=False)
-    monkeypatch.setattr(onnx_graph, "export", lambda model, signature: pytest.fail("exported again"))
+    monkeypatch.setattr(
+        onnx_graph, "export", lambda model, signature: pytest.fail("exported again")
+    )
 
     again = graph_of(load_voice(voice_folder).vocoder, masked=False)
     assert (again.content, again.path) == (first.content, first.path)
@@ -147,7 +164,9 @@ def test_a_graph_is_exported_once_for_the_same_content(voice_folder: Path, monke
 def test_other_weights_and_other_code_make_another_graph(
     voice_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two revisions that are compared must not run the same graph because their weights are the same."""
+    """
+    Two revisions that are compared must not run the same graph because their weights are the same.
+    """
     model = load_voice(voice_folder).vocoder
     first = graph_of(model, masked=False).path
     (tmp_path / "changed.py").write_text("# another revision")
@@ -159,16 +178,24 @@ def test_other_weights_and_other_code_make_another_graph(
     assert len({first, other_code, graph_of(model, masked=False).path}) == 3
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(make_pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_costs_only_time(
+    make_pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     pipeline = make_pipeline(runtime_vocoder="onnx")
 
     assert pipeline.synthesize("Hello.").size
-    assert any("graph not kept" in each.what for each in pipeline.applied if each.option == "runtime_vocoder")
+    assert any(
+        "graph not kept" in each.what
+        for each in pipeline.applied
+        if each.option == "runtime_vocoder"
+    )
 
 
-def test_the_oldest_graphs_go(voice_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_graphs_go(
+    voice_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(onnx_graph, "KEPT", 2)
     model = load_voice(voice_folder).vocoder
@@ -180,29 +207,47 @@ def test_the_oldest_graphs_go(voice_folder: Path, tmp_path: Path, monkeypatch: p
     assert set(onnx_graph.cache_folder().iterdir()) == set(paths[1:])
 
 
-def test_a_damaged_graph_is_named(voice_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_graph_is_named(
+    voice_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     model = load_voice(voice_folder).vocoder
     path = graph_of(model, masked=False).path
     path.write_bytes(path.read_bytes()[:500])
 
-    with pytest.raises(EngineError, match=rf"cannot load the exported graph.*delete {path}, which may be damaged"):
+    with pytest.raises(
+        EngineError, match=rf"cannot load the exported graph.*delete {path}, which may be damaged"
+    ):
         open_session(graph_of(model, masked=False), Runtime.ONNX, FlowConfig(threads=1))
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"runtime_acoustic": "onnx", "compile": "default"}, ["nothing to do", "compile=off", "runtime_acoustic=torch"]),
+        (
+            {"runtime_acoustic": "onnx", "compile": "default"},
+            ["nothing to do", "compile=off", "runtime_acoustic=torch"],
+        ),
         ({"runtime_vocoder": "onnx", "compile_vocoder": "default"}, ["compile_vocoder=off"]),
-        ({"runtime_acoustic": "onnx", "quantization": "int8-dynamic"}, ["int8-dynamic", "torchao's", "quantized_stages"]),
-        ({"runtime_vocoder": "onnx", "precision": "bf16"}, ["runtime_vocoder=onnx", "no bf16", "precision=fp32"]),
+        (
+            {"runtime_acoustic": "onnx", "quantization": "int8-dynamic"},
+            ["int8-dynamic", "torchao's", "quantized_stages"],
+        ),
+        (
+            {"runtime_vocoder": "onnx", "precision": "bf16"},
+            ["runtime_vocoder=onnx", "no bf16", "precision=fp32"],
+        ),
         ({"runtime_vocoder": "tflite"}, ["runtime_vocoder", "'tflite'", "torch, onnx, tensorrt"]),
-        ({"quantized_stages": "vocoder"}, ["quantized_stages=vocoder has no effect", "quantization=int8-dynamic"]),
+        (
+            {"quantized_stages": "vocoder"},
+            ["quantized_stages=vocoder has no effect", "quantization=int8-dynamic"],
+        ),
         ({"pad_frames": -1}, ["pad_frames", "from 0 to 1024", "-1"]),
     ],
 )
-def test_what_excludes_each_other_is_refused_without_a_machine(options: dict[str, object], words: list[str]) -> None:
+def test_what_excludes_each_other_is_refused_without_a_machine(
+    options: dict[str, object], words: list[str]
+) -> None:
     with pytest.raises(EngineError) as error:
         parse_options(options)
 
@@ -227,23 +272,34 @@ def refused(**options: object) -> str:
 
 
 def test_tensorrt_on_a_cpu_is_refused() -> None:
-    assert "runtime_vocoder=tensorrt is for NVIDIA's GPUs, and device is cpu" in refused(runtime_vocoder="tensorrt")
+    assert "runtime_vocoder=tensorrt is for NVIDIA's GPUs, and device is cpu" in refused(
+        runtime_vocoder="tensorrt"
+    )
 
 
-@pytest.mark.parametrize(("runtime", "lacking"), [("onnx", "CUDAExecutionProvider"), ("tensorrt", "TensorrtExecutionProvider")])
-def test_a_provider_that_is_not_installed_is_refused(runtime: str, lacking: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("runtime", "lacking"),
+    [("onnx", "CUDAExecutionProvider"), ("tensorrt", "TensorrtExecutionProvider")],
+)
+def test_a_provider_that_is_not_installed_is_refused(
+    runtime: str, lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("engine.passes.support._check_cuda", lambda device: None)
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     said = refused(runtime_acoustic=runtime, device="cuda")
 
-    assert f"needs ONNX Runtime with {lacking}, and the installed one has CPUExecutionProvider" in said
+    assert (
+        f"needs ONNX Runtime with {lacking}, and the installed one has CPUExecutionProvider" in said
+    )
     assert "install onnxruntime-gpu" in said
 
 
 def test_without_the_package_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.passes.support.PACKAGES", ("onnx", "no_such_package"))
 
-    assert "needs the package no_such_package; pip install 'voxgate[onnx]'" in refused(runtime_acoustic="onnx")
+    assert "needs the package no_such_package; pip install 'voxgate[onnx]'" in refused(
+        runtime_acoustic="onnx"
+    )
 
 
 def test_fp16_on_a_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,35 +308,54 @@ def test_fp16_on_a_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "has no fp16 on a CPU" in refused(runtime_acoustic="onnx", precision="fp16")
 
 
-def test_another_provider_than_asked_is_no_session(voice_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_provider_than_asked_is_no_session(
+    voice_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """ONNX Runtime falls back in silence."""
-    monkeypatch.setattr(onnxruntime.InferenceSession, "get_providers", lambda self: ["AzureExecutionProvider"])
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession, "get_providers", lambda self: ["AzureExecutionProvider"]
+    )
     model = load_voice(voice_folder).vocoder
-    with pytest.raises(EngineError, match="cannot use its CPUExecutionProvider here and would take AzureExecutionProvider"):
+    with pytest.raises(
+        EngineError,
+        match="cannot use its CPUExecutionProvider here and would take AzureExecutionProvider",
+    ):
         open_session(graph_of(model, masked=False), Runtime.ONNX, FlowConfig(threads=1))
 
 
 def test_the_plain_engine_needs_no_onnx() -> None:
     import subprocess
 
-    code = "import sys; import engine.pipelines.flow; sys.exit('onnxruntime' in sys.modules or 'onnx' in sys.modules)"
+    code = (
+        "import sys; import engine.pipelines.flow; sys.exit('onnxruntime' in sys.modules or 'onnx' "
+        "in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_export_writes_the_files_and_says_how_far_they_are_from_torch(voice_folder: Path, tmp_path: Path) -> None:
+def test_export_writes_the_files_and_says_how_far_they_are_from_torch(
+    voice_folder: Path, tmp_path: Path
+) -> None:
     done = CliRunner().invoke(main, ["export", str(tmp_path / "out"), "--voice", str(voice_folder)])
 
     assert done.exit_code == 0, done.output
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["acoustic.onnx", "vocoder.onnx"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "acoustic.onnx",
+        "vocoder.onnx",
+    ]
     lines = [line for line in done.output.splitlines() if "from torch" in line]
     assert len(lines) == 2 * len(BATCHES) * len(LENGTHS_FRAMES)
-    assert all(float(line.partition("at most ")[2].split()[0]) < SAME for line in lines), done.output
+    assert all(float(line.partition("at most ")[2].split()[0]) < SAME for line in lines), (
+        done.output
+    )
     assert f"opset {OPSET}" in done.output
 
 
 def test_export_of_one_stage_and_its_mistakes(voice_folder: Path, tmp_path: Path) -> None:
     invoke = CliRunner().invoke
-    done = invoke(main, ["export", str(tmp_path), "--stage", "vocoder", "--voice", str(voice_folder)])
+    done = invoke(
+        main, ["export", str(tmp_path), "--stage", "vocoder", "--voice", str(voice_folder)]
+    )
     assert done.exit_code == 0 and [path.name for path in tmp_path.iterdir()] == ["vocoder.onnx"]
 
     (tmp_path / "file").write_text("")
@@ -296,5 +371,8 @@ def test_a_mask_that_the_graph_does_not_know_is_refused(make_pipeline) -> None:
     vocoder = make_pipeline(runtime_vocoder="onnx").vocoder
     mel = torch.zeros(1, 5, BANDS)
 
-    with pytest.raises(EngineError, match="takes mel and was given 2 inputs; speak one chunk at a time, set pad_frames"):
+    with pytest.raises(
+        EngineError,
+        match="takes mel and was given 2 inputs; speak one chunk at a time, set pad_frames",
+    ):
         vocoder(mel, torch.ones(1, 5, 1))

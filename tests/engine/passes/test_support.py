@@ -31,7 +31,9 @@ def test_fp16_on_a_cpu_with_it(monkeypatch):
 
 
 def test_cuda_graphs_on_a_cpu():
-    assert "compile_vocoder=reduce-overhead means CUDA graphs" in _refused(compile_vocoder="reduce-overhead")
+    assert "compile_vocoder=reduce-overhead means CUDA graphs" in _refused(
+        compile_vocoder="reduce-overhead"
+    )
 
 
 def test_compiling_without_a_compiler(monkeypatch):
@@ -61,7 +63,9 @@ def gpu(monkeypatch):
 
 
 def test_tf32_on_a_gpu_without_it(gpu, monkeypatch):
-    assert "capability 8.0 or more, and cuda has 7.5; use fp32 or fp16" in _refused(device="cuda", precision="tf32")
+    assert "capability 8.0 or more, and cuda has 7.5; use fp32 or fp16" in _refused(
+        device="cuda", precision="tf32"
+    )
     monkeypatch.setattr(module.torch.cuda, "get_device_capability", lambda device: (8, 0))
 
     refuse(parse_options({"device": "cuda", "precision": "tf32"}))
@@ -70,14 +74,18 @@ def test_tf32_on_a_gpu_without_it(gpu, monkeypatch):
 def test_compiling_for_a_gpu_without_triton(gpu, monkeypatch):
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
 
-    assert "compile=reduce-overhead on a GPU needs the package triton" in _refused(device="cuda", compile="reduce-overhead")
+    assert "compile=reduce-overhead on a GPU needs the package triton" in _refused(
+        device="cuda", compile="reduce-overhead"
+    )
     refuse(parse_options({"device": "cuda"}))
 
 
 def test_int8_with_fp16(monkeypatch):
     monkeypatch.setattr(module, "cpu_flags", lambda: {"avx512_fp16"})
 
-    assert "not supported with precision fp16" in _refused(precision="fp16", quantization="int8-dynamic")
+    assert "not supported with precision fp16" in _refused(
+        precision="fp16", quantization="int8-dynamic"
+    )
 
 
 def test_int8_without_torchao(monkeypatch):

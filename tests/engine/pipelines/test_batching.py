@@ -1,4 +1,6 @@
-"""engine.pipelines.batching: groups, the memory rule, and the queue in front of a voice. No model."""
+"""
+engine.pipelines.batching: groups, the memory rule, and the queue in front of a voice. No model.
+"""
 
 import queue
 import threading
@@ -42,13 +44,19 @@ def test_a_group_is_bounded_by_its_padded_length_and_what_is_longer_goes_alone()
     assert batch_by_length([50, 40, 200, 30], max_count=9, max_padded=100) == [[0, 1], [2], [3]]
 
 
-@given(st.lists(st.integers(0, 500), max_size=40), st.integers(1, 9), st.one_of(st.none(), st.integers(1, 2000)))
+@given(
+    st.lists(st.integers(0, 500), max_size=40),
+    st.integers(1, 9),
+    st.one_of(st.none(), st.integers(1, 2000)),
+)
 def test_every_utterance_is_in_one_group_within_both_bounds(lengths, count, padded):
     groups = batch_by_length(lengths, max_count=count, max_padded=padded)
 
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     assert all(len(group) <= count for group in groups)
-    assert padded is None or all(len(g) == 1 or len(g) * max(lengths[i] for i in g) <= padded for g in groups)
+    assert padded is None or all(
+        len(g) == 1 or len(g) * max(lengths[i] for i in g) <= padded for g in groups
+    )
     assert [min(group) for group in groups] == sorted(min(group) for group in groups)
 
 
@@ -114,7 +122,10 @@ def _batcher():
 def test_a_full_group_does_not_wait_for_the_window_and_everyone_gets_his_own_audio(batcher):
     voice = Voice()
     queued = batcher(voice, window_s=LONG_S)
-    futures = [queued.submit(text, {"speed": speed}) for text, speed in (("a", 1.0), ("bbb", 2.0), ("cc", 0.5))]
+    futures = [
+        queued.submit(text, {"speed": speed})
+        for text, speed in (("a", 1.0), ("bbb", 2.0), ("cc", 0.5))
+    ]
 
     assert [future.result(LONG_S)[0] for future in futures] == [1, 3, 2]
     assert [sorted(call) for call in voice.calls] == [["a", "bbb", "cc"]]
@@ -196,7 +207,10 @@ def test_closing_speaks_what_waits_and_takes_no_more():
         queued.submit("late")
 
 
-@pytest.mark.parametrize("settings", [{"max_batch": 0}, {"max_waiting": 0}, {"window_s": -0.1}, {"window_s": float("nan")}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"max_batch": 0}, {"max_waiting": 0}, {"window_s": -0.1}, {"window_s": float("nan")}],
+)
 def test_settings_that_cannot_work_are_refused(settings):
     with pytest.raises(EngineError, match="must be at least 1"):
         Batcher(Voice(), **settings)

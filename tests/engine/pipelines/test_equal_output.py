@@ -1,4 +1,7 @@
-"""The quick arithmetic of the models says what the formulas say, and says it under torch.compile and while training, too."""
+"""
+The quick arithmetic of the models says what the formulas say, and says it under torch.compile and
+while training, too.
+"""
 
 import copy
 from dataclasses import replace
@@ -14,7 +17,16 @@ from engine.vocoder.vocos import Vocos, VocosShape, waveform
 from tests.engine import plain_models
 from tests.engine.conftest import TINY_DIT, TINY_VOCODER
 
-F5 = F5Shape(characters=9, bands=20, width=128, depth=2, hidden=256, text_width=32, text_blocks=2, text_hidden=64)
+F5 = F5Shape(
+    characters=9,
+    bands=20,
+    width=128,
+    depth=2,
+    hidden=256,
+    text_width=32,
+    text_blocks=2,
+    text_hidden=64,
+)
 LENGTHS = (1, 2, 7, 30, 65)
 LIMIT = 2e-5
 
@@ -54,7 +66,12 @@ def test_the_embedded_model_says_what_its_formulas_say(dit, frames, batch, same_
     told = _told(dit, frames, batch=batch, same_time=same_time)
 
     with torch.inference_mode():
-        assert _apart(dit(*told), plain_models.dit(plain_models.weights_of(dit), TINY_DIT.heads, *told)) < LIMIT
+        assert (
+            _apart(
+                dit(*told), plain_models.dit(plain_models.weights_of(dit), TINY_DIT.heads, *told)
+            )
+            < LIMIT
+        )
 
 
 def test_the_inputs_are_left_as_they_are(dit):
@@ -72,7 +89,9 @@ def test_one_time_for_all_says_what_equal_times_say(dit):
     *told, t = _told(dit, 12)
 
     with torch.inference_mode():
-        torch.testing.assert_close(dit(*told, t), dit(*told, t.contiguous()), atol=LIMIT, rtol=LIMIT)
+        torch.testing.assert_close(
+            dit(*told, t), dit(*told, t.contiguous()), atol=LIMIT, rtol=LIMIT
+        )
 
 
 def test_a_mask_hides_padding_from_attention(dit):
@@ -97,12 +116,19 @@ def test_training_says_the_same_and_every_weight_learns(dit):
     velocity.square().sum().backward()
 
     assert _apart(velocity.detach(), kept.double()) < LIMIT
-    idle = [n for n, w in model.named_parameters() if not n.startswith("text_embed") and (w.grad is None or not w.grad.any())]
+    idle = [
+        n
+        for n, w in model.named_parameters()
+        if not n.startswith("text_embed") and (w.grad is None or not w.grad.any())
+    ]
     assert [name for name in idle if not name.endswith("to_k.bias")] == []
 
 
 def test_weights_that_change_are_seen(dit):
-    """Whatever is kept of the weights for speed must not outlive them: training evaluates between its steps."""
+    """
+    Whatever is kept of the weights for speed must not outlive them: training evaluates between its
+    steps.
+    """
     model = _random(DiT(TINY_DIT))
     told = _told(model, 12)
     with torch.inference_mode():
@@ -110,7 +136,13 @@ def test_weights_that_change_are_seen(dit):
     _random(model, seed=4)
 
     with torch.inference_mode():
-        assert _apart(model(*told), plain_models.dit(plain_models.weights_of(model), TINY_DIT.heads, *told)) < LIMIT
+        assert (
+            _apart(
+                model(*told),
+                plain_models.dit(plain_models.weights_of(model), TINY_DIT.heads, *told),
+            )
+            < LIMIT
+        )
     model.load_state_dict(dit.state_dict())
     with torch.inference_mode():
         assert torch.equal(model(*told), dit(*told))
@@ -148,11 +180,16 @@ def test_the_published_model_says_what_its_formulas_say(version, turned, same_ti
     told = _told(model, frames, same_time=same_time)
 
     with torch.inference_mode():
-        ours, plain = model(*told), plain_models.f5_dit(plain_models.weights_of(model), model.shape.heads, turned, *told)
+        ours, plain = (
+            model(*told),
+            plain_models.f5_dit(plain_models.weights_of(model), model.shape.heads, turned, *told),
+        )
     assert _apart(ours, plain) < LIMIT
 
 
-@pytest.mark.parametrize("shape", [TINY_VOCODER, VocosShape(bands=20, width=32, hidden=48, blocks=2, n_fft=64, hop=16)])
+@pytest.mark.parametrize(
+    "shape", [TINY_VOCODER, VocosShape(bands=20, width=32, hidden=48, blocks=2, n_fft=64, hop=16)]
+)
 @pytest.mark.parametrize("frames", [1, 2, 5, 40])
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_vocoder_says_what_its_formulas_say(shape, frames, batch):
@@ -178,14 +215,19 @@ def test_the_inverse_transform_says_what_its_formula_says(frames, batch):
 
 @pytest.mark.slow
 def test_the_embedded_voice_sounds_as_its_formulas_do():
-    """Audio of the real voice through the pipeline, and by the formulas: far below what 16 bits resolve."""
+    """
+    Audio of the real voice through the pipeline, and by the formulas: far below what 16 bits
+    resolve.
+    """
     from engine.pipelines.flow import FlowPipeline
 
     pipeline = FlowPipeline.load({"nfe_steps": 2, "threads": 1, "cfg_strength": 2.0})
     voice = pipeline.voice
     audio = torch.from_numpy(pipeline.synthesize("Where did you put the scissors?"))
     acoustic, vocoder = plain_models.weights_of(voice.dit), plain_models.weights_of(voice.vocoder)
-    pipeline.acoustic = lambda *told: plain_models.dit(acoustic, voice.dit.shape.heads, *told).float()
+    pipeline.acoustic = lambda *told: plain_models.dit(
+        acoustic, voice.dit.shape.heads, *told
+    ).float()
     pipeline.vocoder = lambda mel: plain_models.vocos(vocoder, mel).float()
     plain = torch.from_numpy(pipeline.synthesize("Where did you put the scissors?"))
 
@@ -216,4 +258,7 @@ def test_training_in_mixed_precision_goes_through():
         velocity = model(*told)
     velocity.float().square().sum().backward()
 
-    assert all(w.grad is not None and w.grad.isfinite().all() for w in model.transformer_blocks.parameters())
+    assert all(
+        w.grad is not None and w.grad.isfinite().all()
+        for w in model.transformer_blocks.parameters()
+    )

@@ -48,7 +48,13 @@ def test_two_thousand_characters_work(make_pipeline):
     assert make_pipeline(nfe_steps=1).synthesize(LONG).size > 30 * SAMPLE_RATE_HZ
 
 
-ODD = ["😀 hello 😀", "see https://example.com/a?b=1", "привет hello 世界", "3.14159 and 1,000,000", "a"]
+ODD = [
+    "😀 hello 😀",
+    "see https://example.com/a?b=1",
+    "привет hello 世界",
+    "3.14159 and 1,000,000",
+    "a",
+]
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -59,7 +65,8 @@ def test_odd_text_speaks(make_pipeline, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("", "empty"), ("   ", "empty"), ("😀", "can be spoken"), ("x" * 5001, "5001 characters")]
+    ("text", "words"),
+    [("", "empty"), ("   ", "empty"), ("😀", "can be spoken"), ("x" * 5001, "5001 characters")],
 )
 def test_text_that_cannot_be_spoken_is_refused(make_pipeline, text, words):
     with pytest.raises(EngineError, match=words):
@@ -67,13 +74,18 @@ def test_text_that_cannot_be_spoken_is_refused(make_pipeline, text, words):
 
 
 def test_a_request_sets_only_what_needs_no_loading(make_pipeline):
-    with pytest.raises(EngineError, match="nfe_steps cannot be set for one request; only speaker, speed, seed"):
+    with pytest.raises(
+        EngineError, match="nfe_steps cannot be set for one request; only speaker, speed, seed"
+    ):
         make_pipeline().synthesize(TEXT, {"nfe_steps": 2})
 
 
 def test_speed_shortens_the_audio(make_pipeline):
     pipeline = make_pipeline()
-    slow, fast = pipeline.synthesize(TEXT, {"speed": 0.7}), pipeline.synthesize(TEXT, {"speed": 1.4})
+    slow, fast = (
+        pipeline.synthesize(TEXT, {"speed": 0.7}),
+        pipeline.synthesize(TEXT, {"speed": 1.4}),
+    )
 
     assert fast.size < slow.size
 

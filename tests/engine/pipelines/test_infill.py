@@ -1,4 +1,7 @@
-"""engine.pipelines.infill on small random weights in the published layout, made by the command that users have."""
+"""
+engine.pipelines.infill on small random weights in the published layout, made by the command that
+users have.
+"""
 
 import contextlib
 from pathlib import Path
@@ -12,7 +15,12 @@ from safetensors.torch import load_file, save_file
 
 from engine.__main__ import main
 from engine.acoustic.infill import SAMPLE_RATE_HZ
-from engine.config.infill import INFILL_OPTIONS, InfillConfig, parse_infill_options, parse_infill_words
+from engine.config.infill import (
+    INFILL_OPTIONS,
+    InfillConfig,
+    parse_infill_options,
+    parse_infill_words,
+)
 from engine.errors import EngineError
 from engine.layers.mel import HOP
 from engine.pipelines.flow import STAGES
@@ -28,7 +36,9 @@ TEXT = "Every autumn the geese fly south."
 @pytest.fixture(name="make")
 def _make(random_voice):
     def make(**options):
-        return InfillPipeline.load({"weights": str(random_voice), "threads": 1, "nfe_steps": 2, **options})
+        return InfillPipeline.load(
+            {"weights": str(random_voice), "threads": 1, "nfe_steps": 2, **options}
+        )
 
     return make
 
@@ -45,7 +55,10 @@ def _calls(pipeline, text, options=None):
     """Give what the acoustic model was called with."""
     calls = []
     inner = pipeline.acoustic
-    pipeline.acoustic = lambda *inputs: (calls.append([each.clone() for each in inputs]), inner(*inputs))[1]
+    pipeline.acoustic = lambda *inputs: (
+        calls.append([each.clone() for each in inputs]),
+        inner(*inputs),
+    )[1]
     pipeline.synthesize(text, options)
     pipeline.acoustic = inner
     return calls
@@ -89,7 +102,9 @@ def test_a_quiet_recording_is_answered_quietly(make, tmp_path):
     said = []
     for gain in (0.1, 0.01):
         soundfile.write(tmp_path / "quiet.wav", gain * audio, rate_hz, subtype="FLOAT")
-        said.append(make(reference=str(tmp_path / "quiet.wav"), reference_text=SAYS).synthesize(TEXT))
+        said.append(
+            make(reference=str(tmp_path / "quiet.wav"), reference_text=SAYS).synthesize(TEXT)
+        )
 
     assert np.allclose(said[1], 0.1 * said[0], atol=1e-3 * np.abs(said[0]).max())
 
@@ -133,8 +148,16 @@ def test_versions_and_precision_change_what_is_said_and_not_how_long(make):
             {"nfe_steps": 3},
             "nfe_steps cannot be set for one request; only speed, seed, reference, reference_text",
         ),
-        ("Hello.", {"reference": "none.wav", "reference_text": "Hi."}, "reference none.wav cannot be read"),
-        ("Hello.", {"reference": str(RECORDING), "reference_text": "Hi."}, "slt.flac: reference_text has 4 characters"),
+        (
+            "Hello.",
+            {"reference": "none.wav", "reference_text": "Hi."},
+            "reference none.wav cannot be read",
+        ),
+        (
+            "Hello.",
+            {"reference": str(RECORDING), "reference_text": "Hi."},
+            "slt.flac: reference_text has 4 characters",
+        ),
     ],
 )
 def test_what_cannot_be_spoken_is_refused(make, text, options, words):
@@ -146,7 +169,10 @@ def test_what_cannot_be_spoken_is_refused(make, text, options, words):
     ("change", "words"),
     [
         (lambda t: t.pop("ema_model.transformer.proj_out.bias"), "missing tensors proj_out.bias"),
-        (lambda t: t.update({"ema_model.transformer.proj_in.weight": torch.ones(2)}), "unknown tensors proj_in.weight"),
+        (
+            lambda t: t.update({"ema_model.transformer.proj_in.weight": torch.ones(2)}),
+            "unknown tensors proj_in.weight",
+        ),
     ],
 )
 def test_a_tensor_too_few_or_too_many_is_named(random_voice, tmp_path, change, words):
@@ -166,7 +192,11 @@ def test_a_folder_whose_parts_do_not_belong_together_is_refused(random_voice, tm
         ("vocab.txt", vocabulary + "é\n", "vocab.txt has 96 characters, the model 95"),
         ("vocab.txt", "a\nb\n", "the first line must be a space"),
         ("vocab.txt", " \na\na\n", "no line may occur twice"),
-        ("second.pt", "x", "must hold one file of tensors .* it holds model_random.safetensors, second.pt"),
+        (
+            "second.pt",
+            "x",
+            "must hold one file of tensors .* it holds model_random.safetensors, second.pt",
+        ),
     ):
         (copy / name).write_text(content)
         with pytest.raises(EngineError, match=words):
@@ -181,7 +211,9 @@ def test_a_folder_whose_parts_do_not_belong_together_is_refused(random_voice, tm
 
 
 def test_weights_must_be_named_and_be_a_folder(tmp_path):
-    with pytest.raises(EngineError, match=r"needs weights, .*python -m engine random-weights FOLDER --small"):
+    with pytest.raises(
+        EngineError, match=r"needs weights, .*python -m engine random-weights FOLDER --small"
+    ):
         InfillPipeline.load({})
     with pytest.raises(EngineError, match="none is no folder"):
         InfillPipeline.load({"weights": str(tmp_path / "none")})
@@ -213,7 +245,9 @@ def test_a_person_can_try_it_in_two_commands(tmp_path):
 
     made = run(main, ["random-weights", folder, "--small"])
     say = ["say", TEXT, "-o", out, "--pipeline", "infill", "--nfe-steps", "2", "--threads", "1"]
-    said = run(main, [*say, "--weights", folder, "--reference", str(RECORDING), "--reference-text", SAYS])
+    said = run(
+        main, [*say, "--weights", folder, "--reference", str(RECORDING), "--reference-text", SAYS]
+    )
 
     assert made.exit_code == 0 and "no voice" in made.output, made.output
     assert "noise" in (tmp_path / "weights" / "README.txt").read_text()
@@ -235,5 +269,7 @@ def test_a_person_can_try_it_in_two_commands(tmp_path):
 def test_random_weights_are_the_same_every_time(random_voice, tmp_path):
     write_random_voice(tmp_path / "again", small=True)
 
-    a, b = (load_file(each / "model_random.safetensors") for each in (random_voice, tmp_path / "again"))
+    a, b = (
+        load_file(each / "model_random.safetensors") for each in (random_voice, tmp_path / "again")
+    )
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

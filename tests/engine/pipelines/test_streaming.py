@@ -1,4 +1,6 @@
-"""Chunks of a text: their size, the first one, several in one pass; and several texts in one pass."""
+"""
+Chunks of a text: their size, the first one, several in one pass; and several texts in one pass.
+"""
 
 import contextlib
 
@@ -19,15 +21,29 @@ from engine.text.segment import characters, segment
 TOLERANCE = 1e-4
 """Of full scale, fp32, for the tiny voice."""
 PROMISED = 1e-3
-"""Of any voice: strong guidance and many steps blow rounding up (NFE 32 at strength 2 was seen to reach 4e-4)."""
+"""
+Of any voice: strong guidance and many steps blow rounding up (NFE 32 at strength 2 was seen to
+reach 4e-4).
+"""
 LONG = (
     "The last bus leaves in 5 minutes, so hurry up. Have you ever been to the mountains in winter? "
-    "He cut the bread into thick slices, put the butter on the table, and called the children in from the garden to eat.\n\n"
+    "He cut the bread into thick slices, put the butter on the table, and called the children in "
+    "from the garden to eat.\n\n"
     "Well, that was all."
 )
-TEXTS = ("Hello.", LONG, "One, two, three, four.", "Is it? It is! " * 9, "No comma and no full stop " * 12)
+TEXTS = (
+    "Hello.",
+    LONG,
+    "One, two, three, four.",
+    "Is it? It is! " * 9,
+    "No comma and no full stop " * 12,
+)
 SIZES = ({}, {"chunk_characters": 80}, {"chunk_characters": 200}, {"first_chunk_characters": 20})
-MORE = ({"chunk_characters": 120, "first_chunk_characters": 45}, {"batch": 3}, {"batch": 2, "first_chunk_characters": 30})
+MORE = (
+    {"chunk_characters": 120, "first_chunk_characters": 45},
+    {"batch": 3},
+    {"batch": 2, "first_chunk_characters": 30},
+)
 
 
 def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
@@ -39,12 +55,16 @@ def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
 def test_the_stream_concatenated_is_the_whole_to_the_bit(make_pipeline, sizes):
     pipeline = make_pipeline(nfe_steps=2, **sizes)
     for text in TEXTS:
-        assert np.array_equal(np.concatenate(list(pipeline.stream(text))), pipeline.synthesize(text))
+        assert np.array_equal(
+            np.concatenate(list(pipeline.stream(text))), pipeline.synthesize(text)
+        )
 
 
 def test_the_defaults_cut_as_ever(make_pipeline):
     pipeline, spoken = make_pipeline(nfe_steps=1), []
-    pipeline.voice.durations.register_forward_pre_hook(lambda _module, inputs: spoken.append(tuple(inputs[0][0].tolist())))
+    pipeline.voice.durations.register_forward_pre_hook(
+        lambda _module, inputs: spoken.append(tuple(inputs[0][0].tolist()))
+    )
     pipeline.synthesize(LONG)
 
     assert spoken == [chunk.phones for chunk in phonemise(LONG, max_characters=90)]
@@ -63,20 +83,31 @@ def test_a_short_first_chunk_loses_nothing_and_leaves_the_rest_to_the_rule(text,
 
 def test_the_first_chunk_ends_where_a_speaker_would_pause_if_it_can():
     assert phonemise(LONG, max_characters=90, first_characters=45)[0].text.endswith("minutes,")
-    assert phonemise("Yes. And now the long rest of it.", max_characters=90, first_characters=20)[0].text == "yes."
+    assert (
+        phonemise("Yes. And now the long rest of it.", max_characters=90, first_characters=20)[
+            0
+        ].text
+        == "yes."
+    )
 
 
 def test_words_are_never_cut_for_the_first_chunk():
     long_word = "a" * 35
 
-    assert phonemise(f"{long_word} {long_word} end", max_characters=90, first_characters=20)[0].text == long_word
+    assert (
+        phonemise(f"{long_word} {long_word} end", max_characters=90, first_characters=20)[0].text
+        == long_word
+    )
     assert len(phonemise(long_word, max_characters=90, first_characters=20)) == 1
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"chunk_characters": 79}, "chunk_characters must be a whole number from 80 to 200, not 79"),
+        (
+            {"chunk_characters": 79},
+            "chunk_characters must be a whole number from 80 to 200, not 79",
+        ),
         ({"chunk_characters": 201}, "not 201"),
         ({"first_chunk_characters": 19}, "first_chunk_characters is 0 or from 20 to 200, not 19"),
         ({"first_chunk_characters": -1}, "not -1"),
@@ -102,7 +133,9 @@ def test_a_short_first_chunk_is_heard_before_anything_else_is_made(make_pipeline
         assert stages == ["text", *["content"] * chunks, "acoustic", "vocoder", "post"]
 
 
-@pytest.mark.parametrize("options", [{}, {"cfg_strength": 0.0}, {"solver": "heun", "nfe_steps": 3}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"cfg_strength": 0.0}, {"solver": "heun", "nfe_steps": 3}], ids=str
+)
 def test_chunks_in_one_pass_sound_as_one_by_one(make_pipeline, options):
     alone = make_pipeline(**options).synthesize(LONG)
 
@@ -111,7 +144,13 @@ def test_chunks_in_one_pass_sound_as_one_by_one(make_pipeline, options):
 
 def test_texts_in_one_pass_sound_as_one_by_one(make_pipeline):
     pipeline = make_pipeline()
-    options = [{"seed": 3}, {"speaker": "awb"}, {"speed": 1.5}, {}, {"speaker": "rms", "speed": 0.7}]
+    options = [
+        {"seed": 3},
+        {"speaker": "awb"},
+        {"speed": 1.5},
+        {},
+        {"speaker": "rms", "speed": 0.7},
+    ]
     together_audio = pipeline.synthesize_batch(TEXTS, options)
 
     for text, asked, audio in zip(TEXTS, options, together_audio, strict=True):
@@ -129,7 +168,9 @@ def test_what_is_spoken_beside_a_text_changes_nothing(make_pipeline):
 def test_one_text_is_spoken_to_the_bit_as_ever(make_pipeline):
     pipeline = make_pipeline()
 
-    assert np.array_equal(pipeline.synthesize_batch(["Hello there."])[0], pipeline.synthesize("Hello there."))
+    assert np.array_equal(
+        pipeline.synthesize_batch(["Hello there."])[0], pipeline.synthesize("Hello there.")
+    )
 
 
 def test_nothing_is_spoken_for_nothing(make_pipeline):
@@ -186,10 +227,12 @@ def test_the_embedded_voice_keeps_the_promise():
     pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 8, "cfg_strength": 2.0})
     texts = [
         "Please close the window.",
-        "He cut the bread into thick slices, put the butter on the table, and called the children in.",
+        "He cut the bread into thick slices, put the butter on the table, and called the children "
+        "in.",
     ]
 
     for text, audio in zip(texts, pipeline.synthesize_batch(texts), strict=True):
         alone = pipeline.synthesize(text)
         assert largest_difference(audio, alone) < PROMISED
-        assert np.square(audio - alone).sum() < 1e-6 * np.square(alone).sum()  # 60 dB below the speech
+        # 60 dB below the speech
+        assert np.square(audio - alone).sum() < 1e-6 * np.square(alone).sum()

@@ -25,7 +25,10 @@ REFERENCE = {"reference": str(RECORDING), "reference_text": SAYS}
 
 @pytest.fixture(autouse=True)
 def _any_pace(monkeypatch):
-    """The tiny voice has random durations, whose pace says little; they are checked for what they are for once."""
+    """
+    The tiny voice has random durations, whose pace says little; they are checked for what they are
+    for once.
+    """
     monkeypatch.setattr(prompt, "SLOWEST", 0.2)
 
 
@@ -89,7 +92,11 @@ def test_a_text_of_two_sentences_and_a_question_is_told_in_one_row(make_pipeline
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("Yes.", r"takes about 0\.\d s to say, and the recording holds 2\.\d s of sound; give exactly the words"),
+        (
+            "Yes.",
+            r"takes about 0\.\d s to say, and the recording holds 2\.\d s of sound; give exactly "
+            r"the words",
+        ),
         (" ".join([SAYS] * 8), r"takes about \d+\.\d s to say"),
         ("😀", "can be spoken"),
     ],
@@ -104,10 +111,14 @@ def test_a_recording_that_is_not_there_is_refused_when_loading(make_pipeline):
         make_pipeline(reference="none.wav", reference_text="Hello.")
 
 
-def test_the_text_beside_the_recording_is_read_and_a_request_brings_its_own(make_pipeline, tmp_path):
+def test_the_text_beside_the_recording_is_read_and_a_request_brings_its_own(
+    make_pipeline, tmp_path
+):
     shutil.copyfile(RECORDING, tmp_path / "own.flac")
     (tmp_path / "own.txt").write_text(SAYS)
-    pipeline = make_pipeline(reference=str(RECORDING), reference_text="He told me that her brother works in a hospital.")
+    pipeline = make_pipeline(
+        reference=str(RECORDING), reference_text="He told me that her brother works in a hospital."
+    )
 
     by_file = pipeline.synthesize(TEXT, {"reference": str(tmp_path / "own.flac")})
 
@@ -118,7 +129,9 @@ def test_the_text_beside_the_recording_is_read_and_a_request_brings_its_own(make
 def test_a_request_can_do_without_the_recording(make_pipeline):
     pipeline = make_pipeline(**REFERENCE)
 
-    assert np.array_equal(pipeline.synthesize(TEXT, {"reference": ""}), make_pipeline().synthesize(TEXT))
+    assert np.array_equal(
+        pipeline.synthesize(TEXT, {"reference": ""}), make_pipeline().synthesize(TEXT)
+    )
 
 
 def test_the_stream_concatenated_is_the_whole_with_a_recording_too(make_pipeline):
@@ -139,7 +152,12 @@ def test_the_shipped_cuts_are_references_of_their_length_with_their_text(make_pi
 
 def test_each_told_row_knows_its_own_recording_and_the_untold_rows_none():
     """Two chunks that are spoken together, the second without a recording; told rows first."""
-    guided = Guided(forward=lambda *_: torch.empty(0), text=torch.zeros(4, 9, 5), known=torch.zeros(4, 9, 3), strength=1.0)
+    guided = Guided(
+        forward=lambda *_: torch.empty(0),
+        text=torch.zeros(4, 9, 5),
+        known=torch.zeros(4, 9, 3),
+        strength=1.0,
+    )
 
     known = with_reference(guided, torch.ones(6, 3), None).known
 

@@ -58,7 +58,11 @@ def test_results_come_in_order_and_two_are_at_work_at_once(workers):
 
 def test_the_first_is_given_while_its_neighbours_still_work(workers):
     go = threading.Event()
-    stream = workers.in_order(lambda part: part if part == 0 else (go.wait(LONG_S), part)[1], iter(range(3)), first_alone=False)
+    stream = workers.in_order(
+        lambda part: part if part == 0 else (go.wait(LONG_S), part)[1],
+        iter(range(3)),
+        first_alone=False,
+    )
 
     assert next(stream) == 0
     go.set()
@@ -67,7 +71,9 @@ def test_the_first_is_given_while_its_neighbours_still_work(workers):
 
 def test_a_first_alone_is_spoken_here_before_anything_else_begins(workers):
     begun = []
-    stream = workers.in_order(lambda part: begun.append((part, threading.get_ident())), iter(range(4)), first_alone=True)
+    stream = workers.in_order(
+        lambda part: begun.append((part, threading.get_ident())), iter(range(4)), first_alone=True
+    )
     next(stream)
 
     assert begun == [(0, threading.get_ident())]
@@ -83,7 +89,9 @@ def test_of_nothing_comes_nothing(workers, first_alone):
 
 def test_no_more_is_begun_than_may_be_ahead(workers):
     planned = []
-    stream = workers.in_order(abs, (planned.append(index) or index for index in range(20)), first_alone=False)
+    stream = workers.in_order(
+        abs, (planned.append(index) or index for index in range(20)), first_alone=False
+    )
     next(stream)
 
     assert planned == list(range(2 * AHEAD))
@@ -145,7 +153,9 @@ def test_who_leaves_early_leaves_nothing_running(workers, leave, monkeypatch):
 
     assert left_running == []
     assert len(list(workers.in_order(_pairs_meet(), iter(range(2)), first_alone=False))) == 2
-    assert 1 in begun and set(begun) <= {1, 2}, "what was ahead of the two that can run never starts"
+    assert 1 in begun and set(begun) <= {1, 2}, (
+        "what was ahead of the two that can run never starts"
+    )
 
 
 def test_a_worker_that_closes_a_forgotten_stream_does_not_wait_for_itself(workers):
@@ -218,7 +228,9 @@ def test_one_worker_makes_no_threads(make_pipeline):
     assert _threads_of_workers() <= before
 
 
-@pytest.mark.parametrize("options", [{}, {"cfg_strength": 0.0}, {"first_chunk_characters": 30}, {"batch": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"cfg_strength": 0.0}, {"first_chunk_characters": 30}, {"batch": 2}], ids=str
+)
 def test_several_workers_give_the_same_bits(make_pipeline, options):
     """Each has one thread for its arithmetic, as the lone one has."""
     lone, several = (make_pipeline(nfe_steps=2, workers=count, **options) for count in (1, 3))
@@ -238,7 +250,10 @@ def test_several_workers_give_the_same_bits(make_pipeline, options):
     ids=str,
 )
 def test_so_they_do_whatever_the_models_are(make_pipeline, options):
-    assert np.array_equal(make_pipeline(workers=2, **options).synthesize(LONG), make_pipeline(**options).synthesize(LONG))
+    assert np.array_equal(
+        make_pipeline(workers=2, **options).synthesize(LONG),
+        make_pipeline(**options).synthesize(LONG),
+    )
 
 
 def test_with_another_share_of_the_threads_they_keep_the_tolerance(make_pipeline):
@@ -256,7 +271,9 @@ def test_with_another_share_of_the_threads_they_keep_the_tolerance(make_pipeline
 def test_the_stream_concatenated_is_the_whole(make_pipeline, options):
     pipeline = make_pipeline(workers=2, nfe_steps=2, **options)
     for text in FEW:
-        assert np.array_equal(np.concatenate(list(pipeline.stream(text))), pipeline.synthesize(text))
+        assert np.array_equal(
+            np.concatenate(list(pipeline.stream(text))), pipeline.synthesize(text)
+        )
 
 
 def test_several_streams_at_once_share_the_workers_and_keep_their_own_audio(make_pipeline):
@@ -269,13 +286,19 @@ def test_several_streams_at_once_share_the_workers_and_keep_their_own_audio(make
             piece = next(streams[index], None)
             pieces[index].append(piece) if piece is not None else open_streams.remove(index)
 
-    assert all(np.array_equal(np.concatenate(several), audio) for several, audio in zip(pieces, wanted, strict=True))
+    assert all(
+        np.array_equal(np.concatenate(several), audio)
+        for several, audio in zip(pieces, wanted, strict=True)
+    )
 
 
 def test_several_texts_go_to_the_workers_too(make_pipeline):
     pipeline, rows = make_pipeline(workers=2, cfg_strength=0.0), Counter()
     inner = pipeline.acoustic
-    pipeline.acoustic = lambda *args: (rows.update({threading.get_ident(): args[0].shape[0]}), inner(*args))[1]
+    pipeline.acoustic = lambda *args: (
+        rows.update({threading.get_ident(): args[0].shape[0]}),
+        inner(*args),
+    )[1]
     texts = [f"{word} is the word." for word in ("One", "Two", "Three", "Four")]
     several = pipeline.synthesize_batch(texts)
     pipeline.acoustic = inner
@@ -289,11 +312,15 @@ def test_several_texts_go_to_the_workers_too(make_pipeline):
 def test_texts_are_grouped_so_that_no_worker_is_left_without(make_pipeline, monkeypatch):
     sizes, speak = [], FlowPipeline._speak
     monkeypatch.setattr(
-        FlowPipeline, "_speak", lambda self, parts, watch: (sizes.append(len(parts)), speak(self, parts, watch))[1]
+        FlowPipeline,
+        "_speak",
+        lambda self, parts, watch: (sizes.append(len(parts)), speak(self, parts, watch))[1],
     )
     for workers, wanted in ((1, [5]), (2, [2, 3]), (3, [1, 2, 2])):
         sizes.clear()
-        make_pipeline(workers=workers, nfe_steps=1).synthesize_batch(["One.", "Two.", "Three.", "Four.", "Five."])
+        make_pipeline(workers=workers, nfe_steps=1).synthesize_batch(
+            ["One.", "Two.", "Three.", "Four.", "Five."]
+        )
         assert sorted(sizes) == wanted
 
 
@@ -352,8 +379,14 @@ def test_memory_is_shared_by_the_workers(make_pipeline, monkeypatch):
         ({"workers": 17}, "not 17"),
         ({"workers": 2.0}, "not 2.0"),
         ({"workers": True}, "not True"),
-        ({"workers": 2, "device": "cuda"}, "workers=2 are threads of the CPU.*use batch.*workers=1"),
-        ({"workers": 2, "compile": "default"}, "compile=default compiles at the first call.*use workers=1 or compile=off"),
+        (
+            {"workers": 2, "device": "cuda"},
+            "workers=2 are threads of the CPU.*use batch.*workers=1",
+        ),
+        (
+            {"workers": 2, "compile": "default"},
+            "compile=default compiles at the first call.*use workers=1 or compile=off",
+        ),
         ({"workers": 3, "compile_vocoder": "max-autotune"}, "use workers=1 or compile_vocoder=off"),
     ],
 )
@@ -362,7 +395,9 @@ def test_what_cannot_work_is_refused(options, words):
         parse_options(options)
 
 
-@pytest.mark.parametrize(("threads", "workers", "share"), [(2, 1, 2), (2, 2, 1), (8, 3, 2), (1, 4, 1), (0, 1, 0)])
+@pytest.mark.parametrize(
+    ("threads", "workers", "share"), [(2, 1, 2), (2, 2, 1), (8, 3, 2), (1, 4, 1), (0, 1, 0)]
+)
 def test_the_threads_are_shared_out(threads, workers, share):
     assert parse_options({"threads": threads, "workers": workers}).share == share
 
@@ -377,7 +412,10 @@ def test_every_stage_is_watched_in_every_chunk(make_pipeline):
 
     chunks = len(list(pipeline.stream(LONG, watch=watch))) - 1
 
-    assert Counter(stages) == {"text": 1, **dict.fromkeys(("content", "acoustic", "vocoder", "post"), chunks)}
+    assert Counter(stages) == {
+        "text": 1,
+        **dict.fromkeys(("content", "acoustic", "vocoder", "post"), chunks),
+    }
 
 
 def test_stage_times_share_out_what_several_threads_spend_at_once(monkeypatch):

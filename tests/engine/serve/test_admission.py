@@ -1,4 +1,6 @@
-"""The desk without HTTP: places, turns, one call of the engine at a time, and the audio to the bit."""
+"""
+The desk without HTTP: places, turns, one call of the engine at a time, and the audio to the bit.
+"""
 
 import itertools
 import threading
@@ -21,12 +23,16 @@ PIECES = 3
 RATE_HZ = 1000
 LONG = (
     "The last bus leaves in 5 minutes, so hurry up. Have you ever been to the mountains in winter? "
-    "He cut the bread into thick slices, put the butter on the table, and called the children in from the garden to eat. "
+    "He cut the bread into thick slices, put the butter on the table, and called the children in "
+    "from the garden to eat. "
 )
 
 
 class Teller:
-    """Speaks its text's length, one second a piece, once `may` is set; tells in which order, and if it was called by two."""
+    """
+    Speaks its text's length, one second a piece, once `may` is set; tells in which order, and if it
+    was called by two.
+    """
 
     sample_rate_hz = RATE_HZ
 
@@ -127,14 +133,23 @@ def test_one_thread_calls_the_engine_one_call_at_a_time_whoever_asks(open_desk):
     teller.may.set()
 
     def ask(number):
-        order = desk.whole(speech(f"w{number}")) if number % 2 else desk.streamed(speech(f"s{number}"), ignore)
+        order = (
+            desk.whole(speech(f"w{number}"))
+            if number % 2
+            else desk.streamed(speech(f"s{number}"), ignore)
+        )
         return order.future.result(ENOUGH_S)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(32)))
 
     assert teller.threads == {"engine"}
-    assert [None if answer is None else answer[0] for answer in answers[:4]] == [None, 2.0, None, 2.0]
+    assert [None if answer is None else answer[0] for answer in answers[:4]] == [
+        None,
+        2.0,
+        None,
+        2.0,
+    ]
 
 
 def test_the_end_finishes_all_that_was_let_in_and_lets_nothing_more_in(open_desk):
@@ -197,4 +212,6 @@ def test_texts_that_take_turns_sound_as_each_does_alone_to_the_bit(make_pipeline
 
     assert len(list(itertools.groupby(order))) > len(asked)  # they did take turns
     for (speaker, seed, text), audios in zip(asked, heard, strict=True):
-        assert np.array_equal(np.concatenate(audios), pipeline.synthesize(text, {"speaker": speaker, "seed": seed}))
+        assert np.array_equal(
+            np.concatenate(audios), pipeline.synthesize(text, {"speaker": speaker, "seed": seed})
+        )

@@ -1,4 +1,7 @@
-"""What a connection may do to a server, over real sockets: drip, idle, come in hundreds, never read, name another host."""
+"""
+What a connection may do to a server, over real sockets: drip, idle, come in hundreds, never read,
+name another host.
+"""
 
 import contextlib
 import json
@@ -77,7 +80,10 @@ def is_closed(wire):
 
 def send_speech(home, wire, **changes):
     body = json.dumps(home.speech(**changes)).encode()
-    head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = (
+        "POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}"
+    )
     wire.sendall(head.encode() + b"\r\n\r\n" + body)
 
 
@@ -97,7 +103,11 @@ def test_a_head_that_drips_is_given_up_in_time_whatever_its_pace(first):
 
 
 def test_connections_that_say_nothing_are_closed():
-    with house(Limits(head_s=1, idle_s=1)) as home, connected(home) as silent, connected(home) as idle:
+    with (
+        house(Limits(head_s=1, idle_s=1)) as home,
+        connected(home) as silent,
+        connected(home) as idle,
+    ):
         asked_health(idle)
         assert received(silent).startswith(b"HTTP/1.1 408")
         assert received(idle) == b""
@@ -140,14 +150,22 @@ def test_five_hundred_idle_connections_keep_nobody_out():
 def test_where_every_connection_is_at_work_one_more_is_told_to_come_again():
     speaker = FakeSpeaker()
     speaker.may.clear()
-    with house(Limits(max_connections=2, window_ms=0), speaker) as home, connected(home) as one, connected(home) as other:
+    with (
+        house(Limits(max_connections=2, window_ms=0), speaker) as home,
+        connected(home) as one,
+        connected(home) as other,
+    ):
         for wire in (one, other):
             send_speech(home, wire)
         assert until(lambda: home.desk.inside == 2)
         with connected(home) as further:
             further.sendall(HEALTH)
             refused = received(further)
-            assert refused.startswith(b"HTTP/1.1 429") and b"too_many_connections" in refused and b"Retry-After: 1" in refused
+            assert (
+                refused.startswith(b"HTTP/1.1 429")
+                and b"too_many_connections" in refused
+                and b"Retry-After: 1" in refused
+            )
         speaker.may.set()
         for wire in (one, other):
             assert wire.recv(65536).startswith(b"HTTP/1.1 200")
@@ -160,7 +178,11 @@ def test_a_client_that_never_reads_its_stream_is_cut_off_and_costs_no_memory_mea
         send_speech(home, wire, stream_format="audio", response_format="pcm")
         assert until(lambda: speaker.pieces > AHEAD_S)
         counts = []
-        assert until(lambda: counts.append(speaker.pieces) or (len(counts) > 50 and counts[-1] == counts[-50]))
+        assert until(
+            lambda: (
+                counts.append(speaker.pieces) or (len(counts) > 50 and counts[-1] == counts[-50])
+            )
+        )
         assert speaker.pieces < MANY / 3, "it speaks on for nobody"
         assert home.client.get("/health").json()["inside"] == 1
         assert home.ask(response_format="flac", input="Others are served.").status_code == 200
@@ -170,7 +192,10 @@ def test_a_client_that_never_reads_its_stream_is_cut_off_and_costs_no_memory_mea
 
 
 def test_a_client_that_never_reads_a_whole_answer_is_cut_off():
-    with house(Limits(stall_s=1, window_ms=0), LongSpeaker()) as home, connected(home, receive_bytes=4096) as wire:
+    with (
+        house(Limits(stall_s=1, window_ms=0), LongSpeaker()) as home,
+        connected(home, receive_bytes=4096) as wire,
+    ):
         send_speech(home, wire)
         assert until(lambda: home.desk.inside == 0)
         time.sleep(2.5)
@@ -178,7 +203,10 @@ def test_a_client_that_never_reads_a_whole_answer_is_cut_off():
 
 
 def test_a_client_that_reads_slowly_is_not_cut_off_and_misses_nothing():
-    with house(Limits(stall_s=1), LongSpeaker()) as home, connected(home, receive_bytes=16_384) as wire:
+    with (
+        house(Limits(stall_s=1), LongSpeaker()) as home,
+        connected(home, receive_bytes=16_384) as wire,
+    ):
         send_speech(home, wire, stream_format="audio", response_format="pcm")
         answer, pause = wire.recv(100), threading.Event()
         assert answer.startswith(b"HTTP/1.1 200")
@@ -192,7 +220,16 @@ def test_a_client_that_reads_slowly_is_not_cut_off_and_misses_nothing():
         assert size > MANY * RATE_HZ * 2
 
 
-OURS = ("localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1", "127.0.0.1:1", "127.8.8.8", "[::1]", "[::1]:8080")
+OURS = (
+    "localhost",
+    "LOCALHOST:8080",
+    "localhost.",
+    "127.0.0.1",
+    "127.0.0.1:1",
+    "127.8.8.8",
+    "[::1]",
+    "[::1]:8080",
+)
 FOREIGN = (
     "evil.example",
     "evil.example:8080",
@@ -240,11 +277,23 @@ def test_an_old_client_that_names_no_host_is_answered(home):
 
 def test_the_names_of_a_server_are_those_it_was_given():
     named = hosts_of("voice.example", ("Speech.Local.", "10.0.0.7", "[2001:db8::1]:80"))
-    allowed = ("voice.example:80", "speech.local", "10.0.0.7:8080", "[2001:db8:0::1]", "localhost", "127.0.0.1", None)
+    allowed = (
+        "voice.example:80",
+        "speech.local",
+        "10.0.0.7:8080",
+        "[2001:db8:0::1]",
+        "localhost",
+        "127.0.0.1",
+        None,
+    )
     assert all(named.allow(host) for host in allowed)
     assert not any(named.allow(host) for host in ("evil.example", "10.0.0.8", "0.0.0.0"))
     everywhere = hosts_of("0.0.0.0", ())
-    assert everywhere.allow("192.168.1.5:8080") and everywhere.allow("[fe80::1]") and not everywhere.allow("evil.example")
+    assert (
+        everywhere.allow("192.168.1.5:8080")
+        and everywhere.allow("[fe80::1]")
+        and not everywhere.allow("evil.example")
+    )
     assert not hosts_of("127.0.0.1", ()).allow("192.168.1.5") and hosts_of("::1", ()) == Hosts(
         names=frozenset({"localhost", "::1"})
     )

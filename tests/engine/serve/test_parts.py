@@ -29,7 +29,8 @@ def test_a_limit_that_cannot_be_meant_is_refused(words, message):
 
 def test_limits_are_read_and_default():
     assert parse_limits({"queue": "3", "window_ms": "0.5"}) == Limits(queue=3, window_ms=0.5)
-    assert Limits().max_body_bytes > 12 * Limits().max_characters  # each character escaped as a surrogate pair
+    # each character escaped as a surrogate pair
+    assert Limits().max_body_bytes > 12 * Limits().max_characters
 
 
 def test_frames_are_rounded_and_clipped():
@@ -62,7 +63,9 @@ def test_an_address_in_use_is_one_line():
         door.listen()
         port = door.getsockname()[1]
         assert address(door) == f"http://127.0.0.1:{port}"
-        with pytest.raises(EngineError, match=rf"cannot listen on 127.0.0.1, port {port}: .*; choose another"):
+        with pytest.raises(
+            EngineError, match=rf"cannot listen on 127.0.0.1, port {port}: .*; choose another"
+        ):
             bound("127.0.0.1", port)
     with pytest.raises(EngineError, match="cannot listen on no-such-host"):
         bound("no-such-host.invalid", 0)

@@ -1,4 +1,7 @@
-"""Whose turn it is: the order of pieces, fairness, and that nobody waits for ever, in a world with a clock of its own."""
+"""
+Whose turn it is: the order of pieces, fairness, and that nobody waits for ever, in a world with a
+clock of its own.
+"""
 
 import random
 
@@ -45,7 +48,7 @@ def test_what_nobody_wants_any_more_goes_before_all_others():
     assert turns.take().work is unwanted and turns.take().work is wanted
 
 
-def test_a_listener_runs_dry_when_the_pieces_so_far_have_played_and_a_silence_moves_all_that_follows():
+def test_a_listener_runs_dry_when_the_pieces_so_far_have_played_and_a_silence_moves_all_that_follows():  # noqa: E501
     first = of_stream(Idle(), 10.0).again(12.0, 6.0)
     early, late = first.again(13.0, 5.0), first.again(20.0, 5.0)
 
@@ -53,9 +56,12 @@ def test_a_listener_runs_dry_when_the_pieces_so_far_have_played_and_a_silence_mo
 
 
 @pytest.mark.parametrize(
-    ("silent_s", "newcomer_first"), [(-1.0, True), (HEAD_START_S - 0.1, True), (HEAD_START_S + 0.1, False)]
+    ("silent_s", "newcomer_first"),
+    [(-1.0, True), (HEAD_START_S - 0.1, True), (HEAD_START_S + 0.1, False)],
 )
-def test_a_newcomer_goes_before_one_who_ran_dry_unless_that_was_long_before_he_came(silent_s, newcomer_first):
+def test_a_newcomer_goes_before_one_who_ran_dry_unless_that_was_long_before_he_came(
+    silent_s, newcomer_first
+):
     turns, dry, newcomer = Turns(), Idle(), Idle()
     turns.put(of_stream(dry, 0.0).again(4.0, 6.0))  # dry at 10
     turns.put(of_stream(newcomer, 10.0 + silent_s))
@@ -91,7 +97,9 @@ def test_a_stream_alone_gets_every_turn():
 
 @pytest.mark.parametrize("count", [2, 4, 8])
 @pytest.mark.parametrize("seed", range(5))
-def test_nobody_runs_dry_where_a_piece_plays_at_least_as_long_as_one_of_everybody_takes(count, seed):
+def test_nobody_runs_dry_where_a_piece_plays_at_least_as_long_as_one_of_everybody_takes(
+    count, seed
+):
     rng, world = random.Random(seed), World()
     for number in range(count):
         pieces = [(TURN_S, count * TURN_S + rng.choice([0.0, 2.0]))] * rng.randint(12, 20)
@@ -104,7 +112,12 @@ def test_nobody_runs_dry_where_a_piece_plays_at_least_as_long_as_one_of_everybod
 
 def test_a_quick_engine_keeps_all_listeners_supplied_although_pieces_differ():
     world = World()
-    for name, cost_s, audio_s in (("a", 0.2, 3.0), ("b", 0.9, 7.0), ("c", 0.5, 4.0), ("d", 0.3, 2.5)):
+    for name, cost_s, audio_s in (
+        ("a", 0.2, 3.0),
+        ("b", 0.9, 7.0),
+        ("c", 0.5, 4.0),
+        ("d", 0.3, 2.5),
+    ):
         world.comes(name, [(cost_s, audio_s)] * 30)
     world.run()
 
@@ -138,8 +151,10 @@ def test_newcomers_without_end_do_not_starve_one_who_is_being_heard():
     world.run()
 
     silences_s = world.underruns_s("heard")
-    waiting = 6  # newcomers at most: one from the start, and one more for each piece that was given instead
-    assert silences_s and max(silences_s) <= HEAD_START_S + (waiting + 2) * TURN_S  # the turn under way, and the own
+    # newcomers at most: one from the start, and one more for each piece that was given instead
+    waiting = 6
+    # the turn under way, and the own
+    assert silences_s and max(silences_s) <= HEAD_START_S + (waiting + 2) * TURN_S
 
 
 def test_newcomers_without_end_do_not_starve_a_batch():
@@ -153,13 +168,15 @@ def test_newcomers_without_end_do_not_starve_a_batch():
     assert spoken.at_s - 2.0 <= 0.5 + PATIENCE_S + HEAD_START_S + 3 * TURN_S
 
 
-def test_batches_without_end_starve_no_stream_nor_make_one_run_dry_that_a_turn_would_have_supplied():
+def test_batches_without_end_starve_no_stream_nor_make_one_run_dry_that_a_turn_would_have_supplied():  # noqa: E501
     world, cost_s = World(), PATIENCE_S - TURN_S
 
     def another(number=0):
         assert number < MANY, "starved"
         if len(world.of("stream")) < 5:
-            world.batch(f"batch{number}", cost_s, at_s=world.now_s, then=lambda: another(number + 1))
+            world.batch(
+                f"batch{number}", cost_s, at_s=world.now_s, then=lambda: another(number + 1)
+            )
 
     world.at(0.0, another)
     world.comes("stream", [(TURN_S, 6.0)] * 5, at_s=3.1)
@@ -188,7 +205,10 @@ def test_streams_with_enough_in_hand_let_a_batch_go_first_and_those_about_to_run
 def test_a_text_ends_with_its_last_piece_and_does_not_wait_for_another_turn():
     world, ended = World(), []
     world.comes("short", [(TURN_S, 6.0)])
-    world.at(0.5, lambda: world.works["short"].future.add_done_callback(lambda _: ended.append(world.now_s)))
+    world.at(
+        0.5,
+        lambda: world.works["short"].future.add_done_callback(lambda _: ended.append(world.now_s)),
+    )
     world.comes("other", [(TURN_S, 2.0)] * 3)
     world.run()
 
@@ -215,7 +235,10 @@ def test_a_listener_who_leaves_gets_no_more_turns_and_ends_before_the_next_turn_
     world.comes("never", [(TURN_S, 4.0)] * 4, at_s=2.4)
     world.at(2.5, lambda: world.works["leaves"].gone.set())
     world.at(2.5, lambda: (world.works["never"].gone.set(), world.works["never"].future.cancel()))
-    world.at(0.5, lambda: world.works["leaves"].future.add_done_callback(lambda _: ended.append(world.now_s)))
+    world.at(
+        0.5,
+        lambda: world.works["leaves"].future.add_done_callback(lambda _: ended.append(world.now_s)),
+    )
     world.run()
 
     assert [len(world.of(name)) for name in ("stays", "leaves", "never")] == [4, 1, 0]

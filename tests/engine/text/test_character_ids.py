@@ -1,4 +1,7 @@
-"""engine.text.character_ids and engine.duration.byte_rate: how published checkpoints are told text, and how long it lasts."""
+"""
+engine.text.character_ids and engine.duration.byte_rate: how published checkpoints are told text,
+and how long it lasts.
+"""
 
 import pytest
 
@@ -65,7 +68,9 @@ def test_new_frames_are_the_recordings_frames_per_byte_by_the_speed():
 
 
 def test_without_a_recording_the_pace_is_a_readers():
-    assert Pace(frames=0, text_bytes=0, frames_per_s=93.75).new_frames("x" * 40, 1.0) == int(40 * FRAMES_PER_BYTE)
+    assert Pace(frames=0, text_bytes=0, frames_per_s=93.75).new_frames("x" * 40, 1.0) == int(
+        40 * FRAMES_PER_BYTE
+    )
 
 
 def test_recording_and_new_speech_together_stay_within_the_limit():
@@ -77,5 +82,8 @@ def test_recording_and_new_speech_together_stay_within_the_limit():
 
 @pytest.mark.parametrize("text_bytes", [5, 500])
 def test_a_text_that_is_hardly_the_recordings_is_refused(text_bytes):
-    with pytest.raises(EngineError, match=f"reference_text has {text_bytes} characters, and the recording holds 4.0 s"):
+    with pytest.raises(
+        EngineError,
+        match=f"reference_text has {text_bytes} characters, and the recording holds 4.0 s",
+    ):
         Pace(frames=375, text_bytes=text_bytes, frames_per_s=93.75).check()

@@ -1,6 +1,9 @@
-"""engine.weights.f5_checkpoint, engine.acoustic.f5_dit, engine.acoustic.infill: published layouts load strictly and fill gaps.
+"""
+engine.weights.f5_checkpoint, engine.acoustic.f5_dit, engine.acoustic.infill: published layouts load
+strictly and fill gaps.
 
-That they also say what the published code says is shown by `python -m tests.engine.published_parity FOLDER`.
+That they also say what the published code says is shown by
+`python -m tests.engine.published_parity FOLDER`.
 """
 
 import zipfile
@@ -17,7 +20,16 @@ from engine.errors import EngineError
 from engine.vocoder.vocos import Vocos, VocosShape
 from engine.weights.f5_checkpoint import load_f5, load_vocos
 
-SHAPE = F5Shape(characters=9, bands=20, width=128, depth=2, hidden=256, text_width=32, text_blocks=2, text_hidden=64)
+SHAPE = F5Shape(
+    characters=9,
+    bands=20,
+    width=128,
+    depth=2,
+    hidden=256,
+    text_width=32,
+    text_blocks=2,
+    text_hidden=64,
+)
 VOCOS = VocosShape(bands=20, width=32, hidden=48, blocks=2, n_fft=64, hop=16)
 
 
@@ -50,7 +62,9 @@ def _said(dit, *, heard=5, strength=2.0, steps=3):
     gap = Gap(reference=reference, characters=torch.tensor([1, 9, 4, 4]), frames=12)
     noise = torch.randn(12, SHAPE.bands, generator=generator)
     with torch.inference_mode():
-        return fill_in(velocity_of(dit, dit, gap, strength), noise, time_grid(steps, -1.0), Solver.EULER, heard)
+        return fill_in(
+            velocity_of(dit, dit, gap, strength), noise, time_grid(steps, -1.0), Solver.EULER, heard
+        )
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])
@@ -74,10 +88,22 @@ def test_what_was_saved_as_published_says_the_same(model, tmp_path, kind):
             lambda t: t.pop("ema_model.transformer.proj_out.bias"),
             "missing tensors proj_out.bias; not a checkpoint of F5-TTS version 1",
         ),
-        (lambda t: t.pop("ema_model.transformer.proj_out.weight"), "missing tensors proj_out.weight"),
-        (lambda t: t.update({"ema_model.transformer.proj_in.weight": torch.ones(2)}), "unknown tensors proj_in.weight"),
-        (lambda t: t.update({"ema_model.vocoder.weight": torch.ones(2)}), "unknown tensors vocoder.weight"),
-        (lambda t: t.update({"ema_model.transformer.proj_out.bias": torch.ones(2)}), r"proj_out.bias has shape \(2,\)"),
+        (
+            lambda t: t.pop("ema_model.transformer.proj_out.weight"),
+            "missing tensors proj_out.weight",
+        ),
+        (
+            lambda t: t.update({"ema_model.transformer.proj_in.weight": torch.ones(2)}),
+            "unknown tensors proj_in.weight",
+        ),
+        (
+            lambda t: t.update({"ema_model.vocoder.weight": torch.ones(2)}),
+            "unknown tensors vocoder.weight",
+        ),
+        (
+            lambda t: t.update({"ema_model.transformer.proj_out.bias": torch.ones(2)}),
+            r"proj_out.bias has shape \(2,\)",
+        ),
     ],
 )
 def test_a_tensor_too_few_or_too_many_is_named(model, tmp_path, change, words):
@@ -142,7 +168,11 @@ def test_a_published_vocos_loads_with_its_buffers_and_no_others(tmp_path):
 
 
 def _refused(model, path, words, **changes):
-    torch.save(_published(model) | {f"ema_model.transformer.{name}": value for name, value in changes.items()}, path)
+    torch.save(
+        _published(model)
+        | {f"ema_model.transformer.{name}": value for name, value in changes.items()},
+        path,
+    )
     with pytest.raises(EngineError, match=words) as raised:
         load_f5(path, version=1)
     assert "\n" not in str(raised.value)
@@ -152,16 +182,31 @@ def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(model, tmp_pat
     path = tmp_path / "model.pt"
     huge = torch.zeros(1).expand(2**20, 2**20)
     _refused(model, path, "no array that the file holds in full", **{"proj_out.weight": huge})
-    _refused(model, path, "no array that the file holds in full", **{"proj_out.weight": torch.zeros(20, 128).to_sparse()})
-    _refused(model, path, "no array that the file holds|cannot be read", **{"proj_out.weight": torch.zeros(9, device="meta")})
+    _refused(
+        model,
+        path,
+        "no array that the file holds in full",
+        **{"proj_out.weight": torch.zeros(20, 128).to_sparse()},
+    )
+    _refused(
+        model,
+        path,
+        "no array that the file holds|cannot be read",
+        **{"proj_out.weight": torch.zeros(9, device="meta")},
+    )
 
 
 def test_shapes_that_make_no_model_cost_no_memory(model, tmp_path):
     path = tmp_path / "model.pt"
-    _refused(model, path, "make no model|has shape|missing", **{"proj_out.weight": torch.zeros(1, 2**22)})  # squared: 64 TiB
+    # squared: 64 TiB
+    _refused(
+        model, path, "make no model|has shape|missing", **{"proj_out.weight": torch.zeros(1, 2**22)}
+    )
     _refused(model, path, "too few dimensions", **{"proj_out.weight": torch.zeros(())})
     _refused(model, path, "holds NaN", **{"proj_out.bias": torch.full((20,), torch.nan)})
-    _refused(model, path, "dtype torch.int8", **{"proj_out.bias": torch.zeros(20, dtype=torch.int8)})
+    _refused(
+        model, path, "dtype torch.int8", **{"proj_out.bias": torch.zeros(20, dtype=torch.int8)}
+    )
 
 
 def test_a_file_that_unpacks_to_more_than_it_has_is_not_read(model, tmp_path):

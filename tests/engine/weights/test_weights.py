@@ -60,7 +60,10 @@ def test_a_pickle_is_not_read(copy):
     [
         (lambda tensors: tensors.pop("proj_out.bias"), r"missing tensors proj_out.bias;"),
         (lambda tensors: tensors.update(extra=torch.zeros(1)), r"unknown tensors extra;"),
-        (lambda tensors: tensors.update({"proj_out.bias": torch.zeros(3)}), r"bias has shape \(3,\), expected \(80,\)"),
+        (
+            lambda tensors: tensors.update({"proj_out.bias": torch.zeros(3)}),
+            r"bias has shape \(3,\), expected \(80,\)",
+        ),
     ],
 )
 def test_a_missing_extra_or_misshapen_tensor_is_named(copy, change, words):
@@ -105,7 +108,11 @@ def test_the_model_card_names_the_hashes_of_the_files_beside_it():
 
 def _claims(path, **sizes):
     about = _metadata(path)
-    save_file(load_file(path), path, {**about, "shape": json.dumps({**json.loads(about["shape"]), **sizes})})
+    save_file(
+        load_file(path),
+        path,
+        {**about, "shape": json.dumps({**json.loads(about["shape"]), **sizes})},
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +146,11 @@ def test_sizes_that_the_tensors_do_not_bear_out_cost_no_memory_and_are_refused(c
     assert len(str(raised.value)) < 500
 
 
-@pytest.mark.parametrize("shape", ["", "[]", "5", "null", "[" * 100_000, "{", '{"width": NaN}'], ids=lambda text: text[:10])
+@pytest.mark.parametrize(
+    "shape",
+    ["", "[]", "5", "null", "[" * 100_000, "{", '{"width": NaN}'],
+    ids=lambda text: text[:10],
+)
 def test_metadata_that_is_no_object_of_sizes_is_refused(copy, shape):
     path = copy / "vocoder.safetensors"
     save_file(load_file(path), path, {"format": FORMAT, "shape": shape})
@@ -152,7 +163,9 @@ def test_metadata_that_is_no_object_of_sizes_is_refused(copy, shape):
 @pytest.mark.parametrize("value", [None, "", "nan", "inf", "x", "1e999"])
 def test_a_mean_or_spread_that_is_no_number_is_refused(copy, name, value):
     path = copy / "acoustic.safetensors"
-    about = {key: word for key, word in {**_metadata(path), name: value}.items() if word is not None}
+    about = {
+        key: word for key, word in {**_metadata(path), name: value}.items() if word is not None
+    }
     save_file(load_file(path), path, about)
 
     with pytest.raises(EngineError, match=f"{name} in the file's metadata is"):

@@ -28,7 +28,9 @@ def test_latency_and_rates_are_those_of_the_samples() -> None:
     assert found["rtf_median"].summary == pytest.approx(0.1)
     assert found["cold_start"].summary == pytest.approx(1.7)
     assert found["peak_rss"].summary == 500_000_000
-    assert found["duration"].summary == Missing("4 of 8 utterances have no value: no measured iteration")
+    assert found["duration"].summary == Missing(
+        "4 of 8 utterances have no value: no measured iteration"
+    )
 
 
 def test_values_keep_request_and_process() -> None:
@@ -62,7 +64,9 @@ def test_no_gpu_is_a_reason_and_not_a_zero() -> None:
 def test_corpus_wer_weighs_words() -> None:
     wer = {name: 0.5 if name == "u01" else 0.0 for name in REQUESTS}
     words = {name: 30.0 if name == "u01" else 10.0 for name in REQUESTS}
-    assert measured(scored={"wer": wer, "wer_words": words})["wer"].summary == pytest.approx(15 / 100)
+    assert measured(scored={"wer": wer, "wer_words": words})["wer"].summary == pytest.approx(
+        15 / 100
+    )
 
 
 def test_the_interval_of_an_error_rate_ends_at_zero() -> None:
@@ -81,12 +85,16 @@ def test_macro_wer_weighs_utterances() -> None:
 
 def test_one_utterance_without_a_value_leaves_no_summary() -> None:
     pesq = {name: Missing("silent") if name == "u02" else 3.0 for name in REQUESTS}
-    assert measured(scored={"pesq": pesq})["pesq"].summary == Missing("1 of 8 utterances have no value: silent")
+    assert measured(scored={"pesq": pesq})["pesq"].summary == Missing(
+        "1 of 8 utterances have no value: silent"
+    )
 
 
 def test_unscored_audio_is_said_to_be_unscored() -> None:
     run = good_run()
-    assert by_name(measure(run, {("nfe-8", name): {} for name in REQUESTS})["nfe-8"])["pesq"].summary == Missing("not scored")
+    assert by_name(measure(run, {("nfe-8", name): {} for name in REQUESTS})["nfe-8"])[
+        "pesq"
+    ].summary == Missing("not scored")
 
 
 def test_the_scorer_says_the_version() -> None:
@@ -96,14 +104,23 @@ def test_the_scorer_says_the_version() -> None:
 
 
 def disturb(run: Run, hit: Collection[tuple[int, int]]) -> Run:
-    """Lets the iterations (process, index) wait for the CPU for half of their time; the others wait for a thousandth."""
+    """
+    Lets the iterations (process, index) wait for the CPU for half of their time; the others wait
+    for a thousandth.
+    """
     return replace(
         run,
         processes=tuple(
             replace(
                 process,
                 samples=tuple(
-                    replace(s, disturbance={"waited_s": s.wall_s * (0.5 if (process.repeat, s.iteration) in hit else 0.001)})
+                    replace(
+                        s,
+                        disturbance={
+                            "waited_s": s.wall_s
+                            * (0.5 if (process.repeat, s.iteration) in hit else 0.001)
+                        },
+                    )
                     for s in process.samples
                 ),
             )
@@ -141,7 +158,9 @@ def test_the_audio_of_a_disturbed_iteration_still_counts() -> None:
 def test_a_cell_that_was_never_left_alone_has_no_speed_and_says_why() -> None:
     found = measured_with([(process, index) for process in (0, 1) for index in range(4)])
     for name in ("latency_p50", "latency_p95", "rtf", "rtfx", "rtf_median"):
-        assert found[name].summary == Missing("machine not quiet: every measured iteration was disturbed")
+        assert found[name].summary == Missing(
+            "machine not quiet: every measured iteration was disturbed"
+        )
     assert found["peak_rss"].summary == 500_000_000
     assert "stage.vocoder" not in found
 
@@ -150,7 +169,9 @@ def test_the_share_of_disturbed_iterations_is_stored_and_never_judged() -> None:
     share = measured_with({(0, 1), (0, 2), (1, 0)})["disturbed_share"]
     assert share.summary == pytest.approx(3 / 8)
     assert [(each.repeat, each.value) for each in share.values] == [(0, 0.5), (1, 0.25)]
-    assert is_helper("disturbed_share") and is_known("disturbed_share") and is_speed("disturbed_share")
+    assert (
+        is_helper("disturbed_share") and is_known("disturbed_share") and is_speed("disturbed_share")
+    )
 
 
 def test_where_no_system_told_of_disturbances_no_share_is_made_up() -> None:
@@ -159,29 +180,55 @@ def test_where_no_system_told_of_disturbances_no_share_is_made_up() -> None:
 
 def test_energy_is_one_value_per_process_and_none_is_a_reason() -> None:
     run = make_run(WALLS)
-    assert by_name(measure(run, {})["nfe-8"])["energy_per_audio_s"].summary == Missing("no power was measured")
+    assert by_name(measure(run, {})["nfe-8"])["energy_per_audio_s"].summary == Missing(
+        "no power was measured"
+    )
     noted = replace(run, environment={**run.environment, "power": "no power meter: no RAPL"})
-    assert by_name(measure(noted, {})["nfe-8"])["energy_per_audio_s"].summary == Missing("no power meter: no RAPL")
+    assert by_name(measure(noted, {})["nfe-8"])["energy_per_audio_s"].summary == Missing(
+        "no power meter: no RAPL"
+    )
     drawn = Energy(meter="rail VIN", idle_w=10.0, busy_s=2.0, energy_j=50.0, audio_s=10.0)
     lost = Missing("rail VIN could not be read any more")
-    processes = tuple(replace(each, energy=drawn if each.repeat == 0 else lost) for each in run.processes)
+    processes = tuple(
+        replace(each, energy=drawn if each.repeat == 0 else lost) for each in run.processes
+    )
     found = by_name(measure(replace(run, processes=processes), {})["nfe-8"])["energy_per_audio_s"]
-    assert (found.summary, found.unit, found.better, found.version) == (3.0, "J", "lower", "1; rail VIN")
+    assert (found.summary, found.unit, found.better, found.version) == (
+        3.0,
+        "J",
+        "lower",
+        "1; rail VIN",
+    )
     assert [each.value for each in found.values] == [3.0, lost]
     assert [len(group) for group in by_process(found, {})] == [1]
     nothing = tuple(replace(each, energy=lost) for each in run.processes)
-    assert by_name(measure(replace(run, processes=nothing), {})["nfe-8"])["energy_per_audio_s"].summary == lost
+    assert (
+        by_name(measure(replace(run, processes=nothing), {})["nfe-8"])["energy_per_audio_s"].summary
+        == lost
+    )
 
 
 def streamed(*streams: tuple[tuple[float, float], ...] | None) -> dict[str, Measurement]:
-    """Lets the iterations of every process come in pieces (arrival, length), in turn; None tells nothing."""
+    """
+    Lets the iterations of every process come in pieces (arrival, length), in turn; None tells
+    nothing.
+    """
     run = make_run({"nfe-8": [[2.0] * len(streams)] * 2}, audio_s=30.0)
-    told = [None if each is None else tuple(Piece(arrived_s=at_s, audio_s=long_s) for at_s, long_s in each) for each in streams]
+    told = [
+        None
+        if each is None
+        else tuple(Piece(arrived_s=at_s, audio_s=long_s) for at_s, long_s in each)
+        for each in streams
+    ]
     processes = tuple(
         replace(
             process,
             samples=tuple(
-                replace(s, chunks=chunks, first_audio_s=chunks[0].arrived_s if chunks else s.first_audio_s)
+                replace(
+                    s,
+                    chunks=chunks,
+                    first_audio_s=chunks[0].arrived_s if chunks else s.first_audio_s,
+                )
                 for s, chunks in zip(process.samples, told, strict=True)
             ),
         )
@@ -201,14 +248,20 @@ def test_a_stream_has_a_first_audio_a_longest_gap_and_its_stalls() -> None:
     assert found["stall"].summary == pytest.approx(0.25)
     assert [each.value for each in found["stall"].values] == pytest.approx([0.0, 0.5, 0.0, 0.5])
     assert (found["underruns"].unit, found["stall"].unit) == ("1/min", "s")
-    assert all(is_speed(name) for name in ("first_audio_p50", "longest_gap_p50", "underruns", "stall"))
+    assert all(
+        is_speed(name) for name in ("first_audio_p50", "longest_gap_p50", "underruns", "stall")
+    )
 
 
 def test_the_first_audio_has_an_interval_and_a_stall_that_is_zero_none() -> None:
     found = streamed(SMOOTH, SMOOTH)
     first = found["first_audio_p50"]
     assert first.low is not None and first.low <= 0.5 <= first.high
-    assert (found["stall"].summary, found["stall"].low, found["underruns"].summary) == (0.0, None, 0.0)
+    assert (found["stall"].summary, found["stall"].low, found["underruns"].summary) == (
+        0.0,
+        None,
+        0.0,
+    )
 
 
 def test_audio_that_came_in_one_piece_has_no_gap_and_an_old_run_does_not_tell() -> None:
@@ -216,5 +269,9 @@ def test_audio_that_came_in_one_piece_has_no_gap_and_an_old_run_does_not_tell() 
     assert found["longest_gap_p50"].summary == Missing("the audio came in one piece")
     assert found["first_audio_p50"].summary == 2.0
     old = streamed(None)
-    assert old["stall"].summary == old["longest_gap_p50"].summary == Missing("the run does not tell when its audio came")
+    assert (
+        old["stall"].summary
+        == old["longest_gap_p50"].summary
+        == Missing("the run does not tell when its audio came")
+    )
     assert old["first_audio_p50"].summary == 2.0

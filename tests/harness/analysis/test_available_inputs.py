@@ -1,4 +1,7 @@
-"""What a run offers to metrics, and that a metric is measured for what offers it what it needs, and for nothing else."""
+"""
+What a run offers to metrics, and that a metric is measured for what offers it what it needs, and
+for nothing else.
+"""
 
 from dataclasses import replace
 
@@ -14,7 +17,10 @@ VOICED = ("question_rise", "voice_similarity", "join_clicks")
 
 
 def offering() -> Run:
-    """A run in which u01 asks what u02 tells, speaker slt has a recording, and chunks of u03 were joined."""
+    """
+    A run in which u01 asks what u02 tells, speaker slt has a recording, and chunks of u03 were
+    joined.
+    """
     run = good_run()
     requests = tuple(
         Request(
@@ -28,7 +34,12 @@ def offering() -> Run:
     workload = Workload(name="w", requests=requests, voices={"slt": "voices/slt.flac"})
     cells = tuple(replace(cell, workload=workload) for cell in run.cells)
     processes = tuple(
-        replace(each, samples=tuple(replace(s, joins_s=(0.5,) if s.request == "u03" else ()) for s in each.samples))
+        replace(
+            each,
+            samples=tuple(
+                replace(s, joins_s=(0.5,) if s.request == "u03" else ()) for s in each.samples
+            ),
+        )
         for each in run.processes
     )
     return replace(run, cells=cells, processes=processes)
@@ -43,8 +54,13 @@ def test_what_a_run_offers_is_told_by_request() -> None:
         Need.EMPHASIS: set(),
         Need.JOINS: {"u03"},
     }
-    assert [name for name in REQUESTS if applies("golden_speaker_similarity", name, offer)] == list(REQUESTS)
-    assert [name for name in REQUESTS if applies("phone_voice_similarity", name, offer)] == ["u01", "u04"]
+    assert [name for name in REQUESTS if applies("golden_speaker_similarity", name, offer)] == list(
+        REQUESTS
+    )
+    assert [name for name in REQUESTS if applies("phone_voice_similarity", name, offer)] == [
+        "u01",
+        "u04",
+    ]
 
 
 def test_a_metric_is_measured_where_it_applies_and_has_no_gaps_elsewhere() -> None:

@@ -60,25 +60,35 @@ def test_speech_and_stalls_fill_the_time_from_the_first_piece_to_the_end(pairs):
     assert 0 <= played.underruns < len(stream)
     assert played.stall_s <= arrived[-1] - arrived[0] + 1e-9
     assert (played.stall_s == 0.0) == (played.underruns == 0)
-    assert later.stall_s == pytest.approx(played.stall_s, abs=0.02)  # who is a millisecond late is on the edge
+    # who is a millisecond late is on the edge
+    assert later.stall_s == pytest.approx(played.stall_s, abs=0.02)
 
 
 def heard(*pairs: tuple[float, float], audio_s: float = 30.0):
-    return replace(sample("nfe-8", 0, 0, 2.0, audio_s, {}), chunks=pieces(*pairs) if pairs else None)
+    return replace(
+        sample("nfe-8", 0, 0, 2.0, audio_s, {}), chunks=pieces(*pairs) if pairs else None
+    )
 
 
 def test_every_metric_of_a_stream_has_its_value():
     stream = heard((0.5, 1.0), (2.0, 29.0))
 
     values = {name: value(stream) for name, value in LISTENED.items()}
-    assert values == {"first_audio_p50": 2.0, "longest_gap_p50": 1.5, "underruns": 2.0, "stall": 0.5}
+    assert values == {
+        "first_audio_p50": 2.0,
+        "longest_gap_p50": 1.5,
+        "underruns": 2.0,
+        "stall": 0.5,
+    }
 
 
 def test_what_nobody_noted_is_missing_with_its_reason():
     unknown = heard()
 
     assert LISTENED["first_audio_p50"](replace(unknown, first_audio_s=0.0)) == NOT_NOTED
-    assert {LISTENED[name](unknown) for name in ("longest_gap_p50", "underruns", "stall")} == {NOT_NOTED}
+    assert {LISTENED[name](unknown) for name in ("longest_gap_p50", "underruns", "stall")} == {
+        NOT_NOTED
+    }
     assert LISTENED["longest_gap_p50"](heard((0.5, 30.0))) == ONE_PIECE
     assert isinstance(stalled("stall", [unknown]), Missing)
 

@@ -27,7 +27,11 @@ def test_twice_as_fast_as_speech_is_rtf_one_half_and_rtfx_two():
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf])
 def test_an_impossible_latency_is_missing_not_averaged(wrong: float):
-    for value in (latency_percentile([1.0, wrong], 50), rtf([1.0, wrong], [1.0, 1.0]), rtfx([1.0, 1.0], [1.0, wrong])):
+    for value in (
+        latency_percentile([1.0, wrong], 50),
+        rtf([1.0, wrong], [1.0, 1.0]),
+        rtfx([1.0, 1.0], [1.0, wrong]),
+    ):
         assert isinstance(value, Missing)
 
 

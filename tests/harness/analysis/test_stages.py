@@ -42,7 +42,9 @@ def test_the_stage_that_grew_is_named_though_every_round_is_another() -> None:
 
 
 def test_a_change_of_all_stages_is_shared_out() -> None:
-    slower = run(lambda wall_s: {name: 1.5 * each for name, each in usual(wall_s).items()}, [[0.1] * 8])
+    slower = run(
+        lambda wall_s: {name: 1.5 * each for name, each in usual(wall_s).items()}, [[0.1] * 8]
+    )
     assert paired(run(usual, [[0.1] * 8]), slower) == "acoustic +50 % is 90 % of it"
 
 
@@ -58,7 +60,11 @@ def test_a_stored_baseline_and_a_paired_one_say_the_same_of_the_same_times() -> 
     ):
         now = run(stages, [[0.1] * 8] * 3)
         assert stored(before, now) == paired(before, now)
-    assert stored(run(lambda wall_s: {}, [[0.1] * 8]), before) == paired(run(lambda wall_s: {}, [[0.1] * 8]), before) == ""
+    assert (
+        stored(run(lambda wall_s: {}, [[0.1] * 8]), before)
+        == paired(run(lambda wall_s: {}, [[0.1] * 8]), before)
+        == ""
+    )
     assert stored(before, run(heavier, [[0.1] * 8])) == "vocoder +100 % is 100 % of it"
 
 

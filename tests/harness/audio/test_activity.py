@@ -32,7 +32,9 @@ def test_speech_begins_and_ends_where_it_was_put():
     assert activity.pauses == ()
 
 
-@pytest.mark.parametrize(("seconds", "pauses"), [(PAUSE_S - 0.05, 0), (PAUSE_S + 0.05, 1), (1.0, 1)])
+@pytest.mark.parametrize(
+    ("seconds", "pauses"), [(PAUSE_S - 0.05, 0), (PAUSE_S + 0.05, 1), (1.0, 1)]
+)
 def test_a_silence_inside_is_a_pause_when_it_is_long_enough(seconds: float, pauses: int):
     activity = found(sung(contour((0.6, 120.0, 120.0), (seconds, 0.0, 0.0), (0.6, 120.0, 120.0))))
 
@@ -74,7 +76,9 @@ def test_the_rate_moves_nothing(rate_hz: int):
 
     there, here = found(soxr.resample(speech(), RATE_HZ, rate_hz), rate_hz), found(speech())
 
-    assert (there.start_s, there.end_s) == pytest.approx((here.start_s, here.end_s), abs=3 * FRAME_S)
+    assert (there.start_s, there.end_s) == pytest.approx(
+        (here.start_s, here.end_s), abs=3 * FRAME_S
+    )
 
 
 @pytest.mark.parametrize("change", [lambda x: x / 1000.0, lambda x: -x, lambda x: x + 0.2])

@@ -32,7 +32,12 @@ def test_audio_that_is_gone_or_broken_is_none(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path / "run"))
     (tmp_path / "run/audio/nfe-32/u01.wav").write_bytes(b"no audio")
     load = clip_loader(run, tmp_path, "golden")
-    assert [load("nfe-32", "u01"), load("nfe-8", "u01"), load("nfe-32", "u99"), load("golden", "u01")] == [None] * 4
+    assert [
+        load("nfe-32", "u01"),
+        load("nfe-8", "u01"),
+        load("nfe-32", "u99"),
+        load("golden", "u01"),
+    ] == [None] * 4
 
 
 def test_no_clip_comes_from_outside_the_folders(tmp_path: Path) -> None:
@@ -41,7 +46,11 @@ def test_no_clip_comes_from_outside_the_folders(tmp_path: Path) -> None:
     (tmp_path / "golden").mkdir()
     (tmp_path / "golden/u02.flac").symlink_to(tmp_path / "secret.flac")
     load = clip_loader(run, tmp_path / "golden", "golden")
-    assert [load("golden", "../secret"), load("golden", str(tmp_path / "secret")), load("golden", "u02")] == [None] * 3
+    assert [
+        load("golden", "../secret"),
+        load("golden", str(tmp_path / "secret")),
+        load("golden", "u02"),
+    ] == [None] * 3
 
 
 def test_a_run_whose_audio_lies_elsewhere_is_refused(tmp_path: Path) -> None:

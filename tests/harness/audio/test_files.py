@@ -71,10 +71,14 @@ def claiming(path: Path, frames: int = 2400, rate_hz: int = 24_000, channels: in
 
 
 @pytest.mark.parametrize("frames", [2401, 10**6, 2**27 + 1, 2**35, 2**36 - 1])
-def test_a_head_that_claims_frames_that_are_not_there_costs_no_memory_and_is_refused(tmp_path: Path, frames: int):
+def test_a_head_that_claims_frames_that_are_not_there_costs_no_memory_and_is_refused(
+    tmp_path: Path, frames: int
+):
     path = claiming(tmp_path / "a.flac", frames)
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(HarnessError, match=r"cannot read audio .*a.flac: its head (claims|promises)"):
+    with pytest.raises(
+        HarnessError, match=r"cannot read audio .*a.flac: its head (claims|promises)"
+    ):
         read_audio(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 32 * 1024
     assert length_s(path) <= LARGEST_FRAMES / 24_000
@@ -102,7 +106,9 @@ def test_a_wav_that_ends_before_its_head_says_is_refused(tmp_path: Path):
     write_wav(path, TONE, 24_000)
     whole = path.read_bytes()
     path.write_bytes(whole[:-400])
-    with pytest.raises(HarnessError, match="it ends 400 bytes before the length that its head promises"):
+    with pytest.raises(
+        HarnessError, match="it ends 400 bytes before the length that its head promises"
+    ):
         read_audio(path)
     place = whole.index(b"data") + 4
     for size in (0xFFFFFFFF, 0x7FFFFFFF):  # streamed: nobody knew

@@ -19,7 +19,10 @@ SPTK = {
 
 
 def log_power(cepstra: Frames, alpha: float = ALPHA) -> Frames:
-    """The log power spectrum that mel-cepstra [n, order + 1] stand for, evaluated through the all-pass filter itself."""
+    """
+    The log power spectrum that mel-cepstra [n, order + 1] stand for, evaluated through the all-pass
+    filter itself.
+    """
     z = np.exp(-1j * np.linspace(0.0, np.pi, WIDTH // 2 + 1))
     warped = (z - alpha) / (1.0 - alpha * z)
     return 2.0 * np.real(cepstra @ warped ** np.arange(cepstra.shape[1])[:, None])
@@ -27,7 +30,9 @@ def log_power(cepstra: Frames, alpha: float = ALPHA) -> Frames:
 
 def periodogram() -> Frames:
     """Log power of every frame of speech, shape [n, bins]."""
-    windows = np.lib.stride_tricks.sliding_window_view(speech() * 32768, WIDTH)[::HOP] * np.hamming(WIDTH)
+    windows = np.lib.stride_tricks.sliding_window_view(speech() * 32768, WIDTH)[::HOP] * np.hamming(
+        WIDTH
+    )
     return np.log(np.abs(np.fft.rfft(windows)) ** 2 + 1e-6)
 
 
@@ -38,7 +43,10 @@ def cepstra_of(frames: Frames, rate_hz: int = RATE_HZ) -> Frames:
 
 
 def test_the_coefficients_are_sptks():
-    """pysptk 1.0.1, `mcep(frame * 32768 * hamming, 23, 0.42, eps=1e-6, etype=1, threshold=1e-9, maxiter=60)`."""
+    """
+    pysptk 1.0.1, `mcep(frame * 32768 * hamming, 23, 0.42, eps=1e-6, etype=1, threshold=1e-9,
+    maxiter=60)`.
+    """
     for frame, expected in SPTK.items():
         assert cepstra_of(speech())[frame, SPTK_PLACES] == pytest.approx(expected, abs=3e-4)
 
@@ -50,9 +58,14 @@ def test_a_spectrum_made_from_a_mel_cepstrum_gives_it_back():
 
 
 def test_a_change_of_the_spectrum_is_the_change_of_the_cepstrum():
-    """The criterion sees only the ratio of spectrum and model, so filtering moves the answer by the filter's own cepstrum."""
+    """
+    The criterion sees only the ratio of spectrum and model, so filtering moves the answer by the
+    filter's own cepstrum.
+    """
     change = 0.2 * np.random.default_rng(1).standard_normal((1, ORDER + 1))
-    before, after = (fitted(np.exp(periodogram() + each), ORDER, ALPHA) for each in (0.0, log_power(change)))
+    before, after = (
+        fitted(np.exp(periodogram() + each), ORDER, ALPHA) for each in (0.0, log_power(change))
+    )
     assert after - before == pytest.approx(np.broadcast_to(change, before.shape), abs=2e-4)
 
 
@@ -82,7 +95,8 @@ def test_the_level_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("rate_hz", "expected_s"), [(16_000, 0.016), (24_000, 256 / 24_000), (11_025, 0.032), (96_000, 256 / 48_000)]
+    ("rate_hz", "expected_s"),
+    [(16_000, 0.016), (24_000, 256 / 24_000), (11_025, 0.032), (96_000, 256 / 48_000)],
 )
 def test_the_time_between_frames_is_that_of_the_rate_of_analysis(rate_hz: int, expected_s: float):
     assert between_s(rate_hz) == pytest.approx(expected_s)

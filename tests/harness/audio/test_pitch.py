@@ -1,4 +1,6 @@
-"""The pitch track against sounds whose pitch is known, and against an autocorrelation on real speech."""
+"""
+The pitch track against sounds whose pitch is known, and against an autocorrelation on real speech.
+"""
 
 import sys
 
@@ -70,7 +72,10 @@ def test_real_speech_agrees_with_an_autocorrelation():
 
 
 def nearest_peak_hz(frames: np.ndarray, time_s: float, f0_hz: float) -> float:
-    """Where within five semitones of `f0_hz` 40 ms of the audio are most like themselves, one period later."""
+    """
+    Where within five semitones of `f0_hz` 40 ms of the audio are most like themselves, one period
+    later.
+    """
     centre, half = round(time_s * RATE_HZ), round(0.02 * RATE_HZ)
     here = frames[centre - half : centre + half]
     lags = np.arange(round(RATE_HZ / (f0_hz * 1.33)), round(RATE_HZ / (f0_hz / 1.33)) + 1)
@@ -134,4 +139,6 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "swift_f0", None)
     monkeypatch.setattr(pitch, "_detector", pitch._detector.__wrapped__)
 
-    assert track(Recording(speech(), RATE_HZ)) == Missing("swift-f0 is not installed; pip install voxgate[panel]")
+    assert track(Recording(speech(), RATE_HZ)) == Missing(
+        "swift-f0 is not installed; pip install voxgate[panel]"
+    )

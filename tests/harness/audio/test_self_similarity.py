@@ -12,11 +12,15 @@ ROWS = 40
 
 @pytest.fixture(scope="module")
 def patterns() -> tuple[Pattern, Pattern]:
-    return pattern(Recording(speech(), RATE_HZ)), pattern(Recording(with_noise(speech(), 10.0), RATE_HZ))
+    return pattern(Recording(speech(), RATE_HZ)), pattern(
+        Recording(with_noise(speech(), 10.0), RATE_HZ)
+    )
 
 
 def correlation(one: Pattern, other: Pattern, first: int, last: int) -> float:
-    return float(np.corrcoef(one.levels_db[first:last].ravel(), other.levels_db[first:last].ravel())[0, 1])
+    return float(
+        np.corrcoef(one.levels_db[first:last].ravel(), other.levels_db[first:last].ravel())[0, 1]
+    )
 
 
 def test_each_stretch_is_correlated_over_time_and_bins(patterns: tuple[Pattern, Pattern]) -> None:
@@ -24,7 +28,9 @@ def test_each_stretch_is_correlated_over_time_and_bins(patterns: tuple[Pattern, 
     lively = np.flatnonzero(found)
     assert len(found) == len(patterns[0].levels_db) - ROWS + 1
     assert len(lively) > 100
-    assert found[lively] == pytest.approx([correlation(*patterns, at, at + ROWS) for at in lively], abs=1e-9)
+    assert found[lively] == pytest.approx(
+        [correlation(*patterns, at, at + ROWS) for at in lively], abs=1e-9
+    )
 
 
 def test_stretches_of_any_length_are_the_same_sums(patterns: tuple[Pattern, Pattern]) -> None:

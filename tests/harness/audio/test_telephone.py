@@ -1,4 +1,6 @@
-"""The telephone line: G.711's own figures, libsndfile's codec, and what the line does to a recording."""
+"""
+The telephone line: G.711's own figures, libsndfile's codec, and what the line does to a recording.
+"""
 
 import io
 
@@ -44,7 +46,10 @@ def test_codes_stand_for_what_the_standard_says(code: int, value: int):
     assert mu_law_encode(np.array([value / 8192])) == code
 
 
-@pytest.mark.parametrize(("decision", "below", "above"), [(31, 30, 33), (95, 93, 99), (223, 219, 231), (4063, 3999, 4191)])
+@pytest.mark.parametrize(
+    ("decision", "below", "above"),
+    [(31, 30, 33), (95, 93, 99), (223, 219, 231), (4063, 3999, 4191)],
+)
 def test_decision_values_are_the_standards(decision: int, below: int, above: int):
     sent = np.array([decision - 0.01, decision]) / 8192
     assert (mu_law_decode(mu_law_encode(sent)) * 8192).tolist() == [below, above]
@@ -66,7 +71,9 @@ def test_what_cannot_be_sent_is_clipped_or_silent():
 
 @pytest.mark.parametrize("hz", [300.0, 1000.0, 3400.0])
 def test_the_band_passes(hz: float):
-    assert rms_db(line(Recording(tone(hz), RATE_HZ)).frames) == pytest.approx(rms_db(tone(hz)), abs=0.2)
+    assert rms_db(line(Recording(tone(hz), RATE_HZ)).frames) == pytest.approx(
+        rms_db(tone(hz)), abs=0.2
+    )
 
 
 @pytest.mark.parametrize("hz", [50.0, 150.0, 3600.0, 5000.0])

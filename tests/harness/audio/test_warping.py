@@ -1,4 +1,7 @@
-"""Time warping: equal to the textbook's double loop, and free of charge where one sequence is the other, stretched."""
+"""
+Time warping: equal to the textbook's double loop, and free of charge where one sequence is the
+other, stretched.
+"""
 
 import numpy as np
 import pytest
@@ -20,13 +23,25 @@ def textbook(first: np.ndarray, second: np.ndarray, slack: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("n", "m", "slack"), [(1, 1, 0), (1, 5, 0), (6, 1, 2), (20, 20, 0), (20, 20, 3), (20, 20, 40), (30, 23, 1), (23, 30, 4)]
+    ("n", "m", "slack"),
+    [
+        (1, 1, 0),
+        (1, 5, 0),
+        (6, 1, 2),
+        (20, 20, 0),
+        (20, 20, 3),
+        (20, 20, 40),
+        (30, 23, 1),
+        (23, 30, 4),
+    ],
 )
 def test_the_path_costs_what_the_textbook_says_and_runs_forward(n: int, m: int, slack: int):
     random = np.random.default_rng(n * m)
     first, second = random.standard_normal((n, 3)), random.standard_normal((m, 3))
     a, b = warp(first, second, slack)
-    assert np.linalg.norm(first[a] - second[b], axis=1).sum() == pytest.approx(textbook(first, second, slack))
+    assert np.linalg.norm(first[a] - second[b], axis=1).sum() == pytest.approx(
+        textbook(first, second, slack)
+    )
     assert (a[0], b[0], a[-1], b[-1]) == (0, 0, n - 1, m - 1)
     steps = set(zip(np.diff(a).tolist(), np.diff(b).tolist(), strict=True))
     assert steps <= {(0, 1), (1, 0), (1, 1)}

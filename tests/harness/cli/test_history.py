@@ -1,4 +1,7 @@
-"""`voxgate history`, and what `gate` and `check` leave in it. The engine is scripted; scores are made up."""
+"""
+`voxgate history`, and what `gate` and `check` leave in it. The engine is scripted; scores are made
+up.
+"""
 
 import csv
 import io
@@ -66,7 +69,10 @@ def test_gate_appends_where_it_is_told_and_only_once(run: Path, capsys: Capture)
         row = history.run(1)
         assert (row.folder, row.complete, row.exit_code) == ("runs/0001", True, 3)
         assert [each.cell for each in history.cells(1)] == ["steps-8", "steps-4"]
-        assert history.points(history_ids(history, "latency_p50"))["value"].tolist() == [pytest.approx(0.1)] * 2
+        assert (
+            history.points(history_ids(history, "latency_p50"))["value"].tolist()
+            == [pytest.approx(0.1)] * 2
+        )
 
 
 def history_ids(history: History, metric: str) -> list[int]:
@@ -89,9 +95,17 @@ def test_check_appends_to_the_default_database(run: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:///runs/0001/run.json/history.sqlite", "sqlite:///two.toml", "nonsense", "mysql://x/y"]
+    "url",
+    [
+        "sqlite:///runs/0001/run.json/history.sqlite",
+        "sqlite:///two.toml",
+        "nonsense",
+        "mysql://x/y",
+    ],
 )
-def test_a_history_that_cannot_be_written_is_one_line_and_changes_nothing(run: Path, capsys: Capture, url: str) -> None:
+def test_a_history_that_cannot_be_written_is_one_line_and_changes_nothing(
+    run: Path, capsys: Capture, url: str
+) -> None:
     assert invoke(["gate", str(run)]) == 3
     plain, _ = output(capsys)
 
@@ -117,7 +131,9 @@ def test_even_a_mistake_of_ours_in_the_history_takes_no_verdict_away(
     assert Path("reports/index.html").is_file()
 
 
-def test_run_folders_are_judged_and_imported_and_a_broken_one_stops_nobody(run: Path, capsys: Capture) -> None:
+def test_run_folders_are_judged_and_imported_and_a_broken_one_stops_nobody(
+    run: Path, capsys: Capture
+) -> None:
     shutil.copytree(run, "runs/0003")
     shutil.copytree(run, "runs/0002")
     (Path("runs/0002") / "run.json").write_text("{")
@@ -126,7 +142,10 @@ def test_run_folders_are_judged_and_imported_and_a_broken_one_stops_nobody(run: 
 
     out, err = output(capsys)
     assert out[-1] == "1 imported, 1 there already, 1 failed"
-    assert err.startswith("runs/0002 FAILED: runs/0002/run.json is not valid JSON") and err.count("\n") == 1
+    assert (
+        err.startswith("runs/0002 FAILED: runs/0002/run.json is not valid JSON")
+        and err.count("\n") == 1
+    )
     assert runs() == [("two", "NO_BASELINE")]
 
 
@@ -135,7 +154,12 @@ def test_importing_again_imports_nothing(run: Path, capsys: Capture) -> None:
     assert invoke(["history", "import", str(run), "--json"]) == 0
     out, _ = output(capsys)
     assert out[0] == "1 imported, 0 there already, 0 failed"
-    assert json.loads("\n".join(out[1:])) == {"imported": 0, "there already": 1, "failed": 0, "failures": []}
+    assert json.loads("\n".join(out[1:])) == {
+        "imported": 0,
+        "there already": 1,
+        "failed": 0,
+        "failures": [],
+    }
 
 
 def test_files_of_other_tools_are_imported_for_a_machine(project: Path, capsys: Capture) -> None:
@@ -154,7 +178,20 @@ def test_files_of_other_tools_are_imported_for_a_machine(project: Path, capsys: 
     Path("votes.json").write_text(json.dumps(votes))
     Path("notes.json").write_text("[1]")
 
-    assert invoke(["history", "import", "performance_history.json", "notes.json", "votes.json", "--machine", "orin"]) == 2
+    assert (
+        invoke(
+            [
+                "history",
+                "import",
+                "performance_history.json",
+                "notes.json",
+                "votes.json",
+                "--machine",
+                "orin",
+            ]
+        )
+        == 2
+    )
 
     out, err = output(capsys)
     assert out == ["3 imported, 0 there already, 1 failed"]
@@ -237,7 +274,13 @@ def test_a_change_is_acknowledged_once_with_its_reason(filled: Path, capsys: Cap
     ]
     with open_history(URL) as history:
         (word,) = history.acknowledgements()
-        assert (word.suite, word.cell, word.metric, word.machine, word.by) == ("smoke", "*", "latency_*", "*", "Ana")
+        assert (word.suite, word.cell, word.metric, word.machine, word.by) == (
+            "smoke",
+            "*",
+            "latency_*",
+            "*",
+            "Ana",
+        )
 
 
 def test_an_acknowledgement_needs_a_reason_and_a_date(filled: Path, capsys: Capture) -> None:
@@ -247,7 +290,9 @@ def test_an_acknowledgement_needs_a_reason_and_a_date(filled: Path, capsys: Capt
     assert "'monday' is no date" in output(capsys)[1]
 
 
-def test_status_says_what_is_worse_and_what_is_silent(filled: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_says_what_is_worse_and_what_is_silent(
+    filled: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(history_cli, "now_utc_iso", lambda: "2026-10-28T09:00:00+00:00")
     assert invoke(["history", "status"]) == 0
     assert output(capsys)[0] == ["1 steady"]
@@ -255,12 +300,19 @@ def test_status_says_what_is_worse_and_what_is_silent(filled: Path, capsys: Capt
     monkeypatch.setattr(history_cli, "now_utc_iso", lambda: "2026-11-05T09:00:00+00:00")
     assert invoke(["history", "status"]) == 3
     out, _ = output(capsys)
-    assert out[0].startswith("NO DATA smoke cpu-gate box-2c nfe-8 latency_p50: ") and out[-1] == "1 no data"
+    assert (
+        out[0].startswith("NO DATA smoke cpu-gate box-2c nfe-8 latency_p50: ")
+        and out[-1] == "1 no data"
+    )
 
     with open_history(URL) as history:
         for night in range(1, 6):
             slow = cell("nfe-8", value(found=0.5))
-            history.append(entry(night, slow, digest=f"{night:064}", created=f"2026-11-{night:02}T02:00:00+00:00"))
+            history.append(
+                entry(
+                    night, slow, digest=f"{night:064}", created=f"2026-11-{night:02}T02:00:00+00:00"
+                )
+            )
         for night in range(29, 32):
             history.append(entry(night, cell("nfe-8", value())))
     assert invoke(["history", "status", "--json"]) == 1
@@ -268,12 +320,16 @@ def test_status_says_what_is_worse_and_what_is_silent(filled: Path, capsys: Capt
     assert (row["state"], row["metric"], row["since"]) == ("worse", "latency_p50", "2026-11-01")
 
 
-def test_a_metric_that_only_informs_turns_no_night_red(project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_that_only_informs_turns_no_night_red(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(history_cli, "now_utc_iso", lambda: "2026-10-31T09:00:00+00:00")
     with open_history(URL) as history:
         for night in range(1, 32):
             start = value(metric="cold_start", found=1.0 if night < 26 else 2.0)
-            history.append(entry(night, cell("nfe-8", start), created=f"2026-10-{night:02}T02:00:00+00:00"))
+            history.append(
+                entry(night, cell("nfe-8", start), created=f"2026-10-{night:02}T02:00:00+00:00")
+            )
     assert invoke(["history", "status"]) == 0
     out, _ = output(capsys)
     assert out[0].startswith("WORSE (advisory) smoke cpu-gate box-2c nfe-8 cold_start: ")
@@ -281,10 +337,16 @@ def test_a_metric_that_only_informs_turns_no_night_red(project: Path, capsys: Ca
 
 def test_a_budget_that_guards_nothing_is_said(filled: Path, capsys: Capture) -> None:
     Path("baselines").mkdir(exist_ok=True)
-    text = '[[budget]]\nsuite = "smoke"\ncell = "nfe-9"\nmetric = "rtf"\nat_most = 0.3\nwhy = "a typo"\n'
+    text = (
+        '[[budget]]\nsuite = "smoke"\ncell = "nfe-9"\nmetric = "rtf"\nat_most = 0.3\nwhy = "a '
+        'typo"\n'
+    )
     Path("baselines/budgets.toml").write_text(f"schema_version = 1\n\n{text}")
     invoke(["history", "status"])
-    assert "budget smoke / nfe-9 / rtf at most 0.3 matches no series of the history" in output(capsys)[1]
+    assert (
+        "budget smoke / nfe-9 / rtf at most 0.3 matches no series of the history"
+        in output(capsys)[1]
+    )
 
 
 def test_what_a_machine_cannot_measure_is_no_missing_night(
@@ -294,12 +356,20 @@ def test_what_a_machine_cannot_measure_is_no_missing_night(
     absent = value("peak_cuda_bytes", Missing("no GPU was used"), unit="bytes")
     with open_history(URL) as history:
         for night in range(1, 32):
-            history.append(entry(night, cell("nfe-8", value(), absent), created=f"2026-10-{night:02}T02:00:00+00:00"))
+            history.append(
+                entry(
+                    night,
+                    cell("nfe-8", value(), absent),
+                    created=f"2026-10-{night:02}T02:00:00+00:00",
+                )
+            )
     assert invoke(["history", "status"]) == 0
     assert output(capsys)[0] == ["1 steady"]
 
 
-def test_a_cell_that_never_had_a_value_is_said(project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_never_had_a_value_is_said(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(history_cli, "now_utc_iso", lambda: "2026-10-31T09:00:00+00:00")
     with open_history(URL) as history:
         for night in range(1, 32):
@@ -310,9 +380,17 @@ def test_a_cell_that_never_had_a_value_is_said(project: Path, capsys: Capture, m
 
 
 @pytest.mark.parametrize(
-    "command", [["history", "list"], ["history", "status"], ["history", "export", "csv"], ["report", "--site"]]
+    "command",
+    [
+        ["history", "list"],
+        ["history", "status"],
+        ["history", "export", "csv"],
+        ["report", "--site"],
+    ],
 )
-def test_reading_a_file_that_is_not_there_begins_no_history(project: Path, capsys: Capture, command: list[str]) -> None:
+def test_reading_a_file_that_is_not_there_begins_no_history(
+    project: Path, capsys: Capture, command: list[str]
+) -> None:
     assert invoke([*command, "--history", "sqlite:///slip/history.sqlite"]) == 2
     assert "no history in slip/history.sqlite" in output(capsys)[1]
     assert not Path("slip").exists()

@@ -1,4 +1,7 @@
-"""The command line: its exit codes, its last line, its complaints. The engine is scripted; scores are made up."""
+"""
+The command line: its exit codes, its last line, its complaints. The engine is scripted; scores are
+made up.
+"""
 
 import hashlib
 import json
@@ -32,7 +35,7 @@ from harness import Suite
 
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8, 4]}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, repeats=2, iterations=12)
-'''
+'''  # noqa: E501
 WORKLOAD = '[[request]]\nid = "r1"\ntext = "One."\n\n[[request]]\nid = "r2"\ntext = "Two."\n'
 
 
@@ -44,7 +47,11 @@ def made_up(run: Run, golden: Path, **_: object) -> RunScores:
         if cell.slug == run.reference:
             scores |= EXACT | {f"golden_{name}": value for name, value in EXACT.items()}
         if not golden.exists():
-            scores |= {name: Missing("no golden audio accepted yet") for name in scores if name.startswith("golden_")}
+            scores |= {
+                name: Missing("no golden audio accepted yet")
+                for name in scores
+                if name.startswith("golden_")
+            }
         values |= {(cell.slug, request.id): scores for request in cell.workload.requests}
     return RunScores(values=values, versions={})
 
@@ -85,7 +92,9 @@ def output(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
     return captured.out.splitlines(), captured.err
 
 
-def test_run_measures_and_its_last_line_says_how_to_judge(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_measures_and_its_last_line_says_how_to_judge(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert invoke(["run", "two", "--repeats", "1", "--iterations", "1", "--only", "steps-8"]) == 0
     out, _ = output(capsys)
     assert out == ["measured, 0 failed; judge it: voxgate gate runs/0001"]
@@ -95,8 +104,13 @@ def test_run_measures_and_its_last_line_says_how_to_judge(project: Path, capsys:
     (project / "suites" / "two.py").write_text("raise SystemExit('judging executes no suite')")
     assert invoke(["gate", "runs/0001", "--json", "verdict.json"]) == 3
     judged = judgement_from_dict(json.loads(Path("verdict.json").read_text()))
-    assert {cell.cell: cell.reason for cell in judged.cells}["steps-4"].startswith("the suite has this cell, the run does not")
-    assert header.command == "voxgate run two --profile cpu-gate --repeats 1 --iterations 1 --only steps-8"
+    assert {cell.cell: cell.reason for cell in judged.cells}["steps-4"].startswith(
+        "the suite has this cell, the run does not"
+    )
+    assert (
+        header.command
+        == "voxgate run two --profile cpu-gate --repeats 1 --iterations 1 --only steps-8"
+    )
 
 
 def test_run_ends_with_1_and_names_the_cell_that_failed(
@@ -126,9 +140,15 @@ def test_first_gate_is_undecided_with_the_command_that_accepts_and_an_accepted_r
     assert output(capsys)[0][-1] == "PASS: 2 passed"
 
 
-def test_a_run_is_scored_again_only_when_the_golden_audio_changed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_scored_again_only_when_the_golden_audio_changed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[Path] = []
-    monkeypatch.setattr(workflow, "score_run", lambda run, golden, **more: calls.append(golden) or made_up(run, golden))
+    monkeypatch.setattr(
+        workflow,
+        "score_run",
+        lambda run, golden, **more: calls.append(golden) or made_up(run, golden),
+    )
     for _ in range(2):
         invoke(["gate", str(run)])
     assert len(calls) == 1
@@ -138,14 +158,21 @@ def test_a_run_is_scored_again_only_when_the_golden_audio_changed(run: Path, mon
     assert len(calls) == 2
 
 
-def test_a_run_is_scored_again_once_a_package_is_installed_that_it_lacked(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_scored_again_once_a_package_is_installed_that_it_lacked(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[Path] = []
 
     def lacking(run: Run, golden: Path, **_: object) -> RunScores:
         calls.append(golden)
         scores = made_up(run, golden)
         lost = Missing("speechmos is not installed; pip install voxgate[panel]")
-        return replace(scores, values={name: {**values, "dnsmos_ovrl": lost} for name, values in scores.values.items()})
+        return replace(
+            scores,
+            values={
+                name: {**values, "dnsmos_ovrl": lost} for name, values in scores.values.items()
+            },
+        )
 
     monkeypatch.setattr(workflow, "score_run", lacking)
     for version, times in (("", 1), ("", 1), ("0.0.1", 2)):
@@ -154,9 +181,15 @@ def test_a_run_is_scored_again_once_a_package_is_installed_that_it_lacked(run: P
         assert len(calls) == times
 
 
-def test_a_run_is_scored_again_when_the_panel_has_changed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_scored_again_when_the_panel_has_changed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[Path] = []
-    monkeypatch.setattr(workflow, "score_run", lambda run, golden, **more: calls.append(golden) or made_up(run, golden))
+    monkeypatch.setattr(
+        workflow,
+        "score_run",
+        lambda run, golden, **more: calls.append(golden) or made_up(run, golden),
+    )
     for digest in ("one", "one", "other"):
         monkeypatch.setattr(provenance, "digest_of", lambda metrics, digest=digest: digest)
         invoke(["gate", str(run)])
@@ -183,12 +216,16 @@ def test_a_judge_that_nobody_knows_is_refused_before_anything_is_measured(
     assert not Path("runs").exists()
 
 
-def test_a_run_without_its_audio_is_judged_from_its_measurements(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_its_audio_is_judged_from_its_measurements(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     invoke(["accept", str(run), "--why", "first", "--loaded"])
     invoke(["gate", str(run)])
     quality = Path("baselines/two/quality.json")
     for file in Path("baselines/two/golden").iterdir():
-        old, new = (hashlib.sha256(content).hexdigest() for content in (file.read_bytes(), b"other audio"))
+        old, new = (
+            hashlib.sha256(content).hexdigest() for content in (file.read_bytes(), b"other audio")
+        )
         quality.write_text(quality.read_text().replace(old, new))
         file.write_bytes(b"other audio")
     for file in run.glob("audio/*/*"):
@@ -197,10 +234,15 @@ def test_a_run_without_its_audio_is_judged_from_its_measurements(run: Path, monk
     assert invoke(["gate", str(run)]) == 0
 
 
-def test_gate_writes_json_to_a_file_or_standard_output(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_gate_writes_json_to_a_file_or_standard_output(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert invoke(["gate", str(run), "--json", "verdict.json"]) == 3
     assert output(capsys)[0][-1].startswith("NO_BASELINE")
-    assert judgement_from_dict(json.loads(Path("verdict.json").read_text())).verdict is Verdict.NO_BASELINE
+    assert (
+        judgement_from_dict(json.loads(Path("verdict.json").read_text())).verdict
+        is Verdict.NO_BASELINE
+    )
     assert invoke(["gate", str(run), "--json"]) == 3
     out, err = output(capsys)
     assert judgement_from_dict(json.loads("\n".join(out))).exit_code == 3
@@ -220,7 +262,9 @@ def test_check_does_it_all_and_a_slower_engine_ends_with_1(
     assert "REGRESSED" in Path("reports/index.html").read_text()
 
 
-def test_report_writes_the_page_of_the_latest_run_or_prints_markdown(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_writes_the_page_of_the_latest_run_or_prints_markdown(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert invoke(["report", "--out", "site"]) == 0
     assert output(capsys)[0][0] == "report site/index.html"
     assert "data:audio/wav;base64" in Path("site/index.html").read_text()
@@ -229,11 +273,15 @@ def test_report_writes_the_page_of_the_latest_run_or_prints_markdown(run: Path, 
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
-def test_the_exit_code_is_the_judgements(run: Path, monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+def test_the_exit_code_is_the_judgements(
+    run: Path, monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
     contents = workflow.judge_run(run)
     judged = replace(contents.judgement, verdict=verdict, exit_code=7)
     monkeypatch.setattr(
-        workflow, "judge_run", lambda *_: Contents(run=contents.run, measurements=contents.measurements, judgement=judged)
+        workflow,
+        "judge_run",
+        lambda *_: Contents(run=contents.run, measurements=contents.measurements, judgement=judged),
     )
     assert invoke(["gate", str(run)]) == 7
 
@@ -244,7 +292,9 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(
     outcome = Outcome(folder=project / "runs/0001", complete=False, interrupted=True, failures={})
     monkeypatch.setattr(workflow, "run_suite", lambda *_, **__: outcome)
     assert invoke(["check", "two", "--repeats", "2", "--only", "steps-*"]) == 130
-    expected = "voxgate check two --profile cpu-gate --repeats 2 --only 'steps-*' --resume --out runs/0001"
+    expected = (
+        "voxgate check two --profile cpu-gate --repeats 2 --only 'steps-*' --resume --out runs/0001"
+    )
     assert output(capsys)[1].strip().endswith(expected)
 
 
@@ -263,8 +313,14 @@ def test_ctrl_c_while_scoring_ends_with_130(run: Path, monkeypatch: pytest.Monke
 
 BAD = {
     "unknown suite": (["check", "tow"], "unknown suite 'tow'; known are two"),
-    "unknown profile": (["run", "two", "--profile", "toaster"], "unknown profile 'toaster'; known are cpu-gate"),
-    "no cell": (["run", "two", "--only", "steps-9"], "--only 'steps-9' matches no cell; the cells are steps-8, steps-4"),
+    "unknown profile": (
+        ["run", "two", "--profile", "toaster"],
+        "unknown profile 'toaster'; known are cpu-gate",
+    ),
+    "no cell": (
+        ["run", "two", "--only", "steps-9"],
+        "--only 'steps-9' matches no cell; the cells are steps-8, steps-4",
+    ),
     "no run folder": (["gate", "suites"], "suites is no run folder"),
     "no run at all": (["gate"], "no run below runs"),
     "folder for JSON": (["gate", "--json", "suites"], "--json suites is a folder"),
@@ -285,9 +341,18 @@ def test_wrong_use_ends_with_2_and_one_line(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fly"], ["run"], ["run", "two", "--turbo"], ["run", "two", "--repeats", "0"], ["accept", "runs/0001"]]
+    "arguments",
+    [
+        ["fly"],
+        ["run"],
+        ["run", "two", "--turbo"],
+        ["run", "two", "--repeats", "0"],
+        ["accept", "runs/0001"],
+    ],
 )
-def test_what_the_command_line_does_not_know_ends_with_2(project: Path, arguments: list[str]) -> None:
+def test_what_the_command_line_does_not_know_ends_with_2(
+    project: Path, arguments: list[str]
+) -> None:
     assert invoke(arguments) == 2
 
 
@@ -297,7 +362,11 @@ BROKEN = {
     "suite": ("suites/two.py", "suite = (", "suites/two.py:1"),
     "unknown option": ("suites/two.py", SUITE.replace('"steps"', '"stepz"'), "has no option stepz"),
     "workload": ("two.toml", "[[request", "two.toml is not valid TOML"),
-    "run": ("runs/0001/run.json", '{"schema_version": 99}', "schema 99, this voxgate reads up to 6; upgrade voxgate"),
+    "run": (
+        "runs/0001/run.json",
+        '{"schema_version": 99}',
+        "schema 99, this voxgate reads up to 6; upgrade voxgate",
+    ),
     "measurements": ("runs/0001/measurements.json", "[", "measurements.json is not valid JSON"),
 }
 
@@ -323,8 +392,14 @@ def test_help_ends_with_0_and_lists_the_verbs(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_command_imports_no_torch_to_complain() -> None:
-    code = "import sys, harness.cli.main as c; r = c.invoke(['run', 'nothing']); sys.exit(10 * r + ('torch' in sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 20
+    code = (
+        "import sys, harness.cli.main as c; r = c.invoke(['run', 'nothing']); sys.exit(10 * r + "
+        "('torch' in sys.modules))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode
+        == 20
+    )
 
 
 def test_importing_the_command_line_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,12 +15,17 @@ from tests.harness.history.against_otava import ANY, Dates, ours_bare, stepped
 ONE_PERCENT = Margin(relative=0.01)
 seeds = st.integers(0, 2**32 - 1)
 
-# what apache-otava 0.8.0 finds in stepped(seed): `python -m tests.harness.history.against_otava --dates`
+# what apache-otava 0.8.0 finds in stepped(seed):
+# `python -m tests.harness.history.against_otava --dates`
 OTAVA: dict[int, tuple[int, ...]] = {
-    0: (116,), 1: (42,), 2: (), 3: (), 4: (165, 204), 5: (66, 159), 6: (25,), 7: (190, 205, 242), 8: (), 9: (33, 52),
-    10: (65, 124), 11: (), 12: (), 13: (126, 259), 14: (20, 48), 15: (17, 138), 16: (103,), 17: (58, 205), 18: (166, 171, 216),
-    19: (63,), 20: (), 21: (15, 106, 127), 22: (31,), 23: (25, 27), 24: (), 25: (103, 131), 26: (56,), 27: (19, 25),
-    28: (94, 167), 29: (), 30: (), 31: (28, 125, 172), 32: (), 33: (193,), 34: (), 35: (33,), 36: (), 37: (46, 69), 38: (102,),
+    0: (116,), 1: (42,), 2: (), 3: (), 4: (165, 204), 5: (66, 159), 6: (25,), 7: (190, 205, 242),
+    8: (), 9: (33, 52),
+    10: (65, 124), 11: (), 12: (), 13: (126, 259), 14: (20, 48), 15: (17, 138), 16: (103,),
+    17: (58, 205), 18: (166, 171, 216),
+    19: (63,), 20: (), 21: (15, 106, 127), 22: (31,), 23: (25, 27), 24: (), 25: (103, 131),
+    26: (56,), 27: (19, 25),
+    28: (94, 167), 29: (), 30: (), 31: (28, 125, 172), 32: (), 33: (193,), 34: (), 35: (33,),
+    36: (), 37: (46, 69), 38: (102,),
     39: (185,),
 }  # fmt: skip
 
@@ -30,7 +35,9 @@ def noise(seed: int, count: int, spread: float = 0.01) -> Array:
 
 
 def found(values: Array, margin: Margin = ONE_PERCENT) -> tuple[Change, ...]:
-    return change_points(values, np.array([f"night {index}" for index in range(len(values))], dtype=object), margin)
+    return change_points(
+        values, np.array([f"night {index}" for index in range(len(values))], dtype=object), margin
+    )
 
 
 def dates(values: Array, margin: Margin = ONE_PERCENT) -> Dates:
@@ -44,14 +51,22 @@ def test_a_step_has_a_date_two_levels_a_size_and_a_p_value() -> None:
     (change,) = found(values)
 
     assert (change.index, change.at, change.absolute) == (40, "night 40", False)
-    assert (change.before, change.after) == (pytest.approx(1.0, abs=0.005), pytest.approx(1.05, abs=0.005))
+    assert (change.before, change.after) == (
+        pytest.approx(1.0, abs=0.005),
+        pytest.approx(1.05, abs=0.005),
+    )
     assert change.shift == pytest.approx(change.after / change.before - 1.0)
     assert change.p_value < 1e-10
 
 
 @pytest.mark.parametrize("side", [1.05, 0.95])
-def test_a_step_of_five_percent_in_one_percent_of_noise_is_dated_within_two_nights(side: float) -> None:
-    """Of 100 series: every one, and nine in ten to the very night; with as few as five nights behind the step."""
+def test_a_step_of_five_percent_in_one_percent_of_noise_is_dated_within_two_nights(
+    side: float,
+) -> None:
+    """
+    Of 100 series: every one, and nine in ten to the very night; with as few as five nights behind
+    the step.
+    """
     off = []
     for seed in range(100):
         values = noise(seed, 65)
@@ -99,10 +114,14 @@ def test_a_quality_metric_that_never_varies_steps_on_the_night_it_does() -> None
 
 @settings(max_examples=40, deadline=None)
 @given(
-    seed=seeds, night=st.integers(0, 79), size=st.sampled_from([0.5, 0.9, 1.1, 1.3, 3.0, 100.0]), long=st.sampled_from([1, 2])
+    seed=seeds,
+    night=st.integers(0, 79),
+    size=st.sampled_from([0.5, 0.9, 1.1, 1.3, 3.0, 100.0]),
+    long=st.sampled_from([1, 2]),
 )
 def test_one_bad_night_or_two_are_no_change(seed: int, night: int, size: float, long: int) -> None:
-    quiet = 1.0 + 0.01 * np.sin(np.arange(80) * 2.4 + seed % 7)  # noise of which none is a step itself
+    # noise of which none is a step itself
+    quiet = 1.0 + 0.01 * np.sin(np.arange(80) * 2.4 + seed % 7)
     quiet[night : night + long] *= size
 
     assert dates(quiet) == []
@@ -127,7 +146,10 @@ def test_a_decibel_metric_steps_by_a_difference() -> None:
 
 
 def test_two_steps_close_together_are_both_dated() -> None:
-    """A regression that was repaired after eight nights; some windows end behind it, back at the old level."""
+    """
+    A regression that was repaired after eight nights; some windows end behind it, back at the old
+    level.
+    """
     for seed in range(40):
         values = noise(seed, 120)
         values[60:68] *= 1.08
@@ -153,13 +175,21 @@ def test_the_split_is_the_one_that_the_definition_gives(count: int) -> None:
 
 def slow_split(values: Array) -> tuple[int, int]:
     def within(part: Array) -> float:
-        return 0.0 if len(part) < 2 else float(np.abs(part[:, None] - part).sum() / (len(part) * (len(part) - 1)))
+        return (
+            0.0
+            if len(part) < 2
+            else float(np.abs(part[:, None] - part).sum() / (len(part) * (len(part) - 1)))
+        )
 
     def unlike(left: Array, right: Array) -> float:
         size = len(left) * len(right) / (len(left) + len(right))
-        return float(size * (2.0 * np.abs(left[:, None] - right).mean() - within(left) - within(right)))
+        return float(
+            size * (2.0 * np.abs(left[:, None] - right).mean() - within(left) - within(right))
+        )
 
-    pairs = [(tau, kappa) for tau in range(1, len(values)) for kappa in range(tau + 1, len(values) + 1)]
+    pairs = [
+        (tau, kappa) for tau in range(1, len(values)) for kappa in range(tau + 1, len(values) + 1)
+    ]
     return max(pairs, key=lambda pair: unlike(values[: pair[0]], values[pair[0] : pair[1]]))
 
 
@@ -176,11 +206,17 @@ def test_both_ways_to_the_t_test_agree_with_scipy() -> None:
 
 
 def test_the_steps_are_dated_as_by_otava() -> None:
-    """Whatever step Otava dates, we date too; ours also asks for three nights a segment and an unbiased t-test."""
+    """
+    Whatever step Otava dates, we date too; ours also asks for three nights a segment and an
+    unbiased t-test.
+    """
     ours = {seed: ours_bare(stepped(seed)[0]) for seed in OTAVA}
     planted = {seed: stepped(seed)[1] for seed in OTAVA}
     of_otava = [
-        (seed, date) for seed, them in OTAVA.items() for date in them if any(abs(date - step) <= 2 for step in planted[seed])
+        (seed, date)
+        for seed, them in OTAVA.items()
+        for date in them
+        if any(abs(date - step) <= 2 for step in planted[seed])
     ]
 
     differing = [(seed, date) for seed, date in of_otava if date not in ours[seed]]

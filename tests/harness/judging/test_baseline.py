@@ -1,4 +1,6 @@
-"""The baseline on disk: what accept writes, what it refuses, and what loading says of a broken file."""
+"""
+The baseline on disk: what accept writes, what it refuses, and what loading says of a broken file.
+"""
 
 import json
 from dataclasses import replace
@@ -14,7 +16,15 @@ from harness.judging.baseline import accept, change_line, load_baseline
 from harness.judging.baseline_file import parse, render
 from harness.records.measurement import Missing
 from harness.records.run import Effect, Failure
-from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make_scores, steady, with_audio
+from tests.harness.fake_runs import (
+    REQUESTS,
+    accepted,
+    good_run,
+    make_run,
+    make_scores,
+    steady,
+    with_audio,
+)
 
 
 def quality(tmp_path: Path) -> Path:
@@ -41,7 +51,11 @@ def test_both_files_have_one_line_per_cell_and_metric_in_order(tmp_path: Path) -
 def test_quality_knows_no_seconds_and_speed_keeps_processes(tmp_path: Path) -> None:
     baseline = accepted(tmp_path)
     assert not {"latency_p50", "stage.vocoder"} & set(baseline.quality.measurements["nfe-8"])
-    assert {each.repeat for each in baseline.speed.measurements["nfe-8"]["latency_p50"].values} == {0, 1, 2}
+    assert {each.repeat for each in baseline.speed.measurements["nfe-8"]["latency_p50"].values} == {
+        0,
+        1,
+        2,
+    }
     assert "pesq" not in baseline.speed.measurements["nfe-8"]
 
 
@@ -65,7 +79,9 @@ def test_writing_what_was_read_changes_nothing(tmp_path: Path) -> None:
 def test_accept_says_old_and_new(tmp_path: Path) -> None:
     accepted(tmp_path)
     run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001")
-    changes = accept(run, measure(run, make_scores(run)), "slower on purpose", tmp_path / "baselines")
+    changes = accept(
+        run, measure(run, make_scores(run)), "slower on purpose", tmp_path / "baselines"
+    )
     assert {change.cell for change in changes} == {"nfe-8"}
     assert "nfe-8 latency_p50: 0.1002 -> 0.2004 s" in [change_line(change) for change in changes]
 
@@ -88,7 +104,10 @@ def test_golden_audio_is_the_reference_cells_and_nothing_older(tmp_path: Path) -
 
 
 def test_values_against_the_golden_audio_become_those_against_the_reference(tmp_path: Path) -> None:
-    """What was the reference's audio is the golden audio from now on, whatever the run was scored against."""
+    """
+    What was the reference's audio is the golden audio from now on, whatever the run was scored
+    against.
+    """
     stored = accepted(tmp_path, snr=17.0, golden_snr=3.0).quality.measurements
     assert stored["nfe-8"]["golden_snr"].summary == 17.0
     assert stored["nfe-32"]["golden_snr"].summary == 120.0
@@ -97,10 +116,20 @@ def test_values_against_the_golden_audio_become_those_against_the_reference(tmp_
 def test_speed_alone_leaves_quality_and_golden_audio_as_they_are(tmp_path: Path) -> None:
     accepted(tmp_path)
     kept = {
-        path: path.read_bytes() for path in (tmp_path / "baselines").rglob("*") if path.is_file() and "speed@" not in path.name
+        path: path.read_bytes()
+        for path in (tmp_path / "baselines").rglob("*")
+        if path.is_file() and "speed@" not in path.name
     }
-    run = with_audio(make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001"), step=0.05)
-    changes = accept(run, measure(run, make_scores(run, pesq=2.0)), "slower", tmp_path / "baselines", only="speed")
+    run = with_audio(
+        make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001"), step=0.05
+    )
+    changes = accept(
+        run,
+        measure(run, make_scores(run, pesq=2.0)),
+        "slower",
+        tmp_path / "baselines",
+        only="speed",
+    )
     assert kept == {path: path.read_bytes() for path in kept}
     assert load_baseline(tmp_path / "baselines", "smoke", "box-2c").speed.why == "slower"
     assert "pesq" not in {change.metric for change in changes}
@@ -108,7 +137,9 @@ def test_speed_alone_leaves_quality_and_golden_audio_as_they_are(tmp_path: Path)
 
 def test_quality_alone_writes_no_speed(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path))
-    changes = accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines", only="quality")
+    changes = accept(
+        run, measure(run, make_scores(run)), "first", tmp_path / "baselines", only="quality"
+    )
     assert load_baseline(tmp_path / "baselines", "smoke", "box-2c").speed is None
     assert "latency_p50" not in {change.metric for change in changes}
 
@@ -130,12 +161,22 @@ def test_a_failed_cell_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_option_that_is_not_in_effect_is_refused(tmp_path: Path) -> None:
-    effect = Effect(option="quantization", asked="int8", observed="none", holds=False, why="0 of 74")
-    refuse(tmp_path, good_run(tmp_path, effects=(effect,)), "not in effect: asked for quantization=int8")
+    effect = Effect(
+        option="quantization", asked="int8", observed="none", holds=False, why="0 of 74"
+    )
+    refuse(
+        tmp_path,
+        good_run(tmp_path, effects=(effect,)),
+        "not in effect: asked for quantization=int8",
+    )
 
 
 def test_a_run_without_its_reference_is_refused(tmp_path: Path) -> None:
-    refuse(tmp_path, make_run({"nfe-8": steady(0.1)}, tmp_path), "no samples of the reference cell nfe-32")
+    refuse(
+        tmp_path,
+        make_run({"nfe-8": steady(0.1)}, tmp_path),
+        "no samples of the reference cell nfe-32",
+    )
 
 
 def test_audio_that_is_gone_leaves_the_old_baseline(tmp_path: Path) -> None:
@@ -156,17 +197,26 @@ def test_a_missing_value_is_kept_with_its_reason(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (('"cells": {', '"cells": ['), r"quality.json:\d+: not valid JSON"),
-        (('"schema_version": 2', '"schema_version": 3'), r"quality.json:2: baseline has schema 3.*upgrade"),
+        (
+            ('"schema_version": 2', '"schema_version": 3'),
+            r"quality.json:2: baseline has schema 3.*upgrade",
+        ),
         (('"suite": "smoke"', '"suite": "other"'), "baseline of suite 'other', not of 'smoke'"),
         (('"why": "first",\n', ""), "missing or unknown key 'why'"),
         (('"nfe-8 pesq"', '"nfe-8 peskq"'), r"quality.json:\d+: there is no metric 'peskq'"),
-        (('"nfe-8 pesq"', '"nfe-9 pesq"'), r"quality.json:\d+: cell 'nfe-9' is not among this file's cells"),
+        (
+            ('"nfe-8 pesq"', '"nfe-9 pesq"'),
+            r"quality.json:\d+: cell 'nfe-9' is not among this file's cells",
+        ),
         (('"nfe-8 pesq"', '"nfe-8 cer"'), r'the key "nfe-8 cer" stands there twice'),
         (
             ('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": NaN'),
             r"quality.json:\d+: NaN is no finite number in .*pesq",
         ),
-        (('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": "good"'), r'quality.json:\d+: pesq: value: .*"good"'),
+        (
+            ('"nfe-8 pesq": {"value": 3.6', '"nfe-8 pesq": {"value": "good"'),
+            r'quality.json:\d+: pesq: value: .*"good"',
+        ),
         (('"nfe-8 pesq": {"value": 3.6, ', '"nfe-8 pesq": {'), "pesq: lacks value"),
         (('"u08": [3.6]}]}', "}]}"), "not valid JSON"),
         (
@@ -178,17 +228,35 @@ def test_a_missing_value_is_kept_with_its_reason(tmp_path: Path) -> None:
             ('"nfe-8 pesq": {"value": 3.6, "low": 3.6', '"nfe-8 pesq": {"value": 3.6, "low": 3.7'),
             "upside down: low 3.7, high 3.6",
         ),
-        (('"nfe-8 pesq": {"value": 3.6, "low": 3.6', '"nfe-8 pesq": {"value": 3.6, "low": null'), "its interval has one end"),
         (
-            ('"nfe-8 pesq": {"value": 3.6, "low": 3.6, "high": 3.6', '"nfe-8 pesq": {"value": 3.6, "low": 1, "high": 2'),
+            ('"nfe-8 pesq": {"value": 3.6, "low": 3.6', '"nfe-8 pesq": {"value": 3.6, "low": null'),
+            "its interval has one end",
+        ),
+        (
+            (
+                '"nfe-8 pesq": {"value": 3.6, "low": 3.6, "high": 3.6',
+                '"nfe-8 pesq": {"value": 3.6, "low": 1, "high": 2',
+            ),
             "outside its interval",
         ),
         (('"created": "2026-11-20T10', '"created": "2026-11-20 at 10'), "is not a time like"),
-        (('"unit": "MOS-LQO"', '"unit": "MOS"'), "its unit is 'MOS', of golden_pesq it is 'MOS-LQO'"),
-        (('"nfe-8 wer": {"value": 0.1', '"nfe-8 wer": {"value": -0.1'), "-0.1 1 is no wer; it cannot be below 0"),
-        (('"nfe-8 duration"', '"nfe-8 latency_p50"'), r"latency_p50 does not belong into a quality baseline"),
+        (
+            ('"unit": "MOS-LQO"', '"unit": "MOS"'),
+            "its unit is 'MOS', of golden_pesq it is 'MOS-LQO'",
+        ),
+        (
+            ('"nfe-8 wer": {"value": 0.1', '"nfe-8 wer": {"value": -0.1'),
+            "-0.1 1 is no wer; it cannot be below 0",
+        ),
+        (
+            ('"nfe-8 duration"', '"nfe-8 latency_p50"'),
+            r"latency_p50 does not belong into a quality baseline",
+        ),
         (('"kind": "quality"', '"kind": "speed"'), "golden audio belongs to quality"),
-        (('"kind": "quality"', '"kind": "fast"'), r"quality.json:4: kind: .*known are quality, speed"),
+        (
+            ('"kind": "quality"', '"kind": "fast"'),
+            r"quality.json:4: kind: .*known are quality, speed",
+        ),
         (('"reference": "nfe-32"', '"reference": "nfe-64"'), "the reference 'nfe-64' is not among"),
         (('"samples": ', '"samples": -'), r"samples: -\d+ must be at least 1"),
         (('"samples": ', '"samples": 1e3, "x": '), "missing or unknown key 'x'"),
@@ -202,11 +270,15 @@ def test_a_missing_value_is_kept_with_its_reason(tmp_path: Path) -> None:
         (('"why": "first"', '"why": ' + "[" * 5000 + "]" * 5000), "nested"),
     ],
 )
-def test_a_broken_file_is_refused_by_file_line_and_value(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+def test_a_broken_file_is_refused_by_file_line_and_value(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
     accepted(tmp_path)
     text = quality(tmp_path).read_text()
     assert change[0] in text
-    quality(tmp_path).write_text(text.replace(change[0], change[1], 1) if "twice" not in said else text.replace(*change))
+    quality(tmp_path).write_text(
+        text.replace(change[0], change[1], 1) if "twice" not in said else text.replace(*change)
+    )
     with pytest.raises(HarnessError, match=said) as error:
         load_baseline(tmp_path / "baselines", "smoke", "box-2c")
     assert "quality.json" in str(error.value)
@@ -234,7 +306,9 @@ def test_a_wrong_count_of_values_is_refused(tmp_path: Path) -> None:
         (('"machine": "box-2c"', '"machine": "box-3c"'), "is a baseline of machine 'box-3c'"),
     ],
 )
-def test_a_speed_that_cannot_be_is_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+def test_a_speed_that_cannot_be_is_refused(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
     accepted(tmp_path)
     path = tmp_path / "baselines/smoke/speed@box-2c.json"
     assert change[0] in path.read_text()
@@ -276,15 +350,20 @@ def test_a_baseline_of_the_first_schema_is_read_without_digests(tmp_path: Path) 
     first = accepted(tmp_path).quality
     quality(tmp_path).write_text(render(replace(first, golden=None)))
     assert json.loads(quality(tmp_path).read_text())["schema_version"] == 1
-    assert load_baseline(tmp_path / "baselines", "smoke", "box-2c").quality == replace(first, golden=None)
+    assert load_baseline(tmp_path / "baselines", "smoke", "box-2c").quality == replace(
+        first, golden=None
+    )
 
 
 def test_accept_writes_nothing_that_nobody_can_read_again(tmp_path: Path) -> None:
     accepted(tmp_path)
     before = contents(tmp_path / "baselines")
-    run = with_audio(make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001"))
+    run = with_audio(
+        make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001")
+    )
     broken = {
-        slug: tuple(replace(each, unit="kg") for each in several) for slug, several in measure(run, make_scores(run)).items()
+        slug: tuple(replace(each, unit="kg") for each in several)
+        for slug, several in measure(run, make_scores(run)).items()
     }
     with pytest.raises(HarnessError, match=r"cannot become the baseline: .*its unit is 'kg'"):
         accept(run, broken, "nonsense", tmp_path / "baselines")
@@ -292,7 +371,11 @@ def test_accept_writes_nothing_that_nobody_can_read_again(tmp_path: Path) -> Non
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_accept_leaves_what_is_not_its_own(tmp_path: Path) -> None:
@@ -350,19 +433,33 @@ def test_speeds_of_a_machine_that_was_not_quiet_need_a_word(tmp_path: Path) -> N
     """Accepted in silence, the next slow-down read as IMPROVED -60 %."""
     run = with_audio(good_run(tmp_path / "run"))
     run = replace(run, environment={**run.environment, **LOADED})
-    refuse(tmp_path, run, r"not those of a quiet machine: the machine was loaded \(load 5.1 on 2 cores .*add --loaded")
+    refuse(
+        tmp_path,
+        run,
+        r"not those of a quiet machine: the machine was loaded \(load 5.1 on 2 cores .*add "
+        r"--loaded",
+    )
     assert not (tmp_path / "baselines").exists()
     accept(run, measure(run, make_scores(run)), "heard", tmp_path / "baselines", only="quality")
     accept(run, measure(run, make_scores(run)), "shipped", tmp_path / "baselines", loaded=True)
     found = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
     assert found.quality is not None and found.quality.why == "shipped"
-    assert found.speed is not None and found.speed.why == "shipped (accepted --loaded: the machine was loaded)"
+    assert (
+        found.speed is not None
+        and found.speed.why == "shipped (accepted --loaded: the machine was loaded)"
+    )
 
 
 def test_cells_whose_iterations_were_disturbed_need_the_word_too(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path / "run"))
     every = [
-        replace(p, samples=tuple(replace(s, disturbance={"waited_s": s.wall_s}) for s in p.samples)) for p in run.processes
+        replace(p, samples=tuple(replace(s, disturbance={"waited_s": s.wall_s}) for s in p.samples))
+        for p in run.processes
     ]
     run = replace(run, processes=(*every[:2], *run.processes[2:]))
-    refuse(tmp_path, run, "nfe-32: machine not quiet: .* iterations disturbed .*add --loaded", only="speed")
+    refuse(
+        tmp_path,
+        run,
+        "nfe-32: machine not quiet: .* iterations disturbed .*add --loaded",
+        only="speed",
+    )

@@ -16,7 +16,9 @@ from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make
 
 def compared(tmp_path: Path, run=None, *, before=None, **scores) -> dict[str, Comparison]:
     run = run or good_run()
-    found = compare(run, measure(run, make_scores(run, **scores)), accepted(tmp_path, **(before or {})))
+    found = compare(
+        run, measure(run, make_scores(run, **scores)), accepted(tmp_path, **(before or {}))
+    )
     return {each.metric: each for each in found["nfe-8"]}
 
 
@@ -75,7 +77,9 @@ def test_utterances_are_paired_by_their_id(tmp_path: Path) -> None:
 
 
 def test_an_utterance_that_lost_its_value_is_named(tmp_path: Path) -> None:
-    found = compared(tmp_path, pesq={name: Missing("silent") if name == "u05" else 3.6 for name in REQUESTS})["pesq"]
+    found = compared(
+        tmp_path, pesq={name: Missing("silent") if name == "u05" else 3.6 for name in REQUESTS}
+    )["pesq"]
     assert (found.baseline, found.current) == (3.6, Missing("1 of 8 utterances, u05: silent"))
 
 
@@ -88,7 +92,10 @@ def test_a_gap_on_both_sides_leaves_the_other_utterances(tmp_path: Path) -> None
 def test_without_a_speed_baseline_speed_is_absent(tmp_path: Path) -> None:
     run = good_run()
     baseline = replace(accepted(tmp_path), speed=None)
-    found = {each.metric: each for each in compare(run, measure(run, make_scores(run)), baseline)["nfe-8"]}
+    found = {
+        each.metric: each
+        for each in compare(run, measure(run, make_scores(run)), baseline)["nfe-8"]
+    }
     assert found["rtf"].baseline == ABSENT
     assert found["pesq"].baseline == 3.6
 
@@ -96,16 +103,24 @@ def test_without_a_speed_baseline_speed_is_absent(tmp_path: Path) -> None:
 def test_another_machine_and_profile_are_named(tmp_path: Path) -> None:
     machine = {"machine": {"id": "box-2c", "cores": 4}}
     found = compared(tmp_path, replace(good_run(), environment=machine, profile="cpu-gate"))
-    assert found["rtf"].incomparable == ("cores 2 against 4", "profile cpu in the baseline, cpu-gate now")
+    assert found["rtf"].incomparable == (
+        "cores 2 against 4",
+        "profile cpu in the baseline, cpu-gate now",
+    )
     assert found["pesq"].incomparable == ()
 
 
 def test_a_cell_that_asks_for_something_else_is_named(tmp_path: Path) -> None:
     run = good_run()
-    other = replace(run, cells=(run.cells[0], replace(run.cells[1], target="other", fixed={"solver": "heun"})))
+    other = replace(
+        run, cells=(run.cells[0], replace(run.cells[1], target="other", fixed={"solver": "heun"}))
+    )
     found = compared(tmp_path, other)
     for name in ("rtf", "pesq"):
-        assert found[name].incomparable == ("target fake in the baseline, other now", "solver was unset, is heun")
+        assert found[name].incomparable == (
+            "target fake in the baseline, other now",
+            "solver was unset, is heun",
+        )
 
 
 def test_another_version_of_a_metric_is_named(tmp_path: Path) -> None:
@@ -115,7 +130,9 @@ def test_another_version_of_a_metric_is_named(tmp_path: Path) -> None:
         for slug, ms in measure(run, make_scores(run)).items()
     }
     found = {each.metric: each for each in compare(run, measured, accepted(tmp_path))["nfe-8"]}
-    assert found["snr"].incomparable == (f"snr version {full_version('snr')} in the baseline, next now",)
+    assert found["snr"].incomparable == (
+        f"snr version {full_version('snr')} in the baseline, next now",
+    )
     assert found["si_sdr"].incomparable == ()
 
 
@@ -126,14 +143,24 @@ def speeds(*rounds: dict[str, float | Missing]) -> Measurement:
         for number, several in enumerate(rounds)
         for name, value in several.items()
     ]
-    return Measurement(metric="latency_p50", unit="s", better="lower", version="1", values=tuple(values), summary=1.0)
+    return Measurement(
+        metric="latency_p50",
+        unit="s",
+        better="lower",
+        version="1",
+        values=tuple(values),
+        summary=1.0,
+    )
 
 
 def test_a_sentence_that_is_missing_does_not_shift_the_mix() -> None:
     """The long sentence was disturbed once; every sentence took as long as ever."""
     before = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": 9.0})
     now = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": Missing("disturbed")})
-    old, new = ([each.value for each in side.values] for side in (relative(each, usual_of(before)) for each in (before, now)))
+    old, new = (
+        [each.value for each in side.values]
+        for side in (relative(each, usual_of(before)) for each in (before, now))
+    )
     assert old == pytest.approx([1.0] * 4)
     assert new == pytest.approx([1.0] * 3)
 
@@ -142,7 +169,11 @@ def test_pairs_keep_only_what_both_sides_did_in_the_same_order() -> None:
     before = speeds({"a": 1.0, "b": 2.0}, {"a": Missing("disturbed"), "b": 4.0})
     now = speeds({"b": 20.0, "a": 10.0}, {"a": 30.0, "b": 40.0})
     old, new = matched(before, now)
-    assert [(each.repeat, each.id, each.value) for each in old.values] == [(0, "a", 1.0), (0, "b", 2.0), (1, "b", 4.0)]
+    assert [(each.repeat, each.id, each.value) for each in old.values] == [
+        (0, "a", 1.0),
+        (0, "b", 2.0),
+        (1, "b", 4.0),
+    ]
     assert [each.value for each in new.values] == [10.0, 20.0, 40.0]
 
 
@@ -152,7 +183,9 @@ def test_a_round_that_one_side_lost_is_left_out_of_every_speed() -> None:
     measured = [measure(run, make_scores(run)) for run in (before, now)]
     compared = compare(now, measured[1], of_run(before, measured[0]), paired=True)["nfe-8"]
     details = {each.metric: each.detail for each in compared}
-    assert {details[name] for name in ("latency_p50", "latency_p95", "rtf", "rtfx")} == {"3 pairs of processes"}
+    assert {details[name] for name in ("latency_p50", "latency_p95", "rtf", "rtfx")} == {
+        "3 pairs of processes"
+    }
 
 
 @pytest.mark.parametrize(
@@ -170,7 +203,9 @@ def test_a_round_that_one_side_lost_is_left_out_of_every_speed() -> None:
         ("pause_count", -2.0, True),
     ],
 )
-def test_only_what_is_read_in_percent_moves_by_a_share(tmp_path: Path, metric: str, shift: float, absolute: bool) -> None:
+def test_only_what_is_read_in_percent_moves_by_a_share(
+    tmp_path: Path, metric: str, shift: float, absolute: bool
+) -> None:
     run = replace(good_run(), conditions=("telephone",))
     before = {metric: 4.0, base_name(metric): 4.0}  # which becomes the one against the golden audio
     baseline = of_run(run, measure(run, make_scores(run, **before)))
@@ -187,7 +222,9 @@ def test_a_metric_that_is_younger_than_the_baseline_says_so(tmp_path: Path) -> N
         for slug, several in baseline.quality.measurements.items()
     }
     young = replace(baseline, quality=replace(baseline.quality, measurements=older))
-    found = {each.metric: each for each in compare(run, measure(run, make_scores(run)), young)["nfe-8"]}
+    found = {
+        each.metric: each for each in compare(run, measure(run, make_scores(run)), young)["nfe-8"]
+    }
     assert (found["clicks"].baseline, found["clicks"].current) == (OLDER, 0.0)
     assert found["snr"].baseline == 20.0
 
@@ -195,8 +232,18 @@ def test_a_metric_that_is_younger_than_the_baseline_says_so(tmp_path: Path) -> N
 def test_a_metric_that_the_run_measures_no_more_is_not_passed_over(tmp_path: Path) -> None:
     run, baseline = good_run(), accepted(tmp_path)
     less = replace(run, metrics=("snr",))
-    found = {each.metric: each for each in compare(less, measure(less, make_scores(less)), baseline)["nfe-8"]}
-    assert (found["pesq"].baseline, found["pesq"].current, found["pesq"].incomparable) == (3.6, GONE, ())
+    found = {
+        each.metric: each
+        for each in compare(less, measure(less, make_scores(less)), baseline)["nfe-8"]
+    }
+    assert (found["pesq"].baseline, found["pesq"].current, found["pesq"].incomparable) == (
+        3.6,
+        GONE,
+        (),
+    )
     other = replace(less, cells=(less.cells[0], replace(less.cells[1], target="other")))
-    found = {each.metric: each for each in compare(other, measure(other, make_scores(other)), baseline)["nfe-8"]}
+    found = {
+        each.metric: each
+        for each in compare(other, measure(other, make_scores(other)), baseline)["nfe-8"]
+    }
     assert found["pesq"].incomparable == ("target fake in the baseline, other now",)

@@ -1,4 +1,7 @@
-"""`accept` killed, or without room, at every call that changes the disk: the baseline is the old one or the new one, whole."""
+"""
+`accept` killed, or without room, at every call that changes the disk: the baseline is the old one
+or the new one, whole.
+"""
 
 import os
 import subprocess
@@ -11,7 +14,15 @@ from harness.errors import HarnessError
 from harness.judging import replace_folder
 from harness.judging.baseline import load_baseline
 from tests.harness.fuzz_baseline import fuzz
-from tests.harness.kill_accept import Trial, count_calls, full_at, kill, killed_at, random_kills, state
+from tests.harness.kill_accept import (
+    Trial,
+    count_calls,
+    full_at,
+    kill,
+    killed_at,
+    random_kills,
+    state,
+)
 
 
 def whole(found: list[str]) -> None:
@@ -44,11 +55,15 @@ def test_killed_where_folders_cannot_be_exchanged_it_is_whole_for_whoever_reads(
     assert "a mixture until read, then new" in found
 
 
-def test_a_reader_killed_while_finishing_is_finished_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_killed_while_finishing_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replace_folder, "exchange", lambda one, other: False)
     trial = Trial(tmp_path / "trial")
     calls = count_calls(trial)
-    decided = next(number for number in range(calls // 2, calls) if "until read" in killed_at(trial, number))
+    decided = next(
+        number for number in range(calls // 2, calls) if "until read" in killed_at(trial, number)
+    )
     for number in range(0, calls - decided, 3):
         kill(trial.accept, decided)
         kill(trial.read, number)
@@ -71,7 +86,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mounted = (
         os.geteuid() == 0
         and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(place)], check=False, capture_output=True
+            ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(place)],
+            check=False,
+            capture_output=True,
         ).returncode
     )
     if not mounted:
@@ -102,7 +119,9 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert set(random_kills(20, 7, tmp_path / "trial")) <= {"old", "new"}
 
 
-def test_what_a_kill_left_behind_is_ignored_by_git_and_gone_after_the_next_accept(tmp_path: Path) -> None:
+def test_what_a_kill_left_behind_is_ignored_by_git_and_gone_after_the_next_accept(
+    tmp_path: Path,
+) -> None:
     trial = Trial(tmp_path / "trial")
     room = trial.baselines / replace_folder.ROOM
     room.mkdir()
@@ -112,7 +131,11 @@ def test_what_a_kill_left_behind_is_ignored_by_git_and_gone_after_the_next_accep
     assert trial.found() == "old"
     subprocess.run(["git", "init", "-q"], cwd=trial.folder, check=True)
     status = subprocess.run(
-        ["git", "status", "--porcelain", "-uall", "baselines"], cwd=trial.folder, capture_output=True, text=True, check=True
+        ["git", "status", "--porcelain", "-uall", "baselines"],
+        cwd=trial.folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert replace_folder.ROOM not in status.stdout
     trial.accept()

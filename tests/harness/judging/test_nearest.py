@@ -16,11 +16,23 @@ from harness.machine.identity import comparable, machine, machine_of, unrecorded
 from harness.records.run import Run
 from harness.records.verdict import Judgement, Verdict
 from tests.harness.fake_runs import good_run, judged, make_scores, with_audio
-from tests.harness.machine.trees import H200, agx_orin, gpu_clock, orin_nano, virtual, with_gpu, workstation, write
+from tests.harness.machine.trees import (
+    H200,
+    agx_orin,
+    gpu_clock,
+    orin_nano,
+    virtual,
+    with_gpu,
+    workstation,
+    write,
+)
 
 
 def on(facts: dict[str, object], folder: Path | str) -> Run:
-    return replace(good_run(folder), environment={"machine": facts, "toolchain": {"commit": "3fa1c2e", "dirty_files": 0}})
+    return replace(
+        good_run(folder),
+        environment={"machine": facts, "toolchain": {"commit": "3fa1c2e", "dirty_files": 0}},
+    )
 
 
 def accepted_on(facts: dict[str, object], tmp_path: Path) -> Path:
@@ -43,7 +55,12 @@ def old(facts: dict[str, object]) -> dict[str, object]:
 def super_nano(root: Path) -> Tree:
     """The same board and mode with the older firmware: its GPU ends at 624 MHz."""
     tree = orin_nano(root)
-    return write(tree.root, gpu_clock("17000000.gpu", "gpu", 918_000_000, 918_000_000, 918_000_000, "306000000 624750000"))
+    return write(
+        tree.root,
+        gpu_clock(
+            "17000000.gpu", "gpu", 918_000_000, 918_000_000, 918_000_000, "306000000 624750000"
+        ),
+    )
 
 
 def test_boards_of_624_and_1020_mhz_are_two_machines(tmp_path: Path) -> None:
@@ -53,7 +70,9 @@ def test_boards_of_624_and_1020_mhz_are_two_machines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [virtual, workstation])
-def test_a_machine_on_which_nothing_is_limited_keeps_its_name(tmp_path: Path, make: Callable[[Path], Tree]) -> None:
+def test_a_machine_on_which_nothing_is_limited_keeps_its_name(
+    tmp_path: Path, make: Callable[[Path], Tree]
+) -> None:
     found = machine(make(tmp_path).root)
     assert "former_id" not in found and set(NAMES) <= set(found)
 
@@ -73,9 +92,18 @@ NVML: dict[str, Any] = {**H200, "GetPowerManagementLimit": 700_000}
 
 def test_a_power_limit_and_a_part_of_a_gpu_are_other_machines(tmp_path: Path) -> None:
     whole = machine_of(with_gpu(virtual(tmp_path / "a").root, **NVML))
-    capped = machine_of(with_gpu(virtual(tmp_path / "b").root, **{**NVML, "GetPowerManagementLimit": 500_000}))
-    answers = {**NVML, "IsMigDeviceHandle": False, "GetMigMode": (1, 1), "GetMigDeviceHandleByIndex": "part"}
-    part = machine_of(with_gpu(virtual(tmp_path / "c").root, **answers, GetName="NVIDIA H200 MIG 1g.18gb"))
+    capped = machine_of(
+        with_gpu(virtual(tmp_path / "b").root, **{**NVML, "GetPowerManagementLimit": 500_000})
+    )
+    answers = {
+        **NVML,
+        "IsMigDeviceHandle": False,
+        "GetMigMode": (1, 1),
+        "GetMigDeviceHandleByIndex": "part",
+    }
+    part = machine_of(
+        with_gpu(virtual(tmp_path / "c").root, **answers, GetName="NVIDIA H200 MIG 1g.18gb")
+    )
     assert comparable(whole, capped) == ("gpu_power_limit_w 700 against 500",)
     assert comparable(whole, part) == ("mig none against 1g.18gb",)
     assert len({whole["id"], capped["id"], part["id"]}) == 3 and "-h200-1g.18gb-" in str(part["id"])
@@ -86,7 +114,13 @@ def test_a_name_does_not_hang_on_an_optional_package(tmp_path: Path) -> None:
     asked = machine_of(with_gpu(virtual(tmp_path).root, **NVML))
     without = machine_of(replace(with_gpu(tmp_path, **NVML), nvml=None))
     assert asked["id"] == without["id"] and comparable(asked, without) == ()
-    assert unrecorded(asked, without) == ("gpu_top_mhz", "gpu_limit_mhz", "gpu_memory_top_mhz", "gpu_power_limit_w", "mig")
+    assert unrecorded(asked, without) == (
+        "gpu_top_mhz",
+        "gpu_limit_mhz",
+        "gpu_memory_top_mhz",
+        "gpu_power_limit_w",
+        "mig",
+    )
 
 
 def test_a_baseline_of_an_older_voxgate_still_holds_and_is_noticed(tmp_path: Path) -> None:
@@ -101,26 +135,35 @@ def test_a_baseline_of_an_older_voxgate_still_holds_and_is_noticed(tmp_path: Pat
     assert not any("of the machine" in text for text in others), "it is said once"
 
 
-def test_a_baseline_of_an_older_voxgate_on_a_machine_without_limits_says_nothing(tmp_path: Path) -> None:
+def test_a_baseline_of_an_older_voxgate_on_a_machine_without_limits_says_nothing(
+    tmp_path: Path,
+) -> None:
     facts = machine(virtual(tmp_path / "box").root)
     found = judged_on(facts, accepted_on(old(facts), tmp_path))
     notices = [text for each in found.cells for text in each.notices]
     assert found.verdict is Verdict.PASS and not any("of the machine" in text for text in notices)
 
 
-def test_a_board_in_another_power_mode_is_incomparable_and_the_way_on_is_told(tmp_path: Path) -> None:
+def test_a_board_in_another_power_mode_is_incomparable_and_the_way_on_is_told(
+    tmp_path: Path,
+) -> None:
     baselines = accepted_on(machine(agx_orin(tmp_path / "a").root), tmp_path)
     facts = machine(agx_orin(tmp_path / "b", mode=2).root)
     found = judged_on(facts, baselines)
     assert found.verdict is Verdict.INCOMPARABLE and found.exit_code == 3
     reason = found.cells[0].reason
     assert "power_mode MAXN (0) against MODE_30W (2)" in reason
-    assert 'set it back, or accept it as it is: voxgate accept runs/0002 --only speed --why "..."' in reason
+    assert (
+        'set it back, or accept it as it is: voxgate accept runs/0002 --only speed --why "..."'
+        in reason
+    )
 
 
 def test_another_machine_has_no_baseline_as_ever(tmp_path: Path) -> None:
     baselines = accepted_on(machine(workstation(tmp_path / "a").root), tmp_path)
-    assert judged_on(machine(virtual(tmp_path / "b").root), baselines).verdict is Verdict.NO_BASELINE
+    assert (
+        judged_on(machine(virtual(tmp_path / "b").root), baselines).verdict is Verdict.NO_BASELINE
+    )
 
 
 def test_its_own_baseline_comes_first_and_a_broken_neighbour_hinders_nobody(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Old baselines get the digests of their golden audio, and keep all else; what cannot be the accepted audio gets none."""
+"""
+Old baselines get the digests of their golden audio, and keep all else; what cannot be the accepted
+audio gets none.
+"""
 
 import json
 from dataclasses import replace
@@ -28,7 +31,9 @@ def old(tmp_path: Path) -> Path:
     return file
 
 
-def test_digests_are_added_and_nothing_else_changes(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_digests_are_added_and_nothing_else_changes(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = old.read_text().splitlines()
     assert main([str(old.parents[1])]) == 0
     after = old.read_text().splitlines()
@@ -41,7 +46,9 @@ def test_digests_are_added_and_nothing_else_changes(old: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("name", ["u03", "more"])
-def test_audio_that_cannot_be_the_accepted_one_is_not_sealed(old: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_audio_that_cannot_be_the_accepted_one_is_not_sealed(
+    old: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_flac(old.parent / f"golden/{name}.flac", np.zeros(7, dtype=np.float32), 16_000)
     before = old.read_text()
     assert main([str(old.parents[1])]) == 2
@@ -49,7 +56,9 @@ def test_audio_that_cannot_be_the_accepted_one_is_not_sealed(old: Path, name: st
     assert old.read_text() == before
 
 
-@pytest.mark.parametrize("suite", sorted(path.parent.name for path in COMMITTED.glob("*/quality.json")))
+@pytest.mark.parametrize(
+    "suite", sorted(path.parent.name for path in COMMITTED.glob("*/quality.json"))
+)
 def test_the_baselines_of_this_repository_are_whole_and_sealed(suite: str) -> None:
     quality = load_baseline(COMMITTED, suite, "nobody").quality
     assert quality is not None

@@ -12,21 +12,30 @@ def test_a_cell_that_is_slower_and_worse_is_not_on_the_line() -> None:
     of = contents(make_run({"nfe-32": steady(0.1), "nfe-8": steady(0.4)}))
     found = tradeoff(of.judgement, of.measurements, "pesq")
     assert found is not None
-    assert [(point.cell, point.on_front) for point in found.points] == [("nfe-32", True), ("nfe-8", False)]
+    assert [(point.cell, point.on_front) for point in found.points] == [
+        ("nfe-32", True),
+        ("nfe-8", False),
+    ]
 
 
 def test_a_cell_that_is_faster_or_better_is_on_the_line_fastest_first() -> None:
     of = contents(good_run())
     found = tradeoff(of.judgement, of.measurements, "pesq")
     assert found is not None
-    assert [(point.cell, point.on_front) for point in found.points] == [("nfe-8", True), ("nfe-32", True)]
+    assert [(point.cell, point.on_front) for point in found.points] == [
+        ("nfe-8", True),
+        ("nfe-32", True),
+    ]
 
 
 def test_lower_is_better_for_errors() -> None:
     of = contents(good_run(), wer=0.05)
     found = tradeoff(of.judgement, of.measurements, "wer")
     assert found is not None
-    assert [(point.cell, point.on_front) for point in found.points] == [("nfe-8", True), ("nfe-32", False)]
+    assert [(point.cell, point.on_front) for point in found.points] == [
+        ("nfe-8", True),
+        ("nfe-32", False),
+    ]
 
 
 def test_nothing_is_drawn_of_a_single_cell_with_a_value() -> None:

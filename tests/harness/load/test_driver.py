@@ -1,4 +1,7 @@
-"""Sending: how many at once, and whether anybody waits for anybody. No clock is trusted; events hold requests back."""
+"""
+Sending: how many at once, and whether anybody waits for anybody. No clock is trusted; events hold
+requests back.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -27,7 +30,10 @@ def driven(speak: Speak, level: Level, extent: Extent, timeout_s: float = 10.0) 
 
 
 def test_an_open_load_waits_for_nobody() -> None:
-    """All twenty must have been sent before the first is answered; a load that waited for answers would never get there."""
+    """
+    All twenty must have been sent before the first is answered; a load that waited for answers
+    would never get there.
+    """
     sent, all_sent, counting = [0], threading.Event(), threading.Lock()
 
     def speak(_: Request) -> Iterator[Piece]:
@@ -43,12 +49,18 @@ def test_an_open_load_waits_for_nobody() -> None:
     planned = sorted(answer.planned_s for answer in answers)
     assert len(answers) == 20 and not any(answer.failure for answer in answers)
     first = min(answers, key=lambda answer: answer.planned_s)
-    assert first.latency_s >= planned[-1] - planned[0]  # the stall is in the latency of those who came during it
+    # the stall is in the latency of those who came during it
+    assert first.latency_s >= planned[-1] - planned[0]
     assert all(answer.planned_s <= answer.sent_s for answer in answers)
 
 
 def test_latency_counts_from_the_planned_instant_even_where_the_load_is_late() -> None:
-    driver = Driver(speak=lambda _: iter([PIECE]), record=lambda _: None, timeout_s=1.0, zero_s=instant_s() - 100.0)
+    driver = Driver(
+        speak=lambda _: iter([PIECE]),
+        record=lambda _: None,
+        timeout_s=1.0,
+        zero_s=instant_s() - 100.0,
+    )
     answer = driver.ask(REQUESTS[0], Phase.LOADED, "open-1", planned_s=60.0)
 
     assert answer.latency_s >= 40.0 and answer.wait_s is not None and answer.wait_s >= 40.0
@@ -86,7 +98,11 @@ def test_failures_are_recorded_by_kind_and_nobody_stops() -> None:
     found = {answer.request: (answer.failure, answer.reason) for answer in answers}
 
     assert len(answers) == 6
-    assert found == {"r0": ("broken off", "half-way"), "r1": ("error", "KeyError: 'a mistake of ours'"), "r2": ("", "")}
+    assert found == {
+        "r0": ("broken off", "half-way"),
+        "r1": ("error", "KeyError: 'a mistake of ours'"),
+        "r2": ("", ""),
+    }
 
 
 def test_an_answer_that_never_ends_is_given_up() -> None:
@@ -134,7 +150,8 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
     for thread in threads:
         thread.join(10)
     assert len(asked) == 2
-    assert [(answer.request, answer.failure) for answer in answers] == [(asked[1], "")]  # breaking off is nobody's failure
+    # breaking off is nobody's failure
+    assert [(answer.request, answer.failure) for answer in answers] == [(asked[1], "")]
 
 
 def test_an_answer_survives_being_written_down() -> None:
@@ -144,7 +161,9 @@ def test_an_answer_survives_being_written_down() -> None:
     assert answer.audio_s == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize(("each_s", "underruns"), [(0.05, 1), (1000.0, 0)], ids=["runs dry", "has enough in hand"])
+@pytest.mark.parametrize(
+    ("each_s", "underruns"), [(0.05, 1), (1000.0, 0)], ids=["runs dry", "has enough in hand"]
+)
 def test_a_listener_who_runs_dry_is_noted(each_s: float, underruns: int) -> None:
     piece = Piece(audio=np.zeros(round(each_s * 100), np.float32), rate_hz=100)
 
@@ -173,5 +192,8 @@ def test_a_server_that_sends_something_else_than_was_asked_for_serves_nobody() -
         api = SpeechApi(fake.url, timeout_s=5.0)
         ask = Ask(text="One.", model="tiny", form="pcm")
         (answer,) = driven(lambda _: api.speak(ask), Level(clients=1), Extent(requests=1))
-    assert (answer.failure, answer.reason) == ("bad format", "the audio is not bare 16-bit PCM: a WAV file was sent")
+    assert (answer.failure, answer.reason) == (
+        "bad format",
+        "the audio is not bare 16-bit PCM: a WAV file was sent",
+    )
     assert answer.audio_s == 0.0

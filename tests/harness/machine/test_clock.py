@@ -66,7 +66,10 @@ def test_dates_are_utc() -> None:
 
 
 class Gpus:
-    """Stands in for `torch.cuda` of a machine with some GPUs; what is not named is the first, as in torch."""
+    """
+    Stands in for `torch.cuda` of a machine with some GPUs; what is not named is the first, as in
+    torch.
+    """
 
     def __init__(self, *peaks_bytes: int, initialised: bool = True) -> None:
         self.peaks_bytes = peaks_bytes
@@ -102,7 +105,10 @@ class Gpus:
 def test_the_gpus_that_are_in_use_are_waited_for_and_counted(
     gpus: Gpus, waited_for: list[int], peak_bytes: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that waits for the first GPU while the second works tells how long it takes to ask for the work."""
+    """
+    A clock that waits for the first GPU while the second works tells how long it takes to ask for
+    the work.
+    """
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=gpus))
     WallClock().seconds()
     assert gpus.waited_for == waited_for

@@ -9,17 +9,41 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.machine.checks.check import State, Tree, growth, here
-from harness.machine.doctor import WORK_S, Action, Examination, Requirement, busy, examine, refuse_unfit, snapshot
+from harness.machine.doctor import (
+    WORK_S,
+    Action,
+    Examination,
+    Requirement,
+    busy,
+    examine,
+    refuse_unfit,
+    snapshot,
+)
 from harness.machine.profiles import get_profile
 from harness.report.terminal import examination_lines, examination_to_dict
-from tests.harness.machine.trees import CPUS, H200, agx_orin, orin_nano, thor, virtual, with_gpu, workstation, write
+from tests.harness.machine.trees import (
+    CPUS,
+    H200,
+    agx_orin,
+    orin_nano,
+    thor,
+    virtual,
+    with_gpu,
+    workstation,
+    write,
+)
 
 AGX, NANO, GATE, CUDA = "jetson-agx-orin-maxn", "jetson-orin-nano", "cpu-gate", "cuda"
 WORKED = {"proc/self/schedstat": "2000000000 1000000 9"}
 
 
-def examined(profile: str, tree: Tree, requirements: Sequence[Requirement] | None = None) -> Examination:
-    """An examination during whose work this process got a second of CPU time, and the machine's another."""
+def examined(
+    profile: str, tree: Tree, requirements: Sequence[Requirement] | None = None
+) -> Examination:
+    """
+    An examination during whose work this process got a second of CPU time, and the machine's
+    another.
+    """
     later = {**WORKED, "proc/stat": (tree.text("proc/stat") or "").replace("cpu  100", "cpu  200")}
     wanted = get_profile(profile).requires if requirements is None else requirements
     modern = replace(tree, libc="glibc 2.39")
@@ -38,7 +62,9 @@ def against(found: Examination) -> list[str]:
     ("profile", "make"),
     [(AGX, agx_orin), (NANO, orin_nano), (GATE, virtual), ("cpu", virtual)],
 )
-def test_a_machine_set_up_for_its_profile_is_fit(tmp_path: Path, profile: str, make: Callable[[Path], Tree]) -> None:
+def test_a_machine_set_up_for_its_profile_is_fit(
+    tmp_path: Path, profile: str, make: Callable[[Path], Tree]
+) -> None:
     found = examined(profile, make(tmp_path))
     assert (against(found), found.exit_code) == ([], 0)
     assert found.line.startswith(f"fit to measure with {profile} (")
@@ -63,7 +89,9 @@ def test_a_workstation_as_it_comes_is_not_fit_to_gate_on(tmp_path: Path) -> None
     ("profile", "make"),
     [(AGX, orin_nano), (NANO, agx_orin), (AGX, thor), (AGX, virtual), (CUDA, workstation)],
 )
-def test_a_profile_for_another_device_is_wrong_use(tmp_path: Path, profile: str, make: Callable[[Path], Tree]) -> None:
+def test_a_profile_for_another_device_is_wrong_use(
+    tmp_path: Path, profile: str, make: Callable[[Path], Tree]
+) -> None:
     found = examined(profile, make(tmp_path))
     assert found.exit_code == 2
     assert found.line.startswith(f"profile {profile} is for another device: ")
@@ -91,12 +119,17 @@ def test_what_counts_comes_first_with_expectation_and_command(tmp_path: Path) ->
         "gpu-clocks",
         "memory-clock",
     ]
-    assert [line.split()[0] for line in lines[1:] if not line.startswith(" ")][4:] == ["fit"] * (len(lines) - 13)
+    assert [line.split()[0] for line in lines[1:] if not line.startswith(" ")][4:] == ["fit"] * (
+        len(lines) - 13
+    )
 
 
 def test_what_is_not_needed_says_so_and_gives_no_command(tmp_path: Path) -> None:
     lines = examination_lines(examined(GATE, virtual(tmp_path)))
-    assert "unknown  turbo           no cpufreq: the host or the firmware sets the clock (not needed)" in lines
+    assert (
+        "unknown  turbo           no cpufreq: the host or the firmware sets the clock (not needed)"
+        in lines
+    )
     assert not any("sudo" in line for line in lines)
 
 
@@ -124,7 +157,10 @@ def test_the_json_holds_every_finding(tmp_path: Path) -> None:
     [
         (virtual, "board: no Jetson"),
         (orin_nano, "board: NVIDIA Jetson Orin Nano"),
-        (lambda root: agx_orin(root, mode=2), "power-mode: MODE_30W (2) instead of MAXN (expected a power mode"),
+        (
+            lambda root: agx_orin(root, mode=2),
+            "power-mode: MODE_30W (2) instead of MAXN (expected a power mode",
+        ),
         (lambda root: agx_orin(root, locked=False), "cpu-clocks: cpu0 not locked"),
         (lambda root: agx_orin(root, locked=False), "sudo jetson_clocks"),
     ],
@@ -133,20 +169,27 @@ def test_a_run_that_would_mean_nothing_is_refused_with_knob_value_and_command(
     tmp_path: Path, make: Callable[[Path], Tree], said: str
 ) -> None:
     tree = make(tmp_path)
-    with pytest.raises(HarnessError, match=f"this machine is not fit for profile {AGX}: ") as caught:
+    with pytest.raises(
+        HarnessError, match=f"this machine is not fit for profile {AGX}: "
+    ) as caught:
         refuse_unfit(AGX, get_profile(AGX).requires, tree)
     assert said in str(caught.value)
 
 
 def test_what_passes_by_itself_refuses_no_run(tmp_path: Path) -> None:
     agx_orin(tmp_path)
-    tree = write(tmp_path, {"proc/loadavg": "30.0 0 0 1/2 3", "sys/class/thermal/thermal_zone0/temp": 98_000})
+    tree = write(
+        tmp_path, {"proc/loadavg": "30.0 0 0 1/2 3", "sys/class/thermal/thermal_zone0/temp": 98_000}
+    )
     refuse_unfit(AGX, get_profile(AGX).requires, tree)
     assert against(examined(AGX, tree)) == ["load", "temperature"]
 
 
 def test_the_profiles_of_shared_machines_refuse_nothing(tmp_path: Path) -> None:
-    write(tmp_path, {"proc/loadavg": "30.0 0 0 1/2 3", f"{CPUS}/cpu0/cpufreq/scaling_governor": "powersave"})
+    write(
+        tmp_path,
+        {"proc/loadavg": "30.0 0 0 1/2 3", f"{CPUS}/cpu0/cpufreq/scaling_governor": "powersave"},
+    )
     for name in ("cpu", GATE, CUDA):
         assert all(each.action is Action.MARK for each in get_profile(name).requires)
         refuse_unfit(name, get_profile(name).requires, Tree(root=tmp_path))

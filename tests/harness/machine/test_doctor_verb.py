@@ -1,4 +1,7 @@
-"""`voxgate doctor`, and runs that are refused: exit codes, last line, JSON. The machine is made of files."""
+"""
+`voxgate doctor`, and runs that are refused: exit codes, last line, JSON. The machine is made of
+files.
+"""
 
 import json
 from collections.abc import Callable
@@ -17,13 +20,16 @@ SUITE = """
 from harness import Suite
 
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8]}, reference={"steps": 8})
-"""
+"""  # noqa: E501
 AGX = "jetson-agx-orin-maxn"
 
 
 @pytest.fixture
 def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], Tree]], None]:
-    """Puts the command line on a machine that is made up; the doctor's work changes only what it would."""
+    """
+    Puts the command line on a machine that is made up; the doctor's work changes only what it
+    would.
+    """
 
     def put(make: Callable[[Path], Tree]) -> None:
         made = make(tmp_path)
@@ -46,12 +52,18 @@ def test_a_fit_machine_is_0(on: Callable[..., None], capsys: pytest.CaptureFixtu
     assert lines[-1] == f"fit to measure with {AGX} (16 fit)"
 
 
-def test_an_unfit_one_is_3_and_the_command_is_given(on: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unfit_one_is_3_and_the_command_is_given(
+    on: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     on(workstation)
     assert invoke(["doctor"]) == 3
     captured = capsys.readouterr()
-    assert "         sudo cpupower frequency-set --governor performance" in captured.out.splitlines()
-    assert captured.out.splitlines()[-1].startswith("not fit to measure with cpu-gate (3 unfit, 11 fit): governor: powersave")
+    assert (
+        "         sudo cpupower frequency-set --governor performance" in captured.out.splitlines()
+    )
+    assert captured.out.splitlines()[-1].startswith(
+        "not fit to measure with cpu-gate (3 unfit, 11 fit): governor: powersave"
+    )
 
 
 @pytest.mark.parametrize("profile", ["toaster", AGX])
@@ -60,16 +72,26 @@ def test_a_wrong_profile_is_2(on: Callable[..., None], profile: str) -> None:
     assert invoke(["doctor", "--profile", profile]) == 2
 
 
-def test_json_is_one_document_and_nothing_else(on: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_document_and_nothing_else(
+    on: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     on(virtual)
     assert invoke(["doctor", "--json"]) == 0
     captured = capsys.readouterr()
     data = json.loads(captured.out)
-    assert (data["profile"], data["machine"], data["fit"], captured.err) == ("cpu-gate", "box", True, "")
+    assert (data["profile"], data["machine"], data["fit"], captured.err) == (
+        "cpu-gate",
+        "box",
+        True,
+        "",
+    )
 
 
 def test_a_run_on_another_board_is_refused_before_anything_is_written(
-    on: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    on: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     on(virtual)
     monkeypatch.chdir(tmp_path)

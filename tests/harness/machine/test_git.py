@@ -25,12 +25,16 @@ def test_the_working_tree_is_named_by_its_commit_and_what_changed(repository: Re
 
 
 @pytest.mark.parametrize("name", ["", "--exec=true", "-h", "nowhere", "HEAD:two.toml", "main;ls"])
-def test_what_is_no_revision_is_refused_and_never_an_option(repository: Repository, name: str) -> None:
+def test_what_is_no_revision_is_refused_and_never_an_option(
+    repository: Repository, name: str
+) -> None:
     with pytest.raises(HarnessError, match=r"no name of a revision|there is no revision"):
         resolve(Path(), name)
 
 
-def test_commits_between_are_listed_oldest_first_along_first_parents(repository: Repository) -> None:
+def test_commits_between_are_listed_oldest_first_along_first_parents(
+    repository: Repository,
+) -> None:
     repository.git("switch", "--quiet", "--create", "side")
     repository.commit("on the side")
     repository.git("switch", "--quiet", "main")
@@ -62,15 +66,24 @@ def test_the_refusal_of_git_is_passed_on_in_its_own_words(
     repository.git("worktree", "add", "--quiet", "--detach", str(broken))
     (broken / ".git").write_text("gitdir: /nowhere/at/all\n")
     repository.git("init", "--quiet", str(empty))
-    with pytest.raises(HarnessError, match=r"git refuses to work in .*: fatal: this operation must be run in a work tree"):
+    with pytest.raises(
+        HarnessError,
+        match=r"git refuses to work in .*: fatal: this operation must be run in a work tree",
+    ):
         top_of(bare)
-    with pytest.raises(HarnessError, match=r"git refuses to work in .*broken: fatal: .*/nowhere/at/all"):
+    with pytest.raises(
+        HarnessError, match=r"git refuses to work in .*broken: fatal: .*/nowhere/at/all"
+    ):
         resolve(broken, "HEAD")
     with pytest.raises(HarnessError, match="has no commit yet; commit first"):
         resolve(empty, "HEAD")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    for ask in (top_of, lambda folder: resolve(folder, "HEAD"), lambda folder: resolve(folder, ".")):
+    for ask in (
+        top_of,
+        lambda folder: resolve(folder, "HEAD"),
+        lambda folder: resolve(folder, "."),
+    ):
         with pytest.raises(HarnessError, match=r"dubious ownership .* --add safe\.directory"):
             ask(Path())
 

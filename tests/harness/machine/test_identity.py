@@ -19,7 +19,12 @@ stepping\t: 1
 
 
 def tree(
-    root: Path, *, name: str = "Intel(R) Xeon(R) Processor", model: int = 167, cores: int = 2, mem_kb: int = 24_641_536
+    root: Path,
+    *,
+    name: str = "Intel(R) Xeon(R) Processor",
+    model: int = 167,
+    cores: int = 2,
+    mem_kb: int = 24_641_536,
 ) -> Path:
     (root / "proc").mkdir(parents=True)
     blocks = [CPUINFO.format(n=n, model=model, name=name) for n in range(cores)]
@@ -51,7 +56,8 @@ def test_every_difference_that_matters_is_named(tmp_path: Path) -> None:
     a = machine(tree(tmp_path / "a"))
     b = machine(add_gpu(tree(tmp_path / "b", model=143, cores=4, mem_kb=8_000_000), "NVIDIA H200"))
     assert comparable(a, b) == (
-        "cpu_model Intel(R) Xeon(R) Processor (6/167/1) against Intel(R) Xeon(R) Processor (6/143/1)",
+        "cpu_model Intel(R) Xeon(R) Processor (6/167/1) against Intel(R) Xeon(R) Processor "
+        "(6/143/1)",
         "cores 2 against 4",
         "ram_gib 24 against 8",
         "gpus none against NVIDIA H200",
@@ -66,18 +72,24 @@ def test_another_governor_is_another_machine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [agx_orin, orin_nano, thor, workstation, virtual])
-def test_a_reboot_and_an_update_leave_the_machine_what_it_was(tmp_path: Path, make: Callable[[Path], Tree]) -> None:
+def test_a_reboot_and_an_update_leave_the_machine_what_it_was(
+    tmp_path: Path, make: Callable[[Path], Tree]
+) -> None:
     before = machine(make(tmp_path).root)
     passing = {
         "proc/loadavg": "9.9 9.9 9.9 9/999 99",
         "proc/stat": "cpu  1 0 0 1 0 0 0 0 0 0\n",
         "proc/uptime": "5.0 1.0",
         "proc/vmstat": "pswpin 7\npswpout 7",
-        "proc/cpuinfo": (tmp_path / "proc/cpuinfo").read_text().replace("stepping", "cpu MHz\t\t: 2599.998\nstepping"),
+        "proc/cpuinfo": (tmp_path / "proc/cpuinfo")
+        .read_text()
+        .replace("stepping", "cpu MHz\t\t: 2599.998\nstepping"),
         "sys/class/thermal/thermal_zone0/temp": 70_000,
         "sys/class/hwmon/hwmon3/oc1_event_cnt": 0,
         "sys/kernel/debug/bpmp/debug/clk/emc/rate": None,  # not everybody is root
-        "etc/nv_tegra_release": "# R36 (release), REVISION: 4.4, GCID: 1" if make is agx_orin else None,
+        "etc/nv_tegra_release": "# R36 (release), REVISION: 4.4, GCID: 1"
+        if make is agx_orin
+        else None,
     }
     assert machine(write(tmp_path, passing).root) == before
 
@@ -117,7 +129,11 @@ def test_locks_and_power_modes_of_a_board_are_named(tmp_path: Path) -> None:
 def test_bare_metal_and_virtual_differ_in_what_one_hides(tmp_path: Path) -> None:
     a, b = machine(workstation(tmp_path / "a").root), machine(virtual(tmp_path / "b").root)
     assert (a["hypervisor"], b["hypervisor"]) == ("none", "yes")
-    assert (a["cpu_max_mhz"], a["cache_kib"], a["board"]) == (3900, 8448, "Dell Inc. Precision 5820 Tower")
+    assert (a["cpu_max_mhz"], a["cache_kib"], a["board"]) == (
+        3900,
+        8448,
+        "Dell Inc. Precision 5820 Tower",
+    )
     assert (b["cpu_max_mhz"], b["cache_kib"], b["board"]) == (0, 0, "none")
 
 
@@ -125,7 +141,12 @@ def test_a_quota_and_huge_pages_make_another_machine(tmp_path: Path) -> None:
     a = machine(virtual(tmp_path / "a").root)
     virtual(tmp_path / "b")
     pages = "sys/kernel/mm/transparent_hugepage/enabled"
-    b = machine(write(tmp_path / "b", {"sys/fs/cgroup/cpu.max": "150000 100000", pages: "always madvise [never]"}).root)
+    b = machine(
+        write(
+            tmp_path / "b",
+            {"sys/fs/cgroup/cpu.max": "150000 100000", pages: "always madvise [never]"},
+        ).root
+    )
     assert comparable(a, b) == ("cpu_quota none against 1.5", "huge_pages madvise against never")
 
 
@@ -137,13 +158,25 @@ def test_a_machine_that_tells_nothing_still_has_a_name(tmp_path: Path) -> None:
 def test_a_snapshot_holds_what_the_knobs_read(tmp_path: Path) -> None:
     facts = load_snapshot(agx_orin(tmp_path).root)
     assert json.loads(json.dumps(facts)) == facts, "a run's header keeps it"
-    assert (facts["load_1min"], facts["ticks"], facts["stolen_ticks"], facts["cores"]) == (0.1, 950, 0, 12)
+    assert (facts["load_1min"], facts["ticks"], facts["stolen_ticks"], facts["cores"]) == (
+        0.1,
+        950,
+        0,
+        12,
+    )
     assert facts["over_current_events"] == {"oc1": 7, "oc2": 7, "oc3": 7}
     assert facts["temperatures_c"] == {"cpu-thermal": 48.5, "gpu-thermal": 45.0}
 
 
 def git(folder: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "init.defaultBranch=main")
+    identity = (
+        "-c",
+        "user.name=n",
+        "-c",
+        "user.email=e@example.org",
+        "-c",
+        "init.defaultBranch=main",
+    )
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
@@ -163,7 +196,9 @@ def test_a_repository_that_git_refuses_is_no_folder_without_one(
     assert "dubious ownership" in capsys.readouterr().err
 
 
-def test_the_toolchain_tells_the_commit_and_what_changed_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_toolchain_tells_the_commit_and_what_changed_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert toolchain(tmp_path)["commit"] == "none"
     git(tmp_path, "init")
@@ -188,9 +223,15 @@ def test_the_toolchain_names_versions_without_importing() -> None:
 
 def test_drivers_and_the_boards_system_belong_to_the_toolchain(tmp_path: Path) -> None:
     agx_orin(tmp_path)
-    module = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Fri Jan 24 02:32:39 UTC 2025"
+    module = (
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Fri Jan 24 02:32:39 UTC 2025"
+    )
     cuda = '{"cuda": {"name": "CUDA SDK", "version": "12.6.11"}, "other": {"version": "1.0"}}'
     write(tmp_path, {"proc/driver/nvidia/version": module, "usr/local/cuda/version.json": cuda})
     tools = toolchain(root=tmp_path)
-    assert (tools["l4t"], tools["nvidia_driver"], tools["cuda"]) == ("36.4.3", "570.86.15", "12.6.11")
+    assert (tools["l4t"], tools["nvidia_driver"], tools["cuda"]) == (
+        "36.4.3",
+        "570.86.15",
+        "12.6.11",
+    )
     assert "l4t" not in machine(tmp_path)

@@ -1,4 +1,7 @@
-"""Power meters on machines that are not here, and the pass that reads them; then all the way into the report."""
+"""
+Power meters on machines that are not here, and the pass that reads them; then all the way into the
+report.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +17,17 @@ from harness.analysis.speed import energy_per_audio_s
 from harness.machine import power_meter
 from harness.machine.checks.check import Tree
 from harness.machine.clock import VirtualClock
-from harness.machine.power_meter import Counter, Dial, Drawn, LostMeterError, Reading, Sampler, find_meter, joules, weigh
+from harness.machine.power_meter import (
+    Counter,
+    Dial,
+    Drawn,
+    LostMeterError,
+    Reading,
+    Sampler,
+    find_meter,
+    joules,
+    weigh,
+)
 from harness.machine.profiles import Profile
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import Energy, Run
@@ -31,9 +44,15 @@ RAPL = "sys/class/powercap/intel-rapl:{}"
 NONE = "no power meter: no power rails (INA3221, INA238); no RAPL"
 
 
-def zone(number: str, name: str, energy_uj: int, range_uj: int = 1_000_000_000) -> dict[str, object]:
+def zone(
+    number: str, name: str, energy_uj: int, range_uj: int = 1_000_000_000
+) -> dict[str, object]:
     folder = RAPL.format(number)
-    return {f"{folder}/name": name, f"{folder}/energy_uj": energy_uj, f"{folder}/max_energy_range_uj": range_uj}
+    return {
+        f"{folder}/name": name,
+        f"{folder}/energy_uj": energy_uj,
+        f"{folder}/max_energy_range_uj": range_uj,
+    }
 
 
 def name_of(tree: Tree, device: str) -> str:
@@ -72,10 +91,15 @@ def test_a_jetson_is_metered_at_the_rail_that_feeds_the_board(tmp_path: Path, de
 
 def test_a_jetson_without_such_a_rail_is_metered_at_all_of_them(tmp_path: Path) -> None:
     """VIN_SYS_5V0 feeds the rest of the module; GPU and CPU are not behind it."""
-    assert name_of(agx_orin(tmp_path), "cpu") == "sum of the rails VDD_GPU_SOC, VDD_CPU_CV, VIN_SYS_5V0, VDDQ_VDD2_1V8AO"
+    assert (
+        name_of(agx_orin(tmp_path), "cpu")
+        == "sum of the rails VDD_GPU_SOC, VDD_CPU_CV, VIN_SYS_5V0, VDDQ_VDD2_1V8AO"
+    )
 
 
-def test_the_power_of_a_rail_is_sampled_while_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_power_of_a_rail_is_sampled_while_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, seconds in (("SETTLE_S", 0.0), ("IDLE_S", 0.1), ("BUSY_S", 0.3), ("PERIOD_S", 0.01)):
         monkeypatch.setattr(power_meter, name, seconds)
     meter = find_meter(orin_nano(tmp_path), "cuda")
@@ -97,12 +121,22 @@ def test_the_power_of_a_rail_is_sampled_while_it_changes(tmp_path: Path, monkeyp
 
 def test_packages_are_added_up_and_may_wrap(tmp_path: Path) -> None:
     write(tmp_path, {**zone("0", "package-0", 999_000_000), **zone("1", "package-1", 5_000_000)})
-    tree = write(tmp_path, {**zone("0:0", "core", 1), **zone("2", "psys", 1), f"{RAPL.format('')[:-1]}/enabled": 1})
+    tree = write(
+        tmp_path,
+        {**zone("0:0", "core", 1), **zone("2", "psys", 1), f"{RAPL.format('')[:-1]}/enabled": 1},
+    )
     meter = find_meter(tree, "cpu")
     assert isinstance(meter, Counter)
     assert meter.name == "energy counter of the CPU package (RAPL)"
     meter.begin()
-    write(tmp_path, {**zone("0", "package-0", 2_000_000), **zone("1", "package-1", 9_500_000), **zone("2", "psys", 10**9)})
+    write(
+        tmp_path,
+        {
+            **zone("0", "package-0", 2_000_000),
+            **zone("1", "package-1", 9_500_000),
+            **zone("2", "psys", 10**9),
+        },
+    )
     assert meter.end().energy_j == pytest.approx(3.0 + 4.5)
 
 
@@ -110,7 +144,9 @@ def test_packages_that_may_not_be_read_are_named_with_the_command(tmp_path: Path
     tree = write(tmp_path, {f"{RAPL.format(0)}/name": "package-0"})
     found = find_meter(tree, "cpu")
     assert isinstance(found, Missing)
-    assert found.reason.endswith("; RAPL cannot be read; sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj")
+    assert found.reason.endswith(
+        "; RAPL cannot be read; sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
+    )
 
 
 def test_a_counter_that_vanishes_or_goes_backwards_loses_the_meter(tmp_path: Path) -> None:
@@ -153,7 +189,9 @@ def test_a_gpu_without_the_counter_is_sampled(tmp_path: Path) -> None:
     assert drawn.energy_j == pytest.approx(70.0 * drawn.duration_s)
 
 
-def test_the_gpu_is_the_one_that_the_worker_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gpu_is_the_one_that_the_worker_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Several(FakeNvml):
         def nvmlDeviceGetHandleByIndex(self, number: int) -> int:  # noqa: N802  (NVIDIA's name)
             return number
@@ -171,8 +209,12 @@ def test_the_gpu_is_the_one_that_the_worker_sees(tmp_path: Path, monkeypatch: py
     assert asked == [5, 1]
 
 
-@pytest.mark.parametrize("name", ["GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "MIG-0ec5c3f8-6fd5-5dc6-8d11-b1b2fdbb1d8e"])
-def test_a_gpu_or_a_part_of_one_is_found_by_its_uuid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "MIG-0ec5c3f8-6fd5-5dc6-8d11-b1b2fdbb1d8e"]
+)
+def test_a_gpu_or_a_part_of_one_is_found_by_its_uuid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     class Named(FakeNvml):
         def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802  (NVIDIA's name)
             return uuid
@@ -195,10 +237,13 @@ def test_where_there_is_no_meter_every_reason_is_given(tmp_path: Path) -> None:
     files = virtual(tmp_path)
     assert find_meter(files, "cpu") == Missing(NONE)
     assert find_meter(Tree(root=files.root, nvml=absent), "cuda") == Missing(
-        "no power meter: package nvidia-ml-py is not installed; no power rails (INA3221, INA238); no RAPL"
+        "no power meter: package nvidia-ml-py is not installed; no power rails (INA3221, INA238); "
+        "no RAPL"
     )
     told = find_meter(gpu(tmp_path, {}), "cuda")
-    assert isinstance(told, Missing) and "the GPU tells neither energy nor power (NVML)" in told.reason
+    assert (
+        isinstance(told, Missing) and "the GPU tells neither energy nor power (NVML)" in told.reason
+    )
 
 
 class Engine:
@@ -238,7 +283,9 @@ def test_a_meter_that_is_lost_is_a_reason_and_no_number() -> None:
 
 def test_work_that_draws_no_more_than_idle_has_no_energy() -> None:
     drawn = Energy(meter="rail VDD_IN", idle_w=10.0, busy_s=3.0, energy_j=29.7, audio_s=8.0)
-    assert energy_per_audio_s(drawn) == Missing("at work no more power than idle: 9.9 W against 10 W (rail VDD_IN)")
+    assert energy_per_audio_s(drawn) == Missing(
+        "at work no more power than idle: 9.9 W against 10 W (rail VDD_IN)"
+    )
 
 
 @dataclass(frozen=True)
@@ -266,7 +313,10 @@ class RealTime:
 
 @pytest.fixture
 def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Workers in this process, in real time, on a machine with a counter; gives the commands that they were sent."""
+    """
+    Workers in this process, in real time, on a machine with a counter; gives the commands that they
+    were sent.
+    """
     monkeypatch.chdir(tmp_path)
     tree = Ticking(root=write(tmp_path / "machine", zone("0", "package-0", 0)).root)
     commands: list[str] = []
@@ -323,7 +373,9 @@ def test_every_planned_process_tells_its_energy_after_what_is_timed(
     weighed = run.processes[0].energy
     assert isinstance(weighed, Energy)
     assert (weighed.meter, weighed.energy_j) == ("energy counter of the CPU package (RAPL)", 1.0)
-    assert math.isclose(weighed.audio_s % 0.2, 0.0, abs_tol=1e-9) or math.isclose(weighed.audio_s % 0.2, 0.2, abs_tol=1e-9)
+    assert math.isclose(weighed.audio_s % 0.2, 0.0, abs_tol=1e-9) or math.isclose(
+        weighed.audio_s % 0.2, 0.2, abs_tol=1e-9
+    )
     assert (found.unit, found.version) == ("J", "1; energy counter of the CPU package (RAPL)")
     values = [each.value for each in found.values]
     assert [each.repeat for each in found.values] == [0, 1]

@@ -29,7 +29,9 @@ def test_an_unknown_profile_is_answered_with_the_known_ones() -> None:
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_requires_only_knobs_that_exist_each_once(name: str) -> None:
     required = get_profile(name).requires
-    assert [make_knob(each.knob, each.want).want for each in required] == [each.want for each in required]
+    assert [make_knob(each.knob, each.want).want for each in required] == [
+        each.want for each in required
+    ]
     assert len({each.knob for each in required}) == len(required) > 0
 
 

@@ -1,7 +1,9 @@
 """
-Values that others have published for inputs that anybody can make, and what the panel gives for them.
+Values that others have published for inputs that anybody can make, and what the panel gives for
+them.
 
-Where a standard or a package's own test says what must come out, no second implementation is needed.
+Where a standard or a package's own test says what must come out, no second implementation is
+needed.
 """
 
 from collections.abc import Callable
@@ -20,7 +22,10 @@ TARGET, PREDICTION = (3.0, -0.5, 2.0, 7.0), (2.5, 0.0, 2.0, 8.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """`value` is what `source` says that `metric` gives for the input that `what` describes, to `digits` decimals."""
+    """
+    `value` is what `source` says that `metric` gives for the input that `what` describes, to
+    `digits` decimals.
+    """
 
     metric: str
     what: str
@@ -76,7 +81,8 @@ PUBLISHED = (
     Published(
         metric="loudness",
         what="the same tone at a peak of -20 dB",
-        source="EBU Tech 3341, by the linearity that it asks for (-23.0 LUFS in two channels at -23 dBFS)",
+        source="EBU Tech 3341, by the linearity that it asks for (-23.0 LUFS in two channels at "
+        "-23 dBFS)",
         value=-23.01,
         digits=2,
         subject=_tone(-20.0),
@@ -85,7 +91,10 @@ PUBLISHED = (
 
 
 def of_pesq(clone: Path) -> tuple[Published, ...]:
-    """Give what the package `pesq` and Corrigendum 2 are known to say of the package's own recordings, if there is a clone."""
+    """
+    Give what the package `pesq` and Corrigendum 2 are known to say of the package's own recordings,
+    if there is a clone.
+    """
     clean, noisy = (clone / "audio" / f"{name}.wav" for name in ("speech", "speech_bab_0dB"))
     if not clean.is_file():
         return ()
@@ -94,15 +103,30 @@ def of_pesq(clone: Path) -> tuple[Published, ...]:
         return Subject(audio=read_recording(noisy), reference=read_recording(clean))
 
     what = "speech.wav and speech_bab_0dB.wav of github.com/ludlows/PESQ"
-    plain = Published(metric="pesq", what=what, source="its own test", value=1.0832337141036987, digits=14, subject=pair)
-    return (plain, replace(plain, metric="pesq_c2", source="`pesqc2`, measured", value=1.5128, digits=4))
+    plain = Published(
+        metric="pesq",
+        what=what,
+        source="its own test",
+        value=1.0832337141036987,
+        digits=14,
+        subject=pair,
+    )
+    return (
+        plain,
+        replace(plain, metric="pesq_c2", source="`pesqc2`, measured", value=1.5128, digits=4),
+    )
 
 
 def table(pesq_clone: Path) -> str:
     """Give them as Markdown."""
     known = (*PUBLISHED, *of_pesq(pesq_clone))
-    lines = [f"| `{each.metric}` | {each.what} | {each.source} | {each.value} | {_shown(each)} |" for each in known]
-    return "\n".join(["| metric | input | published by | value | ours |", "|---|---|---|---:|---:|", *lines])
+    lines = [
+        f"| `{each.metric}` | {each.what} | {each.source} | {each.value} | {_shown(each)} |"
+        for each in known
+    ]
+    return "\n".join(
+        ["| metric | input | published by | value | ours |", "|---|---|---|---:|---:|", *lines]
+    )
 
 
 def _shown(each: Published) -> str:

@@ -1,4 +1,7 @@
-"""The one recording that the metric tests share: flite's slt, 2.6 s at 16 kHz (see tests/data/README.md)."""
+"""
+The one recording that the metric tests share: flite's slt, 2.6 s at 16 kHz (see
+tests/data/README.md).
+"""
 
 from pathlib import Path
 
@@ -20,7 +23,9 @@ def speech() -> NDArray[np.float64]:
     return frames.astype(np.float64)
 
 
-def held_against(reference: NDArray[np.floating], heard: NDArray[np.floating], rate_hz: int = RATE_HZ) -> Subject:
+def held_against(
+    reference: NDArray[np.floating], heard: NDArray[np.floating], rate_hz: int = RATE_HZ
+) -> Subject:
     return Subject(audio=Recording(heard, rate_hz), reference=Recording(reference, rate_hz))
 
 

@@ -1,4 +1,6 @@
-"""Dropouts: holes planted in speech are found, and the silences that speech makes itself are not."""
+"""
+Dropouts: holes planted in speech are found, and the silences that speech makes itself are not.
+"""
 
 import numpy as np
 import pytest
@@ -18,7 +20,9 @@ def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Subject:
     return Subject(audio=Recording(frames, rate_hz))
 
 
-def with_hole(start_s: float, length_s: float, rate_hz: int = RATE_HZ, left: float = 0.0) -> np.ndarray:
+def with_hole(
+    start_s: float, length_s: float, rate_hz: int = RATE_HZ, left: float = 0.0
+) -> np.ndarray:
     import soxr
 
     heard = soxr.resample(speech(), RATE_HZ, rate_hz)
@@ -53,7 +57,9 @@ def test_each_hole_counts():
 
 
 def test_the_level_plays_no_part():
-    assert dropouts_per_s(of(with_hole(LOUD_S[0], 0.02) / 20)) == dropouts_per_s(of(with_hole(LOUD_S[0], 0.02)))
+    assert dropouts_per_s(of(with_hole(LOUD_S[0], 0.02) / 20)) == dropouts_per_s(
+        of(with_hole(LOUD_S[0], 0.02))
+    )
 
 
 @pytest.mark.parametrize("sound", [speech, plosives, creak, fricative])

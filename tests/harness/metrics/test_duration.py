@@ -19,7 +19,8 @@ def test_duration_is_frames_over_rate():
 
 
 @pytest.mark.parametrize(
-    ("heard", "reason"), [(np.zeros(0), "empty"), (np.array([0.0, np.nan]), "NaN"), (np.array([np.inf]), "infinity")]
+    ("heard", "reason"),
+    [(np.zeros(0), "empty"), (np.array([0.0, np.nan]), "NaN"), (np.array([np.inf]), "infinity")],
 )
 def test_unplayable_audio_has_neither(heard: np.ndarray, reason: str):
     for metric in (duration_s, chars_per_s):

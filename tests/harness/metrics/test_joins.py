@@ -1,4 +1,6 @@
-"""Clicks at known joins: a jump at a join is heard, the same speech with joins named at random is not."""
+"""
+Clicks at known joins: a jump at a join is heard, the same speech with joins named at random is not.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Predicted MOS: the reference package's values, its way of cutting windows, and what it cannot score."""
+"""
+Predicted MOS: the reference package's values, its way of cutting windows, and what it cannot score.
+"""
 
 import numpy as np
 import pytest
@@ -8,14 +10,35 @@ from harness.audio.recording import Recording
 from harness.metrics.metric import Subject
 from harness.metrics.predicted_mos import METRICS
 from harness.models import dnsmos
-from harness.models.dnsmos import BLOCK, GROUP, RATE_HZ, WINDOW, log_mel, p835_scores, tiled, whole, window_starts
+from harness.models.dnsmos import (
+    BLOCK,
+    GROUP,
+    RATE_HZ,
+    WINDOW,
+    log_mel,
+    p835_scores,
+    tiled,
+    whole,
+    window_starts,
+)
 from harness.models.packaged_file import packaged_file
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import speech, with_noise
 
-# speechmos 0.0.1.1 itself, with librosa 0.11.0, on tests/data/slt.flac, and on it with white noise at 20 dB.
-CLEAN = {"dnsmos_ovrl": 2.881009, "dnsmos_sig": 3.120037, "dnsmos_bak": 4.040410, "dnsmos_p808": 3.639032}
-NOISY = {"dnsmos_ovrl": 2.175635, "dnsmos_sig": 3.358454, "dnsmos_bak": 2.354504, "dnsmos_p808": 2.389664}
+# speechmos 0.0.1.1 itself, with librosa 0.11.0, on tests/data/slt.flac, and on it with white noise
+# at 20 dB.
+CLEAN = {
+    "dnsmos_ovrl": 2.881009,
+    "dnsmos_sig": 3.120037,
+    "dnsmos_bak": 4.040410,
+    "dnsmos_p808": 3.639032,
+}
+NOISY = {
+    "dnsmos_ovrl": 2.175635,
+    "dnsmos_sig": 3.358454,
+    "dnsmos_bak": 2.354504,
+    "dnsmos_p808": 2.389664,
+}
 
 
 def scores(frames: np.ndarray, rate_hz: int = RATE_HZ) -> dict[str, object]:
@@ -56,7 +79,10 @@ def test_windows_begin_each_second(seconds: float, count: int):
 
 
 def test_windows_are_dropped_where_the_reference_drops_them():
-    """The reference cuts `audio[int(i * 16000) : int((i + 9.01) * 16000)]` and skips what is shorter than a window."""
+    """
+    The reference cuts `audio[int(i * 16000) : int((i + 9.01) * 16000)]` and skips what is shorter
+    than a window.
+    """
     kept = window_starts(600 * RATE_HZ)
     cut = [len(range(int(i * 16000), int((i + 9.01) * 16000))) for i in range(591)]
     assert kept == [i for i, length in enumerate(cut) if length >= WINDOW]
@@ -64,11 +90,17 @@ def test_windows_are_dropped_where_the_reference_drops_them():
 
 
 def test_windows_that_share_their_convolutions_score_as_they_do_alone():
-    """Three windows and more than one block of the spectrogram; the whole model is the slow and plain way."""
+    """
+    Three windows and more than one block of the spectrogram; the whole model is the slow and plain
+    way.
+    """
     audio = tiled(np.resize(with_noise(speech(), 30.0), 12 * RATE_HZ))
     path = packaged_file(dnsmos.PACKAGE, *dnsmos.P835_FILE)
     assert not isinstance(path, Missing)
-    alone = [whole(path).run(None, {"input_1": audio[None, s * RATE_HZ :][:, :WINDOW]})[0] for s in window_starts(len(audio))]
+    alone = [
+        whole(path).run(None, {"input_1": audio[None, s * RATE_HZ :][:, :WINDOW]})[0]
+        for s in window_starts(len(audio))
+    ]
     shared = p835_scores(audio)
     assert not isinstance(shared, Missing)
     assert len(shared) * 100 + 800 > BLOCK
@@ -142,7 +174,10 @@ def test_each_window_has_the_mel_power_that_it_would_have_alone():
     audio = np.random.default_rng(0).standard_normal(16 * RATE_HZ + 80).astype(np.float32)
     together = [power for group in dnsmos._window_powers(audio) for power in group]
     starts = [second * RATE_HZ for second in window_starts(len(audio))]
-    alone = [power_mel(audio[at:][: WINDOW - 160], RATE_HZ, width=321, hop=160, bands=120) for at in starts]
+    alone = [
+        power_mel(audio[at:][: WINDOW - 160], RATE_HZ, width=321, hop=160, bands=120)
+        for at in starts
+    ]
     assert len(together) == len(starts) > GROUP
     assert np.stack(together) == pytest.approx(np.stack(alone), rel=1e-9)
 
@@ -158,4 +193,5 @@ def test_a_tone_peaks_in_the_band_around_it():
     tone = np.sin(2 * np.pi * 1000.0 * np.arange(RATE_HZ) / RATE_HZ)
     power = power_mel(tone, RATE_HZ, width=400, hop=160, bands=40)
     assert power.shape == (101, 40)
-    assert set(power[10:-10].argmax(axis=1)) == {filters(RATE_HZ, 400, 40)[:, 25].argmax()}  # bin 25 is 1000 Hz
+    # bin 25 is 1000 Hz
+    assert set(power[10:-10].argmax(axis=1)) == {filters(RATE_HZ, 400, 40)[:, 25].argmax()}

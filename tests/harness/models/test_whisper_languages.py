@@ -1,4 +1,7 @@
-"""The real multilingual Whisper on a real Spanish recording, from the weights' place to the word error rate."""
+"""
+The real multilingual Whisper on a real Spanish recording, from the weights' place to the word error
+rate.
+"""
 
 from pathlib import Path
 
@@ -21,7 +24,9 @@ SPANISH_TEXT = "Quiero aprender a tocar la guitarra."
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not packaged_paths(BASE), reason=f"{' and '.join(BASE.packages)} are not installed"),
+    pytest.mark.skipif(
+        not packaged_paths(BASE), reason=f"{' and '.join(BASE.packages)} are not installed"
+    ),
 ]
 
 
@@ -45,7 +50,9 @@ def spanish() -> np.ndarray:
 
 def test_spanish_is_understood_and_english_is_too(judge: Judge, spanish: np.ndarray):
     (heard,) = judge.transcribe([spanish], "es")
-    assert word_errors(SPANISH_TEXT, heard, "es") == ErrorCounts(errors=0, reference_words=len(SPANISH_TEXT.split()))
+    assert word_errors(SPANISH_TEXT, heard, "es") == ErrorCounts(
+        errors=0, reference_words=len(SPANISH_TEXT.split())
+    )
     assert judge.transcribe([speech().astype(np.float32)], "en") == [TEXT]
 
 
@@ -57,10 +64,14 @@ def test_a_shortened_window_hears_what_the_standard_one_does(
     assert judge.transcribe([spanish], "es") == short
 
 
-def test_the_language_is_told_and_not_guessed(judge: Judge, spanish: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+def test_the_language_is_told_and_not_guessed(
+    judge: Judge, spanish: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
     asked = []
     decode = whisper.decode
-    monkeypatch.setattr("whisper.decode", lambda *given: asked.append(given[-1].language) or decode(*given))
+    monkeypatch.setattr(
+        "whisper.decode", lambda *given: asked.append(given[-1].language) or decode(*given)
+    )
     monkeypatch.setattr("whisper.model.Whisper.detect_language", lambda *_: pytest.fail("guessed"))
     judge.transcribe([spanish[:RATE_HZ]], "es")
     assert asked == ["es"]
@@ -79,9 +90,13 @@ def test_other_languages_may_say_more_per_second():
 def test_the_scorer_counts_spanish_errors(tmp_path: Path, engine: str):
     if engine == FASTER:
         pytest.importorskip("faster_whisper")
-    job = AudioJob(key="es", utterance="es", path=SPANISH_PATH, text=SPANISH_TEXT + " ¿Sí?", language="es-MX")
+    job = AudioJob(
+        key="es", utterance="es", path=SPANISH_PATH, text=SPANISH_TEXT + " ¿Sí?", language="es-MX"
+    )
     options = JudgeOptions(engine=engine)
-    scored = score_quality([job], cache_dir=tmp_path, judge=options, metrics=("wer", "cer", "wer_macro"), workers=1)["es"]
+    scored = score_quality(
+        [job], cache_dir=tmp_path, judge=options, metrics=("wer", "cer", "wer_macro"), workers=1
+    )["es"]
     assert scored.values == {"wer": 1 / 7, "cer": 3 / 38, "wer_macro": 1 / 7}
     assert f"; {engine} base " in scored.versions["wer"]
     assert scored.versions["wer"].endswith(", language es")

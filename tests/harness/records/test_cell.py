@@ -6,22 +6,33 @@ from dataclasses import replace
 from harness.records.cell import Cell, Request, Workload, cell_from_json, cell_to_json
 
 PLAIN = Workload(
-    name="w", requests=(Request(id="q", text="You went?", options={"speaker": "slt"}), Request(id="s", text="You went."))
+    name="w",
+    requests=(
+        Request(id="q", text="You went?", options={"speaker": "slt"}),
+        Request(id="s", text="You went."),
+    ),
 )
 MARKED = replace(
     PLAIN,
-    requests=(replace(PLAIN.requests[0], statement="s", emphasis="went", language="es"), PLAIN.requests[1]),
+    requests=(
+        replace(PLAIN.requests[0], statement="s", emphasis="went", language="es"),
+        PLAIN.requests[1],
+    ),
     voices={"slt": "voices/slt.flac"},
 )
 
 
 def cell(workload: Workload, **fixed: str) -> Cell:
-    return Cell(suite="x", target="t", pipeline="p", workload=workload, axes={"steps": 8}, fixed=fixed)
+    return Cell(
+        suite="x", target="t", pipeline="p", workload=workload, axes={"steps": 8}, fixed=fixed
+    )
 
 
 def test_a_cell_is_read_as_it_was_written() -> None:
     for workload in (PLAIN, MARKED):
-        assert cell_from_json(json.loads(json.dumps(cell_to_json(cell(workload))))) == cell(workload)
+        assert cell_from_json(json.loads(json.dumps(cell_to_json(cell(workload))))) == cell(
+            workload
+        )
 
 
 def test_a_plain_cell_is_written_as_ever() -> None:
@@ -51,7 +62,10 @@ def test_the_voice_is_that_of_the_speaker_of_the_request_or_of_the_cell() -> Non
 
 
 def test_a_file_gives_a_cell_its_own_name_and_nothing_is_called_none() -> None:
-    cells = [replace(cell(PLAIN), axes={"reference": value}) for value in ("harness/workloads/voices/slt-1s.flac", "")]
+    cells = [
+        replace(cell(PLAIN), axes={"reference": value})
+        for value in ("harness/workloads/voices/slt-1s.flac", "")
+    ]
 
     assert [each.slug for each in cells] == ["reference-slt-1s.flac", "reference-none"]
     assert [each.label for each in cells] == ["reference=slt-1s.flac", "reference=none"]

@@ -1,4 +1,7 @@
-"""What is written is read back alike; whatever else a file holds is one error with the path of the value."""
+"""
+What is written is read back alike; whatever else a file holds is one error with the path of the
+value.
+"""
 
 import json
 import math
@@ -25,7 +28,9 @@ from harness.records.codec import (
     to_json,
 )
 
-Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9._-]*", "a name of small letters, digits, '.', '_' and '-'")]
+Name = Annotated[
+    str, Pattern(r"[a-z0-9][a-z0-9._-]*", "a name of small letters, digits, '.', '_' and '-'")
+]
 
 
 class Colour(StrEnum):
@@ -71,7 +76,10 @@ class Whole:
 
 
 WHOLE = Whole(
-    parts=(Part(id="a", seconds=1.5, value=Gap("no audio"), option=8), Part(id="b-1.x", seconds=2.0, option=8.0)),
+    parts=(
+        Part(id="a", seconds=1.5, value=Gap("no audio"), option=8),
+        Part(id="b-1.x", seconds=2.0, option=8.0),
+    ),
     colour=Colour.BLUE,
     shares={"u": 0.25},
     points=(Point(x_s=0.0, y_s=1.0),),
@@ -89,7 +97,12 @@ def test_what_was_written_is_read_back_with_every_type_as_it_was() -> None:
 
 
 def test_the_form_in_json() -> None:
-    assert DATA["parts"][0] == {"id": "a", "seconds": 1.5, "value": {"missing": "no audio"}, "option": 8}
+    assert DATA["parts"][0] == {
+        "id": "a",
+        "seconds": 1.5,
+        "value": {"missing": "no audio"},
+        "option": 8,
+    }
     assert (DATA["points"], DATA["colour"], DATA["pair"]) == ([[0.0, 1.0]], "blue", ["a", 1])
     assert "points" not in to_json(Whole(parts=WHOLE.parts, colour=Colour.RED))
 
@@ -112,7 +125,11 @@ def changed(path: str, value: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("parts/1/id", "../x", "f: parts[1].id: \"../x\" is not a name of small letters, digits, '.', '_' and '-'"),
+        (
+            "parts/1/id",
+            "../x",
+            "f: parts[1].id: \"../x\" is not a name of small letters, digits, '.', '_' and '-'",
+        ),
         ("parts/1/id", 3, "f: parts[1].id: must be text, not 3"),
         ("parts/1/id", "a", 'f: parts: a list of 2 holds the id "a" more than once'),
         ("parts", [], "f: parts: a list of 0 must not be empty"),
@@ -121,12 +138,33 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("parts/0/seconds", 0, "f: parts[0].seconds: 0 must be more than 0"),
         ("parts/0/seconds", True, "f: parts[0].seconds: must be a number, not true"),
         ("parts/0/seconds", math.nan, "f: parts[0].seconds: must be a finite number, not NaN"),
-        ("parts/0/seconds", 10**400, "f: parts[0].seconds: must be a finite number, not a number of 1329 bits"),
-        ("parts/0/value", "x", 'f: parts[0].value: must be a number or an object with missing, not "x"'),
-        ("parts/0/value", {"reason": "x"}, 'f: parts[0].value: has the unknown key "reason"; known are missing'),
+        (
+            "parts/0/seconds",
+            10**400,
+            "f: parts[0].seconds: must be a finite number, not a number of 1329 bits",
+        ),
+        (
+            "parts/0/value",
+            "x",
+            'f: parts[0].value: must be a number or an object with missing, not "x"',
+        ),
+        (
+            "parts/0/value",
+            {"reason": "x"},
+            'f: parts[0].value: has the unknown key "reason"; known are missing',
+        ),
         ("parts/0/value/missing", 3, "f: parts[0].value.missing: must be text, not 3"),
-        ("parts/0/option", None, "f: parts[0].option: must be text or a whole number or a number or true or false, not null"),
-        ("parts/0/colour", 1, 'f: parts[0]: has the unknown key "colour"; known are id, seconds, value, option'),
+        (
+            "parts/0/option",
+            None,
+            "f: parts[0].option: must be text or a whole number or a number or true or false, not "
+            "null",
+        ),
+        (
+            "parts/0/colour",
+            1,
+            'f: parts[0]: has the unknown key "colour"; known are id, seconds, value, option',
+        ),
         ("colour", "green", 'f: colour: "green" is unknown; known are red, blue'),
         ("colour", ["red"], "f: colour: a list of 1 is unknown; known are red, blue"),
         ("better", "bigger", 'f: better: "bigger" is unknown; known are lower, higher'),
@@ -206,8 +244,16 @@ def test_a_value_of_any_kind_anywhere_is_read_or_refused() -> None:
     odd += [[], [[]], {}, {"missing": "x"}]
 
     def paths(data: Any, at: str = "") -> list[str]:
-        pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-        return [path for key, value in pairs for path in (f"{at}{key}", *paths(value, f"{at}{key}/"))]
+        pairs = (
+            data.items()
+            if isinstance(data, dict)
+            else enumerate(data)
+            if isinstance(data, list)
+            else ()
+        )
+        return [
+            path for key, value in pairs for path in (f"{at}{key}", *paths(value, f"{at}{key}/"))
+        ]
 
     places = paths(DATA)
     refused = 0

@@ -1,4 +1,7 @@
-"""One function writes all files: whole or not at all, with the old permissions, beside other writers; and nothing else does."""
+"""
+One function writes all files: whole or not at all, with the old permissions, beside other writers;
+and nothing else does.
+"""
 
 import ast
 import errno
@@ -42,7 +45,9 @@ def test_permissions_stay_and_new_files_have_the_usual_ones(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_whatever_fails_the_old_file_stays_and_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+def test_whatever_fails_the_old_file_stays_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
     path = tmp_path / "page.html"
     path.write_text("old")
     real = getattr(os, point)
@@ -53,7 +58,9 @@ def test_whatever_fails_the_old_file_stays_and_no_draft(tmp_path: Path, monkeypa
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, point, full)
-    with pytest.raises(HarnessError, match=r"cannot write the page .*page.html: No space left on device; make room"):
+    with pytest.raises(
+        HarnessError, match=r"cannot write the page .*page.html: No space left on device; make room"
+    ):
         write_file(path, "new", "make room", what="the page ")
     monkeypatch.undo()
     assert path.read_text() == "old"
@@ -62,7 +69,9 @@ def test_whatever_fails_the_old_file_stays_and_no_draft(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("parents", [False, True])
 @pytest.mark.parametrize("target", ["folder", "folder/../file/x", "missing\0name", "x" * 300])
-def test_a_place_that_cannot_be_written_is_one_error(tmp_path: Path, target: str, parents: bool) -> None:
+def test_a_place_that_cannot_be_written_is_one_error(
+    tmp_path: Path, target: str, parents: bool
+) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/kept").touch()
     (tmp_path / "file").touch()
@@ -155,7 +164,9 @@ def test_a_copied_tree_shares_nothing_that_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "old/golden/u.flac").read_text() == "old"
 
 
-def test_without_hard_links_a_tree_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hard_links_a_tree_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -167,11 +178,16 @@ def test_without_hard_links_a_tree_is_copied(tmp_path: Path, monkeypatch: pytest
 
 
 WRITING = {
-    "write_text", "write_bytes", "copyfile", "copy2", "copytree", "mkstemp", "NamedTemporaryFile", "touch", "savefig", "to_csv",
-    "to_parquet", "rename", "shutil.copy", "shutil.move", "json.dump", "image.save", "np.save", "np.savez",
+    "write_text", "write_bytes", "copyfile", "copy2", "copytree", "mkstemp", "NamedTemporaryFile",
+    "touch", "savefig", "to_csv",
+    "to_parquet", "rename", "shutil.copy", "shutil.move", "json.dump", "image.save", "np.save",
+    "np.savez",
     "soundfile.write",
 }  # fmt: skip
-"""Names of functions that write, or may: each call of one in the harness goes through `atomic.py`, or is one of ALLOWED."""
+"""
+Names of functions that write, or may: each call of one in the harness goes through `atomic.py`, or
+is one of ALLOWED.
+"""
 ALLOWED = {
     "atomic.py": "the one that writes",
     "replacing.py": "moves folders into place that `atomic.py` wrote",
@@ -185,7 +201,8 @@ ALLOWED = {
     "load/folder.py:CellLog.__init__": "appends readings of memory",
     "ci/conclusion.py:_append": "GitHub's summary file, which others append to as well",
     "checkout.py": "locks",
-    "building.py": "environments, which nobody uses before the mark that they are ready, and the log of a build",
+    "building.py": "environments, which nobody uses before the mark that they are ready, and the "
+    "log of a build",
     "left_out.py:replace_pointers": "files of a worktree of ours",
     "crash.py": "the report of an accident, when nothing of ours may be trusted any more",
     "worker.py:claim_stdout": "a pipe",
@@ -215,9 +232,15 @@ class Writers(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         function = node.func
-        called = function.attr if isinstance(function, ast.Attribute) else {"open": "open"}.get(getattr(function, "id", ""), "")
+        called = (
+            function.attr
+            if isinstance(function, ast.Attribute)
+            else {"open": "open"}.get(getattr(function, "id", ""), "")
+        )
         owner = getattr(getattr(function, "value", None), "id", "")
-        if {called, f"{owner}.{called}"} & WRITING or (called in ("open", "fdopen") and _writes(node, owner, called)):
+        if {called, f"{owner}.{called}"} & WRITING or (
+            called in ("open", "fdopen") and _writes(node, owner, called)
+        ):
             self.found.append(f"{self.name}:{'.'.join(self.stack)}")
         self.generic_visit(node)
 
@@ -231,7 +254,11 @@ def _writes(node: ast.Call, owner: str, called: str) -> bool:
     """Whether a call of `open` may write: by its mode, or for `os.open` by its flags."""
     if (owner, called) == ("os", "open"):
         return any(flag in ast.dump(node) for flag in ("O_WRONLY", "O_RDWR", "O_CREAT"))
-    words = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    words = [
+        each.value
+        for each in ast.walk(node)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
     return any(word and set(word) <= set("rwaxbt+") and set(word) & set("wax+") for word in words)
 
 
@@ -246,13 +273,21 @@ def test_nothing_else_writes_files() -> None:
         return any(place == known or place.partition(":")[0] == known for known in ALLOWED)
 
     assert sorted(place for place in found if not allowed(place)) == []
-    used = {known for known in ALLOWED if any(place == known or place.partition(":")[0] == known for place in found)}
+    used = {
+        known
+        for known in ALLOWED
+        if any(place == known or place.partition(":")[0] == known for place in found)
+    }
     assert sorted(set(ALLOWED) - used) == []
 
 
-def test_drafts_end_in_draft_and_are_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drafts_end_in_draft_and_are_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(files, "_write_new", lambda path, *_, **__: (seen.append(path.name), path.touch()))
+    monkeypatch.setattr(
+        files, "_write_new", lambda path, *_, **__: (seen.append(path.name), path.touch())
+    )
     write_atomic(tmp_path / "page.html", "new", durable=False)
     write_atomic(tmp_path / "page.html", "new", durable=False)
     assert all(name.startswith(".page.html.") and name.endswith(".draft") for name in seen)

@@ -27,7 +27,9 @@ RECORD = Measurement(
     version="1",
     values=(
         UtteranceValue(id="a", value=17.25),
-        UtteranceValue(id="b", value=Missing("1.90 s against 2.00 s", MissingKind.DURATIONS_DIFFER)),
+        UtteranceValue(
+            id="b", value=Missing("1.90 s against 2.00 s", MissingKind.DURATIONS_DIFFER)
+        ),
     ),
     summary=Missing("1 of 2 utterances have no value"),
     low=16.0,
@@ -35,7 +37,10 @@ RECORD = Measurement(
 
 
 def test_a_record_survives_json():
-    assert measurement_from_dict(json.loads(json.dumps(measurement_to_dict(RECORD), allow_nan=False))) == RECORD
+    assert (
+        measurement_from_dict(json.loads(json.dumps(measurement_to_dict(RECORD), allow_nan=False)))
+        == RECORD
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -49,7 +54,16 @@ def test_nan_and_infinity_are_refused_both_ways(value: float):
 
 @pytest.mark.parametrize(
     "value",
-    [None, "3", True, {"missing": 3}, {"missing": "x", "more": 1}, {"missing": "x", "kind": "new"}, {"kind": "x"}, [1.0]],
+    [
+        None,
+        "3",
+        True,
+        {"missing": 3},
+        {"missing": "x", "more": 1},
+        {"missing": "x", "kind": "new"},
+        {"kind": "x"},
+        [1.0],
+    ],
 )
 def test_a_value_that_is_neither_number_nor_reason_is_refused(value: object):
     with pytest.raises(HarnessError):
@@ -72,7 +86,9 @@ def test_an_interval_that_is_none_is_refused():
         measurement_from_dict(data | {"high": 15.0})
 
 
-@pytest.mark.parametrize(("field", "wrong"), [("better", "bigger"), ("values", {}), ("metric", 3), ("values", [3])])
+@pytest.mark.parametrize(
+    ("field", "wrong"), [("better", "bigger"), ("values", {}), ("metric", 3), ("values", [3])]
+)
 def test_wrong_types_are_refused(field: str, wrong: object):
     with pytest.raises(HarnessError):
         measurement_from_dict(measurement_to_dict(RECORD) | {field: wrong})

@@ -13,7 +13,9 @@ from tests.harness.fake_runs import accepted, good_run, judged
 
 def test_a_judgement_survives_json(tmp_path: Path) -> None:
     judgement = judged(good_run(), accepted(tmp_path), pesq=Missing("crashed"))
-    again = judgement_from_dict(json.loads(json.dumps(judgement_to_dict(judgement), allow_nan=False)))
+    again = judgement_from_dict(
+        json.loads(json.dumps(judgement_to_dict(judgement), allow_nan=False))
+    )
     assert again == judgement
 
 

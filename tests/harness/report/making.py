@@ -10,7 +10,16 @@ from harness.records.cell import Request, Workload
 from harness.records.measurement import Missing
 from harness.records.run import UNSEEN, Effect, HeardText, Run
 from harness.report.contents import GOLDEN, Contents
-from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make_scores, policy, steady, with_audio
+from tests.harness.fake_runs import (
+    REQUESTS,
+    accepted,
+    good_run,
+    make_run,
+    make_scores,
+    policy,
+    steady,
+    with_audio,
+)
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
 NOTHING = Baseline(quality=None, speed=None)
@@ -18,7 +27,9 @@ NOTHING = Baseline(quality=None, speed=None)
 
 def contents(run: Run, baseline: Baseline = NOTHING, **changes: object) -> Contents:
     measurements = measure(run, make_scores(run, **changes))
-    return Contents(run=run, measurements=measurements, judgement=judge(run, measurements, baseline, policy()))
+    return Contents(
+        run=run, measurements=measurements, judgement=judge(run, measurements, baseline, policy())
+    )
 
 
 def passed(tmp_path: Path) -> Contents:
@@ -46,7 +57,9 @@ def lied_to(tmp_path: Path) -> Contents:
 
 def unobserved(tmp_path: Path) -> Contents:
     """A server was asked for a voice, and nothing shows whether it took it."""
-    voice = Effect(option="voice", asked="alloy", observed=UNSEEN, holds=None, why="sent, and not refused")
+    voice = Effect(
+        option="voice", asked="alloy", observed=UNSEEN, holds=None, why="sent, and not refused"
+    )
     return contents(good_run(effects=(voice,)), accepted(tmp_path))
 
 
@@ -70,14 +83,19 @@ def hostile() -> Contents:
     texts = tuple(Request(id=r.id, text=HOSTILE) for r in run.cells[0].workload.requests)
     cells = tuple(replace(cell, workload=Workload(name="w", requests=texts)) for cell in run.cells)
     bad = Effect(option=HOSTILE, asked=HOSTILE, observed=HOSTILE, holds=False, why=HOSTILE)
-    processes = tuple(replace(p, effects=(bad,), effective={HOSTILE: HOSTILE}) for p in run.processes)
+    processes = tuple(
+        replace(p, effects=(bad,), effective={HOSTILE: HOSTILE}) for p in run.processes
+    )
     run = replace(
         run,
         question=HOSTILE,
         cells=cells,
         excluded={HOSTILE: HOSTILE},
         profile=HOSTILE,
-        environment={"machine": {"id": HOSTILE, HOSTILE: [HOSTILE]}, "toolchain": {"commit": HOSTILE}},
+        environment={
+            "machine": {"id": HOSTILE, HOSTILE: [HOSTILE]},
+            "toolchain": {"commit": HOSTILE},
+        },
         processes=processes,
     )
     return contents(run, pesq=Missing(HOSTILE))

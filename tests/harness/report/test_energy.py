@@ -18,11 +18,18 @@ LINE = "J per audio s: energy beyond idle; rail VDD_IN"
 
 
 def weighed(run: Run, drawn_j: float, meter: str = "rail VDD_IN") -> Run:
-    """Every process of nfe-8 drew so much beyond 10 W of idle, for 8 s of audio; of nfe-32 nothing is known."""
+    """
+    Every process of nfe-8 drew so much beyond 10 W of idle, for 8 s of audio; of nfe-32 nothing is
+    known.
+    """
     drawn = Energy(meter=meter, idle_w=10.0, busy_s=3.0, energy_j=30.0 + drawn_j, audio_s=8.0)
     failed = Missing("rail VDD_IN could not be read any more")
     return replace(
-        run, processes=tuple(replace(each, energy=drawn if each.cell == "nfe-8" else failed) for each in run.processes)
+        run,
+        processes=tuple(
+            replace(each, energy=drawn if each.cell == "nfe-8" else failed)
+            for each in run.processes
+        ),
     )
 
 

@@ -7,9 +7,20 @@ from harness.records.measurement import Measurement, Missing, Value
 from harness.report.format import shown, shown_unit, shown_value
 
 
-def measured(name: str, summary: Value, low: float | None = None, high: float | None = None) -> Measurement:
+def measured(
+    name: str, summary: Value, low: float | None = None, high: float | None = None
+) -> Measurement:
     of = metric(name)
-    return Measurement(metric=name, unit=of.unit, better=of.better, version="1", values=(), summary=summary, low=low, high=high)
+    return Measurement(
+        metric=name,
+        unit=of.unit,
+        better=of.better,
+        version="1",
+        values=(),
+        summary=summary,
+        low=low,
+        high=high,
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +55,15 @@ def test_missing_value_keeps_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "unit"), [("latency_p95", "ms"), ("duration", "s"), ("wer", "%"), ("rtf", ""), ("peak_rss", "MiB"), ("snr", "dB")]
+    ("name", "unit"),
+    [
+        ("latency_p95", "ms"),
+        ("duration", "s"),
+        ("wer", "%"),
+        ("rtf", ""),
+        ("peak_rss", "MiB"),
+        ("snr", "dB"),
+    ],
 )
 def test_units_are_those_of_the_shown_number(name: str, unit: str) -> None:
     assert shown_unit(name, metric(name).unit) == unit

@@ -17,7 +17,9 @@ def parsed(contents: Contents) -> ElementTree.Element:
 def counts(contents: Contents) -> tuple[str | None, ...]:
     root = parsed(contents)
     suite = root[0]
-    assert {name: root.get(name) for name in ("tests", "failures", "skipped", "errors")}.items() <= dict(suite.attrib).items()
+    assert {
+        name: root.get(name) for name in ("tests", "failures", "skipped", "errors")
+    }.items() <= dict(suite.attrib).items()
     return suite.get("tests"), suite.get("failures"), suite.get("skipped")
 
 
@@ -49,7 +51,9 @@ def test_what_is_skipped_says_why() -> None:
 
 def test_facts_of_the_run_are_properties(tmp_path: Path) -> None:
     judgement: Judgement = passed(tmp_path).judgement
-    found = {each.get("name"): each.get("value") for each in parsed(passed(tmp_path)).iter("property")}
+    found = {
+        each.get("name"): each.get("value") for each in parsed(passed(tmp_path)).iter("property")
+    }
     assert found["machine"] == judgement.machine
     assert found["line"] == judgement.line
 

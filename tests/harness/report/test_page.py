@@ -61,7 +61,9 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
     def text(self) -> str:
-        return " ".join(" ".join(data for tag, data in self.texts if tag not in ("script", "style")).split())
+        return " ".join(
+            " ".join(data for tag, data in self.texts if tag not in ("script", "style")).split()
+        )
 
     def inside(self, tag: str) -> list[str]:
         return [data for name, data in self.texts if name == tag]
@@ -77,7 +79,12 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 
 def test_nothing_is_loaded_but_fragments_and_data(full: Page) -> None:
-    urls = [value or "" for _, attributes in full.elements for name, value in attributes.items() if name in LOADING]
+    urls = [
+        value or ""
+        for _, attributes in full.elements
+        for name, value in attributes.items()
+        if name in LOADING
+    ]
     assert urls
     assert all(url.startswith(("#", "data:")) for url in urls)
     assert not full.all("link")
@@ -85,8 +92,16 @@ def test_nothing_is_loaded_but_fragments_and_data(full: Page) -> None:
 
 
 def test_policy_lets_only_the_pages_own_style_and_script_run(full: Page) -> None:
-    (policy,) = [meta["content"] or "" for meta in full.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
-    code = [text for text, kind in zip(full.inside("script"), full.all("script"), strict=True) if "type" not in kind]
+    (policy,) = [
+        meta["content"] or ""
+        for meta in full.all("meta")
+        if meta.get("http-equiv") == "Content-Security-Policy"
+    ]
+    code = [
+        text
+        for text, kind in zip(full.inside("script"), full.all("script"), strict=True)
+        if "type" not in kind
+    ]
     (style,), (script,) = full.inside("style"), code
     assert "default-src 'none'" in policy
     assert f"style-src {digest(style)};" in policy
@@ -124,12 +139,15 @@ def test_hostile_workload_text_reaches_the_player_unchanged() -> None:
 
 
 def test_verdict_stands_first_in_words(full: Page) -> None:
-    assert full.text().index("REGRESSED Something got slower or worse.") < full.text().index("nfe=32")
+    assert full.text().index("REGRESSED Something got slower or worse.") < full.text().index(
+        "nfe=32"
+    )
     assert "latency_p50 +10.0 %" in full.text()
 
 
 @pytest.mark.parametrize(
-    ("make", "words"), [(passed, "PASS Nothing got slower or worse."), (lied_to, "FAILED Something could not")]
+    ("make", "words"),
+    [(passed, "PASS Nothing got slower or worse."), (lied_to, "FAILED Something could not")],
 )
 def test_every_kind_of_run_has_its_sentence(tmp_path: Path, make: object, words: str) -> None:
     assert words in parsed(make(tmp_path)).text()
@@ -161,7 +179,11 @@ def test_what_was_heard_before_and_now_stands_in_the_reason(tmp_path: Path) -> N
     told = 'u03 heard before "text u03", now "text <b>three</b> | [31m"'
     assert told in parsed(found).text()
     said = comment(judgement_to_dict(found.judgement), Place())
-    assert 'u03 heard before "text u03", now "text' in said and "<b>" not in said and "\x1b" not in said
+    assert (
+        'u03 heard before "text u03", now "text' in said
+        and "<b>" not in said
+        and "\x1b" not in said
+    )
 
 
 def test_each_picture_has_words_and_both_themes(full: Page) -> None:
@@ -189,7 +211,11 @@ def test_voices_are_golden_reference_then_cells_and_equal_clips_are_stored_once(
     assert [source for source, _ in first] == ["golden", "nfe-32", "nfe-8"]
     assert first[0][1] == first[1][1] != first[2][1]
     assert len(voices["clips"]) == 16
-    assert voices["labels"] == {"golden": "golden", "nfe-32": "nfe=32 (reference)", "nfe-8": "nfe=8"}
+    assert voices["labels"] == {
+        "golden": "golden",
+        "nfe-32": "nfe=32 (reference)",
+        "nfe-8": "nfe=8",
+    }
 
 
 def test_page_without_audio_says_so(tmp_path: Path) -> None:
@@ -210,13 +236,28 @@ def test_stages_share_one_scale(full: Page) -> None:
 def test_metrics_stand_under_their_family_in_the_order_of_the_panel(full: Page) -> None:
     headings = [data for tag, data in full.texts if tag == "th"]
     families = [each for each in headings if each in {*FAMILIES.values(), "speed", GOLDEN_FAMILY}]
-    assert families[: len(families) // 2] == ["speed", *dict.fromkeys(FAMILIES.values()), GOLDEN_FAMILY]
-    assert headings.index("parity") < headings.index("snr") < headings.index("intelligibility") < headings.index("wer")
+    assert families[: len(families) // 2] == [
+        "speed",
+        *dict.fromkeys(FAMILIES.values()),
+        GOLDEN_FAMILY,
+    ]
+    assert (
+        headings.index("parity")
+        < headings.index("snr")
+        < headings.index("intelligibility")
+        < headings.index("wer")
+    )
 
 
-def test_details_are_open_where_something_is_wrong_and_not_where_there_is_only_no_baseline(full: Page) -> None:
+def test_details_are_open_where_something_is_wrong_and_not_where_there_is_only_no_baseline(
+    full: Page,
+) -> None:
     def opened(of: Page) -> list[bool]:
-        return ["open" in attributes for tag, attributes in of.elements if tag == "details" and "id" in attributes]
+        return [
+            "open" in attributes
+            for tag, attributes in of.elements
+            if tag == "details" and "id" in attributes
+        ]
 
     assert any(opened(full))
     first_run = opened(parsed(contents(good_run())))

@@ -30,12 +30,16 @@ def test_no_golden_file_is_left_over() -> None:
 def test_a_stranger_s_text_becomes_no_markup_and_no_command() -> None:
     found = drawn("hostile")
     tokens = [
-        each for token in MarkdownIt("commonmark").enable("table").parse(found) for each in (token, *(token.children or ()))
+        each
+        for token in MarkdownIt("commonmark").enable("table").parse(found)
+        for each in (token, *(token.children or ()))
     ]
     links = [token.attrs["href"] for token in tokens if token.type == "link_open"]
     assert links == [PLACE.page, PLACE.log]
     assert [token.content for token in tokens if token.type.startswith("html")] == [f"{MARKER}\n"]
-    assert not {"image", "code_inline", "code_block", "fence", "heading_open"} & {token.type for token in tokens}
+    assert not {"image", "code_inline", "code_block", "fence", "heading_open"} & {
+        token.type for token in tokens
+    }
     assert "@all" not in found
     assert found.count(MARKER) == 1
     assert "\x1b" not in found
@@ -43,14 +47,26 @@ def test_a_stranger_s_text_becomes_no_markup_and_no_command() -> None:
 
 def test_the_verdict_is_counted_and_not_believed() -> None:
     document = paired_document("regressed-speed")
-    told = {**document, "verdict": "PASS", "exit_code": 0, "counts": {"PASS": 2}, "line": "PASS: 2 passed"}
+    told = {
+        **document,
+        "verdict": "PASS",
+        "exit_code": 0,
+        "counts": {"PASS": 2},
+        "line": "PASS: 2 passed",
+    }
     assert comment(told, PLACE) == drawn("regressed-speed")
     assert headline(told) == (1, "REGRESSED: 1 regressed, 1 passed")
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("suite", "smoke; rm -rf ~"), ("suite", "$(x)"), ("profile", "--out=/etc"), ("profile", "a`b"), ("suite", "-x")],
+    [
+        ("suite", "smoke; rm -rf ~"),
+        ("suite", "$(x)"),
+        ("profile", "--out=/etc"),
+        ("profile", "a`b"),
+        ("suite", "-x"),
+    ],
 )
 def test_a_command_is_made_of_known_words_or_not_at_all(field: str, value: str) -> None:
     assert "Reproduce" not in comment({**paired_document("regressed-speed"), field: value}, PLACE)
@@ -69,7 +85,9 @@ def test_the_working_tree_is_named_as_such() -> None:
 
 
 def test_many_changed_cells_are_reproduced_whole() -> None:
-    assert "smoke --profile cpu`" in comment(with_cells(paired_document("regressed-speed"), 4), PLACE)
+    assert "smoke --profile cpu`" in comment(
+        with_cells(paired_document("regressed-speed"), 4), PLACE
+    )
 
 
 @pytest.mark.parametrize("reason", ["x" * 400, "@|<" * 200, "\N{MUSICAL SYMBOL G CLEF}" * 500])
@@ -91,8 +109,16 @@ NO_JUDGEMENT = {
     "text": "PASS",
     "other schema": {"schema_version": 99, "cells": []},
     "cells are no list": {"cells": 7},
-    "label is no text": {"cells": [{"cell": "a", "label": 7, "verdict": "PASS", "reason": "", "notes": "", "metrics": []}]},
-    "unknown verdict": {"cells": [{"cell": "a", "label": "a", "verdict": "FINE", "reason": "", "notes": "", "metrics": []}]},
+    "label is no text": {
+        "cells": [
+            {"cell": "a", "label": 7, "verdict": "PASS", "reason": "", "notes": "", "metrics": []}
+        ]
+    },
+    "unknown verdict": {
+        "cells": [
+            {"cell": "a", "label": "a", "verdict": "FINE", "reason": "", "notes": "", "metrics": []}
+        ]
+    },
     "notes are a number": {"notes": 7},
     "revisions are a list": {"revisions": [1]},
     "in_effect is a list": {"in_effect": [1]},
@@ -102,20 +128,26 @@ NO_JUDGEMENT = {
 @pytest.mark.parametrize("name", NO_JUDGEMENT)
 def test_what_is_no_judgement_is_refused_in_one_line(name: str) -> None:
     broken: Any = NO_JUDGEMENT[name]
-    document = {**paired_document("pass"), **broken} if isinstance(broken, dict) and broken else broken
+    document = (
+        {**paired_document("pass"), **broken} if isinstance(broken, dict) and broken else broken
+    )
     with pytest.raises(HarnessError):
         comment(document, PLACE)
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", '"9"', "[]", "true"])
 def test_a_number_that_is_none_is_refused(number: str) -> None:
-    text = json.dumps(paired_document("regressed-speed")).replace('"shift": 0.1', f'"shift": {number}, "was": 0.1')
+    text = json.dumps(paired_document("regressed-speed")).replace(
+        '"shift": 0.1', f'"shift": {number}, "was": 0.1'
+    )
     assert number in text
     with pytest.raises(HarnessError):
         comment(json.loads(text), PLACE)
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "https://e.com/) [x](https://evil", "https://a b"])
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "https://e.com/) [x](https://evil", "https://a b"]
+)
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(HarnessError, match="is no address to link to"):
         comment(paired_document("pass"), Place(page=address))
@@ -124,7 +156,9 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 def test_where_no_comment_can_accept_the_commands_stand_there(tmp_path: Path) -> None:
     document = paired(regressed(tmp_path))
     assert 'voxgate accept runs/accept --only quality --why "REASON"' in comment(document, Place())
-    assert '`voxgate accept RUN --why "REASON"` with the folder' in comment({**document, "revisions": None}, Place())
+    assert '`voxgate accept RUN --why "REASON"` with the folder' in comment(
+        {**document, "revisions": None}, Place()
+    )
 
 
 def test_what_passed_needs_no_accepting(tmp_path: Path) -> None:
@@ -132,9 +166,17 @@ def test_what_passed_needs_no_accepting(tmp_path: Path) -> None:
 
 
 def test_a_comment_needs_no_package_installed() -> None:
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import harness.report.pr_comment, harness.ci.__main__"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import harness.report.pr_comment, "
+        "harness.ci.__main__"
+    )
     root = Path(__file__).parents[3]
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code, str(root)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -146,7 +188,10 @@ def paired_document(name: str) -> dict[str, Any]:
 def with_cells(document: dict[str, Any], count: int, **changes: object) -> dict[str, Any]:
     """Give a document so many cells that regressed."""
     one = next(each for each in document["cells"] if each["verdict"] == "REGRESSED")
-    return {**document, "cells": [{**one, **changes, "cell": f"c{n}", "label": f"c={n}"} for n in range(count)]}
+    return {
+        **document,
+        "cells": [{**one, **changes, "cell": f"c{n}", "label": f"c={n}"} for n in range(count)],
+    }
 
 
 def test_the_hostile_text_is_in_the_document() -> None:

@@ -1,4 +1,7 @@
-"""The search for a commit: pure on made-up histories, real on a repository of twelve commits with two culprits."""
+"""
+The search for a commit: pure on made-up histories, real on a repository of twelve commits with two
+culprits.
+"""
 
 import json
 import shlex
@@ -15,7 +18,9 @@ from tests.harness.repository import SUITE, Repository, stop_after
 ONE_CELL = {"suites/two.py": SUITE % "[8]"}
 
 
-def run_bisect(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any], str]:
+def run_bisect(
+    capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, dict[str, Any], str]:
     code = invoke(["bisect", *arguments, "--rounds", "2", "--json"])
     captured = capsys.readouterr()
     return code, json.loads(captured.out) if captured.out else {}, captured.err
@@ -54,7 +59,9 @@ def test_both_culprits_of_twelve_commits_are_named_and_the_stage(
             changes |= {"slower": 1.2, "stage": "vocoder"}
         if number == 9:
             changes |= {"options": {"noise": 0.01}}
-        commits[number] = repository.commit(f"change {number}", {"notes.txt": str(number)}, **changes)
+        commits[number] = repository.commit(
+            f"change {number}", {"notes.txt": str(number)}, **changes
+        )
     code, document, seen = run_bisect(capsys, good, "HEAD", "two")
     assert code == 0
     findings = {each["family"]: each for each in document["findings"]}
@@ -63,9 +70,16 @@ def test_both_culprits_of_twelve_commits_are_named_and_the_stage(
     assert findings["quality"]["culprit"]["commit"] == commits[9]
     assert findings["quality"]["aim"]["metric"] == "golden_snr"
     assert "speed: " in document["line"]
-    assert '"change 4", latency_p50 +20.0 % [+20.0 +20.0] against the commit before' in document["line"]
+    assert (
+        '"change 4", latency_p50 +20.0 % [+20.0 +20.0] against the commit before'
+        in document["line"]
+    )
     last = findings["speed"]["steps"][-1]
-    assert (last["commit"]["commit"], last["base"], last["verdict"]) == (commits[4], commits[3], "REGRESSED")
+    assert (last["commit"]["commit"], last["base"], last["verdict"]) == (
+        commits[4],
+        commits[3],
+        "REGRESSED",
+    )
     assert seen.count(f"speed {commits[4][:7]} against") == 2
     assert len(repository.git("worktree", "list").splitlines()) == 1
 
@@ -79,7 +93,8 @@ def test_an_interrupted_search_goes_on_with_the_step_that_it_was_at(
         repository.commit(f"change {number}", {"notes.txt": str(number)}, **changes)
     arguments = ["bisect", good, "HEAD", "two", "--metric", "latency_p50", "--rounds", "2"]
     with monkeypatch.context() as patch:
-        stop_after(patch, "_round", 7)  # two of the ends, two to confirm them, two of the first step, one of the second
+        # two of the ends, two to confirm them, two of the first step, one of the second
+        stop_after(patch, "_round", 7)
         assert invoke(arguments) == 130
     told = capsys.readouterr().err
     command = shlex.split(told.partition("continue with: ")[2])
@@ -94,14 +109,18 @@ def test_an_interrupted_search_goes_on_with_the_step_that_it_was_at(
     assert finding["culprit"]["subject"] == "change 3"
     assert {path: path.read_bytes() for path in decided} == decided
     assert sorted(path.name for path in Path("runs/0001/steps").iterdir())[: len(steps)] == steps
-    assert len([each for each in measured if each == (1,)]) == len(finding["steps"]) - 1, "but for the first, each to its end"
+    assert len([each for each in measured if each == (1,)]) == len(finding["steps"]) - 1, (
+        "but for the first, each to its end"
+    )
     assert invoke([*arguments[:-2], "--rounds", "3", "--resume"]) == 2
     assert "rounds 2 against 3" in capsys.readouterr().err
     assert invoke([*arguments[:4], "--rounds", "2", "--resume"]) == 2
     assert "metric latency_p50 against None" in capsys.readouterr().err
 
 
-def test_commits_that_cannot_run_are_skipped_and_named(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commits_that_cannot_run_are_skipped_and_named(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = repository.commit("one cell", ONE_CELL)
     slow = {"slower": 1.2, "stage": "acoustic"}
     repository.commit("broken", refuses=True)
@@ -123,7 +142,11 @@ def test_a_bad_that_is_not_worse_leaves_nothing_to_search_for(
     repository.commit("harmless", {"notes.txt": "1"})
     code, document, _ = run_bisect(capsys, good, "HEAD", "two")
     assert (code, document["findings"]) == (3, [])
-    assert document["line"] == "BAD is not shown to be worse than GOOD, so there is nothing to search for (PASS: 1 passed)"
+    assert (
+        document["line"]
+        == "BAD is not shown to be worse than GOOD, so there is nothing to search for (PASS: 1 "
+        "passed)"
+    )
 
 
 def test_what_cannot_be_told_apart_is_said_and_not_taken_for_good(
@@ -137,7 +160,9 @@ def test_what_cannot_be_told_apart_is_said_and_not_taken_for_good(
     assert "the control moved by +20.0 %" in document["line"]
 
 
-def test_what_cannot_be_meant_is_refused(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_meant_is_refused(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
     repository.commit("second")
     for arguments, words in (
         (("HEAD", "HEAD~1", "two"), "is no ancestor of"),

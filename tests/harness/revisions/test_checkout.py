@@ -24,8 +24,11 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         wheel.writestr("project-1.dist-info/WHEEL", tags)
         wheel.writestr("project-1.dist-info/RECORD", "")
     return name
-"""
-PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[project]\nname = "project"\n'
+"""  # noqa: E501
+PYPROJECT = (
+    '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[project]\n'
+    'name = "project"\n'
+)
 
 
 def trees(repository: Repository) -> list[Path]:
@@ -35,7 +38,9 @@ def trees(repository: Repository) -> list[Path]:
 def test_two_revisions_lie_side_by_side_and_nothing_is_left(repository: Repository) -> None:
     repository.commit("second", {"voice/mark.py": "second"})
     with workshop(repository.folder) as shop:
-        first, second = (shop.checkout(resolve(Path(), name), ["voice"]) for name in ("HEAD~1", "HEAD"))
+        first, second = (
+            shop.checkout(resolve(Path(), name), ["voice"]) for name in ("HEAD~1", "HEAD")
+        )
         assert not (first.tree / "voice/mark.py").exists()
         assert (second.tree / "voice/mark.py").read_text() == "second"
         assert len(str(first.tree)) == len(str(second.tree))
@@ -71,18 +76,28 @@ def test_a_package_from_elsewhere_is_refused(repository: Repository) -> None:
         pytest.raises(HarnessError, match=r"package engine from .*/engine, not from its own"),
     ):
         shop.checkout(resolve(Path(), "HEAD"), ["engine"])
-    with workshop(repository.folder) as shop, pytest.raises(HarnessError, match="package nothing from nowhere"):
+    with (
+        workshop(repository.folder) as shop,
+        pytest.raises(HarnessError, match="package nothing from nowhere"),
+    ):
         shop.checkout(resolve(Path(), "HEAD"), ["nothing"])
 
 
-def test_what_an_interrupted_job_left_is_cleared_by_the_next_and_a_living_one_is_left_alone(repository: Repository) -> None:
+def test_what_an_interrupted_job_left_is_cleared_by_the_next_and_a_living_one_is_left_alone(
+    repository: Repository,
+) -> None:
     script = (
-        "import os; from pathlib import Path; from harness.revisions.checkout import workshop; from harness.machine.git import resolve\n"
+        "import os; from pathlib import Path; from harness.revisions.checkout import workshop; "
+        "from harness.machine.git import resolve\n"
         "with workshop(Path()) as shop:\n"
         "    shop.tree(resolve(Path(), 'HEAD')); print('ready', flush=True); input(); os._exit(9)\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=repository.folder
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=repository.folder,
     ) as job:
         assert job.stdout is not None
         assert job.stdout.readline() == "ready\n"
@@ -95,9 +110,15 @@ def test_what_an_interrupted_job_left_is_cleared_by_the_next_and_a_living_one_is
     assert len(repository.git("worktree", "list").splitlines()) == 1
 
 
-def test_other_dependencies_get_an_environment_of_their_own_that_can_run_the_harness(repository: Repository) -> None:
-    repository.commit("packaged", {"backend.py": BACKEND, "pyproject.toml": f'{PYPROJECT}version = "1"\n'})
-    repository.commit("strict", {"pyproject.toml": f'{PYPROJECT}version = "1"\nrequires-python = ">=3.8"\n'})
+def test_other_dependencies_get_an_environment_of_their_own_that_can_run_the_harness(
+    repository: Repository,
+) -> None:
+    repository.commit(
+        "packaged", {"backend.py": BACKEND, "pyproject.toml": f'{PYPROJECT}version = "1"\n'}
+    )
+    repository.commit(
+        "strict", {"pyproject.toml": f'{PYPROJECT}version = "1"\nrequires-python = ">=3.8"\n'}
+    )
     told: list[str] = []
     with workshop(repository.folder, told.append) as shop:
         assert shop.checkout(resolve(Path(), "HEAD"), ["voice"]).environment == SHARED
@@ -106,7 +127,9 @@ def test_other_dependencies_get_an_environment_of_their_own_that_can_run_the_har
         assert own.launch.python.startswith(str(repository.folder / CACHE / "environments"))
         assert own.toolchain["numpy"]
     assert "has other dependencies; building its environment" in told[0]
-    assert [path.name for path in (repository.folder / CACHE / "environments").glob("*/ready")] == ["ready"]
+    assert [path.name for path in (repository.folder / CACHE / "environments").glob("*/ready")] == [
+        "ready"
+    ]
 
 
 def test_an_environment_that_cannot_be_built_is_an_error_and_no_leftover(
@@ -117,13 +140,18 @@ def test_an_environment_that_cannot_be_built_is_an_error_and_no_leftover(
     monkeypatch.setattr(environments, "WORKER", ("no-such-package",))
     monkeypatch.setattr(environments, "_is_installed", lambda name: True)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with workshop(repository.folder) as shop, pytest.raises(HarnessError, match=r"cannot be built: .*No matching distribution"):
+    with (
+        workshop(repository.folder) as shop,
+        pytest.raises(HarnessError, match=r"cannot be built: .*No matching distribution"),
+    ):
         shop.checkout(resolve(Path(), "HEAD~1"), ["voice"])
     assert list((repository.folder / CACHE / "environments").glob("*/ready")) == []
 
 
 def test_settings_of_tools_do_not_ask_for_another_environment(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[project]\ndependencies = ['a>=1']\n[tool.ruff]\nline-length = 100\n")
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\ndependencies = ['a>=1']\n[tool.ruff]\nline-length = 100\n"
+    )
     before = environments.dependencies(tmp_path)
     (tmp_path / "pyproject.toml").write_text("[project]\ndependencies = ['a>=1']\n")
     assert environments.dependencies(tmp_path) == before

@@ -20,19 +20,32 @@ from tests.harness.fake_runs import CELLS, make_run, make_scores, policy, proces
 
 def with_control(walls_s: Sequence[Sequence[float]], failure: Failure | None = None) -> Run:
     run = make_run({"nfe-32": steady(0.4, 4), "nfe-8": steady(0.1, 4)})
-    records = tuple(process(SLUG, repeat, each, failure=failure) for repeat, each in enumerate(walls_s))
-    return replace(run, cells=(*run.cells, control_cell(CELLS[0])), processes=(*run.processes, *records))
+    records = tuple(
+        process(SLUG, repeat, each, failure=failure) for repeat, each in enumerate(walls_s)
+    )
+    return replace(
+        run, cells=(*run.cells, control_cell(CELLS[0])), processes=(*run.processes, *records)
+    )
 
 
-def test_the_control_computes_the_same_for_every_request_and_is_a_cell_of_the_same_workload() -> None:
+def test_the_control_computes_the_same_for_every_request_and_is_a_cell_of_the_same_workload() -> (
+    None
+):
     target, watch = ControlTarget(), StageWatch(VirtualClock())
     cell = control_cell(CELLS[0])
     target.load(cell, {"threads": 1})
-    first, second = (np.concatenate(list(target.synthesize(request, watch))) for request in cell.workload.requests[:2])
+    first, second = (
+        np.concatenate(list(target.synthesize(request, watch)))
+        for request in cell.workload.requests[:2]
+    )
     assert np.array_equal(first, second)
     assert first.dtype == np.float32
     assert np.abs(first).max() > 0.9
-    assert (target.settled(), target.observe(Request(id="a", text="b")), dict(target.effective())) == (True, (), {})
+    assert (
+        target.settled(),
+        target.observe(Request(id="a", text="b")),
+        dict(target.effective()),
+    ) == (True, (), {})
     assert (cell.slug, cell.workload) == (SLUG, CELLS[0].workload)
 
 
@@ -45,7 +58,9 @@ def test_a_control_that_stood_still_makes_no_trouble_and_is_no_cell_of_the_run()
 
 def test_a_control_that_moved_either_way_is_trouble() -> None:
     for factor, sign in ((1.08, "+8.0 %"), (0.92, "-8.0 %")):
-        control = examine(with_control(steady(0.05, 4)), with_control(steady(0.05 * factor, 4)), policy())
+        control = examine(
+            with_control(steady(0.05, 4)), with_control(steady(0.05 * factor, 4)), policy()
+        )
         assert control.trouble.startswith(f"the control moved by {sign}")
 
 
@@ -56,9 +71,15 @@ def test_a_noisy_control_that_may_have_moved_is_no_proof() -> None:
 
 def test_a_control_that_failed_is_trouble_and_a_run_without_one_is_not() -> None:
     failed = with_control([[0.05] * 8], Failure(kind="killed", reason="by SIGKILL"))
-    assert "could not be measured: killed: by SIGKILL" in examine(with_control(steady(0.05, 4)), failed, policy()).trouble
+    assert (
+        "could not be measured: killed: by SIGKILL"
+        in examine(with_control(steady(0.05, 4)), failed, policy()).trouble
+    )
     bare = without_control(failed)
-    assert (examine(bare, bare, policy()).shift, examine(bare, bare, policy()).trouble) == ("not measured", "")
+    assert (examine(bare, bare, policy()).shift, examine(bare, bare, policy()).trouble) == (
+        "not measured",
+        "",
+    )
 
 
 def judged(**changes: Value) -> Judgement:
@@ -75,7 +96,11 @@ def test_no_speed_is_trusted_when_the_control_moved() -> None:
     assert [cell.verdict for cell in first.cells] == [Verdict.PASS, Verdict.REGRESSED]
     after = voided(first, "the control moved", "runs/0001")
     assert [cell.verdict for cell in after.cells] == [Verdict.UNRESOLVED, Verdict.UNRESOLVED]
-    assert (after.verdict, after.exit_code, after.cells[1].reason) == (Verdict.UNRESOLVED, 3, "the control moved")
+    assert (after.verdict, after.exit_code, after.cells[1].reason) == (
+        Verdict.UNRESOLVED,
+        3,
+        "the control moved",
+    )
 
 
 def test_what_was_judged_of_the_quality_stays() -> None:
@@ -86,5 +111,10 @@ def test_what_was_judged_of_the_quality_stays() -> None:
 
 
 def test_the_control_cell_keeps_no_option_of_its_neighbours() -> None:
-    neighbour = Cell(**{**{name: getattr(CELLS[0], name) for name in Cell.__dataclass_fields__}, "fixed": {"nfe": 3}})
+    neighbour = Cell(
+        **{
+            **{name: getattr(CELLS[0], name) for name in Cell.__dataclass_fields__},
+            "fixed": {"nfe": 3},
+        }
+    )
     assert control_cell(neighbour).options == {"control": "fixed"}

@@ -16,7 +16,10 @@ LOCAL = ("-c", "protocol.file.allow=always")
 
 @pytest.fixture
 def nested(repository: Repository, tmp_path: Path) -> Repository:
-    """A repository with a submodule that has one itself, whose file is `old` in the first commit and `new` in the second."""
+    """
+    A repository with a submodule that has one itself, whose file is `old` in the first commit and
+    `new` in the second.
+    """
     inner, outer = Repository(tmp_path / "inner"), Repository(tmp_path / "outer")
     inner.commit("inner", {"model.txt": "old"})
     outer.git(*LOCAL, "submodule", "--quiet", "add", str(inner.folder), "deep")
@@ -40,27 +43,42 @@ def test_submodules_lie_in_the_worktree_as_the_revision_has_them(nested: Reposit
     assert nested.git("status", "--porcelain") == ""
 
 
-def test_a_submodule_that_is_not_checked_out_is_found_where_git_keeps_it(nested: Repository) -> None:
+def test_a_submodule_that_is_not_checked_out_is_found_where_git_keeps_it(
+    nested: Repository,
+) -> None:
     nested.git("submodule", "--quiet", "deinit", "--force", "--all")
     with workshop(nested.folder) as shop:
-        assert (shop.tree(resolve(Path(), "HEAD")) / "parts/model/deep/model.txt").read_text() == "old"
+        assert (
+            shop.tree(resolve(Path(), "HEAD")) / "parts/model/deep/model.txt"
+        ).read_text() == "old"
 
 
 def test_a_submodule_that_is_not_here_is_refused_and_named(nested: Repository) -> None:
     nested.git("submodule", "--quiet", "deinit", "--force", "--all")
     shutil.rmtree(nested.folder / ".git/modules")
-    with workshop(nested.folder) as shop, pytest.raises(HarnessError, match=r"needs submodule parts/model at \w{7}, "):
+    with (
+        workshop(nested.folder) as shop,
+        pytest.raises(HarnessError, match=r"needs submodule parts/model at \w{7}, "),
+    ):
         shop.tree(resolve(Path(), "HEAD"))
 
 
 def pointer(content: bytes) -> tuple[str, str]:
     digest = hashlib.sha256(content).hexdigest()
-    return digest, f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n"
+    return (
+        digest,
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n",
+    )
 
 
-def test_content_of_lfs_is_taken_from_here_and_refused_where_it_is_absent(repository: Repository) -> None:
+def test_content_of_lfs_is_taken_from_here_and_refused_where_it_is_absent(
+    repository: Repository,
+) -> None:
     here, absent = pointer(b"weights"), pointer(b"other weights")
-    repository.commit("lfs", {".gitattributes": "*.bin filter=lfs -text\n", "model.bin": here[1], "text.txt": here[1]})
+    repository.commit(
+        "lfs",
+        {".gitattributes": "*.bin filter=lfs -text\n", "model.bin": here[1], "text.txt": here[1]},
+    )
     kept = repository.folder / ".git/lfs/objects" / here[0][:2] / here[0][2:4] / here[0]
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"weights")
@@ -69,7 +87,11 @@ def test_content_of_lfs_is_taken_from_here_and_refused_where_it_is_absent(reposi
         tree = shop.tree(resolve(Path(), "HEAD~1"))
         assert (tree / "model.bin").read_bytes() == b"weights"
         assert (tree / "text.txt").read_text() == here[1], "it is not tracked by Git LFS"
-        with pytest.raises(HarnessError, match=r"holds more\.bin as Git LFS pointers, and the content is not here"):
+        with pytest.raises(
+            HarnessError, match=r"holds more\.bin as Git LFS pointers, and the content is not here"
+        ):
             shop.tree(resolve(Path(), "HEAD"))
-        with pytest.raises(HarnessError, match=r"the working tree holds model\.bin and 1 more as Git LFS pointers"):
+        with pytest.raises(
+            HarnessError, match=r"the working tree holds model\.bin and 1 more as Git LFS pointers"
+        ):
             shop.tree(resolve(Path(), "."))

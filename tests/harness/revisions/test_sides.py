@@ -1,4 +1,7 @@
-"""What a side of `voxgate ab` measures is its revision's: files, programs, extension modules, dependencies; or it fails."""
+"""
+What a side of `voxgate ab` measures is its revision's: files, programs, extension modules,
+dependencies; or it fails.
+"""
 
 import json
 import subprocess
@@ -24,7 +27,7 @@ PyMODINIT_FUNC PyInit_fast_voice(void) { return PyModule_Create(&module); }
 SETUP = """
 from setuptools import Extension, setup
 setup(name="fast-voice", version="1", packages=[], ext_modules=[Extension("fast_voice", ["fast_voice.c"])])
-"""
+"""  # noqa: E501
 
 
 def target(changes: str) -> str:
@@ -33,7 +36,9 @@ def target(changes: str) -> str:
     return TARGET.replace(READ, f"CHANGES = {changes}")
 
 
-def compare(capsys: pytest.CaptureFixture[str], base: str = "HEAD~1", head: str = "HEAD") -> tuple[int, dict[str, Any], str]:
+def compare(
+    capsys: pytest.CaptureFixture[str], base: str = "HEAD~1", head: str = "HEAD"
+) -> tuple[int, dict[str, Any], str]:
     """Compares, and gives exit code, the one cell and what a person saw."""
     code = invoke(["ab", base, head, "two", "--only", "steps-8", "--rounds", "2", "--json"])
     captured = capsys.readouterr()
@@ -41,7 +46,9 @@ def compare(capsys: pytest.CaptureFixture[str], base: str = "HEAD~1", head: str 
 
 
 def ratio(capsys: pytest.CaptureFixture[str], base: str = "HEAD~1", head: str = "HEAD") -> float:
-    """Measures one round, and gives how many times as long HEAD takes; exact, as the clock is virtual."""
+    """
+    Measures one round, and gives how many times as long HEAD takes; exact, as the clock is virtual.
+    """
     code = invoke(["ab", base, head, "two", "--only", "steps-8", "--rounds", "1", "--budget", "0"])
     told = capsys.readouterr()
     assert code == 3, told
@@ -50,13 +57,23 @@ def ratio(capsys: pytest.CaptureFixture[str], base: str = "HEAD~1", head: str = 
 
 def timed(folder: Path) -> float:
     runs = [run_folder.load_run(folder / name) for name in ("base", "head")]
-    before, now = ([each.wall_s for process in run.processes for each in process.samples] for run in runs)
+    before, now = (
+        [each.wall_s for process in run.processes for each in process.samples] for run in runs
+    )
     return round(sum(now) / sum(before), 3)
 
 
-def test_a_model_by_a_relative_path_is_the_revisions(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_by_a_relative_path_is_the_revisions(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
     slow = '{"slower": 2.0}'
-    repository.commit("relative", {"voice/target.py": target('json.loads(Path("model.json").read_text())'), "model.json": "{}"})
+    repository.commit(
+        "relative",
+        {
+            "voice/target.py": target('json.loads(Path("model.json").read_text())'),
+            "model.json": "{}",
+        },
+    )
     repository.commit("slow model", {"model.json": slow})
     code, cell, _ = compare(capsys)
     assert (code, cell["verdict"]) == (1, "REGRESSED")
@@ -67,7 +84,9 @@ def test_a_model_by_a_relative_path_is_the_revisions(repository: Repository, cap
 def test_in_a_subfolder_a_relative_path_means_the_same_subfolder(
     repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository.commit("deep", {"voice/target.py": target('json.loads(Path("model.json").read_text())')})
+    repository.commit(
+        "deep", {"voice/target.py": target('json.loads(Path("model.json").read_text())')}
+    )
     repository.write({"deep/.gitignore": "runs/\n"})
     for name in ("voice", "suites", "two.toml"):
         repository.git("mv", name, f"deep/{name}")
@@ -85,44 +104,94 @@ def test_a_file_of_the_working_tree_fails_the_side_and_is_named(
     name = str(model) if way == "absolute" else "linked.json"
     if way == "link":
         (repository.folder / name).symlink_to(model)
-    repository.commit(way, {"voice/target.py": target(f"json.loads(Path({name!r}).read_text())"), "model.json": "{}"})
+    repository.commit(
+        way,
+        {"voice/target.py": target(f"json.loads(Path({name!r}).read_text())"), "model.json": "{}"},
+    )
     code, cell, _ = compare(capsys, "HEAD", "HEAD")
     assert (code, cell["verdict"]) == (1, "FAILED")
     assert f"foreign files: used {model}" in cell["reason"]
     assert ratio(capsys, ".", ".") == 1.0, "of the working tree it is its own file"
     repository.commit("another")
-    assert invoke(["bisect", "HEAD~1", "HEAD", "two", "--cell", "steps-8", "--rounds", "1", "--budget", "0"]) == 1
-    assert f"GOOD and BAD could not be compared: foreign files: used {model}" in " ".join(capsys.readouterr().out.split())
+    assert (
+        invoke(
+            [
+                "bisect",
+                "HEAD~1",
+                "HEAD",
+                "two",
+                "--cell",
+                "steps-8",
+                "--rounds",
+                "1",
+                "--budget",
+                "0",
+            ]
+        )
+        == 1
+    )
+    assert f"GOOD and BAD could not be compared: foreign files: used {model}" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_a_module_that_is_found_in_the_working_tree_alone_fails_the_side(
     repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As `pip install -e .` has it: the folder is on the path of every process."""
-    repository.commit("helper", {"voice/target.py": target('__import__("helper").CHANGES'), ".gitignore": "runs/\nhelper.py\n"})
+    repository.commit(
+        "helper",
+        {
+            "voice/target.py": target('__import__("helper").CHANGES'),
+            ".gitignore": "runs/\nhelper.py\n",
+        },
+    )
     repository.write({"helper.py": "CHANGES = {}"})
     monkeypatch.setenv("PYTHONPATH", str(repository.folder))
     code, cell, _ = compare(capsys, "HEAD", ".")
     assert (code, cell["verdict"]) == (1, "FAILED")
-    assert f"BASE cannot run this cell: foreign files: used {repository.folder / 'helper.py'}" in cell["reason"]
+    assert (
+        f"BASE cannot run this cell: foreign files: used {repository.folder / 'helper.py'}"
+        in cell["reason"]
+    )
 
 
-def test_a_program_by_a_relative_path_is_the_revisions(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
-    ask = 'json.loads(__import__("subprocess").run(["./mytts"], capture_output=True, check=True).stdout)'
+def test_a_program_by_a_relative_path_is_the_revisions(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = (
+        'json.loads(__import__("subprocess").run(["./mytts"], capture_output=True, '
+        "check=True).stdout)"
+    )
     repository.write({"mytts": "#!/bin/sh\necho '{}'\n"})
     (repository.folder / "mytts").chmod(0o755)
     repository.commit("program", {"voice/target.py": target(ask)})
     repository.commit("slow program", {"mytts": "#!/bin/sh\necho '{\"slower\": 1.5}'\n"})
     assert ratio(capsys) == 1.5
-    repository.commit("absolute", {"voice/target.py": target(ask.replace("./", f"{repository.folder}/"))})
+    repository.commit(
+        "absolute", {"voice/target.py": target(ask.replace("./", f"{repository.folder}/"))}
+    )
     code, cell, _ = compare(capsys, "HEAD", "HEAD")
-    assert (code, f"foreign files: used {repository.folder / 'mytts'}" in cell["reason"]) == (1, True)
+    assert (code, f"foreign files: used {repository.folder / 'mytts'}" in cell["reason"]) == (
+        1,
+        True,
+    )
 
 
-def test_a_program_is_built_by_the_commands_of_its_revision(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_program_is_built_by_the_commands_of_its_revision(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
     read = 'json.loads(Path("built.json").read_text())'
-    build = '[tool.voxgate]\nbuild = [["python", "-c", "import sys"], ["cp", "source.json", "built.json"]]\n'
-    files = {"voice/target.py": target(read), "source.json": "{}", ".gitignore": "runs/\nbuilt.json\n", "pyproject.toml": build}
+    build = (
+        '[tool.voxgate]\nbuild = [["python", "-c", "import sys"], ["cp", "source.json", '
+        '"built.json"]]\n'
+    )
+    files = {
+        "voice/target.py": target(read),
+        "source.json": "{}",
+        ".gitignore": "runs/\nbuilt.json\n",
+        "pyproject.toml": build,
+    }
     repository.commit("built", files)
     repository.commit("slow source", {"source.json": '{"slower": 1.5}'})
     repository.write({"built.json": "{}"})
@@ -137,11 +206,22 @@ def test_a_program_is_built_by_the_commands_of_its_revision(repository: Reposito
 def test_an_extension_module_is_built_from_each_revision(
     repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The user has an editable install, whose compiled module lies in the working tree and would serve both sides."""
+    """
+    The user has an editable install, whose compiled module lies in the working tree and would serve
+    both sides.
+    """
     project = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
     ignored = "runs/\nbuild/\n*.so\n*.egg-info/\n"
-    files = {"setup.py": SETUP, "pyproject.toml": project, ".gitignore": ignored, "fast_voice.c": EXTENSION % "1.0"}
-    repository.commit("extension", {**files, "voice/target.py": target('{"slower": __import__("fast_voice").factor()}')})
+    files = {
+        "setup.py": SETUP,
+        "pyproject.toml": project,
+        ".gitignore": ignored,
+        "fast_voice.c": EXTENSION % "1.0",
+    }
+    repository.commit(
+        "extension",
+        {**files, "voice/target.py": target('{"slower": __import__("fast_voice").factor()}')},
+    )
     build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     subprocess.run(build, cwd=repository.folder, check=True, capture_output=True)
     assert (repository.folder / f"fast_voice{sysconfig.get_config_var('EXT_SUFFIX')}").is_file()
@@ -178,13 +258,21 @@ def wheel(folder: Path, version: str, factor: str) -> None:
     with zipfile.ZipFile(folder / f"tuning-{version}-py3-none-any.whl", "w") as file:
         file.writestr("tuning.py", f"FACTOR = {factor}\n")
         info = f"tuning-{version}.dist-info"
-        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tuning\nVersion: {version}\n")
-        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tuning\nVersion: {version}\n"
+        )
+        file.writestr(
+            f"{info}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
         file.writestr(f"{info}/RECORD", "")
 
 
 def test_a_changed_dependency_is_installed_for_its_side(
-    repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    repository: Repository,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     for version, factor in (("1.0", "1.0"), ("2.0", "1.5")):
         wheel(tmp_path, version, factor)
@@ -194,7 +282,12 @@ def test_a_changed_dependency_is_installed_for_its_side(
     engine = target('{"slower": __import__("tuning").FACTOR}')
     repository.commit("before", {"voice/target.py": engine, "pyproject.toml": project % "1.0"})
     repository.commit("bump", {"pyproject.toml": project % "2.0"})
-    assert invoke(["ab", "HEAD~1", "HEAD", "two", "--only", "steps-8", "--rounds", "1", "--budget", "0"]) == 3
+    assert (
+        invoke(
+            ["ab", "HEAD~1", "HEAD", "two", "--only", "steps-8", "--rounds", "1", "--budget", "0"]
+        )
+        == 3
+    )
     seen = capsys.readouterr().err
     assert timed(max(Path("runs").iterdir())) == 1.5
     assert "has other dependencies; building its environment" in seen

@@ -11,11 +11,13 @@ SUITE = '''"""Why?"""
 from harness import Suite
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [%s]}, reference={"steps": %s},
               fixed={"audio_s": %s})
-'''
+'''  # noqa: E501
 WORKLOAD = '[[request]]\nid = "r1"\ntext = "%s"\n'
 
 
-def tree(folder: Path, steps: str = "8, 4", reference: int = 8, audio_s: float = 0.1, text: str = "One.") -> Path:
+def tree(
+    folder: Path, steps: str = "8, 4", reference: int = 8, audio_s: float = 0.1, text: str = "One."
+) -> Path:
     (folder / "suites").mkdir(parents=True, exist_ok=True)
     (folder / "suites/two.py").write_text(SUITE % (steps, reference, audio_s))
     (folder / "two.toml").write_text(WORKLOAD % text)
@@ -59,12 +61,18 @@ def test_a_suite_that_base_has_not_is_all_new(tmp_path: Path) -> None:
 def test_patterns_choose_among_the_cells_of_both_trees(tmp_path: Path) -> None:
     base, head = tree(tmp_path / "base", "16, 8, 4"), tree(tmp_path / "head", "8, 4, 2")
     shared = overlap("two", base, head, ("steps-2", "steps-4"))
-    assert (slugs(shared), [cell.slug for cell in shared.new], shared.lost) == (["steps-8", "steps-4"], ["steps-2"], ())
+    assert (slugs(shared), [cell.slug for cell in shared.new], shared.lost) == (
+        ["steps-8", "steps-4"],
+        ["steps-2"],
+        (),
+    )
     with pytest.raises(HarnessError, match="matches no cell"):
         overlap("two", base, head, ("steps-3",))
 
 
-def test_a_workload_of_the_harness_is_read_from_each_tree_that_has_a_harness(tmp_path: Path) -> None:
+def test_a_workload_of_the_harness_is_read_from_each_tree_that_has_a_harness(
+    tmp_path: Path,
+) -> None:
     base, head = tree(tmp_path / "base"), tree(tmp_path / "head")
     for root, text in ((base, "Before."), (head, "After.")):
         (root / "harness/workloads").mkdir(parents=True)
@@ -73,5 +81,6 @@ def test_a_workload_of_the_harness_is_read_from_each_tree_that_has_a_harness(tmp
         suite.write_text(suite.read_text().replace("two.toml", "own"))
     assert set(overlap("two", base, head).changed) == {"steps-8", "steps-4"}
     suite = base / "suites/two.py"
-    suite.write_text(suite.read_text().replace('"own"', '"smoke"'))  # in neither tree: the running harness has it
+    # in neither tree: the running harness has it
+    suite.write_text(suite.read_text().replace('"own"', '"smoke"'))
     assert len(overlap("two", base, base).cells) == 2

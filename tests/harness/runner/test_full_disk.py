@@ -1,8 +1,10 @@
 """
-A full disk at every place where a run writes: it ends with one line, and with room again --resume ends as a straight run does.
+A full disk at every place where a run writes: it ends with one line, and with room again --resume
+ends as a straight run does.
 
-First on a disk that is told to be full at the n-th write, which runs everywhere; then on a small file system of its own, with
-real workers, where one can be mounted; then with a limit on the size of files.
+First on a disk that is told to be full at the n-th write, which runs everywhere; then on a small
+file system of its own, with real workers, where one can be mounted; then with a limit on the size
+of files.
 """
 
 import errno
@@ -39,7 +41,7 @@ from harness import Suite
 
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8]}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, repeats=1, iterations=1)
-'''
+'''  # noqa: E501
 POINTS = (
     "run.json",
     "steps-8.0.request.json",
@@ -81,9 +83,13 @@ class Raw:
         self._file, self._disk = file, disk
 
     def write(self, content: bytes) -> int:
-        record = json.loads(bytes(content)) if bytes(content).startswith(b"{") else {"kind": "a rest"}
+        record = (
+            json.loads(bytes(content)) if bytes(content).startswith(b"{") else {"kind": "a rest"}
+        )
         try:
-            self._disk.write(record["sample"]["phase"] if record["kind"] == "sample" else record["kind"])
+            self._disk.write(
+                record["sample"]["phase"] if record["kind"] == "sample" else record["kind"]
+            )
         except OSError:
             self._file.write(bytes(content)[: len(content) // 2])
             raise
@@ -113,7 +119,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(workflow, "score_run", made_up)
-    monkeypatch.setattr(runner, "here", lambda: Tree(root=tmp_path))  # a machine without a power meter
+    # a machine without a power meter
+    monkeypatch.setattr(runner, "here", lambda: Tree(root=tmp_path))
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)
@@ -122,7 +129,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
-    """The disk of all that is written into run folders; every process has a power meter to tell of."""
+    """
+    The disk of all that is written into run folders; every process has a power meter to tell of.
+    """
     made, write_atomic, open_log = Disk(), run_folder.write_atomic, run_folder.WorkerLog.__init__
 
     def limited(path: Path, content: str | bytes) -> None:
@@ -139,7 +148,8 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     monkeypatch.setattr(worker_pool, "Child", Child)
     monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
     monkeypatch.setattr(worker, "spare_the_collector", lambda: None)
-    monkeypatch.setattr(worker.traceback, "print_exception", lambda error: None)  # to a file of its own, were it a process
+    # to a file of its own, were it a process
+    monkeypatch.setattr(worker.traceback, "print_exception", lambda error: None)
     monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
     drawn = Energy(meter="test", idle_w=1.0, busy_s=1.0, energy_j=2.0, audio_s=0.2)
     monkeypatch.setattr(worker.Worker, "_weighed", lambda self: drawn)
@@ -164,7 +174,11 @@ def whole(folder: Path) -> dict[str, Any]:
     phases = {Phase.MEASURED}
     processes = {
         (each.cell, each.repeat): (
-            [(s.request, round(s.wall_s, 9), s.audio_file) for s in each.samples if s.phase in phases],
+            [
+                (s.request, round(s.wall_s, 9), s.audio_file)
+                for s in each.samples
+                if s.phase in phases
+            ],
             each.effects,
             type(each.stages),
             each.failure,
@@ -172,18 +186,28 @@ def whole(folder: Path) -> dict[str, Any]:
         )
         for each in run.processes
     }
-    audio = {path.relative_to(folder).as_posix(): read_audio(path)[0].tolist() for path in folder.glob("audio/*/*")}
+    audio = {
+        path.relative_to(folder).as_posix(): read_audio(path)[0].tolist()
+        for path in folder.glob("audio/*/*")
+    }
     return {"complete": run.complete, "processes": processes, "audio": audio}
 
 
-def test_every_write_of_a_run_is_among_the_points(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_write_of_a_run_is_among_the_points(
+    disk: Disk, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert go(capsys, "run", "two")[0] == 0
     assert go(capsys, "gate", str(RUN))[0] == 3
     assert tuple(dict.fromkeys(disk.written)) == POINTS
 
 
-def test_a_disk_that_is_full_at_the_nth_write_costs_nothing_but_time(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first input: full while the worker told of it; 9 of 12 such runs could not be resumed, "error" was final."""
+def test_a_disk_that_is_full_at_the_nth_write_costs_nothing_but_time(
+    disk: Disk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    The first input: full while the worker told of it; 9 of 12 such runs could not be resumed,
+    "error" was final.
+    """
     go(capsys, "run", "two", "--out", "straight")
     measuring = len(disk.written)
     straight = whole(Path("straight"))
@@ -202,11 +226,15 @@ def test_a_disk_that_is_full_at_the_nth_write_costs_nothing_but_time(disk: Disk,
 def test_two_sides_in_turns_are_whole_after_a_full_disk(disk: Disk, project: Path) -> None:
     """What `ab` and `bisect` measure: rounds that are not whole on both sides are measured anew."""
     suite = load_suite("two")
-    header = runner.make_header(suite, suite.expand().cells, ALONE, repeats=2, iterations=1, command="")
+    header = runner.make_header(
+        suite, suite.expand().cells, ALONE, repeats=2, iterations=1, command=""
+    )
 
     def both(name: str) -> list[Path]:
         folders = [Path(name) / side for side in ("base", "head")]
-        runner.run_sides([Side(header=header, folder=folder) for folder in folders], ALONE, stage_rounds=1)
+        runner.run_sides(
+            [Side(header=header, folder=folder) for folder in folders], ALONE, stage_rounds=1
+        )
         return folders
 
     straight, count = [whole(folder) for folder in both("straight")], len(disk.written)
@@ -218,12 +246,17 @@ def test_two_sides_in_turns_are_whole_after_a_full_disk(disk: Disk, project: Pat
         assert [whole(folder) for folder in both(f"full{number}")] == straight, number
 
 
-def test_scores_that_could_not_be_kept_are_made_again(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_that_could_not_be_kept_are_made_again(
+    disk: Disk, capsys: pytest.CaptureFixture[str]
+) -> None:
     go(capsys, "run", "two")
     for room, what in enumerate(("what was heard", "the scores", "the scores")):
         disk.room, disk.written = room, []
         code, said = go(capsys, "gate", str(RUN))
-        assert code == 2 and f"cannot keep {what} in runs/0001: No space left on device; make room" in said
+        assert (
+            code == 2
+            and f"cannot keep {what} in runs/0001: No space left on device; make room" in said
+        )
     disk.room = 10**9
     assert go(capsys, "gate", str(RUN))[0] == 3
     assert (RUN / "scored.json").exists()
@@ -250,14 +283,20 @@ class Mounted:
     path: Path
 
     def resize(self, kib: int) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={kib}k", str(self.path)], check=True, capture_output=True)
+        subprocess.run(
+            ["mount", "-o", f"remount,size={kib}k", str(self.path)], check=True, capture_output=True
+        )
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Mounted]:
     path = tmp_path / "small"
     path.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1024k", "none", str(path)], capture_output=True, check=False)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1024k", "none", str(path)],
+        capture_output=True,
+        check=False,
+    )
     if made.returncode != 0:
         pytest.skip("no file system can be mounted here")
     try:
@@ -269,11 +308,18 @@ def small(tmp_path: Path) -> Iterator[Mounted]:
 PAGE_KIB = 4
 
 
-@pytest.mark.parametrize("pages", [1, 3, 5, pytest.param(None, marks=pytest.mark.slow)], ids=lambda each: f"{each or 'all'}")
+@pytest.mark.parametrize(
+    "pages",
+    [1, 3, 5, pytest.param(None, marks=pytest.mark.slow)],
+    ids=lambda each: f"{each or 'all'}",
+)
 def test_on_a_real_full_disk_with_real_workers(
     project: Path, small: Mounted, capsys: pytest.CaptureFixture[str], pages: int | None
 ) -> None:
-    """A few pages stand for a request, a log or an audio file; `all` tries every size up to one that is enough."""
+    """
+    A few pages stand for a request, a log or an audio file; `all` tries every size up to one that
+    is enough.
+    """
     go(capsys, "run", "two", "--out", "straight")
     straight = whole(Path("straight"))["audio"]
     for count in [pages] if pages else range(1, 40):
@@ -297,9 +343,15 @@ def test_on_a_real_full_disk_with_real_workers(
 
 
 def test_last_words_that_nobody_can_write_are_no_failure_of_the_engine(
-    project: Path, small: Mounted, capsys: pytest.CaptureFixture[str], script: Callable[[dict[str, Any]], None]
+    project: Path,
+    small: Mounted,
+    capsys: pytest.CaptureFixture[str],
+    script: Callable[[dict[str, Any]], None],
 ) -> None:
-    """The worker told a full disk of the full disk: its traceback killed it, and "error: ended with code 1" was final."""
+    """
+    The worker told a full disk of the full disk: its traceback killed it, and "error: ended with
+    code 1" was final.
+    """
     (small.path / "ballast").write_bytes(b"\0" * 4096)
     script({"*": {"fault": "disk", "options": {"fault_at": 4}}})
     out = small.path / "run"
@@ -337,8 +389,12 @@ def test_only_the_engines_word_is_final() -> None:
     assert {"refused", "error", "not in effect", "foreign files"} == run_folder.FINAL_FAILURES
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS])
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS]
+)
 def test_whatever_the_system_says_while_we_write_is_a_circumstance(number: int) -> None:
     with pytest.raises(worker.UnwritableError) as caught, worker.kept():
         raise OSError(number, os.strerror(number), "x")
-    assert worker.failure_of(caught.value) == Failure(kind="disk", reason=f"{os.strerror(number)}: x")
+    assert worker.failure_of(caught.value) == Failure(
+        kind="disk", reason=f"{os.strerror(number)}: x"
+    )

@@ -1,4 +1,7 @@
-"""No run folder, however made, is more than data: one line or a judgement; nothing is executed, read or written elsewhere."""
+"""
+No run folder, however made, is more than data: one line or a judgement; nothing is executed, read
+or written elsewhere.
+"""
 
 import os
 import signal
@@ -19,7 +22,10 @@ SECONDS = 30
 
 
 class Watch:
-    """Notes files that are opened, and code that is executed, while it is on; a hook cannot be taken out again."""
+    """
+    Notes files that are opened, and code that is executed, while it is on; a hook cannot be taken
+    out again.
+    """
 
     def __init__(self) -> None:
         self.on = False
@@ -111,7 +117,9 @@ def test_every_reading_command_refuses_in_one_line_or_judges(
             assert len(lines) == 1, told.err
             assert lines[0].isprintable()
             assert len(lines[0]) < 1200
-            assert said is None or any(each in lines[0] for each in said.split("|")), f"{name}: {lines[0]}"
+            assert said is None or any(each in lines[0] for each in said.split("|")), (
+                f"{name}: {lines[0]}"
+            )
         assert clean(place, project) == [], name
 
 
@@ -121,7 +129,11 @@ def clean(place: Place, project: Path) -> list[str]:
     inside = (f"{place.run.resolve()}/", f"{project.resolve()}/")
     allowed = ("/dev/null", str(place.run.resolve()))
     for path, writes in sorted(WATCH.opened):
-        if not path.startswith(inside) and path not in allowed and not path.startswith("/etc/ld.so"):
+        if (
+            not path.startswith(inside)
+            and path not in allowed
+            and not path.startswith("/etc/ld.so")
+        ):
             wrong.append(f"{'wrote' if writes else 'read'} {path}")
     WATCH.opened, WATCH.executed = set(), set()
     return wrong
@@ -160,7 +172,11 @@ def test_a_second_look_counts_for_the_run_that_it_belongs_to_alone(
     place = copied(stranger, tmp_path / "stranger")
     make_run(place.run / "confirm")
     assert invoke(["gate", str(place.run)]) == 3
-    for change in (("suite", "other"), ("environment/machine/id", "another"), ("cells/1/fixed", {"seed": 1})):
+    for change in (
+        ("suite", "other"),
+        ("environment/machine/id", "another"),
+        ("cells/1/fixed", {"seed": 1}),
+    ):
         again = copied(stranger, tmp_path / f"stranger {change[0].replace('/', ' ')}")
         make_run(again.run / "confirm")
         in_json("confirm/run.json", *change)(again)

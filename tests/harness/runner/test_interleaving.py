@@ -22,12 +22,18 @@ def test_every_cell_stands_in_every_place_equally_often() -> None:
 
 
 def test_turns_go_request_by_request_and_lap_by_lap() -> None:
-    script = [f"{cell}:{request}{lap}" for cell, request, lap, _ in turns(["A", "B"], ["r", "s"], 2, repeat=0)]
+    script = [
+        f"{cell}:{request}{lap}"
+        for cell, request, lap, _ in turns(["A", "B"], ["r", "s"], 2, repeat=0)
+    ]
     assert script == ["A:r0", "B:r0", "B:s0", "A:s0", "B:r1", "A:r1", "A:s1", "B:s1"]
 
 
 def test_the_sides_of_a_cell_are_neighbours_and_go_abba() -> None:
-    script = " ".join(f"{turn.cell}{turn.side}" for turn in turns(["A", "B"], ["r", "s", "t", "u"], 1, repeat=0, sides=2))
+    script = " ".join(
+        f"{turn.cell}{turn.side}"
+        for turn in turns(["A", "B"], ["r", "s", "t", "u"], 1, repeat=0, sides=2)
+    )
     assert script == "A0 A1 B0 B1 B1 B0 A1 A0 B1 B0 A1 A0 A0 A1 B0 B1"
 
 

@@ -17,7 +17,9 @@ def test_a_new_job_gets_the_next_folder_or_the_one_that_is_named(tmp_path: Path)
     assert job_folder(tmp_path, tmp_path / "mine", AB, resume=False) == tmp_path / "mine"
     begin(tmp_path / "0001", AB)
     assert job_folder(tmp_path, None, AB, resume=False) == tmp_path / "0002"
-    with pytest.raises(HarnessError, match=r"0001 is in use; choose another --out, or continue .* with --resume"):
+    with pytest.raises(
+        HarnessError, match=r"0001 is in use; choose another --out, or continue .* with --resume"
+    ):
         job_folder(tmp_path, tmp_path / "0001", AB, resume=False)
 
 
@@ -30,13 +32,15 @@ def test_the_youngest_of_the_same_verb_is_resumed_or_the_one_that_is_named(tmp_p
     assert job_folder(tmp_path, tmp_path / "0002", AB, resume=True) == tmp_path / "0002"
 
 
-def test_what_was_begun_otherwise_is_refused_in_one_line_that_names_the_difference(tmp_path: Path) -> None:
+def test_what_was_begun_otherwise_is_refused_in_one_line_that_names_the_difference(
+    tmp_path: Path,
+) -> None:
     begin(tmp_path / "0001", AB)
     with pytest.raises(HarnessError) as caught:
         job_folder(tmp_path, None, {**AB, "rounds": 6, "base": "b07e11a"}, resume=True)
     assert str(caught.value) == (
-        f"{tmp_path}/0001 cannot be resumed, it was begun otherwise (base 3fa1c2e against b07e11a; rounds 4 against 6); "
-        "start a new one"
+        f"{tmp_path}/0001 cannot be resumed, it was begun otherwise (base 3fa1c2e against b07e11a; "
+        "rounds 4 against 6); start a new one"
     )
     with pytest.raises(HarnessError, match="verb ab against bisect"):
         job_folder(tmp_path, tmp_path / "0001", BISECT, resume=True)
@@ -52,7 +56,9 @@ def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
         job_folder(tmp_path, tmp_path, AB, resume=True)
 
 
-def test_the_facts_are_plain_json_and_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+def test_the_facts_are_plain_json_and_a_folder_that_cannot_be_made_is_an_error(
+    tmp_path: Path,
+) -> None:
     begin(tmp_path / "a" / "b", AB)
     assert json.loads((tmp_path / "a" / "b" / "job.json").read_text()) == AB
     with pytest.raises(HarnessError, match="cannot write to"):
@@ -60,7 +66,10 @@ def test_the_facts_are_plain_json_and_a_folder_that_cannot_be_made_is_an_error(t
 
 
 def test_ctrl_c_becomes_the_command_that_goes_on() -> None:
-    with pytest.raises(StoppedError, match=r"^voxgate ab --resume$"), continued_by("voxgate ab --resume"):
+    with (
+        pytest.raises(StoppedError, match=r"^voxgate ab --resume$"),
+        continued_by("voxgate ab --resume"),
+    ):
         raise KeyboardInterrupt
     with pytest.raises(HarnessError), continued_by("voxgate ab --resume"):
         raise HarnessError("other")

@@ -47,6 +47,8 @@ def test_the_time_left_is_foretold_per_kind_of_step() -> None:
     assert pace.eta_s() == pytest.approx(5.0 + 6 * 1.0)
 
 
-@pytest.mark.parametrize(("eta_s", "said"), [(None, ""), (0.4, "0 s left"), (59.4, "59 s left"), (60.0, "1 m 00 s left")])
+@pytest.mark.parametrize(
+    ("eta_s", "said"), [(None, ""), (0.4, "0 s left"), (59.4, "59 s left"), (60.0, "1 m 00 s left")]
+)
 def test_time_left_is_said_for_people(eta_s: float | None, said: str) -> None:
     assert left(eta_s) == said

@@ -9,7 +9,17 @@ import pytest
 from harness import Suite
 from harness.errors import HarnessError
 from harness.records.measurement import Measurement, Missing, UtteranceValue
-from harness.records.run import ColdStart, Energy, Failure, HeardText, Phase, Piece, Sample, StagePass, Work
+from harness.records.run import (
+    ColdStart,
+    Energy,
+    Failure,
+    HeardText,
+    Phase,
+    Piece,
+    Sample,
+    StagePass,
+    Work,
+)
 from harness.runner import run_folder
 from harness.runner.run_folder import RunHeader, WorkerLog
 
@@ -26,7 +36,13 @@ SAMPLE = Sample(
     audio_sha256="ab",
     audio_file=None,
 )
-LOADED = {"kind": "loaded", "import_s": 1.0, "load_s": 2.0, "alone": True, "effective": {"steps": 8, "seed": 0}}
+LOADED = {
+    "kind": "loaded",
+    "import_s": 1.0,
+    "load_s": 2.0,
+    "alone": True,
+    "effective": {"steps": 8, "seed": 0},
+}
 OBSERVED = {"kind": "effects", "effects": []}
 FINISHED = {"kind": "finished", "peak_rss_bytes": 123, "peak_cuda_bytes": None}
 
@@ -80,7 +96,12 @@ def test_a_process_is_read_as_it_was_written(folder: Path) -> None:
     assert record.samples == (SAMPLE,)
     assert record.cold == ColdStart(import_s=1.0, load_s=2.0, first_synthesis_s=0.25)
     assert record.effective == {"steps": 8, "seed": 0}
-    assert (record.finished, record.failure, record.peak_rss_bytes, record.peak_cuda_bytes) == (True, None, 123, None)
+    assert (record.finished, record.failure, record.peak_rss_bytes, record.peak_cuda_bytes) == (
+        True,
+        None,
+        123,
+        None,
+    )
 
 
 def test_a_process_that_started_beside_others_has_no_cold_start(folder: Path) -> None:
@@ -154,7 +175,9 @@ def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path)
 def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
-    with pytest.raises(HarnessError, match="has schema 99, this voxgate reads up to 6; upgrade voxgate"):
+    with pytest.raises(
+        HarnessError, match="has schema 99, this voxgate reads up to 6; upgrade voxgate"
+    ):
         run_folder.load_run(folder)
 
 
@@ -168,15 +191,24 @@ def test_what_disturbed_a_sample_is_kept(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "drawn",
-    [Energy(meter="rail VDD_IN", idle_w=9.5, busy_s=3.1, energy_j=44.0, audio_s=12.0), Missing("could not be read any more")],
+    [
+        Energy(meter="rail VDD_IN", idle_w=9.5, busy_s=3.1, energy_j=44.0, audio_s=12.0),
+        Missing("could not be read any more"),
+    ],
 )
-def test_what_a_process_drew_is_read_as_it_was_written(folder: Path, drawn: Energy | Missing) -> None:
-    write(folder, LOADED, sample(), {"kind": "energy", **run_folder.energy_to_json(drawn)}, FINISHED)
+def test_what_a_process_drew_is_read_as_it_was_written(
+    folder: Path, drawn: Energy | Missing
+) -> None:
+    write(
+        folder, LOADED, sample(), {"kind": "energy", **run_folder.energy_to_json(drawn)}, FINISHED
+    )
     record = run_folder.load_process(folder, "steps-8", 0)
     assert record is not None and record.energy == drawn
 
 
-def test_a_folder_of_the_second_schema_is_read_as_one_where_nobody_looked_at_the_power(folder: Path) -> None:
+def test_a_folder_of_the_second_schema_is_read_as_one_where_nobody_looked_at_the_power(
+    folder: Path,
+) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 2}))
     write(folder, LOADED, sample(), FINISHED)
@@ -186,7 +218,11 @@ def test_a_folder_of_the_second_schema_is_read_as_one_where_nobody_looked_at_the
 def test_a_folder_of_the_first_schema_is_read_as_one_that_does_not_tell(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 1}))
-    old = {name: value for name, value in run_folder.sample_to_json(SAMPLE).items() if name != "disturbance"}
+    old = {
+        name: value
+        for name, value in run_folder.sample_to_json(SAMPLE).items()
+        if name != "disturbance"
+    }
     write(folder, LOADED, {"kind": "sample", "sample": old}, FINISHED)
     assert run_folder.load_run(folder).processes[0].samples == (SAMPLE,)
     (folder / "measurements.json").write_text('{"schema_version": 1, "cells": {}}')
@@ -199,7 +235,10 @@ def test_a_folder_of_the_first_schema_is_read_as_one_that_does_not_tell(folder: 
         ("{", r"run\.json is not valid JSON"),
         ("[]", r"run\.json must hold a JSON object, not list"),
         ("{}", "has schema None, which no voxgate wrote"),
-        ('{"schema_version": 1, "suite": "x"}', r"run\.json is damaged \(lacks question\); measure again"),
+        (
+            '{"schema_version": 1, "suite": "x"}',
+            r"run\.json is damaged \(lacks question\); measure again",
+        ),
     ],
 )
 def test_a_broken_header_is_refused(folder: Path, text: str, message: str) -> None:
@@ -216,7 +255,9 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_folder_is_never_used_twice(folder: Path, header: RunHeader) -> None:
-    with pytest.raises(HarnessError, match="is in use; choose another --out, or continue it with --resume"):
+    with pytest.raises(
+        HarnessError, match="is in use; choose another --out, or continue it with --resume"
+    ):
         run_folder.create_run(folder, header)
 
 
@@ -257,7 +298,10 @@ def test_measurements_are_read_as_they_were_written(folder: Path) -> None:
         unit="s",
         better="lower",
         version="1",
-        values=(UtteranceValue(id="r1", value=0.5), UtteranceValue(id="r2", value=Missing("no audio"), repeat=1)),
+        values=(
+            UtteranceValue(id="r1", value=0.5),
+            UtteranceValue(id="r2", value=Missing("no audio"), repeat=1),
+        ),
         summary=0.5,
         low=0.4,
         high=0.6,
@@ -291,11 +335,14 @@ def test_a_folder_of_before_pieces_were_noted_is_read(folder: Path) -> None:
     assert run_folder.load_run(folder).processes[0].samples[0].chunks is None
 
 
-def test_a_run_folder_keeps_the_voices_that_it_should_sound_like(tmp_path: Path, header: RunHeader) -> None:
+def test_a_run_folder_keeps_the_voices_that_it_should_sound_like(
+    tmp_path: Path, header: RunHeader
+) -> None:
     """So that it can be scored where the workload's recordings are not."""
     (tmp_path / "anna.flac").write_bytes(b"a voice")
     cells = tuple(
-        replace(cell, workload=replace(cell.workload, voices={"slt": str(tmp_path / "anna.flac")})) for cell in header.cells
+        replace(cell, workload=replace(cell.workload, voices={"slt": str(tmp_path / "anna.flac")}))
+        for cell in header.cells
     )
     run_folder.create_run(tmp_path / "run", replace(header, cells=cells))
     voices = run_folder.load_run(tmp_path / "run").cells[0].workload.voices
@@ -304,11 +351,17 @@ def test_a_run_folder_keeps_the_voices_that_it_should_sound_like(tmp_path: Path,
 
 
 def test_what_a_suite_wants_scored_is_kept(tmp_path: Path, header: RunHeader) -> None:
-    wanted = replace(header, metrics=("snr", "wer"), conditions=("telephone",), judge="faster-whisper")
+    wanted = replace(
+        header, metrics=("snr", "wer"), conditions=("telephone",), judge="faster-whisper"
+    )
     run_folder.create_run(tmp_path / "run", wanted)
     run = run_folder.load_run(tmp_path / "run")
     assert run_folder.load_header(tmp_path / "run") == wanted
-    assert (run.metrics, run.conditions, run.judge) == (("snr", "wer"), ("telephone",), "faster-whisper")
+    assert (run.metrics, run.conditions, run.judge) == (
+        ("snr", "wer"),
+        ("telephone",),
+        "faster-whisper",
+    )
 
 
 def test_a_folder_of_the_fourth_schema_was_heard_by_the_only_judge_there_was(folder: Path) -> None:
@@ -327,15 +380,21 @@ def test_how_much_work_a_stage_was_is_kept(folder: Path) -> None:
         alone_s={"vocoder": (0.1, 0.11)},
         work={"vocoder": Work(calls=3, rows=2, frames=212)},
     )
-    write(folder, LOADED, sample(), {"kind": "stages", **run_folder.stages_to_json(staged)}, FINISHED)
+    write(
+        folder, LOADED, sample(), {"kind": "stages", **run_folder.stages_to_json(staged)}, FINISHED
+    )
     assert run_folder.load_run(folder).processes[0].stages == staged
 
 
 def test_a_folder_of_the_fifth_schema_does_not_tell_how_much_work_a_stage_was(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 5}))
-    staged = StagePass(request="r1", wall_s=0.25, stages_s={}, unaccounted_s=0.25, alone_s={"vocoder": (0.1,)})
-    older = {name: value for name, value in run_folder.stages_to_json(staged).items() if name != "work"}
+    staged = StagePass(
+        request="r1", wall_s=0.25, stages_s={}, unaccounted_s=0.25, alone_s={"vocoder": (0.1,)}
+    )
+    older = {
+        name: value for name, value in run_folder.stages_to_json(staged).items() if name != "work"
+    }
     write(folder, LOADED, sample(), {"kind": "stages", **older}, FINISHED)
     assert run_folder.load_run(folder).processes[0].stages == staged
 

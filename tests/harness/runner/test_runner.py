@@ -1,4 +1,6 @@
-"""The schedule: its order read as a script with fake children, its way with failures with real ones."""
+"""
+The schedule: its order read as a script with fake children, its way with failures with real ones.
+"""
 
 import errno
 import os
@@ -32,13 +34,20 @@ PLAIN = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, load
 
 
 class FakeChild:
-    """Answers at once, logs what it was told; `faults` says at which command of which cell what happens."""
+    """
+    Answers at once, logs what it was told; `faults` says at which command of which cell what
+    happens.
+    """
 
     log: list[str]
     faults: dict[str, object]
 
-    def __init__(self, job: Mapping[str, Any], files: Path, env: Mapping[str, str], launch: object = None) -> None:
-        self.slug = ".".join(f"{name}-{value}" for name, value in job["cell"]["axes"].items()).removeprefix("steps-")
+    def __init__(
+        self, job: Mapping[str, Any], files: Path, env: Mapping[str, str], launch: object = None
+    ) -> None:
+        self.slug = ".".join(
+            f"{name}-{value}" for name, value in job["cell"]["axes"].items()
+        ).removeprefix("steps-")
 
     def do(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         words = [self.slug, *(str(value) for key, value in command.items() if key != "alone")]
@@ -60,7 +69,8 @@ class FakeChild:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is only resumed with an unchanged working tree, which this repository's need not be."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runner, "here", lambda: Tree(root=tmp_path))  # a machine without a power meter
+    # a machine without a power meter
+    monkeypatch.setattr(runner, "here", lambda: Tree(root=tmp_path))
 
 
 @pytest.fixture
@@ -78,7 +88,9 @@ def run(suite: Suite, folder: Path, **changes: Any) -> Outcome:
     return run_suite(suite, suite.expand().cells, asked.pop("profile"), folder, **asked)
 
 
-def test_a_round_prepares_one_by_one_then_measures_in_turns(make_suite: Make, tmp_path: Path, fakes: type[FakeChild]) -> None:
+def test_a_round_prepares_one_by_one_then_measures_in_turns(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
+) -> None:
     outcome = run(make_suite(), tmp_path / "run")
     prepare = ["load", "first r1", "warmup r2", "warmup r1", "observe r1", "pin"]
     assert fakes.log == [
@@ -93,17 +105,23 @@ def test_a_round_prepares_one_by_one_then_measures_in_turns(make_suite: Make, tm
         "4 stages r1",
         "4 finish",
     ]
-    assert outcome == Outcome(folder=tmp_path / "run", complete=True, interrupted=False, failures={})
+    assert outcome == Outcome(
+        folder=tmp_path / "run", complete=True, interrupted=False, failures={}
+    )
     assert run_folder.load_run(tmp_path / "run").complete
 
 
-def test_later_rounds_begin_with_another_cell(make_suite: Make, tmp_path: Path, fakes: type[FakeChild]) -> None:
+def test_later_rounds_begin_with_another_cell(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
+) -> None:
     run(make_suite(repeats=3), tmp_path / "run")
     measured = "".join(said[0] for said in fakes.log if "measured" in said)
     assert [measured[:4], measured[4:8], measured[8:]] == ["8448", "4848", "4884"]
 
 
-def test_more_cells_than_may_live_are_measured_in_groups(make_suite: Make, tmp_path: Path, fakes: type[FakeChild]) -> None:
+def test_more_cells_than_may_live_are_measured_in_groups(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
+) -> None:
     suite = make_suite(axes={"steps": [8, 4, 2]})
     run(suite, tmp_path / "run", profile=Profile(name="plain", about="", defaults={}, live=2))
     loads_and_ends = [said for said in fakes.log if said.endswith(("load", "finish"))]
@@ -118,26 +136,38 @@ def test_energy_is_measured_when_all_that_is_timed_is_done(
     run(make_suite(), tmp_path / "run", more=lambda rounds: next(wanted))
     ends = [f"{slug} {last}" for slug in (8, 4) for last in ("stages r1", "energy", "finish")]
     assert fakes.log[-17:-9] == ["4 measured r2", "8 measured r2", *ends]
-    assert fakes.log[-3:] == ["8 measured r1", "8 measured r2", "8 finish"], "a round that is added is for the times alone"
+    assert fakes.log[-3:] == ["8 measured r1", "8 measured r2", "8 finish"], (
+        "a round that is added is for the times alone"
+    )
 
 
-def test_warm_up_goes_on_while_something_compiles(make_suite: Make, tmp_path: Path, fakes: type[FakeChild]) -> None:
+def test_warm_up_goes_on_while_something_compiles(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
+) -> None:
     fakes.faults["8 warmup r1"] = "compiles"
     run(make_suite(axes={"steps": [8]}), tmp_path / "run")
     assert fakes.log[:5] == ["8 load", "8 first r1", "8 warmup r2", "8 warmup r1", "8 warmup r2"]
 
 
-def test_a_measured_iteration_that_compiled_is_done_again(make_suite: Make, tmp_path: Path, fakes: type[FakeChild]) -> None:
+def test_a_measured_iteration_that_compiled_is_done_again(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
+) -> None:
     fakes.faults["8 measured r1"] = "compiles"
     run(make_suite(axes={"steps": [8]}), tmp_path / "run")
-    assert [said for said in fakes.log if "measured" in said] == ["8 measured r1", "8 measured r1", "8 measured r2"]
+    assert [said for said in fakes.log if "measured" in said] == [
+        "8 measured r1",
+        "8 measured r1",
+        "8 measured r2",
+    ]
 
 
 def test_a_process_that_measured_too_briefly_adds_whole_passes(
     make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
 ) -> None:
     run(make_suite(axes={"steps": [8]}, min_time_s=1.2), tmp_path / "run")  # a pass takes 2 x 0.5 s
-    assert [said for said in fakes.log if "measured" in said] == [f"8 measured {name}" for name in ("r1", "r2", "r1", "r2")]
+    assert [said for said in fakes.log if "measured" in said] == [
+        f"8 measured {name}" for name in ("r1", "r2", "r1", "r2")
+    ]
 
 
 def test_quick_cells_go_on_alone(make_suite: Make, script: Script, tmp_path: Path) -> None:
@@ -145,7 +175,10 @@ def test_quick_cells_go_on_alone(make_suite: Make, script: Script, tmp_path: Pat
     suite = make_suite(axes={"steps": [8, 4]}, min_time_s=0.5)
     run(suite, tmp_path / "run")
     found = run_folder.load_run(tmp_path / "run")
-    times = {each.cell: [s.wall_s for s in each.samples if s.phase is Phase.MEASURED] for each in found.processes}
+    times = {
+        each.cell: [s.wall_s for s in each.samples if s.phase is Phase.MEASURED]
+        for each in found.processes
+    }
     assert {slug: len(several) for slug, several in times.items()} == {"steps-8": 4, "steps-4": 6}
     assert times["steps-8"] == pytest.approx([0.2] * 4)
 
@@ -169,10 +202,14 @@ def test_a_cell_that_fails_in_a_further_pass_stops_no_other(
 def test_a_cell_that_never_settles_fails(
     make_suite: Make, tmp_path: Path, fakes: type[FakeChild], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fakes, "do", lambda self, command, timeout_s: {"done": command["do"], "settled": False})
+    monkeypatch.setattr(
+        fakes, "do", lambda self, command, timeout_s: {"done": command["do"], "settled": False}
+    )
     outcome = run(make_suite(), tmp_path / "run")
     reason = "warm-up still compiled something after 30 iterations"
-    assert outcome.failures == dict.fromkeys(("steps-8", "steps-4"), Failure(kind="error", reason=reason))
+    assert outcome.failures == dict.fromkeys(
+        ("steps-8", "steps-4"), Failure(kind="error", reason=reason)
+    )
 
 
 def test_a_failed_cell_stops_no_other_and_is_not_started_again(
@@ -186,7 +223,9 @@ def test_a_failed_cell_stops_no_other_and_is_not_started_again(
     assert [said for said in after if said.startswith("8")] == ["8 killed"]
     assert [said for said in after if "measured" in said] == ["4 measured r1", "4 measured r2"]
     record = run_folder.load_process(tmp_path / "run", "steps-8", 0)
-    assert record is not None and record.failure == failure, "the schedule writes down what the worker could not"
+    assert record is not None and record.failure == failure, (
+        "the schedule writes down what the worker could not"
+    )
 
 
 def test_ctrl_c_kills_the_workers_and_leaves_the_run_incomplete(
@@ -199,16 +238,23 @@ def test_ctrl_c_kills_the_workers_and_leaves_the_run_incomplete(
     assert not run_folder.load_run(tmp_path / "run").complete
 
 
-def test_a_run_is_only_resumed_as_it_was_begun(make_suite: Make, tmp_path: Path, fakes: type[FakeChild]) -> None:
+def test_a_run_is_only_resumed_as_it_was_begun(
+    make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
+) -> None:
     fakes.faults["4 measured r2"] = KeyboardInterrupt()
     run(make_suite(), tmp_path / "run")
-    with pytest.raises(HarnessError, match=r"cannot be resumed, it was begun otherwise \(repeats 1 against 2; other cells\)"):
+    with pytest.raises(
+        HarnessError,
+        match=r"cannot be resumed, it was begun otherwise \(repeats 1 against 2; other cells\)",
+    ):
         run(make_suite(axes={"steps": [8]}, repeats=2), tmp_path / "run", resume=True)
     with pytest.raises(HarnessError, match="is in use"):
         run(make_suite(), tmp_path / "run")
 
 
-def test_unknown_options_are_refused_before_anything_is_made(make_suite: Make, tmp_path: Path) -> None:
+def test_unknown_options_are_refused_before_anything_is_made(
+    make_suite: Make, tmp_path: Path
+) -> None:
     with pytest.raises(HarnessError, match="has no option stepz"):
         run(make_suite(fixed={"stepz": 1}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -216,29 +262,52 @@ def test_unknown_options_are_refused_before_anything_is_made(make_suite: Make, t
 
 def measured(run: Run, slug: str) -> list[str]:
     processes = [process for process in run.processes if process.cell == slug]
-    return [sample.request for process in processes for sample in process.samples if sample.phase is Phase.MEASURED]
+    return [
+        sample.request
+        for process in processes
+        for sample in process.samples
+        if sample.phase is Phase.MEASURED
+    ]
 
 
 def test_real_workers_measure_refuse_and_die_side_by_side(make_suite: Make, tmp_path: Path) -> None:
-    cells = [{"steps": 8}, {"fault": "die", "fault_at": 3}, {"fault": "refuse"}, {"fault": "raise", "fault_at": 4}]
+    cells = [
+        {"steps": 8},
+        {"fault": "die", "fault_at": 3},
+        {"fault": "refuse"},
+        {"fault": "raise", "fault_at": 4},
+    ]
     suite = make_suite(axes={}, cells=cells)
     outcome = run(suite, tmp_path / "run", profile=get_profile())
     kinds = {slug: failure.kind for slug, failure in outcome.failures.items()}
-    assert kinds == {"fault-die.fault_at-3": "killed", "fault-refuse": "refused", "fault-raise.fault_at-4": "error"}
-    assert outcome.failures["fault-die.fault_at-3"].reason == "the worker was ended by SIGKILL (out of memory?)"
+    assert kinds == {
+        "fault-die.fault_at-3": "killed",
+        "fault-refuse": "refused",
+        "fault-raise.fault_at-4": "error",
+    }
+    assert (
+        outcome.failures["fault-die.fault_at-3"].reason
+        == "the worker was ended by SIGKILL (out of memory?)"
+    )
     result = run_folder.load_run(tmp_path / "run")
     assert measured(result, "steps-8") == ["r1", "r2"]
-    assert {process.cell: process.failure.kind for process in result.processes if process.failure} == kinds
+    assert {
+        process.cell: process.failure.kind for process in result.processes if process.failure
+    } == kinds
     (whole,) = [process for process in result.processes if process.finished]
     assert whole.cold is not None
     assert whole.peak_rss_bytes is not None and whole.peak_rss_bytes > 10_000_000
     assert (tmp_path / "run/audio/steps-8/r2.wav").is_file()
 
 
-def test_a_full_disk_stops_the_run_and_a_resume_completes_it(make_suite: Make, tmp_path: Path, script: Script) -> None:
+def test_a_full_disk_stops_the_run_and_a_resume_completes_it(
+    make_suite: Make, tmp_path: Path, script: Script
+) -> None:
     script({"*": {"fault": "disk", "options": {"fault_at": 4}}})
     suite = make_suite(axes={"steps": [8]})
-    with pytest.raises(HarnessError, match=r"no space left for run .*; make room, then continue with --resume"):
+    with pytest.raises(
+        HarnessError, match=r"no space left for run .*; make room, then continue with --resume"
+    ):
         run(suite, tmp_path / "run")
     assert measured(run_folder.load_run(tmp_path / "run"), "steps-8") == ["r1"]
     script({})
@@ -253,10 +322,15 @@ def test_a_killed_worker_is_tried_again_by_a_resume_and_a_refusal_is_not(
 ) -> None:
     suite = make_suite(axes={}, cells=[{"steps": 8}, {"fault": "refuse"}])
     script({"steps-8": {"fault": "die", "options": {"fault_at": 4}}})
-    assert {failure.kind for failure in run(suite, tmp_path / "run").failures.values()} == {"killed", "refused"}
+    assert {failure.kind for failure in run(suite, tmp_path / "run").failures.values()} == {
+        "killed",
+        "refused",
+    }
     script({})
     outcome = run(suite, tmp_path / "run", resume=True)
-    assert {slug: failure.kind for slug, failure in outcome.failures.items()} == {"fault-refuse": "refused"}
+    assert {slug: failure.kind for slug, failure in outcome.failures.items()} == {
+        "fault-refuse": "refused"
+    }
     assert measured(run_folder.load_run(tmp_path / "run"), "steps-8") == ["r1", "r2"]
 
 
@@ -273,22 +347,32 @@ suite = load_suite(sys.argv[1])
 profile = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=2)
 outcome = run_suite(suite, suite.expand().cells, profile, Path(sys.argv[2]))
 print("interrupted" if outcome.interrupted else "complete")
-"""
+"""  # noqa: E501
 
 
 def test_ctrl_c_costs_at_most_the_iteration_under_way(make_suite: Make, tmp_path: Path) -> None:
-    """Real processes, a real SIGINT: every sample that was on disk is still there after the resume, none is measured twice."""
+    """
+    Real processes, a real SIGINT: every sample that was on disk is still there after the resume,
+    none is measured twice.
+    """
     text = f"""from harness import Suite
 suite = Suite(target="scripted", pipeline="any", workload={str(tmp_path / "two.toml")!r}, axes={{"steps": [8, 4]}},
               reference={{"steps": 8}}, fixed={{"audio_s": 0.1, "real_ms": 30}}, repeats=1, iterations=12, name="test")
-"""
+"""  # noqa: E501
     (tmp_path / "slow.py").write_text(text)
     (tmp_path / "program.py").write_text(PROGRAM)
     folder = tmp_path / "run"
-    arguments = [sys.executable, str(tmp_path / "program.py"), str(tmp_path / "slow.py"), str(folder)]
+    arguments = [
+        sys.executable,
+        str(tmp_path / "program.py"),
+        str(tmp_path / "slow.py"),
+        str(folder),
+    ]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     log = run_folder.log_path(folder, "steps-8", 0)
-    while process.poll() is None and not (log.exists() and log.read_text().count('"measured"') >= 3):
+    while process.poll() is None and not (
+        log.exists() and log.read_text().count('"measured"') >= 3
+    ):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
@@ -322,7 +406,8 @@ def test_a_worker_that_hangs_is_ended_after_the_time_out(make_suite: Make, tmp_p
     with pytest.raises(ChildError) as caught:
         child.do({"do": "iterate", "phase": "first", "request": "r1"}, 0.1)
     assert caught.value.failure == Failure(
-        kind="timeout", reason="iterate first r1 took longer than 0.1 s; raise the time-out if that is expected"
+        kind="timeout",
+        reason="iterate first r1 took longer than 0.1 s; raise the time-out if that is expected",
     )
     with pytest.raises(ChildError, match="killed: the worker was ended by SIGKILL"):
         child.do({"do": "finish"}, 1.0)
@@ -345,10 +430,14 @@ def test_a_worker_that_dies_without_an_answer_is_tried_again(
     make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What ended it is not known: no word of the engine's, so a resume asks again."""
-    monkeypatch.setattr(worker_pool, "Child", lambda *arguments: Child(*arguments[:3], Launch(python="/bin/false")))
+    monkeypatch.setattr(
+        worker_pool, "Child", lambda *arguments: Child(*arguments[:3], Launch(python="/bin/false"))
+    )
     suite = make_suite(axes={"steps": [8]})
     (failure,) = run(suite, tmp_path / "run").failures.values()
-    assert failure == Failure(kind="died", reason="the worker ended with code 1 and without an answer")
+    assert failure == Failure(
+        kind="died", reason="the worker ended with code 1 and without an answer"
+    )
     monkeypatch.setattr(worker_pool, "Child", Child)
     outcome = run(suite, tmp_path / "run", resume=True)
     assert outcome.complete and not outcome.failures
@@ -356,12 +445,16 @@ def test_a_worker_that_dies_without_an_answer_is_tried_again(
 
 
 def test_what_a_worker_leaves_behind_ends_with_it(tmp_path: Path) -> None:
-    """A server that an engine started, and forgot, would run beside all that is measured after it."""
+    """
+    A server that an engine started, and forgot, would run beside all that is measured after it.
+    """
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {tmp_path}/pid\nexit 3\n")
     program.chmod(0o755)
     child = Child({}, tmp_path / "x", {}, Launch(python=str(program)))
-    with pytest.raises(ChildError, match="died: the worker ended with code 3 and without an answer"):
+    with pytest.raises(
+        ChildError, match="died: the worker ended with code 3 and without an answer"
+    ):
         child.do({"do": "load"}, 60.0)
     assert gone([int((tmp_path / "pid").read_text())])
 

@@ -32,8 +32,23 @@ MEASURE = {"do": "iterate", "phase": "measured", "request": "r1"}
 def job(suite: Suite, folder: Path, **changes: Any) -> Job:
     (folder / "processes").mkdir(exist_ok=True)
     cell = suite.expand().cells[0]
-    asked = {"known": {}, "iterations_before": 0, "cpus": (), "cpu": None, "defaults": {"device": "cpu"}, "repeat": 0}
-    return Job(**{**asked, "cell": cell, "folder": folder, "log": run_folder.log_path(folder, cell.slug, 0), **changes})
+    asked = {
+        "known": {},
+        "iterations_before": 0,
+        "cpus": (),
+        "cpu": None,
+        "defaults": {"device": "cpu"},
+        "repeat": 0,
+    }
+    return Job(
+        **{
+            **asked,
+            "cell": cell,
+            "folder": folder,
+            "log": run_folder.log_path(folder, cell.slug, 0),
+            **changes,
+        }
+    )
 
 
 def obey(job: Job, *commands: dict[str, object]) -> tuple[list[dict[str, Any]], ProcessRecord]:
@@ -47,15 +62,31 @@ def obey(job: Job, *commands: dict[str, object]) -> tuple[list[dict[str, Any]], 
 
 
 def test_a_process_leaves_a_whole_record(make_suite: Make, tmp_path: Path) -> None:
-    commands = (LOAD, FIRST, {"do": "observe", "request": "r1"}, {"do": "pin"}, MEASURE, {"do": "finish"})
+    commands = (
+        LOAD,
+        FIRST,
+        {"do": "observe", "request": "r1"},
+        {"do": "pin"},
+        MEASURE,
+        {"do": "finish"},
+    )
     answers, record = obey(job(make_suite(), tmp_path), *commands)
-    assert [answer["done"] for answer in answers] == ["load", "iterate", "observe", "pin", "iterate", "finish"]
+    assert [answer["done"] for answer in answers] == [
+        "load",
+        "iterate",
+        "observe",
+        "pin",
+        "iterate",
+        "finish",
+    ]
     assert answers[4]["wall_s"] == pytest.approx(0.1)
     assert answers[4]["settled"]
     assert record.finished
     assert record.cold == ColdStart(import_s=0.0, load_s=0.5, first_synthesis_s=pytest.approx(0.1))
     assert [sample.phase for sample in record.samples] == [Phase.FIRST, Phase.MEASURED]
-    assert record.samples[1].stages_s == pytest.approx({"text": 0.005, "content": 0.005, "acoustic": 0.06, "vocoder": 0.03})
+    assert record.samples[1].stages_s == pytest.approx(
+        {"text": 0.005, "content": 0.005, "acoustic": 0.06, "vocoder": 0.03}
+    )
     assert record.effective["steps"] == 8
     assert record.effective["seed"] == 0, "options that nobody asked for are recorded too"
     assert [(effect.option, effect.asked, effect.holds) for effect in record.effects] == [
@@ -78,9 +109,16 @@ def test_measured_audio_is_kept_once_and_unchanged(make_suite: Make, tmp_path: P
 
 def test_an_iteration_that_compiles_is_recorded_as_such(make_suite: Make, tmp_path: Path) -> None:
     suite = make_suite(fixed={"compile": 3})
-    answers, record = obey(job(suite, tmp_path), LOAD, FIRST, {**MEASURE, "phase": "warmup"}, MEASURE, MEASURE)
+    answers, record = obey(
+        job(suite, tmp_path), LOAD, FIRST, {**MEASURE, "phase": "warmup"}, MEASURE, MEASURE
+    )
     assert [answer.get("settled") for answer in answers] == [None, False, False, False, True]
-    assert [sample.phase for sample in record.samples] == [Phase.FIRST, Phase.COMPILE, Phase.COMPILE, Phase.MEASURED]
+    assert [sample.phase for sample in record.samples] == [
+        Phase.FIRST,
+        Phase.COMPILE,
+        Phase.COMPILE,
+        Phase.MEASURED,
+    ]
     assert [sample.wall_s for sample in record.samples] == pytest.approx([1.0, 1.0, 1.0, 0.1])
 
 
@@ -93,7 +131,9 @@ def test_an_iteration_that_compiles_is_recorded_as_such(make_suite: Make, tmp_pa
         ("not finite", "error", "ValueError: request r1 gave audio with NaN or infinite frames"),
     ],
 )
-def test_a_failure_is_recorded_with_its_reason(make_suite: Make, tmp_path: Path, fault: str, kind: str, reason: str) -> None:
+def test_a_failure_is_recorded_with_its_reason(
+    make_suite: Make, tmp_path: Path, fault: str, kind: str, reason: str
+) -> None:
     asked = job(make_suite(fixed={"fault": fault}), tmp_path)
     log = WorkerLog(asked.log)
     worker = Worker(asked, log, age_s=0.0)
@@ -109,34 +149,54 @@ def test_a_failure_is_recorded_with_its_reason(make_suite: Make, tmp_path: Path,
     assert not any(sample.phase is Phase.MEASURED for sample in record.samples)
 
 
-def test_a_broken_promise_fails_with_what_was_asked_and_what_was_seen(make_suite: Make, tmp_path: Path, script: Script) -> None:
+def test_a_broken_promise_fails_with_what_was_asked_and_what_was_seen(
+    make_suite: Make, tmp_path: Path, script: Script
+) -> None:
     script({"*": {"observed": {"steps": "32"}}})
-    answers, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, {"do": "observe", "request": "r1"})
-    assert answers[2]["failed"] == {"kind": "not in effect", "reason": "asked for steps=8, in effect 32: as scripted"}
+    answers, record = obey(
+        job(make_suite(), tmp_path), LOAD, FIRST, {"do": "observe", "request": "r1"}
+    )
+    assert answers[2]["failed"] == {
+        "kind": "not in effect",
+        "reason": "asked for steps=8, in effect 32: as scripted",
+    }
     assert [effect.holds for effect in record.effects] == [True, False]
 
 
-def test_other_audio_from_the_same_seed_is_a_broken_promise(make_suite: Make, tmp_path: Path) -> None:
+def test_other_audio_from_the_same_seed_is_a_broken_promise(
+    make_suite: Make, tmp_path: Path
+) -> None:
     asked = job(make_suite(fixed={"fault": "nondeterministic"}), tmp_path)
     answers, record = obey(asked, LOAD, FIRST, MEASURE, MEASURE)
-    reason = "asked for seed=0, in effect other audio: the same seed gave different audio for request r1"
+    reason = (
+        "asked for seed=0, in effect other audio: the same seed gave different audio for request r1"
+    )
     assert answers[3]["failed"] == {"kind": "not in effect", "reason": reason}
     assert len({sample.audio_sha256 for sample in record.samples[1:]}) == 2, "both are on record"
 
 
-def test_other_audio_than_an_earlier_process_gave_is_a_broken_promise(make_suite: Make, tmp_path: Path) -> None:
+def test_other_audio_than_an_earlier_process_gave_is_a_broken_promise(
+    make_suite: Make, tmp_path: Path
+) -> None:
     answers, _ = obey(job(make_suite(), tmp_path, known={"r1": "ab"}), LOAD, FIRST, MEASURE)
     assert answers[2]["failed"]["kind"] == "not in effect"
 
 
-def test_what_differs_by_the_order_of_additions_is_the_same_audio(make_suite: Make, tmp_path: Path) -> None:
+def test_what_differs_by_the_order_of_additions_is_the_same_audio(
+    make_suite: Make, tmp_path: Path
+) -> None:
     asked = job(make_suite(), tmp_path)
     obey(asked, LOAD, FIRST, MEASURE)
     path = tmp_path / "audio/steps-8/r1.wav"
     audio, rate_hz = read_audio(path)
     for repeat, noise, failed in ((1, 5e-7, False), (2, 3e-6, True)):
         write_wav(path, audio + np.float32(noise), rate_hz)
-        again = replace(asked, repeat=repeat, log=run_folder.log_path(tmp_path, "steps-8", repeat), known={"r1": "another"})
+        again = replace(
+            asked,
+            repeat=repeat,
+            log=run_folder.log_path(tmp_path, "steps-8", repeat),
+            known={"r1": "another"},
+        )
         answers, _ = obey(again, LOAD, FIRST, MEASURE)
         assert ("failed" in answers[2]) is failed
 
@@ -152,23 +212,38 @@ def test_an_engine_without_a_seed_breaks_no_promise_and_leaves_a_take_of_each_pr
     kept = [sample.audio_file for sample in record.samples]
     assert kept == [None, "audio/steps-8/r1.wav", "audio/steps-8/takes/0/r1.wav", None]
     digest = record.samples[1].audio_sha256
-    again = replace(asked, repeat=1, log=run_folder.log_path(tmp_path, "steps-8", 1), known={"r1": digest})
+    again = replace(
+        asked, repeat=1, log=run_folder.log_path(tmp_path, "steps-8", 1), known={"r1": digest}
+    )
     _, record = obey(again, LOAD, FIRST, MEASURE, MEASURE)
-    assert [sample.audio_file for sample in record.samples] == [None, "audio/steps-8/takes/1/r1.wav", None]
+    assert [sample.audio_file for sample in record.samples] == [
+        None,
+        "audio/steps-8/takes/1/r1.wav",
+        None,
+    ]
 
 
-def test_a_seed_that_was_asked_for_is_a_promise_of_any_engine(make_suite: Make, tmp_path: Path, script: Script) -> None:
+def test_a_seed_that_was_asked_for_is_a_promise_of_any_engine(
+    make_suite: Make, tmp_path: Path, script: Script
+) -> None:
     script({"*": {"seedless": True}})
     fixed = {"seed": 3, "fault": "nondeterministic", "audio_s": 0.1}
     answers, _ = obey(job(make_suite(fixed=fixed), tmp_path), LOAD, FIRST, MEASURE, MEASURE)
     assert answers[3]["failed"]["reason"].startswith("asked for seed=3, in effect other audio")
 
 
-def test_an_option_of_which_nothing_was_seen_neither_holds_nor_fails(make_suite: Make, tmp_path: Path, script: Script) -> None:
+def test_an_option_of_which_nothing_was_seen_neither_holds_nor_fails(
+    make_suite: Make, tmp_path: Path, script: Script
+) -> None:
     script({"*": {"unobserved": ["steps"]}})
-    answers, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, {"do": "observe", "request": "r1"})
+    answers, record = obey(
+        job(make_suite(), tmp_path), LOAD, FIRST, {"do": "observe", "request": "r1"}
+    )
     assert "failed" not in answers[2]
-    assert {effect.option: effect.holds for effect in record.effects} == {"steps": None, "audio_s": True}
+    assert {effect.option: effect.holds for effect in record.effects} == {
+        "steps": None,
+        "audio_s": True,
+    }
 
 
 def test_a_full_disk_is_answered_but_not_recorded(make_suite: Make, tmp_path: Path) -> None:
@@ -201,7 +276,8 @@ def test_in_real_time_what_disturbed_an_iteration_is_on_record(
 
 
 @pytest.mark.parametrize(
-    ("threads", "workers", "watched"), [(1, {}, True), (1, {"workers": 1}, True), (2, {}, False), (1, {"workers": 2}, False)]
+    ("threads", "workers", "watched"),
+    [(1, {}, True), (1, {"workers": 1}, True), (2, {}, False), (1, {"workers": 2}, False)],
 )
 def test_threads_of_one_process_are_not_taken_for_others_that_disturb_it(
     make_suite: Make, tmp_path: Path, threads: int, workers: dict[str, int], watched: bool
@@ -222,7 +298,8 @@ def test_a_continued_process_counts_on(make_suite: Make, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "expected_s"), [({}, 0.1), ({"slower": 1.1}, 0.11), ({"slower": 1.1, "stage": "text"}, 0.11)]
+    ("changes", "expected_s"),
+    [({}, 0.1), ({"slower": 1.1}, 0.11), ({"slower": 1.1, "stage": "text"}, 0.11)],
 )
 def test_a_changed_engine_is_slower_by_exactly_what_the_script_says(
     make_suite: Make, script: Script, changes: dict[str, Any], expected_s: float
@@ -256,7 +333,9 @@ def test_scripted_speakers_and_texts_differ_and_stay(make_suite: Make) -> None:
     target = ScriptedTarget()
     target.load(cell, {})
     one, two = cell.workload.requests
-    first, again, other = (time_synthesis(target, request, target.clock).audio for request in (one, one, two))
+    first, again, other = (
+        time_synthesis(target, request, target.clock).audio for request in (one, one, two)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert np.abs(first).max() <= 1.0
@@ -264,7 +343,11 @@ def test_scripted_speakers_and_texts_differ_and_stay(make_suite: Make) -> None:
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x"), "disk"), (HarnessError("no"), "refused"), (OSError("x"), "error")],
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x"), "disk"),
+        (HarnessError("no"), "refused"),
+        (OSError("x"), "error"),
+    ],
 )
 def test_errors_have_a_kind(error: Exception, kind: str) -> None:
     with pytest.raises(type(error)) as caught:
@@ -299,7 +382,9 @@ def test_when_every_piece_of_audio_came_is_written_down(make_suite: Make, tmp_pa
     assert [piece.arrived_s for piece in heard.chunks] == [heard.first_audio_s] * 2
 
 
-def test_the_first_audio_is_the_first_that_can_be_played(make_suite: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_audio_is_the_first_that_can_be_played(
+    make_suite: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cell = make_suite().expand().cells[0]
     target = ScriptedTarget()
     target.load(cell, {})

@@ -12,7 +12,9 @@ from harness.records.measurement import Measurement, Missing
 from harness.scoring.asr_floor import Floor, FloorUtterance, beside, load_floor, rate_of, save_floor
 
 TEXTS = {"u1": "One two three four.", "u2": "Five six, ¿siete?"}
-WORKLOAD = Workload(name="w", requests=tuple(Request(id=name, text=text) for name, text in TEXTS.items()))
+WORKLOAD = Workload(
+    name="w", requests=tuple(Request(id=name, text=text) for name, text in TEXTS.items())
+)
 
 
 def utterance(text: str, errors: int, words: int) -> FloorUtterance:
@@ -33,7 +35,9 @@ FLOOR = Floor(
 
 
 def measured(version: str = "1; by ear", metric: str = "wer") -> Measurement:
-    return Measurement(metric=metric, unit="1", better="lower", version=version, values=(), summary=0.2)
+    return Measurement(
+        metric=metric, unit="1", better="lower", version=version, values=(), summary=0.2
+    )
 
 
 def test_the_floor_is_a_corpus_rate_with_an_interval():
@@ -51,7 +55,9 @@ def test_it_stands_beside_a_rate_of_the_same_judge_on_the_same_texts():
 
 def test_another_judge_has_another_floor():
     found = beside(FLOOR, WORKLOAD, measured("1; by telephone"))
-    assert found == Missing("it was heard by [by ear], this run by [by telephone]; make it again: voxgate floor w")
+    assert found == Missing(
+        "it was heard by [by ear], this run by [by telephone]; make it again: voxgate floor w"
+    )
 
 
 def test_the_floor_of_another_judge_is_made_by_naming_him():
@@ -60,9 +66,13 @@ def test_the_floor_of_another_judge_is_made_by_naming_him():
     assert found.reason.endswith("make it again: voxgate floor w --judge faster-whisper")
 
 
-@pytest.mark.parametrize("texts", [{"u1": TEXTS["u1"]}, {**TEXTS, "u3": "more"}, {**TEXTS, "u2": "Five six, siete?"}])
+@pytest.mark.parametrize(
+    "texts", [{"u1": TEXTS["u1"]}, {**TEXTS, "u3": "more"}, {**TEXTS, "u2": "Five six, siete?"}]
+)
 def test_other_texts_have_another_floor(texts: dict[str, str]):
-    workload = Workload(name="w", requests=tuple(Request(id=name, text=text) for name, text in texts.items()))
+    workload = Workload(
+        name="w", requests=tuple(Request(id=name, text=text) for name, text in texts.items())
+    )
     found = beside(FLOOR, workload, measured())
     assert isinstance(found, Missing)
     assert "said other texts" in found.reason
@@ -74,8 +84,10 @@ def test_a_floor_comes_back_from_its_file_and_reads_as_a_table(tmp_path: Path):
     assert load_floor(path) == FLOOR
     assert path.read_text(encoding="utf-8").splitlines()[5:8] == [
         '"utterances": {',
-        '"u1": {"chars": [2, 20], "heard": "they \\"said\\" so", "text": "One two three four.", "words": [1, 4]},',
-        '"u2": {"chars": [0, 30], "heard": "they \\"said\\" so", "text": "Five six, ¿siete?", "words": [0, 6]}',
+        '"u1": {"chars": [2, 20], "heard": "they \\"said\\" so", "text": "One two three four.", '
+        '"words": [1, 4]},',
+        '"u2": {"chars": [0, 30], "heard": "they \\"said\\" so", "text": "Five six, ¿siete?", '
+        '"words": [0, 6]}',
     ]
 
 
@@ -118,7 +130,10 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path):
         save_floor(tmp_path / "absent" / "w.floor.json", FLOOR)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"5", b"\xff", b"[" * 100_000, b'{"schema_version": 1, "utterances": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"5", b"\xff", b"[" * 100_000, b'{"schema_version": 1, "utterances": []}'],
+)
 def test_what_is_no_floor_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "w.floor.json").write_bytes(content)
     with pytest.raises(HarnessError, match=r"the floor .*w.floor.json cannot be read"):

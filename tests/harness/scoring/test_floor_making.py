@@ -78,12 +78,16 @@ def recordings(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_floor_of_recordings_counts_what_the_scorer_heard(scorer: Scorer, workload: str, recordings: Path):
+def test_the_floor_of_recordings_counts_what_the_scorer_heard(
+    scorer: Scorer, workload: str, recordings: Path
+):
     path, floor = make_floor(workload, recordings)
     assert path == Path(workload).with_suffix(".floor.json")
     assert load_floor(path) == floor
     assert (floor.speaker, floor.versions["wer"]) == ("readers", "1; an ear")
-    assert [(each.words.errors, each.words.reference_words) for each in floor.utterances.values()] == [(3, 6), (4, 4)]
+    assert [
+        (each.words.errors, each.words.reference_words) for each in floor.utterances.values()
+    ] == [(3, 6), (4, 4)]
     assert {each.heard for each in floor.utterances.values()} == {"the cat sat"}
     assert scorer.frames == {"a": 1000, "b": 2000}
 
@@ -101,7 +105,9 @@ def test_the_judge_can_be_chosen(scorer: Scorer, workload: str, recordings: Path
 
 def test_each_request_needs_one_recording(scorer: Scorer, workload: str, recordings: Path):
     (recordings / "a.flac").write_bytes(b"")
-    with pytest.raises(HarnessError, match=r"holds several recordings of a; it needs one file a\.wav or \.flac"):
+    with pytest.raises(
+        HarnessError, match=r"holds several recordings of a; it needs one file a\.wav or \.flac"
+    ):
         make_floor(workload, recordings)
     (recordings / "a.flac").unlink()
     (recordings / "b.wav").unlink()
@@ -119,7 +125,9 @@ def test_what_nobody_heard_has_no_floor(scorer: Scorer, workload: str, recording
 def test_flite_is_not_asked_to_speak_spanish(scorer: Scorer, tmp_path: Path):
     path = tmp_path / "w.toml"
     path.write_text('[[request]]\nid = "a"\ntext = "hola"\nlanguage = "es"\n', encoding="utf-8")
-    with pytest.raises(HarnessError, match="flite speaks English only, and a is not English; give --recordings"):
+    with pytest.raises(
+        HarnessError, match="flite speaks English only, and a is not English; give --recordings"
+    ):
         make_floor(str(path))
 
 
@@ -137,7 +145,9 @@ def test_a_shipped_floor_holds_the_texts_of_its_workload(name: str):
     floor = load_floor(floor_path(name))
     assert floor is not None
     assert floor.workload == name
-    assert {each.id: each.text for each in load_workload(name).requests} == {n: e.text for n, e in floor.utterances.items()}
+    assert {each.id: each.text for each in load_workload(name).requests} == {
+        n: e.text for n, e in floor.utterances.items()
+    }
 
 
 def test_the_workloads_of_everyday_sentences_have_floors():

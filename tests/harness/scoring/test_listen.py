@@ -11,7 +11,15 @@ from harness.errors import HarnessError
 from harness.models import faster_whisper, whisper
 from harness.records.measurement import Missing
 from harness.scoring import transcription
-from harness.scoring.transcription import FASTER, OPENAI, ListenTask, Transcript, listen_tasks, recipe, transcribe_files
+from harness.scoring.transcription import (
+    FASTER,
+    OPENAI,
+    ListenTask,
+    Transcript,
+    listen_tasks,
+    recipe,
+    transcribe_files,
+)
 
 PARROT = (Path("parrot"),)
 
@@ -43,7 +51,9 @@ def files(tmp_path: Path) -> tuple[Path, ...]:
     return tuple(tmp_path / f"{name}.wav" for name in ("low", "high", "broken", "nan"))
 
 
-def test_every_file_is_heard_at_the_judges_rate_or_says_why_not(parrot: None, files: tuple[Path, ...]):
+def test_every_file_is_heard_at_the_judges_rate_or_says_why_not(
+    parrot: None, files: tuple[Path, ...]
+):
     low, high, broken, nan = transcribe_files(ListenTask(files=files, weights=PARROT))
     assert low == high == Transcript(text="en 16000", judge="a parrot")
     assert isinstance(broken.text, Missing)
@@ -55,12 +65,18 @@ def test_another_language_stands_in_the_judges_name(parrot: None, files: tuple[P
     assert heard == Transcript(text="es 16000", judge="a parrot, language es")
 
 
-def test_a_language_that_the_judge_does_not_know_is_missing_and_not_guessed(parrot: None, files: tuple[Path, ...]):
+def test_a_language_that_the_judge_does_not_know_is_missing_and_not_guessed(
+    parrot: None, files: tuple[Path, ...]
+):
     heard = transcribe_files(ListenTask(files=files, weights=PARROT, language="tlh"))
-    assert {each.text for each in heard} == {Missing("a parrot does not know the language 'tlh'; give other weights")}
+    assert {each.text for each in heard} == {
+        Missing("a parrot does not know the language 'tlh'; give other weights")
+    }
 
 
-def test_a_judge_that_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPatch, files: tuple[Path, ...]):
+def test_a_judge_that_is_not_installed_is_missing(
+    monkeypatch: pytest.MonkeyPatch, files: tuple[Path, ...]
+):
     monkeypatch.setattr(transcription, "_judge", lambda engine, weights: Missing("not installed"))
     heard = transcribe_files(ListenTask(files=files, weights=PARROT, engine=FASTER))
     assert heard == [Transcript(text=Missing("not installed"), judge="")] * 4
@@ -73,16 +89,30 @@ def test_tasks_hold_like_lengths_in_one_language_without_its_region(files: tuple
     assert sorted(path for task in tasks for path in task.files) == sorted(many)
     sizes = [path.stat().st_size for task in tasks for path in task.files]
     assert sizes == sorted(sizes)
-    assert {(task.language, task.weights, task.engine) for task in tasks} == {("es", PARROT, FASTER)}
+    assert {(task.language, task.weights, task.engine) for task in tasks} == {
+        ("es", PARROT, FASTER)
+    }
 
 
 def test_an_unknown_engine_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(HarnessError, match=r"unknown judge 'whisper\.cpp'; known are openai-whisper, faster-whisper"):
+    with pytest.raises(
+        HarnessError,
+        match=r"unknown judge 'whisper\.cpp'; known are openai-whisper, faster-whisper",
+    ):
         recipe("whisper.cpp")
 
 
 def test_what_decides_a_transcript_tells_engines_and_languages_apart_but_not_regions():
     assert recipe() == recipe(OPENAI, "en-GB") == whisper.DECODING
     assert recipe(OPENAI, "es") == recipe(OPENAI, "es-MX")
-    assert len({recipe(engine, language) for engine in (OPENAI, FASTER) for language in ("en", "es", "de")}) == 6
+    assert (
+        len(
+            {
+                recipe(engine, language)
+                for engine in (OPENAI, FASTER)
+                for language in ("en", "es", "de")
+            }
+        )
+        == 6
+    )
     assert faster_whisper.DECODING in recipe(FASTER)

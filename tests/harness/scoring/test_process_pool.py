@@ -34,7 +34,9 @@ def several(items: Sequence[int]) -> Iterator[int]:
 
 
 def hang(items: Sequence[Path]) -> Iterator[int]:
-    """Gives its number; what is called "hung" starts a process of its own and then waits for ever."""
+    """
+    Gives its number; what is called "hung" starts a process of its own and then waits for ever.
+    """
     for item in items:
         if item.name == "hung":
             other = subprocess.Popen(["sleep", "600"])
@@ -80,7 +82,13 @@ def is_running(pid: int) -> bool:
 def test_each_crash_costs_its_own_item_and_no_other():
     results = dict(run_isolated(work, [0, 1, 2, 3, 4, 5, 6], workers=2))
     assert {i for i, result in results.items() if isinstance(result, Crashed)} == {3, 5}
-    assert {i: result for i, result in results.items() if i not in (3, 5)} == {0: 0, 1: 1, 2: 4, 4: 16, 6: 36}
+    assert {i: result for i, result in results.items() if i not in (3, 5)} == {
+        0: 0,
+        1: 1,
+        2: 4,
+        4: 16,
+        6: 36,
+    }
 
 
 def test_a_crash_inside_a_batch_costs_its_own_piece():
@@ -89,7 +97,9 @@ def test_a_crash_inside_a_batch_costs_its_own_piece():
 
 
 def test_a_piece_that_dies_of_what_ran_before_it_gets_its_value_in_a_process_of_its_own():
-    assert list(run_batches([Batch(work=poison, pieces=("spoil", "whole", "last"))], workers=1)) == [
+    assert list(
+        run_batches([Batch(work=poison, pieces=("spoil", "whole", "last"))], workers=1)
+    ) == [
         ("spoil", "spoil"),
         ("whole", "whole"),
         ("last", "last"),
@@ -98,7 +108,12 @@ def test_a_piece_that_dies_of_what_ran_before_it_gets_its_value_in_a_process_of_
 
 def test_a_hung_piece_costs_itself_and_its_processes_are_killed(tmp_path: Path):
     hung = tmp_path / "hung"
-    results = dict(run_batches([Batch(work=hang, pieces=(tmp_path / "a", hung, tmp_path / "b"), limit_s=1.0)], workers=1))
+    results = dict(
+        run_batches(
+            [Batch(work=hang, pieces=(tmp_path / "a", hung, tmp_path / "b"), limit_s=1.0)],
+            workers=1,
+        )
+    )
     assert results[hung] == Crashed("took longer than 1 s")
     assert isinstance(results[tmp_path / "a"], int) and isinstance(results[tmp_path / "b"], int)
     for pid in map(int, hung.read_text().split()):
@@ -111,7 +126,11 @@ def test_a_hung_piece_costs_itself_and_its_processes_are_killed(tmp_path: Path):
 
 def test_a_process_stays_with_the_kind_it_has_loaded_and_there_are_never_too_many():
     kinds = {"a": 4, "b": 4, "c": 4}
-    batches = [Batch(work=who, pieces=(f"{kind}{i}",), kind=kind) for kind, count in kinds.items() for i in range(count)]
+    batches = [
+        Batch(work=who, pieces=(f"{kind}{i}",), kind=kind)
+        for kind, count in kinds.items()
+        for i in range(count)
+    ]
     found = dict(result for _, result in run_batches(batches, workers=2))
     assert sorted(found) == sorted(piece for batch in batches for piece in batch.pieces)
     assert len(set(found.values())) == 2
@@ -135,13 +154,21 @@ def test_work_that_gives_too_few_results_is_an_error_and_not_a_wait():
 
 def test_a_caller_that_stops_early_leaves_no_process():
     before = set(psutil.Process().children())
-    results = run_batches([Batch(work=several, pieces=(1,)), Batch(work=several, pieces=(2, 4))], workers=2)
+    results = run_batches(
+        [Batch(work=several, pieces=(1,)), Batch(work=several, pieces=(2, 4))], workers=2
+    )
     next(results)
     results.close()
-    assert not [child for child in set(psutil.Process().children()) - before if "spawn_main" in " ".join(child.cmdline())]
+    assert not [
+        child
+        for child in set(psutil.Process().children()) - before
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
 
 
-def test_children_are_held_to_one_thread_and_the_parent_keeps_its_own(monkeypatch: pytest.MonkeyPatch):
+def test_children_are_held_to_one_thread_and_the_parent_keeps_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     assert list(run_isolated(threads_allowed, [0], workers=1)) == [(0, ("1", "1"))]
@@ -152,7 +179,9 @@ def test_nothing_to_do_starts_nothing():
     assert list(run_isolated(work, [], workers=2)) == []
 
 
-def test_work_that_cannot_be_imported_is_an_error_and_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_work_that_cannot_be_imported_is_an_error_and_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "fickle.py").write_text("def work(pieces):\n    yield from pieces\n")
     monkeypatch.syspath_prepend(tmp_path)
     fickle = importlib.import_module("fickle")

@@ -24,7 +24,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Subject], objec
 
     def tell(does: Callable[[Subject], object]) -> object:
         own = Metric(name="own", unit="1", better="lower", version="1")
-        line = Entry(metric=own, family="plug-in acme", source=AudioMetric(metric=own, score=does), base="own")  # type: ignore[arg-type]
+        line = Entry(
+            metric=own,
+            family="plug-in acme",
+            source=AudioMetric(metric=own, score=does),
+            base="own",
+        )  # type: ignore[arg-type]
         monkeypatch.setattr(task, "entry", lambda name: line)
         return next(iter(compute([AudioTask(metric="own", audio=PATH)])))
 
@@ -47,7 +52,9 @@ def test_a_metric_that_raises_costs_its_value_and_is_tried_again_next_time(told)
 
 
 def test_a_package_that_is_missing_inside_a_metric_is_not_remembered(told) -> None:
-    assert told(lambda _: Missing("x is not installed; pip install x")) == Unsettled("x is not installed; pip install x")
+    assert told(lambda _: Missing("x is not installed; pip install x")) == Unsettled(
+        "x is not installed; pip install x"
+    )
     assert told(lambda _: Missing("too short")) == Missing("too short")
 
 
@@ -55,7 +62,12 @@ def test_a_metric_sees_no_more_than_its_task(told) -> None:
     seen: list[Subject] = []
     told(lambda subject: float(len(seen.append(subject) or seen)))
     subject = seen[0]
-    assert (subject.text, subject.reference, subject.voice, subject.statement) == ("", None, None, None)
+    assert (subject.text, subject.reference, subject.voice, subject.statement) == (
+        "",
+        None,
+        None,
+        None,
+    )
     assert subject.audio.rate_hz == RATE_HZ
 
 
@@ -77,7 +89,9 @@ def test_features_are_shared_by_tasks_in_a_row(monkeypatch: pytest.MonkeyPatch) 
 
     own = Metric(name="own", unit="1", better="lower", version="1")
     source = AudioMetric(metric=own, score=lambda subject: subject.audio.once(feature))
-    monkeypatch.setattr(task, "entry", lambda name: Entry(metric=own, family="x", source=source, base="own"))
+    monkeypatch.setattr(
+        task, "entry", lambda name: Entry(metric=own, family="x", source=source, base="own")
+    )
     assert list(compute([AudioTask(metric="own", audio=PATH)] * 3)) == [1.0] * 3
     assert len(worked) == 1
 

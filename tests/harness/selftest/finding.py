@@ -10,21 +10,41 @@ COLUMNS = (
     Column(metric="pesq", family="parity", blocks=False),
     Column(metric="clicks", family="faults", blocks=True),
 )
-SEEN, ADVISED, UNSEEN, UNPROVEN = {"snr": Sight.SEEN}, {"pesq": Sight.ADVISED}, {}, {"clicks": Sight.UNPROVEN}
+SEEN, ADVISED, UNSEEN, UNPROVEN = (
+    {"snr": Sight.SEEN},
+    {"pesq": Sight.ADVISED},
+    {},
+    {"clicks": Sight.UNPROVEN},
+)
 
 
 def finding(
-    fault: str, sights: Mapping[str, Sight], *, strength: str = "1", kind: Kind = Kind.FAULT, extent: str = EVERY
+    fault: str,
+    sights: Mapping[str, Sight],
+    *,
+    strength: str = "1",
+    kind: Kind = Kind.FAULT,
+    extent: str = EVERY,
 ) -> Finding:
     """What is not among the sights was not seen."""
     everything = {column.metric: Sight.UNSEEN for column in COLUMNS} | dict(sights)
     return Finding(fault=fault, strength=strength, kind=kind, extent=extent, sights=everything)
 
 
-def matrix(*findings: Finding, left_out: Mapping[str, str] | None = None, audio: str = "engine nfe_steps=8") -> Matrix:
+def matrix(
+    *findings: Finding, left_out: Mapping[str, str] | None = None, audio: str = "engine nfe_steps=8"
+) -> Matrix:
     return Matrix(audio=audio, utterances=8, findings=findings, left_out=left_out or {})
 
 
 def trust(*matrices: Matrix) -> QualityTrust:
-    facts = {"suite": "s", "profile": "p", "machine": "m", "head": "h", "created": "2026-11-21T10:00:00Z"}
-    return QualityTrust(**facts, columns=COLUMNS, valueless=("wer",), unjudged=("peak",), matrices=matrices)
+    facts = {
+        "suite": "s",
+        "profile": "p",
+        "machine": "m",
+        "head": "h",
+        "created": "2026-11-21T10:00:00Z",
+    }
+    return QualityTrust(
+        **facts, columns=COLUMNS, valueless=("wer",), unjudged=("peak",), matrices=matrices
+    )

@@ -1,4 +1,7 @@
-"""Distortion is what its name says, of the size that it says. That it is the same every time is tested with the damage."""
+"""
+Distortion is what its name says, of the size that it says. That it is the same every time is tested
+with the damage.
+"""
 
 import numpy as np
 import pytest
@@ -15,18 +18,24 @@ def _spoken() -> Speech:
 
 
 def snr_db(clean: np.ndarray, heard: np.ndarray) -> float:
-    return float(10 * np.log10(np.sum(clean.astype(float) ** 2) / np.sum((heard.astype(float) - clean) ** 2)))
+    return float(
+        10 * np.log10(np.sum(clean.astype(float) ** 2) / np.sum((heard.astype(float) - clean) ** 2))
+    )
 
 
 @pytest.mark.parametrize("ratio_db", [20, 30, 40])
 def test_noise_is_as_far_below_the_speech_as_it_says(ratio_db, spoken) -> None:
-    assert snr_db(spoken.audio, fault_effects.noise(ratio_db)(spoken)) == pytest.approx(ratio_db, abs=0.2)
+    assert snr_db(spoken.audio, fault_effects.noise(ratio_db)(spoken)) == pytest.approx(
+        ratio_db, abs=0.2
+    )
 
 
 def test_level_polarity_and_offset(spoken) -> None:
     assert fault_effects.louder(-6.0206)(spoken) == pytest.approx(spoken.audio / 2, abs=1e-6)
     assert np.array_equal(fault_effects.inverted(spoken), -spoken.audio)
-    assert fault_effects.offset(0.05)(spoken) == pytest.approx(np.clip(spoken.audio + 0.05, -1, 1), abs=1e-6)
+    assert fault_effects.offset(0.05)(spoken) == pytest.approx(
+        np.clip(spoken.audio + 0.05, -1, 1), abs=1e-6
+    )
 
 
 def test_what_is_overdriven_is_cut_off_at_full_scale(spoken) -> None:

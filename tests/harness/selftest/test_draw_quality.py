@@ -25,8 +25,13 @@ def share(picture: np.ndarray, colour: str) -> float:
 
 
 def test_every_square_has_the_colour_of_what_was_seen(tmp_path: Path) -> None:
-    quiet = drawn(tmp_path / "quiet.png", trust(matrix(finding("click", UNSEEN), finding("hum", UNSEEN))))
-    loud = drawn(tmp_path / "loud.png", trust(matrix(finding("click", SEEN | ADVISED), finding("hum", UNSEEN))))
+    quiet = drawn(
+        tmp_path / "quiet.png", trust(matrix(finding("click", UNSEEN), finding("hum", UNSEEN)))
+    )
+    loud = drawn(
+        tmp_path / "loud.png",
+        trust(matrix(finding("click", SEEN | ADVISED), finding("hum", UNSEEN))),
+    )
     assert quiet.shape == loud.shape
     blue, light, grey = (COLOURS[sight] for sight in (Sight.SEEN, Sight.ADVISED, Sight.UNSEEN))
     assert share(loud, blue) > share(quiet, blue)
@@ -35,14 +40,21 @@ def test_every_square_has_the_colour_of_what_was_seen(tmp_path: Path) -> None:
 
 
 def test_a_false_alarm_has_a_colour_of_its_own(tmp_path: Path) -> None:
-    alarm = drawn(tmp_path / "a.png", trust(matrix(finding("click", SEEN), finding("rounding", SEEN, kind=Kind.HARMLESS))))
-    none = drawn(tmp_path / "b.png", trust(matrix(finding("click", SEEN), finding("rounding", UNSEEN, kind=Kind.HARMLESS))))
+    alarm = drawn(
+        tmp_path / "a.png",
+        trust(matrix(finding("click", SEEN), finding("rounding", SEEN, kind=Kind.HARMLESS))),
+    )
+    none = drawn(
+        tmp_path / "b.png",
+        trust(matrix(finding("click", SEEN), finding("rounding", UNSEEN, kind=Kind.HARMLESS))),
+    )
     assert share(alarm, ALARM) > share(none, ALARM)
 
 
 def test_the_same_findings_give_the_same_bytes(tmp_path: Path) -> None:
     found = trust(
-        matrix(finding("click", SEEN), finding("click", UNSEEN, extent=ONE)), matrix(finding("hum", ADVISED), audio="b")
+        matrix(finding("click", SEEN), finding("click", UNSEEN, extent=ONE)),
+        matrix(finding("hum", ADVISED), audio="b"),
     )
     for name in ("a.png", "b.png"):
         write_picture(found, tmp_path / name)

@@ -10,7 +10,11 @@ from harness.selftest.faults import FAULTS
 from tests.harness.metrics.speech import speech
 
 RATE_HZ = 16_000
-PURE = [fault for fault in FAULTS if fault.change is not None and "resynthesis" not in fault.change.__module__]
+PURE = [
+    fault
+    for fault in FAULTS
+    if fault.change is not None and "resynthesis" not in fault.change.__module__
+]
 
 
 @pytest.fixture(scope="module", name="voice")
@@ -87,7 +91,9 @@ def test_a_repeated_stretch_is_heard_twice() -> None:
     assert len(twice) == len(audio) + 3_200
     middle = int(np.flatnonzero(twice[: len(audio)] != audio)[0])
     fade = round(fault_effects.FADE_S * RATE_HZ)
-    assert np.array_equal(twice[middle + fade : middle + 3_200], audio[middle - 3_200 + fade : middle])
+    assert np.array_equal(
+        twice[middle + fade : middle + 3_200], audio[middle - 3_200 + fade : middle]
+    )
     assert np.array_equal(twice[middle + 3_200 + fade :], audio[middle + fade :])
 
 
@@ -96,11 +102,15 @@ def test_another_word_stands_in_the_middle_and_nothing_else_changes() -> None:
     swapped = fault_effects.swap_word(0.4)(Speech(audio=audio, rate_hz=RATE_HZ))
     other = np.flatnonzero(swapped != audio)
     assert len(swapped) == len(audio)
-    assert other[-1] - other[0] == pytest.approx(0.4 * RATE_HZ, abs=fault_effects.FADE_S * RATE_HZ + 1)
+    assert other[-1] - other[0] == pytest.approx(
+        0.4 * RATE_HZ, abs=fault_effects.FADE_S * RATE_HZ + 1
+    )
     assert fault_effects.swap_word(0.4)(Speech(audio=audio[:8_000], rate_hz=RATE_HZ)) is None
 
 
-@pytest.mark.parametrize("make", [fault_effects.silence_before, fault_effects.silence_after, fault_effects.pause])
+@pytest.mark.parametrize(
+    "make", [fault_effects.silence_before, fault_effects.silence_after, fault_effects.pause]
+)
 def test_silence_is_added_and_nothing_lost(make, spoken, voice) -> None:
     longer = make(1.0)(spoken)
     assert len(longer) == len(voice) + RATE_HZ

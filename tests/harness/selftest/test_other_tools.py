@@ -8,9 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from harness.selftest.other_tools import RIVALS, asv_continuous, criterion, mann_whitney_p, pyperf, pytest_benchmark, same_scale
+from harness.selftest.other_tools import (
+    RIVALS,
+    asv_continuous,
+    criterion,
+    mann_whitney_p,
+    pyperf,
+    pytest_benchmark,
+    same_scale,
+)
 
-FEW = st.lists(st.floats(0.5, 2.0, allow_nan=False), min_size=3, max_size=30, unique=True).map(np.array)
+FEW = st.lists(st.floats(0.5, 2.0, allow_nan=False), min_size=3, max_size=30, unique=True).map(
+    np.array
+)
 
 
 def quiet(base_s: float, count: int = 32, spread: float = 1e-3, seed: int = 0) -> np.ndarray:
@@ -51,8 +61,12 @@ def test_asv_needs_its_factor_its_test_and_enough_samples() -> None:
     assert not asv_continuous(quiet(1.0), quiet(1.09, seed=1))
     assert asv_continuous(quiet(1.0), quiet(1.09, seed=1), factor=1.05)
     assert not asv_continuous(quiet(1.0, spread=0.5), quiet(1.15, spread=0.5, seed=1))
-    assert not asv_continuous(quiet(1.0, count=5), quiet(1.5, count=5, seed=1)), "1 in 252 is not below 0.002"
-    assert not asv_continuous(quiet(1.0, count=6), quiet(1.5, count=6, seed=1)), "asked, but two-sided it is 2 in 924"
+    assert not asv_continuous(quiet(1.0, count=5), quiet(1.5, count=5, seed=1)), (
+        "1 in 252 is not below 0.002"
+    )
+    assert not asv_continuous(quiet(1.0, count=6), quiet(1.5, count=6, seed=1)), (
+        "asked, but two-sided it is 2 in 924"
+    )
     assert asv_continuous(quiet(1.0, count=7), quiet(1.5, count=7, seed=1))
 
 

@@ -3,9 +3,25 @@
 import pytest
 
 from harness.records.verdict import Comparison, MetricVerdict, Verdict
-from harness.selftest.quality_result import Sight, columns_with_sight, false_alarms, is_trustworthy, overlooked, sight_of
+from harness.selftest.quality_result import (
+    Sight,
+    columns_with_sight,
+    false_alarms,
+    is_trustworthy,
+    overlooked,
+    sight_of,
+)
 from harness.selftest.specimens import ONE, Kind
-from tests.harness.selftest.finding import ADVISED, COLUMNS, SEEN, UNPROVEN, UNSEEN, finding, matrix, trust
+from tests.harness.selftest.finding import (
+    ADVISED,
+    COLUMNS,
+    SEEN,
+    UNPROVEN,
+    UNSEEN,
+    finding,
+    matrix,
+    trust,
+)
 
 
 def verdict(which: Verdict, *, blocking: bool = True, shift: float | None = 0.5) -> MetricVerdict:
@@ -24,7 +40,9 @@ def verdict(which: Verdict, *, blocking: bool = True, shift: float | None = 0.5)
         incomparable=(),
         detail="",
     )
-    return MetricVerdict(metric="snr", verdict=which, reason="", comparison=comparison, blocking=blocking)
+    return MetricVerdict(
+        metric="snr", verdict=which, reason="", comparison=comparison, blocking=blocking
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +83,9 @@ def test_only_the_greatest_strength_must_be_seen() -> None:
 
 
 def test_advice_does_not_count_as_seen_and_a_setting_is_a_fault() -> None:
-    assert overlooked(matrix(finding("click", ADVISED), finding("nfe_steps=2", UNSEEN, kind=Kind.SETTING))) == [
+    assert overlooked(
+        matrix(finding("click", ADVISED), finding("nfe_steps=2", UNSEEN, kind=Kind.SETTING))
+    ) == [
         "click",
         "nfe_steps=2",
     ]
@@ -77,22 +97,31 @@ def test_advice_does_not_count_as_seen_and_a_setting_is_a_fault() -> None:
         ([matrix(finding("click", SEEN), finding("rounding", ADVISED, kind=Kind.HARMLESS))], True),
         ([matrix(finding("click", UNSEEN))], False),
         ([matrix(finding("click", SEEN), finding("rounding", SEEN, kind=Kind.HARMLESS))], False),
-        ([matrix(finding("click", SEEN)), matrix(finding("click", UNSEEN), audio="recordings")], False),
+        (
+            [matrix(finding("click", SEEN)), matrix(finding("click", UNSEEN), audio="recordings")],
+            False,
+        ),
         ([matrix(finding("rounding", UNSEEN, kind=Kind.HARMLESS))], False),
         ([], False),
     ],
 )
-def test_verdicts_are_trusted_where_all_faults_and_nothing_harmless_was_seen_on_all_audio(matrices, trustworthy) -> None:
+def test_verdicts_are_trusted_where_all_faults_and_nothing_harmless_was_seen_on_all_audio(
+    matrices, trustworthy
+) -> None:
     assert is_trustworthy(trust(*matrices)) is trustworthy
 
 
 def test_a_false_alarm_is_one_of_a_metric_that_blocks() -> None:
     alarm = finding("rounding", SEEN, kind=Kind.HARMLESS)
-    assert false_alarms(matrix(alarm, finding("no fault", ADVISED, kind=Kind.HARMLESS), finding("click", SEEN))) == [alarm]
+    assert false_alarms(
+        matrix(alarm, finding("no fault", ADVISED, kind=Kind.HARMLESS), finding("click", SEEN))
+    ) == [alarm]
 
 
 def test_a_metric_without_a_value_anywhere_gets_no_column() -> None:
     blind = finding("click", {"pesq": Sight.ABSENT, "clicks": Sight.ABSENT})
     seeing = finding("click", {"pesq": Sight.ABSENT})
     assert [each.metric for each in columns_with_sight(COLUMNS, [matrix(blind)])] == ["snr"]
-    assert [each.metric for each in columns_with_sight(COLUMNS, [matrix(blind), matrix(seeing)])] == ["snr", "clicks"]
+    assert [
+        each.metric for each in columns_with_sight(COLUMNS, [matrix(blind), matrix(seeing)])
+    ] == ["snr", "clicks"]

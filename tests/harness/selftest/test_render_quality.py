@@ -36,8 +36,8 @@ def test_the_terminal_gets_a_letter_per_metric_grouped_by_family() -> None:
 def test_the_last_line_is_the_verdict_and_what_went_wrong_stands_above() -> None:
     text = render_quality.text(FOUND)
     assert text.splitlines()[-1] == (
-        "NOT TRUSTWORTHY for quality: 1 of 2 faults seen by a metric that blocks (engine nfe_steps=8); "
-        "0 false alarms in 1 harmless changes; overlooked even at its greatest: noise"
+        "NOT TRUSTWORTHY for quality: 1 of 2 faults seen by a metric that blocks (engine "
+        "nfe_steps=8); 0 false alarms in 1 harmless changes; overlooked even at its greatest: noise"
     )
     assert "overlooked: engine nfe_steps=8: noise" in text
     assert "never judged, and so not shown: peak" in text
@@ -63,7 +63,11 @@ def test_markdown_says_for_each_metric_what_it_sees_from_which_strength_on() -> 
 def test_the_document_is_json() -> None:
     document = json.loads(json.dumps(render_quality.to_json(FOUND), allow_nan=False))
     assert document["exit_code"] == 3
-    assert document["matrices"][0]["findings"][1]["sights"] == {"snr": "seen", "pesq": "not seen", "clicks": "unproven"}
+    assert document["matrices"][0]["findings"][1]["sights"] == {
+        "snr": "seen",
+        "pesq": "not seen",
+        "clicks": "unproven",
+    }
 
 
 @pytest.mark.parametrize(

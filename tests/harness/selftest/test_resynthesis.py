@@ -1,4 +1,7 @@
-"""Speech that WORLD puts together again differs in what was asked for. Pitch and pace are measured by WORLD's own tracker."""
+"""
+Speech that WORLD puts together again differs in what was asked for. Pitch and pace are measured by
+WORLD's own tracker.
+"""
 
 import sys
 
@@ -15,7 +18,11 @@ pyworld = pytest.importorskip("pyworld")
 
 @pytest.fixture(scope="module", name="spoken")
 def _read() -> Speech:
-    return Speech(audio=speech().astype(np.float32), rate_hz=RATE_HZ, text="She told me that her brother works in a hospital?")
+    return Speech(
+        audio=speech().astype(np.float32),
+        rate_hz=RATE_HZ,
+        text="She told me that her brother works in a hospital?",
+    )
 
 
 def pitch_hz(audio: np.ndarray) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The gate asked about recorded rounds: it must answer as `voxgate ab` would, with rounds of its own for a confirmation."""
+"""
+The gate asked about recorded rounds: it must answer as `voxgate ab` would, with rounds of its own
+for a confirmation.
+"""
 
 import pytest
 
@@ -65,10 +68,19 @@ def test_only_rounds_that_every_side_finished_count() -> None:
 
 
 def test_shifts_are_those_of_all_rounds() -> None:
-    shifts = Gate(make_sides(make_setup(), 16), policy()).shifts("equal-1", "slower-20", "latency_p50")
-    assert {slug: each.shift for slug, each in shifts.items()} == pytest.approx(dict.fromkeys(SLUGS, 0.2))
+    shifts = Gate(make_sides(make_setup(), 16), policy()).shifts(
+        "equal-1", "slower-20", "latency_p50"
+    )
+    assert {slug: each.shift for slug, each in shifts.items()} == pytest.approx(
+        dict.fromkeys(SLUGS, 0.2)
+    )
 
 
 def test_a_policy_that_blocks_on_no_latency_leaves_nothing_to_test() -> None:
-    with pytest.raises(HarnessError, match="does not block on latency_p50, so there is nothing to test"):
-        Gate(make_sides(make_setup()), {name: limit for name, limit in policy().items() if name != "latency_p50"})
+    with pytest.raises(
+        HarnessError, match="does not block on latency_p50, so there is nothing to test"
+    ):
+        Gate(
+            make_sides(make_setup()),
+            {name: limit for name, limit in policy().items() if name != "latency_p50"},
+        )

@@ -55,4 +55,6 @@ def test_what_is_no_selftest_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_question_than_was_begun_is_named() -> None:
-    assert setups.same_question(make_setup(), {"suite": "smoke", "loaded": True}) == ["loaded False against True"]
+    assert setups.same_question(make_setup(), {"suite": "smoke", "loaded": True}) == [
+        "loaded False against True"
+    ]

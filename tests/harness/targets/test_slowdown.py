@@ -27,7 +27,9 @@ CELL = Cell(
 UNITS = {"steps-8": {"r1": 70, "r2": 5}}
 
 
-def spoken(target: slowdown.Target, request: Request = REQUEST) -> tuple[np.ndarray, dict[str, float]]:
+def spoken(
+    target: slowdown.Target, request: Request = REQUEST
+) -> tuple[np.ndarray, dict[str, float]]:
     target.load(CELL, {})
     watch = StageWatch(target.clock)
     return np.concatenate(list(target.synthesize(request, watch))), watch.stages_s
@@ -42,12 +44,17 @@ def test_the_named_stage_takes_longer_by_the_units_and_the_audio_is_the_same() -
 
 
 def test_every_request_has_its_own_units() -> None:
-    _, stages_s = spoken(SlowedTarget(ScriptedTarget(), SlowDown(stage="text", units=UNITS)), CELL.workload.requests[1])
+    _, stages_s = spoken(
+        SlowedTarget(ScriptedTarget(), SlowDown(stage="text", units=UNITS)),
+        CELL.workload.requests[1],
+    )
     assert stages_s["text"] == pytest.approx(0.1 * STAGES["text"] + 5 * VIRTUAL_UNIT_S)
 
 
 def test_apart_the_work_is_a_stage_of_its_own() -> None:
-    _, stages_s = spoken(SlowedTarget(ScriptedTarget(), SlowDown(stage="vocoder", units=UNITS, apart=True)))
+    _, stages_s = spoken(
+        SlowedTarget(ScriptedTarget(), SlowDown(stage="vocoder", units=UNITS, apart=True))
+    )
     assert stages_s[APART] == pytest.approx(70 * VIRTUAL_UNIT_S)
     assert stages_s["vocoder"] == pytest.approx(0.1 * STAGES["vocoder"])
 
@@ -81,16 +88,23 @@ def test_without_torch_the_work_is_done_by_numpy(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_stage_that_the_target_does_not_have_is_refused() -> None:
-    with pytest.raises(HarnessError, match="no stage 'vocodr' to slow down; its stages are text, content, acoustic, vocoder"):
+    with pytest.raises(
+        HarnessError,
+        match="no stage 'vocodr' to slow down; its stages are text, content, acoustic, vocoder",
+    ):
         spoken(SlowedTarget(ScriptedTarget(), SlowDown(stage="vocodr", units=UNITS)))
 
 
 def test_a_request_without_units_is_refused() -> None:
     with pytest.raises(HarnessError, match="names no units for steps-8, request r2"):
-        spoken(SlowedTarget(ScriptedTarget(), SlowDown(stage="vocoder", units={"steps-8": {"r1": 1}})))
+        spoken(
+            SlowedTarget(ScriptedTarget(), SlowDown(stage="vocoder", units={"steps-8": {"r1": 1}}))
+        )
 
 
-def test_the_environment_slows_a_target_and_its_absence_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_slows_a_target_and_its_absence_leaves_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert isinstance(make_target("scripted"), ScriptedTarget)
     order = SlowDown(stage="vocoder", units=UNITS, apart=True)
     assert json.loads(order.env()[SLOWED])["units"] == UNITS
@@ -106,7 +120,9 @@ def test_what_the_worker_asks_for_is_the_other_targets() -> None:
     assert getattr(target, "clock", None) is None
 
 
-def test_the_engine_does_real_products_and_sounds_the_same(voice_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_does_real_products_and_sounds_the_same(
+    voice_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     from engine.pipelines.flow import FlowPipeline
@@ -114,13 +130,21 @@ def test_the_engine_does_real_products_and_sounds_the_same(voice_folder: Path, m
     load = FlowPipeline.load
     monkeypatch.setattr(FlowPipeline, "load", lambda options: load(options, voice_folder))
     cell = Cell(
-        suite="s", target="engine", pipeline="flow", workload=CELL.workload, axes={"nfe_steps": 2}, fixed={"device": "cpu"}
+        suite="s",
+        target="engine",
+        pipeline="flow",
+        workload=CELL.workload,
+        axes={"nfe_steps": 2},
+        fixed={"device": "cpu"},
     )
     products = []
     monkeypatch.setattr(torch, "mm", lambda *a, mm=torch.mm, **k: products.append(mm(*a, **k)))
     plain, more = (
         engine.EngineTarget(),
-        SlowedTarget(engine.EngineTarget(), SlowDown(stage="vocoder", units={"nfe_steps-2": UNITS["steps-8"]})),
+        SlowedTarget(
+            engine.EngineTarget(),
+            SlowDown(stage="vocoder", units={"nfe_steps-2": UNITS["steps-8"]}),
+        ),
     )
     audio = []
     for target in (plain, more):
@@ -130,7 +154,9 @@ def test_the_engine_does_real_products_and_sounds_the_same(voice_folder: Path, m
         assert set(watch.stages_s) == {"text", "content", "acoustic", "vocoder", "post"}
     assert np.array_equal(*audio)
     assert len(products) == 70
-    assert torch.equal(products[-1], torch.full((slowdown.EDGE, slowdown.EDGE), 1.0 / slowdown.EDGE))
+    assert torch.equal(
+        products[-1], torch.full((slowdown.EDGE, slowdown.EDGE), 1.0 / slowdown.EDGE)
+    )
 
 
 def slowed_clock() -> object:

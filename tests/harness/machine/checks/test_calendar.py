@@ -1,4 +1,7 @@
-"""The clock of the day: one that was never set, or is ahead by decades, is unfit; one that nobody holds right is not known."""
+"""
+The clock of the day: one that was never set, or is ahead by decades, is unfit; one that nobody
+holds right is not known.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,9 @@ from harness.machine.clock import is_synchronized
 
 
 def answer(tmp_path: Path, day: str, synchronized: bool | None) -> State:
-    facts = Clock().read(Tree(root=tmp_path, now=lambda: f"{day}T02:00:00+00:00", synchronized=lambda: synchronized))
+    facts = Clock().read(
+        Tree(root=tmp_path, now=lambda: f"{day}T02:00:00+00:00", synchronized=lambda: synchronized)
+    )
     return Clock().expect(facts, facts).state
 
 
@@ -25,7 +30,9 @@ def answer(tmp_path: Path, day: str, synchronized: bool | None) -> State:
         ("2098-01-01", False, State.UNFIT),
     ],
 )
-def test_a_date_is_judged(tmp_path: Path, day: str, synchronized: bool | None, state: State) -> None:
+def test_a_date_is_judged(
+    tmp_path: Path, day: str, synchronized: bool | None, state: State
+) -> None:
     assert answer(tmp_path, day, synchronized) is state
 
 

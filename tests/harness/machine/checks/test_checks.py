@@ -9,7 +9,17 @@ import pytest
 from harness.errors import HarnessError
 from harness.machine.checks.check import Answer, State, Tree
 from harness.machine.doctor import KNOBS, make_knob, snapshot
-from tests.harness.machine.trees import CPUS, H200, STAT, agx_orin, virtual, with_gpu, workstation, write, zone
+from tests.harness.machine.trees import (
+    CPUS,
+    H200,
+    STAT,
+    agx_orin,
+    virtual,
+    with_gpu,
+    workstation,
+    write,
+    zone,
+)
 
 GROUP_2 = {"proc/self/cgroup": "0::/box/mine"}
 GROUP_1 = {"proc/self/cgroup": "4:cpu,cpuacct:/box\n0::/", "proc/stat": "cpu 0\ncpu0 0\ncpu1 0"}
@@ -25,7 +35,8 @@ def judged(name: str, tree: Tree, later: dict[str, object] | None = None, want: 
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_a_machine_that_tells_nothing_is_never_called_fit(tmp_path: Path, name: str) -> None:
-    absent = State.UNFIT if name in ("board", "gpu") else State.UNKNOWN  # to be another device is to be known
+    # to be another device is to be known
+    absent = State.UNFIT if name in ("board", "gpu") else State.UNKNOWN
     answer = judged(name, Tree(root=tmp_path))
     assert answer.state is absent
     assert answer.shown, "with the reason"
@@ -53,7 +64,11 @@ def test_unreadable_files_are_like_absent_ones(tmp_path: Path) -> None:
     [
         ({}, State.FIT, "load 0.1 on 2 cores at the start"),
         ({"proc/loadavg": "1.5 0 0 2/99 3"}, State.UNFIT, "load 1.5 on 2 cores at the start"),
-        ({"proc/loadavg": "1.5 0 0 1/99 3"}, State.FIT, "load 1.5 on 2 cores at the start, of work that has ended"),
+        (
+            {"proc/loadavg": "1.5 0 0 1/99 3"},
+            State.FIT,
+            "load 1.5 on 2 cores at the start, of work that has ended",
+        ),
         ({"proc/loadavg": "9.5 0 0 1/99 3"}, State.UNFIT, "load 9.5 on 2 cores at the start"),
         (
             {"proc/pressure/cpu": "some avg10=20.00 avg60=0"},
@@ -104,7 +119,14 @@ def test_waiting_is_counted_of_our_own_work(tmp_path: Path, stat: str, state: St
     [
         ({**GROUP_2, "sys/fs/cgroup/box/mine/cpu.max": "max 100000"}, "none"),
         ({**GROUP_2, "sys/fs/cgroup/box/mine/cpu.max": "150000 100000"}, 1.5),
-        ({**GROUP_2, "sys/fs/cgroup/box/cpu.max": "50000 100000", "sys/fs/cgroup/box/mine/cpu.max": "150000 100000"}, 0.5),
+        (
+            {
+                **GROUP_2,
+                "sys/fs/cgroup/box/cpu.max": "50000 100000",
+                "sys/fs/cgroup/box/mine/cpu.max": "150000 100000",
+            },
+            0.5,
+        ),
         ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "400000 100000"}, 4.0),
         ({**GROUP_1, "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us": -1}, "none"),
         (
@@ -161,7 +183,9 @@ def test_being_stopped_by_a_quota_is_counted_in_both_versions(
 
 def test_a_workstation_as_it_comes_has_a_clock_that_wanders(tmp_path: Path) -> None:
     tree = workstation(tmp_path)
-    shown = {name: judged(name, tree) for name in ("governor", "turbo", "shared-cores", "frequency")}
+    shown = {
+        name: judged(name, tree) for name in ("governor", "turbo", "shared-cores", "frequency")
+    }
     assert {name: (answer.state, answer.shown) for name, answer in shown.items()} == {
         "governor": (State.UNFIT, "powersave"),
         "turbo": (State.UNFIT, "on"),
@@ -174,14 +198,24 @@ def test_set_up_as_advised_it_is_fit(tmp_path: Path) -> None:
     tree = workstation(tmp_path)
     for n in range(8):
         folder = f"{CPUS}/cpu{n}"
-        write(tmp_path, {f"{folder}/cpufreq/scaling_governor": "performance", f"{folder}/topology/thread_siblings_list": n})
+        write(
+            tmp_path,
+            {
+                f"{folder}/cpufreq/scaling_governor": "performance",
+                f"{folder}/topology/thread_siblings_list": n,
+            },
+        )
     write(tmp_path, {f"{CPUS}/intel_pstate/no_turbo": 1})
-    assert {judged(name, tree).state for name in ("governor", "turbo", "shared-cores")} == {State.FIT}
+    assert {judged(name, tree).state for name in ("governor", "turbo", "shared-cores")} == {
+        State.FIT
+    }
 
 
 def test_one_cpu_with_another_governor_is_noticed(tmp_path: Path) -> None:
     workstation(tmp_path)
-    answer = judged("governor", write(tmp_path, {f"{CPUS}/cpu5/cpufreq/scaling_governor": "performance"}))
+    answer = judged(
+        "governor", write(tmp_path, {f"{CPUS}/cpu5/cpufreq/scaling_governor": "performance"})
+    )
     assert answer == Answer(state=State.UNFIT, shown="performance powersave")
 
 
@@ -193,26 +227,49 @@ def test_where_turbo_is_called_boost_the_command_names_that_file(tmp_path: Path)
 
 def test_a_clock_held_down_is_noticed(tmp_path: Path) -> None:
     workstation(tmp_path)
-    answer = judged("frequency", write(tmp_path, {f"{CPUS}/cpu0/cpufreq/scaling_cur_freq": 2_100_000}))
+    answer = judged(
+        "frequency", write(tmp_path, {f"{CPUS}/cpu0/cpufreq/scaling_cur_freq": 2_100_000})
+    )
     assert answer == Answer(state=State.UNFIT, shown="2.10 of 3.90 GHz")
 
 
-@pytest.mark.parametrize(("temp_c", "state"), [(41.0, State.FIT), (94.0, State.FIT), (95.0, State.UNFIT), (101.0, State.UNFIT)])
-def test_temperature_is_held_against_the_first_trip_point_that_slows(tmp_path: Path, temp_c: float, state: State) -> None:
-    answer = judged("temperature", write(tmp_path, {**zone(0, "cpu", temp_c, 100.0), **zone(1, "ssd", 120.0, None)}))
+@pytest.mark.parametrize(
+    ("temp_c", "state"),
+    [(41.0, State.FIT), (94.0, State.FIT), (95.0, State.UNFIT), (101.0, State.UNFIT)],
+)
+def test_temperature_is_held_against_the_first_trip_point_that_slows(
+    tmp_path: Path, temp_c: float, state: State
+) -> None:
+    answer = judged(
+        "temperature",
+        write(tmp_path, {**zone(0, "cpu", temp_c, 100.0), **zone(1, "ssd", 120.0, None)}),
+    )
     assert answer == Answer(state=state, shown=f"cpu {temp_c:.0f} °C, slowed down at 100 °C")
 
 
-def test_the_zone_nearest_to_its_trip_point_speaks_and_zones_that_are_off_do_not(tmp_path: Path) -> None:
-    files = {**zone(0, "cpu", 60.0, 100.0), **zone(1, "cpu", 80.0, 85.0), **zone(2, "cv", -256.0, 85.0)}
-    assert judged("temperature", write(tmp_path, files)).shown == "cpu 1 80 °C, slowed down at 85 °C"
+def test_the_zone_nearest_to_its_trip_point_speaks_and_zones_that_are_off_do_not(
+    tmp_path: Path,
+) -> None:
+    files = {
+        **zone(0, "cpu", 60.0, 100.0),
+        **zone(1, "cpu", 80.0, 85.0),
+        **zone(2, "cv", -256.0, 85.0),
+    }
+    assert (
+        judged("temperature", write(tmp_path, files)).shown == "cpu 1 80 °C, slowed down at 85 °C"
+    )
 
 
 @pytest.mark.parametrize(
     ("before", "after", "state", "shown"),
     [
         ({}, {}, State.FIT, "none in use"),
-        ({"proc/swaps": "Filename\n/swap file 2048 1024 -2"}, {}, State.FIT, "1 MiB in swap, none moved"),
+        (
+            {"proc/swaps": "Filename\n/swap file 2048 1024 -2"},
+            {},
+            State.FIT,
+            "1 MiB in swap, none moved",
+        ),
         ({}, {"proc/vmstat": "pswpin 3\npswpout 4"}, State.UNFIT, "7 pages moved to or from swap"),
     ],
 )
@@ -224,13 +281,20 @@ def test_swap_matters_when_pages_move(
 
 
 def test_too_little_memory_is_noticed(tmp_path: Path) -> None:
-    answer = judged("memory", write(tmp_path, {"proc/meminfo": "MemTotal: 8000000 kB\nMemAvailable: 1000000 kB"}))
+    answer = judged(
+        "memory",
+        write(tmp_path, {"proc/meminfo": "MemTotal: 8000000 kB\nMemAvailable: 1000000 kB"}),
+    )
     assert answer == Answer(state=State.UNFIT, shown="1.0 GiB available")
 
 
-@pytest.mark.parametrize(("word", "state"), [("always", State.FIT), ("madvise", State.FIT), ("never", State.UNFIT)])
+@pytest.mark.parametrize(
+    ("word", "state"), [("always", State.FIT), ("madvise", State.FIT), ("never", State.UNFIT)]
+)
 def test_huge_pages(tmp_path: Path, word: str, state: State) -> None:
-    text = " ".join(f"[{each}]" if each == word else each for each in ("always", "madvise", "never"))
+    text = " ".join(
+        f"[{each}]" if each == word else each for each in ("always", "madvise", "never")
+    )
     tree = write(tmp_path, {"sys/kernel/mm/transparent_hugepage/enabled": text})
     assert judged("huge-pages", tree) == Answer(state=state, shown=word)
 
@@ -258,16 +322,26 @@ GPU_KNOBS = ("gpu-clock", "gpu-power", "gpu-throttling", "gpu-sharing", "gpu-per
         ({}, {}),
         ({"GetClockInfo": 1200}, {"gpu-clock": "1200 of 1980 MHz"}),
         ({"GetEnforcedPowerLimit": 500_000}, {"gpu-power": "500 of 700 W"}),
-        ({"GetCurrentClocksThrottleReasons": 0x24}, {"gpu-throttling": "held down by power cap, heat (software)"}),
-        ({"GetComputeRunningProcesses": [SimpleNamespace(pid=1)]}, {"gpu-sharing": "1 other processes"}),
+        (
+            {"GetCurrentClocksThrottleReasons": 0x24},
+            {"gpu-throttling": "held down by power cap, heat (software)"},
+        ),
+        (
+            {"GetComputeRunningProcesses": [SimpleNamespace(pid=1)]},
+            {"gpu-sharing": "1 other processes"},
+        ),
         ({"GetComputeRunningProcesses": [SimpleNamespace(pid=os.getpid())]}, {}),
         ({"GetPersistenceMode": 0}, {"gpu-persistence": "off"}),
     ],
 )
-def test_gpu_settings_that_harm_are_named(tmp_path: Path, changes: dict[str, object], unfit: dict[str, str]) -> None:
+def test_gpu_settings_that_harm_are_named(
+    tmp_path: Path, changes: dict[str, object], unfit: dict[str, str]
+) -> None:
     tree = with_gpu(tmp_path, **{**H200, **changes})
     answers = {name: judged(name, tree) for name in GPU_KNOBS}
-    assert {name: answer.shown for name, answer in answers.items() if answer.state is State.UNFIT} == unfit
+    assert {
+        name: answer.shown for name, answer in answers.items() if answer.state is State.UNFIT
+    } == unfit
     assert all(answer.state is not State.UNKNOWN for answer in answers.values())
     assert judged("gpu", tree) == Answer(state=State.FIT, shown="NVIDIA H200")
 
@@ -281,12 +355,16 @@ def test_the_clock_of_an_idle_gpu_says_nothing(tmp_path: Path) -> None:
 
 def test_heat_between_two_readings_is_noticed_though_it_is_gone_again(tmp_path: Path) -> None:
     before = snapshot(with_gpu(tmp_path, **H200))
-    after = snapshot(with_gpu(tmp_path, **{**H200, "GetViolationStatus": SimpleNamespace(violationTime=5)}))
+    after = snapshot(
+        with_gpu(tmp_path, **{**H200, "GetViolationStatus": SimpleNamespace(violationTime=5)})
+    )
     assert make_knob("gpu-throttling").expect(before, after).shown == "held down by heat, power cap"
 
 
 def test_a_gpu_that_refuses_an_answer_is_unknown_in_that_alone(tmp_path: Path) -> None:
-    tree = with_gpu(tmp_path, **{name: value for name, value in H200.items() if "Power" not in name})
+    tree = with_gpu(
+        tmp_path, **{name: value for name, value in H200.items() if "Power" not in name}
+    )
     assert judged("gpu-power", tree) == Answer(state=State.UNKNOWN, shown="this GPU does not tell")
     assert judged("gpu-clock", tree).state is State.FIT
 
@@ -310,13 +388,21 @@ def test_without_a_gpu_the_library_is_never_asked(tmp_path: Path) -> None:
 
 def test_rails_over_current_and_fan_of_a_board(tmp_path: Path) -> None:
     tree = agx_orin(tmp_path)
-    assert judged("rails", tree).shown == "VDD_GPU_SOC 6.0 W, VDD_CPU_CV 2.0 W, VIN_SYS_5V0 3.5 W, VDDQ_VDD2_1V8AO 1.0 W"
+    assert (
+        judged("rails", tree).shown
+        == "VDD_GPU_SOC 6.0 W, VDD_CPU_CV 2.0 W, VIN_SYS_5V0 3.5 W, VDDQ_VDD2_1V8AO 1.0 W"
+    )
     assert judged("over-current", tree).shown == "none in between", "seven before are not ours"
     assert judged("fan", tree).shown == "100%"
-    later = {"sys/class/hwmon/hwmon3/oc3_event_cnt": 9, "sys/class/hwmon/hwmon1/curr1_crit_alarm": 1}
+    later = {
+        "sys/class/hwmon/hwmon3/oc3_event_cnt": 9,
+        "sys/class/hwmon/hwmon1/curr1_crit_alarm": 1,
+    }
     before = snapshot(tree)
     write(tmp_path, {**later, "sys/class/hwmon/hwmon4/pwm1": 0})
     after = snapshot(tree)
-    assert make_knob("over-current").expect(before, after) == Answer(state=State.UNFIT, shown="events in between: oc3 2")
+    assert make_knob("over-current").expect(before, after) == Answer(
+        state=State.UNFIT, shown="events in between: oc3 2"
+    )
     assert make_knob("rails").expect(before, after).shown.startswith("1 alarms: VDD_GPU_SOC")
     assert make_knob("fan").expect(before, after) == Answer(state=State.UNFIT, shown="stands still")

@@ -8,7 +8,16 @@ import pytest
 from harness.machine.checks.check import Answer, State, Tree
 from harness.machine.checks.jetson import lock_state
 from harness.machine.doctor import make_knob, snapshot
-from tests.harness.machine.trees import CPUS, EMC, agx_orin, orin_nano, thor, virtual, workstation, write
+from tests.harness.machine.trees import (
+    CPUS,
+    EMC,
+    agx_orin,
+    orin_nano,
+    thor,
+    virtual,
+    workstation,
+    write,
+)
 
 Make = Callable[[Path], Tree]
 LOCKS = ("cpu-clocks", "gpu-clocks", "memory-clock")
@@ -43,7 +52,11 @@ def test_a_smaller_mode_is_locked_at_its_own_cap_and_is_the_wrong_mode(tmp_path:
     tree = agx_orin(tmp_path, mode=2)
     assert states(tree) == ["fit", "fit", "fit"]
     answer = judged("power-mode", tree, "MAXN")
-    assert answer == Answer(state=State.UNFIT, shown="MODE_30W (2) instead of MAXN", advice="sudo nvpmodel -m 0    # MAXN")
+    assert answer == Answer(
+        state=State.UNFIT,
+        shown="MODE_30W (2) instead of MAXN",
+        advice="sudo nvpmodel -m 0    # MAXN",
+    )
 
 
 def test_clocks_pinned_below_the_cap_are_not_called_locked(tmp_path: Path) -> None:
@@ -61,19 +74,28 @@ def test_a_clock_that_dropped_under_load_is_noticed(tmp_path: Path) -> None:
 
 def test_what_only_root_can_read_is_unknown_and_not_locked(tmp_path: Path) -> None:
     agx_orin(tmp_path)
-    tree = write(tmp_path, {f"{EMC}/{name}": None for name in ("rate", "max_rate", "min_rate", "mrq_rate_locked")})
+    tree = write(
+        tmp_path,
+        {f"{EMC}/{name}": None for name in ("rate", "max_rate", "min_rate", "mrq_rate_locked")},
+    )
     answer = judged("memory-clock", tree)
     assert (answer.state, answer.advice) == (State.UNKNOWN, "sudo voxgate doctor --profile PROFILE")
 
 
 def test_a_rate_below_the_highest_is_not_locked_fast(tmp_path: Path) -> None:
     agx_orin(tmp_path)
-    assert judged("memory-clock", write(tmp_path, {f"{EMC}/rate": 665_600_000})).state is State.UNFIT
+    assert (
+        judged("memory-clock", write(tmp_path, {f"{EMC}/rate": 665_600_000})).state is State.UNFIT
+    )
 
 
 @pytest.mark.parametrize(
     ("mode", "state", "shown"),
-    [(1, "fit", "25W (1)"), (0, "fit", "15W (0)"), (3, "unfit", "7W (3) instead of 25W|MAXN_SUPER|15W")],
+    [
+        (1, "fit", "25W (1)"),
+        (0, "fit", "15W (0)"),
+        (3, "unfit", "7W (3) instead of 25W|MAXN_SUPER|15W"),
+    ],
 )
 def test_orin_nano_has_modes_of_its_own(tmp_path: Path, mode: int, state: str, shown: str) -> None:
     tree = orin_nano(tmp_path, mode=mode)
@@ -91,17 +113,28 @@ def test_thor_has_other_names_for_everything(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "fits"),
-    [(agx_orin, "p3701"), (orin_nano, "p3767-000[345]"), (thor, "p3834"), (workstation, None), (virtual, None)],
+    [
+        (agx_orin, "p3701"),
+        (orin_nano, "p3767-000[345]"),
+        (thor, "p3834"),
+        (workstation, None),
+        (virtual, None),
+    ],
 )
 def test_a_board_is_known_by_its_module(tmp_path: Path, make: Make, fits: str | None) -> None:
     tree = make(tmp_path)
     patterns = ("p3701", "p3767-000[345]", "p3834")
-    assert [pattern for pattern in patterns if judged("board", tree, pattern).state is State.FIT] == ([fits] if fits else [])
+    assert [
+        pattern for pattern in patterns if judged("board", tree, pattern).state is State.FIT
+    ] == ([fits] if fits else [])
 
 
 def test_an_orin_nx_is_no_orin_nano(tmp_path: Path) -> None:
     orin_nano(tmp_path)
-    nx = {"nvidia,dtsfilename": "tegra234-p3768-0000+p3767-0000-nv.dts", "compatible": "nvidia,p3768-0000+p3767-0000"}
+    nx = {
+        "nvidia,dtsfilename": "tegra234-p3768-0000+p3767-0000-nv.dts",
+        "compatible": "nvidia,p3768-0000+p3767-0000",
+    }
     tree = write(tmp_path, {f"proc/device-tree/{name}": value for name, value in nx.items()})
     assert judged("board", tree, "p3767-000[345]").state is State.UNFIT
 

@@ -1,4 +1,7 @@
-"""Makes runs that can be listened to: run folders with audio, the rows that a history has of them, and golden audio."""
+"""
+Makes runs that can be listened to: run folders with audio, the rows that a history has of them, and
+golden audio.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +20,10 @@ from harness.runner.run_folder import RunHeader, WorkerLog
 RATE_HZ = 16_000
 SECONDS = 3.0
 SLOPE_HZ_PER_S = 300.0
-"""Every voice is a tone that rises, from a start of its own: what is heard tells whose voice it is, and where in it."""
+"""
+Every voice is a tone that rises, from a start of its own: what is heard tells whose voice it is,
+and where in it.
+"""
 STARTS_HZ = {
     ("golden", "nfe-32"): 500.0,
     ("previous", "nfe-32"): 1600.0,
@@ -36,7 +42,9 @@ class Rows:
     rows: Sequence[RunRow]
 
     def runs(self, suite: str | None = None, limit: int | None = None) -> list[RunRow]:
-        return [row for row in self.rows if suite in (None, row.suite)][-(limit or len(self.rows)) :]
+        return [row for row in self.rows if suite in (None, row.suite)][
+            -(limit or len(self.rows)) :
+        ]
 
 
 def rising(start_hz: float, seconds: float = SECONDS, level: float = 0.2) -> Audio:
@@ -46,7 +54,9 @@ def rising(start_hz: float, seconds: float = SECONDS, level: float = 0.2) -> Aud
 
 
 def requests(count: int = 3, text: str = "A sentence to be spoken.") -> tuple[Request, ...]:
-    return tuple(Request(id=f"u{number:02}", text=f"{number}. {text}") for number in range(1, count + 1))
+    return tuple(
+        Request(id=f"u{number:02}", text=f"{number}. {text}") for number in range(1, count + 1)
+    )
 
 
 def cell(nfe: int, asked: tuple[Request, ...]) -> Cell:
@@ -55,9 +65,14 @@ def cell(nfe: int, asked: tuple[Request, ...]) -> Cell:
 
 
 def write_run(
-    folder: Path, voices: Mapping[int, Voice], created: str = "2026-11-21T00:00:00+00:00", asked: tuple[Request, ...] = ()
+    folder: Path,
+    voices: Mapping[int, Voice],
+    created: str = "2026-11-21T00:00:00+00:00",
+    asked: tuple[Request, ...] = (),
 ) -> Path:
-    """Writes a run folder: nfe -> what that cell says of a request. The first cell is the reference."""
+    """
+    Writes a run folder: nfe -> what that cell says of a request. The first cell is the reference.
+    """
     cells = tuple(cell(nfe, asked or requests()) for nfe in voices)
     header = RunHeader(
         suite="smoke",
@@ -84,7 +99,12 @@ def _write_process(folder: Path, each: Cell, voice: Voice) -> None:
     for number, request in enumerate(each.workload.requests):
         name = f"audio/{each.slug}/{request.id}.wav"
         write_wav(folder / name, voice(request.id), RATE_HZ)
-        log.append({"kind": "sample", "sample": run_folder.sample_to_json(_sample(each.slug, number, request.id, name))})
+        log.append(
+            {
+                "kind": "sample",
+                "sample": run_folder.sample_to_json(_sample(each.slug, number, request.id, name)),
+            }
+        )
     log.close()
 
 
@@ -112,7 +132,9 @@ def write_golden(baselines: Path, voice: Voice, asked: tuple[Request, ...] = ())
         write_flac(folder / f"{request.id}.flac", voice(request.id), RATE_HZ)
 
 
-def row(number: int, folder: Path, created: str = "2026-11-21T00:00:00+00:00", **changes: object) -> RunRow:
+def row(
+    number: int, folder: Path, created: str = "2026-11-21T00:00:00+00:00", **changes: object
+) -> RunRow:
     plain = RunRow(
         id=number,
         digest=f"{number:064x}",
@@ -145,16 +167,27 @@ class Heard:
 
 def two_runs(tmp_path: Path, **changed: Voice) -> Heard:
     """
-    The run 2 after the run 1. Every voice is a rising tone of its own; `nfe_8`, `nfe_32` say something else in the current
-    run, `before_8`, `before_32` in the previous one, `golden` in the accepted audio. nfe=8 now is half as loud.
+    The run 2 after the run 1. Every voice is a rising tone of its own; `nfe_8`, `nfe_32` say
+    something else in the current run, `before_8`, `before_32` in the previous one, `golden` in the
+    accepted audio. nfe=8 now is half as loud.
     """
 
     def tone(when: str, slug: str, level: float = 0.2) -> Voice:
         return lambda request: rising(STARTS_HZ[when, slug], level=level)
 
-    before = {32: changed.get("before_32", tone("previous", "nfe-32")), 8: changed.get("before_8", tone("previous", "nfe-8"))}
-    now = {32: changed.get("nfe_32", tone("current", "nfe-32")), 8: changed.get("nfe_8", tone("current", "nfe-8", 0.1))}
-    old = row(1, write_run(tmp_path / "runs/0001", before, "2026-11-20T00:00:00+00:00"), "2026-11-20T00:00:00+00:00")
+    before = {
+        32: changed.get("before_32", tone("previous", "nfe-32")),
+        8: changed.get("before_8", tone("previous", "nfe-8")),
+    }
+    now = {
+        32: changed.get("nfe_32", tone("current", "nfe-32")),
+        8: changed.get("nfe_8", tone("current", "nfe-8", 0.1)),
+    }
+    old = row(
+        1,
+        write_run(tmp_path / "runs/0001", before, "2026-11-20T00:00:00+00:00"),
+        "2026-11-20T00:00:00+00:00",
+    )
     new = row(2, write_run(tmp_path / "runs/0002", now))
     write_golden(tmp_path / "baselines", changed.get("golden", tone("golden", "nfe-32")))
     return Heard(history=Rows([old, new]), run=new, baselines=tmp_path / "baselines")

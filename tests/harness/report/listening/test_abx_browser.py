@@ -1,4 +1,7 @@
-"""The blind test in a real browser: a listener with perfect ears, one who guesses, and the votes that both save."""
+"""
+The blind test in a real browser: a listener with perfect ears, one who guesses, and the votes that
+both save.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -53,7 +56,10 @@ def pitch(page: Any, key: str) -> float:
 
 
 def answer_by_ear(page: Any, keys: str, choose: Callable[..., str]) -> None:
-    """Ten trials: all are played, those in `keys` are listened to, and `choose` makes an answer of their pitches."""
+    """
+    Ten trials: all are played, those in `keys` are listened to, and `choose` makes an answer of
+    their pitches.
+    """
     for number in range(10):
         assert page.locator("#trial-title").inner_text() == f"Trial {number + 1} of 10"
         loaded(page)
@@ -108,14 +114,18 @@ def test_always_the_same_answer_proves_nothing(opened: Visit) -> None:
     right = sum(vote.correct for vote in votes(saved(page)))
     assert 2 <= right <= 8
     interval = stats.binomtest(right, 10).proportion_ci(method="exact")
-    assert f"{100 * interval.low:.0f} % to {100 * interval.high:.0f} %" in page.locator("#figures").inner_text()
+    assert (
+        f"{100 * interval.low:.0f} % to {100 * interval.high:.0f} %"
+        in page.locator("#figures").inner_text()
+    )
 
 
 def test_preference_is_told_by_name_and_saved_by_side(opened: Visit) -> None:
     page = opened.page
     begin(page, "preference")
     assert not page.locator("#hear-x").is_visible()
-    answer_by_ear(page, "a", lambda a: "1" if a > 2200 else "2")  # likes the higher voice: the current run's
+    # likes the higher voice: the current run's
+    answer_by_ear(page, "a", lambda a: "1" if a > 2200 else "2")
 
     assert "You prefer current, rev2: 10 of 10." in page.locator("#sentence").inner_text()
     document = saved(page)
@@ -169,7 +179,10 @@ def test_stopping_early_is_said(opened: Visit) -> None:
 
 
 def test_nothing_tells_x_before_the_answer(opened: Visit) -> None:
-    """Two trials whose X differ leave the same traces: markup, requests and their order are told apart by nothing."""
+    """
+    Two trials whose X differ leave the same traces: markup, requests and their order are told apart
+    by nothing.
+    """
     page = opened.page
     begin(page)
     traces = set()
@@ -202,8 +215,15 @@ def test_seed_that_is_no_number_is_refused(opened: Visit) -> None:
     assert not page.locator("#trial").is_visible()
 
 
-def test_phone_has_large_buttons_and_no_sideways_scrolling(site: Path, visit: Callable[..., Visit]) -> None:
-    visited = visit(site / "abx-2.html", viewport={"width": 360, "height": 740}, color_scheme="dark", has_touch=True)
+def test_phone_has_large_buttons_and_no_sideways_scrolling(
+    site: Path, visit: Callable[..., Visit]
+) -> None:
+    visited = visit(
+        site / "abx-2.html",
+        viewport={"width": 360, "height": 740},
+        color_scheme="dark",
+        has_touch=True,
+    )
     page = visited.page
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     begin(page)
@@ -216,9 +236,12 @@ def test_phone_has_large_buttons_and_no_sideways_scrolling(site: Path, visit: Ca
 
 
 def test_statistics_of_the_page_are_those_of_scipy(opened: Visit) -> None:
-    counts = [(right, n) for n in (1, 10, 16, 40, 200) for right in sorted({0, 1, n // 2, n - 1, n})]
+    counts = [
+        (right, n) for n in (1, 10, 16, 40, 200) for right in sorted({0, 1, n // 2, n - 1, n})
+    ]
     answers = opened.page.evaluate(
-        "counts => counts.map(([k, n]) => [...interval(k, n), oneSided(k, n), twoSided(k, n)])", [list(each) for each in counts]
+        "counts => counts.map(([k, n]) => [...interval(k, n), oneSided(k, n), twoSided(k, n)])",
+        [list(each) for each in counts],
     )
 
     for (right, n), answer in zip(counts, answers, strict=True):

@@ -17,7 +17,9 @@ def test_speech_turned_by_some_decibels_is_turned_back_within_a_tenth(change_db:
     old = speech() * 0.3
     new = old * ratio(change_db)
 
-    gains = matched([active_level_db(each, RATE_HZ) for each in (old, new)], [0.3, 0.3 * ratio(change_db)])
+    gains = matched(
+        [active_level_db(each, RATE_HZ) for each in (old, new)], [0.3, 0.3 * ratio(change_db)]
+    )
 
     assert gains[1].gain_db - gains[0].gain_db == pytest.approx(-change_db, abs=0.1)
 
@@ -37,7 +39,9 @@ def test_pauses_play_no_part() -> None:
     )
 
 
-@pytest.mark.parametrize(("heard", "words"), [(np.zeros(RATE_HZ), "silent"), (np.ones(100), "too short")])
+@pytest.mark.parametrize(
+    ("heard", "words"), [(np.zeros(RATE_HZ), "silent"), (np.ones(100), "too short")]
+)
 def test_what_has_no_level_is_missing_and_left_as_it_is(heard: np.ndarray, words: str) -> None:
     level = active_level_db(heard, RATE_HZ)
 

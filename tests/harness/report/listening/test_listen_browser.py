@@ -1,6 +1,6 @@
 """
-The listening page in a real browser. Every voice is a rising tone, so that the frequency that is heard tells whose voice it
-is, and where in it the player stands.
+The listening page in a real browser. Every voice is a rising tone, so that the frequency that is
+heard tells whose voice it is, and where in it the player stands.
 """
 
 import functools
@@ -96,7 +96,9 @@ def test_switching_changes_the_voice_and_keeps_the_position(opened: Visit) -> No
         page.keyboard.press(KEYS[when])
         then = listen(page)
         assert then.voice == (when, "nfe-32")
-        assert then.position_s - first.position_s == pytest.approx(then.time_s - first.time_s, abs=0.05)
+        assert then.position_s - first.position_s == pytest.approx(
+            then.time_s - first.time_s, abs=0.05
+        )
         assert position(page) == pytest.approx(then.position_s, abs=0.1)
 
 
@@ -177,7 +179,8 @@ def test_fault_is_marked_where_it_is(opened: Visit) -> None:
     page = opened.page
     page.keyboard.press("5")
     page.wait_for_selector(".flag")
-    # the tone lies above the band in which repeats are looked for, where the click is all there is: it has a flag for either
+    # the tone lies above the band in which repeats are looked for, where the click is all there is:
+    # it has a flag for either
     flag, stack = page.locator(".flag").first.bounding_box(), page.locator("#stack").bounding_box()
 
     middle = (flag["x"] + flag["width"] / 2 - stack["x"]) / stack["width"] * SECONDS
@@ -188,7 +191,9 @@ def test_fault_is_marked_where_it_is(opened: Visit) -> None:
 
 def test_pictures_are_shown_for_the_take_and_its_differences(opened: Visit) -> None:
     page = opened.page
-    assert page.locator("#spectrogram").get_attribute("alt") == "Spectrogram of current, nfe=32, u01"
+    assert (
+        page.locator("#spectrogram").get_attribute("alt") == "Spectrogram of current, nfe=32, u01"
+    )
     assert page.locator("#against option").all_inner_texts() == [
         "current, nfe=32 minus previous, nfe=32",
         "current, nfe=32 minus golden, nfe=32",
@@ -212,7 +217,9 @@ def test_links_lead_somewhere(opened: Visit, site: Path) -> None:
         ready(page)
 
 
-def test_address_opens_an_utterance_and_a_file_that_is_gone_is_told(tmp_path: Path, visit: Callable[..., Visit]) -> None:
+def test_address_opens_an_utterance_and_a_file_that_is_gone_is_told(
+    tmp_path: Path, visit: Callable[..., Visit]
+) -> None:
     heard = two_runs(tmp_path)
     listening_page(heard.history, heard.run, tmp_path, heard.baselines)
     page = visit(tmp_path / "listen-2.html", fragment="#u=u02").page
@@ -238,9 +245,13 @@ def test_hostile_text_does_nothing(tmp_path: Path, visit: Callable[..., Visit]) 
     assert visited.strangers(tmp_path) == []
 
 
-def test_phone_shows_all_in_the_dark_without_scrolling_sideways(site: Path, visit: Callable[..., Visit]) -> None:
+def test_phone_shows_all_in_the_dark_without_scrolling_sideways(
+    site: Path, visit: Callable[..., Visit]
+) -> None:
     view = {"width": 360, "height": 740}
-    visited = visit(site / "listen-2.html", viewport=view, color_scheme="dark", has_touch=True, is_mobile=True)
+    visited = visit(
+        site / "listen-2.html", viewport=view, color_scheme="dark", has_touch=True, is_mobile=True
+    )
     page = visited.page
     ready(page)
     page.locator("#voices button").nth(1).tap()
@@ -248,8 +259,16 @@ def test_phone_shows_all_in_the_dark_without_scrolling_sideways(site: Path, visi
     page.wait_for_function("() => document.querySelector('#position').value > 0")
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert min(box["height"] for box in (b.bounding_box() for b in page.locator("#voices button").all())) >= 40
-    assert "invert" in page.locator("#spectrogram").evaluate("image => getComputedStyle(image).filter")
+    assert (
+        min(
+            box["height"]
+            for box in (b.bounding_box() for b in page.locator("#voices button").all())
+        )
+        >= 40
+    )
+    assert "invert" in page.locator("#spectrogram").evaluate(
+        "image => getComputedStyle(image).filter"
+    )
     assert visited.complaints == []
 
 
@@ -258,7 +277,9 @@ def test_works_from_a_web_server(site: Path, visit: Callable[..., Visit]) -> Non
         def log_message(self, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(site))
+    )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

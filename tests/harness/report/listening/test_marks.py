@@ -52,12 +52,16 @@ def test_what_cannot_be_searched_says_why() -> None:
 
 
 def test_kinds_that_cannot_be_searched_for_the_same_reason_are_named_together() -> None:
-    assert marked(np.zeros(RATE_HZ)) == Marks(missing="no dropouts or repeats looked for: the audio is silent")
+    assert marked(np.zeros(RATE_HZ)) == Marks(
+        missing="no dropouts or repeats looked for: the audio is silent"
+    )
 
 
 def test_marks_come_in_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     late, early = (lambda recording: (0.5,)), (lambda recording: (0.25, 0.75))
-    monkeypatch.setattr("harness.report.listening.differences.DETECTORS", (("late", late), ("early", early)))
+    monkeypatch.setattr(
+        "harness.report.listening.differences.DETECTORS", (("late", late), ("early", early))
+    )
 
     assert marked(speech()).found == (
         Mark(time_s=0.25, kind="early"),

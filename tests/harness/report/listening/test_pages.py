@@ -27,7 +27,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both pages of two runs of rising tones."""
     folder = tmp_path_factory.mktemp("pages")
     heard = two_runs(folder)
-    assert listening_page(heard.history, heard.run, folder / "site", heard.baselines) == "listen-2.html"
+    assert (
+        listening_page(heard.history, heard.run, folder / "site", heard.baselines)
+        == "listen-2.html"
+    )
     return folder / "site"
 
 
@@ -40,9 +43,15 @@ def data_of(path: Path) -> dict:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_policy_names_style_and_script_by_hash_and_lets_markup_load_nothing(out: Path, name: str) -> None:
+def test_policy_names_style_and_script_by_hash_and_lets_markup_load_nothing(
+    out: Path, name: str
+) -> None:
     found = parsed(out / name)
-    (policy,) = [m["content"] or "" for m in found.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    (policy,) = [
+        m["content"] or ""
+        for m in found.all("meta")
+        if m.get("http-equiv") == "Content-Security-Policy"
+    ]
     (style,), (_, script) = found.inside("style"), found.inside("script")
 
     assert f"style-src {digest(style)};" in policy
@@ -54,10 +63,16 @@ def test_policy_names_style_and_script_by_hash_and_lets_markup_load_nothing(out:
 @pytest.mark.parametrize("name", PAGES)
 def test_page_loads_nothing_but_itself(out: Path, name: str) -> None:
     addresses = [
-        value or "" for _, attributes in parsed(out / name).elements for key, value in attributes.items() if key in LOADING
+        value or ""
+        for _, attributes in parsed(out / name).elements
+        for key, value in attributes.items()
+        if key in LOADING
     ]
 
-    assert all(re.match(r"#|data:image/png;|index\.html$|listen-2\.html$|abx-2\.html$", address) for address in addresses)
+    assert all(
+        re.match(r"#|data:image/png;|index\.html$|listen-2\.html$|abx-2\.html$", address)
+        for address in addresses
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -76,14 +91,21 @@ def test_every_control_has_a_name(out: Path, name: str) -> None:
     labelled = {label.get("for") for label in found.all("label")}
 
     for control in [*found.all("select"), *found.all("input")]:
-        named = control.get("id") in labelled or "aria-label" in control or control.get("type") in ("checkbox", "radio")
+        named = (
+            control.get("id") in labelled
+            or "aria-label" in control
+            or control.get("type") in ("checkbox", "radio")
+        )
         assert named, control
     assert all("alt" in picture for picture in found.all("img"))
 
 
 def test_hostile_text_stays_text_on_both_pages(tmp_path: Path) -> None:
     asked = requests(2, HOSTILE)
-    old, new = (write_run(tmp_path / str(n), {32: lambda r, n=n: rising(500.0 * n)}, asked=asked) for n in (1, 2))
+    old, new = (
+        write_run(tmp_path / str(n), {32: lambda r, n=n: rising(500.0 * n)}, asked=asked)
+        for n in (1, 2)
+    )
     names = dict.fromkeys(("suite", "profile", "machine", "head"), HOSTILE)
     history = Rows([row(1, old, "2026-11-20T00:00:00+00:00", **names), row(2, new, **names)])
 
@@ -111,7 +133,9 @@ def test_every_take_has_clip_gain_and_picture_on_the_shelf(out: Path) -> None:
     assert first["voices"][4]["voice"]["gain"]["gain_db"] == pytest.approx(6.02, abs=0.05)
 
 
-def test_current_is_held_against_previous_and_golden_and_other_cells_against_the_reference(out: Path) -> None:
+def test_current_is_held_against_previous_and_golden_and_other_cells_against_the_reference(
+    out: Path,
+) -> None:
     voices = data_of(out / PAGES[0])["utterances"][0]["voices"]
     held = [[contrast["against"] for contrast in each["contrasts"]] for each in voices]
 
@@ -122,7 +146,9 @@ def test_utterance_that_changed_most_stands_first(tmp_path: Path) -> None:
     def changed(request: str) -> np.ndarray:
         return rising(1600.0 if request != "u02" else 2000.0)
 
-    heard = two_runs(tmp_path, nfe_32=changed, before_8=lambda r: rising(3800.0), nfe_8=lambda r: rising(3800.0))
+    heard = two_runs(
+        tmp_path, nfe_32=changed, before_8=lambda r: rising(3800.0), nfe_8=lambda r: rising(3800.0)
+    )
     listening_page(heard.history, heard.run, tmp_path, heard.baselines)
 
     table = parsed(tmp_path / PAGES[0]).text().split("Where to listen first")[1]
@@ -142,7 +168,9 @@ def test_planted_click_is_on_the_page(tmp_path: Path) -> None:
     assert "click at 0.50 s (nfe=8)" in parsed(tmp_path / PAGES[0]).text()
 
 
-def test_page_beyond_its_budget_counts_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_beyond_its_budget_counts_what_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(page_module, "BUDGET_BYTES", 1)
     heard = two_runs(tmp_path)
     listening_page(heard.history, heard.run, tmp_path, heard.baselines)
@@ -156,7 +184,9 @@ def test_run_without_audio_says_why(tmp_path: Path, make: Callable) -> None:
     heard = two_runs(tmp_path)
     gone = replace(heard.run, folder=str(tmp_path / "gone"))
 
-    assert make(heard.history, gone, tmp_path, heard.baselines) == Missing(f"the folder of run 2 is gone: {tmp_path}/gone")
+    assert make(heard.history, gone, tmp_path, heard.baselines) == Missing(
+        f"the folder of run 2 is gone: {tmp_path}/gone"
+    )
     foreign = make(heard.history, replace(heard.run, source="asv"), tmp_path, heard.baselines)
     assert foreign == Missing("run 2 was measured by asv, which keeps no audio")
 
@@ -175,16 +205,25 @@ def test_run_whose_audio_was_deleted_has_no_page(tmp_path: Path) -> None:
     for path in folder.glob("audio/*/*.wav"):
         path.unlink()
 
-    assert listening_page(Rows([]), row(1, folder), tmp_path, tmp_path) == Missing("run 1 kept no audio")
+    assert listening_page(Rows([]), row(1, folder), tmp_path, tmp_path) == Missing(
+        "run 1 kept no audio"
+    )
 
 
 def test_takes_that_all_sound_the_same_leave_nothing_to_test(tmp_path: Path) -> None:
-    same = dict.fromkeys(("golden", "before_32", "nfe_32", "before_8", "nfe_8"), lambda request: rising(500.0))
+    same = dict.fromkeys(
+        ("golden", "before_32", "nfe_32", "before_8", "nfe_8"), lambda request: rising(500.0)
+    )
     heard = two_runs(tmp_path, **same)
 
-    assert abx_page(heard.history, heard.run, tmp_path, heard.baselines) == Missing("no two takes of an utterance differ")
+    assert abx_page(heard.history, heard.run, tmp_path, heard.baselines) == Missing(
+        "no two takes of an utterance differ"
+    )
     listening_page(heard.history, heard.run, tmp_path, heard.baselines)
-    assert "There is no blind test: no two takes of an utterance differ." in parsed(tmp_path / PAGES[0]).text()
+    assert (
+        "There is no blind test: no two takes of an utterance differ."
+        in parsed(tmp_path / PAGES[0]).text()
+    )
 
 
 @pytest.mark.parametrize("folder", ["runs/0001", "runs/0002"])
@@ -217,15 +256,26 @@ def test_previous_run_is_the_last_of_the_same_kind_that_is_still_there(tmp_path:
 
 
 def test_test_asks_only_about_utterances_that_differ(tmp_path: Path) -> None:
-    heard = two_runs(tmp_path, nfe_32=lambda r: rising(1600.0 if r != "u02" else 2000.0), golden=lambda r: rising(500.0))
+    heard = two_runs(
+        tmp_path,
+        nfe_32=lambda r: rising(1600.0 if r != "u02" else 2000.0),
+        golden=lambda r: rising(500.0),
+    )
     abx_page(heard.history, heard.run, tmp_path, heard.baselines)
 
-    pairs = {(pair["cell"], pair["a"]["label"]): pair for pair in data_of(tmp_path / PAGES[1])["pairs"]}
+    pairs = {
+        (pair["cell"], pair["a"]["label"]): pair for pair in data_of(tmp_path / PAGES[1])["pairs"]
+    }
     pair = pairs["nfe-32", "previous, rev1"]
     assert [question["request"] for question in pair["questions"]] == ["u02"]
     assert pair["same"] == 2
     assert pair["a"]["run"] == f"{1:064x}"
-    assert pair["b"] == {"when": "current", "cell": "nfe-32", "run": f"{2:064x}", "label": "current, rev2"}
+    assert pair["b"] == {
+        "when": "current",
+        "cell": "nfe-32",
+        "run": f"{2:064x}",
+        "label": "current, rev2",
+    }
     assert pairs["nfe-8", "nfe=32 (reference)"]["b"]["label"] == "nfe=8"
 
 
@@ -238,6 +288,11 @@ def test_markup_of_the_test_does_not_know_a_clip(out: Path) -> None:
 
     reader = Attributes()
     reader.feed((out / PAGES[1]).read_text())
-    clips = {q[side]["clip"] for pair in data_of(out / PAGES[1])["pairs"] for q in pair["questions"] for side in "ab"}
+    clips = {
+        q[side]["clip"]
+        for pair in data_of(out / PAGES[1])["pairs"]
+        for q in pair["questions"]
+        for side in "ab"
+    }
     assert clips
     assert not [clip for clip in clips if clip in reader.found]

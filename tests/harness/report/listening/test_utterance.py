@@ -21,7 +21,11 @@ REQUEST = Request(id="u01", text="One.")
 
 
 def take(when: str, frames: np.ndarray | None, cell: str = "nfe-32") -> Take:
-    sound = Missing("it is gone") if frames is None else Sound(frames=np.asarray(frames, dtype=np.float32), rate_hz=RATE_HZ)
+    sound = (
+        Missing("it is gone")
+        if frames is None
+        else Sound(frames=np.asarray(frames, dtype=np.float32), rate_hz=RATE_HZ)
+    )
     return Take(when=when, cell=cell, sound=sound)  # type: ignore[arg-type]
 
 
@@ -61,7 +65,12 @@ def test_same_audio_lies_there_once_though_golden_was_rounded(tmp_path: Path) ->
     voice = rising(500.0)
     rounded = np.round(voice * (2**23 - 1)) / 2**23
 
-    found = made(tmp_path, take("golden", rounded), take("current", voice), take("current", rising(600.0), "nfe-8"))
+    found = made(
+        tmp_path,
+        take("golden", rounded),
+        take("current", voice),
+        take("current", rising(600.0), "nfe-8"),
+    )
 
     assert [voice.same_as for voice in found.voices] == [None, 0, None]
     assert found.voices[0].clip == found.voices[1].clip != found.voices[2].clip
@@ -80,7 +89,9 @@ def test_smallest_step_of_16_bits_is_a_difference(tmp_path: Path) -> None:
 
 
 def test_missing_take_keeps_its_reason_and_its_place(tmp_path: Path) -> None:
-    found = made(tmp_path, take("golden", None), take("previous", rising(500.0)), take("current", None))
+    found = made(
+        tmp_path, take("golden", None), take("previous", rising(500.0)), take("current", None)
+    )
 
     assert [voice.missing for voice in found.voices] == ["it is gone", "", "it is gone"]
     assert found.voices[0].clip == ""
@@ -94,7 +105,9 @@ def test_utterance_without_any_take_has_no_duration(tmp_path: Path) -> None:
 
 
 def test_clip_is_what_was_kept_to_16_bits() -> None:
-    frames, rate_hz = soundfile.read(io.BytesIO(encoded(Sound(frames=rising(500.0), rate_hz=RATE_HZ))), dtype="float32")
+    frames, rate_hz = soundfile.read(
+        io.BytesIO(encoded(Sound(frames=rising(500.0), rate_hz=RATE_HZ))), dtype="float32"
+    )
 
     assert rate_hz == RATE_HZ
     assert np.abs(frames - rising(500.0)).max() < 2.0**-15

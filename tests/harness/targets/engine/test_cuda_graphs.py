@@ -1,7 +1,8 @@
 """
 CUDA graphs are counted where they are replayed, and what is still being recorded has not settled.
 
-No GPU is needed: stand-ins for torch's own classes are replayed and recorded, at the places where torch does it.
+No GPU is needed: stand-ins for torch's own classes are replayed and recorded, at the places where
+torch does it.
 """
 
 import sys
@@ -41,14 +42,20 @@ def seen_of(voice_folder, monkeypatch: pytest.MonkeyPatch, replays: int, **asked
         return call
 
     real = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, **_: real(model, dynamic=True, fullgraph=True, backend=backend))
+    monkeypatch.setattr(
+        torch,
+        "compile",
+        lambda model, **_: real(model, dynamic=True, fullgraph=True, backend=backend),
+    )
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": STEPS, **asked}, voice_folder)
     pipeline.synthesize(REQUEST.text)
     return observe(pipeline, REQUEST)
 
 
-def test_replays_are_those_of_the_model_that_makes_them(voice_folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replays_are_those_of_the_model_that_makes_them(
+    voice_folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     replay = Graph.replay
     seen = seen_of(voice_folder, monkeypatch, 2, compile="default")
 
@@ -105,7 +112,10 @@ def test_a_length_has_settled_once_its_graph_is_recorded(manager: SimpleNamespac
     ],
 )
 def test_the_names_that_are_looked_at_are_torchs_own(text: str) -> None:
-    """They are no public interface: if torch renames one, this is to fail, and not the count in silence. Read, not imported."""
+    """
+    They are no public interface: if torch renames one, this is to fail, and not the count in
+    silence. Read, not imported.
+    """
     source = Path(torch.__file__).parent / "_inductor" / "cudagraph_trees.py"
     assert text in source.read_text()
     assert "replay" in vars(torch.cuda.CUDAGraph)

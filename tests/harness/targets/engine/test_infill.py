@@ -89,30 +89,52 @@ def test_it_measures_like_any_target(make):
 
 
 def test_a_suite_names_it_and_wrong_options_are_refused_before_anything_loads():
-    suite = Suite(pipeline="infill", workload="plain", axes={"nfe_steps": [32, 16]}, reference={"nfe_steps": 32})
+    suite = Suite(
+        pipeline="infill",
+        workload="plain",
+        axes={"nfe_steps": [32, 16]},
+        reference={"nfe_steps": 32},
+    )
 
     check_cells(suite.expand().cells)
     check_options("infill", {"weights": "somewhere", "nfe_steps": 7})
-    with pytest.raises(HarnessError, match=r"unknown option 'speaker' \(an option of pipeline flow\) of pipeline infill"):
+    with pytest.raises(
+        HarnessError,
+        match=r"unknown option 'speaker' \(an option of pipeline flow\) of pipeline infill",
+    ):
         check_options("infill", {"speaker": "slt"})
 
 
 def test_a_second_text_does_not_work_the_recording_out_again(make):
     target = make(reference="", reference_text="")
-    requests = [Request(id="r", text=text, options=REFERENCE) for text in ("Hello again, you.", "Goodbye, my friend.")]
+    requests = [
+        Request(id="r", text=text, options=REFERENCE)
+        for text in ("Hello again, you.", "Goodbye, my friend.")
+    ]
 
-    assert [observe_infill(target.pipeline, request).prompt.encoded for request in requests] == [1, 0]
+    assert [observe_infill(target.pipeline, request).prompt.encoded for request in requests] == [
+        1,
+        0,
+    ]
 
 
 def test_lie_the_recording_is_not_used(make, monkeypatch):
-    monkeypatch.setattr(InfillPipeline, "_prompt_of", lambda self, config: infill.no_prompt(self.voice.dit.shape.bands))
+    monkeypatch.setattr(
+        InfillPipeline,
+        "_prompt_of",
+        lambda self, config: infill.no_prompt(self.voice.dit.shape.bands),
+    )
 
     assert {"reference", "reference_text"} <= _broken(make())
 
 
 def test_lie_another_recording(make, monkeypatch):
     encode = infill.encode_infill
-    monkeypatch.setattr(infill, "encode_infill", lambda bands, content, text, who: encode(bands, OTHER.read_bytes(), text, who))
+    monkeypatch.setattr(
+        infill,
+        "encode_infill",
+        lambda bands, content, text, who: encode(bands, OTHER.read_bytes(), text, who),
+    )
 
     assert "reference" in _broken(make())
 
@@ -120,7 +142,11 @@ def test_lie_another_recording(make, monkeypatch):
 def test_lie_another_text(make, monkeypatch):
     encode = infill.encode_infill
     wrong = "She told us that his sister works in a hospital."
-    monkeypatch.setattr(infill, "encode_infill", lambda bands, content, text, who: encode(bands, content, wrong, who))
+    monkeypatch.setattr(
+        infill,
+        "encode_infill",
+        lambda bands, content, text, who: encode(bands, content, wrong, who),
+    )
 
     assert _broken(make()) == {"reference_text"}
 
@@ -128,7 +154,9 @@ def test_lie_another_text(make, monkeypatch):
 def test_lie_the_recording_is_left_in_the_speech(make, monkeypatch):
     fill_in = infill.fill_in
     monkeypatch.setattr(
-        infill, "fill_in", lambda velocity, noise, times, solver, heard: fill_in(velocity, noise, times, solver, 0)
+        infill,
+        "fill_in",
+        lambda velocity, noise, times, solver, heard: fill_in(velocity, noise, times, solver, 0),
     )
 
     assert {"reference", "speed"} <= _broken(make())
@@ -143,7 +171,9 @@ def test_lie_a_speed_that_changes_nothing(make, monkeypatch):
 
 def test_lie_always_the_same_version(make, monkeypatch):
     load = infill.load_infill_voice
-    monkeypatch.setattr(infill, "load_infill_voice", lambda folder, *, version: load(folder, version=1))
+    monkeypatch.setattr(
+        infill, "load_infill_voice", lambda folder, *, version: load(folder, version=1)
+    )
 
     assert _broken(make(version=0)) == {"version"}
 
@@ -151,7 +181,11 @@ def test_lie_always_the_same_version(make, monkeypatch):
 def test_lie_other_weights(make, monkeypatch, tmp_path):
     load = infill.load_infill_voice
     write_random_voice(tmp_path / "other", small=True, seed=1)
-    monkeypatch.setattr(infill, "load_infill_voice", lambda folder, *, version: load(tmp_path / "other", version=version))
+    monkeypatch.setattr(
+        infill,
+        "load_infill_voice",
+        lambda folder, *, version: load(tmp_path / "other", version=version),
+    )
 
     assert _broken(make()) == {"weights"}
 
@@ -170,10 +204,18 @@ def test_lie_bf16_that_runs_in_fp32(make, monkeypatch):
 def test_lies_of_the_solver_guidance_seed_and_steps(make, monkeypatch):
     velocity_of, time_grid, noise = infill.velocity_of, infill.time_grid, infill.initial_noise
     for name, lie, found in (
-        ("velocity_of", lambda dit, forward, gap, strength: velocity_of(dit, forward, gap, 1.0), "cfg_strength"),
+        (
+            "velocity_of",
+            lambda dit, forward, gap, strength: velocity_of(dit, forward, gap, 1.0),
+            "cfg_strength",
+        ),
         ("time_grid", lambda steps, sway, grid: time_grid(steps, 0.0, grid), "sway"),
         ("time_grid", lambda steps, sway, grid: time_grid(4, sway, grid), "nfe_steps"),
-        ("initial_noise", lambda seed, index, frames, bands: 0.5 * noise(seed, index, frames, bands), "seed"),
+        (
+            "initial_noise",
+            lambda seed, index, frames, bands: 0.5 * noise(seed, index, frames, bands),
+            "seed",
+        ),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(infill, name, lie)

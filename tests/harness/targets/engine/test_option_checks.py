@@ -1,8 +1,8 @@
 """
 Options that silently do nothing are found out, each by the check of its own option.
 
-Every lie is planted in a real pipeline (on the tiny voice): the code of one pass or stage is replaced by code that ignores
-what it was asked.
+Every lie is planted in a real pipeline (on the tiny voice): the code of one pass or stage is
+replaced by code that ignores what it was asked.
 """
 
 from dataclasses import replace
@@ -20,7 +20,10 @@ from harness.targets.engine.option_checks import CHECKS
 from harness.targets.engine.target import EngineTarget
 
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
-LONG = Request(id="p001", text="It was late. " * 3 + "He cut the bread into thick slices, and the soup was hot. " * 5)
+LONG = Request(
+    id="p001",
+    text="It was late. " * 3 + "He cut the bread into thick slices, and the soup was hot. " * 5,
+)
 SLOW = pytest.mark.slow
 
 
@@ -70,7 +73,9 @@ def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
 
     assert [effect for effect in effects if effect.holds is False] == []
     unseen = {effect.option for effect in effects if effect.holds is None}
-    assert unseen == ({"cfg_strength"} if asked == {"nfe_steps": 1} else set()), "one guided call does not show its strength"
+    assert unseen == ({"cfg_strength"} if asked == {"nfe_steps": 1} else set()), (
+        "one guided call does not show its strength"
+    )
     assert {effect.option for effect in effects} == set(OPTIONS)
 
 
@@ -88,7 +93,9 @@ def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
     ],
 )
 def test_an_honest_engine_keeps_every_promise_over_many_chunks(voice_folder, asked):
-    assert [effect for effect in _target(voice_folder, **asked).observe(LONG) if not effect.holds] == []
+    assert [
+        effect for effect in _target(voice_folder, **asked).observe(LONG) if not effect.holds
+    ] == []
 
 
 @SLOW
@@ -126,7 +133,11 @@ def test_lie_euler_with_twice_the_steps_instead_of_midpoint(voice_folder, monkey
     from engine.config import Solver
 
     integrate = flow.integrate
-    monkeypatch.setattr(flow, "integrate", lambda v, x, times, solver: integrate(v, x, flow_grid(8, -1.0), Solver.EULER))
+    monkeypatch.setattr(
+        flow,
+        "integrate",
+        lambda v, x, times, solver: integrate(v, x, flow_grid(8, -1.0), Solver.EULER),
+    )
 
     broken = _broken(_target(voice_folder, solver="midpoint"))
     assert "solver" in broken and "nfe_steps" not in broken
@@ -146,14 +157,18 @@ def test_lie_even_steps_instead_of_pruned_ones(voice_folder, monkeypatch):
 
 def test_lie_guidance_of_another_strength(voice_folder, monkeypatch):
     guide = batched.guide
-    monkeypatch.setattr(batched, "guide", lambda dit, forward, frames, strength: guide(dit, forward, frames, 0.5))
+    monkeypatch.setattr(
+        batched, "guide", lambda dit, forward, frames, strength: guide(dit, forward, frames, 0.5)
+    )
 
     assert _broken(_target(voice_folder, cfg_strength=2.0)) == {"cfg_strength"}
 
 
 def test_lie_guidance_everywhere_whatever_the_interval(voice_folder, monkeypatch):
     monkeypatch.setattr(
-        flow, "replace", lambda value, **changes: replace(value, **changes) if "since" not in changes else value
+        flow,
+        "replace",
+        lambda value, **changes: replace(value, **changes) if "since" not in changes else value,
     )
 
     assert {"cfg_from", "cfg_until"} <= _broken(_target(voice_folder, cfg_until=0.3))
@@ -191,7 +206,9 @@ def test_lie_steps_left_out_that_nobody_asked_to_leave_out(voice_folder, monkeyp
 def test_lie_bf16_that_runs_in_fp32(voice_folder, monkeypatch):
     said = Applied(option="precision", asked="bf16", what="weights in bfloat16", why="asked")
     monkeypatch.setattr(precision, "apply", lambda models, wanted: said)
-    monkeypatch.setattr(precision, "DTYPES", {**precision.DTYPES, precision.Precision.BF16: torch.float32})
+    monkeypatch.setattr(
+        precision, "DTYPES", {**precision.DTYPES, precision.Precision.BF16: torch.float32}
+    )
 
     from harness.targets.engine import option_checks
 
@@ -200,7 +217,9 @@ def test_lie_bf16_that_runs_in_fp32(voice_folder, monkeypatch):
 
 
 def test_lie_int8_that_quantises_nothing(voice_folder, monkeypatch):
-    said = Applied(option="quantization", asked="int8-dynamic", what="all Linear layers", why="asked")
+    said = Applied(
+        option="quantization", asked="int8-dynamic", what="all Linear layers", why="asked"
+    )
     monkeypatch.setattr(quantization, "apply", lambda models, wanted: said)
     target = _target(voice_folder, quantization="int8-dynamic")
 
@@ -211,7 +230,9 @@ def test_lie_int8_that_quantises_nothing(voice_folder, monkeypatch):
 
 def test_lie_int8_for_one_of_two_models(voice_folder, monkeypatch):
     apply = quantization.apply
-    monkeypatch.setattr(quantization, "apply", lambda models, wanted: apply({"vocoder": models["vocoder"]}, wanted))
+    monkeypatch.setattr(
+        quantization, "apply", lambda models, wanted: apply({"vocoder": models["vocoder"]}, wanted)
+    )
 
     assert "quantization" in _broken(_target(voice_folder, quantization="int8-dynamic"))
 
@@ -222,12 +243,17 @@ def test_lie_a_compiled_model_that_is_eager(voice_folder, monkeypatch):
 
     monkeypatch.setattr(compilation, "apply", nothing)
 
-    assert _broken(_target(voice_folder, compile="default", compile_vocoder="default")) == {"compile", "compile_vocoder"}
+    assert _broken(_target(voice_folder, compile="default", compile_vocoder="default")) == {
+        "compile",
+        "compile_vocoder",
+    }
 
 
 def test_lie_a_wrapper_that_never_compiles(voice_folder, monkeypatch):
     def wrapped(name, option, model, mode, *, on_cpu):
-        return (lambda *args: model(*args)), Applied(option=option, asked=mode, what="compiled", why="asked")
+        return (lambda *args: model(*args)), Applied(
+            option=option, asked=mode, what="compiled", why="asked"
+        )
 
     monkeypatch.setattr(compilation, "apply", wrapped)
 
@@ -235,37 +261,49 @@ def test_lie_a_wrapper_that_never_compiles(voice_folder, monkeypatch):
 
 
 def test_lie_a_seed_that_is_not_used(voice_folder, monkeypatch):
-    monkeypatch.setattr(flow, "initial_noise", lambda seed, chunk, frames, bands: torch.zeros(1, frames, bands))
+    monkeypatch.setattr(
+        flow, "initial_noise", lambda seed, chunk, frames, bands: torch.zeros(1, frames, bands)
+    )
 
     assert _broken(_target(voice_folder)) == {"seed"}
 
 
 def test_lie_always_the_same_speaker(voice_folder, monkeypatch):
     plan = flow.plan
-    monkeypatch.setattr(flow, "plan", lambda model, ids, **told: plan(model, ids, **{**told, "speaker": 0}))
+    monkeypatch.setattr(
+        flow, "plan", lambda model, ids, **told: plan(model, ids, **{**told, "speaker": 0})
+    )
 
     assert _broken(_target(voice_folder, speaker="awb")) == {"speaker"}
 
 
 def test_lie_a_speed_that_changes_nothing(voice_folder, monkeypatch):
     plan = flow.plan
-    monkeypatch.setattr(flow, "plan", lambda model, ids, **told: plan(model, ids, **{**told, "speed": 1.0}))
+    monkeypatch.setattr(
+        flow, "plan", lambda model, ids, **told: plan(model, ids, **{**told, "speed": 1.0})
+    )
 
     assert _broken(_target(voice_folder, speed=1.5)) == {"speed"}
 
 
 def test_lie_chunks_of_the_usual_size_whatever_was_asked(voice_folder, monkeypatch):
     phonemise = flow.phonemise
-    monkeypatch.setattr(flow, "phonemise", lambda text, **sizes: phonemise(text, **{**sizes, "max_characters": 90}))
+    monkeypatch.setattr(
+        flow, "phonemise", lambda text, **sizes: phonemise(text, **{**sizes, "max_characters": 90})
+    )
 
     assert "chunk_characters" in _broken(_target(voice_folder, chunk_characters=160), LONG)
 
 
 def test_lie_a_first_chunk_like_the_others(voice_folder, monkeypatch):
     phonemise = flow.phonemise
-    monkeypatch.setattr(flow, "phonemise", lambda text, **sizes: phonemise(text, **{**sizes, "first_characters": 0}))
+    monkeypatch.setattr(
+        flow, "phonemise", lambda text, **sizes: phonemise(text, **{**sizes, "first_characters": 0})
+    )
 
-    assert "first_chunk_characters" in _broken(_target(voice_folder, first_chunk_characters=20), LONG)
+    assert "first_chunk_characters" in _broken(
+        _target(voice_folder, first_chunk_characters=20), LONG
+    )
 
 
 def test_lie_a_batch_that_is_spoken_one_by_one(voice_folder, monkeypatch):
@@ -273,7 +311,11 @@ def test_lie_a_batch_that_is_spoken_one_by_one(voice_folder, monkeypatch):
     monkeypatch.setattr(flow, "in_turn", lambda count, batch, **rest: in_turn(count, 1, **rest))
 
     assert _broken(_target(voice_folder, batch=4), LONG) == {"batch"}
-    effect = next(effect for effect in _target(voice_folder, batch=4).observe(LONG) if effect.option == "batch")
+    effect = next(
+        effect
+        for effect in _target(voice_folder, batch=4).observe(LONG)
+        if effect.option == "batch"
+    )
     assert effect.observed.startswith("1 + 1 + 1")
 
 
@@ -284,7 +326,10 @@ def test_lie_a_batch_of_the_acoustic_model_alone(voice_folder):
     def lying(parts, watch):
         stand_in = target.pipeline.vocoder
         target.pipeline.vocoder = lambda mel, *mask: torch.cat(
-            [stand_in(mel[row : row + 1], *(each[row : row + 1] for each in mask)) for row in range(mel.shape[0])]
+            [
+                stand_in(mel[row : row + 1], *(each[row : row + 1] for each in mask))
+                for row in range(mel.shape[0])
+            ]
         )
         try:
             return speak(parts, watch)
@@ -305,7 +350,10 @@ def test_lie_more_threads_than_asked(voice_folder):
 
 
 def test_what_was_asked_wins_over_what_the_engine_says(voice_folder):
-    """An engine that quietly resolves 4 steps to 6 runs exactly what it says; that is still not what was asked."""
+    """
+    An engine that quietly resolves 4 steps to 6 runs exactly what it says; that is still not what
+    was asked.
+    """
     target = _target(voice_folder)
     target.pipeline.config = replace(target.pipeline.config, nfe_steps=6)
 
@@ -313,7 +361,9 @@ def test_what_was_asked_wins_over_what_the_engine_says(voice_folder):
 
 
 def test_a_request_of_its_own_speaker_is_no_lie(voice_folder):
-    """The workload may name a speaker per request; it is held against that, not against the cell's."""
+    """
+    The workload may name a speaker per request; it is held against that, not against the cell's.
+    """
     target = _target(voice_folder)
     request = Request(id="u002", text="Hello.", options={"speaker": "rms"})
 

@@ -1,4 +1,7 @@
-"""A recording that silently does nothing is found out, and so is another recording, another text, or one that spills."""
+"""
+A recording that silently does nothing is found out, and so is another recording, another text, or
+one that spills.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +43,8 @@ def _broken(target, request=REQUEST):
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"cfg_strength": 0.0}, {"precision": "bf16"}, {"speaker": "rms", "speed": 1.6, "seed": 4}]
+    "asked",
+    [{}, {"cfg_strength": 0.0}, {"precision": "bf16"}, {"speaker": "rms", "speed": 1.6, "seed": 4}],
 )
 def test_an_honest_engine_keeps_its_promises_with_a_recording(voice_folder, asked):
     assert _broken(_target(voice_folder, **asked)) == set()
@@ -53,7 +57,9 @@ def test_a_recording_that_a_request_brings_is_held_against_it(voice_folder):
 
 
 def test_a_second_text_does_not_work_the_recording_out_again(voice_folder):
-    """Counted from outside, over several chunks: once for the request that brings it, never again."""
+    """
+    Counted from outside, over several chunks: once for the request that brings it, never again.
+    """
     pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 1}, voice_folder)
     counts = [
         observe(pipeline, Request(id="r", text=text, options=REFERENCE)).prompt.encoded
@@ -78,7 +84,11 @@ def test_lie_a_recording_that_is_not_even_read(voice_folder, monkeypatch):
 def test_lie_another_recording(voice_folder, monkeypatch):
     other = (VOICES / "rms.flac").read_bytes()
     monkeypatch.setattr(
-        flow, "encode", lambda voice, device, content, text, speaker: prompts.encode(voice, device, other, text, "slt")
+        flow,
+        "encode",
+        lambda voice, device, content, text, speaker: prompts.encode(
+            voice, device, other, text, "slt"
+        ),
     )
 
     assert _broken(_target(voice_folder)) == {"reference"}
@@ -88,7 +98,11 @@ def test_lie_a_memory_that_gives_the_first_recording_for_every_other(voice_folde
     target = _target(voice_folder)
     first = target.pipeline.prompts.of(*REFERENCE.values(), "slt")
     target.pipeline.prompts.of = lambda reference, text, speaker: first
-    request = Request(id="u002", text="Hello.", options={"reference": str(VOICES / "rms.flac"), "reference_text": SAYS})
+    request = Request(
+        id="u002",
+        text="Hello.",
+        options={"reference": str(VOICES / "rms.flac"), "reference_text": SAYS},
+    )
 
     assert _broken(target, request) == {"reference"}
 
@@ -96,7 +110,11 @@ def test_lie_a_memory_that_gives_the_first_recording_for_every_other(voice_folde
 def test_lie_another_text(voice_folder, monkeypatch):
     encode = prompts.encode
     wrong = "She told us that his sister works in a hospital."
-    monkeypatch.setattr(flow, "encode", lambda voice, device, content, text, who: encode(voice, device, content, wrong, who))
+    monkeypatch.setattr(
+        flow,
+        "encode",
+        lambda voice, device, content, text, who: encode(voice, device, content, wrong, who),
+    )
 
     assert _broken(_target(voice_folder)) == {"reference_text"}
 
@@ -128,9 +146,14 @@ def test_lie_a_recording_where_none_was_asked_for(voice_folder, monkeypatch):
 def test_the_same_recording_is_near_and_another_one_far(voice_folder):
     """The limit lies between the two, far from both."""
     pipeline = FlowPipeline.load({"threads": 1}, voice_folder)
-    mel = pipeline.prompts.of(*REFERENCE.values(), "slt").mel * pipeline.voice.mel_std + pipeline.voice.mel_mean
+    mel = (
+        pipeline.prompts.of(*REFERENCE.values(), "slt").mel * pipeline.voice.mel_std
+        + pipeline.voice.mel_mean
+    )
 
     assert distance(mel, DATA / "slt.flac", 16_000, 1e-4) < FARTHEST / 5
     for speaker in ("slt", "rms", "awb"):
         assert distance(mel, VOICES / f"{speaker}.flac", 16_000, 1e-4) > 5 * FARTHEST
-    assert distance(torch.zeros(15, 80), DATA / "slt.flac", 16_000, 1e-4) == float("inf"), "too little to compare"
+    assert distance(torch.zeros(15, 80), DATA / "slt.flac", 16_000, 1e-4) == float("inf"), (
+        "too little to compare"
+    )

@@ -1,5 +1,6 @@
 """
-Which runtime computes, which model is quantised and which lengths are computed is seen from outside; lies are found out.
+Which runtime computes, which model is quantised and which lengths are computed is seen from
+outside; lies are found out.
 
 Every lie is planted in a real pipeline (on the tiny voice), as in test_engine_effects.
 """
@@ -75,10 +76,16 @@ def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
 
 def test_an_honest_padded_and_compiled_engine_keeps_every_promise(voice_folder, monkeypatch):
     traced = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, **_: traced(model, dynamic=True, fullgraph=True, backend="eager"))
+    monkeypatch.setattr(
+        torch,
+        "compile",
+        lambda model, **_: traced(model, dynamic=True, fullgraph=True, backend="eager"),
+    )
     target = _target(voice_folder, compile="default", compile_vocoder="default", pad_frames=32)
     exact = _target(voice_folder).pipeline
-    assert abs(target.pipeline.synthesize(REQUEST.text) - exact.synthesize(REQUEST.text)).max() < 1e-4
+    assert (
+        abs(target.pipeline.synthesize(REQUEST.text) - exact.synthesize(REQUEST.text)).max() < 1e-4
+    )
 
     target.pipeline.synthesize("Another length, then.")
     assert [effect for effect in target.observe(REQUEST) if not effect.holds] == []
@@ -88,7 +95,10 @@ def test_what_is_seen_is_said_in_numbers(voice_folder):
     target = _target(voice_folder, runtime_acoustic="onnx")
 
     said = _effect(target, "runtime_acoustic")
-    assert said.observed == "4 calls: 4 runs of ONNX Runtime's CPUExecutionProvider, 0 products in torch"
+    assert (
+        said.observed
+        == "4 calls: 4 runs of ONNX Runtime's CPUExecutionProvider, 0 products in torch"
+    )
     assert "0 runs" not in _effect(target, "runtime_vocoder").observed
     assert "products in torch" in _effect(target, "runtime_vocoder").observed
 
@@ -96,7 +106,9 @@ def test_what_is_seen_is_said_in_numbers(voice_folder):
 def test_observing_leaves_sessions_and_pipeline_as_they_were(voice_folder):
     import onnxruntime
 
-    before = {name: getattr(onnxruntime.InferenceSession, name) for name in ("run", "run_with_iobinding")}
+    before = {
+        name: getattr(onnxruntime.InferenceSession, name) for name in ("run", "run_with_iobinding")
+    }
     target = _target(voice_folder, **BOTH, pad_frames=16)
     inner, audio = target.pipeline.acoustic.inner, target.pipeline.synthesize(REQUEST.text)
     target.observe(REQUEST)
@@ -107,13 +119,18 @@ def test_observing_leaves_sessions_and_pipeline_as_they_were(voice_folder):
 
 
 def test_lie_torch_in_place_of_onnx_runtime(voice_folder, monkeypatch):
-    monkeypatch.setattr(runtime, "apply", lambda name, model, called, wanted, config: (called, SAID))
+    monkeypatch.setattr(
+        runtime, "apply", lambda name, model, called, wanted, config: (called, SAID)
+    )
 
     assert _broken(_target(voice_folder, **BOTH)) == set(BOTH)
 
 
 def test_lie_a_session_that_runs_for_show(voice_folder, monkeypatch):
-    """ONNX Runtime runs as often as it should; what is spoken comes from a copy of the torch model that no hook knows."""
+    """
+    ONNX Runtime runs as often as it should; what is spoken comes from a copy of the torch model
+    that no hook knows.
+    """
     apply = runtime.apply
 
     def show(name, model, called, wanted, config):
@@ -122,7 +139,9 @@ def test_lie_a_session_that_runs_for_show(voice_folder, monkeypatch):
         return (lambda *args: (session(*args), hidden(*args))[1]), said
 
     monkeypatch.setattr(runtime, "apply", show)
-    assert _broken(_target(voice_folder, runtime_vocoder="onnx", runtime_acoustic="onnx")) == set(BOTH)
+    assert _broken(_target(voice_folder, runtime_vocoder="onnx", runtime_acoustic="onnx")) == set(
+        BOTH
+    )
 
 
 def test_lie_a_session_that_is_loaded_and_never_run(voice_folder, monkeypatch):
@@ -143,7 +162,9 @@ def test_lie_an_answer_that_was_kept_from_before(voice_folder):
     """The first answer is given again and again: nothing runs."""
     target = _target(voice_folder, runtime_vocoder="onnx")
     session, kept = target.pipeline.vocoder, {}
-    target.pipeline.vocoder = lambda mel: kept.setdefault(mel.shape, session(mel) if mel.shape not in kept else None)
+    target.pipeline.vocoder = lambda mel: kept.setdefault(
+        mel.shape, session(mel) if mel.shape not in kept else None
+    )
     target.pipeline.synthesize(REQUEST.text)
 
     assert _broken(target) == {"runtime_vocoder"}
@@ -166,14 +187,18 @@ def test_lie_another_provider(voice_folder, monkeypatch):
     import onnxruntime
 
     target = _target(voice_folder, runtime_vocoder="onnx")
-    monkeypatch.setattr(onnxruntime.InferenceSession, "get_providers", lambda self: ["AzureExecutionProvider"])
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession, "get_providers", lambda self: ["AzureExecutionProvider"]
+    )
 
     assert _broken(target) == {"runtime_vocoder"}
 
 
 def test_lie_int8_in_both_models_where_one_was_asked_for(voice_folder):
     target = _target(voice_folder, quantization="int8-weight-only", quantized_stages="acoustic")
-    quantization.apply({"vocoder": target.pipeline.voice.vocoder}, target.pipeline.config.quantization)
+    quantization.apply(
+        {"vocoder": target.pipeline.voice.vocoder}, target.pipeline.config.quantization
+    )
 
     assert _broken(target) == {"quantization", "quantized_stages"}
 
@@ -237,9 +262,13 @@ def test_lie_a_compiled_stranger(voice_folder, monkeypatch):
 def test_a_session_of_another_stage_does_not_count(voice_folder):
     """ONNX Runtime running beside, for whatever reason, is no proof for a stage."""
     target = _target(voice_folder)
-    session = open_session(graph_of(target.pipeline.voice.vocoder, masked=False), Runtime.ONNX, target.pipeline.config)
+    session = open_session(
+        graph_of(target.pipeline.voice.vocoder, masked=False), Runtime.ONNX, target.pipeline.config
+    )
     durations = target.pipeline.voice.durations
-    handle = durations.register_forward_hook(lambda *_: (session(torch.zeros(1, 5, BANDS)), None)[1])
+    handle = durations.register_forward_hook(
+        lambda *_: (session(torch.zeros(1, 5, BANDS)), None)[1]
+    )
     seen = observe(target.pipeline, REQUEST)
     handle.remove()
 

@@ -1,4 +1,7 @@
-"""harness.targets.engine.stage_models: what the models were given is kept and can run again; copies between devices are a stage."""
+"""
+harness.targets.engine.stage_models: what the models were given is kept and can run again; copies
+between devices are a stage.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,26 +28,43 @@ def _target(voice_folder):
 
 def test_each_model_runs_once_on_what_it_was_given(target) -> None:
     calls = []
-    target.pipeline.voice.dit.register_forward_hook(lambda module, args, output: calls.append((args, output)))
+    target.pipeline.voice.dit.register_forward_hook(
+        lambda module, args, output: calls.append((args, output))
+    )
     alone = target.alone(REQUEST, StageWatch(WallClock()))
     count = len(calls)
     alone["acoustic"].run()
 
     assert set(alone) == {"acoustic", "vocoder"}
     assert len(calls) == count + 1
-    assert torch.equal(calls[-1][1], calls[0][1]), "the first call's input gives the first call's output"
+    assert torch.equal(calls[-1][1], calls[0][1]), (
+        "the first call's input gives the first call's output"
+    )
     assert alone["vocoder"].run().shape[0] == 1
 
 
 def test_it_says_how_much_work_that_is(voice_folder) -> None:
-    """Counted here at the modules; guidance doubles the rows of the acoustic model, chunks are calls of their own."""
+    """
+    Counted here at the modules; guidance doubles the rows of the acoustic model, chunks are calls
+    of their own.
+    """
     target = EngineTarget()
-    target.pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 2, "chunk_characters": 80}, voice_folder)
+    target.pipeline = FlowPipeline.load(
+        {"threads": 1, "nfe_steps": 2, "chunk_characters": 80}, voice_folder
+    )
     given: dict[str, list[tuple[int, ...]]] = {"acoustic": [], "vocoder": []}
-    for name, model in (("acoustic", target.pipeline.voice.dit), ("vocoder", target.pipeline.voice.vocoder)):
-        model.register_forward_pre_hook(lambda _module, args, name=name: given[name].append(tuple(args[0].shape[:2])))
+    for name, model in (
+        ("acoustic", target.pipeline.voice.dit),
+        ("vocoder", target.pipeline.voice.vocoder),
+    ):
+        model.register_forward_pre_hook(
+            lambda _module, args, name=name: given[name].append(tuple(args[0].shape[:2]))
+        )
     alone = target.alone(
-        Request(id="u002", text=f"{REQUEST.text} I am well, and the weather was kind to all of us this week."),
+        Request(
+            id="u002",
+            text=f"{REQUEST.text} I am well, and the weather was kind to all of us this week.",
+        ),
         StageWatch(WallClock()),
     )
 
@@ -70,7 +90,9 @@ def test_the_pass_accounts_for_the_whole(target) -> None:
 
     assert tuple(told.stages_s) == STAGES
     assert told.wall_s == pytest.approx(sum(told.stages_s.values()) + told.unaccounted_s)
-    assert all(len(several) >= LEAST_TIMES and min(several) > 0 for several in told.alone_s.values())
+    assert all(
+        len(several) >= LEAST_TIMES and min(several) > 0 for several in told.alone_s.values()
+    )
     assert set(told.alone_s) == set(told.work) == {"acoustic", "vocoder"}
 
 
@@ -99,11 +121,19 @@ def test_copies_between_devices_are_a_stage_of_their_own() -> None:
     assert seen == ["transfer"] * 3
 
 
-def test_a_compiled_model_is_not_compiled_again_to_run_alone(voice_folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_model_is_not_compiled_again_to_run_alone(
+    voice_folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     traced = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, **_: traced(model, dynamic=True, fullgraph=True, backend="eager"))
+    monkeypatch.setattr(
+        torch,
+        "compile",
+        lambda model, **_: traced(model, dynamic=True, fullgraph=True, backend="eager"),
+    )
     target = EngineTarget()
-    target.pipeline = FlowPipeline.load({"threads": 1, "nfe_steps": 2, "compile": "default"}, voice_folder)
+    target.pipeline = FlowPipeline.load(
+        {"threads": 1, "nfe_steps": 2, "compile": "default"}, voice_folder
+    )
     target.pipeline.synthesize("Another length, to begin with.")
     target.pipeline.synthesize(REQUEST.text)
     target.settled()

@@ -1,4 +1,6 @@
-"""harness.targets.engine.target: options are checked without torch, refusals carry the engine's words."""
+"""
+harness.targets.engine.target: options are checked without torch, refusals carry the engine's words.
+"""
 
 import subprocess
 import sys

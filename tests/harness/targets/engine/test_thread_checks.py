@@ -1,5 +1,6 @@
 """
-Whether chunks are really spoken at the same time is seen from outside, and everything else is still seen while they are.
+Whether chunks are really spoken at the same time is seen from outside, and everything else is still
+seen while they are.
 
 Every lie is planted in a real pipeline (on the tiny voice), as in test_engine_effects.
 """
@@ -26,7 +27,10 @@ from harness.targets.engine.observer import observe
 from harness.targets.engine.target import EngineTarget
 from harness.targets.engine.thread_probe import CrowdSeen
 
-LONG = Request(id="p001", text="It was late. " * 3 + "He cut the bread into thick slices, and the soup was hot. " * 3)
+LONG = Request(
+    id="p001",
+    text="It was late. " * 3 + "He cut the bread into thick slices, and the soup was hot. " * 3,
+)
 SHORT = Request(id="u001", text="Hello there, how are you today?")
 REFERENCE = {
     "reference": str(Path(__file__).parents[3] / "data" / "slt.flac"),
@@ -90,23 +94,41 @@ def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
 
 
 def test_an_honest_engine_with_a_recording_keeps_every_promise(voice_folder, monkeypatch):
-    monkeypatch.setattr(prompts, "SLOWEST", 0.0)  # the tiny voice has random durations, whose pace says nothing of a recording
+    # the tiny voice has random durations, whose pace says nothing of a recording
+    monkeypatch.setattr(prompts, "SLOWEST", 0.0)
     target = _target(voice_folder, **REFERENCE)
 
     assert _broken(target) == set()
-    assert _broken(target, Request(id="p002", text=LONG.text, options={"seed": 5, "speaker": "rms"})) == set()
+    assert (
+        _broken(target, Request(id="p002", text=LONG.text, options={"seed": 5, "speaker": "rms"}))
+        == set()
+    )
 
 
 def test_what_is_seen_is_what_one_thread_alone_does(voice_folder):
     """Threads begin in any order; the record is in that of the chunks."""
-    seen, alone = (observe(_target(voice_folder, workers=count, pad_frames=32).pipeline, LONG) for count in (3, 1))
+    seen, alone = (
+        observe(_target(voice_folder, workers=count, pad_frames=32).pipeline, LONG)
+        for count in (3, 1)
+    )
 
-    assert seen.chunks == alone.chunks and seen.together == alone.together and seen.moments == alone.moments
+    assert (
+        seen.chunks == alone.chunks
+        and seen.together == alone.together
+        and seen.moments == alone.moments
+    )
     assert seen.phone_ids == alone.phone_ids and seen.prompt.texts == alone.prompt.texts
     assert seen.acoustic.computed_frames == alone.acoustic.computed_frames
     assert all(map(torch.equal, seen.first_states, alone.first_states))
-    assert all(torch.equal(*both) for pair in zip(seen.outputs, alone.outputs, strict=True) for both in zip(*pair, strict=True))
-    assert (seen.acoustic.products, seen.vocoder.products) == (alone.acoustic.products, alone.vocoder.products)
+    assert all(
+        torch.equal(*both)
+        for pair in zip(seen.outputs, alone.outputs, strict=True)
+        for both in zip(*pair, strict=True)
+    )
+    assert (seen.acoustic.products, seen.vocoder.products) == (
+        alone.acoustic.products,
+        alone.vocoder.products,
+    )
 
 
 def test_the_threads_are_said_in_numbers(voice_folder):
@@ -185,7 +207,9 @@ def test_lie_models_that_let_one_in_at_a_time(voice_folder, impatient):
 
 
 def test_lie_more_at_a_time_than_asked(voice_folder, monkeypatch):
-    monkeypatch.setattr(flow, "Workers", lambda count, share, threads: Workers(count + 1, share, threads))
+    monkeypatch.setattr(
+        flow, "Workers", lambda count, share, threads: Workers(count + 1, share, threads)
+    )
 
     assert _broken(_target(voice_folder)) == {"workers"}
 
@@ -211,14 +235,18 @@ def test_lie_workers_where_nobody_asked_for_them(voice_folder):
     ],
 )
 def test_the_verdict_on_what_was_seen(lanes, vocoder, most, holds):
-    seen = SimpleNamespace(crowd=CrowdSeen(lanes=lanes, vocoder_lanes=vocoder, threads=(1,) * len(lanes), most=most))
+    seen = SimpleNamespace(
+        crowd=CrowdSeen(lanes=lanes, vocoder_lanes=vocoder, threads=(1,) * len(lanes), most=most)
+    )
 
     assert thread_checks.workers({"workers": 2}, seen).holds is holds
 
 
 def test_lie_every_worker_with_all_threads(voice_folder, monkeypatch):
     before = torch.get_num_threads()
-    monkeypatch.setattr(flow, "Workers", lambda count, share, threads: Workers(count, threads, threads))
+    monkeypatch.setattr(
+        flow, "Workers", lambda count, share, threads: Workers(count, threads, threads)
+    )
     try:
         assert _broken(_target(voice_folder, threads=2)) == {"threads"}
     finally:
@@ -236,20 +264,26 @@ def test_lie_workers_that_leave_the_caller_with_less(voice_folder):
 
 
 def test_lie_other_noise_than_the_seeds(voice_folder, monkeypatch):
-    monkeypatch.setattr(flow, "initial_noise", lambda seed, chunk, frames, bands: torch.zeros(1, frames, bands))
+    monkeypatch.setattr(
+        flow, "initial_noise", lambda seed, chunk, frames, bands: torch.zeros(1, frames, bands)
+    )
 
     assert "seed" in _broken(_target(voice_folder))
 
 
 def test_lie_noise_of_one_chunk_for_all(voice_folder, monkeypatch):
     noise = flow.initial_noise
-    monkeypatch.setattr(flow, "initial_noise", lambda seed, chunk, frames, bands: noise(seed, 0, frames, bands))
+    monkeypatch.setattr(
+        flow, "initial_noise", lambda seed, chunk, frames, bands: noise(seed, 0, frames, bands)
+    )
 
     assert "seed" in _broken(_target(voice_folder))
 
 
 def test_lie_int8_and_steps_are_found_in_worker_threads_too(voice_folder, monkeypatch):
-    said = Applied(option="quantization", asked="int8-dynamic", what="all Linear layers", why="asked")
+    said = Applied(
+        option="quantization", asked="int8-dynamic", what="all Linear layers", why="asked"
+    )
     monkeypatch.setattr(flow.quantization, "apply", lambda models, wanted: said)
     grid = flow.time_grid
     monkeypatch.setattr(flow, "time_grid", lambda steps, sway, kind: grid(6, sway))

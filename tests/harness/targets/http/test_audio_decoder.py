@@ -53,7 +53,9 @@ def test_two_channels_become_their_mean_and_float_frames_are_read() -> None:
     assert np.array_equal(read("wav", [wav(TONE, channels=2)])[0], TONE)
     for subtype in ("FLOAT", "PCM_16"):
         file = io.BytesIO()
-        soundfile.write(file, TONE, 8000, format="WAVEX" if subtype == "PCM_16" else "WAV", subtype=subtype)
+        soundfile.write(
+            file, TONE, 8000, format="WAVEX" if subtype == "PCM_16" else "WAV", subtype=subtype
+        )
         audio, rate_hz = read("wav", cut(file.getvalue(), [20, 101, 333]))
         assert rate_hz == 8000 and np.abs(audio - TONE).max() < 1e-6
 
@@ -85,15 +87,31 @@ def flac_claiming(frames: int) -> bytes:
         ("wav", b"RIFF\0\0\0\0WAVE", "ends after 12 bytes, before any frame"),
         ("wav", wav(TONE, size=402), "ends 2 bytes before the length that its head promised"),
         ("wav", wav(TONE, size=0)[:-1], "ends within a frame: 1 of 2 bytes"),
-        ("wav", wav(TONE)[:12] + wav(TONE)[36:], r"does not say what its frames are \(no fmt chunk\)"),
-        ("wav", wav(TONE).replace(b"\x10\0data", b"\x18\0data"), "frames of code 1, 24 bits, 1 channels"),
+        (
+            "wav",
+            wav(TONE)[:12] + wav(TONE)[36:],
+            r"does not say what its frames are \(no fmt chunk\)",
+        ),
+        (
+            "wav",
+            wav(TONE).replace(b"\x10\0data", b"\x18\0data"),
+            "frames of code 1, 24 bits, 1 channels",
+        ),
         ("wav", wav(TONE, rate_hz=0), "at 0 Hz"),
         ("wav", wav(TONE, rate_hz=10**6), "has 1000000 Hz, which no audio has"),
         ("wav", wav(TONE[:40], channels=2000), "2000 channels"),
         ("wav", wav(TONE, size=2**30), "before the length that its head promised"),
         ("flac", flac_claiming(2**35), "no FLAC file: its head claims 34359738368 frames"),
-        ("flac", flac_claiming(10**6), "no FLAC file: its head promises 1000000 frames, not all of which can be read"),
-        ("wav", wav(TONE)[:12] + b"JUNK" + struct.pack("<I", 2**31), "b'JUNK' of 2147483648 bytes before its frames"),
+        (
+            "flac",
+            flac_claiming(10**6),
+            "no FLAC file: its head promises 1000000 frames, not all of which can be read",
+        ),
+        (
+            "wav",
+            wav(TONE)[:12] + b"JUNK" + struct.pack("<I", 2**31),
+            "b'JUNK' of 2147483648 bytes before its frames",
+        ),
         ("pcm", b"abc", "ends within a frame: 1 of 2 bytes"),
         ("flac", b"RIFF", "no FLAC file"),
     ],
@@ -146,8 +164,13 @@ def test_what_is_no_wav_or_flac_file_is_named_too(name: str) -> None:
         assert name in str(caught.value)
 
 
-@given(values=st.lists(st.integers(-3000, 3000), min_size=1, max_size=60), places=st.lists(st.integers(0, 200), max_size=4))
-def test_frames_that_look_like_the_sync_word_of_mpeg_are_frames(values: list[int], places: list[int]) -> None:
+@given(
+    values=st.lists(st.integers(-3000, 3000), min_size=1, max_size=60),
+    places=st.lists(st.integers(0, 200), max_size=4),
+)
+def test_frames_that_look_like_the_sync_word_of_mpeg_are_frames(
+    values: list[int], places: list[int]
+) -> None:
     """-1025 is FF FB: quiet speech begins so as well as an MP3 does."""
     frames = np.array([-1025, *values], dtype="<i2")
     audio, _ = read("pcm", cut(frames.tobytes(), places))
@@ -157,7 +180,9 @@ def test_frames_that_look_like_the_sync_word_of_mpeg_are_frames(values: list[int
 
 @pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF])
 @pytest.mark.parametrize("places", [[], [450], [44, 444, 448, 460]])
-def test_a_whole_file_per_chunk_is_refused_and_neither_dropped_nor_heard(size: int | None, places: list[int]) -> None:
+def test_a_whole_file_per_chunk_is_refused_and_neither_dropped_nor_heard(
+    size: int | None, places: list[int]
+) -> None:
     with pytest.raises(FormatError, match="second WAV file behind the first"):
         read("wav", cut(wav(TONE, size=size) + wav(TONE), places))
 
@@ -174,7 +199,10 @@ def test_several_flac_files_in_one_answer_are_refused() -> None:
     [
         (wav(TONE, size=200), "goes on behind the length that its head promised"),
         (wav(TONE) + b"abc", "goes on behind the length"),
-        (wav(TONE).replace(struct.pack("<I", RATE_HZ), struct.pack("<I", 8000), 1), "head contradicts itself: .* at 8000 Hz"),
+        (
+            wav(TONE).replace(struct.pack("<I", RATE_HZ), struct.pack("<I", 8000), 1),
+            "head contradicts itself: .* at 8000 Hz",
+        ),
         (wav(TONE, rate_hz=1), "has 1 Hz, which no audio has: voices have 4000 to 384000 Hz"),
         (wav(TONE, rate_hz=8000), "has 8000 Hz and the server's headers 22050 Hz"),
     ],

@@ -24,7 +24,16 @@ from harness.targets.http import client
 from harness.targets.http.client import SpeechApi, SpeechError, limits_told, voices_told
 from harness.targets.http.target import KEY, URL, HttpTarget, check_options
 from harness.targets.registry import check_cells, make_target
-from tests.harness.targets.speech_servers import MODELS, RATE_HZ, Fake, Reply, fake_server, refused, tone, wav
+from tests.harness.targets.speech_servers import (
+    MODELS,
+    RATE_HZ,
+    Fake,
+    Reply,
+    fake_server,
+    refused,
+    tone,
+    wav,
+)
 
 REQUEST = Request(id="r1", text="One.", options={"speaker": "slt"})
 
@@ -37,7 +46,9 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def cell(**options: object) -> Cell:
     workload = Workload(name="w", requests=(REQUEST,))
-    return Cell(suite="s", target="http", pipeline="speech", workload=workload, axes={}, fixed=options)  # type: ignore[arg-type]
+    return Cell(
+        suite="s", target="http", pipeline="speech", workload=workload, axes={}, fixed=options
+    )  # type: ignore[arg-type]
 
 
 def loaded(fake: Fake, **options: object) -> HttpTarget:
@@ -90,10 +101,12 @@ def test_it_asks_as_the_api_has_it() -> None:
         heard(loaded(fake, voice="alloy", speed=1.5, seed=3, streamed=False))
 
     assert fake.asked[0] == {
-        "model": "tiny", "input": "One.", "voice": "slt", "response_format": "wav", "stream_format": "audio",
+        "model": "tiny", "input": "One.", "voice": "slt", "response_format": "wav",
+        "stream_format": "audio",
     }  # fmt: skip
     assert fake.asked[1] == {
-        "model": "tiny", "input": "One.", "voice": "alloy", "response_format": "wav", "speed": 1.5, "seed": 3,
+        "model": "tiny", "input": "One.", "voice": "alloy", "response_format": "wav", "speed": 1.5,
+        "seed": 3,
     }  # fmt: skip
     assert fake.keys == [None, None]
 
@@ -118,7 +131,9 @@ def test_address_and_key_may_come_from_the_environment(monkeypatch: pytest.Monke
         ({"Content-Type": "audio/pcm"}, 24000),
     ],
 )
-def test_bare_frames_have_the_rate_that_the_headers_tell_or_the_apis(headers: dict[str, str], rate_hz: int) -> None:
+def test_bare_frames_have_the_rate_that_the_headers_tell_or_the_apis(
+    headers: dict[str, str], rate_hz: int
+) -> None:
     with fake_server(Reply(headers=headers, parts=(wav(tone())[44:],))) as fake:
         target = loaded(fake, form="pcm")
         assert sum(map(len, heard(target))) == len(tone())
@@ -128,7 +143,15 @@ def test_bare_frames_have_the_rate_that_the_headers_tell_or_the_apis(headers: di
 def voices(asked: dict[str, Any]) -> Reply:
     """An honest server: voice, seed and speed change the audio."""
     pitch = 5 + {"slt": 0, "rms": 1}.get(asked.get("voice", "slt"), 2) + asked.get("seed", 0) % 3
-    return Reply(parts=(wav((0.5 * np.sin(np.arange(round(9000 / asked.get("speed", 1.0))) / pitch)).astype(np.float32)),))
+    return Reply(
+        parts=(
+            wav(
+                (0.5 * np.sin(np.arange(round(9000 / asked.get("speed", 1.0))) / pitch)).astype(
+                    np.float32
+                )
+            ),
+        )
+    )
 
 
 def seen(reply: Reply | Callable[[dict[str, Any]], Reply], **options: object) -> dict[str, Effect]:
@@ -140,16 +163,30 @@ def test_voice_seed_and_speed_are_heard_at_an_honest_server() -> None:
     effects = seen(voices, voice="rms", speed=1.5, seed=4)
 
     assert {name for name, effect in effects.items() if effect.holds} == {"voice", "speed", "seed"}
-    assert {name for name, effect in effects.items() if effect.why == "heard"} == {"voice", "speed", "seed"}
-    assert effects["speaker"].holds is None and effects["speed"].observed == "1.50 times as fast as speed 1"
+    assert {name for name, effect in effects.items() if effect.why == "heard"} == {
+        "voice",
+        "speed",
+        "seed",
+    }
+    assert (
+        effects["speaker"].holds is None
+        and effects["speed"].observed == "1.50 times as fast as speed 1"
+    )
     assert "url" not in effects
 
 
 @pytest.mark.parametrize("option", ["voice", "speed", "seed", "speaker"])
 def test_a_server_that_passes_over_an_option_is_found_out(option: str) -> None:
     ignored = "voice" if option == "speaker" else option
-    options: dict[str, object] = {"voice": {"voice": "rms"}, "speed": {"speed": 1.2}, "seed": {"seed": 4}}.get(option, {})
-    effects = seen(lambda asked: voices({name: value for name, value in asked.items() if name != ignored}), **options)
+    options: dict[str, object] = {
+        "voice": {"voice": "rms"},
+        "speed": {"speed": 1.2},
+        "seed": {"seed": 4},
+    }.get(option, {})
+    effects = seen(
+        lambda asked: voices({name: value for name, value in asked.items() if name != ignored}),
+        **options,
+    )
 
     broken = [name for name, effect in effects.items() if effect.holds is False]
     assert broken == [option] if option in ("voice", "speaker") else option in broken
@@ -160,10 +197,19 @@ def test_what_leaves_no_trace_is_recorded_as_told() -> None:
         target = loaded(fake, model="tiny")
         effects = {effect.option: effect for effect in target.observe(REQUEST)}
         assert target.effective()["server.nfe_steps"] == 8
-    assert (effects["model"].holds, effects["model"].why) == (None, "tiny is listed, as the server tells")
+    assert (effects["model"].holds, effects["model"].why) == (
+        None,
+        "tiny is listed, as the server tells",
+    )
     with fake_server(voices, models=None) as fake:
-        (effect,) = [each for each in loaded(fake, model="x").observe(REQUEST) if each.option == "speaker"]
-    assert (effect.holds, effect.observed, effect.why) == (None, "not observable", "sent, and not refused")
+        (effect,) = [
+            each for each in loaded(fake, model="x").observe(REQUEST) if each.option == "speaker"
+        ]
+    assert (effect.holds, effect.observed, effect.why) == (
+        None,
+        "not observable",
+        "sent, and not refused",
+    )
 
 
 def test_a_server_that_never_says_the_same_twice_shows_nothing_by_other_audio() -> None:
@@ -212,28 +258,57 @@ def test_a_model_that_is_not_listed_or_not_alone_must_be_named() -> None:
     two = {"data": [*MODELS["data"], {"id": "large"}]}
     with fake_server(Reply(), models=two) as fake:
         for asked in ({}, {"model": "huge"}):
-            with pytest.raises(HarnessError, match="the server lists tiny, large: name one of them"):
+            with pytest.raises(
+                HarnessError, match="the server lists tiny, large: name one of them"
+            ):
                 loaded(fake, **asked)
 
 
 ALL = wav(tone())
 BROKEN = {
-    "busy": (refused(429, "full", **{"Retry-After": "7"}), "busy", r"HTTP 429: full \(Retry-After: 7 s\)"),
+    "busy": (
+        refused(429, "full", **{"Retry-After": "7"}),
+        "busy",
+        r"HTTP 429: full \(Retry-After: 7 s\)",
+    ),
     "server error": (refused(500, "boom"), "server error", "HTTP 500: boom"),
-    "bare 503": (Reply(503, {"Content-Type": "text/html"}, (b"<h1>down</h1>",)), "server error", "HTTP 503: <h1>down</h1>"),
+    "bare 503": (
+        Reply(503, {"Content-Type": "text/html"}, (b"<h1>down</h1>",)),
+        "server error",
+        "HTTP 503: <h1>down</h1>",
+    ),
     "refused": (refused(400, "no such voice"), "refused", "HTTP 400: no such voice"),
     "unauthorised": (refused(401, "who are you"), "refused", "HTTP 401"),
     "nothing": (Reply(), "bad format", "ends after 0 bytes"),
     "a head alone": (Reply(parts=(wav(tone(0), size=0),)), "no audio", "without a single frame"),
-    "json": (Reply(200, {"Content-Type": "application/json"}, (b'{"error": {"message": "later"}}',)), "bad format", "later"),
-    "mp3": (Reply(parts=(b"\xff\xfb\x90\x64" + b"x" * 400,)), "bad format", "no WAV file: it begins with"),
+    "json": (
+        Reply(200, {"Content-Type": "application/json"}, (b'{"error": {"message": "later"}}',)),
+        "bad format",
+        "later",
+    ),
+    "mp3": (
+        Reply(parts=(b"\xff\xfb\x90\x64" + b"x" * 400,)),
+        "bad format",
+        "no WAV file: it begins with",
+    ),
     "cut": (Reply(parts=(ALL[:2000],), cut=True), "broken off", "broke off"),
     "short": (Reply(parts=(ALL[:2000],)), "bad format", "before the length that its head promised"),
     "odd": (Reply(parts=(wav(tone(), size=0)[:1999],)), "bad format", "ends within a frame"),
-    "a file per chunk": (Reply(parts=(ALL, ALL)), "bad format", "a second WAV file behind the first"),
-    "packed": (Reply(headers={"Content-Type": "audio/wav", "Content-Encoding": "gzip"}), "bad format", "Content-Encoding gzip"),
+    "a file per chunk": (
+        Reply(parts=(ALL, ALL)),
+        "bad format",
+        "a second WAV file behind the first",
+    ),
+    "packed": (
+        Reply(headers={"Content-Type": "audio/wav", "Content-Encoding": "gzip"}),
+        "bad format",
+        "Content-Encoding gzip",
+    ),
     "an error with 200": (
-        Reply(headers={"Content-Type": "application/problem+json"}, parts=(b'{"error": {"message": "no voice"}}',)),
+        Reply(
+            headers={"Content-Type": "application/problem+json"},
+            parts=(b'{"error": {"message": "no voice"}}',),
+        ),
         "bad format",
         r"sent application/problem\+json in place of audio: no voice",
     ),
@@ -252,20 +327,35 @@ FRAMES = ALL[44:]
 PCM = {"Content-Type": "audio/pcm"}
 NO_PCM = {
     "a WAV file": (Reply(headers=PCM, parts=(ALL,)), "a WAV file was sent"),
-    "an MP3 file": (Reply(headers=PCM, parts=(b"ID3\x03\0\0\0\0\0\0" + b"x" * 99,)), "an MP3 file was sent"),
+    "an MP3 file": (
+        Reply(headers=PCM, parts=(b"ID3\x03\0\0\0\0\0\0" + b"x" * 99,)),
+        "an MP3 file was sent",
+    ),
     "told to be MP3": (
         Reply(headers={"Content-Type": "audio/mpeg"}, parts=(FRAMES,)),
         "asked for bare PCM, the server sent audio/mpeg",
     ),
-    "told to be WAV": (Reply(headers={"Content-Type": "audio/x-wav"}, parts=(ALL,)), "the server sent audio/x-wav"),
+    "told to be WAV": (
+        Reply(headers={"Content-Type": "audio/x-wav"}, parts=(ALL,)),
+        "the server sent audio/x-wav",
+    ),
     "stereo": (
         Reply(headers={"Content-Type": "audio/pcm; rate=24000; channels=2"}, parts=(FRAMES,)),
         "with 1 channels, the server sent 2",
     ),
-    "24 bits": (Reply(headers=PCM | {"X-Bit-Depth": "24"}, parts=(FRAMES,)), "with 16 bits, the server sent 24"),
-    "an absurd rate": (Reply(headers={"Content-Type": "audio/pcm; rate=24"}, parts=(FRAMES,)), "has 24 Hz, which no audio has"),
+    "24 bits": (
+        Reply(headers=PCM | {"X-Bit-Depth": "24"}, parts=(FRAMES,)),
+        "with 16 bits, the server sent 24",
+    ),
+    "an absurd rate": (
+        Reply(headers={"Content-Type": "audio/pcm; rate=24"}, parts=(FRAMES,)),
+        "has 24 Hz, which no audio has",
+    ),
     "half a frame": (Reply(headers=PCM, parts=(FRAMES[:-1],)), "ends within a frame: 1 of 2 bytes"),
-    "an error": (Reply(headers=PCM, parts=(b'{"error": {"message": "out of memory"}}',)), 'text: \'{"error"'),
+    "an error": (
+        Reply(headers=PCM, parts=(b'{"error": {"message": "out of memory"}}',)),
+        'text: \'{"error"',
+    ),
 }
 
 
@@ -314,7 +404,9 @@ def test_a_server_that_is_not_there_or_silent_is_named() -> None:
         ("speech", {"streamed": "yes"}, "streamed cannot be 'yes'"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(pipeline: str, options: dict[str, object], message: str) -> None:
+def test_options_that_cannot_be_meant_are_refused(
+    pipeline: str, options: dict[str, object], message: str
+) -> None:
     with pytest.raises(HarnessError, match=message):
         check_options(pipeline, options)  # type: ignore[arg-type]
 
@@ -328,7 +420,11 @@ def test_without_an_address_it_says_how_to_give_one() -> None:
 
 def test_a_suite_can_name_it(make_suite: Callable[..., Suite]) -> None:
     suite = make_suite(
-        target="http", pipeline="speech", axes={"streamed": [True, False]}, reference={"streamed": True}, fixed={}
+        target="http",
+        pipeline="speech",
+        axes={"streamed": [True, False]},
+        reference={"streamed": True},
+        fixed={},
     )
     cells = suite.expand().cells
 
@@ -341,20 +437,23 @@ from harness import Suite
 
 axes = {"streamed": [True, False]}
 suite = Suite(target="http", pipeline="speech", workload="w.toml", axes=axes, reference={"streamed": True}, repeats=1)
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(name="project")
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[4]))  # the harness beside these tests
+    # the harness beside these tests
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[4]))
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "s.py").write_text(SUITE)
     (tmp_path / "w.toml").write_text('[[request]]\nid = "r1"\ntext = "One."\nspeaker = "slt"\n')
     return tmp_path
 
 
-def test_a_run_measures_it_in_worker_processes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_measures_it_in_worker_processes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with fake_server(voices) as fake:
         monkeypatch.setenv(URL, fake.url)
         assert invoke(["run", "s", "--profile", "cpu", "--iterations", "2"]) == 0
@@ -363,18 +462,25 @@ def test_a_run_measures_it_in_worker_processes(project: Path, monkeypatch: pytes
     assert [process.cell for process in run.processes] == ["streamed-true", "streamed-false"]
     for process in run.processes:
         assert process.effective["server.nfe_steps"] == 8 and process.effective["url"] == fake.url
-        assert any(effect.option == "speaker" and effect.why == "heard" for effect in process.effects)
+        assert any(
+            effect.option == "speaker" and effect.why == "heard" for effect in process.effects
+        )
         assert process.peak_rss_bytes is None  # the worker's own memory is not the server's
         assert process.samples[-1].audio_s == pytest.approx(9000 / RATE_HZ)
 
 
-def test_a_run_against_a_full_server_fails_with_its_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_against_a_full_server_fails_with_its_reason(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with fake_server(refused(429, "full")) as fake:
         monkeypatch.setenv(URL, fake.url)
         assert invoke(["run", "s", "--profile", "cpu"]) == 1
     failures = [process.failure for process in load_run(project / "runs" / "0001").processes]
 
-    assert all(failure is not None and (failure.kind, failure.reason) == ("busy", "HTTP 429: full") for failure in failures)
+    assert all(
+        failure is not None and (failure.kind, failure.reason) == ("busy", "HTTP 429: full")
+        for failure in failures
+    )
 
 
 ODD_MODELS = {
@@ -397,22 +503,50 @@ ODD_MODELS = {
 
 @pytest.mark.parametrize("name", ODD_MODELS)
 def test_a_list_of_models_that_is_none_is_one_clear_error(name: str) -> None:
-    with fake_server(Reply(), models=ODD_MODELS[name]) as fake, pytest.raises(SpeechError) as raised:
+    with (
+        fake_server(Reply(), models=ODD_MODELS[name]) as fake,
+        pytest.raises(SpeechError) as raised,
+    ):
         loaded(fake)
     assert raised.value.kind == "bad format" and "gives no list of models" in str(raised.value)
     assert str(raised.value).isprintable() and len(str(raised.value)) < 400
 
 
 def test_odd_entries_of_a_list_of_models_are_passed_over() -> None:
-    odd = [None, 5, "tiny", [], {}, {"id": None}, {"id": 7}, {"id": ""}, {"id": "\x1b[31m"}, {"id": "x" * 1000}]
+    odd = [
+        None,
+        5,
+        "tiny",
+        [],
+        {},
+        {"id": None},
+        {"id": 7},
+        {"id": ""},
+        {"id": "\x1b[31m"},
+        {"id": "x" * 1000},
+    ]
     told = (
-        b'{"id": "tiny", "options": {"a": NaN, "b": [1], "c": 1e999, "\\u001b": 1, "d": "\\u001b", "e": 8, "f": 1' + b"0" * 400
+        b'{"id": "tiny", "options": {"a": NaN, "b": [1], "c": 1e999, "\\u001b": 1, "d": "\\u001b", '
+        b'"e": 8, "f": 1' + b"0" * 400
     )
-    told += b'.5, "g": true}, "voices": [null, {"x": 1}, "slt", 5, ""], "limits": {"queue": 32, "x": NaN}}'
-    models = b'{"data": [' + b",".join(json.dumps(each).encode() for each in odd) + b"," + told + b"," + told + b"]}"
+    told += (
+        b'.5, "g": true}, "voices": [null, {"x": 1}, "slt", 5, ""], "limits": {"queue": 32, "x": '
+        b"NaN}}"
+    )
+    models = (
+        b'{"data": ['
+        + b",".join(json.dumps(each).encode() for each in odd)
+        + b","
+        + told
+        + b","
+        + told
+        + b"]}"
+    )
     with fake_server(Reply(), models=models) as fake:
         target, card = loaded(fake), SpeechApi(fake.url, 5.0).models()[0]
-    shown = {name: value for name, value in target.effective().items() if name.startswith("server.")}
+    shown = {
+        name: value for name, value in target.effective().items() if name.startswith("server.")
+    }
     assert (target.effective()["model"], shown) == ("tiny", {"server.e": 8, "server.g": True})
     assert (voices_told(card), limits_told(card)) == (["slt"], {"queue": 32})
     assert [voices_told({"voices": each}) for each in (None, 5, "slt", {})] == [None] * 4
@@ -425,8 +559,15 @@ def test_a_rate_that_no_audio_has_is_refused() -> None:
 
 
 def test_an_endless_refusal_is_not_read_to_its_end() -> None:
-    reply = Reply(status=400, headers={"Content-Type": "text/plain"}, parts=tuple(b"no\x1b[31m " * 20_000 for _ in range(100)))
-    with fake_server(reply) as fake, pytest.raises(SpeechError, match=r"HTTP 400: no \[31m no") as raised:
+    reply = Reply(
+        status=400,
+        headers={"Content-Type": "text/plain"},
+        parts=tuple(b"no\x1b[31m " * 20_000 for _ in range(100)),
+    )
+    with (
+        fake_server(reply) as fake,
+        pytest.raises(SpeechError, match=r"HTTP 400: no \[31m no") as raised,
+    ):
         heard(loaded(fake))
     assert len(str(raised.value)) < 300
 
@@ -434,6 +575,9 @@ def test_an_endless_refusal_is_not_read_to_its_end() -> None:
 def test_a_server_that_never_stops_speaking_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LARGEST_FRAMES", 10_000)
     reply = Reply(headers={"Content-Type": "audio/pcm"}, parts=(bytes(8192),) * 100)
-    with fake_server(reply) as fake, pytest.raises(SpeechError, match="more than 10000 frames for one text") as raised:
+    with (
+        fake_server(reply) as fake,
+        pytest.raises(SpeechError, match="more than 10000 frames for one text") as raised,
+    ):
         heard(loaded(fake, form="pcm"))
     assert raised.value.kind == "bad format"
