@@ -73,7 +73,7 @@ graph was traced with.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class ExportDifference:
     """
     The largest absolute difference between the outputs, and the largest output, for one batch and
     length.
@@ -86,7 +86,7 @@ class Difference:
 
 
 @torch.inference_mode()
-def differences(model: nn.Module, graph: Graph, config: FlowConfig) -> Iterator[Difference]:
+def differences(model: nn.Module, graph: Graph, config: FlowConfig) -> Iterator[ExportDifference]:
     """Give both the same random input, in every batch and length, on the CPU."""
     session = open_session(graph, Runtime.ONNX, config)
     for batch in BATCHES:
@@ -94,7 +94,7 @@ def differences(model: nn.Module, graph: Graph, config: FlowConfig) -> Iterator[
             inputs = _inputs(graph.signature, batch, frames)
             wanted = model(*inputs)
             apart = (session(*inputs) - wanted).abs().max()
-            yield Difference(
+            yield ExportDifference(
                 batch=batch, frames=frames, largest=float(apart), scale=float(wanted.abs().max())
             )
 

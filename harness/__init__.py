@@ -7,32 +7,32 @@ from harness import compat
 
 if TYPE_CHECKING:
     from harness.errors import HarnessError
-    from harness.metrics.metric import AudioMetric, Need, Subject
+    from harness.metrics.metric import AudioMetric, MetricInput, Need
     from harness.records.measurement import Metric, Missing
-    from harness.records.run import Effect
+    from harness.records.run import OptionCheck
     from harness.suite.suite import Suite
     from harness.targets.protocol import Target
 
 __all__ = [
     "AudioMetric",
-    "Effect",
     "HarnessError",
     "Metric",
+    "MetricInput",
     "Missing",
     "Need",
-    "Subject",
+    "OptionCheck",
     "Suite",
     "Target",
 ]
 
 _PUBLIC = {
     "AudioMetric": "harness.metrics.metric",
-    "Effect": "harness.records.run",
     "HarnessError": "harness.errors",
     "Metric": "harness.records.measurement",
+    "MetricInput": "harness.metrics.metric",
     "Missing": "harness.records.measurement",
     "Need": "harness.metrics.metric",
-    "Subject": "harness.metrics.metric",
+    "OptionCheck": "harness.records.run",
     "Suite": "harness.suite.suite",
     "Target": "harness.targets.protocol",
 }

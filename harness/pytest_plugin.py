@@ -25,7 +25,7 @@ from harness.suite.suite import FOLDER, load_suite
 
 if TYPE_CHECKING:
     from harness.records.verdict import CellVerdict
-    from harness.report.contents import Contents
+    from harness.report.contents import Report
 
 DEFINES_SUITE = re.compile(r"^suite(\s*:[^=]+)?\s*=\s*(\w+\.)?Suite\(", re.MULTILINE)
 WRONG, UNDECIDED = 2, 3
@@ -66,7 +66,7 @@ class Replay:
 class SuiteFile(pytest.Module):
     """A suite; pytest's own collecting and importing of the module is replaced."""
 
-    contents: "Contents | None" = None
+    contents: "Report | None" = None
 
     def _getobj(self) -> ModuleType:
         return ModuleType(self.path.stem)
@@ -93,7 +93,7 @@ class SuiteFile(pytest.Module):
         for cell in cells:
             yield CellItem.make(self, cell)
 
-    def judged(self) -> "Contents":
+    def judged(self) -> "Report":
         """
         Give the judgement of the suite; the first call measures the cells that are to be tested in
         this session.
@@ -189,7 +189,7 @@ def verdict_of(item: CellItem) -> "CellVerdict":
     return next(each for each in cells if each.cell == item.cell.slug)
 
 
-def benchmark_data(contents: "Contents", slug: str) -> tuple[list[float], dict[str, Any]]:
+def benchmark_data(contents: "Report", slug: str) -> tuple[list[float], dict[str, Any]]:
     """
     Give the seconds of every measured iteration, and every metric's summary (a number, or why there
     is none).
@@ -209,14 +209,14 @@ def benchmark_data(contents: "Contents", slug: str) -> tuple[list[float], dict[s
     }
 
 
-def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config) -> "Contents":
+def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config) -> "Report":
     """Do the main job for some cells of a suite. Ends the session if it is interrupted."""
     from harness import workflow
     from harness.history.address import default_url
     from harness.machine.git import trouble as refusal
     from harness.runner.progress import make_progress
 
-    plan = workflow.Plan(
+    plan = workflow.RunPlan(
         suite=str(workflow.short(path)),
         profile=profile_of(config),
         only=slugs,
@@ -360,7 +360,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
                 pytest.exit(_line_of(error), returncode=WRONG)
 
 
-def print_suite(terminalreporter: Any, contents: "Contents") -> None:
+def print_suite(terminalreporter: Any, contents: "Report") -> None:
     """Print one suite's table and verdict."""
     from harness.report.terminal import report_lines
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.analysis.aggregate import Measurements, check_measured, is_helper, is_speed, measure
+from harness.analysis.aggregate import Measurements, aggregate, check_measured, is_helper, is_speed
 from harness.audio.files import clip_loader
 from harness.audio.kept_audio import check_audio
 from harness.errors import HarnessError
 from harness.history.entry import entry_of_run
-from harness.history.records import Entry
-from harness.judging.baseline import Change, accept, golden_dir, machine_id
+from harness.history.records import HistoryEntry
+from harness.judging.baseline import BaselineChange, accept, golden_dir, machine_id
 from harness.judging.confirm import confirmed, suspects, undecided
 from harness.judging.decide import incomplete, judge
 from harness.judging.nearest import baseline_of
@@ -34,8 +34,8 @@ from harness.metrics.registry import check_choice, known_metrics
 from harness.records.cell import Cell
 from harness.records.files import write_file
 from harness.records.run import Run
-from harness.records.verdict import Judgement
-from harness.report.contents import GOLDEN, Contents
+from harness.records.verdict import RunVerdict
+from harness.report.contents import GOLDEN, Report
 from harness.report.page import page
 from harness.runner import run_folder
 from harness.runner.progress import Progress
@@ -70,7 +70,7 @@ ScoreProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RunPlan:
     """
     What to measure and how, as a person asked for it. None leaves a number to the suite, or the
     folder to us.
@@ -93,7 +93,7 @@ class Plan:
 
 
 def measure_suite(
-    plan: Plan,
+    plan: RunPlan,
     progress: Progress | None = None,
     verb: str = "run",
     more: Callable[[Path], Collection[str]] | None = None,
@@ -124,7 +124,7 @@ def measure_suite(
 
 
 def check_suite(
-    plan: Plan,
+    plan: RunPlan,
     baselines: Path = BASELINES,
     policy: Path | None = None,
     progress: Progress | None = None,
@@ -168,7 +168,7 @@ def _until_decided(
 
 
 def _measure_again(
-    plan: Plan,
+    plan: RunPlan,
     folder: Path,
     slugs: Collection[str],
     progress: Progress | None,
@@ -201,11 +201,11 @@ def _measure_again(
     )
 
 
-def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> Judgement:
+def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> RunVerdict:
     """Judge what can be judged without listening."""
     run = run_folder.load_run(folder)
     speeds = {name: limit for name, limit in limits.items() if is_speed(name)}
-    return judge(run, measure(run, {}), baseline_of(baselines, run), speeds, run.cells)
+    return judge(run, aggregate(run, {}), baseline_of(baselines, run), speeds, run.cells)
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
@@ -222,7 +222,7 @@ def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | N
         return
     check_audio(run)
     scores = score_run(run, golden, progress=progress)
-    keep_scores(folder, measure(run, scores.values, versions=scores.versions), now, scores.heard)
+    keep_scores(folder, aggregate(run, scores.values, versions=scores.versions), now, scores.heard)
 
 
 def judge_run(
@@ -230,7 +230,7 @@ def judge_run(
     baselines: Path = BASELINES,
     policy: Path | None = None,
     progress: ScoreProgress | None = None,
-) -> Contents:
+) -> Report:
     """
     Hold a run against its baseline, scoring it first where needed.
 
@@ -251,15 +251,15 @@ def judge_run(
         )
     if not run.complete:
         judgement = incomplete(judgement, str(folder))
-    return Contents(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
+    return Report(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
 
 
-def entry_of(contents: Contents) -> Entry:
+def entry_of(contents: Report) -> HistoryEntry:
     """Give what the history keeps of a judged run."""
     return entry_of_run(contents.run, contents.measurements, contents.judgement)
 
 
-def remember(contents: Contents, url: str) -> str:
+def remember(contents: Report, url: str) -> str:
     """
     Append a judged run to the history at a URL. Gives why it could not be: that changes neither
     verdict nor exit code.
@@ -292,7 +292,7 @@ def accept_run(
     partial: bool = False,
     loaded: bool = False,
     progress: ScoreProgress | None = None,
-) -> tuple[Change, ...]:
+) -> tuple[BaselineChange, ...]:
     """Make a run the baseline, or only its speed or its quality; gives what changed."""
     score(folder, baselines, progress)
     run = _whole(folder)
@@ -301,7 +301,7 @@ def accept_run(
     return accept(run, measurements, why, baselines, only=only, partial=partial, loaded=loaded)
 
 
-def write_page(contents: Contents, path: Path, baselines: Path = BASELINES) -> Path:
+def write_page(contents: Report, path: Path, baselines: Path = BASELINES) -> Path:
     """Write the HTML page, whole or not at all. Raises HarnessError if it cannot be written."""
     check_audio(contents.run)
     load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
@@ -338,7 +338,7 @@ def chosen(expansion: Expansion, only: Sequence[str]) -> tuple[Cell, ...]:
     return tuple(cell for cell in expansion.cells if cell.slug in wanted | {expansion.reference})
 
 
-def command(plan: Plan, verb: str, folder: Path | None = None) -> str:
+def command(plan: RunPlan, verb: str, folder: Path | None = None) -> str:
     """Give the command line of a plan; with a folder, the one that continues the run there."""
     words = ["voxgate", verb, plan.suite, "--profile", plan.profile]
     for option, number in (("--repeats", plan.repeats), ("--iterations", plan.iterations)):
@@ -392,7 +392,7 @@ def shown_metrics() -> tuple[str, ...]:
     return tuple(metric.name for metric in known_metrics() if not is_helper(metric.name))
 
 
-def _folder(plan: Plan) -> Path:
+def _folder(plan: RunPlan) -> Path:
     if plan.out is not None:
         return plan.out
     return run_folder.latest_run_folder(RUNS) if plan.resume else run_folder.next_run_folder(RUNS)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.acoustic.dit import DiT
-from engine.acoustic.guidance import Guided, guide, with_reference
+from engine.acoustic.guidance import CFGVelocity, guide, with_reference
 from engine.duration.frames import Frames
 
 
@@ -30,13 +30,13 @@ def mask_of(lengths: Sequence[int], device: torch.device) -> Tensor | None:
     return torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
 
 
-def guide_together(
+def batched_cfg(
     dit: DiT,
     forward: Callable[..., Tensor],
     several: Sequence[Frames],
     references: Sequence[Tensor | None],
     strength: float,
-) -> Guided:
+) -> CFGVelocity:
     """
     Embed every text by itself, then let the velocity follow all; `several` (1, T) each. For one it
     is `guide`.

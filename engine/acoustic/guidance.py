@@ -18,7 +18,7 @@ from engine.duration.frames import Frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guided:
+class CFGVelocity:
     """
     The velocity of the flow for one utterance, or for B of the same padded length (`batched.py`).
 
@@ -46,8 +46,8 @@ class Guided:
         velocity = self.forward(noisy, self.known[:rows], self.text[:rows], times).float()
         if rows == count:
             return velocity
-        told, untold = velocity.chunk(2)
-        return torch.lerp(untold, told, 1.0 + self.strength)
+        told, uncond = velocity.chunk(2)
+        return torch.lerp(uncond, told, 1.0 + self.strength)
 
 
 def guide(
@@ -55,7 +55,7 @@ def guide(
     forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
     frames: Frames,
     strength: float,
-) -> Guided:
+) -> CFGVelocity:
     """Embed the text once for all steps; `frames` (1, T)."""
     if strength > 0:
         frames = Frames(
@@ -66,14 +66,14 @@ def guide(
         )
     text = dit.text_embed(frames)
     known = text.new_zeros(*text.shape[:2], dit.shape.bands)
-    return Guided(forward=forward, text=text, known=known, strength=strength)
+    return CFGVelocity(forward=forward, text=text, known=known, strength=strength)
 
 
 def _with_untold(told: Tensor) -> Tensor:
     return torch.cat((told, torch.zeros_like(told)))
 
 
-def with_reference(guided: Guided, *references: Tensor | None) -> Guided:
+def with_reference(guided: CFGVelocity, *references: Tensor | None) -> CFGVelocity:
     """
     Let the told rows, which come first, copy from a recording's mel (R, bands) each; the untold
     ones stay untold.

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from engine.acoustic.f5_dit import F5DiT
-from engine.acoustic.guidance import Guided
+from engine.acoustic.guidance import CFGVelocity
 from engine.acoustic.solver import integrate
 from engine.audio.reference_recording import speech_of
 from engine.config import Solver
-from engine.duration.byte_rate import Pace
+from engine.duration.byte_rate import ByteRate
 from engine.layers.mel import HOP, log_mel, mel_filterbank
 
 Forward = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -47,7 +47,7 @@ class Gap:
     frames: int
 
 
-def velocity_of(dit: F5DiT, forward: Forward, gap: Gap, strength: float) -> Guided:
+def velocity_of(dit: F5DiT, forward: Forward, gap: Gap, strength: float) -> CFGVelocity:
     """
     Embed text and recording once for all steps; without guidance (`strength` 0) the unconditional
     half is left out.
@@ -57,11 +57,15 @@ def velocity_of(dit: F5DiT, forward: Forward, gap: Gap, strength: float) -> Guid
     told = [True, False] if strength > 0 else [True]
     text = torch.cat([dit.text_embed(gap.characters[None], gap.frames, told=each) for each in told])
     heard = torch.stack([known if each else torch.zeros_like(known) for each in told])
-    return Guided(forward=forward, text=text, known=heard.to(text.dtype), strength=strength)
+    return CFGVelocity(forward=forward, text=text, known=heard.to(text.dtype), strength=strength)
 
 
 def fill_in(
-    velocity: Guided, noise: Tensor, times: tuple[float, ...], solver: Solver, reference_frames: int
+    velocity: CFGVelocity,
+    noise: Tensor,
+    times: tuple[float, ...],
+    solver: Solver,
+    reference_frames: int,
 ) -> Tensor:
     """
     Follow the flow from `noise` (frames, bands) to the mel of the gap alone, (frames -
@@ -91,9 +95,9 @@ class InfillPrompt:
     gain: float
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> ByteRate:
         """Give how fast the recording speaks."""
-        return Pace(
+        return ByteRate(
             frames=len(self.mel), text_bytes=len(self.text.encode()), frames_per_s=FRAMES_PER_S
         )
 

@@ -104,7 +104,7 @@ def _heun(velocity: Velocity, state: Tensor, spare: Tensor, now: float, then: fl
 _STEPS = {Solver.EULER: _euler, Solver.MIDPOINT: _midpoint, Solver.HEUN: _heun}
 
 
-class Settling:
+class EarlyExitVelocity:
     """
     A velocity for one chunk that stays what it is once the change ahead is below `threshold`,
     relative to its size.

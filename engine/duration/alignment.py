@@ -35,7 +35,7 @@ class Content:
     reference: Tensor | None = None
 
     @property
-    def heard_frames(self) -> int:
+    def prompt_frames(self) -> int:
         """Frames in front that are known already, and no part of the speech."""
         return 0 if self.reference is None else len(self.reference)
 

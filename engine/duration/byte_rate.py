@@ -25,7 +25,7 @@ SLOWEST, FASTEST = 3.0, 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class ByteRate:
     """A recording of `frames` mel frames whose text, with its closing space, has `text_bytes`."""
 
     frames: int

@@ -8,7 +8,7 @@ Rotary position embedding (Su et al. 2021), interleaved pairs as in x-transforme
 import torch
 from torch import Tensor, nn
 
-from engine.layers.linear import Linear, may_be_quick
+from engine.layers.linear import Linear, can_use_onednn
 
 HIDDEN = -1e4
 """
@@ -73,7 +73,7 @@ def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """
     pairs = x.view(*x.shape[:-1], -1, 2)
     # a rotation is a product of complex numbers, in one pass
-    if x.dtype is torch.float32 and may_be_quick(x):
+    if x.dtype is torch.float32 and can_use_onednn(x):
         return torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cos, sin)).flatten(
             -2
         )

@@ -63,7 +63,7 @@ class Linear(nn.Linear):
     def _may_be_one(self, x: Tensor) -> bool:
         own = type(self.weight) is nn.Parameter and x.dtype is self.weight.dtype  # not quantised
         large = x.numel() >= FEW_ROWS * self.in_features
-        return own and large and x.dtype in DTYPES and may_be_quick(x) and has_onednn()
+        return own and large and x.dtype in DTYPES and can_use_onednn(x) and has_onednn()
 
     def _laid_out(self) -> Tensor:
         """
@@ -100,7 +100,7 @@ def infers_on_cpu(x: Tensor) -> bool:
     return x.device.type == "cpu" and not torch.is_grad_enabled() and not traced
 
 
-def may_be_quick(x: Tensor) -> bool:
+def can_use_onednn(x: Tensor) -> bool:
     """
     Tell whether x is so computed with, and eagerly: torch.compile is not to see what it cannot look
     into.

@@ -22,7 +22,7 @@ FP16_FLAGS = ("avx512_fp16", "amx_fp16", "asimdhp")
 """CPU flags that mean fp16 arithmetic in hardware: x86 and 64-bit Arm."""
 
 
-def refuse(config: FlowConfig) -> None:
+def check_supported(config: FlowConfig) -> None:
     """Raise EngineError when this machine cannot do what the config asks."""
     on_cpu = config.device == "cpu"
     if not on_cpu:

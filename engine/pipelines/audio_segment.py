@@ -15,7 +15,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class AudioSegment:
     """Audio that is final, float32 (T,)."""
 
     audio: np.ndarray
@@ -23,13 +23,13 @@ class Stretch:
     """Whether the text ends with it."""
 
 
-def stretches(pieces: Iterator[np.ndarray], passes: Sequence[int]) -> Iterator[Stretch]:
+def stretches(pieces: Iterator[np.ndarray], passes: Sequence[int]) -> Iterator[AudioSegment]:
     """
     Gather a stream's pieces; `passes` says how many chunks each pass speaks. Nothing is spoken
     before it is asked for.
     """
     for number, count in enumerate(passes, start=1):
         last = number == len(passes)
-        yield Stretch(
+        yield AudioSegment(
             audio=np.concatenate(list(pieces if last else islice(pieces, count))), last=last
         )

@@ -103,7 +103,7 @@ def batch_by_length(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class QueuedText:
     """One text that waits to be spoken."""
 
     text: str
@@ -139,7 +139,7 @@ class Batcher:
             window_s,
             max_waiting,
         )
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[QueuedText] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
@@ -153,7 +153,7 @@ class Batcher:
         Cancel the future to give the place back. Raises queue.Full if too many wait, EngineError
         after `close`.
         """
-        job = Job(text=text, options=dict(options or {}))
+        job = QueuedText(text=text, options=dict(options or {}))
         with self._changed:
             if self._closed:
                 raise EngineError("the batcher is closed and takes no more texts; make another")
@@ -185,7 +185,7 @@ class Batcher:
             )
             return bool(self._waiting) or not self._closed
 
-    def _take(self) -> list[Job]:
+    def _take(self) -> list[QueuedText]:
         """Take the earliest out of the queue, with those most like it in length."""
         with self._changed:
             self._forget_cancelled()
@@ -198,7 +198,7 @@ class Batcher:
     def _forget_cancelled(self) -> None:
         self._waiting = deque(job for job in self._waiting if not job.audio.cancelled())
 
-    def _speak(self, group: Sequence[Job]) -> None:
+    def _speak(self, group: Sequence[QueuedText]) -> None:
         """Speak a group; if that fails, each of its texts alone, so that only a bad text fails."""
         running = [job for job in group if job.audio.set_running_or_notify_cancel()]
         try:
@@ -210,13 +210,13 @@ class Batcher:
         for job, audio in zip(running, audios, strict=True):
             job.audio.set_result(audio)
 
-    def _speak_alone(self, job: Job) -> None:
+    def _speak_alone(self, job: QueuedText) -> None:
         try:
             job.audio.set_result(self._spoken([job])[0])
         except Exception as error:
             job.audio.set_exception(error)
 
-    def _spoken(self, jobs: Sequence[Job]) -> list[np.ndarray]:
+    def _spoken(self, jobs: Sequence[QueuedText]) -> list[np.ndarray]:
         audios = (
             self._speak_many([job.text for job in jobs], [job.options for job in jobs])
             if jobs

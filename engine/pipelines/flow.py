@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.acoustic.batched import guide_together, mask_of, pad
-from engine.acoustic.solver import Settling, Velocity, integrate, steps_for, time_grid
+from engine.acoustic.batched import batched_cfg, mask_of, pad
+from engine.acoustic.solver import EarlyExitVelocity, Velocity, integrate, steps_for, time_grid
 from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
 from engine.audio.postprocess import join, level
 from engine.audio.prompt_cache import Prompts
@@ -28,8 +28,8 @@ from engine.config import Adaptive, FlowConfig, parse_options
 from engine.duration.alignment import Content, plan
 from engine.errors import EngineError
 from engine.passes import Applied, compilation, padding, precision, quantization, runtime
-from engine.passes.support import refuse
-from engine.pipelines.audio_segment import Stretch, stretches
+from engine.passes.support import check_supported
+from engine.pipelines.audio_segment import AudioSegment, stretches
 from engine.pipelines.batching import (
     batch_by_length,
     batch_from_memory,
@@ -70,9 +70,9 @@ class Part:
     """Of the chunk in its text."""
 
     @property
-    def heard_frames(self) -> int:
+    def prompt_frames(self) -> int:
         """Mel frames of the recording in front."""
-        return self.content.heard_frames
+        return self.content.prompt_frames
 
     @property
     def frames(self) -> int:
@@ -82,7 +82,7 @@ class Part:
     @property
     def spoken_frames(self) -> int:
         """How many mel frames of new speech it gives."""
-        return self.frames - self.heard_frames
+        return self.frames - self.prompt_frames
 
 
 class FlowPipeline:
@@ -94,7 +94,7 @@ class FlowPipeline:
     sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(self, config: FlowConfig, voice: Voice) -> None:
-        refuse(config)
+        check_supported(config)
         self.device = torch.device(config.device)
         free = free_bytes(self.device) // config.workers  # each has a pass in memory
         batch = config.batch or batch_from_memory(free, config.chunk_characters, config.speed)
@@ -120,7 +120,7 @@ class FlowPipeline:
         that cannot work.
         """
         config = parse_options(options)
-        refuse(config)
+        check_supported(config)
         return cls(config, load_voice(folder))
 
     def _apply_passes(self) -> tuple[Applied, ...]:
@@ -174,7 +174,7 @@ class FlowPipeline:
 
     def stretches(
         self, text: str, options: Mapping[str, object] | None = None
-    ) -> Iterator[Stretch]:
+    ) -> Iterator[AudioSegment]:
         """
         Speak as `stream` does, but one pass through the models at a time: for whoever shares the
         engine out.
@@ -332,17 +332,17 @@ class FlowPipeline:
         )
         frames = [part.content.frames.to(self.device) for part in parts]
         references = [part.content.reference for part in parts]
-        guided = guide_together(
-            self.voice.dit, self.acoustic, frames, references, config.cfg_strength
-        )
+        guided = batched_cfg(self.voice.dit, self.acoustic, frames, references, config.cfg_strength)
         guided = replace(guided, since=config.cfg_from, until=config.cfg_until)
-        velocity: Velocity = Settling(guided, config.early_exit) if config.early_exit else guided
+        velocity: Velocity = (
+            EarlyExitVelocity(guided, config.early_exit) if config.early_exit else guided
+        )
         steps = steps_for(config.nfe_steps, config.nfe_adaptive, parts[0].content.durations.numel())
         times = time_grid(steps, config.sway, config.grid)
         whole = integrate(velocity, noise.to(self.device), times, config.solver)
         mel = pad(
             [
-                whole[row : row + 1, part.heard_frames : part.frames]
+                whole[row : row + 1, part.prompt_frames : part.frames]
                 for row, part in enumerate(parts)
             ]
         )

@@ -31,7 +31,7 @@ from engine.audio.prompt_cache import Prompts
 from engine.config.infill import InfillConfig, as_flow, parse_infill_options
 from engine.errors import EngineError
 from engine.passes import precision
-from engine.passes.support import refuse
+from engine.passes.support import check_supported
 from engine.pipelines.flow import Watch, initial_noise, no_watch, processors
 from engine.text.character_ids import checked_text, cut, spell
 from engine.vocoder.vocos import waveform
@@ -41,7 +41,7 @@ PER_REQUEST = ("speed", "seed", "reference", "reference_text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class InfillChunk:
     """
     What is spoken in one go: `index` of the piece, `characters` of the recording and of it, mel
     `frames` of both.
@@ -58,7 +58,7 @@ class InfillPipeline:
     sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(self, config: InfillConfig, voice: InfillVoice) -> None:
-        refuse(as_flow(config))
+        check_supported(as_flow(config))
         self.config = replace(config, threads=config.threads or processors())
         torch.set_num_threads(self.config.threads)
         self.device = torch.device(config.device)
@@ -79,7 +79,7 @@ class InfillPipeline:
         that cannot work.
         """
         config = parse_infill_options(options)
-        refuse(as_flow(config))
+        check_supported(as_flow(config))
         if not config.weights:
             raise EngineError(
                 "pipeline infill needs weights, the folder of a published checkpoint; "
@@ -121,10 +121,10 @@ class InfillPipeline:
             self.voice.dit.shape.bands
         )
 
-    def _pieces(self, text: str, prompt: InfillPrompt, speed: float) -> list[Piece]:
+    def _pieces(self, text: str, prompt: InfillPrompt, speed: float) -> list[InfillChunk]:
         pace = prompt.pace
         return [
-            Piece(
+            InfillChunk(
                 index=index,
                 characters=spell(prompt.text + part, self.voice.vocabulary),
                 frames=len(prompt.mel) + pace.new_frames(part, speed),
@@ -134,7 +134,7 @@ class InfillPipeline:
 
     @torch.inference_mode()
     def _speak(
-        self, piece: Piece, prompt: InfillPrompt, config: InfillConfig, watch: Watch
+        self, piece: InfillChunk, prompt: InfillPrompt, config: InfillConfig, watch: Watch
     ) -> np.ndarray:
         with watch("content"):
             gap = Gap(

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from engine.pipelines.audio_segment import Stretch
+from engine.pipelines.audio_segment import AudioSegment
 from engine.serve.errors import busy
-from engine.serve.jobs import Batch, Stream
+from engine.serve.jobs import SpeechBatch, Stream
 from engine.serve.limits import Limits
-from engine.serve.request import Speech
+from engine.serve.request import SpeechRequest
 from engine.serve.scheduler import EngineThread
 
 Options = Mapping[str, object]
@@ -32,7 +32,7 @@ class Speaker(Protocol):
 
     sample_rate_hz: int
 
-    def stretches(self, text: str, options: Options | None = None) -> Iterator[Stretch]:
+    def stretches(self, text: str, options: Options | None = None) -> Iterator[AudioSegment]:
         """Speak piece by piece."""
 
     def synthesize_batch(
@@ -55,7 +55,7 @@ MakeBatcher = Callable[[SpeakMany, int, float], Batching]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Ticket:
     """
     Work that was let in. `leave` gives it up: what waits never starts, a stream ends with the piece
     that is being spoken.
@@ -73,7 +73,7 @@ class Order:
         self.wake()
 
 
-class Desk:
+class AdmissionController:
     """
     Lets requests in and hands them to the engine. Raises RefusedError (429) where no place is free.
 
@@ -104,16 +104,16 @@ class Desk:
         """How many requests wait or are being spoken."""
         return self._inside
 
-    def whole(self, speech: Speech) -> Order:
+    def whole(self, speech: SpeechRequest) -> Ticket:
         """Have a text spoken together with others; the future gives its audio, float32 (T,)."""
-        return self._let_in(lambda: Order(self._batcher.submit(speech.text, speech.options)))
+        return self._admit(lambda: Ticket(self._batcher.submit(speech.text, speech.options)))
 
     def streamed(
         self,
-        speech: Speech,
+        speech: SpeechRequest,
         give: Callable[[np.ndarray], None],
         room: Callable[[], bool] = lambda: True,
-    ) -> Order:
+    ) -> Ticket:
         """
         Have a text spoken piece by piece; `give` is called with each, from another thread. The
         future ends with the last.
@@ -123,18 +123,18 @@ class Desk:
         begin = partial(self._speaker.stretches, speech.text, speech.options)
         stream = Stream(begin, give, self._speaker.sample_rate_hz, room)
 
-        def hand_over() -> Order:
+        def hand_over() -> Ticket:
             self._engine.stream(stream)
-            return Order(stream.future, stream.gone, self._engine.wake)
+            return Ticket(stream.future, stream.gone, self._engine.wake)
 
-        return self._let_in(hand_over)
+        return self._admit(hand_over)
 
     def close(self) -> None:
         """Finish what was let in; let nothing in any more."""
         self._batcher.close()
         self._engine.close()
 
-    def _let_in(self, begin: Callable[[], Order]) -> Order:
+    def _admit(self, begin: Callable[[], Ticket]) -> Ticket:
         with self._counting:
             if self._inside >= self._queue:
                 raise busy(self._queue)
@@ -157,6 +157,6 @@ class Desk:
     def _speak_many(
         self, texts: Sequence[str], options: Sequence[Options] | None
     ) -> list[np.ndarray]:
-        batch = Batch(partial(self._speaker.synthesize_batch, texts, options))
+        batch = SpeechBatch(partial(self._speaker.synthesize_batch, texts, options))
         self._engine.batch(batch)
         return batch.future.result()

@@ -20,12 +20,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.errors import EngineError
-from engine.serve.admission import Desk
-from engine.serve.audio_stream import Pieces, as_bytes
+from engine.serve.admission import AdmissionController
+from engine.serve.audio_stream import AudioStream, as_bytes
 from engine.serve.errors import RefusedError
 from engine.serve.hosts import Hosts
 from engine.serve.model_info import About
-from engine.serve.request import Speech, check_speakable, parse_speech
+from engine.serve.request import SpeechRequest, check_speakable, parse_speech
 from engine.serve.response import encode, media_type
 
 BODY_S = 10.0
@@ -40,7 +40,7 @@ class _GoneError(Exception):
     """The client has left."""
 
 
-def make_app(desk: Desk, about: About, hosts: Hosts | None = None) -> Starlette:
+def make_app(desk: AdmissionController, about: About, hosts: Hosts | None = None) -> Starlette:
     """Make the application. `hosts`: whom requests may name; this machine alone unless given."""
     site = _Site(desk, about)
     routes = [
@@ -83,7 +83,7 @@ class _HostCheck:
 class _Site:
     """The pages."""
 
-    def __init__(self, desk: Desk, about: About) -> None:
+    def __init__(self, desk: AdmissionController, about: About) -> None:
         self._desk = desk
         self._about = about
 
@@ -113,7 +113,7 @@ class _Site:
         except EngineError as error:
             raise RefusedError(400, str(error)) from None
 
-    async def _whole(self, request: Request, speech: Speech) -> Response:
+    async def _whole(self, request: Request, speech: SpeechRequest) -> Response:
         order = self._desk.whole(speech)
         try:
             audio: np.ndarray = await _unless_gone(request, asyncio.wrap_future(order.future))
@@ -122,8 +122,8 @@ class _Site:
         body = await asyncio.to_thread(encode, audio, speech.form, self._about.sample_rate_hz)
         return Response(body, headers=self._headers(speech))
 
-    async def _streamed(self, request: Request, speech: Speech) -> Response:
-        pieces = Pieces(self._desk, speech)
+    async def _streamed(self, request: Request, speech: SpeechRequest) -> Response:
+        pieces = AudioStream(self._desk, speech)
         try:
             first = await _unless_gone(request, pieces.next())
         except BaseException:
@@ -134,7 +134,7 @@ class _Site:
         body = as_bytes(first, pieces, speech.form, self._about.sample_rate_hz)
         return StreamingResponse(body, headers=self._headers(speech))
 
-    def _headers(self, speech: Speech) -> dict[str, str]:
+    def _headers(self, speech: SpeechRequest) -> dict[str, str]:
         rate_hz = self._about.sample_rate_hz
         return {"Content-Type": media_type(speech.form, rate_hz), "X-Sample-Rate": str(rate_hz)}
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.serve.admission import Desk
-from engine.serve.request import Speech
-from engine.serve.response import Form, pcm16, wav_header
+from engine.serve.admission import AdmissionController
+from engine.serve.request import SpeechRequest
+from engine.serve.response import AudioFormat, pcm16, wav_header
 
 AHEAD_S = 30.0
 """
@@ -22,12 +22,12 @@ Of audio that a client has not taken: beyond that, and a piece, its text has no 
 """
 
 
-class Pieces:
+class AudioStream:
     """
     A text that is being spoken. Raises RefusedError, as the desk does, where no place is free.
     """
 
-    def __init__(self, desk: Desk, speech: Speech) -> None:
+    def __init__(self, desk: AdmissionController, speech: SpeechRequest) -> None:
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Queue[np.ndarray | None] = asyncio.Queue()
         self._given = self._taken = 0
@@ -61,7 +61,7 @@ class Pieces:
 
 
 async def as_bytes(
-    first: np.ndarray, pieces: Pieces, form: Form, rate_hz: int
+    first: np.ndarray, pieces: AudioStream, form: AudioFormat, rate_hz: int
 ) -> AsyncIterator[bytes]:
     """
     Give the bytes of an answer, the first together with the file's head: a head alone cannot be
@@ -70,7 +70,7 @@ async def as_bytes(
     What the engine raises half-way ends the connection before its proper end, which is how a client
     sees that audio is missing.
     """
-    head = wav_header(rate_hz, None) if form is Form.WAV else b""
+    head = wav_header(rate_hz, None) if form is AudioFormat.WAV else b""
     try:
         piece: np.ndarray | None = first
         while piece is not None:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from engine.pipelines.audio_segment import Stretch
+from engine.pipelines.audio_segment import AudioSegment
 
 
 class Stream:
@@ -25,7 +25,7 @@ class Stream:
 
     def __init__(
         self,
-        begin: Callable[[], Iterator[Stretch]],
+        begin: Callable[[], Iterator[AudioSegment]],
         give: Callable[[np.ndarray], None],
         rate_hz: int,
         room: Callable[[], bool] = lambda: True,
@@ -33,7 +33,7 @@ class Stream:
         self.future: Future[None] = Future()
         self.gone = threading.Event()
         self._begin, self._give, self._rate_hz, self._room = begin, give, rate_hz, room
-        self._stretches: Iterator[Stretch] | None = None
+        self._stretches: Iterator[AudioSegment] | None = None
 
     @property
     def wanted(self) -> bool:
@@ -45,7 +45,7 @@ class Stream:
         """Whether a turn is of use: to speak on, or to end where nobody listens."""
         return not self.wanted or self._room()
 
-    def go_on(self) -> float | None:
+    def step(self) -> float | None:
         """Speak and give the next piece; what goes wrong is the future's, and no other text's."""
         if self._stretches is None and not self.future.set_running_or_notify_cancel():
             return None
@@ -59,7 +59,7 @@ class Stream:
             return None
         return stretch.audio.size / self._rate_hz
 
-    def _next(self) -> Stretch | None:
+    def _next(self) -> AudioSegment | None:
         if self._stretches is None:
             self._stretches = self._begin()
         stretch = next(self._stretches, None)
@@ -68,7 +68,7 @@ class Stream:
         return stretch
 
 
-class Batch:
+class SpeechBatch:
     """Public: `future`, the audio of all texts, or what went wrong."""
 
     wanted = True
@@ -80,7 +80,7 @@ class Batch:
         self.future: Future[list[np.ndarray]] = Future()
         self._speak = speak
 
-    def go_on(self) -> None:
+    def step(self) -> None:
         """Speak; a batch has no second turn."""
         try:
             audios = self._speak()

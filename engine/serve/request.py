@@ -14,23 +14,23 @@ from engine.alphabet import SPEAKERS
 from engine.config import parse_options
 from engine.errors import EngineError
 from engine.serve.errors import RefusedError
-from engine.serve.response import STREAMABLE, Form
+from engine.serve.response import STREAMABLE, AudioFormat
 
 FIELDS = ("model", "input", "voice", "response_format", "speed", "stream_format", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Speech:
+class SpeechRequest:
     """One text to be spoken; `options` are the engine's, for this text only."""
 
     text: str
     options: Mapping[str, object]
-    form: Form
+    form: AudioFormat
     streamed: bool
     """Whether audio is sent as soon as it is playable."""
 
 
-def parse_speech(body: bytes, model: str, max_characters: int) -> Speech:
+def parse_speech(body: bytes, model: str, max_characters: int) -> SpeechRequest:
     """Read a request's body; `model` is the one that this server has. Raises RefusedError."""
     asked = _object(body)
     if asked.get("instructions"):
@@ -41,8 +41,8 @@ def parse_speech(body: bytes, model: str, max_characters: int) -> Speech:
     if asked.get("model") != model:
         message = f"there is no model {asked.get('model')!r} here; this server has {model}"
         raise RefusedError(404, message, param="model", code="model_not_found")
-    form = _form(asked.get("response_format", Form.WAV.value))
-    return Speech(
+    form = _form(asked.get("response_format", AudioFormat.WAV.value))
+    return SpeechRequest(
         text=_text(asked.get("input"), max_characters),
         options=_options(asked),
         form=form,
@@ -50,7 +50,7 @@ def parse_speech(body: bytes, model: str, max_characters: int) -> Speech:
     )
 
 
-def check_speakable(speech: Speech) -> None:
+def check_speakable(speech: SpeechRequest) -> None:
     """
     Raise RefusedError for a text in which nothing can be spoken, before it shares a batch with
     others.
@@ -89,16 +89,16 @@ def _text(text: object, max_characters: int) -> str:
     return text
 
 
-def _form(word: object) -> Form:
-    if not isinstance(word, str) or word not in tuple(Form):
+def _form(word: object) -> AudioFormat:
+    if not isinstance(word, str) or word not in tuple(AudioFormat):
         raise _bad(
             "response_format",
-            f"response_format cannot be {word!r}; this server sends {', '.join(Form)}",
+            f"response_format cannot be {word!r}; this server sends {', '.join(AudioFormat)}",
         )
-    return Form(word)
+    return AudioFormat(word)
 
 
-def _streamed(word: object, form: Form) -> bool:
+def _streamed(word: object, form: AudioFormat) -> bool:
     if word is None:
         return False
     if word != "audio":

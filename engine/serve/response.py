@@ -16,7 +16,7 @@ HEADER_BYTES = 44
 FULL_SCALE = 32767
 
 
-class Form(StrEnum):
+class AudioFormat(StrEnum):
     """How audio is sent."""
 
     WAV = "wav"
@@ -25,22 +25,22 @@ class Form(StrEnum):
     FLAC = "flac"
 
 
-STREAMABLE = (Form.WAV, Form.PCM)
+STREAMABLE = (AudioFormat.WAV, AudioFormat.PCM)
 
 
-def media_type(form: Form, rate_hz: int) -> str:
+def media_type(form: AudioFormat, rate_hz: int) -> str:
     """Name the form for an answer's Content-Type."""
-    return f"audio/pcm; rate={rate_hz}; channels=1" if form is Form.PCM else f"audio/{form}"
+    return f"audio/pcm; rate={rate_hz}; channels=1" if form is AudioFormat.PCM else f"audio/{form}"
 
 
-def encode(audio: np.ndarray, form: Form, rate_hz: int) -> bytes:
+def encode(audio: np.ndarray, form: AudioFormat, rate_hz: int) -> bytes:
     """
     Give whole audio, float32 (T,), as bytes. Raises ValueError for frames that are not finite.
     """
-    if form is Form.FLAC:
+    if form is AudioFormat.FLAC:
         return _flac(audio, rate_hz)
     frames = pcm16(audio)
-    return frames if form is Form.PCM else wav_header(rate_hz, len(frames)) + frames
+    return frames if form is AudioFormat.PCM else wav_header(rate_hz, len(frames)) + frames
 
 
 def pcm16(audio: np.ndarray) -> bytes:

@@ -38,7 +38,7 @@ before a batch.
 """
 
 
-class Work(Protocol):
+class Job(Protocol):
     """What waits for the engine."""
 
     @property
@@ -52,7 +52,7 @@ class Work(Protocol):
         before.
         """
 
-    def go_on(self) -> float | None:
+    def step(self) -> float | None:
         """
         Call the engine once; give the seconds of audio that came of it, None if that was all.
         Raises nothing.
@@ -60,37 +60,37 @@ class Work(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class ScheduledJob:
     """Work, and when it is due."""
 
-    work: Work
+    work: Job
     due_s: float
 
-    def again(self, now_s: float, audio_s: float) -> "Turn":
+    def again(self, now_s: float, audio_s: float) -> "ScheduledJob":
         """Give the next turn of a text of which so much audio has just been given."""
-        return Turn(work=self.work, due_s=max(self.due_s, now_s) + audio_s)
+        return ScheduledJob(work=self.work, due_s=max(self.due_s, now_s) + audio_s)
 
 
-def of_stream(work: Work, now_s: float) -> Turn:
+def of_stream(work: Job, now_s: float) -> ScheduledJob:
     """Give the first turn of a text that is to be heard piece by piece."""
-    return Turn(work=work, due_s=now_s - HEAD_START_S)
+    return ScheduledJob(work=work, due_s=now_s - HEAD_START_S)
 
 
-def of_batch(work: Work, now_s: float) -> Turn:
+def of_batch(work: Job, now_s: float) -> ScheduledJob:
     """Give the one turn of texts that are spoken together."""
-    return Turn(work=work, due_s=now_s + PATIENCE_S)
+    return ScheduledJob(work=work, due_s=now_s + PATIENCE_S)
 
 
-class Turns:
+class DeadlineQueue:
     """All that waits. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._waiting: list[Turn] = []
+        self._waiting: list[ScheduledJob] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, turn: Turn) -> None:
+    def put(self, turn: ScheduledJob) -> None:
         """Have a turn wait."""
         self._waiting.append(turn)
 
@@ -99,7 +99,7 @@ class Turns:
         """Whether anything that waits can go on."""
         return any(turn.work.ready for turn in self._waiting)
 
-    def take(self) -> Turn | None:
+    def take(self) -> ScheduledJob | None:
         """
         Return whose turn it is; None where nothing that waits can go on.
 
@@ -110,7 +110,7 @@ class Turns:
         return None if first is None else self._waiting.pop(first)
 
     @staticmethod
-    def _order(turn: Turn) -> tuple[bool, float]:
+    def _order(turn: ScheduledJob) -> tuple[bool, float]:
         return turn.work.wanted, turn.due_s
 
 
@@ -119,19 +119,19 @@ class EngineThread:
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
-        self._turns = Turns()
+        self._turns = DeadlineQueue()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
 
-    def stream(self, work: Work) -> None:
+    def stream(self, work: Job) -> None:
         """Have a text spoken piece by piece. Raises EngineError after `close`."""
-        self._let_in(work, of_stream)
+        self._admit(work, of_stream)
 
-    def batch(self, work: Work) -> None:
+    def batch(self, work: Job) -> None:
         """Have texts spoken together. Raises EngineError after `close`."""
-        self._let_in(work, of_batch)
+        self._admit(work, of_batch)
 
     def wake(self) -> None:
         """Look again at what waits: a listener has taken something, or has left."""
@@ -145,7 +145,7 @@ class EngineThread:
             self._changed.notify()
         self._thread.join()
 
-    def _let_in(self, work: Work, first: Callable[[Work, float], Turn]) -> None:
+    def _admit(self, work: Job, first: Callable[[Job, float], ScheduledJob]) -> None:
         with self._changed:
             if self._closed:
                 raise EngineError(
@@ -156,12 +156,12 @@ class EngineThread:
 
     def _work(self) -> None:
         while (turn := self._next()) is not None:
-            audio_s = turn.work.go_on()
+            audio_s = turn.work.step()
             if audio_s is not None:
                 with self._changed:
                     self._turns.put(turn.again(self._now_s(), audio_s))
 
-    def _next(self) -> Turn | None:
+    def _next(self) -> ScheduledJob | None:
         """Wait for work that can go on; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._turns.ready or (self._closed and not self._turns))

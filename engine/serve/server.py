@@ -28,7 +28,7 @@ from engine.config import OPTIONS, FlowConfig
 from engine.errors import EngineError
 from engine.pipelines.batching import Batcher
 from engine.pipelines.flow import FlowPipeline
-from engine.serve.admission import Desk
+from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
 from engine.serve.connections import HEAD_BYTES, door_with
 from engine.serve.hosts import hosts_of
@@ -57,10 +57,10 @@ def serve(
     """
     hosts = hosts_of(host, allowed)
     with bound(host, port) as door:
-        keep_few_kernels()
+        limit_onednn_cache()
         voice = folder or DEFAULT_VOICE
         pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, voice)
-        desk = Desk(
+        desk = AdmissionController(
             pipeline,
             limits,
             lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue),
@@ -152,7 +152,7 @@ KEPT = "64"
 """Those of two to four lengths. With 16 a pass was seen to build its kernels at every step anew."""
 
 
-def keep_few_kernels() -> None:
+def limit_onednn_cache() -> None:
     """
     Bound the caches, where whoever started the process has not; to be called before anything is
     computed.

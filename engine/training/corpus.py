@@ -34,7 +34,7 @@ RISE_S = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Utterance:
+class CorpusUtterance:
     """
     One spoken sentence: int16 audio (T,), phone ids (P,), the frame of audio where each phone ends
     (P,).
@@ -93,7 +93,7 @@ def raise_end(
     return np.pad(risen, (0, max(0, audio.size - risen.size)))[: audio.size]
 
 
-def speak(text: str, *, rng: random.Random, scratch: Path) -> Utterance:
+def speak(text: str, *, rng: random.Random, scratch: Path) -> CorpusUtterance:
     """Let one of the training voices read `text`, with a stretch and a pitch of its own."""
     speaker = rng.choices(list(SPEAKER_SHARES), weights=list(SPEAKER_SHARES.values()))[0]
     stretch = rng.uniform(*STRETCH_RANGE)
@@ -106,7 +106,7 @@ def speak(text: str, *, rng: random.Random, scratch: Path) -> Utterance:
         audio = raise_end(audio)
     ends = np.array([round(end * rate) for _, end in timed], dtype=np.int32)
     ends[-1] = audio.size
-    return Utterance(
+    return CorpusUtterance(
         audio=np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16),
         phones=np.array([PHONE_IDS[name] for name, _ in timed], dtype=np.int16),
         ends=np.minimum(ends, audio.size),

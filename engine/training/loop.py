@@ -23,7 +23,7 @@ LOG_EVERY = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TrainingSchedule:
     """How long and how fast to learn: linear warm-up, flat share, then a cosine to zero."""
 
     steps: int
@@ -43,7 +43,7 @@ class Plan:
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0)))
 
 
-def make_optimizers(model: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
+def make_optimizers(model: nn.Module, plan: TrainingSchedule) -> list[torch.optim.Optimizer]:
     """
     Muon (Jordan 2024) for the hidden matrices, AdamW for embeddings, norms, biases and
     convolutions.
@@ -125,7 +125,11 @@ def load_checkpoint(
 
 
 def train(
-    name: str, model: nn.Module, loss_of: Callable[[int], Tensor], plan: Plan, folder: Path
+    name: str,
+    model: nn.Module,
+    loss_of: Callable[[int], Tensor],
+    plan: TrainingSchedule,
+    folder: Path,
 ) -> nn.Module:
     """
     Minimise `loss_of(step)` over the model's parameters.
@@ -165,7 +169,7 @@ def _one_step(
     ema: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     loss_of: Callable[[int], Tensor],
-    plan: Plan,
+    plan: TrainingSchedule,
     step: int,
 ) -> float:
     loss = loss_of(step)

@@ -15,7 +15,7 @@ from engine.acoustic.dit import DiT, DiTShape
 from engine.alphabet import PHONES, SPEAKERS
 from engine.duration.frames import Frames
 from engine.training.data import Corpus
-from engine.training.loop import Plan, train
+from engine.training.loop import TrainingSchedule, train
 
 BUCKET_FRAMES = 64
 FRAMES_PER_BATCH = 4096
@@ -38,24 +38,26 @@ class Batches:
             torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(SPEAKERS))
         ]
 
-    def _spans(self, dice: torch.Generator) -> list[list[int]]:
+    def _spans(self, generator: torch.Generator) -> list[list[int]]:
         """Choose utterances of about one length, some of them as two in a row by one speaker."""
-        if torch.rand((), generator=dice) < PAIR_SHARE:
+        if torch.rand((), generator=generator) < PAIR_SHARE:
             own = self.by_speaker[
-                int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=dice))
+                int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=generator))
             ]
             picks = own[
-                torch.randint(own.numel(), (FRAMES_PER_BATCH // LONGEST_PAIR, 2), generator=dice)
+                torch.randint(
+                    own.numel(), (FRAMES_PER_BATCH // LONGEST_PAIR, 2), generator=generator
+                )
             ]
             pairs: list[list[int]] = picks.tolist()
             return pairs
-        centre = int(self.lengths[torch.randint(self.lengths.numel(), (1,), generator=dice)])
+        centre = int(self.lengths[torch.randint(self.lengths.numel(), (1,), generator=generator)])
         longest = min(-(-centre // BUCKET_FRAMES) * BUCKET_FRAMES, LONGEST_FRAMES)
         near = torch.nonzero(
             (self.lengths <= longest) & (self.lengths > longest - BUCKET_FRAMES)
         ).squeeze(1)
         picks = near[
-            torch.randint(near.numel(), (max(1, FRAMES_PER_BATCH // longest),), generator=dice)
+            torch.randint(near.numel(), (max(1, FRAMES_PER_BATCH // longest),), generator=generator)
         ]
         return [[pick] for pick in picks.tolist()]
 
@@ -74,8 +76,8 @@ class Batches:
         Give mel (B, T, bands) normalised, frames, mask (B, T) of real frames, and the step's
         generator.
         """
-        dice = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        columns = [self._columns(span) for span in self._spans(dice)]
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        columns = [self._columns(span) for span in self._spans(generator)]
         longest = -(-max(c[0].shape[0] for c in columns) // BUCKET_FRAMES) * BUCKET_FRAMES
         longest = longest if longest <= LONGEST_FRAMES else LONGEST_PAIR
         mel, phone, place, speaker, question = (
@@ -89,14 +91,19 @@ class Batches:
         )
         mask = phone > 0
         mel = (mel - self.corpus.mean) / self.corpus.std * mask[..., None]
-        return mel, Frames(phone=phone, place=place, speaker=speaker, question=question), mask, dice
+        return (
+            mel,
+            Frames(phone=phone, place=place, speaker=speaker, question=question),
+            mask,
+            generator,
+        )
 
 
-def infill_mask(mask: Tensor, dice: torch.Generator) -> Tensor:
+def infill_mask(mask: Tensor, generator: torch.Generator) -> Tensor:
     """Choose the frames to invent, (B, T): all, or all after a prompt of 10-50 %."""
     count, longest = mask.shape
-    share = 0.1 + 0.4 * torch.rand((count, 1), generator=dice)
-    prompted = torch.rand((count, 1), generator=dice) < PROMPT_SHARE
+    share = 0.1 + 0.4 * torch.rand((count, 1), generator=generator)
+    prompted = torch.rand((count, 1), generator=generator) < PROMPT_SHARE
     cut = torch.where(prompted, share * mask.sum(1, keepdim=True), torch.zeros(count, 1))
     return mask & (torch.arange(longest)[None] >= cut)
 
@@ -113,18 +120,18 @@ def drop(frames: Frames, gone: Tensor) -> Frames:
 
 
 def flow_loss(
-    model: nn.Module, mel: Tensor, frames: Frames, mask: Tensor, dice: torch.Generator
+    model: nn.Module, mel: Tensor, frames: Frames, mask: Tensor, generator: torch.Generator
 ) -> Tensor:
     """
     Mean squared error of the velocity on the invented frames (Lipman et al. 2023, straight paths).
     """
-    invent = infill_mask(mask, dice)
+    invent = infill_mask(mask, generator)
     known = mel * (~invent)[..., None]
-    dropped_all = torch.rand((mel.shape[0],), generator=dice) < DROP_TEXT
-    dropped_known = (torch.rand((mel.shape[0],), generator=dice) < DROP_KNOWN) | dropped_all
+    dropped_all = torch.rand((mel.shape[0],), generator=generator) < DROP_TEXT
+    dropped_known = (torch.rand((mel.shape[0],), generator=generator) < DROP_KNOWN) | dropped_all
     known = known * (~dropped_known)[:, None, None]
-    noise = torch.randn(mel.shape, generator=dice)
-    t = torch.rand((mel.shape[0],), generator=dice)
+    noise = torch.randn(mel.shape, generator=generator)
+    t = torch.rand((mel.shape[0],), generator=generator)
     noisy = noise + t[:, None, None] * (mel - noise)
     with torch.autocast("cpu", torch.bfloat16):
         velocity = model(noisy, known, drop(frames, dropped_all), t, mask[:, None, None])
@@ -163,5 +170,9 @@ def run(
         return flow_loss(forward, *batches(step))  # type: ignore[arg-type]
 
     return train(
-        "acoustic", model, loss_of, Plan(steps=steps, learning_rate=2e-3, seed=seed), folder
+        "acoustic",
+        model,
+        loss_of,
+        TrainingSchedule(steps=steps, learning_rate=2e-3, seed=seed),
+        folder,
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from engine.alphabet import PHONES, SPEAKERS
 from engine.duration.predictor import DurationModel, DurationShape
 from engine.training.data import Corpus
-from engine.training.loop import Plan, train
+from engine.training.loop import TrainingSchedule, train
 
 BATCH = 64
 SHORTEST_FRAMES = 0.5
@@ -44,8 +44,8 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
     model = DurationModel(DurationShape(phones=len(PHONES), speakers=len(SPEAKERS)))
 
     def loss_of(step: int) -> Tensor:
-        dice = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        picks = torch.randint(corpus.rows.shape[0], (BATCH,), generator=dice).tolist()
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        picks = torch.randint(corpus.rows.shape[0], (BATCH,), generator=generator).tolist()
         phones, wanted, speaker, question = batch(corpus, picks)
         told = phones > 0
         return nn.functional.smooth_l1_loss(
@@ -53,5 +53,9 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
         )
 
     return train(
-        "durations", model, loss_of, Plan(steps=steps, learning_rate=2e-3, seed=seed), folder
+        "durations",
+        model,
+        loss_of,
+        TrainingSchedule(steps=steps, learning_rate=2e-3, seed=seed),
+        folder,
     )

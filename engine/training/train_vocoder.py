@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from engine.alphabet import SAMPLE_RATE_HZ
 from engine.layers.mel import HOP, log_mel, mel_filterbank
 from engine.training.data import Corpus
-from engine.training.loop import Plan, train
+from engine.training.loop import TrainingSchedule, train
 from engine.vocoder.vocos import Vocos, VocosShape, waveform
 
 CROP_FRAMES = 48
@@ -53,13 +53,15 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
     filterbank = mel_filterbank(SAMPLE_RATE_HZ)
 
     def loss_of(step: int) -> Tensor:
-        dice = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        starts = torch.randint(corpus.audio.numel() - CROP_FRAMES * HOP, (BATCH,), generator=dice)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        starts = torch.randint(
+            corpus.audio.numel() - CROP_FRAMES * HOP, (BATCH,), generator=generator
+        )
         wanted = crops(corpus, starts)
         mel = log_mel(wanted, filterbank)
         noise = (
-            torch.randn(mel.shape, generator=dice)
-            * torch.rand((BATCH, 1, 1), generator=dice)
+            torch.randn(mel.shape, generator=generator)
+            * torch.rand((BATCH, 1, 1), generator=generator)
             * INPUT_NOISE
         )
         with torch.autocast("cpu", torch.bfloat16):
@@ -74,6 +76,6 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
         "vocoder",
         model,
         loss_of,
-        Plan(steps=steps, learning_rate=2e-3, flat=0.1, seed=seed),
+        TrainingSchedule(steps=steps, learning_rate=2e-3, flat=0.1, seed=seed),
         folder,
     )

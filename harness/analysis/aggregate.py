@@ -18,17 +18,17 @@ import numpy as np
 
 from harness import statistics
 from harness.analysis import speed
-from harness.analysis.available_inputs import Offer, applies, offer_of
+from harness.analysis.available_inputs import AvailableInputs, is_applicable, offer_of
 from harness.analysis.caveats import takes_differ
-from harness.analysis.speed import LISTENED, STALLS, stalled
-from harness.analysis.stages import ALONE, SYNCED, UNTOLD, stages_apart, versions_apart
+from harness.analysis.speed import STALLS, STREAMING_METRICS, stalled
+from harness.analysis.stages import ALONE, SYNCED, UNTOLD, isolated_stages, versions_apart
 from harness.audio.condition import CONDITIONS
 from harness.errors import HarnessError
-from harness.machine.interference import causes
+from harness.machine.interference import interference_causes
 from harness.metrics.registry import chosen, entries, full_version
 from harness.records.cell import Cell
 from harness.records.measurement import Measurement, Metric, Missing, UtteranceValue, Value, kind_of
-from harness.records.run import Energy, Phase, ProcessRecord, Run, Sample
+from harness.records.run import Energy, Iteration, Phase, ProcessRecord, Run
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
 """(slug, request id) -> metric name -> value."""
@@ -93,7 +93,7 @@ PROCESS = "process"
 """Stands as the id of values that belong to a process and not to a request."""
 
 
-def measure(
+def aggregate(
     run: Run,
     scores: Scores,
     panel: Sequence[Metric] | None = None,
@@ -283,12 +283,12 @@ def _why_nothing(processes: Sequence[ProcessRecord]) -> str:
     )
 
 
-def _measured(process: ProcessRecord) -> list[Sample]:
+def _measured(process: ProcessRecord) -> list[Iteration]:
     return [sample for sample in process.samples if sample.phase is Phase.MEASURED]
 
 
-def _quiet(samples: Sequence[Sample]) -> list[Sample]:
-    return [sample for sample in samples if not causes(sample)]
+def _quiet(samples: Sequence[Iteration]) -> list[Iteration]:
+    return [sample for sample in samples if not interference_causes(sample)]
 
 
 def _speed(
@@ -325,7 +325,7 @@ def _why_none(name: str, run: Run) -> Missing:
     return Missing(nobody.get(name, "not recorded"))
 
 
-def _summary(name: str, samples: Sequence[Sample], values: Sequence[UtteranceValue]) -> Value:
+def _summary(name: str, samples: Sequence[Iteration], values: Sequence[UtteranceValue]) -> Value:
     """
     Summarise a speed metric; those with one value per process by their median. Only what was left
     alone counts.
@@ -342,7 +342,7 @@ def _summary(name: str, samples: Sequence[Sample], values: Sequence[UtteranceVal
         return stalled(name, samples)
     numbers = [each.value for each in values if isinstance(each.value, float)]
     if not numbers:
-        return _per_iteration(name, samples[0]) if name in LISTENED else values[0].value
+        return _per_iteration(name, samples[0]) if name in STREAMING_METRICS else values[0].value
     return float(statistics.percentile(numbers, 50.0))
 
 
@@ -371,14 +371,14 @@ def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
     return [UtteranceValue(id=PROCESS, value=value, repeat=process.repeat)]
 
 
-def _per_iteration(name: str, sample: Sample) -> Value:
-    disturbing = causes(sample)
+def _per_iteration(name: str, sample: Iteration) -> Value:
+    disturbing = interference_causes(sample)
     if disturbing:
         return Missing(f"disturbed: {', '.join(disturbing)}")
     if name in PERCENTILES:
         return sample.wall_s
-    if name in LISTENED:
-        return LISTENED[name](sample)
+    if name in STREAMING_METRICS:
+        return STREAMING_METRICS[name](sample)
     over, under = (
         (sample.audio_s, sample.wall_s) if name == "rtfx" else (sample.wall_s, sample.audio_s)
     )
@@ -462,7 +462,7 @@ def _apart(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     versions = versions_apart(processes)
     return [
         _seconds(name, several, versions.get(name, UNTOLD))
-        for name, several in stages_apart(processes).items()
+        for name, several in isolated_stages(processes).items()
     ]
 
 
@@ -491,7 +491,7 @@ def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
         process.repeat: [s for s in _measured(process) if s.disturbance] for process in processes
     }
     known = {
-        repeat: [bool(causes(sample)) for sample in samples]
+        repeat: [bool(interference_causes(sample)) for sample in samples]
         for repeat, samples in told.items()
         if samples
     }
@@ -526,7 +526,7 @@ def _duration(
 
 
 def _quality(
-    metric: Metric, cell: Cell, offer: Offer, scores: Scores, lost: Missing
+    metric: Metric, cell: Cell, offer: AvailableInputs, scores: Scores, lost: Missing
 ) -> Measurement:
     def score(request: str) -> Value:
         return scores.get((cell.slug, request), {}).get(
@@ -534,7 +534,9 @@ def _quality(
         )
 
     requests = [
-        request.id for request in cell.workload.requests if applies(metric.name, request.id, offer)
+        request.id
+        for request in cell.workload.requests
+        if is_applicable(metric.name, request.id, offer)
     ]
     values = tuple(UtteranceValue(id=request, value=score(request)) for request in requests)
     if metric.name not in WEIGHTS:

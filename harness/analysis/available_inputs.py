@@ -13,11 +13,11 @@ from harness.metrics.registry import entries
 from harness.records.cell import Cell
 from harness.records.run import Run
 
-Offer = Mapping[Need, frozenset[str]]
+AvailableInputs = Mapping[Need, frozenset[str]]
 """Need -> the requests (ids) where it is met. Needs that are always met do not occur."""
 
 
-def offer_of(run: Run, cell: Cell) -> Offer:
+def offer_of(run: Run, cell: Cell) -> AvailableInputs:
     """Give what a run offers for the requests of one of its cells."""
     requests = cell.workload.requests
     samples = (
@@ -40,7 +40,7 @@ def offer_of(run: Run, cell: Cell) -> Offer:
     }
 
 
-def applies(metric: str, request: str, offer: Offer) -> bool:
+def is_applicable(metric: str, request: str, offer: AvailableInputs) -> bool:
     """Whether a metric has what it needs for a request."""
     found = entries().get(metric)
     return (

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 
 from harness.records.measurement import Missing, Value
-from harness.records.run import Energy, Piece, Sample
+from harness.records.run import AudioChunk, Energy, Iteration
 
 PERCENTILE_METHOD: Literal["linear"] = (
     "linear"  # Hyndman and Fan type 7, numpy's default: interpolates between order statistics
@@ -128,7 +128,7 @@ class Playback:
     """Between two arrivals; None where all came together."""
 
 
-def play(pieces: Sequence[Piece]) -> Playback:
+def play(pieces: Sequence[AudioChunk]) -> Playback:
     """Play pieces in the order of their arrival. Raises ValueError without any."""
     if not pieces:
         raise ValueError("there is nothing to play")
@@ -144,26 +144,26 @@ def play(pieces: Sequence[Piece]) -> Playback:
     return Playback(underruns=underruns, stall_s=stall_s, longest_gap_s=max(apart_s, default=None))
 
 
-def _first_audio_s(sample: Sample) -> Value:
+def _first_audio_s(sample: Iteration) -> Value:
     return sample.first_audio_s if sample.first_audio_s > 0.0 else NOT_NOTED
 
 
-def _longest_gap_s(sample: Sample) -> Value:
+def _longest_gap_s(sample: Iteration) -> Value:
     if not sample.chunks:
         return NOT_NOTED
     gap_s = play(sample.chunks).longest_gap_s
     return ONE_PIECE if gap_s is None else gap_s
 
 
-def _underruns_per_min(sample: Sample) -> Value:
+def _underruns_per_min(sample: Iteration) -> Value:
     return play(sample.chunks).underruns * 60.0 / sample.audio_s if sample.chunks else NOT_NOTED
 
 
-def _stall_s(sample: Sample) -> Value:
+def _stall_s(sample: Iteration) -> Value:
     return play(sample.chunks).stall_s if sample.chunks else NOT_NOTED
 
 
-LISTENED: Mapping[str, Callable[[Sample], Value]] = MappingProxyType(
+STREAMING_METRICS: Mapping[str, Callable[[Iteration], Value]] = MappingProxyType(
     {
         "first_audio_p50": _first_audio_s,
         "longest_gap_p50": _longest_gap_s,
@@ -178,7 +178,7 @@ Those whose good value is zero: a ratio to zero says nothing, so they have no in
 """
 
 
-def stalled(name: str, samples: Sequence[Sample]) -> Value:
+def stalled(name: str, samples: Sequence[Iteration]) -> Value:
     """
     Summarise one of STALLS: underruns in all over minutes of speech in all, or the mean stall of an
     utterance.
@@ -186,7 +186,7 @@ def stalled(name: str, samples: Sequence[Sample]) -> Value:
     pairs = [
         (value, sample.audio_s)
         for sample in samples
-        if isinstance(value := LISTENED[name](sample), float)
+        if isinstance(value := STREAMING_METRICS[name](sample), float)
     ]
     if not pairs:
         return NOT_NOTED

@@ -23,8 +23,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from harness.machine.interference import causes
-from harness.records.run import Phase, ProcessRecord, Run, StagePass, Work
+from harness.machine.interference import interference_causes
+from harness.records.run import Phase, ProcessRecord, Run, StageProfile, StageWork
 
 Place = tuple[int, str, int]
 """Round, request, lap."""
@@ -71,7 +71,7 @@ def _by_place(run: Run, slug: str) -> Mapping[Place, Stages]:
         for sample in process.samples if process.cell == slug else ():
             if sample.phase is Phase.MEASURED:
                 seat = process.repeat, sample.request
-                if not causes(sample):
+                if not interference_causes(sample):
                     found[(*seat, laps[seat])] = sample.stages_s
                 laps[seat] += 1
     return found
@@ -87,14 +87,14 @@ folders.
 TOLD = "2"
 
 
-def stages_apart(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
+def isolated_stages(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
     """
     Give name -> repeat -> seconds, in the order in which the stages passed; empty where no process
     told.
     """
     found: dict[str, dict[int, tuple[float, ...]]] = {}
     for process in processes:
-        if isinstance(process.stages, StagePass):
+        if isinstance(process.stages, StageProfile):
             for name, seconds in _of(process.stages).items():
                 found.setdefault(name, {})[process.repeat] = seconds
     return found
@@ -105,8 +105,8 @@ def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
     Give the versions of the stages alone, by name; without those of which a process does not tell
     how much work it was.
     """
-    passes = [process.stages for process in processes if isinstance(process.stages, StagePass)]
-    work: dict[str, list[Work | None]] = {}
+    passes = [process.stages for process in processes if isinstance(process.stages, StageProfile)]
+    work: dict[str, list[StageWork | None]] = {}
     for each in passes:
         for stage in each.alone_s:
             work.setdefault(stage, []).append(each.work.get(stage))
@@ -122,19 +122,19 @@ def same_work(before_version: str, now_version: str) -> bool:
     return before_version == now_version != UNTOLD
 
 
-def _all(several: Sequence[Work | None]) -> list[Work]:
+def _all(several: Sequence[StageWork | None]) -> list[StageWork]:
     told = [each for each in several if each is not None]
     return told if len(told) == len(several) else []
 
 
-def _version(several: Sequence[Work]) -> str:
+def _version(several: Sequence[StageWork]) -> str:
     words = [
         f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several
     ]
     return "; ".join([TOLD, *sorted(set(words))])
 
 
-def _of(stages: StagePass) -> dict[str, tuple[float, ...]]:
+def _of(stages: StageProfile) -> dict[str, tuple[float, ...]]:
     synced = {f"{SYNCED}{name}": (seconds,) for name, seconds in stages.stages_s.items()}
     alone = {f"{ALONE}{name}": several for name, several in stages.alone_s.items() if several}
     return {**synced, f"{SYNCED}{UNACCOUNTED}": (max(0.0, stages.unaccounted_s),), **alone}

@@ -14,7 +14,7 @@ import soundfile
 
 from harness.audio.files import read_audio
 from harness.errors import HarnessError
-from harness.records.run import Run, Sample
+from harness.records.run import Iteration, Run
 
 MOST_FRAMES = 2**28
 """
@@ -32,7 +32,7 @@ def check_audio(run: Run) -> None:
                 _check(Path(run.folder) / sample.audio_file, sample)
 
 
-def _check(path: Path, sample: Sample) -> None:
+def _check(path: Path, sample: Iteration) -> None:
     if not path.is_file():
         return
     again = "which is not the audio that was measured; measure again, or remove the file"

@@ -33,7 +33,7 @@ LEAST_CHANGE_DB = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class SelfSimilarity:
     """
     A recording's spectra, one row every HOP_S from 0 s.
 
@@ -48,7 +48,7 @@ class Pattern:
     squares: Rows
 
 
-def pattern(recording: Recording) -> Pattern:
+def pattern(recording: Recording) -> SelfSimilarity:
     """The pattern of a playable recording; for `recording.once`."""
     padded = np.pad(recording.at(RATE_HZ), WIDTH // 2)
     spectra = np.fft.rfft(sliding_window_view(padded, WIDTH)[::HOP] * np.hanning(WIDTH + 1)[:-1])
@@ -62,10 +62,10 @@ def pattern(recording: Recording) -> Pattern:
         change[CHANGE:-CHANGE] = (
             np.mean((levels_db[2 * CHANGE :] - levels_db[: -2 * CHANGE]) ** 2, axis=1) / 2.0
         )
-    return Pattern(levels_db, change, levels_db.mean(axis=1), np.mean(levels_db**2, axis=1))
+    return SelfSimilarity(levels_db, change, levels_db.mean(axis=1), np.mean(levels_db**2, axis=1))
 
 
-def correlations(one: Pattern, other: Pattern, rows: int) -> Rows:
+def correlations(one: SelfSimilarity, other: SelfSimilarity, rows: int) -> Rows:
     """
     How alike `rows` successive rows of two patterns are, from each pair of rows on: shape [shorter
     - rows + 1].
@@ -77,7 +77,7 @@ def correlations(one: Pattern, other: Pattern, rows: int) -> Rows:
     return stretches(one, other, first, first + rows) if first.size else np.zeros(0)
 
 
-def stretches(one: Pattern, other: Pattern, first: Places, last: Places) -> Rows:
+def stretches(one: SelfSimilarity, other: SelfSimilarity, first: Places, last: Places) -> Rows:
     """
     The same for stretches of any length: from each row `first` to before the row `last`, of at
     least one row each.
@@ -97,9 +97,9 @@ def stretches(one: Pattern, other: Pattern, first: Places, last: Places) -> Rows
     return np.where(lively, (product - mean_a * mean_b) / spread, 0.0)
 
 
-def part(whole: Pattern, first: int, last: int, step: int = 1) -> Pattern:
+def part(whole: SelfSimilarity, first: int, last: int, step: int = 1) -> SelfSimilarity:
     """Rows `first` to `last`, without `last`; with `step` 2 every other one."""
     rows = slice(first, last, step)
-    return Pattern(
+    return SelfSimilarity(
         whole.levels_db[rows], whole.change[rows], whole.means[rows], whole.squares[rows]
     )

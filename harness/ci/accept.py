@@ -45,7 +45,7 @@ without.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class AcceptRequest:
     """What a comment asks for."""
 
     number: int
@@ -83,7 +83,7 @@ def accept(github: GitHub, event: Mapping[str, Any], gate: str) -> str:
     return said
 
 
-def asked(body: str, number: int, login: str, written: str) -> Request:
+def asked(body: str, number: int, login: str, written: str) -> AcceptRequest:
     """
     Read the first line of a comment. Raises HarnessError unless it names a suite and a reason.
     """
@@ -94,7 +94,7 @@ def asked(body: str, number: int, login: str, written: str) -> Request:
             f"{COMMAND} needs a suite and a reason, in one line: {COMMAND} smoke The new vocoder "
             "is worth it"
         )
-    return Request(
+    return AcceptRequest(
         number=number, suite=found["suite"], reason=found["reason"], login=login, written=written
     )
 
@@ -134,7 +134,7 @@ def _may_write(github: GitHub, login: str) -> bool:
     )
 
 
-def _check_unmoved(github: GitHub, pull: PullRequest, request: Request, gate: str) -> None:
+def _check_unmoved(github: GitHub, pull: PullRequest, request: AcceptRequest, gate: str) -> None:
     """
     Raise HarnessError unless the newest commit was the newest, too, when the comment was written.
 
@@ -176,7 +176,7 @@ def _instant(text: str) -> datetime:
         ) from error
 
 
-def _accepted_already(github: GitHub, pull: PullRequest, request: Request) -> str:
+def _accepted_already(github: GitHub, pull: PullRequest, request: AcceptRequest) -> str:
     """
     Give the newest commit its status if its baseline has this reason, as where the author accepted;
     else empty.
@@ -207,7 +207,7 @@ def _why(text: str) -> object:
     return data.get("why", "") if isinstance(data, dict) else ""
 
 
-def _commit(github: GitHub, pull: PullRequest, request: Request, gate: str) -> str:
+def _commit(github: GitHub, pull: PullRequest, request: AcceptRequest, gate: str) -> str:
     """
     Put the candidate onto the branch, or say who can. Raises HarnessError where there is none.
     """
@@ -253,7 +253,9 @@ def _pushed(github: GitHub, pull: PullRequest, suite: str, files: Mapping[str, b
     return str(commit["sha"])
 
 
-def _candidate(github: GitHub, pull: PullRequest, request: Request, gate: str) -> dict[str, bytes]:
+def _candidate(
+    github: GitHub, pull: PullRequest, request: AcceptRequest, gate: str
+) -> dict[str, bytes]:
     """
     Give the files of the new baseline, by their place in the repository, with the reason in them.
     """
@@ -311,7 +313,7 @@ def _check_golden(text: bytes, golden: Mapping[str, bytes]) -> None:
         )
 
 
-def _by_hand(pull: PullRequest, request: Request) -> str:
+def _by_hand(pull: PullRequest, request: AcceptRequest) -> str:
     lines = (
         f"The branch is in {escaped(pull.repository or 'a repository that is gone')}, where we "
         "cannot write. Its author runs",

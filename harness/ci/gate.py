@@ -22,7 +22,7 @@ from typing import Any
 from harness.ci.github import GitHub, artifacts, read_artifact, read_json
 from harness.ci.pull_request import SUITE, PullRequest, of_run, put_comment, put_status
 from harness.errors import HarnessError
-from harness.report.pr_comment import MARKER, Place, comment, headline, marker
+from harness.report.pr_comment import MARKER, CommentLinks, comment, headline, marker
 
 JUDGEMENT, JUDGEMENT_FILE = "voxgate-judgement-", "judgement.json"
 PAGE = "voxgate-page-"
@@ -78,7 +78,7 @@ def _tell_suite(
     undecided: str,
 ) -> str:
     log, page = str(run["html_url"]), left.get(PAGE + suite)
-    place = Place(
+    place = CommentLinks(
         page="" if page is None else f"{log}/artifacts/{int(page['id'])}",
         log=log,
         fetch=f"git fetch origin pull/{pull.number}/merge",
@@ -94,7 +94,7 @@ def _tell_suite(
     return f"{suite}: {line}; {state}; {address}"
 
 
-def _written(document: object, place: Place) -> str:
+def _written(document: object, place: CommentLinks) -> str:
     try:
         return comment(document, place)
     except HarnessError as error:

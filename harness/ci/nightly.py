@@ -84,7 +84,7 @@ TRENDS: Mapping[str, Weight] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class NightlyFinding:
     """One thing that is wrong with a night."""
 
     weight: Weight
@@ -99,7 +99,7 @@ class Finding:
         return hashlib.sha256(f"{self.weight} {self.what}".encode()).hexdigest()[:12]
 
 
-def findings(folder: Path, suites: Sequence[str], profile: str) -> tuple[Finding, ...]:
+def findings(folder: Path, suites: Sequence[str], profile: str) -> tuple[NightlyFinding, ...]:
     """
     Give all that is wrong with the night of a folder; empty if all is well. Trends of other suites
     are not its business.
@@ -118,7 +118,7 @@ def findings(folder: Path, suites: Sequence[str], profile: str) -> tuple[Finding
     return (*found, *trends)
 
 
-def _doctor(path: Path, when: str) -> tuple[Finding, ...]:
+def _doctor(path: Path, when: str) -> tuple[NightlyFinding, ...]:
     data = _read(path)
     if isinstance(data, Mapping) and data.get("fit") is True:
         return ()
@@ -128,7 +128,7 @@ def _doctor(path: Path, when: str) -> tuple[Finding, ...]:
         else "the doctor did not answer"
     )
     return (
-        Finding(
+        NightlyFinding(
             weight=Weight.NO_DATA,
             what=f"doctor {path.stem}",
             text=f"the machine is not fit {when}: {line}",
@@ -136,7 +136,7 @@ def _doctor(path: Path, when: str) -> tuple[Finding, ...]:
     )
 
 
-def _suite(path: Path, suite: str) -> list[Finding]:
+def _suite(path: Path, suite: str) -> list[NightlyFinding]:
     """
     Give the cells that regressed or failed; what is only undecided tonight is for the trend to say.
     """
@@ -144,7 +144,7 @@ def _suite(path: Path, suite: str) -> list[Finding]:
         judgement = read(_read(path)).judgement
     except HarnessError:
         return [
-            Finding(
+            NightlyFinding(
                 weight=Weight.NO_DATA,
                 what=f"{suite} unmeasured",
                 text=f"{suite} was not measured; the log says why",
@@ -152,7 +152,7 @@ def _suite(path: Path, suite: str) -> list[Finding]:
         ]
     bad = [cell for cell in judgement.cells if cell.verdict in (Verdict.REGRESSED, Verdict.FAILED)]
     return [
-        Finding(
+        NightlyFinding(
             weight=Weight.ALARM,
             what=f"{suite} {cell.cell} {cell.verdict}",
             text=f"{suite} {cell.label} {cell.verdict}: {cell.reason}",
@@ -161,11 +161,11 @@ def _suite(path: Path, suite: str) -> list[Finding]:
     ]
 
 
-def _trends(path: Path, suites: Sequence[str], profile: str) -> list[Finding]:
+def _trends(path: Path, suites: Sequence[str], profile: str) -> list[NightlyFinding]:
     rows = _read(path)
     if not isinstance(rows, list):
         return [
-            Finding(
+            NightlyFinding(
                 weight=Weight.NO_DATA,
                 what="history",
                 text="the history did not answer; the log says why",
@@ -175,11 +175,11 @@ def _trends(path: Path, suites: Sequence[str], profile: str) -> list[Finding]:
     return [_trend(each) for each in ours if each["state"] in TRENDS]
 
 
-def _trend(trend: Mapping[str, Any]) -> Finding:
+def _trend(trend: Mapping[str, Any]) -> NightlyFinding:
     place = " ".join(str(trend[name]) for name in ("suite", "cell", "metric", "machine"))
     state, since = str(trend["state"]), trend["since"]
     told = f"{place} {state}{f' since {since}' if since else ''}: {trend['reason']}"
-    return Finding(weight=TRENDS[state], what=f"{place} {state}", text=told)
+    return NightlyFinding(weight=TRENDS[state], what=f"{place} {state}", text=told)
 
 
 def _read(path: Path) -> object:

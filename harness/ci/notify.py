@@ -16,7 +16,7 @@ from http.client import HTTPException
 from typing import Any
 
 from harness.ci.github import TIMEOUT_S, GitHub
-from harness.ci.nightly import Finding, Weight
+from harness.ci.nightly import NightlyFinding, Weight
 from harness.ci.pull_request import add_comment
 from harness.errors import HarnessError
 from harness.report.format import LIMIT, escaped, fitting, plain
@@ -32,7 +32,7 @@ OPENED, CHANGED, SAME, CLOSED, QUIET = "opened", "changed", "unchanged", "closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class NotifyResult:
     """What became of the issue."""
 
     change: str
@@ -41,30 +41,32 @@ class Told:
     """Of the issue; empty where there is none."""
 
 
-def put_issue(github: GitHub, profile: str, found: Sequence[Finding], log: str) -> Told:
+def put_issue(
+    github: GitHub, profile: str, found: Sequence[NightlyFinding], log: str
+) -> NotifyResult:
     """Open, update or close the issue of a profile."""
     standing = _standing(github, profile)
     if not found:
         return (
             _close(github, standing, log)
             if standing is not None
-            else Told(change=QUIET, address="")
+            else NotifyResult(change=QUIET, address="")
         )
     body = issue_body(profile, found, log)
     content = {"title": f"voxgate nightly {profile}: {summary(found)}", "body": body}
     if standing is None:
         made = github.send("POST", "/issues", {**content, "labels": [LABEL]})
-        return Told(change=OPENED, address=str(made["html_url"]))
+        return NotifyResult(change=OPENED, address=str(made["html_url"]))
     number, address = int(standing["number"]), str(standing["html_url"])
     fresh = [each for each in found if each.key not in _keys(str(standing["body"]))]
     github.send("PATCH", f"/issues/{number}", content)
     if fresh:
         add_comment(github, number, f"New tonight:\n\n{_lines(fresh)}\n")
     same = _keys(body) == _keys(str(standing["body"]))
-    return Told(change=SAME if same else CHANGED, address=address)
+    return NotifyResult(change=SAME if same else CHANGED, address=address)
 
 
-def issue_body(profile: str, found: Sequence[Finding], log: str) -> str:
+def issue_body(profile: str, found: Sequence[NightlyFinding], log: str) -> str:
     """Write the issue."""
     keys = " ".join(sorted({each.key for each in found})[:KEYS])
     lines = (
@@ -78,7 +80,7 @@ def issue_body(profile: str, found: Sequence[Finding], log: str) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def summary(found: Sequence[Finding]) -> str:
+def summary(found: Sequence[NightlyFinding]) -> str:
     """Count: `2 alarms, 1 without data`."""
     alarms = sum(each.weight is Weight.ALARM for each in found)
     silent = len(found) - alarms
@@ -89,7 +91,7 @@ def summary(found: Sequence[Finding]) -> str:
     return ", ".join(part for part in parts if part) or "nothing wrong"
 
 
-def send(address: str, profile: str, found: Sequence[Finding], told: Told) -> None:
+def send(address: str, profile: str, found: Sequence[NightlyFinding], told: NotifyResult) -> None:
     """
     Post a night to a webhook as JSON; `text` alone serves Slack and its like. Raises HarnessError,
     without the address.
@@ -130,11 +132,11 @@ def _standing(github: GitHub, profile: str) -> dict[str, Any] | None:
     return None
 
 
-def _close(github: GitHub, standing: dict[str, Any], log: str) -> Told:
+def _close(github: GitHub, standing: dict[str, Any], log: str) -> NotifyResult:
     number = int(standing["number"])
     add_comment(github, number, f"Nothing wrong tonight: [log]({log}).\n")
     github.send("PATCH", f"/issues/{number}", {"state": "closed"})
-    return Told(change=CLOSED, address=str(standing["html_url"]))
+    return NotifyResult(change=CLOSED, address=str(standing["html_url"]))
 
 
 def _marker(profile: str) -> str:
@@ -145,7 +147,7 @@ def _keys(body: str) -> set[str]:
     return set(re.findall(r"\b[0-9a-f]{12}\b", body.partition("-->")[0]))
 
 
-def _lines(found: Sequence[Finding]) -> str:
+def _lines(found: Sequence[NightlyFinding]) -> str:
     return fitting(
         [_line(each) for each in found],
         ROOM,
@@ -153,6 +155,6 @@ def _lines(found: Sequence[Finding]) -> str:
     )
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: NightlyFinding) -> str:
     text = plain(finding.text)
     return f"- **{finding.weight}** {escaped(text if len(text) <= TEXT else f'{text[:TEXT]}…')}"

@@ -28,10 +28,10 @@ from harness.history.dates import Believed, check_time, left_out_line
 from harness.history.exporters import openmetrics, otava, tables
 from harness.history.exporters.tables import Choice, write_bytes
 from harness.history.importers import detect
-from harness.history.importers.common import FAULTS, Fault
+from harness.history.importers.common import FAULTS, ImportFault
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.renamed import renamed
-from harness.history.trend import State, Trend, load_rules, trends, unmatched_limits
+from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
 from harness.machine.clock import now_utc_iso
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
@@ -88,14 +88,14 @@ def bring_in(
     JSON export, votes.
     """
     tally: Tally = Counter()
-    faults: list[Fault] = []
+    faults: list[ImportFault] = []
     with open_history(url) as opened:
         for path in paths:
             for each in _bring_in(opened, path, machine, baselines):
-                if isinstance(each, Fault):
+                if isinstance(each, ImportFault):
                     faults.append(each)
                     click.echo(_plain(f"{each.where} FAILED: {each.reason}"), err=True)
-                tally["failed" if isinstance(each, Fault) else each] += 1
+                tally["failed" if isinstance(each, ImportFault) else each] += 1
     line = (
         f"{tally['imported']} imported, {tally['there already']} there already, {tally['failed']} "
         "failed"
@@ -207,7 +207,7 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
         )
         believed = Believed(opened, today)
         misdated = [left_out_line(run) for run in believed.left_out()]
-        silent = [each.series for each in found if each.state is State.NO_DATA]
+        silent = [each.series for each in found if each.state is TrendState.NO_DATA]
         moved = renamed(believed.runs(), silent) if silent else ()
     for text in (*idle, *misdated, *moved):
         click.echo(_plain(f"voxgate: {text}"), err=True)
@@ -225,24 +225,24 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
             "blocking": trend.blocking,
         }
         rows.append({**where, **told})
-        if not as_json and trend.state not in (State.STEADY, State.TOO_FEW):
+        if not as_json and trend.state not in (TrendState.STEADY, TrendState.TOO_FEW):
             kind = "" if trend.blocking or trend.counts else " (advisory)"
             click.echo(
                 _plain(f"{trend.state.upper()}{kind} {' '.join(where.values())}: {trend.reason}")
             )
     line = (
-        ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
+        ", ".join(f"{counts[state]} {state.value}" for state in TrendState if counts[state])
         or "no series"
     )
     _say_result(as_json, rows, line)
     if any(trend.counts for trend in found):
         return 1
-    return 3 if counts[State.NO_DATA] else 0
+    return 3 if counts[TrendState.NO_DATA] else 0
 
 
 def _bring_in(
     opened: History, path: Path, machine: str | None, baselines: Path
-) -> Iterator[Word | Fault]:
+) -> Iterator[Word | ImportFault]:
     """
     Import a file, a run folder, or all run folders below one; gives a word for each run or vote, a
     fault for what failed.
@@ -250,23 +250,23 @@ def _bring_in(
     try:
         folders = detect.run_folders(path) or [path]
     except HarnessError as error:
-        yield Fault(where=f"{path}", reason=str(error))
+        yield ImportFault(where=f"{path}", reason=str(error))
         return
     for each in folders:
         try:
             yield from _bring_in_one(opened, each, machine, baselines)
         except HarnessError as error:
-            yield Fault(where=f"{each}", reason=str(error))
+            yield ImportFault(where=f"{each}", reason=str(error))
         except FAULTS as error:  # nothing that a file holds may keep the others out
-            yield Fault(where=f"{each}", reason=f"cannot be read ({error!r})")
+            yield ImportFault(where=f"{each}", reason=f"cannot be read ({error!r})")
 
 
 def _bring_in_one(
     opened: History, path: Path, machine: str | None, baselines: Path
-) -> Iterator[Word | Fault]:
+) -> Iterator[Word | ImportFault]:
     found, today = _read(path, machine, baselines), now_utc_iso()
     for entry in found.entries:
-        if isinstance(entry, Fault):
+        if isinstance(entry, ImportFault):
             is_named = entry.where.startswith(str(path))
             yield entry if is_named else replace(entry, where=f"{path}, {entry.where}")
             continue
@@ -274,7 +274,9 @@ def _bring_in_one(
             check_time(entry.created, today)
             yield "imported" if opened.append(entry) else "there already"
         except HarnessError as error:
-            yield Fault(where=f"{path}, run of {entry.suite} at {entry.created}", reason=str(error))
+            yield ImportFault(
+                where=f"{path}, run of {entry.suite} at {entry.created}", reason=str(error)
+            )
     for word in found.acknowledgements:
         yield "imported" if opened.acknowledge(word) else "there already"
     answers = list(found.votes)
@@ -311,7 +313,7 @@ def _user() -> str:
         return "unknown"
 
 
-def _of_interest(found: Iterable[Trend]) -> list[Trend]:
+def _of_interest(found: Iterable[SeriesTrend]) -> list[SeriesTrend]:
     """
     Leave out helpers, and metrics that never had a value in a cell that has others: memory of a GPU
     that is not there.
@@ -321,7 +323,7 @@ def _of_interest(found: Iterable[Trend]) -> list[Trend]:
     return [each for each in shown if each.latest is not None or _cell_of(each) not in measured]
 
 
-def _cell_of(trend: Trend) -> tuple[str, ...]:
+def _cell_of(trend: SeriesTrend) -> tuple[str, ...]:
     series = trend.series
     return series.suite, series.profile, series.machine, series.cell
 

@@ -13,7 +13,7 @@ import click
 
 from harness import workflow
 from harness.errors import HarnessError
-from harness.load.plan import DURATION_S, Extent, Plan, parse_levels
+from harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
 from harness.load.records import HEADER, REPORT
 from harness.load.report import lines, report_of, report_to_dict
 from harness.load.run import run_load
@@ -124,7 +124,7 @@ def load(
     or are too late.
     """
     server = {name: options.pop(name) for name in SERVER_OPTIONS}
-    plan = Plan(
+    plan = LoadPlan(
         suite=suite,
         levels=parse_levels(closed, rate_per_s),
         extent=extent_of(duration_s, requests, soak_min),

@@ -30,7 +30,7 @@ from harness.records.files import write_file
 from harness.records.measurement import value_to_json
 from harness.records.run import OPENAI
 from harness.records.verdict import judgement_to_dict
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.junit import Files, check_files, document_of, write_files
 from harness.report.markdown import markdown
 from harness.report.terminal import (
@@ -44,14 +44,14 @@ from harness.revisions import ab as versus
 from harness.revisions import bisect as bisection
 from harness.revisions.bisect_result import finding_line, search_to_dict
 from harness.runner.progress import make_progress
-from harness.runner.resume import StoppedError
+from harness.runner.resume import SessionInterruptedError
 from harness.runner.runner import TIMEOUT_S, Outcome
 from harness.scoring.asr_floor import make_floor, rate_of
 from harness.scoring.transcription import ENGINES
 from harness.selftest.command import Interrupted, tell_quality, tell_speed
-from harness.selftest.speed import Question
+from harness.selftest.speed import SelftestPlan
 from harness.selftest.speed_plan import EQUALS
-from harness.workflow import Plan
+from harness.workflow import RunPlan
 
 LOG_COLUMNS = 140
 """Width of the table where there is no terminal to ask, as in the logs of CI."""
@@ -190,7 +190,7 @@ def run(as_json: bool, **options: Any) -> int:
     Measure SUITE and write the run folder. What is scored of the audio, and by which judge of
     words, SUITE says.
     """
-    plan = Plan(**options)
+    plan = RunPlan(**options)
     say_if_git_refuses()
     outcome = workflow.measure_suite(plan, make_progress())
     if outcome.interrupted:
@@ -263,7 +263,7 @@ def check(
     as_json: bool, files: Files, history: str, baselines: Path, policy: Path | None, **options: Any
 ) -> int:
     """Measure SUITE, score, judge and write the page: the main job."""
-    plan = Plan(**options)
+    plan = RunPlan(**options)
     say_if_git_refuses()
     outcome = workflow.check_suite(plan, baselines, policy, make_progress())
     if outcome.interrupted:
@@ -500,7 +500,7 @@ def selftest(
     SUITE (smoke), or which metric sees which fault in its audio (sensitivity).
     """
     asked = suite or ("sensitivity" if quality else "smoke")
-    question = Question(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)
+    question = SelftestPlan(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)
     told = (
         tell_quality(question, make_progress(), score_progress())
         if quality
@@ -537,7 +537,7 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
     in turns here.
     """
     result = versus.compare_revisions(
-        versus.Plan(**options), make_progress(), score_progress(), say
+        versus.ABPlan(**options), make_progress(), score_progress(), say
     )
     console, sides = make_console(stderr=as_json), (result.base.label, result.head.label)
     for line in paired_lines(
@@ -580,7 +580,7 @@ def bisect(
     Which commit after GOOD, up to BAD, made SUITE slower or worse? Ends with 0 where the commit is
     found, else 3.
     """
-    plan = versus.Plan(base=good, head=bad, **options)
+    plan = versus.ABPlan(base=good, head=bad, **options)
     search = bisection.bisect(plan, cell, metric, make_progress(), score_progress(), say)
     console = make_console(stderr=as_json)
     for line in [*map(finding_line, search.findings), *evidence_lines(bisection.evidence(search))]:
@@ -603,7 +603,7 @@ def history(arguments: tuple[str, ...]) -> int:
 cli.add_command(load)
 
 
-def remember(contents: Contents, url: str) -> None:
+def remember(contents: Report, url: str) -> None:
     """Append a judged run to the history, and say if that cannot be."""
     if trouble := workflow.remember(contents, url):
         say(f"voxgate: {trouble}")
@@ -629,13 +629,13 @@ def say_result(as_json: bool, document: object, last_line: str) -> None:
     click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last_line)
 
 
-def say_judgement(contents: Contents, as_json: bool, page: Path | None = None) -> None:
+def say_judgement(contents: Report, as_json: bool, page: Path | None = None) -> None:
     """Print the report and the verdict; with JSON, the report goes to standard error."""
     print_report(contents, make_console(stderr=as_json), None if page is None else str(page))
     say_result(as_json, judgement_to_dict(contents.judgement), contents.judgement.line)
 
 
-def say_interrupted(plan: Plan, verb: str, outcome: Outcome) -> int:
+def say_interrupted(plan: RunPlan, verb: str, outcome: Outcome) -> int:
     """Say how to go on after Ctrl-C."""
     say(
         "interrupted; nothing measured is lost, continue with: "
@@ -703,7 +703,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             return int(cli.invoke(context) or 0)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except StoppedError as error:
+    except SessionInterruptedError as error:
         say(f"interrupted; nothing measured is lost, continue with: {one_line(str(error))}")
         return INTERRUPTED
     except click.Abort:

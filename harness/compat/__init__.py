@@ -21,11 +21,15 @@ MOVED = {
 """Old name -> new name, of the modules that the documentation named for plug-ins."""
 
 
+RENAMED = {
+    "harness.sample": {"Effect": "OptionCheck", "Sample": "Iteration", "Piece": "AudioChunk"},
+    "harness.metrics.subject": {"Subject": "MetricInput"},
+}
+"""Old module -> old class name -> new class name, of the classes that plug-ins import."""
+
+
 class _Moved(MetaPathFinder, Loader):
-    """
-    Loads a moved module under its old name: the same module object, so that its classes stay the
-    same.
-    """
+    """Loads an old name as a module that forwards to the new one: its classes stay the same."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -34,14 +38,19 @@ class _Moved(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self) if fullname in MOVED else None
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the module of the new name into the old one's place."""
+        """Forward every attribute to the module of the new name, renamed classes included."""
         old, new = module.__name__, MOVED[module.__name__]
         warnings.warn(
             f"{old} is now {new}; the old name goes with the next release",
             DeprecationWarning,
             stacklevel=2,
         )
-        sys.modules[old] = import_module(new)
+        current, renamed = import_module(new), RENAMED.get(old, {})
+
+        def forward(name: str) -> object:
+            return getattr(current, renamed.get(name, name))
+
+        vars(module)["__getattr__"] = forward
 
 
 def install() -> None:

@@ -64,7 +64,7 @@ step however far off it lies, once three runs make a segment.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ChangePoint:
     """
     A step: the run at `index` is the first of the new level.
 
@@ -82,7 +82,7 @@ class Change:
     p_value: float
 
 
-def change_points(values: Array, times: Texts, margin: Margin) -> tuple[Change, ...]:
+def change_points(values: Array, times: Texts, margin: Margin) -> tuple[ChangePoint, ...]:
     """
     Find the steps larger than `margin` in a series without gaps, oldest run first; `times` are
     those of the runs.
@@ -313,10 +313,10 @@ def _weights(n: int) -> tuple[Array, Array, Array, Array]:
 
 def _described(
     values: Array, times: Texts, cuts: Sequence[int], margin: Margin
-) -> tuple[Change, ...]:
+) -> tuple[ChangePoint, ...]:
     means, p_values = _tests(values, cuts)
     return tuple(
-        Change(
+        ChangePoint(
             index=cut,
             at=str(times[cut]),
             before=float(before),

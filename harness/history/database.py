@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from harness.errors import HarnessError
 from harness.history import queries, writing
 from harness.history.address import DEFAULT_URL, default_url
-from harness.history.records import Acknowledgement, CellRow, Entry, RunRow, Series, Vote
+from harness.history.records import Acknowledgement, CellRow, HistoryEntry, RunRow, Series, Vote
 from harness.history.tables import REVISION
 from harness.history.url import parse_url, shown, without_secrets
 from harness.machine.clock import instant_s, sleep
@@ -94,7 +94,7 @@ class History:
         """Let the database go."""
         self._engine.dispose()
 
-    def append(self, entry: Entry) -> bool:
+    def append(self, entry: HistoryEntry) -> bool:
         """
         Add a run with all it measured, whole or not at all. Gives False where it was there already.
         """
@@ -136,7 +136,7 @@ class History:
         with told(self._url, "read"), self._engine.connect() as connection:
             return queries.every_cell(connection)
 
-    def entry(self, run: int) -> Entry:
+    def entry(self, run: int) -> HistoryEntry:
         """
         Give a run as the entry that would append it to another history. Raises HarnessError if
         there is none of that id.

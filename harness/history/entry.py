@@ -16,9 +16,9 @@ from harness.analysis.aggregate import Measurements
 from harness.errors import HarnessError
 from harness.history.records import (
     Acknowledgement,
-    Entry,
     EntryCell,
     EntryValue,
+    HistoryEntry,
     Vote,
     clean_json,
     digest_of,
@@ -29,14 +29,14 @@ from harness.judging.baseline import identity
 from harness.records.cell import Cell
 from harness.records.codec import from_json
 from harness.records.measurement import Measurement, value_from_json, value_to_json
-from harness.records.run import Effect, Run
-from harness.records.verdict import CellVerdict, Judgement, MetricVerdict
+from harness.records.run import OptionCheck, Run
+from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
 from harness.runner.run_folder import effect_to_json
 
 SOURCE = "voxgate"
 
 
-def entry_of_run(run: Run, measurements: Measurements, judgement: Judgement) -> Entry:
+def entry_of_run(run: Run, measurements: Measurements, judgement: RunVerdict) -> HistoryEntry:
     """
     Give everything that the history keeps of a run: its cells and those that were judged without
     being measured.
@@ -48,7 +48,7 @@ def entry_of_run(run: Run, measurements: Measurements, judgement: Judgement) -> 
     ]
     known = {cell.slug for cell in run.cells}
     absent = [_absent(cell) for cell in judgement.cells if cell.cell not in known]
-    return Entry(
+    return HistoryEntry(
         digest=digest_of_run(run),
         source=SOURCE,
         suite=run.suite,
@@ -135,7 +135,7 @@ def _value(measured: Measurement, judged: MetricVerdict | None) -> EntryValue:
     )
 
 
-def _effects(slug: str, run: Run) -> tuple[Effect, ...]:
+def _effects(slug: str, run: Run) -> tuple[OptionCheck, ...]:
     """Give what was observed of a cell: of its last process that was observed at all."""
     found = [
         process.effects for process in run.processes if process.cell == slug and process.effects
@@ -147,7 +147,7 @@ SCHEMA = "voxgate-history/1"
 T = TypeVar("T")
 
 
-def entry_to_dict(entry: Entry) -> dict[str, Any]:
+def entry_to_dict(entry: HistoryEntry) -> dict[str, Any]:
     """Return plain JSON values."""
     return {
         **clean_json(plain_fields(entry, "cells")),
@@ -155,13 +155,13 @@ def entry_to_dict(entry: Entry) -> dict[str, Any]:
     }
 
 
-def entry_from_dict(data: Mapping[str, Any]) -> Entry:
+def entry_from_dict(data: Mapping[str, Any]) -> HistoryEntry:
     """Read what `entry_to_dict` gave. Raises HarnessError naming the field for anything else."""
     cells = data.get("cells")
     if not isinstance(cells, list):
         raise _unreadable("run", "it has no list of cells")
     read = tuple(_cell_from_dict(cell) for cell in cells)
-    return replace(_read("run", Entry, {**data, "cells": []}), cells=read)
+    return replace(_read("run", HistoryEntry, {**data, "cells": []}), cells=read)
 
 
 def word_to_dict(word: Acknowledgement | Vote) -> dict[str, Any]:

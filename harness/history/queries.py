@@ -29,9 +29,9 @@ from harness.history import damage
 from harness.history.records import (
     Acknowledgement,
     CellRow,
-    Entry,
     EntryCell,
     EntryValue,
+    HistoryEntry,
     RunRow,
     Series,
     Vote,
@@ -114,7 +114,7 @@ def votes(connection: Connection) -> list[Vote]:
     ]
 
 
-def entry(connection: Connection, number: int) -> Entry:
+def entry(connection: Connection, number: int) -> HistoryEntry:
     """
     Give a run as the entry that would append it to another history. Raises HarnessError if there is
     none of that id.
@@ -131,7 +131,7 @@ def entry(connection: Connection, number: int) -> Entry:
         EntryCell(**plain_fields(each, "run"), values=tuple(of_cells.get(each.cell, ())))
         for each in cells(connection, number)
     )
-    return Entry(**plain_fields(run(connection, number), "id"), cells=whole)
+    return HistoryEntry(**plain_fields(run(connection, number), "id"), cells=whole)
 
 
 def points(

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError
-from harness.records.codec import NON_EMPTY, Pattern, Range
+from harness.records.codec import NON_EMPTY, Range, TextPattern
 from harness.records.measurement import Better, Value, value_to_json
 from harness.records.verdict import Verdict
 
@@ -30,10 +30,11 @@ COUNTED = 2**31 - 1
 """The largest whole number that every database takes."""
 
 Named = Annotated[str, NON_EMPTY]
-Word = Annotated[str, Pattern("|".join(Verdict), f"a verdict ({', '.join(Verdict)})")]
+Word = Annotated[str, TextPattern("|".join(Verdict), f"a verdict ({', '.join(Verdict)})")]
 Count = Annotated[int, Range(0, COUNTED)]
 Moment = Annotated[
-    str, Pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "a time like 2026-11-20T02:00:00+00:00")
+    str,
+    TextPattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "a time like 2026-11-20T02:00:00+00:00"),
 ]
 """ISO 8601, UTC, as `utc_iso` writes it."""
 
@@ -97,7 +98,7 @@ class EntryCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class HistoryEntry:
     """
     Everything of one run, to be appended. `digest` says which run it is: one that is known is not
     appended again.
@@ -136,7 +137,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """One run of the history; the fields are those of `Entry`."""
+    """One run of the history; the fields are those of `HistoryEntry`."""
 
     id: int
     digest: Named
@@ -219,14 +220,14 @@ class Vote:
     """Says which answer it is, so that it counts once however often its file is imported."""
     suite: Named
     cell: Named
-    mode: Annotated[str, Pattern("abx|preference", "a mode (abx, preference)")]
+    mode: Annotated[str, TextPattern("abx|preference", "a mode (abx, preference)")]
     a: str
     """The side's label, with the run's digest behind it where it is known: `new @ 3fa1...`."""
     b: str
     request: str
-    x: Annotated[str, Pattern("[ab]?", "a side")]
+    x: Annotated[str, TextPattern("[ab]?", "a side")]
     """Which side was played as X; empty where nothing was hidden (preference)."""
-    answer: Annotated[str, Pattern("a|b|none", "a side, or none")]
+    answer: Annotated[str, TextPattern("a|b|none", "a side, or none")]
     correct: bool | None
     """None where there is no right answer."""
     listener: str

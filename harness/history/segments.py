@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.history.budget import Margin, shift_text
-from harness.history.change_points import Change, change_points
+from harness.history.change_points import ChangePoint, change_points
 from harness.history.records import Acknowledgement, Array, Series, Whole
-from harness.history.series import Line
+from harness.history.series import SeriesPoints
 
 
 class Segment(NamedTuple):
@@ -50,7 +50,7 @@ class Segments:
     """
 
     cuts: tuple[Cut, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[ChangePoint, ...]
     pieces: tuple[Segment, ...]
     newest: Whole
     """The places of the values behind the last cut: those that are comparable with the next one."""
@@ -70,7 +70,11 @@ class Segments:
 
 
 def segments_of(
-    series: Series, line: Line, judged: Array, known: Sequence[Acknowledgement], margin: Margin
+    series: Series,
+    line: SeriesPoints,
+    judged: Array,
+    known: Sequence[Acknowledgement],
+    margin: Margin,
 ) -> Segments:
     """Cut a series; `judged` are its values as they are to be compared, NaN where there is none."""
     cuts = _cuts(series, line, known)
@@ -84,7 +88,7 @@ def segments_of(
     )
 
 
-def _cuts(series: Series, line: Line, known: Sequence[Acknowledgement]) -> tuple[Cut, ...]:
+def _cuts(series: Series, line: SeriesPoints, known: Sequence[Acknowledgement]) -> tuple[Cut, ...]:
     """Give the cuts, oldest first; one before the first point cuts nothing."""
     cuts = [
         Cut(
@@ -107,12 +111,12 @@ def _speaks_of(acknowledgement: Acknowledgement, series: Series) -> bool:
     return all(fnmatchcase(getattr(series, name), getattr(acknowledgement, name)) for name in names)
 
 
-def _dated(line: Line, judged: Array, part: Whole, margin: Margin) -> list[Change]:
+def _dated(line: SeriesPoints, judged: Array, part: Whole, margin: Margin) -> list[ChangePoint]:
     changes = change_points(judged[part], line.created[part], margin)
     return [replace(change, index=int(part[change.index])) for change in changes]
 
 
-def _pieces(line: Line, part: Whole, changes: Sequence[Change]) -> list[Segment]:
+def _pieces(line: SeriesPoints, part: Whole, changes: Sequence[ChangePoint]) -> list[Segment]:
     edges = [0, *np.searchsorted(part, [change.index for change in changes]).tolist(), len(part)]
     values = line.values[part]
     return [

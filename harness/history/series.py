@@ -148,7 +148,7 @@ def weekdays_of(nights: Days) -> npt.NDArray[np.bool_]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class SeriesPoints:
     """
     The points of one series; a value is NaN where `missing` says why. `versions` are empty where
     they were not read.
@@ -167,10 +167,12 @@ class Line:
 
 
 NONE = np.zeros(0, dtype=object)
-EMPTY = Line(created=NONE, days=days_of(()), values=np.zeros(0), missing=NONE, versions=NONE)
+EMPTY = SeriesPoints(
+    created=NONE, days=days_of(()), values=np.zeros(0), missing=NONE, versions=NONE
+)
 
 
-def lines_of(points: "pd.DataFrame") -> dict[int, Line]:
+def lines_of(points: "pd.DataFrame") -> dict[int, SeriesPoints]:
     """Cut a table of points, as `History.points` gives it, into lines by the id of their series."""
     order = np.argsort(points["series"].to_numpy(), kind="stable")
     columns = {name: points[name].to_numpy()[order] for name in points.columns}
@@ -179,7 +181,7 @@ def lines_of(points: "pd.DataFrame") -> dict[int, Line]:
     ids, starts = np.unique(columns["series"], return_index=True)
     stops = np.append(starts[1:], len(order))[: len(ids)].tolist()
     return {
-        int(each): Line(
+        int(each): SeriesPoints(
             created=columns["created"][start:stop],
             days=columns["days"][start:stop],
             values=columns["value"][start:stop].astype(np.float64),

@@ -34,15 +34,15 @@ from harness.history.budget import (
     shift_text,
     usual_limit,
 )
-from harness.history.change_points import Change
+from harness.history.change_points import ChangePoint
 from harness.history.dates import believed_points
 from harness.history.records import Acknowledgement, Series
 from harness.history.segments import Cut, Segment, Segments, segments_of
 from harness.history.series import (
     EMPTY,
-    Line,
     Nights,
     NoData,
+    SeriesPoints,
     is_nightly,
     lines_of,
     nights_of,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class State(StrEnum):
+class TrendState(StrEnum):
     """The six words, the gravest first."""
 
     WORSE = "worse"
@@ -74,7 +74,7 @@ class Says:
     One thing that is the case, since a UTC day (None: there never was a day), in words for people.
     """
 
-    state: State
+    state: TrendState
     since: str | None
     text: str
 
@@ -90,8 +90,10 @@ def of_alarm(series: Series, alarm: Alarm | None, since: str | None) -> list[Say
         f"{shift_text(by, alarm.absolute, series.unit).lstrip('+')}"
     )
     if alarm.side == "worse":
-        return [Says(state=State.WORSE, since=since, text=text)]
-    return [Says(state=State.BETTER, since=since, text=f"{text}; acknowledge it to hold on to it")]
+        return [Says(state=TrendState.WORSE, since=since, text=text)]
+    return [
+        Says(state=TrendState.BETTER, since=since, text=f"{text}; acknowledge it to hold on to it")
+    ]
 
 
 def of_budget(series: Series, broken: Broken | None) -> list[Says]:
@@ -102,7 +104,7 @@ def of_budget(series: Series, broken: Broken | None) -> list[Says]:
         f"{value_text(broken.value, series.unit)}, the budget is {broken.budget.bound}: "
         f"{broken.budget.why}"
     )
-    return [Says(state=State.OVER_BUDGET, since=broken.since, text=text)]
+    return [Says(state=TrendState.OVER_BUDGET, since=broken.since, text=text)]
 
 
 def of_silence(silent: Sequence[NoData]) -> list[Says]:
@@ -111,7 +113,7 @@ def of_silence(silent: Sequence[NoData]) -> list[Says]:
         return []
     count = f"{len(silent)} night{'' if len(silent) == 1 else 's'}"
     text = f"no value for {count}, since {silent[0].night}: {silent[-1].why}"
-    return [Says(state=State.NO_DATA, since=silent[0].night, text=text)]
+    return [Says(state=TrendState.NO_DATA, since=silent[0].night, text=text)]
 
 
 def of_rest(series: Series, nights: int, level: float | None, since: str | None, why: str) -> Says:
@@ -122,12 +124,12 @@ def of_rest(series: Series, nights: int, level: float | None, since: str | None,
     after = f" after {why}" if why else ""
     if nights < ENOUGH or level is None:
         return Says(
-            state=State.TOO_FEW,
+            state=TrendState.TOO_FEW,
             since=since,
             text=f"{nights} of the {ENOUGH} nights that an alarm needs{after}",
         )
     return Says(
-        state=State.STEADY,
+        state=TrendState.STEADY,
         since=since,
         text=f"steady at {value_text(level, series.unit)} since {since}{after}",
     )
@@ -139,7 +141,7 @@ def value_text(value: float, unit: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
+class SeriesTrend:
     """
     One series, read. All indexes are places among the series' points, those without a value
     included.
@@ -147,7 +149,7 @@ class Trend:
 
     series: Series
     segments: tuple[Segment, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[ChangePoint, ...]
     cuts: tuple[Cut, ...]
     alarm: Alarm | None
     budget: Budget | None
@@ -173,10 +175,10 @@ class Trend:
         Whether it speaks against the engine: the one place that decides it, for the exit code and
         for every page.
         """
-        return self.over_budget or (self.blocking and self.state is State.WORSE)
+        return self.over_budget or (self.blocking and self.state is TrendState.WORSE)
 
     @property
-    def state(self) -> State:
+    def state(self) -> TrendState:
         """The gravest thing that is the case."""
         return self.says[0].state
 
@@ -216,7 +218,7 @@ class Rules:
     acknowledgements: Sequence[Acknowledgement]
 
 
-def trends(history: Readable, today: str, baselines: Path) -> list[Trend]:
+def trends(history: Readable, today: str, baselines: Path) -> list[SeriesTrend]:
     """
     Read every series of a history, in its order; `today` is a date, ISO, UTC. A series whose runs
     have a rhythm is nightly.
@@ -234,7 +236,7 @@ def trends(history: Readable, today: str, baselines: Path) -> list[Trend]:
 
 def trend_of(
     series: Series, points: "pd.DataFrame", rules: Rules, today: str, *, nightly: bool
-) -> Trend:
+) -> SeriesTrend:
     """
     Read one series from its points, as `History.points` gives them; `nightly` says whether nights
     are expected.
@@ -275,7 +277,9 @@ def unmatched_limits(baselines: Path, series: Sequence[Series]) -> tuple[str, ..
     )
 
 
-def _read(series: Series, line: Line, rules: Rules, today: str, *, nightly: bool) -> Trend:
+def _read(
+    series: Series, line: SeriesPoints, rules: Rules, today: str, *, nightly: bool
+) -> SeriesTrend:
     judged = np.minimum(line.values, INAUDIBLE_DB) if series.unit == "dB" else line.values
     cut = segments_of(series, line, judged, rules.acknowledgements, _margin(series, rules, STEP))
     nights = nights_of(line.days[cut.newest], judged[cut.newest])
@@ -288,7 +292,7 @@ def _read(series: Series, line: Line, rules: Rules, today: str, *, nightly: bool
     )
     no_data = no_data_of(line.days, line.values, line.missing, today, nightly=nightly)
     newest = line.known[-1] if len(line.known) else None
-    return Trend(
+    return SeriesTrend(
         series=series,
         segments=cut.pieces,
         changes=cut.changes,
@@ -307,7 +311,7 @@ def _read(series: Series, line: Line, rules: Rules, today: str, *, nightly: bool
 
 def _says(
     series: Series,
-    line: Line,
+    line: SeriesPoints,
     cut: Segments,
     nights: Nights,
     alarm: Alarm | None,
@@ -326,7 +330,7 @@ def _says(
         *of_silence(silent),
     ]
     if says:
-        return tuple(sorted(says, key=lambda each: list(State).index(each.state)))
+        return tuple(sorted(says, key=lambda each: list(TrendState).index(each.state)))
     since, level = (
         (str(line.days[cut.pieces[-1].start]), cut.pieces[-1].level)
         if len(cut.newest)
@@ -335,7 +339,7 @@ def _says(
     return (of_rest(series, len(nights.values), level, since, cut.why(series)),)
 
 
-def _dated(alarm: Alarm | None, changes: Sequence[Change], nights: Nights) -> str | None:
+def _dated(alarm: Alarm | None, changes: Sequence[ChangePoint], nights: Nights) -> str | None:
     """
     Give the day of the step behind an alarm: that of the change point where there is one near,
     which dates it better.

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Table, and_, delete, func, insert, select, up
 from harness.errors import HarnessError
 from harness.history.records import (
     Acknowledgement,
-    Entry,
     EntryCell,
     EntryValue,
+    HistoryEntry,
     Vote,
     clean,
     clean_json,
@@ -33,7 +33,7 @@ SeriesIds = dict[tuple[str, str, str], int]
 """(cell, metric, unit) -> id, of one suite, profile and machine."""
 
 
-def append(connection: Connection, entry: Entry) -> bool:
+def append(connection: Connection, entry: HistoryEntry) -> bool:
     """
     Write a run. Gives False where it was there already. Raises HarnessError for a name that is too
     long for a key.
@@ -80,7 +80,7 @@ def _insert_new(connection: Connection, table: Table, same: Any, row: dict[str, 
     return True
 
 
-def _fullness(entry: Entry) -> tuple[bool, int]:
+def _fullness(entry: HistoryEntry) -> tuple[bool, int]:
     return entry.complete, sum(value.n for cell in entry.cells for value in cell.values)
 
 
@@ -106,7 +106,7 @@ def _write_cells(connection: Connection, run: int, cells: Sequence[EntryCell]) -
         connection.execute(insert(CELL), rows)
 
 
-def _write_points(connection: Connection, run: int, entry: Entry) -> None:
+def _write_points(connection: Connection, run: int, entry: HistoryEntry) -> None:
     ids = _series_ids(connection, entry)
     rows = [
         _point(run, ids[_key(cell.cell, value.metric, value.unit)], value)
@@ -134,7 +134,7 @@ def _point(run: int, series: int, value: EntryValue) -> dict[str, Any]:
     }
 
 
-def _series_ids(connection: Connection, entry: Entry) -> SeriesIds:
+def _series_ids(connection: Connection, entry: HistoryEntry) -> SeriesIds:
     """
     Give the ids of all series of a run; those that are new are written, those that changed their
     looks are brought up.

@@ -56,7 +56,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class BaselineChange:
     """One line that `accept` changed; None where there was (or is) no such entry."""
 
     cell: str
@@ -158,7 +158,7 @@ def accept(
     only: str | None = None,
     partial: bool = False,
     loaded: bool = False,
-) -> tuple[Change, ...]:
+) -> tuple[BaselineChange, ...]:
     """
     Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's
     audio as golden.
@@ -258,7 +258,7 @@ def as_golden(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
     return tuple(relabel(each) for each in measurements)
 
 
-def change_line(change: Change) -> str:
+def change_line(change: BaselineChange) -> str:
     """Show one change: `nfe_steps-8 latency_p50: 0.1213 -> 0.1098 s`."""
     return (
         f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)} {change.unit}"
@@ -465,7 +465,7 @@ def _write_golden(run: Run, folder: Path) -> dict[str, str]:
 
 def _changes(
     before: Sequence[BaselineFile], after: Mapping[str, Mapping[str, Measurement]]
-) -> tuple[Change, ...]:
+) -> tuple[BaselineChange, ...]:
     old: dict[tuple[str, str], Measurement] = {}
     for file in before:
         old.update(
@@ -481,11 +481,13 @@ def _changes(
     return tuple(_change(key, was, now) for key, was, now in pairs if not _same(was, now))
 
 
-def _change(key: tuple[str, str], was: Measurement | None, now: Measurement | None) -> Change:
+def _change(
+    key: tuple[str, str], was: Measurement | None, now: Measurement | None
+) -> BaselineChange:
     either = now or was
     assert either is not None, "a change has at least one side"
     old, new = (None if each is None else each.summary for each in (was, now))
-    return Change(cell=key[0], metric=key[1], unit=either.unit, old=old, new=new)
+    return BaselineChange(cell=key[0], metric=key[1], unit=either.unit, old=old, new=new)
 
 
 def _same(was: Measurement | None, now: Measurement | None) -> bool:

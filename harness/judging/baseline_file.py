@@ -32,7 +32,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from harness.analysis.aggregate import is_known
 from harness.errors import HarnessError
 from harness.judging.baseline_check import fault_of, fault_of_kind
-from harness.records.codec import NON_EMPTY, Pattern, Range, from_json, parse_json
+from harness.records.codec import NON_EMPTY, Range, TextPattern, from_json, parse_json
 from harness.records.measurement import (
     Better,
     Measurement,
@@ -72,19 +72,21 @@ AGAIN = "restore it, or remove it and accept a run again"
 Kind = Literal["quality", "speed"]
 Text = Annotated[str, NON_EMPTY]
 Name = Annotated[
-    str, Pattern(r"[a-z0-9][a-z0-9._-]{0,249}", "a name of small letters, digits, '.', '_' and '-'")
+    str,
+    TextPattern(r"[a-z0-9][a-z0-9._-]{0,249}", "a name of small letters, digits, '.', '_' and '-'"),
 ]
 RequestName = Annotated[
-    str, Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", "a name of letters, digits, '.', '_' and '-'")
+    str,
+    TextPattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", "a name of letters, digits, '.', '_' and '-'"),
 ]
 Time = Annotated[
     str,
-    Pattern(
+    TextPattern(
         r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?",
         "a time like 2026-11-30T06:00:00+00:00",
     ),
 ]
-Digest = Annotated[str, Pattern(r"[0-9a-f]{64}", "a SHA-256 in hex")]
+Digest = Annotated[str, TextPattern(r"[0-9a-f]{64}", "a SHA-256 in hex")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class Reason:
 class Identity:
     """A cell as a baseline keeps it."""
 
-    digest: Annotated[str, Pattern(r"[0-9a-f]{12}", "a cell's digest")]
+    digest: Annotated[str, TextPattern(r"[0-9a-f]{12}", "a cell's digest")]
     target: Text
     pipeline: Text
     workload: Text

@@ -19,7 +19,7 @@ from harness import statistics
 from harness.analysis.aggregate import is_speed
 from harness.judging import explain, phrases
 from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE, with_cells
-from harness.records.verdict import WORST_FIRST, CellVerdict, Judgement, MetricVerdict, Verdict
+from harness.records.verdict import WORST_FIRST, CellVerdict, MetricVerdict, RunVerdict, Verdict
 
 FALSE_SHARE = 0.05
 """
@@ -28,7 +28,7 @@ Hochberg 1995).
 """
 
 
-def undecided(judgement: Judgement) -> frozenset[str]:
+def undecided(judgement: RunVerdict) -> frozenset[str]:
     """
     Name the cells that more rounds could decide: those with a blocking speed that has a baseline
     and is UNRESOLVED.
@@ -44,14 +44,14 @@ def undecided(judgement: Judgement) -> frozenset[str]:
     )
 
 
-def suspects(judgement: Judgement) -> frozenset[str]:
+def suspects(judgement: RunVerdict) -> frozenset[str]:
     """
     Name the cells whose speed is REGRESSED so far: those to measure again before anybody is told.
     """
     return frozenset(cell.cell for cell in judgement.cells if any(map(_suspicious, cell.metrics)))
 
 
-def confirmed(first: Judgement, second: Judgement, folder: str) -> Judgement:
+def confirmed(first: RunVerdict, second: RunVerdict, folder: str) -> RunVerdict:
     """
     Hold the suspects of a judgement against one on fresh processes of the same cells, and decide
     for good.
@@ -154,7 +154,7 @@ def _doubt(metric: MetricVerdict) -> float:
 Change = Callable[[MetricVerdict], MetricVerdict]
 
 
-def revised(judgement: Judgement, change: Change, folder: str, why: str = "") -> Judgement:
+def revised(judgement: RunVerdict, change: Change, folder: str, why: str = "") -> RunVerdict:
     """
     Change every metric's verdict; a cell whose verdict becomes another gets `why` as its reason, or
     its metrics' reasons.

@@ -22,7 +22,7 @@ from harness.judging.compare import ABSENT, OLDER, compare, untold
 from harness.judging.explain import notices
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
-from harness.metrics.registry import is_heard
+from harness.metrics.registry import needs_asr
 from harness.records.cell import Cell
 from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, lacks_package
 from harness.records.run import Phase, Run, failure_of
@@ -31,9 +31,9 @@ from harness.records.verdict import (
     WORST_FIRST,
     CellVerdict,
     Comparison,
-    Judgement,
     Limit,
     MetricVerdict,
+    RunVerdict,
     Verdict,
 )
 from harness.statistics import samples_needed
@@ -68,7 +68,7 @@ def judge(
     cells: Sequence[Cell] | None = None,
     *,
     paired: bool = False,
-) -> Judgement:
+) -> RunVerdict:
     """
     Decide on a run. `cells` are those of the suite (where they are not given, the run's own and
     those that it notes as unmeasured); `paired` says that the baseline was measured in turns with
@@ -85,7 +85,7 @@ def judge(
         for cell in run.cells
     ]
     judged += _not_measured(run, expected) + _stale(run, expected, baseline)
-    judgement = Judgement(
+    judgement = RunVerdict(
         suite=run.suite,
         profile=run.profile,
         machine=machine_id(run),
@@ -100,7 +100,7 @@ def judge(
     return with_cells(judgement, judged, run.folder)
 
 
-def with_cells(judgement: Judgement, cells: Sequence[CellVerdict], folder: str) -> Judgement:
+def with_cells(judgement: RunVerdict, cells: Sequence[CellVerdict], folder: str) -> RunVerdict:
     """Give a judgement other cells, and with them its verdict, counts, exit code and line."""
     verdict = min(
         (cell.verdict for cell in cells), key=WORST_FIRST.index, default=Verdict.UNRESOLVED
@@ -117,7 +117,7 @@ def with_cells(judgement: Judgement, cells: Sequence[CellVerdict], folder: str) 
     )
 
 
-def incomplete(judgement: Judgement, folder: str) -> Judgement:
+def incomplete(judgement: RunVerdict, folder: str) -> RunVerdict:
     """
     Return the judgement of a run that was not measured to its end: nothing is passed, and every
     cell says so.
@@ -196,7 +196,7 @@ def _decide_missing(metric: str, now: Missing, listener: str | None) -> tuple[Ve
             Verdict.NO_BASELINE,
             "scored before the golden audio was accepted; score the run again",
         )
-    if is_heard(metric) and listener is not None:
+    if needs_asr(metric) and listener is not None:
         return Verdict.UNRESOLVED, listener
     if lacks_package(now):
         return Verdict.UNRESOLVED, now.reason
@@ -493,7 +493,7 @@ def _absent_listener(comparisons: Mapping[str, Sequence[Comparison]]) -> str | N
     Give the one reason why no cell has the words that its baseline has; None if any has, or if the
     reasons differ.
     """
-    heard = [each for several in comparisons.values() for each in several if is_heard(each.metric)]
+    heard = [each for several in comparisons.values() for each in several if needs_asr(each.metric)]
     values = [each.current for each in heard if isinstance(each.baseline, float)]
     reasons = {value.reason if isinstance(value, Missing) else None for value in values}
     return reasons.pop() if len(reasons) == 1 else None

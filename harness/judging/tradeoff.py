@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness import statistics
 from harness.analysis.aggregate import by_name, by_process
 from harness.records.measurement import Better, Measurement
-from harness.records.verdict import CellVerdict, Judgement, Verdict
+from harness.records.verdict import CellVerdict, RunVerdict, Verdict
 
 PASSING = (Verdict.PASS, Verdict.IMPROVED)
 
@@ -39,7 +39,7 @@ class Tradeoff:
 
 
 def tradeoff(
-    judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], metric: str
+    judgement: RunVerdict, measurements: Mapping[str, Sequence[Measurement]], metric: str
 ) -> Tradeoff | None:
     """Set `metric` against rtf; None if fewer than two cells have both."""
     found: list[tuple[str, str, Verdict, float, Measurement, float]] = []
@@ -76,7 +76,7 @@ def tradeoff(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gain:
+class SpeedGain:
     """
     The fastest cell that is fit to ship, and how many times as fast as the reference it is, with a
     95 % interval.
@@ -92,8 +92,8 @@ class Gain:
 
 
 def fastest_passing(
-    judgement: Judgement, measurements: Mapping[str, Sequence[Measurement]], reference: str | None
-) -> Gain | None:
+    judgement: RunVerdict, measurements: Mapping[str, Sequence[Measurement]], reference: str | None
+) -> SpeedGain | None:
     """
     Choose the fastest cell that is fit to ship, and hold its rtf against the reference's; None if
     none is.
@@ -109,11 +109,11 @@ def fastest_passing(
     best = min(passing, key=lambda cell: speeds[cell.cell])
     rtf = speeds[best.cell]
     if reference not in speeds:
-        return Gain(cell=best.cell, label=best.label, rtf=rtf, times=None)
+        return SpeedGain(cell=best.cell, label=best.label, rtf=rtf, times=None)
     sides = [by_process(named[slug]["rtf"], named[slug]) for slug in (best.cell, str(reference))]
     slower = statistics.shift(sides[0], sides[1], statistics.rate)
     low, high = (None if bound is None else 1.0 + bound for bound in (slower.low, slower.high))
-    return Gain(
+    return SpeedGain(
         cell=best.cell, label=best.label, rtf=rtf, times=1.0 + slower.point, low=low, high=high
     )
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from harness.load.records import Answer, Loaded, Phase
+from harness.load.records import LoadPhase, LoadRecord, ResponseRecord
 
 SETTLE_SHARE = 0.1
 """Of the soak, at its beginning."""
@@ -37,7 +37,7 @@ Points = Sequence[tuple[float, float]]
 """(seconds, value)"""
 
 
-class Trend(StrEnum):
+class DriftKind(StrEnum):
     """What a slope means."""
 
     GROWS = "grows"
@@ -56,7 +56,7 @@ class Drift:
     """
 
     what: str
-    trend: Trend
+    trend: DriftKind
     slope: float
     low: float
     high: float
@@ -70,7 +70,7 @@ class Drift:
             f"{100 * self.slope:+.2f} % per hour [{100 * self.low:+.2f} {100 * self.high:+.2f}]"
         )
         over = f"{100 * self.change:+.1f} % over {self.duration_s / 60:.0f} min"
-        if self.trend is Trend.STEADY:
+        if self.trend is DriftKind.STEADY:
             most = max(abs(self.low), abs(self.high)) * self.duration_s / 3600.0
             return (
                 f"{self.what} is steady: {per_hour}, {over}, at most {100 * most:.1f} % either way"
@@ -80,7 +80,7 @@ class Drift:
                 f"{self.what}: no verdict, since a soak must last 10 min for one: {per_hour}, "
                 f"{over}"
             )
-        if self.trend is Trend.UNDECIDED:
+        if self.trend is DriftKind.UNDECIDED:
             return (
                 f"{self.what}: no verdict, the interval is too wide: {per_hour}; soak longer, or "
                 "with more requests"
@@ -88,10 +88,12 @@ class Drift:
         return f"{self.what} {self.trend}: {per_hour}, {over}"
 
 
-def drifts(loaded: Loaded) -> tuple[Drift | str, ...]:
+def drifts(loaded: LoadRecord) -> tuple[Drift | str, ...]:
     """Give the drift of latency and of memory; where there is none to give, the reason."""
     answers = [
-        answer for answer in loaded.answers if answer.phase is Phase.LOADED and not answer.failure
+        answer
+        for answer in loaded.answers
+        if answer.phase is LoadPhase.LOADED and not answer.failure
     ]
     if not loaded.spans or not answers:
         return ("latency: no drift can be told, since no answer came",)
@@ -104,7 +106,7 @@ def drifts(loaded: Loaded) -> tuple[Drift | str, ...]:
     )
 
 
-def _relative(answers: Sequence[Answer]) -> list[tuple[float, float]]:
+def _relative(answers: Sequence[ResponseRecord]) -> list[tuple[float, float]]:
     """
     Return each latency over the median of the same text's; a median of 0 s, below what the clock
     resolves, has no shares.
@@ -143,7 +145,7 @@ def _drift(what: str, points: Points) -> Drift | str:
         what=what,
         trend=_trend(slope * span_h, low * span_h, high * span_h, MATERIAL[what])
         if long_enough
-        else Trend.UNDECIDED,
+        else DriftKind.UNDECIDED,
         slope=slope,
         low=low,
         high=high,
@@ -169,10 +171,10 @@ def _blocks(points: Points) -> list[tuple[float, float]]:
     ]
 
 
-def _trend(change: float, low: float, high: float, material: float) -> Trend:
+def _trend(change: float, low: float, high: float, material: float) -> DriftKind:
     """Judge growth over the soak: it must be beyond chance, and large enough to matter."""
     if low > 0.0 and change >= material:
-        return Trend.GROWS
+        return DriftKind.GROWS
     if high < 0.0 and change <= -material:
-        return Trend.FALLS
-    return Trend.UNDECIDED if high > MOST_DOUBT or low < -MOST_DOUBT else Trend.STEADY
+        return DriftKind.FALLS
+    return DriftKind.UNDECIDED if high > MOST_DOUBT or low < -MOST_DOUBT else DriftKind.STEADY

@@ -12,17 +12,17 @@ from itertools import islice
 
 from harness.analysis.speed import play
 from harness.load.plan import Extent, Level, arrivals_s, in_turns, length_of
-from harness.load.records import Answer, Phase
+from harness.load.records import LoadPhase, ResponseRecord
 from harness.machine.clock import instant_s, sleep
 from harness.records.cell import Request
-from harness.records.run import Piece as Heard
-from harness.targets.http.client import Piece, SpeechError
+from harness.records.run import AudioChunk as Heard
+from harness.targets.http.client import ReceivedAudio, SpeechError
 
 LOOK_S = 0.2
 """How often the main thread looks up while it waits, so that Ctrl-C is heard."""
 
-Speak = Callable[[Request], Iterator[Piece]]
-Record = Callable[[Answer], None]
+Speak = Callable[[Request], Iterator[ReceivedAudio]]
+Record = Callable[[ResponseRecord], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ class Driver:
         return instant_s() - self.zero_s
 
     def ask(
-        self, request: Request, phase: Phase, level: str = "", planned_s: float | None = None
-    ) -> Answer:
+        self, request: Request, phase: LoadPhase, level: str = "", planned_s: float | None = None
+    ) -> ResponseRecord:
         """Send one request, wait for its end, record it."""
         sent_s, failure, reason = self.now_s(), "", ""
         heard: list[Heard] = []
@@ -62,7 +62,7 @@ class Driver:
             Exception
         ) as error:  # a mistake of ours must not pass for an answer, nor end a client in silence
             failure, reason = "error", f"{type(error).__name__}: {error}"
-        answer = Answer(
+        answer = ResponseRecord(
             phase=phase,
             level=level,
             request=request.id,
@@ -116,7 +116,7 @@ def _closed(
                 request = next(queue, None)
             if request is None:
                 return
-            driver.ask(request, Phase.LOADED, level.label)
+            driver.ask(request, LoadPhase.LOADED, level.label)
 
     for _ in range(level.clients or 0):
         yield threading.Thread(target=client, daemon=True)
@@ -135,5 +135,5 @@ def _open(
         while (left_s := planned_s - driver.now_s()) > 0.0:
             sleep(min(left_s, LOOK_S))
         yield threading.Thread(
-            target=driver.ask, args=(request, Phase.LOADED, level.label, planned_s), daemon=True
+            target=driver.ask, args=(request, LoadPhase.LOADED, level.label, planned_s), daemon=True
         )

@@ -96,7 +96,7 @@ DURATION_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """What to load, and how."""
 
     suite: str
@@ -134,7 +134,7 @@ class Plan:
             )
 
 
-def chosen_cells(plan: Plan, root: Path | None = None) -> tuple[Cell, ...]:
+def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     """
     Give the cells to load, in the suite's order. Raises HarnessError for a suite that cannot be
     loaded over HTTP.
@@ -173,7 +173,7 @@ def chosen_cells(plan: Plan, root: Path | None = None) -> tuple[Cell, ...]:
     return chosen
 
 
-def ask_of(plan: Plan, cell: Cell, request: Request, model: str) -> Ask:
+def ask_of(plan: LoadPlan, cell: Cell, request: Request, model: str) -> Ask:
     """Give what is sent for a request. What a server of ours was started with is not sent again."""
     options = {**(cell.options if cell.target == "http" else {}), **request.options}
     speed, seed = options.get("speed"), options.get("seed")
@@ -200,7 +200,7 @@ def broken_promises(asked: Mapping[str, Option], told: Mapping[str, Option]) -> 
     ]
 
 
-def url_of(plan: Plan, cell: Cell, environment: Mapping[str, str]) -> str | None:
+def url_of(plan: LoadPlan, cell: Cell, environment: Mapping[str, str]) -> str | None:
     """
     Give the server that is there already; None where one is to be started. Raises HarnessError
     where there must be one.

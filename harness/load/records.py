@@ -24,7 +24,7 @@ from harness.errors import HarnessError
 from harness.runner.run_folder import WorkerLog, read_json, write_json
 
 
-class Phase(StrEnum):
+class LoadPhase(StrEnum):
     """Why a request was sent. Only `loaded` ones are summarised."""
 
     COLD = "cold"
@@ -35,7 +35,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ResponseRecord:
     """
     What came of one request.
 
@@ -44,7 +44,7 @@ class Answer:
     since that is when its user began to wait.
     """
 
-    phase: Phase
+    phase: LoadPhase
     level: str
     """Label of the level; empty while warming up."""
     request: str
@@ -74,14 +74,14 @@ class Answer:
         return None if self.first_audio_s is None else self.first_audio_s - self.planned_s
 
 
-def answer_to_json(answer: Answer) -> dict[str, object]:
+def answer_to_json(answer: ResponseRecord) -> dict[str, object]:
     """Give the record as plain JSON values."""
     return {**asdict(answer), "phase": answer.phase.value}
 
 
-def answer_from_json(data: Mapping[str, Any]) -> Answer:
+def answer_from_json(data: Mapping[str, Any]) -> ResponseRecord:
     """Read what `answer_to_json` gave."""
-    return Answer(**{**data, "phase": Phase(data["phase"])})
+    return ResponseRecord(**{**data, "phase": LoadPhase(data["phase"])})
 
 
 HEADER, REPORT = "load.json", "report.json"
@@ -97,13 +97,13 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadRecord:
     """All that is known of one cell under load."""
 
     slug: str
     server: Mapping[str, Any]
     """Its URL and model, `ready_s` if it was started for this, and the options that it told."""
-    answers: tuple[Answer, ...]
+    answers: tuple[ResponseRecord, ...]
     spans: tuple[Span, ...]
     memory: tuple[tuple[float, int], ...]
     """(seconds, bytes)"""
@@ -120,7 +120,7 @@ class CellLog:
         self._writing = threading.Lock()
         self._closed = False
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: ResponseRecord) -> None:
         """Keep an answer; it is on disk when this returns."""
         self._append({"kind": "answer", **answer_to_json(answer)})
 
@@ -173,11 +173,11 @@ def read_header(folder: Path) -> dict[str, Any]:
     return read_json(folder / HEADER, f"{folder} holds no load: it has no {HEADER}")
 
 
-def read_cell(folder: Path, slug: str) -> Loaded:
+def read_cell(folder: Path, slug: str) -> LoadRecord:
     """Give what is known of a cell, a torn last line left out."""
     records = _lines(folder / f"{slug}.jsonl")
     failures = [str(record["reason"]) for record in records if record["kind"] == "failure"]
-    return Loaded(
+    return LoadRecord(
         slug=slug,
         server=next((_bare(record) for record in records if record["kind"] == "server"), {}),
         answers=tuple(

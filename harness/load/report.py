@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.load.drift import Drift, Trend, drifts
-from harness.load.records import Loaded, Phase, read_cell, read_header
-from harness.load.summary import Cold, Memory, Row, cold, lateness_s, memories, rows, too_few
+from harness.load.drift import Drift, DriftKind, drifts
+from harness.load.records import LoadPhase, LoadRecord, read_cell, read_header
+from harness.load.summary import Cold, LoadRow, Memory, cold, lateness_s, memories, rows, too_few
 from harness.statistics import Interval
 
 IN_TIME_SHARE = 0.95
@@ -45,8 +45,8 @@ class CellReport:
     """One cell."""
 
     slug: str
-    loaded: Loaded
-    rows: tuple[Row, ...]
+    loaded: LoadRecord
+    rows: tuple[LoadRow, ...]
     memories: tuple[Memory, ...]
     cold: Cold | None
     drifts: tuple[Drift | str, ...]
@@ -54,7 +54,7 @@ class CellReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class LoadReport:
     """All of a load."""
 
     folder: str
@@ -81,7 +81,7 @@ class Report:
         )
 
 
-def report_of(folder: Path) -> Report:
+def report_of(folder: Path) -> LoadReport:
     """Summarise a folder, finished or not. Raises HarnessError if it is no folder of a load."""
     header = read_header(folder)
     plan = header["plan"]
@@ -89,7 +89,7 @@ def report_of(folder: Path) -> Report:
         read_cell(folder, slug) for slug in header["slugs"] if (folder / f"{slug}.jsonl").is_file()
     )
     machine = header["environment"].get("machine", {})
-    return Report(
+    return LoadReport(
         folder=str(folder),
         suite=plan["suite"],
         machine=str(machine.get("id", "unknown")),
@@ -98,7 +98,7 @@ def report_of(folder: Path) -> Report:
     )
 
 
-def lines(report: Report, width: int) -> list[str]:
+def lines(report: LoadReport, width: int) -> list[str]:
     """
     Lay the report out for a number of columns, without its last line. A narrow terminal loses
     intervals.
@@ -118,7 +118,7 @@ def lines(report: Report, width: int) -> list[str]:
     return laid
 
 
-def report_to_dict(report: Report) -> dict[str, object]:
+def report_to_dict(report: LoadReport) -> dict[str, object]:
     """Give the report as plain JSON values."""
     return {
         "folder": report.folder,
@@ -130,7 +130,7 @@ def report_to_dict(report: Report) -> dict[str, object]:
     }
 
 
-def _cell(loaded: Loaded, limit_s: float | None, *, soak: bool) -> CellReport:
+def _cell(loaded: LoadRecord, limit_s: float | None, *, soak: bool) -> CellReport:
     return CellReport(
         slug=loaded.slug,
         loaded=loaded,
@@ -138,7 +138,7 @@ def _cell(loaded: Loaded, limit_s: float | None, *, soak: bool) -> CellReport:
         memories=memories(loaded),
         cold=cold(loaded),
         drifts=drifts(loaded) if soak else (),
-        late_s=lateness_s([each for each in loaded.answers if each.phase is Phase.LOADED]),
+        late_s=lateness_s([each for each in loaded.answers if each.phase is LoadPhase.LOADED]),
     )
 
 
@@ -163,11 +163,11 @@ def _troubles(cell: CellReport) -> list[str]:
     return found + [
         drift.sentence
         for drift in cell.drifts
-        if isinstance(drift, Drift) and drift.trend is Trend.GROWS
+        if isinstance(drift, Drift) and drift.trend is DriftKind.GROWS
     ]
 
 
-def _fitting(rows: Sequence[Row], width: int) -> list[str]:
+def _fitting(rows: Sequence[LoadRow], width: int) -> list[str]:
     """Lay the table out, from the left with as many columns' intervals as fit."""
     laid: list[str] = []
     for intervals in range(PERCENTILES, -1, -1):
@@ -177,7 +177,7 @@ def _fitting(rows: Sequence[Row], width: int) -> list[str]:
     return laid
 
 
-def _texts(row: Row, intervals: int) -> list[str]:
+def _texts(row: LoadRow, intervals: int) -> list[str]:
     few = too_few(row)
     percentiles = [(row.latency_s, name) for name in ("p50", "p95", "p99")] + [
         (row.first_audio_s, name) for name in ("p50", "p95")
@@ -269,7 +269,9 @@ def _notes(cell: CellReport) -> list[str]:
 def _failure_lines(cell: CellReport) -> list[str]:
     """Say what went wrong, by kind, with one reason of each."""
     failed = [
-        answer for answer in cell.loaded.answers if answer.failure and answer.phase is Phase.LOADED
+        answer
+        for answer in cell.loaded.answers
+        if answer.failure and answer.phase is LoadPhase.LOADED
     ]
     counts = Counter((answer.level, answer.failure) for answer in failed)
     reasons = {(answer.level, answer.failure): answer.reason for answer in reversed(failed)}

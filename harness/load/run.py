@@ -17,14 +17,14 @@ from harness.errors import HarnessError
 from harness.load.driver import Driver, drive
 from harness.load.plan import (
     Extent,
-    Plan,
+    LoadPlan,
     ask_of,
     broken_promises,
     chosen_cells,
     one_of_each,
     url_of,
 )
-from harness.load.records import CellLog, Phase, Span, create
+from harness.load.records import CellLog, LoadPhase, Span, create
 from harness.load.server import EVERY_S, MemoryWatch, Server, serve_words, started
 from harness.machine.clock import instant_s, now_utc_iso, sleep
 from harness.machine.identity import environment
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 class _Place:
     """Where one cell is loaded."""
 
-    plan: Plan
+    plan: LoadPlan
     cell: Cell
     folder: Path
     log: CellLog
@@ -56,7 +56,7 @@ class _Place:
         return {**self.profile.defaults, **self.cell.options}
 
 
-def run_load(plan: Plan, folder: Path, say: Say) -> None:
+def run_load(plan: LoadPlan, folder: Path, say: Say) -> None:
     """
     Put the load on; every record is in the folder. Raises HarnessError before anything is started,
     if at all.
@@ -77,7 +77,7 @@ def run_load(plan: Plan, folder: Path, say: Say) -> None:
             log.close()
 
 
-def _header(plan: Plan, cells: tuple[Cell, ...]) -> dict[str, object]:
+def _header(plan: LoadPlan, cells: tuple[Cell, ...]) -> dict[str, object]:
     return {
         "plan": asdict(plan),
         "cells": [cell_to_json(cell) for cell in cells],
@@ -174,11 +174,11 @@ def _warm_up(place: _Place, driver: Driver) -> None:
     if the first fails.
     """
     requests = place.cell.workload.requests
-    first = driver.ask(requests[0], Phase.COLD)
+    first = driver.ask(requests[0], LoadPhase.COLD)
     if first.failure:
         raise HarnessError(f"the first request failed ({first.failure}): {first.reason}")
     for request in one_of_each(requests):
-        driver.ask(request, Phase.WARMUP)
+        driver.ask(request, LoadPhase.WARMUP)
 
 
 def _levels(place: _Place, driver: Driver) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness import statistics
 from harness.load.plan import LENGTHS
-from harness.load.records import Answer, Loaded, Phase, Span
+from harness.load.records import LoadPhase, LoadRecord, ResponseRecord, Span
 from harness.statistics import Interval
 
 ALL = "all"
@@ -34,7 +34,7 @@ TAILS = (95.0, 99.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class LoadRow:
     """One level, one class of length (or all)."""
 
     level: str
@@ -80,11 +80,11 @@ class Cold:
     """The first request of all, and the same one again."""
 
     ready_s: float | None
-    first: Answer
-    again: Answer | None
+    first: ResponseRecord
+    again: ResponseRecord | None
 
 
-def rows(loaded: Loaded, limit_s: float | None) -> tuple[Row, ...]:
+def rows(loaded: LoadRecord, limit_s: float | None) -> tuple[LoadRow, ...]:
     """
     Summarise every level: all texts, and each class of length that occurs, where there is more than
     one.
@@ -99,7 +99,7 @@ def rows(loaded: Loaded, limit_s: float | None) -> tuple[Row, ...]:
     return tuple(found)
 
 
-def memories(loaded: Loaded) -> tuple[Memory, ...]:
+def memories(loaded: LoadRecord) -> tuple[Memory, ...]:
     """Give the memory around every level; none where the server is not ours."""
     found = []
     for span in loaded.spans:
@@ -120,26 +120,26 @@ def memories(loaded: Loaded) -> tuple[Memory, ...]:
     return tuple(found)
 
 
-def cold(loaded: Loaded) -> Cold | None:
+def cold(loaded: LoadRecord) -> Cold | None:
     """Give the first request of all; None where there was none."""
-    first = next((answer for answer in loaded.answers if answer.phase is Phase.COLD), None)
+    first = next((answer for answer in loaded.answers if answer.phase is LoadPhase.COLD), None)
     if first is None:
         return None
     same = (
         answer
         for answer in loaded.answers
-        if answer.phase is Phase.WARMUP and answer.request == first.request
+        if answer.phase is LoadPhase.WARMUP and answer.request == first.request
     )
     return Cold(ready_s=loaded.server.get("ready_s"), first=first, again=next(same, None))
 
 
-def at_once(answers: Iterable[Answer]) -> int:
+def at_once(answers: Iterable[ResponseRecord]) -> int:
     """Count the most requests that were in flight at one moment."""
     steps = sorted(step for answer in answers for step in ((answer.sent_s, 1), (answer.done_s, -1)))
     return int(max(np.cumsum([step for _, step in steps]), default=0))
 
 
-def lateness_s(answers: Sequence[Answer]) -> float:
+def lateness_s(answers: Sequence[ResponseRecord]) -> float:
     """
     Give the longest delay between a planned instant and its request: how far the load itself fell
     behind.
@@ -162,7 +162,7 @@ def spread(values: Sequence[float], q: float) -> Interval:
     return Interval(point=point, low=min(point, bounds.low), high=max(point, bounds.high))
 
 
-def too_few(row: Row) -> tuple[str, ...]:
+def too_few(row: LoadRow) -> tuple[str, ...]:
     """
     Name the percentiles that a row has too few answers for: even its slowest one says nothing
     reliable of that tail.
@@ -170,19 +170,23 @@ def too_few(row: Row) -> tuple[str, ...]:
     return tuple(f"p{q:.0f}" for q in TAILS if row.answered < statistics.samples_needed(q))
 
 
-def _of(loaded: Loaded, span: Span) -> list[Answer]:
+def _of(loaded: LoadRecord, span: Span) -> list[ResponseRecord]:
     return [
-        each for each in loaded.answers if each.phase is Phase.LOADED and each.level == span.level
+        each
+        for each in loaded.answers
+        if each.phase is LoadPhase.LOADED and each.level == span.level
     ]
 
 
-def _row(span: Span, length: str, answers: Sequence[Answer], limit_s: float | None) -> Row:
+def _row(
+    span: Span, length: str, answers: Sequence[ResponseRecord], limit_s: float | None
+) -> LoadRow:
     whole = [answer for answer in answers if not answer.failure]
     duration_s = max(span.ended_s - span.began_s, 1e-9)
     in_time = None if limit_s is None else sum(answer.latency_s <= limit_s for answer in whole)
     waits_s = [answer.wait_s for answer in whole if answer.wait_s is not None]
     latencies_s = [answer.latency_s for answer in whole]
-    return Row(
+    return LoadRow(
         level=span.level,
         length=length,
         sent=len(answers),
@@ -198,7 +202,7 @@ def _row(span: Span, length: str, answers: Sequence[Answer], limit_s: float | No
     )
 
 
-def _underruns_per_min(answers: Sequence[Answer]) -> float | None:
+def _underruns_per_min(answers: Sequence[ResponseRecord]) -> float | None:
     noted = [
         (answer.underruns, answer.audio_s) for answer in answers if answer.underruns is not None
     ]

@@ -18,8 +18,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from harness.errors import HarnessError
-from harness.machine.checks.calendar import Clock
-from harness.machine.checks.check import Answer, Facts, Knob, State, Tree
+from harness.machine.checks.calendar import SystemClockCheck
+from harness.machine.checks.check import Check, CheckResult, CheckState, Facts, SystemRoot
 from harness.machine.checks.cpu import (
     Contention,
     CpuQuota,
@@ -35,7 +35,7 @@ from harness.machine.checks.gpu import (
     Gpu,
     GpuClock,
     GpuPersistence,
-    GpuPower,
+    GpuPowerSensor,
     GpuSharing,
     GpuThrottling,
 )
@@ -75,11 +75,11 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckedRequirement:
     """One requirement and what was found."""
 
     requirement: Requirement
-    answer: Answer
+    answer: CheckResult
     expects: str
     advice: str
     """The command that sets it right; empty where nothing is wrong."""
@@ -88,7 +88,7 @@ class Finding:
     def counts(self) -> bool:
         """Whether it speaks against the machine."""
         state = self.answer.state
-        return state is State.UNFIT or (state is State.UNKNOWN and self.requirement.known)
+        return state is CheckState.UNFIT or (state is CheckState.UNKNOWN and self.requirement.known)
 
     @property
     def line(self) -> str:
@@ -105,14 +105,14 @@ class Examination:
 
     profile: str
     machine: str
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckedRequirement, ...]
 
     @property
     def exit_code(self) -> int:
         """Give 0, 2 or 3, as the module says."""
         against = [each for each in self.findings if each.counts]
         other = any(
-            each.requirement.knob in DEVICES and each.answer.state is State.UNFIT
+            each.requirement.knob in DEVICES and each.answer.state is CheckState.UNFIT
             for each in against
         )
         return 0 if not against else 2 if other else 3
@@ -127,7 +127,7 @@ class Examination:
             return f"profile {self.profile} is for another device: {device.answer.shown}"
         against = "; ".join(each.line for each in self.findings if each.counts)
         number = {
-            state: sum(each.answer.state is state for each in self.findings) for state in State
+            state: sum(each.answer.state is state for each in self.findings) for state in CheckState
         }
         counts = ", ".join(f"{count} {state}" for state, count in number.items() if count)
         words = f"{'not fit' if against else 'fit'} to measure with {self.profile} ({counts})"
@@ -138,7 +138,7 @@ def examine(
     profile: str,
     machine: str,
     requirements: Sequence[Requirement],
-    tree: Tree,
+    tree: SystemRoot,
     work: Callable[[], None],
 ) -> Examination:
     """
@@ -149,12 +149,12 @@ def examine(
     work()
     after = snapshot(tree)
     findings = [_finding(each, before, after) for each in requirements]
-    order = list(State)
+    order = list(CheckState)
     ordered = sorted(findings, key=lambda each: (not each.counts, order.index(each.answer.state)))
     return Examination(profile=profile, machine=machine, findings=tuple(ordered))
 
 
-def refuse_unfit(profile: str, requirements: Sequence[Requirement], tree: Tree) -> None:
+def refuse_unfit(profile: str, requirements: Sequence[Requirement], tree: SystemRoot) -> None:
     """
     Raise HarnessError, before any work, if something is unfit without which the profile means
     nothing.
@@ -166,7 +166,7 @@ def refuse_unfit(profile: str, requirements: Sequence[Requirement], tree: Tree) 
     wrong = [
         found
         for each in strict
-        if (found := _finding(each, facts, facts)).answer.state is State.UNFIT
+        if (found := _finding(each, facts, facts)).answer.state is CheckState.UNFIT
     ]
     if wrong:
         reasons = "; ".join(
@@ -193,14 +193,16 @@ def busy(cpu: int | None) -> None:
             os.sched_setaffinity(0, allowed)
 
 
-def _finding(requirement: Requirement, before: Facts, after: Facts) -> Finding:
+def _finding(requirement: Requirement, before: Facts, after: Facts) -> CheckedRequirement:
     knob = make_knob(requirement.knob, requirement.want)
     answer = knob.expect(before, after)
-    advice = "" if answer.state is State.FIT else answer.advice or knob.advice
-    return Finding(requirement=requirement, answer=answer, expects=knob.expects, advice=advice)
+    advice = "" if answer.state is CheckState.FIT else answer.advice or knob.advice
+    return CheckedRequirement(
+        requirement=requirement, answer=answer, expects=knob.expects, advice=advice
+    )
 
 
-KNOBS: Mapping[str, type[Knob]] = MappingProxyType(
+KNOBS: Mapping[str, type[Check]] = MappingProxyType(
     {
         "board": Board,
         "power-mode": PowerMode,
@@ -209,7 +211,7 @@ KNOBS: Mapping[str, type[Knob]] = MappingProxyType(
         "memory-clock": LockedMemory,
         "gpu": Gpu,
         "gpu-clock": GpuClock,
-        "gpu-power": GpuPower,
+        "gpu-power": GpuPowerSensor,
         "gpu-throttling": GpuThrottling,
         "gpu-sharing": GpuSharing,
         "gpu-persistence": GpuPersistence,
@@ -230,19 +232,19 @@ KNOBS: Mapping[str, type[Knob]] = MappingProxyType(
         "swap": Swap,
         "huge-pages": HugePages,
         "glibc": Glibc,
-        "clock": Clock,
+        "clock": SystemClockCheck,
     }
 )
 
 
-def make_knob(name: str, want: str = "") -> Knob:
+def make_knob(name: str, want: str = "") -> Check:
     """Give a knob. Raises HarnessError for an unknown name."""
     if name not in KNOBS:
         raise HarnessError(f"unknown knob {name!r}; known are {', '.join(KNOBS)}")
     return KNOBS[name](want)
 
 
-def snapshot(tree: Tree) -> dict[str, object]:
+def snapshot(tree: SystemRoot) -> dict[str, object]:
     """Read the facts of all knobs at this moment."""
     facts: dict[str, object] = {}
     for kind in KNOBS.values():

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from harness.machine.checks.check import ROOT, Tree, at
+from harness.machine.checks.check import ROOT, SystemRoot, at
 from harness.machine.checks.cpu import CPUS, CpuQuota, Governor, Turbo
 from harness.machine.checks.gpu import DRIVER
 from harness.machine.checks.jetson import DEVICE_TREE, is_jetson, lock_state, mode_name
@@ -57,7 +57,7 @@ def machine(root: Path = ROOT) -> dict[str, object]:
     return machine_of(at(root))
 
 
-def machine_of(tree: Tree) -> dict[str, object]:
+def machine_of(tree: SystemRoot) -> dict[str, object]:
     """
     Return the machine's identity; `id` is a readable name for it: `xeon-2c-24g-1a2b3c`.
 
@@ -198,13 +198,13 @@ def _gpus(root: Path) -> list[str]:
     return names
 
 
-def _cpu_max_mhz(tree: Tree) -> int:
+def _cpu_max_mhz(tree: SystemRoot) -> int:
     """Give the highest clock of any CPU; 0 where the system hides it."""
     found = [tree.number(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/cpuinfo_max_freq")]
     return round(max((each for each in found if each is not None), default=0) / 1000)
 
 
-def _cache_kib(tree: Tree) -> int:
+def _cache_kib(tree: SystemRoot) -> int:
     """Give the size of the first CPU's largest cache; 0 where the system hides it."""
     sizes = [
         re.fullmatch(r"(\d+)([KM])", tree.text(path) or "")
@@ -216,7 +216,7 @@ def _cache_kib(tree: Tree) -> int:
     )
 
 
-def _board(tree: Tree) -> str:
+def _board(tree: SystemRoot) -> str:
     """
     Name the board: from the device tree, or as the firmware calls the product (in a cloud, the kind
     of instance).
@@ -225,7 +225,7 @@ def _board(tree: Tree) -> str:
     return tree.text(f"{DEVICE_TREE}/model") or " ".join(each for each in parts if each) or "none"
 
 
-def _hypervisor(tree: Tree) -> str:
+def _hypervisor(tree: SystemRoot) -> str:
     """
     Name what runs below the system: `xen`, `yes` where it only shows that it is there, `none`.
     """
@@ -234,7 +234,7 @@ def _hypervisor(tree: Tree) -> str:
     return tree.text("sys/hypervisor/type") or ("yes" if hidden else "none")
 
 
-def _maker(tree: Tree, root: Path) -> str:
+def _maker(tree: SystemRoot, root: Path) -> str:
     """
     Give the first word of a machine's name: a Jetson is known by its board, others by their CPU.
     """
@@ -248,7 +248,7 @@ def _maker(tree: Tree, root: Path) -> str:
     )
 
 
-def _system_versions(tree: Tree) -> dict[str, object]:
+def _system_versions(tree: SystemRoot) -> dict[str, object]:
     """
     Give the versions of what is not Python: C library, GPU driver, CUDA, the Jetson's system (L4T).
     """

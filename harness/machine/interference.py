@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.records.run import Sample
+from harness.records.run import Iteration
 
 WAITED_SHARE = 0.02
 """
@@ -115,7 +115,7 @@ class DisturbanceWatch:
             return ""
 
 
-def causes(sample: Sample) -> tuple[str, ...]:
+def interference_causes(sample: Iteration) -> tuple[str, ...]:
     """
     Name what disturbed a sample beyond the rule; empty for one that was left alone, or where the
     system does not tell.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.machine.checks.gpu import gpu_power
 from harness.machine.checks.jetson_power import MONITORS, devices, rails_w
 from harness.machine.clock import instant_s, sleep
@@ -55,14 +55,14 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dial:
+class EnergyCounter:
     """One counter of energy; None where it cannot be read."""
 
     read_j: Callable[[], float | None]
     wraps_at_j: float = math.inf
 
 
-class Drawn(NamedTuple):
+class EnergyReading(NamedTuple):
     """What was drawn between two readings, and how far apart they were: reading takes time, too."""
 
     energy_j: float
@@ -73,7 +73,7 @@ class Counter:
     """A meter that adds up by itself, by one dial or several."""
 
     def __init__(
-        self, name: str, dials: Sequence[Dial], now_s: Callable[[], float] = instant_s
+        self, name: str, dials: Sequence[EnergyCounter], now_s: Callable[[], float] = instant_s
     ) -> None:
         self.name = name
         self._dials = dials
@@ -86,7 +86,7 @@ class Counter:
         self._before_j = self._read_j()
         self._began_s = self._now_s()
 
-    def end(self) -> Drawn:
+    def end(self) -> EnergyReading:
         """
         Give what was drawn since `begin`; a dial may have wrapped once. Raises LostMeterError.
         """
@@ -95,7 +95,7 @@ class Counter:
         energy_j = sum((after_j - before_j) % dial.wraps_at_j for dial, before_j, after_j in pairs)
         if not math.isfinite(energy_j):
             raise LostMeterError(f"{self.name} went backwards")
-        return Drawn(energy_j, duration_s)
+        return EnergyReading(energy_j, duration_s)
 
     def _read_j(self) -> list[float]:
         values = [dial.read_j() for dial in self._dials]
@@ -129,7 +129,7 @@ class Sampler:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def end(self) -> Drawn:
+    def end(self) -> EnergyReading:
         """
         Take the last sample, and give what was drawn since `begin`. Raises LostMeterError if a
         sample is missing.
@@ -140,7 +140,7 @@ class Sampler:
         known = [each for each in self._readings if each is not None]
         if len(known) < len(self._readings):
             raise LostMeterError(f"{self.name} could not be read any more")
-        return Drawn(joules(known), known[-1].at_s - known[0].at_s)
+        return EnergyReading(joules(known), known[-1].at_s - known[0].at_s)
 
     def _watch(self) -> None:
         while not self._ended.wait(PERIOD_S):
@@ -168,7 +168,7 @@ def device_of(cell: Cell, defaults: Mapping[str, Option]) -> str:
     return str({**defaults, **cell.options}.get("device", "cpu"))
 
 
-def find_meter(tree: Tree, device: str) -> Meter | Missing:
+def find_meter(tree: SystemRoot, device: str) -> Meter | Missing:
     """Find the meter for work on a device; Missing with all the reasons why there is none."""
     reasons = []
     for look in (_gpu, _rails, _packages):
@@ -179,7 +179,7 @@ def find_meter(tree: Tree, device: str) -> Meter | Missing:
     return Missing(f"no power meter: {'; '.join(filter(None, reasons))}")
 
 
-def weigh(
+def measure_energy(
     meter: Meter,
     speak: Callable[[], float],
     now_s: Callable[[], float] = instant_s,
@@ -218,7 +218,7 @@ def _speak_on(speak: Callable[[], float], now_s: Callable[[], float]) -> float:
     return audio_s
 
 
-def _gpu(tree: Tree, device: str) -> Meter | str:
+def _gpu(tree: SystemRoot, device: str) -> Meter | str:
     """Find the GPU's own meter, or say why not; of no use for work on the CPU."""
     kind, _, number = device.partition(":")
     if kind != "cuda":
@@ -227,13 +227,13 @@ def _gpu(tree: Tree, device: str) -> Meter | str:
     if isinstance(gpu, str):
         return gpu
     if gpu.total_j() is not None:
-        return Counter("energy counter of the GPU (NVML)", [Dial(read_j=gpu.total_j)])
+        return Counter("energy counter of the GPU (NVML)", [EnergyCounter(read_j=gpu.total_j)])
     if gpu.power_w() is not None:
         return Sampler("power of the GPU (NVML)", gpu.power_w)
     return "the GPU tells neither energy nor power (NVML)"
 
 
-def _rails(tree: Tree, _device: str) -> Meter | str:
+def _rails(tree: SystemRoot, _device: str) -> Meter | str:
     """Find the rails of a Jetson: the one that feeds the whole board, else all of them together."""
     folders = devices(tree, MONITORS)
 
@@ -258,7 +258,7 @@ def _rails(tree: Tree, _device: str) -> Meter | str:
     )
 
 
-def _packages(tree: Tree, _device: str) -> Meter | str:
+def _packages(tree: SystemRoot, _device: str) -> Meter | str:
     """
     Find the counters of all processor packages. Memory and single cores have domains of their own
     below them.
@@ -279,10 +279,10 @@ def _packages(tree: Tree, _device: str) -> Meter | str:
     )
 
 
-def _package(tree: Tree, zone: str) -> Dial:
+def _package(tree: SystemRoot, zone: str) -> EnergyCounter:
     def read_j() -> float | None:
         value = tree.number(f"{zone}/energy_uj")
         return None if value is None else value / 1e6
 
     wraps_at = tree.number(f"{zone}/max_energy_range_uj")
-    return Dial(read_j=read_j, wraps_at_j=math.inf if not wraps_at else wraps_at / 1e6)
+    return EnergyCounter(read_j=read_j, wraps_at_j=math.inf if not wraps_at else wraps_at / 1e6)

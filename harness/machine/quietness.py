@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.machine.checks.check import Facts, State
+from harness.machine.checks.check import CheckState, Facts
 from harness.machine.doctor import make_knob
-from harness.machine.interference import causes
+from harness.machine.interference import interference_causes
 from harness.records.run import Phase, Run
 
 KNOBS: Mapping[str, str] = {
@@ -43,7 +43,7 @@ fair picture any more.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitness:
+class MachineState:
     """
     `quiet`, `loaded`, `throttled`, `hot`, `swapping`, `changed` or `unknown`, and the figures that
     say so.
@@ -70,20 +70,20 @@ class Disturbed:
         return self.share > TOO_MANY
 
 
-def fitness(environment: Mapping[str, object]) -> Fitness:
+def fitness(environment: Mapping[str, object]) -> MachineState:
     """Say how quiet the machine of a run was, from its environment (`Run.environment`)."""
     before, after, machine = (
         _mapping(environment.get(name)) for name in ("before", "after", "machine")
     )
     before = {"cores": machine["cores"], **before} if "cores" in machine else before
     answers = {name: make_knob(name).expect(before, after) for name in KNOBS}
-    if answers["load"].state is State.UNKNOWN:
-        return Fitness(word=UNKNOWN, why=answers["load"].shown)
-    unfit = [name for name in KNOBS if answers[name].state is State.UNFIT]
+    if answers["load"].state is CheckState.UNKNOWN:
+        return MachineState(word=UNKNOWN, why=answers["load"].shown)
+    unfit = [name for name in KNOBS if answers[name].state is CheckState.UNFIT]
     changed = _changed(before, after)
     words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + [QUIET]
     told = dict.fromkeys((*FIGURES, *unfit))
-    return Fitness(
+    return MachineState(
         word=words[0], why=", ".join([*(answers[name].shown for name in told), *changed])
     )
 
@@ -100,7 +100,7 @@ def disturbed(run: Run, slug: str) -> Disturbed:
         for sample in process.samples
         if sample.phase is Phase.MEASURED
     ]
-    found = [several for sample in samples if (several := causes(sample))]
+    found = [several for sample in samples if (several := interference_causes(sample))]
     if not found:
         return Disturbed(share=0.0, why="")
     counts = Counter(cause for several in found for cause in several)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.audio.recording import Frames, Recording
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
 
 # the policy's margin for audio duration: within it a difference is trimming, beyond it tempo
@@ -52,7 +52,7 @@ class Aligned:
         return self.candidate_audio.frames
 
 
-def aligned(subject: Subject) -> Aligned | Missing:
+def aligned(subject: MetricInput) -> Aligned | Missing:
     """
     Give the subject's audio and its reference without the lag between them; worked out once for
     each pair.
@@ -61,7 +61,7 @@ def aligned(subject: Subject) -> Aligned | Missing:
     return subject.audio.once(_AlignedTo(subject.reference))
 
 
-def lag(subject: Subject) -> Value:
+def lag(subject: MetricInput) -> Value:
     """
     Seconds by which the audio is late against its reference, exact to one frame; 0.0 where no lag
     was clear.

@@ -23,7 +23,7 @@ from scipy.ndimage import maximum_filter1d
 
 from harness.audio.recording import Frames, Recording, unplayable
 from harness.metrics.levels import speech_level
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 
 Audio = NDArray[np.floating]
@@ -44,7 +44,7 @@ SMALLEST = 0.002
 SHORTEST_S = 0.05
 
 
-def clicks_score(subject: Subject) -> Value:
+def clicks_score(subject: MetricInput) -> Value:
     """Clicks found per second of audio; 0.0 for silence, Missing for NaN or less than 50 ms."""
     times_s = subject.audio.once(click_times_s)
     return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
@@ -52,7 +52,7 @@ def clicks_score(subject: Subject) -> Value:
 
 def clicks_per_s(audio: Audio, rate_hz: int) -> Value:
     """The same of bare frames, shape [n]."""
-    return clicks_score(Subject(audio=Recording(audio, rate_hz)))
+    return clicks_score(MetricInput(audio=Recording(audio, rate_hz)))
 
 
 def click_positions(audio: Audio, rate_hz: int) -> NDArray[np.intp]:
@@ -163,7 +163,7 @@ JOIN_RATIO = 4.0
 JOIN_TIMES_LEVEL = 0.05  # of the speech level, -26 dB: the residual of an audible jump
 
 
-def join_clicks_per_s(subject: Subject) -> Value:
+def join_clicks_per_s(subject: MetricInput) -> Value:
     """Joins at which a click is heard, per second of audio; 0.0 where there are no joins."""
     fault = unplayable(subject.audio)
     if fault is not None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.audio.recording import Recording, unplayable
 from harness.metrics.levels import speech_level
-from harness.metrics.metric import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
 BLOCK_S = 0.001
@@ -30,7 +30,7 @@ SPEECH_DB = -20.0  # of the speech level: how loud both edges must be
 SUSTAINED_DB = -30.0  # of the speech level: below it half of the SUSTAINED blocks may not be
 
 
-def dropouts_per_s(subject: Subject) -> Value:
+def dropouts_per_s(subject: MetricInput) -> Value:
     """Holes of 5 ms to 0.4 s in the speech, per second of audio."""
     times_s = subject.audio.once(dropout_times_s)
     return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s

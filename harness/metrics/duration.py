@@ -15,11 +15,11 @@ import numpy as np
 from harness.audio import activity
 from harness.audio.recording import unplayable
 from harness.metrics.levels import speech_level
-from harness.metrics.metric import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
 
-def duration_s(subject: Subject) -> Value:
+def duration_s(subject: MetricInput) -> Value:
     """
     Seconds of audio; Missing for empty audio and for NaN or infinity, which no player could play to
     its end.
@@ -27,7 +27,7 @@ def duration_s(subject: Subject) -> Value:
     return unplayable(subject.audio) or subject.audio.duration_s
 
 
-def chars_per_s(subject: Subject) -> Value:
+def chars_per_s(subject: MetricInput) -> Value:
     """
     Letters and digits of the text per second of audio, silence included.
 
@@ -47,19 +47,19 @@ ENDED = 10 ** (-50 / 20)  # of the speech level; what follows the last frame abo
 NATURAL_END_DB = -30.0
 
 
-def leading_silence(subject: Subject) -> Value:
+def leading_silence(subject: MetricInput) -> Value:
     """Seconds before the speech begins."""
     found = unplayable(subject.audio) or subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else found.start_s
 
 
-def trailing_silence(subject: Subject) -> Value:
+def trailing_silence(subject: MetricInput) -> Value:
     """Seconds after the speech has ended."""
     found = unplayable(subject.audio) or subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else max(subject.audio.duration_s - found.end_s, 0.0)
 
 
-def cut_tail(subject: Subject) -> Value:
+def cut_tail(subject: MetricInput) -> Value:
     """
     How many dB too loud the recording ends for an end that was not cut: 0.0 for a natural one.
 

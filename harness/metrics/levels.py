@@ -11,7 +11,7 @@ from scipy.ndimage import minimum_filter1d
 
 from harness.audio.loudness import integrated_lufs
 from harness.audio.recording import Recording, unplayable
-from harness.metrics.metric import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
 FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0: what a clipped wav holds
@@ -22,7 +22,7 @@ FLAT_RUN = 3  # frames; a crest between two of them may give two alike
 HEARD = 0.01  # of the peak: what is below, -40 dB, is no part of the speech
 
 
-def finite(subject: Subject) -> Value:
+def finite(subject: MetricInput) -> Value:
     """
     Share of the frames that are numbers, 1.0 for sound audio. Every other metric names the place of
     the first NaN.
@@ -31,12 +31,12 @@ def finite(subject: Subject) -> Value:
     return float(np.isfinite(frames).mean()) if frames.size else Missing("the audio is empty")
 
 
-def peak(subject: Subject) -> Value:
+def peak(subject: MetricInput) -> Value:
     """Largest absolute frame, 1.0 being full scale."""
     return unplayable(subject.audio) or float(np.abs(subject.audio.frames).max())
 
 
-def clipped_share(subject: Subject) -> Value:
+def clipped_share(subject: MetricInput) -> Value:
     """
     Share of frames, 0 to 1, that clipping has touched: at or beyond full scale, or on a flat top at
     the recording's peak.
@@ -50,12 +50,12 @@ def clipped_share(subject: Subject) -> Value:
     return float(np.mean((magnitude >= FULL_SCALE) | _flat_tops(magnitude)))
 
 
-def dc_offset(subject: Subject) -> Value:
+def dc_offset(subject: MetricInput) -> Value:
     """Absolute value of the mean frame, 1.0 being full scale."""
     return unplayable(subject.audio) or abs(float(subject.audio.frames.mean()))
 
 
-def loudness(subject: Subject) -> Value:
+def loudness(subject: MetricInput) -> Value:
     """Integrated loudness in LUFS (see audio/loudness.py)."""
     return subject.audio.once(integrated_lufs)
 

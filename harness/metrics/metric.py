@@ -3,8 +3,8 @@ What a metric of audio may look at, and how such a metric is described.
 
 Every family (`signal_parity.py`, `prosody.py`, ...) ends in a tuple `METRICS` of these, and a
 package of somebody else's offers more by the entry point "voxgate.metrics". A metric is a pure
-function of a `Subject`; it returns a number or Missing with the reason, and never raises for audio
-that it cannot judge.
+function of a `MetricInput`; it returns a number or Missing with the reason, and never raises for
+audio that it cannot judge.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class Need(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class MetricInput:
     """
     The audio of one request, and what it is held against; None where the run has no such thing.
     """
@@ -61,7 +61,7 @@ class AudioMetric:
     """A metric of one request's audio: what its number means, and the function that gives it."""
 
     metric: Metric
-    score: Callable[[Subject], Value]
+    score: Callable[[MetricInput], Value]
     need: Need = Need.NOTHING
     package: str = ""
     """

@@ -17,7 +17,7 @@ import numpy as np
 from harness.audio import pitch
 from harness.audio.recording import Frames
 from harness.metrics.alignment import aligned
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Better, Metric, Missing, Value
 
 FEWEST_VOICED = 20  # frames: 0.1 s, a short vowel
@@ -41,13 +41,13 @@ class Melodies:
         return Melodies(self.reference_hz[both], self.candidate_hz[both])
 
 
-def f0_rmse_hz(subject: Subject) -> Value:
+def f0_rmse_hz(subject: MetricInput) -> Value:
     """Root mean square difference of F0 in Hz."""
     both = _voiced(subject)
     return both if isinstance(both, Missing) else _rms(both.candidate_hz - both.reference_hz)
 
 
-def f0_rmse_cents(subject: Subject) -> Value:
+def f0_rmse_cents(subject: MetricInput) -> Value:
     """
     Root mean square of 1200 log2(F0 / F0'): the same interval counts alike in a low voice and in a
     high one.
@@ -60,7 +60,7 @@ def f0_rmse_cents(subject: Subject) -> Value:
     )
 
 
-def f0_correlation(subject: Subject) -> Value:
+def f0_correlation(subject: MetricInput) -> Value:
     """
     Pearson's correlation of F0 in Hz, -1 to 1: blind to a transposed voice, sees another melody.
     """
@@ -72,7 +72,7 @@ def f0_correlation(subject: Subject) -> Value:
     return float(np.clip(np.corrcoef(both.reference_hz, both.candidate_hz)[0, 1], -1.0, 1.0))
 
 
-def vuv_error(subject: Subject) -> Value:
+def vuv_error(subject: MetricInput) -> Value:
     """Share of frames that are voiced in one and unvoiced in the other, 0 to 1."""
     pair = melodies(subject)
     return (
@@ -82,7 +82,7 @@ def vuv_error(subject: Subject) -> Value:
     )
 
 
-def melodies(subject: Subject) -> Melodies | Missing:
+def melodies(subject: MetricInput) -> Melodies | Missing:
     """Give the two pitch tracks, without the lag."""
     assert subject.reference is not None, "the scorer gives a reference to metrics that need one"
     pair = aligned(subject)
@@ -112,7 +112,7 @@ def _matched(
     return Melodies(reference.smoothed[shared], candidate.smoothed[nearest])
 
 
-def _voiced(subject: Subject) -> Melodies | Missing:
+def _voiced(subject: MetricInput) -> Melodies | Missing:
     pair = melodies(subject)
     return pair if isinstance(pair, Missing) else pair.voiced()
 

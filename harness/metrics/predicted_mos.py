@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.recording import Recording, unplayable
-from harness.metrics.metric import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, MetricInput
 from harness.models.dnsmos import PACKAGE, RATE_HZ, p808_scores, p835_scores, tiled
 from harness.records.measurement import Metric, Missing, Value
 
@@ -44,25 +44,25 @@ class Opinion:
     ovrl: float
 
 
-def dnsmos_sig(subject: Subject) -> Value:
+def dnsmos_sig(subject: MetricInput) -> Value:
     """How undistorted the speech is (P.835 SIG)."""
     opinion = subject.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.sig
 
 
-def dnsmos_bak(subject: Subject) -> Value:
+def dnsmos_bak(subject: MetricInput) -> Value:
     """How little the background disturbs (P.835 BAK)."""
     opinion = subject.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.bak
 
 
-def dnsmos_ovrl(subject: Subject) -> Value:
+def dnsmos_ovrl(subject: MetricInput) -> Value:
     """Overall quality (P.835 OVRL)."""
     opinion = subject.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.ovrl
 
 
-def dnsmos_p808(subject: Subject) -> Value:
+def dnsmos_p808(subject: MetricInput) -> Value:
     """
     Overall quality by the older and 20 times cheaper model, trained on another listening test
     (P.808).
@@ -105,7 +105,7 @@ def _judged(
     return Missing("DNSMOS gave no finite number")
 
 
-def _metric(name: str, score: Callable[[Subject], Value]) -> AudioMetric:
+def _metric(name: str, score: Callable[[MetricInput], Value]) -> AudioMetric:
     return AudioMetric(
         metric=Metric(name=name, unit="MOS", better="higher", version="1"),
         score=score,

@@ -10,9 +10,9 @@ another utterance of the same speaker is not alike.
 import numpy as np
 
 from harness.audio.recording import Recording, unplayable
-from harness.audio.self_similarity import HOP_S, Pattern, Places, part, pattern, stretches
+from harness.audio.self_similarity import HOP_S, Places, SelfSimilarity, part, pattern, stretches
 from harness.metrics.levels import speech_level
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 
 SHORTEST_S, LONGEST_S = 0.15, 2.0
@@ -24,7 +24,7 @@ SOUND_DB = -35.0  # of the loudest bin: where the speech begins and the prompt e
 ALIKE = 0.95
 
 
-def reference_spill_s(subject: Subject) -> Value:
+def reference_spill_s(subject: MetricInput) -> Value:
     """
     Seconds of the prompt's end that are heard at the start, 0.0 for none; Missing where either is
     silent.
@@ -42,7 +42,7 @@ def reference_spill_s(subject: Subject) -> Value:
     return _longest(_sounding(subject.audio), _sounding(subject.voice)) * HOP_S
 
 
-def _longest(heard: Pattern, prompt: Pattern) -> int:
+def _longest(heard: SelfSimilarity, prompt: SelfSimilarity) -> int:
     """
     Rows of the longest stretch from the start of `heard` that is like the end of `prompt`, edges
     being SLACK; or 0.
@@ -59,7 +59,7 @@ def _longest(heard: Pattern, prompt: Pattern) -> int:
     return found
 
 
-def _alike(beginning: Pattern, ending: Pattern) -> Places:
+def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
     """
     The lengths at which two patterns of as many rows, laid upon each other, are a spill: shape [0
     to 2 SLACK + 1].
@@ -80,7 +80,7 @@ def _alike(beginning: Pattern, ending: Pattern) -> Places:
     )
 
 
-def _sounding(recording: Recording) -> Pattern:
+def _sounding(recording: Recording) -> SelfSimilarity:
     """The pattern from the first row that sounds to the last; empty where none does."""
     whole = recording.once(pattern)
     loud = np.flatnonzero(whole.levels_db.max(axis=1) > SOUND_DB)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from harness.audio import activity, pitch
 from harness.audio.activity import Activity
 from harness.audio.recording import Recording
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 
 END_S = 0.120
@@ -38,7 +38,7 @@ LEAST_OF_A_WORD_S = 0.05
 PEAK_PERCENTILE = 90.0
 
 
-def question_rise(subject: Subject) -> Value:
+def question_rise(subject: MetricInput) -> Value:
     """
     How much higher the question ends than the same words said as a statement, in semitones:
     `end_level` of one less the other.
@@ -55,14 +55,14 @@ def question_rise(subject: Subject) -> Value:
     return asked if isinstance(asked, Missing) else asked - told
 
 
-def end_level(subject: Subject) -> Value:
+def end_level(subject: MetricInput) -> Value:
     """
     Median pitch of the last 120 ms that are voiced, in semitones above the median of the whole.
     """
     return _end_level(subject.audio)
 
 
-def pitch_range(subject: Subject) -> Value:
+def pitch_range(subject: MetricInput) -> Value:
     """
     12 log2(p95 / p5) of the voiced pitch: semitones between its high and its low, without the
     extremes.
@@ -74,13 +74,13 @@ def pitch_range(subject: Subject) -> Value:
     return float(high - low)
 
 
-def pitch_median(subject: Subject) -> Value:
+def pitch_median(subject: MetricInput) -> Value:
     """Median of the voiced pitch in Hz."""
     voiced = _voiced(subject.audio)
     return voiced if isinstance(voiced, Missing) else float(2.0 ** (np.median(voiced) / 12.0))
 
 
-def speech_rate(subject: Subject) -> Value:
+def speech_rate(subject: MetricInput) -> Value:
     """
     Letters and digits of the text for each second of speech, pauses left out (so: an articulation
     rate).
@@ -92,13 +92,13 @@ def speech_rate(subject: Subject) -> Value:
     return found if isinstance(found, Missing) else spoken / found.speech_s
 
 
-def pause_count(subject: Subject) -> Value:
+def pause_count(subject: MetricInput) -> Value:
     """Silences of at least 150 ms inside the speech."""
     found = subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else float(len(found.pauses))
 
 
-def longest_pause(subject: Subject) -> Value:
+def longest_pause(subject: MetricInput) -> Value:
     """Seconds of the longest silence inside the speech; 0.0 where there is none of 150 ms."""
     found = subject.audio.once(activity.segments)
     return (
@@ -108,13 +108,13 @@ def longest_pause(subject: Subject) -> Value:
     )
 
 
-def pause_share(subject: Subject) -> Value:
+def pause_share(subject: MetricInput) -> Value:
     """Share of the time between the first sound and the last that is pause, 0 to 1."""
     found = subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else found.pauses_s / (found.end_s - found.start_s)
 
 
-def emphasis_prominence(subject: Subject) -> Value:
+def emphasis_prominence(subject: MetricInput) -> Value:
     """
     How far the pitch peaks (p90) in the emphasised word above the median of the rest, in semitones.
 

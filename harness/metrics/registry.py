@@ -85,7 +85,7 @@ ALWAYS = ("duration",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class MetricSpec:
     """One line of the panel."""
 
     metric: Metric
@@ -105,12 +105,12 @@ class Entry:
 
 
 @functools.cache
-def entries() -> Mapping[str, Entry]:
+def entries() -> Mapping[str, MetricSpec]:
     """
     Give the whole panel, by name and in order. Raises HarnessError for a broken plug-in, and for a
     name that is taken.
     """
-    found: dict[str, Entry] = {}
+    found: dict[str, MetricSpec] = {}
     for entry in _entries():
         if entry.name in found:
             owners = f"{found[entry.name].family}; {entry.family}"
@@ -127,7 +127,7 @@ def known_metrics() -> tuple[Metric, ...]:
     return tuple(entry.metric for entry in entries().values())
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> MetricSpec:
     """
     Give the entry of that name. Raises HarnessError that lists the known names and suggests the
     nearest.
@@ -162,7 +162,7 @@ def base_name(name: str) -> str:
     return name if found is None else found.base
 
 
-def is_heard(name: str) -> bool:
+def needs_asr(name: str) -> bool:
     """Whether the metric needs a speech recogniser."""
     found = entries().get(name)
     return found is not None and found.source is None and found.metric not in SPEED
@@ -237,7 +237,9 @@ def installed(package: str) -> str:
         return ""
 
 
-def _is_chosen(entry: Entry, names: Collection[str] | None, conditions: Collection[str]) -> bool:
+def _is_chosen(
+    entry: MetricSpec, names: Collection[str] | None, conditions: Collection[str]
+) -> bool:
     if entry.metric in SPEED or entry.name in ALWAYS:
         return True
     if entry.condition is not None and entry.condition.name not in conditions:
@@ -245,8 +247,8 @@ def _is_chosen(entry: Entry, names: Collection[str] | None, conditions: Collecti
     return names is None or entry.name in names or entry.base in names
 
 
-def _entries() -> Iterator[Entry]:
-    yield from (Entry(metric=each, family="speed", base=each.name) for each in SPEED)
+def _entries() -> Iterator[MetricSpec]:
+    yield from (MetricSpec(metric=each, family="speed", base=each.name) for each in SPEED)
     plain = [*_ours(), *_theirs()]
     yield from plain
     for each in plain:
@@ -263,21 +265,21 @@ def _entries() -> Iterator[Entry]:
             yield replace(each, metric=heard, family=condition.name, condition=condition)
 
 
-def _ours() -> Iterator[Entry]:
+def _ours() -> Iterator[MetricSpec]:
     for module, family in FAMILIES.items():
         for each in importlib.import_module(f"harness.metrics.{module}").METRICS:
             yield _plain(each, family)
 
 
-def _theirs() -> Iterator[Entry]:
+def _theirs() -> Iterator[MetricSpec]:
     for plugin, metrics in offered().items():
         yield from (_plain(each, f"plug-in {plugin}") for each in metrics)
 
 
-def _plain(each: AudioMetric | Metric, family: str) -> Entry:
+def _plain(each: AudioMetric | Metric, family: str) -> MetricSpec:
     if isinstance(each, Metric):
-        return Entry(metric=each, family=family, package=NORMALISER, base=each.name)
-    return Entry(
+        return MetricSpec(metric=each, family=family, package=NORMALISER, base=each.name)
+    return MetricSpec(
         metric=each.metric, family=family, source=each, package=each.package, base=each.metric.name
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 from harness.audio.recording import Recording, unplayable
 from harness.audio.self_similarity import HOP_S, correlations, part, pattern
 from harness.metrics.levels import speech_level
-from harness.metrics.metric import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
 SHORTEST_S, LONGEST_S = 0.15, 1.5
@@ -27,7 +27,7 @@ EDGE = 3
 ALIKE = 0.985
 
 
-def repeats_per_s(subject: Subject) -> Value:
+def repeats_per_s(subject: MetricInput) -> Value:
     """Repeated stretches per second of audio; a stretch that is heard three times counts twice."""
     times_s = subject.audio.once(repeat_times_s)
     return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s

@@ -25,7 +25,7 @@ import numpy as np
 
 from harness.audio.recording import Frames, Recording
 from harness.metrics.alignment import Aligned, aligned
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, Value
 
 PESQ_RATE_HZ = 16_000  # P.862.2 is defined at 16 kHz only
@@ -37,7 +37,7 @@ STOI_RATE_HZ = 10_000  # of its definition
 STOI_TOO_FEW_FRAMES = 1e-5
 
 
-def snr(subject: Subject) -> Value:
+def snr(subject: MetricInput) -> Value:
     """
     10 log10(sum s^2 / sum (s - c)^2) in dB, level-sensitive, within +-SNR_CEILING_DB (the ceiling
     means exact).
@@ -49,7 +49,7 @@ def snr(subject: Subject) -> Value:
     return _ratio_db(float(clean @ clean), float(np.sum((clean - heard) ** 2)))
 
 
-def si_sdr(subject: Subject) -> Value:
+def si_sdr(subject: MetricInput) -> Value:
     """
     Scale-invariant signal-to-distortion ratio in dB, within +-SNR_CEILING_DB; blind to level and
     polarity.
@@ -64,7 +64,7 @@ def si_sdr(subject: Subject) -> Value:
     return _ratio_db(float(target @ target), float(np.sum((heard - target) ** 2)))
 
 
-def pesq(subject: Subject) -> Value:
+def pesq(subject: MetricInput) -> Value:
     """
     PESQ MOS-LQO, wide band (P.862.2), 1.04 to 4.64, by the package `pesq`, both signals resampled
     to 16 kHz by soxr HQ.
@@ -75,7 +75,7 @@ def pesq(subject: Subject) -> Value:
     return _pesq(subject)
 
 
-def pesq_c2(subject: Subject) -> Value:
+def pesq_c2(subject: MetricInput) -> Value:
     """
     PESQ with Corrigendum 2 of 2018 (signal_parity.py): a second reading of the same recordings.
 
@@ -89,12 +89,12 @@ def pesq_c2(subject: Subject) -> Value:
         return Missing("this build of the package pesq does not show its table of coefficients")
 
 
-def stoi(subject: Subject) -> Value:
+def stoi(subject: MetricInput) -> Value:
     """Short-time objective intelligibility, about 0 to 1 (Taal et al. 2011), by `pystoi`."""
     return _stoi(subject, extended=False)
 
 
-def estoi(subject: Subject) -> Value:
+def estoi(subject: MetricInput) -> Value:
     """
     Extended STOI (Jensen and Taal 2016), by `pystoi`; leaves numpy's global random state as it
     found it.
@@ -113,7 +113,7 @@ def _ratio_db(signal: float, noise: float) -> float:
     )
 
 
-def _pesq(subject: Subject) -> Value:
+def _pesq(subject: MetricInput) -> Value:
     pair = aligned(subject)
     if isinstance(pair, Missing):
         return pair
@@ -151,7 +151,7 @@ def _pesq_piece(clean: Frames, heard: Frames) -> Value:
     return score if math.isfinite(score) else Missing("PESQ gave no finite number")
 
 
-def _stoi(subject: Subject, extended: bool) -> Value:
+def _stoi(subject: MetricInput, extended: bool) -> Value:
     pair = aligned(subject)
     if isinstance(pair, Missing):
         return pair

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from harness.audio import activity
 from harness.audio.mel import power_mel
 from harness.audio.recording import Frames, Recording
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.models.packaged_file import packaged_file
 from harness.records.measurement import Metric, Missing, Value
 
@@ -56,13 +56,13 @@ class Encoder:
     linear: Any
 
 
-def speaker_similarity(subject: Subject) -> Value:
+def speaker_similarity(subject: MetricInput) -> Value:
     """The cosine to the reference performance's voice; 1 for the same audio."""
     assert subject.reference is not None, "the scorer offers what the metric needs"
     return _similarity(subject.audio, subject.reference)
 
 
-def voice_similarity(subject: Subject) -> Value:
+def voice_similarity(subject: MetricInput) -> Value:
     """The cosine to the recording of the speaker that it should sound like."""
     assert subject.voice is not None, "the scorer offers what the metric needs"
     return _similarity(subject.audio, subject.voice)

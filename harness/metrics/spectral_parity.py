@@ -14,7 +14,7 @@ from harness.audio.mel import power_mel
 from harness.audio.mel_cepstrum import between_s, mel_cepstra, warp
 from harness.audio.recording import Frames, Recording
 from harness.metrics.alignment import aligned
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 
 DB_PER_NEPER = 10.0 * np.sqrt(2.0) / np.log(10.0)  # of MCD: Kubichek 1993
@@ -29,7 +29,7 @@ MEL_FLOOR_DB = -80.0
 MEL_PIECE_S = 30.0  # worked out at once
 
 
-def mcd(subject: Subject) -> Value:
+def mcd(subject: MetricInput) -> Value:
     """
     Mel-cepstral distortion in dB: mean over the warped path of (10 / ln 10) sqrt(2 sum over d >= 1
     of (c[d] - c'[d])^2).
@@ -64,7 +64,7 @@ def distortion_db(reference: Frames, candidate: Frames, slack: int) -> float:
     )
 
 
-def mel_distance(subject: Subject) -> Value:
+def mel_distance(subject: MetricInput) -> Value:
     """
     Mean absolute difference of log-mel spectra in dB, frame by frame and band by band, level
     included.

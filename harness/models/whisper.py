@@ -50,7 +50,7 @@ DECODING = "greedy fp32, encoded silence tail, r1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
+class WhisperRecognizer:
     """
     A loaded Whisper; `name` says which weights, package and decoding, and belongs in the metric's
     version.
@@ -142,7 +142,7 @@ class Judge:
         return torch.cat([heard, self.silence[:, shown:].expand(len(pieces), -1, -1)], dim=1)
 
 
-def build_judge(path: Path, *more: Path) -> Judge:
+def build_judge(path: Path, *more: Path) -> WhisperRecognizer:
     """
     A judge from a weights file (.safetensors, CTranslate2 .bin in one or `more` parts, openai .pt).
 
@@ -166,7 +166,9 @@ def build_judge(path: Path, *more: Path) -> Judge:
     with torch.inference_mode():
         quiet = torch.full((1, model.dims.n_mels, len(positions) * 2), LOUDEST_MEL - MEL_RANGE)
         silence = _encode(model.encoder, quiet, positions)
-    return Judge(name=judge_name(tensors), model=model, positions=positions, silence=silence)
+    return WhisperRecognizer(
+        name=judge_name(tensors), model=model, positions=positions, silence=silence
+    )
 
 
 def judge_name(tensors: Tensors) -> str:

@@ -14,21 +14,21 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from harness.errors import HarnessError
-from harness.records.codec import NON_EMPTY, OmitDefault, Pattern, Unique, from_json, to_json
+from harness.records.codec import NON_EMPTY, OmitDefault, TextPattern, Unique, from_json, to_json
 
 ENGLISH = "en"
 Option = str | int | float | bool
 """A value of an engine option; whatever JSON can hold in one word."""
 _RULE = "letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
-NAME = Pattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", f"a name of {_RULE}")
+NAME = TextPattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", f"a name of {_RULE}")
 Name = Annotated[str, NAME]
 """Of a suite, profile, option or speaker: it becomes part of a file's name."""
-RequestId = Annotated[str, Pattern(r"[a-z0-9_-][a-z0-9._-]{0,99}", "an id of [a-z0-9._-]")]
+RequestId = Annotated[str, TextPattern(r"[a-z0-9_-][a-z0-9._-]{0,99}", "an id of [a-z0-9._-]")]
 WorkloadName = Annotated[
-    str, Pattern(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,99}", "a file's name without '/'")
+    str, TextPattern(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,99}", "a file's name without '/'")
 ]
 Language = Annotated[
-    str, Pattern(r"[a-z]{2,3}([-_][A-Za-z0-9]+)*", "a code such as en, es or es-MX")
+    str, TextPattern(r"[a-z]{2,3}([-_][A-Za-z0-9]+)*", "a code such as en, es or es-MX")
 ]
 
 

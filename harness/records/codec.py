@@ -65,7 +65,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class TextPattern:
     """
     A regular expression that the whole text must match; `what` names such a text: "a name of small
     letters".
@@ -137,7 +137,7 @@ class Row:
 
 
 NON_EMPTY = Length(1)
-Constraint = Range | Pattern | Length | Unique
+Constraint = Range | TextPattern | Length | Unique
 
 
 class _FaultError(Exception):

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from harness.records.cell import Cell, Option
-from harness.records.codec import NON_EMPTY, OmitDefault, Pattern, Range, Row
+from harness.records.codec import NON_EMPTY, OmitDefault, Range, Row, TextPattern
 from harness.records.measurement import Missing
 
 SCHEMA_VERSION = 6
@@ -51,7 +51,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece(Row):
+class AudioChunk(Row):
     """
     A piece of audio as it came: seconds from the request to its arrival, and how long it plays.
     """
@@ -61,7 +61,7 @@ class Piece(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Iteration:
     """
     One synthesis. `wall_s` runs from the request to the last audio frame; `stages_s` is its share
     per stage.
@@ -76,7 +76,7 @@ class Sample:
     audio_s: Length
     first_audio_s: Time
     stages_s: Mapping[str, Time]
-    audio_sha256: Annotated[str, Pattern(r"[0-9a-f]{1,64}", "a hash")]
+    audio_sha256: Annotated[str, TextPattern(r"[0-9a-f]{1,64}", "a hash")]
     audio_file: str | None
     """
     Path of the audio inside the run folder; None where the same audio was kept already. The first
@@ -92,7 +92,7 @@ class Sample:
     Seconds from the start of the audio to each place where the engine joined two chunks; None where
     it does not tell.
     """
-    chunks: Annotated[tuple[Piece, ...] | None, OmitDefault()] = None
+    chunks: Annotated[tuple[AudioChunk, ...] | None, OmitDefault()] = None
     """Every piece of audio in the order of its arrival; None where nobody noted it."""
 
 
@@ -110,7 +110,7 @@ UNSEEN = "not observable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class OptionCheck:
     """
     One option: what was asked, what was observed while the engine ran, and whether that keeps the
     promise.
@@ -151,7 +151,7 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class StageWork:
     """
     How much the model of a stage had to do in a stage pass. Its times say something beside others
     of the same work only.
@@ -169,7 +169,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StagePass:
+class StageProfile:
     """
     What one process told of its stages in a pass of its own, with the device waited for before and
     after each.
@@ -186,7 +186,7 @@ class StagePass:
     Stage -> each time that its model ran once by itself, on what it was first given in that
     synthesis.
     """
-    work: Mapping[str, Work] = field(default_factory=dict)
+    work: Mapping[str, StageWork] = field(default_factory=dict)
     """Stage -> how much that was; without those whose target does not tell."""
 
 
@@ -199,13 +199,13 @@ class ProcessRecord:
     cold: ColdStart | None
     effective: Mapping[str, Option | None]
     """Every option of the target as resolved, defaults included."""
-    effects: tuple[Effect, ...]
-    samples: tuple[Sample, ...]
+    effects: tuple[OptionCheck, ...]
+    samples: tuple[Iteration, ...]
     peak_rss_bytes: int | None
     peak_cuda_bytes: int | None
     energy: Energy | Missing | None = None
     """Missing where a meter failed; None where nobody looked."""
-    stages: StagePass | Missing | None = None
+    stages: StageProfile | Missing | None = None
     """Missing where the pass failed; None where there was none."""
     failure: Failure | None
     finished: bool

@@ -154,7 +154,7 @@ class CellVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class RunVerdict:
     """The decision on a whole run."""
 
     suite: str
@@ -174,7 +174,7 @@ class Judgement:
     """The verdict in one line."""
 
 
-def judgement_to_dict(judgement: Judgement) -> dict[str, Any]:
+def judgement_to_dict(judgement: RunVerdict) -> dict[str, Any]:
     """Give plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -188,7 +188,7 @@ def judgement_to_dict(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def judgement_from_dict(data: Mapping[str, Any]) -> Judgement:
+def judgement_from_dict(data: Mapping[str, Any]) -> RunVerdict:
     """
     Read what `judgement_to_dict` gave. Raises HarnessError for a newer schema or anything else.
     """
@@ -203,7 +203,7 @@ def judgement_from_dict(data: Mapping[str, Any]) -> Judgement:
         fields["cells"] = tuple(_cell_from_dict(cell) for cell in data["cells"])
         fields["verdict"] = Verdict(data["verdict"])
         fields["counts"] = {Verdict(name): int(count) for name, count in data["counts"].items()}
-        return Judgement(**fields)
+        return RunVerdict(**fields)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise HarnessError(
             f"this judgement cannot be read ({error}); judge the run again"

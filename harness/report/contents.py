@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from harness.records.cell import Cell
 from harness.records.measurement import Measurement
-from harness.records.run import Effect, Phase, Run
-from harness.records.verdict import Judgement
+from harness.records.run import OptionCheck, Phase, Run
+from harness.records.verdict import RunVerdict
 from harness.scoring.asr_floor import Floor
 
 GOLDEN = "golden"
@@ -22,12 +22,12 @@ AudioLoader = Callable[[str, str], bytes | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Report:
     """All that a report shows."""
 
     run: Run
     measurements: Mapping[str, Sequence[Measurement]]
-    judgement: Judgement
+    judgement: RunVerdict
     floor: Floor | None = None
     """Of the workload; None where nobody made one."""
 
@@ -37,7 +37,7 @@ def cell_of(run: Run, slug: str) -> Cell | None:
     return next((cell for cell in run.cells if cell.slug == slug), None)
 
 
-def effects_of(run: Run, slug: str) -> tuple[Effect, ...]:
+def effects_of(run: Run, slug: str) -> tuple[OptionCheck, ...]:
     """Give what was observed of a cell: of its last process that was observed at all."""
     found = [
         process.effects for process in run.processes if process.cell == slug and process.effects

@@ -17,17 +17,17 @@ from xml.etree import ElementTree
 
 from harness.errors import HarnessError
 from harness.records.files import write_file
-from harness.records.verdict import CellVerdict, Judgement, Verdict, judgement_to_dict
-from harness.report.contents import Contents, all_differences
+from harness.records.verdict import CellVerdict, RunVerdict, Verdict, judgement_to_dict
+from harness.report.contents import Report, all_differences
 from harness.report.format import plain
-from harness.report.pr_comment import Place, comment
+from harness.report.pr_comment import CommentLinks, comment
 
 FAILURES = (Verdict.REGRESSED, Verdict.FAILED)
 PASSES = (Verdict.PASS, Verdict.IMPROVED)
 FACTS = ("profile", "machine", "head", "baseline", "line")
 
 
-def junit(judgement: Judgement) -> str:
+def junit(judgement: RunVerdict) -> str:
     """Write the document."""
     failures = sum(cell.verdict in FAILURES for cell in judgement.cells)
     skipped = sum(cell.verdict not in (*FAILURES, *PASSES) for cell in judgement.cells)
@@ -89,14 +89,14 @@ def check_files(files: Files) -> Files:
     return files
 
 
-def write_files(files: Files, document: Mapping[str, object], judgement: Judgement) -> None:
+def write_files(files: Files, document: Mapping[str, object], judgement: RunVerdict) -> None:
     """Write what was asked for. Raises HarnessError if it cannot be written."""
     if files.comment is not None:
-        write_file(files.comment, comment(document, Place()), "name another file")
+        write_file(files.comment, comment(document, CommentLinks()), "name another file")
     if files.junit is not None:
         write_file(files.junit, junit(judgement), "name another file")
 
 
-def document_of(contents: Contents) -> dict[str, object]:
+def document_of(contents: Report) -> dict[str, object]:
     """Give what a comment is made from."""
     return {**judgement_to_dict(contents.judgement), "in_effect": all_differences(contents.run)}

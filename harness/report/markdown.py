@@ -7,11 +7,11 @@ link, a mention or HTML.
 """
 
 from harness.records.verdict import Verdict
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.format import escaped
 from harness.report.tables import (
-    Column,
-    Row,
+    TableColumn,
+    TableRow,
     accept_command,
     accept_hint,
     columns,
@@ -23,7 +23,7 @@ from harness.report.tables import (
 )
 
 
-def markdown(contents: Contents) -> str:
+def markdown(contents: Report) -> str:
     """Write the whole report, ending in a newline."""
     table = rows(contents)
     judgement = contents.judgement
@@ -40,14 +40,14 @@ def markdown(contents: Contents) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(table: tuple[Row, ...], across: tuple[Column, ...]) -> str:
+def _table(table: tuple[TableRow, ...], across: tuple[TableColumn, ...]) -> str:
     head = ["cell", *(column.title for column in across), "verdict"]
     align = ["---", *("---:" for _ in across), "---"]
     lines = [_line(head), _line(align), *(_line(_texts(row, across)) for row in table)]
     return "\n".join(lines)
 
 
-def _texts(row: Row, across: tuple[Column, ...]) -> list[str]:
+def _texts(row: TableRow, across: tuple[TableColumn, ...]) -> list[str]:
     values = [
         _value(text, row.missing.get(column.title))
         for text, column in zip(row.full, across, strict=True)
@@ -64,11 +64,11 @@ def _line(texts: list[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _remark(row: Row) -> str:
+def _remark(row: TableRow) -> str:
     return f"- **{escaped(row.label)}**: {escaped('; '.join(row.reasons))}"
 
 
-def _hint(contents: Contents) -> str:
+def _hint(contents: Report) -> str:
     if not accept_hint(contents):
         return ""
     return (

@@ -26,13 +26,13 @@ from harness.machine.quietness import fitness
 from harness.metrics.registry import family_of
 from harness.records.cell import Request
 from harness.records.measurement import Measurement, Missing
-from harness.records.run import Effect
+from harness.records.run import OptionCheck
 from harness.records.verdict import CellVerdict, MetricVerdict, Verdict
 from harness.report import charts
 from harness.report.contents import (
     GOLDEN,
     AudioLoader,
-    Contents,
+    Report,
     cell_of,
     differences,
     effective_of,
@@ -41,8 +41,8 @@ from harness.report.contents import (
 )
 from harness.report.format import shown, shown_unit, shown_value
 from harness.report.tables import (
-    Row,
     StageLine,
+    TableRow,
     accept_command,
     accept_hint,
     columns,
@@ -100,12 +100,12 @@ class Stage:
 class CellDetails:
     """All that the page says of one cell."""
 
-    row: Row
+    row: TableRow
     kind: str
     missing: tuple[str, ...]
     asked: Mapping[str, object]
     effective: Mapping[str, object]
-    effects: tuple[Effect, ...]
+    effects: tuple[OptionCheck, ...]
     differences: tuple[str, ...]
     metrics: tuple[MetricLine, ...]
     stages: tuple[Stage, ...]
@@ -113,7 +113,7 @@ class CellDetails:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class InlineChart:
     """A chart in both themes as data URIs, with the words for those who do not see it."""
 
     light: str
@@ -122,7 +122,7 @@ class Picture:
     caption: str
 
 
-def page(contents: Contents, load: AudioLoader) -> str:
+def page(contents: Report, load: AudioLoader) -> str:
     """Write the page; `load` gives its audio."""
     judgement, run = contents.judgement, contents.run
     style, script = (_template(name) for name in ("page.css", "page.js"))
@@ -156,7 +156,7 @@ def page(contents: Contents, load: AudioLoader) -> str:
     )
 
 
-def cell_details(contents: Contents) -> tuple[CellDetails, ...]:
+def cell_details(contents: Report) -> tuple[CellDetails, ...]:
     """Give what the page says of every cell."""
     stages = _stages(contents)
     return tuple(
@@ -166,7 +166,7 @@ def cell_details(contents: Contents) -> tuple[CellDetails, ...]:
 
 
 def _details(
-    contents: Contents, row: Row, judged: CellVerdict, stages: tuple[Stage, ...]
+    contents: Report, row: TableRow, judged: CellVerdict, stages: tuple[Stage, ...]
 ) -> CellDetails:
     cell = cell_of(contents.run, judged.cell)
     return CellDetails(
@@ -205,7 +205,7 @@ def _metric_line(measurement: Measurement, judged: MetricVerdict | None) -> Metr
     )
 
 
-def _stages(contents: Contents) -> dict[str, tuple[Stage, ...]]:
+def _stages(contents: Report) -> dict[str, tuple[Stage, ...]]:
     """Lay out the stages of every cell on one scale, so that bars can be compared."""
     seconds = {
         slug: {each.metric.removeprefix(STAGE): each.summary for each in several if _is_stage(each)}
@@ -240,18 +240,18 @@ def _bar(stages: Mapping[str, float], names: Sequence[str], longest: float) -> t
     return tuple(bar)
 
 
-def _pictures(contents: Contents) -> tuple[Picture, ...]:
+def _pictures(contents: Report) -> tuple[InlineChart, ...]:
     return tuple(
         picture for metric in PLOTTED if (picture := _picture(contents, metric)) is not None
     )
 
 
-def _picture(contents: Contents, metric: str) -> Picture | None:
+def _picture(contents: Report, metric: str) -> InlineChart | None:
     data = tradeoff(contents.judgement, contents.measurements, metric)
     if data is None:
         return None
     alt, caption = charts.tradeoff_words(data)
-    return Picture(
+    return InlineChart(
         light=_data_uri(charts.tradeoff_chart(data, charts.LIGHT)),
         dark=_data_uri(charts.tradeoff_chart(data, charts.DARK)),
         alt=alt,
@@ -259,7 +259,7 @@ def _picture(contents: Contents, metric: str) -> Picture | None:
     )
 
 
-def _labels(contents: Contents) -> dict[str, str]:
+def _labels(contents: Report) -> dict[str, str]:
     """Name every voice for people: slug or GOLDEN -> label."""
     labels = {row.cell: row.label for row in rows(contents)}
     return {
@@ -313,7 +313,7 @@ BUDGET_BYTES = 10 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Utterance:
+class PageUtterance:
     """One request and what can be heard of it: slug or `golden` -> clip id."""
 
     id: str
@@ -328,16 +328,16 @@ class Listening:
     shown.
     """
 
-    utterances: tuple[Utterance, ...]
+    utterances: tuple[PageUtterance, ...]
     clips: Mapping[str, str]
     left_out: int
 
 
-def listening(contents: Contents, load: AudioLoader, budget_bytes: int = BUDGET_BYTES) -> Listening:
+def listening(contents: Report, load: AudioLoader, budget_bytes: int = BUDGET_BYTES) -> Listening:
     """Collect the audio of the first utterances, as many as fit into `budget_bytes`."""
     requests = _requests(contents)
     clips: dict[str, bytes] = {}
-    shown: list[Utterance] = []
+    shown: list[PageUtterance] = []
     for request in requests:
         found = _clips(contents, load, request)
         fresh = {_clip_id(data): data for data in found.values()}
@@ -345,7 +345,7 @@ def listening(contents: Contents, load: AudioLoader, budget_bytes: int = BUDGET_
             break
         clips.update(fresh)
         takes = {source: _clip_id(data) for source, data in found.items()}
-        shown.append(Utterance(id=request.id, text=request.text, takes=takes))
+        shown.append(PageUtterance(id=request.id, text=request.text, takes=takes))
     audible = tuple(each for each in shown if each.takes)
     uris = {
         name: f"data:audio/wav;base64,{base64.b64encode(data).decode()}"
@@ -354,12 +354,12 @@ def listening(contents: Contents, load: AudioLoader, budget_bytes: int = BUDGET_
     return Listening(utterances=audible, clips=uris, left_out=len(requests) - len(shown))
 
 
-def _requests(contents: Contents) -> Sequence[Request]:
+def _requests(contents: Report) -> Sequence[Request]:
     cell = cell_of(contents.run, contents.run.reference) or next(iter(contents.run.cells), None)
     return cell.workload.requests if cell is not None else ()
 
 
-def _clips(contents: Contents, load: AudioLoader, request: Request) -> dict[str, bytes]:
+def _clips(contents: Report, load: AudioLoader, request: Request) -> dict[str, bytes]:
     sources = dict.fromkeys(
         [GOLDEN, contents.run.reference, *(cell.slug for cell in contents.run.cells)]
     )

@@ -25,7 +25,7 @@ from harness.records.verdict import (
     WORST_FIRST,
     CellVerdict,
     Comparison,
-    Judgement,
+    RunVerdict,
     Verdict,
     judgement_from_dict,
 )
@@ -56,7 +56,7 @@ COMMIT, NAME, SLUG = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CommentLinks:
     """What the comment points to; said by whoever posts it, never by the document."""
 
     page: str = ""
@@ -70,10 +70,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class CheckedDocument:
     """What a document says, checked."""
 
-    judgement: Judgement
+    judgement: RunVerdict
     base: str = ""
     """
     As a word of a command; empty where the judgement is against a stored baseline, or where the
@@ -86,19 +86,19 @@ class Told:
     """Slug -> what was asked and was not so."""
 
 
-def read(document: object) -> Told:
+def read(document: object) -> CheckedDocument:
     """Read a judgement's document. Raises HarnessError for anything that is none."""
     if not isinstance(document, Mapping):
         raise _no_judgement(f"it is no object but {type(document).__name__}")
     fields = {
         name: document[name]
-        for name in ("schema_version", *Judgement.__dataclass_fields__)
+        for name in ("schema_version", *RunVerdict.__dataclass_fields__)
         if name in document
     }
     try:
         judgement = judgement_from_dict(fields)
         _check(judgement)
-        return Told(
+        return CheckedDocument(
             judgement=_counted(judgement),
             base=_side(document, "base"),
             head=_side(document, "head"),
@@ -113,7 +113,7 @@ def read(document: object) -> Told:
         raise _no_judgement(str(error)) from error
 
 
-def comment(document: object, place: Place) -> str:
+def comment(document: object, place: CommentLinks) -> str:
     """
     Write the comment; the same document always gives the same text. Raises HarnessError if it is no
     judgement.
@@ -159,7 +159,7 @@ def headline(document: object) -> tuple[int, str]:
     return judgement.exit_code, _line(judgement)
 
 
-def _check(judgement: Judgement) -> None:
+def _check(judgement: RunVerdict) -> None:
     """Raise TypeError unless what is shown is text and finite numbers."""
     texts: list[object] = [
         judgement.suite,
@@ -192,18 +192,18 @@ def _check(judgement: Judgement) -> None:
         raise TypeError("a number is none")
 
 
-def _counted(judgement: Judgement) -> Judgement:
+def _counted(judgement: RunVerdict) -> RunVerdict:
     """Count the verdict again: what a document says of itself as a whole proves nothing."""
     counts = Counter(cell.verdict for cell in judgement.cells)
     verdict = next((each for each in WORST_FIRST if counts[each]), Verdict.UNRESOLVED)
     return replace(judgement, counts=dict(counts), verdict=verdict, exit_code=EXIT_CODES[verdict])
 
 
-def _line(judgement: Judgement) -> str:
+def _line(judgement: RunVerdict) -> str:
     return phrases.line(judgement.counts, judgement.verdict)
 
 
-def _facts(told: Told) -> str:
+def _facts(told: CheckedDocument) -> str:
     judgement = told.judgement
     parts = [judgement.suite, judgement.profile, f"machine {judgement.machine}"]
     if told.base:
@@ -217,11 +217,11 @@ def _facts(told: Told) -> str:
     return " · ".join(_text(part) for part in parts if part)
 
 
-def _notes(told: Told) -> str:
+def _notes(told: CheckedDocument) -> str:
     return _fitting([f"- {_text(note)}" for note in told.notes], SHARE, "notes")
 
 
-def _changed(judgement: Judgement) -> list[CellVerdict]:
+def _changed(judgement: RunVerdict) -> list[CellVerdict]:
     """Give what is to be looked at, the worst first."""
     return sorted((cell for cell in judgement.cells if cell.verdict is not Verdict.PASS), key=_rank)
 
@@ -254,7 +254,7 @@ def _moved(comparison: Comparison | None) -> str:
     return f"{old} → {new} ms, {phrases.size(comparison)}"
 
 
-def _rest(judgement: Judgement) -> str:
+def _rest(judgement: RunVerdict) -> str:
     passed = judgement.counts.get(Verdict.PASS, 0)
     if not passed:
         return ""
@@ -264,7 +264,7 @@ def _rest(judgement: Judgement) -> str:
     )
 
 
-def _in_effect(told: Told) -> str:
+def _in_effect(told: CheckedDocument) -> str:
     """
     List, per cell, what was asked and was not so, and the settings that are others than before.
     """
@@ -280,7 +280,7 @@ def _in_effect(told: Told) -> str:
     )
 
 
-def _notices(judgement: Judgement) -> str:
+def _notices(judgement: RunVerdict) -> str:
     """List what a reader should know of any cell, passed ones included."""
     lines = [
         f"- {_text(cell.label)}: {_text(each)}" for cell in judgement.cells for each in cell.notices
@@ -288,12 +288,12 @@ def _notices(judgement: Judgement) -> str:
     return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
 
 
-def _links(place: Place) -> str:
+def _links(place: CommentLinks) -> str:
     named = (("page, with both voices to listen to", place.page), ("log", place.log))
     return " · ".join(f"[{name}]({_address(address)})" for name, address in named if address)
 
 
-def _reproduce(told: Told, place: Place) -> str:
+def _reproduce(told: CheckedDocument, place: CommentLinks) -> str:
     judgement = told.judgement
     changed = [cell.cell for cell in _changed(judgement)]
     only = changed if len(changed) <= RERUN_CELLS else []
@@ -311,7 +311,7 @@ def _reproduce(told: Told, place: Place) -> str:
     return f"Reproduce: `{first}{shlex.join(command)}`"
 
 
-def _accept(told: Told, place: Place) -> str:
+def _accept(told: CheckedDocument, place: CommentLinks) -> str:
     suite = told.judgement.suite
     if not _fits(SLUG, suite) or not any(
         cell.verdict in ACCEPTABLE for cell in told.judgement.cells

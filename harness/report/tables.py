@@ -25,13 +25,13 @@ from harness.judging.tradeoff import fastest_passing
 from harness.machine.quietness import fitness
 from harness.records.measurement import Measurement, Missing
 from harness.records.verdict import CellVerdict, Verdict
-from harness.report.contents import Contents, cell_of, differences
+from harness.report.contents import Report, cell_of, differences
 from harness.report.format import MISSING, plain, shown, shown_unit, shown_value
-from harness.scoring.asr_floor import beside
+from harness.scoring.asr_floor import floor_for_workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class TableColumn:
     """One metric of the table; `rank` orders what a narrow place leaves out, the highest first."""
 
     metric: str
@@ -41,26 +41,26 @@ class Column:
 
 
 COLUMNS = (
-    Column(metric="latency_p50", title="p50 ms", interval=True, rank=0),
-    Column(metric="latency_p95", title="p95 ms", interval=True, rank=5),
-    Column(metric="rtf", title="rtf", interval=False, rank=1),
-    Column(metric="rtfx", title="rtfx", interval=False, rank=7),
-    Column(metric="peak_rss", title="rss MiB", interval=False, rank=8),
-    Column(metric="snr", title="snr dB", interval=False, rank=4),
-    Column(metric="pesq", title="pesq", interval=False, rank=3),
-    Column(metric="stoi", title="stoi", interval=False, rank=6),
-    Column(metric="wer", title="wer %", interval=True, rank=2),
+    TableColumn(metric="latency_p50", title="p50 ms", interval=True, rank=0),
+    TableColumn(metric="latency_p95", title="p95 ms", interval=True, rank=5),
+    TableColumn(metric="rtf", title="rtf", interval=False, rank=1),
+    TableColumn(metric="rtfx", title="rtfx", interval=False, rank=7),
+    TableColumn(metric="peak_rss", title="rss MiB", interval=False, rank=8),
+    TableColumn(metric="snr", title="snr dB", interval=False, rank=4),
+    TableColumn(metric="pesq", title="pesq", interval=False, rank=3),
+    TableColumn(metric="stoi", title="stoi", interval=False, rank=6),
+    TableColumn(metric="wer", title="wer %", interval=True, rank=2),
 )
 
 
-METERED = Column(metric=ENERGY, title="J per audio s", interval=False, rank=9)
+METERED = TableColumn(metric=ENERGY, title="J per audio s", interval=False, rank=9)
 """Shown where any cell has a value: most machines have no power meter."""
 UNREMARKABLE = ("quiet", "unknown")
 """States of the machine that need no figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TableRow:
     """One cell: one text per column, with its interval in `full` and without in `short`."""
 
     cell: str
@@ -74,12 +74,12 @@ class Row:
     """Column's title -> why there is no value."""
 
 
-def columns(contents: Contents) -> tuple[Column, ...]:
+def columns(contents: Report) -> tuple[TableColumn, ...]:
     """Give the columns of the table."""
     return (*COLUMNS, METERED) if energy_line(contents) else COLUMNS
 
 
-def energy_line(contents: Contents) -> str:
+def energy_line(contents: Report) -> str:
     """Say what the energy is and which meter told it; empty where no cell has a value."""
     found = [
         each
@@ -93,13 +93,13 @@ def energy_line(contents: Contents) -> str:
     return plain(f"{METERED.title}: energy beyond idle; {', '.join(meters)}") if meters else ""
 
 
-def rows(contents: Contents) -> tuple[Row, ...]:
+def rows(contents: Report) -> tuple[TableRow, ...]:
     """Give one row per judged cell."""
     shown_columns = columns(contents)
     return tuple(_row(contents, cell, shown_columns) for cell in contents.judgement.cells)
 
 
-def heading(contents: Contents) -> tuple[str, ...]:
+def heading(contents: Report) -> tuple[str, ...]:
     """
     Give what stands above the table: suite, profile, machine and how quiet it was, head, baseline.
     """
@@ -116,7 +116,7 @@ def heading(contents: Contents) -> tuple[str, ...]:
     return tuple(plain(part) for part in parts)
 
 
-def accept_hint(contents: Contents) -> tuple[str, ...]:
+def accept_hint(contents: Report) -> tuple[str, ...]:
     """
     Give sentence and command, a line each, for a run that has no speed baseline on its machine;
     empty otherwise.
@@ -134,14 +134,14 @@ def accept_hint(contents: Contents) -> tuple[str, ...]:
     return (sentence,) if told else (f"{sentence}; if this run is good:", f"   {command}")
 
 
-def accept_command(contents: Contents) -> str:
+def accept_command(contents: Report) -> str:
     """Give the command that makes this run the baseline."""
     return explain.accept_command(
         contents.run.folder, [each for cell in contents.judgement.cells for each in cell.metrics]
     )
 
 
-def gain_line(contents: Contents) -> str:
+def gain_line(contents: Report) -> str:
     """
     Name the fastest cell fit to ship and its gain over the reference; empty where none is or it is
     the reference.
@@ -156,11 +156,11 @@ def gain_line(contents: Contents) -> str:
     )
 
 
-def _row(contents: Contents, cell: CellVerdict, shown_columns: Sequence[Column]) -> Row:
+def _row(contents: Report, cell: CellVerdict, shown_columns: Sequence[TableColumn]) -> TableRow:
     named = by_name(contents.measurements.get(cell.cell, ()))
     reference = " (reference)" if cell.cell == contents.run.reference else ""
     missing = {column.title: plain(_why_missing(named, column.metric)) for column in shown_columns}
-    return Row(
+    return TableRow(
         cell=cell.cell,
         label=plain(cell.label) + reference,
         full=tuple(
@@ -184,7 +184,7 @@ def _why_missing(named: Mapping[str, Measurement], metric: str) -> str:
     return summary.reason if isinstance(summary, Missing) else ""
 
 
-def _reasons(contents: Contents, cell: CellVerdict) -> tuple[str, ...]:
+def _reasons(contents: Report, cell: CellVerdict) -> tuple[str, ...]:
     """
     Give the verdict's reason, what was not in effect as long as the reason does not say so already,
     and notices.
@@ -202,7 +202,7 @@ def _same(difference: str, line: str) -> bool:
     return option in line
 
 
-def grouped_missing(row: Row) -> tuple[str, ...]:
+def grouped_missing(row: TableRow) -> tuple[str, ...]:
     """
     Say why values are missing, one line per reason, unless the row's reasons say it:
     `wer missing: no weights`.
@@ -263,7 +263,7 @@ def _line(name: str, columns: Mapping[str, Mapping[str, str]]) -> StageLine:
 RATES = ("wer", "cer")
 
 
-def floor_line(contents: Contents) -> str:
+def floor_line(contents: Report) -> str:
     """
     Give the floor under the reference cell's rates, or why there is none beside them; empty where
     nobody made one.
@@ -278,7 +278,7 @@ def floor_line(contents: Contents) -> str:
         for name in RATES
         if name in named and not isinstance(named[name].summary, Missing)
     ):
-        found = beside(floor, cell.workload, measured, contents.run.judge)
+        found = floor_for_workload(floor, cell.workload, measured, contents.run.judge)
         if isinstance(found, Missing):
             return plain(f"no floor beside {measured.metric}: {found.reason}")
         rate = replace(measured, summary=found.point, low=found.low, high=found.high)

@@ -24,16 +24,16 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.judging import phrases
-from harness.machine.checks.check import State
-from harness.machine.doctor import Examination, Finding
+from harness.machine.checks.check import CheckState
+from harness.machine.doctor import CheckedRequirement, Examination
 from harness.machine.quietness import fitness
 from harness.records.measurement import Missing, Value
 from harness.records.verdict import CellVerdict, Comparison, Verdict
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.format import plain
 from harness.report.tables import (
-    Column,
-    Row,
+    TableColumn,
+    TableRow,
     accept_hint,
     columns,
     energy_line,
@@ -57,7 +57,7 @@ GAP = "  "
 INDENT = "   "
 
 
-def print_report(contents: Contents, console: Console, page: str | None = None) -> None:
+def print_report(contents: Report, console: Console, page: str | None = None) -> None:
     """
     Print all but the verdict's own line, which is the caller's last word; `page` is where the HTML
     page lies.
@@ -66,7 +66,7 @@ def print_report(contents: Contents, console: Console, page: str | None = None) 
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def report_lines(contents: Contents, width: int, page: str | None = None) -> list[Text]:
+def report_lines(contents: Report, width: int, page: str | None = None) -> list[Text]:
     """Lay the report out for a number of columns."""
     table = rows(contents)
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
@@ -78,7 +78,7 @@ def report_lines(contents: Contents, width: int, page: str | None = None) -> lis
     return [*lines, Text(f"report {page}")] if page else lines
 
 
-def _table(table: Sequence[Row], across: Sequence[Column], width: int) -> list[Text]:
+def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int) -> list[Text]:
     kept, bounded = _fitting(table, across, width)
     grid = [[row.label, *(_value(row, index, bounded) for index in kept)] for row in table]
     titles = ["cell", *(across[index].title for index in kept)]
@@ -98,7 +98,7 @@ def _table(table: Sequence[Row], across: Sequence[Column], width: int) -> list[T
     return lines
 
 
-def _remarks(row: Row, width: int) -> list[str]:
+def _remarks(row: TableRow, width: int) -> list[str]:
     return [
         line
         for remark in (*row.reasons, *grouped_missing(row))
@@ -107,7 +107,7 @@ def _remarks(row: Row, width: int) -> list[str]:
 
 
 def _fitting(
-    table: Sequence[Row], across: Sequence[Column], width: int
+    table: Sequence[TableRow], across: Sequence[TableColumn], width: int
 ) -> tuple[list[int], list[int]]:
     """
     Choose what fits: the columns, of which the first always stays, and those of them that show
@@ -124,7 +124,10 @@ def _fitting(
 
 
 def _width(
-    table: Sequence[Row], across: Sequence[Column], kept: Sequence[int], bounded: Collection[int]
+    table: Sequence[TableRow],
+    across: Sequence[TableColumn],
+    kept: Sequence[int],
+    bounded: Collection[int],
 ) -> int:
     label = max(len("cell"), *(len(row.label) for row in table)) if table else len("cell")
     verdict = max((len(row.verdict.value) for row in table), default=len("verdict"))
@@ -134,7 +137,7 @@ def _width(
     return label + sum(len(GAP) + each for each in sizes) + len(GAP) + max(verdict, len("verdict"))
 
 
-def _value(row: Row, index: int, bounded: Collection[int]) -> str:
+def _value(row: TableRow, index: int, bounded: Collection[int]) -> str:
     return row.full[index] if index in bounded else row.short[index]
 
 
@@ -161,7 +164,7 @@ NOTHING = "-"
 
 
 def paired_lines(
-    contents: Contents, sides: tuple[str, str], control: str, notes: Sequence[str], width: int
+    contents: Report, sides: tuple[str, str], control: str, notes: Sequence[str], width: int
 ) -> list[str]:
     """
     Lay the comparison out for a number of columns; `sides` names BASE and HEAD, `control` says how
@@ -243,17 +246,17 @@ def examination_lines(examination: Examination) -> list[str]:
     return lines
 
 
-def _finding_lines(finding: Finding, width: int) -> list[str]:
+def _finding_lines(finding: CheckedRequirement, width: int) -> list[str]:
     answer = finding.answer
     first = f"{answer.state.value:<7}{GAP}{finding.requirement.knob:<{width}}{GAP}{answer.shown}"
-    if answer.state is State.FIT:
+    if answer.state is CheckState.FIT:
         return [first]
     if not finding.counts:
         return [f"{first} (not needed)"]
     indent = " " * 7 + GAP
     refuses = (
         ", or a run is refused"
-        if answer.state is State.UNFIT and finding.requirement.action == "refuse"
+        if answer.state is CheckState.UNFIT and finding.requirement.action == "refuse"
         else ""
     )
     return [first, f"{indent}expected: {finding.expects}{refuses}", f"{indent}{finding.advice}"]
@@ -271,7 +274,7 @@ def examination_to_dict(examination: Examination) -> dict[str, object]:
     }
 
 
-def _finding_to_dict(finding: Finding) -> dict[str, object]:
+def _finding_to_dict(finding: CheckedRequirement) -> dict[str, object]:
     requirement = finding.requirement
     return {
         "knob": requirement.knob,

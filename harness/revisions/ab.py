@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.aggregate import Measurements, is_speed, measure
+from harness.analysis.aggregate import Measurements, aggregate, is_speed
 from harness.analysis.stages import in_turns, moved_stage
 from harness.errors import HarnessError
 from harness.judging import explain
@@ -34,38 +34,38 @@ from harness.machine.git import NOW, Revision, resolve
 from harness.machine.identity import changed_tools, environment
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
-from harness.metrics.registry import check_choice, is_heard
+from harness.metrics.registry import check_choice, needs_asr
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
 from harness.records.run import Run, failure_of
 from harness.records.verdict import (
     CellVerdict,
-    Judgement,
     MetricVerdict,
+    RunVerdict,
     Verdict,
     judgement_to_dict,
 )
-from harness.report.contents import Contents, all_differences
-from harness.revisions.checkout import Checkout, Workshop, workshop
-from harness.revisions.environments import Tell
+from harness.report.contents import Report, all_differences
+from harness.revisions.checkout import Checkout, WorktreeManager, workshop
+from harness.revisions.environments import Log
 from harness.revisions.paired_run import (
     Control,
-    Pair,
-    Sides,
-    Stopwatch,
+    PairedRuns,
+    PairPlan,
+    TimeBudget,
     examine,
-    in_parts,
+    extra_rounds_until,
+    invalidate_speed,
     is_measured,
     load_sides,
     measure_pair,
-    until,
-    voided,
+    split_workload,
     without_control,
 )
-from harness.revisions.suite_diff import Overlap, overlap
+from harness.revisions.suite_diff import SuiteDiff, overlap
 from harness.runner import run_folder
 from harness.runner.progress import Progress
-from harness.runner.resume import Facts, begin, continued_by, job_folder
+from harness.runner.resume import SessionSpec, begin, continued_by, job_folder
 from harness.runner.run_folder import RunHeader
 from harness.runner.runner import TIMEOUT_S
 from harness.scoring.provenance import keep_scores, records_digest, stamp_of
@@ -93,7 +93,7 @@ SAME_TOOLS = ("commit", "branch", "dirty_files", "changes", "no_commit", "voxgat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ABPlan:
     """What to compare, as a person asked for it."""
 
     base: str
@@ -121,7 +121,7 @@ class Match:
 
     base: Checkout
     head: Checkout
-    overlap: Overlap
+    overlap: SuiteDiff
     policy: Policy
     profile: Profile
 
@@ -133,7 +133,7 @@ class Result:
     folder: Path
     base: Revision
     head: Revision
-    contents: Contents
+    contents: Report
     """HEAD's run and the judgement."""
     before: Measurements
     """BASE's measurements."""
@@ -143,10 +143,10 @@ class Result:
 
 
 def compare_revisions(
-    plan: Plan,
+    plan: ABPlan,
     progress: Progress | None = None,
     scoring: ScoreProgress | None = None,
-    tell: Tell = lambda line: None,
+    tell: Log = lambda line: None,
 ) -> Result:
     """
     Prepare both revisions, measure them in turns until decided, confirm what looks slower, judge,
@@ -165,11 +165,11 @@ def compare_revisions(
             tell(note)
         with continued_by(continuing(plan, "ab", facts, folder)):
             begin(folder, facts)
-            contest(match, plan, folder, Stopwatch(plan.budget_s), progress)
+            contest(match, plan, folder, TimeBudget(plan.budget_s), progress)
             return judged(match, short(folder), scoring)
 
 
-def facts_of(verb: str, plan: Plan, base: Revision, head: Revision) -> dict[str, object]:
+def facts_of(verb: str, plan: ABPlan, base: Revision, head: Revision) -> dict[str, object]:
     """Say what makes a comparison the one that it is: another one cannot continue it."""
     names = {
         name: NOW[0] if each.is_now else each.commit
@@ -184,7 +184,7 @@ def facts_of(verb: str, plan: Plan, base: Revision, head: Revision) -> dict[str,
     return {"verb": verb, **names, **asked, "only": list(plan.only)}
 
 
-def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match:
+def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan) -> Match:
     """
     Check both revisions out, find what both can be asked, and see that their own code will answer.
     """
@@ -200,7 +200,9 @@ def prepare(shop: Workshop, base: Revision, head: Revision, plan: Plan) -> Match
     )
 
 
-def _ready(shop: Workshop, name: str, revision: Revision, packages: Sequence[str]) -> Checkout:
+def _ready(
+    shop: WorktreeManager, name: str, revision: Revision, packages: Sequence[str]
+) -> Checkout:
     """Make a side ready. Raises HarnessError that names the side."""
     try:
         return shop.checkout(revision, packages)
@@ -250,9 +252,9 @@ def notes_of(match: Match) -> tuple[str, ...]:
 
 def contest(
     match: Match,
-    plan: Plan,
+    plan: ABPlan,
     folder: Path,
-    watch: Stopwatch,
+    watch: TimeBudget,
     progress: Progress | None = None,
     *,
     energy: bool = True,
@@ -265,7 +267,7 @@ def contest(
     """
     wanted = _undecided(match.policy)
     pair = pair_of(match, plan, match.overlap.cells, plan.rounds, energy=energy, stages=True)
-    measure_pair(pair, folder, until(wanted, folder, watch, FIRST_SHARE), progress)
+    measure_pair(pair, folder, extra_rounds_until(wanted, folder, watch, FIRST_SHARE), progress)
     suspicious = suspects(judge_speed(load_sides(folder), match.policy))
     if suspicious:
         watch.lap()
@@ -275,18 +277,20 @@ def contest(
             [cell for cell in match.overlap.cells if cell.slug in suspicious],
             CONFIRM_ROUNDS,
         )
-        measure_pair(again, folder / CONFIRM, until(wanted, folder / CONFIRM, watch), progress)
+        measure_pair(
+            again, folder / CONFIRM, extra_rounds_until(wanted, folder / CONFIRM, watch), progress
+        )
 
 
 def pair_of(
     match: Match,
-    plan: Plan,
+    plan: ABPlan,
     cells: Sequence[Cell],
     rounds: int,
     *,
     energy: bool = False,
     stages: bool = False,
-) -> Pair:
+) -> PairPlan:
     """Give the pair to measure."""
     shared = match.overlap
     whole = RunHeader(
@@ -306,8 +310,8 @@ def pair_of(
         judge=shared.suite.judge,
         command=command(plan, "ab"),
     )
-    header = in_parts(whole, rounds)
-    return Pair(
+    header = split_workload(whole, rounds)
+    return PairPlan(
         base=match.base,
         head=match.head,
         header=header,
@@ -318,15 +322,20 @@ def pair_of(
     )
 
 
-def judge_speed(sides: Sides, policy: Policy) -> Judgement:
+def judge_speed(sides: PairedRuns, policy: Policy) -> RunVerdict:
     """Judge what can be judged without listening."""
     base, head = without_control(sides.base), without_control(sides.head)
     return judge(
-        head, measure(head, {}), of_run(base, measure(base, {})), policy, head.cells, paired=True
+        head,
+        aggregate(head, {}),
+        of_run(base, aggregate(base, {})),
+        policy,
+        head.cells,
+        paired=True,
     )
 
 
-def with_gaps(judgement: Judgement, policy: Policy, folder: str) -> Judgement:
+def with_gaps(judgement: RunVerdict, policy: Policy, folder: str) -> RunVerdict:
     """
     Count what should block and has no value on either side: UNRESOLVED. In a stored baseline
     somebody accepted such a gap; here nobody did, and a machine so busy that no time counts must
@@ -367,9 +376,9 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
         )
     control = _control(folder, match.policy)
     if control.trouble:
-        judgement = voided(judgement, control.trouble, str(folder))
+        judgement = invalidate_speed(judgement, control.trouble, str(folder))
     judgement = _with_the_rest(judgement, match.overlap, base, head, str(folder))
-    contents = Contents(run=head, measurements=now, judgement=judgement)
+    contents = Report(run=head, measurements=now, judgement=judgement)
     page = write_page(contents, folder / "index.html", folder / "baselines")
     return Result(
         folder=folder,
@@ -390,7 +399,7 @@ def scored(run: Run, golden: Path, progress: ScoreProgress | None) -> Measuremen
     """
     scores = score_run(run, golden, progress=progress)
     run_folder.save_transcripts(Path(run.folder), scores.heard)
-    return measure(run, scores.values, versions=scores.versions)
+    return aggregate(run, scores.values, versions=scores.versions)
 
 
 def result_to_dict(result: Result) -> dict[str, Any]:
@@ -410,7 +419,7 @@ def result_to_dict(result: Result) -> dict[str, Any]:
     return {**judgement_to_dict(result.contents.judgement), **more, "in_effect": in_effect}
 
 
-def command(plan: Plan, verb: str, more: Sequence[str] = ()) -> str:
+def command(plan: ABPlan, verb: str, more: Sequence[str] = ()) -> str:
     """Give the command line of a plan, with further words at its end."""
     words = [
         "voxgate",
@@ -430,7 +439,9 @@ def command(plan: Plan, verb: str, more: Sequence[str] = ()) -> str:
     return shlex.join([*words, "--budget", f"{plan.budget_s:g}", *more])
 
 
-def continuing(plan: Plan, verb: str, facts: Facts, folder: Path, more: Sequence[str] = ()) -> str:
+def continuing(
+    plan: ABPlan, verb: str, facts: SessionSpec, folder: Path, more: Sequence[str] = ()
+) -> str:
     """
     Give the command line that continues a job: with the commits, since names of revisions move on.
     """
@@ -463,8 +474,8 @@ def _control(folder: Path, policy: Policy) -> Control:
 
 
 def _with_the_rest(
-    judgement: Judgement, shared: Overlap, base: Run, head: Run, folder: str
-) -> Judgement:
+    judgement: RunVerdict, shared: SuiteDiff, base: Run, head: Run, folder: str
+) -> RunVerdict:
     """Add the cells that were not measured, and say whose fault it is where BASE failed."""
     cells = [_unless_base_failed(cell, base, head) for cell in judgement.cells]
     for each in shared.new:
@@ -508,13 +519,13 @@ def _unmeasured(slug: str, label: str, verdict: Verdict, reason: str) -> CellVer
     return CellVerdict(cell=slug, label=label, verdict=verdict, reason=reason, metrics=())
 
 
-def _undecided(policy: Policy) -> Callable[[Sides], Collection[str]]:
+def _undecided(policy: Policy) -> Callable[[PairedRuns], Collection[str]]:
     """
     Give a function that names the cells that more rounds could decide, those without any times
     among them.
     """
 
-    def wanted(sides: Sides) -> Collection[str]:
+    def wanted(sides: PairedRuns) -> Collection[str]:
         judgement = judge_speed(sides, policy)
         gaps = [
             (cell.cell, each)
@@ -534,7 +545,7 @@ def _must_be_there(metric: MetricVerdict) -> bool:
     words heard.
     """
     comparison = metric.comparison
-    if comparison is None or not (is_speed(metric.metric) or is_heard(metric.metric)):
+    if comparison is None or not (is_speed(metric.metric) or needs_asr(metric.metric)):
         return False
     return (
         isinstance(comparison.baseline, Missing)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import ENERGY, Measurements, is_speed, measure
+from harness.analysis.aggregate import ENERGY, Measurements, aggregate, is_speed
 from harness.analysis.stages import in_turns, moved_stage
 from harness.errors import HarnessError
 from harness.judging import phrases
@@ -29,19 +29,19 @@ from harness.judging.decide import decide
 from harness.judging.policy import Policy
 from harness.machine.git import Commit, Revision, between, describe, resolve
 from harness.records.run import Run, failure_of
-from harness.records.verdict import CellVerdict, Comparison, Judgement, MetricVerdict, Verdict
+from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, RunVerdict, Verdict
 from harness.revisions import ab
-from harness.revisions.ab import Match, Plan
-from harness.revisions.bisect_result import Aim, Finding, Search, State, Step
-from harness.revisions.checkout import Checkout, Workshop, workshop
-from harness.revisions.environments import Tell
+from harness.revisions.ab import ABPlan, Match
+from harness.revisions.bisect_result import BisectReport, BisectTarget, CommitState, Culprit, Step
+from harness.revisions.checkout import Checkout, WorktreeManager, workshop
+from harness.revisions.environments import Log
 from harness.revisions.paired_run import (
-    Sides,
-    Stopwatch,
+    PairedRuns,
+    TimeBudget,
     examine,
+    extra_rounds_until,
     load_sides,
     measure_pair,
-    until,
     without_control,
 )
 from harness.runner.progress import Progress
@@ -57,7 +57,7 @@ quietest.
 """
 
 
-def narrow(last: int, test: Callable[[int], State]) -> tuple[int, int]:
+def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
     """
     Search positions 0 (good) to `last` (bad); gives the last good and the first bad one.
 
@@ -69,9 +69,9 @@ def narrow(last: int, test: Callable[[int], State]) -> tuple[int, int]:
         middle = (good + bad) / 2
         position = min(candidates, key=lambda each: abs(each - middle))
         state = test(position)
-        if state is State.SKIP:
+        if state is CommitState.SKIP:
             skipped.add(position)
-        elif state is State.BAD:
+        elif state is CommitState.BAD:
             bad = position
         else:
             good = position
@@ -79,24 +79,24 @@ def narrow(last: int, test: Callable[[int], State]) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class BisectSession:
     """What all searches of one bisection share: what was asked, where to write, whom to tell."""
 
-    plan: Plan
+    plan: ABPlan
     folder: Path
     progress: Progress | None
     scoring: ScoreProgress | None
-    tell: Tell
+    tell: Log
 
 
 def bisect(
-    plan: Plan,
+    plan: ABPlan,
     cell: str | None = None,
     metric: str | None = None,
     progress: Progress | None = None,
     scoring: ScoreProgress | None = None,
-    tell: Tell = lambda line: None,
-) -> Search:
+    tell: Log = lambda line: None,
+) -> BisectReport:
     """
     Find the commits that made BAD (`plan.head`) worse than GOOD (`plan.base`); `cell` and `metric`
     narrow what to look at.
@@ -120,7 +120,7 @@ def bisect(
     ]
     again = ab.continuing(plan, "bisect", facts, folder, options)
     plan = replace(plan, only=plan.only if cell is None else (cell,))
-    job = Job(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)
+    job = BisectSession(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)
     with workshop(project, tell) as shop:
         match = ab.prepare(shop, good, bad, plan)
         with continued_by(again):
@@ -129,13 +129,13 @@ def bisect(
 
 
 def _search(
-    job: Job,
-    shop: Workshop,
+    job: BisectSession,
+    shop: WorktreeManager,
     match: Match,
     commits: Sequence[Commit],
     cell: str | None,
     metric: str | None,
-) -> Search:
+) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
     packages = sorted({ab.package(each.target) for each in match.overlap.cells})
 
@@ -155,7 +155,7 @@ def _search(
     )
     if failed and not findings:
         why = f"GOOD and BAD could not be compared: {failed[0]}"
-    return Search(folder=str(short(job.folder)), ends=ends, findings=tuple(findings), why=why)
+    return BisectReport(folder=str(short(job.folder)), ends=ends, findings=tuple(findings), why=why)
 
 
 class Bisection:
@@ -163,9 +163,9 @@ class Bisection:
 
     def __init__(
         self,
-        job: Job,
+        job: BisectSession,
         commits: Sequence[Commit],
-        aim: Aim,
+        aim: BisectTarget,
         ends: Match,
         checkout: Callable[[str], Checkout],
     ) -> None:
@@ -177,7 +177,7 @@ class Bisection:
         self._is_speed = aim.family == "speed"
         self._steps: list[Step] = []
 
-    def run(self) -> Finding:
+    def run(self) -> Culprit:
         """Narrow down, then hold the culprit against the commit before it."""
         good, bad = narrow(len(self._commits) - 1, lambda position: self._step(0, position).state)
         if bad - good > 1:
@@ -187,7 +187,7 @@ class Bisection:
             )
         culprit = self._commits[bad]
         step = self._step(good, bad)
-        if step.state is State.BAD:
+        if step.state is CommitState.BAD:
             return self._finding(
                 culprit, (culprit,), f"{step.shift} against the commit before", step.stage
             )
@@ -199,9 +199,9 @@ class Bisection:
 
     def _finding(
         self, culprit: Commit | None, candidates: tuple[Commit, ...], why: str, stage: str
-    ) -> Finding:
+    ) -> Culprit:
         steps = tuple(self._steps)
-        return Finding(
+        return Culprit(
             aim=self._aim, culprit=culprit, candidates=candidates, why=why, stage=stage, steps=steps
         )
 
@@ -215,7 +215,7 @@ class Bisection:
             )
             step = self._compared(match, self._job.folder / "steps" / name, before, now)
         except HarnessError as error:
-            step = self._made(before, now, State.SKIP, Verdict.FAILED, "", str(error))
+            step = self._made(before, now, CommitState.SKIP, Verdict.FAILED, "", str(error))
         self._steps.append(step)
         self._job.tell(step_line(step))
         return step
@@ -226,22 +226,22 @@ class Bisection:
         base, head = without_control(sides.base), without_control(sides.head)
         failure = failure_of(self._aim.cell, head) or failure_of(self._aim.cell, base)
         if failure is not None:
-            return self._made(before, now, State.SKIP, Verdict.FAILED, "", failure)
+            return self._made(before, now, CommitState.SKIP, Verdict.FAILED, "", failure)
         trouble = examine(sides.base, sides.head, match.policy).trouble if self._is_speed else ""
         if trouble:
-            return self._made(before, now, State.SKIP, Verdict.UNRESOLVED, "", trouble)
+            return self._made(before, now, CommitState.SKIP, Verdict.UNRESOLVED, "", trouble)
         values, baseline = self._measured(base, head, folder)
         verdict = _decided(self._aim, head, values, baseline, match.policy)
         return self._judged(verdict, before, now, moved_stage(in_turns(base, head, self._aim.cell)))
 
-    def _taken(self, match: Match, folder: Path) -> Sides:
+    def _taken(self, match: Match, folder: Path) -> PairedRuns:
         """
         Measure what the aim needs: rounds until decided, or one round, with the reference cell that
         scores refer to.
         """
         plan = self._job.plan
-        more = until(
-            lambda sides: self._open(sides, match.policy), folder, Stopwatch(plan.budget_s)
+        more = extra_rounds_until(
+            lambda sides: self._open(sides, match.policy), folder, TimeBudget(plan.budget_s)
         )
         needed = (self._aim.cell,) if self._is_speed else (self._aim.cell, match.overlap.reference)
         cells = [cell for cell in match.overlap.cells if cell.slug in needed]
@@ -256,27 +256,27 @@ class Bisection:
         aim needs it.
         """
         if self._is_speed:
-            return measure(head, {}), of_run(base, measure(base, {}))
+            return aggregate(head, {}), of_run(base, aggregate(base, {}))
         golden = golden_dir(folder / "baselines", head.suite)
         write_golden(base, golden)
         before = of_run(base, ab.scored(base, Path("none"), self._job.scoring))
         return ab.scored(head, golden, self._job.scoring), before
 
-    def _open(self, sides: Sides, policy: Policy) -> tuple[str, ...]:
+    def _open(self, sides: PairedRuns, policy: Policy) -> tuple[str, ...]:
         """Name the cell while it is undecided."""
         base, head = without_control(sides.base), without_control(sides.head)
         verdict = _decided(
-            self._aim, head, measure(head, {}), of_run(base, measure(base, {})), policy
+            self._aim, head, aggregate(head, {}), of_run(base, aggregate(base, {})), policy
         )
         return (self._aim.cell,) if verdict.verdict is Verdict.UNRESOLVED else ()
 
     def _judged(self, verdict: MetricVerdict, before: Commit, now: Commit, stage: str) -> Step:
         states = {
-            Verdict.REGRESSED: State.BAD,
-            Verdict.PASS: State.GOOD,
-            Verdict.IMPROVED: State.GOOD,
+            Verdict.REGRESSED: CommitState.BAD,
+            Verdict.PASS: CommitState.GOOD,
+            Verdict.IMPROVED: CommitState.GOOD,
         }
-        state = states.get(verdict.verdict, State.SKIP)
+        state = states.get(verdict.verdict, CommitState.SKIP)
         shift = _shift(verdict.comparison)
         return self._made(
             before,
@@ -285,14 +285,14 @@ class Bisection:
             verdict.verdict,
             shift,
             verdict.reason,
-            stage if state is State.BAD else "",
+            stage if state is CommitState.BAD else "",
         )
 
     def _made(
         self,
         before: Commit,
         now: Commit,
-        state: State,
+        state: CommitState,
         verdict: Verdict,
         shift: str,
         reason: str,
@@ -310,7 +310,7 @@ class Bisection:
         )
 
 
-def evidence(search: Search) -> list[tuple[str, ...]]:
+def evidence(search: BisectReport) -> list[tuple[str, ...]]:
     """
     Give the steps of all searches as rows of text, with titles; empty where nothing was searched
     for.
@@ -323,7 +323,7 @@ def evidence(search: Search) -> list[tuple[str, ...]]:
             step.aim.cell,
             step.commit.commit[:7],
             step.base[:7],
-            f"{step.verdict}{' (skipped)' if step.state is State.SKIP else ''}",
+            f"{step.verdict}{' (skipped)' if step.state is CommitState.SKIP else ''}",
             step.shift or "-",
             step.commit.subject,
         )
@@ -339,7 +339,7 @@ def step_line(step: Step) -> str:
     """
     told = (
         step.reason
-        if step.state is State.SKIP
+        if step.state is CommitState.SKIP
         else " ".join(filter(None, [step.shift, step.stage]))
     )
     return (
@@ -347,7 +347,7 @@ def step_line(step: Step) -> str:
     ).strip()
 
 
-def _commits_of(project: Path, plan: Plan) -> tuple[Revision, Revision]:
+def _commits_of(project: Path, plan: ABPlan) -> tuple[Revision, Revision]:
     good, bad = resolve(project, plan.base), resolve(project, plan.head)
     if good.is_now or bad.is_now:
         raise HarnessError(
@@ -356,16 +356,18 @@ def _commits_of(project: Path, plan: Plan) -> tuple[Revision, Revision]:
     return good, bad
 
 
-def _ends(match: Match, job: Job, *, energy: bool) -> Judgement:
+def _ends(match: Match, job: BisectSession, *, energy: bool) -> RunVerdict:
     """Compare GOOD and BAD as `voxgate ab` does."""
     folder = job.folder / "ends"
     ab.contest(
-        match, job.plan, folder, Stopwatch(2 * job.plan.budget_s), job.progress, energy=energy
+        match, job.plan, folder, TimeBudget(2 * job.plan.budget_s), job.progress, energy=energy
     )
     return ab.judged(match, folder, job.scoring).contents.judgement
 
 
-def _aims(ends: Judgement, cell: str | None, metric: str | None, reference: str) -> tuple[Aim, ...]:
+def _aims(
+    ends: RunVerdict, cell: str | None, metric: str | None, reference: str
+) -> tuple[BisectTarget, ...]:
     """
     Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest
     each.
@@ -395,28 +397,28 @@ def _aims(ends: Judgement, cell: str | None, metric: str | None, reference: str)
         family = [(each, one) for each, one in named if is_speed(one.metric) == speed]
         if family:
             each, one = min(family, key=_order)
-            aims.append(Aim(cell=each.cell, metric=one.metric))
+            aims.append(BisectTarget(cell=each.cell, metric=one.metric))
     return tuple(aims)
 
 
 def _untold(
-    ends: Judgement, cell: str | None, metric: str | None, told: Collection[str]
-) -> tuple[Finding, ...]:
+    ends: RunVerdict, cell: str | None, metric: str | None, told: Collection[str]
+) -> tuple[Culprit, ...]:
     """
     Give a finding without a culprit for each family in which GOOD and BAD could not be told apart.
     """
-    found: dict[str, Finding] = {}
+    found: dict[str, Culprit] = {}
     if all(each.verdict is Verdict.FAILED for each in ends.cells):
         return ()
     for each in ends.cells:
         for one in each.metrics:
-            aim = Aim(cell=each.cell, metric=one.metric)
+            aim = BisectTarget(cell=each.cell, metric=one.metric)
             asked = one.blocking and cell in (None, each.cell) and metric in (None, one.metric)
             if asked and one.verdict is Verdict.UNRESOLVED and aim.family not in told:
                 why = f"GOOD and BAD could not be told apart: {one.reason}"
                 found.setdefault(
                     aim.family,
-                    Finding(aim=aim, culprit=None, candidates=(), why=why, stage="", steps=()),
+                    Culprit(aim=aim, culprit=None, candidates=(), why=why, stage="", steps=()),
                 )
     return tuple(found.values())
 
@@ -429,7 +431,7 @@ def _order(found: tuple[CellVerdict, MetricVerdict]) -> tuple[int, float]:
 
 
 def _decided(
-    aim: Aim, head: Run, values: Measurements, baseline: Baseline, policy: Policy
+    aim: BisectTarget, head: Run, values: Measurements, baseline: Baseline, policy: Policy
 ) -> MetricVerdict:
     """Decide on the aim alone, by the gate's own rule."""
     compared = compare(head, values, baseline, paired=True)[aim.cell]

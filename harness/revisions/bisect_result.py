@@ -12,13 +12,13 @@ from typing import Any
 
 from harness.analysis.aggregate import is_speed
 from harness.machine.git import Commit
-from harness.records.verdict import Judgement, Verdict, judgement_to_dict
+from harness.records.verdict import RunVerdict, Verdict, judgement_to_dict
 
 SCHEMA_VERSION = 1
 """Of the JSON that `bisect --json` writes. History: 1, 2026-11, first."""
 
 
-class State(StrEnum):
+class CommitState(StrEnum):
     """What a commit is in a search."""
 
     GOOD = "good"
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
+class BisectTarget:
     """What is searched for: one metric of one cell."""
 
     cell: str
@@ -43,11 +43,11 @@ class Aim:
 class Step:
     """The evidence of one comparison."""
 
-    aim: Aim
+    aim: BisectTarget
     base: str
     """The commit that it was held against."""
     commit: Commit
-    state: State
+    state: CommitState
     verdict: str
     shift: str
     """With metric and interval; empty where there is none."""
@@ -57,10 +57,10 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Culprit:
     """What a search ended with: the culprit, or the commits that it may be."""
 
-    aim: Aim
+    aim: BisectTarget
     culprit: Commit | None
     candidates: tuple[Commit, ...]
     why: str
@@ -70,13 +70,13 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class BisectReport:
     """All that a bisection brought."""
 
     folder: str
-    ends: Judgement
+    ends: RunVerdict
     """Of BAD against GOOD."""
-    findings: tuple[Finding, ...]
+    findings: tuple[Culprit, ...]
     why: str
     """Why nothing was searched for; empty otherwise."""
 
@@ -101,7 +101,7 @@ class Search:
         return self.why or "; ".join(map(finding_line, self.findings))
 
 
-def finding_line(finding: Finding) -> str:
+def finding_line(finding: Culprit) -> str:
     """
     Give a finding in one line: `speed: 3fa1c2e 2026-11-20 "double the vocoder", latency_p50 +8.1 %
     ..., vocoder ...`.
@@ -118,7 +118,7 @@ def finding_line(finding: Finding) -> str:
     )
 
 
-def search_to_dict(search: Search) -> dict[str, Any]:
+def search_to_dict(search: BisectReport) -> dict[str, Any]:
     """Give plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -130,5 +130,5 @@ def search_to_dict(search: Search) -> dict[str, Any]:
     }
 
 
-def _finding_to_dict(finding: Finding) -> Mapping[str, Any]:
+def _finding_to_dict(finding: Culprit) -> Mapping[str, Any]:
     return {"family": finding.aim.family, **asdict(finding)}

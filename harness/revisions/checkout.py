@@ -34,8 +34,8 @@ from harness.machine.git import Revision, git, top_of
 from harness.records.files import write_atomic
 from harness.revisions.environments import (
     Environment,
-    Ground,
-    Tell,
+    EnvironmentBase,
+    Log,
     dependencies,
     recipe,
     run,
@@ -46,7 +46,7 @@ from harness.revisions.environments import (
 from harness.revisions.left_out import check_pointers, fill
 from harness.revisions.requirements import required, unmet
 from harness.runner.opened_files import Territory, environments
-from harness.runner.worker_process import Launch, path_variables
+from harness.runner.worker_process import PythonEnv, path_variables
 
 CACHE = ".voxgate"
 NAME_LENGTH = 12
@@ -65,7 +65,7 @@ class Checkout:
     revision: Revision
     tree: Path
     """The project's folder in it."""
-    launch: Launch
+    launch: PythonEnv
     environment: str
     """Whose environment it uses, in words."""
     toolchain: Mapping[str, object]
@@ -74,16 +74,16 @@ class Checkout:
     """What it takes from the working tree, because the working tree's pyproject.toml says so."""
 
 
-class Workshop:
+class WorktreeManager:
     """
     The worktrees of one job; `workshop()` makes and clears it. Each revision is made ready once.
     """
 
-    def __init__(self, project: Path, top: Path, job: Path, tell: Tell) -> None:
+    def __init__(self, project: Path, top: Path, job: Path, tell: Log) -> None:
         self._project = project
         self._top = top
         self._job = job
-        self._ground = Ground(
+        self._ground = EnvironmentBase(
             environments=top / CACHE / "environments", project=_worktrees(top), tell=tell
         )
         self._shim = job / "ruler"
@@ -115,7 +115,7 @@ class Workshop:
         if str(tree) not in self._ready:
             made, words = self._environment(revision, tree)
             source = [tree / "src"] if (tree / "src").is_dir() else []
-            launch = Launch(
+            launch = PythonEnv(
                 python=made.python,
                 paths=(self._shim, *made.first, *source, tree),
                 env={"PATH": made.path, "PWD": str(tree)},
@@ -239,7 +239,7 @@ class Workshop:
 
 
 @contextmanager
-def workshop(project: Path, tell: Tell = lambda line: None) -> Iterator[Workshop]:
+def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeManager]:
     """Make room for worktrees, clear what interrupted jobs left, and clear up in the end."""
     project, top = project.resolve(), top_of(project).resolve()
     cache = top / CACHE
@@ -257,7 +257,7 @@ def workshop(project: Path, tell: Tell = lambda line: None) -> Iterator[Workshop
             f"cannot make worktrees in {cache}: {error.strerror}; make it writable or make room"
         ) from error
     try:
-        yield Workshop(project, top, job, tell)
+        yield WorktreeManager(project, top, job, tell)
     finally:
         _clear(top, job)
         lock.close()

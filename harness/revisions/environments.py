@@ -65,7 +65,7 @@ EXTENSIONS = re.compile(
 )
 """Words of a setup.py that compiles."""
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 """Takes a line for people."""
 
 
@@ -104,7 +104,7 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class EnvironmentBase:
     """
     Where environments are made, and what the one that voxgate runs in must not lend: packages from
     these folders.
@@ -112,7 +112,7 @@ class Ground:
 
     environments: Path
     project: tuple[Path, ...]
-    tell: Tell
+    tell: Log
 
 
 def recipe(tree: Path) -> Recipe:
@@ -142,7 +142,7 @@ def dependencies(tree: Path) -> dict[str, Any]:
     return needs
 
 
-def with_dependencies(ground: Ground, tree: Path, label: str, why: str) -> Environment:
+def with_dependencies(ground: EnvironmentBase, tree: Path, label: str, why: str) -> Environment:
     """
     Return an environment over this one that meets a tree's requirements, and a worker's; made where
     there is none.
@@ -172,7 +172,7 @@ def run_build(how: Recipe, tree: Path, base: Environment, label: str) -> None:
 
 
 def with_project(
-    ground: Ground,
+    ground: EnvironmentBase,
     how: Recipe,
     tree: Path,
     source: Callable[[], Path],
@@ -341,7 +341,9 @@ def _compiles(tree: Path, document: Mapping[str, Any]) -> bool:
     )
 
 
-def _begin(folder: Path, ground: Ground, label: str, base: Environment | None = None) -> None:
+def _begin(
+    folder: Path, ground: EnvironmentBase, label: str, base: Environment | None = None
+) -> None:
     """Make an empty environment over another one, by default over the one that voxgate runs in."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)

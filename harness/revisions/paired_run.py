@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import is_speed, measure
+from harness.analysis.aggregate import aggregate, is_speed
 from harness.judging import phrases
 from harness.judging.baseline import of_run
 from harness.judging.compare import MATCHED, compare
@@ -32,13 +32,13 @@ from harness.machine.profiles import Profile
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
 from harness.records.run import Run, failure_of
-from harness.records.verdict import Comparison, Judgement, MetricVerdict, Verdict
+from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
 from harness.revisions.checkout import Checkout
 from harness.runner import run_folder
 from harness.runner.progress import Progress
-from harness.runner.round import Side
+from harness.runner.round import Variant
 from harness.runner.run_folder import RunHeader
-from harness.runner.runner import More, run_sides
+from harness.runner.runner import ExtraRounds, run_sides
 
 BASE, HEAD = "base", "head"
 PARTS = 2
@@ -49,7 +49,7 @@ few long ones.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class PairPlan:
     """What is measured in turns: two checkouts, and how."""
 
     base: Checkout
@@ -65,14 +65,14 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
+class PairedRuns:
     """Both runs of a pair, read from their folders; the control is among their cells."""
 
     base: Run
     head: Run
 
 
-class Stopwatch:
+class TimeBudget:
     """Tells whether there is time for another round."""
 
     def __init__(self, budget_s: float, clock: Clock | None = None) -> None:
@@ -97,7 +97,7 @@ class Stopwatch:
 
 
 def measure_pair(
-    pair: Pair, folder: Path, more: More | None = None, progress: Progress | None = None
+    pair: PairPlan, folder: Path, more: ExtraRounds | None = None, progress: Progress | None = None
 ) -> None:
     """
     Measure both sides in turns, and the control with them; `more` names the cells that need another
@@ -107,7 +107,7 @@ def measure_pair(
     pair's, or there is no room.
     """
     sides = [
-        Side(header=_header(pair, side, name), folder=folder / name, launch=side.launch)
+        Variant(header=_header(pair, side, name), folder=folder / name, launch=side.launch)
         for name, side in ((BASE, pair.base), (HEAD, pair.head))
     ]
     energy = [cell.slug for cell in pair.header.cells] if pair.energy else []
@@ -124,7 +124,7 @@ def measure_pair(
         raise KeyboardInterrupt
 
 
-def in_parts(whole: RunHeader, rounds: int) -> RunHeader:
+def split_workload(whole: RunHeader, rounds: int) -> RunHeader:
     """
     Cut the workload, and the time that each process measures, so that `rounds` rounds speak all of
     it.
@@ -133,9 +133,11 @@ def in_parts(whole: RunHeader, rounds: int) -> RunHeader:
     return replace(whole, parts=parts, min_time_s=whole.min_time_s / parts)
 
 
-def load_sides(folder: Path) -> Sides:
+def load_sides(folder: Path) -> PairedRuns:
     """Read what was measured so far."""
-    return Sides(base=run_folder.load_run(folder / BASE), head=run_folder.load_run(folder / HEAD))
+    return PairedRuns(
+        base=run_folder.load_run(folder / BASE), head=run_folder.load_run(folder / HEAD)
+    )
 
 
 def is_measured(folder: Path) -> bool:
@@ -143,17 +145,17 @@ def is_measured(folder: Path) -> bool:
     return all((folder / name / "complete").exists() for name in (BASE, HEAD))
 
 
-def until(
-    undecided: Callable[[Sides], Collection[str]],
+def extra_rounds_until(
+    undecided: Callable[[PairedRuns], Collection[str]],
     folder: Path,
-    watch: Stopwatch,
+    watch: TimeBudget,
     share: float = 1.0,
 ) -> Callable[[int], Collection[str]]:
     """Ask for more rounds of what is undecided, as long as they fit into a share of the time."""
     return lambda rounds: undecided(load_sides(folder)) if watch.has_time(rounds, share) else ()
 
 
-def _with_control(more: More | None) -> More | None:
+def _with_control(more: ExtraRounds | None) -> ExtraRounds | None:
     """Measure the control in every round in which anything is."""
     if more is None:
         return None
@@ -165,7 +167,7 @@ def _with_control(more: More | None) -> More | None:
     return wanted
 
 
-def _header(pair: Pair, side: Checkout, name: str) -> RunHeader:
+def _header(pair: PairPlan, side: Checkout, name: str) -> RunHeader:
     environment = {
         **pair.header.environment,
         "toolchain": side.toolchain,
@@ -224,7 +226,7 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
     failure = failure_of(SLUG, before) or failure_of(SLUG, now)
     if failure is not None:
         return Control(shift="none", trouble=f"the control could not be measured: {failure}")
-    compared = compare(now, measure(now, {}), of_run(before, measure(before, {})), paired=True)
+    compared = compare(now, aggregate(now, {}), of_run(before, aggregate(before, {})), paired=True)
     comparison = next(each for each in compared[SLUG] if each.metric == MATCHED)
     if comparison.shift is None:
         return Control(
@@ -240,7 +242,7 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
     )
 
 
-def voided(judgement: Judgement, why: str, folder: str) -> Judgement:
+def invalidate_speed(judgement: RunVerdict, why: str, folder: str) -> RunVerdict:
     """
     Take back every verdict on a speed: UNRESOLVED, with the reason. What was judged of the quality
     stays.

@@ -16,7 +16,7 @@ from harness.workflow import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overlap:
+class SuiteDiff:
     """What two trees ask of a suite."""
 
     suite: Suite
@@ -35,7 +35,7 @@ class Overlap:
     labels: Mapping[str, str]
 
 
-def overlap(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> Overlap:
+def overlap(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> SuiteDiff:
     """
     Compare a suite in two trees, or the part of it that the patterns `only` name.
 
@@ -62,7 +62,7 @@ def overlap(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> Over
         cell for slug, cell in old.items() if slug in new and slug in picked and slug not in changed
     )
     kept = [cell.slug for cell in cells]
-    return Overlap(
+    return SuiteDiff(
         suite=before or now,
         cells=cells,
         reference=stored.reference if stored.reference in kept or not kept else kept[0],

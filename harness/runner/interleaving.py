@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 T = TypeVar("T")
 
 
-class Turn(NamedTuple):
+class ScheduledIteration(NamedTuple):
     """
     One measured iteration to come: which cell, which request, in which pass through the workload,
     on which side.
@@ -40,15 +40,15 @@ def batches(cells: Sequence[T], live: int, repeat: int) -> list[tuple[T, ...]]:
     return [turned[start : start + live] for start in range(0, len(turned), live)]
 
 
-def around(cells: Sequence[T], step: int) -> tuple[T, ...]:
+def rotate(cells: Sequence[T], step: int) -> tuple[T, ...]:
     """Give the order of one step: forward, then backward, then both again beginning one further."""
     turned = rotated(cells, step // 2)
     return turned if step % 2 == 0 else turned[::-1]
 
 
-def turns(
+def interleave(
     cells: Sequence[str], requests: Sequence[str], laps: int, repeat: int, sides: int = 1
-) -> Iterator[Turn]:
+) -> Iterator[ScheduledIteration]:
     """
     List all measured iterations of one group in one repeat: request by request, cells in turn, a
     cell's sides together.
@@ -56,6 +56,9 @@ def turns(
     step = repeat
     for lap in range(laps):
         for request in requests:
-            for cell in around(cells, step):
-                yield from (Turn(cell, request, lap, side) for side in around(range(sides), step))
+            for cell in rotate(cells, step):
+                yield from (
+                    ScheduledIteration(cell, request, lap, side)
+                    for side in rotate(range(sides), step)
+                )
             step += 1

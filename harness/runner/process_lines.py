@@ -19,13 +19,13 @@ from harness.records.measurement import Missing
 from harness.records.run import (
     ColdStart,
     Count,
-    Effect,
     Energy,
     Failure,
+    Iteration,
+    OptionCheck,
     Phase,
     ProcessRecord,
-    Sample,
-    StagePass,
+    StageProfile,
 )
 
 SLACK = 0.02
@@ -51,14 +51,14 @@ class Loaded:
 class Sampled:
     """One iteration."""
 
-    sample: Sample
+    sample: Iteration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What was seen to be in effect."""
 
-    effects: tuple[Effect, ...]
+    effects: tuple[OptionCheck, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ KINDS: Mapping[str, Any] = {
     "failure": Failed,
     "finished": Finished,
     "energy": Energy | Missing,
-    "stages": StagePass | Missing,
+    "stages": StageProfile | Missing,
 }
 """
 Word in `kind` -> what such a line holds; lines of other kinds are a younger voxgate's, and are left
@@ -158,7 +158,7 @@ def _check(process: ProcessRecord) -> None:
         _check_times(sample, where)
 
 
-def _check_times(sample: Sample, where: str) -> None:
+def _check_times(sample: Iteration, where: str) -> None:
     if math.fsum(sample.stages_s.values()) > sample.wall_s * (1.0 + SLACK) + SLACK_S:
         raise HarnessError(
             f"{where}: its stages took longer than the {sample.wall_s:g} s of the whole"

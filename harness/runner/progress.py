@@ -31,7 +31,7 @@ class Progress(Protocol):
         """No more steps will come, whether all were done or not."""
 
 
-class Pace:
+class TimeEstimate:
     """
     Foretells how long is left from the steps done so far; steps of one kind take about the same
     time.

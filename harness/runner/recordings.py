@@ -25,7 +25,7 @@ When = Literal["golden", "previous", "current"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
+class KeptAudio:
     """One channel, shape [n], finite and not empty, and its rate."""
 
     frames: Audio
@@ -46,7 +46,7 @@ class Take:
 
     when: When
     cell: str
-    sound: Sound | Missing
+    sound: KeptAudio | Missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ def _golden(recordings: Recordings, request: str) -> Take:
     return Take(when="golden", cell=recordings.current.run.reference, sound=sound)
 
 
-def _before(kept: Kept, cell: Cell, request: str) -> Sound | Missing:
+def _before(kept: Kept, cell: Cell, request: str) -> KeptAudio | Missing:
     """Give what the previous run's cell of the same name said, if it was asked for the same."""
     before = next((each for each in kept.run.cells if each.slug == cell.slug), None)
     if before is None:
@@ -139,7 +139,7 @@ def _before(kept: Kept, cell: Cell, request: str) -> Sound | Missing:
     return _sound(kept, cell.slug, request)
 
 
-def _sound(kept: Kept, slug: str, request: str) -> Sound | Missing:
+def _sound(kept: Kept, slug: str, request: str) -> KeptAudio | Missing:
     path = kept.files.get((slug, request))
     if path is not None and path.is_file():
         return _read(path)
@@ -147,7 +147,7 @@ def _sound(kept: Kept, slug: str, request: str) -> Sound | Missing:
     return Missing(f"FAILED {failure}" if failure else "no audio of this utterance was kept")
 
 
-def _read(path: Path) -> Sound | Missing:
+def _read(path: Path) -> KeptAudio | Missing:
     try:
         frames, rate_hz = read_audio(path)
     except HarnessError as error:
@@ -155,7 +155,7 @@ def _read(path: Path) -> Sound | Missing:
     if not frames.size:
         return Missing("the audio is empty")
     return (
-        Sound(frames=frames, rate_hz=rate_hz)
+        KeptAudio(frames=frames, rate_hz=rate_hz)
         if np.isfinite(frames).all()
         else Missing("the audio holds NaN or infinity")
     )

@@ -75,7 +75,7 @@ def remainder(folder: Path, cell: Cell, repeat: int, header: RunHeader) -> Remai
     record = run_folder.load_process(folder, cell.slug, repeat)
     if record is not None and record.finished:
         return None
-    run_folder.set_aside(folder, cell.slug, repeat)
+    run_folder.keep_interrupted(folder, cell.slug, repeat)
     return _remainder(header.spoken(cell, repeat), header.iterations, record)
 
 
@@ -94,7 +94,7 @@ def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
                 or all(_is_whole(spoken, header.iterations, each) for each in records)
             ):
                 for folder in folders:
-                    run_folder.put_away(folder, cell.slug, repeat)
+                    run_folder.archive_process(folder, cell.slug, repeat)
 
 
 def _final(record: ProcessRecord | None) -> Failure | None:
@@ -146,11 +146,11 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 FILE = "job.json"
 
-Facts = Mapping[str, object]
+SessionSpec = Mapping[str, object]
 """What a job is to do, as plain JSON values; `verb` says which command began it."""
 
 
-class StoppedError(Exception):
+class SessionInterruptedError(Exception):
     """A person stopped a job; the text is the command that continues it."""
 
 
@@ -160,10 +160,10 @@ def continued_by(command: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise StoppedError(command) from error
+        raise SessionInterruptedError(command) from error
 
 
-def job_folder(root: Path, out: Path | None, facts: Facts, *, resume: bool) -> Path:
+def job_folder(root: Path, out: Path | None, facts: SessionSpec, *, resume: bool) -> Path:
     """
     Give the folder of a job: a new one, `out` or the next free one below `root`; with `resume` one
     that was begun, `out` or the youngest of this verb.
@@ -182,7 +182,7 @@ def job_folder(root: Path, out: Path | None, facts: Facts, *, resume: bool) -> P
     return folder
 
 
-def begin(folder: Path, facts: Facts) -> None:
+def begin(folder: Path, facts: SessionSpec) -> None:
     """Write down what a folder is for. Raises HarnessError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -193,7 +193,7 @@ def begin(folder: Path, facts: Facts) -> None:
         ) from error
 
 
-def _latest(root: Path, facts: Facts) -> Path:
+def _latest(root: Path, facts: SessionSpec) -> Path:
     folders = sorted(
         (path for path in root.glob("[0-9]*") if path.name.isdigit()),
         key=lambda path: int(path.name),
@@ -211,7 +211,7 @@ def _latest(root: Path, facts: Facts) -> Path:
     return mine[-1]
 
 
-def _begun(folder: Path, facts: Facts) -> Path:
+def _begun(folder: Path, facts: SessionSpec) -> Path:
     before = _facts(folder)
     names = [
         name for name in dict.fromkeys([*before, *facts]) if before.get(name) != facts.get(name)
@@ -224,7 +224,7 @@ def _begun(folder: Path, facts: Facts) -> Path:
     return folder
 
 
-def _facts(folder: Path) -> Facts:
+def _facts(folder: Path) -> SessionSpec:
     return run_folder.read_json(
         folder / FILE,
         f"{folder} holds nothing to resume: it has no {FILE}; begin it without --resume",

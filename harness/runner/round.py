@@ -15,11 +15,11 @@ from pathlib import Path
 from harness.machine.clock import Clock, WallClock
 from harness.machine.profiles import Profile
 from harness.runner import run_folder
-from harness.runner.interleaving import turns
+from harness.runner.interleaving import interleave
 from harness.runner.run_folder import RunHeader
-from harness.runner.work_queue import Ledger, Slot
-from harness.runner.worker_pool import Crew, Post
-from harness.runner.worker_process import HERE, Child, ChildError, Launch
+from harness.runner.work_queue import CellKey, WorkQueue
+from harness.runner.worker_pool import WorkerPool, WorkerSpec
+from harness.runner.worker_process import CURRENT_ENV, PythonEnv, WorkerError, WorkerProcess
 
 MOST_LAPS = 100
 """Through the workload, in one process: however quick the engine, a suite must end."""
@@ -30,7 +30,7 @@ class DiskFullError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Variant:
     """
     One of the engines that are measured in turns: what is asked of it, its own run folder, where
     its code comes from.
@@ -38,18 +38,18 @@ class Side:
 
     header: RunHeader
     folder: Path
-    launch: Launch = HERE
+    launch: PythonEnv = CURRENT_ENV
 
 
-class Live:
+class Round:
     """Takes some cells of some sides through a round."""
 
     def __init__(
         self,
-        sides: Sequence[Side],
+        sides: Sequence[Variant],
         profile: Profile,
-        crew: Crew,
-        ledger: Ledger,
+        crew: WorkerPool,
+        ledger: WorkQueue,
         *,
         stage_rounds: int,
     ) -> None:
@@ -62,7 +62,7 @@ class Live:
         self._clock: Clock = WallClock()
         self._lock = threading.Lock()
 
-    def take(self, slots: Sequence[Slot], repeat: int) -> None:
+    def take(self, slots: Sequence[CellKey], repeat: int) -> None:
         """
         Measure what these cells still lack of a round. Raises DiskFullError if there is no room to
         record a failure.
@@ -75,7 +75,7 @@ class Live:
             if slot not in self._ledger.failures:
                 self._finish(slot, repeat, child)
 
-    def _prepare_all(self, slots: Sequence[Slot], repeat: int) -> dict[Slot, Child]:
+    def _prepare_all(self, slots: Sequence[CellKey], repeat: int) -> dict[CellKey, WorkerProcess]:
         """Start and warm up one process per slot; those that fail are left out."""
         alone = repeat == 0 and len(self._sides) == 1
         width = 1 if alone else max(1, min(self._profile.loading, len(slots)))
@@ -91,11 +91,11 @@ class Live:
             slot: child for slot, child in zip(slots, children, strict=True) if child is not None
         }
 
-    def _prepare(self, slot: Slot, repeat: int, *, alone: bool) -> Child | None:
+    def _prepare(self, slot: CellKey, repeat: int, *, alone: bool) -> WorkerProcess | None:
         start_s = self._clock.seconds()
         side = self._sides[slot.side]
         before = self._ledger.todo[slot, repeat].samples
-        post = Post(
+        post = WorkerSpec(
             cell=self._ledger.cells[slot],
             repeat=repeat,
             folder=side.folder,
@@ -107,7 +107,7 @@ class Live:
             return None
         try:
             self._crew.prepare(child, post.cell, alone=alone)
-        except ChildError as error:
+        except WorkerError as error:
             self._fail(slot, repeat, child, error)
             return None
         with self._lock:
@@ -116,17 +116,17 @@ class Live:
             )
         return child
 
-    def _measure_all(self, live: Mapping[Slot, Child], repeat: int) -> None:
+    def _measure_all(self, live: Mapping[CellKey, WorkerProcess], repeat: int) -> None:
         requests = self._plan.spoken(self._plan.cells[0], repeat)
         missing = {slot: set(self._ledger.todo[slot, repeat].missing) for slot in live}
         measured_s = dict.fromkeys(live, 0.0)
         slugs = list(
             dict.fromkeys(slot.slug for slot in self._ledger.cells if slot in live)
         )  # the suite's order: `turns` does the turning
-        for slug, request, lap, side in turns(
+        for slug, request, lap, side in interleave(
             slugs, requests, self._plan.iterations, repeat, len(self._sides)
         ):
-            slot = Slot(side, slug)
+            slot = CellKey(side, slug)
             if not self._ledger.lost(slug) and (request, lap) in missing.get(slot, ()):
                 start_s = self._clock.seconds()
                 measured_s[slot] += self._measure(slot, repeat, live[slot], request)
@@ -136,10 +136,10 @@ class Live:
 
     def _measure_longer(
         self,
-        live: Mapping[Slot, Child],
+        live: Mapping[CellKey, WorkerProcess],
         repeat: int,
         requests: Sequence[str],
-        measured_s: dict[Slot, float],
+        measured_s: dict[CellKey, float],
     ) -> None:
         """
         Add whole passes for the cells whose processes have measured for less than the least time,
@@ -149,10 +149,10 @@ class Live:
             return
         start_s, laps = self._clock.seconds(), self._plan.iterations
         while laps < MOST_LAPS and (short := self._short(live, measured_s)):
-            for slug, request, _, side in turns(
+            for slug, request, _, side in interleave(
                 short, requests, 1, repeat + laps, len(self._sides)
             ):
-                slot = Slot(side, slug)
+                slot = CellKey(side, slug)
                 if slot in live and not self._ledger.lost(slug):
                     measured_s[slot] += self._measure(slot, repeat, live[slot], request)
             laps += 1
@@ -162,7 +162,9 @@ class Live:
                     "longer", slot, slot.slug, (self._clock.seconds() - start_s) / len(live)
                 )
 
-    def _short(self, live: Mapping[Slot, Child], measured_s: Mapping[Slot, float]) -> list[str]:
+    def _short(
+        self, live: Mapping[CellKey, WorkerProcess], measured_s: Mapping[CellKey, float]
+    ) -> list[str]:
         """Name the cells whose sides have measured for less than the least time, on average."""
         slugs = dict.fromkeys(
             slot.slug
@@ -176,30 +178,30 @@ class Live:
             if sum(several) < len(several) * self._plan.min_time_s
         ]
 
-    def _measure(self, slot: Slot, repeat: int, child: Child, request: str) -> float:
+    def _measure(self, slot: CellKey, repeat: int, child: WorkerProcess, request: str) -> float:
         """Measure one iteration and give its seconds; none if it fails."""
         try:
             return self._crew.measure(child, request)
-        except ChildError as error:
+        except WorkerError as error:
             self._fail(slot, repeat, child, error)
             return 0.0
 
-    def _finish(self, slot: Slot, repeat: int, child: Child) -> None:
+    def _finish(self, slot: CellKey, repeat: int, child: WorkerProcess) -> None:
         try:
             if repeat < self._stage_rounds and not self._ledger.lost(slot.slug):
-                self._crew.look_at_stages(child, self._ledger.cells[slot])
+                self._crew.profile_stages(child, self._ledger.cells[slot])
             if self._ledger.is_weighed(slot, repeat) and not self._ledger.lost(slot.slug):
                 self._weigh(slot, child)
             self._crew.finish(child)
-        except ChildError as error:
+        except WorkerError as error:
             self._fail(slot, repeat, child, error)
 
-    def _weigh(self, slot: Slot, child: Child) -> None:
+    def _weigh(self, slot: CellKey, child: WorkerProcess) -> None:
         start_s = self._clock.seconds()
-        self._crew.weigh(child, self._ledger.cells[slot])
+        self._crew.measure_energy(child, self._ledger.cells[slot])
         self._ledger.step("power", slot, slot.slug, self._clock.seconds() - start_s)
 
-    def _fail(self, slot: Slot, repeat: int, child: Child, error: ChildError) -> None:
+    def _fail(self, slot: CellKey, repeat: int, child: WorkerProcess, error: WorkerError) -> None:
         """
         Record a failure, unless it is of our own making. Raises DiskFullError if there is no room
         to.
@@ -207,7 +209,7 @@ class Live:
         with self._lock:
             if self._crew.stopping:
                 return
-            self._crew.dismiss(child)
+            self._crew.terminate(child)
             if error.failure.kind == "disk":
                 raise DiskFullError from error
             if not error.recorded:

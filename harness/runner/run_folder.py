@@ -37,8 +37,8 @@ from harness.errors import HarnessError
 from harness.records.cell import Cell, Name
 from harness.records.codec import (
     OmitDefault,
-    Pattern,
     Range,
+    TextPattern,
     Unique,
     from_json,
     parse_json,
@@ -56,16 +56,16 @@ from harness.records.run import (
     MOST_ROUNDS,
     OPENAI,
     SCHEMA_VERSION,
-    Effect,
     Energy,
     Failure,
     HeardText,
     HeardTexts,
+    Iteration,
+    OptionCheck,
     Phase,
     ProcessRecord,
     Run,
-    Sample,
-    StagePass,
+    StageProfile,
 )
 from harness.runner.process_lines import process_of, record_of
 
@@ -120,7 +120,7 @@ class RunHeader:
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
     workload: Annotated[
-        str, OmitDefault(), Pattern(f"({WORKLOAD})?", "a relative path of a workload")
+        str, OmitDefault(), TextPattern(f"({WORKLOAD})?", "a relative path of a workload")
     ] = ""
     """
     Path of the workload in the project; empty where it came with this package, or from elsewhere.
@@ -332,7 +332,7 @@ def rounds(folder: Path) -> int:
     return max((repeat + 1 for _, repeat in _begun(folder)), default=0)
 
 
-def set_aside(folder: Path, slug: str, repeat: int) -> None:
+def keep_interrupted(folder: Path, slug: str, repeat: int) -> None:
     """
     Keep what an interrupted process left under another name, so that a fresh process can continue
     its work.
@@ -342,7 +342,7 @@ def set_aside(folder: Path, slug: str, repeat: int) -> None:
         path.rename(path.with_name(f"{path.name}.part{len(_parts(path)) + 1}"))
 
 
-def put_away(folder: Path, slug: str, repeat: int) -> None:
+def archive_process(folder: Path, slug: str, repeat: int) -> None:
     """
     Keep what a process left, interrupted parts included, where nobody reads it: its round will be
     measured anew.
@@ -470,13 +470,13 @@ def cut_torn_line(path: Path) -> None:
         file.truncate(whole)
 
 
-def effect_to_json(effect: Effect) -> dict[str, Any]:
+def effect_to_json(effect: OptionCheck) -> dict[str, Any]:
     """Return an effect as plain JSON values."""
     data: dict[str, Any] = to_json(effect)
     return data
 
 
-def sample_to_json(sample: Sample) -> dict[str, Any]:
+def sample_to_json(sample: Iteration) -> dict[str, Any]:
     """Return a sample as plain JSON values."""
     data: dict[str, Any] = to_json(sample)
     return data
@@ -488,7 +488,7 @@ def energy_to_json(energy: Energy | Missing) -> dict[str, Any]:
     return data
 
 
-def stages_to_json(stages: StagePass | Missing) -> dict[str, Any]:
+def stages_to_json(stages: StageProfile | Missing) -> dict[str, Any]:
     """Return what a process told of its stages, or why that is not known, as plain JSON values."""
     data: dict[str, Any] = to_json(stages)
     return data

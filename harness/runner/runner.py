@@ -33,10 +33,10 @@ from harness.runner import run_folder
 from harness.runner.interleaving import batches
 from harness.runner.progress import Progress, Silent
 from harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
-from harness.runner.round import DiskFullError, Live, Side
+from harness.runner.round import DiskFullError, Round, Variant
 from harness.runner.run_folder import RunHeader
-from harness.runner.work_queue import Ledger, Slot
-from harness.runner.worker_pool import Crew, live_limit
+from harness.runner.work_queue import CellKey, WorkQueue
+from harness.runner.worker_pool import WorkerPool, live_limit
 from harness.suite.suite import Suite
 from harness.targets.registry import check_cells
 
@@ -56,7 +56,7 @@ class Outcome:
     failures: Mapping[str, Failure]
 
 
-More = Callable[[int], Collection[str]]
+ExtraRounds = Callable[[int], Collection[str]]
 """
 Called when the planned rounds are done, with the number of rounds so far: which cells need another?
 None ends the run.
@@ -75,7 +75,7 @@ def run_suite(
     resume: bool = False,
     progress: Progress | None = None,
     command: str = "",
-    more: More | None = None,
+    more: ExtraRounds | None = None,
     energy: bool = True,
     stages: bool = True,
 ) -> Outcome:
@@ -95,20 +95,20 @@ def run_suite(
     else:
         run_folder.create_run(folder, header)
     metered = [cell.slug for cell in cells] if energy else []
-    sides = [Side(header=header, folder=folder)]
+    sides = [Variant(header=header, folder=folder)]
     rounds = header.repeats if stages else 0
-    return Schedule(
+    return Runner(
         sides, profile, timeout_s, progress or Silent(), more, metered, stage_rounds=rounds
     ).run()[0]
 
 
 def run_sides(
-    sides: Sequence[Side],
+    sides: Sequence[Variant],
     profile: Profile,
     *,
     timeout_s: float = TIMEOUT_S,
     progress: Progress | None = None,
-    more: More | None = None,
+    more: ExtraRounds | None = None,
     energy: Collection[str] = (),
     stage_rounds: int = 0,
 ) -> tuple[Outcome, ...]:
@@ -130,12 +130,12 @@ def run_sides(
     if all((side.folder / "complete").exists() for side in sides):
         return tuple(map(_kept, sides))
     put_torn_rounds_away([side.folder for side in sides], sides[0].header)
-    return Schedule(
+    return Runner(
         sides, profile, timeout_s, progress or Silent(), more, energy, stage_rounds=stage_rounds
     ).run()
 
 
-def _kept(side: Side) -> Outcome:
+def _kept(side: Variant) -> Outcome:
     """Give the outcome of a side that was measured to its end before."""
     processes = run_folder.load_run(side.folder).processes
     failures = {each.cell: each.failure for each in processes if each.failure is not None}
@@ -179,16 +179,16 @@ def make_header(
     )
 
 
-class Schedule:
+class Runner:
     """One run under way, or several side by side."""
 
     def __init__(
         self,
-        sides: Sequence[Side],
+        sides: Sequence[Variant],
         profile: Profile,
         timeout_s: float,
         progress: Progress,
-        more: More | None = None,
+        more: ExtraRounds | None = None,
         energy: Collection[str] = (),
         *,
         stage_rounds: int = 0,
@@ -198,14 +198,20 @@ class Schedule:
         self._more = more
         self._plan = sides[0].header
         self._cells = {
-            Slot(n, cell.slug): cell for n, side in enumerate(sides) for cell in side.header.cells
+            CellKey(n, cell.slug): cell
+            for n, side in enumerate(sides)
+            for cell in side.header.cells
         }
         self._unmetered = _unmetered(
             [cell for cell in self._plan.cells if cell.slug in energy], profile
         )
-        self._crew = Crew(profile, timeout_s)
-        self._ledger = Ledger(self._cells, self._plan, set(energy) - set(self._unmetered), progress)
-        self._live = Live(self._sides, profile, self._crew, self._ledger, stage_rounds=stage_rounds)
+        self._crew = WorkerPool(profile, timeout_s)
+        self._ledger = WorkQueue(
+            self._cells, self._plan, set(energy) - set(self._unmetered), progress
+        )
+        self._live = Round(
+            self._sides, profile, self._crew, self._ledger, stage_rounds=stage_rounds
+        )
 
     def run(self) -> tuple[Outcome, ...]:
         """
@@ -213,11 +219,11 @@ class Schedule:
         """
         interrupted = False
         try:
-            self._take_stock()
+            self._load_pending()
             with self._crew.parent_kept_off():
                 for repeat in range(self._rounds()):
                     self._round(repeat)
-                self._go_on()
+                self._run_extra_rounds()
             for side in self._sides:
                 run_folder.mark_complete(
                     side.folder,
@@ -247,15 +253,18 @@ class Schedule:
             folder=folder, complete=not interrupted, interrupted=interrupted, failures=failures
         )
 
-    def _take_stock(self) -> None:
+    def _load_pending(self) -> None:
         for number, side in enumerate(self._sides):
             run_folder.unmark_complete(side.folder)
             stock = take_stock(side.folder, side.header)
             self._ledger.failures.update(
-                {Slot(number, slug): failure for slug, failure in stock.failures.items()}
+                {CellKey(number, slug): failure for slug, failure in stock.failures.items()}
             )
             self._ledger.add(
-                {(Slot(number, slug), repeat): rest for (slug, repeat), rest in stock.todo.items()}
+                {
+                    (CellKey(number, slug), repeat): rest
+                    for (slug, repeat), rest in stock.todo.items()
+                }
             )
         self._ledger.start()
 
@@ -266,7 +275,7 @@ class Schedule:
         """
         return max([self._plan.repeats, *(repeat + 1 for _, repeat in self._ledger.todo)])
 
-    def _go_on(self) -> None:
+    def _run_extra_rounds(self) -> None:
         """Measure more rounds of the cells that are not decided yet."""
         rounds = self._plan.repeats
         while self._more is not None and (wanted := set(self._more(rounds))):

@@ -13,7 +13,7 @@ from itertools import count
 
 from harness.machine.clock import Clock, StageWatch
 from harness.records.cell import Request
-from harness.records.run import StagePass
+from harness.records.run import StageProfile
 from harness.targets.protocol import Alone, Target
 
 LEAST_TIMES = 3
@@ -21,14 +21,14 @@ LEAST_TIMES = 3
 MOST_TIMES = 30
 
 
-def stage_pass(target: Target, request: Request, clock: Clock) -> StagePass:
+def profile_stages(target: Target, request: Request, clock: Clock) -> StageProfile:
     """Speak once, and run the stages alone for about as long again."""
     watch = StageWatch(clock)
     start_s = clock.seconds()
     alone = _speak(target, request, watch)
     wall_s = clock.seconds() - start_s
     unaccounted_s = wall_s - sum(watch.stages_s.values())
-    return StagePass(
+    return StageProfile(
         request=request.id,
         wall_s=wall_s,
         stages_s=watch.stages_s,

@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 from harness.records.cell import Cell
 from harness.records.run import Failure
-from harness.runner.progress import Pace, Progress
+from harness.runner.progress import Progress, TimeEstimate
 from harness.runner.resume import Remainder
 from harness.runner.run_folder import RunHeader
 
 
-class Slot(NamedTuple):
+class CellKey(NamedTuple):
     """One cell of one side."""
 
     side: int
     slug: str
 
 
-class Ledger:
+class WorkQueue:
     """
     The account of one run, or of several side by side.
 
@@ -36,21 +36,21 @@ class Ledger:
 
     def __init__(
         self,
-        cells: Mapping[Slot, Cell],
+        cells: Mapping[CellKey, Cell],
         plan: RunHeader,
         weighed: Collection[str],
         progress: Progress,
     ) -> None:
         self.cells = cells
         self.plan = plan
-        self.todo: dict[tuple[Slot, int], Remainder] = {}
-        self.failures: dict[Slot, Failure] = {}
+        self.todo: dict[tuple[CellKey, int], Remainder] = {}
+        self.failures: dict[CellKey, Failure] = {}
         self._weighed = frozenset(weighed)
         self._progress = progress
         self._left = {slot: Counter[str]() for slot in cells}
-        self._pace = Pace({})
+        self._pace = TimeEstimate({})
 
-    def add(self, todo: Mapping[tuple[Slot, int], Remainder]) -> None:
+    def add(self, todo: Mapping[tuple[CellKey, int], Remainder]) -> None:
         """Add work, and count its steps."""
         self.todo.update(todo)
         for (slot, repeat), rest in todo.items():
@@ -61,14 +61,14 @@ class Ledger:
     def start(self) -> None:
         """Begin to tell how far it is."""
         total = sum(self._left.values(), Counter())
-        self._pace = Pace(total)
+        self._pace = TimeEstimate(total)
         self._progress.start(total.total())
 
     def end(self) -> None:
         """Tell no more."""
         self._progress.end()
 
-    def is_weighed(self, slot: Slot, repeat: int) -> bool:
+    def is_weighed(self, slot: CellKey, repeat: int) -> bool:
         """
         Whether the process measures its energy: in planned rounds, of cells that are asked about
         and have a meter.
@@ -79,13 +79,13 @@ class Ledger:
         """Whether the cell failed on any side: then there is nothing to hold the others against."""
         return any(slot.slug == slug for slot in self.failures)
 
-    def step(self, kind: str, slot: Slot, text: str, duration_s: float) -> None:
+    def step(self, kind: str, slot: CellKey, text: str, duration_s: float) -> None:
         """Count a step that was done."""
         self._left[slot][kind] -= 1
         self._pace.done(kind, duration_s)
         self._progress.step(text, self._pace.eta_s())
 
-    def fail(self, slot: Slot, failure: Failure) -> None:
+    def fail(self, slot: CellKey, failure: Failure) -> None:
         """Note a failure, and forget the steps of the cell and of its counterparts."""
         self.failures[slot] = failure
         for each in self.cells:

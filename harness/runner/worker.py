@@ -43,14 +43,22 @@ import numpy as np
 
 from harness.audio.files import read_audio, same_audio, wav_bytes
 from harness.errors import HarnessError
-from harness.machine.checks.check import Tree, here
+from harness.machine.checks.check import SystemRoot, here
 from harness.machine.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
 from harness.machine.interference import DisturbanceWatch
-from harness.machine.power_meter import device_of, find_meter, weigh
+from harness.machine.power_meter import device_of, find_meter, measure_energy
 from harness.records.cell import Cell, Option, Request, cell_from_json
 from harness.records.files import write_atomic
 from harness.records.measurement import Missing
-from harness.records.run import Effect, Energy, Failure, Phase, Piece, Sample, StagePass
+from harness.records.run import (
+    AudioChunk,
+    Energy,
+    Failure,
+    Iteration,
+    OptionCheck,
+    Phase,
+    StageProfile,
+)
 from harness.runner.opened_files import KIND as FOREIGN_FILES
 from harness.runner.opened_files import ForeignFilesError, Opened, Territory, territory_from_json
 from harness.runner.run_folder import (
@@ -61,7 +69,7 @@ from harness.runner.run_folder import (
     sample_to_json,
     stages_to_json,
 )
-from harness.runner.stage_profile import stage_pass
+from harness.runner.stage_profile import profile_stages
 from harness.targets.http.client import SpeechError
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
@@ -70,7 +78,7 @@ Record = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class WorkerRequest:
     """What the parent asks of this worker."""
 
     cell: Cell
@@ -100,7 +108,7 @@ class Timing:
     wall_s: float
     first_audio_s: float
     stages_s: Mapping[str, float]
-    chunks: tuple[Piece, ...]
+    chunks: tuple[AudioChunk, ...]
     disturbance: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -119,7 +127,9 @@ class NotInEffectError(Exception):
 class Worker:
     """Carries out commands for one job."""
 
-    def __init__(self, job: Job, log: WorkerLog, age_s: float, tree: Tree | None = None) -> None:
+    def __init__(
+        self, job: WorkerRequest, log: WorkerLog, age_s: float, tree: SystemRoot | None = None
+    ) -> None:
         self._job = job
         self._log = log
         self._age_s = age_s
@@ -148,7 +158,7 @@ class Worker:
             "finish": self._finish,
         }
 
-    def obey(self, command: Mapping[str, Any]) -> Record:
+    def handle(self, command: Mapping[str, Any]) -> Record:
         """Carry out one command; what goes wrong is recorded and answered, never raised."""
         try:
             answer = self._commands[command["do"]](command)
@@ -193,7 +203,7 @@ class Worker:
         self._target = target
         times = {"import_s": import_s, "load_s": load_s, "alone": bool(command["alone"])}
         self._note({"kind": "loaded", **times, "effective": dict(target.effective())})
-        spare_the_collector()
+        freeze_gc()
         return {}
 
     def _iterate(self, command: Mapping[str, Any]) -> Record:
@@ -226,7 +236,7 @@ class Worker:
         kept = (
             self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
         )
-        sample = Sample(
+        sample = Iteration(
             cell=self._job.cell.slug,
             repeat=self._job.repeat,
             iteration=self._iteration,
@@ -248,7 +258,7 @@ class Worker:
             self._heard.setdefault(request.id, digest)
         seed = self._seed(request)
         if differs and seed is not None:
-            self._promise((changed_audio(request, seed),))
+            self._require_in_effect((changed_audio(request, seed),))
 
     def _differs(self, request: Request, audio: np.ndarray, digest: str) -> bool:
         """
@@ -294,10 +304,10 @@ class Worker:
         return name
 
     def _observe(self, command: Mapping[str, Any]) -> Record:
-        self._promise(self._loaded().observe(self._requests[command["request"]]))
+        self._require_in_effect(self._loaded().observe(self._requests[command["request"]]))
         return {}
 
-    def _promise(self, effects: tuple[Effect, ...]) -> None:
+    def _require_in_effect(self, effects: tuple[OptionCheck, ...]) -> None:
         """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
         self._note({"kind": "effects", "effects": [effect_to_json(effect) for effect in effects]})
         broken = [
@@ -316,7 +326,7 @@ class Worker:
         self._prove()
         if self._opened is not None:
             self._opened.stop()
-        spare_the_collector()
+        freeze_gc()
         if self._job.cpu is not None:
             for thread in Path("/proc/self/task").iterdir():
                 with suppress(ProcessLookupError):  # it may have ended meanwhile
@@ -334,7 +344,7 @@ class Worker:
         if not isinstance(self._clock, WallClock):
             return Missing("no power: the target tells its own time")
         meter = find_meter(self._tree, device_of(self._job.cell, self._job.defaults))
-        return meter if isinstance(meter, Missing) else weigh(meter, self._speak)
+        return meter if isinstance(meter, Missing) else measure_energy(meter, self._speak)
 
     def _speak(self) -> float:
         """Speak the whole workload once; gives its seconds of audio."""
@@ -351,11 +361,11 @@ class Worker:
         )
         return {}
 
-    def _staged(self, request: Request) -> StagePass | Missing:
+    def _staged(self, request: Request) -> StageProfile | Missing:
         """Ask where the time goes; what has been measured stands, whatever becomes of this."""
         try:
             with no_garbage_collection():
-                return stage_pass(self._loaded(), request, self._clock)
+                return profile_stages(self._loaded(), request, self._clock)
         except Exception as error:
             if failure_of(error).kind == "disk":
                 raise
@@ -404,7 +414,7 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
         raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
     lengths_s = (len(chunk) / target.sample_rate_hz for chunk in chunks)
     pieces = tuple(
-        Piece(arrived_s=at_s, audio_s=length_s)
+        AudioChunk(arrived_s=at_s, audio_s=length_s)
         for at_s, length_s in zip(arrived_s, lengths_s, strict=True)
     )
     return Timing(
@@ -416,10 +426,10 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
     )
 
 
-def changed_audio(request: Request, seed: Option) -> Effect:
+def changed_audio(request: Request, seed: Option) -> OptionCheck:
     """Return the broken promise of a seed."""
     why = f"the same seed gave different audio for request {request.id}"
-    return Effect(option="seed", asked=seed, observed="other audio", holds=False, why=why)
+    return OptionCheck(option="seed", asked=seed, observed="other audio", holds=False, why=why)
 
 
 def is_same(audio: np.ndarray, path: Path) -> bool:
@@ -440,7 +450,7 @@ def joins_of(target: Target) -> tuple[float, ...] | None:
     return None if joins_s is None else tuple(float(each) for each in joins_s)
 
 
-def spare_the_collector() -> None:
+def freeze_gc() -> None:
     """
     Keep what was loaded or compiled out of later collections.
 
@@ -499,10 +509,10 @@ def kept() -> Iterator[None]:
         raise UnwritableError(error) from error
 
 
-def read_job(path: Path) -> Job:
+def read_job(path: Path) -> WorkerRequest:
     """Read the request file that the parent wrote."""
     data = json.loads(path.read_text(encoding="utf-8"))
-    return Job(
+    return WorkerRequest(
         cell=cell_from_json(data["cell"]),
         repeat=data["repeat"],
         folder=Path(data["folder"]),
@@ -561,16 +571,16 @@ def main(arguments: list[str]) -> int:
     age_s = WallClock().process_age_s()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     answers = claim_stdout()
-    obey = _opened(read_job(Path(arguments[0])), age_s)
+    handle = _opened(read_job(Path(arguments[0])), age_s)
     for line in sys.stdin:
-        answer = obey(json.loads(line))
+        answer = handle(json.loads(line))
         print(json.dumps(answer), file=answers, flush=True)
         if "failed" in answer or answer["done"] == "finish":
             break
     return 0
 
 
-def _opened(job: Job, age_s: float) -> Callable[[Mapping[str, Any]], Record]:
+def _opened(job: WorkerRequest, age_s: float) -> Callable[[Mapping[str, Any]], Record]:
     """
     Return what carries out commands; where the log cannot be opened, that is the answer to the
     first.
@@ -584,7 +594,7 @@ def _opened(job: Job, age_s: float) -> Callable[[Mapping[str, Any]], Record]:
     except UnwritableError as error:
         failure = failure_of(error)
         return lambda command: {"failed": {"kind": failure.kind, "reason": failure.reason}}
-    return Worker(job, log, age_s).obey
+    return Worker(job, log, age_s).handle
 
 
 if __name__ == "__main__":

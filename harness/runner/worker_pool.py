@@ -20,7 +20,7 @@ from harness.records.cell import Cell, cell_to_json
 from harness.records.run import Failure, Phase
 from harness.runner import run_folder
 from harness.runner.opened_files import territory_to_json
-from harness.runner.worker_process import Child, ChildError, Launch
+from harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
 
 WARMUP = 2
 """Iterations after the first synthesis that are never judged, even if nothing compiles."""
@@ -37,19 +37,19 @@ WORKER_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class WorkerSpec:
     """What one worker is started for."""
 
     cell: Cell
     repeat: int
     folder: Path
     """The run folder, absolute."""
-    launch: Launch
+    launch: PythonEnv
     samples_before: int
     """How many samples an interrupted process left for this repeat."""
 
 
-class Crew:
+class WorkerPool:
     """Every worker that is alive, on the CPUs of a profile."""
 
     def __init__(self, profile: Profile, timeout_s: float) -> None:
@@ -57,7 +57,7 @@ class Crew:
         self._timeout_s = timeout_s
         self._cpus = allowed_cpus()
         self._cpu = self._cpus[-1] if profile.pin and self._cpus else None
-        self._alive: set[Child] = set()
+        self._alive: set[WorkerProcess] = set()
         self._lock = threading.Lock()
         self.stopping = False
 
@@ -67,7 +67,7 @@ class Crew:
         with kept_off(self._cpu, self._cpus):
             yield
 
-    def start(self, post: Post) -> Child | None:
+    def start(self, post: WorkerSpec) -> WorkerProcess | None:
         """Start a worker; None if all are being stopped."""
         log = run_folder.log_path(post.folder, post.cell.slug, post.repeat)
         job = {
@@ -87,11 +87,11 @@ class Crew:
         with self._lock:
             if self.stopping:
                 return None
-            child = Child(job, log.with_suffix(""), self._profile.env, post.launch)
+            child = WorkerProcess(job, log.with_suffix(""), self._profile.env, post.launch)
             self._alive.add(child)
         return child
 
-    def prepare(self, child: Child, cell: Cell, *, alone: bool) -> None:
+    def prepare(self, child: WorkerProcess, cell: Cell, *, alone: bool) -> None:
         """
         Load, speak once, warm up, look at what is in effect, move to the CPU for measuring. Raises
         ChildError.
@@ -105,7 +105,7 @@ class Crew:
         child.do({"do": "observe", "request": requests[0]}, self._timeout_s)
         child.do({"do": "pin"}, self._timeout_s)
 
-    def measure(self, child: Child, request: str) -> float:
+    def measure(self, child: WorkerProcess, request: str) -> float:
         """
         Measure one iteration and give its seconds; one that compiled something is done again.
         Raises ChildError.
@@ -119,20 +119,20 @@ class Crew:
                 return float(answer["wall_s"])
         raise _unsettled(f"request {request}", MAX_COMPILES)
 
-    def weigh(self, child: Child, cell: Cell) -> None:
+    def measure_energy(self, child: WorkerProcess, cell: Cell) -> None:
         """Have a worker measure its energy: the whole workload once more. Raises ChildError."""
         child.do({"do": "energy"}, self._timeout_s * (1 + len(cell.workload.requests)))
 
-    def look_at_stages(self, child: Child, cell: Cell) -> None:
+    def profile_stages(self, child: WorkerProcess, cell: Cell) -> None:
         """Have a worker ask where its time goes, at the first request. Raises ChildError."""
         child.do({"do": "stages", "request": cell.workload.requests[0].id}, 3 * self._timeout_s)
 
-    def finish(self, child: Child) -> None:
+    def finish(self, child: WorkerProcess) -> None:
         """Have a worker write its last record and end. Raises ChildError."""
         child.do({"do": "finish"}, self._timeout_s)
         self._forget(child)
 
-    def dismiss(self, child: Child) -> None:
+    def terminate(self, child: WorkerProcess) -> None:
         """End a worker that failed."""
         self._forget(child)
         child.kill()
@@ -151,11 +151,11 @@ class Crew:
         for child in self._alive:
             child.close()
 
-    def _forget(self, child: Child) -> None:
+    def _forget(self, child: WorkerProcess) -> None:
         with self._lock:
             self._alive.discard(child)
 
-    def _warm_up(self, child: Child, requests: Sequence[str]) -> None:
+    def _warm_up(self, child: WorkerProcess, requests: Sequence[str]) -> None:
         """
         Iterate until nothing compiles, at least WARMUP times. Raises ChildError if it never ends.
         """
@@ -207,6 +207,6 @@ def live_limit(profile: Profile) -> int:
     return max(1, min(MAX_LIVE, free_bytes // 2 // WORKER_BYTES))
 
 
-def _unsettled(where: str, count: int) -> ChildError:
+def _unsettled(where: str, count: int) -> WorkerError:
     reason = f"{where} still compiled something after {count} iterations"
-    return ChildError(Failure(kind="error", reason=reason), recorded=False)
+    return WorkerError(Failure(kind="error", reason=reason), recorded=False)

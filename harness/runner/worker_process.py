@@ -27,7 +27,7 @@ GRACE_S = 10.0
 """How long a worker may take to end after its last answer."""
 
 
-class ChildError(Exception):
+class WorkerError(Exception):
     """The worker failed; `recorded` tells whether it could write that down itself."""
 
     def __init__(self, failure: Failure, *, recorded: bool) -> None:
@@ -37,7 +37,7 @@ class ChildError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class PythonEnv:
     """
     Which code a worker runs: the interpreter, folders that go before everything installed, further
     environment, where.
@@ -52,15 +52,19 @@ class Launch:
     """Whose files it must use, and prove it; None where there are no sides."""
 
 
-HERE = Launch()
+CURRENT_ENV = PythonEnv()
 """The code and the environment of this process."""
 
 
-class Child:
+class WorkerProcess:
     """One worker process."""
 
     def __init__(
-        self, job: Mapping[str, object], files: Path, env: Mapping[str, str], launch: Launch = HERE
+        self,
+        job: Mapping[str, object],
+        files: Path,
+        env: Mapping[str, str],
+        launch: PythonEnv = CURRENT_ENV,
     ) -> None:
         """
         Start it. `files` is the path that its request and standard error get, with their own
@@ -105,7 +109,7 @@ class Child:
         if "failed" in answer:
             failure = Failure(**answer["failed"])
             self._end()
-            raise ChildError(failure, recorded=failure.kind != "disk")
+            raise WorkerError(failure, recorded=failure.kind != "disk")
         if command["do"] == "finish":
             self._end()
         return answer
@@ -139,7 +143,7 @@ class Child:
                         f"{_name(command)} took longer than {timeout_s:g} s; raise the time-out if "
                         "that is expected"
                     )
-                    raise ChildError(Failure(kind="timeout", reason=reason), recorded=False)
+                    raise WorkerError(Failure(kind="timeout", reason=reason), recorded=False)
                 received = (
                     os.read(self._process.stdout.fileno(), 65536)
                     if self._process.stdout in ready
@@ -151,7 +155,7 @@ class Child:
         line, _, self._pending = self._pending.partition(b"\n")
         return line
 
-    def _death(self) -> ChildError:
+    def _death(self) -> WorkerError:
         """Say why there is no answer any more."""
         if not self._ends_within(GRACE_S):
             self._signal_group(signal.SIGKILL)
@@ -160,12 +164,12 @@ class Child:
         said = self._last_words()
         if code < 0:
             cause = f"{_signal_name(-code)}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
-            return ChildError(
+            return WorkerError(
                 Failure(kind="killed", reason=f"the worker was ended by {cause}{said}"),
                 recorded=False,
             )
         reason = f"the worker ended with code {code} and without an answer{said}"
-        return ChildError(Failure(kind="died", reason=reason), recorded=False)
+        return WorkerError(Failure(kind="died", reason=reason), recorded=False)
 
     def _reap(self) -> int:
         """
@@ -234,7 +238,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def path_variables(launch: Launch) -> dict[str, str]:
+def path_variables(launch: PythonEnv) -> dict[str, str]:
     """
     Put the launch's folders before all others; with -P, the working directory comes behind them.
     """

@@ -117,7 +117,7 @@ def rate_of(floor: Floor, metric: str) -> Shift:
     )
 
 
-def beside(
+def floor_for_workload(
     floor: Floor, workload: Workload, measured: Measurement, judge: str = OPENAI
 ) -> Shift | Missing:
     """

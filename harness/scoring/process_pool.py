@@ -56,7 +56,7 @@ DIED = Crashed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch(Generic[Piece]):
+class PoolBatch(Generic[Piece]):
     """
     Pieces for one child, in order. `work` gives one result for each; all of it must be picklable by
     name.
@@ -75,7 +75,7 @@ class Batch(Generic[Piece]):
     """Whether its one piece has crashed a process before: then there is no third try."""
 
 
-def run_batches(batches: Sequence[Batch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
+def run_batches(batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
     """
     Yields (piece, result) as pieces are done, batches in any order; Crashed for a piece that ended
     its process or was killed.
@@ -116,7 +116,7 @@ def run_isolated(
     """As `run_batches`, of one item each: yields (index, result) in any order, each index once."""
     work = functools.partial(_one_by_one, function)
     batches = [
-        Batch(work=work, pieces=((index, item),), limit_s=limit_s)
+        PoolBatch(work=work, pieces=((index, item),), limit_s=limit_s)
         for index, item in enumerate(items)
     ]
     for (index, _), result in run_batches(batches, workers):
@@ -133,19 +133,19 @@ def _one_by_one(
 class _Queue:
     """Batches that nobody works on yet."""
 
-    def __init__(self, batches: Sequence[Batch[Any]]) -> None:
-        self._waiting: dict[str, deque[Batch[Any]]] = {}
+    def __init__(self, batches: Sequence[PoolBatch[Any]]) -> None:
+        self._waiting: dict[str, deque[PoolBatch[Any]]] = {}
         for batch in batches:
             self._waiting.setdefault(batch.kind, deque()).append(batch)
 
     def __bool__(self) -> bool:
         return any(self._waiting.values())
 
-    def put_back(self, batch: Batch[Any]) -> None:
+    def put_back(self, batch: PoolBatch[Any]) -> None:
         """Let a batch be the next of its kind."""
         self._waiting[batch.kind].appendleft(batch)
 
-    def next(self, loaded: str | None, busy: Collection[str]) -> Batch[Any]:
+    def next(self, loaded: str | None, busy: Collection[str]) -> PoolBatch[Any]:
         """
         Take a batch of the kind that is loaded, else of the first kind that nobody works on, else
         of that with most left.
@@ -162,7 +162,7 @@ class _Queue:
 class _Child:
     """One child process, at work on one batch."""
 
-    def __init__(self, batch: Batch[Any]) -> None:
+    def __init__(self, batch: PoolBatch[Any]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
@@ -172,7 +172,7 @@ class _Child:
         GUARD.watch(self._process.pid or 0)  # a piece that never ends must not outlive us
         self.take(batch)
 
-    def take(self, batch: Batch[Any]) -> None:
+    def take(self, batch: PoolBatch[Any]) -> None:
         """Begin another batch."""
         self.batch, self._answered, self.alive = batch, 0, True
         self._begun, self._since_s, self._patience_s = (

@@ -19,12 +19,12 @@ from harness.models.whisper_weights import files_sha256
 from harness.records.cell import Cell, Request
 from harness.records.files import inside
 from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
-from harness.records.run import HeardText, HeardTexts, Run, Sample
+from harness.records.run import HeardText, HeardTexts, Iteration, Run
 from harness.scoring.scorer import Progress, UtteranceScores, score_quality
 from harness.scoring.tasks import AudioJob
 from harness.scoring.transcription import JudgeOptions
 
-Samples = dict[tuple[str, str], Sample]
+Samples = dict[tuple[str, str], Iteration]
 """(slug, request id) -> sample."""
 TAKES_DIFFER = Missing("the engine has no seed, and its takes differ", MissingKind.TAKES_DIFFER)
 """
@@ -124,7 +124,7 @@ def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob
     return found
 
 
-def _takes(run: Run, slug: str, request: str) -> list[Sample]:
+def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
     """Return the samples of a request that kept audio, each file once."""
     kept = {
         sample.audio_file: sample

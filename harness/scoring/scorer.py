@@ -18,10 +18,10 @@ from harness.metrics.word_errors import ErrorCounts
 from harness.models.whisper_weights import file_sha256
 from harness.records.measurement import Missing, Value, value_from_json, value_to_json
 from harness.scoring.cache import ScoreCache
-from harness.scoring.process_pool import Batch, Crashed, run_batches
-from harness.scoring.task import AudioTask, Unsettled, compute
+from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
+from harness.scoring.task import AudioTask, Uncacheable, compute
 from harness.scoring.tasks import AudioJob, compared_once, task_key, tasks_of
-from harness.scoring.transcription import Hearing, JudgeOptions, Transcript
+from harness.scoring.transcription import JudgeOptions, Transcript, TranscriptionPlan
 
 Progress = Callable[[int, int], None]  # (scores done, scores to compute)
 
@@ -74,7 +74,7 @@ def score_quality(
     names = [each.name for each in chosen(None, ())] if metrics is None else list(metrics)
     jobs = compared_once(jobs)
     digests = _digests(jobs)
-    hearing = Hearing(jobs, names, judge or JudgeOptions(), digests)
+    hearing = TranscriptionPlan(jobs, names, judge or JudgeOptions(), digests)
     plan = _planned(jobs, names, digests)
     work = _Work(plan.tasks, hearing, ScoreCache(cache_dir), progress)
     try:
@@ -101,7 +101,7 @@ class _Work:
     def __init__(
         self,
         tasks: Mapping[str, AudioTask],
-        hearing: Hearing,
+        hearing: TranscriptionPlan,
         cache: ScoreCache,
         progress: Progress | None,
     ) -> None:
@@ -117,7 +117,10 @@ class _Work:
 
     def do(self, workers: int) -> None:
         """Make what is not known, in child processes; never more of them than `workers`."""
-        batches: list[Batch[Any]] = [*self._hearing.batches(self._unheard), *_batches(self._keys)]
+        batches: list[PoolBatch[Any]] = [
+            *self._hearing.batches(self._unheard),
+            *_batches(self._keys),
+        ]
         for piece, result in run_batches(batches, workers):
             if isinstance(piece, AudioTask):
                 self._keep_value(piece, result)
@@ -125,12 +128,12 @@ class _Work:
                 for key, transcript in self._hearing.answers(piece, result).items():
                     self._keep_transcript(key, transcript)
 
-    def _keep_value(self, task: AudioTask, result: Value | Unsettled | Crashed) -> None:
+    def _keep_value(self, task: AudioTask, result: Value | Uncacheable | Crashed) -> None:
         """Remember a value; a crash is not remembered, since it may not come again."""
         key = self._keys[task]
         if isinstance(result, Crashed):
             self.values[key] = Missing(f"{task.metric} {result.reason}")
-        elif isinstance(result, Unsettled):
+        elif isinstance(result, Uncacheable):
             self.values[key] = Missing(result.reason)
         else:
             self.values[key] = result
@@ -179,7 +182,7 @@ def _planned(
     return _Plan(tasks=tasks, keys=keys)
 
 
-def _batches(tasks: Iterable[AudioTask]) -> list[Batch[AudioTask]]:
+def _batches(tasks: Iterable[AudioTask]) -> list[PoolBatch[AudioTask]]:
     """
     Put together what shares an audio, so that its features are worked out once; apart, by package,
     what loads models.
@@ -188,7 +191,7 @@ def _batches(tasks: Iterable[AudioTask]) -> list[Batch[AudioTask]]:
     for task in tasks:
         groups.setdefault((_kind(task), task.audio), []).append(task)
     return [
-        Batch(work=compute, pieces=tuple(several), kind=kind, limit_s=_limit_s(audio))
+        PoolBatch(work=compute, pieces=tuple(several), kind=kind, limit_s=_limit_s(audio))
         # what takes long first
         for (kind, audio), several in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)
     ]
@@ -205,7 +208,7 @@ def _limit_s(audio: Path) -> float:
 
 
 def _scores(
-    job: AudioJob, keys: Mapping[str, str | Missing], hearing: Hearing, work: _Work
+    job: AudioJob, keys: Mapping[str, str | Missing], hearing: TranscriptionPlan, work: _Work
 ) -> UtteranceScores:
     found = {
         name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.audio.recording import Recording, read_recording
 from harness.errors import HarnessError
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.registry import entry
 from harness.records.measurement import Missing, Value, lacks_package
 
@@ -27,7 +27,11 @@ MOST_FRAMES = 30_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioTask:
-    """Metric `metric` (a name of the panel) of `audio`, beside whatever it needs; see `Subject`."""
+    """
+    Metric `metric` (a name of the registry) of `audio`, with the inputs that it needs.
+
+    `MetricInput` lists them.
+    """
 
     metric: str
     audio: Path
@@ -50,13 +54,13 @@ class AudioTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsettled:
+class Uncacheable:
     """No value this time, and why: it is not remembered, since the next try may give one."""
 
     reason: str
 
 
-def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Unsettled]:
+def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Uncacheable]:
     """
     Give the value of each task, in order; quickest where tasks of one audio follow each other.
     """
@@ -64,7 +68,7 @@ def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Unsettled]:
         yield _settled(task.metric, _value(task))
 
 
-class Shelf:
+class RecordingCache:
     """The recordings of this process that were used last, which remember what was found in them."""
 
     def __init__(self, most_frames: int = MOST_FRAMES) -> None:
@@ -92,10 +96,10 @@ class Shelf:
         return self._kept[key]
 
 
-SHELF = Shelf()
+SHELF = RecordingCache()
 
 
-def _value(task: AudioTask) -> Value | Unsettled:
+def _value(task: AudioTask) -> Value | Uncacheable:
     source = entry(task.metric).source
     assert source is not None, f"{task.metric} is no metric of audio alone"
     try:
@@ -105,10 +109,10 @@ def _value(task: AudioTask) -> Value | Unsettled:
     try:
         return source.score(subject)
     except Exception as error:  # a plug-in may raise anything; ours do not
-        return Unsettled(f"{task.metric} failed: {type(error).__name__}: {error}")
+        return Uncacheable(f"{task.metric} failed: {type(error).__name__}: {error}")
 
 
-def _subject(task: AudioTask) -> Subject:
+def _subject(task: AudioTask) -> MetricInput:
     condition = entry(task.metric).condition
 
     def heard(path: Path | None) -> Recording | None:
@@ -118,7 +122,7 @@ def _subject(task: AudioTask) -> Subject:
 
     audio = heard(task.audio)
     assert audio is not None, "a task has an audio"
-    return Subject(
+    return MetricInput(
         audio=audio,
         text=task.text,
         language=task.language,
@@ -130,11 +134,11 @@ def _subject(task: AudioTask) -> Subject:
     )
 
 
-def _settled(metric: str, value: object) -> Value | Unsettled:
+def _settled(metric: str, value: object) -> Value | Uncacheable:
     """Hold a value against the contract of metrics: a finite number, or Missing."""
     if isinstance(value, Missing):
-        return Unsettled(value.reason) if lacks_package(value) else value
-    if isinstance(value, Unsettled):
+        return Uncacheable(value.reason) if lacks_package(value) else value
+    if isinstance(value, Uncacheable):
         return value
     if isinstance(value, int | float | np.number) and math.isfinite(value):
         return float(value)

@@ -16,7 +16,7 @@ import numpy as np
 from harness.audio.files import read_audio
 from harness.errors import HarnessError
 from harness.metrics.metric import Need
-from harness.metrics.registry import FAMILIES, Entry, entry, full_version, installed
+from harness.metrics.registry import FAMILIES, MetricSpec, entry, full_version, installed
 from harness.records.measurement import Missing
 from harness.scoring.cache import cache_key
 from harness.scoring.task import AudioTask
@@ -141,7 +141,7 @@ def _applies(need: Need, job: AudioJob) -> bool:
     return offered.get(need, True)
 
 
-def _lacking(line: Entry) -> Missing | None:
+def _lacking(line: MetricSpec) -> Missing | None:
     """Say which package is not installed, if the metric needs one."""
     if not line.package or installed(line.package):
         return None
@@ -149,7 +149,7 @@ def _lacking(line: Entry) -> Missing | None:
     return Missing(f"{line.package} is not installed; pip install {install}")
 
 
-def _task(line: Entry, job: AudioJob) -> AudioTask | Missing:
+def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
     """Make the task of one metric, with nothing in it that the metric does not declare to need."""
     source = line.source
     assert source is not None, "speeds and words are not computed from audio alone"

@@ -24,7 +24,7 @@ from harness.audio.condition import CONDITIONS
 from harness.audio.files import Audio, read_audio
 from harness.audio.recording import Recording
 from harness.errors import HarnessError
-from harness.metrics.registry import entry, full_version, is_heard
+from harness.metrics.registry import entry, full_version, needs_asr
 from harness.metrics.word_errors import ErrorCounts, char_errors, rates, word_errors
 from harness.models import faster_whisper, whisper
 from harness.models.whisper_weights import WeightsFile, locate_weights, primary
@@ -32,7 +32,7 @@ from harness.records.cell import ENGLISH
 from harness.records.measurement import Missing, Value
 from harness.records.run import OPENAI
 from harness.scoring.cache import cache_key
-from harness.scoring.process_pool import Batch, Crashed
+from harness.scoring.process_pool import Crashed, PoolBatch
 from harness.scoring.tasks import AudioJob
 
 FILES_PER_TASK = 32  # two ASR batches: little enough to lose in a crash, enough to fill the batches
@@ -45,7 +45,7 @@ weights.
 """
 
 
-class Judge(Protocol):
+class Transcriber(Protocol):
     """Whoever turns audio into text; `name` belongs in the metric's version."""
 
     @property
@@ -152,7 +152,7 @@ def transcribe_files(task: ListenTask) -> list[Transcript]:
 
 
 @functools.cache
-def _judge(engine: str, weights: tuple[Path, ...]) -> Judge | Missing:
+def _judge(engine: str, weights: tuple[Path, ...]) -> Transcriber | Missing:
     if engine == FASTER:
         return faster_whisper.build_judge(*weights)
     import torch
@@ -198,7 +198,7 @@ class JudgeOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class WordErrors:
     """
     What was heard of one audio, and the errors in it; `values` are those of every metric of words,
     by its name.
@@ -210,7 +210,7 @@ class Heard:
     values: Mapping[str, Value]
 
 
-class Hearing:
+class TranscriptionPlan:
     """Everything that must be listened to for some jobs, by the key of its transcript."""
 
     def __init__(
@@ -225,7 +225,7 @@ class Hearing:
         """
         check_engine(options.engine)
         self._options, self._digests = options, digests
-        self._metrics = [name for name in metrics if is_heard(name)]
+        self._metrics = [name for name in metrics if needs_asr(name)]
         self.conditions = tuple(dict.fromkeys(_condition(name) for name in self._metrics))
         languages = {primary(job.language) for job in jobs} if self._metrics else set()
         self._weights = {
@@ -240,7 +240,7 @@ class Hearing:
                 if isinstance(key, str):
                     self.files.setdefault(key, (job, condition))
 
-    def batches(self, keys: Collection[str]) -> list[Batch[ListenTask]]:
+    def batches(self, keys: Collection[str]) -> list[PoolBatch[ListenTask]]:
         """Give the work of hearing some of the files."""
         groups: dict[tuple[str, str], list[Path]] = {}
         for key in keys:
@@ -254,7 +254,7 @@ class Hearing:
             )
         ]
         return [
-            Batch(work=transcribe, pieces=(task,), kind=KIND, limit_s=LIMIT_S) for task in tasks
+            PoolBatch(work=transcribe, pieces=(task,), kind=KIND, limit_s=LIMIT_S) for task in tasks
         ]
 
     def answers(
@@ -273,7 +273,7 @@ class Hearing:
 
     def heard(
         self, job: AudioJob, transcripts: Mapping[str, Transcript], condition: str = ""
-    ) -> Heard:
+    ) -> WordErrors:
         """Count the errors in what was heard of a job."""
         key = self._key(job, condition)
         transcript = (
@@ -292,7 +292,7 @@ class Hearing:
         values = {
             name: named[entry(name).base] for name in self._metrics if _condition(name) == condition
         }
-        return Heard(transcript=transcript, words=errors[0], chars=errors[1], values=values)
+        return WordErrors(transcript=transcript, words=errors[0], chars=errors[1], values=values)
 
     def _key(self, job: AudioJob, condition: str) -> str | Missing:
         """Give the key of a transcript: whatever decides it; Missing where nobody can listen."""

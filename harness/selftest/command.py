@@ -12,12 +12,12 @@ from harness.runner.progress import Progress
 from harness.selftest import render_quality, render_speed
 from harness.selftest.draw_quality import check_picture, write_picture
 from harness.selftest.quality import quality_selftest
-from harness.selftest.speed import Question, command, folder_of, speed_selftest
+from harness.selftest.speed import SelftestPlan, command, folder_of, speed_selftest
 from harness.workflow import ScoreProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class SelftestReport:
     """
     What a selftest found: for people (the last line is the verdict), for a document, for a program.
     """
@@ -35,7 +35,9 @@ class Interrupted:
     advice: str
 
 
-def tell_speed(question: Question, progress: Progress, *, rivals: bool) -> Told | Interrupted:
+def tell_speed(
+    question: SelftestPlan, progress: Progress, *, rivals: bool
+) -> SelftestReport | Interrupted:
     """
     Run or continue a selftest of speed. Raises HarnessError as `speed_selftest` does, and for what
     only faults have.
@@ -46,7 +48,7 @@ def tell_speed(question: Question, progress: Progress, *, rivals: bool) -> Told 
     trust = speed_selftest(placed, progress)
     if trust is None:
         return Interrupted(advice=f"nothing measured is lost, continue with: {command(placed)}")
-    return Told(
+    return SelftestReport(
         text=render_speed.text(trust, rivals=rivals),
         markdown=render_speed.markdown(trust, rivals=rivals),
         document={"folder": str(placed.out), **render_speed.to_json(trust)},
@@ -55,8 +57,8 @@ def tell_speed(question: Question, progress: Progress, *, rivals: bool) -> Told 
 
 
 def tell_quality(
-    question: Question, progress: Progress, scoring: ScoreProgress | None
-) -> Told | Interrupted:
+    question: SelftestPlan, progress: Progress, scoring: ScoreProgress | None
+) -> SelftestReport | Interrupted:
     """
     Run a selftest of quality, and draw what it found. Raises HarnessError as `quality_selftest` and
     `write_picture` do.
@@ -71,7 +73,7 @@ def tell_quality(
         )
     if question.picture is not None:
         write_picture(trust, question.picture)
-    return Told(
+    return SelftestReport(
         text=render_quality.text(trust),
         markdown=render_quality.markdown(
             trust, _command(question), question.picture.name if question.picture else ""
@@ -81,7 +83,7 @@ def tell_quality(
     )
 
 
-def _command(question: Question) -> str:
+def _command(question: SelftestPlan) -> str:
     """
     Give the command line that was asked, as far as it changes what a selftest of quality finds.
     """

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.records.files import write_file
-from harness.selftest.quality_result import Column, Finding, Matrix, QualityTrust, Sight
+from harness.selftest.quality_result import FaultResult, Matrix, MetricColumn, QualityTrust, Sight
 from harness.selftest.specimens import Kind
 
 INK, FAINT, PAPER = "#1c2430", "#c9d1db", "#ffffff"
@@ -87,7 +87,7 @@ def _figure(trust: QualityTrust) -> Any:
     return figure
 
 
-def _panel(axes: Any, matrix: Matrix, columns: Sequence[Column]) -> None:
+def _panel(axes: Any, matrix: Matrix, columns: Sequence[MetricColumn]) -> None:
     """Draw one matrix: squares, names on both axes, and the families below."""
     across, down = _columns(columns), _places([row.kind for row in matrix.rows])
     _squares(axes, _spots(matrix, columns, across, down))
@@ -112,7 +112,7 @@ def _panel(axes: Any, matrix: Matrix, columns: Sequence[Column]) -> None:
 
 
 def _spots(
-    matrix: Matrix, columns: Sequence[Column], across: Sequence[float], down: Sequence[float]
+    matrix: Matrix, columns: Sequence[MetricColumn], across: Sequence[float], down: Sequence[float]
 ) -> dict[tuple[Sight, str], list[tuple[float, float]]]:
     """
     Sort the squares by what they show: (sight, colour) -> places. Where nothing was tried there is
@@ -127,7 +127,9 @@ def _spots(
     return spots
 
 
-def _sights(matrix: Matrix, row: Finding, columns: Sequence[Column]) -> list[Sight | None]:
+def _sights(
+    matrix: Matrix, row: FaultResult, columns: Sequence[MetricColumn]
+) -> list[Sight | None]:
     """Give a row's squares: the two that sum up, then one per metric."""
     alone = matrix.alone(row)
     return [
@@ -155,7 +157,9 @@ def _squares(axes: Any, spots: Mapping[tuple[Sight, str], Sequence[tuple[float, 
             )
 
 
-def _families(axes: Any, columns: Sequence[Column], across: Sequence[float], lowest: float) -> None:
+def _families(
+    axes: Any, columns: Sequence[MetricColumn], across: Sequence[float], lowest: float
+) -> None:
     """Name the families of metrics under a line as wide as they are."""
     for family in dict.fromkeys(each.family for each in columns):
         places = [x for x, each in zip(across, columns, strict=True) if each.family == family]
@@ -186,7 +190,7 @@ def _legend(figure: Any) -> None:
     )
 
 
-def _columns(columns: Sequence[Column]) -> list[float]:
+def _columns(columns: Sequence[MetricColumn]) -> list[float]:
     """Place the columns that sum up and those of the metrics."""
     return _places([*("" for _ in SUMMARY), *(each.family for each in columns)])
 

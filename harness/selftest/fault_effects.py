@@ -21,7 +21,7 @@ from harness.audio.files import Audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Speech:
+class SpokenUtterance:
     """
     One utterance: mono float32 `audio`, shape [n], what was said, where chunks were joined, and
     whose voice it imitates.
@@ -35,7 +35,7 @@ class Speech:
     """A recording of that voice, at the same rate."""
 
 
-Change = Callable[[Speech], Audio | None]
+Change = Callable[[SpokenUtterance], Audio | None]
 """
 Gives the audio with the damage done; None for speech that cannot be damaged that way (no join, no
 question).
@@ -86,7 +86,7 @@ def seam(share: float) -> Change:
     chunk only.
     """
 
-    def change(speech: Speech) -> Audio | None:
+    def change(speech: SpokenUtterance) -> Audio | None:
         changed = speech.audio.astype(np.float64)
         for join in (round(join_s * speech.rate_hz) for join_s in speech.joins_s or ()):
             after_s = np.arange(max(0, len(changed) - join)) / speech.rate_hz
@@ -99,7 +99,7 @@ def seam(share: float) -> Change:
 def dropout(duration_s: float) -> Change:
     """Silence `duration_s` seconds in the middle of the speech."""
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         changed, half = speech.audio.copy(), round(duration_s * speech.rate_hz / 2)
         changed[max(0, middle_of(speech.audio) - half) : middle_of(speech.audio) + half] = 0.0
         return changed
@@ -117,7 +117,7 @@ def cut_tail(duration_s: float) -> Change:
 def mute_tail(duration_s: float) -> Change:
     """Swallow the last `duration_s` seconds of the speech; the audio stays as long as it was."""
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         changed = speech.audio.copy()
         changed[max(0, _end(speech.audio) - round(duration_s * speech.rate_hz)) :] = 0.0
         return changed
@@ -131,7 +131,7 @@ def repeat(duration_s: float) -> Change:
     caught in a loop.
     """
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         middle = middle_of(speech.audio)
         again = speech.audio[max(0, middle - round(duration_s * speech.rate_hz)) : middle]
         return _joined([speech.audio[:middle], again, speech.audio[middle:]], speech.rate_hz)
@@ -144,7 +144,7 @@ def swap_word(duration_s: float) -> Change:
     Put another stretch of the same utterance, a word's length, in place of the one in the middle.
     """
 
-    def change(speech: Speech) -> Audio | None:
+    def change(speech: SpokenUtterance) -> Audio | None:
         length = round(duration_s * speech.rate_hz)
         place, *others = (middle_of(speech.audio, share) - length // 2 for share in (0.5, 0.2, 0.8))
         apart = (
@@ -176,7 +176,7 @@ def silence_after(duration_s: float) -> Change:
 def pause(duration_s: float) -> Change:
     """Fall silent for `duration_s` seconds within the speech, where it is quietest."""
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         place = _lull(speech)
         return np.concatenate(
             [speech.audio[:place], _silence(speech, duration_s), speech.audio[place:]]
@@ -191,7 +191,7 @@ def spill(duration_s: float) -> Change:
     where there is none.
     """
 
-    def change(speech: Speech) -> Audio | None:
+    def change(speech: SpokenUtterance) -> Audio | None:
         if speech.voice is None:
             return None
         end = _end(speech.voice)
@@ -202,7 +202,7 @@ def spill(duration_s: float) -> Change:
     return change
 
 
-def _with_impulses(speech: Speech, share: float, places: Iterable[int]) -> Audio:
+def _with_impulses(speech: SpokenUtterance, share: float, places: Iterable[int]) -> Audio:
     changed = speech.audio.copy()
     changed[list(places)] += share * np.abs(speech.audio).max()
     return clipped(changed)
@@ -226,7 +226,7 @@ def _end(audio: Audio) -> int:
     return int(np.flatnonzero(np.abs(audio) > SPEECH * np.abs(audio).max())[-1]) + 1
 
 
-def _lull(speech: Speech) -> int:
+def _lull(speech: SpokenUtterance) -> int:
     """
     Find the middle of the quietest LULL_S between the first and the last quarter of the energy.
     """
@@ -236,7 +236,7 @@ def _lull(speech: Speech) -> int:
     return first + int(np.argmin(energy[first : last + 1]))
 
 
-def _silence(speech: Speech, duration_s: float) -> Audio:
+def _silence(speech: SpokenUtterance, duration_s: float) -> Audio:
     return np.zeros(round(duration_s * speech.rate_hz), dtype=np.float32)
 
 
@@ -246,7 +246,7 @@ SEED = 20261121
 def noise(snr_db: float) -> Change:
     """Add white noise, `snr_db` below the speech."""
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         level = float(np.sqrt(np.mean(speech.audio.astype(np.float64) ** 2))) * 10.0 ** (
             -snr_db / 20.0
         )
@@ -276,12 +276,12 @@ def offset(level: float) -> Change:
     return lambda speech: clipped(speech.audio.astype(np.float64) + level)
 
 
-def inverted(speech: Speech) -> Audio:
+def inverted(speech: SpokenUtterance) -> Audio:
     """Swap the poles of the loudspeaker."""
     return -speech.audio
 
 
-def not_a_number(speech: Speech) -> Audio:
+def not_a_number(speech: SpokenUtterance) -> Audio:
     """Let one frame in the middle be no number at all."""
     changed = speech.audio.copy()
     changed[middle_of(speech.audio)] = np.nan
@@ -304,7 +304,7 @@ def round_trip(rate_hz: int) -> Change:
     22.05 kHz.
     """
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         import soxr
 
         there = soxr.resample(
@@ -323,7 +323,7 @@ def poor_round_trip(rate_hz: int) -> Change:
     does.
     """
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         at_s = np.arange(len(speech.audio)) / speech.rate_hz
         between_s = np.arange(int(at_s[-1] * rate_hz) + 2) / rate_hz
         return _fitted(

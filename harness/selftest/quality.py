@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analysis.aggregate import is_speed, measure
+from harness.analysis.aggregate import aggregate, is_speed
 from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, of_run, revision
 from harness.judging.decide import judge
@@ -25,12 +25,12 @@ from harness.records.run import Run
 from harness.records.verdict import MetricVerdict
 from harness.runner.progress import Progress
 from harness.scoring.score_run import RunScores, score_run
-from harness.selftest.fault_effects import Speech
+from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.faults import FAULTS, Fault
 from harness.selftest.quality_result import (
-    Column,
-    Finding,
+    FaultResult,
     Matrix,
+    MetricColumn,
     QualityTrust,
     columns_with_sight,
     sight_of,
@@ -38,9 +38,9 @@ from harness.selftest.quality_result import (
 from harness.selftest.specimens import (
     EVERY,
     Kind,
-    Sound,
     Sounds,
     Specimen,
+    SpecimenAudio,
     changed_sounds,
     in_every_and_in_one,
     respoken_sounds,
@@ -51,12 +51,12 @@ from harness.selftest.specimens import (
     with_specimens,
 )
 from harness.selftest.speech_sources import (
-    Ground,
+    FaultlessRun,
     check_recordings,
     measured_ground,
     recorded_ground,
 )
-from harness.selftest.speed import Question, folder_of
+from harness.selftest.speed import SelftestPlan, folder_of
 from harness.suite.suite import Suite, load_suite
 from harness.workflow import BASELINES, ScoreProgress, shown_metrics
 
@@ -65,7 +65,7 @@ Scorer = Callable[[Run], RunScores]
 
 
 def quality_selftest(
-    question: Question,
+    question: SelftestPlan,
     progress: Progress,
     told: ScoreProgress | None = None,
     baselines: Path = BASELINES,
@@ -112,11 +112,11 @@ def quality_selftest(
     )
 
 
-def columns_of(policy: Policy, suite: Suite) -> tuple[Column, ...]:
+def columns_of(policy: Policy, suite: Suite) -> tuple[MetricColumn, ...]:
     """Give the metrics of quality that the policy judges, in the panel's order."""
     judged = [each for each in _quality_of(suite) if each.name in policy]
     return tuple(
-        Column(metric=each.name, family=each.family, blocks=policy[each.name].blocking)
+        MetricColumn(metric=each.name, family=each.family, blocks=policy[each.name].blocking)
         for each in judged
     )
 
@@ -126,7 +126,7 @@ def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
     return tuple(each.name for each in _quality_of(suite) if each.name not in policy)
 
 
-def _quality_of(suite: Suite) -> list[registry.Entry]:
+def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     """
     Give the suite's metrics of quality.
 
@@ -139,7 +139,9 @@ def _quality_of(suite: Suite) -> list[registry.Entry]:
     return [each for each in entries if not each.golden and not is_speed(each.name)]
 
 
-def matrix_of(ground: Ground, policy: Policy, columns: Sequence[Column], scorer: Scorer) -> Matrix:
+def matrix_of(
+    ground: FaultlessRun, policy: Policy, columns: Sequence[MetricColumn], scorer: Scorer
+) -> Matrix:
     """Plant every fault into the audio, score it all, and give what each metric made of it."""
     planted, left_out = plant(ground)
     specimens = sorted(
@@ -154,7 +156,7 @@ def matrix_of(ground: Ground, policy: Policy, columns: Sequence[Column], scorer:
     )
 
 
-def plant(ground: Ground) -> tuple[list[Specimen], dict[str, str]]:
+def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
     """
     Make every fault at every strength, in every utterance and in one. Names what cannot be planted,
     and why.
@@ -181,7 +183,7 @@ def plant(ground: Ground) -> tuple[list[Specimen], dict[str, str]]:
     return specimens, left_out
 
 
-def settings(ground: Ground) -> list[Specimen]:
+def settings(ground: FaultlessRun) -> list[Specimen]:
     """
     Give the audio of every further cell in place of the reference's, as if the engine had not done
     what it was asked for.
@@ -199,7 +201,7 @@ def settings(ground: Ground) -> list[Specimen]:
     ]
 
 
-def clean(ground: Ground) -> list[Specimen]:
+def clean(ground: FaultlessRun) -> list[Specimen]:
     """Give the clean repeats: each alarm is a false one."""
     return [
         _specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds)
@@ -211,21 +213,21 @@ def judged(
     run: Run,
     specimens: Sequence[Specimen],
     policy: Policy,
-    columns: Sequence[Column],
+    columns: Sequence[MetricColumn],
     scorer: Scorer,
 ) -> list[Sequence[MetricVerdict]]:
     """Score all specimens at one go, and judge each against the cell it was made from."""
     names = tuple(each.metric for each in columns)
     many, slugs = replace(with_specimens(run, specimens), metrics=names), slugs_of(run, specimens)
     scores = scorer(many)
-    now = measure(many, scores.values, [registry.metric(name) for name in names], scores.versions)
+    now = aggregate(many, scores.values, [registry.metric(name) for name in names], scores.versions)
     before = now | {slug: now[each.base] for slug, each in zip(slugs, specimens, strict=True)}
     judgement = judge(many, now, of_run(many, before), policy, paired=True)
     verdicts = {cell.cell: cell.metrics for cell in judgement.cells}
     return [verdicts[slug] for slug in slugs]
 
 
-def _respoken(ground: Ground) -> dict[str, dict[str, Sound]]:
+def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
     """Have the engine say every fault that it can be asked for."""
     if ground.engine is None:
         return {}
@@ -237,7 +239,9 @@ def _respoken(ground: Ground) -> dict[str, dict[str, Sound]]:
     return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})
 
 
-def _changed(ground: Ground, speeches: Mapping[str, Speech], fault: Fault) -> dict[str, Sound]:
+def _changed(
+    ground: FaultlessRun, speeches: Mapping[str, SpokenUtterance], fault: Fault
+) -> dict[str, SpecimenAudio]:
     """Make the fault out of the audio that there is."""
     assert fault.change is not None, "every fault can be made of audio"
     return changed_sounds(
@@ -261,10 +265,10 @@ def _difference(cell: Cell, reference: Cell) -> str:
 
 
 def _finding(
-    specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[Column]
-) -> Finding:
+    specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[MetricColumn]
+) -> FaultResult:
     shown = {each.metric for each in columns}
-    return Finding(
+    return FaultResult(
         fault=specimen.fault,
         strength=specimen.strength,
         kind=specimen.kind,

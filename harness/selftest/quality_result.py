@@ -32,7 +32,7 @@ class Sight(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class MetricColumn:
     """One metric, the family it belongs to, and whether it blocks."""
 
     metric: str
@@ -41,7 +41,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class FaultResult:
     """What every metric made of one fault at one strength."""
 
     fault: str
@@ -81,15 +81,15 @@ class Matrix:
     audio: str
     """What the faults were planted into, in words."""
     utterances: int
-    findings: tuple[Finding, ...]
+    findings: tuple[FaultResult, ...]
     left_out: Mapping[str, str]
 
     @property
-    def rows(self) -> list[Finding]:
+    def rows(self) -> list[FaultResult]:
         """The findings on every utterance."""
         return [each for each in self.findings if each.extent == EVERY]
 
-    def alone(self, row: Finding) -> Finding | None:
+    def alone(self, row: FaultResult) -> FaultResult | None:
         """
         Give what was found with the fault in one utterance only; None where that was not tried.
         """
@@ -101,7 +101,7 @@ class Matrix:
         return next(same, None)
 
     @property
-    def greatest(self) -> list[Finding]:
+    def greatest(self) -> list[FaultResult]:
         """The faults at their greatest strength."""
         return list(
             {each.fault: each for each in self.rows if each.kind is not Kind.HARMLESS}.values()
@@ -118,7 +118,7 @@ class QualityTrust:
     head: str
     created: str
     """ISO 8601, UTC."""
-    columns: tuple[Column, ...]
+    columns: tuple[MetricColumn, ...]
     valueless: tuple[str, ...]
     """Metrics that have no column because they had no value for any of the audio."""
     unjudged: tuple[str, ...]
@@ -136,7 +136,9 @@ def sight_of(verdict: MetricVerdict) -> Sight:
     return Sight.UNPROVEN if judged and verdict.verdict is Verdict.UNRESOLVED else Sight.ABSENT
 
 
-def columns_with_sight(columns: Sequence[Column], matrices: Sequence[Matrix]) -> tuple[Column, ...]:
+def columns_with_sight(
+    columns: Sequence[MetricColumn], matrices: Sequence[Matrix]
+) -> tuple[MetricColumn, ...]:
     """Give the columns of metrics that had a value in any of the audio."""
     sights = [finding.sights for matrix in matrices for finding in matrix.findings]
     return tuple(
@@ -146,7 +148,7 @@ def columns_with_sight(columns: Sequence[Column], matrices: Sequence[Matrix]) ->
     )
 
 
-def false_alarms(matrix: Matrix) -> list[Finding]:
+def false_alarms(matrix: Matrix) -> list[FaultResult]:
     """Give the harmless changes that a metric saw that blocks."""
     return [each for each in matrix.rows if each.kind is Kind.HARMLESS and each.by]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from harness.report.format import escaped
 from harness.selftest.quality_result import (
-    Column,
-    Finding,
+    FaultResult,
     Matrix,
+    MetricColumn,
     QualityTrust,
     Sight,
     false_alarms,
@@ -154,18 +154,18 @@ def _title(matrix: Matrix) -> str:
     return f"{matrix.audio}, {matrix.utterances} utterances"
 
 
-def _place(matrix: Matrix, finding: Finding) -> str:
+def _place(matrix: Matrix, finding: FaultResult) -> str:
     return f"{matrix.audio}: {finding.fault}, {finding.strength}"
 
 
-def _by_family(columns: Sequence[Column]) -> dict[str, list[Column]]:
-    families: dict[str, list[Column]] = {}
+def _by_family(columns: Sequence[MetricColumn]) -> dict[str, list[MetricColumn]]:
+    families: dict[str, list[MetricColumn]] = {}
     for each in columns:
         families.setdefault(each.family, []).append(each)
     return families
 
 
-def _families(columns: Sequence[Column]) -> list[str]:
+def _families(columns: Sequence[MetricColumn]) -> list[str]:
     """Say which letter is which metric's; those that block are marked."""
     several = _by_family(columns)
     lines = [
@@ -175,7 +175,7 @@ def _families(columns: Sequence[Column]) -> list[str]:
     return ["\n".join(["letters from left to right, * blocks:", *lines])] if lines else []
 
 
-def _letters(matrix: Matrix, columns: Sequence[Column]) -> str:
+def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     """
     Write a matrix with a letter per metric, grouped by family; `one`: any metric, the fault in one
     utterance only.
@@ -204,7 +204,7 @@ def _letters(matrix: Matrix, columns: Sequence[Column]) -> str:
     return "\n".join([_title(matrix), *lines])
 
 
-def _named(matrix: Matrix, columns: Sequence[Column]) -> str:
+def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     """
     Write a matrix as a Markdown table with the names of the metrics, those that block in bold.
     """
@@ -223,7 +223,7 @@ def _named(matrix: Matrix, columns: Sequence[Column]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _names(finding: Finding, metrics: Sequence[str]) -> str:
+def _names(finding: FaultResult, metrics: Sequence[str]) -> str:
     """Name those of the metrics that saw it."""
     seen = [f"**{escaped(name)}**" for name in metrics if name in finding.by]
     advised = [escaped(name) for name in metrics if name in finding.advised_by]
@@ -263,9 +263,9 @@ def _sees(trust: QualityTrust, metric: str) -> tuple[list[str], list[str]]:
     ]
 
 
-def _sight(row: Finding, column: Column) -> Sight:
+def _sight(row: FaultResult, column: MetricColumn) -> Sight:
     return _sight_of(row, column.metric)
 
 
-def _sight_of(row: Finding, metric: str) -> Sight:
+def _sight_of(row: FaultResult, metric: str) -> Sight:
     return row.sights.get(metric, Sight.ABSENT)

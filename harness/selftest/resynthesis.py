@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.audio.files import Audio
 from harness.errors import HarnessError
-from harness.selftest.fault_effects import Change, Speech
+from harness.selftest.fault_effects import Change, SpokenUtterance
 
 END_S = 0.35
 """
@@ -46,7 +46,7 @@ def fall(semitones: float) -> Change:
     return lambda speech: bent(speech, -semitones) if speech.text.rstrip().endswith("?") else None
 
 
-def bent(speech: Speech, semitones: float) -> Audio:
+def bent(speech: SpokenUtterance, semitones: float) -> Audio:
     """
     Let the pitch of the last END_S of the voice rise (or sink) by so many semitones, reached at its
     very end.
@@ -74,7 +74,7 @@ def other_mouth(pitch: float, formants: float) -> Change:
     was.
     """
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         parts = _taken_apart(speech)
         bins = np.arange(parts.spectrum.shape[1])
         source = np.minimum(bins / formants, bins[-1])
@@ -88,7 +88,7 @@ def other_mouth(pitch: float, formants: float) -> Change:
     return change
 
 
-def _taken_apart(speech: Speech) -> Parts:
+def _taken_apart(speech: SpokenUtterance) -> Parts:
     world, audio = _world(), speech.audio.astype(np.float64)
     f0_hz, at_s = world.dio(audio, speech.rate_hz, frame_period=FRAME_MS)
     f0_hz = world.stonemask(audio, f0_hz, at_s, speech.rate_hz)

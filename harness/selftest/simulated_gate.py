@@ -10,7 +10,7 @@ confirmed by rounds that it has not seen, with the functions of `verdict.py` tha
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from harness.analysis.aggregate import measure
+from harness.analysis.aggregate import aggregate
 from harness.errors import HarnessError
 from harness.judging.baseline import of_run
 from harness.judging.compare import MATCHED
@@ -20,7 +20,7 @@ from harness.judging.policy import Policy
 from harness.metrics.registry import metric
 from harness.records.measurement import Measurement
 from harness.records.run import Run
-from harness.records.verdict import Comparison, Judgement, Verdict
+from harness.records.verdict import Comparison, RunVerdict, Verdict
 from harness.workflow import CONFIRM_ROUNDS
 
 FIRST_ROUNDS = CONFIRM_ROUNDS
@@ -36,7 +36,7 @@ Rounds = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class GateOutcome:
     """What the gate said of one cell of two sides: after a first look, and in the end."""
 
     cell: str
@@ -85,7 +85,7 @@ class Gate:
         ]
         return tuple(sorted(set.intersection(*sides)))
 
-    def ask(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> list[Answer]:
+    def ask(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> list[GateOutcome]:
         """
         Ask about some cells of two sides, as a suite; half of a cell's rounds are for the first
         look, at most, and the rest for the confirmation. Raises ValueError for fewer rounds than
@@ -110,7 +110,7 @@ class Gate:
             last = confirmed(first, second, "")
         early, late = ({cell.cell: cell for cell in each.cells} for each in (first, last))
         return [
-            Answer(
+            GateOutcome(
                 cell=slug,
                 base=base,
                 head=head,
@@ -122,7 +122,7 @@ class Gate:
             for slug in rounds
         ]
 
-    def look(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> Judgement:
+    def look(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> RunVerdict:
         """Judge some cells on the given rounds alone."""
         before, stored = self._measured(base, rounds)
         now, measurements = self._measured(head, rounds)
@@ -146,7 +146,7 @@ class Gate:
 
     def _look_until_decided(
         self, base: str, head: str, rounds: Mapping[str, Rounds]
-    ) -> tuple[Judgement, dict[str, Rounds]]:
+    ) -> tuple[RunVerdict, dict[str, Rounds]]:
         """
         Look at FIRST_ROUNDS of every cell's rounds, then at one more of the undecided cells as long
         as there are any.
@@ -166,7 +166,7 @@ class Gate:
         run = self._runs[side]
         for slug, several in rounds.items():
             if (side, slug, several) not in self._known:
-                self._known[side, slug, several] = measure(
+                self._known[side, slug, several] = aggregate(
                     excerpt(run, {slug: several}), {}, self._panel
                 )[slug]
         return excerpt(run, rounds), {

@@ -21,18 +21,18 @@ from harness.audio.recording import read_recording
 from harness.errors import HarnessError
 from harness.machine.profiles import Profile
 from harness.records.cell import Cell, Request
-from harness.records.run import ProcessRecord, Run, Sample
+from harness.records.run import Iteration, ProcessRecord, Run
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.runner import run_suite
-from harness.selftest.fault_effects import Change, Speech
+from harness.selftest.fault_effects import Change, SpokenUtterance
 from harness.selftest.faults import Respeak
 from harness.suite.suite import Suite
 from harness.targets.registry import check_cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
+class SpecimenAudio:
     """
     One file of audio, how long it is, and where the engine says that it joined chunks, if it does.
     """
@@ -42,7 +42,7 @@ class Sound:
     joins_s: tuple[float, ...] | None = None
 
 
-Sounds = Mapping[str, Sound]
+Sounds = Mapping[str, SpecimenAudio]
 """By request."""
 
 
@@ -57,13 +57,13 @@ class Engine:
     progress: Progress
 
 
-def sounds_of(run: Run, slug: str) -> dict[str, Sound]:
+def sounds_of(run: Run, slug: str) -> dict[str, SpecimenAudio]:
     """Give the audio that a cell left, by request."""
     samples = [
         sample for process in run.processes if process.cell == slug for sample in process.samples
     ]
     return {
-        sample.request: Sound(
+        sample.request: SpecimenAudio(
             file=(Path(run.folder) / sample.audio_file).absolute(),
             audio_s=sample.audio_s,
             joins_s=sample.joins_s,
@@ -73,7 +73,7 @@ def sounds_of(run: Run, slug: str) -> dict[str, Sound]:
     }
 
 
-def speeches_of(run: Run, slug: str) -> dict[str, Speech]:
+def speeches_of(run: Run, slug: str) -> dict[str, SpokenUtterance]:
     """Read the audio that a cell left, by request. Raises HarnessError if a file cannot be read."""
     (cell,) = (each for each in run.cells if each.slug == slug)
     sounds = sounds_of(run, slug)
@@ -85,8 +85,8 @@ def speeches_of(run: Run, slug: str) -> dict[str, Speech]:
 
 
 def changed_sounds(
-    speeches: Mapping[str, Speech], change: Change, folder: Path
-) -> dict[str, Sound]:
+    speeches: Mapping[str, SpokenUtterance], change: Change, folder: Path
+) -> dict[str, SpecimenAudio]:
     """
     Write every utterance that can hold the fault into `folder`.
 
@@ -100,7 +100,7 @@ def changed_sounds(
         if faulty is not None:
             file = (folder / f"{request}.wav").absolute()
             write_wav(file, faulty, speech.rate_hz)
-            changed[request] = Sound(
+            changed[request] = SpecimenAudio(
                 file=file, audio_s=len(faulty) / speech.rate_hz, joins_s=speech.joins_s
             )
     return changed
@@ -123,7 +123,7 @@ def sayable(cell: Cell, respeak: Respeak) -> dict[str, Request]:
 
 def respoken_sounds(
     engine: Engine, asked: Mapping[str, Mapping[str, Request]]
-) -> dict[str, dict[str, Sound]]:
+) -> dict[str, dict[str, SpecimenAudio]]:
     """
     Have the engine say everything that is asked for, by fault and request, in one process.
 
@@ -160,7 +160,7 @@ def respoken_sounds(
     }
 
 
-def _read(run: Run, cell: Cell, request: Request, sound: Sound) -> Speech:
+def _read(run: Run, cell: Cell, request: Request, sound: SpecimenAudio) -> SpokenUtterance:
     audio, rate_hz = read_audio(sound.file)
     file = cell.voice_of(request)
     voice = (
@@ -168,7 +168,7 @@ def _read(run: Run, cell: Cell, request: Request, sound: Sound) -> Speech:
         if file is None
         else read_recording(Path(run.folder) / file).at(rate_hz).astype("float32")
     )
-    return Speech(
+    return SpokenUtterance(
         audio=audio, rate_hz=rate_hz, text=request.text, joins_s=sound.joins_s, voice=voice
     )
 
@@ -205,7 +205,7 @@ class Specimen:
     kind: Kind
     extent: str
     base: str
-    sounds: Mapping[str, Sound]
+    sounds: Mapping[str, SpecimenAudio]
 
 
 def in_every_and_in_one(specimen: Specimen) -> list[Specimen]:
@@ -241,7 +241,7 @@ def _cell(base: Cell, number: int) -> Cell:
 
 
 def _processes(run: Run, slug: str, specimen: Specimen) -> list[ProcessRecord]:
-    def planted(sample: Sample) -> Sample:
+    def planted(sample: Iteration) -> Iteration:
         sound = specimen.sounds.get(sample.request)
         if sound is None:
             return replace(sample, cell=slug)

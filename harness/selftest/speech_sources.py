@@ -21,14 +21,14 @@ from harness.audio.files import read_audio, write_wav
 from harness.errors import HarnessError
 from harness.machine.profiles import Profile
 from harness.records.cell import Cell, Request, Workload
-from harness.records.run import Phase, ProcessRecord, Run, Sample
+from harness.records.run import Iteration, Phase, ProcessRecord, Run
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.runner import run_suite
 from harness.scoring.asr_floor import recorded
-from harness.selftest.fault_effects import Speech
+from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.resynthesis import bent
-from harness.selftest.specimens import Engine, Sound, Sounds, sounds_of
+from harness.selftest.specimens import Engine, Sounds, SpecimenAudio, sounds_of
 from harness.selftest.speed import matching
 from harness.suite.suite import Expansion, Suite
 from harness.suite.workload import load_workload
@@ -36,7 +36,7 @@ from harness.workflow import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class FaultlessRun:
     """
     A run without faults, the cell of it that gets them, the folder for them, and what says things
     otherwise, if any.
@@ -67,7 +67,7 @@ class Ground:
 
 def measured_ground(
     suite: Suite, only: Sequence[str], profile: Profile, folder: Path, progress: Progress
-) -> Ground:
+) -> FaultlessRun:
     """
     Measure the suite's cells, and the first two again in fresh processes. Raises HarnessError if a
     cell fails.
@@ -76,7 +76,7 @@ def measured_ground(
     run = _measured(suite, cells, profile, folder / "measured", progress)
     again = _measured(suite, cells[:2], profile, folder / "again", progress)
     cell = cells[1]
-    return Ground(
+    return FaultlessRun(
         audio=f"{cell.target} {cell.label}",
         run=run,
         cell=cell,
@@ -91,7 +91,7 @@ def measured_ground(
     )
 
 
-def recorded_ground(recordings: Path, like: Run, folder: Path) -> Ground:
+def recorded_ground(recordings: Path, like: Run, folder: Path) -> FaultlessRun:
     """
     Take a folder of recordings for what an engine said. Raises HarnessError as `recordings_run`
     does.
@@ -99,7 +99,9 @@ def recorded_ground(recordings: Path, like: Run, folder: Path) -> Ground:
     run = recordings_run(recordings, like, folder / "questions")
     cell = run.cells[-1]
     clean = {"judged again": sounds_of(run, cell.slug)}
-    return Ground(audio="recordings", run=run, cell=cell, folder=folder / "recordings", clean=clean)
+    return FaultlessRun(
+        audio="recordings", run=run, cell=cell, folder=folder / "recordings", clean=clean
+    )
 
 
 def cells_of(expansion: Expansion, only: Sequence[str]) -> list[Cell]:
@@ -183,9 +185,9 @@ def recordings_run(folder: Path, like: Run, place: Path) -> Run:
     )
 
 
-def _sound(file: Path) -> Sound:
+def _sound(file: Path) -> SpecimenAudio:
     audio, rate_hz = read_audio(file)
-    return Sound(file=file, audio_s=len(audio) / rate_hz)
+    return SpecimenAudio(file=file, audio_s=len(audio) / rate_hz)
 
 
 def _questions(requests: Sequence[Request]) -> list[Request]:
@@ -203,8 +205,8 @@ def _questions(requests: Sequence[Request]) -> list[Request]:
 
 
 def _risen(
-    questions: Sequence[Request], told: Mapping[str, Sound], place: Path
-) -> dict[str, Sound]:
+    questions: Sequence[Request], told: Mapping[str, SpecimenAudio], place: Path
+) -> dict[str, SpecimenAudio]:
     """
     Give the audio of questions made of statements; none without WORLD, which the fault
     `flat question` will say.
@@ -214,12 +216,12 @@ def _risen(
     for request in questions:
         audio, rate_hz = read_audio(told[str(request.statement)].file)
         try:
-            risen = bent(Speech(audio=audio, rate_hz=rate_hz), RISE_SEMITONES)
+            risen = bent(SpokenUtterance(audio=audio, rate_hz=rate_hz), RISE_SEMITONES)
         except HarnessError:
             return {}
         file = (place / f"{request.id}.wav").absolute()
         write_wav(file, risen, rate_hz)
-        found[request.id] = Sound(file=file, audio_s=len(risen) / rate_hz)
+        found[request.id] = SpecimenAudio(file=file, audio_s=len(risen) / rate_hz)
     return found
 
 
@@ -233,7 +235,7 @@ def _cell(workload: Workload, take: str) -> Cell:
     )
 
 
-def _process(cell: Cell, sounds: Mapping[str, Sound]) -> ProcessRecord:
+def _process(cell: Cell, sounds: Mapping[str, SpecimenAudio]) -> ProcessRecord:
     return ProcessRecord(
         cell=cell.slug,
         repeat=0,
@@ -250,8 +252,8 @@ def _process(cell: Cell, sounds: Mapping[str, Sound]) -> ProcessRecord:
     )
 
 
-def _sample(slug: str, number: int, request: str, sound: Sound) -> Sample:
-    return Sample(
+def _sample(slug: str, number: int, request: str, sound: SpecimenAudio) -> Iteration:
+    return Iteration(
         cell=slug,
         repeat=0,
         iteration=number,

@@ -45,7 +45,7 @@ LIMIT = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class SelftestPlan:
     """What a person asked for. `minutes` are for measuring; None as folder leaves it to us."""
 
     suite: str
@@ -70,7 +70,7 @@ class Question:
 
 
 def speed_selftest(
-    question: Question, progress: Progress, baselines: Path = BASELINES
+    question: SelftestPlan, progress: Progress, baselines: Path = BASELINES
 ) -> Trust | None:
     """
     Run or continue a selftest of speed; None if a person interrupted it.
@@ -112,14 +112,14 @@ def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
     )
 
 
-def folder_of(question: Question) -> Path:
+def folder_of(question: SelftestPlan) -> Path:
     """Name the selftest's folder. Raises HarnessError if there is none to resume."""
     if question.out is not None:
         return question.out
     return setups.latest(FOLDER) if question.resume else run_folder.next_run_folder(FOLDER)
 
 
-def command(question: Question) -> str:
+def command(question: SelftestPlan) -> str:
     """
     Give the command line that continues a selftest in its folder; cells and sizes stand there.
     """
@@ -146,7 +146,9 @@ def matching(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
     ]
 
 
-def _setup(question: Question, folder: Path, budget_s: float, progress: Progress) -> Setup | None:
+def _setup(
+    question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
+) -> Setup | None:
     """
     Load the setup of a selftest that goes on, or make that of a new one; None if a person
     interrupted it.
@@ -178,7 +180,7 @@ def _setup(question: Question, folder: Path, budget_s: float, progress: Progress
 
 
 def _new_setup(
-    question: Question, folder: Path, budget_s: float, progress: Progress
+    question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
 ) -> Setup | None:
     suite, profile = load_suite(question.suite), get_profile(question.profile)
     cells = matching(chosen(suite.expand(), question.only), question.only)

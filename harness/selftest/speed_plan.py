@@ -25,9 +25,9 @@ from harness.records.cell import Cell
 from harness.records.run import Phase, ProcessRecord
 from harness.runner import run_folder
 from harness.runner.progress import Progress
-from harness.runner.round import Side
-from harness.runner.runner import Schedule, make_header
-from harness.runner.worker_process import Launch
+from harness.runner.round import Variant
+from harness.runner.runner import Runner, make_header
+from harness.runner.worker_process import PythonEnv
 from harness.suite.suite import Suite
 from harness.targets.slowdown import APART, WHOLE, SlowDown
 
@@ -203,9 +203,9 @@ def calibrate(
         iterations=None,
         command=f"selftest {suite.name}: calibration",
     )
-    side = Side(header=header, folder=folder, launch=Launch(env=order.env()))
+    side = Variant(header=header, folder=folder, launch=PythonEnv(env=order.env()))
     run_folder.create_run(folder, header)
-    (outcome,) = Schedule([side], profile, timeout_s, progress).run()
+    (outcome,) = Runner([side], profile, timeout_s, progress).run()
     if outcome.interrupted:
         return None
     failures = {
@@ -232,8 +232,8 @@ def longest_stage(
         suite, [cell], profile, repeats=1, iterations=1, command=f"selftest {suite.name}: stages"
     )
     run_folder.create_run(folder, header)
-    (outcome,) = Schedule(
-        [Side(header=header, folder=folder, launch=Launch())], profile, timeout_s, progress
+    (outcome,) = Runner(
+        [Variant(header=header, folder=folder, launch=PythonEnv())], profile, timeout_s, progress
     ).run()
     if outcome.interrupted:
         return None

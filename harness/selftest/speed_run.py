@@ -17,13 +17,13 @@ from harness.errors import HarnessError
 from harness.machine.clock import Clock, WallClock
 from harness.machine.profiles import get_profile
 from harness.records.run import Run
-from harness.revisions.paired_run import PARTS, in_parts
+from harness.revisions.paired_run import PARTS, split_workload
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.resume import check_same
-from harness.runner.round import Side
-from harness.runner.runner import TIMEOUT_S, Schedule, make_header
-from harness.runner.worker_process import HERE, Launch
+from harness.runner.round import Variant
+from harness.runner.runner import TIMEOUT_S, Runner, make_header
+from harness.runner.worker_process import CURRENT_ENV, PythonEnv
 from harness.selftest.cpu_load import neighbour
 from harness.selftest.speed_plan import Setup
 from harness.suite.suite import load_suite
@@ -62,7 +62,7 @@ def measure_sides(folder: Path, setup: Setup, budget_s: float, progress: Progres
             WallClock(),
         )
         with neighbour(setup.loaded):
-            outcomes = Schedule(sides, get_profile(setup.profile), TIMEOUT_S, progress, more).run()
+            outcomes = Runner(sides, get_profile(setup.profile), TIMEOUT_S, progress, more).run()
         interrupted = any(outcome.interrupted for outcome in outcomes)
     return Recorded(
         runs={side.folder.name: run_folder.load_run(side.folder) for side in sides},
@@ -70,7 +70,7 @@ def measure_sides(folder: Path, setup: Setup, budget_s: float, progress: Progres
     )
 
 
-def make_sides(folder: Path, setup: Setup) -> list[Side]:
+def make_sides(folder: Path, setup: Setup) -> list[Variant]:
     """
     Give the sides: the same cells, the same code, only the order to work more in the environment of
     some.
@@ -90,13 +90,13 @@ def make_sides(folder: Path, setup: Setup) -> list[Side]:
         iterations=None,
         command=f"selftest {setup.suite}",
     )
-    header = in_parts(whole, PARTS)  # as `ab` measures
+    header = split_workload(whole, PARTS)  # as `ab` measures
     launches = {
-        name: HERE if not size else Launch(env=setup.slow_down(size).env())
+        name: CURRENT_ENV if not size else PythonEnv(env=setup.slow_down(size).env())
         for name, size in setup.sides.items()
     }
     return [
-        Side(header=header, folder=folder / name, launch=launch)
+        Variant(header=header, folder=folder / name, launch=launch)
         for name, launch in launches.items()
     ]
 

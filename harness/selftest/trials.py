@@ -22,7 +22,7 @@ from scipy.special import betaincinv
 from harness.records.run import Phase, Run
 from harness.runner.interleaving import rotated
 from harness.selftest.other_tools import RIVALS, same_scale
-from harness.selftest.simulated_gate import FIRST_ROUNDS, Answer, Gate, Rounds
+from harness.selftest.simulated_gate import FIRST_ROUNDS, Gate, GateOutcome, Rounds
 
 IN_TURNS, STORED = "in turns", "stored"
 """
@@ -39,7 +39,7 @@ class Trial:
     """
 
     size: float
-    answer: Answer
+    answer: GateOutcome
     flagged: Mapping[tuple[str, str], bool]
 
 

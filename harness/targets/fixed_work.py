@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import Effect
+from harness.records.run import OptionCheck
 from harness.targets.protocol import StageWatch
 
 RATE_HZ = 16_000
@@ -59,7 +59,7 @@ class ControlTarget:
                     product = product @ self._matrix
         yield self._tone
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Observe nothing: nothing was asked."""
         return ()
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import Effect
+from harness.records.run import OptionCheck
 from harness.targets.protocol import StageWatch
 
 VOICES = ("slt", "rms", "awb")
@@ -84,7 +84,7 @@ class FliteTarget:
             audio, _ = soundfile.read(out, dtype="float32")
         yield audio
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Observe nothing: the program is a closed box."""
         return ()
 

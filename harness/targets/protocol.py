@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import Effect, Work
+from harness.records.run import OptionCheck, StageWork
 
 StageWatch = Callable[[str], AbstractContextManager[None]]
 """Called by the target as `with watch("vocoder"): ...` around each of its stages."""
@@ -24,7 +24,7 @@ class Alone:
 
     run: Callable[[], object]
     """Runs it once, on what it was first given."""
-    work: Work | None = None
+    work: StageWork | None = None
     """
     How much that was; None where the target does not tell, and then nobody can say whether another
     did the same.
@@ -63,7 +63,7 @@ class Target(Protocol):
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Yield float32 mono audio chunks, each playable when yielded."""
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """
         Run one synthesis with observers attached and hold what was seen against what was asked.
         """
@@ -76,7 +76,7 @@ Options = Mapping[str, Option]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Observation:
     """What one check found."""
 
     observed: str

@@ -30,7 +30,7 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock, sleep
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import UNSEEN, Effect, Work
+from harness.records.run import UNSEEN, OptionCheck, StageWork
 from harness.targets.protocol import Alone, StageWatch
 
 RATE_HZ = 16_000
@@ -144,7 +144,7 @@ class ScriptedTarget:
             yield audio[: len(audio) // 2]
             yield audio[len(audio) // 2 :]
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Confirm every option that was asked for, except as the script says."""
         lies: Mapping[str, str] = self._script.get("observed", {})
         unseen: Sequence[str] = self._script.get("unobserved", ())
@@ -152,7 +152,7 @@ class ScriptedTarget:
             name: lies.get(name, str(value)) for name, value in self._asked.items()
         } | dict.fromkeys(unseen, UNSEEN)
         return tuple(
-            Effect(
+            OptionCheck(
                 option=name,
                 asked=asked,
                 observed=seen[name],
@@ -173,7 +173,9 @@ class ScriptedTarget:
                 self.clock.advance(duration_s)
         self.clock.advance(self._script.get("unstaged_s", 0.0))
         claimed: Mapping[str, float] = self._script.get("alone", {})
-        work = Work(calls=chunks, rows=1, frames=round(options["audio_s"] * FRAMES_PER_S / chunks))
+        work = StageWork(
+            calls=chunks, rows=1, frames=round(options["audio_s"] * FRAMES_PER_S / chunks)
+        )
         return {
             stage: Alone(
                 run=partial(self.clock.advance, stages_s[stage] / chunks * claimed.get(stage, 1.0)),

@@ -27,7 +27,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import Effect
+from harness.records.run import OptionCheck
 from harness.targets.protocol import StageWatch, Target
 
 SLOWED = "VOXGATE_SLOWED"
@@ -135,7 +135,7 @@ class SlowedTarget:
                 f"{known}"
             )
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Observe the other target."""
         return self._inner.observe(request)
 

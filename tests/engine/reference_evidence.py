@@ -30,7 +30,7 @@ from engine.text.frontend import phonemise
 from harness import workflow as stages
 from harness.audio.files import read_audio, write_flac, write_wav
 from harness.audio.recording import read_recording
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.prompt_leakage import reference_spill_s
 from harness.metrics.prosody import pitch_median
 from harness.metrics.speaker_similarity import embedding
@@ -99,7 +99,7 @@ def lengths(folder: Path) -> Iterator[str]:
 
 def own_pitch(name: str) -> str:
     """Give the median pitch of a shipped recording."""
-    pitch = "" if name == "none" else pitch_median(Subject(audio=read_recording(VOICES / name)))
+    pitch = "" if name == "none" else pitch_median(MetricInput(audio=read_recording(VOICES / name)))
     return f"{pitch:.0f}" if isinstance(pitch, float) else "-"
 
 
@@ -145,7 +145,7 @@ def voice(folder: Path, speaker: str, *settings: str) -> Voice:
             write_flac(file, audio, rate_hz)
         path.with_suffix(".txt").write_text(SAYS)
     known = embedding(read_recording(folder / f"{name}-other.flac"))
-    pitch = pitch_median(Subject(audio=read_recording(path)))
+    pitch = pitch_median(MetricInput(audio=read_recording(path)))
     assert not isinstance(known, Missing) and not isinstance(pitch, Missing)
     return Voice(name=name, path=path, embedding=known, pitch_hz=pitch)
 
@@ -208,13 +208,11 @@ def judged(
         if reference is None or reference.name in speakers
         else [float((vectors @ reference.embedding).mean())]
     )
-    pitch = float(np.median([pitch_median(Subject(audio=each)) for each in heard]))
+    pitch = float(np.median([pitch_median(MetricInput(audio=each)) for each in heard]))
     spill = "-"
     if reference is not None:
         recorded = read_recording(reference.path)
-        spill = (
-            f"{max(reference_spill_s(Subject(audio=each, voice=recorded)) for each in heard):.2f}"
-        )
+        spill = f"{max(reference_spill_s(MetricInput(audio=each, voice=recorded)) for each in heard):.2f}"
     own_shown = f"{own[0]:.3f}" if own else "-"
     return [
         *(f"{each:.3f}" for each in alike),

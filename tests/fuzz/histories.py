@@ -12,7 +12,7 @@ from harness.history.database import open_existing, open_history
 from harness.history.exporters import openmetrics, tables
 from harness.history.exporters.tables import Choice
 from harness.history.importers import detect
-from harness.history.importers.common import FAULTS, Fault
+from harness.history.importers.common import FAULTS, ImportFault
 from harness.history.records import Acknowledgement, Vote
 from harness.history.trend import trends
 from tests.fuzz import mutate
@@ -195,7 +195,7 @@ class Imports:
             raise
         except FAULTS as error:
             raise HarnessError(f"{path} cannot be read ({error!r})") from error
-        faults = [each for each in entries if isinstance(each, Fault)]
+        faults = [each for each in entries if isinstance(each, ImportFault)]
         del words, votes
         for each in faults:
             if not each.reason.strip() or not each.where.strip():

@@ -15,7 +15,7 @@ import httpx2
 import numpy as np
 
 from engine.config import FlowConfig
-from engine.serve.admission import Desk
+from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
 from engine.serve.limits import Limits
 from engine.serve.model_info import About
@@ -24,7 +24,7 @@ from harness.audio.files import flac_bytes, wav_bytes
 from harness.ci.accept import asked, with_reason
 from harness.ci.github import read_json, unpacked
 from harness.errors import HarnessError
-from harness.report.pr_comment import Place, comment, headline
+from harness.report.pr_comment import CommentLinks, comment, headline
 from harness.targets.http.client import Ask, SpeechApi, limits_told, options_told, voices_told
 from harness.targets.http.target import chosen_model
 from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
@@ -67,7 +67,7 @@ SPEECH = {
     "seed": 3,
 }
 OPEN = "https://example.org/"
-PLACE = Place(
+PLACE = CommentLinks(
     page=f"{OPEN}page", log=f"{OPEN}log", fetch="git fetch origin pull/12/merge", by_comment=True
 )
 
@@ -165,7 +165,7 @@ class Requests:
 
     def __init__(self, folder: Path) -> None:
         limits = Limits(max_characters=200, window_ms=0.0)
-        self._desk = Desk(FakeSpeaker(), limits, FakeBatcher, instant_s)
+        self._desk = AdmissionController(FakeSpeaker(), limits, FakeBatcher, instant_s)
         about = About(
             model=MODEL,
             created=1,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.analysis.aggregate import measure
+from harness.analysis.aggregate import aggregate
 from harness.audio.files import write_wav
 from harness.judging.baseline import Baseline, accept, load_baseline, machine_id
 from harness.judging.decide import judge
@@ -14,8 +14,16 @@ from harness.judging.policy import load_policy
 from harness.metrics.registry import known_metrics
 from harness.records.cell import Cell, Request, Workload
 from harness.records.measurement import Value
-from harness.records.run import ColdStart, Effect, Failure, Phase, ProcessRecord, Run, Sample
-from harness.records.verdict import Judgement
+from harness.records.run import (
+    ColdStart,
+    Failure,
+    Iteration,
+    OptionCheck,
+    Phase,
+    ProcessRecord,
+    Run,
+)
+from harness.records.verdict import RunVerdict
 
 REQUESTS = ("u01", "u02", "u03", "u04", "u05", "u06", "u07", "u08")
 WORDS = 10.0
@@ -62,10 +70,10 @@ def sample(
     wall_s: float,
     audio_s: float,
     stages: Mapping[str, float],
-) -> Sample:
+) -> Iteration:
     request = REQUESTS[iteration % len(REQUESTS)]
     first = repeat == 0 and iteration < len(REQUESTS)
-    return Sample(
+    return Iteration(
         cell=slug,
         repeat=repeat,
         iteration=iteration,
@@ -91,7 +99,7 @@ def process(
         "vocoder": 0.25 * wall_s,
     },
     effective: Mapping[str, int] | None = None,
-    effects: tuple[Effect, ...] = (),
+    effects: tuple[OptionCheck, ...] = (),
     failure: Failure | None = None,
     finished: bool = True,
 ) -> ProcessRecord:
@@ -200,7 +208,7 @@ def accepted(
 ) -> Baseline:
     """Accepts a good run and loads what that wrote."""
     run = with_audio(run or good_run(tmp_path / "runs/0001"))
-    accept(run, measure(run, make_scores(run, **changes)), "first", tmp_path / "baselines")
+    accept(run, aggregate(run, make_scores(run, **changes)), "first", tmp_path / "baselines")
     return load_baseline(tmp_path / "baselines", "smoke", machine_id(run))
 
 
@@ -213,5 +221,5 @@ def judged(
     baseline: Baseline,
     cells: Sequence[Cell] | None = None,
     **changes: Value | Mapping[str, Value],
-) -> Judgement:
-    return judge(run, measure(run, make_scores(run, **changes)), baseline, policy(), cells)
+) -> RunVerdict:
+    return judge(run, aggregate(run, make_scores(run, **changes)), baseline, policy(), cells)

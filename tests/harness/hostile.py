@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.audio.files import write_wav
 from harness.records.cell import Cell, Request, Workload
-from harness.records.run import Phase, Sample
+from harness.records.run import Iteration, Phase
 from harness.runner import run_folder
 from harness.runner.run_folder import RunHeader, WorkerLog
 
@@ -152,7 +152,7 @@ def _sample(
         write_wav(folder / name, audio, RATE_HZ)
     wall_s = 0.1 + 0.001 * ((3 * repeat + iteration) % 5)
     return run_folder.sample_to_json(
-        Sample(
+        Iteration(
             cell=slug,
             repeat=repeat,
             iteration=iteration,

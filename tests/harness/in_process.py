@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.machine.profiles import Profile
 from harness.records.run import Failure
 from harness.runner import run_folder
 from harness.runner.run_folder import WorkerLog
 from harness.runner.worker import Worker, read_job
-from harness.runner.worker_process import ChildError
+from harness.runner.worker_process import WorkerError
 
 ALONE = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=1)
 
@@ -32,13 +32,13 @@ class ChildHere:
         asked = read_job(request)
         self._name = f"{asked.repeat} {asked.folder.name} {asked.cell.slug}"
         self._log = WorkerLog(asked.log)
-        self._worker = Worker(asked, self._log, age_s=0.0, tree=Tree(root=asked.folder))
+        self._worker = Worker(asked, self._log, age_s=0.0, tree=SystemRoot(root=asked.folder))
 
     def do(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         self.said.append(f"{self._name} {command['do']}")
-        answer = self._worker.obey(command)
+        answer = self._worker.handle(command)
         if "failed" in answer:
-            raise ChildError(Failure(**answer["failed"]), recorded=True)
+            raise WorkerError(Failure(**answer["failed"]), recorded=True)
         return answer
 
     def kill(self) -> None:

@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from harness.analysis.aggregate import measure
+from harness.analysis.aggregate import aggregate
 from harness.errors import HarnessError
 from harness.judging import replace_folder
 from harness.judging.baseline import accept, load_baseline
@@ -96,7 +96,7 @@ class Trial:
             {"nfe-32": steady(0.4), "nfe-8": steady(wall_s)}, self.folder / "runs" / name
         )
         self.run = small(run, requests)
-        measured = measure(self.run, make_scores(self.run))
+        measured = aggregate(self.run, make_scores(self.run))
         self.measured = {
             slug: [each for each in several if each.metric in METRICS]
             for slug, several in measured.items()

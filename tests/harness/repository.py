@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from harness.audio.recording import read_recording
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.signal_parity import snr
 from harness.records.cell import Cell
 from harness.records.measurement import Value
 from harness.records.run import Run
 from harness.revisions import ab, paired_run
-from harness.runner.round import Live
-from harness.runner.runner import Schedule
+from harness.runner.round import Round
+from harness.runner.runner import Runner
 from harness.scoring.score_run import RunScores, audio_jobs
 from tests.harness.fake_runs import QUALITY
 
@@ -111,7 +111,7 @@ def listen(run: Run, golden: Path, **_: object) -> RunScores:
         for name, path in (("snr", job.reference), ("golden_snr", job.golden)):
             if path is not None:
                 values[key][name] = snr(
-                    Subject(audio=read_recording(job.path), reference=read_recording(path))
+                    MetricInput(audio=read_recording(job.path), reference=read_recording(path))
                 )
     return RunScores(values=values, versions={})
 
@@ -128,11 +128,11 @@ def stop_after(patch: pytest.MonkeyPatch, method: str, count: int) -> list[objec
     Lets a person press Ctrl-C at a call of one of the schedule's methods, or of its rounds'; gives
     the calls.
     """
-    owner = next(each for each in (Schedule, Live) if hasattr(each, method))
+    owner = next(each for each in (Runner, Round) if hasattr(each, method))
     real = getattr(owner, method)
     calls: list[object] = []
 
-    def counted(self: Schedule | Live, *arguments: object) -> object:
+    def counted(self: Runner | Round, *arguments: object) -> object:
         if len(calls) >= count:
             raise KeyboardInterrupt
         calls.append(arguments)

@@ -21,13 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.machine.interference import causes
+from harness.machine.interference import interference_causes
 from harness.machine.profiles import MALLOC, get_profile
 from harness.records.run import Phase, ProcessRecord
 from harness.runner import run_folder
-from harness.runner.round import Side
+from harness.runner.round import Variant
 from harness.runner.runner import make_header, run_sides
-from harness.runner.worker_process import Launch
+from harness.runner.worker_process import PythonEnv
 from harness.suite.suite import load_suite
 
 TUNABLES = "GLIBC_TUNABLES"
@@ -49,10 +49,10 @@ def measure(folder: Path, cell: str, rounds: int, iterations: int, sides: int) -
         suite, cells, profile, repeats=rounds, iterations=iterations, command="study_noise"
     )
     names = [(number, variant) for variant in range(len(VARIANTS)) for number in range(sides)]
-    launches = [Launch(env=list(VARIANTS.values())[variant]) for _, variant in names]
+    launches = [PythonEnv(env=list(VARIANTS.values())[variant]) for _, variant in names]
     run_sides(
         [
-            Side(header=header, folder=folder / f"{variant}-{number}", launch=launch)
+            Variant(header=header, folder=folder / f"{variant}-{number}", launch=launch)
             for (number, variant), launch in zip(names, launches, strict=True)
         ],
         profile,
@@ -65,7 +65,7 @@ def times_of(record: ProcessRecord) -> Times:
     found = {}
     for sample in record.samples:
         if sample.phase is Phase.MEASURED:
-            if not causes(sample):
+            if not interference_causes(sample):
                 found[sample.request, laps[sample.request]] = float(np.log(sample.wall_s))
             laps[sample.request] += 1
     return found

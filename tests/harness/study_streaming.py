@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.aggregate import by_name
-from harness.machine.interference import causes
+from harness.machine.interference import interference_causes
 from harness.machine.profiles import DEFAULT
 from harness.machine.quietness import fitness
 from harness.records.measurement import Measurement
-from harness.records.run import Phase, Run, Sample
+from harness.records.run import Iteration, Phase, Run
 from harness.report.format import shown
 from harness.runner import run_folder
 
@@ -119,15 +119,16 @@ def rows(run: Run) -> list[Row]:
     ]
 
 
-def quiet_samples(run: Run, slug: str) -> list[list[Sample]]:
+def quiet_samples(run: Run, slug: str) -> list[list[Iteration]]:
     """Give the measured iterations of every process of a cell that nothing disturbed."""
     processes = [process.samples for process in run.processes if process.cell == slug]
     return [
-        [s for s in samples if s.phase is Phase.MEASURED and not causes(s)] for samples in processes
+        [s for s in samples if s.phase is Phase.MEASURED and not interference_causes(s)]
+        for samples in processes
     ]
 
 
-def share(processes: Sequence[Sequence[Sample]]) -> tuple[float, float, float] | None:
+def share(processes: Sequence[Sequence[Iteration]]) -> tuple[float, float, float] | None:
     """
     Give the first audio's share of the whole's latency: median over processes of medians, least and
     greatest.
@@ -188,7 +189,7 @@ def circumstances(run: Run) -> str:
         "a run says where it was measured"
     )
     samples = [s for process in run.processes for s in process.samples if s.phase is Phase.MEASURED]
-    lost = sum(bool(causes(sample)) for sample in samples)
+    lost = sum(bool(interference_causes(sample)) for sample in samples)
     audio_s = np.mean([sample.audio_s for sample in samples])
     texts = len(run.cells[0].workload.requests)
     state = fitness(run.environment)

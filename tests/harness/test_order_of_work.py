@@ -26,7 +26,7 @@ from harness.records.verdict import Verdict
 from harness.runner import run_folder, worker, worker_pool
 from harness.scoring.provenance import FILE
 from harness.scoring.score_run import RunScores
-from harness.workflow import CONFIRM, Plan, check_suite, judge_run
+from harness.workflow import CONFIRM, RunPlan, check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
 
@@ -68,9 +68,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(workflow, "score_run", heard)
     for name in ("get_profile", "ready_profile"):
         monkeypatch.setattr(workflow, name, lambda _: ALONE)
-    monkeypatch.setattr(worker_pool, "Child", Stopped)
+    monkeypatch.setattr(worker_pool, "WorkerProcess", Stopped)
     monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
-    monkeypatch.setattr(worker, "spare_the_collector", lambda: None)
+    monkeypatch.setattr(worker, "freeze_gc", lambda: None)
     monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
     monkeypatch.setattr(Stopped, "left", 10**9)
     (tmp_path / "suites").mkdir()
@@ -187,7 +187,7 @@ def test_a_check_that_goes_on_judges_every_sample(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first input: check, then check --resume --budget measured 200 samples and judged 40."""
-    plan = Plan(suite="two", repeats=1, budget_s=0.0, out=RUN)
+    plan = RunPlan(suite="two", repeats=1, budget_s=0.0, out=RUN)
     check_suite(plan)
     assert judge_run(RUN).judgement.exit_code == 3
     assert accepted(Path("baselines")) == 0
@@ -196,7 +196,7 @@ def test_a_check_that_goes_on_judges_every_sample(
         "_until_decided",
         lambda *_: lambda folder: CELLS if run_folder.rounds(folder) < 4 else (),
     )
-    check_suite(Plan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
+    check_suite(RunPlan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
     judged = judge_run(RUN)
     latency = next(each for each in judged.measurements["steps-4"] if each.metric == "latency_p50")
     assert len(latency.values) == measured(RUN, "steps-4") == 4 * 4
@@ -248,7 +248,7 @@ def test_a_second_look_at_other_records_counts_no_more(
     straight: dict[str, Any], script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that was confirmed as quick, and then went on with a slow engine, is slow."""
-    plan = Plan(suite="two", out=RUN, budget_s=0.0)
+    plan = RunPlan(suite="two", out=RUN, budget_s=0.0)
     again = workflow._measure_again
 
     def calmer(*arguments: Any) -> Any:
@@ -266,7 +266,7 @@ def test_a_second_look_at_other_records_counts_no_more(
     measure(monkeypatch)
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.REGRESSED
     monkeypatch.setattr(workflow, "_measure_again", again)
-    check_suite(Plan(suite="two", out=RUN, budget_s=0.0, resume=True), Path("straight"))
+    check_suite(RunPlan(suite="two", out=RUN, budget_s=0.0, resume=True), Path("straight"))
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.REGRESSED
     assert (RUN / f"{CONFIRM}.old1" / "run.json").exists()
 

@@ -13,7 +13,7 @@ from harness import workflow
 from harness.cli.main import invoke
 from harness.records.verdict import CellVerdict, Verdict
 from harness.runner import run_folder
-from harness.workflow import CONFIRM, CONFIRM_ROUNDS, Plan, check_suite, judge_run
+from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RunPlan, check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
 Script = Callable[[dict[str, Any]], None]
@@ -42,7 +42,7 @@ def rounds_of(folder: Path, slug: str = "steps-4") -> int:
 
 
 def test_a_quiet_run_is_decided_by_its_planned_rounds(project: Path) -> None:
-    outcome = check_suite(Plan(suite="two", iterations=3))
+    outcome = check_suite(RunPlan(suite="two", iterations=3))
     assert rounds_of(outcome.folder) == 2
     assert not (outcome.folder / CONFIRM).exists()
     assert judge_run(outcome.folder).judgement.verdict is Verdict.PASS
@@ -50,20 +50,20 @@ def test_a_quiet_run_is_decided_by_its_planned_rounds(project: Path) -> None:
 
 def test_rounds_are_added_until_the_speeds_are_decided(project: Path) -> None:
     """One process says nothing of the spread; the second decides."""
-    outcome = check_suite(Plan(suite="two", repeats=1, iterations=3))
+    outcome = check_suite(RunPlan(suite="two", repeats=1, iterations=3))
     assert rounds_of(outcome.folder) == 2
     assert judge_run(outcome.folder).judgement.verdict is Verdict.PASS
 
 
 def test_without_a_budget_what_is_undecided_stays_unresolved(project: Path) -> None:
-    outcome = check_suite(Plan(suite="two", repeats=1, iterations=3, budget_s=0.0))
+    outcome = check_suite(RunPlan(suite="two", repeats=1, iterations=3, budget_s=0.0))
     assert rounds_of(outcome.folder) == 1
     assert judge_run(outcome.folder).judgement.exit_code == 3
 
 
 def test_a_suspect_is_measured_again_and_confirmed(project: Path, script: Script) -> None:
     script(SLOW)
-    outcome = check_suite(Plan(suite="two", iterations=3))
+    outcome = check_suite(RunPlan(suite="two", iterations=3))
     again = run_folder.load_run(outcome.folder / CONFIRM)
     assert {process.cell for process in again.processes} == {"steps-4"}
     assert len(again.processes) == CONFIRM_ROUNDS
@@ -84,7 +84,7 @@ def test_a_suspect_that_was_only_unlucky_passes_and_says_so(
 
     monkeypatch.setattr(workflow, "_measure_again", calmer)
     script(SLOW)
-    outcome = check_suite(Plan(suite="two", iterations=3))
+    outcome = check_suite(RunPlan(suite="two", iterations=3))
     cell = cell_of(outcome.folder)
     assert cell.verdict is Verdict.PASS
     speed = next(each for each in cell.metrics if each.metric == "rtf")

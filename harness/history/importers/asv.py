@@ -21,7 +21,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.history.importers.common import (
     FAULTS,
-    Fault,
+    ImportFault,
     label_of,
     line,
     mapping,
@@ -31,7 +31,7 @@ from harness.history.importers.common import (
     slug_of,
     value_of,
 )
-from harness.history.records import Entry, EntryCell, EntryValue, digest_of
+from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of
 from harness.records.measurement import Missing, Value
 
 SOURCE = "asv"
@@ -56,7 +56,7 @@ def is_asv(folder: Path) -> bool:
     return (folder / BENCHMARKS).is_file()
 
 
-def entries(folder: Path, machine: str | None) -> Iterator[Entry | Fault]:
+def entries(folder: Path, machine: str | None) -> Iterator[HistoryEntry | ImportFault]:
     """
     Return the runs of a results folder; `machine` in place of those that it tells.
 
@@ -71,7 +71,7 @@ def entries(folder: Path, machine: str | None) -> Iterator[Entry | Fault]:
 
 def _entries(
     path: Path, benchmarks: Mapping[str, Any], machine: str | None
-) -> Iterator[Entry | Fault]:
+) -> Iterator[HistoryEntry | ImportFault]:
     try:
         data = mapping(read_json(path))
         if data.get("version") != FORMAT:
@@ -91,11 +91,11 @@ def _entries(
             yield _fault(path, f" (benchmark {line(benchmark)})", error)
 
 
-def _fault(path: Path, part: str, error: Exception) -> Fault:
+def _fault(path: Path, part: str, error: Exception) -> ImportFault:
     reason = (
         str(error) if isinstance(error, HarnessError) else f"is damaged ({error!r}); measure again"
     )
-    return Fault(
+    return ImportFault(
         where=f"{path}{part}", reason=reason.removeprefix(f"{path}: ").removeprefix(f"{path} ")
     )
 
@@ -106,10 +106,10 @@ def _entry(
     found: Mapping[str, Any],
     known: Mapping[str, Any],
     machine: str | None,
-) -> Entry:
+) -> HistoryEntry:
     where, commit = mapping(data["params"]), str(data["commit_hash"])
     cells = _cells(benchmark, found, known)
-    return Entry(
+    return HistoryEntry(
         digest=digest_of(SOURCE, where.get("machine"), commit, data["env_name"], benchmark, found),
         source=SOURCE,
         suite=name(benchmark),

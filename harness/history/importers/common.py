@@ -40,7 +40,7 @@ FAULTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ImportFault:
     """
     A part of what is imported that cannot be read: which, and why. The others are not affected.
     """

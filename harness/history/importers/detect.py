@@ -11,8 +11,8 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.history import entry
 from harness.history.importers import asv, common, performance_history, pytest_benchmark, votes
-from harness.history.importers.common import Fault
-from harness.history.records import Acknowledgement, Entry, Vote
+from harness.history.importers.common import ImportFault
+from harness.history.records import Acknowledgement, HistoryEntry, Vote
 
 KINDS = (
     "a run folder, pytest-benchmark's JSON, asv's results folder, a performance_history.json, our "
@@ -27,7 +27,7 @@ class Found:
     the others follow.
     """
 
-    entries: Iterable[Entry | Fault] = ()
+    entries: Iterable[HistoryEntry | ImportFault] = ()
     acknowledgements: Iterable[Acknowledgement] = ()
     votes: Iterable[Vote] = ()
 
@@ -111,9 +111,9 @@ def _exported(data: Mapping[str, Any]) -> Found:
     )
 
 
-def _runs(found: Iterable[Mapping[str, Any]]) -> Iterator[Entry | Fault]:
+def _runs(found: Iterable[Mapping[str, Any]]) -> Iterator[HistoryEntry | ImportFault]:
     for number, each in enumerate(found, start=1):
         try:
             yield entry.entry_from_dict(each)
         except HarnessError as error:
-            yield Fault(where=f"run {number}", reason=str(error))
+            yield ImportFault(where=f"run {number}", reason=str(error))

@@ -21,7 +21,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.history.importers.common import (
     FAULTS,
-    Fault,
+    ImportFault,
     label_of,
     line,
     mapping,
@@ -30,7 +30,7 @@ from harness.history.importers.common import (
     slug_of,
     value_of,
 )
-from harness.history.records import Entry, EntryCell, EntryValue, digest_of, utc_iso
+from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of, utc_iso
 from harness.records.measurement import Better
 
 SOURCE = "performance-history"
@@ -87,7 +87,7 @@ def parse(text: str) -> list[Mapping[str, Any]]:
 
 def entries(
     data: Sequence[Mapping[str, Any]], suite: str, machine: str | None
-) -> Iterator[Entry | Fault]:
+) -> Iterator[HistoryEntry | ImportFault]:
     """
     Return a run per entry, or why it is none; `suite` and `machine` where an entry does not tell.
     """
@@ -95,9 +95,9 @@ def entries(
         try:
             yield _entry(each, suite, machine)
         except HarnessError as error:
-            yield Fault(where=f"entry {number}", reason=str(error))
+            yield ImportFault(where=f"entry {number}", reason=str(error))
         except FAULTS as error:
-            yield Fault(where=f"entry {number}", reason=f"is damaged ({error!r})")
+            yield ImportFault(where=f"entry {number}", reason=f"is damaged ({error!r})")
 
 
 def _lines(text: str) -> list[object]:
@@ -132,7 +132,7 @@ def _list(data: object) -> list[Mapping[str, Any]]:
     ]
 
 
-def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> Entry:
+def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> HistoryEntry:
     fields, verdict = _sort(data), _verdict(data)
     values = tuple(_value(key, found, _count(data)) for key, found in fields[NUMBER].items())
     if not values:
@@ -149,7 +149,7 @@ def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> Entry:
         notes="",
         values=values,
     )
-    return Entry(
+    return HistoryEntry(
         digest=digest_of(SOURCE, data),
         source=SOURCE,
         suite=name(_first(data, SUITES), suite),

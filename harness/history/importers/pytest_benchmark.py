@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.history.importers.common import line, mapping, name, once, slug, value_of
-from harness.history.records import Entry, EntryCell, EntryValue, clean, digest_of, utc_iso
+from harness.history.records import EntryCell, EntryValue, HistoryEntry, clean, digest_of, utc_iso
 from harness.metrics import registry
 from harness.records.measurement import Better, Missing, Value
 from harness.records.verdict import Verdict
@@ -40,7 +40,7 @@ def is_pytest_benchmark(data: object) -> bool:
     )
 
 
-def entries(data: Mapping[str, Any], machine: str | None) -> tuple[Entry, ...]:
+def entries(data: Mapping[str, Any], machine: str | None) -> tuple[HistoryEntry, ...]:
     """
     Give the runs of a file; `machine` in place of the name that it tells. Raises HarnessError if it
     has no date.
@@ -56,7 +56,7 @@ def _entry(
     group: str,
     benchmarks: Sequence[Mapping[str, Any]],
     machine: str | None,
-) -> Entry:
+) -> HistoryEntry:
     info, commit = mapping(data["machine_info"]), mapping(data.get("commit_info"))
     moment = data.get("datetime")
     if not isinstance(moment, str):
@@ -66,7 +66,7 @@ def _entry(
         )
     once((_name(each) for each in benchmarks), "the benchmark")
     cells = tuple(_cell(each) for each in benchmarks)
-    return Entry(
+    return HistoryEntry(
         digest=digest_of(SOURCE, moment, info.get("node"), commit.get("id"), group, benchmarks),
         source=SOURCE,
         suite=group,

@@ -4,7 +4,16 @@ network sets it; the history goes by date, and would put such a run before all o
 them for ever.
 """
 
-from harness.machine.checks.check import Answer, Facts, Knob, Tree, fit, unfit, unknown, word
+from harness.machine.checks.check import (
+    Check,
+    CheckResult,
+    Facts,
+    SystemRoot,
+    fit,
+    unfit,
+    unknown,
+    word,
+)
 
 SET_FROM, SET_UNTIL = "2026-01-01", "2056-01-01"
 """
@@ -13,7 +22,7 @@ years.
 """
 
 
-class Clock(Knob):
+class SystemClockCheck(Check):
     """Whether the date is set, and held right by a time server."""
 
     expects = "a date that can be true, synchronised with a time server"
@@ -22,7 +31,7 @@ class Clock(Knob):
         "synchronized: yes"
     )
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """
         Read the day, and whether the kernel knows itself to be synchronised; a machine made of
         files has no clock.
@@ -35,7 +44,7 @@ class Clock(Knob):
             else {**facts, "clock_synchronized": "yes" if synchronized else "no"}
         )
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """
         Judge the later reading; nobody asks a virtual machine to synchronise what its host does.
         """

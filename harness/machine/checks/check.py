@@ -28,7 +28,7 @@ ROOT = Path("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class SystemRoot:
     """One machine, real or made up."""
 
     root: Path = ROOT
@@ -77,9 +77,9 @@ class Tree:
         )
 
 
-def here() -> Tree:
+def here() -> SystemRoot:
     """Give the machine that this process runs on."""
-    return Tree(
+    return SystemRoot(
         libc=_libc(),
         nvml=lambda: importlib.import_module("pynvml"),
         now=now_utc_iso,
@@ -87,9 +87,9 @@ def here() -> Tree:
     )
 
 
-def at(root: Path) -> Tree:
+def at(root: Path) -> SystemRoot:
     """Give the machine at a root: this one for /, else one of files alone."""
-    return here() if root == ROOT else Tree(root=root)
+    return here() if root == ROOT else SystemRoot(root=root)
 
 
 def _libc() -> str:
@@ -106,7 +106,7 @@ entry.
 """
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """The three answers."""
 
     UNFIT = "unfit"
@@ -115,17 +115,17 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class CheckResult:
     """What a knob says of its facts."""
 
-    state: State
+    state: CheckState
     shown: str
     """What was found, or why nothing was."""
     advice: str = ""
     """A better command than the knob's general one, where the facts tell which."""
 
 
-class Knob(ABC):
+class Check(ABC):
     """
     One thing that measuring depends on. Subclasses say in `expects` what a fit machine shows, in
     `advice` the command for it.
@@ -141,27 +141,27 @@ class Knob(ABC):
         self.want = want
 
     @abstractmethod
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the facts of this moment; empty where the system does not tell."""
 
     @abstractmethod
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge two readings: around a run, or around a moment of work of the doctor's own."""
 
 
-def fit(shown: str) -> Answer:
+def fit(shown: str) -> CheckResult:
     """Say that all is well."""
-    return Answer(state=State.FIT, shown=shown)
+    return CheckResult(state=CheckState.FIT, shown=shown)
 
 
-def unfit(shown: str, advice: str = "") -> Answer:
+def unfit(shown: str, advice: str = "") -> CheckResult:
     """Say what is wrong."""
-    return Answer(state=State.UNFIT, shown=shown, advice=advice)
+    return CheckResult(state=CheckState.UNFIT, shown=shown, advice=advice)
 
 
-def unknown(why: str, advice: str = "") -> Answer:
+def unknown(why: str, advice: str = "") -> CheckResult:
     """Say why it cannot be told."""
-    return Answer(state=State.UNKNOWN, shown=why, advice=advice)
+    return CheckResult(state=CheckState.UNKNOWN, shown=why, advice=advice)
 
 
 def number(facts: Facts, name: str) -> float | None:

@@ -21,10 +21,10 @@ import re
 from pathlib import PurePosixPath
 
 from harness.machine.checks.check import (
-    Answer,
+    Check,
+    CheckResult,
     Facts,
-    Knob,
-    Tree,
+    SystemRoot,
     fit,
     growth,
     number,
@@ -44,13 +44,13 @@ above.
 HIDDEN = "no cpufreq: the host or the firmware sets the clock"
 
 
-class Governor(Knob):
+class Governor(Check):
     """Who chooses the frequency."""
 
     expects = "performance on every CPU"
     advice = "sudo cpupower frequency-set --governor performance"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the governors of all CPUs, each named once."""
         found = {
             tree.text(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/scaling_governor")
@@ -58,7 +58,7 @@ class Governor(Knob):
         names = sorted(each for each in found if each)
         return {"governor": " ".join(names)} if names else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         governor = word(after, "governor")
         if governor is None:
@@ -66,20 +66,20 @@ class Governor(Knob):
         return fit(governor) if governor == "performance" else unfit(governor)
 
 
-class Turbo(Knob):
+class Turbo(Check):
     """Whether the clock rises while the chip is cool and few cores work: then it also falls."""
 
     expects = "off, so that the clock does not depend on temperature and neighbours"
     advice = f"echo 1 | sudo tee /{NO_TURBO}"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read Intel's switch, or everybody else's."""
         off, boost = tree.number(NO_TURBO), tree.number(BOOST)
         if off is not None:
             return {"turbo": "off" if off else "on"}
         return {} if boost is None else {"turbo": "on" if boost else "off", "turbo_switch": BOOST}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         turbo = word(after, "turbo")
         if turbo is None:
@@ -92,7 +92,7 @@ class Turbo(Knob):
         )
 
 
-class SharedCores(Knob):
+class SharedCores(Check):
     """
     Whether two CPUs of the system are two threads of one core: a neighbour takes up to half of the
     speed.
@@ -101,7 +101,7 @@ class SharedCores(Knob):
     expects = "one thread per core"
     advice = f"echo off | sudo tee /{CPUS}/smt/control"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read which CPUs share a core (SMT, Hyper-Threading)."""
         siblings = [
             tree.text(path)
@@ -110,7 +110,7 @@ class SharedCores(Knob):
         shared = sum(bool(re.search(r"[,-]", each)) for each in siblings if each)
         return {"shared_core_cpus": shared} if siblings else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         shared = number(after, "shared_core_cpus")
         if shared is None:
@@ -122,7 +122,7 @@ class SharedCores(Knob):
         )
 
 
-class Frequency(Knob):
+class Frequency(Check):
     """Whether a busy CPU runs as fast as it may."""
 
     expects = f"a busy CPU reaches {REACHED_SHARE:.0%} of its limit"
@@ -131,7 +131,7 @@ class Frequency(Knob):
         "governor"
     )
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the clock of the fastest CPU and its limit, in Hz (cpufreq counts kHz)."""
         folders = [
             path.rpartition("/")[0]
@@ -147,7 +147,7 @@ class Frequency(Knob):
         now, limit = max(known)
         return {"cpu_hz": now * 1000, "cpu_limit_hz": limit * 1000}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading, which comes right after work."""
         now, limit = number(after, "cpu_hz"), number(after, "cpu_limit_hz")
         if now is None or limit is None:
@@ -176,7 +176,7 @@ MIN_BUSY_S = 0.1
 """Of own work, below which the share of waiting says nothing."""
 
 
-class RunQueue(Knob):
+class RunQueue(Check):
     """Load of others when measuring begins."""
 
     expects = (
@@ -185,7 +185,7 @@ class RunQueue(Knob):
     )
     advice = "top -o %CPU    # and end or wait for what uses the CPUs"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read load average, pressure, and the number of CPUs."""
         load = re.match(r"([\d.]+) \S+ \S+ (\d+)/", tree.text("proc/loadavg") or "")
         pressure = re.match(r"some avg10=([\d.]+)", tree.text("proc/pressure/cpu") or "")
@@ -199,7 +199,7 @@ class RunQueue(Knob):
         facts |= {} if pressure is None else {"pressure_share": float(pressure.group(1)) / 100}
         return facts | ({"cores": cores} if cores else {})
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the first reading alone: the second holds our own work."""
         load, cores, pressure = (
             number(before, name) for name in ("load_1min", "cores", "pressure_share")
@@ -220,7 +220,7 @@ class RunQueue(Knob):
         return unfit(shown) if waiting or load > LOAD_SHARE * cores else fit(shown)
 
 
-class StolenTime(Knob):
+class StolenTime(Check):
     """CPU time that the host of a virtual machine gave to others."""
 
     expects = f"at most {STOLEN_SHARE:.0%} of the CPU time stolen by the host"
@@ -229,7 +229,7 @@ class StolenTime(Knob):
         "its own"
     )
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the ticks of all CPUs since the start: all, idle, stolen."""
         found = re.match(r"cpu +([\d ]+)", tree.text("proc/stat") or "")
         # user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); guest time is
@@ -243,7 +243,7 @@ class StolenTime(Knob):
             "stolen_ticks": ticks[7],
         }
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the share of the wanted time in between."""
         share = stolen_share(before, after)
         if share is None:
@@ -252,7 +252,7 @@ class StolenTime(Knob):
         return unfit(shown) if share > STOLEN_SHARE else fit(shown)
 
 
-class Contention(Knob):
+class Contention(Check):
     """How long this process, at work, waited for the CPU that measures."""
 
     expects = f"a busy process waits less than {WAITED_SHARE:.0%} of its time"
@@ -261,7 +261,7 @@ class Contention(Knob):
         "-p"
     )
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read this process's own time at work and in the queue (proc(5): nanoseconds)."""
         found = re.match(r"(\d+) (\d+)", tree.text("proc/self/schedstat") or "")
         return (
@@ -270,7 +270,7 @@ class Contention(Knob):
             else {"own_work_s": int(found.group(1)) / 1e9, "own_wait_s": int(found.group(2)) / 1e9}
         )
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the share of waiting in between, if there was work at all."""
         work_s, wait_s = growth(before, after, "own_work_s"), growth(before, after, "own_wait_s")
         if work_s is None or wait_s is None:
@@ -299,19 +299,19 @@ MOUNTS = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
 NONE = "none"
 
 
-class CpuQuota(Knob):
+class CpuQuota(Check):
     """How much CPU time our group may use."""
 
     expects = "no quota below the number of CPUs"
     advice = "docker update --cpus 0 CONTAINER    # or pin whole CPUs with --cpuset-cpus"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the smallest quota above us, in CPUs."""
         folders = group_folders(tree)
         quotas = [quota for folder in folders if (quota := _quota(tree, folder)) is not None]
         return {"cpu_quota": min(quotas) if quotas else NONE} if folders else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Hold it against the number of CPUs."""
         quota, cores = number(after, "cpu_quota"), number(after, "cores")
         if after.get("cpu_quota") == NONE:
@@ -322,13 +322,13 @@ class CpuQuota(Knob):
         return unfit(shown) if quota < cores else fit(shown)
 
 
-class CpuThrottling(Knob):
+class CpuThrottling(Check):
     """How often our group was stopped for having used up its quota."""
 
     expects = "never stopped by the quota"
     advice = CpuQuota.advice
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the counts of all groups above us: periods in which it was stopped, and seconds."""
         stats = [
             text for folder in group_folders(tree) if (text := tree.text(f"{folder}/cpu.stat"))
@@ -346,7 +346,7 @@ class CpuThrottling(Knob):
             "throttled_s": sum(seconds),
         }
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge what was added in between; a group without a quota is never stopped."""
         periods, stopped_s = (
             growth(before, after, "throttled_periods"),
@@ -363,7 +363,7 @@ class CpuThrottling(Knob):
         )
 
 
-def group_folders(tree: Tree) -> tuple[str, ...]:
+def group_folders(tree: SystemRoot) -> tuple[str, ...]:
     """
     Name the folders of our control groups that may hold a CPU quota, ours first, its ancestors
     behind it.
@@ -389,7 +389,7 @@ def _below(mount: str, group: PurePosixPath) -> str:
     return str(PurePosixPath(mount) / group.relative_to("/"))
 
 
-def _quota(tree: Tree, folder: str) -> float | None:
+def _quota(tree: SystemRoot, folder: str) -> float | None:
     """Give the quota of one group in CPUs; None if it has none."""
     quota, _, period = (tree.text(f"{folder}/cpu.max") or "").partition(" ")
     if quota.isdigit() and period.isdigit() and int(period):

@@ -18,10 +18,10 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.machine.checks.check import (
-    Answer,
+    Check,
+    CheckResult,
     Facts,
-    Knob,
-    Tree,
+    SystemRoot,
     fit,
     growth,
     number,
@@ -36,33 +36,33 @@ Of its limit, that a GPU's clock must reach to count as held up: boost wanders b
 """
 
 
-class Gpu(Knob):
+class Gpu(Check):
     """Whether there is an NVIDIA GPU, and which; the one knob that reads for all of them."""
 
     expects = "an NVIDIA GPU with its driver"
     advice = "nvidia-smi    # and install the driver, or choose a profile for this machine"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the driver's own list, then what NVML tells of the first visible GPU."""
         texts = [tree.text(path) or "" for path in tree.paths(f"{DRIVER}/gpus/*/information")]
         found = [re.search(r"^Model:\s*(.+?)\s*$", text, flags=re.MULTILINE) for text in texts]
         names = [each.group(1) if each else "unknown GPU" for each in found]
         return {"gpu_names": ", ".join(names), **read_gpu(tree)} if names else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Name it."""
         names = word(after, "gpu_names")
         return unfit("no NVIDIA GPU") if names is None else fit(names)
 
 
-class _OfGpu(Knob):
+class _OfGpu(Check):
     """A knob whose facts `Gpu` has read already."""
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Nothing more."""
         return {}
 
-    def _why(self, facts: Facts) -> Answer:
+    def _why(self, facts: Facts) -> CheckResult:
         absent = "no NVIDIA GPU" if word(facts, "gpu_names") is None else "this GPU does not tell"
         return unknown(word(facts, "gpu_why") or absent)
 
@@ -73,7 +73,7 @@ class GpuClock(_OfGpu):
     expects = f"at least {REACHED_SHARE:.0%} of the highest clock"
     advice = "sudo nvidia-smi --lock-gpu-clocks=tdp,tdp"
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading; an idle GPU lowers its clock and says nothing about work."""
         now, limit = number(after, "gpu_clock_hz"), number(after, "gpu_clock_limit_hz")
         if now is None or not limit:
@@ -86,13 +86,13 @@ class GpuClock(_OfGpu):
         return unfit(shown)
 
 
-class GpuPower(_OfGpu):
+class GpuPowerSensor(_OfGpu):
     """Whether somebody lowered the power limit."""
 
     expects = "the power limit that the board came with"
     advice = "sudo nvidia-smi --power-limit=WATTS"
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         limit, default = number(after, "gpu_power_limit_w"), number(after, "gpu_power_default_w")
         if limit is None or default is None:
@@ -113,7 +113,7 @@ class GpuThrottling(_OfGpu):
         "nvidia-smi --query --display=PERFORMANCE    # and cool it, or lower and lock its clocks"
     )
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the reasons of both moments and the time counted in between."""
         if "gpu_reasons" not in after:
             return self._why(after)
@@ -137,7 +137,7 @@ class GpuSharing(_OfGpu):
     expects = "no other process on the GPU"
     advice = "nvidia-smi --query-compute-apps=pid,name --format=csv    # and end or move them"
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the first reading: at the second, our own workers may not be gone yet."""
         others = number(before, "gpu_others")
         if others is None:
@@ -153,7 +153,7 @@ class GpuPersistence(_OfGpu):
     expects = "persistence mode on"
     advice = "sudo nvidia-smi --persistence-mode=1"
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         mode = word(after, "gpu_persistence")
         if mode is None:
@@ -191,7 +191,7 @@ class GpuPowerReading:
     """Of this moment."""
 
 
-def read_gpu(tree: Tree) -> Facts:
+def read_gpu(tree: SystemRoot) -> Facts:
     """
     Read the first visible GPU; empty on a machine without NVIDIA's driver, `gpu_why` where it
     cannot be asked.
@@ -209,7 +209,7 @@ def read_gpu(tree: Tree) -> Facts:
             nvml.nvmlShutdown()
 
 
-def gpu_power(tree: Tree, number: int) -> GpuPowerReading | str:
+def gpu_power(tree: SystemRoot, number: int) -> GpuPowerReading | str:
     """
     Give what to ask a GPU of those that are visible, or why none can be asked. NVML stays open
     while the process lives.
@@ -232,7 +232,7 @@ def _in_thousands(ask: Callable[[], Any]) -> float | None:
         return None
 
 
-def _opened(tree: Tree, number: int) -> tuple[Any, Any] | str:
+def _opened(tree: SystemRoot, number: int) -> tuple[Any, Any] | str:
     """Give the library, started, and the handle of a visible GPU; or why it cannot be asked."""
     if tree.nvml is None:
         return "a machine made of files has no NVML"

@@ -20,10 +20,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from harness.machine.checks.check import (
-    Answer,
+    Check,
+    CheckResult,
     Facts,
-    Knob,
-    Tree,
+    SystemRoot,
     fit,
     number,
     table,
@@ -46,13 +46,13 @@ GPU_FOLDER = r"[0-9a-f]+\.(gv11b|ga10b|gpu)|gpu-(gpc|nvd)-\d+"
 LOCK = "sudo jetson_clocks"
 
 
-class LockedCpu(Knob):
+class LockedCpu(Check):
     """The clocks of all CPUs that are on."""
 
     expects = "every CPU locked at the mode's cap"
     advice = LOCK
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read lowest, highest, present and top clock of each CPU."""
         folders = tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq") if is_jetson(tree) else ()
         names = ("scaling_min_freq", "scaling_max_freq", "scaling_cur_freq", "cpuinfo_max_freq")
@@ -63,18 +63,18 @@ class LockedCpu(Knob):
         known = {name: clock for name, clock in clocks.items() if clock}
         return {"cpu_clocks_hz": known} if known else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         return _locked(after, "cpu_clocks_hz", "cpu", "no CPU clocks of a Jetson")
 
 
-class LockedGpu(Knob):
+class LockedGpu(Check):
     """The clock of the GPU inside the chip."""
 
     expects = "the GPU locked at the mode's cap"
     advice = LOCK
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read lowest, highest, present and top clock of each GPU below devfreq."""
         clocks: dict[str, object] = {}
         for folder in tree.paths("sys/class/devfreq/*"):
@@ -91,18 +91,18 @@ class LockedGpu(Knob):
             clocks |= {name: clock} if (clock := _clocks_hz(values, 1)) else {}
         return {"igpu_clocks_hz": clocks} if clocks else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         return _locked(after, "igpu_clocks_hz", "gpu", "no GPU clocks of a Jetson")
 
 
-class LockedMemory(Knob):
+class LockedMemory(Check):
     """The clock of the memory (EMC)."""
 
     expects = "the memory locked at the mode's cap"
     advice = LOCK
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """
         Read the clock; lowest counts as highest where the firmware says that the rate is locked.
         """
@@ -119,7 +119,7 @@ class LockedMemory(Knob):
         clock = _clocks_hz([lowest, limit, rate, top], 1)
         return {"emc_clocks_hz": {"emc": clock}} if clock else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         if not table(after, "emc_clocks_hz"):
             return unknown(
@@ -129,7 +129,7 @@ class LockedMemory(Knob):
         return _locked(after, "emc_clocks_hz", "emc", "")
 
 
-def lock_state(tree: Tree) -> str:
+def lock_state(tree: SystemRoot) -> str:
     """
     Say in a word whether CPUs and GPU of a Jetson are locked: `locked`, `unlocked`, `unknown`;
     `none` on other machines.
@@ -153,7 +153,7 @@ def _clocks_hz(values: Sequence[int | None], scale: int) -> dict[str, int]:
     return dict(zip(("min", "max", "now", "top"), known, strict=True)) if len(known) == 4 else {}
 
 
-def _locked(facts: Facts, name: str, part: str, absent: str) -> Answer:
+def _locked(facts: Facts, name: str, part: str, absent: str) -> CheckResult:
     """
     Judge a group of clocks against the cap of the power mode, or the chip's own where the mode has
     none.
@@ -202,7 +202,7 @@ KHZ = 1000
 """The table gives CPU clocks in kHz, the others in Hz."""
 
 
-class PowerMode(Knob):
+class PowerMode(Check):
     """
     Whether the board is in a mode that the profile is for; `want` is names with | between, the best
     first.
@@ -211,7 +211,7 @@ class PowerMode(Knob):
     expects = "a power mode that the profile is for"
     advice = "sudo nvpmodel -q    # and choose one with sudo nvpmodel -m ID"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the mode, and the caps that it sets."""
         found = re.search(r"pmode:(\d+)", tree.text(STATUS) or "")
         if found is None:
@@ -230,7 +230,7 @@ class PowerMode(Knob):
             facts |= {"power_mode": here[0], "power_mode_caps_hz": _caps_hz(here[1])}
         return facts | {"power_mode_ids": {name: number for name, (number, _) in modes.items()}}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Compare the names."""
         name, id_ = word(after, "power_mode"), number(after, "power_mode_id")
         if id_ is None:
@@ -248,7 +248,7 @@ class PowerMode(Knob):
         )
 
 
-def mode_name(tree: Tree) -> str:
+def mode_name(tree: SystemRoot) -> str:
     """Name the power mode, `MAXN (0)`; empty where there is none."""
     facts = PowerMode().read(tree)
     id_ = number(facts, "power_mode_id")
@@ -283,13 +283,13 @@ def _caps_hz(lines: list[str]) -> Mapping[str, int]:
 DEVICE_TREE = "proc/device-tree"
 
 
-class Board(Knob):
+class Board(Check):
     """Whether the profile is for this board; `want` is a pattern of the module's part number."""
 
     expects = "the board that the profile is for"
     advice = "choose a profile for this machine: voxgate doctor --help"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the model's name, and the names that tell its module."""
         model = tree.text(f"{DEVICE_TREE}/model")
         parts = [
@@ -300,7 +300,7 @@ class Board(Knob):
             {} if model is None else {"board": model, **({"board_parts": known} if known else {})}
         )
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Look for the part number."""
         board, parts = word(after, "board"), word(after, "board_parts")
         if board is None:
@@ -310,7 +310,7 @@ class Board(Knob):
         return fit(board) if re.search(self.want, parts) else unfit(f"{board} ({parts})")
 
 
-def is_jetson(tree: Tree) -> bool:
+def is_jetson(tree: SystemRoot) -> bool:
     """Say whether this is one of NVIDIA's boards."""
     compatible = tree.text(f"{DEVICE_TREE}/compatible") or ""
     return "nvidia,tegra" in compatible or tree.text("etc/nv_tegra_release") is not None

@@ -3,10 +3,10 @@
 import re
 
 from harness.machine.checks.check import (
-    Answer,
+    Check,
+    CheckResult,
     Facts,
-    Knob,
-    Tree,
+    SystemRoot,
     fit,
     number,
     table,
@@ -20,7 +20,7 @@ NOT_RAILS = ("", "NC", "sum of shunt voltages")
 """Labels of channels that measure no rail."""
 
 
-class OverCurrent(Knob):
+class OverCurrent(Check):
     """
     Whether the board was slowed down for drawing too much: oc1 under-voltage, oc2 average, oc3
     momentary current.
@@ -29,7 +29,7 @@ class OverCurrent(Knob):
     expects = "no over-current event"
     advice = "use a stronger supply, or a smaller mode: sudo nvpmodel -q"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the counters since the start; tools that show utilisation do not show them."""
         found = {}
         for folder in devices(tree, ("soctherm_oc",)):
@@ -38,7 +38,7 @@ class OverCurrent(Knob):
                     found[path.rpartition("/")[2].partition("_")[0]] = count
         return {"over_current_events": found} if found else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge what was added in between."""
         old, new = table(before, "over_current_events"), table(after, "over_current_events")
         if not old or not new:
@@ -50,13 +50,13 @@ class OverCurrent(Knob):
         )
 
 
-class Rails(Knob):
+class Rails(Check):
     """Whether the power rails can be read and none of them raises its alarm."""
 
     expects = "readable power rails without an alarm"
     advice = "sudo dmesg | grep -i ina    # the monitor's driver must be loaded"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the power of every labelled channel in W, and the alarms."""
         folders = devices(tree, MONITORS)
         rails = {
@@ -70,7 +70,7 @@ class Rails(Knob):
         ]
         return {"rails_w": rails, "rail_alarms": len(alarms)} if rails else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the alarms, and show the power."""
         rails, alarms = table(after, "rails_w"), number(after, "rail_alarms")
         if not rails:
@@ -79,19 +79,19 @@ class Rails(Knob):
         return unfit(f"{alarms:.0f} alarms: {shown}") if alarms else fit(shown)
 
 
-class Fan(Knob):
+class Fan(Check):
     """Whether the fan turns."""
 
     expects = "a fan that turns"
     advice = "sudo jetson_clocks --fan"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the duty cycle of the fan, 0..255."""
         duties = [tree.number(f"{folder}/pwm1") for folder in devices(tree, ("pwmfan",))]
         known = [duty for duty in duties if duty is not None]
         return {"fan_duty": max(known) / 255} if known else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         duty = number(after, "fan_duty")
         if duty is None:
@@ -99,12 +99,12 @@ class Fan(Knob):
         return fit(f"{duty:.0%}") if duty > 0 else unfit("stands still")
 
 
-def devices(tree: Tree, names: tuple[str, ...]) -> tuple[str, ...]:
+def devices(tree: SystemRoot, names: tuple[str, ...]) -> tuple[str, ...]:
     """Name the folders of the hwmon devices that have one of these names."""
     return tuple(folder for folder in tree.paths(HWMON) if tree.text(f"{folder}/name") in names)
 
 
-def rails_w(tree: Tree, folder: str) -> dict[str, float]:
+def rails_w(tree: SystemRoot, folder: str) -> dict[str, float]:
     """Read one monitor: volts times amperes of each labelled channel, or its own product."""
     found: dict[str, float] = {}
     power = tree.number(f"{folder}/power1_input")  # INA238: microwatts

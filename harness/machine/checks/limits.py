@@ -9,7 +9,7 @@ known to be older than the fact.
 
 from collections.abc import Mapping
 
-from harness.machine.checks.check import Facts, Tree, number, table, word
+from harness.machine.checks.check import Facts, SystemRoot, number, table, word
 from harness.machine.checks.cpu import CPUS
 from harness.machine.checks.gpu import read_gpu
 from harness.machine.checks.jetson import BANDWIDTH, EMC_CAP, LockedGpu, PowerMode
@@ -28,7 +28,7 @@ NAMES = (
 HZ_PER_MHZ, KHZ_PER_MHZ = 1_000_000, 1000
 
 
-def limits(tree: Tree) -> dict[str, object]:
+def limits(tree: SystemRoot) -> dict[str, object]:
     """Return the facts, by NAMES."""
     gpu, igpu = read_gpu(tree), table(LockedGpu().read(tree), "igpu_clocks_hz")
     caps = table(PowerMode().read(tree), "power_mode_caps_hz")
@@ -48,7 +48,7 @@ def limits(tree: Tree) -> dict[str, object]:
     return {name: absent[name] if facts[name] is None else facts[name] for name in NAMES}
 
 
-def naming(facts: Mapping[str, object], tree: Tree) -> dict[str, object]:
+def naming(facts: Mapping[str, object], tree: SystemRoot) -> dict[str, object]:
     """
     Return those facts that make another machine's name of it: whatever is set, and a board's own
     top clock.
@@ -74,7 +74,7 @@ def naming(facts: Mapping[str, object], tree: Tree) -> dict[str, object]:
     return kept
 
 
-def _cpu_limit(tree: Tree) -> str | None:
+def _cpu_limit(tree: SystemRoot) -> str | None:
     """
     Return the limits of the CPUs that may not reach their top clock: `1728`, or `1190 1728` for
     unlike clusters.
@@ -95,7 +95,7 @@ def _top_of(clocks: Mapping[str, object]) -> int | None:
     return round(max(tops) / HZ_PER_MHZ) if tops else None
 
 
-def _memory_cap(tree: Tree) -> int | None:
+def _memory_cap(tree: SystemRoot) -> int | None:
     cap = tree.number(EMC_CAP) or tree.number(f"{BANDWIDTH}/max_freq")
     return round(cap / HZ_PER_MHZ) if cap else None
 

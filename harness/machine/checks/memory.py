@@ -9,10 +9,10 @@ down.
 import re
 
 from harness.machine.checks.check import (
-    Answer,
+    Check,
+    CheckResult,
     Facts,
-    Knob,
-    Tree,
+    SystemRoot,
     fit,
     growth,
     number,
@@ -31,13 +31,13 @@ The first glibc with the tunable glibc.malloc.hugetlb (its NEWS); older ones ign
 PAGES = "sys/kernel/mm/transparent_hugepage/enabled"
 
 
-class Swap(Knob):
+class Swap(Check):
     """Memory on disk."""
 
     expects = "no page moved to or from swap"
     advice = "sudo swapoff --all    # after making room"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read what lies in swap, and the pages moved since the start."""
         rows = [line.split() for line in (tree.text("proc/swaps") or "").splitlines()[1:]]
         moved = re.findall(
@@ -50,7 +50,7 @@ class Swap(Knob):
             else {}
         )
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the pages that moved in between; what merely lies there harms nobody."""
         moved, used = (
             growth(before, after, "swapped_pages"),
@@ -63,20 +63,20 @@ class Swap(Knob):
         return fit(f"{used / 2**20:.0f} MiB in swap, none moved" if used else "none in use")
 
 
-class FreeMemory(Knob):
+class FreeMemory(Check):
     """Room for workers."""
 
     expects = f"{NEEDED_BYTES / 2**30:g} GiB available"
     advice = "ps -eo rss,comm --sort -rss | head    # and end what is not needed"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read what the kernel says is available."""
         found = re.search(
             r"^MemAvailable:\s+(\d+) kB", tree.text("proc/meminfo") or "", flags=re.MULTILINE
         )
         return {} if found is None else {"available_bytes": int(found.group(1)) * 1024}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the first reading, before anything was started."""
         available = number(before, "available_bytes")
         if available is None:
@@ -85,7 +85,7 @@ class FreeMemory(Knob):
         return fit(shown) if available >= NEEDED_BYTES else unfit(shown)
 
 
-class HugePages(Knob):
+class HugePages(Check):
     """
     Whether malloc may have huge pages: where memory landed is most of what makes processes differ.
     """
@@ -93,12 +93,12 @@ class HugePages(Knob):
     expects = "madvise or always"
     advice = f"echo madvise | sudo tee /{PAGES}"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Read the word in brackets."""
         found = re.search(r"\[(\w+)\]", tree.text(PAGES) or "")
         return {} if found is None else {"huge_pages": found.group(1)}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         pages = word(after, "huge_pages")
         if pages is None:
@@ -106,17 +106,17 @@ class HugePages(Knob):
         return unfit(pages) if pages == "never" else fit(pages)
 
 
-class Glibc(Knob):
+class Glibc(Check):
     """Whether the C library knows the tunable that asks for huge pages."""
 
     expects = f"glibc {GLIBC[0]}.{GLIBC[1]} or newer"
     advice = "use a system of 2022 or newer, e.g. Ubuntu 22.04 or Debian 12"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """Ask the library of this process."""
         return {"libc": tree.libc} if tree.libc else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge its version."""
         found = re.fullmatch(r"glibc (\d+)\.(\d+).*", word(after, "libc") or "")
         if found is None:
@@ -135,13 +135,13 @@ OFF_C = -100.0
 """Below this a zone is switched off: a Jetson's says -256."""
 
 
-class Temperature(Knob):
+class Temperature(Check):
     """How far every zone is from being slowed down."""
 
     expects = f"every zone more than {NEAR_C:g} degrees below its first slowing trip point"
     advice = "let it cool, or turn the fan up (Jetson: sudo jetson_clocks --fan)"
 
-    def read(self, tree: Tree) -> Facts:
+    def read(self, tree: SystemRoot) -> Facts:
         """
         Read the zones that are on, in degrees Celsius, and their lowest trip point that is no
         fan's.
@@ -158,7 +158,7 @@ class Temperature(Knob):
             trips |= {name: trip} if (trip := _trip_c(tree, zone)) is not None else {}
         return {"temperatures_c": now, "trips_c": trips} if now else {}
 
-    def expect(self, before: Facts, after: Facts) -> Answer:
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading; zones without a trip point have nothing to be held against."""
         now, trips = table(after, "temperatures_c"), table(after, "trips_c")
         known = [
@@ -174,7 +174,7 @@ class Temperature(Knob):
         return unfit(shown) if room_c <= NEAR_C else fit(shown)
 
 
-def _trip_c(tree: Tree, zone: str) -> float | None:
+def _trip_c(tree: SystemRoot, zone: str) -> float | None:
     """
     Give the lowest trip point that slows down or stops; `active` ones only start fans, and 0 or
     less is none.

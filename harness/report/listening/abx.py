@@ -12,14 +12,14 @@ from pathlib import Path
 from harness.history.records import RunRow
 from harness.records.files import write_file
 from harness.records.measurement import Missing
-from harness.report.listening.assets import Shelf, minute, render
-from harness.report.listening.recordings import Heard, Runs, heard_of
-from harness.report.listening.utterance import Utterance, utterance
+from harness.report.listening.assets import AssetFolder, minute, render
+from harness.report.listening.recordings import RunRecordings, Runs, heard_of
+from harness.report.listening.utterance import UtteranceVoices, utterance
 from harness.runner.recordings import When, takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class AbxVoice:
     """
     One of the two voices: the run it comes from (its digest, or `golden`), and its name for people.
     """
@@ -39,7 +39,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class AbxQuestion:
     """One utterance that sounds different on the two sides."""
 
     request: str
@@ -50,15 +50,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class AbxPair:
     """Two voices to tell apart: `a` is the older one or the reference, `b` the one in question."""
 
     cell: str
     label: str
     """The cell's name for people."""
-    a: Side
-    b: Side
-    questions: tuple[Question, ...]
+    a: AbxVoice
+    b: AbxVoice
+    questions: tuple[AbxQuestion, ...]
     same: int
     """Utterances that sound the same on both sides; nobody is asked about them."""
 
@@ -74,7 +74,7 @@ def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Mi
     heard = heard_of(history, run, baselines)
     if isinstance(heard, Missing):
         return heard
-    shelf = Shelf(out)
+    shelf = AssetFolder(out)
     found = [
         utterance(each, takes(heard.recordings, each.id), shelf)
         for each in heard.recordings.requests
@@ -82,7 +82,9 @@ def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Mi
     return write_test(heard, found, out)
 
 
-def write_test(heard: Heard, utterances: Sequence[Utterance], out: Path) -> str | Missing:
+def write_test(
+    heard: RunRecordings, utterances: Sequence[UtteranceVoices], out: Path
+) -> str | Missing:
     """Write the page from utterances that lie on the shelf already; gives its name."""
     pairs = [pair for pair in _pairs(heard, utterances) if pair.questions]
     if not pairs:
@@ -96,7 +98,7 @@ def write_test(heard: Heard, utterances: Sequence[Utterance], out: Path) -> str 
     return f"abx-{heard.run.id}.html"
 
 
-def _pairs(heard: Heard, utterances: Sequence[Utterance]) -> Iterator[Pair]:
+def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Iterator[AbxPair]:
     """
     Give every pair: current against golden, against previous, and every other cell against the
     reference cell.
@@ -105,23 +107,25 @@ def _pairs(heard: Heard, utterances: Sequence[Utterance]) -> Iterator[Pair]:
     labels = {cell.slug: cell.label for cell in heard.recordings.cells}
     if heard.accepted is not None and reference in labels:
         label = f"golden, {heard.accepted.commit} accepted {minute(heard.accepted.created)}"
-        golden = Side(when="golden", cell=reference, run="golden", label=label)
+        golden = AbxVoice(when="golden", cell=reference, run="golden", label=label)
         yield _pair(utterances, labels, golden, _current(run, reference, f"current, {run.head}"))
     for cell, label in labels.items():
         if heard.previous is not None:
             digest, name = heard.previous.digest, f"previous, {heard.previous.head}"
-            before = Side(when="previous", cell=cell, run=digest, label=name)
+            before = AbxVoice(when="previous", cell=cell, run=digest, label=name)
             yield _pair(utterances, labels, before, _current(run, cell, f"current, {run.head}"))
         if cell != reference and reference in labels:
             plain = _current(run, reference, f"{labels[reference]} (reference)")
             yield _pair(utterances, labels, plain, _current(run, cell, label))
 
 
-def _current(run: RunRow, cell: str, label: str) -> Side:
-    return Side(when="current", cell=cell, run=run.digest, label=label)
+def _current(run: RunRow, cell: str, label: str) -> AbxVoice:
+    return AbxVoice(when="current", cell=cell, run=run.digest, label=label)
 
 
-def _pair(utterances: Sequence[Utterance], labels: Mapping[str, str], a: Side, b: Side) -> Pair:
+def _pair(
+    utterances: Sequence[UtteranceVoices], labels: Mapping[str, str], a: AbxVoice, b: AbxVoice
+) -> AbxPair:
     found = [(each, each.find(a.when, a.cell), each.find(b.when, b.cell)) for each in utterances]
     both = [
         (each, one, other) for each, one, other in found if one is not None and other is not None
@@ -129,14 +133,14 @@ def _pair(utterances: Sequence[Utterance], labels: Mapping[str, str], a: Side, b
     asked = tuple(
         _question(each, one, other) for each, one, other in both if not each.same(one, other)
     )
-    return Pair(
+    return AbxPair(
         cell=b.cell, label=labels[b.cell], a=a, b=b, questions=asked, same=len(both) - len(asked)
     )
 
 
-def _question(utterance: Utterance, one: int, other: int) -> Question:
+def _question(utterance: UtteranceVoices, one: int, other: int) -> AbxQuestion:
     a, b = utterance.voices[one], utterance.voices[other]
-    return Question(
+    return AbxQuestion(
         request=utterance.request.id,
         text=utterance.request.text,
         duration_s=max(a.duration_s, b.duration_s),

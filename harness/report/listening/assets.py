@@ -29,7 +29,7 @@ FOLDER = "audio"
 """Below the folder of the pages; `deck.js` has the same word."""
 
 
-class Shelf:
+class AssetFolder:
     """
     A folder of such files. What stands there already is not written again; `size_bytes` counts what
     was put.

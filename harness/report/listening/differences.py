@@ -27,9 +27,9 @@ from harness.metrics.clicks import click_times_s
 from harness.metrics.dropouts import dropout_times_s
 from harness.metrics.repetition import repeat_times_s
 from harness.records.measurement import Missing
-from harness.report.listening.assets import Shelf
+from harness.report.listening.assets import AssetFolder
 from harness.report.listening.spectrogram import (
-    Difference,
+    SpectrogramDifference,
     Table,
     difference,
     difference_picture,
@@ -38,8 +38,8 @@ from harness.report.listening.spectrogram import (
     ticks,
     top_hz,
 )
-from harness.report.listening.utterance import Utterance, Voice
-from harness.runner.recordings import Sound, When
+from harness.report.listening.utterance import PlayedVoice, UtteranceVoices
+from harness.runner.recordings import KeptAudio, When
 
 Detector = Callable[[Recording], tuple[float, ...] | Missing]
 DETECTORS: tuple[tuple[str, Detector], ...] = (
@@ -50,7 +50,7 @@ DETECTORS: tuple[tuple[str, Detector], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class FaultMark:
     """One fault: seconds from the start of the take, and its kind."""
 
     time_s: float
@@ -61,21 +61,21 @@ class Mark:
 class Marks:
     """All faults of a take, in order of time, and why some kinds could not be looked for."""
 
-    found: tuple[Mark, ...] = ()
+    found: tuple[FaultMark, ...] = ()
     missing: str = ""
 
 
-def marks(sound: Sound) -> Marks:
+def marks(sound: KeptAudio) -> Marks:
     """Look for every kind of fault that can be placed in time."""
     recording = Recording(sound.frames, sound.rate_hz)
-    found: list[Mark] = []
+    found: list[FaultMark] = []
     unsought: dict[str, list[str]] = {}
     for kind, detector in DETECTORS:
         times_s = detector(recording)
         if isinstance(times_s, Missing):
             unsought.setdefault(times_s.reason, []).append(f"{kind}s")
         else:
-            found += [Mark(time_s=time_s, kind=kind) for time_s in times_s]
+            found += [FaultMark(time_s=time_s, kind=kind) for time_s in times_s]
     missing = "; ".join(
         f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items()
     )
@@ -101,10 +101,10 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class VoiceView:
     """One voice, seen."""
 
-    voice: Voice
+    voice: PlayedVoice
     picture: str = ""
     marks: Marks
     contrasts: tuple[Contrast, ...] = ()
@@ -123,7 +123,7 @@ class View:
     peak: float
     """The largest frame of all voices, after their levels were matched."""
     ticks: tuple[tuple[str, float], ...]
-    voices: tuple[Seen, ...]
+    voices: tuple[VoiceView, ...]
 
     def contrast(self, cell: str, against: When) -> Contrast | None:
         """Find how the current take of a cell differs from another take of that cell."""
@@ -138,7 +138,7 @@ class View:
         return (voice.when, voice.cell) == (when, cell)
 
 
-def view(utterance: Utterance, reference: str, shelf: Shelf) -> View:
+def view(utterance: UtteranceVoices, reference: str, shelf: AssetFolder) -> View:
     """
     Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written.
     """
@@ -150,7 +150,7 @@ def view(utterance: Utterance, reference: str, shelf: Shelf) -> View:
     loudest_db = float(max((table.max() for table in tables if table is not None), default=0.0))
     found = _each_once(utterance, lambda sound, _: marks(sound))
     seen = tuple(
-        Seen(
+        VoiceView(
             voice=voice,
             picture="" if table is None else shelf.put(power_picture(table, loudest_db)),
             marks=faults or Marks(),
@@ -170,7 +170,9 @@ def view(utterance: Utterance, reference: str, shelf: Shelf) -> View:
     )
 
 
-def _each_once(utterance: Utterance, look: Callable[[Sound, Voice], Answer]) -> list[Answer | None]:
+def _each_once(
+    utterance: UtteranceVoices, look: Callable[[KeptAudio, PlayedVoice], Answer]
+) -> list[Answer | None]:
     """
     Look at every voice that has sound; one that sounds the same as another before it gets that
     one's answer.
@@ -184,7 +186,7 @@ def _each_once(utterance: Utterance, look: Callable[[Sound, Voice], Answer]) -> 
     return answers
 
 
-def _peak(utterance: Utterance) -> float:
+def _peak(utterance: UtteranceVoices) -> float:
     """
     The largest frame of all voices, as matched; 1.0 for silence, by which nothing can be scaled.
     """
@@ -198,12 +200,12 @@ def _peak(utterance: Utterance) -> float:
 
 
 def _contrasts(
-    utterance: Utterance,
+    utterance: UtteranceVoices,
     index: int,
     reference: str,
     tables: Sequence[Table | None],
     loudest_db: float,
-    shelf: Shelf,
+    shelf: AssetFolder,
 ) -> tuple[Contrast, ...]:
     """
     Hold a current voice against the previous one, and against the golden one or, in other cells,
@@ -222,12 +224,12 @@ def _contrasts(
 
 
 def _contrast(
-    utterance: Utterance,
+    utterance: UtteranceVoices,
     index: int,
     rival: int,
     tables: Sequence[Table | None],
     loudest_db: float,
-    shelf: Shelf,
+    shelf: AssetFolder,
 ) -> Contrast:
     old, new = tables[rival], tables[index]
     assert old is not None and new is not None, "voices that are found have sound"
@@ -239,7 +241,7 @@ def _contrast(
     return _drawn(found, rival, shelf)
 
 
-def _drawn(found: Difference, rival: int, shelf: Shelf) -> Contrast:
+def _drawn(found: SpectrogramDifference, rival: int, shelf: AssetFolder) -> Contrast:
     return Contrast(
         against=rival,
         same=False,
@@ -255,7 +257,7 @@ LEAST_DB = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class UtteranceRow:
     """One utterance; an empty text where there is nothing to compare with."""
 
     id: str
@@ -267,7 +269,7 @@ class Line:
     """The largest change, infinite where the durations differ too much to say."""
 
 
-def line(view: View, labels: Mapping[str, str], reference: str) -> Line:
+def line(view: View, labels: Mapping[str, str], reference: str) -> UtteranceRow:
     """Describe an utterance; `labels` names the cells, slug -> label."""
     changes = {
         slug: contrast
@@ -276,7 +278,7 @@ def line(view: View, labels: Mapping[str, str], reference: str) -> Line:
     }
     golden = view.contrast(reference, "golden")
     sizes = [_size_db(each) for each in (*changes.values(), *([] if golden is None else [golden]))]
-    return Line(
+    return UtteranceRow(
         id=view.id,
         text=view.text,
         since_previous=_worst(changes, labels),

@@ -13,11 +13,11 @@ from harness.history.records import RunRow
 from harness.records.files import write_file
 from harness.records.measurement import Missing
 from harness.report.listening.abx import write_test
-from harness.report.listening.assets import Shelf, minute, png_uri, render
-from harness.report.listening.differences import Line, View, line, view
-from harness.report.listening.recordings import Heard, Runs, heard_of
+from harness.report.listening.assets import AssetFolder, minute, png_uri, render
+from harness.report.listening.differences import UtteranceRow, View, line, view
+from harness.report.listening.recordings import RunRecordings, Runs, heard_of
 from harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
-from harness.report.listening.utterance import Utterance, utterance
+from harness.report.listening.utterance import UtteranceVoices, utterance
 from harness.runner.recordings import When, takes
 
 BUDGET_BYTES = 100 * 2**20
@@ -41,7 +41,7 @@ class Material:
     there are.
     """
 
-    utterances: tuple[Utterance, ...]
+    utterances: tuple[UtteranceVoices, ...]
     views: tuple[View, ...]
     left_out: int
 
@@ -57,7 +57,7 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
     heard = heard_of(history, run, baselines)
     if isinstance(heard, Missing):
         return heard
-    material = _material(heard, Shelf(out), BUDGET_BYTES)
+    material = _material(heard, AssetFolder(out), BUDGET_BYTES)
     if not material.views:
         return Missing(f"run {run.id} kept no audio")
     test = write_test(heard, material.utterances, out)
@@ -68,7 +68,7 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
     return f"listen-{run.id}.html"
 
 
-def _material(heard: Heard, shelf: Shelf, budget_bytes: int) -> Material:
+def _material(heard: RunRecordings, shelf: AssetFolder, budget_bytes: int) -> Material:
     """
     Prepare the utterances that have a take, until the budget is spent. Their sounds are let go one
     by one.
@@ -82,7 +82,7 @@ def _material(heard: Heard, shelf: Shelf, budget_bytes: int) -> Material:
         silent += found.duration_s == 0.0
         if found.duration_s > 0.0:
             views.append(view(found, heard.recordings.current.run.reference, shelf))
-            utterances.append(Utterance(request=request, voices=found.voices, sounds=()))
+            utterances.append(UtteranceVoices(request=request, voices=found.voices, sounds=()))
     return Material(
         utterances=tuple(utterances),
         views=tuple(views),
@@ -90,7 +90,7 @@ def _material(heard: Heard, shelf: Shelf, budget_bytes: int) -> Material:
     )
 
 
-def _text(heard: Heard, material: Material, test: str | Missing) -> str:
+def _text(heard: RunRecordings, material: Material, test: str | Missing) -> str:
     labels = {cell.slug: cell.label for cell in heard.recordings.cells}
     lines = _ordered(
         [line(each, labels, heard.recordings.current.run.reference) for each in material.views]
@@ -113,7 +113,7 @@ def _text(heard: Heard, material: Material, test: str | Missing) -> str:
     )
 
 
-def _ordered(lines: Sequence[Line]) -> list[Line]:
+def _ordered(lines: Sequence[UtteranceRow]) -> list[UtteranceRow]:
     """Put first what changed most; what changed alike stays in the order of the workload."""
     return sorted(lines, key=lambda each: -each.change_db)
 
@@ -127,7 +127,7 @@ def _data(labels: dict[str, str], views: Sequence[View], first: str) -> dict[str
     return {"cells": cells, "utterances": [asdict(each) for each in views], "first": first}
 
 
-def _sources(heard: Heard) -> tuple[Source, ...]:
+def _sources(heard: RunRecordings) -> tuple[Source, ...]:
     """Say where golden, previous and current come from, or that there is none."""
     accepted, before, run = heard.accepted, heard.previous, heard.run
     golden = "none is accepted yet"

@@ -27,7 +27,7 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class RunRecordings:
     """
     A run to listen to, the run before it, what is accepted for its suite, and the recordings of all
     three.
@@ -39,7 +39,7 @@ class Heard:
     recordings: Recordings
 
 
-def heard_of(history: Runs, run: RunRow, baselines: Path) -> Heard | Missing:
+def heard_of(history: Runs, run: RunRow, baselines: Path) -> RunRecordings | Missing:
     """
     Open what can be heard of a run, or say why nothing can. The run before it is the last of the
     same suite, profile and machine whose folder is still there.
@@ -59,7 +59,7 @@ def heard_of(history: Runs, run: RunRow, baselines: Path) -> Heard | Missing:
         recordings = open_recordings(Path(run.folder), folder, golden)
     except HarnessError as error:
         return Missing(str(error))
-    return Heard(run=run, previous=before, accepted=accepted, recordings=recordings)
+    return RunRecordings(run=run, previous=before, accepted=accepted, recordings=recordings)
 
 
 def previous(history: Runs, run: RunRow) -> RunRow | None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.records.measurement import Missing
-from harness.runner.recordings import Sound
+from harness.runner.recordings import KeptAudio
 
 Table = NDArray[np.float64]
 HOP_S = 0.010
@@ -41,7 +41,7 @@ TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class SpectrogramDifference:
     """
     New minus old in dB, shape of the new one, 0 where nothing stands against it, and what it comes
     to.
@@ -56,12 +56,12 @@ class Difference:
     """By how much the new take begins later."""
 
 
-def top_hz(sounds: list[Sound]) -> float:
+def top_hz(sounds: list[KeptAudio]) -> float:
     """The highest frequency to show for these sounds."""
     return min(max(sound.rate_hz for sound in sounds) / 2.0, HIGHEST_HZ)
 
 
-def spectrogram(sound: Sound, highest_hz: float, gain_db: float) -> Table:
+def spectrogram(sound: KeptAudio, highest_hz: float, gain_db: float) -> Table:
     """
     Power of the bands (low ones first) every HOP_S, shape [BANDS, columns], in dB; a full-scale
     sine has about 0.
@@ -90,7 +90,7 @@ def ticks(highest_hz: float) -> tuple[tuple[str, float], ...]:
     )
 
 
-def difference(old: Table, new: Table, loudest_db: float) -> Difference | Missing:
+def difference(old: Table, new: Table, loudest_db: float) -> SpectrogramDifference | Missing:
     """
     New minus old, both cut off RANGE_DB below the loudest; Missing where the durations differ too
     much.
@@ -111,12 +111,12 @@ def difference(old: Table, new: Table, loudest_db: float) -> Difference | Missin
     return _described(_shifted(before, now, shift), now, floor, shift)
 
 
-def _described(table: Table, now: Table, floor: float, shift: int) -> Difference:
+def _described(table: Table, now: Table, floor: float, shift: int) -> SpectrogramDifference:
     heard = (now > floor) | (now - table > floor)
     size = np.abs(table)
     blur = np.convolve(size.mean(axis=0), np.ones(MOST_SHIFT), "same")
     mean_db = float(size[heard].mean()) if heard.any() else 0.0
-    return Difference(
+    return SpectrogramDifference(
         table=table, mean_db=mean_db, most_s=float(np.argmax(blur)) * HOP_S, shift_s=shift * HOP_S
     )
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from harness.records.cell import Request
 from harness.records.measurement import Missing, Value
-from harness.report.listening.assets import Shelf
-from harness.runner.recordings import Sound, Take, When
+from harness.report.listening.assets import AssetFolder
+from harness.runner.recordings import KeptAudio, Take, When
 
 Audio = NDArray[np.floating]
 FRAME_S = 0.020
@@ -36,7 +36,7 @@ heard as it is.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gain:
+class PlaybackGain:
     """
     How loud a take is (dB of full scale; None where nobody can say), by how much it is turned, and
     a word on it.
@@ -63,7 +63,7 @@ def active_level_db(audio: Audio, rate_hz: int) -> Value:
     return float(10.0 * np.log10(active)) if active > 0.0 else Missing("the audio is silent")
 
 
-def matched(levels_db: Sequence[Value], peaks: Sequence[float]) -> tuple[Gain, ...]:
+def matched(levels_db: Sequence[Value], peaks: Sequence[float]) -> tuple[PlaybackGain, ...]:
     """
     Turn every take to the level of the first one that has a level, then all by the same, so that no
     peak is clipped.
@@ -78,14 +78,14 @@ def matched(levels_db: Sequence[Value], peaks: Sequence[float]) -> tuple[Gain, .
     )
     lower_db = max(over_db, 0.0)
     return tuple(
-        Gain(level_db=gain.level_db, gain_db=gain.gain_db - lower_db, note=gain.note)
+        PlaybackGain(level_db=gain.level_db, gain_db=gain.gain_db - lower_db, note=gain.note)
         for gain in gains
     )
 
 
-def _gain(level_db: Value, target_db: float) -> Gain:
+def _gain(level_db: Value, target_db: float) -> PlaybackGain:
     if isinstance(level_db, Missing):
-        return Gain(level_db=None, gain_db=0.0, note=f"not matched: {level_db.reason}")
+        return PlaybackGain(level_db=None, gain_db=0.0, note=f"not matched: {level_db.reason}")
     wanted_db = target_db - level_db
     gain_db = min(max(wanted_db, -MOST_DB), MOST_DB)
     note = (
@@ -93,7 +93,7 @@ def _gain(level_db: Value, target_db: float) -> Gain:
         if gain_db == wanted_db
         else f"not matched in full: the level differs by {abs(wanted_db):.0f} dB"
     )
-    return Gain(level_db=level_db, gain_db=gain_db, note=note)
+    return PlaybackGain(level_db=level_db, gain_db=gain_db, note=note)
 
 
 def _db(ratio: float) -> float:
@@ -108,7 +108,7 @@ can hear.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
+class PlayedVoice:
     """A take as a page knows it. Where there is none, `missing` says why and the rest is empty."""
 
     when: When
@@ -121,18 +121,18 @@ class Voice:
     first.
     """
     duration_s: float
-    gain: Gain
+    gain: PlaybackGain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Utterance:
+class UtteranceVoices:
     """
     One request and its voices; `sounds` has the sound of each voice, None where it is missing.
     """
 
     request: Request
-    voices: tuple[Voice, ...]
-    sounds: tuple[Sound | None, ...]
+    voices: tuple[PlayedVoice, ...]
+    sounds: tuple[KeptAudio | None, ...]
 
     @property
     def duration_s(self) -> float:
@@ -156,7 +156,7 @@ class Utterance:
         return first[one] == first[other]
 
 
-def utterance(request: Request, takes: Sequence[Take], shelf: Shelf) -> Utterance:
+def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> UtteranceVoices:
     """
     Put the takes of an utterance on the shelf, and match their levels. Raises HarnessError if that
     cannot be written.
@@ -169,9 +169,9 @@ def utterance(request: Request, takes: Sequence[Take], shelf: Shelf) -> Utteranc
     ]
     heard = [index for index, sound in enumerate(sounds) if sound is not None]
     gains = dict(zip(heard, _gains([sound for sound in sounds if sound is not None]), strict=True))
-    silent = Gain(level_db=None, gain_db=0.0)
+    silent = PlaybackGain(level_db=None, gain_db=0.0)
     voices = tuple(
-        Voice(
+        PlayedVoice(
             when=take.when,
             cell=take.cell,
             missing=take.sound.reason if isinstance(take.sound, Missing) else "",
@@ -182,10 +182,10 @@ def utterance(request: Request, takes: Sequence[Take], shelf: Shelf) -> Utteranc
         )
         for index, take in enumerate(takes)
     )
-    return Utterance(request=request, voices=voices, sounds=sounds)
+    return UtteranceVoices(request=request, voices=voices, sounds=sounds)
 
 
-def encoded(sound: Sound) -> bytes:
+def encoded(sound: KeptAudio) -> bytes:
     """
     Give a sound as a 16-bit FLAC file, which every browser decodes; frames beyond -1..1 are
     clipped.
@@ -195,12 +195,12 @@ def encoded(sound: Sound) -> bytes:
     return out.getvalue()
 
 
-def _gains(sounds: Sequence[Sound]) -> tuple[Gain, ...]:
+def _gains(sounds: Sequence[KeptAudio]) -> tuple[PlaybackGain, ...]:
     levels = [active_level_db(sound.frames, sound.rate_hz) for sound in sounds]
     return matched(levels, [float(np.abs(sound.frames).max()) for sound in sounds])
 
 
-def _same(sounds: Sequence[Sound | None]) -> list[int]:
+def _same(sounds: Sequence[KeptAudio | None]) -> list[int]:
     """
     For each sound the index of the first one that is the same; its own where there is none before
     it.
@@ -212,7 +212,7 @@ def _same(sounds: Sequence[Sound | None]) -> list[int]:
     return first
 
 
-def _equal(one: Sound | None, other: Sound | None) -> bool:
+def _equal(one: KeptAudio | None, other: KeptAudio | None) -> bool:
     if (
         one is None
         or other is None

@@ -34,7 +34,7 @@ from harness.report.listening import listening_page
 from harness.report.site.cell_page import write_cells
 from harness.report.site.charts import drawings
 from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, Loaded, make_book, read_trends
+from harness.report.site.history_view import Book, LoadedHistory, make_book, read_trends
 from harness.report.site.overview_page import Listen, write_overview
 from harness.report.site.run_data import CHUNK, list_script, run_scripts
 from harness.report.site.run_page import meanings, write_latest_runs
@@ -56,7 +56,7 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 
 
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
-    loaded = Loaded(history, today)
+    loaded = LoadedHistory(history, today)
     book = make_book(loaded)
     policy = load_policy(
         baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)]

@@ -13,14 +13,14 @@ import numpy as np
 
 from harness.analysis.aggregate import STAGE
 from harness.history.budget import Budget, shift_text
-from harness.history.change_points import Change
+from harness.history.change_points import ChangePoint
 from harness.history.records import Series
-from harness.history.trend import Trend
+from harness.history.trend import SeriesTrend
 from harness.report.format import SECONDS, shown, shown_scale, shown_unit
 from harness.report.site import urls
 from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, Line, Place
-from harness.report.site.marks import Mark, Spark, of_trend
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from harness.report.site.marks import Badge, Spark, of_trend
 from harness.report.site.run_data import metric_facts
 from harness.report.site.run_view import RunLink, run_links
 from harness.report.site.state import QUIET, CellState, cell_state, worst
@@ -37,7 +37,7 @@ class TrendView:
 
     index: int
     title: str
-    mark: Mark
+    mark: Badge
     latest: str
     direction: str
     reason: str
@@ -52,7 +52,7 @@ class PlaceTrends:
 
     index: int
     name: str
-    mark: Mark
+    mark: Badge
     summary: str
     trends: tuple[TrendView, ...]
     others: int
@@ -76,7 +76,7 @@ def write_cells(folder: Folder, book: Book) -> None:
         _write(folder, book, places, cell)
 
 
-def _write(folder: Folder, book: Book, places: Sequence[Place], cell: str) -> None:
+def _write(folder: Folder, book: Book, places: Sequence[RunAxis], cell: str) -> None:
     suite, name = places[0].suite, urls.cell_name(places[0].suite, cell)
     states = [cell_state(book, place, cell) for place in places]
     folder.data(name, data_script(name, cell_content(book, places, cell)))
@@ -110,7 +110,7 @@ def _place(book: Book, index: int, state: CellState) -> PlaceTrends:
     )
 
 
-def _trend(book: Book, place: Place, index: int, line: Line, is_main: bool) -> TrendView:
+def _trend(book: Book, place: RunAxis, index: int, line: MetricSeries, is_main: bool) -> TrendView:
     series, trend = line.series, book.trend(line)
     better = {"lower": "lower is better", "higher": "higher is better"}.get(series.better, "")
     said = [_step(place, line, change) for change in trend.changes]
@@ -134,12 +134,12 @@ def _budget(series: Series, budget: Budget) -> str:
     return f"budget {budget.bound} {unit}".rstrip() + f": {budget.why}"
 
 
-def _step(place: Place, line: Line, change: Change) -> str:
+def _step(place: RunAxis, line: MetricSeries, change: ChangePoint) -> str:
     head = place.runs[int(line.at[change.index])].head
     return f"step on {change.at[:10]}: {change_label(line, change)} at {head}"
 
 
-def _latest(line: Line) -> str:
+def _latest(line: MetricSeries) -> str:
     """Give the newest point with its interval and unit, or why it has no value."""
     index = len(line.at) - 1
     if index in line.missing:
@@ -149,7 +149,7 @@ def _latest(line: Line) -> str:
     ).strip()
 
 
-def _side_by_side(places: Sequence[Place], cell: str) -> tuple[SideBySide, ...]:
+def _side_by_side(places: Sequence[RunAxis], cell: str) -> tuple[SideBySide, ...]:
     lines = [
         {line.series.metric: line for line in place.lines[cell] if not line.helps}
         for place in places
@@ -169,11 +169,11 @@ Metrics that are always in sight, in their order; so is whatever is not steady. 
 """
 GOOD_SIGN = {"lower": -1.0, "higher": 1.0}
 
-Trends = Sequence[tuple[Line, bool]]
+Trends = Sequence[tuple[MetricSeries, bool]]
 """Lines in the order in which they are shown, and whether each is in sight."""
 
 
-def cell_content(book: Book, places: Sequence[Place], cell: str) -> dict[str, object]:
+def cell_content(book: Book, places: Sequence[RunAxis], cell: str) -> dict[str, object]:
     """Give the content of a cell's data file."""
     return {
         "words": book.words,
@@ -182,7 +182,7 @@ def cell_content(book: Book, places: Sequence[Place], cell: str) -> dict[str, ob
     }
 
 
-def trends_of(book: Book, place: Place, cell: str) -> Trends:
+def trends_of(book: Book, place: RunAxis, cell: str) -> Trends:
     """
     Choose what is drawn of a cell, and in which order; where none of the usual metrics is there,
     all are in sight.
@@ -197,19 +197,19 @@ def trends_of(book: Book, place: Place, cell: str) -> Trends:
     return sorted(seen, key=lambda each: (not each[1], rank.get(each[0].series.metric, len(MAIN))))
 
 
-def _is_loud(trend: Trend) -> bool:
+def _is_loud(trend: SeriesTrend) -> bool:
     """Whether people want to see it unasked; not what never had a value."""
     return trend.state not in QUIET and trend.latest is not None
 
 
-def stage_names(place: Place, cell: str) -> tuple[str, ...]:
+def stage_names(place: RunAxis, cell: str) -> tuple[str, ...]:
     """Name the stages that were timed, in the order of the synthesis."""
     return tuple(
         line.series.metric.removeprefix(STAGE) for line in place.lines[cell] if line.is_stage
     )
 
 
-def _place_data(book: Book, place: Place, cell: str) -> dict[str, object]:
+def _place_data(book: Book, place: RunAxis, cell: str) -> dict[str, object]:
     return {
         "name": place.name,
         "runs": [run.id for run in place.runs],
@@ -223,7 +223,7 @@ def _place_data(book: Book, place: Place, cell: str) -> dict[str, object]:
     }
 
 
-def _trend_data(line: Line, trend: Trend, is_main: bool) -> dict[str, object]:
+def _trend_data(line: MetricSeries, trend: SeriesTrend, is_main: bool) -> dict[str, object]:
     series = line.series
     scale = shown_scale(series.metric, series.unit)
     facts = metric_facts(series.metric, series.unit)
@@ -257,7 +257,7 @@ def _trend_data(line: Line, trend: Trend, is_main: bool) -> dict[str, object]:
     }
 
 
-def _change(line: Line, change: Change) -> dict[str, object]:
+def _change(line: MetricSeries, change: ChangePoint) -> dict[str, object]:
     return {
         "at": change.index,
         "kind": change_kind(line, change),
@@ -265,18 +265,18 @@ def _change(line: Line, change: Change) -> dict[str, object]:
     }
 
 
-def change_kind(line: Line, change: Change) -> str:
+def change_kind(line: MetricSeries, change: ChangePoint) -> str:
     """Say whether a step is `good` or `bad`; `open` where neither direction is."""
     side = GOOD_SIGN.get(line.series.better, 0.0) * change.shift
     return "open" if side == 0.0 else "good" if side > 0.0 else "bad"
 
 
-def change_label(line: Line, change: Change) -> str:
+def change_label(line: MetricSeries, change: ChangePoint) -> str:
     """Write a step's size: `+6.1 %`."""
     return shift_text(change.shift, change.absolute, line.series.unit)
 
 
-def _stages(place: Place, cell: str) -> dict[str, object] | None:
+def _stages(place: RunAxis, cell: str) -> dict[str, object] | None:
     """Give the milliseconds of every stage in every run, null where it was not timed."""
     lines = [line for line in place.lines[cell] if line.is_stage]
     if not lines:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, fields
 
 from harness.judging.tradeoff import Tradeoff, fastest_passing, tradeoff
 from harness.records.measurement import Measurement
-from harness.records.verdict import Judgement
+from harness.records.verdict import RunVerdict
 from harness.report.charts import DARK, LIGHT, TITLES, tradeoff_chart, tradeoff_words
 from harness.report.format import shown_value
 from harness.report.page import PLOTTED
-from harness.report.site.marks import Mark, of_verdict
+from harness.report.site.marks import Badge, of_verdict
 
 Measured = Mapping[str, Sequence[Measurement]]
 
@@ -26,12 +26,12 @@ class Spot:
     label: str
     rtf: str
     quality: str
-    mark: Mark
+    mark: Badge
     on_front: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class ChartImage:
     """The addresses of a picture in both themes, and what it says in words."""
 
     title: str
@@ -42,12 +42,12 @@ class Picture:
     points: tuple[Spot, ...]
 
 
-def pictures(judged: Judgement, measured: Measured, name: str) -> tuple[Picture, ...]:
+def pictures(judged: RunVerdict, measured: Measured, name: str) -> tuple[ChartImage, ...]:
     """Say what the pictures of a run show, whose files are called after `name`."""
     return tuple(_picture(data, name) for data in _drawn(judged, measured))
 
 
-def drawings(judged: Judgement, measured: Measured, name: str) -> Iterator[tuple[str, bytes]]:
+def drawings(judged: RunVerdict, measured: Measured, name: str) -> Iterator[tuple[str, bytes]]:
     """Draw them; gives each file's address and content."""
     for data in _drawn(judged, measured):
         light = tradeoff_chart(data, LIGHT)
@@ -55,7 +55,7 @@ def drawings(judged: Judgement, measured: Measured, name: str) -> Iterator[tuple
         yield _address(name, data, "dark"), _in_the_dark(light)
 
 
-def fastest_line(judged: Judgement, measured: Measured) -> str:
+def fastest_line(judged: RunVerdict, measured: Measured) -> str:
     """Name the fastest cell that still passes; empty where nothing has a speed."""
     if not any(each.metric == "rtf" for several in measured.values() for each in several):
         return ""
@@ -67,15 +67,15 @@ def fastest_line(judged: Judgement, measured: Measured) -> str:
     )
 
 
-def _drawn(judged: Judgement, measured: Measured) -> list[Tradeoff]:
+def _drawn(judged: RunVerdict, measured: Measured) -> list[Tradeoff]:
     """Give every quality that at least two cells of the run have, against their speed."""
     found = [tradeoff(judged, measured, metric) for metric in PLOTTED]
     return [data for data in found if data is not None]
 
 
-def _picture(data: Tradeoff, name: str) -> Picture:
+def _picture(data: Tradeoff, name: str) -> ChartImage:
     alt, caption = tradeoff_words(data)
-    return Picture(
+    return ChartImage(
         title=TITLES.get(data.metric, data.metric),
         light=_address(name, data, "light"),
         dark=_address(name, data, "dark"),

@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.dates import Believed, left_out_line
 from harness.history.records import Acknowledgement, CellRow, RunRow, Series
-from harness.history.trend import Trend, trends
+from harness.history.trend import SeriesTrend, trends
 from harness.records.measurement import Measurement, Missing
 from harness.report.site import urls
 from harness.report.site.marks import Spark, sparkline
@@ -51,7 +51,7 @@ class Points:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class MetricSeries:
     """
     One metric of one cell at one place, through time.
 
@@ -104,7 +104,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RunAxis:
     """
     One axis of time; `times` are the runs' in seconds since 1970, `lines` stand by cell, in the
     order in which they came.
@@ -115,7 +115,7 @@ class Place:
     machine: str
     runs: tuple[RunRow, ...]
     times: Whole
-    lines: Mapping[str, tuple[Line, ...]]
+    lines: Mapping[str, tuple[MetricSeries, ...]]
 
     @property
     def name(self) -> str:
@@ -139,26 +139,26 @@ class Book:
     series: tuple[Series, ...]
     points: Points
     words: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[RunAxis, ...]
     latest: frozenset[int]
     """The latest run of every place."""
     left_out: tuple[str, ...] = ()
     """Runs that are not shown because their time cannot be true, a line each."""
-    trends: Mapping[int, Trend] = field(default_factory=dict)
+    trends: Mapping[int, SeriesTrend] = field(default_factory=dict)
     """What was read into every series, by its id; empty until it was."""
 
-    def trend(self, line: Line) -> Trend:
+    def trend(self, line: MetricSeries) -> SeriesTrend:
         """Give what was read into a line."""
         return self.trends[line.series.id]
 
-    def spark(self, line: Line) -> Spark | None:
+    def spark(self, line: MetricSeries) -> Spark | None:
         """Draw a line as big as a word."""
         trend = self.trend(line)
         words = f"{line.series.metric} over the last runs: {trend.reason}"
         return sparkline(line.value, [change.index for change in trend.changes], words)
 
 
-class Loaded:
+class LoadedHistory:
     """A history of which everything was read once; it answers what trends are read from."""
 
     def __init__(self, history: History, today: str) -> None:
@@ -186,7 +186,7 @@ class Loaded:
         return self._acknowledgements
 
 
-def make_book(loaded: Loaded) -> Book:
+def make_book(loaded: LoadedHistory) -> Book:
     """Sort what was loaded to its places."""
     series = tuple(loaded.series())
     points, words = _points(loaded.points(words=True), series)
@@ -203,7 +203,7 @@ def make_book(loaded: Loaded) -> Book:
     )
 
 
-def read_trends(loaded: Loaded, today: str, baselines: Path) -> dict[int, Trend]:
+def read_trends(loaded: LoadedHistory, today: str, baselines: Path) -> dict[int, SeriesTrend]:
     """
     Read every line through time, by the id of its series. Raises HarnessError for a broken policy
     or budget.
@@ -254,7 +254,9 @@ def _texts(column: "pd.Series[str]", order: Whole, wanted: npt.NDArray[np.bool_]
     return {int(row): str(text) for row, text in zip(rows, texts[order[rows]], strict=True) if text}
 
 
-def _places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) -> tuple[Place, ...]:
+def _places(
+    runs: Sequence[RunRow], series: Sequence[Series], points: Points
+) -> tuple[RunAxis, ...]:
     """Sort runs and lines to their places, in the order in which the places came."""
     axes: dict[tuple[str, ...], list[RunRow]] = {}
     for run in runs:
@@ -264,7 +266,7 @@ def _places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) ->
     known, codes = np.unique(points.run, return_inverse=True)
     at = np.array([position[int(run)] for run in known], dtype=np.int64)[codes]
     edges = np.searchsorted(points.series, np.arange(len(series) + 1))
-    lines: dict[tuple[str, ...], dict[str, list[Line]]] = {key: {} for key in axes}
+    lines: dict[tuple[str, ...], dict[str, list[MetricSeries]]] = {key: {} for key in axes}
     for each, first, end in zip(series, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if end > first:
             lines[_key(each)].setdefault(each.cell, []).append(_line(each, points, at, first, end))
@@ -303,10 +305,10 @@ def _key(of: RunRow | Series) -> tuple[str, ...]:
     return tuple(getattr(of, name) for name in PLACE)
 
 
-def _line(series: Series, points: Points, at: Whole, first: int, end: int) -> Line:
+def _line(series: Series, points: Points, at: Whole, first: int, end: int) -> MetricSeries:
     rows = slice(first, end)
     missing = np.flatnonzero(np.isnan(points.value[rows])) + first
-    return Line(
+    return MetricSeries(
         series=series,
         at=at[rows],
         value=points.value[rows],
@@ -323,11 +325,11 @@ def _line(series: Series, points: Points, at: Whole, first: int, end: int) -> Li
 
 
 def _place(
-    key: tuple[str, ...], runs: Sequence[RunRow], lines: Mapping[str, Sequence[Line]]
-) -> Place:
+    key: tuple[str, ...], runs: Sequence[RunRow], lines: Mapping[str, Sequence[MetricSeries]]
+) -> RunAxis:
     times = [int(datetime.fromisoformat(run.created).timestamp()) for run in runs]
     suite, profile, machine = key
-    return Place(
+    return RunAxis(
         suite=suite,
         profile=profile,
         machine=machine,

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.history.trend import State, Trend
+from harness.history.trend import SeriesTrend, TrendState
 from harness.records.verdict import Verdict
 from harness.report.charts import kind
 
 SIGNS = {"good": "●", "open": "◆", "bad": "✖"}
 """The shapes that the pictures use."""
 STATES: Mapping[str, str] = {
-    State.WORSE: "bad",
-    State.OVER_BUDGET: "bad",
-    State.NO_DATA: "open",
-    State.BETTER: "good",
-    State.TOO_FEW: "open",
-    State.STEADY: "good",
+    TrendState.WORSE: "bad",
+    TrendState.OVER_BUDGET: "bad",
+    TrendState.NO_DATA: "open",
+    TrendState.BETTER: "good",
+    TrendState.TOO_FEW: "open",
+    TrendState.STEADY: "good",
 }
 """What a trend may be, the most urgent first, and its kind of colour."""
 
@@ -33,7 +33,7 @@ VERDICTS = tuple(verdict.value for verdict in Verdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Badge:
     """`kind` is `good`, `open` or `bad`."""
 
     word: str
@@ -45,12 +45,12 @@ class Mark:
         return SIGNS[self.kind]
 
 
-def of_state(state: str) -> Mark:
+def of_state(state: str) -> Badge:
     """Mark a trend's state."""
-    return Mark(word=state, kind=STATES[state])
+    return Badge(word=state, kind=STATES[state])
 
 
-def of_trend(trend: Trend) -> Mark:
+def of_trend(trend: SeriesTrend) -> Badge:
     """
     Mark a trend: red only where it counts against the engine, as in the exit code of
     `history status`.
@@ -59,15 +59,15 @@ def of_trend(trend: Trend) -> Mark:
     return (
         mark
         if mark.kind != "bad" or trend.counts
-        else Mark(word=f"{mark.word} {ADVISORY}", kind="open")
+        else Badge(word=f"{mark.word} {ADVISORY}", kind="open")
     )
 
 
-def of_verdict(verdict: str | None) -> Mark:
+def of_verdict(verdict: str | None) -> Badge:
     """Mark a verdict; a run that nobody judged has none."""
     if verdict is None:
-        return Mark(word="not judged", kind="open")
-    return Mark(word=verdict, kind=kind(Verdict(verdict)) if verdict in VERDICTS else "open")
+        return Badge(word="not judged", kind="open")
+    return Badge(word=verdict, kind=kind(Verdict(verdict)) if verdict in VERDICTS else "open")
 
 
 LAST = 60

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from harness.history.records import RunRow
 from harness.report.site import urls
 from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, Place
-from harness.report.site.marks import Mark, Spark
+from harness.report.site.history_view import Book, RunAxis
+from harness.report.site.marks import Badge, Spark
 from harness.report.site.run_view import RunLink, run_links
 from harness.report.site.state import CellState, headline
 
@@ -25,7 +25,7 @@ class CellLine:
     address: str
     suite: str
     label: str
-    mark: Mark
+    mark: Badge
     since: str
     metric: str
     reason: str
@@ -86,7 +86,7 @@ def _cell(book: Book, state: CellState) -> CellLine:
     )
 
 
-def _suite(book: Book, place: Place, listen: Listen) -> SuiteLine:
+def _suite(book: Book, place: RunAxis, listen: Listen) -> SuiteLine:
     latest = place.runs[-1]
     return SuiteLine(
         address=urls.suite_page(place.suite),

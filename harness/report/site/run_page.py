@@ -13,12 +13,12 @@ from harness.report.format import shown, shown_unit
 from harness.report.page import MEANING
 from harness.report.site import urls
 from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, Line, Place
-from harness.report.site.marks import Mark, of_verdict
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from harness.report.site.marks import Badge, of_verdict
 from harness.report.site.overview_page import Listen
 from harness.report.site.run_view import changed, facts
 from harness.report.site.suite_page import columns
-from harness.report.tables import Column
+from harness.report.tables import TableColumn
 
 NOT_JUDGED = "This run was not judged."
 
@@ -42,7 +42,7 @@ class RunCell:
 
     row: CellRow
     address: str
-    mark: Mark
+    mark: Badge
     reason: str
     values: tuple[MetricView, ...]
     metrics: tuple[MetricView, ...]
@@ -64,7 +64,7 @@ def meanings() -> dict[str, str]:
     return {verdict.value: text for verdict, text in MEANING.items()}
 
 
-def _write(folder: Folder, book: Book, place: Place, listen: Listen) -> None:
+def _write(folder: Folder, book: Book, place: RunAxis, listen: Listen) -> None:
     run, before = place.runs[-1], place.runs[-2] if len(place.runs) > 1 else None
     chosen = columns(place)
     folder.page(
@@ -85,7 +85,7 @@ def _write(folder: Folder, book: Book, place: Place, listen: Listen) -> None:
     )
 
 
-def _cell(book: Book, place: Place, row: CellRow, chosen: Sequence[Column]) -> RunCell:
+def _cell(book: Book, place: RunAxis, row: CellRow, chosen: Sequence[TableColumn]) -> RunCell:
     lines = place.lines.get(row.cell, ())
     views = {
         line.series.metric: view
@@ -103,7 +103,7 @@ def _cell(book: Book, place: Place, row: CellRow, chosen: Sequence[Column]) -> R
     )
 
 
-def _metric(book: Book, place: Place, line: Line) -> MetricView | None:
+def _metric(book: Book, place: RunAxis, line: MetricSeries) -> MetricView | None:
     index = line.index_of(len(place.runs) - 1)
     if index is None:
         return None
@@ -119,7 +119,7 @@ def _metric(book: Book, place: Place, line: Line) -> MetricView | None:
     )
 
 
-def _in_table(view: MetricView | None, column: Column) -> MetricView:
+def _in_table(view: MetricView | None, column: TableColumn) -> MetricView:
     if view is None:
         return MetricView(
             title=column.metric, text="", short="", unit="", verdict="", missing="not measured"

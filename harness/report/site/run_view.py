@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from harness.history.records import CellRow, RunRow
 from harness.judging.policy import Policy
 from harness.records.measurement import Measurement
-from harness.records.verdict import CellVerdict, Judgement, MetricVerdict, Verdict
+from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
 from harness.report.site import urls
-from harness.report.site.history_view import Book, Place
-from harness.report.site.marks import VERDICTS, Mark, of_verdict
+from harness.report.site.history_view import Book, RunAxis
+from harness.report.site.marks import VERDICTS, Badge, of_verdict
 
 
-def measurements(place: Place, position: int) -> dict[str, tuple[Measurement, ...]]:
+def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
     """Give what was measured in the run at a position of the place's axis, by slug."""
     found = {
         cell: tuple(
@@ -32,11 +32,11 @@ def measurements(place: Place, position: int) -> dict[str, tuple[Measurement, ..
     return {cell: several for cell, several in found.items() if several}
 
 
-def judgement(book: Book, place: Place, position: int, policy: Policy) -> Judgement:
+def judgement(book: Book, place: RunAxis, position: int, policy: Policy) -> RunVerdict:
     """Give the verdicts of a run, and by the policy's floors which of its cells are fit to ship."""
     run = place.runs[position]
     named = measurements(place, position)
-    return Judgement(
+    return RunVerdict(
         suite=run.suite,
         profile=run.profile,
         machine=run.machine,
@@ -92,7 +92,7 @@ class RunLink:
     address: str
     when: str
     head: str
-    mark: Mark
+    mark: Badge
     line: str
     complete: bool
 

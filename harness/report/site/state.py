@@ -9,13 +9,13 @@ more.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.history.trend import State, Trend
+from harness.history.trend import SeriesTrend, TrendState
 from harness.report.site import urls
-from harness.report.site.history_view import Book, Line, Place
-from harness.report.site.marks import ADVISORY, Mark, of_state, of_trend
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from harness.report.site.marks import ADVISORY, Badge, of_state, of_trend
 
-ORDER = tuple(State)
-QUIET = (State.STEADY, State.TOO_FEW)
+ORDER = tuple(TrendState)
+QUIET = (TrendState.STEADY, TrendState.TOO_FEW)
 """States of which nobody needs to be told."""
 
 
@@ -25,13 +25,13 @@ class CellState:
     One cell on one machine; `line` is the metric that decides, its trend says since when and why.
     """
 
-    place: Place
+    place: RunAxis
     cell: str
-    line: Line
-    trend: Trend
+    line: MetricSeries
+    trend: SeriesTrend
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> Badge:
         """Give the state as it is shown."""
         return of_trend(self.trend)
 
@@ -46,13 +46,13 @@ class CellState:
         return (self.trend.since or "")[:10]
 
 
-def urgency(trend: Trend) -> float:
+def urgency(trend: SeriesTrend) -> float:
     """
     Rank a trend, the most urgent lowest: what is worse and only informs stands behind everything
     that people must act on.
     """
-    informs = trend.state is State.WORSE and not trend.counts
-    return ORDER.index(State.NO_DATA) + 0.5 if informs else ORDER.index(trend.state)
+    informs = trend.state is TrendState.WORSE and not trend.counts
+    return ORDER.index(TrendState.NO_DATA) + 0.5 if informs else ORDER.index(trend.state)
 
 
 def cell_states(book: Book) -> tuple[CellState, ...]:
@@ -62,7 +62,7 @@ def cell_states(book: Book) -> tuple[CellState, ...]:
     return tuple(sorted(newest_first, key=lambda each: urgency(each.trend)))
 
 
-def cell_state(book: Book, place: Place, cell: str) -> CellState:
+def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
     """
     Give the state of one cell: of several metrics that are equally urgent, that of the first.
 
@@ -74,10 +74,10 @@ def cell_state(book: Book, place: Place, cell: str) -> CellState:
     return CellState(place=place, cell=cell, line=line, trend=book.trend(line))
 
 
-def worst(states: Sequence[CellState]) -> Mark:
+def worst(states: Sequence[CellState]) -> Badge:
     """Give the most urgent of several states."""
     trends = sorted((each.trend for each in states), key=urgency)
-    return of_trend(trends[0]) if trends else of_state(State.TOO_FEW)
+    return of_trend(trends[0]) if trends else of_state(TrendState.TOO_FEW)
 
 
 def summary(states: Sequence[CellState]) -> str:
@@ -88,8 +88,8 @@ def summary(states: Sequence[CellState]) -> str:
 
 SHOWN = 5
 """Cells that are named one by one; the table below has all."""
-BAD = (State.WORSE, State.OVER_BUDGET)
-WORDS = (*BAD, State.NO_DATA, f"{State.WORSE} {ADVISORY}")
+BAD = (TrendState.WORSE, TrendState.OVER_BUDGET)
+WORDS = (*BAD, TrendState.NO_DATA, f"{TrendState.WORSE} {ADVISORY}")
 """What the sentence counts, in this order."""
 
 
@@ -113,8 +113,8 @@ class Headline:
 
 def headline(states: Sequence[CellState]) -> Headline:
     """Say it; `states` come the most urgent first."""
-    lost = [each for each in states if each.trend.state == State.NO_DATA]
-    loud = [each for each in states if each.trend.state not in (*QUIET, State.NO_DATA)]
+    lost = [each for each in states if each.trend.state == TrendState.NO_DATA]
+    loud = [each for each in states if each.trend.state not in (*QUIET, TrendState.NO_DATA)]
     more = len(loud) - SHOWN
     rest = (
         [HeadLine(where="", address="", text=f"and {more} more, in the table")] if more > 0 else []
@@ -137,7 +137,7 @@ def _title(states: Sequence[CellState]) -> str:
 
 def _nothing(states: Sequence[CellState]) -> str:
     count = _several(_cells(states), "cell")
-    if all(each.trend.state in (State.NO_DATA, State.TOO_FEW) for each in states):
+    if all(each.trend.state in (TrendState.NO_DATA, TrendState.TOO_FEW) for each in states):
         return f"Nothing can be said yet: {count}, none with enough nights"
     return (
         f"Nothing is worse in {count} on "
@@ -150,7 +150,7 @@ def _part(word: str, found: Sequence[CellState]) -> str:
     days, cells = sorted({each.since for each in found if each.since}), _cells(found)
     verb = (
         ("has" if cells == 1 else "have")
-        if word == State.NO_DATA
+        if word == TrendState.NO_DATA
         else "is"
         if cells == 1
         else "are"

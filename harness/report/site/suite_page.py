@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from harness.judging.policy import Policy
 from harness.report.format import shown, shown_unit
 from harness.report.site import urls
-from harness.report.site.charts import Picture, fastest_line, pictures
+from harness.report.site.charts import ChartImage, fastest_line, pictures
 from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, Line, Place
-from harness.report.site.marks import LAST, Mark, Spark, of_trend
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from harness.report.site.marks import LAST, Badge, Spark, of_trend
 from harness.report.site.overview_page import Listen
 from harness.report.site.run_view import RunLink, judgement, measurements, run_links
 from harness.report.site.state import QUIET, CellState, cell_state, summary, worst
-from harness.report.tables import COLUMNS, Column
+from harness.report.tables import COLUMNS, TableColumn
 
 LISTED = 14
 """Runs in a list: two weeks of nights."""
@@ -32,7 +32,7 @@ class ValueView:
 
     text: str
     missing: str
-    mark: Mark | None
+    mark: Badge | None
     spark: Spark | None
 
 
@@ -42,7 +42,7 @@ class CellView:
 
     address: str
     label: str
-    mark: Mark
+    mark: Badge
     since: str
     reason: str
     values: tuple[ValueView, ...]
@@ -53,12 +53,12 @@ class PlaceView:
     """One machine."""
 
     name: str
-    mark: Mark
+    mark: Badge
     summary: str
     fastest: str
     titles: tuple[str, ...]
     rows: tuple[CellView, ...]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[ChartImage, ...]
     listen: Sequence[tuple[str, str]]
     runs: tuple[RunLink, ...]
     older: int
@@ -82,7 +82,7 @@ def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> 
         )
 
 
-def _place(book: Book, place: Place, policy: Policy, listen: Listen) -> PlaceView:
+def _place(book: Book, place: RunAxis, policy: Policy, listen: Listen) -> PlaceView:
     states = [cell_state(book, place, cell) for cell in place.lines]
     chosen = columns(place)
     last = len(place.runs) - 1
@@ -101,7 +101,7 @@ def _place(book: Book, place: Place, policy: Policy, listen: Listen) -> PlaceVie
     )
 
 
-def columns(place: Place) -> tuple[Column, ...]:
+def columns(place: RunAxis) -> tuple[TableColumn, ...]:
     """Choose a table's columns: those of the main table, or the first metrics that there are."""
     units = {
         line.series.metric: line.series.unit
@@ -111,7 +111,7 @@ def columns(place: Place) -> tuple[Column, ...]:
     }
     usual = tuple(column for column in COLUMNS if column.metric in units)
     return usual or tuple(
-        Column(
+        TableColumn(
             metric=name, title=f"{name} {shown_unit(name, unit)}".strip(), interval=True, rank=rank
         )
         for rank, (name, unit) in enumerate(list(units.items())[:WIDEST])
@@ -133,7 +133,7 @@ def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
     )
 
 
-def _value(book: Book, place: Place, line: Line | None) -> ValueView:
+def _value(book: Book, place: RunAxis, line: MetricSeries | None) -> ValueView:
     if line is None:
         return ValueView(text="", missing="not measured", mark=None, spark=None)
     index = line.index_of(len(place.runs) - 1)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from engine.alphabet import PHONES
 from harness.targets.engine.runtime_probe import RuntimeProbe, is_compiled, watching
-from harness.targets.engine.thread_probe import Crowd, Mark, rearranged
+from harness.targets.engine.thread_probe import Crowd, ThreadMark, rearranged
 
 
 class Recorder:
@@ -33,12 +33,12 @@ class Recorder:
         self.core = getattr(inner, "inner", inner)
         """What computes: behind a pass that wraps it, such as padding, what that one calls."""
         self.probe = probe
-        self.marks: list[Mark] = []
+        self.marks: list[ThreadMark] = []
         """Of every call."""
         self.inputs: list[tuple[Tensor, ...]] = []
         self.outputs: list[Tensor] = []
         self.computed_frames: list[int] = []
-        self.reached: list[Mark] = []
+        self.reached: list[ThreadMark] = []
         """Of every call that reached what computes."""
         self._noting = threading.Lock()
         if self.core is not inner:
@@ -65,7 +65,7 @@ class Recorder:
         output: Tensor = self.core(*args)
         return output
 
-    def rearrange(self, rank: Callable[[Mark], int]) -> None:
+    def rearrange(self, rank: Callable[[ThreadMark], int]) -> None:
         """Put the notes in the order of the passes that they belong to."""
         self.computed_frames = rearranged(self.computed_frames, self.reached, rank)
         self.inputs, self.outputs = (
@@ -94,7 +94,7 @@ class Hooks:
         self.phone_ids: list[tuple[int, ...]] = []
         self.texts: list[tuple[str, ...]] = []
         self.crowd = Crowd()
-        self.text_marks: list[Mark] = []
+        self.text_marks: list[ThreadMark] = []
         self._noting = threading.Lock()
         self.scale = (0.0, 1.0)
         self.handles = self.attach(pipeline)

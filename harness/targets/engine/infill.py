@@ -22,14 +22,14 @@ from engine.pipelines.infill import InfillPipeline
 from engine.text.character_ids import spelt
 from harness.records.cell import Request
 from harness.targets.engine.hooks import Hooks
-from harness.targets.engine.observer import Seen, observe
+from harness.targets.engine.observer import SynthesisObservation, observe
 from harness.targets.engine.option_checks import CHECKS
 from harness.targets.engine.prompt_probe import recording_seen
-from harness.targets.protocol import Finding, Options
+from harness.targets.protocol import Observation, Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InfillSeen(Seen):
+class InfillSeen(SynthesisObservation):
     """What one observed synthesis did."""
 
     filler: float
@@ -74,7 +74,7 @@ def observe_infill(pipeline: InfillPipeline, request: Request) -> InfillSeen:
     hooks = InfillHooks(pipeline)
     seen = observe(pipeline, request, hooks)
     return InfillSeen(
-        **{field.name: getattr(seen, field.name) for field in fields(Seen)},
+        **{field.name: getattr(seen, field.name) for field in fields(SynthesisObservation)},
         filler=max(hooks.filler, default=0.0),
         output_weight=pipeline.voice.dit.proj_out.weight.detach().float().cpu(),
     )
@@ -101,17 +101,17 @@ ROUNDED = 0.01
 """Relative difference of weights that bf16 leaves."""
 
 
-def _reference(options: Options, seen: InfillSeen) -> Finding:
+def _reference(options: Options, seen: InfillSeen) -> Observation:
     observed, holds = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
-    return Finding(observed=observed, holds=holds, why="what the model may copy from")
+    return Observation(observed=observed, holds=holds, why="what the model may copy from")
 
 
-def _reference_text(options: Options, seen: InfillSeen) -> Finding:
+def _reference_text(options: Options, seen: InfillSeen) -> Observation:
     wanted = spelt(_words(options))
     told = ["".join(text) for text in seen.prompt.texts]
     holds = bool(told) and all(each.startswith(wanted) for each in told)
     shown = told[0][: len(wanted) + 8] if told else ""
-    return Finding(
+    return Observation(
         observed=f"told {shown!r} ...",
         holds=holds,
         why="the characters told in front of the new ones",
@@ -123,7 +123,7 @@ def _words(options: Options) -> str:
     return closed(text_of(path, str(options["reference_text"]))) if path else ""
 
 
-def _speed(options: Options, seen: InfillSeen) -> Finding:
+def _speed(options: Options, seen: InfillSeen) -> Observation:
     """
     Hold every piece against the rule: frames per byte of the recording, times bytes of the piece,
     by the speed.
@@ -140,19 +140,19 @@ def _speed(options: Options, seen: InfillSeen) -> Finding:
     ]
     wanted = sum(per_byte * size / speed for size, speed in zip(sizes, speeds, strict=True))
     made = sum(seen.prompt.left)
-    return Finding(
+    return Observation(
         observed=f"{made / FRAMES_PER_S:.2f} s for {sum(sizes)} characters",
         holds=abs(made - wanted) <= len(sizes) + LENGTH_TOLERANCE * wanted,
         why=f"{wanted / FRAMES_PER_S:.2f} s by the rule of F5-TTS",
     )
 
 
-def _weights(options: Options, seen: InfillSeen) -> Finding:
+def _weights(options: Options, seen: InfillSeen) -> Observation:
     folder = Path(str(options["weights"]))
     apart = min(
         (_apart(tensor, seen.output_weight) for tensor in _stored(folder)), default=float("inf")
     )
-    return Finding(
+    return Observation(
         observed=f"the last layer differs by {apart:.1e}",
         holds=apart <= ROUNDED,
         why=f"from the file in {folder}",
@@ -186,16 +186,16 @@ def _apart(stored: Tensor, loaded: Tensor) -> float:
     )
 
 
-def _version(options: Options, seen: InfillSeen) -> Finding:
+def _version(options: Options, seen: InfillSeen) -> Observation:
     hides = seen.filler == 0.0
-    return Finding(
+    return Observation(
         observed=f"the filler is {'hidden' if hides else 'embedded'}",
         holds=hides == (options["version"] == 1),
         why="version 1 hides it, version 0 does not",
     )
 
 
-INFILL_CHECKS: Mapping[str, Callable[[Options, InfillSeen], Finding]] = {
+INFILL_CHECKS: Mapping[str, Callable[[Options, InfillSeen], Observation]] = {
     **{name: CHECKS[name] for name in SHARED},
     "speed": _speed,
     "reference": _reference,

@@ -61,7 +61,7 @@ class ModelSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SynthesisObservation:
     """What one observed synthesis did, over all its chunks (a long text is spoken in several)."""
 
     acoustic: ModelSeen
@@ -109,7 +109,9 @@ class Seen:
     """In which threads all this was."""
 
 
-def observe(pipeline: Any, request: Request, listening: Hooks | None = None) -> Seen:
+def observe(
+    pipeline: Any, request: Request, listening: Hooks | None = None
+) -> SynthesisObservation:
     """
     Let the pipeline speak one request under observation; afterwards it is as it was. `listening`:
     hooks, if not flow's.
@@ -154,14 +156,14 @@ def _seen(
     *,
     encoded: int,
     recompiled: int,
-) -> Seen:
+) -> SynthesisObservation:
     """Sort what was recorded of the synthesis that was watched."""
     starts = _starts(acoustic)
     ends = [*starts[1:], len(acoustic.inputs)]
     first = acoustic.inputs[starts[0] : ends[0]] if starts else []
     together = tuple(_told_rows(acoustic.inputs[index][0]) for index in starts)
     chunks = tuple(frames for call in vocoder.inputs for frames in _real_frames(call[0], *call[1:]))
-    return Seen(
+    return SynthesisObservation(
         acoustic=_model_seen(pipeline.voice.dit, acoustic, hooks.dtypes["acoustic"]),
         vocoder=_model_seen(pipeline.voice.vocoder, vocoder, hooks.dtypes["vocoder"]),
         chunks=chunks,

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from engine.acoustic.solver import integrate, steps_for, time_grid
 from engine.config import Adaptive, Grid, Solver
-from harness.targets.engine.observer import Seen
-from harness.targets.protocol import Finding, Options
+from harness.targets.engine.observer import SynthesisObservation
+from harness.targets.protocol import Observation, Options
 
 CHANGE_SLACK = 0.01
 """
@@ -23,7 +23,7 @@ that rounding may move.
 """
 
 
-def planned_calls(options: Options, seen: Seen) -> list[int]:
+def planned_calls(options: Options, seen: SynthesisObservation) -> list[int]:
     """
     Give the calls of the model that every pass gets, unless it leaves early; adaptive steps have a
     pass for each chunk.
@@ -38,7 +38,7 @@ def planned_calls(options: Options, seen: Seen) -> list[int]:
     return [steps_for(steps, adaptive, len(phones)) * order for phones in seen.phone_ids]
 
 
-def calls_hold(options: Options, seen: Seen) -> bool:
+def calls_hold(options: Options, seen: SynthesisObservation) -> bool:
     """
     Tell whether every chunk got its calls; where leaving early is allowed, no more than those.
     """
@@ -48,7 +48,7 @@ def calls_hold(options: Options, seen: Seen) -> bool:
     return made == planned
 
 
-def expected_times(options: Options, seen: Seen) -> list[float]:
+def expected_times(options: Options, seen: SynthesisObservation) -> list[float]:
     """
     Give the times at which the first chunk asks for the velocity, by running the engine's own
     solver on nothing.
@@ -68,7 +68,7 @@ def expected_times(options: Options, seen: Seen) -> list[float]:
     return asked
 
 
-def expected_batches(options: Options, seen: Seen) -> list[int]:
+def expected_batches(options: Options, seen: SynthesisObservation) -> list[int]:
     """Give the batch of every call of the first chunk: 2 where guidance works."""
     since, until = float(options.get("cfg_from", 0.0)), float(options.get("cfg_until", 1.0))
     guided = float(options["cfg_strength"]) > 0
@@ -77,7 +77,7 @@ def expected_batches(options: Options, seen: Seen) -> list[int]:
     ]
 
 
-def nfe_adaptive(options: Options, seen: Seen) -> Finding:
+def nfe_adaptive(options: Options, seen: SynthesisObservation) -> Observation:
     """Every chunk gets the calls that its phones ask for."""
     made = " and ".join(
         f"{len(out)} for {phones}"
@@ -87,10 +87,10 @@ def nfe_adaptive(options: Options, seen: Seen) -> Finding:
         f"calls for phones; {options['nfe_adaptive']} means "
         f"{' and '.join(map(str, planned_calls(options, seen)))}"
     )
-    return Finding(observed=made, holds=calls_hold(options, seen), why=why)
+    return Observation(observed=made, holds=calls_hold(options, seen), why=why)
 
 
-def cfg_interval(options: Options, seen: Seen) -> Finding:
+def cfg_interval(options: Options, seen: SynthesisObservation) -> Observation:
     """The untold half is there inside of the interval, and there alone."""
     told = [f"{t:.3f}" for t, batch in zip(seen.times, seen.batches, strict=True) if batch > 1]
     observed = (
@@ -98,14 +98,14 @@ def cfg_interval(options: Options, seen: Seen) -> Finding:
         if told
         else "never guided"
     )
-    return Finding(
+    return Observation(
         observed=observed,
         holds=list(seen.batches) == expected_batches(options, seen),
         why="the batch of every call against its time",
     )
 
 
-def early_exit(options: Options, seen: Seen) -> Finding:
+def early_exit(options: Options, seen: SynthesisObservation) -> Observation:
     """
     The model is called until its velocity is to change by less than the threshold, and not once
     more.
@@ -119,7 +119,7 @@ def early_exit(options: Options, seen: Seen) -> Finding:
             _left_in_time(_changes(outputs, times, strength), threshold, early=len(outputs) < most)
             for outputs, times, most in zip(seen.outputs, seen.moments, planned, strict=True)
         )
-    return Finding(
+    return Observation(
         observed=f"{' and '.join(map(str, made))} of {' and '.join(map(str, planned))} calls",
         holds=holds,
         why="calls, against the changes of the velocity from one to the next",

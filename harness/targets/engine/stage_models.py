@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from engine.pipelines.flow import FlowPipeline
 from engine.pipelines.infill import InfillPipeline
 from harness.records.cell import Request
-from harness.records.run import Work
+from harness.records.run import StageWork
 from harness.targets.protocol import Alone, StageWatch
 
 TRANSFER = "transfer"
@@ -123,7 +123,8 @@ def _alone(model: Callable[..., Any], given: tuple[Any, ...], calls: int) -> Alo
     """
     rows, frames = given[0].shape[:2]
     return Alone(
-        run=partial(_run, model, given), work=Work(calls=calls, rows=int(rows), frames=int(frames))
+        run=partial(_run, model, given),
+        work=StageWork(calls=calls, rows=int(rows), frames=int(frames)),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import Effect
+from harness.records.run import OptionCheck
 from harness.targets.protocol import Alone, StageWatch
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class EngineTarget:
             frame / self.sample_rate_hz for start in fades for frame in (start, start + CROSSFADE)
         )
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """
         Speak once under observation and compare with what was asked (or, where nothing was asked,
         with the defaults).

@@ -33,7 +33,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ThreadMark:
     """
     When and where something was noted: its place among all notes, the thread, and what torch may
     use in that thread.
@@ -75,9 +75,9 @@ class Crowd:
         self._over = could_meet < 2
         self._changed = threading.Condition()
 
-    def mark(self) -> Mark:
+    def mark(self) -> ThreadMark:
         """Say when and where this is asked."""
-        return Mark(next(self._notes), threading.get_ident(), torch.get_num_threads())
+        return ThreadMark(next(self._notes), threading.get_ident(), torch.get_num_threads())
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -100,7 +100,7 @@ class Crowd:
         self._over = True
         self._changed.notify_all()
 
-    def seen(self, passes: Sequence[Mark], vocoder: Sequence[Mark]) -> CrowdSeen:
+    def seen(self, passes: Sequence[ThreadMark], vocoder: Sequence[ThreadMark]) -> CrowdSeen:
         """Make the record from the marks of every pass, and of every call of the vocoder."""
         others = dict.fromkeys(
             mark.thread for mark in (*passes, *vocoder) if mark.thread != self._caller
@@ -123,20 +123,20 @@ class Passes:
     """
 
     def __init__(
-        self, begun: Sequence[Mark], first_states: Sequence[Tensor], seed: int, chunks: int
+        self, begun: Sequence[ThreadMark], first_states: Sequence[Tensor], seed: int, chunks: int
     ) -> None:
         ranks = [_chunk_of(state, seed, chunks) for state in first_states]
         order = sorted(range(len(begun)), key=lambda index: ranks[index])
         self._begun = [begun[index] for index in order]
 
-    def of(self, mark: Mark) -> int:
+    def of(self, mark: ThreadMark) -> int:
         """Give the pass that was the last to begin in the note's thread."""
         before = [
             (each.at, index) for index, each in enumerate(self._begun) if _begins_before(each, mark)
         ]
         return max(before)[1] if before else len(self._begun)
 
-    def coming(self, mark: Mark) -> int:
+    def coming(self, mark: ThreadMark) -> int:
         """Give the pass that is the next to begin in the note's thread."""
         after = [
             (each.at, index) for index, each in enumerate(self._begun) if _begins_before(mark, each)
@@ -159,14 +159,14 @@ def could_meet(pipeline: Any, text: str) -> int:
 
 
 def rearranged(
-    values: Sequence[Value], marks: Sequence[Mark], rank: Callable[[Mark], int]
+    values: Sequence[Value], marks: Sequence[ThreadMark], rank: Callable[[ThreadMark], int]
 ) -> list[Value]:
     """Put what was noted in the order of the passes; inside of a pass it stays as it came."""
     order = sorted(range(len(values)), key=lambda index: rank(marks[index]))
     return [values[index] for index in order]
 
 
-def _begins_before(one: Mark, other: Mark) -> bool:
+def _begins_before(one: ThreadMark, other: ThreadMark) -> bool:
     return one.thread == other.thread and one.at <= other.at
 
 

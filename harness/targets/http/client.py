@@ -72,7 +72,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class ReceivedAudio:
     """Audio that arrived together, and its rate."""
 
     audio: Audio
@@ -134,7 +134,7 @@ class SpeechApi:
             }.values()
         )
 
-    def speak(self, ask: Ask) -> Iterator[Piece]:
+    def speak(self, ask: Ask) -> Iterator[ReceivedAudio]:
         """Ask for audio; yields each piece as it arrives, at least one. Raises SpeechError."""
         with self._answer("POST", "/v1/audio/speech", ask.body()) as response:
             if response.status_code != 200:
@@ -214,14 +214,14 @@ def _is_option(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def _pieces(response: Any, reader: AudioReader) -> Iterator[Piece]:
+def _pieces(response: Any, reader: AudioReader) -> Iterator[ReceivedAudio]:
     for received in response.iter_raw():
         audio = reader.feed(received)
         if audio.size:
-            yield Piece(audio=audio, rate_hz=reader.rate_hz)
+            yield ReceivedAudio(audio=audio, rate_hz=reader.rate_hz)
     rest = reader.end()
     if rest.size:
-        yield Piece(audio=rest, rate_hz=reader.rate_hz)
+        yield ReceivedAudio(audio=rest, rate_hz=reader.rate_hz)
 
 
 def _check_type(response: Any, form: str) -> Told:

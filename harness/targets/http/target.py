@@ -26,12 +26,12 @@ import numpy as np
 from harness.audio.files import Audio, same_audio
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import UNSEEN, Effect
+from harness.records.run import UNSEEN, OptionCheck
 from harness.targets.http.client import (
     API_RATE_HZ,
     FORMS,
     Ask,
-    Piece,
+    ReceivedAudio,
     SpeechApi,
     options_told,
     voices_told,
@@ -51,7 +51,7 @@ CLIENT_OPTIONS = ("url", "timeout_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Heard:
+class ResponseAudio:
     """What one request sounded like."""
 
     pieces: int
@@ -60,33 +60,35 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
+class ProbeResponses:
     """
     One text as it was asked for, and with one thing changed; None where that could not be asked, or
     makes no sense.
     """
 
-    asked: Heard
-    again: Heard | None = None
+    asked: ResponseAudio
+    again: ResponseAudio | None = None
     """The same request once more: where it sounds otherwise, another sound proves nothing."""
-    other_voice: Heard | None = None
-    other_seed: Heard | None = None
-    speed_1: Heard | None = None
+    other_voice: ResponseAudio | None = None
+    other_seed: ResponseAudio | None = None
+    speed_1: ResponseAudio | None = None
     voices: Sequence[str] | None = None
     """That the server tells of; None where it tells of none."""
     listed: bool = False
     """Whether the server lists its model."""
 
 
-def hear(pieces: Iterable[Piece]) -> Heard:
+def hear(pieces: Iterable[ReceivedAudio]) -> ResponseAudio:
     """Sum up an answer."""
     several = list(pieces)
     audio = np.concatenate([np.empty(0, np.float32), *(piece.audio for piece in several)])
     audio_s = sum(piece.audio.size / piece.rate_hz for piece in several)
-    return Heard(pieces=len(several), audio_s=audio_s, audio=audio)
+    return ResponseAudio(pieces=len(several), audio_s=audio_s, audio=audio)
 
 
-def judge(asked: Mapping[str, Option], voice: str | None, hearing: Hearing) -> tuple[Effect, ...]:
+def judge(
+    asked: Mapping[str, Option], voice: str | None, hearing: ProbeResponses
+) -> tuple[OptionCheck, ...]:
     """Hold what was heard against what was asked; `voice` is the one that was sent."""
     return tuple(
         _effect(name, value, voice, hearing)
@@ -95,7 +97,7 @@ def judge(asked: Mapping[str, Option], voice: str | None, hearing: Hearing) -> t
     )
 
 
-def _effect(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Effect:
+def _effect(name: str, asked: Option, voice: str | None, hearing: ProbeResponses) -> OptionCheck:
     if name in ("voice", "speaker"):
         return _voice(name, asked, voice, hearing)
     if name == "speed" and hearing.speed_1 is not None:
@@ -111,7 +113,7 @@ def _effect(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Ef
     return _unseen(name, asked, SENT)
 
 
-def _streamed(asked: Option, pieces: int) -> Effect:
+def _streamed(asked: Option, pieces: int) -> OptionCheck:
     """
     Several pieces show that audio was streamed; one shows nothing, and neither do pieces that
     nobody asked for.
@@ -125,7 +127,7 @@ def _streamed(asked: Option, pieces: int) -> Effect:
     )
 
 
-def _other(name: str, asked: Option, other: Heard, hearing: Hearing) -> Effect:
+def _other(name: str, asked: Option, other: ResponseAudio, hearing: ProbeResponses) -> OptionCheck:
     """Hold the audio with another voice or seed against the one that was asked for."""
     if same_audio(other.audio, hearing.asked.audio):
         return _said(name, asked, f"the same audio with another {name}", False, HEARD)
@@ -134,7 +136,7 @@ def _other(name: str, asked: Option, other: Heard, hearing: Hearing) -> Effect:
     return _said(name, asked, f"other audio with another {name}", True, HEARD)
 
 
-def _voice(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Effect:
+def _voice(name: str, asked: Option, voice: str | None, hearing: ProbeResponses) -> OptionCheck:
     if asked != voice:
         return _unseen(name, asked, f"the cell names one voice for all texts, {voice}")
     if hearing.voices is not None and asked not in hearing.voices:
@@ -144,7 +146,7 @@ def _voice(name: str, asked: Option, voice: str | None, hearing: Hearing) -> Eff
     return _other(name, asked, hearing.other_voice, hearing)
 
 
-def _speed(asked: float, audio_s: float, plain_s: float) -> Effect:
+def _speed(asked: float, audio_s: float, plain_s: float) -> OptionCheck:
     """A speed of 2 should halve the audio; pauses and rounding take some of it."""
     ratio = plain_s / audio_s if audio_s > 0.0 else math.inf
     holds = 0.0 < ratio < math.inf and abs(math.log(ratio) - math.log(asked)) <= SPEED_DOUBT * abs(
@@ -153,12 +155,12 @@ def _speed(asked: float, audio_s: float, plain_s: float) -> Effect:
     return _said("speed", asked, f"{ratio:.2f} times as fast as speed 1", holds, HEARD)
 
 
-def _unseen(name: str, asked: Option, why: str) -> Effect:
-    return Effect(option=name, asked=asked, observed=UNSEEN, holds=None, why=why)
+def _unseen(name: str, asked: Option, why: str) -> OptionCheck:
+    return OptionCheck(option=name, asked=asked, observed=UNSEEN, holds=None, why=why)
 
 
-def _said(name: str, asked: Option, observed: str, holds: bool, why: str) -> Effect:
-    return Effect(option=name, asked=asked, observed=observed, holds=holds, why=why)
+def _said(name: str, asked: Option, observed: str, holds: bool, why: str) -> OptionCheck:
+    return OptionCheck(option=name, asked=asked, observed=observed, holds=holds, why=why)
 
 
 URL, KEY = "VOXGATE_HTTP_URL", "VOXGATE_HTTP_KEY"
@@ -251,7 +253,7 @@ class HttpTarget:
             yield piece.audio
             stage = "further_audio"
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """
         Speak as asked, and again with one thing changed, to hear whether it makes a difference.
         """
@@ -260,7 +262,7 @@ class HttpTarget:
         other = next((voice for voice in voices or () if voice != ask.voice), None)
         other_voice = self._hear(replace(ask, voice=other)) if ask.voice and other else None
         other_seed = None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1))
-        hearing = Hearing(
+        hearing = ProbeResponses(
             asked=self._hear(ask),
             again=None if other_voice is None and other_seed is None else self._hear(ask),
             other_voice=other_voice,
@@ -291,7 +293,7 @@ class HttpTarget:
     def _card(self) -> Mapping[str, Any]:
         return next((card for card in self._cards if card["id"] == self._options["model"]), {})
 
-    def _hear(self, ask: Ask) -> Heard:
+    def _hear(self, ask: Ask) -> ResponseAudio:
         return hear(self._api.speak(ask))
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.acoustic.guidance import Guided
-from engine.acoustic.solver import FULL_PHONES, Settling, integrate, steps_for, time_grid
+from engine.acoustic.guidance import CFGVelocity
+from engine.acoustic.solver import FULL_PHONES, EarlyExitVelocity, integrate, steps_for, time_grid
 from engine.config import Adaptive, Solver
 
 TEXT = "Hello there, how are you today?"
@@ -43,7 +43,7 @@ def test_a_velocity_that_never_changes_is_asked_for_twice_and_nothing_is_lost(so
     field = Field(0.0)
     start = torch.zeros(1, 3, 2)
 
-    left = integrate(Settling(field, 1e-6), start, time_grid(9, -1.0), solver)
+    left = integrate(EarlyExitVelocity(field, 1e-6), start, time_grid(9, -1.0), solver)
 
     assert len(field.times) == 2
     torch.testing.assert_close(left, integrate(Field(0.0), start, time_grid(9, -1.0), solver))
@@ -52,7 +52,7 @@ def test_a_velocity_that_never_changes_is_asked_for_twice_and_nothing_is_lost(so
 def test_a_velocity_that_changes_by_more_is_asked_for_to_the_end():
     field, start = Field(10.0), torch.zeros(1, 3, 2)
 
-    left = integrate(Settling(field, 0.05), start, time_grid(8, 0.0), Solver.EULER)
+    left = integrate(EarlyExitVelocity(field, 0.05), start, time_grid(8, 0.0), Solver.EULER)
 
     assert len(field.times) == 8
     assert torch.equal(left, integrate(Field(10.0), start, time_grid(8, 0.0), Solver.EULER))
@@ -65,7 +65,9 @@ def test_the_rest_of_the_way_is_one_step_at_the_last_velocity():
     """
     field = Field(1.0)
 
-    left = integrate(Settling(field, 0.6), torch.zeros(1, 1, 1), time_grid(8, 0.0), Solver.EULER)
+    left = integrate(
+        EarlyExitVelocity(field, 0.6), torch.zeros(1, 1, 1), time_grid(8, 0.0), Solver.EULER
+    )
 
     assert field.times == [0.0, 0.125, 0.25, 0.375]
     assert float(left) == pytest.approx(0.125 * (1.0 + 1.125 + 1.25) + 0.625 * 1.375)
@@ -74,7 +76,7 @@ def test_the_rest_of_the_way_is_one_step_at_the_last_velocity():
 def test_the_velocity_may_be_overwritten_by_the_next_call():
     """A CUDA graph gives the same buffer every time."""
     buffer = torch.zeros(1, 1, 1)
-    settling = Settling(lambda state, t: buffer.fill_(1.0 + t), 0.6)
+    settling = EarlyExitVelocity(lambda state, t: buffer.fill_(1.0 + t), 0.6)
 
     settling(buffer, 0.0), settling(buffer, 0.5)
     buffer.fill_(9.0)
@@ -112,7 +114,7 @@ def _guided(**interval):
         return text * torch.ones_like(noisy)
 
     told_and_untold = torch.tensor([[[3.0]], [[1.0]]])
-    return Guided(
+    return CFGVelocity(
         forward=forward, text=told_and_untold, known=torch.zeros(2, 1, 1), strength=2.0, **interval
     )
 

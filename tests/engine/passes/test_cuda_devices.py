@@ -283,7 +283,7 @@ def _published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("version", [0, 1])
 @pytest.mark.parametrize("heard_frames", [0, RECORDED_FRAMES], ids=["alone", "behind a recording"])
 def test_published_checkpoints(
-    published: Path, fake: FakeTensorMode, version: int, heard_frames: int, strength: float
+    published: Path, fake: FakeTensorMode, version: int, prompt_frames: int, strength: float
 ) -> None:
     config = parse_infill_options(
         {**CUDA, "weights": str(published), "version": version, "cfg_strength": strength}
@@ -294,15 +294,15 @@ def test_published_checkpoints(
     pipeline.acoustic, pipeline.vocoder = strictly(pipeline.acoustic), strictly(pipeline.vocoder)
     bands = voice.dit.shape.bands
     recorded = (
-        InfillPrompt(mel=torch.zeros(heard_frames, bands), text="Well. ", gain=1.0)
-        if heard_frames
+        InfillPrompt(mel=torch.zeros(prompt_frames, bands), text="Well. ", gain=1.0)
+        if prompt_frames
         else no_prompt(bands)
     )
     (piece,) = pipeline._pieces("hello", recorded, 1.0)
     with fake:
         audio = plainly(pipeline._speak, piece, recorded, config, no_watch)
 
-    assert len(audio) == (piece.frames - heard_frames - 1) * HOP
+    assert len(audio) == (piece.frames - prompt_frames - 1) * HOP
 
 
 def test_a_table_on_the_cpu_is_found(

@@ -24,7 +24,7 @@ from engine.passes import onnx_graph
 from engine.passes.onnx_graph import OPSET, export, graph_of, signature_of
 from engine.passes.onnx_session import open_session
 from engine.passes.runtime import OnnxStage
-from engine.passes.support import refuse
+from engine.passes.support import check_supported
 from engine.pipelines.flow import FlowPipeline
 from engine.weights.voice import load_voice
 
@@ -262,12 +262,12 @@ def test_what_excludes_each_other_is_refused_without_a_machine(
     ],
 )
 def test_what_concerns_the_other_model_is_accepted(options: dict[str, object]) -> None:
-    refuse(parse_options(options))
+    check_supported(parse_options(options))
 
 
 def refused(**options: object) -> str:
     with pytest.raises(EngineError) as error:
-        refuse(parse_options(options))
+        check_supported(parse_options(options))
     return str(error.value)
 
 

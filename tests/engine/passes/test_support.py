@@ -5,12 +5,12 @@ import pytest
 from engine.config import parse_options
 from engine.errors import EngineError
 from engine.passes import support as module
-from engine.passes.support import refuse
+from engine.passes.support import check_supported
 
 
 def _refused(**options):
     with pytest.raises(EngineError) as error:
-        refuse(parse_options(options))
+        check_supported(parse_options(options))
     return str(error.value)
 
 
@@ -27,7 +27,7 @@ def test_fp16_on_a_cpu_without_it(monkeypatch):
 def test_fp16_on_a_cpu_with_it(monkeypatch):
     monkeypatch.setattr(module, "cpu_flags", lambda: {"avx512_fp16"})
 
-    refuse(parse_options({"precision": "fp16"}))
+    check_supported(parse_options({"precision": "fp16"}))
 
 
 def test_cuda_graphs_on_a_cpu():
@@ -68,7 +68,7 @@ def test_tf32_on_a_gpu_without_it(gpu, monkeypatch):
     )
     monkeypatch.setattr(module.torch.cuda, "get_device_capability", lambda device: (8, 0))
 
-    refuse(parse_options({"device": "cuda", "precision": "tf32"}))
+    check_supported(parse_options({"device": "cuda", "precision": "tf32"}))
 
 
 def test_compiling_for_a_gpu_without_triton(gpu, monkeypatch):
@@ -77,7 +77,7 @@ def test_compiling_for_a_gpu_without_triton(gpu, monkeypatch):
     assert "compile=reduce-overhead on a GPU needs the package triton" in _refused(
         device="cuda", compile="reduce-overhead"
     )
-    refuse(parse_options({"device": "cuda"}))
+    check_supported(parse_options({"device": "cuda"}))
 
 
 def test_int8_with_fp16(monkeypatch):
@@ -97,4 +97,4 @@ def test_int8_without_torchao(monkeypatch):
 
 
 def test_the_plain_configuration_is_accepted():
-    refuse(parse_options({}))
+    check_supported(parse_options({}))

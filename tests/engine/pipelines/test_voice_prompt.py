@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from engine.acoustic.guidance import Guided, with_reference
+from engine.acoustic.guidance import CFGVelocity, with_reference
 from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from engine.duration.alignment import EDGE_SILENCE_FRAMES
 from engine.errors import EngineError
@@ -152,7 +152,7 @@ def test_the_shipped_cuts_are_references_of_their_length_with_their_text(make_pi
 
 def test_each_told_row_knows_its_own_recording_and_the_untold_rows_none():
     """Two chunks that are spoken together, the second without a recording; told rows first."""
-    guided = Guided(
+    guided = CFGVelocity(
         forward=lambda *_: torch.empty(0),
         text=torch.zeros(4, 9, 5),
         known=torch.zeros(4, 9, 3),

@@ -15,8 +15,8 @@ import numpy as np
 import uvicorn
 
 from engine.config import FlowConfig
-from engine.pipelines.audio_segment import Stretch
-from engine.serve.admission import Desk
+from engine.pipelines.audio_segment import AudioSegment
+from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
 from engine.serve.limits import Limits
 from engine.serve.model_info import About
@@ -63,7 +63,7 @@ class FakeSpeaker:
             audio = hum(text, (options or {}).get("speaker", "slt"))[
                 count * PIECE : (count + 1) * PIECE
             ]
-            yield Stretch(audio=audio, last=count == 2)
+            yield AudioSegment(audio=audio, last=count == 2)
 
     def synthesize_batch(self, texts, options=None):
         self.began.set()
@@ -132,7 +132,7 @@ class House:
     """A running server and what is behind it."""
 
     speaker: FakeSpeaker
-    desk: Desk
+    desk: AdmissionController
     url: str
     client: httpx2.Client
 
@@ -163,7 +163,7 @@ class House:
 def house(limits: Limits, speaker: FakeSpeaker | None = None):
     """A server with a fake voice, in a thread of this process."""
     speaker = speaker or FakeSpeaker()
-    desk = Desk(speaker, limits, FakeBatcher, instant_s)
+    desk = AdmissionController(speaker, limits, FakeBatcher, instant_s)
     about = About(
         model=MODEL,
         created=1,

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from engine.errors import EngineError
-from engine.pipelines.audio_segment import Stretch
-from engine.serve.admission import Desk
+from engine.pipelines.audio_segment import AudioSegment
+from engine.serve.admission import AdmissionController
 from engine.serve.errors import RefusedError
 from engine.serve.limits import Limits
-from engine.serve.request import Speech
-from engine.serve.response import Form
+from engine.serve.request import SpeechRequest
+from engine.serve.response import AudioFormat
 from tests.engine.serve.fakes import FakeBatcher
 
 ENOUGH_S = 20.0
@@ -42,7 +42,7 @@ class Teller:
 
     def stretches(self, text, options=None):
         for number in range(PIECES):
-            yield Stretch(audio=self._spoken(f"{text}{number}"), last=number == PIECES - 1)
+            yield AudioSegment(audio=self._spoken(f"{text}{number}"), last=number == PIECES - 1)
 
     def synthesize_batch(self, texts, options=None):
         self._spoken("+".join(texts))
@@ -58,7 +58,7 @@ class Teller:
 
 
 def speech(text, **options):
-    return Speech(text=text, options=options, form=Form.WAV, streamed=True)
+    return SpeechRequest(text=text, options=options, form=AudioFormat.WAV, streamed=True)
 
 
 def ignore(_audio):
@@ -71,7 +71,12 @@ def _open_desk():
     opened = []
 
     def open_desk(speaker, **limits):
-        opened.append((desk := Desk(speaker, Limits(**limits), FakeBatcher, lambda: 0.0), speaker))
+        opened.append(
+            (
+                desk := AdmissionController(speaker, Limits(**limits), FakeBatcher, lambda: 0.0),
+                speaker,
+            )
+        )
         return desk
 
     yield open_desk

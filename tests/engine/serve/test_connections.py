@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from engine.errors import EngineError
-from engine.pipelines.audio_segment import Stretch
+from engine.pipelines.audio_segment import AudioSegment
 from engine.serve.audio_stream import AHEAD_S
 from engine.serve.hosts import Hosts, hosts_of
 from engine.serve.limits import Limits
@@ -32,7 +32,7 @@ class LongSpeaker(FakeSpeaker):
     def stretches(self, text, options=None):
         for count in range(MANY):
             self.pieces += 1
-            yield Stretch(audio=np.full(RATE_HZ, 0.25, np.float32), last=count == MANY - 1)
+            yield AudioSegment(audio=np.full(RATE_HZ, 0.25, np.float32), last=count == MANY - 1)
 
     def synthesize_batch(self, texts, options=None):
         return [np.full(MANY // 4 * RATE_HZ, 0.25, np.float32) for _ in texts]

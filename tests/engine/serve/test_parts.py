@@ -8,7 +8,7 @@ import soundfile
 
 from engine.errors import EngineError
 from engine.serve.limits import Limits, parse_limits
-from engine.serve.response import Form, encode, pcm16, wav_header
+from engine.serve.response import AudioFormat, encode, pcm16, wav_header
 from engine.serve.server import address, bound, is_local
 
 
@@ -41,7 +41,7 @@ def test_frames_are_rounded_and_clipped():
         pcm16(np.array([0.0, np.nan], np.float32))
 
 
-@pytest.mark.parametrize("form", [Form.WAV, Form.FLAC])
+@pytest.mark.parametrize("form", [AudioFormat.WAV, AudioFormat.FLAC])
 @pytest.mark.parametrize("rate_hz", [16_000, 24_000])
 def test_another_library_reads_the_files(form, rate_hz):
     audio = np.sin(np.arange(777) / 9).astype(np.float32)

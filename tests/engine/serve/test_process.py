@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from engine.__main__ import main
 from engine.layers.linear import has_onednn
-from engine.serve.server import CAPACITIES, KEPT, keep_few_kernels
+from engine.serve.server import CAPACITIES, KEPT, limit_onednn_cache
 from tests.engine.conftest import write_tiny_voice
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen. " * 12
@@ -122,7 +122,7 @@ def test_who_starts_the_server_may_say_how_many_kernels_it_keeps(monkeypatch):
         monkeypatch.setenv(name, "")  # so that it is as before afterwards
         monkeypatch.delenv(name)
     monkeypatch.setenv(CAPACITIES[0], "5")
-    keep_few_kernels()
+    limit_onednn_cache()
 
     assert [os.environ[name] for name in CAPACITIES] == ["5", KEPT]
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from engine.serve.scheduler import HEAD_START_S, PATIENCE_S, Turns, of_batch, of_stream
+from engine.serve.scheduler import HEAD_START_S, PATIENCE_S, DeadlineQueue, of_batch, of_stream
 from tests.engine.serve.world import World, done
 
 TURN_S = 1.0
@@ -23,7 +23,7 @@ class Idle:
     def __init__(self, wanted=True):
         self.wanted = wanted
 
-    def go_on(self):
+    def step(self):
         return None
 
 
@@ -32,7 +32,7 @@ def names(world):
 
 
 def test_of_what_is_due_at_the_same_instant_the_first_to_come_goes_first():
-    turns, works = Turns(), [Idle() for _ in range(5)]
+    turns, works = DeadlineQueue(), [Idle() for _ in range(5)]
     for work in works:
         turns.put(of_stream(work, 7.0))
 
@@ -40,7 +40,7 @@ def test_of_what_is_due_at_the_same_instant_the_first_to_come_goes_first():
 
 
 def test_what_nobody_wants_any_more_goes_before_all_others():
-    turns, wanted, unwanted = Turns(), Idle(), Idle()
+    turns, wanted, unwanted = DeadlineQueue(), Idle(), Idle()
     turns.put(of_stream(wanted, 0.0))
     turns.put(of_batch(unwanted, 100.0))
     unwanted.wanted = False
@@ -62,7 +62,7 @@ def test_a_listener_runs_dry_when_the_pieces_so_far_have_played_and_a_silence_mo
 def test_a_newcomer_goes_before_one_who_ran_dry_unless_that_was_long_before_he_came(
     silent_s, newcomer_first
 ):
-    turns, dry, newcomer = Turns(), Idle(), Idle()
+    turns, dry, newcomer = DeadlineQueue(), Idle(), Idle()
     turns.put(of_stream(dry, 0.0).again(4.0, 6.0))  # dry at 10
     turns.put(of_stream(newcomer, 10.0 + silent_s))
 

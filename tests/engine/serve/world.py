@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.pipelines.audio_segment import Stretch
-from engine.serve.jobs import Batch, Stream
+from engine.pipelines.audio_segment import AudioSegment
+from engine.serve.jobs import SpeechBatch, Stream
 from engine.serve.scheduler import EngineThread
 
 RATE_HZ = 1000
@@ -36,7 +36,7 @@ class World:
 
     now_s: float = 0.0
     heard: list[Heard] = field(default_factory=list)
-    works: dict[str, Stream | Batch] = field(default_factory=dict)
+    works: dict[str, Stream | SpeechBatch] = field(default_factory=dict)
     _coming: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _began: bool = False
 
@@ -78,7 +78,7 @@ class World:
     def run(self) -> "World":
         """Let all come, and wait until the last of them is done."""
         self.engine = EngineThread(lambda: self.now_s)
-        first = Batch(self._begin)
+        first = SpeechBatch(self._begin)
         self.engine.batch(first)
         first.future.result(ENOUGH_S)
         while waiting := [
@@ -113,13 +113,13 @@ class World:
 
     def _stretches(
         self, name: str, pieces: Sequence[tuple[float, float] | Exception]
-    ) -> Iterator[Stretch]:
+    ) -> Iterator[AudioSegment]:
         for number, piece in enumerate(pieces, start=1):
             if isinstance(piece, Exception):
                 raise piece
             cost_s, audio_s = piece
             self.work(name, cost_s, audio_s)
-            yield Stretch(
+            yield AudioSegment(
                 audio=np.zeros(round(audio_s * RATE_HZ), np.float32), last=number == len(pieces)
             )
 
@@ -136,7 +136,7 @@ class World:
             then()
             return []
 
-        self.works[name] = Batch(speak)
+        self.works[name] = SpeechBatch(speak)
         self.engine.batch(self.works[name])
 
 

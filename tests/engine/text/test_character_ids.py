@@ -5,7 +5,7 @@ and how long it lasts.
 
 import pytest
 
-from engine.duration.byte_rate import FRAMES_PER_BYTE, LEAST_FRAMES, LONGEST_S, Pace
+from engine.duration.byte_rate import FRAMES_PER_BYTE, LEAST_FRAMES, LONGEST_S, ByteRate
 from engine.errors import EngineError
 from engine.text.character_ids import checked_text, cut, spell, spelt
 from engine.weights.random_checkpoint import VOCABULARY
@@ -57,24 +57,26 @@ def test_text_that_cannot_be_spoken_is_refused(text, words):
 
 
 def test_new_frames_are_the_recordings_frames_per_byte_by_the_speed():
-    pace = Pace(frames=300, text_bytes=50, frames_per_s=93.75)
+    pace = ByteRate(frames=300, text_bytes=50, frames_per_s=93.75)
 
     assert pace.new_frames("x" * 25, 1.0) == 150
     assert pace.new_frames("x" * 25, 2.0) == 75
     assert pace.new_frames("é" * 25, 1.0) == 300, "bytes, not characters"
     assert pace.new_frames("x" * 9, 1.0) == int(6 * 9 / 0.3), "a short text is spoken slowly"
     assert pace.new_frames("x" * 9, 2.0) == int(6 * 9 / 0.6)
-    assert Pace(frames=30, text_bytes=50, frames_per_s=93.75).new_frames("x", 2.0) == LEAST_FRAMES
+    assert (
+        ByteRate(frames=30, text_bytes=50, frames_per_s=93.75).new_frames("x", 2.0) == LEAST_FRAMES
+    )
 
 
 def test_without_a_recording_the_pace_is_a_readers():
-    assert Pace(frames=0, text_bytes=0, frames_per_s=93.75).new_frames("x" * 40, 1.0) == int(
+    assert ByteRate(frames=0, text_bytes=0, frames_per_s=93.75).new_frames("x" * 40, 1.0) == int(
         40 * FRAMES_PER_BYTE
     )
 
 
 def test_recording_and_new_speech_together_stay_within_the_limit():
-    pace = Pace(frames=round(4 * 93.75), text_bytes=60, frames_per_s=93.75)
+    pace = ByteRate(frames=round(4 * 93.75), text_bytes=60, frames_per_s=93.75)
 
     assert pace.limit_bytes(1.0) == pytest.approx((LONGEST_S - 4) * 15, abs=1)
     assert pace.limit_bytes(2.0) == pytest.approx((LONGEST_S - 4) * 30, abs=1)
@@ -86,4 +88,4 @@ def test_a_text_that_is_hardly_the_recordings_is_refused(text_bytes):
         EngineError,
         match=f"reference_text has {text_bytes} characters, and the recording holds 4.0 s",
     ):
-        Pace(frames=375, text_bytes=text_bytes, frames_per_s=93.75).check()
+        ByteRate(frames=375, text_bytes=text_bytes, frames_per_s=93.75).check()

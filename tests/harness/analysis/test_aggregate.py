@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.aggregate import by_name, by_process, is_helper, is_known, is_speed, measure
+from harness.analysis.aggregate import aggregate, by_name, by_process, is_helper, is_known, is_speed
 from harness.metrics.registry import full_version
 from harness.records.measurement import Measurement, Missing
-from harness.records.run import Energy, Failure, Piece, Run
+from harness.records.run import AudioChunk, Energy, Failure, Run
 from tests.harness.fake_runs import REQUESTS, good_run, make_run, make_scores
 
 WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
@@ -16,7 +16,7 @@ WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
 
 def measured(walls=WALLS, *, scored=None, **options):
     run = make_run(walls, **options)
-    return by_name(measure(run, make_scores(run, **(scored or {})))["nfe-8"])
+    return by_name(aggregate(run, make_scores(run, **(scored or {})))["nfe-8"])
 
 
 def test_latency_and_rates_are_those_of_the_samples() -> None:
@@ -41,7 +41,7 @@ def test_values_keep_request_and_process() -> None:
 
 def test_intervals_hold_their_summaries() -> None:
     run = good_run()
-    for each in measure(run, make_scores(run))["nfe-8"]:
+    for each in aggregate(run, make_scores(run))["nfe-8"]:
         if each.low is not None:
             assert each.low <= each.summary <= each.high, each.metric
 
@@ -92,14 +92,14 @@ def test_one_utterance_without_a_value_leaves_no_summary() -> None:
 
 def test_unscored_audio_is_said_to_be_unscored() -> None:
     run = good_run()
-    assert by_name(measure(run, {("nfe-8", name): {} for name in REQUESTS})["nfe-8"])[
+    assert by_name(aggregate(run, {("nfe-8", name): {} for name in REQUESTS})["nfe-8"])[
         "pesq"
     ].summary == Missing("not scored")
 
 
 def test_the_scorer_says_the_version() -> None:
     run = good_run()
-    found = by_name(measure(run, make_scores(run), versions={"wer": "1; tiny.en abc"})["nfe-8"])
+    found = by_name(aggregate(run, make_scores(run), versions={"wer": "1; tiny.en abc"})["nfe-8"])
     assert (found["wer"].version, found["snr"].version) == ("1; tiny.en abc", full_version("snr"))
 
 
@@ -131,7 +131,7 @@ def disturb(run: Run, hit: Collection[tuple[int, int]]) -> Run:
 
 def measured_with(hit: Collection[tuple[int, int]]) -> dict[str, Measurement]:
     run = disturb(make_run(WALLS), hit)
-    return by_name(measure(run, make_scores(run))["nfe-8"])
+    return by_name(aggregate(run, make_scores(run))["nfe-8"])
 
 
 def test_no_speed_rests_on_a_disturbed_iteration() -> None:
@@ -180,11 +180,11 @@ def test_where_no_system_told_of_disturbances_no_share_is_made_up() -> None:
 
 def test_energy_is_one_value_per_process_and_none_is_a_reason() -> None:
     run = make_run(WALLS)
-    assert by_name(measure(run, {})["nfe-8"])["energy_per_audio_s"].summary == Missing(
+    assert by_name(aggregate(run, {})["nfe-8"])["energy_per_audio_s"].summary == Missing(
         "no power was measured"
     )
     noted = replace(run, environment={**run.environment, "power": "no power meter: no RAPL"})
-    assert by_name(measure(noted, {})["nfe-8"])["energy_per_audio_s"].summary == Missing(
+    assert by_name(aggregate(noted, {})["nfe-8"])["energy_per_audio_s"].summary == Missing(
         "no power meter: no RAPL"
     )
     drawn = Energy(meter="rail VIN", idle_w=10.0, busy_s=2.0, energy_j=50.0, audio_s=10.0)
@@ -192,7 +192,7 @@ def test_energy_is_one_value_per_process_and_none_is_a_reason() -> None:
     processes = tuple(
         replace(each, energy=drawn if each.repeat == 0 else lost) for each in run.processes
     )
-    found = by_name(measure(replace(run, processes=processes), {})["nfe-8"])["energy_per_audio_s"]
+    found = by_name(aggregate(replace(run, processes=processes), {})["nfe-8"])["energy_per_audio_s"]
     assert (found.summary, found.unit, found.better, found.version) == (
         3.0,
         "J",
@@ -203,7 +203,9 @@ def test_energy_is_one_value_per_process_and_none_is_a_reason() -> None:
     assert [len(group) for group in by_process(found, {})] == [1]
     nothing = tuple(replace(each, energy=lost) for each in run.processes)
     assert (
-        by_name(measure(replace(run, processes=nothing), {})["nfe-8"])["energy_per_audio_s"].summary
+        by_name(aggregate(replace(run, processes=nothing), {})["nfe-8"])[
+            "energy_per_audio_s"
+        ].summary
         == lost
     )
 
@@ -217,7 +219,7 @@ def streamed(*streams: tuple[tuple[float, float], ...] | None) -> dict[str, Meas
     told = [
         None
         if each is None
-        else tuple(Piece(arrived_s=at_s, audio_s=long_s) for at_s, long_s in each)
+        else tuple(AudioChunk(arrived_s=at_s, audio_s=long_s) for at_s, long_s in each)
         for each in streams
     ]
     processes = tuple(
@@ -234,7 +236,7 @@ def streamed(*streams: tuple[tuple[float, float], ...] | None) -> dict[str, Meas
         )
         for process in run.processes
     )
-    return by_name(measure(replace(run, processes=processes), {})["nfe-8"])
+    return by_name(aggregate(replace(run, processes=processes), {})["nfe-8"])
 
 
 SMOOTH, STALLING = ((0.5, 10.0), (1.5, 20.0)), ((0.3, 1.0), (1.8, 29.0))

@@ -5,8 +5,8 @@ for nothing else.
 
 from dataclasses import replace
 
-from harness.analysis.aggregate import by_name, measure
-from harness.analysis.available_inputs import applies, offer_of
+from harness.analysis.aggregate import aggregate, by_name
+from harness.analysis.available_inputs import is_applicable, offer_of
 from harness.metrics.metric import Need
 from harness.records.cell import Request, Workload
 from harness.records.measurement import Missing
@@ -54,10 +54,10 @@ def test_what_a_run_offers_is_told_by_request() -> None:
         Need.EMPHASIS: set(),
         Need.JOINS: {"u03"},
     }
-    assert [name for name in REQUESTS if applies("golden_speaker_similarity", name, offer)] == list(
-        REQUESTS
-    )
-    assert [name for name in REQUESTS if applies("phone_voice_similarity", name, offer)] == [
+    assert [
+        name for name in REQUESTS if is_applicable("golden_speaker_similarity", name, offer)
+    ] == list(REQUESTS)
+    assert [name for name in REQUESTS if is_applicable("phone_voice_similarity", name, offer)] == [
         "u01",
         "u04",
     ]
@@ -68,7 +68,7 @@ def test_a_metric_is_measured_where_it_applies_and_has_no_gaps_elsewhere() -> No
     scores = make_scores(run)
     scores["nfe-8", "u01"] |= {"question_rise": 3.0, "voice_similarity": 0.9}
     scores["nfe-8", "u04"] |= {"voice_similarity": 0.7}
-    found = by_name(measure(run, scores)["nfe-8"])
+    found = by_name(aggregate(run, scores)["nfe-8"])
     assert [(each.id, each.value) for each in found["question_rise"].values] == [("u01", 3.0)]
     assert found["voice_similarity"].summary == 0.8
     assert found["join_clicks"].summary == Missing("not scored")
@@ -76,12 +76,12 @@ def test_a_metric_is_measured_where_it_applies_and_has_no_gaps_elsewhere() -> No
 
 def test_a_metric_that_applies_nowhere_is_not_measured() -> None:
     run = good_run()
-    assert not set(VOICED) & set(by_name(measure(run, make_scores(run))["nfe-8"]))
+    assert not set(VOICED) & set(by_name(aggregate(run, make_scores(run))["nfe-8"]))
 
 
 def test_the_suite_chooses_what_is_measured() -> None:
     run = replace(good_run(), metrics=("snr", "wer"), conditions=("telephone",))
-    found = by_name(measure(run, make_scores(run))["nfe-8"])
+    found = by_name(aggregate(run, make_scores(run))["nfe-8"])
     quality = {"snr", "golden_snr", "phone_snr", "wer", "phone_wer", "wer_words", "duration"}
     assert quality <= set(found)
     assert not {"pesq", "stoi", "cer", "clicks", "cer_chars"} & set(found)

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.speed import LISTENED, NOT_NOTED, ONE_PIECE, play, stalled
+from harness.analysis.speed import NOT_NOTED, ONE_PIECE, STREAMING_METRICS, play, stalled
 from harness.records.measurement import Missing
-from harness.records.run import Piece
+from harness.records.run import AudioChunk
 from tests.harness.fake_runs import sample
 
 PIECES = st.lists(st.tuples(st.floats(0.0, 5.0), st.floats(0.01, 5.0)), min_size=1, max_size=12)
 
 
-def pieces(*pairs: tuple[float, float]) -> tuple[Piece, ...]:
-    return tuple(Piece(arrived_s=arrived_s, audio_s=audio_s) for arrived_s, audio_s in pairs)
+def pieces(*pairs: tuple[float, float]) -> tuple[AudioChunk, ...]:
+    return tuple(AudioChunk(arrived_s=arrived_s, audio_s=audio_s) for arrived_s, audio_s in pairs)
 
 
 def test_a_stream_that_keeps_ahead_never_stalls():
@@ -73,7 +73,7 @@ def heard(*pairs: tuple[float, float], audio_s: float = 30.0):
 def test_every_metric_of_a_stream_has_its_value():
     stream = heard((0.5, 1.0), (2.0, 29.0))
 
-    values = {name: value(stream) for name, value in LISTENED.items()}
+    values = {name: value(stream) for name, value in STREAMING_METRICS.items()}
     assert values == {
         "first_audio_p50": 2.0,
         "longest_gap_p50": 1.5,
@@ -85,11 +85,11 @@ def test_every_metric_of_a_stream_has_its_value():
 def test_what_nobody_noted_is_missing_with_its_reason():
     unknown = heard()
 
-    assert LISTENED["first_audio_p50"](replace(unknown, first_audio_s=0.0)) == NOT_NOTED
-    assert {LISTENED[name](unknown) for name in ("longest_gap_p50", "underruns", "stall")} == {
-        NOT_NOTED
-    }
-    assert LISTENED["longest_gap_p50"](heard((0.5, 30.0))) == ONE_PIECE
+    assert STREAMING_METRICS["first_audio_p50"](replace(unknown, first_audio_s=0.0)) == NOT_NOTED
+    assert {
+        STREAMING_METRICS[name](unknown) for name in ("longest_gap_p50", "underruns", "stall")
+    } == {NOT_NOTED}
+    assert STREAMING_METRICS["longest_gap_p50"](heard((0.5, 30.0))) == ONE_PIECE
     assert isinstance(stalled("stall", [unknown]), Missing)
 
 

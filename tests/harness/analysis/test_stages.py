@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis.aggregate import measure
+from harness.analysis.aggregate import aggregate
 from harness.analysis.stages import in_turns, moved_stage
 from harness.judging import explain
 from harness.judging.baseline import of_run
@@ -31,7 +31,9 @@ def paired(base: Run, head: Run, slug: str = "nfe-8") -> str:
 
 def stored(base: Run, head: Run) -> str:
     """What a stored baseline would say, made of BASE."""
-    return explain.attribution("nfe-8", measure(head, {})["nfe-8"], of_run(base, measure(base, {})))
+    return explain.attribution(
+        "nfe-8", aggregate(head, {})["nfe-8"], of_run(base, aggregate(base, {}))
+    )
 
 
 def test_the_stage_that_grew_is_named_though_every_round_is_another() -> None:

@@ -4,26 +4,28 @@ import numpy as np
 import pytest
 
 from harness.audio.recording import Recording
-from harness.audio.self_similarity import Pattern, correlations, part, pattern, stretches
+from harness.audio.self_similarity import SelfSimilarity, correlations, part, pattern, stretches
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 ROWS = 40
 
 
 @pytest.fixture(scope="module")
-def patterns() -> tuple[Pattern, Pattern]:
+def patterns() -> tuple[SelfSimilarity, SelfSimilarity]:
     return pattern(Recording(speech(), RATE_HZ)), pattern(
         Recording(with_noise(speech(), 10.0), RATE_HZ)
     )
 
 
-def correlation(one: Pattern, other: Pattern, first: int, last: int) -> float:
+def correlation(one: SelfSimilarity, other: SelfSimilarity, first: int, last: int) -> float:
     return float(
         np.corrcoef(one.levels_db[first:last].ravel(), other.levels_db[first:last].ravel())[0, 1]
     )
 
 
-def test_each_stretch_is_correlated_over_time_and_bins(patterns: tuple[Pattern, Pattern]) -> None:
+def test_each_stretch_is_correlated_over_time_and_bins(
+    patterns: tuple[SelfSimilarity, SelfSimilarity],
+) -> None:
     found = correlations(*patterns, ROWS)
     lively = np.flatnonzero(found)
     assert len(found) == len(patterns[0].levels_db) - ROWS + 1
@@ -33,14 +35,18 @@ def test_each_stretch_is_correlated_over_time_and_bins(patterns: tuple[Pattern, 
     )
 
 
-def test_stretches_of_any_length_are_the_same_sums(patterns: tuple[Pattern, Pattern]) -> None:
+def test_stretches_of_any_length_are_the_same_sums(
+    patterns: tuple[SelfSimilarity, SelfSimilarity],
+) -> None:
     first, last = np.array([60, 60, 61]), np.array([61, 200, 150])
     expected = [correlation(*patterns, *ends) for ends in zip(first, last, strict=True)]
     assert stretches(*patterns, first, last) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("step", [1, 2])
-def test_a_part_is_the_pattern_of_its_rows(patterns: tuple[Pattern, Pattern], step: int) -> None:
+def test_a_part_is_the_pattern_of_its_rows(
+    patterns: tuple[SelfSimilarity, SelfSimilarity], step: int
+) -> None:
     """A copy of a stretch, every row or every other, is exactly as alike as the stretch itself."""
     whole = patterns[0]
     piece = part(whole, 50, 150, step)

@@ -21,7 +21,7 @@ from harness.cli.main import invoke
 from harness.records.measurement import Missing
 from harness.records.run import Run
 from harness.records.verdict import Verdict, judgement_from_dict
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.runner import run_folder
 from harness.runner.runner import Outcome
 from harness.scoring import provenance
@@ -281,7 +281,7 @@ def test_the_exit_code_is_the_judgements(
     monkeypatch.setattr(
         workflow,
         "judge_run",
-        lambda *_: Contents(run=contents.run, measurements=contents.measurements, judgement=judged),
+        lambda *_: Report(run=contents.run, measurements=contents.measurements, judgement=judged),
     )
     assert invoke(["gate", str(run)]) == 7
 
@@ -299,7 +299,7 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(
 
 
 def test_the_command_of_an_interrupted_run_is_a_valid_command(project: Path, run: Path) -> None:
-    words = workflow.command(workflow.Plan(suite="two"), "run", run).split()
+    words = workflow.command(workflow.RunPlan(suite="two"), "run", run).split()
     assert invoke(words[1:]) == 0
 
 

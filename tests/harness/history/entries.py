@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from harness.history.records import Entry, EntryCell, EntryValue, digest_of, utc_iso
+from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of, utc_iso
 from harness.records.measurement import Missing, Value
 
 HOSTILE = (
@@ -61,10 +61,10 @@ def cell(slug: str = "nfe-8", *values: EntryValue, **changes: Any) -> EntryCell:
     )
 
 
-def entry(night: int = 1, *cells: EntryCell, **changes: Any) -> Entry:
+def entry(night: int = 1, *cells: EntryCell, **changes: Any) -> HistoryEntry:
     created = utc_iso(f"2026-10-{night:02}T02:00:00Z")
     return replace(
-        Entry(
+        HistoryEntry(
             digest=digest_of("test", night),
             source="voxgate",
             suite="smoke",

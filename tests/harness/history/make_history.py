@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from harness.history.database import open_history
-from harness.history.records import Entry, EntryCell, EntryValue, digest_of
+from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of
 from harness.records.measurement import Better, Missing, Value
 
 SUITES = ("smoke", "precision")
@@ -175,12 +175,12 @@ def cell_names(count: int) -> tuple[str, ...]:
     )
 
 
-def entry_of(group: Group, night: int) -> Entry:
+def entry_of(group: Group, night: int) -> HistoryEntry:
     """Gives the run of one night."""
     created = group.nights[night]
     head = digest_of(created)[:7]
     cells = tuple(entry_cell(group, number, night) for number in range(len(group.cells)))
-    return Entry(
+    return HistoryEntry(
         digest=digest_of("made up", group.suite, group.machine, created),
         source="voxgate",
         suite=group.suite,

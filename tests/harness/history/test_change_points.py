@@ -8,7 +8,7 @@ from scipy.stats import ttest_ind
 
 from harness.history import change_points as changes
 from harness.history.budget import Margin
-from harness.history.change_points import Change, change_points, energy_split, without_spikes
+from harness.history.change_points import ChangePoint, change_points, energy_split, without_spikes
 from harness.history.records import Array
 from tests.harness.history.against_otava import ANY, Dates, ours_bare, stepped
 
@@ -34,7 +34,7 @@ def noise(seed: int, count: int, spread: float = 0.01) -> Array:
     return np.asarray(1.0 + spread * np.random.default_rng(seed).normal(size=count))
 
 
-def found(values: Array, margin: Margin = ONE_PERCENT) -> tuple[Change, ...]:
+def found(values: Array, margin: Margin = ONE_PERCENT) -> tuple[ChangePoint, ...]:
     return change_points(
         values, np.array([f"night {index}" for index in range(len(values))], dtype=object), margin
     )

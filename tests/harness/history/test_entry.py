@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.aggregate import measure
+from harness.analysis.aggregate import aggregate
 from harness.history.entry import digest_of_run, entry_of_run
-from harness.history.records import Entry
+from harness.history.records import HistoryEntry
 from harness.judging.decide import judge
 from harness.records.measurement import Missing
-from harness.records.run import Effect, Failure
+from harness.records.run import Failure, OptionCheck
 from tests.harness.fake_runs import (
     accepted,
     good_run,
@@ -22,13 +22,13 @@ from tests.harness.fake_runs import (
     steady,
 )
 
-EFFECT = Effect(option="precision", asked="bf16", observed="bf16", holds=True, why="12 of 12")
+EFFECT = OptionCheck(option="precision", asked="bf16", observed="bf16", holds=True, why="12 of 12")
 
 
-def entry_for(tmp_path: Path, **changes: object) -> Entry:
+def entry_for(tmp_path: Path, **changes: object) -> HistoryEntry:
     run = good_run(tmp_path / "runs/0001", effects=(EFFECT,))
     judgement = judged(run, accepted(tmp_path), **changes)
-    return entry_of_run(run, measure(run, make_scores(run, **changes)), judgement)
+    return entry_of_run(run, aggregate(run, make_scores(run, **changes)), judgement)
 
 
 def test_the_run_says_what_was_measured_where_and_how_it_ended(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_failed_cell_keeps_its_reason_in_place_of_every_number(tmp_path: Path)
     kept = tuple(each for each in run.processes if each.cell == "nfe-32")
     run = replace(run, processes=(*kept, process("nfe-8", 0, [], failure=failure, finished=False)))
     scores = {key: value for key, value in make_scores(run).items() if key[0] == "nfe-32"}
-    measurements = measure(run, scores)
+    measurements = aggregate(run, scores)
     cell = entry_of_run(
         run, measurements, judge(run, measurements, accepted(tmp_path), policy())
     ).cells[1]
@@ -105,7 +105,7 @@ def test_a_failed_cell_keeps_its_reason_in_place_of_every_number(tmp_path: Path)
 def test_a_cell_that_was_judged_without_being_measured_is_in_it_too(tmp_path: Path) -> None:
     run = make_run({"nfe-32": steady(0.4)}, tmp_path / "runs/0002")
     judgement = judged(run, accepted(tmp_path))
-    entry = entry_of_run(run, measure(run, make_scores(run)), judgement)
+    entry = entry_of_run(run, aggregate(run, make_scores(run)), judgement)
 
     assert [(cell.cell, cell.verdict, cell.values) for cell in entry.cells][1] == (
         "nfe-8",

@@ -17,7 +17,7 @@ from harness.history.database import open_history
 from harness.history.exporters import otava, tables
 from harness.history.exporters.tables import Choice
 from harness.history.importers import common, detect
-from harness.history.records import Entry
+from harness.history.records import HistoryEntry
 from tests.harness.history.entries import cell, entry, value
 from tests.harness.history.foreign_files import asv_folder, asv_result, nightly
 
@@ -69,8 +69,8 @@ def benchmarks(*names: str) -> dict[str, Any]:
     }
 
 
-def imported(path: Path) -> list[Entry]:
-    return [each for each in detect.read(path).entries if isinstance(each, Entry)]
+def imported(path: Path) -> list[HistoryEntry]:
+    return [each for each in detect.read(path).entries if isinstance(each, HistoryEntry)]
 
 
 def test_slugs_are_one_to_one() -> None:
@@ -145,7 +145,7 @@ def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
     path.write_text(json.dumps(nightly(stats={"rtf": 1.0}, metrics={"rtf": 2.0})))
     (fault,) = detect.read(path).entries
     assert (
-        isinstance(fault, common.Fault)
+        isinstance(fault, common.ImportFault)
         and "'rtf' stands there twice, as 1.0 and as 2.0" in fault.reason
     )
 

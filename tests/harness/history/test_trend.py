@@ -15,7 +15,7 @@ import pytest
 
 from harness.history.budget import ALARM, STEP, Budget, Margin, margin_of, shift_of, shift_text
 from harness.history.records import Acknowledgement, Array, Series
-from harness.history.trend import State, Trend, load_rules, trend_of, trends
+from harness.history.trend import SeriesTrend, TrendState, load_rules, trend_of, trends
 
 FIRST = np.datetime64("2026-09-07")
 NO_FILES = Path("nowhere")
@@ -92,7 +92,7 @@ def read(
     budgets: Sequence[Budget] = (),
     late: int = 0,
     nightly: bool = True,
-) -> Trend:
+) -> SeriesTrend:
     """Read the series on the day after its newest run and `late` days more."""
     rules = replace(load_rules(NO_FILES, known), budgets=budgets)
     today = str(np.datetime64(table["created"].iloc[-1][:10]) + 1 + late)
@@ -103,7 +103,7 @@ def test_a_steady_series_says_so() -> None:
     trend = read(points(noise(40)))
 
     assert (trend.state, trend.since, trend.alarm, trend.changes, trend.no_data) == (
-        State.STEADY,
+        TrendState.STEADY,
         day(0),
         None,
         (),
@@ -121,7 +121,7 @@ def test_a_regression_is_worse_since_the_night_of_its_step() -> None:
 
     trend = read(points(values))
 
-    assert trend.state is State.WORSE
+    assert trend.state is TrendState.WORSE
     assert trend.since in (day(50), day(51))
     assert [each.index for each in trend.changes] in ([50], [51])
     assert [(each.start, each.end) for each in trend.segments] == [
@@ -139,15 +139,15 @@ def test_a_regression_is_worse_since_the_night_of_its_step() -> None:
 def test_an_improvement_is_better_and_says_what_to_do() -> None:
     trend = read(points(stepped(50, -0.06)))
 
-    assert (trend.state, trend.since) == (State.BETTER, day(50))
+    assert (trend.state, trend.since) == (TrendState.BETTER, day(50))
     assert trend.reason.endswith("acknowledge it to hold on to it")
 
 
 @pytest.mark.parametrize(
     ("better", "state"),
-    [("lower", State.WORSE), ("higher", State.BETTER), ("neither", State.WORSE)],
+    [("lower", TrendState.WORSE), ("higher", TrendState.BETTER), ("neither", TrendState.WORSE)],
 )
-def test_the_direction_that_is_better_decides_the_word(better: str, state: State) -> None:
+def test_the_direction_that_is_better_decides_the_word(better: str, state: TrendState) -> None:
     assert read(points(stepped(50, 0.06)), replace(LATENCY, better=better)).state is state
 
 
@@ -156,13 +156,13 @@ def test_one_bad_night_is_neither_a_change_nor_an_alarm() -> None:
         values = noise(40)
         values[night] *= 1.4
         trend = read(points(values))
-        assert (trend.state, trend.changes) == (State.STEADY, ()), night
+        assert (trend.state, trend.changes) == (TrendState.STEADY, ()), night
 
 
 def test_an_acknowledgement_starts_a_segment_and_silences_the_old_step() -> None:
     trend = read(points(stepped(50, 0.06)), LATENCY, acknowledged(50))
 
-    assert (trend.state, trend.since, trend.changes) == (State.TOO_FEW, day(50), ())
+    assert (trend.state, trend.since, trend.changes) == (TrendState.TOO_FEW, day(50), ())
     assert [(each.start, each.end) for each in trend.segments] == [(0, 49), (50, 59)]
     assert [(each.index, each.why) for each in trend.cuts] == [(50, "acknowledged: more steps")]
     assert (
@@ -177,7 +177,7 @@ def test_an_acknowledged_step_does_not_silence_the_next() -> None:
 
     trend = read(points(values), LATENCY, acknowledged(50))
 
-    assert (trend.state, trend.since) == (State.WORSE, day(85))
+    assert (trend.state, trend.since) == (TrendState.WORSE, day(85))
     assert trend.alarm is not None and trend.alarm.level == pytest.approx(1.06, abs=0.01)
 
 
@@ -186,12 +186,15 @@ def test_an_acknowledged_step_does_not_silence_the_next() -> None:
     [{"suite": "precision"}, {"cell": "nfe_steps-4*"}, {"metric": "rtf"}, {"machine": "jetson-*"}],
 )
 def test_an_acknowledgement_silences_only_what_it_names(names: dict[str, str]) -> None:
-    assert read(points(stepped(50, 0.06)), LATENCY, acknowledged(50, **names)).state is State.WORSE
+    assert (
+        read(points(stepped(50, 0.06)), LATENCY, acknowledged(50, **names)).state
+        is TrendState.WORSE
+    )
     assert (
         read(
             points(stepped(50, 0.06)), LATENCY, acknowledged(50, cell="nfe*", machine="epyc-*")
         ).state
-        is State.TOO_FEW
+        is TrendState.TOO_FEW
     )
 
 
@@ -200,17 +203,17 @@ def test_a_new_version_of_a_metric_starts_a_segment() -> None:
 
     trend = read(points(stepped(45, 0.2), version=versions))
 
-    assert (trend.state, trend.changes) == (State.STEADY, ())
+    assert (trend.state, trend.changes) == (TrendState.STEADY, ())
     assert [(each.index, each.why) for each in trend.cuts] == [
         (45, "version 1; pesq 0.0.4 -> 2; pesq 0.0.4 of the metric")
     ]
-    assert read(points(stepped(45, 0.2))).state is State.WORSE
+    assert read(points(stepped(45, 0.2))).state is TrendState.WORSE
 
 
 def test_a_missed_night_is_no_data_and_not_filled_in() -> None:
     trend = read(points(noise(40), without=(20, 21)), late=2)
 
-    assert (trend.state, trend.since) == (State.NO_DATA, day(40))
+    assert (trend.state, trend.since) == (TrendState.NO_DATA, day(40))
     assert [(each.night, each.why) for each in trend.no_data] == [
         (day(night), "no run") for night in (20, 21, 40, 41)
     ]
@@ -225,7 +228,7 @@ def test_a_run_without_a_value_is_no_data_with_its_reason() -> None:
     trend = read(points(values), nightly=False)
 
     assert (trend.state, trend.reason) == (
-        State.NO_DATA,
+        TrendState.NO_DATA,
         f"no value for 1 night, since {day(39)}: timeout: 600 s",
     )
     assert [each.night for each in trend.no_data] == [day(10), day(39)]
@@ -236,23 +239,23 @@ def test_a_night_without_data_neither_raises_nor_ends_an_alarm() -> None:
     values = stepped(55, 0.06)
     values[56:58] = np.nan
 
-    assert read(points(values)).state is State.WORSE
-    assert read(points(values[:59])).state is not State.WORSE  # two bad nights so far
+    assert read(points(values)).state is TrendState.WORSE
+    assert read(points(values[:59])).state is not TrendState.WORSE  # two bad nights so far
     silent = read(points(values), late=3)
-    assert silent.state is State.WORSE
+    assert silent.state is TrendState.WORSE
     assert silent.reason.endswith(f"; no value for 3 nights, since {day(60)}: no run")
 
 
 def test_where_nothing_is_nightly_a_day_without_a_run_is_no_matter() -> None:
     trend = read(points(noise(40), without=(20, 21)), late=300, nightly=False)
 
-    assert (trend.state, trend.no_data) == (State.STEADY, ())
+    assert (trend.state, trend.no_data) == (TrendState.STEADY, ())
 
 
 def test_a_series_that_was_acknowledged_after_its_end_expects_nothing_more() -> None:
     trend = read(points(noise(40)), LATENCY, acknowledged(45), late=60)
 
-    assert trend.state is State.TOO_FEW
+    assert trend.state is TrendState.TOO_FEW
     assert (
         trend.reason
         == f"0 of the 11 nights that an alarm needs after acknowledged: more steps ({day(45)})"
@@ -263,7 +266,7 @@ def test_a_series_without_a_single_value_has_no_data() -> None:
     trend = read(points([np.nan, np.nan]))
 
     assert (trend.state, trend.since, trend.latest, trend.segments) == (
-        State.NO_DATA,
+        TrendState.NO_DATA,
         day(0),
         None,
         (),
@@ -273,13 +276,16 @@ def test_a_series_without_a_single_value_has_no_data() -> None:
 def test_a_series_without_a_point_is_read_too() -> None:
     trend = trend_of(LATENCY, points([]), load_rules(NO_FILES, ()), "2026-09-07", nightly=True)
 
-    assert (trend.state, trend.since, trend.latest) == (State.TOO_FEW, None, None)
+    assert (trend.state, trend.since, trend.latest) == (TrendState.TOO_FEW, None, None)
 
 
 def test_a_young_series_is_not_judged() -> None:
     trend = read(points([1.0, 1.0, 2.0, 2.0, 2.0]))
 
-    assert (trend.state, trend.reason) == (State.TOO_FEW, "5 of the 11 nights that an alarm needs")
+    assert (trend.state, trend.reason) == (
+        TrendState.TOO_FEW,
+        "5 of the 11 nights that an alarm needs",
+    )
 
 
 def test_a_broken_budget_is_a_line_of_its_own() -> None:
@@ -287,17 +293,21 @@ def test_a_broken_budget_is_a_line_of_its_own() -> None:
     worse = read(points(stepped(50, 0.06)), budgets=[BUDGET])
     kept = read(points(noise(40)), budgets=[BUDGET])
 
-    assert (steady.state, steady.since, steady.over_budget) == (State.OVER_BUDGET, day(0), True)
+    assert (steady.state, steady.since, steady.over_budget) == (
+        TrendState.OVER_BUDGET,
+        day(0),
+        True,
+    )
     assert steady.reason.endswith("s, the budget is at most 1.02: promised")
-    assert (worse.state, worse.over_budget) == (State.WORSE, True)
+    assert (worse.state, worse.over_budget) == (TrendState.WORSE, True)
     assert re.search(r"; 1\.0\d+ s, the budget is at most 1\.02: promised$", worse.reason)
-    assert (kept.state, kept.over_budget, kept.budget) == (State.STEADY, False, BUDGET)
+    assert (kept.state, kept.over_budget, kept.budget) == (TrendState.STEADY, False, BUDGET)
 
 
 def test_an_acknowledgement_does_not_raise_a_budget() -> None:
     trend = read(points(stepped(50, 0.06)), LATENCY, acknowledged(50), budgets=[BUDGET])
 
-    assert (trend.state, trend.since) == (State.OVER_BUDGET, day(50))
+    assert (trend.state, trend.since) == (TrendState.OVER_BUDGET, day(50))
 
 
 def test_quality_goes_the_same_way() -> None:
@@ -307,20 +317,26 @@ def test_quality_goes_the_same_way() -> None:
     """
     flat = np.full(60, 17.0)
     flat[50:] -= 0.7
-    assert (read(points(flat), SNR).state, read(points(flat), SNR).since) == (State.WORSE, day(50))
+    assert (read(points(flat), SNR).state, read(points(flat), SNR).since) == (
+        TrendState.WORSE,
+        day(50),
+    )
     flat[50:] = 16.7
     dated = read(points(flat), SNR)
-    assert (dated.state, [each.index for each in dated.changes]) == (State.STEADY, [50])
+    assert (dated.state, [each.index for each in dated.changes]) == (TrendState.STEADY, [50])
     assert dated.reason == f"steady at 16.7 dB since {day(50)} after a step of -0.3 dB"
     one_word = np.where(np.arange(60) < 50, 0.025, 0.028)
-    assert read(points(one_word), WER).state is State.STEADY
-    assert read(points(one_word + 0.005 * (one_word > 0.026)), WER).state is State.WORSE
+    assert read(points(one_word), WER).state is TrendState.STEADY
+    assert read(points(one_word + 0.005 * (one_word > 0.026)), WER).state is TrendState.WORSE
 
 
 def test_ratios_above_sixty_decibels_are_all_the_same() -> None:
     exact = np.where(np.arange(60) < 50, 120.0, 91.0)
 
-    assert (read(points(exact), SNR).state, read(points(exact), SNR).changes) == (State.STEADY, ())
+    assert (read(points(exact), SNR).state, read(points(exact), SNR).changes) == (
+        TrendState.STEADY,
+        (),
+    )
 
 
 def test_the_margins_come_from_the_policy() -> None:
@@ -389,7 +405,11 @@ def test_all_series_are_read_apart_and_in_the_order_of_the_history() -> None:
 
     assert [each.series.id for each in found] == [5, 3, 9]
     assert [each.nightly for each in found] == [False, True, False]
-    assert [each.state for each in found] == [State.STEADY, State.WORSE, State.TOO_FEW]
+    assert [each.state for each in found] == [
+        TrendState.STEADY,
+        TrendState.WORSE,
+        TrendState.TOO_FEW,
+    ]
     assert [each.night for each in found[1].no_data] == [day(90), day(91)]
 
 
@@ -402,7 +422,7 @@ def test_rules_are_read_from_the_baselines(tmp_path: Path) -> None:
 
     (found,) = trends(Remembered(points(noise(40)), (LATENCY,)), day(40), tmp_path)
 
-    assert found.state is State.OVER_BUDGET
+    assert found.state is TrendState.OVER_BUDGET
 
 
 def test_a_hundred_series_of_a_thousand_nights_take_well_under_a_second() -> None:
@@ -424,6 +444,6 @@ def test_a_hundred_series_of_a_thousand_nights_take_well_under_a_second() -> Non
     found = trends(Remembered(table, lines), day(nights), NO_FILES)
     spent_s = time.process_time() - begun
 
-    assert {each.state for each in found} == {State.WORSE}
+    assert {each.state for each in found} == {TrendState.WORSE}
     assert sum(any(abs(change.index - 600) <= 2 for change in each.changes) for each in found) >= 99
     assert spent_s < 4 * 0.5

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.aggregate import by_name, measure
+from harness.analysis.aggregate import aggregate, by_name
 from harness.audio.files import read_audio
 from harness.errors import HarnessError
 from harness.judging.baseline import accept, change_line, load_baseline
 from harness.judging.baseline_file import parse, render
 from harness.records.measurement import Missing
-from harness.records.run import Effect, Failure
+from harness.records.run import Failure, OptionCheck
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -33,7 +33,7 @@ def quality(tmp_path: Path) -> Path:
 
 def refuse(tmp_path: Path, run, said: str, why: str = "better", **options) -> None:
     with pytest.raises(HarnessError, match=said):
-        accept(run, measure(run, make_scores(run)), why, tmp_path / "baselines", **options)
+        accept(run, aggregate(run, make_scores(run)), why, tmp_path / "baselines", **options)
     assert not quality(tmp_path).exists()
 
 
@@ -61,7 +61,7 @@ def test_quality_knows_no_seconds_and_speed_keeps_processes(tmp_path: Path) -> N
 
 def test_what_is_loaded_is_what_was_measured_up_to_rounding(tmp_path: Path) -> None:
     baseline, run = accepted(tmp_path), good_run()
-    expected = by_name(measure(run, make_scores(run))["nfe-8"])["latency_p50"]
+    expected = by_name(aggregate(run, make_scores(run))["nfe-8"])["latency_p50"]
     found = baseline.speed.measurements["nfe-8"]["latency_p50"]
     numbers = [dict(zip("ab", (m.summary, m.low), strict=True)) for m in (expected, found)]
     assert numbers[1] == pytest.approx(numbers[0], rel=1e-6)
@@ -80,7 +80,7 @@ def test_accept_says_old_and_new(tmp_path: Path) -> None:
     accepted(tmp_path)
     run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.2)}, tmp_path / "runs/0001")
     changes = accept(
-        run, measure(run, make_scores(run)), "slower on purpose", tmp_path / "baselines"
+        run, aggregate(run, make_scores(run)), "slower on purpose", tmp_path / "baselines"
     )
     assert {change.cell for change in changes} == {"nfe-8"}
     assert "nfe-8 latency_p50: 0.1002 -> 0.2004 s" in [change_line(change) for change in changes]
@@ -88,7 +88,7 @@ def test_accept_says_old_and_new(tmp_path: Path) -> None:
 
 def test_the_first_accept_says_that_there_was_none(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path))
-    changes = accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines")
+    changes = accept(run, aggregate(run, make_scores(run)), "first", tmp_path / "baselines")
     assert "nfe-8 pesq: none -> 3.6 MOS-LQO" in [change_line(change) for change in changes]
 
 
@@ -125,7 +125,7 @@ def test_speed_alone_leaves_quality_and_golden_audio_as_they_are(tmp_path: Path)
     )
     changes = accept(
         run,
-        measure(run, make_scores(run, pesq=2.0)),
+        aggregate(run, make_scores(run, pesq=2.0)),
         "slower",
         tmp_path / "baselines",
         only="speed",
@@ -138,7 +138,7 @@ def test_speed_alone_leaves_quality_and_golden_audio_as_they_are(tmp_path: Path)
 def test_quality_alone_writes_no_speed(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path))
     changes = accept(
-        run, measure(run, make_scores(run)), "first", tmp_path / "baselines", only="quality"
+        run, aggregate(run, make_scores(run)), "first", tmp_path / "baselines", only="quality"
     )
     assert load_baseline(tmp_path / "baselines", "smoke", "box-2c").speed is None
     assert "latency_p50" not in {change.metric for change in changes}
@@ -151,7 +151,7 @@ def test_a_run_needs_a_reason(tmp_path: Path) -> None:
 def test_an_incomplete_run_is_refused_unless_told(tmp_path: Path) -> None:
     run = replace(with_audio(good_run(tmp_path)), complete=False)
     refuse(tmp_path, run, "not complete.*--resume")
-    accept(run, measure(run, make_scores(run)), "hurry", tmp_path / "baselines", partial=True)
+    accept(run, aggregate(run, make_scores(run)), "hurry", tmp_path / "baselines", partial=True)
     assert quality(tmp_path).exists()
 
 
@@ -161,7 +161,7 @@ def test_a_failed_cell_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_option_that_is_not_in_effect_is_refused(tmp_path: Path) -> None:
-    effect = Effect(
+    effect = OptionCheck(
         option="quantization", asked="int8", observed="none", holds=False, why="0 of 74"
     )
     refuse(
@@ -363,7 +363,7 @@ def test_accept_writes_nothing_that_nobody_can_read_again(tmp_path: Path) -> Non
     )
     broken = {
         slug: tuple(replace(each, unit="kg") for each in several)
-        for slug, several in measure(run, make_scores(run)).items()
+        for slug, several in aggregate(run, make_scores(run)).items()
     }
     with pytest.raises(HarnessError, match=r"cannot become the baseline: .*its unit is 'kg'"):
         accept(run, broken, "nonsense", tmp_path / "baselines")
@@ -395,7 +395,7 @@ def test_accept_leaves_what_is_not_its_own(tmp_path: Path) -> None:
 def test_a_suite_cannot_lead_out_of_the_baselines(tmp_path: Path, suite: str) -> None:
     run = replace(with_audio(good_run(tmp_path / "runs/0001")), suite=suite)
     with pytest.raises(HarnessError, match="cannot name a file"):
-        accept(run, measure(run, make_scores(run)), "better", tmp_path / "baselines")
+        accept(run, aggregate(run, make_scores(run)), "better", tmp_path / "baselines")
     with pytest.raises(HarnessError, match="cannot name a file"):
         load_baseline(tmp_path / "baselines", suite, "box-2c")
     assert not (tmp_path / "smoke").exists()
@@ -440,8 +440,8 @@ def test_speeds_of_a_machine_that_was_not_quiet_need_a_word(tmp_path: Path) -> N
         r"--loaded",
     )
     assert not (tmp_path / "baselines").exists()
-    accept(run, measure(run, make_scores(run)), "heard", tmp_path / "baselines", only="quality")
-    accept(run, measure(run, make_scores(run)), "shipped", tmp_path / "baselines", loaded=True)
+    accept(run, aggregate(run, make_scores(run)), "heard", tmp_path / "baselines", only="quality")
+    accept(run, aggregate(run, make_scores(run)), "shipped", tmp_path / "baselines", loaded=True)
     found = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
     assert found.quality is not None and found.quality.why == "shipped"
     assert (

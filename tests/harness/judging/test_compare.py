@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.aggregate import measure, relative, usual_of
+from harness.analysis.aggregate import aggregate, relative, usual_of
 from harness.judging.baseline import of_run
 from harness.judging.compare import ABSENT, GONE, OLDER, compare, matched
 from harness.metrics.registry import base_name, full_version
@@ -17,7 +17,7 @@ from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make
 def compared(tmp_path: Path, run=None, *, before=None, **scores) -> dict[str, Comparison]:
     run = run or good_run()
     found = compare(
-        run, measure(run, make_scores(run, **scores)), accepted(tmp_path, **(before or {}))
+        run, aggregate(run, make_scores(run, **scores)), accepted(tmp_path, **(before or {}))
     )
     return {each.metric: each for each in found["nfe-8"]}
 
@@ -94,7 +94,7 @@ def test_without_a_speed_baseline_speed_is_absent(tmp_path: Path) -> None:
     baseline = replace(accepted(tmp_path), speed=None)
     found = {
         each.metric: each
-        for each in compare(run, measure(run, make_scores(run)), baseline)["nfe-8"]
+        for each in compare(run, aggregate(run, make_scores(run)), baseline)["nfe-8"]
     }
     assert found["rtf"].baseline == ABSENT
     assert found["pesq"].baseline == 3.6
@@ -127,7 +127,7 @@ def test_another_version_of_a_metric_is_named(tmp_path: Path) -> None:
     run = good_run()
     measured = {
         slug: [replace(m, version="next") if m.metric == "snr" else m for m in ms]
-        for slug, ms in measure(run, make_scores(run)).items()
+        for slug, ms in aggregate(run, make_scores(run)).items()
     }
     found = {each.metric: each for each in compare(run, measured, accepted(tmp_path))["nfe-8"]}
     assert found["snr"].incomparable == (
@@ -180,7 +180,7 @@ def test_pairs_keep_only_what_both_sides_did_in_the_same_order() -> None:
 def test_a_round_that_one_side_lost_is_left_out_of_every_speed() -> None:
     """Also of those that are grouped by the values of another metric."""
     before, now = make_run({"nfe-8": steady(0.1, 4)}), make_run({"nfe-8": steady(0.1, 3)})
-    measured = [measure(run, make_scores(run)) for run in (before, now)]
+    measured = [aggregate(run, make_scores(run)) for run in (before, now)]
     compared = compare(now, measured[1], of_run(before, measured[0]), paired=True)["nfe-8"]
     details = {each.metric: each.detail for each in compared}
     assert {details[name] for name in ("latency_p50", "latency_p95", "rtf", "rtfx")} == {
@@ -208,8 +208,8 @@ def test_only_what_is_read_in_percent_moves_by_a_share(
 ) -> None:
     run = replace(good_run(), conditions=("telephone",))
     before = {metric: 4.0, base_name(metric): 4.0}  # which becomes the one against the golden audio
-    baseline = of_run(run, measure(run, make_scores(run, **before)))
-    found = compare(run, measure(run, make_scores(run, **{metric: 2.0})), baseline)
+    baseline = of_run(run, aggregate(run, make_scores(run, **before)))
+    found = compare(run, aggregate(run, make_scores(run, **{metric: 2.0})), baseline)
     own = next(each for each in found["nfe-8"] if each.metric == metric)
     assert (own.shift, own.absolute) == (pytest.approx(shift), absolute)
 
@@ -223,7 +223,7 @@ def test_a_metric_that_is_younger_than_the_baseline_says_so(tmp_path: Path) -> N
     }
     young = replace(baseline, quality=replace(baseline.quality, measurements=older))
     found = {
-        each.metric: each for each in compare(run, measure(run, make_scores(run)), young)["nfe-8"]
+        each.metric: each for each in compare(run, aggregate(run, make_scores(run)), young)["nfe-8"]
     }
     assert (found["clicks"].baseline, found["clicks"].current) == (OLDER, 0.0)
     assert found["snr"].baseline == 20.0
@@ -234,7 +234,7 @@ def test_a_metric_that_the_run_measures_no_more_is_not_passed_over(tmp_path: Pat
     less = replace(run, metrics=("snr",))
     found = {
         each.metric: each
-        for each in compare(less, measure(less, make_scores(less)), baseline)["nfe-8"]
+        for each in compare(less, aggregate(less, make_scores(less)), baseline)["nfe-8"]
     }
     assert (found["pesq"].baseline, found["pesq"].current, found["pesq"].incomparable) == (
         3.6,
@@ -244,6 +244,6 @@ def test_a_metric_that_the_run_measures_no_more_is_not_passed_over(tmp_path: Pat
     other = replace(less, cells=(less.cells[0], replace(less.cells[1], target="other")))
     found = {
         each.metric: each
-        for each in compare(other, measure(other, make_scores(other)), baseline)["nfe-8"]
+        for each in compare(other, aggregate(other, make_scores(other)), baseline)["nfe-8"]
     }
     assert found["pesq"].incomparable == ("target fake in the baseline, other now",)

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.aggregate import by_process, measure
+from harness.analysis.aggregate import aggregate, by_process
 from harness.judging.baseline import Baseline, accept, as_golden, load_baseline, of_run
 from harness.judging.compare import ABSENT, GONE, OLDER
 from harness.judging.decide import decide, judge
 from harness.records.measurement import NO_GOLDEN, Missing, MissingKind
-from harness.records.run import Effect, Failure, HeardText, Run
-from harness.records.verdict import CellVerdict, Comparison, Judgement, Limit, Verdict
+from harness.records.run import Failure, HeardText, OptionCheck, Run
+from harness.records.verdict import CellVerdict, Comparison, Limit, RunVerdict, Verdict
 from harness.statistics import at_percentile, shift
 from tests.harness.fake_runs import (
     CELLS,
@@ -166,11 +166,11 @@ def test_p95_blocks_from_200_samples_on(count: int, blocking: bool) -> None:
     assert ("1 more needed" in found.reason) is not blocking
 
 
-def of(judgement: Judgement, slug: str = "nfe-8") -> CellVerdict:
+def of(judgement: RunVerdict, slug: str = "nfe-8") -> CellVerdict:
     return next(each for each in judgement.cells if each.cell == slug)
 
 
-def metric(judgement: Judgement, name: str):
+def metric(judgement: RunVerdict, name: str):
     return next(each for each in of(judgement).metrics if each.metric == name)
 
 
@@ -189,7 +189,7 @@ def test_a_first_run_is_accepted_and_then_passes_against_itself(tmp_path: Path) 
     """
     none = {f"golden_{name}": NO_GOLDEN for name in ("snr", "si_sdr", "pesq", "stoi")}
     run, scores = good_run(), make_scores(good_run())
-    measured = measure(run, {name: {**values, **none} for name, values in scores.items()})
+    measured = aggregate(run, {name: {**values, **none} for name, values in scores.items()})
     first = judge(run, measured, Baseline(quality=None, speed=None), policy())
     assert (first.exit_code, of(first).verdict) == (3, Verdict.NO_BASELINE)
     assert "voxgate accept runs/0001 --why" in first.line
@@ -275,7 +275,7 @@ def test_one_broken_utterance_of_eight_is_not_averaged_away(tmp_path: Path) -> N
 
 
 def test_a_lie_about_an_option_fails_the_cell(tmp_path: Path) -> None:
-    effect = Effect(
+    effect = OptionCheck(
         option="quantization",
         asked="int8-dynamic",
         observed="none",
@@ -314,12 +314,12 @@ def test_without_a_listener_the_rest_is_judged(tmp_path: Path) -> None:
     baseline, run = accepted(tmp_path), good_run()
     deaf = {"wer": Missing("no ASR weights"), "cer": Missing("no ASR weights")}
     scores = {name: {**values, **deaf} for name, values in make_scores(run).items()}
-    judgement = judge(run, measure(run, scores), baseline, policy())
+    judgement = judge(run, aggregate(run, scores), baseline, policy())
     assert judgement.exit_code == 3
     assert metric(judgement, "wer").verdict is Verdict.UNRESOLVED
     assert metric(judgement, "pesq").verdict is Verdict.PASS
     worse = {name: {**values, "pesq": 2.0} for name, values in scores.items()}
-    assert judge(run, measure(run, worse), baseline, policy()).exit_code == 1
+    assert judge(run, aggregate(run, worse), baseline, policy()).exit_code == 1
 
 
 def test_a_cell_that_alone_lost_its_words_fails(tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ def test_the_whole_gate_finds_noise_and_slow_down_too(tmp_path: Path) -> None:
     slow = make_run({"nfe-32": noisy(rng, 0.4, 0.01), "nfe-8": noisy(rng, 0.11, 0.01)})
     assert judged(same, baseline).exit_code in (0, 3)
     assert judged(slow, baseline).exit_code == 1
-    assert by_process(measure(same, {})["nfe-8"][0], {})[0].shape == (20,)
+    assert by_process(aggregate(same, {})["nfe-8"][0], {})[0].shape == (20,)
 
 
 def test_a_cell_that_was_disturbed_too_often_is_undecided_and_says_by_what(tmp_path: Path) -> None:
@@ -548,7 +548,7 @@ def heard_as(run: Run, **texts: str) -> Run:
 
 def test_other_words_are_told_as_they_were_heard_before_and_now(tmp_path: Path) -> None:
     run = with_audio(heard_as(good_run(tmp_path / "runs/0001")))
-    accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines")
+    accept(run, aggregate(run, make_scores(run)), "first", tmp_path / "baselines")
     baseline = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
     now = heard_as(good_run(), u02="Text u02!", u03="next you three")
     judgement = judged(
@@ -563,7 +563,7 @@ def test_other_words_are_told_as_they_were_heard_before_and_now(tmp_path: Path) 
         "another recogniser hears other words"
     )
     assert (
-        told in judged(now, of_run(run, measure(run, make_scores(run))), snr=18.0).cells[1].reason
+        told in judged(now, of_run(run, aggregate(run, make_scores(run))), snr=18.0).cells[1].reason
     ), "of two revisions too"
 
 
@@ -577,7 +577,7 @@ def test_takes_that_differ_now_and_did_not_before_are_undecided(tmp_path: Path) 
     run = with_audio(good_run(tmp_path / "runs/0001"))
     accept(
         run,
-        measure(run, make_scores(run, **dict.fromkeys(PARITY, missing))),
+        aggregate(run, make_scores(run, **dict.fromkeys(PARITY, missing))),
         "unseeded",
         tmp_path / "baselines",
     )
@@ -591,10 +591,10 @@ def test_takes_that_differ_now_and_did_not_before_are_undecided(tmp_path: Path) 
 
 def test_words_that_another_judge_heard_are_incomparable_and_no_regression(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path / "runs/0001"))
-    before = measure(run, make_scores(run), versions={"wer": "1; openai-whisper tiny.en"})
+    before = aggregate(run, make_scores(run), versions={"wer": "1; openai-whisper tiny.en"})
     accept(run, before, "first", tmp_path / "baselines")
     baseline = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
-    now = measure(run, make_scores(run, wer=0.4), versions={"wer": "1; faster-whisper tiny.en"})
+    now = aggregate(run, make_scores(run, wer=0.4), versions={"wer": "1; faster-whisper tiny.en"})
     judgement = judge(run, now, baseline, policy())
     assert metric(judgement, "wer").verdict is Verdict.INCOMPARABLE
     assert (
@@ -602,7 +602,7 @@ def test_words_that_another_judge_heard_are_incomparable_and_no_regression(tmp_p
         in metric(judgement, "wer").reason
     )
     assert judgement.exit_code == 3
-    same = measure(run, make_scores(run, wer=0.4), versions={"wer": "1; openai-whisper tiny.en"})
+    same = aggregate(run, make_scores(run, wer=0.4), versions={"wer": "1; openai-whisper tiny.en"})
     assert metric(judge(run, same, baseline, policy()), "wer").verdict is Verdict.REGRESSED
 
 

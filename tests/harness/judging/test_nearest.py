@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.aggregate import measure
+from harness.analysis.aggregate import aggregate
 from harness.judging.baseline import accept, machine_id
 from harness.judging.nearest import baseline_of
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.machine.checks.limits import NAMES
 from harness.machine.identity import comparable, machine, machine_of, unrecorded
 from harness.records.run import Run
-from harness.records.verdict import Judgement, Verdict
+from harness.records.verdict import RunVerdict, Verdict
 from tests.harness.fake_runs import good_run, judged, make_scores, with_audio
 from tests.harness.machine.trees import (
     H200,
@@ -37,11 +37,11 @@ def on(facts: dict[str, object], folder: Path | str) -> Run:
 
 def accepted_on(facts: dict[str, object], tmp_path: Path) -> Path:
     run = with_audio(on(facts, tmp_path / "runs/0001"))
-    accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines")
+    accept(run, aggregate(run, make_scores(run)), "first", tmp_path / "baselines")
     return tmp_path / "baselines"
 
 
-def judged_on(facts: dict[str, object], baselines: Path) -> Judgement:
+def judged_on(facts: dict[str, object], baselines: Path) -> RunVerdict:
     run = on(facts, "runs/0002")
     return judged(run, baseline_of(baselines, run))
 
@@ -52,7 +52,7 @@ def old(facts: dict[str, object]) -> dict[str, object]:
     return {**kept, "id": facts.get("former_id", facts["id"])}
 
 
-def super_nano(root: Path) -> Tree:
+def super_nano(root: Path) -> SystemRoot:
     """The same board and mode with the older firmware: its GPU ends at 624 MHz."""
     tree = orin_nano(root)
     return write(
@@ -71,7 +71,7 @@ def test_boards_of_624_and_1020_mhz_are_two_machines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [virtual, workstation])
 def test_a_machine_on_which_nothing_is_limited_keeps_its_name(
-    tmp_path: Path, make: Callable[[Path], Tree]
+    tmp_path: Path, make: Callable[[Path], SystemRoot]
 ) -> None:
     found = machine(make(tmp_path).root)
     assert "former_id" not in found and set(NAMES) <= set(found)

@@ -13,24 +13,24 @@ from typing import Any
 import pytest
 
 from harness import Suite
-from harness.analysis.aggregate import Measurements, by_name, measure
+from harness.analysis.aggregate import Measurements, aggregate, by_name
 from harness.judging.baseline import Baseline, of_run
 from harness.judging.decide import judge
 from harness.judging.explain import notices
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.records.measurement import Measurement, UtteranceValue
 from harness.records.run import Run, failure_of
 from harness.records.verdict import (
     CellVerdict,
-    Judgement,
+    RunVerdict,
     Verdict,
     judgement_from_dict,
     judgement_to_dict,
 )
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.markdown import markdown
 from harness.report.page import page
-from harness.report.pr_comment import Place, comment
+from harness.report.pr_comment import CommentLinks, comment
 from harness.report.terminal import report_lines
 from harness.runner import run_folder, runner, worker_pool
 from harness.runner.runner import run_suite
@@ -55,9 +55,9 @@ def _measured(
         said: list[str] = []  # noqa: RUF012
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(worker_pool, "Child", Quiet)
+    monkeypatch.setattr(worker_pool, "WorkerProcess", Quiet)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: Tree(root=tmp_path))
+    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
 
     def run(changes: Mapping[str, object], **suite_of: Any) -> Run:
         script(dict(changes))
@@ -71,13 +71,13 @@ def _measured(
     return run
 
 
-def judged(head: Run, base: Run | None = None) -> tuple[Judgement, Measurements]:
-    found = measure(head, {})
-    baseline = NOTHING if base is None else of_run(base, measure(base, {}))
+def judged(head: Run, base: Run | None = None) -> tuple[RunVerdict, Measurements]:
+    found = aggregate(head, {})
+    baseline = NOTHING if base is None else of_run(base, aggregate(base, {}))
     return judge(head, found, baseline, policy()), found
 
 
-def cell(judgement: Judgement, slug: str) -> CellVerdict:
+def cell(judgement: RunVerdict, slug: str) -> CellVerdict:
     return next(each for each in judgement.cells if each.cell == slug)
 
 
@@ -210,20 +210,20 @@ def test_without_a_baseline_of_the_stages_nothing_is_said(measured: Callable[...
 def test_every_report_shows_it(measured: Callable[..., Run]) -> None:
     run = measured({"steps-8": TENSORRT})
     judgement, found = judged(run, measured({}))
-    contents = Contents(run=run, measurements=found, judgement=judgement)
+    contents = Report(run=run, measurements=found, judgement=judgement)
     (told,) = cell(judgement, "steps-8").notices
     terminal = " ".join(" ".join(line.plain for line in report_lines(contents, 140)).split())
     assert f"notice: {told}" in terminal
     assert "notice: vocoder alone -49." in markdown(contents)
     assert "notice: vocoder alone -49." in page(contents, lambda slug, request: None)
     document = json.loads(json.dumps(judgement_to_dict(judgement), allow_nan=False))
-    assert "Notices, which decide nothing:\n\n- steps=8" in comment(document, Place())
+    assert "Notices, which decide nothing:\n\n- steps=8" in comment(document, CommentLinks())
 
 
 def test_the_page_shows_the_stages_alone_beside_the_whole(measured: Callable[..., Run]) -> None:
     judgement, found = judged(run := measured({"steps-8": {**TENSORRT, "unstaged_s": 0.002}}))
     text = page(
-        Contents(run=run, measurements=found, judgement=judgement), lambda slug, request: None
+        Report(run=run, measurements=found, judgement=judgement), lambda slug, request: None
     )
     table = text.partition("<caption>Stages of steps=8 (reference), ms</caption>")[2].partition(
         "</table>"
@@ -247,7 +247,7 @@ def test_a_run_without_the_pass_has_no_table(measured: Callable[..., Run]) -> No
         for slug, several in found.items()
     }
     assert "<caption>Stages of" not in page(
-        Contents(run=run, measurements=bare, judgement=judgement), lambda slug, request: None
+        Report(run=run, measurements=bare, judgement=judgement), lambda slug, request: None
     )
 
 
@@ -264,10 +264,12 @@ def test_a_stranger_s_notice_is_shown_as_text_or_refused(measured: Callable[...,
     judgement, _ = judged(measured({"steps-8": TENSORRT}), measured({}))
     data = json.loads(json.dumps(judgement_to_dict(judgement), allow_nan=False))
     data["cells"][0]["notices"] = ["<img src=x> @all [x](https://e.vil)"]
-    assert "<img" not in comment(data, Place()) and "@all" not in comment(data, Place())
+    assert "<img" not in comment(data, CommentLinks()) and "@all" not in comment(
+        data, CommentLinks()
+    )
     data["cells"][0]["notices"] = [{"a": 1}]
     with pytest.raises(Exception, match="no judgement"):
-        comment(data, Place())
+        comment(data, CommentLinks())
 
 
 def alone(name: str, times_s: list[list[float]], version: str = "1") -> Measurement:
@@ -353,7 +355,7 @@ def test_an_unchanged_engine_without_a_seed_is_neither_failed_nor_regressed(
     sides = []
     for run in (base, head):
         scores = score_run(run, tmp_path / "golden", cache_dir=tmp_path / "cache", workers=1)
-        sides.append(measure(run, scores.values, versions=scores.versions))
+        sides.append(aggregate(run, scores.values, versions=scores.versions))
     judgement = judge(head, sides[1], of_run(base, sides[0]), policy(), paired=True)
     verdicts = {each.metric: each.verdict for each in cell(judgement, "steps-8").metrics}
     assert not {Verdict.FAILED, Verdict.REGRESSED, Verdict.NO_BASELINE} & set(verdicts.values()), (

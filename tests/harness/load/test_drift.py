@@ -4,14 +4,16 @@ import random
 
 import pytest
 
-from harness.load.drift import Drift, Trend, drifts
-from harness.load.records import Answer
+from harness.load.drift import Drift, DriftKind, drifts
+from harness.load.records import ResponseRecord
 from tests.harness.load.making import answer, loaded
 
 HOUR_S = 3600.0
 
 
-def soak(growth: float, *, seed: int = 1, noise: float = 0.1, long_at: float = 0.5) -> list[Answer]:
+def soak(
+    growth: float, *, seed: int = 1, noise: float = 0.1, long_at: float = 0.5
+) -> list[ResponseRecord]:
     """
     An hour of answers of two texts; latency grows by `growth` over it; the share of long texts
     moves up to `long_at`.
@@ -28,7 +30,7 @@ def soak(growth: float, *, seed: int = 1, noise: float = 0.1, long_at: float = 0
 
 
 def found(
-    answers: list[Answer], memory: tuple[tuple[float, int], ...] = ()
+    answers: list[ResponseRecord], memory: tuple[tuple[float, int], ...] = ()
 ) -> tuple[Drift | str, ...]:
     return drifts(loaded(answers, ended_s=HOUR_S, memory=memory))
 
@@ -42,9 +44,14 @@ def readings(leak_bytes: float) -> tuple[tuple[float, int], ...]:
 
 @pytest.mark.parametrize(
     ("growth", "trend"),
-    [(0.2, Trend.GROWS), (0.1, Trend.GROWS), (-0.2, Trend.FALLS), (0.0, Trend.STEADY)],
+    [
+        (0.2, DriftKind.GROWS),
+        (0.1, DriftKind.GROWS),
+        (-0.2, DriftKind.FALLS),
+        (0.0, DriftKind.STEADY),
+    ],
 )
-def test_planted_growth_of_latency_is_found_and_named(growth: float, trend: Trend) -> None:
+def test_planted_growth_of_latency_is_found_and_named(growth: float, trend: DriftKind) -> None:
     latency, _ = found(soak(growth), readings(0.0))
 
     assert isinstance(latency, Drift) and latency.trend is trend
@@ -71,27 +78,27 @@ def test_steady_servers_are_called_steady_nearly_always() -> None:
         if isinstance(drift, Drift)
     ]
 
-    assert len(trends) == 40 and trends.count(Trend.STEADY) >= 38
+    assert len(trends) == 40 and trends.count(DriftKind.STEADY) >= 38
 
 
 def test_more_long_texts_later_are_no_drift() -> None:
     (latency, *_) = found(soak(0.0, long_at=1.0))
 
-    assert isinstance(latency, Drift) and latency.trend is Trend.STEADY
+    assert isinstance(latency, Drift) and latency.trend is DriftKind.STEADY
 
 
 def test_a_leak_is_found_and_caches_that_fill_at_first_are_none() -> None:
     _, leaking = found(soak(0.0), readings(1e8))
     assert (
         isinstance(leaking, Drift)
-        and leaking.trend is Trend.GROWS
+        and leaking.trend is DriftKind.GROWS
         and leaking.change == pytest.approx(0.18, abs=0.03)
     )
 
     # full after 200 s
     filling = tuple((at_s, min(size, int(3e8 + at_s * 1e6))) for at_s, size in readings(0.0))
     _, settled = found(soak(0.0), filling)
-    assert isinstance(settled, Drift) and settled.trend is Trend.STEADY
+    assert isinstance(settled, Drift) and settled.trend is DriftKind.STEADY
 
 
 def test_a_soak_of_two_minutes_decides_nothing() -> None:
@@ -101,13 +108,13 @@ def test_a_soak_of_two_minutes_decides_nothing() -> None:
         loaded([answer(at_s / 30, 1.0) for at_s in range(0, 3600, 3)], ended_s=120.0, memory=short)
     )
 
-    assert isinstance(memory, Drift) and memory.low > 0.0 and memory.trend is Trend.UNDECIDED
+    assert isinstance(memory, Drift) and memory.low > 0.0 and memory.trend is DriftKind.UNDECIDED
     assert "must last 10 min" in memory.sentence
     ten = tuple((at_s / 6, size) for at_s, size in readings(1e8))
     _, memory = drifts(
         loaded([answer(at_s / 6, 1.0) for at_s in range(0, 3600, 3)], ended_s=600.0, memory=ten)
     )
-    assert isinstance(memory, Drift) and memory.trend is Trend.GROWS
+    assert isinstance(memory, Drift) and memory.trend is DriftKind.GROWS
 
 
 def test_what_is_too_short_or_too_noisy_is_not_called_steady() -> None:
@@ -117,7 +124,7 @@ def test_what_is_too_short_or_too_noisy_is_not_called_steady() -> None:
     (noisy, *_) = found(soak(0.0, noise=1.5)[::8])
     assert (
         isinstance(noisy, Drift)
-        and noisy.trend is Trend.UNDECIDED
+        and noisy.trend is DriftKind.UNDECIDED
         and "no verdict" in noisy.sentence
     )
 

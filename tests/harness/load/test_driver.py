@@ -11,19 +11,21 @@ import pytest
 
 from harness.load.driver import Driver, Speak, drive
 from harness.load.plan import Extent, Level
-from harness.load.records import Answer, Phase, answer_from_json, answer_to_json
+from harness.load.records import LoadPhase, ResponseRecord, answer_from_json, answer_to_json
 from harness.load.summary import at_once
 from harness.machine.clock import instant_s, sleep
 from harness.records.cell import Request
-from harness.targets.http.client import Ask, Piece, SpeechApi, SpeechError
+from harness.targets.http.client import Ask, ReceivedAudio, SpeechApi, SpeechError
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 
 REQUESTS = tuple(Request(id=f"r{number}", text="One.") for number in range(3))
-PIECE = Piece(audio=np.zeros(800, np.float32), rate_hz=16_000)
+PIECE = ReceivedAudio(audio=np.zeros(800, np.float32), rate_hz=16_000)
 
 
-def driven(speak: Speak, level: Level, extent: Extent, timeout_s: float = 10.0) -> list[Answer]:
-    answers: list[Answer] = []
+def driven(
+    speak: Speak, level: Level, extent: Extent, timeout_s: float = 10.0
+) -> list[ResponseRecord]:
+    answers: list[ResponseRecord] = []
     driver = Driver(speak=speak, record=answers.append, timeout_s=timeout_s, zero_s=instant_s())
     drive(driver, level, REQUESTS, extent, seed=1)
     return answers
@@ -36,7 +38,7 @@ def test_an_open_load_waits_for_nobody() -> None:
     """
     sent, all_sent, counting = [0], threading.Event(), threading.Lock()
 
-    def speak(_: Request) -> Iterator[Piece]:
+    def speak(_: Request) -> Iterator[ReceivedAudio]:
         with counting:
             sent[0] += 1
             if sent[0] == 20:
@@ -61,7 +63,7 @@ def test_latency_counts_from_the_planned_instant_even_where_the_load_is_late() -
         timeout_s=1.0,
         zero_s=instant_s() - 100.0,
     )
-    answer = driver.ask(REQUESTS[0], Phase.LOADED, "open-1", planned_s=60.0)
+    answer = driver.ask(REQUESTS[0], LoadPhase.LOADED, "open-1", planned_s=60.0)
 
     assert answer.latency_s >= 40.0 and answer.wait_s is not None and answer.wait_s >= 40.0
 
@@ -70,7 +72,7 @@ def test_latency_counts_from_the_planned_instant_even_where_the_load_is_late() -
 def test_a_closed_load_has_just_so_many_in_flight(clients: int) -> None:
     together = threading.Barrier(clients, timeout=10)
 
-    def speak(_: Request) -> Iterator[Piece]:
+    def speak(_: Request) -> Iterator[ReceivedAudio]:
         together.wait()  # breaks if fewer are in flight
         yield PIECE
 
@@ -87,7 +89,7 @@ def test_a_closed_load_ends_with_its_time() -> None:
 
 
 def test_failures_are_recorded_by_kind_and_nobody_stops() -> None:
-    def speak(request: Request) -> Iterator[Piece]:
+    def speak(request: Request) -> Iterator[ReceivedAudio]:
         yield PIECE
         if request.id == "r0":
             raise SpeechError("broken off", "half-way")
@@ -106,7 +108,7 @@ def test_failures_are_recorded_by_kind_and_nobody_stops() -> None:
 
 
 def test_an_answer_that_never_ends_is_given_up() -> None:
-    def endless(_: Request) -> Iterator[Piece]:
+    def endless(_: Request) -> Iterator[ReceivedAudio]:
         while True:
             yield PIECE
 
@@ -119,7 +121,7 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
     asked: list[str] = []
     may, both = threading.Event(), threading.Event()
 
-    def speak(request: Request) -> Iterator[Piece]:
+    def speak(request: Request) -> Iterator[ReceivedAudio]:
         asked.append(request.id)
         if len(asked) == 2:
             both.set()
@@ -139,7 +141,7 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
         threads.append(thread)
         start(thread)
 
-    answers: list[Answer] = []
+    answers: list[ResponseRecord] = []
     driver = Driver(speak=speak, record=answers.append, timeout_s=10.0, zero_s=instant_s())
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", starting)
@@ -165,9 +167,9 @@ def test_an_answer_survives_being_written_down() -> None:
     ("each_s", "underruns"), [(0.05, 1), (1000.0, 0)], ids=["runs dry", "has enough in hand"]
 )
 def test_a_listener_who_runs_dry_is_noted(each_s: float, underruns: int) -> None:
-    piece = Piece(audio=np.zeros(round(each_s * 100), np.float32), rate_hz=100)
+    piece = ReceivedAudio(audio=np.zeros(round(each_s * 100), np.float32), rate_hz=100)
 
-    def speak(_: Request) -> Iterator[Piece]:
+    def speak(_: Request) -> Iterator[ReceivedAudio]:
         yield piece
         sleep(0.2)
         yield piece
@@ -178,7 +180,7 @@ def test_a_listener_who_runs_dry_is_noted(each_s: float, underruns: int) -> None
 
 
 def test_of_an_answer_that_never_came_nobody_says_how_it_played() -> None:
-    def speak(_: Request) -> Iterator[Piece]:
+    def speak(_: Request) -> Iterator[ReceivedAudio]:
         raise SpeechError("busy", "no place")
         yield PIECE
 

@@ -214,9 +214,9 @@ def test_ctrl_c_reports_what_was_answered(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stopped(driver: Any, level: Any, requests: Any, extent: Any, seed: int) -> None:
-        from harness.load.records import Phase
+        from harness.load.records import LoadPhase
 
-        driver.ask(requests[0], Phase.LOADED, level.label)
+        driver.ask(requests[0], LoadPhase.LOADED, level.label)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("harness.load.run.drive", stopped)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.load.drift import drifts
-from harness.load.records import Phase
+from harness.load.records import LoadPhase
 from harness.load.summary import Memory, at_once, cold, lateness_s, memories, rows, spread, too_few
 from harness.statistics import Interval
 from tests.harness.load.making import answer, loaded
@@ -58,7 +58,7 @@ def test_classes_of_length_stand_apart_and_warming_up_is_left_out() -> None:
     mixed = [
         answer(latency_s=0.1),
         answer(latency_s=1.0, length="long"),
-        answer(latency_s=9.0, phase=Phase.WARMUP),
+        answer(latency_s=9.0, phase=LoadPhase.WARMUP),
     ]
     found = {row.length: row for row in rows(loaded(mixed, ended_s=1.0), None)}
 
@@ -123,10 +123,10 @@ def test_memory_per_request_is_what_a_level_takes_beyond_before() -> None:
 
 def test_the_first_request_stands_apart_with_the_same_again() -> None:
     warm = [
-        answer(1.0, 0.3, phase=Phase.WARMUP, request="r2"),
-        answer(2.0, 0.2, phase=Phase.WARMUP),
+        answer(1.0, 0.3, phase=LoadPhase.WARMUP, request="r2"),
+        answer(2.0, 0.2, phase=LoadPhase.WARMUP),
     ]
-    found = cold(loaded([answer(0.0, 5.0, phase=Phase.COLD), *warm], ended_s=9.0))
+    found = cold(loaded([answer(0.0, 5.0, phase=LoadPhase.COLD), *warm], ended_s=9.0))
 
     assert found is not None and found.again is not None
     assert (found.ready_s, found.first.latency_s, found.again.request) == (2.5, 5.0, "r1")

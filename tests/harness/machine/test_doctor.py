@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.machine.checks.check import State, Tree, growth, here
+from harness.machine.checks.check import CheckState, SystemRoot, growth, here
 from harness.machine.doctor import (
     WORK_S,
     Action,
@@ -38,7 +38,7 @@ WORKED = {"proc/self/schedstat": "2000000000 1000000 9"}
 
 
 def examined(
-    profile: str, tree: Tree, requirements: Sequence[Requirement] | None = None
+    profile: str, tree: SystemRoot, requirements: Sequence[Requirement] | None = None
 ) -> Examination:
     """
     An examination during whose work this process got a second of CPU time, and the machine's
@@ -63,7 +63,7 @@ def against(found: Examination) -> list[str]:
     [(AGX, agx_orin), (NANO, orin_nano), (GATE, virtual), ("cpu", virtual)],
 )
 def test_a_machine_set_up_for_its_profile_is_fit(
-    tmp_path: Path, profile: str, make: Callable[[Path], Tree]
+    tmp_path: Path, profile: str, make: Callable[[Path], SystemRoot]
 ) -> None:
     found = examined(profile, make(tmp_path))
     assert (against(found), found.exit_code) == ([], 0)
@@ -90,7 +90,7 @@ def test_a_workstation_as_it_comes_is_not_fit_to_gate_on(tmp_path: Path) -> None
     [(AGX, orin_nano), (NANO, agx_orin), (AGX, thor), (AGX, virtual), (CUDA, workstation)],
 )
 def test_a_profile_for_another_device_is_wrong_use(
-    tmp_path: Path, profile: str, make: Callable[[Path], Tree]
+    tmp_path: Path, profile: str, make: Callable[[Path], SystemRoot]
 ) -> None:
     found = examined(profile, make(tmp_path))
     assert found.exit_code == 2
@@ -166,7 +166,7 @@ def test_the_json_holds_every_finding(tmp_path: Path) -> None:
     ],
 )
 def test_a_run_that_would_mean_nothing_is_refused_with_knob_value_and_command(
-    tmp_path: Path, make: Callable[[Path], Tree], said: str
+    tmp_path: Path, make: Callable[[Path], SystemRoot], said: str
 ) -> None:
     tree = make(tmp_path)
     with pytest.raises(
@@ -192,7 +192,7 @@ def test_the_profiles_of_shared_machines_refuse_nothing(tmp_path: Path) -> None:
     )
     for name in ("cpu", GATE, CUDA):
         assert all(each.action is Action.MARK for each in get_profile(name).requires)
-        refuse_unfit(name, get_profile(name).requires, Tree(root=tmp_path))
+        refuse_unfit(name, get_profile(name).requires, SystemRoot(root=tmp_path))
 
 
 def test_the_doctor_works_on_the_cpu_that_it_is_told_and_gives_the_others_back() -> None:
@@ -206,5 +206,5 @@ def test_the_doctor_works_on_the_cpu_that_it_is_told_and_gives_the_others_back()
 def test_this_machine_can_be_examined() -> None:
     found = examine(GATE, "here", get_profile(GATE).requires, here(), lambda: None)
     states = {each.requirement.knob: each.answer.state for each in found.findings}
-    assert states["load"] is not State.UNKNOWN
-    assert states["memory"] is not State.UNKNOWN
+    assert states["load"] is not CheckState.UNKNOWN
+    assert states["memory"] is not CheckState.UNKNOWN

@@ -13,7 +13,7 @@ from harness import workflow
 from harness.cli.main import invoke
 from harness.machine import doctor
 from harness.machine.checks import check
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from tests.harness.machine.trees import SET, agx_orin, virtual, workstation, write
 
 SUITE = """
@@ -25,19 +25,23 @@ AGX = "jetson-agx-orin-maxn"
 
 
 @pytest.fixture
-def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], Tree]], None]:
+def on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[[Path], SystemRoot]], None]:
     """
     Puts the command line on a machine that is made up; the doctor's work changes only what it
     would.
     """
 
-    def put(make: Callable[[Path], Tree]) -> None:
+    def put(make: Callable[[Path], SystemRoot]) -> None:
         made = make(tmp_path)
         later = {
             "proc/self/schedstat": "2000000000 0 9",
             "proc/stat": (made.text("proc/stat") or "").replace("cpu  1", "cpu  2"),
         }
-        monkeypatch.setattr(check, "here", lambda: Tree(root=tmp_path, libc="glibc 2.39", **SET))
+        monkeypatch.setattr(
+            check, "here", lambda: SystemRoot(root=tmp_path, libc="glibc 2.39", **SET)
+        )
         monkeypatch.setattr(doctor, "busy", lambda cpu: write(tmp_path, later))
         monkeypatch.setattr(workflow, "machine", lambda: {"id": "box"})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import invoke
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.machine.identity import NO_COMMIT, comparable, load_snapshot, machine, toolchain
 from tests.harness.machine.trees import CPUS, agx_orin, orin_nano, thor, virtual, workstation, write
 
@@ -73,7 +73,7 @@ def test_another_governor_is_another_machine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [agx_orin, orin_nano, thor, workstation, virtual])
 def test_a_reboot_and_an_update_leave_the_machine_what_it_was(
-    tmp_path: Path, make: Callable[[Path], Tree]
+    tmp_path: Path, make: Callable[[Path], SystemRoot]
 ) -> None:
     before = machine(make(tmp_path).root)
     passing = {

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.interference import STOLEN_SHARE, WAITED_SHARE, DisturbanceWatch, causes
+from harness.machine.interference import (
+    STOLEN_SHARE,
+    WAITED_SHARE,
+    DisturbanceWatch,
+    interference_causes,
+)
 from tests.harness.fake_runs import sample
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -103,4 +108,4 @@ def test_this_kernel_tells_of_this_process() -> None:
 )
 def test_the_rule(disturbance: dict[str, float], expected: tuple[str, ...]) -> None:
     half_a_second = replace(sample("nfe-8", 0, 0, 0.5, 1.0, {}), disturbance=disturbance)
-    assert causes(half_a_second) == expected
+    assert interference_causes(half_a_second) == expected

@@ -12,21 +12,21 @@ from typing import Any
 import pytest
 
 from harness import Suite
-from harness.analysis.aggregate import by_name, measure
+from harness.analysis.aggregate import aggregate, by_name
 from harness.analysis.speed import energy_per_audio_s
 from harness.machine import power_meter
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.machine.clock import VirtualClock
 from harness.machine.power_meter import (
     Counter,
-    Dial,
-    Drawn,
+    EnergyCounter,
+    EnergyReading,
     LostMeterError,
     Reading,
     Sampler,
     find_meter,
     joules,
-    weigh,
+    measure_energy,
 )
 from harness.machine.profiles import Profile
 from harness.records.measurement import Measurement, Missing
@@ -55,7 +55,7 @@ def zone(
     }
 
 
-def name_of(tree: Tree, device: str) -> str:
+def name_of(tree: SystemRoot, device: str) -> str:
     meter = find_meter(tree, device)
     assert not isinstance(meter, Missing), meter.reason
     return meter.name
@@ -71,7 +71,7 @@ def test_two_samples_that_differ_count_by_their_mean(monkeypatch: pytest.MonkeyP
     powers, times = iter([10.0, 20.0]), iter([100.0, 102.0])
     meter = Sampler("rail", lambda: next(powers), lambda: next(times))
     meter.begin()
-    assert meter.end() == Drawn(energy_j=30.0, duration_s=2.0)
+    assert meter.end() == EnergyReading(energy_j=30.0, duration_s=2.0)
 
 
 def test_a_sample_that_is_missing_loses_the_meter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_the_power_of_a_rail_is_sampled_while_it_changes(
         power_meter.sleep(0.02)
         return 1.0
 
-    found = weigh(meter, speak)
+    found = measure_energy(meter, speak)
     assert isinstance(found, Energy)
     assert found.idle_w == pytest.approx(5.056)
     assert 8.0 < found.energy_j / found.busy_s < 10.112, "at first it was still idle"
@@ -158,14 +158,14 @@ def test_a_counter_that_vanishes_or_goes_backwards_loses_the_meter(tmp_path: Pat
     with pytest.raises(LostMeterError, match="could not be read any more"):
         meter.end()
     values = iter([5.0, 4.0])
-    backwards = Counter("counter", [Dial(read_j=lambda: next(values))])
+    backwards = Counter("counter", [EnergyCounter(read_j=lambda: next(values))])
     backwards.begin()
     with pytest.raises(LostMeterError, match="counter went backwards"):
         backwards.end()
 
 
-def gpu(tmp_path: Path, answers: Mapping[str, Any]) -> Tree:
-    return Tree(root=virtual(tmp_path).root, nvml=lambda: FakeNvml(answers))
+def gpu(tmp_path: Path, answers: Mapping[str, Any]) -> SystemRoot:
+    return SystemRoot(root=virtual(tmp_path).root, nvml=lambda: FakeNvml(answers))
 
 
 def test_the_gpu_is_metered_by_its_counter_for_work_on_cuda_only(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_the_gpu_is_the_one_that_the_worker_sees(
             return 1
 
     asked: list[int] = []
-    tree = Tree(root=tmp_path, nvml=lambda: Several({}))
+    tree = SystemRoot(root=tmp_path, nvml=lambda: Several({}))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     find_meter(tree, "cuda:1")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
@@ -225,7 +225,7 @@ def test_a_gpu_or_a_part_of_one_is_found_by_its_uuid(
 
     asked: list[str] = []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", name)
-    find_meter(Tree(root=tmp_path, nvml=lambda: Named({})), "cuda")
+    find_meter(SystemRoot(root=tmp_path, nvml=lambda: Named({})), "cuda")
     assert asked == [name]
 
 
@@ -236,7 +236,7 @@ def absent() -> Any:
 def test_where_there_is_no_meter_every_reason_is_given(tmp_path: Path) -> None:
     files = virtual(tmp_path)
     assert find_meter(files, "cpu") == Missing(NONE)
-    assert find_meter(Tree(root=files.root, nvml=absent), "cuda") == Missing(
+    assert find_meter(SystemRoot(root=files.root, nvml=absent), "cuda") == Missing(
         "no power meter: package nvidia-ml-py is not installed; no power rails (INA3221, INA238); "
         "no RAPL"
     )
@@ -265,8 +265,8 @@ class Engine:
 
 def test_idle_is_taken_off_and_the_workload_spoken_whole_for_three_seconds() -> None:
     engine = Engine()
-    meter = Counter("counter", [Dial(read_j=lambda: engine.drawn_j)], engine.clock.seconds)
-    found = weigh(meter, engine.speak, engine.clock.seconds, engine.rest)
+    meter = Counter("counter", [EnergyCounter(read_j=lambda: engine.drawn_j)], engine.clock.seconds)
+    found = measure_energy(meter, engine.speak, engine.clock.seconds, engine.rest)
     assert isinstance(found, Energy)
     assert (found.meter, found.idle_w, found.audio_s) == ("counter", pytest.approx(10.0), 8.0)
     assert (found.busy_s, found.energy_j) == (pytest.approx(3.2), pytest.approx(96.0))
@@ -276,8 +276,8 @@ def test_idle_is_taken_off_and_the_workload_spoken_whole_for_three_seconds() -> 
 def test_a_meter_that_is_lost_is_a_reason_and_no_number() -> None:
     engine = Engine()
     readings = iter([0.0, 20.0, 20.0, None])
-    meter = Counter("counter", [Dial(read_j=lambda: next(readings))], engine.clock.seconds)
-    found = weigh(meter, engine.speak, engine.clock.seconds, engine.rest)
+    meter = Counter("counter", [EnergyCounter(read_j=lambda: next(readings))], engine.clock.seconds)
+    found = measure_energy(meter, engine.speak, engine.clock.seconds, engine.rest)
     assert found == Missing("counter could not be read any more")
 
 
@@ -289,7 +289,7 @@ def test_work_that_draws_no_more_than_idle_has_no_energy() -> None:
 
 
 @dataclass(frozen=True)
-class Ticking(Tree):
+class Ticking(SystemRoot):
     """A machine whose counter goes on by a joule with every look."""
 
     def number(self, path: str) -> int | None:
@@ -331,7 +331,7 @@ def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         def do(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
             commands.append(command["do"])
-            answer = self._worker.obey(command)
+            answer = self._worker.handle(command)
             assert "failed" not in answer, answer
             return answer
 
@@ -342,7 +342,7 @@ def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             self._log.close()
 
     monkeypatch.setattr(worker, "make_target", lambda name: RealTime())
-    monkeypatch.setattr(worker_pool, "Child", InProcess)
+    monkeypatch.setattr(worker_pool, "WorkerProcess", InProcess)
     monkeypatch.setattr(runner, "here", lambda: tree)
     for name, seconds in (("SETTLE_S", 0.0), ("IDLE_S", 0.2), ("BUSY_S", 0.02)):
         monkeypatch.setattr(power_meter, name, seconds)
@@ -352,7 +352,7 @@ def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def measured(suite: Suite, folder: Path, **options: Any) -> tuple[Run, Measurement]:
     assert run_suite(suite, suite.expand().cells, PLAIN, folder, **options).complete
     run = run_folder.load_run(folder)
-    return run, by_name(measure(run, {})["steps-8"])["energy_per_audio_s"]
+    return run, by_name(aggregate(run, {})["steps-8"])["energy_per_audio_s"]
 
 
 def test_every_planned_process_tells_its_energy_after_what_is_timed(

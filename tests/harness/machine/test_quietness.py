@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.machine.quietness import TOO_MANY, Fitness, disturbed, fitness
+from harness.machine.quietness import TOO_MANY, MachineState, disturbed, fitness
 from harness.records.run import Phase, Run
 from tests.harness.fake_runs import make_run, steady
 
@@ -75,7 +75,7 @@ def test_what_else_happened_is_named_behind_the_figures(
     after: dict[str, object], word: str, reason: str
 ) -> None:
     figures = "load 0.2 on 2 cores at the start, 0.0 % of the CPU time stolen by the host"
-    assert fitness(environment(**after)) == Fitness(word=word, why=f"{figures}, {reason}")
+    assert fitness(environment(**after)) == MachineState(word=word, why=f"{figures}, {reason}")
 
 
 def test_snapshots_of_older_runs_without_idle_time_still_tell() -> None:

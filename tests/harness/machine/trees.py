@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 
 CPUS = "sys/devices/system/cpu"
 STAT = "cpu  {user} 0 50 {idle} 0 0 0 {stolen} 0 0\n"
@@ -58,7 +58,7 @@ SET: Mapping[str, Any] = {"now": lambda: "2026-11-20T02:00:00+00:00", "synchroni
 """A clock that is right."""
 
 
-def write(root: Path, files: Mapping[str, object]) -> Tree:
+def write(root: Path, files: Mapping[str, object]) -> SystemRoot:
     """Writes files below the root; None removes one."""
     for name, content in files.items():
         path = root / name
@@ -67,7 +67,7 @@ def write(root: Path, files: Mapping[str, object]) -> Tree:
             path.unlink(missing_ok=True)
         else:
             path.write_text(f"{content}\n")
-    return Tree(root=root, **SET)
+    return SystemRoot(root=root, **SET)
 
 
 def system(cores: int, mem_kb: int, *, load: float = 0.1) -> dict[str, object]:
@@ -151,7 +151,7 @@ def rails(number: int, channels: Mapping[str, tuple[int, int]]) -> dict[str, obj
     return files
 
 
-def agx_orin(root: Path, *, locked: bool = True, mode: int = 0) -> Tree:
+def agx_orin(root: Path, *, locked: bool = True, mode: int = 0) -> SystemRoot:
     """Jetson AGX Orin 64 GB on JetPack 6, read as root."""
     cpu_top, gpu_top, emc = 2_201_600, 1_300_500_000, 3_199_000_000
     cap, gpu_cap = (cpu_top, gpu_top) if mode == 0 else (1_728_000, 624_750_000)
@@ -199,7 +199,7 @@ def agx_orin(root: Path, *, locked: bool = True, mode: int = 0) -> Tree:
     return write(root, files)
 
 
-def orin_nano(root: Path, *, mode: int = 1) -> Tree:
+def orin_nano(root: Path, *, mode: int = 1) -> SystemRoot:
     """Jetson Orin Nano 8 GB on JetPack 6.2, locked, read without root: no memory clock."""
     cap, gpu = {
         0: (1_497_600, 612_000_000),
@@ -228,7 +228,7 @@ def orin_nano(root: Path, *, mode: int = 1) -> Tree:
     return write(root, files)
 
 
-def thor(root: Path) -> Tree:
+def thor(root: Path) -> SystemRoot:
     """Jetson Thor on JetPack 7: other names for GPU and memory, another power monitor."""
     files = {
         **system(14, 125_000_000),
@@ -255,7 +255,7 @@ def thor(root: Path) -> Tree:
     return write(root, files)
 
 
-def workstation(root: Path) -> Tree:
+def workstation(root: Path) -> SystemRoot:
     """x86 on bare metal with two threads per core, as it comes: powersave, turbo on."""
     files = {
         **system(8, 65_000_000),
@@ -275,7 +275,7 @@ def workstation(root: Path) -> Tree:
     return write(root, files)
 
 
-def virtual(root: Path) -> Tree:
+def virtual(root: Path) -> SystemRoot:
     """x86 in a virtual machine: two CPUs, no clocks, no zones."""
     files = {
         **system(2, 24_641_536),
@@ -286,7 +286,7 @@ def virtual(root: Path) -> Tree:
     return write(root, files)
 
 
-def with_gpu(root: Path, **answers: Any) -> Tree:
+def with_gpu(root: Path, **answers: Any) -> SystemRoot:
     """
     Adds an NVIDIA GPU to a machine, whose library gives these answers; those that are not given it
     refuses.
@@ -295,7 +295,7 @@ def with_gpu(root: Path, **answers: Any) -> Tree:
         root,
         {"proc/driver/nvidia/gpus/0000:00:05.0/information": "Model: \t\t NVIDIA H200\nIRQ: 24"},
     )
-    return Tree(root=root, nvml=lambda: FakeNvml(answers), **SET)
+    return SystemRoot(root=root, nvml=lambda: FakeNvml(answers), **SET)
 
 
 class FakeNvml:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.audio.recording import Recording, read_recording
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.registry import entry
 from harness.records.measurement import Value
 
@@ -32,7 +32,7 @@ class Published:
     source: str
     value: float
     digits: int
-    subject: Callable[[], Subject]
+    subject: Callable[[], MetricInput]
 
     def ours(self) -> Value:
         """Give what the panel says."""
@@ -41,16 +41,16 @@ class Published:
         return source.score(self.subject())
 
 
-def _vectors() -> Subject:
+def _vectors() -> MetricInput:
     """Repeated to 4,000 frames, which changes no ratio, since alignment needs 0.1 s."""
     target, prediction = (np.tile(np.array(each), 1_000) for each in (TARGET, PREDICTION))
-    return Subject(audio=Recording(prediction, 16_000), reference=Recording(target, 16_000))
+    return MetricInput(audio=Recording(prediction, 16_000), reference=Recording(target, 16_000))
 
 
-def _tone(level_db: float) -> Callable[[], Subject]:
+def _tone(level_db: float) -> Callable[[], MetricInput]:
     """997 Hz for 20 s at 48 kHz, at a peak of `level_db`."""
     frames = 10 ** (level_db / 20) * np.sin(2 * np.pi * 997 * np.arange(20 * 48_000) / 48_000)
-    return lambda: Subject(audio=Recording(frames, 48_000))
+    return lambda: MetricInput(audio=Recording(frames, 48_000))
 
 
 PUBLISHED = (
@@ -99,8 +99,8 @@ def of_pesq(clone: Path) -> tuple[Published, ...]:
     if not clean.is_file():
         return ()
 
-    def pair() -> Subject:
-        return Subject(audio=read_recording(noisy), reference=read_recording(clean))
+    def pair() -> MetricInput:
+        return MetricInput(audio=read_recording(noisy), reference=read_recording(clean))
 
     what = "speech.wav and speech_bab_0dB.wav of github.com/ludlows/PESQ"
     plain = Published(

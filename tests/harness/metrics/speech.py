@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.audio.files import read_audio
 from harness.audio.recording import Recording
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 
 PATH = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "She told me that her brother works in a hospital."
@@ -25,8 +25,8 @@ def speech() -> NDArray[np.float64]:
 
 def held_against(
     reference: NDArray[np.floating], heard: NDArray[np.floating], rate_hz: int = RATE_HZ
-) -> Subject:
-    return Subject(audio=Recording(heard, rate_hz), reference=Recording(reference, rate_hz))
+) -> MetricInput:
+    return MetricInput(audio=Recording(heard, rate_hz), reference=Recording(reference, rate_hz))
 
 
 def with_noise(frames: NDArray[np.float64], snr_db: float, seed: int = 0) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from harness.audio.recording import Recording, read_recording
 from harness.audio.telephone import line
 from harness.metrics.clicks import clicks_score
 from harness.metrics.dropouts import dropouts_per_s
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.prompt_leakage import reference_spill_s
 from harness.metrics.repetition import repeats_per_s
 from harness.records.measurement import Missing, Value
@@ -28,13 +28,13 @@ from harness.suite.workload import load_workload
 from tests.harness.metrics.material import people
 
 SENTENCES = 50
-DETECTORS: Mapping[str, Callable[[Subject], Value]] = {
+DETECTORS: Mapping[str, Callable[[MetricInput], Value]] = {
     "clicks": clicks_score,
     "dropouts": dropouts_per_s,
     "repeats": repeats_per_s,
     "reference_spill": reference_spill_s,
 }
-Subjects = Mapping[str, Sequence[Subject]]
+Subjects = Mapping[str, Sequence[MetricInput]]
 """How they are heard -> each recording, with another one of its voice."""
 HEARD: Mapping[str, Callable[[Recording], Recording]] = {
     "as it is": lambda recording: recording,
@@ -64,7 +64,7 @@ def subjects_of(files: Sequence[Path]) -> Subjects:
     """Give what there is to hear, in each way; the last file is the recording of the voice."""
     *heard, prompt = [read_recording(path) for path in files]
     return {
-        way: [Subject(audio=hear(each), voice=hear(prompt)) for each in heard]
+        way: [MetricInput(audio=hear(each), voice=hear(prompt)) for each in heard]
         for way, hear in HEARD.items()
     }
 
@@ -82,7 +82,7 @@ def rows(who: str, heard: Subjects) -> Iterator[tuple[str, ...]]:
         )
 
 
-def alarms(detect: Callable[[Subject], Value], subjects: Sequence[Subject]) -> str:
+def alarms(detect: Callable[[MetricInput], Value], subjects: Sequence[MetricInput]) -> str:
     """Give the number of recordings with an alarm, and the 95 % interval of their share."""
     found = [detect(each) for each in subjects]
     missing = [each.reason for each in found if isinstance(each, Missing)]

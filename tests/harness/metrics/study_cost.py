@@ -24,7 +24,7 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 
 from harness.audio.recording import read_recording  # noqa: E402
-from harness.metrics.metric import AudioMetric, Need, Subject  # noqa: E402
+from harness.metrics.metric import AudioMetric, MetricInput, Need  # noqa: E402
 from harness.metrics.registry import chosen, entry  # noqa: E402
 from tests.harness.metrics.material import Pair, make_pairs, voice_sources  # noqa: E402
 
@@ -45,15 +45,17 @@ def sources(names: Sequence[str]) -> dict[str, AudioMetric]:
     }
 
 
-def subject(pair: Pair) -> Subject:
+def subject(pair: Pair) -> MetricInput:
     """Give a recording that nothing is known of yet."""
     audio, reference = read_recording(Path(pair.candidate)), read_recording(Path(pair.reference))
-    return Subject(
+    return MetricInput(
         audio=audio, reference=reference, voice=reference, statement=reference, text=pair.text
     )
 
 
-def costs_s(metrics: Mapping[str, AudioMetric], subjects: Sequence[Subject]) -> dict[str, float]:
+def costs_s(
+    metrics: Mapping[str, AudioMetric], subjects: Sequence[MetricInput]
+) -> dict[str, float]:
     """Give the CPU seconds of each metric for all subjects together."""
     total = dict.fromkeys(metrics, 0.0)
     for each in subjects:

@@ -9,7 +9,7 @@ import soxr
 from harness.audio.recording import Recording
 from harness.metrics import alignment
 from harness.metrics.alignment import Aligned, aligned, find_lag, lag
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
@@ -90,10 +90,10 @@ def test_a_pair_is_aligned_once_and_another_reference_anew():
     heard, near, far = (
         Recording(frames, RATE_HZ) for frames in (speech(), speech(), late(speech(), 160))
     )
-    first = Subject(audio=heard, reference=near)
-    assert aligned(first) is aligned(Subject(audio=heard, reference=near))
+    first = MetricInput(audio=heard, reference=near)
+    assert aligned(first) is aligned(MetricInput(audio=heard, reference=near))
     assert lag(first) == 0.0
-    assert lag(Subject(audio=heard, reference=far)) == -0.01
+    assert lag(MetricInput(audio=heard, reference=far)) == -0.01
 
 
 def test_durations_beyond_two_percent_apart_are_missing():
@@ -104,7 +104,7 @@ def test_durations_beyond_two_percent_apart_are_missing():
 
 
 def test_other_sample_rates_are_missing():
-    subject = Subject(
+    subject = MetricInput(
         audio=Recording(soxr.resample(speech(), RATE_HZ, 8_000), 8_000),
         reference=Recording(speech(), RATE_HZ),
     )

@@ -8,7 +8,7 @@ import pytest
 from harness.audio.recording import Recording
 from harness.audio.telephone import line
 from harness.metrics.dropouts import dropout_times_s, dropouts_per_s
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from tests.harness.metrics.test_clicks import creak, fricative, plosives
@@ -16,8 +16,8 @@ from tests.harness.metrics.test_clicks import creak, fricative, plosives
 LOUD_S = (0.30, 1.24)
 
 
-def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Subject:
-    return Subject(audio=Recording(frames, rate_hz))
+def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:
+    return MetricInput(audio=Recording(frames, rate_hz))
 
 
 def with_hole(
@@ -68,7 +68,7 @@ def test_sounds_that_stop_by_themselves_are_no_dropouts(sound):
 
 
 def test_a_telephone_line_makes_no_dropouts():
-    assert dropouts_per_s(Subject(audio=line(Recording(speech(), RATE_HZ)))) == 0.0
+    assert dropouts_per_s(MetricInput(audio=line(Recording(speech(), RATE_HZ)))) == 0.0
 
 
 def test_a_pause_between_sentences_is_no_dropout():

@@ -5,13 +5,13 @@ import pytest
 
 from harness.audio.recording import Recording
 from harness.metrics.duration import chars_per_s, duration_s
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 
-def of(frames: np.ndarray, text: str = TEXT) -> Subject:
-    return Subject(audio=Recording(frames, RATE_HZ), text=text)
+def of(frames: np.ndarray, text: str = TEXT) -> MetricInput:
+    return MetricInput(audio=Recording(frames, RATE_HZ), text=text)
 
 
 def test_duration_is_frames_over_rate():

@@ -14,8 +14,8 @@ import soundfile
 import soxr
 
 from harness.audio.recording import Frames, Recording, read_recording
-from harness.metrics.metric import Subject
-from harness.metrics.registry import Entry, entries
+from harness.metrics.metric import MetricInput
+from harness.metrics.registry import MetricSpec, entries
 from harness.records.measurement import Missing, Value, lacks_package
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
@@ -54,7 +54,7 @@ every_metric = pytest.mark.parametrize("line", PLAIN, ids=lambda line: line.name
 every_conditioned = pytest.mark.parametrize("line", CONDITIONED, ids=lambda line: line.name)
 
 
-def scored(line: Entry, **changes: object) -> Value:
+def scored(line: MetricSpec, **changes: object) -> Value:
     assert line.source is not None
     given = {
         "audio": usual(),
@@ -63,7 +63,7 @@ def scored(line: Entry, **changes: object) -> Value:
         "statement": usual(),
         "joins_s": (0.5, 1.0),
     } | changes
-    return line.source.score(Subject(text=TEXT, emphasis="brother", **given))
+    return line.source.score(MetricInput(text=TEXT, emphasis="brother", **given))
 
 
 def sound(value: Value) -> bool:
@@ -123,11 +123,13 @@ For metrics with models, which take a second a time: what tells their own code f
 def crossed(what: str, all_of: Sequence[object], few: Sequence[object]) -> pytest.MarkDecorator:
     cases = [(line, each) for line in PLAIN for each in (few if heavy(line) else all_of)]
     return pytest.mark.parametrize(
-        ("line", what), cases, ids=lambda part: part.name if isinstance(part, Entry) else str(part)
+        ("line", what),
+        cases,
+        ids=lambda part: part.name if isinstance(part, MetricSpec) else str(part),
     )
 
 
-def heavy(line: Entry) -> bool:
+def heavy(line: MetricSpec) -> bool:
     return line.source is not None and line.source.heavy
 
 
@@ -136,7 +138,7 @@ at_every_rate = crossed("rate_hz", RATES_HZ, FEW_RATES_HZ)
 
 
 @every_metric
-def test_plain_speech_has_a_value_from_every_metric(line: Entry) -> None:
+def test_plain_speech_has_a_value_from_every_metric(line: MetricSpec) -> None:
     value = scored(line)
 
     if isinstance(value, Missing) and lacks_package(value):
@@ -145,24 +147,24 @@ def test_plain_speech_has_a_value_from_every_metric(line: Entry) -> None:
 
 
 @on_every_edge
-def test_bad_audio_gives_a_number_or_a_reason(line: Entry, name: str) -> None:
+def test_bad_audio_gives_a_number_or_a_reason(line: MetricSpec, name: str) -> None:
     assert sound(scored(line, audio=edge(name)))
 
 
 @on_every_edge
-def test_so_does_a_bad_recording_to_hold_it_against(line: Entry, name: str) -> None:
+def test_so_does_a_bad_recording_to_hold_it_against(line: MetricSpec, name: str) -> None:
     assert sound(scored(line, reference=edge(name), voice=edge(name), statement=edge(name)))
 
 
 @on_every_edge
-def test_and_the_same_bad_audio_on_both_sides(line: Entry, name: str) -> None:
+def test_and_the_same_bad_audio_on_both_sides(line: MetricSpec, name: str) -> None:
     assert sound(
         scored(line, audio=edge(name), reference=edge(name), voice=edge(name), statement=edge(name))
     )
 
 
 @at_every_rate
-def test_every_usual_rate_gives_a_number(line: Entry, rate_hz: int) -> None:
+def test_every_usual_rate_gives_a_number(line: MetricSpec, rate_hz: int) -> None:
     value = scored(
         line, **dict.fromkeys(("audio", "reference", "voice", "statement"), at_rate(rate_hz))
     )
@@ -171,7 +173,7 @@ def test_every_usual_rate_gives_a_number(line: Entry, rate_hz: int) -> None:
 
 
 @every_metric
-def test_two_channels_are_heard_as_their_mean(line: Entry, stereo: Recording) -> None:
+def test_two_channels_are_heard_as_their_mean(line: MetricSpec, stereo: Recording) -> None:
     assert scored(line, audio=stereo) == scored(line, audio=usual())
 
 
@@ -187,7 +189,7 @@ def stereo(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 @pytest.mark.parametrize(
     "line", [each for each in PLAIN if each.name not in SLOW], ids=lambda line: line.name
 )
-def test_ten_minutes_give_a_number(line: Entry) -> None:
+def test_ten_minutes_give_a_number(line: MetricSpec) -> None:
     joins_s = tuple(float(second) for second in range(1, 600))
 
     assert isinstance(
@@ -210,7 +212,7 @@ def long_and_noisy() -> Recording:
 @pytest.mark.parametrize(
     "name", ["50 ms", "all zeros", "one frame", "no frame", "NaN", "square wave at full scale"]
 )
-def test_a_condition_gives_a_number_or_a_reason_too(line: Entry, name: str) -> None:
+def test_a_condition_gives_a_number_or_a_reason_too(line: MetricSpec, name: str) -> None:
     assert line.condition is not None
     heard = line.condition.hear(edge(name))
 

@@ -12,8 +12,8 @@ import pytest
 import soxr
 
 from harness.audio.recording import Recording
-from harness.metrics.metric import Subject
-from harness.metrics.registry import Entry, entries
+from harness.metrics.metric import MetricInput
+from harness.metrics.registry import MetricSpec, entries
 from harness.records.measurement import Missing, Value, lacks_package
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
@@ -64,10 +64,10 @@ def every(*left_out: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("line", lines, ids=lambda line: line.name)
 
 
-def value(line: Entry, audio: Recording, against: Recording) -> float:
+def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
     assert line.source is not None
     found = line.source.score(
-        Subject(
+        MetricInput(
             audio=audio,
             reference=against,
             voice=against,
@@ -103,7 +103,7 @@ def _at(frames: np.ndarray, rate_hz: int) -> np.ndarray:
 
 
 @every(*HALF_LEVEL, *NEARLY_BLIND)
-def test_half_the_level_is_not_seen(line: Entry) -> None:
+def test_half_the_level_is_not_seen(line: MetricSpec) -> None:
     assert value(line, noisy(level=0.5), clean()) == pytest.approx(
         value(line, noisy(), clean()), rel=1e-3, abs=1e-6
     )
@@ -124,14 +124,14 @@ def test_a_model_moves_little_with_level(name: str) -> None:
 
 
 @every("snr")
-def test_turned_upside_down_sounds_the_same(line: Entry) -> None:
+def test_turned_upside_down_sounds_the_same(line: MetricSpec) -> None:
     assert value(line, noisy(level=-1.0), clean()) == pytest.approx(
         value(line, noisy(), clean()), rel=1e-3, abs=1e-6
     )
 
 
 @every(*RATE_DEPENDS)
-def test_a_copy_at_48_khz_has_the_value_of_the_original(line: Entry) -> None:
+def test_a_copy_at_48_khz_has_the_value_of_the_original(line: MetricSpec) -> None:
     original, copy = (value(line, noisy(rate), clean(rate)) for rate in (RATE_HZ, 48_000))
 
     assert copy == pytest.approx(original, rel=0.02, abs=TOLERANCE.get(line.name, 0.01))

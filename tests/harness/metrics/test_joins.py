@@ -7,15 +7,15 @@ import pytest
 
 from harness.audio.recording import Recording
 from harness.metrics.clicks import clicks_per_s, join_clicks_per_s
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 PAUSE_S = 0.4
 
 
-def of(frames: np.ndarray, *joins_s: float) -> Subject:
-    return Subject(audio=Recording(frames, RATE_HZ), joins_s=joins_s)
+def of(frames: np.ndarray, *joins_s: float) -> MetricInput:
+    return MetricInput(audio=Recording(frames, RATE_HZ), joins_s=joins_s)
 
 
 def two_chunks() -> tuple[np.ndarray, float]:

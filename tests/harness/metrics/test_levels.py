@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from harness.audio.recording import Recording
 from harness.metrics.levels import clipped_share, dc_offset, finite, loudness, peak
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 
-def of(frames: NDArray[np.floating] | list[float], rate_hz: int = RATE_HZ) -> Subject:
-    return Subject(audio=Recording(np.asarray(frames, dtype=np.float64), rate_hz))
+def of(frames: NDArray[np.floating] | list[float], rate_hz: int = RATE_HZ) -> MetricInput:
+    return MetricInput(audio=Recording(np.asarray(frames, dtype=np.float64), rate_hz))
 
 
 def tone(level_db: float, seconds: float, rate_hz: int, hz: float = 997.0) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.audio import pitch
 from harness.audio.recording import Recording
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.pitch_parity import (
     METRICS,
     f0_correlation,
@@ -29,13 +29,13 @@ def number(value: Value) -> float:
 
 
 @pytest.fixture(name="scripted")
-def _scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Melody, Melody], Subject]:
+def _scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Melody, Melody], MetricInput]:
     """
     Gives a subject, the tracks of whose audio are the two functions of time; the sound itself is
     the same.
     """
 
-    def script(reference: Melody, candidate: Melody) -> Subject:
+    def script(reference: Melody, candidate: Melody) -> MetricInput:
         subject = held_against(speech(), speech())
         times_s = np.arange(0.0, len(speech()) / RATE_HZ, HOP_S)
         tracks = {subject.reference: reference, subject.audio: candidate}

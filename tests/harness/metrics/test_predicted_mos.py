@@ -7,7 +7,7 @@ import pytest
 
 from harness.audio.mel import filters, power_mel
 from harness.audio.recording import Recording
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.predicted_mos import METRICS
 from harness.models import dnsmos
 from harness.models.dnsmos import (
@@ -42,7 +42,7 @@ NOISY = {
 
 
 def scores(frames: np.ndarray, rate_hz: int = RATE_HZ) -> dict[str, object]:
-    subject = Subject(audio=Recording(frames, rate_hz))
+    subject = MetricInput(audio=Recording(frames, rate_hz))
     return {each.metric.name: each.score(subject) for each in METRICS}
 
 

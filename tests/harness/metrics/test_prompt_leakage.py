@@ -8,7 +8,7 @@ import pytest
 
 from harness.audio.recording import Recording
 from harness.audio.telephone import line
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.prompt_leakage import reference_spill_s
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
@@ -24,8 +24,8 @@ def target() -> np.ndarray:
     return np.concatenate([np.zeros(RATE_HZ // 10), speech()[:HALF]])
 
 
-def of(heard: np.ndarray, voice: np.ndarray | None = None) -> Subject:
-    return Subject(
+def of(heard: np.ndarray, voice: np.ndarray | None = None) -> MetricInput:
+    return MetricInput(
         audio=Recording(heard, RATE_HZ),
         voice=Recording(prompt() if voice is None else voice, RATE_HZ),
     )

@@ -10,7 +10,7 @@ import pytest
 
 from engine.training.corpus import raise_end
 from harness.audio.recording import Recording
-from harness.metrics.metric import Need, Subject
+from harness.metrics.metric import MetricInput, Need
 from harness.metrics.prosody import METRICS
 from harness.records.measurement import Missing, Value
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
@@ -31,7 +31,7 @@ def score(
     (metric,) = (each for each in METRICS if each.metric.name == name)
     told = None if statement is None else Recording(statement, rate_hz)
     return metric.score(
-        Subject(audio=Recording(frames, rate_hz), text=text, statement=told, emphasis=emphasis)
+        MetricInput(audio=Recording(frames, rate_hz), text=text, statement=told, emphasis=emphasis)
     )
 
 
@@ -271,7 +271,7 @@ def test_a_statement_that_cannot_be_read_is_named():
 
 def test_a_recording_longer_than_the_networks_window_is_as_good_as_one_sentence():
     times = 31  # 90 s, where the network takes 30 s at once
-    long = Subject(audio=Recording(np.tile(speech(), times), RATE_HZ))
+    long = MetricInput(audio=Recording(np.tile(speech(), times), RATE_HZ))
     found = {each.metric.name: each.score(long) for each in METRICS if each.need is Need.NOTHING}
 
     assert found["pitch_median"] == pytest.approx(score("pitch_median", speech()), rel=0.02)

@@ -11,7 +11,7 @@ import pytest
 from harness.audio.recording import Recording
 from harness.errors import HarnessError
 from harness.metrics import registry
-from harness.metrics.metric import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.metrics.registry import (
     CONDITIONS,
     FAMILIES,
@@ -23,9 +23,9 @@ from harness.metrics.registry import (
     entry,
     family_of,
     full_version,
-    is_heard,
     known_metrics,
     metric,
+    needs_asr,
 )
 from harness.records.measurement import lacks_package
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
@@ -113,7 +113,7 @@ def test_what_a_recogniser_heard_is_known_as_such():
     assert [
         name
         for name in ("wer", "phone_cer", "wer_macro", "snr", "rtf", "nothing")
-        if is_heard(name)
+        if needs_asr(name)
     ] == [
         "wer",
         "phone_cer",
@@ -181,7 +181,7 @@ def test_a_metric_declares_all_that_it_looks_at(name: str):
         given[others[source.need]] = Recording(speech() * 0.5, RATE_HZ)
     if source.need is Need.EMPHASIS:
         given |= {"text": TEXT, "emphasis": "brother"}
-    value = source.score(Subject(audio=Recording(speech(), RATE_HZ), **given))
+    value = source.score(MetricInput(audio=Recording(speech(), RATE_HZ), **given))
     if lacks_package(value):
         pytest.skip(value.reason)
     assert type(value) is float, value
@@ -210,7 +210,7 @@ def test_other_peoples_metrics_stand_in_the_panel_like_ours(plugin: Callable[[st
     )
     assert entry("phone_warmth").condition is CONDITIONS["telephone"]
     assert isinstance(line.source, AudioMetric)
-    assert line.source.score(Subject(audio=Recording(np.zeros(1), 8_000))) == 0.0
+    assert line.source.score(MetricInput(audio=Recording(np.zeros(1), 8_000))) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ import pytest
 
 from harness.audio.recording import Recording
 from harness.audio.telephone import line
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.repetition import repeat_times_s, repeats_per_s
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 
-def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Subject:
-    return Subject(audio=Recording(frames, rate_hz))
+def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:
+    return MetricInput(audio=Recording(frames, rate_hz))
 
 
 def stuck(start_s: float, length_s: float, times: int = 2) -> np.ndarray:

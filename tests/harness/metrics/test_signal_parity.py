@@ -11,7 +11,7 @@ import pytest
 import soxr
 
 from harness.metrics import signal_parity
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.records.measurement import SNR_CEILING_DB, Missing, MissingKind, Value
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
@@ -19,7 +19,7 @@ TARGET = np.array([3.0, -0.5, 2.0, 7.0])
 PREDICTION = np.array([2.5, 0.0, 2.0, 8.0])
 # by dB of white noise
 PESQC2 = {40.0: 3.6231777667999268, 20.0: 1.5469462871551514, 5.0: 1.0553760528564453}
-Score = Callable[[Subject], Value]
+Score = Callable[[MetricInput], Value]
 SCORES: dict[str, Score] = {each.metric.name: each.score for each in signal_parity.METRICS}
 PERFECT = {
     "snr": SNR_CEILING_DB,

@@ -5,13 +5,13 @@ import pytest
 
 from harness.audio.recording import Recording
 from harness.metrics.duration import cut_tail, leading_silence, trailing_silence
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 
-def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Subject:
-    return Subject(audio=Recording(frames, rate_hz))
+def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:
+    return MetricInput(audio=Recording(frames, rate_hz))
 
 
 def spoken() -> np.ndarray:

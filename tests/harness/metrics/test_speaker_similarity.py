@@ -12,7 +12,7 @@ import pytest
 
 from harness.audio.recording import Recording, read_recording
 from harness.metrics import speaker_similarity as voice
-from harness.metrics.metric import Subject
+from harness.metrics.metric import MetricInput
 from harness.metrics.speaker_similarity import (
     RATE_HZ,
     embedding,
@@ -49,7 +49,7 @@ def recording(frames: np.ndarray | None = None) -> Recording:
 
 
 def similarity(heard: Recording, wanted: Recording) -> object:
-    return speaker_similarity(Subject(audio=heard, reference=wanted))
+    return speaker_similarity(MetricInput(audio=heard, reference=wanted))
 
 
 def test_the_same_audio_is_the_same_voice():
@@ -58,7 +58,7 @@ def test_the_same_audio_is_the_same_voice():
 
 def test_both_metrics_are_the_same_cosine_to_different_recordings():
     wanted = read_recording(VOICES / "slt.flac")
-    both = Subject(audio=recording(), reference=wanted, voice=wanted)
+    both = MetricInput(audio=recording(), reference=wanted, voice=wanted)
     assert speaker_similarity(both) == voice_similarity(both)
 
 
@@ -72,7 +72,7 @@ def test_the_shipped_recordings_are_long_enough(speaker: str):
 def test_the_right_speaker_is_nearer_than_any_other():
     found = {
         each: voice_similarity(
-            Subject(audio=recording(), voice=read_recording(VOICES / f"{each}.flac"))
+            MetricInput(audio=recording(), voice=read_recording(VOICES / f"{each}.flac"))
         )
         for each in SPEAKERS
     }

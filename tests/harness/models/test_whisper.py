@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.metrics.word_errors import word_errors
-from harness.models.whisper import RATE_HZ, Judge, build_judge, split_long, window_s
+from harness.models.whisper import RATE_HZ, WhisperRecognizer, build_judge, split_long, window_s
 from harness.models.whisper_tensors import read_tensors
 from harness.models.whisper_weights import packaged_path
 from harness.records.measurement import Missing
@@ -20,7 +20,7 @@ needs_weights = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
+def judge() -> WhisperRecognizer:
     path = packaged_path()
     assert path is not None
     return build_judge(path)
@@ -47,19 +47,19 @@ def test_long_audio_is_split_in_its_pauses_and_loses_nothing():
 
 @pytest.mark.slow
 @needs_weights
-def test_a_recording_is_understood(judge: Judge):
+def test_a_recording_is_understood(judge: WhisperRecognizer):
     assert judge.transcribe([heard()]) == [TEXT]
 
 
 @pytest.mark.slow
 @needs_weights
-def test_english_weights_know_english_only(judge: Judge):
+def test_english_weights_know_english_only(judge: WhisperRecognizer):
     assert (judge.knows("en"), judge.knows("es")) == (True, False)
 
 
 @pytest.mark.slow
 @needs_weights
-def test_a_text_does_not_depend_on_level_or_neighbours(judge: Judge):
+def test_a_text_does_not_depend_on_level_or_neighbours(judge: WhisperRecognizer):
     assert judge.transcribe(
         [heard()[: 2 * RATE_HZ], heard() / 20, np.zeros(RATE_HZ, np.float32), heard()]
     )[1::2] == [
@@ -70,14 +70,14 @@ def test_a_text_does_not_depend_on_level_or_neighbours(judge: Judge):
 
 @pytest.mark.slow
 @needs_weights
-def test_silent_and_empty_audio_say_nothing(judge: Judge):
+def test_silent_and_empty_audio_say_nothing(judge: WhisperRecognizer):
     assert judge.transcribe([np.zeros(RATE_HZ, np.float32), np.zeros(0, np.float32)]) == ["", ""]
     assert judge.transcribe([]) == []
 
 
 @pytest.mark.slow
 @needs_weights
-def test_audio_beyond_30_s_is_heard_to_its_end(judge: Judge):
+def test_audio_beyond_30_s_is_heard_to_its_end(judge: WhisperRecognizer):
     sentence = np.concatenate([heard(), np.zeros(RATE_HZ // 2, np.float32)])
     (text,) = judge.transcribe([np.tile(sentence, 12)])
     errors = word_errors(" ".join([TEXT] * 12), text)
@@ -88,7 +88,7 @@ def test_audio_beyond_30_s_is_heard_to_its_end(judge: Judge):
 @pytest.mark.slow
 @needs_weights
 def test_a_shortened_window_hears_what_the_standard_one_does(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch
+    judge: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch
 ):
     short = judge.transcribe([heard()])
     monkeypatch.setattr("harness.models.whisper.WINDOW_STEP_S", 30)
@@ -97,7 +97,9 @@ def test_a_shortened_window_hears_what_the_standard_one_does(
 
 @pytest.mark.slow
 @needs_weights
-def test_the_same_weights_have_the_same_name_from_any_container(judge: Judge, tmp_path: Path):
+def test_the_same_weights_have_the_same_name_from_any_container(
+    judge: WhisperRecognizer, tmp_path: Path
+):
     import torch
     from safetensors.numpy import save_file
 

@@ -13,7 +13,7 @@ import whisper
 from harness.audio.files import read_audio
 from harness.metrics.word_errors import ErrorCounts, word_errors
 from harness.models import whisper as asr
-from harness.models.whisper import MOST_TOKENS, RATE_HZ, Judge, most_tokens
+from harness.models.whisper import MOST_TOKENS, RATE_HZ, WhisperRecognizer, most_tokens
 from harness.models.whisper_weights import BASE, WeightsFile, locate_weights, packaged_paths
 from harness.scoring.scorer import AudioJob, score_quality
 from harness.scoring.transcription import FASTER, OPENAI, JudgeOptions
@@ -38,7 +38,7 @@ def weights() -> WeightsFile:
 
 
 @pytest.fixture(scope="module")
-def judge(weights: WeightsFile) -> Judge:
+def judge(weights: WeightsFile) -> WhisperRecognizer:
     return asr.build_judge(weights.path, *weights.more)
 
 
@@ -48,7 +48,7 @@ def spanish() -> np.ndarray:
     return np.asarray(soxr.resample(frames, rate_hz, RATE_HZ, quality="HQ"), dtype=np.float32)
 
 
-def test_spanish_is_understood_and_english_is_too(judge: Judge, spanish: np.ndarray):
+def test_spanish_is_understood_and_english_is_too(judge: WhisperRecognizer, spanish: np.ndarray):
     (heard,) = judge.transcribe([spanish], "es")
     assert word_errors(SPANISH_TEXT, heard, "es") == ErrorCounts(
         errors=0, reference_words=len(SPANISH_TEXT.split())
@@ -57,7 +57,7 @@ def test_spanish_is_understood_and_english_is_too(judge: Judge, spanish: np.ndar
 
 
 def test_a_shortened_window_hears_what_the_standard_one_does(
-    judge: Judge, spanish: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    judge: WhisperRecognizer, spanish: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ):
     short = judge.transcribe([spanish], "es")
     monkeypatch.setattr("harness.models.whisper.WINDOW_STEP_S", 30)
@@ -65,7 +65,7 @@ def test_a_shortened_window_hears_what_the_standard_one_does(
 
 
 def test_the_language_is_told_and_not_guessed(
-    judge: Judge, spanish: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    judge: WhisperRecognizer, spanish: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ):
     asked = []
     decode = whisper.decode
@@ -77,7 +77,7 @@ def test_the_language_is_told_and_not_guessed(
     assert asked == ["es"]
 
 
-def test_it_knows_many_languages_by_their_codes(judge: Judge):
+def test_it_knows_many_languages_by_their_codes(judge: WhisperRecognizer):
     assert [judge.knows(each) for each in ("en", "es", "ja")] == [True] * 3
     assert [judge.knows(each) for each in ("spanish", "tlh", "yue")] == [False] * 3
 

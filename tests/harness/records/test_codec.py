@@ -19,9 +19,9 @@ from harness.records.codec import (
     Key,
     Length,
     OmitDefault,
-    Pattern,
     Range,
     Row,
+    TextPattern,
     Unique,
     from_json,
     parse_json,
@@ -29,7 +29,7 @@ from harness.records.codec import (
 )
 
 Name = Annotated[
-    str, Pattern(r"[a-z0-9][a-z0-9._-]*", "a name of small letters, digits, '.', '_' and '-'")
+    str, TextPattern(r"[a-z0-9][a-z0-9._-]*", "a name of small letters, digits, '.', '_' and '-'")
 ]
 
 

@@ -18,15 +18,15 @@ import numpy as np
 
 from harness.judging.baseline import load_baseline
 from harness.records.run import Failure
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.junit import document_of
-from harness.report.pr_comment import Place, comment
+from harness.report.pr_comment import CommentLinks, comment
 from tests.harness.fake_runs import accepted, good_run, make_run, noisy, process, steady
 from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 
 GOLDEN = Path(__file__).parent / "golden"
 BASE, HEAD = "3fa1c2e" + "0" * 33, "9bd41f0" + "1" * 33
-PLACE = Place(
+PLACE = CommentLinks(
     page="https://github.com/o/r/actions/runs/7/artifacts/8",
     log="https://github.com/o/r/actions/runs/7",
     fetch="git fetch origin pull/12/merge",
@@ -40,7 +40,7 @@ KEPT = ("verdict", "better", "against", "schema_version")
 """Fields that decide how a document is read at all."""
 
 
-def paired(contents: Contents, **more: object) -> dict[str, Any]:
+def paired(contents: Report, **more: object) -> dict[str, Any]:
     """As `voxgate ab --json` writes it."""
     revisions = {
         "base": {"commit": BASE, "label": "3fa1c2e"},
@@ -55,24 +55,24 @@ def paired(contents: Contents, **more: object) -> dict[str, Any]:
     }
 
 
-def improved(tmp_path: Path) -> Contents:
+def improved(tmp_path: Path) -> Report:
     return contents(
         make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.08)}, "runs/0002"), accepted(tmp_path)
     )
 
 
-def worse_voice(tmp_path: Path) -> Contents:
+def worse_voice(tmp_path: Path) -> Report:
     return contents(good_run("runs/0002"), accepted(tmp_path), pesq=3.1)
 
 
-def other_setting(tmp_path: Path) -> Contents:
+def other_setting(tmp_path: Path) -> Report:
     """All passes, and a default is another one."""
     return contents(
         good_run("runs/0002", effective={"nfe_steps": 8, "solver": "midpoint"}), accepted(tmp_path)
     )
 
 
-def unresolved(tmp_path: Path) -> Contents:
+def unresolved(tmp_path: Path) -> Report:
     rng = np.random.default_rng(1)
     return contents(
         make_run({"nfe-32": noisy(rng, 0.4, 0.1), "nfe-8": noisy(rng, 0.1, 0.1)}, "runs/0002"),
@@ -80,7 +80,7 @@ def unresolved(tmp_path: Path) -> Contents:
     )
 
 
-def incomparable(tmp_path: Path) -> Contents:
+def incomparable(tmp_path: Path) -> Report:
     """The baseline is of a machine of the same name with fewer cores."""
     accepted(tmp_path)
     run = good_run("runs/0002")
@@ -88,7 +88,7 @@ def incomparable(tmp_path: Path) -> Contents:
     return contents(other, load_baseline(tmp_path / "baselines", "smoke", "box-2c"))
 
 
-def failed(tmp_path: Path) -> Contents:
+def failed(tmp_path: Path) -> Report:
     """A worker of nfe=8 died."""
     run = good_run("runs/0002")
     death = process(

@@ -7,7 +7,7 @@ from harness.analysis.aggregate import by_name
 from harness.judging.decide import judge
 from harness.records.measurement import Missing
 from harness.records.run import Energy, Run
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.markdown import markdown
 from harness.report.page import page
 from harness.report.terminal import report_lines
@@ -33,11 +33,11 @@ def weighed(run: Run, drawn_j: float, meter: str = "rail VDD_IN") -> Run:
     )
 
 
-def metered(tmp_path: Path) -> Contents:
+def metered(tmp_path: Path) -> Report:
     return contents(weighed(good_run(), 12.0), accepted(tmp_path))
 
 
-def text(of: Contents) -> list[str]:
+def text(of: Report) -> list[str]:
     return [line.plain for line in report_lines(of, 160)]
 
 

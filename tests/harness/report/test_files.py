@@ -9,7 +9,7 @@ import pytest
 from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.report.junit import Files, check_files, document_of, junit, write_files
-from harness.report.pr_comment import Place, comment
+from harness.report.pr_comment import CommentLinks, comment
 from tests.harness.report.making import lied_to
 
 
@@ -17,7 +17,7 @@ def test_what_was_asked_for_is_written_and_no_more(tmp_path: Path) -> None:
     contents = lied_to(tmp_path)
     document = document_of(contents)
     write_files(Files(comment=tmp_path / "c.md"), document, contents.judgement)
-    assert (tmp_path / "c.md").read_text(encoding="utf-8") == comment(document, Place())
+    assert (tmp_path / "c.md").read_text(encoding="utf-8") == comment(document, CommentLinks())
     assert "asked nfe\\_steps=8, in effect 32" in (tmp_path / "c.md").read_text(encoding="utf-8")
     assert not list(tmp_path.glob("*.xml"))
     write_files(Files(junit=tmp_path / "j.xml"), document, contents.judgement)

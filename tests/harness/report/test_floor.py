@@ -6,7 +6,7 @@ import pytest
 
 from harness.metrics.word_errors import ErrorCounts
 from harness.records.measurement import Missing
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.markdown import markdown
 from harness.report.tables import floor_line
 from harness.report.terminal import report_lines
@@ -19,7 +19,7 @@ EVEN = ErrorCounts(errors=1, reference_words=20)
 
 def floored(
     speaker: str = "flite 2.2 (slt)", judge: str | None = None, **changes: object
-) -> Contents:
+) -> Report:
     found = contents(good_run(), **changes)
     versions = {each.metric: judge or each.version for each in found.measurements["nfe-32"]}
     utterances = {

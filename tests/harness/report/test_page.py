@@ -10,9 +10,9 @@ import pytest
 
 from harness.metrics.registry import FAMILIES, GOLDEN_FAMILY
 from harness.records.verdict import judgement_to_dict
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.page import listening, page
-from harness.report.pr_comment import Place, comment
+from harness.report.pr_comment import CommentLinks, comment
 from tests.harness.fake_runs import good_run
 from tests.harness.report.making import (
     HOSTILE,
@@ -69,7 +69,7 @@ class Page(HTMLParser):
         return [data for name, data in self.texts if name == tag]
 
 
-def parsed(of: Contents, load: object = silence) -> Page:
+def parsed(of: Report, load: object = silence) -> Page:
     return Page(page(of, load))
 
 
@@ -178,7 +178,7 @@ def test_what_was_heard_before_and_now_stands_in_the_reason(tmp_path: Path) -> N
     found = misheard(tmp_path)
     told = 'u03 heard before "text u03", now "text <b>three</b> | [31m"'
     assert told in parsed(found).text()
-    said = comment(judgement_to_dict(found.judgement), Place())
+    said = comment(judgement_to_dict(found.judgement), CommentLinks())
     assert (
         'u03 heard before "text u03", now "text' in said
         and "<b>" not in said

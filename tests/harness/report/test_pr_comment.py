@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from harness.errors import HarnessError
 from harness.report.format import LIMIT
-from harness.report.pr_comment import MARKER, Place, comment, headline
+from harness.report.pr_comment import MARKER, CommentLinks, comment, headline
 from tests.harness.report.making import passed, regressed
 from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
 
@@ -150,14 +150,16 @@ def test_a_number_that_is_none_is_refused(number: str) -> None:
 )
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(HarnessError, match="is no address to link to"):
-        comment(paired_document("pass"), Place(page=address))
+        comment(paired_document("pass"), CommentLinks(page=address))
 
 
 def test_where_no_comment_can_accept_the_commands_stand_there(tmp_path: Path) -> None:
     document = paired(regressed(tmp_path))
-    assert 'voxgate accept runs/accept --only quality --why "REASON"' in comment(document, Place())
+    assert 'voxgate accept runs/accept --only quality --why "REASON"' in comment(
+        document, CommentLinks()
+    )
     assert '`voxgate accept RUN --why "REASON"` with the folder' in comment(
-        {**document, "revisions": None}, Place()
+        {**document, "revisions": None}, CommentLinks()
     )
 
 

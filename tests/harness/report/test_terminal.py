@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.report.contents import Contents
+from harness.report.contents import Report
 from harness.report.tables import COLUMNS
 from harness.report.terminal import print_report, report_lines
 from harness.suite.suite import load_suite
@@ -23,7 +23,7 @@ nfe=8               110 [110 110]  110 [110 110]  0.055  18.1      477    20.0  
 """  # noqa: E501
 
 
-def text(of: Contents, width: int = 140) -> str:
+def text(of: Report, width: int = 140) -> str:
     return "".join(f"{line.plain}\n" for line in report_lines(of, width, "reports/index.html"))
 
 
@@ -87,7 +87,7 @@ def test_the_same_remark_is_not_repeated() -> None:
     assert "   as above" in found
 
 
-def as_wide_as_smoke() -> Contents:
+def as_wide_as_smoke() -> Report:
     """
     The six labels of suite smoke, without baseline: the widest cells and the longest verdict that a
     main job shows.

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.aggregate import measure
+from harness.analysis.aggregate import aggregate
 from harness.cli.main import invoke
 from harness.judging.baseline import of_run
 from harness.judging.decide import judge
@@ -289,7 +289,7 @@ def test_rounds_are_added_until_decided_and_not_without_a_budget(
 ) -> None:
     """One round gives no interval; the second decides."""
     for budget, pairs in (("60", 2), ("0", 1)):
-        plan = ab.Plan(
+        plan = ab.ABPlan(
             base="HEAD",
             head="HEAD",
             suite="two",
@@ -314,8 +314,8 @@ def test_a_machine_too_busy_for_any_time_is_unresolved_and_no_pass() -> None:
             disturbed(each) if each.cell == "nfe-8" else each for each in run.processes
         ),
     )
-    before = of_run(busy, measure(busy, make_scores(busy)))
-    first = judge(busy, measure(busy, make_scores(busy)), before, policy(), paired=True)
+    before = of_run(busy, aggregate(busy, make_scores(busy)))
+    first = judge(busy, aggregate(busy, make_scores(busy)), before, policy(), paired=True)
     judgement = ab.with_gaps(first, policy(), "runs/0001")
     assert [each.verdict for each in judgement.cells] == [Verdict.PASS, Verdict.UNRESOLVED]
     assert "machine not quiet" in judgement.cells[1].reason

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli.main import invoke
 from harness.revisions.bisect import narrow
-from harness.revisions.bisect_result import State
+from harness.revisions.bisect_result import CommitState
 from tests.harness.repository import SUITE, Repository, stop_after
 
 ONE_CELL = {"suites/two.py": SUITE % "[8]"}
@@ -30,9 +30,9 @@ def run_bisect(
 def test_every_culprit_is_found_in_four_steps(first_bad: int) -> None:
     tried: list[int] = []
 
-    def test(position: int) -> State:
+    def test(position: int) -> CommitState:
         tried.append(position)
-        return State.BAD if position >= first_bad else State.GOOD
+        return CommitState.BAD if position >= first_bad else CommitState.GOOD
 
     assert narrow(12, test) == (first_bad - 1, first_bad)
     assert len(tried) <= 4
@@ -40,12 +40,18 @@ def test_every_culprit_is_found_in_four_steps(first_bad: int) -> None:
 
 
 def test_what_is_skipped_is_passed_by_or_stays_under_suspicion() -> None:
-    def test(position: int) -> State:
-        return State.SKIP if position in (5, 6, 7) else State.BAD if position >= 8 else State.GOOD
+    def test(position: int) -> CommitState:
+        return (
+            CommitState.SKIP
+            if position in (5, 6, 7)
+            else CommitState.BAD
+            if position >= 8
+            else CommitState.GOOD
+        )
 
     assert narrow(12, test) == (4, 8)
     assert narrow(1, test) == (0, 1)
-    assert narrow(3, lambda position: State.SKIP) == (0, 3)
+    assert narrow(3, lambda position: CommitState.SKIP) == (0, 3)
 
 
 def test_both_culprits_of_twelve_commits_are_named_and_the_stage(

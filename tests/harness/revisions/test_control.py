@@ -5,15 +5,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis.aggregate import measure
+from harness.analysis.aggregate import aggregate
 from harness.judging.baseline import of_run
 from harness.judging.decide import judge
 from harness.machine.clock import StageWatch, VirtualClock
 from harness.records.cell import Cell, Request
 from harness.records.measurement import Value
 from harness.records.run import Failure, Run
-from harness.records.verdict import Judgement, Verdict
-from harness.revisions.paired_run import SLUG, control_cell, examine, voided, without_control
+from harness.records.verdict import RunVerdict, Verdict
+from harness.revisions.paired_run import (
+    SLUG,
+    control_cell,
+    examine,
+    invalidate_speed,
+    without_control,
+)
 from harness.targets.fixed_work import ControlTarget
 from tests.harness.fake_runs import CELLS, make_run, make_scores, policy, process, steady
 
@@ -82,19 +88,19 @@ def test_a_control_that_failed_is_trouble_and_a_run_without_one_is_not() -> None
     )
 
 
-def judged(**changes: Value) -> Judgement:
+def judged(**changes: Value) -> RunVerdict:
     before, now = (
         make_run({"nfe-32": steady(0.4, 4), "nfe-8": steady(0.1, 4)}),
         make_run({"nfe-32": steady(0.4, 4), "nfe-8": steady(0.12, 4)}),
     )
-    baseline = of_run(before, measure(before, make_scores(before)))
-    return judge(now, measure(now, make_scores(now, **changes)), baseline, policy(), paired=True)
+    baseline = of_run(before, aggregate(before, make_scores(before)))
+    return judge(now, aggregate(now, make_scores(now, **changes)), baseline, policy(), paired=True)
 
 
 def test_no_speed_is_trusted_when_the_control_moved() -> None:
     first = judged()
     assert [cell.verdict for cell in first.cells] == [Verdict.PASS, Verdict.REGRESSED]
-    after = voided(first, "the control moved", "runs/0001")
+    after = invalidate_speed(first, "the control moved", "runs/0001")
     assert [cell.verdict for cell in after.cells] == [Verdict.UNRESOLVED, Verdict.UNRESOLVED]
     assert (after.verdict, after.exit_code, after.cells[1].reason) == (
         Verdict.UNRESOLVED,
@@ -104,7 +110,7 @@ def test_no_speed_is_trusted_when_the_control_moved() -> None:
 
 
 def test_what_was_judged_of_the_quality_stays() -> None:
-    after = voided(judged(golden_pesq=2.0), "the control moved", "runs/0001")
+    after = invalidate_speed(judged(golden_pesq=2.0), "the control moved", "runs/0001")
     assert (after.cells[1].verdict, after.exit_code) == (Verdict.REGRESSED, 1)
     assert "golden_pesq" in after.cells[1].reason
     assert "latency" not in after.cells[1].reason

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.revisions.suite_diff import Overlap, overlap
+from harness.revisions.suite_diff import SuiteDiff, overlap
 
 SUITE = '''"""Why?"""
 from harness import Suite
@@ -24,7 +24,7 @@ def tree(
     return folder
 
 
-def slugs(shared: Overlap) -> list[str]:
+def slugs(shared: SuiteDiff) -> list[str]:
     return [cell.slug for cell in shared.cells]
 
 

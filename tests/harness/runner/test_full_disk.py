@@ -25,12 +25,12 @@ from harness import workflow
 from harness.audio.files import read_audio
 from harness.cli.main import invoke
 from harness.errors import HarnessError
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.machine.power_meter import Energy
 from harness.records.run import Failure, Phase
 from harness.runner import run_folder, runner, worker, worker_pool
-from harness.runner.round import Side
-from harness.runner.worker_process import ChildError
+from harness.runner.round import Variant
+from harness.runner.worker_process import WorkerError
 from harness.suite.suite import load_suite
 from tests.harness.cli.test_main import WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
@@ -110,8 +110,8 @@ class Child(ChildHere):
     def do(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         try:
             return super().do(command, timeout_s)
-        except ChildError as error:
-            raise ChildError(error.failure, recorded=error.failure.kind != "disk") from error
+        except WorkerError as error:
+            raise WorkerError(error.failure, recorded=error.failure.kind != "disk") from error
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(workflow, "score_run", made_up)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: Tree(root=tmp_path))
+    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)
@@ -145,9 +145,9 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     for module in (run_folder, worker):
         monkeypatch.setattr(module, "write_atomic", limited)
     monkeypatch.setattr(run_folder.WorkerLog, "__init__", opened)
-    monkeypatch.setattr(worker_pool, "Child", Child)
+    monkeypatch.setattr(worker_pool, "WorkerProcess", Child)
     monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
-    monkeypatch.setattr(worker, "spare_the_collector", lambda: None)
+    monkeypatch.setattr(worker, "freeze_gc", lambda: None)
     # to a file of its own, were it a process
     monkeypatch.setattr(worker.traceback, "print_exception", lambda error: None)
     monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
@@ -233,7 +233,7 @@ def test_two_sides_in_turns_are_whole_after_a_full_disk(disk: Disk, project: Pat
     def both(name: str) -> list[Path]:
         folders = [Path(name) / side for side in ("base", "head")]
         runner.run_sides(
-            [Side(header=header, folder=folder) for folder in folders], ALONE, stage_rounds=1
+            [Variant(header=header, folder=folder) for folder in folders], ALONE, stage_rounds=1
         )
         return folders
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.runner.resume import StoppedError, begin, continued_by, job_folder
+from harness.runner.resume import SessionInterruptedError, begin, continued_by, job_folder
 
 AB = {"verb": "ab", "base": "3fa1c2e", "head": ".", "rounds": 4, "only": ["steps-*"]}
 BISECT = {**AB, "verb": "bisect", "cell": None}
@@ -67,7 +67,7 @@ def test_the_facts_are_plain_json_and_a_folder_that_cannot_be_made_is_an_error(
 
 def test_ctrl_c_becomes_the_command_that_goes_on() -> None:
     with (
-        pytest.raises(StoppedError, match=r"^voxgate ab --resume$"),
+        pytest.raises(SessionInterruptedError, match=r"^voxgate ab --resume$"),
         continued_by("voxgate ab --resume"),
     ):
         raise KeyboardInterrupt

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from harness.machine.clock import VirtualClock
-from harness.runner.progress import Bar, Lines, Pace, left, make_progress
+from harness.runner.progress import Bar, Lines, TimeEstimate, left, make_progress
 
 
 def test_lines_come_at_most_every_ten_seconds() -> None:
@@ -38,7 +38,7 @@ def test_a_log_gets_lines_and_a_terminal_a_bar() -> None:
 
 
 def test_the_time_left_is_foretold_per_kind_of_step() -> None:
-    pace = Pace({"prepare": 2, "measure": 11})
+    pace = TimeEstimate({"prepare": 2, "measure": 11})
     pace.done("prepare", 5.0)
     assert pace.eta_s() is None
     pace.done("measure", 1.0)

@@ -9,7 +9,7 @@ from harness.audio.files import write_wav
 from harness.errors import HarnessError
 from harness.judging.baseline import golden_dir
 from harness.records.measurement import Missing
-from harness.runner.recordings import Recordings, Sound, open_recordings, takes
+from harness.runner.recordings import KeptAudio, Recordings, open_recordings, takes
 from tests.harness.report.listening.making import RATE_HZ, requests, rising, two_runs, write_run
 
 
@@ -47,7 +47,7 @@ def test_golden_comes_first_then_previous_and_current_of_each_cell_the_reference
 def test_sound_is_given_as_it_was_kept(recordings: Recordings) -> None:
     sound = takes(recordings, "u01")[2].sound
 
-    assert isinstance(sound, Sound)
+    assert isinstance(sound, KeptAudio)
     assert (sound.rate_hz, sound.duration_s) == (RATE_HZ, 3.0)
     assert np.array_equal(sound.frames, rising(2700.0))
 

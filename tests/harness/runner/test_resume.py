@@ -101,7 +101,7 @@ def test_rounds_that_were_added_are_looked_at_too_and_nothing_is_overwritten(
         record(folders[0], 5, WHOLE)
         put_torn_rounds_away(folders, header)
     record(folders[0], 5, ["r1"], finished=False)
-    run_folder.set_aside(folders[0], "steps-8", 5)
+    run_folder.keep_interrupted(folders[0], "steps-8", 5)
     record(folders[0], 5, WHOLE, before=1)
     put_torn_rounds_away(folders, header)
     names = sorted(each.name for each in (folders[0] / "torn").iterdir())

@@ -10,20 +10,20 @@ from harness import Suite
 from harness.errors import HarnessError
 from harness.records.measurement import Measurement, Missing, UtteranceValue
 from harness.records.run import (
+    AudioChunk,
     ColdStart,
     Energy,
     Failure,
     HeardText,
+    Iteration,
     Phase,
-    Piece,
-    Sample,
-    StagePass,
-    Work,
+    StageProfile,
+    StageWork,
 )
 from harness.runner import run_folder
 from harness.runner.run_folder import RunHeader, WorkerLog
 
-SAMPLE = Sample(
+SAMPLE = Iteration(
     cell="steps-8",
     repeat=0,
     iteration=0,
@@ -138,7 +138,7 @@ def test_a_record_of_another_shape_is_an_error(folder: Path) -> None:
 def test_an_interrupted_process_and_its_continuation_are_read_as_one(folder: Path) -> None:
     write(folder, LOADED, sample(), sample(phase=Phase.MEASURED, iteration=1))
     run_folder.append_failure(folder, "steps-8", 0, Failure(kind="killed", reason="SIGKILL"))
-    run_folder.set_aside(folder, "steps-8", 0)
+    run_folder.keep_interrupted(folder, "steps-8", 0)
     write(folder, {**LOADED, "alone": False}, OBSERVED, sample(iteration=2), FINISHED)
     record = run_folder.load_process(folder, "steps-8", 0)
     assert record is not None
@@ -151,7 +151,7 @@ def test_an_interrupted_process_and_its_continuation_are_read_as_one(folder: Pat
 def test_parts_are_kept_in_the_order_of_their_making(folder: Path) -> None:
     for number in range(11):
         write(folder, sample(iteration=number))
-        run_folder.set_aside(folder, "steps-8", 0)
+        run_folder.keep_interrupted(folder, "steps-8", 0)
     record = run_folder.load_process(folder, "steps-8", 0)
     assert record is not None and [each.iteration for each in record.samples] == list(range(11))
 
@@ -320,7 +320,7 @@ def test_where_chunks_were_joined_is_kept(folder: Path) -> None:
 
 
 def test_when_the_pieces_of_audio_came_is_kept(folder: Path) -> None:
-    pieces = (Piece(arrived_s=0.125, audio_s=1.5), Piece(arrived_s=0.75, audio_s=0.05))
+    pieces = (AudioChunk(arrived_s=0.125, audio_s=1.5), AudioChunk(arrived_s=0.75, audio_s=0.05))
     write(folder, LOADED, sample(chunks=pieces), sample(iteration=1), FINISHED)
     record = run_folder.load_process(folder, "steps-8", 0)
     assert record is not None
@@ -372,13 +372,13 @@ def test_a_folder_of_the_fourth_schema_was_heard_by_the_only_judge_there_was(fol
 
 
 def test_how_much_work_a_stage_was_is_kept(folder: Path) -> None:
-    staged = StagePass(
+    staged = StageProfile(
         request="r1",
         wall_s=0.25,
         stages_s={"vocoder": 0.2},
         unaccounted_s=0.05,
         alone_s={"vocoder": (0.1, 0.11)},
-        work={"vocoder": Work(calls=3, rows=2, frames=212)},
+        work={"vocoder": StageWork(calls=3, rows=2, frames=212)},
     )
     write(
         folder, LOADED, sample(), {"kind": "stages", **run_folder.stages_to_json(staged)}, FINISHED
@@ -389,7 +389,7 @@ def test_how_much_work_a_stage_was_is_kept(folder: Path) -> None:
 def test_a_folder_of_the_fifth_schema_does_not_tell_how_much_work_a_stage_was(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 5}))
-    staged = StagePass(
+    staged = StageProfile(
         request="r1", wall_s=0.25, stages_s={}, unaccounted_s=0.25, alone_s={"vocoder": (0.1,)}
     )
     older = {

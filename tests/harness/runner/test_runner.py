@@ -17,7 +17,7 @@ import pytest
 
 from harness import Suite
 from harness.errors import HarnessError
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.machine.power_meter import Counter
 from harness.machine.profiles import Profile, get_profile
 from harness.records.cell import cell_to_json
@@ -25,7 +25,7 @@ from harness.records.run import Failure, Phase, Run
 from harness.runner import run_folder, runner, worker_pool
 from harness.runner.runner import Outcome, run_suite
 from harness.runner.worker_pool import kept_off, live_limit
-from harness.runner.worker_process import Child, ChildError, Launch
+from harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
 from tests.harness.machine.test_process_guard import gone
 
 Make = Callable[..., Suite]
@@ -70,7 +70,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is only resumed with an unchanged working tree, which this repository's need not be."""
     monkeypatch.chdir(tmp_path)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: Tree(root=tmp_path))
+    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> type[FakeChild]:
         log: list[str] = []  # noqa: RUF012  (made anew for every test)
         faults: dict[str, object] = {}  # noqa: RUF012
 
-    monkeypatch.setattr(worker_pool, "Child", Fresh)
+    monkeypatch.setattr(worker_pool, "WorkerProcess", Fresh)
     return Fresh
 
 
@@ -190,7 +190,7 @@ def test_a_cell_that_fails_in_a_further_pass_stops_no_other(
 
     def do(self: FakeChild, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         if self.slug == "8" and self.log.count("8 measured r1") > 1:
-            raise ChildError(Failure(kind="error", reason="broken"), recorded=True)
+            raise WorkerError(Failure(kind="error", reason="broken"), recorded=True)
         return told(self, command, timeout_s)
 
     monkeypatch.setattr(fakes, "do", do)
@@ -216,7 +216,7 @@ def test_a_failed_cell_stops_no_other_and_is_not_started_again(
     make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
 ) -> None:
     failure = Failure(kind="killed", reason="SIGKILL")
-    fakes.faults["8 measured r2"] = ChildError(failure, recorded=False)
+    fakes.faults["8 measured r2"] = WorkerError(failure, recorded=False)
     outcome = run(make_suite(repeats=2), tmp_path / "run")
     assert outcome.failures == {"steps-8": failure}
     after = fakes.log[fakes.log.index("8 measured r2") + 1 :]
@@ -401,15 +401,15 @@ def test_a_worker_that_hangs_is_ended_after_the_time_out(make_suite: Make, tmp_p
         "known": {},
         "iterations_before": 0,
     }
-    child = Child(job, tmp_path / "processes" / "x", {})
+    child = WorkerProcess(job, tmp_path / "processes" / "x", {})
     child.do({"do": "load", "alone": True}, 120.0)
-    with pytest.raises(ChildError) as caught:
+    with pytest.raises(WorkerError) as caught:
         child.do({"do": "iterate", "phase": "first", "request": "r1"}, 0.1)
     assert caught.value.failure == Failure(
         kind="timeout",
         reason="iterate first r1 took longer than 0.1 s; raise the time-out if that is expected",
     )
-    with pytest.raises(ChildError, match="killed: the worker was ended by SIGKILL"):
+    with pytest.raises(WorkerError, match="killed: the worker was ended by SIGKILL"):
         child.do({"do": "finish"}, 1.0)
     child.close()
 
@@ -431,14 +431,16 @@ def test_a_worker_that_dies_without_an_answer_is_tried_again(
 ) -> None:
     """What ended it is not known: no word of the engine's, so a resume asks again."""
     monkeypatch.setattr(
-        worker_pool, "Child", lambda *arguments: Child(*arguments[:3], Launch(python="/bin/false"))
+        worker_pool,
+        "WorkerProcess",
+        lambda *arguments: WorkerProcess(*arguments[:3], PythonEnv(python="/bin/false")),
     )
     suite = make_suite(axes={"steps": [8]})
     (failure,) = run(suite, tmp_path / "run").failures.values()
     assert failure == Failure(
         kind="died", reason="the worker ended with code 1 and without an answer"
     )
-    monkeypatch.setattr(worker_pool, "Child", Child)
+    monkeypatch.setattr(worker_pool, "WorkerProcess", WorkerProcess)
     outcome = run(suite, tmp_path / "run", resume=True)
     assert outcome.complete and not outcome.failures
     assert measured(run_folder.load_run(tmp_path / "run"), "steps-8") == ["r1", "r2"]
@@ -451,9 +453,9 @@ def test_what_a_worker_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {tmp_path}/pid\nexit 3\n")
     program.chmod(0o755)
-    child = Child({}, tmp_path / "x", {}, Launch(python=str(program)))
+    child = WorkerProcess({}, tmp_path / "x", {}, PythonEnv(python=str(program)))
     with pytest.raises(
-        ChildError, match="died: the worker ended with code 3 and without an answer"
+        WorkerError, match="died: the worker ended with code 3 and without an answer"
     ):
         child.do({"do": "load"}, 60.0)
     assert gone([int((tmp_path / "pid").read_text())])
@@ -489,9 +491,9 @@ def test_a_long_workload_may_take_three_passes_to_settle(make_suite: Make) -> No
     (cell, _) = make_suite().expand().cells
     requests = tuple(replace(cell.workload.requests[0], id=f"r{number}") for number in range(40))
     long = replace(cell, workload=replace(cell.workload, requests=requests))
-    lead = worker_pool.Crew(PLAIN, 1.0)
+    lead = worker_pool.WorkerPool(PLAIN, 1.0)
     patient = Settling(after=110)
     lead.prepare(patient, long, alone=True)  # type: ignore[arg-type]
     assert patient.iterations == 111
-    with pytest.raises(ChildError, match="warm-up still compiled something after 120 iterations"):
+    with pytest.raises(WorkerError, match="warm-up still compiled something after 120 iterations"):
         lead.prepare(Settling(after=1000), long, alone=True)  # type: ignore[arg-type]

@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 
 from harness import Suite
-from harness.analysis.aggregate import by_name, is_helper, is_known, is_speed, measure
+from harness.analysis.aggregate import aggregate, by_name, is_helper, is_known, is_speed
 from harness.analysis.stages import UNTOLD, same_work, versions_apart
-from harness.machine.checks.check import Tree
+from harness.machine.checks.check import SystemRoot
 from harness.machine.clock import VirtualClock
 from harness.records.cell import Request
 from harness.records.measurement import Missing
-from harness.records.run import ProcessRecord, StagePass, Work
+from harness.records.run import ProcessRecord, StageProfile, StageWork
 from harness.runner import run_folder, runner, worker_pool
-from harness.runner.round import Side
+from harness.runner.round import Variant
 from harness.runner.run_folder import RunHeader
 from harness.runner.runner import run_sides, run_suite
-from harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, stage_pass
+from harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, profile_stages
 from harness.targets.protocol import Alone
 from harness.targets.scripted import ScriptedTarget
 from tests.harness.in_process import ALONE, ChildHere
-from tests.harness.runner.test_worker import FIRST, LOAD, MEASURE, job, obey
+from tests.harness.runner.test_worker import FIRST, LOAD, MEASURE, handle, job
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]
@@ -62,14 +62,14 @@ class Timed:
         return {"vocoder": Alone(run=lambda: self.clock.advance(self._alone_s or 0.0))}
 
 
-def told(alone_s: float | None) -> tuple[StagePass, float]:
+def told(alone_s: float | None) -> tuple[StageProfile, float]:
     target = Timed(alone_s)
-    return stage_pass(target, REQUEST, target.clock), target.clock.seconds()  # type: ignore[arg-type]
+    return profile_stages(target, REQUEST, target.clock), target.clock.seconds()  # type: ignore[arg-type]
 
 
 def test_what_the_stages_do_not_account_for_is_a_value_of_its_own() -> None:
     found, _ = told(None)
-    assert found == StagePass(
+    assert found == StageProfile(
         request="r1",
         wall_s=2.0,
         stages_s={"acoustic": 1.0, "vocoder": 0.5},
@@ -92,11 +92,11 @@ def test_it_takes_about_as_long_as_two_iterations(alone_s: float, times: int) ->
 
 def test_the_worker_records_it(make_suite: Make, tmp_path: Path, script: Script) -> None:
     script({"*": {"alone": {"vocoder": 0.5}, "unstaged_s": 0.02}})
-    answers, record = obey(
+    answers, record = handle(
         job(make_suite(), tmp_path), LOAD, FIRST, MEASURE, STAGES, {"do": "finish"}
     )
     assert answers[3] == {"done": "stages"}
-    assert isinstance(record.stages, StagePass)
+    assert isinstance(record.stages, StageProfile)
     assert record.stages.request == "r1"
     assert record.stages.wall_s == pytest.approx(0.12)
     assert record.stages.unaccounted_s == pytest.approx(0.02)
@@ -105,7 +105,7 @@ def test_the_worker_records_it(make_suite: Make, tmp_path: Path, script: Script)
     )
     assert record.stages.alone_s["acoustic"][0] == pytest.approx(0.06)
     assert record.stages.alone_s["vocoder"][0] == pytest.approx(0.015)
-    assert record.stages.work["vocoder"] == Work(calls=1, rows=1, frames=10)
+    assert record.stages.work["vocoder"] == StageWork(calls=1, rows=1, frames=10)
     assert [sample.phase.value for sample in record.samples] == ["first", "measured"], (
         "it is no iteration"
     )
@@ -118,7 +118,7 @@ def test_a_pass_that_fails_costs_itself_alone(
         raise RuntimeError("no such model")
 
     monkeypatch.setattr(ScriptedTarget, "alone", broken)
-    answers, record = obey(
+    answers, record = handle(
         job(make_suite(), tmp_path), LOAD, FIRST, MEASURE, STAGES, {"do": "finish"}
     )
     assert answers[3] == {"done": "stages"} and record.finished and record.failure is None
@@ -127,7 +127,7 @@ def test_a_pass_that_fails_costs_itself_alone(
 
 
 def test_an_older_record_does_not_tell(make_suite: Make, tmp_path: Path) -> None:
-    _, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE, {"do": "finish"})
+    _, record = handle(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE, {"do": "finish"})
     assert record.stages is None
 
 
@@ -139,9 +139,9 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         said: list[str] = []  # noqa: RUF012  (made anew for every test)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(worker_pool, "Child", Listened)
+    monkeypatch.setattr(worker_pool, "WorkerProcess", Listened)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: Tree(root=tmp_path))
+    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
     return Listened.said
 
 
@@ -158,9 +158,9 @@ def test_every_planned_process_of_a_run_passes_once_when_all_is_measured(
     own = [each.split()[-1] for each in commands if each.startswith("0 run steps-8")]
     assert own[-3:] == ["iterate", "stages", "finish"]
     found = run_folder.load_run(tmp_path / "run")
-    assert [isinstance(process.stages, StagePass) for process in found.processes] == [True] * 4 + [
-        False
-    ]
+    assert [isinstance(process.stages, StageProfile) for process in found.processes] == [
+        True
+    ] * 4 + [False]
 
 
 def test_it_can_be_left_out(make_suite: Make, tmp_path: Path, commands: list[str]) -> None:
@@ -176,7 +176,7 @@ def test_in_turns_only_the_first_round_passes_on_both_sides(
     cells = suite.expand().cells
     header = runner.make_header(suite, cells, ALONE, repeats=2, iterations=1, command="")
     assert isinstance(header, RunHeader)
-    sides = [Side(header=header, folder=tmp_path / name) for name in ("base", "head")]
+    sides = [Variant(header=header, folder=tmp_path / name) for name in ("base", "head")]
     run_sides(sides, ALONE, stage_rounds=1)
     assert [each for each in commands if each.endswith("stages")] == [
         "0 base steps-8 stages",
@@ -190,7 +190,7 @@ def test_what_it_told_is_measured_and_only_helps(
     script({"*": {"alone": {"vocoder": 0.5}, "unstaged_s": 0.02}})
     suite = make_suite(repeats=2)
     run_suite(suite, suite.expand().cells, ALONE, tmp_path / "run")
-    named = by_name(measure(run_folder.load_run(tmp_path / "run"), {})["steps-8"])
+    named = by_name(aggregate(run_folder.load_run(tmp_path / "run"), {})["steps-8"])
     assert named["synced.vocoder"].summary == pytest.approx(0.03)
     assert named["synced.unaccounted"].summary == pytest.approx(0.02)
     assert named["alone.vocoder"].summary == pytest.approx(0.015)
@@ -200,8 +200,8 @@ def test_what_it_told_is_measured_and_only_helps(
         assert (named[name].unit, named[name].better) == ("s", "lower")
 
 
-def passed(repeat: int, work: Mapping[str, Work]) -> ProcessRecord:
-    stages = StagePass(
+def passed(repeat: int, work: Mapping[str, StageWork]) -> ProcessRecord:
+    stages = StageProfile(
         request="r1",
         wall_s=1.0,
         stages_s={"vocoder": 0.5},
@@ -221,7 +221,7 @@ def passed(repeat: int, work: Mapping[str, Work]) -> ProcessRecord:
     )
 
 
-SHORT, LONG = Work(calls=4, rows=1, frames=212), Work(calls=2, rows=1, frames=424)
+SHORT, LONG = StageWork(calls=4, rows=1, frames=212), StageWork(calls=2, rows=1, frames=424)
 
 
 def test_the_version_of_a_time_alone_says_how_much_work_it_was() -> None:
@@ -234,7 +234,7 @@ def test_the_version_of_a_time_alone_says_how_much_work_it_was() -> None:
 @pytest.mark.parametrize(
     "other", [replace(SHORT, calls=3), replace(SHORT, rows=2), replace(SHORT, frames=211)], ids=str
 )
-def test_work_is_the_same_only_in_calls_rows_and_frames_alike(other: Work) -> None:
+def test_work_is_the_same_only_in_calls_rows_and_frames_alike(other: StageWork) -> None:
     ours, same, theirs = (
         versions_apart([passed(0, {"vocoder": each})])["alone.vocoder"]
         for each in (SHORT, SHORT, other)

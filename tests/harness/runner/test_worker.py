@@ -16,10 +16,10 @@ from harness.audio.files import read_audio, write_wav
 from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock
 from harness.machine.interference import DisturbanceWatch
-from harness.records.run import ColdStart, Failure, Phase, Piece, ProcessRecord
+from harness.records.run import AudioChunk, ColdStart, Failure, Phase, ProcessRecord
 from harness.runner import run_folder, worker
 from harness.runner.run_folder import WorkerLog
-from harness.runner.worker import Job, Worker, failure_of, time_synthesis
+from harness.runner.worker import Worker, WorkerRequest, failure_of, time_synthesis
 from harness.targets.scripted import ScriptedTarget
 
 Make = Callable[..., Suite]
@@ -29,7 +29,7 @@ FIRST = {"do": "iterate", "phase": "first", "request": "r1"}
 MEASURE = {"do": "iterate", "phase": "measured", "request": "r1"}
 
 
-def job(suite: Suite, folder: Path, **changes: Any) -> Job:
+def job(suite: Suite, folder: Path, **changes: Any) -> WorkerRequest:
     (folder / "processes").mkdir(exist_ok=True)
     cell = suite.expand().cells[0]
     asked = {
@@ -40,7 +40,7 @@ def job(suite: Suite, folder: Path, **changes: Any) -> Job:
         "defaults": {"device": "cpu"},
         "repeat": 0,
     }
-    return Job(
+    return WorkerRequest(
         **{
             **asked,
             "cell": cell,
@@ -51,10 +51,12 @@ def job(suite: Suite, folder: Path, **changes: Any) -> Job:
     )
 
 
-def obey(job: Job, *commands: dict[str, object]) -> tuple[list[dict[str, Any]], ProcessRecord]:
+def handle(
+    job: WorkerRequest, *commands: dict[str, object]
+) -> tuple[list[dict[str, Any]], ProcessRecord]:
     log = WorkerLog(job.log)
     worker = Worker(job, log, age_s=0.0)
-    answers = [worker.obey(command) for command in commands]
+    answers = [worker.handle(command) for command in commands]
     log.close()
     record = run_folder.load_process(job.folder, job.cell.slug, job.repeat)
     assert record is not None
@@ -70,7 +72,7 @@ def test_a_process_leaves_a_whole_record(make_suite: Make, tmp_path: Path) -> No
         MEASURE,
         {"do": "finish"},
     )
-    answers, record = obey(job(make_suite(), tmp_path), *commands)
+    answers, record = handle(job(make_suite(), tmp_path), *commands)
     assert [answer["done"] for answer in answers] == [
         "load",
         "iterate",
@@ -97,7 +99,7 @@ def test_a_process_leaves_a_whole_record(make_suite: Make, tmp_path: Path) -> No
 
 def test_measured_audio_is_kept_once_and_unchanged(make_suite: Make, tmp_path: Path) -> None:
     asked = job(make_suite(), tmp_path)
-    _, record = obey(asked, LOAD, FIRST, MEASURE, MEASURE)
+    _, record = handle(asked, LOAD, FIRST, MEASURE, MEASURE)
     assert [sample.audio_file for sample in record.samples] == [None, "audio/steps-8/r1.wav", None]
     audio, rate_hz = read_audio(tmp_path / "audio/steps-8/r1.wav")
     target = ScriptedTarget()
@@ -109,7 +111,7 @@ def test_measured_audio_is_kept_once_and_unchanged(make_suite: Make, tmp_path: P
 
 def test_an_iteration_that_compiles_is_recorded_as_such(make_suite: Make, tmp_path: Path) -> None:
     suite = make_suite(fixed={"compile": 3})
-    answers, record = obey(
+    answers, record = handle(
         job(suite, tmp_path), LOAD, FIRST, {**MEASURE, "phase": "warmup"}, MEASURE, MEASURE
     )
     assert [answer.get("settled") for answer in answers] == [None, False, False, False, True]
@@ -137,9 +139,9 @@ def test_a_failure_is_recorded_with_its_reason(
     asked = job(make_suite(fixed={"fault": fault}), tmp_path)
     log = WorkerLog(asked.log)
     worker = Worker(asked, log, age_s=0.0)
-    answer = worker.obey(LOAD)
+    answer = worker.handle(LOAD)
     if "failed" not in answer:
-        answer = worker.obey(MEASURE)
+        answer = worker.handle(MEASURE)
     log.close()
     record = run_folder.load_process(tmp_path, "steps-8", 0)
     assert record is not None and record.failure is not None
@@ -153,7 +155,7 @@ def test_a_broken_promise_fails_with_what_was_asked_and_what_was_seen(
     make_suite: Make, tmp_path: Path, script: Script
 ) -> None:
     script({"*": {"observed": {"steps": "32"}}})
-    answers, record = obey(
+    answers, record = handle(
         job(make_suite(), tmp_path), LOAD, FIRST, {"do": "observe", "request": "r1"}
     )
     assert answers[2]["failed"] == {
@@ -167,7 +169,7 @@ def test_other_audio_from_the_same_seed_is_a_broken_promise(
     make_suite: Make, tmp_path: Path
 ) -> None:
     asked = job(make_suite(fixed={"fault": "nondeterministic"}), tmp_path)
-    answers, record = obey(asked, LOAD, FIRST, MEASURE, MEASURE)
+    answers, record = handle(asked, LOAD, FIRST, MEASURE, MEASURE)
     reason = (
         "asked for seed=0, in effect other audio: the same seed gave different audio for request r1"
     )
@@ -178,7 +180,7 @@ def test_other_audio_from_the_same_seed_is_a_broken_promise(
 def test_other_audio_than_an_earlier_process_gave_is_a_broken_promise(
     make_suite: Make, tmp_path: Path
 ) -> None:
-    answers, _ = obey(job(make_suite(), tmp_path, known={"r1": "ab"}), LOAD, FIRST, MEASURE)
+    answers, _ = handle(job(make_suite(), tmp_path, known={"r1": "ab"}), LOAD, FIRST, MEASURE)
     assert answers[2]["failed"]["kind"] == "not in effect"
 
 
@@ -186,7 +188,7 @@ def test_what_differs_by_the_order_of_additions_is_the_same_audio(
     make_suite: Make, tmp_path: Path
 ) -> None:
     asked = job(make_suite(), tmp_path)
-    obey(asked, LOAD, FIRST, MEASURE)
+    handle(asked, LOAD, FIRST, MEASURE)
     path = tmp_path / "audio/steps-8/r1.wav"
     audio, rate_hz = read_audio(path)
     for repeat, noise, failed in ((1, 5e-7, False), (2, 3e-6, True)):
@@ -197,7 +199,7 @@ def test_what_differs_by_the_order_of_additions_is_the_same_audio(
             log=run_folder.log_path(tmp_path, "steps-8", repeat),
             known={"r1": "another"},
         )
-        answers, _ = obey(again, LOAD, FIRST, MEASURE)
+        answers, _ = handle(again, LOAD, FIRST, MEASURE)
         assert ("failed" in answers[2]) is failed
 
 
@@ -206,7 +208,7 @@ def test_an_engine_without_a_seed_breaks_no_promise_and_leaves_a_take_of_each_pr
 ) -> None:
     script({"*": {"seedless": True}})
     asked = job(make_suite(), tmp_path)
-    answers, record = obey(asked, LOAD, FIRST, MEASURE, MEASURE, MEASURE)
+    answers, record = handle(asked, LOAD, FIRST, MEASURE, MEASURE, MEASURE)
     assert not any("failed" in answer for answer in answers)
     assert "seed" not in record.effective
     kept = [sample.audio_file for sample in record.samples]
@@ -215,7 +217,7 @@ def test_an_engine_without_a_seed_breaks_no_promise_and_leaves_a_take_of_each_pr
     again = replace(
         asked, repeat=1, log=run_folder.log_path(tmp_path, "steps-8", 1), known={"r1": digest}
     )
-    _, record = obey(again, LOAD, FIRST, MEASURE, MEASURE)
+    _, record = handle(again, LOAD, FIRST, MEASURE, MEASURE)
     assert [sample.audio_file for sample in record.samples] == [
         None,
         "audio/steps-8/takes/1/r1.wav",
@@ -228,7 +230,7 @@ def test_a_seed_that_was_asked_for_is_a_promise_of_any_engine(
 ) -> None:
     script({"*": {"seedless": True}})
     fixed = {"seed": 3, "fault": "nondeterministic", "audio_s": 0.1}
-    answers, _ = obey(job(make_suite(fixed=fixed), tmp_path), LOAD, FIRST, MEASURE, MEASURE)
+    answers, _ = handle(job(make_suite(fixed=fixed), tmp_path), LOAD, FIRST, MEASURE, MEASURE)
     assert answers[3]["failed"]["reason"].startswith("asked for seed=3, in effect other audio")
 
 
@@ -236,7 +238,7 @@ def test_an_option_of_which_nothing_was_seen_neither_holds_nor_fails(
     make_suite: Make, tmp_path: Path, script: Script
 ) -> None:
     script({"*": {"unobserved": ["steps"]}})
-    answers, record = obey(
+    answers, record = handle(
         job(make_suite(), tmp_path), LOAD, FIRST, {"do": "observe", "request": "r1"}
     )
     assert "failed" not in answers[2]
@@ -247,7 +249,7 @@ def test_an_option_of_which_nothing_was_seen_neither_holds_nor_fails(
 
 
 def test_a_full_disk_is_answered_but_not_recorded(make_suite: Make, tmp_path: Path) -> None:
-    answers, record = obey(job(make_suite(fixed={"fault": "disk"}), tmp_path), LOAD, FIRST)
+    answers, record = handle(job(make_suite(fixed={"fault": "disk"}), tmp_path), LOAD, FIRST)
     assert answers[1]["failed"] == {"kind": "disk", "reason": "No space left on device"}
     assert record.failure is None
 
@@ -268,7 +270,7 @@ def test_in_real_time_what_disturbed_an_iteration_is_on_record(
     make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "make_target", lambda name: RealTime())
-    _, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
+    _, record = handle(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
     watch = DisturbanceWatch()
     watch.start()
     known = set(watch.stop())
@@ -288,12 +290,12 @@ def test_threads_of_one_process_are_not_taken_for_others_that_disturb_it(
 
 
 def test_in_told_time_nothing_disturbs(make_suite: Make, tmp_path: Path) -> None:
-    _, record = obey(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
+    _, record = handle(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
     assert [sample.disturbance for sample in record.samples] == [{}, {}]
 
 
 def test_a_continued_process_counts_on(make_suite: Make, tmp_path: Path) -> None:
-    _, record = obey(job(make_suite(), tmp_path, iterations_before=7), LOAD, FIRST, MEASURE)
+    _, record = handle(job(make_suite(), tmp_path, iterations_before=7), LOAD, FIRST, MEASURE)
     assert [sample.iteration for sample in record.samples] == [7, 8]
 
 
@@ -366,16 +368,16 @@ def test_a_bug_is_reported_with_its_place_and_first_line() -> None:
 def test_a_target_that_tells_where_it_joined_chunks_is_written_down(
     make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, record = obey(job(make_suite(), tmp_path), LOAD, MEASURE)
+    _, record = handle(job(make_suite(), tmp_path), LOAD, MEASURE)
     assert record.samples[-1].joins_s is None
     monkeypatch.setattr(ScriptedTarget, "joins_s", [0.05], raising=False)
     (tmp_path / "other").mkdir()
-    _, record = obey(job(make_suite(), tmp_path / "other"), LOAD, MEASURE)
+    _, record = handle(job(make_suite(), tmp_path / "other"), LOAD, MEASURE)
     assert record.samples[-1].joins_s == (0.05,)
 
 
 def test_when_every_piece_of_audio_came_is_written_down(make_suite: Make, tmp_path: Path) -> None:
-    _, record = obey(job(make_suite(), tmp_path), LOAD, MEASURE)
+    _, record = handle(job(make_suite(), tmp_path), LOAD, MEASURE)
     heard = record.samples[-1]
     assert heard.chunks is not None
     assert [piece.audio_s for piece in heard.chunks] == pytest.approx([0.05, 0.05])
@@ -397,4 +399,7 @@ def test_the_first_audio_is_the_first_that_can_be_played(
     monkeypatch.setattr(target, "synthesize", late)
     timing = time_synthesis(target, cell.workload.requests[0], target.clock)
     assert timing.first_audio_s == 3.0
-    assert timing.chunks == (Piece(arrived_s=3.0, audio_s=0.1), Piece(arrived_s=3.5, audio_s=0.05))
+    assert timing.chunks == (
+        AudioChunk(arrived_s=3.0, audio_s=0.1),
+        AudioChunk(arrived_s=3.5, audio_s=0.05),
+    )

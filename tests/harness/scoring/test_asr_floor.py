@@ -9,7 +9,14 @@ from harness.errors import HarnessError
 from harness.metrics.word_errors import ErrorCounts
 from harness.records.cell import Request, Workload
 from harness.records.measurement import Measurement, Missing
-from harness.scoring.asr_floor import Floor, FloorUtterance, beside, load_floor, rate_of, save_floor
+from harness.scoring.asr_floor import (
+    Floor,
+    FloorUtterance,
+    floor_for_workload,
+    load_floor,
+    rate_of,
+    save_floor,
+)
 
 TEXTS = {"u1": "One two three four.", "u2": "Five six, ¿siete?"}
 WORKLOAD = Workload(
@@ -49,19 +56,19 @@ def test_the_floor_is_a_corpus_rate_with_an_interval():
 
 
 def test_it_stands_beside_a_rate_of_the_same_judge_on_the_same_texts():
-    assert beside(FLOOR, WORKLOAD, measured()) == rate_of(FLOOR, "wer")
-    assert beside(FLOOR, WORKLOAD, measured(metric="cer")) == rate_of(FLOOR, "cer")
+    assert floor_for_workload(FLOOR, WORKLOAD, measured()) == rate_of(FLOOR, "wer")
+    assert floor_for_workload(FLOOR, WORKLOAD, measured(metric="cer")) == rate_of(FLOOR, "cer")
 
 
 def test_another_judge_has_another_floor():
-    found = beside(FLOOR, WORKLOAD, measured("1; by telephone"))
+    found = floor_for_workload(FLOOR, WORKLOAD, measured("1; by telephone"))
     assert found == Missing(
         "it was heard by [by ear], this run by [by telephone]; make it again: voxgate floor w"
     )
 
 
 def test_the_floor_of_another_judge_is_made_by_naming_him():
-    found = beside(FLOOR, WORKLOAD, measured("1; by telephone"), "faster-whisper")
+    found = floor_for_workload(FLOOR, WORKLOAD, measured("1; by telephone"), "faster-whisper")
     assert isinstance(found, Missing)
     assert found.reason.endswith("make it again: voxgate floor w --judge faster-whisper")
 
@@ -73,7 +80,7 @@ def test_other_texts_have_another_floor(texts: dict[str, str]):
     workload = Workload(
         name="w", requests=tuple(Request(id=name, text=text) for name, text in texts.items())
     )
-    found = beside(FLOOR, workload, measured())
+    found = floor_for_workload(FLOOR, workload, measured())
     assert isinstance(found, Missing)
     assert "said other texts" in found.reason
 

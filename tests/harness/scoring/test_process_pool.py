@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from harness.errors import HarnessError
-from harness.scoring.process_pool import Batch, Crashed, run_batches, run_isolated
+from harness.scoring.process_pool import Crashed, PoolBatch, run_batches, run_isolated
 
 DIED = Crashed("crashed the process")
 
@@ -92,13 +92,13 @@ def test_each_crash_costs_its_own_item_and_no_other():
 
 
 def test_a_crash_inside_a_batch_costs_its_own_piece():
-    batches = [Batch(work=several, pieces=(1, 3, 2)), Batch(work=several, pieces=(4, 5))]
+    batches = [PoolBatch(work=several, pieces=(1, 3, 2)), PoolBatch(work=several, pieces=(4, 5))]
     assert dict(run_batches(batches, workers=2)) == {1: 1, 2: 4, 3: DIED, 4: 16, 5: DIED}
 
 
 def test_a_piece_that_dies_of_what_ran_before_it_gets_its_value_in_a_process_of_its_own():
     assert list(
-        run_batches([Batch(work=poison, pieces=("spoil", "whole", "last"))], workers=1)
+        run_batches([PoolBatch(work=poison, pieces=("spoil", "whole", "last"))], workers=1)
     ) == [
         ("spoil", "spoil"),
         ("whole", "whole"),
@@ -110,7 +110,7 @@ def test_a_hung_piece_costs_itself_and_its_processes_are_killed(tmp_path: Path):
     hung = tmp_path / "hung"
     results = dict(
         run_batches(
-            [Batch(work=hang, pieces=(tmp_path / "a", hung, tmp_path / "b"), limit_s=1.0)],
+            [PoolBatch(work=hang, pieces=(tmp_path / "a", hung, tmp_path / "b"), limit_s=1.0)],
             workers=1,
         )
     )
@@ -127,7 +127,7 @@ def test_a_hung_piece_costs_itself_and_its_processes_are_killed(tmp_path: Path):
 def test_a_process_stays_with_the_kind_it_has_loaded_and_there_are_never_too_many():
     kinds = {"a": 4, "b": 4, "c": 4}
     batches = [
-        Batch(work=who, pieces=(f"{kind}{i}",), kind=kind)
+        PoolBatch(work=who, pieces=(f"{kind}{i}",), kind=kind)
         for kind, count in kinds.items()
         for i in range(count)
     ]
@@ -144,18 +144,18 @@ def test_what_the_function_raises_reaches_the_caller():
 
 def test_what_only_the_child_can_make_is_raised_by_its_words():
     with pytest.raises(RuntimeError, match="OwnError: broken"):
-        list(run_batches([Batch(work=not_portable, pieces=(0,))], workers=1))
+        list(run_batches([PoolBatch(work=not_portable, pieces=(0,))], workers=1))
 
 
 def test_work_that_gives_too_few_results_is_an_error_and_not_a_wait():
     with pytest.raises(RuntimeError, match="ValueError: zip"):
-        list(run_batches([Batch(work=too_few, pieces=(0, 1))], workers=1))
+        list(run_batches([PoolBatch(work=too_few, pieces=(0, 1))], workers=1))
 
 
 def test_a_caller_that_stops_early_leaves_no_process():
     before = set(psutil.Process().children())
     results = run_batches(
-        [Batch(work=several, pieces=(1,)), Batch(work=several, pieces=(2, 4))], workers=2
+        [PoolBatch(work=several, pieces=(1,)), PoolBatch(work=several, pieces=(2, 4))], workers=2
     )
     next(results)
     results.close()
@@ -187,4 +187,4 @@ def test_work_that_cannot_be_imported_is_an_error_and_no_crash(
     fickle = importlib.import_module("fickle")
     (tmp_path / "fickle.py").write_text("import nothing_of_that_name\n")
     with pytest.raises(RuntimeError, match="No module named 'nothing_of_that_name'"):
-        list(run_batches([Batch(work=fickle.work, pieces=(0,))], workers=1))
+        list(run_batches([PoolBatch(work=fickle.work, pieces=(0,))], workers=1))

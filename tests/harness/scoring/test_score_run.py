@@ -9,7 +9,7 @@ import pytest
 from harness.audio.files import write_wav
 from harness.metrics.word_errors import ErrorCounts
 from harness.records.measurement import NO_GOLDEN, Missing
-from harness.records.run import HeardText, Run, Sample
+from harness.records.run import HeardText, Iteration, Run
 from harness.scoring import score_run as scoring
 from harness.scoring.score_run import (
     MOST_WORKERS,
@@ -179,7 +179,7 @@ def seedless(run: Run, slug: str) -> Run:
     path = f"audio/{slug}/takes/1/u01.wav"
     write_wav_of(Path(run.folder) / path)
 
-    def told(sample: Sample) -> Sample:
+    def told(sample: Iteration) -> Iteration:
         other = (sample.cell, sample.repeat, sample.request) == (slug, 1, "u01")
         return replace(sample, audio_file=path, audio_sha256="1") if other else sample
 

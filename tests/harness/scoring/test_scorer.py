@@ -18,16 +18,16 @@ from harness.audio.files import write_flac, write_wav
 from harness.audio.recording import read_recording
 from harness.errors import HarnessError
 from harness.metrics import signal_parity
-from harness.metrics.metric import Need, Subject
+from harness.metrics.metric import MetricInput, Need
 from harness.metrics.registry import chosen, entry, full_version, known_metrics
 from harness.models.whisper_weights import WeightsFile
 from harness.records.measurement import SNR_CEILING_DB, Missing, Value
 from harness.scoring import scorer, transcription
 from harness.scoring import task as audio_task
 from harness.scoring import tasks as wanted
-from harness.scoring.process_pool import Batch, Crashed, run_batches
+from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
 from harness.scoring.scorer import UtteranceScores, score_quality
-from harness.scoring.task import AudioTask, Unsettled
+from harness.scoring.task import AudioTask, Uncacheable
 from harness.scoring.tasks import AudioJob
 from harness.scoring.transcription import JudgeOptions, ListenTask, Transcript
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
@@ -36,14 +36,14 @@ WEIGHTS = WeightsFile(path=Path("whisper"), sha256="0" * 64)
 QUICK = ("snr", "si_sdr", "stoi", "clicks")
 
 
-def crash_on_stoi(tasks: Sequence[AudioTask]) -> Iterator[Value | Unsettled]:
+def crash_on_stoi(tasks: Sequence[AudioTask]) -> Iterator[Value | Uncacheable]:
     for task, value in zip(tasks, audio_task.compute(tasks), strict=True):
         if task.metric == "stoi":
             os.kill(os.getpid(), signal.SIGSEGV)
         yield value
 
 
-def hang_on_stoi(tasks: Sequence[AudioTask]) -> Iterator[Value | Unsettled]:
+def hang_on_stoi(tasks: Sequence[AudioTask]) -> Iterator[Value | Uncacheable]:
     for task, value in zip(tasks, audio_task.compute(tasks), strict=True):
         if task.metric == "stoi":
             signal.pause()
@@ -56,9 +56,9 @@ class Counted:
     def __init__(self) -> None:
         self.tasks: list[AudioTask] = []
         self.files: list[Path] = []
-        self.batches: list[Batch[Any]] = []
+        self.batches: list[PoolBatch[Any]] = []
 
-    def run(self, batches: Sequence[Batch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
+    def run(self, batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
         self.batches += batches
         for batch in batches:
             if isinstance(batch.pieces[0], ListenTask):
@@ -351,7 +351,7 @@ def test_under_a_condition_everything_is_read_as_it_is_heard_there(
     heard = [telephone.line(read_recording(audio[name])) for name in ("noisy", "clean")]
     assert (
         found.values["phone_snr"]
-        == signal_parity.snr(Subject(audio=heard[0], reference=heard[1]))
+        == signal_parity.snr(MetricInput(audio=heard[0], reference=heard[1]))
         != found.values["snr"]
     )
     assert found.versions["phone_loudness"] == f"{full_version('loudness')}; telephone 1"
@@ -412,7 +412,7 @@ def without_words(cache: Path, audio: dict[str, Path]) -> dict[str, Value]:
 def test_a_recogniser_that_dies_costs_its_words(
     audio: dict[str, Path], counted: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def dying(batches: Sequence[Batch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
+    def dying(batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
         for piece, result in counted.run(batches, workers):
             yield piece, Crashed() if isinstance(piece, ListenTask) else result
 

@@ -13,10 +13,10 @@ from harness.scoring import transcription
 from harness.scoring.tasks import AudioJob
 from harness.scoring.transcription import (
     FASTER,
-    Hearing,
     JudgeOptions,
     ListenTask,
     Transcript,
+    TranscriptionPlan,
     transcribe,
 )
 
@@ -43,9 +43,9 @@ def job(
 
 def make(
     jobs: list[AudioJob], metrics: tuple[str, ...] = ("wer", "cer"), **options: object
-) -> Hearing:
+) -> TranscriptionPlan:
     digests = {each.path: each.path.read_bytes().hex()[-64:] for each in jobs}
-    return Hearing(jobs, metrics, JudgeOptions(**options), digests)
+    return TranscriptionPlan(jobs, metrics, JudgeOptions(**options), digests)
 
 
 def test_each_language_has_its_judge_and_each_audio_is_heard_once(

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from harness.selftest import fault_effects
-from harness.selftest.fault_effects import Speech
+from harness.selftest.fault_effects import SpokenUtterance
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 
 @pytest.fixture(scope="module", name="spoken")
-def _spoken() -> Speech:
+def _spoken() -> SpokenUtterance:
     """Real speech that is not rounded to 16 bits."""
-    return Speech(audio=(0.9 * speech()).astype(np.float32), rate_hz=RATE_HZ)
+    return SpokenUtterance(audio=(0.9 * speech()).astype(np.float32), rate_hz=RATE_HZ)
 
 
 def snr_db(clean: np.ndarray, heard: np.ndarray) -> float:

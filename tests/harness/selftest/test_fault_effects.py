@@ -5,7 +5,7 @@ import pytest
 
 from harness.audio.recording import Recording
 from harness.selftest import fault_effects
-from harness.selftest.fault_effects import Speech
+from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.faults import FAULTS
 from tests.harness.metrics.speech import speech
 
@@ -26,9 +26,11 @@ def _voice() -> np.ndarray:
 
 
 @pytest.fixture(scope="module", name="spoken")
-def _read(voice: np.ndarray) -> Speech:
+def _read(voice: np.ndarray) -> SpokenUtterance:
     """The same as two chunks in a known voice."""
-    return Speech(audio=voice, rate_hz=RATE_HZ, text="Is it?", joins_s=(0.5,), voice=voice[::-1])
+    return SpokenUtterance(
+        audio=voice, rate_hz=RATE_HZ, text="Is it?", joins_s=(0.5,), voice=voice[::-1]
+    )
 
 
 def unrounded() -> np.ndarray:
@@ -39,7 +41,9 @@ def unrounded() -> np.ndarray:
 @pytest.mark.parametrize("fault", PURE, ids=lambda fault: f"{fault.name} {fault.strength}")
 def test_damage_is_the_same_every_time_and_leaves_the_speech_it_was_given(fault) -> None:
     voice = unrounded()
-    spoken = Speech(audio=voice, rate_hz=RATE_HZ, text="Is it?", joins_s=(0.5,), voice=voice[::-1])
+    spoken = SpokenUtterance(
+        audio=voice, rate_hz=RATE_HZ, text="Is it?", joins_s=(0.5,), voice=voice[::-1]
+    )
     before = voice.copy()
     first, second = fault.change(spoken), fault.change(spoken)
     assert np.array_equal(first, second, equal_nan=True)
@@ -55,7 +59,7 @@ def test_a_click_is_one_frame_in_the_speech(spoken, voice) -> None:
 
 
 def test_clicks_come_every_second(spoken, voice) -> None:
-    long = Speech(audio=np.tile(voice, 3), rate_hz=RATE_HZ)
+    long = SpokenUtterance(audio=np.tile(voice, 3), rate_hz=RATE_HZ)
     places = np.flatnonzero(fault_effects.clicks(0.3)(long) != long.audio)
     assert places.tolist() == [8_000, 24_000, 40_000, 56_000]
 
@@ -65,7 +69,7 @@ def test_a_seam_steps_at_every_join_and_is_gone_soon(spoken, voice) -> None:
     assert np.flatnonzero(stepped)[0] == 8_000
     assert stepped[8_000] == pytest.approx(0.3 * np.abs(voice).max(), rel=1e-5)
     assert abs(stepped[8_000 + 320]) < 1e-4
-    assert fault_effects.seam(0.3)(Speech(audio=voice, rate_hz=RATE_HZ)) is None
+    assert fault_effects.seam(0.3)(SpokenUtterance(audio=voice, rate_hz=RATE_HZ)) is None
 
 
 def test_a_dropout_is_as_long_as_it_says(spoken, voice) -> None:
@@ -87,7 +91,7 @@ def test_a_muted_tail_leaves_the_audio_as_long_as_it_was(spoken, voice) -> None:
 
 def test_a_repeated_stretch_is_heard_twice() -> None:
     audio = speech().astype(np.float32)
-    twice = fault_effects.repeat(0.2)(Speech(audio=audio, rate_hz=RATE_HZ))
+    twice = fault_effects.repeat(0.2)(SpokenUtterance(audio=audio, rate_hz=RATE_HZ))
     assert len(twice) == len(audio) + 3_200
     middle = int(np.flatnonzero(twice[: len(audio)] != audio)[0])
     fade = round(fault_effects.FADE_S * RATE_HZ)
@@ -99,13 +103,15 @@ def test_a_repeated_stretch_is_heard_twice() -> None:
 
 def test_another_word_stands_in_the_middle_and_nothing_else_changes() -> None:
     audio = speech().astype(np.float32)
-    swapped = fault_effects.swap_word(0.4)(Speech(audio=audio, rate_hz=RATE_HZ))
+    swapped = fault_effects.swap_word(0.4)(SpokenUtterance(audio=audio, rate_hz=RATE_HZ))
     other = np.flatnonzero(swapped != audio)
     assert len(swapped) == len(audio)
     assert other[-1] - other[0] == pytest.approx(
         0.4 * RATE_HZ, abs=fault_effects.FADE_S * RATE_HZ + 1
     )
-    assert fault_effects.swap_word(0.4)(Speech(audio=audio[:8_000], rate_hz=RATE_HZ)) is None
+    assert (
+        fault_effects.swap_word(0.4)(SpokenUtterance(audio=audio[:8_000], rate_hz=RATE_HZ)) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_silence_is_added_and_nothing_lost(make, spoken, voice) -> None:
 def test_a_pause_falls_where_it_is_quietest() -> None:
     audio = np.full(RATE_HZ, 0.5, dtype=np.float32)
     audio[9_000:9_400] = 0.01
-    paused = fault_effects.pause(0.1)(Speech(audio=audio, rate_hz=RATE_HZ))
+    paused = fault_effects.pause(0.1)(SpokenUtterance(audio=audio, rate_hz=RATE_HZ))
     assert 9_000 <= np.flatnonzero(paused == 0)[0] < 9_400
 
 
@@ -129,15 +135,15 @@ def test_a_spill_is_the_end_of_the_voices_recording(spoken, voice) -> None:
     assert len(spilt) == len(voice) + 4_800
     ends = np.flatnonzero(np.abs(spoken.voice) > 0.003)[-1] + 1
     assert np.array_equal(spilt[:4_800], spoken.voice[ends - 4_800 : ends])
-    assert fault_effects.spill(0.3)(Speech(audio=voice, rate_hz=RATE_HZ)) is None
+    assert fault_effects.spill(0.3)(SpokenUtterance(audio=voice, rate_hz=RATE_HZ)) is None
 
 
 def test_the_greatest_click_is_one_that_a_detector_hears() -> None:
     from harness.metrics.clicks import METRICS
-    from harness.metrics.metric import Subject
+    from harness.metrics.metric import MetricInput
 
     (clicks,) = (each for each in METRICS if each.metric.name == "clicks")
     audio = speech().astype(np.float32)
-    faulty = fault_effects.click(1.0)(Speech(audio=audio, rate_hz=RATE_HZ))
-    assert clicks.score(Subject(audio=Recording(audio, RATE_HZ))) == 0.0
-    assert clicks.score(Subject(audio=Recording(faulty, RATE_HZ))) > 0.0
+    faulty = fault_effects.click(1.0)(SpokenUtterance(audio=audio, rate_hz=RATE_HZ))
+    assert clicks.score(MetricInput(audio=Recording(audio, RATE_HZ))) == 0.0
+    assert clicks.score(MetricInput(audio=Recording(faulty, RATE_HZ))) > 0.0

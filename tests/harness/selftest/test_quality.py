@@ -21,10 +21,10 @@ from harness.scoring.score_run import RunScores, audio_jobs
 from harness.selftest import quality
 from harness.selftest.command import tell_speed
 from harness.selftest.quality import columns_of, quality_selftest
-from harness.selftest.quality_result import Finding, QualityTrust, Sight
+from harness.selftest.quality_result import FaultResult, QualityTrust, Sight
 from harness.selftest.specimens import EVERY, ONE, Kind
 from harness.selftest.speech_sources import cells_of
-from harness.selftest.speed import Question
+from harness.selftest.speed import SelftestPlan
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SUITE = """
@@ -86,7 +86,7 @@ def _found(tmp_path_factory: pytest.TempPathFactory) -> QualityTrust:
             (root / folder).mkdir(exist_ok=True)
             (root / folder / name).write_text(text)
         write_wav(root / "real" / "slt.wav", speech().astype(np.float32), RATE_HZ)
-        question = Question(
+        question = SelftestPlan(
             suite="two", profile="cpu-gate", minutes=1.0, out=root / "out", recordings=Path("real")
         )
         trust = quality_selftest(question, Silent())
@@ -94,7 +94,7 @@ def _found(tmp_path_factory: pytest.TempPathFactory) -> QualityTrust:
     return trust
 
 
-def rows(trust: QualityTrust, fault: str, extent: str = EVERY, audio: int = 0) -> list[Finding]:
+def rows(trust: QualityTrust, fault: str, extent: str = EVERY, audio: int = 0) -> list[FaultResult]:
     return [
         each
         for each in trust.matrices[audio].findings
@@ -202,7 +202,7 @@ def test_a_cell_that_fails_ends_it_with_the_reason(
     monkeypatch.setattr(
         quality, "load_suite", lambda name: make_suite(fixed={"audio_s": 0.1, "fault": "refuse"})
     )
-    question = Question(suite="test", profile="cpu-gate", minutes=1.0, out=tmp_path / "out")
+    question = SelftestPlan(suite="test", profile="cpu-gate", minutes=1.0, out=tmp_path / "out")
     with pytest.raises(
         HarnessError,
         match="cell steps-8 cannot be measured: refused: fault=refuse asks for a refusal",
@@ -214,7 +214,7 @@ def test_recordings_are_looked_for_before_anything_is_measured(
     make_suite, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(quality, "load_suite", lambda name: make_suite())
-    question = Question(
+    question = SelftestPlan(
         suite="test",
         profile="cpu-gate",
         minutes=1.0,
@@ -227,7 +227,7 @@ def test_recordings_are_looked_for_before_anything_is_measured(
 
 
 def test_recordings_and_a_picture_are_for_faults_only(tmp_path: Path) -> None:
-    question = Question(suite="smoke", profile="cpu-gate", minutes=1.0)
+    question = SelftestPlan(suite="smoke", profile="cpu-gate", minutes=1.0)
     for asked in (
         replace(question, recordings=tmp_path),
         replace(question, picture=tmp_path / "a.png"),

@@ -7,14 +7,14 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.records.verdict import Verdict
-from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Answer, Gate, Rounds
+from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate, GateOutcome, Rounds
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 
 ALL = dict.fromkeys(SLUGS, tuple(range(16)))
 
 
-def ask(gate: Gate, head: str, rounds: dict[str, Rounds] = ALL) -> dict[str, Answer]:
+def ask(gate: Gate, head: str, rounds: dict[str, Rounds] = ALL) -> dict[str, GateOutcome]:
     return {answer.cell: answer for answer in gate.ask("equal-1", head, rounds)}
 
 

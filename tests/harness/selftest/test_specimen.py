@@ -6,8 +6,8 @@ from harness.selftest.specimens import (
     EVERY,
     ONE,
     Kind,
-    Sound,
     Specimen,
+    SpecimenAudio,
     in_every_and_in_one,
     slugs_of,
     sounds_of,
@@ -18,7 +18,7 @@ from tests.harness.fake_runs import CELLS, make_run, steady
 RUN = make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})
 BASE = CELLS[1].slug
 SOUNDS = {
-    name: Sound(file=Path(f"/planted/{name}.wav"), audio_s=3.0, joins_s=(1.0,))
+    name: SpecimenAudio(file=Path(f"/planted/{name}.wav"), audio_s=3.0, joins_s=(1.0,))
     for name in ("u02", "u05")
 }
 

@@ -19,8 +19,8 @@ from harness.runner import run_folder
 from harness.runner.progress import Silent
 from harness.selftest import command as told
 from harness.selftest import cpu_load, speed_run
-from harness.selftest.command import Interrupted, Told, tell_speed
-from harness.selftest.speed import Question, command, speed_selftest
+from harness.selftest.command import Interrupted, SelftestReport, tell_speed
+from harness.selftest.speed import SelftestPlan, command, speed_selftest
 from harness.selftest.speed_result import Trust
 from harness.selftest.speed_run import until
 
@@ -30,7 +30,7 @@ suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"ste
               fixed={"audio_s": 0.1}, iterations=4)
 """  # noqa: E501
 WORKLOAD = '[[request]]\nid = "r1"\ntext = "One."\n\n[[request]]\nid = "r2"\ntext = "Two."\n'
-QUESTION = Question(
+QUESTION = SelftestPlan(
     suite="two",
     profile="cpu-gate",
     minutes=1.0,
@@ -149,17 +149,17 @@ def test_interrupted_it_says_how_to_go_on(project: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(name="answered")
-def _answered(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+def _answered(monkeypatch: pytest.MonkeyPatch) -> list[SelftestPlan]:
     """The command line gets an answer without measuring; the questions that it asked are kept."""
-    asked: list[Question] = []
-    answer = Told(
+    asked: list[SelftestPlan] = []
+    answer = SelftestReport(
         text="a table\n\nFIT to gate",
         markdown="**FIT to gate**\n",
         document={"fit": "fit"},
         exit_code=3,
     )
 
-    def tell(question: Question, *_: object, **__: object) -> Told | Interrupted:
+    def tell(question: SelftestPlan, *_: object, **__: object) -> SelftestReport | Interrupted:
         asked.append(question)
         return Interrupted(advice="go on") if question.suite == "stopped" else answer
 
@@ -169,7 +169,7 @@ def _answered(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
 
 
 def test_the_command_line_prints_the_verdict_last_and_ends_with_its_code(
-    answered: list[Question], capsys: pytest.CaptureFixture[str]
+    answered: list[SelftestPlan], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (
         invoke(["selftest", "--size", "5", "--size", "7.5", "--only", "a*", "--minutes", "2"]) == 3
@@ -186,7 +186,7 @@ def test_the_command_line_prints_the_verdict_last_and_ends_with_its_code(
 
 
 def test_the_command_line_prints_markdown_or_json(
-    answered: list[Question], capsys: pytest.CaptureFixture[str]
+    answered: list[SelftestPlan], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(["selftest", "--quality", "--markdown"]) == 3
     assert capsys.readouterr().out == "**FIT to gate**\n"
@@ -195,7 +195,7 @@ def test_the_command_line_prints_markdown_or_json(
 
 
 def test_the_command_line_ends_with_130_when_stopped(
-    answered: list[Question], capsys: pytest.CaptureFixture[str]
+    answered: list[SelftestPlan], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(["selftest", "stopped"]) == 130
     assert capsys.readouterr().err.strip() == "interrupted; go on"

@@ -27,7 +27,7 @@ from harness.history.exporters.tables import (
     parquet_bytes,
 )
 from harness.history.importers import detect
-from harness.history.importers.common import Fault
+from harness.history.importers.common import ImportFault
 from harness.history.records import Acknowledgement, Vote, clean, utc_iso
 from harness.records.measurement import Missing
 from tests.harness.history.entries import HOSTILE, cell, entry, value
@@ -173,7 +173,7 @@ def test_a_damaged_export_is_refused(
     path.write_text(json.dumps({**json.loads(json_text(filled, ALL)), **damage}))
     with pytest.raises(HarnessError, match=complaint):
         for found in detect.read(path).entries:
-            if isinstance(found, Fault):
+            if isinstance(found, ImportFault):
                 raise HarnessError(found.reason)
 
 

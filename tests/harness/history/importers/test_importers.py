@@ -16,7 +16,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.importers import common, detect
-from harness.history.records import Entry, EntryValue
+from harness.history.records import EntryValue, HistoryEntry
 from harness.records.measurement import Missing
 from tests.harness.history.foreign_files import asv_folder, asv_result, flat, nightly
 
@@ -40,17 +40,17 @@ def write(path: Path, data: Any) -> Path:
     return path
 
 
-def entries(path: Path, machine: str | None = None) -> list[Entry]:
+def entries(path: Path, machine: str | None = None) -> list[HistoryEntry]:
     return [sound(each) for each in detect.read(path, machine).entries]
 
 
-def sound(found: Entry | common.Fault) -> Entry:
-    if isinstance(found, common.Fault):
+def sound(found: HistoryEntry | common.ImportFault) -> HistoryEntry:
+    if isinstance(found, common.ImportFault):
         raise HarnessError(f"{found.where} : {found.reason}")
     return found
 
 
-def values_of(entry: Entry, cell: int = 0) -> dict[str, EntryValue]:
+def values_of(entry: HistoryEntry, cell: int = 0) -> dict[str, EntryValue]:
     return {each.metric: each for each in entry.cells[cell].values}
 
 
@@ -407,7 +407,7 @@ def test_a_damaged_file_of_votes_is_refused(
         detect.read(write(tmp_path / "votes.json", ballot(**change)))
 
 
-def all_names(found: Iterable[Entry]) -> list[str]:
+def all_names(found: Iterable[HistoryEntry]) -> list[str]:
     return [
         name
         for entry in found

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.errors import HarnessError
-from harness.machine.checks.check import Answer, State, Tree
+from harness.machine.checks.check import CheckResult, CheckState, SystemRoot
 from harness.machine.doctor import KNOBS, make_knob, snapshot
 from tests.harness.machine.trees import (
     CPUS,
@@ -25,7 +25,9 @@ GROUP_2 = {"proc/self/cgroup": "0::/box/mine"}
 GROUP_1 = {"proc/self/cgroup": "4:cpu,cpuacct:/box\n0::/", "proc/stat": "cpu 0\ncpu0 0\ncpu1 0"}
 
 
-def judged(name: str, tree: Tree, later: dict[str, object] | None = None, want: str = "") -> Answer:
+def judged(
+    name: str, tree: SystemRoot, later: dict[str, object] | None = None, want: str = ""
+) -> CheckResult:
     """The answer of one knob, with the files that change between its readings."""
     before = snapshot(tree)
     if later:
@@ -36,8 +38,8 @@ def judged(name: str, tree: Tree, later: dict[str, object] | None = None, want: 
 @pytest.mark.parametrize("name", KNOBS)
 def test_a_machine_that_tells_nothing_is_never_called_fit(tmp_path: Path, name: str) -> None:
     # to be another device is to be known
-    absent = State.UNFIT if name in ("board", "gpu") else State.UNKNOWN
-    answer = judged(name, Tree(root=tmp_path))
+    absent = CheckState.UNFIT if name in ("board", "gpu") else CheckState.UNKNOWN
+    answer = judged(name, SystemRoot(root=tmp_path))
     assert answer.state is absent
     assert answer.shown, "with the reason"
 
@@ -56,61 +58,63 @@ def test_an_unknown_knob_is_answered_with_the_known_ones() -> None:
 
 def test_unreadable_files_are_like_absent_ones(tmp_path: Path) -> None:
     (tmp_path / "proc/loadavg").mkdir(parents=True)  # reading it is an error that even root meets
-    assert snapshot(Tree(root=tmp_path)) == {}
+    assert snapshot(SystemRoot(root=tmp_path)) == {}
 
 
 @pytest.mark.parametrize(
     ("files", "state", "shown"),
     [
-        ({}, State.FIT, "load 0.1 on 2 cores at the start"),
-        ({"proc/loadavg": "1.5 0 0 2/99 3"}, State.UNFIT, "load 1.5 on 2 cores at the start"),
+        ({}, CheckState.FIT, "load 0.1 on 2 cores at the start"),
+        ({"proc/loadavg": "1.5 0 0 2/99 3"}, CheckState.UNFIT, "load 1.5 on 2 cores at the start"),
         (
             {"proc/loadavg": "1.5 0 0 1/99 3"},
-            State.FIT,
+            CheckState.FIT,
             "load 1.5 on 2 cores at the start, of work that has ended",
         ),
-        ({"proc/loadavg": "9.5 0 0 1/99 3"}, State.UNFIT, "load 9.5 on 2 cores at the start"),
+        ({"proc/loadavg": "9.5 0 0 1/99 3"}, CheckState.UNFIT, "load 9.5 on 2 cores at the start"),
         (
             {"proc/pressure/cpu": "some avg10=20.00 avg60=0"},
-            State.UNFIT,
+            CheckState.UNFIT,
             "load 0.1 on 2 cores at the start, tasks waited for a CPU in 20 % of the time",
         ),
     ],
 )
-def test_load(tmp_path: Path, files: dict[str, object], state: State, shown: str) -> None:
+def test_load(tmp_path: Path, files: dict[str, object], state: CheckState, shown: str) -> None:
     virtual(tmp_path)
-    assert judged("load", write(tmp_path, files)) == Answer(state=state, shown=shown)
+    assert judged("load", write(tmp_path, files)) == CheckResult(state=state, shown=shown)
 
 
 def test_our_own_load_at_the_end_is_not_held_against_the_machine(tmp_path: Path) -> None:
-    assert judged("load", virtual(tmp_path), {"proc/loadavg": "2.0 0 0 1/2 3"}).state is State.FIT
+    assert (
+        judged("load", virtual(tmp_path), {"proc/loadavg": "2.0 0 0 1/2 3"}).state is CheckState.FIT
+    )
 
 
 @pytest.mark.parametrize(
     ("user", "idle", "stolen", "state", "shown"),
     [
-        (200, 800, 1, State.FIT, "1.0 % of the CPU time stolen by the host"),
-        (200, 800, 5, State.UNFIT, "4.8 % of the CPU time stolen by the host"),
-        (200, 9800, 5, State.UNFIT, "4.8 % of the CPU time stolen by the host"),
-        (105, 9800, 1, State.UNKNOWN, "stolen time not known"),
+        (200, 800, 1, CheckState.FIT, "1.0 % of the CPU time stolen by the host"),
+        (200, 800, 5, CheckState.UNFIT, "4.8 % of the CPU time stolen by the host"),
+        (200, 9800, 5, CheckState.UNFIT, "4.8 % of the CPU time stolen by the host"),
+        (105, 9800, 1, CheckState.UNKNOWN, "stolen time not known"),
     ],
 )
 def test_stolen_time_is_counted_of_the_time_that_was_wanted(
-    tmp_path: Path, user: int, idle: int, stolen: int, state: State, shown: str
+    tmp_path: Path, user: int, idle: int, stolen: int, state: CheckState, shown: str
 ) -> None:
     later = {"proc/stat": STAT.format(user=user, idle=idle, stolen=stolen)}
-    assert judged("stolen-time", virtual(tmp_path), later) == Answer(state=state, shown=shown)
+    assert judged("stolen-time", virtual(tmp_path), later) == CheckResult(state=state, shown=shown)
 
 
 @pytest.mark.parametrize(
     ("stat", "state"),
     [
-        ("2000000000 10000000 9", State.FIT),
-        ("2000000000 100000000 9", State.UNFIT),
-        ("1010000000 10000000 9", State.UNKNOWN),
+        ("2000000000 10000000 9", CheckState.FIT),
+        ("2000000000 100000000 9", CheckState.UNFIT),
+        ("1010000000 10000000 9", CheckState.UNKNOWN),
     ],
 )
-def test_waiting_is_counted_of_our_own_work(tmp_path: Path, stat: str, state: State) -> None:
+def test_waiting_is_counted_of_our_own_work(tmp_path: Path, stat: str, state: CheckState) -> None:
     assert judged("contention", virtual(tmp_path), {"proc/self/schedstat": stat}).state is state
 
 
@@ -146,7 +150,7 @@ def test_a_quota_is_found_in_both_versions_and_in_any_group_above(
     tree = write(tmp_path, files)
     assert snapshot(tree)["cpu_quota"] == quota
     below = isinstance(quota, float) and quota < 2
-    assert judged("cpu-quota", tree).state is (State.UNFIT if below else State.FIT)
+    assert judged("cpu-quota", tree).state is (CheckState.UNFIT if below else CheckState.FIT)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +180,8 @@ def test_being_stopped_by_a_quota_is_counted_in_both_versions(
     virtual(tmp_path)
     tree = write(tmp_path, {**group, path: before})
     assert judged("cpu-throttling", tree).shown == "never"
-    assert judged("cpu-throttling", tree, {path: after}) == Answer(
-        state=State.UNFIT, shown="stopped 40 times, 2.0 s in all, by the CPU quota"
+    assert judged("cpu-throttling", tree, {path: after}) == CheckResult(
+        state=CheckState.UNFIT, shown="stopped 40 times, 2.0 s in all, by the CPU quota"
     )
 
 
@@ -187,10 +191,10 @@ def test_a_workstation_as_it_comes_has_a_clock_that_wanders(tmp_path: Path) -> N
         name: judged(name, tree) for name in ("governor", "turbo", "shared-cores", "frequency")
     }
     assert {name: (answer.state, answer.shown) for name, answer in shown.items()} == {
-        "governor": (State.UNFIT, "powersave"),
-        "turbo": (State.UNFIT, "on"),
-        "shared-cores": (State.UNFIT, "8 CPUs share their core with another"),
-        "frequency": (State.FIT, "3.82 of 3.90 GHz"),
+        "governor": (CheckState.UNFIT, "powersave"),
+        "turbo": (CheckState.UNFIT, "on"),
+        "shared-cores": (CheckState.UNFIT, "8 CPUs share their core with another"),
+        "frequency": (CheckState.FIT, "3.82 of 3.90 GHz"),
     }
 
 
@@ -207,7 +211,7 @@ def test_set_up_as_advised_it_is_fit(tmp_path: Path) -> None:
         )
     write(tmp_path, {f"{CPUS}/intel_pstate/no_turbo": 1})
     assert {judged(name, tree).state for name in ("governor", "turbo", "shared-cores")} == {
-        State.FIT
+        CheckState.FIT
     }
 
 
@@ -216,13 +220,13 @@ def test_one_cpu_with_another_governor_is_noticed(tmp_path: Path) -> None:
     answer = judged(
         "governor", write(tmp_path, {f"{CPUS}/cpu5/cpufreq/scaling_governor": "performance"})
     )
-    assert answer == Answer(state=State.UNFIT, shown="performance powersave")
+    assert answer == CheckResult(state=CheckState.UNFIT, shown="performance powersave")
 
 
 def test_where_turbo_is_called_boost_the_command_names_that_file(tmp_path: Path) -> None:
     tree = write(tmp_path, {f"{CPUS}/cpufreq/boost": 1})
     assert judged("turbo", tree).advice == "echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost"
-    assert judged("turbo", write(tmp_path, {f"{CPUS}/cpufreq/boost": 0})).state is State.FIT
+    assert judged("turbo", write(tmp_path, {f"{CPUS}/cpufreq/boost": 0})).state is CheckState.FIT
 
 
 def test_a_clock_held_down_is_noticed(tmp_path: Path) -> None:
@@ -230,21 +234,26 @@ def test_a_clock_held_down_is_noticed(tmp_path: Path) -> None:
     answer = judged(
         "frequency", write(tmp_path, {f"{CPUS}/cpu0/cpufreq/scaling_cur_freq": 2_100_000})
     )
-    assert answer == Answer(state=State.UNFIT, shown="2.10 of 3.90 GHz")
+    assert answer == CheckResult(state=CheckState.UNFIT, shown="2.10 of 3.90 GHz")
 
 
 @pytest.mark.parametrize(
     ("temp_c", "state"),
-    [(41.0, State.FIT), (94.0, State.FIT), (95.0, State.UNFIT), (101.0, State.UNFIT)],
+    [
+        (41.0, CheckState.FIT),
+        (94.0, CheckState.FIT),
+        (95.0, CheckState.UNFIT),
+        (101.0, CheckState.UNFIT),
+    ],
 )
 def test_temperature_is_held_against_the_first_trip_point_that_slows(
-    tmp_path: Path, temp_c: float, state: State
+    tmp_path: Path, temp_c: float, state: CheckState
 ) -> None:
     answer = judged(
         "temperature",
         write(tmp_path, {**zone(0, "cpu", temp_c, 100.0), **zone(1, "ssd", 120.0, None)}),
     )
-    assert answer == Answer(state=state, shown=f"cpu {temp_c:.0f} °C, slowed down at 100 °C")
+    assert answer == CheckResult(state=state, shown=f"cpu {temp_c:.0f} °C, slowed down at 100 °C")
 
 
 def test_the_zone_nearest_to_its_trip_point_speaks_and_zones_that_are_off_do_not(
@@ -263,21 +272,30 @@ def test_the_zone_nearest_to_its_trip_point_speaks_and_zones_that_are_off_do_not
 @pytest.mark.parametrize(
     ("before", "after", "state", "shown"),
     [
-        ({}, {}, State.FIT, "none in use"),
+        ({}, {}, CheckState.FIT, "none in use"),
         (
             {"proc/swaps": "Filename\n/swap file 2048 1024 -2"},
             {},
-            State.FIT,
+            CheckState.FIT,
             "1 MiB in swap, none moved",
         ),
-        ({}, {"proc/vmstat": "pswpin 3\npswpout 4"}, State.UNFIT, "7 pages moved to or from swap"),
+        (
+            {},
+            {"proc/vmstat": "pswpin 3\npswpout 4"},
+            CheckState.UNFIT,
+            "7 pages moved to or from swap",
+        ),
     ],
 )
 def test_swap_matters_when_pages_move(
-    tmp_path: Path, before: dict[str, object], after: dict[str, object], state: State, shown: str
+    tmp_path: Path,
+    before: dict[str, object],
+    after: dict[str, object],
+    state: CheckState,
+    shown: str,
 ) -> None:
     virtual(tmp_path)
-    assert judged("swap", write(tmp_path, before), after) == Answer(state=state, shown=shown)
+    assert judged("swap", write(tmp_path, before), after) == CheckResult(state=state, shown=shown)
 
 
 def test_too_little_memory_is_noticed(tmp_path: Path) -> None:
@@ -285,32 +303,33 @@ def test_too_little_memory_is_noticed(tmp_path: Path) -> None:
         "memory",
         write(tmp_path, {"proc/meminfo": "MemTotal: 8000000 kB\nMemAvailable: 1000000 kB"}),
     )
-    assert answer == Answer(state=State.UNFIT, shown="1.0 GiB available")
+    assert answer == CheckResult(state=CheckState.UNFIT, shown="1.0 GiB available")
 
 
 @pytest.mark.parametrize(
-    ("word", "state"), [("always", State.FIT), ("madvise", State.FIT), ("never", State.UNFIT)]
+    ("word", "state"),
+    [("always", CheckState.FIT), ("madvise", CheckState.FIT), ("never", CheckState.UNFIT)],
 )
-def test_huge_pages(tmp_path: Path, word: str, state: State) -> None:
+def test_huge_pages(tmp_path: Path, word: str, state: CheckState) -> None:
     text = " ".join(
         f"[{each}]" if each == word else each for each in ("always", "madvise", "never")
     )
     tree = write(tmp_path, {"sys/kernel/mm/transparent_hugepage/enabled": text})
-    assert judged("huge-pages", tree) == Answer(state=state, shown=word)
+    assert judged("huge-pages", tree) == CheckResult(state=state, shown=word)
 
 
 @pytest.mark.parametrize(
     ("libc", "state"),
     [
-        ("glibc 2.35", State.FIT),
-        ("glibc 2.9", State.UNFIT),
-        ("glibc 2.34", State.UNFIT),
-        ("glibc 3.0", State.FIT),
-        ("", State.UNKNOWN),
+        ("glibc 2.35", CheckState.FIT),
+        ("glibc 2.9", CheckState.UNFIT),
+        ("glibc 2.34", CheckState.UNFIT),
+        ("glibc 3.0", CheckState.FIT),
+        ("", CheckState.UNKNOWN),
     ],
 )
-def test_glibc_is_new_enough_for_the_tunable(tmp_path: Path, libc: str, state: State) -> None:
-    assert judged("glibc", Tree(root=tmp_path, libc=libc)).state is state
+def test_glibc_is_new_enough_for_the_tunable(tmp_path: Path, libc: str, state: CheckState) -> None:
+    assert judged("glibc", SystemRoot(root=tmp_path, libc=libc)).state is state
 
 
 GPU_KNOBS = ("gpu-clock", "gpu-power", "gpu-throttling", "gpu-sharing", "gpu-persistence")
@@ -340,16 +359,16 @@ def test_gpu_settings_that_harm_are_named(
     tree = with_gpu(tmp_path, **{**H200, **changes})
     answers = {name: judged(name, tree) for name in GPU_KNOBS}
     assert {
-        name: answer.shown for name, answer in answers.items() if answer.state is State.UNFIT
+        name: answer.shown for name, answer in answers.items() if answer.state is CheckState.UNFIT
     } == unfit
-    assert all(answer.state is not State.UNKNOWN for answer in answers.values())
-    assert judged("gpu", tree) == Answer(state=State.FIT, shown="NVIDIA H200")
+    assert all(answer.state is not CheckState.UNKNOWN for answer in answers.values())
+    assert judged("gpu", tree) == CheckResult(state=CheckState.FIT, shown="NVIDIA H200")
 
 
 def test_the_clock_of_an_idle_gpu_says_nothing(tmp_path: Path) -> None:
     tree = with_gpu(tmp_path, **{**H200, "GetClockInfo": 345, "GetCurrentClocksThrottleReasons": 1})
-    assert judged("gpu-clock", tree) == Answer(
-        state=State.UNKNOWN, shown="345 of 1980 MHz, idle: the clock at work is not known"
+    assert judged("gpu-clock", tree) == CheckResult(
+        state=CheckState.UNKNOWN, shown="345 of 1980 MHz, idle: the clock at work is not known"
     )
 
 
@@ -365,8 +384,10 @@ def test_a_gpu_that_refuses_an_answer_is_unknown_in_that_alone(tmp_path: Path) -
     tree = with_gpu(
         tmp_path, **{name: value for name, value in H200.items() if "Power" not in name}
     )
-    assert judged("gpu-power", tree) == Answer(state=State.UNKNOWN, shown="this GPU does not tell")
-    assert judged("gpu-clock", tree).state is State.FIT
+    assert judged("gpu-power", tree) == CheckResult(
+        state=CheckState.UNKNOWN, shown="this GPU does not tell"
+    )
+    assert judged("gpu-clock", tree).state is CheckState.FIT
 
 
 def test_without_the_optional_package_the_reason_is_given(tmp_path: Path) -> None:
@@ -375,15 +396,17 @@ def test_without_the_optional_package_the_reason_is_given(tmp_path: Path) -> Non
     def absent() -> object:
         raise ImportError("No module named 'pynvml'")
 
-    answer = judged("gpu-power", Tree(root=tmp_path, nvml=absent))
-    assert answer == Answer(state=State.UNKNOWN, shown="package nvidia-ml-py is not installed")
+    answer = judged("gpu-power", SystemRoot(root=tmp_path, nvml=absent))
+    assert answer == CheckResult(
+        state=CheckState.UNKNOWN, shown="package nvidia-ml-py is not installed"
+    )
 
 
 def test_without_a_gpu_the_library_is_never_asked(tmp_path: Path) -> None:
     def asked() -> object:
         raise AssertionError("asked")
 
-    assert judged("gpu-power", Tree(root=tmp_path, nvml=asked)).shown == "no NVIDIA GPU"
+    assert judged("gpu-power", SystemRoot(root=tmp_path, nvml=asked)).shown == "no NVIDIA GPU"
 
 
 def test_rails_over_current_and_fan_of_a_board(tmp_path: Path) -> None:
@@ -401,8 +424,10 @@ def test_rails_over_current_and_fan_of_a_board(tmp_path: Path) -> None:
     before = snapshot(tree)
     write(tmp_path, {**later, "sys/class/hwmon/hwmon4/pwm1": 0})
     after = snapshot(tree)
-    assert make_knob("over-current").expect(before, after) == Answer(
-        state=State.UNFIT, shown="events in between: oc3 2"
+    assert make_knob("over-current").expect(before, after) == CheckResult(
+        state=CheckState.UNFIT, shown="events in between: oc3 2"
     )
     assert make_knob("rails").expect(before, after).shown.startswith("1 alarms: VDD_GPU_SOC")
-    assert make_knob("fan").expect(before, after) == Answer(state=State.UNFIT, shown="stands still")
+    assert make_knob("fan").expect(before, after) == CheckResult(
+        state=CheckState.UNFIT, shown="stands still"
+    )

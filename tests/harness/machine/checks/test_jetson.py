@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.checks.check import Answer, State, Tree
+from harness.machine.checks.check import CheckResult, CheckState, SystemRoot
 from harness.machine.checks.jetson import lock_state
 from harness.machine.doctor import make_knob, snapshot
 from tests.harness.machine.trees import (
@@ -19,16 +19,16 @@ from tests.harness.machine.trees import (
     write,
 )
 
-Make = Callable[[Path], Tree]
+Make = Callable[[Path], SystemRoot]
 LOCKS = ("cpu-clocks", "gpu-clocks", "memory-clock")
 
 
-def judged(name: str, tree: Tree, want: str = "") -> Answer:
+def judged(name: str, tree: SystemRoot, want: str = "") -> CheckResult:
     facts = snapshot(tree)
     return make_knob(name, want).expect(facts, facts)
 
 
-def states(tree: Tree) -> list[str]:
+def states(tree: SystemRoot) -> list[str]:
     return [judged(name, tree).state.value for name in LOCKS]
 
 
@@ -52,8 +52,8 @@ def test_a_smaller_mode_is_locked_at_its_own_cap_and_is_the_wrong_mode(tmp_path:
     tree = agx_orin(tmp_path, mode=2)
     assert states(tree) == ["fit", "fit", "fit"]
     answer = judged("power-mode", tree, "MAXN")
-    assert answer == Answer(
-        state=State.UNFIT,
+    assert answer == CheckResult(
+        state=CheckState.UNFIT,
         shown="MODE_30W (2) instead of MAXN",
         advice="sudo nvpmodel -m 0    # MAXN",
     )
@@ -69,7 +69,7 @@ def test_clocks_pinned_below_the_cap_are_not_called_locked(tmp_path: Path) -> No
 def test_a_clock_that_dropped_under_load_is_noticed(tmp_path: Path) -> None:
     agx_orin(tmp_path)
     tree = write(tmp_path, {"sys/class/devfreq/17000000.ga10b/cur_freq": 1_000_000_000})
-    assert judged("gpu-clocks", tree).state is State.UNFIT
+    assert judged("gpu-clocks", tree).state is CheckState.UNFIT
 
 
 def test_what_only_root_can_read_is_unknown_and_not_locked(tmp_path: Path) -> None:
@@ -79,13 +79,17 @@ def test_what_only_root_can_read_is_unknown_and_not_locked(tmp_path: Path) -> No
         {f"{EMC}/{name}": None for name in ("rate", "max_rate", "min_rate", "mrq_rate_locked")},
     )
     answer = judged("memory-clock", tree)
-    assert (answer.state, answer.advice) == (State.UNKNOWN, "sudo voxgate doctor --profile PROFILE")
+    assert (answer.state, answer.advice) == (
+        CheckState.UNKNOWN,
+        "sudo voxgate doctor --profile PROFILE",
+    )
 
 
 def test_a_rate_below_the_highest_is_not_locked_fast(tmp_path: Path) -> None:
     agx_orin(tmp_path)
     assert (
-        judged("memory-clock", write(tmp_path, {f"{EMC}/rate": 665_600_000})).state is State.UNFIT
+        judged("memory-clock", write(tmp_path, {f"{EMC}/rate": 665_600_000})).state
+        is CheckState.UNFIT
     )
 
 
@@ -101,14 +105,14 @@ def test_orin_nano_has_modes_of_its_own(tmp_path: Path, mode: int, state: str, s
     tree = orin_nano(tmp_path, mode=mode)
     answer = judged("power-mode", tree, "25W|MAXN_SUPER|15W")
     assert (answer.state.value, answer.shown) == (state, shown)
-    assert judged("cpu-clocks", tree).state is State.FIT, "each mode has its cap"
+    assert judged("cpu-clocks", tree).state is CheckState.FIT, "each mode has its cap"
 
 
 def test_thor_has_other_names_for_everything(tmp_path: Path) -> None:
     tree = thor(tmp_path)
     assert states(tree) == ["fit", "fit", "fit"]
     assert judged("rails", tree).shown == "VIN 28.5 W"
-    assert judged("board", tree, "p3834").state is State.FIT
+    assert judged("board", tree, "p3834").state is CheckState.FIT
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_a_board_is_known_by_its_module(tmp_path: Path, make: Make, fits: str | 
     tree = make(tmp_path)
     patterns = ("p3701", "p3767-000[345]", "p3834")
     assert [
-        pattern for pattern in patterns if judged("board", tree, pattern).state is State.FIT
+        pattern for pattern in patterns if judged("board", tree, pattern).state is CheckState.FIT
     ] == ([fits] if fits else [])
 
 
@@ -136,13 +140,13 @@ def test_an_orin_nx_is_no_orin_nano(tmp_path: Path) -> None:
         "compatible": "nvidia,p3768-0000+p3767-0000",
     }
     tree = write(tmp_path, {f"proc/device-tree/{name}": value for name, value in nx.items()})
-    assert judged("board", tree, "p3767-000[345]").state is State.UNFIT
+    assert judged("board", tree, "p3767-000[345]").state is CheckState.UNFIT
 
 
 def test_a_mode_that_was_never_set_is_unknown(tmp_path: Path) -> None:
     agx_orin(tmp_path)
     tree = write(tmp_path, {"var/lib/nvpmodel/status": None})
-    assert judged("power-mode", tree, "MAXN").state is State.UNKNOWN
+    assert judged("power-mode", tree, "MAXN").state is CheckState.UNKNOWN
 
 
 def test_a_workstation_has_no_lock_to_speak_of(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.audio.files import write_flac, write_wav
 from harness.history.records import RunRow
 from harness.records.cell import Cell, Request, Workload
-from harness.records.run import Phase, Sample
+from harness.records.run import Iteration, Phase
 from harness.runner import run_folder
 from harness.runner.run_folder import RunHeader, WorkerLog
 
@@ -108,8 +108,8 @@ def _write_process(folder: Path, each: Cell, voice: Voice) -> None:
     log.close()
 
 
-def _sample(slug: str, number: int, request: str, name: str) -> Sample:
-    return Sample(
+def _sample(slug: str, number: int, request: str, name: str) -> Iteration:
+    return Iteration(
         cell=slug,
         repeat=0,
         iteration=number,

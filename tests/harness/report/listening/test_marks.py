@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from harness.report.listening.differences import Mark, Marks, marks
-from harness.runner.recordings import Sound
-from harness.selftest.fault_effects import Speech, dropout, middle_of, repeat
+from harness.report.listening.differences import FaultMark, Marks, marks
+from harness.runner.recordings import KeptAudio
+from harness.selftest.fault_effects import SpokenUtterance, dropout, middle_of, repeat
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 
 def marked(frames: np.ndarray) -> Marks:
-    return marks(Sound(frames=frames.astype(np.float32), rate_hz=RATE_HZ))
+    return marks(KeptAudio(frames=frames.astype(np.float32), rate_hz=RATE_HZ))
 
 
 def test_planted_clicks_are_marked_within_five_milliseconds() -> None:
@@ -24,7 +24,7 @@ def test_planted_clicks_are_marked_within_five_milliseconds() -> None:
 
 
 def test_a_hole_is_marked_where_it_begins() -> None:
-    planted = Speech(audio=speech().astype(np.float32), rate_hz=RATE_HZ)
+    planted = SpokenUtterance(audio=speech().astype(np.float32), rate_hz=RATE_HZ)
     begins_s = middle_of(planted.audio) / RATE_HZ - 0.03
 
     (found,) = marked(dropout(0.06)(planted)).found
@@ -33,7 +33,7 @@ def test_a_hole_is_marked_where_it_begins() -> None:
 
 
 def test_a_repetition_is_marked_where_it_begins() -> None:
-    planted = Speech(audio=speech().astype(np.float32), rate_hz=RATE_HZ)
+    planted = SpokenUtterance(audio=speech().astype(np.float32), rate_hz=RATE_HZ)
     begins_s = middle_of(planted.audio) / RATE_HZ
 
     (found,) = marked(repeat(0.3)(planted)).found
@@ -64,7 +64,7 @@ def test_marks_come_in_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
     assert marked(speech()).found == (
-        Mark(time_s=0.25, kind="early"),
-        Mark(time_s=0.5, kind="late"),
-        Mark(time_s=0.75, kind="early"),
+        FaultMark(time_s=0.25, kind="early"),
+        FaultMark(time_s=0.5, kind="late"),
+        FaultMark(time_s=0.75, kind="early"),
     )

@@ -10,7 +10,7 @@ from harness.records.measurement import Missing
 from harness.report.listening.spectrogram import (
     BANDS,
     HOP_S,
-    Difference,
+    SpectrogramDifference,
     difference,
     difference_picture,
     legend,
@@ -19,24 +19,24 @@ from harness.report.listening.spectrogram import (
     ticks,
     top_hz,
 )
-from harness.runner.recordings import Sound
+from harness.runner.recordings import KeptAudio
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 HIGHEST_HZ = 8000.0
 
 
-def sound(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Sound:
-    return Sound(frames=np.asarray(frames, dtype=np.float32), rate_hz=rate_hz)
+def sound(frames: np.ndarray, rate_hz: int = RATE_HZ) -> KeptAudio:
+    return KeptAudio(frames=np.asarray(frames, dtype=np.float32), rate_hz=rate_hz)
 
 
 def table(frames: np.ndarray, gain_db: float = 0.0) -> np.ndarray:
     return spectrogram(sound(frames), HIGHEST_HZ, gain_db)
 
 
-def compared(old: np.ndarray, new: np.ndarray, gain_db: float = 0.0) -> Difference:
+def compared(old: np.ndarray, new: np.ndarray, gain_db: float = 0.0) -> SpectrogramDifference:
     tables = table(old), table(new, gain_db)
     found = difference(*tables, float(max(each.max() for each in tables)))
-    assert isinstance(found, Difference)
+    assert isinstance(found, SpectrogramDifference)
     return found
 
 

@@ -12,9 +12,9 @@ import soundfile
 from harness.errors import HarnessError
 from harness.records.cell import Request
 from harness.records.measurement import Missing
-from harness.report.listening.assets import Shelf
-from harness.report.listening.utterance import Utterance, encoded, utterance
-from harness.runner.recordings import Sound, Take
+from harness.report.listening.assets import AssetFolder
+from harness.report.listening.utterance import UtteranceVoices, encoded, utterance
+from harness.runner.recordings import KeptAudio, Take
 from tests.harness.report.listening.making import RATE_HZ, rising
 
 REQUEST = Request(id="u01", text="One.")
@@ -24,17 +24,17 @@ def take(when: str, frames: np.ndarray | None, cell: str = "nfe-32") -> Take:
     sound = (
         Missing("it is gone")
         if frames is None
-        else Sound(frames=np.asarray(frames, dtype=np.float32), rate_hz=RATE_HZ)
+        else KeptAudio(frames=np.asarray(frames, dtype=np.float32), rate_hz=RATE_HZ)
     )
     return Take(when=when, cell=cell, sound=sound)  # type: ignore[arg-type]
 
 
-def made(tmp_path: Path, *takes: Take) -> Utterance:
-    return utterance(REQUEST, takes, Shelf(tmp_path))
+def made(tmp_path: Path, *takes: Take) -> UtteranceVoices:
+    return utterance(REQUEST, takes, AssetFolder(tmp_path))
 
 
 def test_shelf_file_is_one_call_with_the_bytes_under_their_hash(tmp_path: Path) -> None:
-    name = Shelf(tmp_path).put(b"some sound")
+    name = AssetFolder(tmp_path).put(b"some sound")
 
     text = (tmp_path / "audio" / f"{name}.js").read_text()
     match = re.fullmatch(r'voxgate\("([0-9a-f]{16})","([A-Za-z0-9+/=]+)"\);\n', text)
@@ -44,12 +44,12 @@ def test_shelf_file_is_one_call_with_the_bytes_under_their_hash(tmp_path: Path) 
 
 
 def test_torn_file_is_written_again(tmp_path: Path) -> None:
-    name = Shelf(tmp_path).put(b"some sound")
+    name = AssetFolder(tmp_path).put(b"some sound")
     path = tmp_path / "audio" / f"{name}.js"
     whole = path.read_text()
     path.write_text(whole[:-5])
 
-    Shelf(tmp_path).put(b"some sound")
+    AssetFolder(tmp_path).put(b"some sound")
 
     assert path.read_text() == whole
 
@@ -58,7 +58,7 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "audio").write_text("a file where the folder belongs")
 
     with pytest.raises(HarnessError, match=r"cannot write .*audio.*; choose another --out"):
-        Shelf(tmp_path).put(b"x")
+        AssetFolder(tmp_path).put(b"x")
 
 
 def test_same_audio_lies_there_once_though_golden_was_rounded(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_utterance_without_any_take_has_no_duration(tmp_path: Path) -> None:
 
 def test_clip_is_what_was_kept_to_16_bits() -> None:
     frames, rate_hz = soundfile.read(
-        io.BytesIO(encoded(Sound(frames=rising(500.0), rate_hz=RATE_HZ))), dtype="float32"
+        io.BytesIO(encoded(KeptAudio(frames=rising(500.0), rate_hz=RATE_HZ))), dtype="float32"
     )
 
     assert rate_hz == RATE_HZ

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.history.database import open_history
-from harness.history.records import Acknowledgement, Entry, EntryCell, EntryValue, digest_of
+from harness.history.records import Acknowledgement, EntryCell, EntryValue, HistoryEntry, digest_of
 from harness.records.measurement import Better, Missing, Value
 from harness.report.site.build import build_site
 
@@ -73,7 +73,7 @@ class Made:
 
 def make_site(
     folder: Path,
-    entries: Sequence[Entry],
+    entries: Sequence[HistoryEntry],
     budgets: str = BUDGETS,
     known: Sequence[Acknowledgement] = (),
 ) -> Made:
@@ -91,7 +91,7 @@ def make_site(
     return Made(out=folder / "site", url=url)
 
 
-def usual() -> list[Entry]:
+def usual() -> list[HistoryEntry]:
     """One suite of three cells on two machines; see the constants for what happens in it."""
     rng = np.random.default_rng(7)
     nights = [night(number, EPYC, rng) for number in range(NIGHTS)]
@@ -105,7 +105,7 @@ def acknowledged() -> Acknowledgement:
     return Acknowledgement(id=0, **names, since=since, why="it got a fan", by="dora", created=since)
 
 
-def night(number: int, machine: str, rng: np.random.Generator) -> Entry:
+def night(number: int, machine: str, rng: np.random.Generator) -> HistoryEntry:
     """One run of the suite."""
     created = (LAST_NIGHT - timedelta(days=NIGHTS - 1 - number)).isoformat()
     head = digest_of(created)[:7]
@@ -115,7 +115,7 @@ def night(number: int, machine: str, rng: np.random.Generator) -> Entry:
         for slug in CELLS
     )
     verdict = "REGRESSED" if slow else "PASS"
-    return Entry(
+    return HistoryEntry(
         digest=digest_of(machine, created),
         source="voxgate",
         suite="smoke",
@@ -206,13 +206,13 @@ def _value(
     )
 
 
-def hostile() -> list[Entry]:
+def hostile() -> list[HistoryEntry]:
     """Every text that comes from outside is an attack."""
     rng = np.random.default_rng(1)
     return [_hostile(night(number, EPYC, rng), number) for number in range(3)]
 
 
-def _hostile(entry: Entry, number: int) -> Entry:
+def _hostile(entry: HistoryEntry, number: int) -> HistoryEntry:
     bad = {"option": HOSTILE, "asked": HOSTILE, "observed": HOSTILE, "holds": False, "why": HOSTILE}
     cells = tuple(
         replace(

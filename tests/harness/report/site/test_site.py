@@ -14,7 +14,7 @@ import pytest
 from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.history.database import open_history
-from harness.history.records import Entry
+from harness.history.records import HistoryEntry
 from harness.judging import replace_folder
 from harness.records import files as atomic
 from harness.report.site import urls
@@ -307,7 +307,7 @@ def test_runs_of_other_tools_are_shown_with_their_own_metrics_and_without_a_verd
     assert (trend["metric"], trend["unit"], trend["main"]) == ("mean", "ms", True)
 
 
-def foreign(number: int) -> Entry:
+def foreign(number: int) -> HistoryEntry:
     """
     A run as pytest-benchmark's files give it: one number a cell, nothing judged, nothing known of
     the machine.

@@ -15,7 +15,7 @@ import torch
 from engine.config import Compile
 from engine.pipelines.flow import FlowPipeline
 from harness.records.cell import Request
-from harness.targets.engine.observer import Seen, observe
+from harness.targets.engine.observer import SynthesisObservation, observe
 from harness.targets.engine.option_checks import CHECKS
 from harness.targets.engine.target import EngineTarget
 
@@ -30,7 +30,9 @@ class Graph:
         """Do nothing."""
 
 
-def seen_of(voice_folder, monkeypatch: pytest.MonkeyPatch, replays: int, **asked: object) -> Seen:
+def seen_of(
+    voice_folder, monkeypatch: pytest.MonkeyPatch, replays: int, **asked: object
+) -> SynthesisObservation:
     """Observe an engine whose compiled code replays so many graphs in every call."""
 
     def backend(graph, _inputs):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.config.infill import INFILL_OPTIONS
-from engine.duration.byte_rate import Pace
+from engine.duration.byte_rate import ByteRate
 from engine.passes import Applied, precision
 from engine.pipelines import infill
 from engine.pipelines.infill import InfillPipeline
@@ -163,8 +163,10 @@ def test_lie_the_recording_is_left_in_the_speech(make, monkeypatch):
 
 
 def test_lie_a_speed_that_changes_nothing(make, monkeypatch):
-    new_frames = Pace.new_frames
-    monkeypatch.setattr(Pace, "new_frames", lambda self, text, speed: new_frames(self, text, 1.0))
+    new_frames = ByteRate.new_frames
+    monkeypatch.setattr(
+        ByteRate, "new_frames", lambda self, text, speed: new_frames(self, text, 1.0)
+    )
 
     assert _broken(make(speed=1.5)) == {"speed"}
 

@@ -181,14 +181,16 @@ def test_lie_all_steps_for_a_short_text(voice_folder, monkeypatch):
 
 
 def test_lie_an_early_exit_that_is_never_taken(voice_folder, monkeypatch):
-    monkeypatch.setattr(flow, "Settling", lambda velocity, threshold: velocity)
+    monkeypatch.setattr(flow, "EarlyExitVelocity", lambda velocity, threshold: velocity)
 
     assert _broken(_target(voice_folder, early_exit=0.9, nfe_steps=12)) == {"early_exit"}
 
 
 def test_lie_an_early_exit_that_is_taken_too_early(voice_folder, monkeypatch):
     settling = flow.Settling
-    monkeypatch.setattr(flow, "Settling", lambda velocity, threshold: settling(velocity, 10.0))
+    monkeypatch.setattr(
+        flow, "EarlyExitVelocity", lambda velocity, threshold: settling(velocity, 10.0)
+    )
 
     assert _broken(_target(voice_folder, early_exit=0.01, nfe_steps=12)) == {"early_exit"}
 

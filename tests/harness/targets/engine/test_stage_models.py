@@ -12,7 +12,7 @@ import torch
 from engine.pipelines.flow import STAGES, FlowPipeline
 from harness.machine.clock import StageWatch, WallClock
 from harness.records.cell import Request
-from harness.runner.stage_profile import LEAST_TIMES, stage_pass
+from harness.runner.stage_profile import LEAST_TIMES, profile_stages
 from harness.targets.engine.stage_models import Transfers
 from harness.targets.engine.target import EngineTarget
 
@@ -86,7 +86,7 @@ def test_the_pipeline_is_as_it_was_afterwards(target) -> None:
 
 
 def test_the_pass_accounts_for_the_whole(target) -> None:
-    told = stage_pass(target, REQUEST, WallClock())
+    told = profile_stages(target, REQUEST, WallClock())
 
     assert tuple(told.stages_s) == STAGES
     assert told.wall_s == pytest.approx(sum(told.stages_s.values()) + told.unaccounted_s)

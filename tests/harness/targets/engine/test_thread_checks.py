@@ -21,7 +21,7 @@ from engine.pipelines.flow import FlowPipeline
 from engine.pipelines.worker_threads import Workers
 from harness.machine.clock import StageWatch, WallClock
 from harness.records.cell import Request
-from harness.runner.stage_profile import stage_pass
+from harness.runner.stage_profile import profile_stages
 from harness.targets.engine import thread_checks, thread_probe
 from harness.targets.engine.observer import observe
 from harness.targets.engine.target import EngineTarget
@@ -293,7 +293,7 @@ def test_lie_int8_and_steps_are_found_in_worker_threads_too(voice_folder, monkey
 
 
 def test_the_pass_over_the_stages_accounts_for_no_more_than_the_whole(voice_folder):
-    told = stage_pass(_target(voice_folder), LONG, WallClock())
+    told = profile_stages(_target(voice_folder), LONG, WallClock())
 
     assert set(told.stages_s) == set(flow.STAGES)
     assert sum(told.stages_s.values()) <= told.wall_s

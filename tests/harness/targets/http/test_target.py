@@ -17,7 +17,7 @@ from harness import Suite
 from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Request, Workload
-from harness.records.run import Effect
+from harness.records.run import OptionCheck
 from harness.runner.run_folder import load_run
 from harness.runner.worker import failure_of, time_synthesis
 from harness.targets.http import client
@@ -154,7 +154,9 @@ def voices(asked: dict[str, Any]) -> Reply:
     )
 
 
-def seen(reply: Reply | Callable[[dict[str, Any]], Reply], **options: object) -> dict[str, Effect]:
+def seen(
+    reply: Reply | Callable[[dict[str, Any]], Reply], **options: object
+) -> dict[str, OptionCheck]:
     with fake_server(reply) as fake:
         return {effect.option: effect for effect in loaded(fake, **options).observe(REQUEST)}
 
