@@ -212,7 +212,8 @@ def judged(
     spill = "-"
     if reference is not None:
         recorded = read_recording(reference.path)
-        spill = f"{max(reference_spill_s(MetricInput(audio=each, voice=recorded)) for each in heard):.2f}"
+        inputs = (MetricInput(audio=audio, voice=recorded) for audio in heard)
+        spill = f"{max(map(reference_spill_s, inputs)):.2f}"
     own_shown = f"{own[0]:.3f}" if own else "-"
     return [
         *(f"{each:.3f}" for each in alike),

@@ -187,7 +187,7 @@ def test_lie_an_early_exit_that_is_never_taken(voice_folder, monkeypatch):
 
 
 def test_lie_an_early_exit_that_is_taken_too_early(voice_folder, monkeypatch):
-    settling = flow.Settling
+    settling = flow.EarlyExitVelocity
     monkeypatch.setattr(
         flow, "EarlyExitVelocity", lambda velocity, threshold: settling(velocity, 10.0)
     )
@@ -198,7 +198,7 @@ def test_lie_an_early_exit_that_is_taken_too_early(voice_folder, monkeypatch):
 def test_lie_steps_left_out_that_nobody_asked_to_leave_out(voice_folder, monkeypatch):
     def impatient(value, **changes):
         made = replace(value, **changes)
-        return flow.Settling(made, 10.0) if "since" in changes else made
+        return flow.EarlyExitVelocity(made, 10.0) if "since" in changes else made
 
     monkeypatch.setattr(flow, "replace", impatient)
 
