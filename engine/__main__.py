@@ -1,5 +1,6 @@
 """
-`python -m engine say "Text" -o out.wav [--option value]`: the engine for a person, with its stage times.
+`python -m engine say "Text" -o out.wav [--option value]`: the engine for a person, with its stage
+times.
 
 `serve`: over HTTP. `export FOLDER`: its models as ONNX files.
 """
@@ -14,22 +15,28 @@ from typing import Any
 import click
 
 from engine.config import OPTIONS, FlowConfig, Stages, parse_words
-from engine.crash import guarded
-from engine.errors import EngineError
-from engine.infill_config import INFILL_OPTIONS, InfillConfig, parse_infill_words
-from engine.passes.refuse_runtime import check_packages
+from engine.config.infill import INFILL_OPTIONS, InfillConfig, parse_infill_words
+from engine.errors import EngineError, guarded
+from engine.passes.support import check_packages
 from engine.serve.limits import Limits, parse_limits
 from engine.timing import StageTimes
 
 Command = Callable[..., Any]
 
 
-def _engine_options(names: Sequence[str], *configs: FlowConfig | InfillConfig) -> Callable[[Command], Command]:
-    """Offer engine options; `configs` are the defaults of the pipelines that the command can speak with."""
+def _engine_options(
+    names: Sequence[str], *configs: FlowConfig | InfillConfig
+) -> Callable[[Command], Command]:
+    """
+    Offer engine options; `configs` are the defaults of the pipelines that the command can speak
+    with.
+    """
 
     def decorate(command: Command) -> Command:
         for name in reversed(dict.fromkeys(names)):
-            command = click.option("--" + name.replace("_", "-"), name, help=_defaults(name, configs))(command)
+            command = click.option(
+                "--" + name.replace("_", "-"), name, help=_defaults(name, configs)
+            )(command)
         return command
 
     return decorate
@@ -51,14 +58,32 @@ def main() -> None:
 
 @main.command()
 @click.argument("text")
-@click.option("-o", "--output", default="out.wav", show_default=True, help="audio file to write: .wav or .flac")
+@click.option(
+    "-o",
+    "--output",
+    default="out.wav",
+    show_default=True,
+    help="audio file to write: .wav or .flac",
+)
 @click.option("--voice", default=None, help="flow: folder of another voice's weights")
-@click.option("--pipeline", type=click.Choice(["flow", "infill"]), default="flow", show_default=True, help="infill: F5-TTS")
+@click.option(
+    "--pipeline",
+    type=click.Choice(["flow", "infill"]),
+    default="flow",
+    show_default=True,
+    help="infill: F5-TTS",
+)
 @_engine_options((*OPTIONS, *INFILL_OPTIONS), FlowConfig(), InfillConfig())
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
     """Speak TEXT into an audio file and print what it cost."""
     try:
-        _say(text, Path(output), voice, pipeline, {name: word for name, word in words.items() if word is not None})
+        _say(
+            text,
+            Path(output),
+            voice,
+            pipeline,
+            {name: word for name, word in words.items() if word is not None},
+        )
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)
@@ -66,10 +91,15 @@ def say(text: str, output: str, voice: str | None, pipeline: str, **words: str |
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--small", is_flag=True, help="a few hundred kilobytes in place of the published sizes (1.4 GB)")
+@click.option(
+    "--small", is_flag=True, help="a few hundred kilobytes in place of the published sizes (1.4 GB)"
+)
 def random_weights(folder: Path, small: bool) -> None:
-    """Write random numbers in the layout of a published F5-TTS checkpoint: to try the pipeline; what it says is noise."""
-    from engine.weights.random_voice import write_random_voice
+    """
+    Write random numbers in the layout of a published F5-TTS checkpoint: to try the pipeline; what
+    it says is noise.
+    """
+    from engine.weights.random_checkpoint import write_random_voice
 
     try:
         write_random_voice(folder, small=small)
@@ -95,7 +125,13 @@ def _say(text: str, output: Path, voice: str | None, kind: str, words: dict[str,
 
 @main.command("export")
 @click.argument("folder")
-@click.option("--stage", default="both", type=click.Choice([*map(str, Stages)]), show_default=True, help="which model")
+@click.option(
+    "--stage",
+    default="both",
+    type=click.Choice([*map(str, Stages)]),
+    show_default=True,
+    help="which model",
+)
 @click.option("--voice", default=None, help="folder of another voice's weights")
 def export_models(folder: str, stage: str, voice: str | None) -> None:
     """Write the models as ONNX files into FOLDER, and print how far they are from torch."""
@@ -104,7 +140,9 @@ def export_models(folder: str, stage: str, voice: str | None) -> None:
         from engine.export import export_voice
         from engine.weights.voice import DEFAULT_VOICE
 
-        export_voice(Path(folder), Stages(stage), Path(voice) if voice else DEFAULT_VOICE, click.echo)
+        export_voice(
+            Path(folder), Stages(stage), Path(voice) if voice else DEFAULT_VOICE, click.echo
+        )
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)
@@ -114,7 +152,9 @@ def _loader_of(kind: str, voice: str | None, words: dict[str, str]) -> Callable[
     """Check the options; give what loads the pipeline."""
     if kind == "infill":
         if voice is not None:
-            raise EngineError("--voice is a folder for pipeline flow; name the checkpoint's folder with --weights")
+            raise EngineError(
+                "--voice is a folder for pipeline flow; name the checkpoint's folder with --weights"
+            )
         infill = parse_infill_words(words)
         return lambda: _infill({name: getattr(infill, name) for name in INFILL_OPTIONS})
     flow = parse_words(words)
@@ -150,10 +190,14 @@ def _write(output: Path, audio: Any, sample_rate_hz: int) -> None:
     try:
         soundfile.write(output, audio, sample_rate_hz, subtype="PCM_16")
     except (OSError, soundfile.LibsndfileError) as error:
-        raise EngineError(f"output {output} could not be written ({error}); is the disk full?") from None
+        raise EngineError(
+            f"output {output} could not be written ({error}); is the disk full?"
+        ) from None
 
 
-def _print_costs(pipeline: Any, times: StageTimes, load_s: float, wall_s: float, audio_s: float) -> None:
+def _print_costs(
+    pipeline: Any, times: StageTimes, load_s: float, wall_s: float, audio_s: float
+) -> None:
     for applied in pipeline.applied:
         click.echo(f"{applied.option:16} {applied.asked:14} {applied.what}")
     click.echo(f"load     {load_s * 1e3:9.1f} ms")
@@ -171,18 +215,37 @@ def _limit_options(command: Command) -> Command:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on; others can reach 0.0.0.0")
 @click.option(
-    "--allowed-host", "allowed", multiple=True, metavar="NAME", help="further name that requests may call this server"
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="address to listen on; others can reach 0.0.0.0",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes any free one")
+@click.option(
+    "--allowed-host",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    help="further name that requests may call this server",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="0 takes any free one",
+)
 @click.option("--voice", default=None, help="folder of another voice's weights")
 @_limit_options
 @_engine_options(OPTIONS, FlowConfig())
-def serve(host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None) -> None:
+def serve(
+    host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None
+) -> None:
     """Speak for others: OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}
-    bounds = {name: typed.pop(name) for name in [field.name for field in fields(Limits)] if name in typed}
+    bounds = {
+        name: typed.pop(name) for name in [field.name for field in fields(Limits)] if name in typed
+    }
     try:
         limits, config = parse_limits(bounds), parse_words(typed)
         _server()(config, Path(voice) if voice else None, limits, host, port, allowed)

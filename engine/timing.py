@@ -1,5 +1,6 @@
 """
-Stage times for `python -m engine say`, and the clock of the server; nothing else of what speaks reads clocks.
+Stage times for `python -m engine say`, and the clock of the server; nothing else of what speaks
+reads clocks.
 
 The harness brings its own.
 """
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 
 
 def instant_s() -> float:
-    """Give the seconds since some fixed moment, which never go back: for whoever hands a clock in."""
+    """
+    Give the seconds since some fixed moment, which never go back: for whoever hands a clock in.
+    """
     return time.perf_counter()
 
 
@@ -19,7 +22,8 @@ class StageTimes:
     """
     Adds up the wall time of every stage; pass `watch` to a pipeline.
 
-    Time in which several threads are in stages is shared out among them, so that stages never add up to more than the whole.
+    Time in which several threads are in stages is shared out among them, so that stages never add
+    up to more than the whole.
     """
 
     def __init__(self) -> None:

@@ -1,16 +1,56 @@
 """voxgate's harness: did this change make a voice engine slower or worse, and how sure are we?"""
 
-TYPE_CHECKING = False  # of typing, whose import a command that is interrupted while it starts would have to wait for
-if TYPE_CHECKING:
-    from harness.suite import Suite
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["Suite"]
+from harness import compat
+
+if TYPE_CHECKING:
+    from harness.errors import HarnessError
+    from harness.metrics.metric import AudioMetric, MetricInput, Need
+    from harness.records.measurement import Metric, Missing
+    from harness.records.run import OptionCheck
+    from harness.suite.suite import Suite
+    from harness.targets.protocol import Target
+
+__all__ = [
+    "AudioMetric",
+    "HarnessError",
+    "Metric",
+    "MetricInput",
+    "Missing",
+    "Need",
+    "OptionCheck",
+    "Suite",
+    "Target",
+]
+
+_PUBLIC = {
+    "AudioMetric": "harness.metrics.metric",
+    "HarnessError": "harness.errors",
+    "Metric": "harness.records.measurement",
+    "MetricInput": "harness.metrics.metric",
+    "Missing": "harness.records.measurement",
+    "Need": "harness.metrics.metric",
+    "OptionCheck": "harness.records.run",
+    "Suite": "harness.suite.suite",
+    "Target": "harness.targets.protocol",
+}
+"""
+Public name -> the module that defines it, imported at first use: `import harness` stays quick and
+free of numpy.
+"""
+
+compat.install()
 
 
 def __getattr__(name: str) -> object:
-    """Import what suites ask for when they do: a command that is interrupted while it starts has its guard up by then."""
-    if name != "Suite":
+    """Import a public name at its first use."""
+    if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from harness.suite import Suite
+    return getattr(import_module(_PUBLIC[name]), name)
 
-    return Suite
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

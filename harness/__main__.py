@@ -1,8 +1,8 @@
 """
 The command `voxgate`, also as `python -m harness`.
 
-What it is made of is imported inside the guard: a package that is absent, or Ctrl-C meanwhile, must not end in a traceback with
-the exit code of a regression.
+What it is made of is imported inside the guard: a package that is absent, or Ctrl-C meanwhile, must
+not end in a traceback with the exit code of a regression.
 """
 
 import sys
@@ -18,20 +18,21 @@ def main() -> None:
         sys.stderr.write("interrupted\n")
         code = INTERRUPTED
     if code == INTERRUPTED:
-        # CPython notes an interrupt that left an exec (as of a dataclass), and would end by SIGINT; another exec clears that
+        # CPython notes an interrupt that left an exec (as of a dataclass), and would end by SIGINT;
+        # another exec clears that
         exec("")  # noqa: S102
     sys.exit(code)
 
 
 def _guarded() -> int:
-    from harness.crash import guarded, watched_output
+    from harness.errors import guarded, watched_output
 
     sys.stdout = watched_output(sys.stdout)
     return guarded("voxgate", _invoke)
 
 
 def _invoke() -> int:
-    from harness.cli import invoke
+    from harness.cli.main import invoke
 
     return invoke()
 

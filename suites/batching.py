@@ -1,4 +1,7 @@
-"""Is a long text spoken sooner when several of its chunks go through the models together, and what does its first audio pay?"""
+"""
+Is a long text spoken sooner when several of its chunks go through the models together, and what
+does its first audio pay?
+"""
 
 from harness import Suite
 

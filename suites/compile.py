@@ -1,4 +1,7 @@
-"""What does torch.compile buy for the acoustic model and for the vocoder, and what does the first sentence pay for it?"""
+"""
+What does torch.compile buy for the acoustic model and for the vocoder, and what does the first
+sentence pay for it?
+"""
 
 from harness import Suite
 

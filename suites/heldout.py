@@ -1,4 +1,7 @@
-"""How well is the embedded voice understood on 200 sentences that it never saw, as it takes fewer steps?"""
+"""
+How well is the embedded voice understood on 200 sentences that it never saw, as it takes fewer
+steps?
+"""
 
 from harness import Suite
 

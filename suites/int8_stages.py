@@ -7,8 +7,14 @@ suite = Suite(
     workload="everyday-short",
     cells=[
         {"quantization": "none"},
-        *({"quantization": "int8-dynamic", "quantized_stages": stages} for stages in ("both", "acoustic", "vocoder")),
-        *({"quantization": "int8-weight-only", "quantized_stages": stages} for stages in ("acoustic", "vocoder")),
+        *(
+            {"quantization": "int8-dynamic", "quantized_stages": stages}
+            for stages in ("both", "acoustic", "vocoder")
+        ),
+        *(
+            {"quantization": "int8-weight-only", "quantized_stages": stages}
+            for stages in ("acoustic", "vocoder")
+        ),
     ],
     fixed={"nfe_steps": 8},
     reference={"quantization": "none"},

@@ -1,4 +1,7 @@
-"""How few solver steps keep the voice as it is, which solver uses them best, and what does each step cost?"""
+"""
+How few solver steps keep the voice as it is, which solver uses them best, and what does each step
+cost?
+"""
 
 from harness import Suite
 
@@ -8,7 +11,11 @@ suite = Suite(
     axes={"solver": ["euler", "midpoint", "heun"], "nfe_steps": [32, 24, 20, 16, 12, 8, 6, 4, 2]},
     reference={"solver": "euler", "nfe_steps": 32},
     without=[
-        {"solver": solver, "nfe_steps": steps, "because": "costs more forward passes than the reference"}
+        {
+            "solver": solver,
+            "nfe_steps": steps,
+            "because": "costs more forward passes than the reference",
+        }
         for solver in ("midpoint", "heun")
         for steps in (32, 24, 20)
     ],

@@ -1,4 +1,7 @@
-"""What does each option buy, what does it cost, and which is the fastest cell? The table of the README."""
+"""
+What does each option buy, what does it cost, and which is the fastest cell? The table of the
+README.
+"""
 
 from harness import Suite
 

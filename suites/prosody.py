@@ -1,4 +1,7 @@
-"""Do questions still rise, and do sentences keep their melody and pace, as the solver takes fewer steps?"""
+"""
+Do questions still rise, and do sentences keep their melody and pace, as the solver takes fewer
+steps?
+"""
 
 from harness import Suite
 
@@ -7,6 +10,14 @@ suite = Suite(
     workload="questions",
     axes={"nfe_steps": [32, 16, 8, 4]},
     reference={"nfe_steps": 32},
-    metrics=["question_rise", "end_level", "pitch_range", "pitch_median", "speech_rate", "pause_share", "f0_rmse_cents"],
+    metrics=[
+        "question_rise",
+        "end_level",
+        "pitch_range",
+        "pitch_median",
+        "speech_rate",
+        "pause_share",
+        "f0_rmse_cents",
+    ],
     repeats=1,
 )

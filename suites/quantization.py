@@ -5,7 +5,10 @@ from harness import Suite
 suite = Suite(
     pipeline="flow",
     workload="everyday-short",
-    axes={"quantization": ["none", "int8-dynamic", "int8-weight-only"], "precision": ["fp32", "bf16"]},
+    axes={
+        "quantization": ["none", "int8-dynamic", "int8-weight-only"],
+        "precision": ["fp32", "bf16"],
+    },
     fixed={"nfe_steps": 8},
     reference={"quantization": "none", "precision": "fp32"},
     repeats=2,

@@ -1,4 +1,7 @@
-"""Which metric sees which fault? `voxgate selftest --quality` plants faults into the audio of NFE 8; the rest are settings."""
+"""
+Which metric sees which fault? `voxgate selftest --quality` plants faults into the audio of NFE 8;
+the rest are settings.
+"""
 
 from harness import Suite
 

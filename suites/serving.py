@@ -1,4 +1,7 @@
-"""How does the engine bear many requests at once, and what do fewer steps buy a server? For `voxgate load`."""
+"""
+How does the engine bear many requests at once, and what do fewer steps buy a server? For
+`voxgate load`.
+"""
 
 from harness import Suite
 

@@ -1,4 +1,7 @@
-"""How early does a listener hear a long text, does the voice then go on without a stall, and what do short chunks cost?"""
+"""
+How early does a listener hear a long text, does the voice then go on without a stall, and what do
+short chunks cost?
+"""
 
 from harness import Suite
 

@@ -1,4 +1,7 @@
-"""How well is flite, the embedded voice's teacher, understood on the same 200 sentences? That is the floor. Needs flite."""
+"""
+How well is flite, the embedded voice's teacher, understood on the same 200 sentences? That is the
+floor. Needs flite.
+"""
 
 from harness import Suite
 

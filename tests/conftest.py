@@ -1,4 +1,7 @@
-"""What holds for every test, in one process or in several side by side, and weights that more than one folder uses."""
+"""
+What holds for every test, in one process or in several side by side, and weights that more than one
+folder uses.
+"""
 
 import os
 from pathlib import Path
@@ -6,19 +9,25 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-if os.environ.pop("PYTEST_XDIST_WORKER", ""):  # taken away: a pytest that a test starts is an ordinary one
-    # There is a process per CPU already; threads in each of them would only wait for each other. numpy and torch read this when
-    # they are imported, which is why it stands here and not in a fixture.
+# taken away: a pytest that a test starts is an ordinary one
+if os.environ.pop("PYTEST_XDIST_WORKER", ""):
+    # There is a process per CPU already; threads in each of them would only wait for each other.
+    # numpy and torch read this when they are imported, which is why it stands here and not in a
+    # fixture.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile("any machine", parent=settings.default, deadline=None)  # a busy machine is no mistake of the code
+# a busy machine is no mistake of the code
+settings.register_profile("any machine", parent=settings.default, deadline=None)
 settings.load_profile("any machine")
 
 
 @pytest.fixture(name="random_voice", scope="session")
 def _random_voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small checkpoint in the published layout, random, made by the function behind the users' command."""
-    from engine.weights.random_voice import write_random_voice
+    """
+    The folder of a small checkpoint in the published layout, random, made by the function behind
+    the users' command.
+    """
+    from engine.weights.random_checkpoint import write_random_voice
 
     folder = tmp_path_factory.mktemp("published") / "random"
     write_random_voice(folder, small=True)

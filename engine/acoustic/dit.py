@@ -1,10 +1,12 @@
 """
-The velocity field of the flow: a diffusion transformer over mel frames, in the manner of F5-TTS (Chen et al. 2024).
+The velocity field of the flow: a diffusion transformer over mel frames, in the manner of F5-TTS
+(Chen et al. 2024).
 
-It is told the noisy mel, a mel that it may copy from (zeros where it must invent), the phone of every frame with the
-place inside the phone, the speaker, and whether a question is asked. It is not told the pitch. Differences from F5-TTS,
-for size: phones with durations instead of filler-padded characters, and one AdaLN projection shared by all blocks plus a
-bias for each (Chen et al. 2023, PixArt-alpha).
+It is told the noisy mel, a mel that it may copy from (zeros where it must invent), the phone of
+every frame with the place inside the phone, the speaker, and whether a question is asked. It is not
+told the pitch. Differences from F5-TTS, for size: phones with durations instead of filler-padded
+characters, and one AdaLN projection shared by all blocks plus a bias for each (Chen et al. 2023,
+PixArt-alpha).
 """
 
 from dataclasses import dataclass
@@ -12,18 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engine.duration.frames import PLACES, Frames
 from engine.errors import EngineError
-from engine.layers.attention import Attention
-from engine.layers.convnext import ConvNeXtBlock
-from engine.layers.convolution import convolve
+from engine.layers.attention import Attention, rope_tables
+from engine.layers.convolution import ConvNeXtBlock, convolve
 from engine.layers.linear import Linear, LinearGelu
 from engine.layers.mel import BANDS
-from engine.layers.modulation import modulated, times_apart
-from engine.layers.rope import rope_tables
-from engine.layers.timestep import TimestepEmbedding
-
-PLACES = 8
-"""How finely the place inside a phone is told: eighths of its duration."""
+from engine.layers.time_conditioning import TimestepEmbedding, modulated, times_apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,31 +40,16 @@ class DiTShape:
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise EngineError(
-                f"{self.heads} attention heads of even width do not fit into a width of {self.width}; check the weights"
+                f"{self.heads} attention heads of even width do not fit into a width of "
+                f"{self.width}; check the weights"
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frames:
-    """
-    What every mel frame is to say: int64 tensors (B, T).
-
-    Index 0 means "not told" everywhere: padding, and the unconditional half of guidance.
-    """
-
-    phone: Tensor
-    place: Tensor
-    speaker: Tensor
-    question: Tensor
-
-    def to(self, device: torch.device) -> "Frames":
-        """Move to a device."""
-        moved = (x.to(device) for x in (self.phone, self.place, self.speaker, self.question))
-        return Frames(**dict(zip(("phone", "place", "speaker", "question"), moved, strict=True)))
-
-
 class TextEmbedding(nn.Module):
-    """`Frames` -> (B, T, text_width); the same for all solver steps, so it is computed once per synthesis."""
+    """
+    `Frames` -> (B, T, text_width); the same for all solver steps, so it is computed once per
+    synthesis.
+    """
 
     def __init__(self, shape: DiTShape) -> None:
         super().__init__()
@@ -75,12 +57,17 @@ class TextEmbedding(nn.Module):
         self.place = nn.Embedding(PLACES + 1, shape.text_width)
         self.speaker = nn.Embedding(shape.speakers + 1, shape.text_width)
         self.question = nn.Embedding(3, shape.text_width)
-        blocks = [ConvNeXtBlock(shape.text_width, 2 * shape.text_width, gamma=0.5) for _ in range(shape.text_blocks)]
+        blocks = [
+            ConvNeXtBlock(shape.text_width, 2 * shape.text_width, gamma=0.5)
+            for _ in range(shape.text_blocks)
+        ]
         self.text_blocks = nn.ModuleList(blocks)
 
     def forward(self, frames: Frames) -> Tensor:
         """Embed and let neighbouring frames mix."""
-        x: Tensor = self.phone(frames.phone) + self.place(frames.place) + self.speaker(frames.speaker)
+        x: Tensor = (
+            self.phone(frames.phone) + self.place(frames.place) + self.speaker(frames.speaker)
+        )
         x = x + self.question(frames.question)
         for block in self.text_blocks:
             x = block(x)
@@ -88,35 +75,53 @@ class TextEmbedding(nn.Module):
 
 
 class InputEmbedding(nn.Module):
-    """Noisy mel, known mel and text, (B, T, ...) each -> (B, T, width), with a convolution that tells positions."""
+    """
+    Noisy mel, known mel and text, (B, T, ...) each -> (B, T, width), with a convolution that tells
+    positions.
+    """
 
     def __init__(self, shape: DiTShape) -> None:
         super().__init__()
         self.proj = Linear(2 * shape.bands + shape.text_width, shape.width)
         self.conv_pos = nn.Conv1d(shape.width, shape.width, 31, padding=15, groups=16)
 
-    def forward(self, noisy: Tensor, known: Tensor, text: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, noisy: Tensor, known: Tensor, text: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """Join the three inputs; `mask` as `DiT.forward` takes it."""
         x: Tensor = self.proj(torch.cat((noisy, known, text), dim=-1))
-        if mask is not None and not self.training:  # padding must look to the convolution like the end of the utterance
+        # padding must look to the convolution like the end of the utterance
+        if mask is not None and not self.training:
             x = x * mask[:, 0, 0, :, None]
         return x + nn.functional.mish(convolve(self.conv_pos, x))
 
 
 class DiTBlock(nn.Module):
-    """Attention and feed-forward, each normalised, scaled, shifted and gated by the time (AdaLN-zero, Peebles & Xie 2023)."""
+    """
+    Attention and feed-forward, each normalised, scaled, shifted and gated by the time (AdaLN-zero,
+    Peebles & Xie 2023).
+    """
 
     def __init__(self, shape: DiTShape) -> None:
         super().__init__()
         self.attn = Attention(shape.width, shape.heads)
         self.ff = nn.Sequential(
-            LinearGelu(shape.width, shape.hidden, "tanh"), nn.Identity(), Linear(shape.hidden, shape.width)
+            LinearGelu(shape.width, shape.hidden, "tanh"),
+            nn.Identity(),
+            Linear(shape.hidden, shape.width),
         )  # Identity: where published checkpoints count an activation
         self.modulation_bias = nn.Parameter(torch.zeros(6 * shape.width))
 
-    def forward(self, x: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        """Transform x (B, T, width); `modulation` is (B, 1, 6 * width), or (1, 1, 6 * width) for all rows alike."""
-        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.modulation_bias).chunk(6, dim=-1)
+    def forward(
+        self, x: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """
+        Transform x (B, T, width); `modulation` is (B, 1, 6 * width), or (1, 1, 6 * width) for all
+        rows alike.
+        """
+        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (
+            modulation + self.modulation_bias
+        ).chunk(6, dim=-1)
         x = torch.addcmul(x, gate_a, self.attn(modulated(x, shift_a, scale_a), cos, sin, mask))
         return torch.addcmul(x, gate_f, self.ff(modulated(x, shift_f, scale_f)))
 
@@ -137,7 +142,9 @@ class DiT(nn.Module):
         nn.init.zeros_(self.proj_out.weight)
         nn.init.zeros_(self.proj_out.bias)
 
-    def forward(self, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """
         Predict the velocity.
 
@@ -152,7 +159,10 @@ class DiT(nn.Module):
         """
         time = self.time_embed(times_apart(t))[:, None]
         x = self.input_embed(noisy, known, text, mask)
-        cos, sin = (table.to(x.dtype) for table in rope_tables(x.shape[1], x.shape[2] // self.shape.heads, x.device))
+        cos, sin = (
+            table.to(x.dtype)
+            for table in rope_tables(x.shape[1], x.shape[2] // self.shape.heads, x.device)
+        )
         modulation = self.modulation(time)
         for block in self.transformer_blocks:
             x = block(x, modulation, cos, sin, mask)

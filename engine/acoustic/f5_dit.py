@@ -1,9 +1,11 @@
 """
-The diffusion transformer of F5-TTS as it was published (Chen et al. 2024), versions 0 and 1, tensor for tensor.
+The diffusion transformer of F5-TTS as it was published (Chen et al. 2024), versions 0 and 1, tensor
+for tensor.
 
-Parameter names are those of the published checkpoints, so that they load strictly. It is called exactly as `dit.DiT` is:
-(noisy, known, text, t) -> velocity, with the text embedded once for all steps. Unlike the embedded voice it is told
-characters without durations, padded with a filler to the length of the mel, and finds the timing by itself.
+Parameter names are those of the published checkpoints, so that they load strictly. It is called
+exactly as `dit.DiT` is: (noisy, known, text, t) -> velocity, with the text embedded once for all
+steps. Unlike the embedded voice it is told characters without durations, padded with a filler to
+the length of the mel, and finds the timing by itself.
 """
 
 from dataclasses import dataclass
@@ -11,15 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.layers.convnext_v2 import ConvNeXtV2Block
-from engine.layers.convolution import convolve
+from engine.layers.attention import apply_rope, rope_tables
+from engine.layers.convolution import ConvNeXtV2Block, convolve
 from engine.layers.linear import Linear, LinearGelu
-from engine.layers.modulation import modulated, times_apart
-from engine.layers.rope import apply_rope, rope_tables
-from engine.layers.timestep import TimestepEmbedding
+from engine.layers.time_conditioning import TimestepEmbedding, modulated, times_apart
 
 FILLER = 0
-"""Character index that stands behind the text, and everywhere in the unconditional half of guidance."""
+"""
+Character index that stands behind the text, and everywhere in the unconditional half of guidance.
+"""
 HEAD_WIDTH = 64
 POSITION_KERNEL, POSITION_GROUPS = 31, 16
 
@@ -29,8 +31,8 @@ class F5Shape:
     """
     The sizes of a published F5-TTS model.
 
-    Version 1 (`F5TTS_v1_Base`) hides the filler from the text blocks and turns every attention head; version 0
-    (`F5TTS_Base`) does neither: it turns the first head alone.
+    Version 1 (`F5TTS_v1_Base`) hides the filler from the text blocks and turns every attention
+    head; version 0 (`F5TTS_Base`) does neither: it turns the first head alone.
     """
 
     characters: int
@@ -51,25 +53,31 @@ class F5Shape:
 
 
 class F5TextEmbedding(nn.Module):
-    """Characters (B, N) -> (B, T, text_width): embedded, told their positions, and mixed with their neighbours."""
+    """
+    Characters (B, N) -> (B, T, text_width): embedded, told their positions, and mixed with their
+    neighbours.
+    """
 
     def __init__(self, shape: F5Shape) -> None:
         super().__init__()
         self.hides_filler = shape.version >= 1
         self.text_embed = nn.Embedding(shape.characters + 1, shape.text_width)
-        blocks = [ConvNeXtV2Block(shape.text_width, shape.text_hidden) for _ in range(shape.text_blocks)]
+        blocks = [
+            ConvNeXtV2Block(shape.text_width, shape.text_hidden) for _ in range(shape.text_blocks)
+        ]
         self.text_blocks = nn.Sequential(*blocks)
 
     def forward(self, characters: Tensor, length: int, *, told: bool = True) -> Tensor:
         """
         Embed for a mel of `length` frames.
 
-        Args:
-            characters: (B, N) int64, 1 .. characters; what does not fit into `length` is cut off.
-            length: T.
-            told: False gives what the unconditional half of guidance sees: filler, at the places where the text was.
+        Args: characters: (B, N) int64, 1 .. characters; what does not fit into `length` is cut off.
+            length: T. told: False gives what the unconditional half of guidance sees: filler, at
+            the places where the text was.
         """
-        padded = nn.functional.pad(characters[:, :length], (0, max(0, length - characters.shape[1])), value=FILLER)
+        padded = nn.functional.pad(
+            characters[:, :length], (0, max(0, length - characters.shape[1])), value=FILLER
+        )
         shown = (padded != FILLER)[..., None]
         x = self.text_embed(padded if told else torch.full_like(padded, FILLER))
         x = x + positions(length, x.shape[-1], x.device).to(x.dtype)
@@ -87,7 +95,12 @@ class ConvPositionEmbedding(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        conv = [nn.Conv1d(width, width, POSITION_KERNEL, padding=POSITION_KERNEL // 2, groups=POSITION_GROUPS) for _ in "12"]
+        conv = [
+            nn.Conv1d(
+                width, width, POSITION_KERNEL, padding=POSITION_KERNEL // 2, groups=POSITION_GROUPS
+            )
+            for _ in "12"
+        ]
         self.conv1d = nn.Sequential(conv[0], nn.Mish(), conv[1], nn.Mish())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,7 +126,10 @@ class F5InputEmbedding(nn.Module):
 
 
 class AdaNorm(nn.Module):
-    """The time as `parts` vectors (B, 1, width), or (1, 1, width), that shift, scale and gate (Peebles & Xie 2023)."""
+    """
+    The time as `parts` vectors (B, 1, width), or (1, 1, width), that shift, scale and gate (Peebles
+    & Xie 2023).
+    """
 
     def __init__(self, width: int, parts: int) -> None:
         super().__init__()
@@ -122,7 +138,9 @@ class AdaNorm(nn.Module):
 
     def forward(self, time: Tensor) -> tuple[Tensor, ...]:
         """Project the embedded time (B, width) or (1, width)."""
-        parts: tuple[Tensor, ...] = self.linear(nn.functional.silu(time))[:, None].chunk(self.parts, dim=-1)
+        parts: tuple[Tensor, ...] = self.linear(nn.functional.silu(time))[:, None].chunk(
+            self.parts, dim=-1
+        )
         return parts
 
 
@@ -137,7 +155,10 @@ class F5Attention(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Attend from every frame to every frame."""
-        q, k, v = (part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.to_q, self.to_k, self.to_v))
+        q, k, v = (
+            part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (self.to_q, self.to_k, self.to_v)
+        )
         q, k = (self._turn(each, cos, sin) for each in (q, k))
         mixed = nn.functional.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.to_out[0](mixed.transpose(1, 2).flatten(2))
@@ -155,7 +176,8 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         first = nn.Sequential(LinearGelu(width, hidden, "tanh"))
-        self.ff = nn.Sequential(first, nn.Identity(), Linear(hidden, width))  # where training has dropout
+        # where training has dropout
+        self.ff = nn.Sequential(first, nn.Identity(), Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform each frame."""
@@ -203,11 +225,10 @@ class F5DiT(nn.Module):
         """
         Predict the velocity.
 
-        Args:
-            noisy: (B, T, bands), the state of the flow.
-            known: (B, T, bands), the reference recording's mel where it is, zeros where the mel must be invented.
-            text: (B, T, text_width), from `text_embed`.
-            t: (B,) times in 0..1; a single time that was expanded is worked out once.
+        Args: noisy: (B, T, bands), the state of the flow. known: (B, T, bands), the reference
+            recording's mel where it is, zeros where the mel must be invented. text: (B, T,
+            text_width), from `text_embed`. t: (B,) times in 0..1; a single time that was expanded
+            is worked out once.
 
         Returns: (B, T, bands).
         """
@@ -222,7 +243,10 @@ class F5DiT(nn.Module):
 
 
 def positions(length: int, width: int, device: torch.device) -> Tensor:
-    """Make sinusoidal positions (length, width), cosines before sines (Vaswani et al. 2017, in F5-TTS's order)."""
+    """
+    Make sinusoidal positions (length, width), cosines before sines (Vaswani et al. 2017, in
+    F5-TTS's order).
+    """
     rates = 10_000.0 ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * rates
     return torch.cat((angles.cos(), angles.sin()), dim=-1)

@@ -1,26 +1,30 @@
 """
-Classifier-free guidance (Ho & Salimans 2022) as one batched pass: told and untold side by side, batch of two.
+Classifier-free guidance (Ho & Salimans 2022) as one batched pass: told and untold side by side,
+batch of two.
 
-Turns a DiT and what it is to say into the velocity that the solver follows. Outside an interval of the flow's times the untold
-half can be left out, which halves the work of those steps (Kynkäänniemi et al. 2024).
+Turns a DiT and what it is to say into the velocity that the solver follows. Outside an interval of
+the flow's times the untold half can be left out, which halves the work of those steps (Kynkäänniemi
+et al. 2024).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from engine.acoustic.dit import DiT, Frames
+from engine.acoustic.dit import DiT
+from engine.duration.frames import Frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guided:
+class CFGVelocity:
     """
-    The velocity of the flow for one utterance, or for B of the same padded length (`together.py`).
+    The velocity of the flow for one utterance, or for B of the same padded length (`batched.py`).
 
     forward: the DiT, or what a pass made of it; (noisy, known, text, t) -> velocity.
-    text: (2 B, T, text_width) first all told, then all untold, or (B, T, text_width) without guidance.
+    text: (2 B, T, text_width) first all told, then all untold, or (B, T, text_width) without
+    guidance.
     known: as many rows, (..., T, bands), zeros.
     since, until: the flow times between which, both included, guidance works.
     """
@@ -42,11 +46,16 @@ class Guided:
         velocity = self.forward(noisy, self.known[:rows], self.text[:rows], times).float()
         if rows == count:
             return velocity
-        told, untold = velocity.chunk(2)
-        return torch.lerp(untold, told, 1.0 + self.strength)
+        told, uncond = velocity.chunk(2)
+        return torch.lerp(uncond, told, 1.0 + self.strength)
 
 
-def guide(dit: DiT, forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], frames: Frames, strength: float) -> Guided:
+def guide(
+    dit: DiT,
+    forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
+    frames: Frames,
+    strength: float,
+) -> CFGVelocity:
     """Embed the text once for all steps; `frames` (1, T)."""
     if strength > 0:
         frames = Frames(
@@ -57,8 +66,22 @@ def guide(dit: DiT, forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
         )
     text = dit.text_embed(frames)
     known = text.new_zeros(*text.shape[:2], dit.shape.bands)
-    return Guided(forward=forward, text=text, known=known, strength=strength)
+    return CFGVelocity(forward=forward, text=text, known=known, strength=strength)
 
 
 def _with_untold(told: Tensor) -> Tensor:
     return torch.cat((told, torch.zeros_like(told)))
+
+
+def with_reference(guided: CFGVelocity, *references: Tensor | None) -> CFGVelocity:
+    """
+    Let the told rows, which come first, copy from a recording's mel (R, bands) each; the untold
+    ones stay untold.
+    """
+    if all(reference is None for reference in references):
+        return guided
+    known = guided.known.clone()
+    for row, reference in enumerate(references):
+        if reference is not None:
+            known[row, : len(reference)] = reference.to(known)
+    return replace(guided, known=known)

@@ -1,8 +1,8 @@
 """
 The log-mel spectrogram that the acoustic model predicts and the vocoder reads.
 
-80 bands on the HTK scale, magnitude (power 1), natural logarithm with a floor; the parameters are part of the weights'
-format, so they are constants and no options.
+80 bands on the HTK scale, magnitude (power 1), natural logarithm with a floor; the parameters are
+part of the weights' format, so they are constants and no options.
 """
 
 import torch
@@ -20,7 +20,10 @@ def hz_to_htk_mel(hz: Tensor) -> Tensor:
 
 
 def mel_filterbank(sample_rate_hz: int, *, n_fft: int = N_FFT, bands: int = BANDS) -> Tensor:
-    """Make triangular filters, (bands, n_fft // 2 + 1), unnormalised, from 0 Hz to half the sample rate."""
+    """
+    Make triangular filters, (bands, n_fft // 2 + 1), unnormalised, from 0 Hz to half the sample
+    rate.
+    """
     bins = torch.linspace(0.0, sample_rate_hz / 2, n_fft // 2 + 1)
     top = hz_to_htk_mel(torch.tensor(sample_rate_hz / 2))
     edges_mel = torch.linspace(0.0, float(top), bands + 2)
@@ -42,5 +45,7 @@ def log_mel(audio: Tensor, filterbank: Tensor, floor: float = LOG_FLOOR) -> Tens
     Returns: (B, T // HOP + 1, bands).
     """
     window = torch.hann_window(N_FFT, device=audio.device)
-    spectrum = torch.stft(audio, N_FFT, HOP, window=window, center=True, pad_mode="reflect", return_complex=True)
+    spectrum = torch.stft(
+        audio, N_FFT, HOP, window=window, center=True, pad_mode="reflect", return_complex=True
+    )
     return (filterbank @ spectrum.abs()).clamp(min=floor).log().transpose(1, 2)

@@ -1,7 +1,9 @@
 """
-Runs an ONNX graph where the tensors lie: ONNX Runtime reads and writes torch's own memory, so that nothing is copied.
+Runs an ONNX graph where the tensors lie: ONNX Runtime reads and writes torch's own memory, so that
+nothing is copied.
 
-ONNX Runtime falls back to another provider in silence when the one that was asked for cannot be loaded; here that is an error.
+ONNX Runtime falls back to another provider in silence when the one that was asked for cannot be
+loaded; here that is an error.
 """
 
 from typing import Any
@@ -26,11 +28,15 @@ class OnnxModel:
         self.width = graph.signature.width
 
     def __call__(self, *tensors: Tensor) -> Tensor:
-        """Compute (B, T, width) from the model's inputs. Raises EngineError for a mask that the graph does not know."""
+        """
+        Compute (B, T, width) from the model's inputs. Raises EngineError for a mask that the graph
+        does not know.
+        """
         if len(tensors) != len(self.names):
             raise EngineError(
-                f"the exported graph takes {', '.join(self.names)} and was given {len(tensors)} inputs; "
-                "speak one chunk at a time, set pad_frames, which exports masks, or use runtime torch"
+                f"the exported graph takes {', '.join(self.names)} and was given {len(tensors)} "
+                "inputs; speak one chunk at a time, set pad_frames, which exports masks, or use "
+                "runtime torch"
             )
         held = [tensor.contiguous() for tensor in tensors]  # the binding keeps addresses only
         output = held[0].new_empty((*held[0].shape[:2], self.width))
@@ -39,28 +45,40 @@ class OnnxModel:
             binding.bind_input(name, *_place(tensor))
         binding.bind_output("output", *_place(output))
         if output.is_cuda:
-            torch.cuda.current_stream(output.device).synchronize()  # ONNX Runtime has a stream of its own
+            # ONNX Runtime has a stream of its own
+            torch.cuda.current_stream(output.device).synchronize()
         self.session.run_with_iobinding(binding)
         return output
 
 
 def open_session(graph: Graph, runtime: Runtime, config: FlowConfig) -> OnnxModel:
-    """Load a graph. Raises EngineError if ONNX Runtime cannot read it, or would run it elsewhere than asked."""
+    """
+    Load a graph. Raises EngineError if ONNX Runtime cannot read it, or would run it elsewhere than
+    asked.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = config.share
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # else its threads take the next stage's processors
+    # else its threads take the next stage's processors
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     wanted = provider(runtime, config.device)
     try:
-        session = onnxruntime.InferenceSession(graph.content, options, providers=_providers(runtime, config))
+        session = onnxruntime.InferenceSession(
+            graph.content, options, providers=_providers(runtime, config)
+        )
     except Exception as error:  # onnxruntime's own classes share no base but this
         where = f"; delete {graph.path}, which may be damaged" if graph.path else ""
-        raise EngineError(f"ONNX Runtime cannot load the exported graph ({_first_line(error)}){where}") from None
+        raise EngineError(
+            f"ONNX Runtime cannot load the exported graph ({_first_line(error)}){where}"
+        ) from None
     if session.get_providers()[0] != wanted:
-        raise EngineError(f"ONNX Runtime cannot use its {wanted} here and would take {session.get_providers()[0]}; use torch")
+        raise EngineError(
+            f"ONNX Runtime cannot use its {wanted} here and would take "
+            f"{session.get_providers()[0]}; use torch"
+        )
     session.disable_fallback()
     return OnnxModel(session, graph)
 
@@ -87,7 +105,13 @@ def _providers(runtime: Runtime, config: FlowConfig) -> list[tuple[str, dict[str
 def _place(tensor: Tensor) -> tuple[str, int, type, tuple[int, ...], int]:
     """Say where a tensor lies, as a binding wants to know it."""
     device = tensor.device
-    return device.type, device.index or 0, ELEMENTS[tensor.dtype], tuple(tensor.shape), tensor.data_ptr()
+    return (
+        device.type,
+        device.index or 0,
+        ELEMENTS[tensor.dtype],
+        tuple(tensor.shape),
+        tensor.data_ptr(),
+    )
 
 
 def _first_line(error: Exception) -> str:

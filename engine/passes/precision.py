@@ -1,5 +1,6 @@
 """
-Sets the arithmetic of a model: its weights and activations change dtype; weights are stored as fp16 and widened on loading.
+Sets the arithmetic of a model: its weights and activations change dtype; weights are stored as fp16
+and widened on loading.
 
 No autocast: what dtype an operation runs in can be read off the weights.
 """
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from engine.config import Precision
-from engine.passes.applied import Applied
+from engine.passes import Applied
 
 DTYPES = {
     Precision.FP32: torch.float32,
@@ -29,6 +30,7 @@ def apply(models: dict[str, nn.Module], precision: Precision) -> Applied:
     return Applied(
         option="precision",
         asked=precision,
-        what=f"weights and activations of {' and '.join(models)} in {str(dtype).removeprefix('torch.')}{extra}",
+        what=f"weights and activations of {' and '.join(models)} in "
+        f"{str(dtype).removeprefix('torch.')}{extra}",
         why="asked; the solver's state, the durations and the inverse STFT stay fp32",
     )

@@ -1,8 +1,9 @@
 """
 Text to speech by flow matching: text -> content -> acoustic -> vocoder -> post, chunk by chunk.
 
-The top of the engine: it refuses what cannot work, loads the voice, applies the passes in one visible order, and
-streams. A whole utterance is the stream, concatenated. It reads no clock: whoever wants stage times passes a `watch`.
+The top of the engine: it refuses what cannot work, loads the voice, applies the passes in one
+visible order, and streams. A whole utterance is the stream, concatenated. It reads no clock:
+whoever wants stage times passes a `watch`.
 """
 
 import math
@@ -18,24 +19,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.acoustic.prompt import Prompt, encode
-from engine.acoustic.settling import Settling
-from engine.acoustic.solver import Velocity, integrate, steps_for, time_grid
-from engine.acoustic.together import guide_together, mask_of, pad
-from engine.batching import batch_by_length, batch_from_memory, in_turn, padded_frames
+from engine.acoustic.batched import batched_cfg, mask_of, pad
+from engine.acoustic.solver import EarlyExitVelocity, Velocity, integrate, steps_for, time_grid
+from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from engine.audio.postprocess import join, level
+from engine.audio.prompt_cache import Prompts
 from engine.config import Adaptive, FlowConfig, parse_options
-from engine.content.alignment import Content, plan
+from engine.duration.alignment import Content, plan
 from engine.errors import EngineError
-from engine.memory import free_bytes
-from engine.passes import compilation, padding, precision, quantization, runtime
-from engine.passes.applied import Applied
-from engine.passes.refuse import refuse
-from engine.phones import SAMPLE_RATE_HZ, SPEAKERS
-from engine.pipelines.stretch import Stretch, stretches
-from engine.pipelines.workers import Workers
-from engine.post.join import join
-from engine.post.level import level
-from engine.reference.memory import Prompts
+from engine.passes import Applied, compilation, padding, precision, quantization, runtime
+from engine.passes.support import check_supported
+from engine.pipelines.audio_segment import AudioSegment, stretches
+from engine.pipelines.batching import (
+    batch_by_length,
+    batch_from_memory,
+    free_bytes,
+    in_turn,
+    padded_frames,
+)
+from engine.pipelines.voice_prompt import Prompt, encode
+from engine.pipelines.worker_threads import Workers
 from engine.text.frontend import Chunk, phonemise
 from engine.vocoder.vocos import waveform
 from engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
@@ -67,9 +70,9 @@ class Part:
     """Of the chunk in its text."""
 
     @property
-    def heard_frames(self) -> int:
+    def prompt_frames(self) -> int:
         """Mel frames of the recording in front."""
-        return self.content.heard_frames
+        return self.content.prompt_frames
 
     @property
     def frames(self) -> int:
@@ -79,23 +82,30 @@ class Part:
     @property
     def spoken_frames(self) -> int:
         """How many mel frames of new speech it gives."""
-        return self.frames - self.heard_frames
+        return self.frames - self.prompt_frames
 
 
 class FlowPipeline:
-    """A voice that is ready to speak. Public: `config`, `applied`, `voice`; called: `acoustic`, `vocoder`, `prompts`."""
+    """
+    A voice that is ready to speak. Public: `config`, `applied`, `voice`; called: `acoustic`,
+    `vocoder`, `prompts`.
+    """
 
     sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(self, config: FlowConfig, voice: Voice) -> None:
-        refuse(config)
+        check_supported(config)
         self.device = torch.device(config.device)
         free = free_bytes(self.device) // config.workers  # each has a pass in memory
         batch = config.batch or batch_from_memory(free, config.chunk_characters, config.speed)
         self.config = replace(config, threads=config.threads or processors(), batch=batch)
         self.padded_frames = padded_frames(free)
         torch.set_num_threads(self.config.threads)
-        self._workers = Workers(config.workers, self.config.share, self.config.threads) if config.workers > 1 else None
+        self._workers = (
+            Workers(config.workers, self.config.share, self.config.threads)
+            if config.workers > 1
+            else None
+        )
         self.voice = voice
         self.acoustic: Callable[..., Any]
         self.vocoder: Callable[..., Any]
@@ -105,30 +115,49 @@ class FlowPipeline:
 
     @classmethod
     def load(cls, options: Mapping[str, object], folder: Path = DEFAULT_VOICE) -> "FlowPipeline":
-        """Make a pipeline from plain options. Raises EngineError for options, machines and weights that cannot work."""
+        """
+        Make a pipeline from plain options. Raises EngineError for options, machines and weights
+        that cannot work.
+        """
         config = parse_options(options)
-        refuse(config)
+        check_supported(config)
         return cls(config, load_voice(folder))
 
     def _apply_passes(self) -> tuple[Applied, ...]:
-        """Precision, device, int8, compilation, runtime, padding: in this order; each reads what the one before left."""
+        """
+        Precision, device, int8, compilation, runtime, padding: in this order; each reads what the
+        one before left.
+        """
         config, models = self.config, {"acoustic": self.voice.dit, "vocoder": self.voice.vocoder}
         applied = [precision.apply(models, config.precision)]
         for model in models.values():
             model.to(self.device)
-        applied.append(quantization.apply({name: models[name] for name in config.quantized_stages.names}, config.quantization))
+        applied.append(
+            quantization.apply(
+                {name: models[name] for name in config.quantized_stages.names}, config.quantization
+            )
+        )
         called: dict[str, Callable[..., Any]] = {}
-        asked = {"acoustic": ("compile", config.compile), "vocoder": ("compile_vocoder", config.compile_vocoder)}
+        asked = {
+            "acoustic": ("compile", config.compile),
+            "vocoder": ("compile_vocoder", config.compile_vocoder),
+        }
         for name, core in models.items():
             option, mode = asked[name]
-            compiled, how = compilation.apply(name, option, core, mode, on_cpu=self.device.type == "cpu")
-            called[name], where = runtime.apply(name, core, compiled, getattr(config, f"runtime_{name}"), config)
+            compiled, how = compilation.apply(
+                name, option, core, mode, on_cpu=self.device.type == "cpu"
+            )
+            called[name], where = runtime.apply(
+                name, core, compiled, getattr(config, f"runtime_{name}"), config
+            )
             applied += [how, where]
         called, padded = padding.apply(called, config.pad_frames)
         self.acoustic, self.vocoder = called["acoustic"], called["vocoder"]
         return (*applied, padded)
 
-    def stream(self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch) -> Iterator[np.ndarray]:
+    def stream(
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> Iterator[np.ndarray]:
         """
         Speak, piece by piece.
 
@@ -143,39 +172,62 @@ class FlowPipeline:
         config = self._for_request(options or {})
         return self._pieces(self._chunks(text, config, watch), config, watch)
 
-    def stretches(self, text: str, options: Mapping[str, object] | None = None) -> Iterator[Stretch]:
-        """Speak as `stream` does, but one pass through the models at a time: for whoever shares the engine out."""
+    def stretches(
+        self, text: str, options: Mapping[str, object] | None = None
+    ) -> Iterator[AudioSegment]:
+        """
+        Speak as `stream` does, but one pass through the models at a time: for whoever shares the
+        engine out.
+        """
         config = self._for_request(options or {})
         chunks = self._chunks(text, config, no_watch)
-        return stretches(self._pieces(chunks, config, no_watch), [len(group) for group in _groups(chunks, config)])
+        return stretches(
+            self._pieces(chunks, config, no_watch),
+            [len(group) for group in _groups(chunks, config)],
+        )
 
-    def synthesize(self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch) -> np.ndarray:
+    def synthesize(
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> np.ndarray:
         """Speak the whole text: `stream`, concatenated; float32 (T,)."""
         return np.concatenate(list(self.stream(text, options, watch)))
 
     def synthesize_batch(
-        self, texts: Sequence[str], options: Sequence[Mapping[str, object]] | None = None, watch: Watch = no_watch
+        self,
+        texts: Sequence[str],
+        options: Sequence[Mapping[str, object]] | None = None,
+        watch: Watch = no_watch,
     ) -> list[np.ndarray]:
         """
-        Speak several texts together: chunks of like length share the forward passes, padded to the longest.
+        Speak several texts together: chunks of like length share the forward passes, padded to the
+        longest.
 
-        Each sounds as `synthesize` would have it: in fp32 no frame differs by more than 1e-3 of full scale, because sums are
-        added up in another order. `options` are as many as texts; for the rest as in `stream`.
+        Each sounds as `synthesize` would have it: in fp32 no frame differs by more than 1e-3 of
+        full scale, because sums are added up in another order. `options` are as many as texts; for
+        the rest as in `stream`.
 
-        Raises: EngineError for options that do not match, and for a text that cannot be spoken: then none is.
+        Raises: EngineError for options that do not match, and for a text that cannot be spoken:
+        then none is.
         """
         told: list[Mapping[str, object]] = [{} for _ in texts] if options is None else list(options)
         if len(told) != len(texts):
-            raise EngineError(f"{len(texts)} texts were given and options for {len(told)}; give one mapping for each text")
+            raise EngineError(
+                f"{len(texts)} texts were given and options for {len(told)}; give one mapping for "
+                "each text"
+            )
         configs = [self._for_request(each) for each in told]
-        chunks = [self._chunks(text, config, watch) for text, config in zip(texts, configs, strict=True)]
+        chunks = [
+            self._chunks(text, config, watch) for text, config in zip(texts, configs, strict=True)
+        ]
         parts = [
             self._plan(chunk, config, index, watch)
             for several, config in zip(chunks, configs, strict=True)
             for index, chunk in enumerate(several)
         ]
-        own_steps = self.config.early_exit > 0 or self.config.nfe_adaptive is not Adaptive.OFF  # a pass would share them
-        each = math.ceil(len(parts) / self.config.workers)  # one large group would leave the other workers nothing
+        # a pass would share them
+        own_steps = self.config.early_exit > 0 or self.config.nfe_adaptive is not Adaptive.OFF
+        # one large group would leave the other workers nothing
+        each = math.ceil(len(parts) / self.config.workers)
         count = 1 if own_steps else max(1, min(max(len(texts), self.config.batch), each))
         audios = iter(self._speak_by_length(parts, count, watch))
         return [np.concatenate(list(join(next(audios) for _ in several))) for several in chunks]
@@ -183,9 +235,13 @@ class FlowPipeline:
     def _for_request(self, options: Mapping[str, object]) -> FlowConfig:
         foreign = sorted(set(options) - set(PER_REQUEST))
         if foreign:
-            raise EngineError(f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} can")
+            raise EngineError(
+                f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} "
+                "can"
+            )
         checked = parse_options(options)
-        named = {*options, "reference_text"} if "reference" in options else options  # a text belongs to its recording
+        # a text belongs to its recording
+        named = {*options, "reference_text"} if "reference" in options else options
         return replace(self.config, **{name: getattr(checked, name) for name in named})
 
     def _prompt_of(self, config: FlowConfig) -> Prompt | None:
@@ -196,19 +252,36 @@ class FlowPipeline:
             first = config.first_chunk_characters
             return phonemise(text, max_characters=config.chunk_characters, first_characters=first)
 
-    def _pieces(self, chunks: tuple[Chunk, ...], config: FlowConfig, watch: Watch) -> Iterator[np.ndarray]:
+    def _pieces(
+        self, chunks: tuple[Chunk, ...], config: FlowConfig, watch: Watch
+    ) -> Iterator[np.ndarray]:
         first_alone = config.first_chunk_characters > 0
-        passes = ([self._plan(chunks[index], config, index, watch) for index in group] for group in _groups(chunks, config))
-        return join(audio for audios in self._in_order(passes, watch, first_alone=first_alone) for audio in audios)
+        passes = (
+            [self._plan(chunks[index], config, index, watch) for index in group]
+            for group in _groups(chunks, config)
+        )
+        return join(
+            audio
+            for audios in self._in_order(passes, watch, first_alone=first_alone)
+            for audio in audios
+        )
 
-    def _in_order(self, passes: Iterator[list[Part]], watch: Watch, *, first_alone: bool = False) -> Iterator[list[np.ndarray]]:
+    def _in_order(
+        self, passes: Iterator[list[Part]], watch: Watch, *, first_alone: bool = False
+    ) -> Iterator[list[np.ndarray]]:
         """Speak passes, by the workers if there are any; gives the audio of each in its turn."""
         speak = partial(self._speak, watch=watch)
-        return self._workers.in_order(speak, passes, first_alone=first_alone) if self._workers else map(speak, passes)
+        return (
+            self._workers.in_order(speak, passes, first_alone=first_alone)
+            if self._workers
+            else map(speak, passes)
+        )
 
     def _speak_by_length(self, parts: Sequence[Part], count: int, watch: Watch) -> list[np.ndarray]:
         """Speak all parts, like with like; gives their audio in the order of the parts."""
-        groups = batch_by_length([part.frames for part in parts], max_count=count, max_padded=self.padded_frames)
+        groups = batch_by_length(
+            [part.frames for part in parts], max_count=count, max_padded=self.padded_frames
+        )
         passes = ([parts[index] for index in group] for group in groups)
         spoken = {
             index: audio
@@ -240,25 +313,42 @@ class FlowPipeline:
             mask = mask_of([part.spoken_frames for part in parts], self.device)
             projected = self.vocoder(mel) if mask is None else self.vocoder(mel, mask[..., None])
             shape = self.voice.vocoder.shape
-            alone = (projected[row : row + 1, : part.spoken_frames] for row, part in enumerate(parts))
+            alone = (
+                projected[row : row + 1, : part.spoken_frames] for row, part in enumerate(parts)
+            )
             audios = [waveform(each, shape)[0].cpu().numpy() for each in alone]
         with watch("post"):
             return [level(audio) for audio in audios]
 
     def _mel(self, parts: Sequence[Part]) -> Tensor:
-        """Draw the noise in fp32 on the CPU, so that neither precision nor device changes it; follow the flow to the mel."""
-        config, bands = parts[0].config, self.voice.dit.shape.bands  # they differ at most in what is PER_REQUEST
-        noise = pad([initial_noise(part.config.seed, part.index, part.frames, bands) for part in parts])
+        """
+        Draw the noise in fp32 on the CPU, so that neither precision nor device changes it; follow
+        the flow to the mel.
+        """
+        # they differ at most in what is PER_REQUEST
+        config, bands = parts[0].config, self.voice.dit.shape.bands
+        noise = pad(
+            [initial_noise(part.config.seed, part.index, part.frames, bands) for part in parts]
+        )
         frames = [part.content.frames.to(self.device) for part in parts]
         references = [part.content.reference for part in parts]
-        guided = guide_together(self.voice.dit, self.acoustic, frames, references, config.cfg_strength)
+        guided = batched_cfg(self.voice.dit, self.acoustic, frames, references, config.cfg_strength)
         guided = replace(guided, since=config.cfg_from, until=config.cfg_until)
-        velocity: Velocity = Settling(guided, config.early_exit) if config.early_exit else guided
+        velocity: Velocity = (
+            EarlyExitVelocity(guided, config.early_exit) if config.early_exit else guided
+        )
         steps = steps_for(config.nfe_steps, config.nfe_adaptive, parts[0].content.durations.numel())
         times = time_grid(steps, config.sway, config.grid)
         whole = integrate(velocity, noise.to(self.device), times, config.solver)
-        mel = pad([whole[row : row + 1, part.heard_frames : part.frames] for row, part in enumerate(parts)])
-        return (mel * self.voice.mel_std + self.voice.mel_mean).to(precision.DTYPES[config.precision])
+        mel = pad(
+            [
+                whole[row : row + 1, part.prompt_frames : part.frames]
+                for row, part in enumerate(parts)
+            ]
+        )
+        return (mel * self.voice.mel_std + self.voice.mel_mean).to(
+            precision.DTYPES[config.precision]
+        )
 
 
 def _groups(chunks: Sequence[Chunk], config: FlowConfig) -> list[range]:
@@ -267,6 +357,9 @@ def _groups(chunks: Sequence[Chunk], config: FlowConfig) -> list[range]:
 
 
 def initial_noise(seed: int, chunk: int, frames: int, bands: int) -> Tensor:
-    """Draw the noise of one chunk, (1, frames, bands) fp32 on the CPU, from the seed and the chunk's number alone."""
+    """
+    Draw the noise of one chunk, (1, frames, bands) fp32 on the CPU, from the seed and the chunk's
+    number alone.
+    """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + chunk)
     return torch.randn((1, frames, bands), generator=generator)

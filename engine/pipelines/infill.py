@@ -1,8 +1,10 @@
 """
-Published F5-TTS checkpoints as a pipeline: text -> content -> acoustic -> vocoder -> post, piece by piece.
+Published F5-TTS checkpoints as a pipeline: text -> content -> acoustic -> vocoder -> post, piece by
+piece.
 
-The same five stages and the same methods as `flow`, so that whatever drives and measures one takes the other, too. The
-voice is that of the `reference`; without one the model invents some voice, and another one for every piece.
+The same five stages and the same methods as `flow`, so that whatever drives and measures one takes
+the other, too. The voice is that of the `reference`; without one the model invents some voice, and
+another one for every piece.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,26 +16,36 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.acoustic.infill import Gap, fill_in, velocity_of
-from engine.acoustic.infill_prompt import SAMPLE_RATE_HZ, InfillPrompt, encode_infill, no_prompt
+from engine.acoustic.infill import (
+    SAMPLE_RATE_HZ,
+    Gap,
+    InfillPrompt,
+    encode_infill,
+    fill_in,
+    no_prompt,
+    velocity_of,
+)
 from engine.acoustic.solver import time_grid
+from engine.audio.postprocess import join
+from engine.audio.prompt_cache import Prompts
+from engine.config.infill import InfillConfig, as_flow, parse_infill_options
 from engine.errors import EngineError
-from engine.infill_config import InfillConfig, as_flow, parse_infill_options
 from engine.passes import precision
-from engine.passes.refuse import refuse
+from engine.passes.support import check_supported
 from engine.pipelines.flow import Watch, initial_noise, no_watch, processors
-from engine.post.join import join
-from engine.reference.memory import Prompts
-from engine.text.spelling import checked_text, cut, spell
+from engine.text.character_ids import checked_text, cut, spell
 from engine.vocoder.vocos import waveform
-from engine.weights.infill_voice import InfillVoice, load_infill_voice
+from engine.weights.f5_checkpoint import InfillVoice, load_infill_voice
 
 PER_REQUEST = ("speed", "seed", "reference", "reference_text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """What is spoken in one go: `index` of the piece, `characters` of the recording and of it, mel `frames` of both."""
+class InfillChunk:
+    """
+    What is spoken in one go: `index` of the piece, `characters` of the recording and of it, mel
+    `frames` of both.
+    """
 
     index: int
     characters: tuple[int, ...]
@@ -46,7 +58,7 @@ class InfillPipeline:
     sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(self, config: InfillConfig, voice: InfillVoice) -> None:
-        refuse(as_flow(config))
+        check_supported(as_flow(config))
         self.config = replace(config, threads=config.threads or processors())
         torch.set_num_threads(self.config.threads)
         self.device = torch.device(config.device)
@@ -62,9 +74,12 @@ class InfillPipeline:
 
     @classmethod
     def load(cls, options: Mapping[str, object]) -> "InfillPipeline":
-        """Make a pipeline from plain options. Raises EngineError for options, machines and weights that cannot work."""
+        """
+        Make a pipeline from plain options. Raises EngineError for options, machines and weights
+        that cannot work.
+        """
         config = parse_infill_options(options)
-        refuse(as_flow(config))
+        check_supported(as_flow(config))
         if not config.weights:
             raise EngineError(
                 "pipeline infill needs weights, the folder of a published checkpoint; "
@@ -72,7 +87,9 @@ class InfillPipeline:
             )
         return cls(config, load_infill_voice(Path(config.weights), version=config.version))
 
-    def stream(self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch) -> Iterator[np.ndarray]:
+    def stream(
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> Iterator[np.ndarray]:
         """Speak, piece by piece: arguments, yields and errors as `FlowPipeline.stream`'s."""
         config = self._for_request(options or {})
         with watch("content"):
@@ -81,25 +98,33 @@ class InfillPipeline:
             pieces = self._pieces(checked_text(text), prompt, config.speed)
         return join(self._speak(piece, prompt, config, watch) for piece in pieces)
 
-    def synthesize(self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch) -> np.ndarray:
+    def synthesize(
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> np.ndarray:
         """Speak the whole text: `stream`, concatenated; float32 (T,)."""
         return np.concatenate(list(self.stream(text, options, watch)))
 
     def _for_request(self, options: Mapping[str, object]) -> InfillConfig:
         foreign = sorted(set(options) - set(PER_REQUEST))
         if foreign:
-            raise EngineError(f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} can")
+            raise EngineError(
+                f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} "
+                "can"
+            )
         checked = parse_infill_options(options)
-        named = {*options, "reference_text"} if "reference" in options else options  # a text belongs to its recording
+        # a text belongs to its recording
+        named = {*options, "reference_text"} if "reference" in options else options
         return replace(self.config, **{name: getattr(checked, name) for name in named})
 
     def _prompt_of(self, config: InfillConfig) -> InfillPrompt:
-        return self.prompts.of(config.reference, config.reference_text) or no_prompt(self.voice.dit.shape.bands)
+        return self.prompts.of(config.reference, config.reference_text) or no_prompt(
+            self.voice.dit.shape.bands
+        )
 
-    def _pieces(self, text: str, prompt: InfillPrompt, speed: float) -> list[Piece]:
+    def _pieces(self, text: str, prompt: InfillPrompt, speed: float) -> list[InfillChunk]:
         pace = prompt.pace
         return [
-            Piece(
+            InfillChunk(
                 index=index,
                 characters=spell(prompt.text + part, self.voice.vocabulary),
                 frames=len(prompt.mel) + pace.new_frames(part, speed),
@@ -108,7 +133,9 @@ class InfillPipeline:
         ]
 
     @torch.inference_mode()
-    def _speak(self, piece: Piece, prompt: InfillPrompt, config: InfillConfig, watch: Watch) -> np.ndarray:
+    def _speak(
+        self, piece: InfillChunk, prompt: InfillPrompt, config: InfillConfig, watch: Watch
+    ) -> np.ndarray:
         with watch("content"):
             gap = Gap(
                 reference=prompt.mel.to(self.device),
@@ -116,7 +143,9 @@ class InfillPipeline:
                 frames=piece.frames,
             )
         with watch("acoustic"):
-            noise = initial_noise(config.seed, piece.index, gap.frames, self.voice.dit.shape.bands)[0].to(self.device)
+            noise = initial_noise(config.seed, piece.index, gap.frames, self.voice.dit.shape.bands)[
+                0
+            ].to(self.device)
             velocity = velocity_of(self.voice.dit, self.acoustic, gap, config.cfg_strength)
             times = time_grid(config.nfe_steps, config.sway, config.grid)
             mel = fill_in(velocity, noise, times, config.solver, len(gap.reference))

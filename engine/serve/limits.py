@@ -1,6 +1,6 @@
 """
-How much a server lets in: at once, in one text, in one body; how long it waits for a client. No torch, no web library, so that
-a command line is quick.
+How much a server lets in: at once, in one text, in one body; how long it waits for a client. No
+torch, no web library, so that a command line is quick.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,10 @@ class Limits:
     max_body_bytes: int = 2**16
     """Of a request's body: enough for 4096 characters, each escaped."""
     max_connections: int = 256
-    """Open at once. One that has no request gives its place to a new one; where all have, the new one is answered with 429."""
+    """
+    Open at once. One that has no request gives its place to a new one; where all have, the new one
+    is answered with 429.
+    """
     head_s: int = 10
     """How long the head of a request may take to arrive."""
     idle_s: int = 15
@@ -51,7 +54,9 @@ class Limits:
         for field in fields(self):
             (low, high), value = RANGES[field.name], getattr(self, field.name)
             if not low <= value <= high:
-                raise EngineError(f"--{field.name.replace('_', '-')} must be from {low} to {high}, not {value!r}")
+                raise EngineError(
+                    f"--{field.name.replace('_', '-')} must be from {low} to {high}, not {value!r}"
+                )
 
 
 def parse_limits(words: Mapping[str, str]) -> Limits:

@@ -1,11 +1,20 @@
 """
 The process: bind, load, listen, serve, and end well.
 
-SIGTERM and Ctrl-C close the door first, then wait up to GRACE_S for what was let in. Beyond this machine it is heard only when
-asked, and then it warns, since it knows neither passwords nor encryption.
+SIGTERM and Ctrl-C close the door first, then wait up to GRACE_S for what was let in. Beyond this
+machine it is heard only when asked, and then it warns, since it knows neither passwords nor
+encryption.
+
+How many kernels a server keeps: a bound on what it has resident.
+
+oneDNN builds a kernel for every shape of a product, and two caches of 1024 each keep them: its own,
+and one of torch. Texts have hundreds of lengths, about twenty kernels each, so both caches fill up
+with lengths that hardly ever come again, and a gigabyte is resident in the end. A pass through the
+models needs its own kernels at every solver step, and nobody else's.
 """
 
 import ipaddress
+import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -15,17 +24,16 @@ import click
 import uvicorn
 from starlette.applications import Starlette
 
-from engine.batching import Batcher
 from engine.config import OPTIONS, FlowConfig
 from engine.errors import EngineError
+from engine.pipelines.batching import Batcher
 from engine.pipelines.flow import FlowPipeline
-from engine.serve.about import about_voice
+from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
-from engine.serve.desk import Desk
-from engine.serve.door import HEAD_BYTES, door_with
+from engine.serve.connections import HEAD_BYTES, door_with
 from engine.serve.hosts import hosts_of
-from engine.serve.kernels import keep_few_kernels
 from engine.serve.limits import Limits
+from engine.serve.model_info import about_voice
 from engine.timing import instant_s
 from engine.weights.voice import DEFAULT_VOICE
 
@@ -34,7 +42,14 @@ BACKLOG = 256
 """Connections that the system accepts before the server has looked at them."""
 
 
-def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, port: int, allowed: Sequence[str] = ()) -> None:
+def serve(
+    config: FlowConfig,
+    folder: Path | None,
+    limits: Limits,
+    host: str,
+    port: int,
+    allowed: Sequence[str] = (),
+) -> None:
     """
     Serve until told to end; requests must name this machine, `host`, or a host that is `allowed`.
 
@@ -42,16 +57,30 @@ def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, po
     """
     hosts = hosts_of(host, allowed)
     with bound(host, port) as door:
-        keep_few_kernels()
+        limit_onednn_cache()
         voice = folder or DEFAULT_VOICE
         pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, voice)
-        desk = Desk(pipeline, limits, lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue), instant_s)
+        desk = AdmissionController(
+            pipeline,
+            limits,
+            lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue),
+            instant_s,
+        )
         about = about_voice(voice, pipeline.sample_rate_hz, pipeline.config, limits)
         if not is_local(host):
-            click.echo(f"engine: {host} is open to others, without password or encryption; put a proxy before it", err=True)
+            click.echo(
+                f"engine: {host} is open to others, without password or encryption; put a proxy "
+                "before it",
+                err=True,
+            )
         try:
             app = make_app(desk, about, hosts)
-            run(app, limits, door, lambda: click.echo(f"listening on {address(door)}, model {about.model}"))
+            run(
+                app,
+                limits,
+                door,
+                lambda: click.echo(f"listening on {address(door)}, model {about.model}"),
+            )
         finally:
             desk.close()
     click.echo("ended")
@@ -60,7 +89,8 @@ def serve(config: FlowConfig, folder: Path | None, limits: Limits, host: str, po
 def run(app: Starlette, limits: Limits, door: socket.socket, ready: Callable[[], None]) -> None:
     """Serve at a bound socket; `ready` is called when connections are accepted."""
     server = uvicorn.Server(configuration(app, limits))
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn has its own while it runs, and then calls these
+    # uvicorn has its own while it runs, and then calls these
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     door.listen(BACKLOG)
     ready()
@@ -68,7 +98,10 @@ def run(app: Starlette, limits: Limits, door: socket.socket, ready: Callable[[],
 
 
 def configuration(app: Starlette, limits: Limits) -> uvicorn.Config:
-    """Configure the web server the same way everywhere, whatever else is installed; no line per request."""
+    """
+    Configure the web server the same way everywhere, whatever else is installed; no line per
+    request.
+    """
     return uvicorn.Config(
         app,
         http=door_with(limits),
@@ -93,7 +126,9 @@ def bound(host: str, port: int) -> socket.socket:
         door.bind((host, port))
     except OSError as error:
         door.close()
-        raise EngineError(f"cannot listen on {host}, port {port}: {error.strerror or error}; choose another") from None
+        raise EngineError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}; choose another"
+        ) from None
     return door
 
 
@@ -109,3 +144,18 @@ def is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+CAPACITIES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+"""Both must be small: a kernel lives as long as either keeps it."""
+KEPT = "64"
+"""Those of two to four lengths. With 16 a pass was seen to build its kernels at every step anew."""
+
+
+def limit_onednn_cache() -> None:
+    """
+    Bound the caches, where whoever started the process has not; to be called before anything is
+    computed.
+    """
+    for name in CAPACITIES:
+        os.environ.setdefault(name, KEPT)

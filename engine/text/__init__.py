@@ -1,1 +1,4 @@
-"""English text to phones: `frontend.phonemise` is the way in; pure Python, no torch, no files but its own two tables."""
+"""
+English text to phones: `frontend.phonemise` is the way in; pure Python, no torch, no files but its
+own two tables.
+"""

@@ -1,21 +1,23 @@
 """
-From text to what the voice is told to say: phone ids, chunk by chunk. The one module of `text` that others need.
+From text to what the voice is told to say: phone ids, chunk by chunk. The one module of `text` that
+others need.
 
-normalise -> segment -> pronounce -> ids. Pauses stand where the training voices make them: at both ends of a chunk and at
-every break inside it. It knows the phone alphabet, nothing of audio.
+normalise -> segment -> pronounce -> ids. Pauses stand where the training voices make them: at both
+ends of a chunk and at every break inside it. It knows the phone alphabet, nothing of audio.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from engine.alphabet import PHONE_IDS, SILENCE
 from engine.errors import EngineError
-from engine.phones import PHONE_IDS, SILENCE
 from engine.text.normalise import Token, normalise
 from engine.text.pronounce import pronounce
 from engine.text.segment import MAX_CHUNK_CHARACTERS, segment
 
-MAX_CHARACTERS = 5_000  # about five minutes of speech; longer texts are a document, to be split by the caller
+# about five minutes of speech; longer texts are a document, to be split by the caller
+MAX_CHARACTERS = 5_000
 SHOWN_CHARACTERS = 40
 
 
@@ -24,9 +26,9 @@ class Chunk:
     """
     What the voice says in one go.
 
-    Fields: `phones` ids of engine.phones.PHONES, with a pause at start, end and breaks; `question` whether the pitch shall
-    rise at the end; `text` as spoken, numbers written out; `words` of it, in order; `dropped` characters of the *whole*
-    text that cannot be spoken.
+    Fields: `phones` ids of engine.alphabet.PHONES, with a pause at start, end and breaks;
+    `question` whether the pitch shall rise at the end; `text` as spoken, numbers written out;
+    `words` of it, in order; `dropped` characters of the *whole* text that cannot be spoken.
     """
 
     phones: tuple[int, ...]
@@ -36,20 +38,29 @@ class Chunk:
     dropped: str
 
 
-def phonemise(text: str, *, max_characters: int = MAX_CHUNK_CHARACTERS, first_characters: int = 0) -> tuple[Chunk, ...]:
+def phonemise(
+    text: str, *, max_characters: int = MAX_CHUNK_CHARACTERS, first_characters: int = 0
+) -> tuple[Chunk, ...]:
     """
-    Give the chunks that say `text`, at least one; the first is cut to `first_characters`, unless that is 0.
+    Give the chunks that say `text`, at least one; the first is cut to `first_characters`, unless
+    that is 0.
 
-    Raises: EngineError for empty text, text over MAX_CHARACTERS, text with nothing speakable, or too small `max_characters`.
+    Raises: EngineError for empty text, text over MAX_CHARACTERS, text with nothing speakable, or
+    too small `max_characters`.
     """
     if not text.strip():
         raise EngineError("the text is empty; give at least one word")
     if len(text) > MAX_CHARACTERS:
-        raise EngineError(f"the text has {len(text)} characters, the limit is {MAX_CHARACTERS}; split it and speak the parts")
+        raise EngineError(
+            f"the text has {len(text)} characters, the limit is {MAX_CHARACTERS}; split it and "
+            "speak the parts"
+        )
     spoken = normalise(text)
     if not spoken.tokens:
         shown = text.strip()[:SHOWN_CHARACTERS]
-        raise EngineError(f"nothing in {shown!a} can be spoken; give English words, letters or digits")
+        raise EngineError(
+            f"nothing in {shown!a} can be spoken; give English words, letters or digits"
+        )
     cut = segment(spoken.tokens, max_characters=max_characters, first_characters=first_characters)
     return tuple(_chunk(tokens, spoken.dropped) for tokens in cut)
 
@@ -65,7 +76,9 @@ def _chunk(tokens: Sequence[Token], dropped: str) -> Chunk:
     return Chunk(
         phones=tuple(ids),
         question=tokens[-1].text == "?",
-        text="".join(token.text if token.is_break else f" {token.text}" for token in tokens).strip(),
+        text="".join(
+            token.text if token.is_break else f" {token.text}" for token in tokens
+        ).strip(),
         words=tuple(token.text for token in tokens if not token.is_break),
         dropped=dropped,
     )

@@ -1,9 +1,11 @@
 """
-The pronouncing dictionary: known words and the phones that the training voices use for them. It knows no context.
+The pronouncing dictionary: known words and the phones that the training voices use for them. It
+knows no context.
 
-The table `lexicon_en.txt.xz` is built by `engine.training.lexicon`. It is read on first use, once per process. Lines: origin,
-phone names (each written as the letter at its place in PHONE_LETTERS), then words and their phones, three times: all words,
-those that differ as a verb, those that differ as a noun. Inflected forms that `inflect` derives exactly are not in it.
+The table `lexicon_en.txt.xz` is built by `engine.training.lexicon`. It is read on first use, once
+per process. Lines: origin, phone names (each written as the letter at its place in PHONE_LETTERS),
+then words and their phones, three times: all words, those that differ as a verb, those that differ
+as a noun. Inflected forms that `inflect` derives exactly are not in it.
 """
 
 import lzma
@@ -13,8 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from engine.alphabet import PHONE_IDS
 from engine.errors import EngineError
-from engine.phones import PHONE_IDS
 
 TABLE = "lexicon_en.txt.xz"
 PHONE_LETTERS = string.ascii_letters  # 52: enough for the 40 phones that occur inside words
@@ -25,7 +27,10 @@ Phones = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
-    """Word to phone names; `verbs` and `nouns` hold the readings of homographs ("record", "use") that differ there."""
+    """
+    Word to phone names; `verbs` and `nouns` hold the readings of homographs ("record", "use") that
+    differ there.
+    """
 
     words: Mapping[str, Phones]
     verbs: Mapping[str, Phones]
@@ -33,7 +38,10 @@ class Lexicon:
 
 
 class _Coded(Mapping[str, Phones]):
-    """Looks like a table of phones, but keeps one letter per phone: reading 47,000 words takes 30 ms, not 200."""
+    """
+    Looks like a table of phones, but keeps one letter per phone: reading 47,000 words takes 30 ms,
+    not 200.
+    """
 
     def __init__(self, names: Sequence[str], coded: dict[str, str]) -> None:
         self._name_of = dict(zip(PHONE_LETTERS, names, strict=False))
@@ -57,23 +65,38 @@ def pack(origin: str, lexicon: Lexicon) -> bytes:
     lines = [origin, " ".join(names)]
     for table in tables:
         words = sorted(table)
-        lines += [" ".join(words), " ".join("".join(letter_of[name] for name in table[word]) for word in words)]
+        lines += [
+            " ".join(words),
+            " ".join("".join(letter_of[name] for name in table[word]) for word in words),
+        ]
     return lzma.compress("\n".join(lines).encode("ascii"), preset=9 | lzma.PRESET_EXTREME)
 
 
 def unpack(data: bytes) -> Lexicon:
-    """Read what `pack` wrote; raises EngineError where the table is damaged or uses a phone the voice lacks."""
+    """
+    Read what `pack` wrote; raises EngineError where the table is damaged or uses a phone the voice
+    lacks.
+    """
     try:
         _, first, *columns = lzma.decompress(data).decode("ascii").split("\n")
         names = first.split()
         pairs = zip(columns[::2], columns[1::2], strict=True)
-        words, verbs, nouns = (dict(zip(keys.split(), values.split(), strict=True)) for keys, values in pairs)
+        words, verbs, nouns = (
+            dict(zip(keys.split(), values.split(), strict=True)) for keys, values in pairs
+        )
     except (lzma.LZMAError, ValueError) as error:
-        raise EngineError(f"the pronouncing dictionary {TABLE} is damaged ({error}); install the package again") from error
+        raise EngineError(
+            f"the pronouncing dictionary {TABLE} is damaged ({error}); install the package again"
+        ) from error
     unknown = [name for name in names if name not in PHONE_IDS]
     if unknown:
-        raise EngineError(f"the pronouncing dictionary uses phones the voice lacks: {', '.join(unknown)}; rebuild {TABLE}")
-    return Lexicon(words=_Coded(names, words), verbs=_Coded(names, verbs), nouns=_Coded(names, nouns))
+        raise EngineError(
+            f"the pronouncing dictionary uses phones the voice lacks: {', '.join(unknown)}; "
+            f"rebuild {TABLE}"
+        )
+    return Lexicon(
+        words=_Coded(names, words), verbs=_Coded(names, verbs), nouns=_Coded(names, nouns)
+    )
 
 
 @cache

@@ -1,24 +1,37 @@
 """
 Turns any text into spoken tokens: words and break marks. It knows no phones and no dictionary.
 
-A word is lower case with inner apostrophes ("isn't"); a token in capitals ("BBC", "W") is an acronym or a letter, and the
-pronouncer decides whether to spell it. A break is one of `,` `.` `!` `?`. Nothing that could be spoken is left out silently:
-characters without English sound (other scripts, emoji) are reported in `Spoken.dropped`; quotes and formatting marks are not.
+A word is lower case with inner apostrophes ("isn't"); a token in capitals ("BBC", "W") is an
+acronym or a letter, and the pronouncer decides whether to spell it. A break is one of `,` `.` `!`
+`?`. Nothing that could be spoken is left out silently: characters without English sound (other
+scripts, emoji) are reported in `Spoken.dropped`; quotes and formatting marks are not.
+
+Brings any string down to the characters that the rest of the front-end knows: ASCII and a few
+currency and degree signs.
+
+Accents are folded, typographic quotes and dashes made plain, digits of any script made ASCII. A
+character that cannot be spoken in English (another script, an emoji) becomes a space and is
+reported. It knows nothing of words.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
-from engine.text.characters import fold
-from engine.text.rewrite import rewrite
+from engine.text.verbalise import rewrite
 
 BREAKS = ",.!?"  # from weakest to strongest: of several in a row the strongest stays
 MAX_WORD_LETTERS = (
-    40  # longer runs of letters are no words; they are cut, so that a chunk has a bound ("antidisestab..." has 28)
+    # longer runs of letters are no words; they are cut, so that a chunk has a bound
+    # ("antidisestab..." has 28)
+    40
 )
-TOKEN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[.!?]+(?=(\s*[A-Z\"'(])?)|\n\s*\n|(?<=\s)-+(?=\s)|--+|[,;:()\[\]{}|]")
+TOKEN = re.compile(
+    r"[A-Za-z]+(?:'[A-Za-z]+)*|[.!?]+(?=(\s*[A-Z\"'(])?)|\n\s*\n|(?<=\s)-+(?=\s)|--+|[,;:()\[\]{}|]"
+)
 ACRONYM = re.compile(r"[A-Z]{1,5}(?:'s)?")  # longer ones (UNESCO) are said as words
-SHOUTING_SHARE = 0.5  # above it capitals are emphasis ("STOP THAT NOW"), below it they mark acronyms
+# above it capitals are emphasis ("STOP THAT NOW"), below it they mark acronyms
+SHOUTING_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +55,14 @@ class Spoken:
 
 
 def normalise(text: str) -> Spoken:
-    """Give the words and breaks of `text`, ending in a sentence break; no tokens at all if nothing is speakable."""
+    """
+    Give the words and breaks of `text`, ending in a sentence break; no tokens at all if nothing is
+    speakable.
+    """
     folded = fold(text)
     plain = folded.text.lower() if _shouting(folded.text) else folded.text
-    plain = re.sub(r"\bA(?= )", "a", plain)  # the article; a letter A to be spelled is written by a rule of `rewrite`
+    # the article; a letter A to be spelled is written by a rule of `rewrite`
+    plain = re.sub(r"\bA(?= )", "a", plain)
     tokens: list[Token] = []
     for match in TOKEN.finditer(rewrite(plain)):
         if match.group()[0].isalpha():
@@ -67,7 +84,9 @@ def _word(text: str) -> list[str]:
     text = re.sub(r"^([A-Z]{2,5})s$", r"\1's", text)  # CDs, TVs
     if text == "I" or not ACRONYM.fullmatch(text):
         text = text.lower()
-    return [text[start : start + MAX_WORD_LETTERS] for start in range(0, len(text), MAX_WORD_LETTERS)]
+    return [
+        text[start : start + MAX_WORD_LETTERS] for start in range(0, len(text), MAX_WORD_LETTERS)
+    ]
 
 
 def _break(match: re.Match[str]) -> str:
@@ -99,3 +118,71 @@ def _close(tokens: list[Token]) -> None:
         tokens[-1] = Token(text=".")
     elif not tokens[-1].is_break:
         tokens.append(Token(text="."))
+
+
+KEPT = frozenset("°£€¥¢")
+PLAIN = {
+    "‘": "'", "’": "'", "‚": ",", "‛": "'", "′": "'", "ʼ": "'", "´": "'", "“": '"', "”": '"',
+    "„": '"', "″": '"', "«": '"',
+    "»": '"',
+    "‐": "-", "‑": "-", "‒": "-", "–": "-", "−": "-", "—": " - ", "―": " - ", "…": "...", "⁄": "/",
+    "∕": "/", "•": ", ",
+    "·": " ",
+    "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L",
+    "đ": "d", "Đ": "D",
+    "þ": "th",
+    "Þ": "Th", "ð": "th", "Ð": "Th", "ı": "i", "²": " squared ", "³": " cubed ", "×": " times ",
+    "÷": " "
+        "divided by ",
+    "±": " plus or minus ", "≈": " about ", "≤": " at most ", "≥": " at least ", "→": ", ",
+    "©": " copyright ", "®": " ",
+    "™": " ",
+    "º": "°", "、": ", ", "。": ". ", "¿": " ", "¡": " ", "µ": "u", "μ": "u",
+}  # fmt: skip
+# marks, joiners, variation selectors: part of what stands before them
+SILENT_CATEGORIES = frozenset({"Mn", "Me", "Cf"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """Text in known characters, and the characters that had to be left out, in order."""
+
+    text: str
+    dropped: str
+
+
+def _fold_one(character: str) -> str | None:
+    """Give what stands for one non-ASCII character, or None where nothing can."""
+    if character in KEPT:
+        return character
+    if character in PLAIN:
+        return PLAIN[character]
+    if character.isspace():
+        return "\n" if character in "\x85\u2028\u2029" else " "
+    if unicodedata.category(character) in SILENT_CATEGORIES:
+        return ""
+    value = unicodedata.decimal(character, None)
+    if value is not None:
+        return str(value)
+    parts = unicodedata.normalize("NFKD", character).replace("\u2044", "/")
+    spoken = "".join(part for part in parts if " " <= part <= "~")
+    if not spoken.strip():
+        return None
+    return f" {spoken} " if "/" in spoken else spoken
+
+
+def fold(text: str) -> Folded:
+    """Fold `text` to known characters; never fails, whatever the string holds."""
+    folded: list[str] = []
+    dropped: list[str] = []
+    for character in text:
+        if " " <= character <= "~" or character == "\n":
+            folded.append(character)
+        elif character < " " or character == "\x7f":
+            folded.append("\n" if character == "\r" else " ")
+        elif (known := _fold_one(character)) is not None:
+            folded.append(known)
+        else:
+            dropped.append(character)
+            folded.append(" ")
+    return Folded(text="".join(folded).replace("\n\n\n", "\n\n"), dropped="".join(dropped))

@@ -4,7 +4,7 @@ Says numbers in American English words, as the training voices do ("one hundred 
 Everything here takes and gives plain values; it knows nothing of text around a number.
 """
 
-from engine.text.vocabulary import words_of
+from engine.text.word_tables import words_of
 
 ONES = words_of(
     "zero one two three four five six seven eight nine ten eleven twelve "
@@ -13,13 +13,16 @@ ONES = words_of(
 TENS = words_of("twenty thirty forty fifty sixty seventy eighty ninety")
 SCALES = ("", "thousand", "million", "billion", "trillion")
 IRREGULAR_ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth",
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth",
+    "nine": "ninth", "twelve": "twelfth",
 }  # fmt: skip
 MAX_DIGITS = 3 * len(SCALES)  # longer numbers have no everyday name and are read digit by digit
 
 
 def digits(text: str) -> str:
-    """Say each digit of `text` ("407" gives "four zero seven"); other characters are passed over."""
+    """
+    Say each digit of `text` ("407" gives "four zero seven"); other characters are passed over.
+    """
     return " ".join(ONES[int(character)] for character in text if character.isdecimal())
 
 
@@ -37,7 +40,10 @@ def _below_thousand(value: int) -> str:
 
 
 def cardinal(text: str) -> str:
-    """Say a string of digits as a number; leading zeros ("007") and very long numbers are said digit by digit."""
+    """
+    Say a string of digits as a number; leading zeros ("007") and very long numbers are said digit
+    by digit.
+    """
     if len(text) > MAX_DIGITS or (len(text) > 1 and text[0] == "0"):
         return digits(text)
     value = int(text)
@@ -67,7 +73,10 @@ def decimal(whole: str, fraction: str) -> str:
 
 
 def year(text: str) -> str:
-    """Say four digits as a year ("1999" nineteen ninety nine, "1905" nineteen oh five, "2007" two thousand seven)."""
+    """
+    Say four digits as a year ("1999" nineteen ninety nine, "1905" nineteen oh five, "2007" two
+    thousand seven).
+    """
     century, rest = text[:2], text[2:]
     if century[1] == "0" and rest[0] == "0":
         return cardinal(text)

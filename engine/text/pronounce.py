@@ -1,41 +1,132 @@
 """
-Says the words of a phrase: dictionary, endings, compounds, letters, in this order; then what a neighbour changes.
+Says the words of a phrase: dictionary, endings, compounds, letters, in this order; then what a
+neighbour changes.
 
-Contractions, weak forms and homographs follow the training voices (flite), because the acoustic model heard those.
-It knows phone names, no phone numbers, and nothing of text that is not a word.
+Contractions, weak forms and homographs follow the training voices (flite), because the acoustic
+model heard those. It knows phone names, no phone numbers, and nothing of text that is not a word.
+
+Says an inflected word through its stem: "foxes" is "fox" + `ax z`. It knows spelling rules, no
+dictionary.
+
+The caller gives the function that finds a stem. Used twice: for unknown words, and when the
+dictionary is built, to leave out the forms that come out right this way.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from engine.text.inflect import VOWELS, Phones, inflected, plural_ending
-from engine.text.letters import load_letters, spell
+from engine.text.letter_to_sound import load_letters, spell
 from engine.text.lexicon import load_lexicon
-from engine.text.vocabulary import words_of
+from engine.text.word_tables import words_of
 
-CLITICS: dict[str, Phones] = {"ll": ("l",), "ve": ("v",), "d": ("d",)}  # a schwa stands before them after a consonant
-DETERMINERS = frozenset(words_of("the a an some this each another those every all any these both neither no many"))
+Phones = tuple[str, ...]
+Find = Callable[[str], Phones | None]
+
+VOWELS = frozenset(words_of("aa ae ah ao aw ax axr ay eh er ey ih iy ow oy uh uw"))
+VOICELESS = frozenset(words_of("p t k f th s sh ch hh"))
+SIBILANTS = frozenset(words_of("s z sh zh ch jh"))
+ENDINGS: tuple[tuple[str, Phones], ...] = (
+    ("ing", ("ih", "ng")),
+    ("ly", ("l", "iy")),
+    ("ness", ("n", "ax", "s")),
+    ("less", ("l", "ax", "s")),
+    ("er", ("er",)),
+    ("ers", ("er", "z")),
+)  # fmt: skip
+MIN_STEM_LETTERS = 3  # shorter ones ("br" of "bring") are accidents
+
+
+def plural_ending(stem: Phones) -> Phones:
+    """Give the sound of -s and 's after `stem`: `s`, `z` or `ax z`."""
+    if stem[-1] in SIBILANTS:
+        return ("ax", "z")
+    return ("s",) if stem[-1] in VOICELESS else ("z",)
+
+
+def past_ending(stem: Phones) -> Phones:
+    """Give the sound of -ed after `stem`: `t`, `d` or `ih d`."""
+    if stem[-1] in {"t", "d"}:
+        return ("ih", "d")
+    return ("t",) if stem[-1] in VOICELESS else ("d",)
+
+
+def _joined(stem: Phones, ending: Phones) -> Phones:
+    """Join, with one l where two meet ("really")."""
+    return stem + (ending[1:] if stem[-1] == ending[0] == "l" else ending)
+
+
+def _stems(rest: str) -> Iterator[str]:
+    """
+    Give the words that `rest` can be the stem of: "mak" of make, "runn" of run, "happi" of happy.
+    """
+    yield rest
+    yield rest + "e"
+    if len(rest) > 2 and rest[-1] == rest[-2]:
+        yield rest[:-1]
+    if rest.endswith("i"):
+        yield rest[:-1] + "y"
+
+
+def _first(rest: str, find: Find) -> Phones | None:
+    for stem in _stems(rest):
+        if len(stem) >= MIN_STEM_LETTERS and (phones := find(stem)) and VOWELS.intersection(phones):
+            return phones
+    return None
+
+
+def inflected(word: str, find: Find) -> Phones | None:
+    """
+    Give the phones of `word` from those of its stem, or None where no ending leaves a known stem.
+    """
+    if word.endswith("s") and not word.endswith("ss"):
+        rests = [word[:-1]] + ([word[:-2]] if word.endswith("es") else [])
+        rests = [word[:-3] + "y"] if word.endswith("ies") else rests
+        for rest in rests:
+            if len(rest) >= MIN_STEM_LETTERS and (stem := find(rest)) and VOWELS.intersection(stem):
+                return stem + plural_ending(stem)
+    if word.endswith("ed") and (stem := _first(word[:-2], find)):
+        return stem + past_ending(stem)
+    for ending, phones in ENDINGS:
+        if word.endswith(ending) and (stem := _first(word[: -len(ending)], find)):
+            return _joined(stem, phones)
+    return None
+
+
+# a schwa stands before them after a consonant
+CLITICS: dict[str, Phones] = {"ll": ("l",), "ve": ("v",), "d": ("d",)}
+DETERMINERS = frozenset(
+    words_of("the a an some this each another those every all any these both neither no many")
+)
 POSSESSIVES = frozenset(words_of("my your his its our their"))
-PREPOSITIONS = frozenset(words_of("of in for on with by at from as into without after before during per"))
+PREPOSITIONS = frozenset(
+    words_of("of in for on with by at from as into without after before during per")
+)
 BEFORE_NOUNS = DETERMINERS | POSSESSIVES | PREPOSITIONS
 BEFORE_VERBS = frozenset(
     words_of(
-        "to will would can could should must may might ought shall do does did don't doesn't didn't can't cannot couldn't "
-        "won't wouldn't shouldn't let's please i you he she we they who never always"
+        "to will would can could should must may might ought shall do does did don't doesn't "
+        "didn't can't cannot couldn't won't wouldn't shouldn't let's please i you he she we they "
+        "who never always"
     )
 )
 AFTER_VERBS = DETERMINERS | POSSESSIVES | frozenset(words_of("it them him me us her"))
-READ_LIKE = frozenset({"read", "lead"})  # said "reed", "leed" only after these words, whatever follows
+# said "reed", "leed" only after these words, whatever follows
+READ_LIKE = frozenset({"read", "lead"})
 READ_BEFORE = frozenset(words_of("to can can't cannot could couldn't will shall"))
-SHORT_WORDS = frozenset(words_of("am as at be by do go ha he hi if in is it me my no of oh ok on or so to up we"))
+SHORT_WORDS = frozenset(
+    words_of("am as at be by do go ha he hi if in is it me my no of oh ok on or so to up we")
+)
 SPELLED = frozenset({"it", "us"})  # acronyms that look like a word
 MIN_COMPOUND_PART = 4  # letters; shorter parts meet by accident
 CACHED_WORDS = 20_000
 
 
 def pronounce(words: Sequence[str]) -> tuple[Phones, ...]:
-    """Give the phones of each word of one phrase (between two breaks); every word of `normalise.Token` gets some."""
+    """
+    Give the phones of each word of one phrase (between two breaks); every word of `normalise.Token`
+    gets some.
+    """
     said: list[Phones] = []
     for place, word in enumerate(words):
         before = words[place - 1] if place else ""

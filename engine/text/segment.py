@@ -1,8 +1,10 @@
 """
-Cuts spoken tokens into chunks that the acoustic model says in one go: at sentence ends, then commas, then anywhere.
+Cuts spoken tokens into chunks that the acoustic model says in one go: at sentence ends, then
+commas, then anywhere.
 
-It counts characters of the text as it is spoken (numbers written out), because those follow the duration. It knows no
-phones. Nothing is lost: the words of the chunks, joined, are the words that came in.
+It counts characters of the text as it is spoken (numbers written out), because those follow the
+duration. It knows no phones. Nothing is lost: the words of the chunks, joined, are the words that
+came in.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +13,8 @@ from engine.errors import EngineError
 from engine.text.normalise import MAX_WORD_LETTERS, Token
 
 SENTENCE_ENDS = frozenset(".!?")
-MAX_CHUNK_CHARACTERS = 200  # about 13 s of speech: attention stays short, and a listener waits for one chunk only
+# about 13 s of speech: attention stays short, and a listener waits for one chunk only
+MAX_CHUNK_CHARACTERS = 200
 MIN_CHUNK_CHARACTERS = 2 * MAX_WORD_LETTERS  # the longest word and its break always fit
 MIN_FIRST_CHARACTERS = 20  # a good second of speech; less is a word, and sounds cut off
 
@@ -19,7 +22,9 @@ Tokens = tuple[Token, ...]
 
 
 def characters(tokens: Sequence[Token]) -> int:
-    """Count the characters that `tokens` take, with a space after each word and none before a break."""
+    """
+    Count the characters that `tokens` take, with a space after each word and none before a break.
+    """
     return sum(len(token.text) + (not token.is_break) for token in tokens)
 
 
@@ -48,7 +53,9 @@ def _pack(pieces: Sequence[Tokens], limit: int) -> Iterator[Tokens]:
 
 
 def _cut(sentence: Tokens, limit: int) -> Iterator[Tokens]:
-    """Give a sentence that is too long in pieces: whole clauses where they fit, else word by word."""
+    """
+    Give a sentence that is too long in pieces: whole clauses where they fit, else word by word.
+    """
     clauses: list[Tokens] = []
     for clause in _after(sentence, frozenset(",")):
         if characters(clause) <= limit:
@@ -61,19 +68,25 @@ def _cut(sentence: Tokens, limit: int) -> Iterator[Tokens]:
 
 
 def segment(
-    tokens: Sequence[Token], *, max_characters: int = MAX_CHUNK_CHARACTERS, first_characters: int = 0
+    tokens: Sequence[Token],
+    *,
+    max_characters: int = MAX_CHUNK_CHARACTERS,
+    first_characters: int = 0,
 ) -> tuple[Tokens, ...]:
     """
-    Split `tokens` into chunks of at most `max_characters`; the first of at most `first_characters`, unless that is 0.
+    Split `tokens` into chunks of at most `max_characters`; the first of at most `first_characters`,
+    unless that is 0.
 
-    Statements share a chunk while they fit; a question has its own, because its pitch rises at the end of a chunk. Only a first
-    word longer than `first_characters` is more than that: words are never cut.
+    Statements share a chunk while they fit; a question has its own, because its pitch rises at the
+    end of a chunk. Only a first word longer than `first_characters` is more than that: words are
+    never cut.
 
     Raises: EngineError if `max_characters` is below MIN_CHUNK_CHARACTERS.
     """
     if max_characters < MIN_CHUNK_CHARACTERS:
         raise EngineError(
-            f"max_characters is {max_characters}; it must be at least {MIN_CHUNK_CHARACTERS}, so that any word fits"
+            f"max_characters is {max_characters}; it must be at least {MIN_CHUNK_CHARACTERS}, so "
+            "that any word fits"
         )
     if not first_characters or not tokens:
         return tuple(_chunks(tokens, max_characters))

@@ -1,8 +1,10 @@
 """
-`python -m engine.training FOLDER`: makes the embedded voice from nothing but Debian's flite and this package.
+`python -m engine.training FOLDER`: makes the embedded voice from nothing but Debian's flite and
+this package.
 
-Every step leaves its result in FOLDER and is skipped or resumed when it is there, so the command can be stopped at any
-time and given again. The vocoder and the acoustic model train side by side, one processor each.
+Every step leaves its result in FOLDER and is skipped or resumed when it is there, so the command
+can be stopped at any time and given again. The vocoder and the acoustic model train side by side,
+one processor each.
 """
 
 import json
@@ -16,8 +18,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from engine.acoustic.dit import DiT, DiTShape
-from engine.content.durations import DurationModel, DurationShape
-from engine.phones import PHONES, SPEAKERS
+from engine.alphabet import PHONES, SPEAKERS
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.training import corpus, data, train_acoustic, train_durations, train_vocoder
 from engine.training.texts import heldout_key
 from engine.vocoder.vocos import Vocos, VocosShape
@@ -31,8 +33,15 @@ HELDOUT = Path(__file__).parent / "heldout.txt"
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--only", type=click.Choice([*STEPS]), help="train one model only (used by the command itself)")
-@click.option("--out", type=click.Path(path_type=Path), default=DEFAULT_VOICE, help="where the voice is written")
+@click.option(
+    "--only", type=click.Choice([*STEPS]), help="train one model only (used by the command itself)"
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_VOICE,
+    help="where the voice is written",
+)
 def main(folder: Path, only: str | None, out: Path) -> None:
     """Train the embedded voice in FOLDER and write it to the engine's weights."""
     if only:
@@ -66,7 +75,10 @@ def train_one(name: str, folder: Path) -> None:
 
 def train_side_by_side(folder: Path, names: tuple[str, ...]) -> None:
     """Train models in processes of their own."""
-    running = [subprocess.Popen([sys.executable, "-m", "engine.training", str(folder), "--only", name]) for name in names]
+    running = [
+        subprocess.Popen([sys.executable, "-m", "engine.training", str(folder), "--only", name])
+        for name in names
+    ]
     codes = [process.wait() for process in running]
     if any(codes):
         raise SystemExit("a training process failed; give the command again to resume")
@@ -74,7 +86,13 @@ def train_side_by_side(folder: Path, names: tuple[str, ...]) -> None:
 
 def _averaged(folder: Path, name: str, model: nn.Module) -> nn.Module:
     tensors = load_file(folder / f"{name}.safetensors")
-    model.load_state_dict({key.removeprefix("ema."): value for key, value in tensors.items() if key.startswith("ema.")})
+    model.load_state_dict(
+        {
+            key.removeprefix("ema."): value
+            for key, value in tensors.items()
+            if key.startswith("ema.")
+        }
+    )
     return model
 
 
@@ -84,7 +102,11 @@ def export(folder: Path, out: Path) -> None:
     loaded = data.load(folder / "data.safetensors")
     durations = DurationShape(phones=len(PHONES), speakers=len(SPEAKERS))
     dit = DiTShape(phones=len(PHONES), speakers=len(SPEAKERS))
-    save_model(out / "durations.safetensors", _averaged(folder, "durations", DurationModel(durations)), durations)
+    save_model(
+        out / "durations.safetensors",
+        _averaged(folder, "durations", DurationModel(durations)),
+        durations,
+    )
     save_model(
         out / "acoustic.safetensors",
         _averaged(folder, "acoustic", DiT(dit)),
@@ -92,7 +114,9 @@ def export(folder: Path, out: Path) -> None:
         mel_mean=str(loaded.mean),
         mel_std=str(loaded.std),
     )
-    save_model(out / "vocoder.safetensors", _averaged(folder, "vocoder", Vocos(VocosShape())), VocosShape())
+    save_model(
+        out / "vocoder.safetensors", _averaged(folder, "vocoder", Vocos(VocosShape())), VocosShape()
+    )
     sizes = {path.name: path.stat().st_size for path in sorted(out.glob("*.safetensors"))}
     click.echo(json.dumps({"bytes": sizes, "total_bytes": sum(sizes.values())}))
 

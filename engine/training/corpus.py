@@ -1,12 +1,14 @@
 """
 Turns sentences into training audio: Debian's flite speaks them, and tells where every phone ends.
 
-The pitch of every utterance is drawn at random (flite's own is the same each time). That is on purpose: the acoustic
-model is not told the pitch, so it has to *choose* one, and a solver with too few steps averages over the choices
-instead, which is heard. Questions get a rising end by WORLD, because flite ignores the question mark.
+The pitch of every utterance is drawn at random (flite's own is the same each time). That is on
+purpose: the acoustic model is not told the pitch, so it has to *choose* one, and a solver with too
+few steps averages over the choices instead, which is heard. Questions get a rising end by WORLD,
+because flite ignores the question mark.
 
-Written to disk, one safetensors file per shard: `audio` int16, `phones` int16, `ends` int32 (in samples), `utterances`
-int64 (n, 5): audio end, phone end, speaker, question, stretch in thousandths.
+Written to disk, one safetensors file per shard: `audio` int16, `phones` int16, `ends` int32 (in
+samples), `utterances` int64 (n, 5): audio end, phone end, speaker, question, stretch in
+thousandths.
 """
 
 import random
@@ -21,7 +23,7 @@ import numpy as np
 import soundfile
 from safetensors.numpy import save_file
 
-from engine.phones import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
+from engine.alphabet import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
 from engine.training.texts import training_sentences
 
 SPEAKER_SHARES = {"slt": 0.40, "rms": 0.40, "awb": 0.20}
@@ -32,8 +34,11 @@ RISE_S = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Utterance:
-    """One spoken sentence: int16 audio (T,), phone ids (P,), the frame of audio where each phone ends (P,)."""
+class CorpusUtterance:
+    """
+    One spoken sentence: int16 audio (T,), phone ids (P,), the frame of audio where each phone ends
+    (P,).
+    """
 
     audio: np.ndarray
     phones: np.ndarray
@@ -48,15 +53,20 @@ def parse_phones(line: str) -> list[tuple[str, float]]:
     return [(name, float(end)) for name, end in re.findall(r"(\w+):([0-9.]+)", line)]
 
 
-def flite(text: str, *, speaker: str, stretch: float, pitch: float, out: Path) -> list[tuple[str, float]]:
+def flite(
+    text: str, *, speaker: str, stretch: float, pitch: float, out: Path
+) -> list[tuple[str, float]]:
     """Speak `text` into the wav file `out`; gives the phones with their end times in seconds."""
-    command = ["flite", "-voice", speaker, "--setf", f"duration_stretch={stretch:.3f}", "--setf", f"f0_shift={pitch:.3f}",
+    command = ["flite", "-voice", speaker, "--setf", f"duration_stretch={stretch:.3f}", "--setf",
+        f"f0_shift={pitch:.3f}",
                "-psdur", "-t", text, "-o", str(out)]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return parse_phones(done.stdout)
 
 
-def raise_end(audio: np.ndarray, *, semitones: float = RISE_SEMITONES, rise_s: float = RISE_S) -> np.ndarray:
+def raise_end(
+    audio: np.ndarray, *, semitones: float = RISE_SEMITONES, rise_s: float = RISE_S
+) -> np.ndarray:
     """
     Let the pitch rise over the last part of the voiced speech, as a yes/no question does.
 
@@ -77,11 +87,13 @@ def raise_end(audio: np.ndarray, *, semitones: float = RISE_SEMITONES, rise_s: f
     spectrum = pyworld.cheaptrick(audio, f0, at_s, SAMPLE_RATE_HZ)
     noise = pyworld.d4c(audio, f0, at_s, SAMPLE_RATE_HZ)
     ramp = np.clip((at_s - (at_s[voiced[-1]] - rise_s)) / rise_s, 0.0, 1.0)
-    risen = pyworld.synthesize(f0 * 2.0 ** (semitones * ramp / 12.0), spectrum, noise, SAMPLE_RATE_HZ)
+    risen = pyworld.synthesize(
+        f0 * 2.0 ** (semitones * ramp / 12.0), spectrum, noise, SAMPLE_RATE_HZ
+    )
     return np.pad(risen, (0, max(0, audio.size - risen.size)))[: audio.size]
 
 
-def speak(text: str, *, rng: random.Random, scratch: Path) -> Utterance:
+def speak(text: str, *, rng: random.Random, scratch: Path) -> CorpusUtterance:
     """Let one of the training voices read `text`, with a stretch and a pitch of its own."""
     speaker = rng.choices(list(SPEAKER_SHARES), weights=list(SPEAKER_SHARES.values()))[0]
     stretch = rng.uniform(*STRETCH_RANGE)
@@ -94,7 +106,7 @@ def speak(text: str, *, rng: random.Random, scratch: Path) -> Utterance:
         audio = raise_end(audio)
     ends = np.array([round(end * rate) for _, end in timed], dtype=np.int32)
     ends[-1] = audio.size
-    return Utterance(
+    return CorpusUtterance(
         audio=np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16),
         phones=np.array([PHONE_IDS[name] for name, _ in timed], dtype=np.int16),
         ends=np.minimum(ends, audio.size),
@@ -105,7 +117,10 @@ def speak(text: str, *, rng: random.Random, scratch: Path) -> Utterance:
 
 
 def write_shard(texts: list[str], *, seed: int, path: Path) -> None:
-    """Speak `texts` and write one shard; a shard that is on disk already is kept, so an interrupted build resumes."""
+    """
+    Speak `texts` and write one shard; a shard that is on disk already is kept, so an interrupted
+    build resumes.
+    """
     if path.exists():
         return
     rng = random.Random(seed)
@@ -133,8 +148,13 @@ def write_shard(texts: list[str], *, seed: int, path: Path) -> None:
 SHARD_SIZE = 400
 
 
-def build(folder: Path, *, count: int, seed: int, heldout: frozenset[str], processes: int = 2) -> list[Path]:
-    """Make the whole corpus under `folder` in parallel; shards that exist are kept. Gives the shard paths in order."""
+def build(
+    folder: Path, *, count: int, seed: int, heldout: frozenset[str], processes: int = 2
+) -> list[Path]:
+    """
+    Make the whole corpus under `folder` in parallel; shards that exist are kept. Gives the shard
+    paths in order.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     texts = list(training_sentences(count, seed, heldout))
     groups = [texts[start : start + SHARD_SIZE] for start in range(0, count, SHARD_SIZE)]

@@ -1,4 +1,7 @@
-"""The corpus as tensors in memory: audio, log-mel, and for every mel frame what it says. Reads what `corpus.py` wrote."""
+"""
+The corpus as tensors in memory: audio, log-mel, and for every mel frame what it says. Reads what
+`corpus.py` wrote.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.content.alignment import spread
+from engine.alphabet import SAMPLE_RATE_HZ
+from engine.duration.alignment import spread
 from engine.layers.mel import HOP, log_mel, mel_filterbank
-from engine.phones import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +20,10 @@ class Corpus:
     """
     All utterances, one after the other.
 
-    audio int16 (T,); mel fp16 (F, bands); phone and place int16 (F,) as `Frames` counts them; phones int16 (P,) and
-    frames int16 (P,), the frames each phone lasts; `rows` int64 (N, 8): first and last + 1 of audio, of mel frames and of
-    phones, then speaker and question (both counted from 1); `stretch` float (N,).
+    audio int16 (T,); mel fp16 (F, bands); phone and place int16 (F,) as `Frames` counts them;
+    phones int16 (P,) and frames int16 (P,), the frames each phone lasts; `rows` int64 (N, 8): first
+    and last + 1 of audio, of mel frames and of phones, then speaker and question (both counted from
+    1); `stretch` float (N,).
     """
 
     audio: Tensor
@@ -35,7 +39,10 @@ class Corpus:
 
 
 def frame_ends(ends: Tensor, frames: int) -> Tensor:
-    """Round phone ends (in audio frames) to mel frames; every phone keeps at least its order, the last ends at `frames`."""
+    """
+    Round phone ends (in audio frames) to mel frames; every phone keeps at least its order, the last
+    ends at `frames`.
+    """
     rounded = torch.round(ends.double() / HOP).long().clamp(max=frames)
     rounded[-1] = frames
     return torch.cummax(rounded, 0).values
@@ -43,16 +50,27 @@ def frame_ends(ends: Tensor, frames: int) -> Tensor:
 
 def _read_shard(path: Path, filterbank: Tensor) -> dict[str, list[Tensor]]:
     shard = load_file(path)
-    out: dict[str, list[Tensor]] = {name: [] for name in ("audio", "mel", "phone", "place", "phones", "frames", "about")}
+    out: dict[str, list[Tensor]] = {
+        name: [] for name in ("audio", "mel", "phone", "place", "phones", "frames", "about")
+    }
     audio_from = phones_from = 0
     for audio_to, phones_to, speaker, question, stretch in shard["utterances"].tolist():
         audio = shard["audio"][audio_from:audio_to]
-        phones, ends = shard["phones"][phones_from:phones_to].long(), shard["ends"][phones_from:phones_to]
+        phones, ends = (
+            shard["phones"][phones_from:phones_to].long(),
+            shard["ends"][phones_from:phones_to],
+        )
         mel = log_mel(audio[None].float() / 32768.0, filterbank)[0]
-        durations = torch.diff(frame_ends(ends, mel.shape[0]), prepend=torch.zeros(1, dtype=torch.long))
+        durations = torch.diff(
+            frame_ends(ends, mel.shape[0]), prepend=torch.zeros(1, dtype=torch.long)
+        )
         phone, place = spread(phones, durations)
         about = torch.tensor([speaker + 1, question + 1, stretch])
-        for name, value in zip(out, (audio, mel.half(), phone.short(), place.short(), phones, durations, about), strict=True):
+        for name, value in zip(
+            out,
+            (audio, mel.half(), phone.short(), place.short(), phones, durations, about),
+            strict=True,
+        ):
             out[name].append(value)
         audio_from, phones_from = audio_to, phones_to
     return out
@@ -72,7 +90,9 @@ def build(shards: list[Path], out: Path) -> None:
         for name, values in _read_shard(path, filterbank).items():
             parts.setdefault(name, []).extend(values)
     about = torch.stack(parts.pop("about"))
-    rows = torch.cat((_bounds(parts["audio"]), _bounds(parts["mel"]), _bounds(parts["phones"]), about), dim=1)
+    rows = torch.cat(
+        (_bounds(parts["audio"]), _bounds(parts["mel"]), _bounds(parts["phones"]), about), dim=1
+    )
     tensors = {name: torch.cat(values) for name, values in parts.items()} | {"rows": rows}
     sample = tensors["mel"][::7].float()
     tensors["scale"] = torch.stack((sample.mean(), sample.std()))
@@ -84,6 +104,7 @@ def load(path: Path) -> Corpus:
     t = load_file(path)
     mean, std = t["scale"].tolist()
     return Corpus(
-        audio=t["audio"], mel=t["mel"], phone=t["phone"], place=t["place"], phones=t["phones"], frames=t["frames"],
+        audio=t["audio"], mel=t["mel"], phone=t["phone"], place=t["place"], phones=t["phones"],
+        frames=t["frames"],
         rows=t["rows"][:, :8], stretch=t["rows"][:, 8] / 1000.0, mean=mean, std=std,
     )  # fmt: skip

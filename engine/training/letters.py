@@ -1,20 +1,23 @@
 """
-Learns to say letters from a pronouncing dictionary: aligns letters with phones, then keeps the contexts that matter.
+Learns to say letters from a pronouncing dictionary: aligns letters with phones, then keeps the
+contexts that matter.
 
-Used by `engine.training.lexicon` only. It knows nothing of flite or files; the result is what `engine.text.letters` reads.
+Used by `engine.training.lexicon` only. It knows nothing of flite or files; the result is what
+`engine.text.letter_to_sound` reads.
 """
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from engine.text.letters import EDGE, NEIGHBOURS, REACH, Letters
+from engine.text.letter_to_sound import EDGE, NEIGHBOURS, REACH, Letters
 from engine.text.lexicon import PHONE_LETTERS
 
 Answers = list[str]
 ROUNDS = 4  # of expectation-maximisation; the alignment no longer changes after three
 MAX_PHONES = 2  # per letter, as the x of "box" or the u of "music"
-SILENT, DOUBLE = 0.1, 0.02  # first guesses at how often a letter is silent, or stands for two phones
+# first guesses at how often a letter is silent, or stands for two phones
+SILENT, DOUBLE = 0.1, 0.02
 
 
 def _first_guess(words: Mapping[str, str]) -> dict[str, Counter[str]]:
@@ -29,7 +32,10 @@ def _first_guess(words: Mapping[str, str]) -> dict[str, Counter[str]]:
 
 
 class Scorer:
-    """The log-probability of a chunk of phones given a letter, from counts; remembers what it was asked."""
+    """
+    The log-probability of a chunk of phones given a letter, from counts; remembers what it was
+    asked.
+    """
 
     def __init__(self, counts: Mapping[str, Counter[str]], *, first: bool) -> None:
         self._counts, self._first = counts, first
@@ -49,11 +55,16 @@ class Scorer:
             return (counts[chunk] + 1e-3) / total
         if not chunk:
             return SILENT
-        return math.prod((counts[phone] + 1e-3) / total for phone in chunk) * (1.0 if len(chunk) == 1 else DOUBLE)
+        return math.prod((counts[phone] + 1e-3) / total for phone in chunk) * (
+            1.0 if len(chunk) == 1 else DOUBLE
+        )
 
 
 def _align(word: str, phones: str, score_of: Scorer) -> Answers | None:
-    """Give the likeliest split of `phones` over the letters (Viterbi), or None where there are too many phones."""
+    """
+    Give the likeliest split of `phones` over the letters (Viterbi), or None where there are too
+    many phones.
+    """
     best: dict[int, tuple[float, Answers]] = {0: (0.0, [])}
     for letter in word:
         following: dict[int, tuple[float, Answers]] = {}
@@ -68,7 +79,10 @@ def _align(word: str, phones: str, score_of: Scorer) -> Answers | None:
 
 
 def align(words: Mapping[str, str]) -> dict[str, Answers]:
-    """Split the coded phones of every word over its letters; words with more phones than letters can take are left out."""
+    """
+    Split the coded phones of every word over its letters; words with more phones than letters can
+    take are left out.
+    """
     counts: Mapping[str, Counter[str]] = _first_guess(words)
     aligned: dict[str, Answers] = {}
     for number in range(ROUNDS):
@@ -84,7 +98,10 @@ def align(words: Mapping[str, str]) -> dict[str, Answers]:
 
 
 def _grow(context: str, cases: list[tuple[str, str]], answers: dict[str, str]) -> bool:
-    """Add the contexts that start with `context`; gives whether any is needed. A case is (neighbours, answer)."""
+    """
+    Add the contexts that start with `context`; gives whether any is needed. A case is (neighbours,
+    answer).
+    """
     depth = len(context) - 1
     groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
     if depth < len(NEIGHBOURS) and len({answer for _, answer in cases}) > 1:
@@ -105,16 +122,21 @@ def learn(words: Mapping[str, tuple[str, ...]]) -> Letters:
     """
     Learn the table of contexts from a dictionary.
 
-    Contexts seen in one word only are kept: without them the phone error on unseen words rises from 6.3 to 7.6 %.
+    Contexts seen in one word only are kept: without them the phone error on unseen words rises from
+    6.3 to 7.6 %.
     """
     names = tuple(sorted({name for phones in words.values() for name in phones}))
     letter_of = dict(zip(names, PHONE_LETTERS, strict=False))
-    aligned = align({word: "".join(letter_of[name] for name in phones) for word, phones in words.items()})
+    aligned = align(
+        {word: "".join(letter_of[name] for name in phones) for word, phones in words.items()}
+    )
     cases: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for word, chunks in aligned.items():
         padded = EDGE * REACH + word + EDGE * REACH
         for place, chunk in enumerate(chunks, REACH):
-            cases[padded[place]].append(("".join(padded[place + offset] for offset in NEIGHBOURS), chunk))
+            cases[padded[place]].append(
+                ("".join(padded[place + offset] for offset in NEIGHBOURS), chunk)
+            )
     answers: dict[str, str] = {}
     for letter, seen in sorted(cases.items()):
         answers[letter] = Counter(answer for _, answer in seen).most_common(1)[0][0]
@@ -123,14 +145,20 @@ def learn(words: Mapping[str, tuple[str, ...]]) -> Letters:
 
 
 def phone_error(pairs: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> tuple[int, int]:
-    """Count wrong phones (substituted, inserted, deleted) over (true, guessed) pairs; gives (errors, true phones)."""
+    """
+    Count wrong phones (substituted, inserted, deleted) over (true, guessed) pairs; gives (errors,
+    true phones).
+    """
     errors = total = 0
     for true, guess in pairs:
         row = list(range(len(guess) + 1))
         for index, phone in enumerate(true, 1):
             diagonal, row[0] = row[0], index
             for column, other in enumerate(guess, 1):
-                diagonal, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, diagonal + (phone != other))
+                diagonal, row[column] = (
+                    row[column],
+                    min(row[column] + 1, row[column - 1] + 1, diagonal + (phone != other)),
+                )
         errors += row[-1]
         total += len(true)
     return errors, total

@@ -1,11 +1,14 @@
 """
 Builds the two tables of the text front-end from flite, and checks the front-end against it.
 
-    python -m engine.training.lexicon            write engine/text/lexicon_en.txt.xz, letters_en.txt.xz (4 minutes)
-    python -m engine.training.lexicon --check    print the phone error of the front-end against flite
+    python -m engine.training.lexicon            write engine/text/lexicon_en.txt.xz,
+                                                 letters_en.txt.xz (4 minutes)
+    python -m engine.training.lexicon --check    print the phone error of the front-end against
+                                                 flite
 
-Needs Debian's `flite` (its program `t2p` prints the phones that `flite -psdur` speaks, without making audio) and the word
-lists `wamerican` and `wbritish`, which only choose the words. At run time neither is needed.
+Needs Debian's `flite` (its program `t2p` prints the phones that `flite -psdur` speaks, without
+making audio) and the word lists `wamerican` and `wbritish`, which only choose the words. At run
+time neither is needed.
 """
 
 import random
@@ -15,28 +18,32 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from engine.phones import PHONES, SILENCE
-from engine.text import inflect, letters, lexicon
+from engine.alphabet import PHONES, SILENCE
+from engine.text import letter_to_sound, lexicon, pronounce
 from engine.text.frontend import phonemise
 from engine.text.lexicon import Phones
-from engine.text.vocabulary import words_of
+from engine.text.word_tables import words_of
 from engine.training.letters import learn, phone_error
 from engine.training.texts import training_sentences
 
-TABLES = Path(letters.__file__).parent
+TABLES = Path(letter_to_sound.__file__).parent
 HELDOUT = Path(__file__).parent / "heldout.txt"
 WORD_LISTS = (Path("/usr/share/dict/american-english"), Path("/usr/share/dict/british-english"))
-ORIGIN = "word pronunciations printed by flite 2.2 (CMU lexicon; Carnegie Mellon University, BSD-like licence)"
+ORIGIN = (
+    "word pronunciations printed by flite 2.2 (CMU lexicon; Carnegie Mellon University, BSD-like "
+    "licence)"
+)
 EXTRA_WORDS = words_of(
-    "o'clock ma'am y'all email emails online website websites app apps blog blogs smartphone wifi internet laptop selfie emoji "
-    "emojis youtube google facebook twitter iphone covid miz hmm shh huh wow yeah yep nope okay ok gonna wanna gotta kilowatt "
-    "gigabyte gigabytes terabyte terabytes megahertz gigahertz kilohertz celsius euro euros bitcoin podcast podcasts "
-    "streaming livestream"
+    "o'clock ma'am y'all email emails online website websites app apps blog blogs smartphone wifi "
+    "internet laptop selfie emoji emojis youtube google facebook twitter iphone covid miz hmm shh "
+    "huh wow yeah yep nope okay ok gonna wanna gotta kilowatt gigabyte gigabytes terabyte "
+    "terabytes megahertz gigahertz kilohertz celsius euro euros bitcoin podcast podcasts streaming "
+    "livestream"
 )
 CONTRACTIONS = words_of(
-    "ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mightn't mustn't needn't shan't shouldn't "
-    "wasn't weren't won't wouldn't i'm you're we're they're let's it's that's what's who's he's she's there's here's "
-    "where's how's"
+    "ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mightn't mustn't "
+    "needn't shan't shouldn't wasn't weren't won't wouldn't i'm you're we're they're let's it's "
+    "that's what's who's he's she's there's here's where's how's"
 )
 CORRECTED = {  # where flite itself is plainly wrong, and listeners would hear it
     "isn't": "ih z ax n t",
@@ -49,7 +56,8 @@ CORRECTED = {  # where flite itself is plainly wrong, and listeners would hear i
 }
 CORRECTED_NOUNS = {"live": "l ay v", "lives": "l ay v z"}
 SKIPPED = frozenset({"st", "dr"})  # flite expands them as abbreviations
-VERB_CARRIERS = (("to {}", 2, 0), ("they will {}", 5, 0), ("he {} the", 2, 2))  # each with its phones before and after the word
+# each with its phones before and after the word
+VERB_CARRIERS = (("to {}", 2, 0), ("they will {}", 5, 0), ("he {} the", 2, 2))
 NOUN_CARRIERS = (("in {}", 2, 0), ("the {} of", 2, 2), ("for {}", 3, 0))
 WORDS_AT_ONCE = 100
 LETTERS_HELD_OUT = 3_000
@@ -58,7 +66,9 @@ SEED = 1
 
 
 def flite_phones(texts: Sequence[str]) -> list[Phones]:
-    """Let flite say `texts`, none of which may make a pause; gives the phones of each, without pauses."""
+    """
+    Let flite say `texts`, none of which may make a pause; gives the phones of each, without pauses.
+    """
     said: list[Phones] = []
     for start in range(0, len(texts), WORDS_AT_ONCE):
         said += _flite_batch(list(texts[start : start + WORDS_AT_ONCE]))
@@ -72,7 +82,10 @@ def flite_sentence(text: str) -> Phones:
 
 
 def _flite_batch(texts: list[str]) -> list[Phones]:
-    """Say several texts with commas between; where the pauses do not tell them apart, say each half alone."""
+    """
+    Say several texts with commas between; where the pauses do not tell them apart, say each half
+    alone.
+    """
     line = " ".join(flite_sentence(", ".join(texts)))
     groups = [tuple(group.split()) for group in re.split(rf"\b{SILENCE}\b", line)][1:-1]
     if len(groups) == len(texts):
@@ -95,12 +108,19 @@ def citations(words: Sequence[str]) -> dict[str, Phones]:
     return said | {word: tuple(phones.split()) for word, phones in CORRECTED.items()}
 
 
-def readings(words: Mapping[str, Phones], carriers: Sequence[tuple[str, int, int]]) -> dict[str, Phones]:
-    """Find the homographs: words that flite says differently in one of `carriers`, and how it says them there."""
+def readings(
+    words: Mapping[str, Phones], carriers: Sequence[tuple[str, int, int]]
+) -> dict[str, Phones]:
+    """
+    Find the homographs: words that flite says differently in one of `carriers`, and how it says
+    them there.
+    """
     plain = [word for word in words if "'" not in word and word not in {"a", "the"}]
     found: dict[str, Phones] = {}
     for carrier, before, after in carriers:
-        for word, phones in zip(plain, flite_phones([carrier.format(word) for word in plain]), strict=True):
+        for word, phones in zip(
+            plain, flite_phones([carrier.format(word) for word in plain]), strict=True
+        ):
             reading = phones[before : len(phones) - after]
             if reading != words[word]:
                 found.setdefault(word, reading)
@@ -108,31 +128,45 @@ def readings(words: Mapping[str, Phones], carriers: Sequence[tuple[str, int, int
 
 
 def without_regular(words: Mapping[str, Phones], homographs: Iterable[str]) -> dict[str, Phones]:
-    """Leave out the words that `inflect` says exactly as the table does, so the table is smaller and says the same."""
+    """
+    Leave out the words that `inflect` says exactly as the table does, so the table is smaller and
+    says the same.
+    """
     needed = set(homographs) | set(CORRECTED)
 
     def find(word: str) -> Phones | None:
-        return words.get(word) or inflect.inflected(word, find)
+        return words.get(word) or pronounce.inflected(word, find)
 
-    return {word: phones for word, phones in words.items() if word in needed or inflect.inflected(word, find) != phones}
+    return {
+        word: phones
+        for word, phones in words.items()
+        if word in needed or pronounce.inflected(word, find) != phones
+    }
 
 
 def build_lexicon(words: Mapping[str, Phones]) -> None:
     """Write the dictionary, and print what it costs."""
     verbs, nouns = readings(words, VERB_CARRIERS), readings(words, NOUN_CARRIERS)
-    nouns = {word: phones for word, phones in nouns.items() if phones != verbs.get(word)}  # flite tags "the object" as a verb
+    # flite tags "the object" as a verb
+    nouns = {word: phones for word, phones in nouns.items() if phones != verbs.get(word)}
     nouns |= {word: tuple(phones.split()) for word, phones in CORRECTED_NOUNS.items()}
     kept = without_regular(words, [*verbs, *nouns])
     data = lexicon.pack(ORIGIN, lexicon.Lexicon(words=kept, verbs=verbs, nouns=nouns))
     (TABLES / lexicon.TABLE).write_bytes(data)
-    print(f"dictionary: {len(words)} words, {len(kept)} stored, {len(verbs | nouns)} homographs, {len(data)} bytes")
+    print(
+        f"dictionary: {len(words)} words, {len(kept)} stored, {len(verbs | nouns)} homographs, "
+        f"{len(data)} bytes"
+    )
 
 
 def build_letters(words: Mapping[str, Phones]) -> None:
-    """Write the letter table, and print what it costs and how well it does on words that it did not see."""
+    """
+    Write the letter table, and print what it costs and how well it does on words that it did not
+    see.
+    """
     spelled = {word: phones for word, phones in words.items() if word.isalpha() and len(word) > 1}
-    table = letters.pack(learn(spelled))
-    (TABLES / letters.TABLE).write_bytes(table)
+    table = letter_to_sound.pack(learn(spelled))
+    (TABLES / letter_to_sound.TABLE).write_bytes(table)
     print(f"letters: {len(table)} bytes")
     print_letter_error(spelled)
 
@@ -145,22 +179,39 @@ def print_letter_error(words: Mapping[str, Phones]) -> None:
     table = learn({word: words[word] for word in order[LETTERS_HELD_OUT:]})
     errors, total = phone_error((words[word], table.say(word)) for word in unseen)
     right = sum(words[word] == table.say(word) for word in unseen)
-    print(f"letters on {len(unseen)} unseen words: phone error {errors / total:.2%}, words right {right / len(unseen):.1%}")
+    print(
+        f"letters on {len(unseen)} unseen words: phone error {errors / total:.2%}, words right "
+        f"{right / len(unseen):.1%}"
+    )
 
 
 def our_sentence(text: str) -> Phones:
-    """Give the front-end's phones of one text, pauses included; pauses where chunks meet are one."""
+    """
+    Give the front-end's phones of one text, pauses included; pauses where chunks meet are one.
+    """
     phones = [PHONES[index] for chunk in phonemise(text) for index in chunk.phones]
-    return tuple(phone for place, phone in enumerate(phones) if phone != SILENCE or phones[place - 1 : place] != [SILENCE])
+    return tuple(
+        phone
+        for place, phone in enumerate(phones)
+        if phone != SILENCE or phones[place - 1 : place] != [SILENCE]
+    )
 
 
 def check(name: str, texts: Sequence[str], *, shown: int = 0) -> float:
-    """Print the phone error of the front-end against flite on `texts`, and the first differences; gives the error."""
+    """
+    Print the phone error of the front-end against flite on `texts`, and the first differences;
+    gives the error.
+    """
     pairs = [(flite_sentence(text), our_sentence(text)) for text in texts]
-    plain = [tuple(tuple(phone for phone in side if phone != SILENCE) for side in pair) for pair in pairs]
+    plain = [
+        tuple(tuple(phone for phone in side if phone != SILENCE) for side in pair) for pair in pairs
+    ]
     errors, total = phone_error((true, ours) for true, ours in plain)
     pauses = sum(true.count(SILENCE) != ours.count(SILENCE) for true, ours in pairs)
-    print(f"{name}: phone error {errors / total:.3%} ({errors} of {total}), {pauses} of {len(texts)} with other pauses")
+    print(
+        f"{name}: phone error {errors / total:.3%} ({errors} of {total}), {pauses} of {len(texts)} "
+        "with other pauses"
+    )
     for text, (true, ours) in zip(texts, plain, strict=True):
         if true != ours and shown > 0:
             shown -= 1
@@ -172,7 +223,11 @@ def main(arguments: Sequence[str]) -> int:
     """Run `--check` or build; gives the exit code."""
     if "--check" in arguments:
         check("heldout.txt", HELDOUT.read_text().splitlines(), shown=50)
-        check("training texts", list(training_sentences(CHECKED_TRAINING_SENTENCES, SEED, frozenset())), shown=8)
+        check(
+            "training texts",
+            list(training_sentences(CHECKED_TRAINING_SENTENCES, SEED, frozenset())),
+            shown=8,
+        )
     else:
         words = citations(word_list())
         build_lexicon(words)

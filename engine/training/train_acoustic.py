@@ -1,8 +1,9 @@
 """
 Trains the DiT by conditional flow matching on whole utterances, with infilling as in F5-TTS.
 
-Whole utterances, and no crops, so that training sees what synthesis asks for: silence, speech, silence. In half of the
-batches the first part of the mel is given as a prompt. Conditions are dropped at random, which guidance needs.
+Whole utterances, and no crops, so that training sees what synthesis asks for: silence, speech,
+silence. In half of the batches the first part of the mel is given as a prompt. Conditions are
+dropped at random, which guidance needs.
 """
 
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.acoustic.dit import DiT, DiTShape, Frames
-from engine.phones import PHONES, SPEAKERS
+from engine.acoustic.dit import DiT, DiTShape
+from engine.alphabet import PHONES, SPEAKERS
+from engine.duration.frames import Frames
 from engine.training.data import Corpus
-from engine.training.loop import Plan, train
+from engine.training.loop import TrainingSchedule, train
 
 BUCKET_FRAMES = 64
 FRAMES_PER_BATCH = 4096
@@ -32,19 +34,31 @@ class Batches:
         self.corpus = corpus
         self.seed = seed
         self.lengths = corpus.rows[:, 3] - corpus.rows[:, 2]
-        self.by_speaker = [torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(SPEAKERS))]
+        self.by_speaker = [
+            torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(SPEAKERS))
+        ]
 
-    def _spans(self, dice: torch.Generator) -> list[list[int]]:
+    def _spans(self, generator: torch.Generator) -> list[list[int]]:
         """Choose utterances of about one length, some of them as two in a row by one speaker."""
-        if torch.rand((), generator=dice) < PAIR_SHARE:
-            own = self.by_speaker[int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=dice))]
-            picks = own[torch.randint(own.numel(), (FRAMES_PER_BATCH // LONGEST_PAIR, 2), generator=dice)]
+        if torch.rand((), generator=generator) < PAIR_SHARE:
+            own = self.by_speaker[
+                int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=generator))
+            ]
+            picks = own[
+                torch.randint(
+                    own.numel(), (FRAMES_PER_BATCH // LONGEST_PAIR, 2), generator=generator
+                )
+            ]
             pairs: list[list[int]] = picks.tolist()
             return pairs
-        centre = int(self.lengths[torch.randint(self.lengths.numel(), (1,), generator=dice)])
+        centre = int(self.lengths[torch.randint(self.lengths.numel(), (1,), generator=generator)])
         longest = min(-(-centre // BUCKET_FRAMES) * BUCKET_FRAMES, LONGEST_FRAMES)
-        near = torch.nonzero((self.lengths <= longest) & (self.lengths > longest - BUCKET_FRAMES)).squeeze(1)
-        picks = near[torch.randint(near.numel(), (max(1, FRAMES_PER_BATCH // longest),), generator=dice)]
+        near = torch.nonzero(
+            (self.lengths <= longest) & (self.lengths > longest - BUCKET_FRAMES)
+        ).squeeze(1)
+        picks = near[
+            torch.randint(near.numel(), (max(1, FRAMES_PER_BATCH // longest),), generator=generator)
+        ]
         return [[pick] for pick in picks.tolist()]
 
     def _columns(self, span: list[int]) -> tuple[Tensor, ...]:
@@ -58,25 +72,38 @@ class Batches:
         return tuple(column[:LONGEST_PAIR] for column in columns)
 
     def __call__(self, step: int) -> tuple[Tensor, Frames, Tensor, torch.Generator]:
-        """Give mel (B, T, bands) normalised, frames, mask (B, T) of real frames, and the step's generator."""
-        dice = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        columns = [self._columns(span) for span in self._spans(dice)]
+        """
+        Give mel (B, T, bands) normalised, frames, mask (B, T) of real frames, and the step's
+        generator.
+        """
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        columns = [self._columns(span) for span in self._spans(generator)]
         longest = -(-max(c[0].shape[0] for c in columns) // BUCKET_FRAMES) * BUCKET_FRAMES
         longest = longest if longest <= LONGEST_FRAMES else LONGEST_PAIR
         mel, phone, place, speaker, question = (
-            torch.stack([nn.functional.pad(x, (0, 0) * (x.ndim - 1) + (0, longest - x.shape[0])) for x in column])
+            torch.stack(
+                [
+                    nn.functional.pad(x, (0, 0) * (x.ndim - 1) + (0, longest - x.shape[0]))
+                    for x in column
+                ]
+            )
             for column in zip(*columns, strict=True)
         )
         mask = phone > 0
         mel = (mel - self.corpus.mean) / self.corpus.std * mask[..., None]
-        return mel, Frames(phone=phone, place=place, speaker=speaker, question=question), mask, dice
+        return (
+            mel,
+            Frames(phone=phone, place=place, speaker=speaker, question=question),
+            mask,
+            generator,
+        )
 
 
-def infill_mask(mask: Tensor, dice: torch.Generator) -> Tensor:
+def infill_mask(mask: Tensor, generator: torch.Generator) -> Tensor:
     """Choose the frames to invent, (B, T): all, or all after a prompt of 10-50 %."""
     count, longest = mask.shape
-    share = 0.1 + 0.4 * torch.rand((count, 1), generator=dice)
-    prompted = torch.rand((count, 1), generator=dice) < PROMPT_SHARE
+    share = 0.1 + 0.4 * torch.rand((count, 1), generator=generator)
+    prompted = torch.rand((count, 1), generator=generator) < PROMPT_SHARE
     cut = torch.where(prompted, share * mask.sum(1, keepdim=True), torch.zeros(count, 1))
     return mask & (torch.arange(longest)[None] >= cut)
 
@@ -85,19 +112,26 @@ def drop(frames: Frames, gone: Tensor) -> Frames:
     """Tell nothing where `gone` (B,) is true."""
     keep = (~gone)[:, None].long()
     return Frames(
-        phone=frames.phone * keep, place=frames.place * keep, speaker=frames.speaker * keep, question=frames.question * keep
+        phone=frames.phone * keep,
+        place=frames.place * keep,
+        speaker=frames.speaker * keep,
+        question=frames.question * keep,
     )
 
 
-def flow_loss(model: nn.Module, mel: Tensor, frames: Frames, mask: Tensor, dice: torch.Generator) -> Tensor:
-    """Mean squared error of the velocity on the invented frames (Lipman et al. 2023, straight paths)."""
-    invent = infill_mask(mask, dice)
+def flow_loss(
+    model: nn.Module, mel: Tensor, frames: Frames, mask: Tensor, generator: torch.Generator
+) -> Tensor:
+    """
+    Mean squared error of the velocity on the invented frames (Lipman et al. 2023, straight paths).
+    """
+    invent = infill_mask(mask, generator)
     known = mel * (~invent)[..., None]
-    dropped_all = torch.rand((mel.shape[0],), generator=dice) < DROP_TEXT
-    dropped_known = (torch.rand((mel.shape[0],), generator=dice) < DROP_KNOWN) | dropped_all
+    dropped_all = torch.rand((mel.shape[0],), generator=generator) < DROP_TEXT
+    dropped_known = (torch.rand((mel.shape[0],), generator=generator) < DROP_KNOWN) | dropped_all
     known = known * (~dropped_known)[:, None, None]
-    noise = torch.randn(mel.shape, generator=dice)
-    t = torch.rand((mel.shape[0],), generator=dice)
+    noise = torch.randn(mel.shape, generator=generator)
+    t = torch.rand((mel.shape[0],), generator=generator)
     noisy = noise + t[:, None, None] * (mel - noise)
     with torch.autocast("cpu", torch.bfloat16):
         velocity = model(noisy, known, drop(frames, dropped_all), t, mask[:, None, None])
@@ -113,13 +147,19 @@ class _Whole(nn.Module):
         super().__init__()
         self.dit = dit
 
-    def forward(self, noisy: Tensor, known: Tensor, frames: Frames, t: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, noisy: Tensor, known: Tensor, frames: Frames, t: Tensor, mask: Tensor
+    ) -> Tensor:
         velocity: Tensor = self.dit(noisy, known, self.dit.text_embed(frames), t, mask)
         return velocity
 
 
-def run(corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool = False) -> nn.Module:
-    """Train; gives the averaged DiT. Compiling gains little here: every length is a graph of its own."""
+def run(
+    corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool = False
+) -> nn.Module:
+    """
+    Train; gives the averaged DiT. Compiling gains little here: every length is a graph of its own.
+    """
     torch.manual_seed(seed)
     model = DiT(DiTShape(phones=len(PHONES), speakers=len(SPEAKERS)))
     whole: nn.Module = _Whole(model)
@@ -129,4 +169,10 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool =
     def loss_of(step: int) -> Tensor:
         return flow_loss(forward, *batches(step))  # type: ignore[arg-type]
 
-    return train("acoustic", model, loss_of, Plan(steps=steps, learning_rate=2e-3, seed=seed), folder)
+    return train(
+        "acoustic",
+        model,
+        loss_of,
+        TrainingSchedule(steps=steps, learning_rate=2e-3, seed=seed),
+        folder,
+    )

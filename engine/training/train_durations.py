@@ -1,26 +1,37 @@
-"""Trains the duration model on flite's own phone durations, with the stretch that each utterance was spoken with taken out."""
+"""
+Trains the duration model on flite's own phone durations, with the stretch that each utterance was
+spoken with taken out.
+"""
 
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from engine.content.durations import DurationModel, DurationShape
-from engine.phones import PHONES, SPEAKERS
+from engine.alphabet import PHONES, SPEAKERS
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.training.data import Corpus
-from engine.training.loop import Plan, train
+from engine.training.loop import TrainingSchedule, train
 
 BATCH = 64
 SHORTEST_FRAMES = 0.5
-"""A phone that rounding left without a frame counts as half of one, so that its logarithm exists."""
+"""
+A phone that rounding left without a frame counts as half of one, so that its logarithm exists.
+"""
 
 
 def batch(corpus: Corpus, picks: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Give phones (B, P), wanted log-frames (B, P), speaker (B,) and question (B,); phone 0 pads."""
+    """
+    Give phones (B, P), wanted log-frames (B, P), speaker (B,) and question (B,); phone 0 pads.
+    """
     rows = corpus.rows[picks].tolist()
-    phones = nn.utils.rnn.pad_sequence([corpus.phones[row[4] : row[5]].long() for row in rows], batch_first=True)
+    phones = nn.utils.rnn.pad_sequence(
+        [corpus.phones[row[4] : row[5]].long() for row in rows], batch_first=True
+    )
     wanted = [
-        (corpus.frames[row[4] : row[5]].float().clamp(min=SHORTEST_FRAMES) / corpus.stretch[pick]).log()
+        (
+            corpus.frames[row[4] : row[5]].float().clamp(min=SHORTEST_FRAMES) / corpus.stretch[pick]
+        ).log()
         for row, pick in zip(rows, picks, strict=True)
     ]
     about = corpus.rows[picks]
@@ -33,10 +44,18 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
     model = DurationModel(DurationShape(phones=len(PHONES), speakers=len(SPEAKERS)))
 
     def loss_of(step: int) -> Tensor:
-        dice = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        picks = torch.randint(corpus.rows.shape[0], (BATCH,), generator=dice).tolist()
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        picks = torch.randint(corpus.rows.shape[0], (BATCH,), generator=generator).tolist()
         phones, wanted, speaker, question = batch(corpus, picks)
         told = phones > 0
-        return nn.functional.smooth_l1_loss(model(phones, speaker, question)[told], wanted[told], beta=0.3)
+        return nn.functional.smooth_l1_loss(
+            model(phones, speaker, question)[told], wanted[told], beta=0.3
+        )
 
-    return train("durations", model, loss_of, Plan(steps=steps, learning_rate=2e-3, seed=seed), folder)
+    return train(
+        "durations",
+        model,
+        loss_of,
+        TrainingSchedule(steps=steps, learning_rate=2e-3, seed=seed),
+        folder,
+    )

@@ -1,14 +1,17 @@
-"""Trains the vocoder on the corpus: random crops, log-mel in, waveform out, judged by spectra at four resolutions."""
+"""
+Trains the vocoder on the corpus: random crops, log-mel in, waveform out, judged by spectra at four
+resolutions.
+"""
 
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from engine.alphabet import SAMPLE_RATE_HZ
 from engine.layers.mel import HOP, log_mel, mel_filterbank
-from engine.phones import SAMPLE_RATE_HZ
 from engine.training.data import Corpus
-from engine.training.loop import Plan, train
+from engine.training.loop import TrainingSchedule, train
 from engine.vocoder.vocos import Vocos, VocosShape, waveform
 
 CROP_FRAMES = 48
@@ -19,11 +22,17 @@ INPUT_NOISE = 0.1
 
 
 def spectral_loss(made: Tensor, wanted: Tensor) -> Tensor:
-    """Spectral convergence plus log-magnitude distance, mean over four window lengths (Yamamoto et al. 2020); (B, T) each."""
+    """
+    Spectral convergence plus log-magnitude distance, mean over four window lengths (Yamamoto et al.
+    2020); (B, T) each.
+    """
     total = made.new_zeros(())
     for n_fft in RESOLUTIONS:
         window = torch.hann_window(n_fft)
-        a, b = (torch.stft(x, n_fft, n_fft // 4, window=window, return_complex=True).abs() for x in (made, wanted))
+        a, b = (
+            torch.stft(x, n_fft, n_fft // 4, window=window, return_complex=True).abs()
+            for x in (made, wanted)
+        )
         convergence = (a - b).norm() / b.norm().clamp(min=1e-5)
         distance = (a.clamp(min=1e-4).log() - b.clamp(min=1e-4).log()).abs().mean()
         total = total + convergence + distance
@@ -44,14 +53,29 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
     filterbank = mel_filterbank(SAMPLE_RATE_HZ)
 
     def loss_of(step: int) -> Tensor:
-        dice = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        starts = torch.randint(corpus.audio.numel() - CROP_FRAMES * HOP, (BATCH,), generator=dice)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        starts = torch.randint(
+            corpus.audio.numel() - CROP_FRAMES * HOP, (BATCH,), generator=generator
+        )
         wanted = crops(corpus, starts)
         mel = log_mel(wanted, filterbank)
-        noise = torch.randn(mel.shape, generator=dice) * torch.rand((BATCH, 1, 1), generator=dice) * INPUT_NOISE
+        noise = (
+            torch.randn(mel.shape, generator=generator)
+            * torch.rand((BATCH, 1, 1), generator=generator)
+            * INPUT_NOISE
+        )
         with torch.autocast("cpu", torch.bfloat16):
             projected = forward(mel + noise)
         made = waveform(projected, model.shape)
-        return spectral_loss(made, wanted) + MEL_WEIGHT * (log_mel(made, filterbank) - mel).abs().mean()
+        return (
+            spectral_loss(made, wanted)
+            + MEL_WEIGHT * (log_mel(made, filterbank) - mel).abs().mean()
+        )
 
-    return train("vocoder", model, loss_of, Plan(steps=steps, learning_rate=2e-3, flat=0.1, seed=seed), folder)
+    return train(
+        "vocoder",
+        model,
+        loss_of,
+        TrainingSchedule(steps=steps, learning_rate=2e-3, flat=0.1, seed=seed),
+        folder,
+    )

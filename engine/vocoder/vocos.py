@@ -1,8 +1,10 @@
 """
-The vocoder, in the manner of Vocos (Siuzdak 2023): ConvNeXt backbone, then a head that gives magnitude and phase.
+The vocoder, in the manner of Vocos (Siuzdak 2023): ConvNeXt backbone, then a head that gives
+magnitude and phase.
 
-Three slots: log-mel features, backbone, head. Parameter names are those of published Vocos checkpoints. The inverse
-STFT is a function of its own (`waveform`), because compilers have no code for complex numbers.
+Three slots: log-mel features, backbone, head. Parameter names are those of published Vocos
+checkpoints. The inverse STFT is a function of its own (`waveform`), because compilers have no code
+for complex numbers.
 """
 
 from dataclasses import dataclass
@@ -11,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import EngineError
-from engine.layers.convnext import ConvNeXtBlock
-from engine.layers.convolution import convolve
+from engine.layers.convolution import ConvNeXtBlock, convolve
 from engine.layers.linear import Linear
 from engine.layers.mel import BANDS, HOP, N_FFT
 
@@ -33,7 +34,8 @@ class VocosShape:
     def __post_init__(self) -> None:
         if self.n_fft % self.hop:
             raise EngineError(
-                f"a vocoder of frames of {self.n_fft} needs a hop that divides them, not {self.hop}; check its weights"
+                f"a vocoder of frames of {self.n_fft} needs a hop that divides them, not "
+                f"{self.hop}; check its weights"
             )
 
 
@@ -44,12 +46,18 @@ class Backbone(nn.Module):
         super().__init__()
         self.embed = nn.Conv1d(shape.bands, shape.width, 7, padding=3)
         self.norm = nn.LayerNorm(shape.width, eps=1e-6)
-        blocks = [ConvNeXtBlock(shape.width, shape.hidden, gamma=1.0 / shape.blocks) for _ in range(shape.blocks)]
+        blocks = [
+            ConvNeXtBlock(shape.width, shape.hidden, gamma=1.0 / shape.blocks)
+            for _ in range(shape.blocks)
+        ]
         self.convnext = nn.ModuleList(blocks)
         self.final_layer_norm = nn.LayerNorm(shape.width, eps=1e-6)
 
     def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Read the mel frames; where `mask` says padding, every convolution sees zeros, as behind the end of an utterance."""
+        """
+        Read the mel frames; where `mask` says padding, every convolution sees zeros, as behind the
+        end of an utterance.
+        """
         x = self.norm(convolve(self.embed, _shown(mel, mask)))
         for block in self.convnext:
             x = block(_shown(x, mask))
@@ -80,7 +88,10 @@ class Vocos(nn.Module):
         self.head = Head(shape)
 
     def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Predict log-magnitude and phase for every frame; `mask` (B, T, 1) bool, True for real frames, None for all."""
+        """
+        Predict log-magnitude and phase for every frame; `mask` (B, T, 1) bool, True for real
+        frames, None for all.
+        """
         projected: Tensor = self.head(self.backbone(mel, mask))
         return projected
 
@@ -91,17 +102,21 @@ def _shown(x: Tensor, mask: Tensor | None) -> Tensor:
 
 def waveform(projected: Tensor, shape: VocosShape) -> Tensor:
     """
-    Invert the predicted spectrum: frames back in time, windowed, added up, and divided by what their windows add up to.
+    Invert the predicted spectrum: frames back in time, windowed, added up, and divided by what
+    their windows add up to.
 
     Args:
         projected: (B, T, n_fft + 2), any floating dtype; computed in fp32 from here on.
         shape: gives n_fft and hop.
 
-    Returns: (B, (T - 1) * hop) float32; half a frame at both ends, where too few windows overlap, is left out.
+    Returns: (B, (T - 1) * hop) float32; half a frame at both ends, where too few windows overlap,
+    is left out.
     """
     log_magnitude, phase = projected.float().chunk(2, dim=-1)
     magnitude = log_magnitude.exp().clamp(max=MAX_MAGNITUDE)
-    spectrum = torch.view_as_complex(torch.stack((magnitude * phase.cos(), magnitude * phase.sin()), dim=-1))
+    spectrum = torch.view_as_complex(
+        torch.stack((magnitude * phase.cos(), magnitude * phase.sin()), dim=-1)
+    )
     window = torch.hann_window(shape.n_fft, device=projected.device)
     frames = torch.fft.irfft(spectrum, shape.n_fft) * window
     whole = slice(shape.n_fft // 2, shape.n_fft // 2 + (frames.shape[1] - 1) * shape.hop)

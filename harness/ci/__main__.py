@@ -1,6 +1,6 @@
 """
-`python3 -m harness.ci`: one command per job. Exit codes as everywhere: 0 done; 1 an alarm; 2 wrong use, GitHub refuses, or an
-accident; 3 no data.
+`python3 -m harness.ci`: one command per job. Exit codes as everywhere: 0 done; 1 an alarm; 2 wrong
+use, GitHub refuses, or an accident; 3 no data.
 """
 
 import argparse
@@ -11,15 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.ci.acceptance import accept
-from harness.ci.alarm import Weight, findings
-from harness.ci.alert import QUIET, SAME, put_issue, send, summary
-from harness.ci.conclusion import conclude, tell_outputs
-from harness.ci.gating import tell_verdict
+from harness.ci.accept import accept
+from harness.ci.gate import conclude, tell_outputs, tell_verdict
 from harness.ci.github import github
-from harness.ci.night import measure
-from harness.crash import guarded
-from harness.errors import HarnessError
+from harness.ci.nightly import Weight, findings, measure
+from harness.ci.notify import QUIET, SAME, put_issue, send, summary
+from harness.errors import HarnessError, guarded
 
 WEBHOOK = "VOXGATE_WEBHOOK"
 """Environment variable with the webhook's address, which is a secret; empty: none is called."""
@@ -68,31 +65,49 @@ def _alert(options: argparse.Namespace) -> int:
 
 
 def _event() -> dict[str, Any]:
-    """Read what GitHub says of the event that started the job. Raises HarnessError outside of a job."""
+    """
+    Read what GitHub says of the event that started the job. Raises HarnessError outside of a job.
+    """
     path = os.environ.get("GITHUB_EVENT_PATH", "")
     try:
         event: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise HarnessError(f"GITHUB_EVENT_PATH is {path!r}: {error}; call this from a workflow") from error
+        raise HarnessError(
+            f"GITHUB_EVENT_PATH is {path!r}: {error}; call this from a workflow"
+        ) from error
     return event
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 -m harness.ci", description="What runs inside CI jobs beside the measuring.")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m harness.ci", description="What runs inside CI jobs beside the measuring."
+    )
     verbs = parser.add_subparsers(required=True)
     for name, call, about in (
-        ("outputs", _outputs, "what a job's other steps get to know of `voxgate ab`, and its summary"),
+        (
+            "outputs",
+            _outputs,
+            "what a job's other steps get to know of `voxgate ab`, and its summary",
+        ),
         ("conclude", _conclude, "whether the gate's step fails"),
     ):
         verb = verbs.add_parser(name, help=about)
         verb.add_argument("--folder", type=Path, required=True)
         verb.add_argument("--code", type=int, required=True, help="exit code of voxgate ab")
         verb.set_defaults(call=call)
-    verb.add_argument("--undecided", choices=("warn", "fail"), default="warn", help="whether exit code 3 passes")
-    comment = verbs.add_parser("comment", help="after the gate: comment and status, in a workflow on: workflow_run")
-    comment.add_argument("--undecided", choices=("warn", "fail"), default="warn", help="whether exit code 3 passes")
+    verb.add_argument(
+        "--undecided", choices=("warn", "fail"), default="warn", help="whether exit code 3 passes"
+    )
+    comment = verbs.add_parser(
+        "comment", help="after the gate: comment and status, in a workflow on: workflow_run"
+    )
+    comment.add_argument(
+        "--undecided", choices=("warn", "fail"), default="warn", help="whether exit code 3 passes"
+    )
     comment.set_defaults(call=_comment)
-    accept = verbs.add_parser("accept", help="/voxgate accept SUITE REASON, in a workflow on: issue_comment")
+    accept = verbs.add_parser(
+        "accept", help="/voxgate accept SUITE REASON, in a workflow on: issue_comment"
+    )
     accept.add_argument("--gate", default="pr-gate.yml", help="file name of the gate's workflow")
     accept.set_defaults(call=_accept)
     measure = verbs.add_parser("measure", help="check suites, a JSON file each")

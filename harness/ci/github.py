@@ -1,15 +1,23 @@
 """
-GitHub's REST API, as far as the jobs need it: JSON in and out, page after page, archives up to a limit.
+GitHub's REST API, as far as the jobs need it: JSON in and out, page after page, archives up to a
+limit.
 
-The token goes to the API's own host and nowhere else: a redirect elsewhere, as for archives, goes without it. Knows addresses
-and errors; does not know what an issue or a comment is for.
+The token goes to the API's own host and nowhere else: a redirect elsewhere, as for archives, goes
+without it. Knows addresses and errors; does not know what an issue or a comment is for.
+
+The files that another job left behind, read in memory and with limits. They may come from a
+stranger: nothing is unpacked onto the disk, nothing is run, and a name is only ever compared.
 """
 
+import io
 import json
 import os
 import re
+import struct
 import urllib.error
 import urllib.request
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
@@ -44,10 +52,15 @@ class GitHub:
             raise HarnessError(f"GITHUB_REPOSITORY is {self.repository!r}; it must be owner/name")
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        """Give what stands at a path below the repository. Raises HarnessError for anything but an answer."""
+        """
+        Give what stands at a path below the repository. Raises HarnessError for anything but an
+        answer.
+        """
         return self.send("GET", f"{path}?{urlencode(query)}" if query else path)
 
-    def every(self, path: str, query: Mapping[str, str] | None = None, key: str | None = None) -> Iterator[dict[str, Any]]:
+    def every(
+        self, path: str, query: Mapping[str, str] | None = None, key: str | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Give all entries of a list, or of the list under `key`, page after page."""
         for page in range(1, PAGES + 1):
             found = self.get(path, {**(query or {}), "per_page": str(PER_PAGE), "page": str(page)})
@@ -55,15 +68,24 @@ class GitHub:
             yield from entries
             if len(entries) < PER_PAGE:
                 return
-        raise HarnessError(f"{path} has more than {PAGES * PER_PAGE} entries; there is something wrong with it")
+        raise HarnessError(
+            f"{path} has more than {PAGES * PER_PAGE} entries; there is something wrong with it"
+        )
 
     def send(self, method: str, path: str, body: object = None) -> Any:
-        """Send JSON and give the answer's JSON (None where there is none). Raises HarnessError with GitHub's own words."""
-        raw = self._raw(method, path, None if body is None else json.dumps(body).encode(), JSON_BYTES)
+        """
+        Send JSON and give the answer's JSON (None where there is none). Raises HarnessError with
+        GitHub's own words.
+        """
+        raw = self._raw(
+            method, path, None if body is None else json.dumps(body).encode(), JSON_BYTES
+        )
         try:
             return json.loads(raw) if raw else None
         except ValueError as error:
-            raise HarnessError(f"GitHub's answer to {method} {path} is no JSON; try again later") from error
+            raise HarnessError(
+                f"GitHub's answer to {method} {path} is no JSON; try again later"
+            ) from error
 
     def archive(self, path: str, limit_bytes: int) -> bytes:
         """Download a file. Raises HarnessError if it is larger than the limit."""
@@ -82,9 +104,13 @@ class GitHub:
             with OPENER.open(request, timeout=TIMEOUT_S) as answer:
                 read: bytes = answer.read(limit_bytes + 1)
         except urllib.error.HTTPError as error:
-            raise HarnessError(f"GitHub answered {error.code} to {method} {path}: {_words(error)}") from error
+            raise HarnessError(
+                f"GitHub answered {error.code} to {method} {path}: {_words(error)}"
+            ) from error
         except (OSError, HTTPException) as error:
-            raise HarnessError(f"GitHub did not answer {method} {path}: {error}; run the job again") from error
+            raise HarnessError(
+                f"GitHub did not answer {method} {path}: {error}; run the job again"
+            ) from error
         if len(read) > limit_bytes:
             raise HarnessError(f"{path} is larger than {limit_bytes} bytes; it is not read")
         return read
@@ -94,7 +120,13 @@ class WithoutToken(urllib.request.HTTPRedirectHandler):
     """Follows a redirect of a GET; to another host without the token."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
     ) -> urllib.request.Request | None:
         """Give the next request."""
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -107,10 +139,15 @@ OPENER = urllib.request.build_opener(WithoutToken)
 
 
 def github() -> GitHub:
-    """Give the API of the repository that the job runs for. Raises HarnessError outside of a job, or without a token."""
+    """
+    Give the API of the repository that the job runs for. Raises HarnessError outside of a job, or
+    without a token.
+    """
     token = os.environ.get("GITHUB_TOKEN", "")
     if not token:
-        raise HarnessError("GITHUB_TOKEN is not set; give the step `env: GITHUB_TOKEN: ${{ github.token }}`")
+        raise HarnessError(
+            "GITHUB_TOKEN is not set; give the step `env: GITHUB_TOKEN: ${{ github.token }}`"
+        )
     return GitHub(
         api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
         repository=os.environ.get("GITHUB_REPOSITORY", ""),
@@ -124,5 +161,82 @@ def _words(error: urllib.error.HTTPError) -> str:
         said = str(json.loads(error.read(JSON_BYTES)).get("message", ""))
     except (ValueError, AttributeError, OSError):
         said = ""
-    hint = "; does the job have the permission that this needs?" if error.code in (401, 403, 404) else ""
+    hint = (
+        "; does the job have the permission that this needs?"
+        if error.code in (401, 403, 404)
+        else ""
+    )
     return f"{said or error.reason}{hint}"
+
+
+ARCHIVE_BYTES = 32 * 2**20
+UNPACKED_BYTES = 64 * 2**20
+"""Of all files together: a small archive can unpack to anything."""
+FILES = 500
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
+    *(OSError, EOFError, ValueError, LookupError),
+)
+"""What reading an archive raises that is none, or whose parts do not lie where it says."""
+
+
+def artifacts(github: GitHub, run: int) -> dict[str, dict[str, Any]]:
+    """Give the artifacts of a workflow run by name, the newest of each."""
+    found = github.every(f"/actions/runs/{run}/artifacts", key="artifacts")
+    return {
+        str(each["name"]): each
+        for each in sorted(found, key=lambda each: int(each["id"]))
+        if not each.get("expired")
+    }
+
+
+def read_artifact(github: GitHub, run: int, name: str) -> dict[str, bytes] | None:
+    """
+    Give the files of an artifact by path; None if the run has no such artifact. Raises HarnessError
+    beyond the limits.
+    """
+    entry = artifacts(github, run).get(name)
+    if entry is None:
+        return None
+    return unpacked(
+        github.archive(f"/actions/artifacts/{int(entry['id'])}/zip", ARCHIVE_BYTES), name
+    )
+
+
+def unpacked(archive: bytes, name: str) -> dict[str, bytes]:
+    """
+    Give the files of a zip archive by path. Raises HarnessError if it is broken, or too large when
+    unpacked.
+    """
+    files: dict[str, bytes] = {}
+    left = UNPACKED_BYTES
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+            entries = [entry for entry in packed.infolist() if not entry.is_dir()]
+            if len(entries) > FILES:
+                raise HarnessError(
+                    f"artifact {name} has {len(entries)} files, more than {FILES}; it is not read"
+                )
+            for entry in entries:
+                with packed.open(entry) as file:
+                    content = file.read(left + 1)
+                left -= len(content)
+                if left < 0:
+                    raise HarnessError(
+                        f"artifact {name} unpacks to more than {UNPACKED_BYTES} bytes; it is not "
+                        "read"
+                    )
+                files[entry.filename] = content
+    except HarnessError:
+        raise
+    except BROKEN as error:
+        raise HarnessError(f"artifact {name} cannot be read: {error}") from error
+    return files
+
+
+def read_json(content: bytes, name: str) -> Any:
+    """Read JSON that a stranger wrote. Raises HarnessError if it is none."""
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise HarnessError(f"{name} is no JSON: {error}") from error

@@ -1,8 +1,10 @@
 """
-A pull request: which one a workflow run belongs to, its one comment for each suite, the status of its newest commit.
+A pull request: which one a workflow run belongs to, its one comment for each suite, the status of
+its newest commit.
 
-A run's pull request is looked up from what GitHub says of the run, never from what the run left behind. If it has newer commits
-by then, there is none: an old verdict must not stand under new code.
+A run's pull request is looked up from what GitHub says of the run, never from what the run left
+behind. If it has newer commits by then, there is none: an old verdict must not stand under new
+code.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +14,13 @@ from urllib.parse import quote
 
 from harness.ci.github import GitHub
 from harness.errors import HarnessError
-from harness.report.texts import plain
+from harness.report.format import plain
 
 STATUS = "voxgate"
-"""The name of a status that is about no suite; `context` gives that of a suite's status, which a branch can require."""
+"""
+The name of a status that is about no suite; `context` gives that of a suite's status, which a
+branch can require.
+"""
 SUITE = r"[a-z0-9][a-z0-9._-]{0,99}"
 """A suite's name: part of the names of artifacts, comments and statuses."""
 ACCEPTED = "accepted: "
@@ -37,9 +42,14 @@ class PullRequest:
 
 
 def of_run(github: GitHub, run: Mapping[str, Any]) -> PullRequest | None:
-    """Find the open pull request whose newest commit a workflow run measured; None if there is none."""
+    """
+    Find the open pull request whose newest commit a workflow run measured; None if there is none.
+    """
     repository = run.get("head_repository") or {}
-    owner, branch = str((repository.get("owner") or {}).get("login", "")), str(run.get("head_branch") or "")
+    owner, branch = (
+        str((repository.get("owner") or {}).get("login", "")),
+        str(run.get("head_branch") or ""),
+    )
     query = {"state": "open", "head": f"{owner}:{branch}"}
     for each in github.every("/pulls", query):
         found = pull_request(each)
@@ -74,19 +84,27 @@ def context(suite: str) -> str:
 
 
 def put_comment(github: GitHub, number: int, markers: Sequence[str], body: str) -> str:
-    """Write the one comment that begins with a marker (of several: the first that is found), new or over its last version."""
+    """
+    Write the one comment that begins with a marker (of several: the first that is found), new or
+    over its last version.
+    """
     mine = [each for each in github.every(f"/issues/{number}/comments") if _is_ours(each)]
-    found = (each for marker in markers for each in mine if str(each.get("body", "")).startswith(marker))
+    found = (
+        each for marker in markers for each in mine if str(each.get("body", "")).startswith(marker)
+    )
     last = next(found, None)
     if last is None:
         return add_comment(github, number, body)
     if last["body"].replace("\r\n", "\n") == body:
         return str(last["html_url"])
-    return str(github.send("PATCH", f"/issues/comments/{int(last['id'])}", {"body": body})["html_url"])
+    return str(
+        github.send("PATCH", f"/issues/comments/{int(last['id'])}", {"body": body})["html_url"]
+    )
 
 
 def _is_ours(comment: Mapping[str, Any]) -> bool:
-    return (comment.get("user") or {}).get("type") == "Bot"  # anybody can write the marker; we overwrite nobody else's
+    # anybody can write the marker; we overwrite nobody else's
+    return (comment.get("user") or {}).get("type") == "Bot"
 
 
 def add_comment(github: GitHub, number: int, body: str) -> str:
@@ -94,11 +112,15 @@ def add_comment(github: GitHub, number: int, body: str) -> str:
     return str(github.send("POST", f"/issues/{number}/comments", {"body": body})["html_url"])
 
 
-def put_status(github: GitHub, sha: str, suite: str, exit_code: int, line: str, address: str, undecided: str) -> str:
+def put_status(
+    github: GitHub, sha: str, suite: str, exit_code: int, line: str, address: str, undecided: str
+) -> str:
     """
-    Give a commit the status of its verdict on a suite, and say which; a commit that was accepted stays so.
+    Give a commit the status of its verdict on a suite, and say which; a commit that was accepted
+    stays so.
 
-    `undecided` is `warn` or `fail`: whether a commit passes of which something could not be decided (exit code 3).
+    `undecided` is `warn` or `fail`: whether a commit passes of which something could not be decided
+    (exit code 3).
     """
     before = github.every(f"/commits/{quote(sha, safe='')}/statuses")
     if any(each.get("context") == context(suite) and _accepts(each) for each in before):
@@ -115,9 +137,16 @@ def accept_status(github: GitHub, sha: str, suite: str, reason: str, address: st
 
 
 def _accepts(status: Mapping[str, Any]) -> bool:
-    return status.get("state") == "success" and str(status.get("description") or "").startswith(ACCEPTED)
+    return status.get("state") == "success" and str(status.get("description") or "").startswith(
+        ACCEPTED
+    )
 
 
 def _status(github: GitHub, sha: str, suite: str, state: str, words: str, address: str) -> None:
-    body = {"state": state, "context": context(suite), "description": plain(words)[:DESCRIPTION], "target_url": address}
+    body = {
+        "state": state,
+        "context": context(suite),
+        "description": plain(words)[:DESCRIPTION],
+        "target_url": address,
+    }
     github.send("POST", f"/statuses/{quote(sha, safe='')}", body)

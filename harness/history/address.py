@@ -1,5 +1,6 @@
 """
-Where the history lies unless somebody says otherwise. Apart from the database, so that a command that needs none loads none.
+Where the history lies unless somebody says otherwise. Apart from the database, so that a command
+that needs none loads none.
 """
 
 import os

@@ -1,10 +1,12 @@
 """
-The nightly alarm: three of the last four nights on the same side, far from the median of the twenty-one before them.
+The nightly alarm: three of the last four nights on the same side, far from the median of the
+twenty-one before them.
 
-One bad night raises nothing and one good one ends nothing. An alarm stands, against the level at which it was raised, until
-three of four nights are back or somebody acknowledges the change: a regression that lasts must not become what is usual.
-`docs/how-trends-are-read.md` has the error rates. Two-sided: worse is an alarm, better is news, and news moves no level
-either. Pure; knows no calendar: a night without a value is not in the arrays that come here.
+One bad night raises nothing and one good one ends nothing. An alarm stands, against the level at
+which it was raised, until three of four nights are back or somebody acknowledges the change: a
+regression that lasts must not become what is usual. `docs/how-trends-are-read.md` has the error
+rates. Two-sided: worse is an alarm, better is news, and news moves no level either. Pure; knows no
+calendar: a night without a value is not in the arrays that come here.
 """
 
 from dataclasses import dataclass, replace
@@ -13,22 +15,32 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.history.arrays import Array, Whole
-from harness.history.margin import Margin, shift_of
-from harness.history.nights import Nights
-from harness.measurement import Better
+from harness.history.budget import Margin, shift_of
+from harness.history.records import Array, Whole
+from harness.history.series import Nights
+from harness.records.measurement import Better
 
 OF = 4
 NEEDED = 3
-"""Nights that must agree, of the last `OF`. Two of two would miss a step that one lucky night hides; one is a bad night."""
+"""
+Nights that must agree, of the last `OF`. Two of two would miss a step that one lucky night hides;
+one is a bad night.
+"""
 REFERENCE = 21
-"""Nights whose median is the level: three weeks, so that weekends weigh as they should, and ten bad nights do not move it."""
+"""
+Nights whose median is the level: three weeks, so that weekends weigh as they should, and ten bad
+nights do not move it.
+"""
 LEAST_REFERENCE = 7
-"""Nights that a level needs at least: a week. With fewer, its own error is as large as what is looked for."""
+"""
+Nights that a level needs at least: a week. With fewer, its own error is as large as what is looked
+for.
+"""
 MADS = 3.0
 """
-A night lies off when it is this many MADs (median absolute deviations of the reference nights) from the level, and more than
-the margin. Three are two standard deviations of normal noise: not much for one night, but three of four must agree.
+A night lies off when it is this many MADs (median absolute deviations of the reference nights) from
+the level, and more than the margin. Three are two standard deviations of normal noise: not much for
+one night, but three of four must agree.
 """
 BLOCK = 256
 ENOUGH = LEAST_REFERENCE + OF
@@ -40,10 +52,12 @@ Side = Literal["worse", "better"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """
-    A shift that stands. `since` is the first night off the level, `raised` the night that made it an alarm.
+    A shift that stands. `since` is the first night off the level, `raised` the night that made it
+    an alarm.
 
-    `level` and `threshold` are in the metric's unit; `shift` is that of the last four nights' median from the level, relative
-    or (`absolute`) in the unit; `beyond` counts how many of those nights lie off.
+    `level` and `threshold` are in the metric's unit; `shift` is that of the last four nights'
+    median from the level, relative or (`absolute`) in the unit; `beyond` counts how many of those
+    nights lie off.
     """
 
     side: Side
@@ -59,9 +73,11 @@ class Alarm:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """
-    An alarm in numbers of nights: the first off the level, the one that raised it, the first that was back (None: it stands).
+    An alarm in numbers of nights: the first off the level, the one that raised it, the first that
+    was back (None: it stands).
 
-    `level` and `threshold` are what the nights are held against, `sign` is the side on which they lie off.
+    `level` and `threshold` are what the nights are held against, `sign` is the side on which they
+    lie off.
     """
 
     first: int
@@ -114,7 +130,10 @@ def watches(values: Array, margin: Margin) -> list[Watch]:
 
 
 def _first_raised(values: Array, margin: Margin, start: int) -> Watch | None:
-    """Give the first alarm whose four nights end at `start` or later; nights are looked at in blocks, for speed alone."""
+    """
+    Give the first alarm whose four nights end at `start` or later; nights are looked at in blocks,
+    for speed alone.
+    """
     ends = np.arange(max(start, ENOUGH - 1), len(values))
     for block in np.split(ends, range(BLOCK, len(ends), BLOCK)):
         found = _raised_in(values, margin, block)
@@ -130,7 +149,9 @@ def _raised_in(values: Array, margin: Margin, ends: Whole) -> Watch | None:
     windows = ends[:, None] + np.arange(1 - OF, 1)
     off = values[windows] - levels[:, None]
     for_sign = {sign: sign * off > thresholds[:, None] for sign in (1.0, -1.0)}
-    raised = {sign: np.flatnonzero(beyond.sum(axis=1) >= NEEDED) for sign, beyond in for_sign.items()}
+    raised = {
+        sign: np.flatnonzero(beyond.sum(axis=1) >= NEEDED) for sign, beyond in for_sign.items()
+    }
     sign = min(raised, key=lambda each: raised[each][0] if len(raised[each]) else len(ends))
     if not len(raised[sign]):
         return None
@@ -145,7 +166,10 @@ def _raised_in(values: Array, margin: Margin, ends: Whole) -> Watch | None:
 
 
 def _levels(values: Array, ends: Whole) -> tuple[Array, Array]:
-    """Give the median and the MAD of the nights before each window of four; at the start there are fewer than REFERENCE."""
+    """
+    Give the median and the MAD of the nights before each window of four; at the start there are
+    fewer than REFERENCE.
+    """
     padded = np.concatenate((np.full(REFERENCE, np.inf), values))
     before = padded[ends[:, None] - OF + 1 + np.arange(REFERENCE)]
     counts = np.minimum(ends - OF + 1, REFERENCE)
@@ -154,7 +178,10 @@ def _levels(values: Array, ends: Whole) -> tuple[Array, Array]:
 
 
 def _medians(rows: Array, counts: Whole) -> Array:
-    """Give the median of each row's finite numbers, of which there are `counts`; infinity sorts behind them."""
+    """
+    Give the median of each row's finite numbers, of which there are `counts`; infinity sorts behind
+    them.
+    """
     ordered, row = np.sort(rows, axis=1), np.arange(len(rows))
     return (ordered[row, (counts - 1) // 2] + ordered[row, counts // 2]) / 2.0
 

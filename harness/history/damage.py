@@ -1,8 +1,10 @@
 """
-Checks what a database holds as it is read: a row that somebody edited, or that a disk spoilt, is named, and nothing of it is
-believed. The databases hold some of this themselves, but SQLite only where it was asked to.
+Checks what a database holds as it is read: a row that somebody edited, or that a disk spoilt, is
+named, and nothing of it is believed. The databases hold some of this themselves, but SQLite only
+where it was asked to.
 
-Of points there may be a million, so they are checked by column, and only where a column is wrong is its row looked for.
+Of points there may be a million, so they are checked by column, and only where a column is wrong is
+its row looked for.
 """
 
 import math
@@ -12,10 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from harness.codec import from_json
 from harness.errors import HarnessError
-from harness.judgement import Verdict
-from harness.measurement import Missing, Value
+from harness.records.codec import from_json
+from harness.records.measurement import Missing, Value
+from harness.records.verdict import Verdict
 
 T = TypeVar("T")
 Numbers = npt.NDArray[np.float64]
@@ -40,7 +42,9 @@ ADVICE = "correct the row or delete it"
 
 
 def read(kind: type[T], row: Mapping[Any, Any], table: str, key: object) -> T:
-    """Return a row as its record. Raises HarnessError naming table, row and field where it is none."""
+    """
+    Return a row as its record. Raises HarnessError naming table, row and field where it is none.
+    """
     return made(kind, row, f"row {key} of table {table}")
 
 
@@ -53,7 +57,9 @@ def made(kind: type[T], row: Mapping[Any, Any], where: str) -> T:
 
 
 def flag(stored: object) -> object:
-    """Return a truth value as SQLite and PostgreSQL store it; anything else as it is, to be refused."""
+    """
+    Return a truth value as SQLite and PostgreSQL store it; anything else as it is, to be refused.
+    """
     return bool(stored) if stored in (0, 1) and isinstance(stored, int) else stored
 
 
@@ -70,13 +76,26 @@ def parsed(load: Callable[[str], Any], text: object, where: str) -> Any:
 def is_sound_cell(data: Mapping[str, Any]) -> bool:
     """Whether the fields of a cell have their types."""
     texts = all(type(data[name]) is str for name in ("cell", "label", "reason", "notes"))
-    tables = type(data["config"]) is dict and type(data["effective"]) is dict and type(data["effects"]) is list
+    tables = (
+        type(data["config"]) is dict
+        and type(data["effective"]) is dict
+        and type(data["effects"]) is list
+    )
     effects = tables and all(type(each) is dict for each in data["effects"])
-    return texts and effects and data["verdict"] in VERDICTS and type(data["run"]) is int and data["cell"] != ""
+    return (
+        texts
+        and effects
+        and data["verdict"] in VERDICTS
+        and type(data["run"]) is int
+        and data["cell"] != ""
+    )
 
 
 def number_or_reason(value: object, missing: object, where: str) -> Value:
-    """Return a point's number, or why there is none. Raises HarnessError for both, neither, and what is no finite number."""
+    """
+    Return a point's number, or why there is none. Raises HarnessError for both, neither, and what
+    is no finite number.
+    """
     fault = _value_fault(value, missing)
     if fault:
         raise _damaged(where, fault)
@@ -85,7 +104,8 @@ def number_or_reason(value: object, missing: object, where: str) -> Value:
 
 def checked_numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, Numbers]:
     """
-    Return the columns of points that hold numbers as arrays, NaN where there is none, of columns as the driver gave them.
+    Return the columns of points that hold numbers as arrays, NaN where there is none, of columns as
+    the driver gave them.
 
     Raises HarnessError naming the first point that is damaged.
     """
@@ -96,15 +116,22 @@ def checked_numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, Numbers]:
     if not set(columns["verdict"]) <= VERDICTS:
         at = next(index for index, each in enumerate(columns["verdict"]) if each not in VERDICTS)
         raise _point(columns, at, f"verdict is {_shown(columns['verdict'][at])}, which is none")
-    numbers = {name: np.array(columns[name], dtype=np.float64) for name in ("value", "low", "high", "shift")}
+    numbers = {
+        name: np.array(columns[name], dtype=np.float64)
+        for name in ("value", "low", "high", "shift")
+    }
     for at in _faulty(columns, numbers):
-        fault = _value_fault(columns["value"][at], columns["missing"][at]) or _bounds_fault(columns, at)
+        fault = _value_fault(columns["value"][at], columns["missing"][at]) or _bounds_fault(
+            columns, at
+        )
         raise _point(columns, at, fault)
     return numbers
 
 
 def check_times(runs: Sequence[Any], of_points: np.ndarray) -> None:
-    """Raise HarnessError where a run's time is none, or a point belongs to a run that is not there."""
+    """
+    Raise HarnessError where a run's time is none, or a point belongs to a run that is not there.
+    """
     from harness.history.records import utc_iso
 
     for row in runs:
@@ -113,15 +140,23 @@ def check_times(runs: Sequence[Any], of_points: np.ndarray) -> None:
         except HarnessError:
             sound = False
         if not sound:
-            raise _damaged(f"row {row.id} of table run", f"created is {_shown(row.created)}, no time in UTC")
+            raise _damaged(
+                f"row {row.id} of table run", f"created is {_shown(row.created)}, no time in UTC"
+            )
     known = {row.id for row in runs}
     lost = next((int(each) for each in np.unique(of_points) if int(each) not in known), None)
     if lost is not None:
-        raise HarnessError(f"there are points of run {lost}, which is not in table run; delete them or restore the run")
+        raise HarnessError(
+            f"there are points of run {lost}, which is not in table run; delete them or restore "
+            "the run"
+        )
 
 
 def _faulty(columns: Mapping[str, Sequence[Any]], numbers: Mapping[str, Numbers]) -> list[int]:
-    """Return the places of points whose numbers are wrong; SQLite cannot hold NaN, it stands for nothing here."""
+    """
+    Return the places of points whose numbers are wrong; SQLite cannot hold NaN, it stands for
+    nothing here.
+    """
     value, low, high, shift = (numbers[name] for name in ("value", "low", "high", "shift"))
     explained = np.array([each is not None for each in columns["missing"]], dtype=bool)
     odd = np.isinf(value) | np.isinf(low) | np.isinf(high) | np.isinf(shift) | (low > high)
@@ -130,19 +165,33 @@ def _faulty(columns: Mapping[str, Sequence[Any]], numbers: Mapping[str, Numbers]
 
 def _value_fault(value: object, missing: object) -> str:
     if value is None:
-        return "" if isinstance(missing, str) else "it has neither a value nor a reason for having none"
+        return (
+            ""
+            if isinstance(missing, str)
+            else "it has neither a value nor a reason for having none"
+        )
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"value is {_shown(value)}, no finite number"
-    return "" if missing is None else f"it has a value, and a reason for having none: {_shown(missing)}"
+    return (
+        ""
+        if missing is None
+        else f"it has a value, and a reason for having none: {_shown(missing)}"
+    )
 
 
 def _bounds_fault(columns: Mapping[str, Sequence[Any]], at: int) -> str:
     low, high = columns["low"][at], columns["high"][at]
-    return f"its interval is from {_shown(low)} to {_shown(high)}, its shift {_shown(columns['shift'][at])}"
+    return (
+        f"its interval is from {_shown(low)} to {_shown(high)}, its shift "
+        f"{_shown(columns['shift'][at])}"
+    )
 
 
 def _point(columns: Mapping[str, Sequence[Any]], at: int, fault: str) -> HarnessError:
-    return _damaged(f"the point of run {_shown(columns['run'][at])} and series {_shown(columns['series'][at])}", fault)
+    return _damaged(
+        f"the point of run {_shown(columns['run'][at])} and series {_shown(columns['series'][at])}",
+        fault,
+    )
 
 
 def _damaged(where: str, fault: str) -> HarnessError:

@@ -1,28 +1,54 @@
 """
-Makes an entry of a run that was measured and judged. A pure function of records; reads no file and no database.
+Makes an entry of a run that was measured and judged. A pure function of records; reads no file and
+no database.
+
+The JSON that a history is carried in, from one database to another: what `export json` writes and
+`import` reads.
+
+SCHEMA names its version. History: `voxgate-history/1`, 2026-11, first.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from harness.baseline import identity
-from harness.cell import Cell
-from harness.history.records import Entry, EntryCell, EntryValue, digest_of, utc_iso
-from harness.judgement import CellVerdict, Judgement, MetricVerdict
-from harness.measure import Measurements
-from harness.measurement import Measurement
-from harness.sample import Effect, Run
-from harness.store import effect_to_json
+from harness.analysis.aggregate import Measurements
+from harness.errors import HarnessError
+from harness.history.records import (
+    Acknowledgement,
+    EntryCell,
+    EntryValue,
+    HistoryEntry,
+    Vote,
+    clean_json,
+    digest_of,
+    plain_fields,
+    utc_iso,
+)
+from harness.judging.baseline import identity
+from harness.records.cell import Cell
+from harness.records.codec import from_json
+from harness.records.measurement import Measurement, value_from_json, value_to_json
+from harness.records.run import OptionCheck, Run
+from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
+from harness.runner.run_folder import effect_to_json
 
 SOURCE = "voxgate"
 
 
-def entry_of_run(run: Run, measurements: Measurements, judgement: Judgement) -> Entry:
-    """Give everything that the history keeps of a run: its cells and those that were judged without being measured."""
+def entry_of_run(run: Run, measurements: Measurements, judgement: RunVerdict) -> HistoryEntry:
+    """
+    Give everything that the history keeps of a run: its cells and those that were judged without
+    being measured.
+    """
     verdicts = {cell.cell: cell for cell in judgement.cells}
-    measured = [_measured(cell, run, measurements.get(cell.slug, ()), verdicts.get(cell.slug)) for cell in run.cells]
+    measured = [
+        _measured(cell, run, measurements.get(cell.slug, ()), verdicts.get(cell.slug))
+        for cell in run.cells
+    ]
     known = {cell.slug for cell in run.cells}
     absent = [_absent(cell) for cell in judgement.cells if cell.cell not in known]
-    return Entry(
+    return HistoryEntry(
         digest=digest_of_run(run),
         source=SOURCE,
         suite=run.suite,
@@ -44,21 +70,30 @@ def entry_of_run(run: Run, measurements: Measurements, judgement: Judgement) -> 
 
 def digest_of_run(run: Run) -> str:
     """
-    Identify a run by what is known before its first process and never changes: where and when it began, and what was asked.
+    Identify a run by what is known before its first process and never changes: where and when it
+    began, and what was asked.
 
-    So the same run has the same digest before and after `--resume`, in a copy of its folder, and under another baseline.
+    So the same run has the same digest before and after `--resume`, in a copy of its folder, and
+    under another baseline.
     """
     began = {name: run.environment.get(name) for name in ("machine", "toolchain", "before")}
-    return digest_of(run.suite, run.profile, run.created, began, [cell.digest() for cell in run.cells])
+    return digest_of(
+        run.suite, run.profile, run.created, began, [cell.digest() for cell in run.cells]
+    )
 
 
-def _measured(cell: Cell, run: Run, measured: Sequence[Measurement], verdict: CellVerdict | None) -> EntryCell:
+def _measured(
+    cell: Cell, run: Run, measured: Sequence[Measurement], verdict: CellVerdict | None
+) -> EntryCell:
     asked = identity(cell, run)
     judged = {each.metric: each for each in verdict.metrics} if verdict is not None else {}
     return EntryCell(
         cell=cell.slug,
         label=cell.label,
-        config={**{name: asked[name] for name in ("target", "pipeline", "workload")}, **cell.options},
+        config={
+            **{name: asked[name] for name in ("target", "pipeline", "workload")},
+            **cell.options,
+        },
         effective=asked["effective"],
         effects=tuple(effect_to_json(each) for each in _effects(cell.slug, run)),
         verdict=None if verdict is None else verdict.verdict.value,
@@ -100,7 +135,90 @@ def _value(measured: Measurement, judged: MetricVerdict | None) -> EntryValue:
     )
 
 
-def _effects(slug: str, run: Run) -> tuple[Effect, ...]:
+def _effects(slug: str, run: Run) -> tuple[OptionCheck, ...]:
     """Give what was observed of a cell: of its last process that was observed at all."""
-    found = [process.effects for process in run.processes if process.cell == slug and process.effects]
+    found = [
+        process.effects for process in run.processes if process.cell == slug and process.effects
+    ]
     return found[-1] if found else ()
+
+
+SCHEMA = "voxgate-history/1"
+T = TypeVar("T")
+
+
+def entry_to_dict(entry: HistoryEntry) -> dict[str, Any]:
+    """Return plain JSON values."""
+    return {
+        **clean_json(plain_fields(entry, "cells")),
+        "cells": [_cell_to_dict(cell) for cell in entry.cells],
+    }
+
+
+def entry_from_dict(data: Mapping[str, Any]) -> HistoryEntry:
+    """Read what `entry_to_dict` gave. Raises HarnessError naming the field for anything else."""
+    cells = data.get("cells")
+    if not isinstance(cells, list):
+        raise _unreadable("run", "it has no list of cells")
+    read = tuple(_cell_from_dict(cell) for cell in cells)
+    return replace(_read("run", HistoryEntry, {**data, "cells": []}), cells=read)
+
+
+def word_to_dict(word: Acknowledgement | Vote) -> dict[str, Any]:
+    """Return plain JSON values; the id is left out, for it belongs to one database."""
+    return dict(clean_json(plain_fields(word, "id")))
+
+
+def acknowledgement_from_dict(data: Mapping[str, Any]) -> Acknowledgement:
+    """Read what `word_to_dict` gave. Raises HarnessError for anything else."""
+    return _read("acknowledgement", Acknowledgement, {**data, "id": 0})
+
+
+def vote_from_dict(data: Mapping[str, Any]) -> Vote:
+    """Read what `word_to_dict` gave. Raises HarnessError for anything else."""
+    return _read("vote", Vote, {**data, "id": 0})
+
+
+def _cell_to_dict(cell: EntryCell) -> dict[str, Any]:
+    return {
+        **clean_json(plain_fields(cell, "values")),
+        "values": [_value_to_dict(each) for each in cell.values],
+    }
+
+
+def _cell_from_dict(data: object) -> EntryCell:
+    values = data.get("values") if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(values, list):
+        raise _unreadable("cell", "it has no list of values")
+    read = tuple(_value_from_dict(each) for each in values)
+    return replace(_read("cell", EntryCell, {**data, "values": []}), values=read)
+
+
+def _value_from_dict(data: object) -> EntryValue:
+    if not isinstance(data, Mapping):
+        raise _unreadable("value", "it is no object")
+    try:
+        value = value_from_json(data["value"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _unreadable("value", str(error)) from error
+    return replace(_read("value", EntryValue, {**data, "value": 0.0}), value=value)
+
+
+def _read(what: str, kind: type[T], data: object) -> T:
+    try:
+        return from_json(kind, data)
+    except HarnessError as error:
+        raise _unreadable(what, str(error)) from error
+
+
+def _value_to_dict(value: EntryValue) -> dict[str, Any]:
+    return {
+        **clean_json(plain_fields(value, "value")),
+        "value": clean_json(value_to_json(value.value)),
+    }
+
+
+def _unreadable(what: str, fault: str) -> HarnessError:
+    return HarnessError(
+        f"a {what} of this export cannot be read ({fault}); export the history again"
+    )

@@ -1,8 +1,11 @@
 """
-The records of the history: what its database holds, row by row, and the entry by which a run comes in.
+The records of the history: what its database holds, row by row, and the entry by which a run comes
+in.
 
-They hold what was measured and decided, and compute nothing but their own cleanliness: times are UTC, numbers are finite or
-missing with a reason, texts are ones that every database takes.
+They hold what was measured and decided, and compute nothing but their own cleanliness: times are
+UTC, numbers are finite or missing with a reason, texts are ones that every database takes.
+
+The arrays that trends are read from, by what they hold.
 """
 
 import hashlib
@@ -13,10 +16,13 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from harness.codec import NON_EMPTY, Pattern, Range
+import numpy as np
+import numpy.typing as npt
+
 from harness.errors import HarnessError
-from harness.judgement import Verdict
-from harness.measurement import Better, Value, value_to_json
+from harness.records.codec import NON_EMPTY, Range, TextPattern
+from harness.records.measurement import Better, Value, value_to_json
+from harness.records.verdict import Verdict
 
 ANY = "*"
 """In an acknowledgement: every cell, every metric, every machine."""
@@ -24,15 +30,21 @@ COUNTED = 2**31 - 1
 """The largest whole number that every database takes."""
 
 Named = Annotated[str, NON_EMPTY]
-Word = Annotated[str, Pattern("|".join(Verdict), f"a verdict ({', '.join(Verdict)})")]
+Word = Annotated[str, TextPattern("|".join(Verdict), f"a verdict ({', '.join(Verdict)})")]
 Count = Annotated[int, Range(0, COUNTED)]
-Moment = Annotated[str, Pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "a time like 2026-11-20T02:00:00+00:00")]
+Moment = Annotated[
+    str,
+    TextPattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "a time like 2026-11-20T02:00:00+00:00"),
+]
 """ISO 8601, UTC, as `utc_iso` writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryValue:
-    """One metric of one cell in an entry. `shift` is against the run's baseline, as `Comparison.shift` defines it."""
+    """
+    One metric of one cell in an entry. `shift` is against the run's baseline, as `Comparison.shift`
+    defines it.
+    """
 
     metric: Named
     unit: str
@@ -60,7 +72,10 @@ class EntryValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryCell:
-    """One cell of an entry. `config` is what was asked, `effective` every option as the target resolved it."""
+    """
+    One cell of an entry. `config` is what was asked, `effective` every option as the target
+    resolved it.
+    """
 
     cell: Named
     """Slug: what joins the same cell of many runs."""
@@ -76,12 +91,18 @@ class EntryCell:
 
     def __post_init__(self) -> None:
         """Raises HarnessError for two values of one metric and unit: one would be lost."""
-        _check_once(f"in cell {self.cell}, the metric", [clean(f"{each.metric} {each.unit}") for each in self.values])
+        _check_once(
+            f"in cell {self.cell}, the metric",
+            [clean(f"{each.metric} {each.unit}") for each in self.values],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """Everything of one run, to be appended. `digest` says which run it is: one that is known is not appended again."""
+class HistoryEntry:
+    """
+    Everything of one run, to be appended. `digest` says which run it is: one that is known is not
+    appended again.
+    """
 
     digest: Named
     source: str
@@ -104,15 +125,19 @@ class Entry:
     cells: tuple[EntryCell, ...]
 
     def __post_init__(self) -> None:
-        """Raises HarnessError for a time that does not sort as text, and for two cells of one name."""
+        """
+        Raises HarnessError for a time that does not sort as text, and for two cells of one name.
+        """
         if self.created != utc_iso(self.created):
-            raise HarnessError(f"created is {self.created!r}; write it as {utc_iso(self.created)!r}")
+            raise HarnessError(
+                f"created is {self.created!r}; write it as {utc_iso(self.created)!r}"
+            )
         _check_once("the cell", [clean(each.cell) for each in self.cells])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """One run of the history; the fields are those of `Entry`."""
+    """One run of the history; the fields are those of `HistoryEntry`."""
 
     id: int
     digest: Named
@@ -150,7 +175,8 @@ class CellRow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """
-    One line through time: a metric of a cell on a machine. `label`, `better` and `version` are those of the last run appended.
+    One line through time: a metric of a cell on a machine. `label`, `better` and `version` are
+    those of the last run appended.
 
     A metric whose unit changes starts another line: numbers of two units are never joined.
     """
@@ -169,7 +195,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """A person's word that a change is known. The four names are patterns (`fnmatch`); the change begins at `since`."""
+    """
+    A person's word that a change is known. The four names are patterns (`fnmatch`); the change
+    begins at `since`.
+    """
 
     id: int
     suite: Named
@@ -191,14 +220,14 @@ class Vote:
     """Says which answer it is, so that it counts once however often its file is imported."""
     suite: Named
     cell: Named
-    mode: Annotated[str, Pattern("abx|preference", "a mode (abx, preference)")]
+    mode: Annotated[str, TextPattern("abx|preference", "a mode (abx, preference)")]
     a: str
     """The side's label, with the run's digest behind it where it is known: `new @ 3fa1...`."""
     b: str
     request: str
-    x: Annotated[str, Pattern("[ab]?", "a side")]
+    x: Annotated[str, TextPattern("[ab]?", "a side")]
     """Which side was played as X; empty where nothing was hidden (preference)."""
-    answer: Annotated[str, Pattern("a|b|none", "a side, or none")]
+    answer: Annotated[str, TextPattern("a|b|none", "a side, or none")]
     correct: bool | None
     """None where there is no right answer."""
     listener: str
@@ -206,14 +235,21 @@ class Vote:
 
 
 def _check_once(what: str, names: Sequence[str]) -> None:
-    twice = next((each for each in names if names.count(each) > 1), None) if len(set(names)) < len(names) else None
+    twice = (
+        next((each for each in names if names.count(each) > 1), None)
+        if len(set(names)) < len(names)
+        else None
+    )
     if twice is not None:
-        raise HarnessError(f"{what} {' '.join(twice.split())!r} stands there twice; give the two different names")
+        raise HarnessError(
+            f"{what} {' '.join(twice.split())!r} stands there twice; give the two different names"
+        )
 
 
 def utc_iso(moment: str) -> str:
     """
-    Give a date or time as this history writes it, to the second: `2026-11-20T02:00:00+00:00`, so that texts sort as times.
+    Give a date or time as this history writes it, to the second: `2026-11-20T02:00:00+00:00`, so
+    that texts sort as times.
 
     What names no zone is taken as UTC. Raises HarnessError for anything else than ISO 8601.
     """
@@ -221,8 +257,13 @@ def utc_iso(moment: str) -> str:
         parsed = datetime.fromisoformat(moment.strip())
         aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
         return aware.astimezone(UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError) as error:  # the first day of year 1, east of Greenwich, is in no calendar
-        raise HarnessError(f"{moment!r} is no date; write it as 2026-11-20 or 2026-11-20T02:00:00+00:00") from error
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # the first day of year 1, east of Greenwich, is in no calendar
+        raise HarnessError(
+            f"{moment!r} is no date; write it as 2026-11-20 or 2026-11-20T02:00:00+00:00"
+        ) from error
 
 
 def digest_of(*parts: object) -> str:
@@ -231,12 +272,18 @@ def digest_of(*parts: object) -> str:
 
 
 def clean(text: str) -> str:
-    """Give a text that every database takes: PostgreSQL has no NUL, and half a surrogate pair is no UTF-8."""
+    """
+    Give a text that every database takes: PostgreSQL has no NUL, and half a surrogate pair is no
+    UTF-8.
+    """
     return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def clean_json(value: Any) -> Any:
-    """Give plain JSON values with clean texts; NaN and infinity, which JSON cannot hold, become their names."""
+    """
+    Give plain JSON values with clean texts; NaN and infinity, which JSON cannot hold, become their
+    names.
+    """
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -250,4 +297,15 @@ def clean_json(value: Any) -> Any:
 
 def plain_fields(record: Any, *without: str) -> dict[str, Any]:
     """Give a record's fields by name, without some."""
-    return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in without}
+    return {
+        field.name: getattr(record, field.name)
+        for field in fields(record)
+        if field.name not in without
+    }
+
+
+Array = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int_]
+Days = npt.NDArray[np.datetime64]
+"""UTC days."""
+Texts = npt.NDArray[np.object_]

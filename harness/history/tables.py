@@ -1,9 +1,11 @@
 """
-The tables of the history as they stand after the last migration. How an older database comes to look like this is the
-business of `migrations/`; what is written and read, of `writing.py` and `reading.py`.
+The tables of the history as they stand after the last migration. How an older database comes to
+look like this is the business of `migrations/`; what is written and read, of `writing.py` and
+`queries.py`.
 
-A point is one metric of one cell of one run: a finite number, or the reason why there is none, never both and never neither.
-The database itself holds that (`CHECK`), so that no writer can store NaN (which SQLite would take for NULL).
+A point is one metric of one cell of one run: a finite number, or the reason why there is none,
+never both and never neither. The database itself holds that (`CHECK`), so that no writer can store
+NaN (which SQLite would take for NULL).
 """
 
 from sqlalchemy import (
@@ -29,7 +31,8 @@ KEY = ("suite", "profile", "machine", "cell", "metric", "unit")
 
 NUMBER_OR_REASON = (
     "(value IS NULL AND missing IS NOT NULL) OR "
-    "(missing IS NULL AND value IS NOT NULL AND value BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308)"
+    "(missing IS NULL AND value IS NOT NULL AND value BETWEEN -1.7976931348623157e308 AND "
+    "1.7976931348623157e308)"
 )
 
 METADATA = MetaData()

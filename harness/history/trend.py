@@ -1,48 +1,161 @@
 """
-Trends: one line through time, read. Its segments and dated steps, its alarm, its budget, its nights without data, and a state.
+Trends: one line through time, read. Its segments and dated steps, its alarm, its budget, its nights
+without data, and a state.
 
-The order in which things are looked at is `_read`, from top to bottom. Puts together what the modules beside it find; takes no
-decision on a single run (`verdict.py` does), draws nothing, and asks no clock.
+The order in which things are looked at is `_read`, from top to bottom. Puts together what the
+modules beside it find; takes no decision on a single run (`verdict.py` does), draws nothing, and
+asks no clock.
+
+What a trend says today: one word, the day since when, and one line for people.
+
+Everything that is the case is said, the gravest first; the word is that of the first. Finds nothing
+itself.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from harness.compare import INAUDIBLE_DB
-from harness.history.alarm import OF, Alarm, alarm_of
-from harness.history.budget import Broken, Budget, broken_by, load_budgets
-from harness.history.changes import Change
-from harness.history.dated import believed_points
-from harness.history.line import EMPTY, Line, lines_of
-from harness.history.margin import ALARM, STEP, Margin, margin_of, usual_limit
-from harness.history.nights import Nights, NoData, is_nightly, nights_of, no_data_of
+from harness.analysis.aggregate import is_known
+from harness.history.alarm import ENOUGH, OF, Alarm, alarm_of
+from harness.history.budget import (
+    ALARM,
+    STEP,
+    Broken,
+    Budget,
+    Margin,
+    broken_by,
+    load_budgets,
+    margin_of,
+    shift_text,
+    usual_limit,
+)
+from harness.history.change_points import ChangePoint
+from harness.history.dates import believed_points
 from harness.history.records import Acknowledgement, Series
-from harness.history.segment import Cut, Segment, Segments, segments_of
-from harness.history.state import Says, State, of_alarm, of_budget, of_rest, of_silence
-from harness.judgement import Limit
-from harness.measure import is_known
-from harness.metrics.panel import known_metrics
-from harness.policy import load_imported, load_policy
+from harness.history.segments import Cut, Segment, Segments, segments_of
+from harness.history.series import (
+    EMPTY,
+    Nights,
+    NoData,
+    SeriesPoints,
+    is_nightly,
+    lines_of,
+    nights_of,
+    no_data_of,
+)
+from harness.judging.compare import INAUDIBLE_DB
+from harness.judging.policy import load_imported, load_policy
+from harness.metrics.registry import known_metrics
+from harness.records.verdict import Limit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+class TrendState(StrEnum):
+    """The six words, the gravest first."""
+
+    WORSE = "worse"
+    OVER_BUDGET = "over budget"
+    NO_DATA = "no data"
+    BETTER = "better"
+    TOO_FEW = "too few"
+    STEADY = "steady"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
-    """One series, read. All indexes are places among the series' points, those without a value included."""
+class Says:
+    """
+    One thing that is the case, since a UTC day (None: there never was a day), in words for people.
+    """
+
+    state: TrendState
+    since: str | None
+    text: str
+
+
+def of_alarm(series: Series, alarm: Alarm | None, since: str | None) -> list[Says]:
+    """Say what stands, if anything; `since` is the day to which the step is dated."""
+    if alarm is None:
+        return []
+    by = alarm.threshold if alarm.absolute else alarm.threshold / abs(alarm.level)
+    text = (
+        f"{shift_text(alarm.shift, alarm.absolute, series.unit)} since {since}: {alarm.beyond} of "
+        f"the last {OF} nights off {value_text(alarm.level, series.unit)} by more than "
+        f"{shift_text(by, alarm.absolute, series.unit).lstrip('+')}"
+    )
+    if alarm.side == "worse":
+        return [Says(state=TrendState.WORSE, since=since, text=text)]
+    return [
+        Says(state=TrendState.BETTER, since=since, text=f"{text}; acknowledge it to hold on to it")
+    ]
+
+
+def of_budget(series: Series, broken: Broken | None) -> list[Says]:
+    """Say which budget is broken, if one is."""
+    if broken is None:
+        return []
+    text = (
+        f"{value_text(broken.value, series.unit)}, the budget is {broken.budget.bound}: "
+        f"{broken.budget.why}"
+    )
+    return [Says(state=TrendState.OVER_BUDGET, since=broken.since, text=text)]
+
+
+def of_silence(silent: Sequence[NoData]) -> list[Says]:
+    """Say that the newest nights have no value, if so, and why the last of them has none."""
+    if not silent:
+        return []
+    count = f"{len(silent)} night{'' if len(silent) == 1 else 's'}"
+    text = f"no value for {count}, since {silent[0].night}: {silent[-1].why}"
+    return [Says(state=TrendState.NO_DATA, since=silent[0].night, text=text)]
+
+
+def of_rest(series: Series, nights: int, level: float | None, since: str | None, why: str) -> Says:
+    """
+    Say what is left where nothing is wrong: too few nights in this segment, which began `since` for
+    `why`; or steady.
+    """
+    after = f" after {why}" if why else ""
+    if nights < ENOUGH or level is None:
+        return Says(
+            state=TrendState.TOO_FEW,
+            since=since,
+            text=f"{nights} of the {ENOUGH} nights that an alarm needs{after}",
+        )
+    return Says(
+        state=TrendState.STEADY,
+        since=since,
+        text=f"steady at {value_text(level, series.unit)} since {since}{after}",
+    )
+
+
+def value_text(value: float, unit: str) -> str:
+    """Write a value in its base unit; ratios bare."""
+    return f"{value:.4g}" if unit in ("1", "s/s") else f"{value:.4g} {unit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesTrend:
+    """
+    One series, read. All indexes are places among the series' points, those without a value
+    included.
+    """
 
     series: Series
     segments: tuple[Segment, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[ChangePoint, ...]
     cuts: tuple[Cut, ...]
     alarm: Alarm | None
     budget: Budget | None
-    """The budget that is broken, else the first that speaks of the series; None if there is none."""
+    """
+    The budget that is broken, else the first that speaks of the series; None if there is none.
+    """
     over_budget: bool
     no_data: tuple[NoData, ...]
     """All nights without a value, oldest first."""
@@ -58,11 +171,14 @@ class Trend:
 
     @property
     def counts(self) -> bool:
-        """Whether it speaks against the engine: the one place that decides it, for the exit code and for every page."""
-        return self.over_budget or (self.blocking and self.state is State.WORSE)
+        """
+        Whether it speaks against the engine: the one place that decides it, for the exit code and
+        for every page.
+        """
+        return self.over_budget or (self.blocking and self.state is TrendState.WORSE)
 
     @property
-    def state(self) -> State:
+    def state(self) -> TrendState:
         """The gravest thing that is the case."""
         return self.says[0].state
 
@@ -92,16 +208,20 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What people have decided: how much of which metric is too much, what it may cost at most, which changes are known."""
+    """
+    What people have decided: how much of which metric is too much, what it may cost at most, which
+    changes are known.
+    """
 
     policy: Mapping[str, Limit]
     budgets: Sequence[Budget]
     acknowledgements: Sequence[Acknowledgement]
 
 
-def trends(history: Readable, today: str, baselines: Path) -> list[Trend]:
+def trends(history: Readable, today: str, baselines: Path) -> list[SeriesTrend]:
     """
-    Read every series of a history, in its order; `today` is a date, ISO, UTC. A series whose runs have a rhythm is nightly.
+    Read every series of a history, in its order; `today` is a date, ISO, UTC. A series whose runs
+    have a rhythm is nightly.
 
     Raises HarnessError for a broken policy.toml or budgets.toml in `baselines`.
     """
@@ -109,46 +229,70 @@ def trends(history: Readable, today: str, baselines: Path) -> list[Trend]:
     rules = load_rules(baselines, history.acknowledgements(), every)
     lines = lines_of(believed_points(history.points(words=True), today))
     found = ((series, lines.get(series.id, EMPTY)) for series in every)
-    return [_read(series, line, rules, today, nightly=is_nightly(line.days)) for series, line in found]
+    return [
+        _read(series, line, rules, today, nightly=is_nightly(line.days)) for series, line in found
+    ]
 
 
-def trend_of(series: Series, points: "pd.DataFrame", rules: Rules, today: str, *, nightly: bool) -> Trend:
-    """Read one series from its points, as `History.points` gives them; `nightly` says whether nights are expected."""
+def trend_of(
+    series: Series, points: "pd.DataFrame", rules: Rules, today: str, *, nightly: bool
+) -> SeriesTrend:
+    """
+    Read one series from its points, as `History.points` gives them; `nightly` says whether nights
+    are expected.
+    """
     return _read(series, lines_of(points).get(series.id, EMPTY), rules, today, nightly=nightly)
 
 
-def load_rules(baselines: Path, acknowledgements: Sequence[Acknowledgement], series: Sequence[Series] = ()) -> Rules:
+def load_rules(
+    baselines: Path, acknowledgements: Sequence[Acknowledgement], series: Sequence[Series] = ()
+) -> Rules:
     """
     Read policy and budgets. Raises HarnessError naming file and key for what is wrong in them.
 
-    A metric of another tool has the line that [imported] of the policy gives it, else the usual limit, which blocks as ours
-    does, where it has a direction: who imports a metric wants to hear of it.
+    A metric of another tool has the line that [imported] of the policy gives it, else the usual
+    limit, which blocks as ours does, where it has a direction: who imports a metric wants to hear
+    of it.
     """
     imported = {each.metric: each for each in series if not is_known(each.metric)}
-    usual = {name: usual_limit(each.unit, blocking=each.better != "neither") for name, each in imported.items()}
+    usual = {
+        name: usual_limit(each.unit, blocking=each.better != "neither")
+        for name, each in imported.items()
+    }
     policy = load_policy(baselines, [each.name for each in known_metrics()])
     named = {name: limit for name, limit in load_imported(baselines).items() if name in imported}
     budgets = load_budgets(baselines, {name: each.better for name, each in imported.items()})
-    return Rules(policy={**usual, **named, **policy}, budgets=budgets, acknowledgements=acknowledgements)
+    return Rules(
+        policy={**usual, **named, **policy}, budgets=budgets, acknowledgements=acknowledgements
+    )
 
 
 def unmatched_limits(baselines: Path, series: Sequence[Series]) -> tuple[str, ...]:
     """Return, a line each, which limits of [imported] speak of no series: they guard nothing."""
     known = {each.metric for each in series}
     idle = [name for name in load_imported(baselines) if name not in known]
-    return tuple(f"policy.toml: imported.{name} matches no series of the history; correct it or import it" for name in idle)
+    return tuple(
+        f"policy.toml: imported.{name} matches no series of the history; correct it or import it"
+        for name in idle
+    )
 
 
-def _read(series: Series, line: Line, rules: Rules, today: str, *, nightly: bool) -> Trend:
+def _read(
+    series: Series, line: SeriesPoints, rules: Rules, today: str, *, nightly: bool
+) -> SeriesTrend:
     judged = np.minimum(line.values, INAUDIBLE_DB) if series.unit == "dB" else line.values
     cut = segments_of(series, line, judged, rules.acknowledgements, _margin(series, rules, STEP))
     nights = nights_of(line.days[cut.newest], judged[cut.newest])
     alarm = alarm_of(nights, _margin(series, rules, ALARM), series.better)
     budgets = [each for each in rules.budgets if each.holds(series)]
-    broken = broken_by(budgets, nights_of(line.days[line.known], line.values[line.known])) if budgets else None
+    broken = (
+        broken_by(budgets, nights_of(line.days[line.known], line.values[line.known]))
+        if budgets
+        else None
+    )
     no_data = no_data_of(line.days, line.values, line.missing, today, nightly=nightly)
     newest = line.known[-1] if len(line.known) else None
-    return Trend(
+    return SeriesTrend(
         series=series,
         segments=cut.pieces,
         changes=cut.changes,
@@ -167,7 +311,7 @@ def _read(series: Series, line: Line, rules: Rules, today: str, *, nightly: bool
 
 def _says(
     series: Series,
-    line: Line,
+    line: SeriesPoints,
     cut: Segments,
     nights: Nights,
     alarm: Alarm | None,
@@ -175,26 +319,42 @@ def _says(
     no_data: Sequence[NoData],
 ) -> tuple[Says, ...]:
     newest = line.days[cut.newest[-1]] if len(cut.newest) else None
-    ended = newest is None and len(line.known) > 0  # acknowledged after the last value: nothing more is expected
-    silent = [] if ended else [each for each in no_data if newest is None or each.night > str(newest)]
+    # acknowledged after the last value: nothing more is expected
+    ended = newest is None and len(line.known) > 0
+    silent = (
+        [] if ended else [each for each in no_data if newest is None or each.night > str(newest)]
+    )
     says = [
         *of_alarm(series, alarm, _dated(alarm, cut.changes, nights)),
         *of_budget(series, broken),
         *of_silence(silent),
     ]
     if says:
-        return tuple(sorted(says, key=lambda each: list(State).index(each.state)))
-    since, level = (str(line.days[cut.pieces[-1].start]), cut.pieces[-1].level) if len(cut.newest) else (None, None)
+        return tuple(sorted(says, key=lambda each: list(TrendState).index(each.state)))
+    since, level = (
+        (str(line.days[cut.pieces[-1].start]), cut.pieces[-1].level)
+        if len(cut.newest)
+        else (None, None)
+    )
     return (of_rest(series, len(nights.values), level, since, cut.why(series)),)
 
 
-def _dated(alarm: Alarm | None, changes: Sequence[Change], nights: Nights) -> str | None:
-    """Give the day of the step behind an alarm: that of the change point where there is one near, which dates it better."""
+def _dated(alarm: Alarm | None, changes: Sequence[ChangePoint], nights: Nights) -> str | None:
+    """
+    Give the day of the step behind an alarm: that of the change point where there is one near,
+    which dates it better.
+    """
     if alarm is None:
         return None
     first = nights.place(alarm.since)
-    days = [each.at[:10] for each in changes if each.shift * alarm.shift > 0.0 and each.at[:10] >= str(nights.days[0])]
-    near = [(abs(nights.place(day) - first), day) for day in days if abs(nights.place(day) - first) < OF]
+    days = [
+        each.at[:10]
+        for each in changes
+        if each.shift * alarm.shift > 0.0 and each.at[:10] >= str(nights.days[0])
+    ]
+    near = [
+        (abs(nights.place(day) - first), day) for day in days if abs(nights.place(day) - first) < OF
+    ]
     return min(near)[1] if near else alarm.since
 
 

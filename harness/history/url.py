@@ -1,8 +1,9 @@
 """
 The address of a database: read strictly, and shown without what may be secret in it.
 
-A password may stand where nobody looks for it: in a URL with a slip, in the query, in the driver's own complaint. So an address
-that cannot be taken apart with certainty is refused and not shown at all, and of a good one only what names the database is.
+A password may stand where nobody looks for it: in a URL with a slip, in the query, in the driver's
+own complaint. So an address that cannot be taken apart with certainty is refused and not shown at
+all, and of a good one only what names the database is.
 """
 
 import re
@@ -23,15 +24,25 @@ OF_SQLITE = ("uri", "mode", "cache", "immutable", "timeout", "vfs", "nolock", "p
 """Parameters that an address of SQLite may have."""
 HIDDEN = "***"
 SHORTEST = 4
-"""Characters of a secret that is taken out of a message; with a shorter one the message is not shown at all."""
+"""
+Characters of a secret that is taken out of a message; with a shorter one the message is not shown
+at all.
+"""
 OPEN = ("connect_timeout", "keepalives", "uri")
-"""Parameters of which a number may be shown in a driver's complaint; any other value may be a password in the wrong place."""
+"""
+Parameters of which a number may be shown in a driver's complaint; any other value may be a password
+in the wrong place.
+"""
 
 
 def parse_url(url: str) -> URL:
-    """Read a database's address. Raises HarnessError for what is none, or names a kind that the history is not tested on."""
+    """
+    Read a database's address. Raises HarnessError for what is none, or names a kind that the
+    history is not tested on.
+    """
     try:
-        url.encode()  # bytes of the command line that are no text can be in no address, and could not be shown
+        # bytes of the command line that are no text can be in no address, and could not be shown
+        url.encode()
         parsed = make_url(url)
         str(parsed).encode()
     except (SQLAlchemyError, ValueError, TypeError):
@@ -48,13 +59,20 @@ def parse_url(url: str) -> URL:
 
 
 def shown(url: URL) -> str:
-    """Return a URL for people to read: without password, and without a query, which may hold another."""
+    """
+    Return a URL for people to read: without password, and without a query, which may hold another.
+    """
     return url.set(query={}).render_as_string(hide_password=True)
 
 
 def without_secrets(text: str, url: URL) -> str:
-    """Return a message without the secrets of a URL, however they are written; nothing of it where one is very short."""
-    secrets = sorted({form for secret in _secrets(url) for form in _forms(secret)}, key=len, reverse=True)
+    """
+    Return a message without the secrets of a URL, however they are written; nothing of it where one
+    is very short.
+    """
+    secrets = sorted(
+        {form for secret in _secrets(url) for form in _forms(secret)}, key=len, reverse=True
+    )
     for secret in secrets:
         if secret in text and len(secret) < SHORTEST:
             return "the database's answer is not shown, for it may hold the password"
@@ -63,10 +81,16 @@ def without_secrets(text: str, url: URL) -> str:
 
 
 def _is_odd(url: URL) -> bool:
-    """Whether a part holds what belongs to another: a slip, after which a password may stand anywhere."""
+    """
+    Whether a part holds what belongs to another: a slip, after which a password may stand anywhere.
+    """
     if url.drivername == "sqlite":
-        foreign = [each for each in (url.username, url.password, url.host, url.port) if each is not None]
-        return bool(foreign) or "://" in (url.database or "") or not set(url.query) <= set(OF_SQLITE)
+        foreign = [
+            each for each in (url.username, url.password, url.host, url.port) if each is not None
+        ]
+        return (
+            bool(foreign) or "://" in (url.database or "") or not set(url.query) <= set(OF_SQLITE)
+        )
     names = [url.username or "", url.host or "", url.database or "", *url.query]
     return any(re.search(r"[@:/?#\s]", name) for name in names) and not _is_address(url, names)
 
@@ -75,7 +99,9 @@ def _is_address(url: URL, names: list[str]) -> bool:
     """Whether the only oddity is a host given as an IPv6 address."""
     host = url.host or ""
     others = [name for name in names if name != host]
-    return re.fullmatch(r"[0-9a-fA-F:.]+", host) is not None and not any(re.search(r"[@:/?#\s]", each) for each in others)
+    return re.fullmatch(r"[0-9a-fA-F:.]+", host) is not None and not any(
+        re.search(r"[@:/?#\s]", each) for each in others
+    )
 
 
 def _secrets(url: URL) -> Iterator[str]:
@@ -88,11 +114,21 @@ def _secrets(url: URL) -> Iterator[str]:
 
 def _forms(secret: str) -> set[str]:
     """Return a secret as it may be written: plain, quoted for a URL, as a literal, on one line."""
-    forms = {secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1], " ".join(secret.split())}
+    forms = {
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        repr(secret)[1:-1],
+        " ".join(secret.split()),
+    }
     return {form for form in forms if form}
 
 
 def _no_url(url: str) -> HarnessError:
     what = repr(url) if re.fullmatch(PLAIN, url) else "what --history or VOXGATE_HISTORY names"
-    advice = "" if re.fullmatch(PLAIN, url) else " (not shown: it may hold a password; write its odd letters as %XX)"
+    advice = (
+        ""
+        if re.fullmatch(PLAIN, url)
+        else " (not shown: it may hold a password; write its odd letters as %XX)"
+    )
     return HarnessError(f"{what} is no database URL; write {EXAMPLE}{advice}")

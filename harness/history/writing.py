@@ -1,8 +1,10 @@
 """
-Writes into the tables, inside a transaction that the caller opened with `connection.writing`. Reads nothing back for others.
+Writes into the tables, inside a transaction that the caller opened with `connection.writing`. Reads
+nothing back for others.
 
-A run comes in whole. One that is known already, by its digest, is left as it is, unless it was incomplete then and is complete
-now, or rests on more numbers now (`--resume`): then the fuller one takes its place, under the same id.
+A run comes in whole. One that is known already, by its digest, is left as it is, unless it was
+incomplete then and is complete now, or rests on more numbers now (`--resume`): then the fuller one
+takes its place, under the same id.
 """
 
 from collections.abc import Sequence
@@ -11,9 +13,18 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 
 from harness.errors import HarnessError
-from harness.history.records import Acknowledgement, Entry, EntryCell, EntryValue, Vote, clean, clean_json, plain_fields
+from harness.history.records import (
+    Acknowledgement,
+    EntryCell,
+    EntryValue,
+    HistoryEntry,
+    Vote,
+    clean,
+    clean_json,
+    plain_fields,
+)
 from harness.history.tables import ACKNOWLEDGEMENT, CELL, KEY, POINT, RUN, SERIES, VOTE
-from harness.measurement import Missing
+from harness.records.measurement import Missing
 
 KEY_BYTES = 400
 """Longest name in a series' key: PostgreSQL's indexes take 2700 bytes for all six together."""
@@ -22,9 +33,14 @@ SeriesIds = dict[tuple[str, str, str], int]
 """(cell, metric, unit) -> id, of one suite, profile and machine."""
 
 
-def append(connection: Connection, entry: Entry) -> bool:
-    """Write a run. Gives False where it was there already. Raises HarnessError for a name that is too long for a key."""
-    known = connection.execute(select(RUN.c.id, RUN.c.complete).where(RUN.c.digest == entry.digest)).first()
+def append(connection: Connection, entry: HistoryEntry) -> bool:
+    """
+    Write a run. Gives False where it was there already. Raises HarnessError for a name that is too
+    long for a key.
+    """
+    known = connection.execute(
+        select(RUN.c.id, RUN.c.complete).where(RUN.c.digest == entry.digest)
+    ).first()
     row = clean_json(plain_fields(entry, "cells"))
     if known is None:
         run = int(connection.execute(insert(RUN).values(row).returning(RUN.c.id)).scalar_one())
@@ -40,7 +56,10 @@ def append(connection: Connection, entry: Entry) -> bool:
 
 
 def acknowledge(connection: Connection, word: Acknowledgement) -> bool:
-    """Write an acknowledgement; its `id` is given by the database. Gives False where it was there already."""
+    """
+    Write an acknowledgement; its `id` is given by the database. Gives False where it was there
+    already.
+    """
     row = clean_json(plain_fields(word, "id"))
     pattern = ("suite", "cell", "metric", "machine", "since")
     same = and_(*(ACKNOWLEDGEMENT.c[name] == row[name] for name in pattern))
@@ -49,7 +68,9 @@ def acknowledge(connection: Connection, word: Acknowledgement) -> bool:
 
 def add_vote(connection: Connection, vote: Vote) -> bool:
     """Write a vote; its `id` is given by the database. Gives False where it was there already."""
-    return _insert_new(connection, VOTE, VOTE.c.digest == vote.digest, clean_json(plain_fields(vote, "id")))
+    return _insert_new(
+        connection, VOTE, VOTE.c.digest == vote.digest, clean_json(plain_fields(vote, "id"))
+    )
 
 
 def _insert_new(connection: Connection, table: Table, same: Any, row: dict[str, Any]) -> bool:
@@ -59,12 +80,16 @@ def _insert_new(connection: Connection, table: Table, same: Any, row: dict[str, 
     return True
 
 
-def _fullness(entry: Entry) -> tuple[bool, int]:
+def _fullness(entry: HistoryEntry) -> tuple[bool, int]:
     return entry.complete, sum(value.n for cell in entry.cells for value in cell.values)
 
 
 def _numbers(connection: Connection, run: int) -> int:
-    return int(connection.execute(select(func.coalesce(func.sum(POINT.c.n), 0)).where(POINT.c.run_id == run)).scalar_one())
+    return int(
+        connection.execute(
+            select(func.coalesce(func.sum(POINT.c.n), 0)).where(POINT.c.run_id == run)
+        ).scalar_one()
+    )
 
 
 def _forget(connection: Connection, run: int) -> None:
@@ -74,15 +99,20 @@ def _forget(connection: Connection, run: int) -> None:
 
 def _write_cells(connection: Connection, run: int, cells: Sequence[EntryCell]) -> None:
     rows = [
-        {"run_id": run, "position": position, **clean_json(plain_fields(cell, "values"))} for position, cell in enumerate(cells)
+        {"run_id": run, "position": position, **clean_json(plain_fields(cell, "values"))}
+        for position, cell in enumerate(cells)
     ]
     if rows:
         connection.execute(insert(CELL), rows)
 
 
-def _write_points(connection: Connection, run: int, entry: Entry) -> None:
+def _write_points(connection: Connection, run: int, entry: HistoryEntry) -> None:
     ids = _series_ids(connection, entry)
-    rows = [_point(run, ids[_key(cell.cell, value.metric, value.unit)], value) for cell in entry.cells for value in cell.values]
+    rows = [
+        _point(run, ids[_key(cell.cell, value.metric, value.unit)], value)
+        for cell in entry.cells
+        for value in cell.values
+    ]
     if rows:
         connection.execute(insert(POINT), rows)
 
@@ -104,8 +134,11 @@ def _point(run: int, series: int, value: EntryValue) -> dict[str, Any]:
     }
 
 
-def _series_ids(connection: Connection, entry: Entry) -> SeriesIds:
-    """Give the ids of all series of a run; those that are new are written, those that changed their looks are brought up."""
+def _series_ids(connection: Connection, entry: HistoryEntry) -> SeriesIds:
+    """
+    Give the ids of all series of a run; those that are new are written, those that changed their
+    looks are brought up.
+    """
     place = clean_json({name: getattr(entry, name) for name in ("suite", "profile", "machine")})
     known = {_key(row.cell, row.metric, row.unit): row for row in _known_series(connection, place)}
     ids: SeriesIds = {}
@@ -114,7 +147,9 @@ def _series_ids(connection: Connection, entry: Entry) -> SeriesIds:
             key, looks = _key(cell.cell, value.metric, value.unit), _looks(cell, value)
             row = known.get(key)
             if row is None:
-                ids[key] = _add_series(connection, {**place, **dict(zip(KEY[3:], key, strict=True)), **looks})
+                ids[key] = _add_series(
+                    connection, {**place, **dict(zip(KEY[3:], key, strict=True)), **looks}
+                )
                 continue
             ids[key] = row.id
             if any(getattr(row, name) != shown for name, shown in looks.items()):
@@ -123,13 +158,18 @@ def _series_ids(connection: Connection, entry: Entry) -> SeriesIds:
 
 
 def _known_series(connection: Connection, place: dict[str, str]) -> Sequence[Any]:
-    return connection.execute(select(SERIES).where(*(SERIES.c[name] == value for name, value in place.items()))).all()
+    return connection.execute(
+        select(SERIES).where(*(SERIES.c[name] == value for name, value in place.items()))
+    ).all()
 
 
 def _add_series(connection: Connection, row: dict[str, str]) -> int:
     for name in KEY:
         if len(row[name].encode()) > KEY_BYTES:
-            raise HarnessError(f"{name} {row[name][:40]!r}... has more than {KEY_BYTES} bytes; give it a shorter name")
+            raise HarnessError(
+                f"{name} {row[name][:40]!r}... has more than {KEY_BYTES} bytes; give it a shorter "
+                "name"
+            )
     return int(connection.execute(insert(SERIES).values(row).returning(SERIES.c.id)).scalar_one())
 
 

@@ -1,9 +1,11 @@
 """
-Does a server change while it serves for long? Slopes of latency and memory over a soak, and what they mean in words. Pure.
+Does a server change while it serves for long? Slopes of latency and memory over a soak, and what
+they mean in words. Pure.
 
-Latency: each answer over the median of its own text, so that the mixture of texts does not matter; medians of blocks of time;
-the slope of Theil and Sen with its interval (Sen 1968), which a few stalls do not move. Memory: the same of its readings. The
-first part is left out: caches and allocators grow until they have seen every text.
+Latency: each answer over the median of its own text, so that the mixture of texts does not matter;
+medians of blocks of time; the slope of Theil and Sen with its interval (Sen 1968), which a few
+stalls do not move. Memory: the same of its readings. The first part is left out: caches and
+allocators grow until they have seen every text.
 """
 
 import statistics
@@ -14,8 +16,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from harness.load.answer import Answer, Phase
-from harness.load.folder import Loaded
+from harness.load.records import LoadPhase, LoadRecord, ResponseRecord
 
 SETTLE_SHARE = 0.1
 """Of the soak, at its beginning."""
@@ -23,7 +24,10 @@ BLOCKS = 24
 LEAST_BLOCKS = 8
 """With fewer, an interval of a slope is a guess."""
 LEAST_S = 480.0
-"""Of what is looked at: a server's memory settles for minutes, and that looks like a leak. A soak of 10 minutes has as much."""
+"""
+Of what is looked at: a server's memory settles for minutes, and that looks like a leak. A soak of
+10 minutes has as much.
+"""
 MATERIAL = {"latency": 0.02, "memory": 0.02}
 """Growth over the soak, as a share, from which it counts."""
 MOST_DOUBT = 0.10
@@ -33,7 +37,7 @@ Points = Sequence[tuple[float, float]]
 """(seconds, value)"""
 
 
-class Trend(StrEnum):
+class DriftKind(StrEnum):
     """What a slope means."""
 
     GROWS = "grows"
@@ -47,11 +51,12 @@ class Drift:
     """
     The trend of one quantity.
 
-    `slope`, `low`, `high`: as shares of its median per hour. `change`: over the soak. `duration_s`: of what was looked at.
+    `slope`, `low`, `high`: as shares of its median per hour. `change`: over the soak. `duration_s`:
+    of what was looked at.
     """
 
     what: str
-    trend: Trend
+    trend: DriftKind
     slope: float
     low: float
     high: float
@@ -61,37 +66,60 @@ class Drift:
     @property
     def sentence(self) -> str:
         """Say it in words."""
-        per_hour = f"{100 * self.slope:+.2f} % per hour [{100 * self.low:+.2f} {100 * self.high:+.2f}]"
+        per_hour = (
+            f"{100 * self.slope:+.2f} % per hour [{100 * self.low:+.2f} {100 * self.high:+.2f}]"
+        )
         over = f"{100 * self.change:+.1f} % over {self.duration_s / 60:.0f} min"
-        if self.trend is Trend.STEADY:
+        if self.trend is DriftKind.STEADY:
             most = max(abs(self.low), abs(self.high)) * self.duration_s / 3600.0
-            return f"{self.what} is steady: {per_hour}, {over}, at most {100 * most:.1f} % either way"
+            return (
+                f"{self.what} is steady: {per_hour}, {over}, at most {100 * most:.1f} % either way"
+            )
         if self.duration_s < LEAST_S:
-            return f"{self.what}: no verdict, since a soak must last 10 min for one: {per_hour}, {over}"
-        if self.trend is Trend.UNDECIDED:
-            return f"{self.what}: no verdict, the interval is too wide: {per_hour}; soak longer, or with more requests"
+            return (
+                f"{self.what}: no verdict, since a soak must last 10 min for one: {per_hour}, "
+                f"{over}"
+            )
+        if self.trend is DriftKind.UNDECIDED:
+            return (
+                f"{self.what}: no verdict, the interval is too wide: {per_hour}; soak longer, or "
+                "with more requests"
+            )
         return f"{self.what} {self.trend}: {per_hour}, {over}"
 
 
-def drifts(loaded: Loaded) -> tuple[Drift | str, ...]:
+def drifts(loaded: LoadRecord) -> tuple[Drift | str, ...]:
     """Give the drift of latency and of memory; where there is none to give, the reason."""
-    answers = [answer for answer in loaded.answers if answer.phase is Phase.LOADED and not answer.failure]
+    answers = [
+        answer
+        for answer in loaded.answers
+        if answer.phase is LoadPhase.LOADED and not answer.failure
+    ]
     if not loaded.spans or not answers:
         return ("latency: no drift can be told, since no answer came",)
     began_s, ended_s = loaded.spans[0].began_s, loaded.spans[-1].ended_s
     from_s = began_s + SETTLE_SHARE * (ended_s - began_s)
     memory = [(at_s, float(size)) for at_s, size in loaded.memory if from_s <= at_s <= ended_s]
     latency = [point for point in _relative(answers) if point[0] >= from_s]
-    return tuple(_drift(what, points) for what, points in (("latency", latency), ("memory", memory)))
+    return tuple(
+        _drift(what, points) for what, points in (("latency", latency), ("memory", memory))
+    )
 
 
-def _relative(answers: Sequence[Answer]) -> list[tuple[float, float]]:
-    """Return each latency over the median of the same text's; a median of 0 s, below what the clock resolves, has no shares."""
+def _relative(answers: Sequence[ResponseRecord]) -> list[tuple[float, float]]:
+    """
+    Return each latency over the median of the same text's; a median of 0 s, below what the clock
+    resolves, has no shares.
+    """
     of_text: dict[str, list[float]] = defaultdict(list)
     for answer in answers:
         of_text[answer.request].append(answer.latency_s)
     usual = {request: statistics.median(several) for request, several in of_text.items()}
-    return [(answer.planned_s, answer.latency_s / usual[answer.request]) for answer in answers if usual[answer.request] > 0.0]
+    return [
+        (answer.planned_s, answer.latency_s / usual[answer.request])
+        for answer in answers
+        if usual[answer.request] > 0.0
+    ]
 
 
 def _drift(what: str, points: Points) -> Drift | str:
@@ -99,8 +127,14 @@ def _drift(what: str, points: Points) -> Drift | str:
 
     blocks = _blocks(points)
     if len(blocks) < LEAST_BLOCKS:
-        return f"{what}: no drift can be told from {len(points)} values in {len(blocks)} blocks of time; soak longer"
-    at_h, values = np.array([at_s for at_s, _ in blocks]) / 3600.0, np.array([value for _, value in blocks])
+        return (
+            f"{what}: no drift can be told from {len(points)} values in {len(blocks)} blocks of "
+            "time; soak longer"
+        )
+    at_h, values = (
+        np.array([at_s for at_s, _ in blocks]) / 3600.0,
+        np.array([value for _, value in blocks]),
+    )
     if not np.median(values) > 0.0:
         return f"{what}: no drift can be told as a share of a median of 0"
     found = theilslopes(values / np.median(values), at_h, alpha=0.95)
@@ -109,7 +143,9 @@ def _drift(what: str, points: Points) -> Drift | str:
     long_enough = span_h * 3600.0 >= LEAST_S
     return Drift(
         what=what,
-        trend=_trend(slope * span_h, low * span_h, high * span_h, MATERIAL[what]) if long_enough else Trend.UNDECIDED,
+        trend=_trend(slope * span_h, low * span_h, high * span_h, MATERIAL[what])
+        if long_enough
+        else DriftKind.UNDECIDED,
         slope=slope,
         low=low,
         high=high,
@@ -119,7 +155,10 @@ def _drift(what: str, points: Points) -> Drift | str:
 
 
 def _blocks(points: Points) -> list[tuple[float, float]]:
-    """Give the median instant and the median value of blocks of equal length in time, empty ones left out."""
+    """
+    Give the median instant and the median value of blocks of equal length in time, empty ones left
+    out.
+    """
     if not points:
         return []
     instants = np.array([at_s for at_s, _ in points])
@@ -127,13 +166,15 @@ def _blocks(points: Points) -> list[tuple[float, float]]:
     numbers = np.searchsorted(edges, instants, side="right")
     values = np.array([value for _, value in points])
     present = [numbers == number for number in range(BLOCKS) if np.any(numbers == number)]
-    return [(float(np.median(instants[block])), float(np.median(values[block]))) for block in present]
+    return [
+        (float(np.median(instants[block])), float(np.median(values[block]))) for block in present
+    ]
 
 
-def _trend(change: float, low: float, high: float, material: float) -> Trend:
+def _trend(change: float, low: float, high: float, material: float) -> DriftKind:
     """Judge growth over the soak: it must be beyond chance, and large enough to matter."""
     if low > 0.0 and change >= material:
-        return Trend.GROWS
+        return DriftKind.GROWS
     if high < 0.0 and change <= -material:
-        return Trend.FALLS
-    return Trend.UNDECIDED if high > MOST_DOUBT or low < -MOST_DOUBT else Trend.STEADY
+        return DriftKind.FALLS
+    return DriftKind.UNDECIDED if high > MOST_DOUBT or low < -MOST_DOUBT else DriftKind.STEADY

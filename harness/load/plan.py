@@ -1,17 +1,92 @@
-"""What a load is asked to do, and which of a suite's cells can be put under load. Starts nothing."""
+"""
+What a load is asked to do, and which of a suite's cells can be put under load. Starts nothing.
 
-from collections.abc import Mapping, Sequence
+A level of load: so many clients that each wait for their answer (closed), or so many arrivals a
+second, whatever the server does (open). Pure.
+
+The texts of a load: their classes of length, and the order in which they are asked for. Pure.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.cell import Cell, Option, Request
+import numpy as np
+
 from harness.errors import HarnessError
-from harness.load.level import Extent, Level
-from harness.suite import load_suite
-from harness.targets import http
+from harness.records.cell import Cell, Option, Request
+from harness.suite.suite import load_suite
+from harness.targets.http import target
+from harness.targets.http.client import FORMS, Ask
 from harness.targets.registry import check_cells
-from harness.targets.speech_api import FORMS, Ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """Either `clients` or `rate_per_s`."""
+
+    clients: int | None = None
+    rate_per_s: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Name it for people and files: `closed-4`, `open-1.5`."""
+        return f"closed-{self.clients}" if self.clients is not None else f"open-{self.rate_per_s:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How far a level goes: for so long, or for so many requests."""
+
+    duration_s: float | None = None
+    requests: int | None = None
+
+
+def parse_levels(closed: str | None, rate_per_s: float | None) -> tuple[Level, ...]:
+    """
+    Read `--closed 1,2,4` or `--open 1.5`. Raises HarnessError unless just one of them says
+    something that can be meant.
+    """
+    if (closed is None) == (rate_per_s is None):
+        raise HarnessError(
+            "load needs --closed CLIENTS, e.g. 1,2,4, or --open RATE in requests per second: one "
+            "of the two"
+        )
+    if rate_per_s is not None:
+        if not 0.0 < rate_per_s < math.inf:
+            raise HarnessError(f"--open must be requests per second, above 0, not {rate_per_s!r}")
+        return (Level(rate_per_s=rate_per_s),)
+    words = [word.strip() for word in str(closed).split(",")]
+    if not all(word.isdecimal() and 0 < int(word) <= 1000 for word in words) or len(
+        set(words)
+    ) < len(words):
+        raise HarnessError(
+            "--closed must be numbers of clients from 1 to 1000, each once, e.g. 1,2,4; not "
+            f"{closed!r}"
+        )
+    return tuple(Level(clients=int(word)) for word in words)
+
+
+def arrivals_s(rate_per_s: float, extent: Extent, seed: int) -> Iterator[float]:
+    """
+    Give the instants at which requests arrive, in seconds from the start: a Poisson process, drawn
+    before anything is sent.
+
+    Because they are fixed beforehand, a server that stalls cannot make its own clients wait with
+    their requests, which would hide the stall from every percentile (coordinated omission).
+    """
+    rng = np.random.default_rng(seed)
+    instant_s, count = 0.0, 0
+    while extent.requests is None or count < extent.requests:
+        instant_s += float(rng.exponential(1.0 / rate_per_s))
+        if extent.duration_s is not None and instant_s > extent.duration_s:
+            return
+        yield instant_s
+        count += 1
+
 
 TARGETS = ("engine", "http")
 PIPELINES = ("flow",)
@@ -21,7 +96,7 @@ DURATION_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """What to load, and how."""
 
     suite: str
@@ -44,38 +119,61 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.soak and len(self.levels) != 1:
-            raise HarnessError("--soak holds one level for a long time; give --closed one number, or use --open")
+            raise HarnessError(
+                "--soak holds one level for a long time; give --closed one number, or use --open"
+            )
         if self.form not in FORMS or (self.form == "flac" and not self.whole):
-            raise HarnessError(f"--form cannot be {self.form!r} here; wav and pcm can be streamed, flac only with --whole")
+            raise HarnessError(
+                f"--form cannot be {self.form!r} here; wav and pcm can be streamed, flac only with "
+                "--whole"
+            )
         if self.url is not None and self.server:
-            raise HarnessError(f"--{next(iter(self.server)).replace('_', '-')} sets up a server of ours; leave it or --url out")
+            raise HarnessError(
+                f"--{next(iter(self.server)).replace('_', '-')} sets up a server of ours; leave it "
+                "or --url out"
+            )
 
 
-def chosen_cells(plan: Plan, root: Path | None = None) -> tuple[Cell, ...]:
-    """Give the cells to load, in the suite's order. Raises HarnessError for a suite that cannot be loaded over HTTP."""
+def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
+    """
+    Give the cells to load, in the suite's order. Raises HarnessError for a suite that cannot be
+    loaded over HTTP.
+    """
     cells = load_suite(plan.suite, root).expand(root).cells
     check_cells(cells)
     for pattern in plan.only:
         if not any(fnmatchcase(cell.slug, pattern) for cell in cells):
-            raise HarnessError(f"--only {pattern!r} matches no cell; the cells are {', '.join(cell.slug for cell in cells)}")
-    chosen = tuple(cell for cell in cells if not plan.only or any(fnmatchcase(cell.slug, each) for each in plan.only))
+            raise HarnessError(
+                f"--only {pattern!r} matches no cell; the cells are "
+                f"{', '.join(cell.slug for cell in cells)}"
+            )
+    chosen = tuple(
+        cell
+        for cell in cells
+        if not plan.only or any(fnmatchcase(cell.slug, each) for each in plan.only)
+    )
     foreign = sorted({cell.target for cell in chosen} - set(TARGETS))
     if foreign:
-        raise HarnessError(f"suite {plan.suite} has target {foreign[0]}; load speaks HTTP, to target engine or http")
+        raise HarnessError(
+            f"suite {plan.suite} has target {foreign[0]}; load speaks HTTP, to target engine or "
+            "http"
+        )
     other = sorted({cell.pipeline for cell in chosen if cell.target == "engine"} - set(PIPELINES))
     if other:
         raise HarnessError(
-            f"suite {plan.suite} has pipeline {other[0]}; python -m engine serve speaks with {', '.join(PIPELINES)}"
+            f"suite {plan.suite} has pipeline {other[0]}; python -m engine serve speaks with "
+            f"{', '.join(PIPELINES)}"
         )
     if plan.url is not None and len(chosen) > 1:
         slugs = ", ".join(cell.slug for cell in chosen)
         raise HarnessError(
-            f"the server at --url is one configuration, the suite has {len(chosen)} cells; choose with --only: {slugs}"
+            f"the server at --url is one configuration, the suite has {len(chosen)} cells; choose "
+            f"with --only: {slugs}"
         )
     return chosen
 
 
-def ask_of(plan: Plan, cell: Cell, request: Request, model: str) -> Ask:
+def ask_of(plan: LoadPlan, cell: Cell, request: Request, model: str) -> Ask:
     """Give what is sent for a request. What a server of ours was started with is not sent again."""
     options = {**(cell.options if cell.target == "http" else {}), **request.options}
     speed, seed = options.get("speed"), options.get("seed")
@@ -91,7 +189,10 @@ def ask_of(plan: Plan, cell: Cell, request: Request, model: str) -> Ask:
 
 
 def broken_promises(asked: Mapping[str, Option], told: Mapping[str, Option]) -> Sequence[str]:
-    """Say where the server tells that it runs with something else than was asked; what it does not tell is not known."""
+    """
+    Say where the server tells that it runs with something else than was asked; what it does not
+    tell is not known.
+    """
     return [
         f"asked for {name}={value}, the server runs {told[name]}"
         for name, value in asked.items()
@@ -99,11 +200,49 @@ def broken_promises(asked: Mapping[str, Option], told: Mapping[str, Option]) -> 
     ]
 
 
-def url_of(plan: Plan, cell: Cell, environment: Mapping[str, str]) -> str | None:
-    """Give the server that is there already; None where one is to be started. Raises HarnessError where there must be one."""
+def url_of(plan: LoadPlan, cell: Cell, environment: Mapping[str, str]) -> str | None:
+    """
+    Give the server that is there already; None where one is to be started. Raises HarnessError
+    where there must be one.
+    """
     if cell.target == "engine":
         return plan.url
-    url = plan.url or str(cell.options.get("url") or environment.get(http.URL, ""))
+    url = plan.url or str(cell.options.get("url") or environment.get(target.URL, ""))
     if not url:
-        raise HarnessError(f"suite {plan.suite} has target http, so a server must run already; give --url, or set {http.URL}")
+        raise HarnessError(
+            f"suite {plan.suite} has target http, so a server must run already; give --url, or set "
+            f"{target.URL}"
+        )
     return url
+
+
+SHORT, MEDIUM, LONG = LENGTHS = ("short", "medium", "long")
+SHORT_CHARACTERS = 60
+"""Up to a sentence."""
+MEDIUM_CHARACTERS = 200
+"""Up to a few sentences; what is longer is a paragraph."""
+
+
+def length_of(text: str) -> str:
+    """Give the class of a text."""
+    if len(text) <= SHORT_CHARACTERS:
+        return SHORT
+    return MEDIUM if len(text) <= MEDIUM_CHARACTERS else LONG
+
+
+def in_turns(requests: Sequence[Request], seed: int) -> Iterator[Request]:
+    """
+    Give the requests without end, every one once before any comes again, each time in another
+    order.
+    """
+    rng = random.Random(seed)
+    while True:
+        yield from rng.sample(requests, len(requests))
+
+
+def one_of_each(requests: Sequence[Request]) -> tuple[Request, ...]:
+    """Give the first request of every class that there is, to warm a server up with."""
+    first: dict[str, Request] = {}
+    for request in requests:
+        first.setdefault(length_of(request.text), request)
+    return tuple(first.values())

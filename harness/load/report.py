@@ -1,8 +1,8 @@
 """
 A load as a table for a terminal, as JSON, and as an exit code.
 
-Made from the folder alone. Exit codes: 0 all requests were answered, in time where a limit was given, without drift in a soak;
-1 otherwise.
+Made from the folder alone. Exit codes: 0 all requests were answered, in time where a limit was
+given, without drift in a soak; 1 otherwise.
 """
 
 from collections import Counter
@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.load.answer import Phase
-from harness.load.drift import Drift, Trend, drifts
-from harness.load.folder import Loaded, read_cell, read_header
-from harness.load.summary import Cold, Memory, Row, cold, lateness_s, memories, rows, too_few
-from harness.stats import Interval
+from harness.load.drift import Drift, DriftKind, drifts
+from harness.load.records import LoadPhase, LoadRecord, read_cell, read_header
+from harness.load.summary import Cold, LoadRow, Memory, cold, lateness_s, memories, rows, too_few
+from harness.statistics import Interval
 
 IN_TIME_SHARE = 0.95
 """Of the requests of a level that must be answered within the limit."""
@@ -46,8 +45,8 @@ class CellReport:
     """One cell."""
 
     slug: str
-    loaded: Loaded
-    rows: tuple[Row, ...]
+    loaded: LoadRecord
+    rows: tuple[LoadRow, ...]
     memories: tuple[Memory, ...]
     cold: Cold | None
     drifts: tuple[Drift | str, ...]
@@ -55,7 +54,7 @@ class CellReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class LoadReport:
     """All of a load."""
 
     folder: str
@@ -67,22 +66,30 @@ class Report:
     @property
     def troubles(self) -> tuple[str, ...]:
         """Say what is not as it should be; empty: exit code 0."""
-        return tuple(f"{cell.slug}: {trouble}" for cell in self.cells for trouble in _troubles(cell))
+        return tuple(
+            f"{cell.slug}: {trouble}" for cell in self.cells for trouble in _troubles(cell)
+        )
 
     @property
     def line(self) -> str:
         """Give the last line."""
         sent = sum(row.sent for cell in self.cells for row in cell.rows if row.length == "all")
-        return f"FAILED: {'; '.join(self.troubles)}" if self.troubles else f"fine: {sent} requests, all answered; {self.folder}"
+        return (
+            f"FAILED: {'; '.join(self.troubles)}"
+            if self.troubles
+            else f"fine: {sent} requests, all answered; {self.folder}"
+        )
 
 
-def report_of(folder: Path) -> Report:
+def report_of(folder: Path) -> LoadReport:
     """Summarise a folder, finished or not. Raises HarnessError if it is no folder of a load."""
     header = read_header(folder)
     plan = header["plan"]
-    cells = (read_cell(folder, slug) for slug in header["slugs"] if (folder / f"{slug}.jsonl").is_file())
+    cells = (
+        read_cell(folder, slug) for slug in header["slugs"] if (folder / f"{slug}.jsonl").is_file()
+    )
     machine = header["environment"].get("machine", {})
-    return Report(
+    return LoadReport(
         folder=str(folder),
         suite=plan["suite"],
         machine=str(machine.get("id", "unknown")),
@@ -91,12 +98,19 @@ def report_of(folder: Path) -> Report:
     )
 
 
-def lines(report: Report, width: int) -> list[str]:
-    """Lay the report out for a number of columns, without its last line. A narrow terminal loses intervals."""
+def lines(report: LoadReport, width: int) -> list[str]:
+    """
+    Lay the report out for a number of columns, without its last line. A narrow terminal loses
+    intervals.
+    """
     limit = "" if report.limit_s is None else f"   limit {report.limit_s * 1e3:g} ms"
     laid = [f"load {report.suite}   machine {report.machine}{limit}"]
     for cell in report.cells:
-        laid += ["", f"{cell.slug}   {cell.loaded.server.get('url', 'no server')}", *_cold_lines(cell)]
+        laid += [
+            "",
+            f"{cell.slug}   {cell.loaded.server.get('url', 'no server')}",
+            *_cold_lines(cell),
+        ]
         laid += _fitting(cell.rows, width)
         laid += [*_notes(cell), *_failure_lines(cell), *map(_memory_line, cell.memories)]
         laid += [drift if isinstance(drift, str) else drift.sentence for drift in cell.drifts]
@@ -104,7 +118,7 @@ def lines(report: Report, width: int) -> list[str]:
     return laid
 
 
-def report_to_dict(report: Report) -> dict[str, object]:
+def report_to_dict(report: LoadReport) -> dict[str, object]:
     """Give the report as plain JSON values."""
     return {
         "folder": report.folder,
@@ -116,7 +130,7 @@ def report_to_dict(report: Report) -> dict[str, object]:
     }
 
 
-def _cell(loaded: Loaded, limit_s: float | None, *, soak: bool) -> CellReport:
+def _cell(loaded: LoadRecord, limit_s: float | None, *, soak: bool) -> CellReport:
     return CellReport(
         slug=loaded.slug,
         loaded=loaded,
@@ -124,7 +138,7 @@ def _cell(loaded: Loaded, limit_s: float | None, *, soak: bool) -> CellReport:
         memories=memories(loaded),
         cold=cold(loaded),
         drifts=drifts(loaded) if soak else (),
-        late_s=lateness_s([each for each in loaded.answers if each.phase is Phase.LOADED]),
+        late_s=lateness_s([each for each in loaded.answers if each.phase is LoadPhase.LOADED]),
     )
 
 
@@ -137,12 +151,23 @@ def _troubles(cell: CellReport) -> list[str]:
             found.append(f"{row.level}: {row.sent - row.answered} of {row.sent} requests failed")
         elif row.length == "all" and not row.sent:
             found.append(f"{row.level}: no request was sent; give it more time")
-        if row.length == "all" and row.in_time_share is not None and row.in_time_share < IN_TIME_SHARE:
-            found.append(f"{row.level}: {100 * row.in_time_share:.0f} % in time, {100 * IN_TIME_SHARE:.0f} % are wanted")
-    return found + [drift.sentence for drift in cell.drifts if isinstance(drift, Drift) and drift.trend is Trend.GROWS]
+        if (
+            row.length == "all"
+            and row.in_time_share is not None
+            and row.in_time_share < IN_TIME_SHARE
+        ):
+            found.append(
+                f"{row.level}: {100 * row.in_time_share:.0f} % in time, {100 * IN_TIME_SHARE:.0f} "
+                "% are wanted"
+            )
+    return found + [
+        drift.sentence
+        for drift in cell.drifts
+        if isinstance(drift, Drift) and drift.trend is DriftKind.GROWS
+    ]
 
 
-def _fitting(rows: Sequence[Row], width: int) -> list[str]:
+def _fitting(rows: Sequence[LoadRow], width: int) -> list[str]:
     """Lay the table out, from the left with as many columns' intervals as fit."""
     laid: list[str] = []
     for intervals in range(PERCENTILES, -1, -1):
@@ -152,7 +177,7 @@ def _fitting(rows: Sequence[Row], width: int) -> list[str]:
     return laid
 
 
-def _texts(row: Row, intervals: int) -> list[str]:
+def _texts(row: LoadRow, intervals: int) -> list[str]:
     few = too_few(row)
     percentiles = [(row.latency_s, name) for name in ("p50", "p95", "p99")] + [
         (row.first_audio_s, name) for name in ("p50", "p95")
@@ -162,7 +187,12 @@ def _texts(row: Row, intervals: int) -> list[str]:
         for index, (found, name) in enumerate(percentiles)
     ]
     goodput = "-" if row.in_time_per_s is None else f"{row.in_time_per_s:.2f}"
-    counts = [str(row.sent), str(row.sent - row.answered), f"{row.answers_per_s:.2f}", f"{row.audio_per_s:.2f}"]
+    counts = [
+        str(row.sent),
+        str(row.sent - row.answered),
+        f"{row.answers_per_s:.2f}",
+        f"{row.audio_per_s:.2f}",
+    ]
     dry = "-" if row.underruns_per_min is None else f"{row.underruns_per_min:.2f}"
     return [row.level, row.length, *counts, *shown, dry, goodput]
 
@@ -177,8 +207,13 @@ def _ms(found: Interval | None, *, interval: bool, mark: str) -> str:
 
 
 def _table(grid: Sequence[Sequence[str]]) -> list[str]:
-    """Set words to the left and numbers to the right; leave the goodput out where nobody gave a limit."""
-    shown = [*range(len(TITLES) - 1), *([len(TITLES) - 1] if any(row[-1] != "-" for row in grid) else [])]
+    """
+    Set words to the left and numbers to the right; leave the goodput out where nobody gave a limit.
+    """
+    shown = [
+        *range(len(TITLES) - 1),
+        *([len(TITLES) - 1] if any(row[-1] != "-" for row in grid) else []),
+    ]
     table = [[row[index] for index in shown] for row in (TITLES, *grid)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
@@ -194,18 +229,37 @@ def _cold_lines(cell: CellReport) -> list[str]:
     if cell.cold is None:
         return []
     first, again = cell.cold.first, cell.cold.again
-    ready = "server was running before" if cell.cold.ready_s is None else f"listened after {cell.cold.ready_s:.1f} s"
-    shown = f"{ready}; first request ({first.request}, {first.length}) {first.latency_s * 1e3:.0f} ms"
-    return [f"cold: {shown}" + (f", the same again {again.latency_s * 1e3:.0f} ms" if again is not None else "")]
+    ready = (
+        "server was running before"
+        if cell.cold.ready_s is None
+        else f"listened after {cell.cold.ready_s:.1f} s"
+    )
+    shown = (
+        f"{ready}; first request ({first.request}, {first.length}) {first.latency_s * 1e3:.0f} ms"
+    )
+    return [
+        f"cold: {shown}"
+        + (f", the same again {again.latency_s * 1e3:.0f} ms" if again is not None else "")
+    ]
 
 
 def _notes(cell: CellReport) -> list[str]:
     starred = any(too_few(row) for row in cell.rows if row.answered)
     late = cell.late_s > LATE_S
     return [
-        *(["* fewer answers than this percentile needs (59 for p95, 299 for p99): the tail may be longer"] if starred else []),
         *(
-            [f"the load itself fell behind its plan by up to {cell.late_s * 1e3:.0f} ms; latency counts that in"]
+            [
+                "* fewer answers than this percentile needs (59 for p95, 299 for p99): the tail "
+                "may be longer"
+            ]
+            if starred
+            else []
+        ),
+        *(
+            [
+                f"the load itself fell behind its plan by up to {cell.late_s * 1e3:.0f} ms; "
+                "latency counts that in"
+            ]
             if late
             else []
         ),
@@ -214,27 +268,41 @@ def _notes(cell: CellReport) -> list[str]:
 
 def _failure_lines(cell: CellReport) -> list[str]:
     """Say what went wrong, by kind, with one reason of each."""
-    failed = [answer for answer in cell.loaded.answers if answer.failure and answer.phase is Phase.LOADED]
+    failed = [
+        answer
+        for answer in cell.loaded.answers
+        if answer.failure and answer.phase is LoadPhase.LOADED
+    ]
     counts = Counter((answer.level, answer.failure) for answer in failed)
     reasons = {(answer.level, answer.failure): answer.reason for answer in reversed(failed)}
-    return [f"{level}: {count} x {kind}: {reasons[level, kind]}" for (level, kind), count in counts.items()]
+    return [
+        f"{level}: {count} x {kind}: {reasons[level, kind]}"
+        for (level, kind), count in counts.items()
+    ]
 
 
 def _memory_line(memory: Memory) -> str:
-    before, peak, after = (f"{size / MIB:.0f}" for size in (memory.before_bytes, memory.peak_bytes, memory.after_bytes))
+    before, peak, after = (
+        f"{size / MIB:.0f}" for size in (memory.before_bytes, memory.peak_bytes, memory.after_bytes)
+    )
     each = f"{memory.per_request_bytes / MIB:.1f} MiB for each of {memory.at_once} at once"
     return f"memory {memory.level}: {before} MiB before, {peak} at most, {after} after; {each}"
 
 
 def _cell_to_dict(cell: CellReport) -> Mapping[str, object]:
-    memories_told = [{**asdict(each), "per_request_bytes": each.per_request_bytes} for each in cell.memories]
+    memories_told = [
+        {**asdict(each), "per_request_bytes": each.per_request_bytes} for each in cell.memories
+    ]
     return {
         "cell": cell.slug,
         "server": dict(cell.loaded.server),
         "cold": None if cell.cold is None else asdict(cell.cold),
         "rows": [{**asdict(row), "too_few_for": list(too_few(row))} for row in cell.rows],
         "memory": memories_told,
-        "drift": [drift if isinstance(drift, str) else {**asdict(drift), "sentence": drift.sentence} for drift in cell.drifts],
+        "drift": [
+            drift if isinstance(drift, str) else {**asdict(drift), "sentence": drift.sentence}
+            for drift in cell.drifts
+        ],
         "load_late_s": cell.late_s,
         "failure": cell.loaded.failure,
     }

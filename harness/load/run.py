@@ -1,8 +1,9 @@
 """
-Loads the cells of a suite, one after the other: start or find the server, ask once cold, warm up, then level by level.
+Loads the cells of a suite, one after the other: start or find the server, ask once cold, warm up,
+then level by level.
 
-What it learns it writes into the folder at once; the report is made from the folder, so that an interrupted load reports what
-it got to.
+What it learns it writes into the folder at once; the report is made from the folder, so that an
+interrupted load reports what it got to.
 """
 
 import os
@@ -12,22 +13,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cell import Cell, Option, cell_to_json
-from harness.clock import instant_s, now_utc_iso, sleep
-from harness.environment import environment
 from harness.errors import HarnessError
-from harness.load.answer import Phase
-from harness.load.drive import Driver, drive
-from harness.load.folder import CellLog, Span, create
-from harness.load.level import Extent
-from harness.load.memory import EVERY_S, MemoryWatch
-from harness.load.plan import Plan, ask_of, broken_promises, chosen_cells, url_of
-from harness.load.server import Server, serve_words, started
-from harness.load.text import one_of_each
-from harness.profiles import get_profile
-from harness.profiles.profile import Profile, allowed_cpus
-from harness.targets.http import KEY, chosen_model
-from harness.targets.speech_api import SpeechApi, limits_told, options_told
+from harness.load.driver import Driver, drive
+from harness.load.plan import (
+    Extent,
+    LoadPlan,
+    ask_of,
+    broken_promises,
+    chosen_cells,
+    one_of_each,
+    url_of,
+)
+from harness.load.records import CellLog, LoadPhase, Span, create
+from harness.load.server import EVERY_S, MemoryWatch, Server, serve_words, started
+from harness.machine.clock import instant_s, now_utc_iso, sleep
+from harness.machine.identity import environment
+from harness.machine.profiles import Profile, allowed_cpus, get_profile
+from harness.records.cell import Cell, Option, cell_to_json
+from harness.targets.http.client import SpeechApi, limits_told, options_told
+from harness.targets.http.target import KEY, chosen_model
 
 START_S = 300.0
 """For a server to load its model; compilation comes with the first request."""
@@ -39,7 +43,7 @@ Say = Callable[[str], None]
 class _Place:
     """Where one cell is loaded."""
 
-    plan: Plan
+    plan: LoadPlan
     cell: Cell
     folder: Path
     log: CellLog
@@ -52,8 +56,11 @@ class _Place:
         return {**self.profile.defaults, **self.cell.options}
 
 
-def run_load(plan: Plan, folder: Path, say: Say) -> None:
-    """Put the load on; every record is in the folder. Raises HarnessError before anything is started, if at all."""
+def run_load(plan: LoadPlan, folder: Path, say: Say) -> None:
+    """
+    Put the load on; every record is in the folder. Raises HarnessError before anything is started,
+    if at all.
+    """
     cells, profile = chosen_cells(plan), get_profile(plan.profile)
     urls = {cell.slug: url_of(plan, cell, os.environ) for cell in cells}
     create(folder, _header(plan, cells))
@@ -70,7 +77,7 @@ def run_load(plan: Plan, folder: Path, say: Say) -> None:
             log.close()
 
 
-def _header(plan: Plan, cells: tuple[Cell, ...]) -> dict[str, object]:
+def _header(plan: LoadPlan, cells: tuple[Cell, ...]) -> dict[str, object]:
     return {
         "plan": asdict(plan),
         "cells": [cell_to_json(cell) for cell in cells],
@@ -82,7 +89,10 @@ def _header(plan: Plan, cells: tuple[Cell, ...]) -> dict[str, object]:
 
 @contextmanager
 def _server(place: _Place, url: str | None) -> Iterator[Server]:
-    """Give the server that is there, or start one: on the profile's CPU where it pins, with us on the others."""
+    """
+    Give the server that is there, or start one: on the profile's CPU where it pins, with us on the
+    others.
+    """
     if url is not None:
         yield Server(url=url)
         return
@@ -131,31 +141,44 @@ def _load_cell(place: _Place, server: Server) -> None:
 
 
 def _meet(place: _Place, server: Server, api: SpeechApi) -> str:
-    """Write down what the server tells of itself; give its model. Raises HarnessError where it is not what was asked for."""
+    """
+    Write down what the server tells of itself; give its model. Raises HarnessError where it is not
+    what was asked for.
+    """
     cards = api.models()
-    model = chosen_model(str(place.cell.options.get("model", "")) if place.cell.target == "http" else server.model, cards)
+    model = chosen_model(
+        str(place.cell.options.get("model", "")) if place.cell.target == "http" else server.model,
+        cards,
+    )
     card: Mapping[str, Any] = next((each for each in cards if each["id"] == model), {})
     told = options_told(card)
     facts = {"url": server.url, "model": model, "ready_s": server.ready_s, "pid": server.pid}
     place.log.server({**facts, "told": told, "limits": limits_told(card)})
     if place.cell.target == "engine":
-        asked = place.asked if server.pid is not None else place.cell.options  # a server elsewhere has its own threads
+        # a server elsewhere has its own threads
+        asked = place.asked if server.pid is not None else place.cell.options
         broken = broken_promises(asked, told)
         if broken:
             raise HarnessError(f"not in effect, as the server itself tells: {'; '.join(broken)}")
         if not told and asked:
-            place.say(f"{place.cell.slug}: the server does not tell its options, so that none of the cell's is known to hold")
+            place.say(
+                f"{place.cell.slug}: the server does not tell its options, so that none of the "
+                "cell's is known to hold"
+            )
     return model
 
 
 def _warm_up(place: _Place, driver: Driver) -> None:
-    """Ask for one text cold, for the same again, and for one of each other length. Raises HarnessError if the first fails."""
+    """
+    Ask for one text cold, for the same again, and for one of each other length. Raises HarnessError
+    if the first fails.
+    """
     requests = place.cell.workload.requests
-    first = driver.ask(requests[0], Phase.COLD)
+    first = driver.ask(requests[0], LoadPhase.COLD)
     if first.failure:
         raise HarnessError(f"the first request failed ({first.failure}): {first.reason}")
     for request in one_of_each(requests):
-        driver.ask(request, Phase.WARMUP)
+        driver.ask(request, LoadPhase.WARMUP)
 
 
 def _levels(place: _Place, driver: Driver) -> None:
@@ -171,4 +194,6 @@ def _levels(place: _Place, driver: Driver) -> None:
 
 def _shown(extent: Extent) -> str:
     parts = [] if extent.requests is None else [f"{extent.requests} requests"]
-    return " or ".join([*parts, *([] if extent.duration_s is None else [f"{extent.duration_s:g} s"])])
+    return " or ".join(
+        [*parts, *([] if extent.duration_s is None else [f"{extent.duration_s:g} s"])]
+    )

@@ -1,7 +1,11 @@
 """
-The server under load as a child process: `python -m engine serve` with a cell's options, on a free port of this machine.
+The server under load as a child process: `python -m engine serve` with a cell's options, on a free
+port of this machine.
 
-Knows how to start it, what it needs to say, and how to end it; reads nothing of the engine but what it prints.
+Knows how to start it, what it needs to say, and how to end it; reads nothing of the engine but what
+it prints.
+
+Watches how much memory a server has resident, now and then, from a thread of its own.
 """
 
 import os
@@ -10,17 +14,19 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import psutil
 
-from harness.cell import Option
-from harness.clock import instant_s
 from harness.errors import HarnessError
-from harness.guard import GUARD
+from harness.machine.clock import instant_s
+from harness.machine.process_guard import GUARD
+from harness.records.cell import Option
 
 LISTENING = re.compile(rb"listening on (http://\S+?), model (\S+)\n")
 END_S = 40.0
@@ -29,7 +35,10 @@ END_S = 40.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server that answers; `pid` None: not ours, so that nothing is known of its memory, nor of its start."""
+    """
+    A server that answers; `pid` None: not ours, so that nothing is known of its memory, nor of its
+    start.
+    """
 
     url: str
     model: str = ""
@@ -40,14 +49,25 @@ class Server:
 
 def serve_words(options: Mapping[str, Option]) -> list[str]:
     """Give options as `python -m engine serve` takes them."""
-    return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    return [
+        word
+        for name, value in options.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
 
 
 @contextmanager
 def started(
-    words: Sequence[str], log: Path, timeout_s: float, env: Mapping[str, str], cpus: Sequence[int] = ()
+    words: Sequence[str],
+    log: Path,
+    timeout_s: float,
+    env: Mapping[str, str],
+    cpus: Sequence[int] = (),
 ) -> Iterator[Server]:
-    """Run a server with these words behind `serve`; end it cleanly. Raises HarnessError if it does not come to listen."""
+    """
+    Run a server with these words behind `serve`; end it cleanly. Raises HarnessError if it does not
+    come to listen.
+    """
     began_s = instant_s()
     with log.open("ab") as stderr:
         process = subprocess.Popen(
@@ -56,7 +76,8 @@ def started(
             stdout=subprocess.PIPE,
             stderr=stderr,
             env={**os.environ, **env},
-            start_new_session=True,  # a Ctrl-C at the terminal reaches us only, and we end it in order
+            # a Ctrl-C at the terminal reaches us only, and we end it in order
+            start_new_session=True,
         )
     GUARD.watch(process.pid)
     try:
@@ -85,10 +106,15 @@ def _address(process: "subprocess.Popen[bytes]", log: Path, timeout_s: float) ->
         selector.register(process.stdout, selectors.EVENT_READ)
         while (found := LISTENING.search(said)) is None:
             if not selector.select(max(0.0, until_s - instant_s())):
-                raise HarnessError(f"the server does not listen after {timeout_s:g} s; {_last_words(log)}")
+                raise HarnessError(
+                    f"the server does not listen after {timeout_s:g} s; {_last_words(log)}"
+                )
             received = os.read(process.stdout.fileno(), 65536)
             if not received:
-                raise HarnessError(f"the server ended with code {process.wait()} before it listened; {_last_words(log)}")
+                raise HarnessError(
+                    f"the server ended with code {process.wait()} before it listened; "
+                    f"{_last_words(log)}"
+                )
             said += received
     return found.group(1).decode(), found.group(2).decode()
 
@@ -107,5 +133,54 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _last_words(log: Path) -> str:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [
+        line
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip()
+    ]
     return f"its last words: {lines[-1].strip()}" if lines else f"it said nothing in {log}"
+
+
+EVERY_S = 0.25
+
+Note = Callable[[float, int], None]
+"""Called with seconds since the load began and bytes."""
+
+
+class MemoryWatch:
+    """
+    Notes the memory of a process as long as the context lasts; nothing where the process is not
+    ours.
+    """
+
+    def __init__(self, pid: int | None, zero_s: float, note: Note) -> None:
+        self._pid = pid
+        self._zero_s = zero_s
+        self._note = note
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "MemoryWatch":
+        if self._pid is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        if self._pid is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        assert self._pid is not None
+        while True:
+            found = rss_bytes(self._pid)
+            if found is None:
+                return
+            self._note(instant_s() - self._zero_s, found)
+            if self._ended.wait(EVERY_S):
+                return

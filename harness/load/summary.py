@@ -1,9 +1,10 @@
 """
 Numbers of a level: rates, percentiles with intervals, failures, memory. Pure.
 
-Answers of one level depend on each other: they stood in one queue. So an interval does not take them one by one, but in blocks
-that follow each other in time, each a "process" of `harness.stats` (the method of batch means). Percentiles are of the answers
-that came whole; those that did not are counted beside them, and in the goodput.
+Answers of one level depend on each other: they stood in one queue. So an interval does not take
+them one by one, but in blocks that follow each other in time, each a "process" of
+`harness.statistics` (the method of batch means). Percentiles are of the answers that came whole;
+those that did not are counted beside them, and in the goodput.
 """
 
 from collections import Counter
@@ -12,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import stats
-from harness.load.answer import Answer, Phase
-from harness.load.folder import Loaded, Span
-from harness.load.text import LENGTHS
-from harness.stats import Interval
+from harness import statistics
+from harness.load.plan import LENGTHS
+from harness.load.records import LoadPhase, LoadRecord, ResponseRecord, Span
+from harness.statistics import Interval
 
 ALL = "all"
 BLOCKS = 8
@@ -26,12 +26,15 @@ LEAST_BLOCKS = 4
 PER_BLOCK = 3
 """The fewest answers of a block."""
 MOST = 4000
-"""Answers that an interval is computed from; of more, every n-th in the order of time: somewhat wider, in far less memory."""
+"""
+Answers that an interval is computed from; of more, every n-th in the order of time: somewhat wider,
+in far less memory.
+"""
 TAILS = (95.0, 99.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class LoadRow:
     """One level, one class of length (or all)."""
 
     level: str
@@ -77,12 +80,15 @@ class Cold:
     """The first request of all, and the same one again."""
 
     ready_s: float | None
-    first: Answer
-    again: Answer | None
+    first: ResponseRecord
+    again: ResponseRecord | None
 
 
-def rows(loaded: Loaded, limit_s: float | None) -> tuple[Row, ...]:
-    """Summarise every level: all texts, and each class of length that occurs, where there is more than one."""
+def rows(loaded: LoadRecord, limit_s: float | None) -> tuple[LoadRow, ...]:
+    """
+    Summarise every level: all texts, and each class of length that occurs, where there is more than
+    one.
+    """
     found = []
     for span in loaded.spans:
         answers = sorted(_of(loaded, span), key=lambda answer: answer.planned_s)
@@ -93,7 +99,7 @@ def rows(loaded: Loaded, limit_s: float | None) -> tuple[Row, ...]:
     return tuple(found)
 
 
-def memories(loaded: Loaded) -> tuple[Memory, ...]:
+def memories(loaded: LoadRecord) -> tuple[Memory, ...]:
     """Give the memory around every level; none where the server is not ours."""
     found = []
     for span in loaded.spans:
@@ -114,57 +120,73 @@ def memories(loaded: Loaded) -> tuple[Memory, ...]:
     return tuple(found)
 
 
-def cold(loaded: Loaded) -> Cold | None:
+def cold(loaded: LoadRecord) -> Cold | None:
     """Give the first request of all; None where there was none."""
-    first = next((answer for answer in loaded.answers if answer.phase is Phase.COLD), None)
+    first = next((answer for answer in loaded.answers if answer.phase is LoadPhase.COLD), None)
     if first is None:
         return None
-    same = (answer for answer in loaded.answers if answer.phase is Phase.WARMUP and answer.request == first.request)
+    same = (
+        answer
+        for answer in loaded.answers
+        if answer.phase is LoadPhase.WARMUP and answer.request == first.request
+    )
     return Cold(ready_s=loaded.server.get("ready_s"), first=first, again=next(same, None))
 
 
-def at_once(answers: Iterable[Answer]) -> int:
+def at_once(answers: Iterable[ResponseRecord]) -> int:
     """Count the most requests that were in flight at one moment."""
     steps = sorted(step for answer in answers for step in ((answer.sent_s, 1), (answer.done_s, -1)))
     return int(max(np.cumsum([step for _, step in steps]), default=0))
 
 
-def lateness_s(answers: Sequence[Answer]) -> float:
-    """Give the longest delay between a planned instant and its request: how far the load itself fell behind."""
+def lateness_s(answers: Sequence[ResponseRecord]) -> float:
+    """
+    Give the longest delay between a planned instant and its request: how far the load itself fell
+    behind.
+    """
     return max((answer.sent_s - answer.planned_s for answer in answers), default=0.0)
 
 
 def spread(values: Sequence[float], q: float) -> Interval:
     """
-    Return a percentile of values in the order of time, with its interval; without bounds where they are too few, or where one
-    is 0, of which there is no logarithm.
+    Return a percentile of values in the order of time, with its interval; without bounds where they
+    are too few, or where one is 0, of which there is no logarithm.
     """
-    point = float(stats.percentile(values, q))
+    point = float(statistics.percentile(values, q))
     count = min(BLOCKS, len(values) // PER_BLOCK)
     if count < LEAST_BLOCKS or min(values) <= 0.0:
         return Interval(point=point, low=None, high=None)
     thinned = np.asarray(values, dtype=np.float64)[:: -(-len(values) // MOST)]
-    bounds = stats.interval(np.array_split(thinned, count), stats.at_percentile(q))
+    bounds = statistics.interval(np.array_split(thinned, count), statistics.at_percentile(q))
     assert bounds.low is not None and bounds.high is not None
     return Interval(point=point, low=min(point, bounds.low), high=max(point, bounds.high))
 
 
-def too_few(row: Row) -> tuple[str, ...]:
-    """Name the percentiles that a row has too few answers for: even its slowest one says nothing reliable of that tail."""
-    return tuple(f"p{q:.0f}" for q in TAILS if row.answered < stats.samples_needed(q))
+def too_few(row: LoadRow) -> tuple[str, ...]:
+    """
+    Name the percentiles that a row has too few answers for: even its slowest one says nothing
+    reliable of that tail.
+    """
+    return tuple(f"p{q:.0f}" for q in TAILS if row.answered < statistics.samples_needed(q))
 
 
-def _of(loaded: Loaded, span: Span) -> list[Answer]:
-    return [each for each in loaded.answers if each.phase is Phase.LOADED and each.level == span.level]
+def _of(loaded: LoadRecord, span: Span) -> list[ResponseRecord]:
+    return [
+        each
+        for each in loaded.answers
+        if each.phase is LoadPhase.LOADED and each.level == span.level
+    ]
 
 
-def _row(span: Span, length: str, answers: Sequence[Answer], limit_s: float | None) -> Row:
+def _row(
+    span: Span, length: str, answers: Sequence[ResponseRecord], limit_s: float | None
+) -> LoadRow:
     whole = [answer for answer in answers if not answer.failure]
     duration_s = max(span.ended_s - span.began_s, 1e-9)
     in_time = None if limit_s is None else sum(answer.latency_s <= limit_s for answer in whole)
     waits_s = [answer.wait_s for answer in whole if answer.wait_s is not None]
     latencies_s = [answer.latency_s for answer in whole]
-    return Row(
+    return LoadRow(
         level=span.level,
         length=length,
         sent=len(answers),
@@ -180,7 +202,9 @@ def _row(span: Span, length: str, answers: Sequence[Answer], limit_s: float | No
     )
 
 
-def _underruns_per_min(answers: Sequence[Answer]) -> float | None:
-    noted = [(answer.underruns, answer.audio_s) for answer in answers if answer.underruns is not None]
+def _underruns_per_min(answers: Sequence[ResponseRecord]) -> float | None:
+    noted = [
+        (answer.underruns, answer.audio_s) for answer in answers if answer.underruns is not None
+    ]
     audio_s = sum(audio_s for _, audio_s in noted)
     return 60.0 * sum(underruns for underruns, _ in noted) / audio_s if audio_s else None

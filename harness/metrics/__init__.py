@@ -1,1 +1,4 @@
-"""One pure function per metric: audio, text or seconds in, a value or a reason out; no thresholds, no comparing."""
+"""
+One pure function per metric: audio, text or seconds in, a value or a reason out; no thresholds, no
+comparing.
+"""

@@ -1,26 +1,29 @@
 """
 Where a recording stands in time against its reference, and the two cut to what they share.
 
-Every reference metric looks at this pair and at nothing else, since 20 ms of delay alone cost STOI 0.28 and SNR everything. A
-delay is found by cross-correlation, removed, and reported as the metric `lag`, so that it is seen once and not in every
-other number. Two waveforms that merely differ (2 solver steps against 32) must not be slid over each other until they
-look alike, hence the conditions below. Durations that differ are tempo, not delay: then there is no pair.
+Every reference metric looks at this pair and at nothing else, since 20 ms of delay alone cost STOI
+0.28 and SNR everything. A delay is found by cross-correlation, removed, and reported as the metric
+`lag`, so that it is seen once and not in every other number. Two waveforms that merely differ (2
+solver steps against 32) must not be slid over each other until they look alike, hence the
+conditions below. Durations that differ are tempo, not delay: then there is no pair.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
-from harness.metrics.recording import Frames, Recording
-from harness.metrics.subject import AudioMetric, Need, Subject
+from harness.audio.recording import Frames, Recording
+from harness.metrics.metric import AudioMetric, MetricInput, Need
+from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
 
-DURATION_TOLERANCE = 0.02  # the policy's margin for audio duration: within it a difference is trimming, beyond it tempo
+# the policy's margin for audio duration: within it a difference is trimming, beyond it tempo
+DURATION_TOLERANCE = 0.02
 FARTHEST_S = 0.5  # codecs are late by up to 0.09 s, trimmed or added silence by some tenths
 SHORTEST_S = 0.1  # below it a few periods of a voice fit everywhere
-# By how much SI-SDR must rise, and what it must reach. Measured on the embedded voice (24 sentences of each pair): 2 steps of
-# Euler against 32, in time, reach -8.9 dB at some lag or other; different sentences (552 pairs) -9.3 dB. A true delay of 1 to
-# 100 ms is found to within 2 frames in 96 of 96 cases with 8 steps and in 92 with 4 (the other 4 a period of the voice off).
+# By how much SI-SDR must rise, and what it must reach. Measured on the embedded voice (24 sentences
+# of each pair): 2 steps of Euler against 32, in time, reach -8.9 dB at some lag or other; different
+# sentences (552 pairs) -9.3 dB. A true delay of 1 to 100 ms is found to within 2 frames in 96 of 96
+# cases with 8 steps and in 92 with 4 (the other 4 a period of the voice off).
 LEAST_GAIN_DB, LEAST_SI_SDR_DB = 3.0, -7.0
 BLOCK = 1 << 18  # frames of one Fourier transform: ten minutes at 48 kHz in one would take 2 GB
 NOISE_FLOOR = 10.0 ** (-SNR_CEILING_DB / 10.0)
@@ -28,7 +31,10 @@ NOISE_FLOOR = 10.0 ** (-SNR_CEILING_DB / 10.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aligned:
-    """A reference and a candidate that begin together and are equally long; the recordings themselves where nothing was cut."""
+    """
+    A reference and a candidate that begin together and are equally long; the recordings themselves
+    where nothing was cut.
+    """
 
     reference_audio: Recording
     candidate_audio: Recording
@@ -46,26 +52,36 @@ class Aligned:
         return self.candidate_audio.frames
 
 
-def aligned(subject: Subject) -> Aligned | Missing:
-    """Give the subject's audio and its reference without the lag between them; worked out once for each pair."""
+def aligned(subject: MetricInput) -> Aligned | Missing:
+    """
+    Give the subject's audio and its reference without the lag between them; worked out once for
+    each pair.
+    """
     assert subject.reference is not None, "the scorer gives a reference to metrics that need one"
     return subject.audio.once(_AlignedTo(subject.reference))
 
 
-def lag(subject: Subject) -> Value:
-    """Seconds by which the audio is late against its reference, exact to one frame; 0.0 where no lag was clear."""
+def lag(subject: MetricInput) -> Value:
+    """
+    Seconds by which the audio is late against its reference, exact to one frame; 0.0 where no lag
+    was clear.
+    """
     pair = aligned(subject)
     return pair if isinstance(pair, Missing) else pair.lag_s
 
 
 def find_lag(reference: Frames, candidate: Frames, rate_hz: int) -> int:
-    """Frames by which the candidate is late, at most FARTHEST_S either way; 0 unless another lag matches clearly better."""
+    """
+    Frames by which the candidate is late, at most FARTHEST_S either way; 0 unless another lag
+    matches clearly better.
+    """
     shorter = min(len(reference), len(candidate))
     if shorter < SHORTEST_S * rate_hz:
         return 0
     farthest = min(round(FARTHEST_S * rate_hz), shorter // 2)
     match = _si_sdr_db(reference - reference.mean(), candidate - candidate.mean(), farthest)
-    lags = np.flatnonzero(match >= match.max() - 1e-3) - farthest  # several, where a tone repeats itself
+    # several, where a tone repeats itself
+    lags = np.flatnonzero(match >= match.max() - 1e-3) - farthest
     best = int(lags[np.argmin(np.abs(lags))])
     reached, gain = match[best + farthest], match[best + farthest] - match[farthest]
     return best if reached >= LEAST_SI_SDR_DB and gain >= LEAST_GAIN_DB else 0
@@ -73,7 +89,9 @@ def find_lag(reference: Frames, candidate: Frames, rate_hz: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _AlignedTo:
-    """The feature "aligned to this reference" of a candidate, under which a recording remembers it."""
+    """
+    The feature "aligned to this reference" of a candidate, under which a recording remembers it.
+    """
 
     reference: Recording
 
@@ -84,10 +102,15 @@ class _AlignedTo:
         late = find_lag(self.reference.frames, candidate.frames, candidate.rate_hz)
         starts = max(-late, 0), max(late, 0)
         length = min(len(self.reference.frames) - starts[0], len(candidate.frames) - starts[1])
-        reference, candidate = (_part(each, at, length) for each, at in zip((self.reference, candidate), starts, strict=True))
+        reference, candidate = (
+            _part(each, at, length)
+            for each, at in zip((self.reference, candidate), starts, strict=True)
+        )
         if not reference.frames.any() or not candidate.frames.any():
             return Missing("one of the two is silent over their common length")
-        return Aligned(reference_audio=reference, candidate_audio=candidate, lag_s=late / candidate.rate_hz)
+        return Aligned(
+            reference_audio=reference, candidate_audio=candidate, lag_s=late / candidate.rate_hz
+        )
 
 
 def _fault(reference: Recording, candidate: Recording) -> Missing | None:
@@ -97,7 +120,9 @@ def _fault(reference: Recording, candidate: Recording) -> Missing | None:
         if fault:
             return Missing(f"{name} {fault}")
     if reference.rate_hz != candidate.rate_hz:
-        return Missing(f"sample rates differ: {candidate.rate_hz} Hz against {reference.rate_hz} Hz")
+        return Missing(
+            f"sample rates differ: {candidate.rate_hz} Hz against {reference.rate_hz} Hz"
+        )
     durations_s = candidate.duration_s, reference.duration_s
     if abs(durations_s[0] - durations_s[1]) > DURATION_TOLERANCE * max(durations_s):
         reason = f"durations differ: {durations_s[0]:.2f} s against {durations_s[1]:.2f} s"
@@ -124,25 +149,34 @@ def _part(recording: Recording, start: int, length: int) -> Recording:
 
 
 def _si_sdr_db(reference: Frames, candidate: Frames, farthest: int) -> Frames:
-    """SI-SDR of what overlaps at each lag from -farthest to farthest, shape [2 farthest + 1], within +-SNR_CEILING_DB."""
+    """
+    SI-SDR of what overlaps at each lag from -farthest to farthest, shape [2 farthest + 1], within
+    +-SNR_CEILING_DB.
+    """
     lags = np.arange(-farthest, farthest + 1)
     lengths = len(reference), len(candidate)
     energy = _energy(reference, np.maximum(-lags, 0), np.minimum(lengths[0], lengths[1] - lags))
     energy *= _energy(candidate, np.maximum(lags, 0), np.minimum(lengths[1], lengths[0] + lags))
     product = _cross_correlation(reference, candidate, farthest) ** 2
     explained = np.divide(product, energy, out=np.zeros_like(product), where=energy > 0.0)
-    return np.asarray(10.0 * np.log10(np.maximum(explained, NOISE_FLOOR) / np.maximum(1.0 - explained, NOISE_FLOOR)))
+    return np.asarray(
+        10.0
+        * np.log10(np.maximum(explained, NOISE_FLOOR) / np.maximum(1.0 - explained, NOISE_FLOOR))
+    )
 
 
 def _cross_correlation(reference: Frames, candidate: Frames, farthest: int) -> Frames:
     """Sum over i of reference[i] candidate[i + lag], for each lag from -farthest to farthest."""
-    from scipy.signal import correlate  # it takes half a second, which whoever only needs the names of metrics shall not pay
+    # it takes half a second, which whoever only needs the names of metrics shall not pay
+    from scipy.signal import correlate
 
     padded = np.pad(candidate, (farthest, farthest + max(len(reference) - len(candidate), 0)))
     total = np.zeros(2 * farthest + 1)
     for start in range(0, len(reference), BLOCK):
         block = reference[start : start + BLOCK]
-        total += correlate(padded[start : start + len(block) + 2 * farthest], block, mode="valid", method="fft")
+        total += correlate(
+            padded[start : start + len(block) + 2 * farthest], block, mode="valid", method="fft"
+        )
     return total
 
 
@@ -153,5 +187,9 @@ def _energy(frames: Frames, first: Frames, end: Frames) -> Frames:
 
 
 METRICS: tuple[AudioMetric, ...] = (
-    AudioMetric(metric=Metric(name="lag", unit="s", better="neither", version="1"), score=lag, need=Need.REFERENCE),
+    AudioMetric(
+        metric=Metric(name="lag", unit="s", better="neither", version="1"),
+        score=lag,
+        need=Need.REFERENCE,
+    ),
 )

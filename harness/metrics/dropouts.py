@@ -1,23 +1,24 @@
 """
 Dropouts: holes in the speech, as a lost packet or an empty buffer leaves them.
 
-A hole is known by its edges. Speech that stops by itself (the closure of a plosive, a pause) dies away over 10 ms and more,
-because the vocal tract rings; where a hole begins, the sound falls by 30 dB from one millisecond to the next, and where it
-ends, the sound is back as suddenly. A plosive has the second edge and not the first.
+A hole is known by its edges. Speech that stops by itself (the closure of a plosive, a pause) dies
+away over 10 ms and more, because the vocal tract rings; where a hole begins, the sound falls by 30
+dB from one millisecond to the next, and where it ends, the sound is back as suddenly. A plosive has
+the second edge and not the first.
 
-No hole was found in 1300 untouched utterances (300 of the embedded voice, 200 of each of flite's five), with or without a
-telephone line. Holes that begin in a quiet place are neither heard nor found.
+No hole was found in 1300 untouched utterances (300 of the embedded voice, 200 of each of flite's
+five), with or without a telephone line. Holes that begin in a quiet place are neither heard nor
+found.
 """
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from harness.measurement import Metric, Missing, Value
+from harness.audio.recording import Recording, unplayable
 from harness.metrics.levels import speech_level
-from harness.metrics.playable import unplayable
-from harness.metrics.recording import Recording
-from harness.metrics.subject import AudioMetric, Subject
+from harness.metrics.metric import AudioMetric, MetricInput
+from harness.records.measurement import Metric, Missing, Value
 
 BLOCK_S = 0.001
 HOLE = 4  # whole blocks of a hole of 5 ms, wherever the grid lies
@@ -29,7 +30,7 @@ SPEECH_DB = -20.0  # of the speech level: how loud both edges must be
 SUSTAINED_DB = -30.0  # of the speech level: below it half of the SUSTAINED blocks may not be
 
 
-def dropouts_per_s(subject: Subject) -> Value:
+def dropouts_per_s(subject: MetricInput) -> Value:
     """Holes of 5 ms to 0.4 s in the speech, per second of audio."""
     times_s = subject.audio.once(dropout_times_s)
     return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
@@ -49,7 +50,10 @@ def dropout_times_s(recording: Recording) -> tuple[float, ...] | Missing:
 
 
 def _holes(power_db: NDArray[np.float64]) -> list[int]:
-    """The first block of each hole: a fall, then a rise, and between them nothing within DEPTH_DB of either edge."""
+    """
+    The first block of each hole: a fall, then a rise, and between them nothing within DEPTH_DB of
+    either edge.
+    """
     falls = np.flatnonzero(_falls(power_db))
     rises = len(power_db) - 1 - np.flatnonzero(_falls(power_db[::-1]))[::-1]
     found: list[int] = []
@@ -67,7 +71,10 @@ def _holes(power_db: NDArray[np.float64]) -> list[int]:
 
 
 def _falls(power_db: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where speech falls silent: the blocks before are loud, the one itself is anything, the HOLE blocks after are quiet."""
+    """
+    Where speech falls silent: the blocks before are loud, the one itself is anything, the HOLE
+    blocks after are quiet.
+    """
     falls = np.zeros(len(power_db), dtype=np.bool_)
     if len(power_db) < SUSTAINED + HOLE + 1:
         return falls
@@ -76,7 +83,9 @@ def _falls(power_db: NDArray[np.float64]) -> NDArray[np.bool_]:
     before = sliding_window_view(10 ** (power_db / 10), EDGE).mean(axis=1)[places - EDGE]
     after_db = sliding_window_view(power_db, HOLE).max(axis=1)[places + 1]
     before_db = 10 * np.log10(before)
-    falls[places] = (before_db > SPEECH_DB) & (sustained_db > SUSTAINED_DB) & (after_db < before_db - DEPTH_DB)
+    falls[places] = (
+        (before_db > SPEECH_DB) & (sustained_db > SUSTAINED_DB) & (after_db < before_db - DEPTH_DB)
+    )
     return falls
 
 
@@ -85,9 +94,19 @@ def _edge_db(power_db: NDArray[np.float64], fall: int) -> float:
 
 
 def _block_powers_db(frames: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Mean square of each block of `width` frames in dB, at least -120, shape [blocks]; an unfinished last one is left out."""
+    """
+    Mean square of each block of `width` frames in dB, at least -120, shape [blocks]; an unfinished
+    last one is left out.
+    """
     blocks = frames[: len(frames) // width * width].reshape(-1, width)
-    return np.asarray(10 * np.log10(np.maximum(np.mean(blocks**2, axis=1), 1e-12)), dtype=np.float64)
+    return np.asarray(
+        10 * np.log10(np.maximum(np.mean(blocks**2, axis=1), 1e-12)), dtype=np.float64
+    )
 
 
-METRICS = (AudioMetric(metric=Metric(name="dropouts", unit="1/s", better="lower", version="1"), score=dropouts_per_s),)
+METRICS = (
+    AudioMetric(
+        metric=Metric(name="dropouts", unit="1/s", better="lower", version="1"),
+        score=dropouts_per_s,
+    ),
+)

@@ -1,5 +1,6 @@
 """
-Whether a recording fits its scale, and how loud it is: peak, clipping, DC offset, loudness, and frames that are no numbers.
+Whether a recording fits its scale, and how loud it is: peak, clipping, DC offset, loudness, and
+frames that are no numbers.
 
 Knows nothing of text or other recordings, and no limits.
 """
@@ -8,32 +9,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
-from harness.measurement import Metric, Missing, Value
-from harness.metrics.loudness import integrated_lufs
-from harness.metrics.playable import unplayable
-from harness.metrics.recording import Recording
-from harness.metrics.subject import AudioMetric, Subject
+from harness.audio.loudness import integrated_lufs
+from harness.audio.recording import Recording, unplayable
+from harness.metrics.metric import AudioMetric, MetricInput
+from harness.records.measurement import Metric, Missing, Value
 
 FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0: what a clipped wav holds
-FLAT = 1e-5  # of the peak; at 48 kHz a pure tone of 100 Hz already falls by 9e-5 from its crest to the next frame
+# of the peak; at 48 kHz a pure tone of 100 Hz already falls by 9e-5 from its crest to the next
+# frame
+FLAT = 1e-5
 FLAT_RUN = 3  # frames; a crest between two of them may give two alike
 HEARD = 0.01  # of the peak: what is below, -40 dB, is no part of the speech
 
 
-def finite(subject: Subject) -> Value:
-    """Share of the frames that are numbers, 1.0 for sound audio. Every other metric names the place of the first NaN."""
+def finite(subject: MetricInput) -> Value:
+    """
+    Share of the frames that are numbers, 1.0 for sound audio. Every other metric names the place of
+    the first NaN.
+    """
     frames = subject.audio.frames
     return float(np.isfinite(frames).mean()) if frames.size else Missing("the audio is empty")
 
 
-def peak(subject: Subject) -> Value:
+def peak(subject: MetricInput) -> Value:
     """Largest absolute frame, 1.0 being full scale."""
     return unplayable(subject.audio) or float(np.abs(subject.audio.frames).max())
 
 
-def clipped_share(subject: Subject) -> Value:
+def clipped_share(subject: MetricInput) -> Value:
     """
-    Share of frames, 0 to 1, that clipping has touched: at or beyond full scale, or on a flat top at the recording's peak.
+    Share of frames, 0 to 1, that clipping has touched: at or beyond full scale, or on a flat top at
+    the recording's peak.
 
     Flat tops show clipping that came before a change of level, as an engine's own levelling does.
     """
@@ -44,13 +50,13 @@ def clipped_share(subject: Subject) -> Value:
     return float(np.mean((magnitude >= FULL_SCALE) | _flat_tops(magnitude)))
 
 
-def dc_offset(subject: Subject) -> Value:
+def dc_offset(subject: MetricInput) -> Value:
     """Absolute value of the mean frame, 1.0 being full scale."""
     return unplayable(subject.audio) or abs(float(subject.audio.frames.mean()))
 
 
-def loudness(subject: Subject) -> Value:
-    """Integrated loudness in LUFS (see loudness.py)."""
+def loudness(subject: MetricInput) -> Value:
+    """Integrated loudness in LUFS (see audio/loudness.py)."""
     return subject.audio.once(integrated_lufs)
 
 
@@ -64,15 +70,27 @@ def speech_level(recording: Recording) -> float:
 def _flat_tops(magnitude: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which frames lie in a run of FLAT_RUN or more at the peak, shape [n]; none in silence."""
     at_peak = (magnitude >= (1.0 - FLAT) * magnitude.max()) & (magnitude > 0.0)
-    within = minimum_filter1d(at_peak.astype(np.uint8), FLAT_RUN, mode="constant")  # middles of runs
-    spread = np.convolve(within, np.ones(FLAT_RUN), "same") if len(within) >= FLAT_RUN else np.zeros(len(within))
+    # middles of runs
+    within = minimum_filter1d(at_peak.astype(np.uint8), FLAT_RUN, mode="constant")
+    spread = (
+        np.convolve(within, np.ones(FLAT_RUN), "same")
+        if len(within) >= FLAT_RUN
+        else np.zeros(len(within))
+    )
     return np.asarray(spread > 0, dtype=np.bool_)
 
 
 METRICS = (
     AudioMetric(metric=Metric(name="finite", unit="1", better="higher", version="1"), score=finite),
     AudioMetric(metric=Metric(name="peak", unit="1", better="neither", version="1"), score=peak),
-    AudioMetric(metric=Metric(name="clipped_share", unit="1", better="lower", version="1"), score=clipped_share),
-    AudioMetric(metric=Metric(name="dc_offset", unit="1", better="lower", version="1"), score=dc_offset),
-    AudioMetric(metric=Metric(name="loudness", unit="LUFS", better="neither", version="1"), score=loudness),
+    AudioMetric(
+        metric=Metric(name="clipped_share", unit="1", better="lower", version="1"),
+        score=clipped_share,
+    ),
+    AudioMetric(
+        metric=Metric(name="dc_offset", unit="1", better="lower", version="1"), score=dc_offset
+    ),
+    AudioMetric(
+        metric=Metric(name="loudness", unit="LUFS", better="neither", version="1"), score=loudness
+    ),
 )

@@ -1,22 +1,24 @@
 """
-How alike the melodies of two recordings of the same performance are: F0 RMSE in Hz and in cents, correlation, voicing.
+How alike the melodies of two recordings of the same performance are: F0 RMSE in Hz and in cents,
+correlation, voicing.
 
-Pitch is compared every 5 ms, RMSE and correlation on frames that are voiced in both (zeros of unvoiced frames would be
-counted as errors of 100 Hz). Without time warping, since the recordings share their durations: warped along the mel-cepstra the
-embedded voice's pairs of solver steps differ by less than 0.4 cents from this, and noise alone leads the path astray. The
-tracks are the smoothed ones: of the raw tracks' RMSE between the embedded voice in fp32 and in int8 a third was octave jumps of
-the tracker (32 cents instead of 23, n = 12).
+Pitch is compared every 5 ms, RMSE and correlation on frames that are voiced in both (zeros of
+unvoiced frames would be counted as errors of 100 Hz). Without time warping, since the recordings
+share their durations: warped along the mel-cepstra the embedded voice's pairs of solver steps
+differ by less than 0.4 cents from this, and noise alone leads the path astray. The tracks are the
+smoothed ones: of the raw tracks' RMSE between the embedded voice in fp32 and in int8 a third was
+octave jumps of the tracker (32 cents instead of 23, n = 12).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measurement import Better, Metric, Missing, Value
-from harness.metrics import pitch
+from harness.audio import pitch
+from harness.audio.recording import Frames
 from harness.metrics.alignment import aligned
-from harness.metrics.recording import Frames
-from harness.metrics.subject import AudioMetric, Need, Subject
+from harness.metrics.metric import AudioMetric, MetricInput, Need
+from harness.records.measurement import Better, Metric, Missing, Value
 
 FEWEST_VOICED = 20  # frames: 0.1 s, a short vowel
 CENTS_PER_OCTAVE = 1200.0
@@ -33,24 +35,35 @@ class Melodies:
         """The frames that are voiced in both."""
         both = (self.reference_hz > 0.0) & (self.candidate_hz > 0.0)
         if both.sum() < FEWEST_VOICED:
-            return Missing(f"only {both.sum()} frames are voiced in both; {FEWEST_VOICED} are needed")
+            return Missing(
+                f"only {both.sum()} frames are voiced in both; {FEWEST_VOICED} are needed"
+            )
         return Melodies(self.reference_hz[both], self.candidate_hz[both])
 
 
-def f0_rmse_hz(subject: Subject) -> Value:
+def f0_rmse_hz(subject: MetricInput) -> Value:
     """Root mean square difference of F0 in Hz."""
     both = _voiced(subject)
     return both if isinstance(both, Missing) else _rms(both.candidate_hz - both.reference_hz)
 
 
-def f0_rmse_cents(subject: Subject) -> Value:
-    """Root mean square of 1200 log2(F0 / F0'): the same interval counts alike in a low voice and in a high one."""
+def f0_rmse_cents(subject: MetricInput) -> Value:
+    """
+    Root mean square of 1200 log2(F0 / F0'): the same interval counts alike in a low voice and in a
+    high one.
+    """
     both = _voiced(subject)
-    return both if isinstance(both, Missing) else _rms(CENTS_PER_OCTAVE * np.log2(both.candidate_hz / both.reference_hz))
+    return (
+        both
+        if isinstance(both, Missing)
+        else _rms(CENTS_PER_OCTAVE * np.log2(both.candidate_hz / both.reference_hz))
+    )
 
 
-def f0_correlation(subject: Subject) -> Value:
-    """Pearson's correlation of F0 in Hz, -1 to 1: blind to a transposed voice, sees another melody."""
+def f0_correlation(subject: MetricInput) -> Value:
+    """
+    Pearson's correlation of F0 in Hz, -1 to 1: blind to a transposed voice, sees another melody.
+    """
     both = _voiced(subject)
     if isinstance(both, Missing):
         return both
@@ -59,13 +72,17 @@ def f0_correlation(subject: Subject) -> Value:
     return float(np.clip(np.corrcoef(both.reference_hz, both.candidate_hz)[0, 1], -1.0, 1.0))
 
 
-def vuv_error(subject: Subject) -> Value:
+def vuv_error(subject: MetricInput) -> Value:
     """Share of frames that are voiced in one and unvoiced in the other, 0 to 1."""
     pair = melodies(subject)
-    return pair if isinstance(pair, Missing) else float(np.mean((pair.reference_hz > 0.0) != (pair.candidate_hz > 0.0)))
+    return (
+        pair
+        if isinstance(pair, Missing)
+        else float(np.mean((pair.reference_hz > 0.0) != (pair.candidate_hz > 0.0)))
+    )
 
 
-def melodies(subject: Subject) -> Melodies | Missing:
+def melodies(subject: MetricInput) -> Melodies | Missing:
     """Give the two pitch tracks, without the lag."""
     assert subject.reference is not None, "the scorer gives a reference to metrics that need one"
     pair = aligned(subject)
@@ -79,12 +96,14 @@ def melodies(subject: Subject) -> Melodies | Missing:
     return _matched(reference, candidate, pair.lag_s, pair.reference_audio.duration_s)
 
 
-def _matched(reference: pitch.PitchTrack, candidate: pitch.PitchTrack, lag_s: float, duration_s: float) -> Melodies:
+def _matched(
+    reference: pitch.PitchTrack, candidate: pitch.PitchTrack, lag_s: float, duration_s: float
+) -> Melodies:
     """
     Pick for each of the reference's frames the candidate's that is nearest in time.
 
-    Each track runs in the time of its whole recording, and is the one that other metrics use; what the recordings share
-    begins `lag_s` later in the candidate than in the reference.
+    Each track runs in the time of its whole recording, and is the one that other metrics use; what
+    the recordings share begins `lag_s` later in the candidate than in the reference.
     """
     begins_s = max(-lag_s, 0.0)
     shared = (reference.times_s >= begins_s) & (reference.times_s <= begins_s + duration_s)
@@ -93,7 +112,7 @@ def _matched(reference: pitch.PitchTrack, candidate: pitch.PitchTrack, lag_s: fl
     return Melodies(reference.smoothed[shared], candidate.smoothed[nearest])
 
 
-def _voiced(subject: Subject) -> Melodies | Missing:
+def _voiced(subject: MetricInput) -> Melodies | Missing:
     pair = melodies(subject)
     return pair if isinstance(pair, Missing) else pair.voiced()
 
@@ -107,12 +126,28 @@ def _metric(name: str, unit: str, better: Better) -> Metric:
 
 
 METRICS: tuple[AudioMetric, ...] = (
-    AudioMetric(metric=_metric("f0_rmse_hz", "Hz", "lower"), score=f0_rmse_hz, need=Need.REFERENCE, package=pitch.PACKAGE),
     AudioMetric(
-        metric=_metric("f0_rmse_cents", "cents", "lower"), score=f0_rmse_cents, need=Need.REFERENCE, package=pitch.PACKAGE
+        metric=_metric("f0_rmse_hz", "Hz", "lower"),
+        score=f0_rmse_hz,
+        need=Need.REFERENCE,
+        package=pitch.PACKAGE,
     ),
     AudioMetric(
-        metric=_metric("f0_correlation", "1", "higher"), score=f0_correlation, need=Need.REFERENCE, package=pitch.PACKAGE
+        metric=_metric("f0_rmse_cents", "cents", "lower"),
+        score=f0_rmse_cents,
+        need=Need.REFERENCE,
+        package=pitch.PACKAGE,
     ),
-    AudioMetric(metric=_metric("vuv_error", "1", "lower"), score=vuv_error, need=Need.REFERENCE, package=pitch.PACKAGE),
+    AudioMetric(
+        metric=_metric("f0_correlation", "1", "higher"),
+        score=f0_correlation,
+        need=Need.REFERENCE,
+        package=pitch.PACKAGE,
+    ),
+    AudioMetric(
+        metric=_metric("vuv_error", "1", "lower"),
+        score=vuv_error,
+        need=Need.REFERENCE,
+        package=pitch.PACKAGE,
+    ),
 )

@@ -1,7 +1,8 @@
 """
 Pictures for the page, drawn by matplotlib as SVG bytes. They show numbers that others computed.
 
-Uses Figure objects and no pyplot, so nothing global changes. Text stays text, and the same input gives the same bytes.
+Uses Figure objects and no pyplot, so nothing global changes. Text stays text, and the same input
+gives the same bytes.
 """
 
 import io
@@ -10,14 +11,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from harness.judgement import Verdict
-from harness.report.numbers import shown_unit, shown_value
-from harness.tradeoff import Point, Tradeoff
+from harness.judging.tradeoff import Point, Tradeoff
+from harness.records.verdict import Verdict
+from harness.report.format import shown_unit, shown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
-    """Colours of a picture: text, faint lines, and one colour for each kind of verdict (as the page has them)."""
+    """
+    Colours of a picture: text, faint lines, and one colour for each kind of verdict (as the page
+    has them).
+    """
 
     ink: str
     faint: str
@@ -29,38 +33,64 @@ class Theme:
 LIGHT = Theme(ink="#1c2430", faint="#c9d1db", good="#1a7f4b", open="#9a6200", bad="#c02b2b")
 DARK = Theme(ink="#e4e9f0", faint="#3d4756", good="#4cc38a", open="#e5a53b", bad="#ff7b72")
 
-TITLES: Mapping[str, str] = MappingProxyType({"pesq": "PESQ", "wer": "word error rate", "snr": "SNR", "stoi": "STOI"})
+TITLES: Mapping[str, str] = MappingProxyType(
+    {"pesq": "PESQ", "wer": "word error rate", "snr": "SNR", "stoi": "STOI"}
+)
 MARKERS: Mapping[str, str] = MappingProxyType({"good": "o", "open": "D", "bad": "X"})
 """Shape tells what colour tells: nobody needs to see red and green."""
 HEIGHTS = (6, -13, 19, -26, 32, -39)
-"""Of a name over its mark, in points, the nearest first; with more names than that in one spot the last ones overlap."""
+"""
+Of a name over its mark, in points, the nearest first; with more names than that in one spot the
+last ones overlap.
+"""
 
 
 def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
     """Draw speed against quality, the best trade-offs joined by a line, as an SVG file."""
-    import matplotlib as mpl  # only when something is drawn: it takes longer to load than all the rest
+    # only when something is drawn: it takes longer to load than all the rest
+    import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "voxgate", "font.family": "sans-serif", "font.size": 11}):
+    with mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "voxgate",
+            "font.family": "sans-serif",
+            "font.size": 11,
+        }
+    ):
         figure = Figure(figsize=(6.2, 4.0), layout="constrained")
         FigureCanvasSVG(figure)
         axes: Any = figure.add_subplot()
         scale = 100.0 if shown_unit(data.metric, data.unit) == "%" else 1.0
         front = [point for point in data.points if point.on_front]
-        axes.plot([p.rtf for p in front], [p.quality * scale for p in front], color=theme.ink, lw=1.2, ls="--", zorder=1)
+        axes.plot(
+            [p.rtf for p in front],
+            [p.quality * scale for p in front],
+            color=theme.ink,
+            lw=1.2,
+            ls="--",
+            zorder=1,
+        )
         for point in data.points:
             _mark(axes, point, theme, scale)
         _dress(axes, data, theme)
-        figure.draw_without_rendering()  # where a name will stand is known only when all else has its place
+        # where a name will stand is known only when all else has its place
+        figure.draw_without_rendering()
         _name(axes, data.points, theme, scale)
         return _svg(figure)
 
 
 def tradeoff_words(data: Tradeoff) -> tuple[str, str]:
-    """Say what the chart shows, for those who do not see it, and its caption: who is beaten by nobody."""
+    """
+    Say what the chart shows, for those who do not see it, and its caption: who is beaten by nobody.
+    """
     title = TITLES.get(data.metric, data.metric)
-    spots = "; ".join(f"{p.label}: rtf {p.rtf:.3g}, {shown_value(data.metric, data.unit, p.quality)}" for p in data.points)
+    spots = "; ".join(
+        f"{p.label}: rtf {p.rtf:.3g}, {shown_value(data.metric, data.unit, p.quality)}"
+        for p in data.points
+    )
     best = ", ".join(point.label for point in data.points if point.on_front)
     caption = f"Speed against {title}. On the line, beaten by nobody at both: {best}."
     return f"Real-time factor against {title}. {spots}.", caption
@@ -75,15 +105,26 @@ def kind(verdict: Verdict) -> str:
 
 def _mark(axes: Any, point: Point, theme: Theme, scale: float) -> None:
     sort = kind(point.verdict)
-    axes.scatter([point.rtf], [point.quality * scale], s=55, marker=MARKERS[sort], color=getattr(theme, sort), zorder=2)
+    axes.scatter(
+        [point.rtf],
+        [point.quality * scale],
+        s=55,
+        marker=MARKERS[sort],
+        color=getattr(theme, sort),
+        zorder=2,
+    )
 
 
 def _name(axes: Any, points: Sequence[Point], theme: Theme, scale: float) -> None:
-    """Write each cell's name beside its mark, at the nearest height where it covers no other name."""
+    """
+    Write each cell's name beside its mark, at the nearest height where it covers no other name.
+    """
     taken: list[Any] = []
     for point in points:
         label, spot = point.label.replace("$", r"\$"), (point.rtf, point.quality * scale)
-        text = axes.annotate(label, spot, xytext=(6, 6), textcoords="offset points", color=theme.ink, fontsize=9)
+        text = axes.annotate(
+            label, spot, xytext=(6, 6), textcoords="offset points", color=theme.ink, fontsize=9
+        )
         for height in HEIGHTS:
             text.xyann = (6, height)
             box = text.get_window_extent()

@@ -1,17 +1,29 @@
 """
-The report as GitHub-flavoured Markdown, for pull requests and READMEs: the same table, reasons below it.
+The report as GitHub-flavoured Markdown, for pull requests and READMEs: the same table, reasons
+below it.
 
-Everything that comes from outside is escaped: a workload or an error message must not become a link, a mention or HTML.
+Everything that comes from outside is escaped: a workload or an error message must not become a
+link, a mention or HTML.
 """
 
-from harness.judgement import Verdict
-from harness.report.contents import Contents
-from harness.report.floor import floor_line
-from harness.report.table import Column, Row, accept_command, accept_hint, columns, energy_line, gain_line, heading, rows
-from harness.report.texts import escaped
+from harness.records.verdict import Verdict
+from harness.report.contents import Report
+from harness.report.format import escaped
+from harness.report.tables import (
+    TableColumn,
+    TableRow,
+    accept_command,
+    accept_hint,
+    columns,
+    energy_line,
+    floor_line,
+    gain_line,
+    heading,
+    rows,
+)
 
 
-def markdown(contents: Contents) -> str:
+def markdown(contents: Report) -> str:
     """Write the whole report, ending in a newline."""
     table = rows(contents)
     judgement = contents.judgement
@@ -28,15 +40,18 @@ def markdown(contents: Contents) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(table: tuple[Row, ...], across: tuple[Column, ...]) -> str:
+def _table(table: tuple[TableRow, ...], across: tuple[TableColumn, ...]) -> str:
     head = ["cell", *(column.title for column in across), "verdict"]
     align = ["---", *("---:" for _ in across), "---"]
     lines = [_line(head), _line(align), *(_line(_texts(row, across)) for row in table)]
     return "\n".join(lines)
 
 
-def _texts(row: Row, across: tuple[Column, ...]) -> list[str]:
-    values = [_value(text, row.missing.get(column.title)) for text, column in zip(row.full, across, strict=True)]
+def _texts(row: TableRow, across: tuple[TableColumn, ...]) -> list[str]:
+    values = [
+        _value(text, row.missing.get(column.title))
+        for text, column in zip(row.full, across, strict=True)
+    ]
     word = row.verdict.value.replace("_", " ")
     return [escaped(row.label), *values, word if row.verdict is Verdict.PASS else f"**{word}**"]
 
@@ -49,11 +64,13 @@ def _line(texts: list[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _remark(row: Row) -> str:
+def _remark(row: TableRow) -> str:
     return f"- **{escaped(row.label)}**: {escaped('; '.join(row.reasons))}"
 
 
-def _hint(contents: Contents) -> str:
+def _hint(contents: Report) -> str:
     if not accept_hint(contents):
         return ""
-    return f"No speed baseline on this machine yet; if this run is good: `{accept_command(contents)}`"
+    return (
+        f"No speed baseline on this machine yet; if this run is good: `{accept_command(contents)}`"
+    )

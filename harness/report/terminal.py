@@ -1,9 +1,20 @@
 """
 The report on a terminal: the main table, the reasons below the cells that need one, and the counts.
 
-Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow terminal loses intervals first,
-one column after the other, then columns, so that lines never wrap inside the table; a command is never broken, so that it
-can be copied.
+Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow
+terminal loses intervals first, one column after the other, then columns, so that lines never wrap
+inside the table; a command is never broken, so that it can be copied.
+
+Two revisions side by side, as lines for a terminal: how far each cell moved, with its interval, and
+the verdict.
+
+Knows which figures a paired comparison shows; the layout is plain columns, and reasons stand below
+their cell.
+
+The doctor's examination as text: what speaks against the machine first, each with the command that
+sets it right.
+
+Knows no knob; the verdict's own line is the caller's last word.
 """
 
 import textwrap
@@ -12,15 +23,21 @@ from collections.abc import Collection, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from harness.judgement import Verdict
-from harness.report.contents import Contents
-from harness.report.floor import floor_line
-from harness.report.table import (
-    Column,
-    Row,
+from harness.judging import phrases
+from harness.machine.checks.check import CheckState
+from harness.machine.doctor import CheckedRequirement, Examination
+from harness.machine.quietness import fitness
+from harness.records.measurement import Missing, Value
+from harness.records.verdict import CellVerdict, Comparison, Verdict
+from harness.report.contents import Report
+from harness.report.format import plain
+from harness.report.tables import (
+    TableColumn,
+    TableRow,
     accept_hint,
     columns,
     energy_line,
+    floor_line,
     gain_line,
     grouped_missing,
     heading,
@@ -40,13 +57,16 @@ GAP = "  "
 INDENT = "   "
 
 
-def print_report(contents: Contents, console: Console, page: str | None = None) -> None:
-    """Print all but the verdict's own line, which is the caller's last word; `page` is where the HTML page lies."""
+def print_report(contents: Report, console: Console, page: str | None = None) -> None:
+    """
+    Print all but the verdict's own line, which is the caller's last word; `page` is where the HTML
+    page lies.
+    """
     for line in report_lines(contents, console.width, page):
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def report_lines(contents: Contents, width: int, page: str | None = None) -> list[Text]:
+def report_lines(contents: Report, width: int, page: str | None = None) -> list[Text]:
     """Lay the report out for a number of columns."""
     table = rows(contents)
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
@@ -58,7 +78,7 @@ def report_lines(contents: Contents, width: int, page: str | None = None) -> lis
     return [*lines, Text(f"report {page}")] if page else lines
 
 
-def _table(table: Sequence[Row], across: Sequence[Column], width: int) -> list[Text]:
+def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int) -> list[Text]:
     kept, bounded = _fitting(table, across, width)
     grid = [[row.label, *(_value(row, index, bounded) for index in kept)] for row in table]
     titles = ["cell", *(across[index].title for index in kept)]
@@ -69,39 +89,200 @@ def _table(table: Sequence[Row], across: Sequence[Column], width: int) -> list[T
         line = Text(GAP.join([*_aligned(texts, widths), ""]))
         lines.append(line.append(row.verdict.value, style=STYLES[row.verdict]))
         remarks = " | ".join([*row.reasons, *grouped_missing(row)])
-        lines += [Text(each) for each in _remarks(row, width)] if remarks != said or not said else [Text(f"{INDENT}as above")]
+        lines += (
+            [Text(each) for each in _remarks(row, width)]
+            if remarks != said or not said
+            else [Text(f"{INDENT}as above")]
+        )
         said = remarks
     return lines
 
 
-def _remarks(row: Row, width: int) -> list[str]:
-    return [line for remark in (*row.reasons, *grouped_missing(row)) for line in _wrapped(remark, width, INDENT)]
+def _remarks(row: TableRow, width: int) -> list[str]:
+    return [
+        line
+        for remark in (*row.reasons, *grouped_missing(row))
+        for line in _wrapped(remark, width, INDENT)
+    ]
 
 
-def _fitting(table: Sequence[Row], across: Sequence[Column], width: int) -> tuple[list[int], list[int]]:
-    """Choose what fits: the columns, of which the first always stays, and those of them that show their intervals."""
-    kept, bounded = list(range(len(across))), [index for index, column in enumerate(across) if column.interval]
+def _fitting(
+    table: Sequence[TableRow], across: Sequence[TableColumn], width: int
+) -> tuple[list[int], list[int]]:
+    """
+    Choose what fits: the columns, of which the first always stays, and those of them that show
+    their intervals.
+    """
+    kept, bounded = (
+        list(range(len(across))),
+        [index for index, column in enumerate(across) if column.interval],
+    )
     while len(kept) > 1 and _width(table, across, kept, bounded) > width:
         narrowed = bounded or kept
         narrowed.remove(max(narrowed, key=lambda index: across[index].rank))
     return kept, bounded
 
 
-def _width(table: Sequence[Row], across: Sequence[Column], kept: Sequence[int], bounded: Collection[int]) -> int:
+def _width(
+    table: Sequence[TableRow],
+    across: Sequence[TableColumn],
+    kept: Sequence[int],
+    bounded: Collection[int],
+) -> int:
     label = max(len("cell"), *(len(row.label) for row in table)) if table else len("cell")
     verdict = max((len(row.verdict.value) for row in table), default=len("verdict"))
-    sizes = [max([len(across[i].title), *(len(_value(row, i, bounded)) for row in table)]) for i in kept]
+    sizes = [
+        max([len(across[i].title), *(len(_value(row, i, bounded)) for row in table)]) for i in kept
+    ]
     return label + sum(len(GAP) + each for each in sizes) + len(GAP) + max(verdict, len("verdict"))
 
 
-def _value(row: Row, index: int, bounded: Collection[int]) -> str:
+def _value(row: TableRow, index: int, bounded: Collection[int]) -> str:
     return row.full[index] if index in bounded else row.short[index]
 
 
 def _aligned(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Set the label to the left and numbers to the right."""
-    return [texts[0].ljust(widths[0]), *(text.rjust(size) for text, size in zip(texts[1:], widths[1:], strict=True))]
+    return [
+        texts[0].ljust(widths[0]),
+        *(text.rjust(size) for text, size in zip(texts[1:], widths[1:], strict=True)),
+    ]
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
-    return textwrap.wrap(text, max(20, width), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.wrap(
+        text,
+        max(20, width),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+
+
+TITLES = ("cell", "base p50 ms", "head p50 ms", "p50 shift", "rtf shift", "pairs", "verdict")
+NOTHING = "-"
+
+
+def paired_lines(
+    contents: Report, sides: tuple[str, str], control: str, notes: Sequence[str], width: int
+) -> list[str]:
+    """
+    Lay the comparison out for a number of columns; `sides` names BASE and HEAD, `control` says how
+    far it moved.
+    """
+    judgement, state = contents.judgement, fitness(contents.run.environment)
+    head = (
+        judgement.suite,
+        judgement.profile,
+        f"machine {judgement.machine} ({state.word})",
+        f"base {sides[0]}",
+        f"head {sides[1]}",
+        f"control {control}",
+    )
+    lines = _wrapped(INDENT.join(map(plain, head)), width, "") + [
+        line for note in notes for line in _wrapped(note, width, "")
+    ]
+    rows = [_row(cell, contents.run.reference) for cell in judgement.cells]
+    widths = [max(map(len, column)) for column in zip(TITLES, *rows, strict=True)]
+    lines.append(_aligned_pair(TITLES, widths))
+    for cell, row in zip(judgement.cells, rows, strict=True):
+        lines.append(_aligned_pair(row, widths))
+        if cell.verdict is not Verdict.PASS:
+            lines += _wrapped(plain(cell.reason), width, INDENT)
+    return lines
+
+
+def evidence_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay the steps of a bisection out as a table."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text.ljust(size) for text, size in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _row(cell: CellVerdict, reference: str) -> tuple[str, ...]:
+    found = {each.metric: each.comparison for each in cell.metrics if each.comparison is not None}
+    p50, rtf = found.get("latency_p50"), found.get("rtf")
+    label = plain(cell.label) + (" (reference)" if cell.cell == reference else "")
+    times = (NOTHING, NOTHING) if p50 is None else (_ms(p50.baseline), _ms(p50.current))
+    return (label, *times, _shift(p50), _shift(rtf), _pairs(p50), cell.verdict.value)
+
+
+def _ms(value: Value) -> str:
+    return NOTHING if isinstance(value, Missing) else f"{value * 1000:.4g}"
+
+
+def _shift(comparison: Comparison | None) -> str:
+    return NOTHING if comparison is None or comparison.shift is None else phrases.size(comparison)
+
+
+def _pairs(comparison: Comparison | None) -> str:
+    return (
+        NOTHING
+        if comparison is None or comparison.freedom is None
+        else f"{comparison.freedom + 1:.0f}"
+    )
+
+
+def _aligned_pair(texts: Sequence[str], widths: Sequence[int]) -> str:
+    """Set label and verdict to the left and numbers to the right."""
+    first, *numbers, last = (
+        text.ljust(size) if place in (0, len(texts) - 1) else text.rjust(size)
+        for place, (text, size) in enumerate(zip(texts, widths, strict=True))
+    )
+    return "  ".join([first, *numbers, last]).rstrip()
+
+
+def examination_lines(examination: Examination) -> list[str]:
+    """
+    Lay the examination out: a line per finding, and below those that are not fit what was expected
+    and the command.
+    """
+    width = max((len(each.requirement.knob) for each in examination.findings), default=0)
+    lines = [f"profile {examination.profile}{GAP}machine {examination.machine}"]
+    for finding in examination.findings:
+        lines += _finding_lines(finding, width)
+    return lines
+
+
+def _finding_lines(finding: CheckedRequirement, width: int) -> list[str]:
+    answer = finding.answer
+    first = f"{answer.state.value:<7}{GAP}{finding.requirement.knob:<{width}}{GAP}{answer.shown}"
+    if answer.state is CheckState.FIT:
+        return [first]
+    if not finding.counts:
+        return [f"{first} (not needed)"]
+    indent = " " * 7 + GAP
+    refuses = (
+        ", or a run is refused"
+        if answer.state is CheckState.UNFIT and finding.requirement.action == "refuse"
+        else ""
+    )
+    return [first, f"{indent}expected: {finding.expects}{refuses}", f"{indent}{finding.advice}"]
+
+
+def examination_to_dict(examination: Examination) -> dict[str, object]:
+    """Give an examination as plain JSON values."""
+    return {
+        "profile": examination.profile,
+        "machine": examination.machine,
+        "fit": examination.exit_code == 0,
+        "exit_code": examination.exit_code,
+        "line": examination.line,
+        "findings": [_finding_to_dict(each) for each in examination.findings],
+    }
+
+
+def _finding_to_dict(finding: CheckedRequirement) -> dict[str, object]:
+    requirement = finding.requirement
+    return {
+        "knob": requirement.knob,
+        "state": finding.answer.state.value,
+        "shown": finding.answer.shown,
+        "expects": finding.expects,
+        "advice": finding.advice,
+        "counts": finding.counts,
+        "action": requirement.action.value,
+        "want": requirement.want,
+    }

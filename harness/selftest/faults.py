@@ -1,24 +1,81 @@
 """
 The list of faults, as data: what each is called, how strong it is, and how it is made.
 
-A fault that an engine can be asked for is asked for, so that it sounds as it would in life; where there is no engine (a
-recording), or where the engine cannot do it, the audio is changed. What the faults do is `respeech.py`'s, `damage.py`'s,
-`distortion.py`'s and `resynthesis.py`'s business.
+A fault that an engine can be asked for is asked for, so that it sounds as it would in life; where
+there is no engine (a recording), or where the engine cannot do it, the audio is changed. What is
+done to audio is `fault_effects.py`'s and `resynthesis.py`'s business.
+
+Faults that an engine is asked for: what to say in place of what was to be said.
+
+Pure functions of requests. None where a request cannot be said otherwise.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.selftest import damage, distortion, respeech, resynthesis
-from harness.selftest.respeech import Respeak
-from harness.selftest.speech import Change
+from harness.records.cell import Request
+from harness.selftest import fault_effects, resynthesis
+from harness.selftest.fault_effects import Change
+
+OTHER_WORDS = ("window", "orange", "seven", "mother")
+
+Respeak = Callable[[Request, Sequence[Request]], Request | None]
+"""(request, all requests) -> what to say instead; None where that cannot be."""
+
+
+def wrong_word(request: Request, requests: Sequence[Request]) -> Request | None:
+    """Say another word in place of the longest one."""
+    words = re.findall(r"[A-Za-z']+", request.text)
+    other = next((word for word in OTHER_WORDS if word not in request.text.lower()), None)
+    if not words or other is None:
+        return None
+    longest = max(words, key=len)
+    return replace(request, text=re.sub(rf"\b{re.escape(longest)}\b", other, request.text, count=1))
+
+
+def other_speaker(request: Request, requests: Sequence[Request]) -> Request | None:
+    """Say it with another speaker of the same workload; None where it has only one."""
+    speakers = list(
+        dict.fromkeys(
+            str(each.options["speaker"]) for each in requests if "speaker" in each.options
+        )
+    )
+    own = request.options.get("speaker")
+    others = [speaker for speaker in speakers if speaker != own]
+    return (
+        replace(request, options={**request.options, "speaker": others[0]})
+        if own is not None and others
+        else None
+    )
+
+
+def as_statement(request: Request, requests: Sequence[Request]) -> Request | None:
+    """Say a question as if it were a statement; None for what is no question."""
+    text = request.text.rstrip()
+    return replace(request, text=f"{text[:-1]}.") if text.endswith("?") else None
+
+
+def at_speed(speed: float) -> Respeak:
+    """Say it `speed` times as fast, by the option `speed`."""
+
+    def respeak(request: Request, requests: Sequence[Request]) -> Request | None:
+        usual = request.options.get("speed", 1.0)
+        assert isinstance(usual, int | float), "the target checks the values of its options"
+        return replace(request, options={**request.options, "speed": speed * usual})
+
+    return respeak
+
 
 PEAK, BELOW, FULL = "{:g} of the peak", "{:g} dB below", "{:g} of full scale"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault at one strength: what is spoken instead, or how the audio is changed. `harmless` ones must not be found."""
+    """
+    One fault at one strength: what is spoken instead, or how the audio is changed. `harmless` ones
+    must not be found.
+    """
 
     name: str
     strength: str
@@ -27,40 +84,66 @@ class Fault:
     harmless: bool = False
 
 
-def _several(name: str, strength: str, make: Callable[[float], Change], values: Sequence[float]) -> tuple[Fault, ...]:
-    return tuple(Fault(name=name, strength=strength.format(value), change=make(value)) for value in values)
+def _several(
+    name: str, strength: str, make: Callable[[float], Change], values: Sequence[float]
+) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(name=name, strength=strength.format(value), change=make(value)) for value in values
+    )
 
 
-def _milliseconds(name: str, make: Callable[[float], Change], values: Sequence[int]) -> tuple[Fault, ...]:
-    return tuple(Fault(name=name, strength=f"{value} ms", change=make(value / 1000)) for value in values)
+def _milliseconds(
+    name: str, make: Callable[[float], Change], values: Sequence[int]
+) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(name=name, strength=f"{value} ms", change=make(value / 1000)) for value in values
+    )
 
 
 FAULTS: tuple[Fault, ...] = (
-    *_several("click", PEAK, damage.click, (0.1, 0.3, 1.0)),
-    *_several("click every second", PEAK, damage.clicks, (0.3, 1.0)),
-    *_several("step at joins", PEAK, damage.seam, (0.1, 0.3)),
-    *_milliseconds("dropout", damage.dropout, (5, 20, 60)),
-    *_milliseconds("repeated stretch", damage.repeat, (200,)),
-    Fault(name="wrong word", strength="one", respeak=respeech.wrong_word, change=damage.swap_word(0.4)),
-    *_milliseconds("cut tail", damage.cut_tail, (20, 80, 200)),
-    *_milliseconds("muted tail", damage.mute_tail, (20, 80, 200)),
-    *_milliseconds("silence before", damage.silence_before, (1000,)),
-    *_milliseconds("pause inside", damage.pause, (1000,)),
-    *_milliseconds("silence after", damage.silence_after, (1000,)),
-    *_milliseconds("late", damage.silence_before, (20,)),
-    *_milliseconds("spill-over", damage.spill, (300,)),
-    Fault(name="other speaker", strength="whole", respeak=respeech.other_speaker, change=resynthesis.other_mouth(0.6, 0.85)),
-    Fault(name="flat question", strength="7 semitones", respeak=respeech.as_statement, change=resynthesis.fall(7.0)),
-    Fault(name="faster", strength="10 %", respeak=respeech.at_speed(1.1), change=resynthesis.paced(1.1)),
-    Fault(name="slower", strength="10 %", respeak=respeech.at_speed(0.9), change=resynthesis.paced(0.9)),
-    *_several("noise", BELOW, distortion.noise, (40, 30, 20)),
-    Fault(name="quieter", strength="6 dB", change=distortion.louder(-6.0)),
-    Fault(name="polarity", strength="inverted", change=distortion.inverted),
-    *_several("DC offset", FULL, distortion.offset, (0.01, 0.05)),
-    *_several("overdriven", "{:g} dB", distortion.overdriven, (3, 6)),
-    Fault(name="resampler", strength="24 kHz and back by soxr HQ", change=distortion.round_trip(24_000)),
-    Fault(name="resampler", strength="by straight lines", change=distortion.poor_round_trip(24_000)),
-    Fault(name="not a number", strength="one frame", change=distortion.not_a_number),
-    Fault(name="rounding", strength="16 bits", change=distortion.rounded(16), harmless=True),
+    *_several("click", PEAK, fault_effects.click, (0.1, 0.3, 1.0)),
+    *_several("click every second", PEAK, fault_effects.clicks, (0.3, 1.0)),
+    *_several("step at joins", PEAK, fault_effects.seam, (0.1, 0.3)),
+    *_milliseconds("dropout", fault_effects.dropout, (5, 20, 60)),
+    *_milliseconds("repeated stretch", fault_effects.repeat, (200,)),
+    Fault(
+        name="wrong word", strength="one", respeak=wrong_word, change=fault_effects.swap_word(0.4)
+    ),
+    *_milliseconds("cut tail", fault_effects.cut_tail, (20, 80, 200)),
+    *_milliseconds("muted tail", fault_effects.mute_tail, (20, 80, 200)),
+    *_milliseconds("silence before", fault_effects.silence_before, (1000,)),
+    *_milliseconds("pause inside", fault_effects.pause, (1000,)),
+    *_milliseconds("silence after", fault_effects.silence_after, (1000,)),
+    *_milliseconds("late", fault_effects.silence_before, (20,)),
+    *_milliseconds("spill-over", fault_effects.spill, (300,)),
+    Fault(
+        name="other speaker",
+        strength="whole",
+        respeak=other_speaker,
+        change=resynthesis.other_mouth(0.6, 0.85),
+    ),
+    Fault(
+        name="flat question",
+        strength="7 semitones",
+        respeak=as_statement,
+        change=resynthesis.fall(7.0),
+    ),
+    Fault(name="faster", strength="10 %", respeak=at_speed(1.1), change=resynthesis.paced(1.1)),
+    Fault(name="slower", strength="10 %", respeak=at_speed(0.9), change=resynthesis.paced(0.9)),
+    *_several("noise", BELOW, fault_effects.noise, (40, 30, 20)),
+    Fault(name="quieter", strength="6 dB", change=fault_effects.louder(-6.0)),
+    Fault(name="polarity", strength="inverted", change=fault_effects.inverted),
+    *_several("DC offset", FULL, fault_effects.offset, (0.01, 0.05)),
+    *_several("overdriven", "{:g} dB", fault_effects.overdriven, (3, 6)),
+    Fault(
+        name="resampler",
+        strength="24 kHz and back by soxr HQ",
+        change=fault_effects.round_trip(24_000),
+    ),
+    Fault(
+        name="resampler", strength="by straight lines", change=fault_effects.poor_round_trip(24_000)
+    ),
+    Fault(name="not a number", strength="one frame", change=fault_effects.not_a_number),
+    Fault(name="rounding", strength="16 bits", change=fault_effects.rounded(16), harmless=True),
 )
 """The strengths of a fault follow each other, the weakest first."""

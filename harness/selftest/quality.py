@@ -1,50 +1,80 @@
 """
-The selftest of quality from end to end: measure the engine, plant faults into its audio and into recordings, score and judge.
+The selftest of quality from end to end: measure the engine, plant faults into its audio and into
+recordings, score and judge.
 
-The reference cell of a suite and one other are measured. Faults are planted into the other, whose audio differs from the
-reference's anyhow: the harder case, since against exact audio every fault is plain. The suite's further cells are settings,
-which stand in place of the reference itself. Every specimen is a cell of one run, so that all are scored at one go and
-judged as `voxgate ab` does: against the same audio without the fault.
+The reference cell of a suite and one other are measured. Faults are planted into the other, whose
+audio differs from the reference's anyhow: the harder case, since against exact audio every fault is
+plain. The suite's further cells are settings, which stand in place of the reference itself. Every
+specimen is a cell of one run, so that all are scored at one go and judged as `voxgate ab` does:
+against the same audio without the fault.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.baseline import machine_id, of_run, revision
-from harness.cell import Cell
+from harness.analysis.aggregate import aggregate, is_speed
 from harness.errors import HarnessError
-from harness.judgement import MetricVerdict
-from harness.measure import is_speed, measure
-from harness.metrics import panel
-from harness.pipeline import BASELINES, ScoreProgress, shown_metrics
-from harness.policy import Policy, load_policy
-from harness.profiles import get_profile
-from harness.progress import Progress
-from harness.sample import Run
-from harness.scoring import RunScores, score_run
+from harness.judging.baseline import machine_id, of_run, revision
+from harness.judging.decide import judge
+from harness.judging.policy import Policy, load_policy
+from harness.machine.profiles import get_profile
+from harness.metrics import registry
+from harness.records.cell import Cell
+from harness.records.run import Run
+from harness.records.verdict import MetricVerdict
+from harness.runner.progress import Progress
+from harness.scoring.score_run import RunScores, score_run
+from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.faults import FAULTS, Fault
-from harness.selftest.ground import Ground, measured_ground, recorded_ground
-from harness.selftest.planting import Sound, Sounds, changed_sounds, respoken_sounds, sayable, sounds_of, speeches_of
-from harness.selftest.recordings import check_recordings
-from harness.selftest.sensitivity import Column, Finding, Matrix, QualityTrust, columns_with_sight, sight_of
-from harness.selftest.specimen import EVERY, Kind, Specimen, in_every_and_in_one, slugs_of, with_specimens
-from harness.selftest.speech import Speech
-from harness.selftest.speed import Question, folder_of
-from harness.suite import Suite, load_suite
-from harness.verdict import judge
+from harness.selftest.quality_result import (
+    FaultResult,
+    Matrix,
+    MetricColumn,
+    QualityTrust,
+    columns_with_sight,
+    sight_of,
+)
+from harness.selftest.specimens import (
+    EVERY,
+    Kind,
+    Sounds,
+    Specimen,
+    SpecimenAudio,
+    changed_sounds,
+    in_every_and_in_one,
+    respoken_sounds,
+    sayable,
+    slugs_of,
+    sounds_of,
+    speeches_of,
+    with_specimens,
+)
+from harness.selftest.speech_sources import (
+    FaultlessRun,
+    check_recordings,
+    measured_ground,
+    recorded_ground,
+)
+from harness.selftest.speed import SelftestPlan, folder_of
+from harness.suite.suite import Suite, load_suite
+from harness.workflow import BASELINES, ScoreProgress, shown_metrics
 
 CANNOT = "no utterance can hold it"
 Scorer = Callable[[Run], RunScores]
 
 
 def quality_selftest(
-    question: Question, progress: Progress, told: ScoreProgress | None = None, baselines: Path = BASELINES
+    question: SelftestPlan,
+    progress: Progress,
+    told: ScoreProgress | None = None,
+    baselines: Path = BASELINES,
 ) -> QualityTrust | None:
     """
     Run a selftest of quality; None if a person interrupted it.
 
-    Raises HarnessError for anything that cannot be meant, a folder that is in use, and as `score_quality` does.
+    Raises HarnessError for anything that cannot be meant, a folder that is in use, and as
+    `score_quality` does.
     """
     policy, folder = load_policy(baselines, shown_metrics()), folder_of(question)
     suite, profile = load_suite(question.suite), get_profile(question.profile)
@@ -54,8 +84,18 @@ def quality_selftest(
     nothing_golden = folder / "no golden audio"
     try:
         spoken = measured_ground(suite, question.only, profile, folder, progress)
-        grounds = [spoken, *([recorded_ground(question.recordings, spoken.run, folder)] if question.recordings else [])]
-        matrices = [matrix_of(g, policy, columns, lambda run: score_run(run, nothing_golden, progress=told)) for g in grounds]
+        grounds = [
+            spoken,
+            *(
+                [recorded_ground(question.recordings, spoken.run, folder)]
+                if question.recordings
+                else []
+            ),
+        ]
+        matrices = [
+            matrix_of(g, policy, columns, lambda run: score_run(run, nothing_golden, progress=told))
+            for g in grounds
+        ]
     except KeyboardInterrupt:
         return None
     seeing = columns_with_sight(columns, matrices)
@@ -72,10 +112,13 @@ def quality_selftest(
     )
 
 
-def columns_of(policy: Policy, suite: Suite) -> tuple[Column, ...]:
+def columns_of(policy: Policy, suite: Suite) -> tuple[MetricColumn, ...]:
     """Give the metrics of quality that the policy judges, in the panel's order."""
     judged = [each for each in _quality_of(suite) if each.name in policy]
-    return tuple(Column(metric=each.name, family=each.family, blocks=policy[each.name].blocking) for each in judged)
+    return tuple(
+        MetricColumn(metric=each.name, family=each.family, blocks=policy[each.name].blocking)
+        for each in judged
+    )
 
 
 def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
@@ -83,20 +126,27 @@ def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
     return tuple(each.name for each in _quality_of(suite) if each.name not in policy)
 
 
-def _quality_of(suite: Suite) -> list[panel.Entry]:
+def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     """
     Give the suite's metrics of quality.
 
-    Without those against golden audio: the reference cell's own would stand there, and they would say the same twice.
+    Without those against golden audio: the reference cell's own would stand there, and they would
+    say the same twice.
     """
-    entries = [panel.entry(metric.name) for metric in panel.chosen(suite.metrics, suite.conditions)]
+    entries = [
+        registry.entry(metric.name) for metric in registry.chosen(suite.metrics, suite.conditions)
+    ]
     return [each for each in entries if not each.golden and not is_speed(each.name)]
 
 
-def matrix_of(ground: Ground, policy: Policy, columns: Sequence[Column], scorer: Scorer) -> Matrix:
+def matrix_of(
+    ground: FaultlessRun, policy: Policy, columns: Sequence[MetricColumn], scorer: Scorer
+) -> Matrix:
     """Plant every fault into the audio, score it all, and give what each metric made of it."""
     planted, left_out = plant(ground)
-    specimens = sorted([*planted, *settings(ground), *clean(ground)], key=lambda each: list(Kind).index(each.kind))
+    specimens = sorted(
+        [*planted, *settings(ground), *clean(ground)], key=lambda each: list(Kind).index(each.kind)
+    )
     verdicts = judged(ground.run, specimens, policy, columns, scorer)
     return Matrix(
         audio=ground.audio,
@@ -106,8 +156,11 @@ def matrix_of(ground: Ground, policy: Policy, columns: Sequence[Column], scorer:
     )
 
 
-def plant(ground: Ground) -> tuple[list[Specimen], dict[str, str]]:
-    """Make every fault at every strength, in every utterance and in one. Names what cannot be planted, and why."""
+def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
+    """
+    Make every fault at every strength, in every utterance and in one. Names what cannot be planted,
+    and why.
+    """
     respoken, speeches = _respoken(ground), speeches_of(ground.run, ground.cell.slug)
     specimens: list[Specimen] = []
     left_out = {}
@@ -120,67 +173,102 @@ def plant(ground: Ground) -> tuple[list[Specimen], dict[str, str]]:
         if not sounds:
             left_out[fault.name] = CANNOT
         elif fault.harmless:
-            specimens.append(_specimen(ground.cell, fault.name, fault.strength, Kind.HARMLESS, sounds))
+            specimens.append(
+                _specimen(ground.cell, fault.name, fault.strength, Kind.HARMLESS, sounds)
+            )
         else:
-            specimens += in_every_and_in_one(_specimen(ground.cell, fault.name, fault.strength, Kind.FAULT, sounds))
+            specimens += in_every_and_in_one(
+                _specimen(ground.cell, fault.name, fault.strength, Kind.FAULT, sounds)
+            )
     return specimens, left_out
 
 
-def settings(ground: Ground) -> list[Specimen]:
-    """Give the audio of every further cell in place of the reference's, as if the engine had not done what it was asked for."""
+def settings(ground: FaultlessRun) -> list[Specimen]:
+    """
+    Give the audio of every further cell in place of the reference's, as if the engine had not done
+    what it was asked for.
+    """
     reference, asked = ground.reference, f"asked for {ground.reference.label}"
     return [
-        _specimen(reference, _difference(cell, reference), asked, Kind.SETTING, sounds_of(ground.run, cell.slug))
+        _specimen(
+            reference,
+            _difference(cell, reference),
+            asked,
+            Kind.SETTING,
+            sounds_of(ground.run, cell.slug),
+        )
         for cell in ground.settings
     ]
 
 
-def clean(ground: Ground) -> list[Specimen]:
+def clean(ground: FaultlessRun) -> list[Specimen]:
     """Give the clean repeats: each alarm is a false one."""
-    return [_specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds) for how, sounds in ground.clean.items()]
+    return [
+        _specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds)
+        for how, sounds in ground.clean.items()
+    ]
 
 
 def judged(
-    run: Run, specimens: Sequence[Specimen], policy: Policy, columns: Sequence[Column], scorer: Scorer
+    run: Run,
+    specimens: Sequence[Specimen],
+    policy: Policy,
+    columns: Sequence[MetricColumn],
+    scorer: Scorer,
 ) -> list[Sequence[MetricVerdict]]:
     """Score all specimens at one go, and judge each against the cell it was made from."""
     names = tuple(each.metric for each in columns)
     many, slugs = replace(with_specimens(run, specimens), metrics=names), slugs_of(run, specimens)
     scores = scorer(many)
-    now = measure(many, scores.values, [panel.metric(name) for name in names], scores.versions)
+    now = aggregate(many, scores.values, [registry.metric(name) for name in names], scores.versions)
     before = now | {slug: now[each.base] for slug, each in zip(slugs, specimens, strict=True)}
     judgement = judge(many, now, of_run(many, before), policy, paired=True)
     verdicts = {cell.cell: cell.metrics for cell in judgement.cells}
     return [verdicts[slug] for slug in slugs]
 
 
-def _respoken(ground: Ground) -> dict[str, dict[str, Sound]]:
+def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
     """Have the engine say every fault that it can be asked for."""
     if ground.engine is None:
         return {}
-    asked = {each.name: sayable(ground.engine.cell, each.respeak) for each in FAULTS if each.respeak is not None}
+    asked = {
+        each.name: sayable(ground.engine.cell, each.respeak)
+        for each in FAULTS
+        if each.respeak is not None
+    }
     return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})
 
 
-def _changed(ground: Ground, speeches: Mapping[str, Speech], fault: Fault) -> dict[str, Sound]:
+def _changed(
+    ground: FaultlessRun, speeches: Mapping[str, SpokenUtterance], fault: Fault
+) -> dict[str, SpecimenAudio]:
     """Make the fault out of the audio that there is."""
     assert fault.change is not None, "every fault can be made of audio"
-    return changed_sounds(speeches, fault.change, ground.folder / f"{fault.name} {fault.strength}".replace(" ", "-"))
+    return changed_sounds(
+        speeches, fault.change, ground.folder / f"{fault.name} {fault.strength}".replace(" ", "-")
+    )
 
 
 def _specimen(base: Cell, fault: str, strength: str, kind: Kind, sounds: Sounds) -> Specimen:
-    return Specimen(fault=fault, strength=strength, kind=kind, extent=EVERY, base=base.slug, sounds=sounds)
+    return Specimen(
+        fault=fault, strength=strength, kind=kind, extent=EVERY, base=base.slug, sounds=sounds
+    )
 
 
 def _difference(cell: Cell, reference: Cell) -> str:
-    """Name the options by which a cell differs from the reference; its label where it only leaves some to the defaults."""
+    """
+    Name the options by which a cell differs from the reference; its label where it only leaves some
+    to the defaults.
+    """
     other = {name: value for name, value in cell.axes.items() if reference.axes.get(name) != value}
     return " ".join(f"{name}={value}" for name, value in other.items()) or cell.label
 
 
-def _finding(specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[Column]) -> Finding:
+def _finding(
+    specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[MetricColumn]
+) -> FaultResult:
     shown = {each.metric for each in columns}
-    return Finding(
+    return FaultResult(
         fault=specimen.fault,
         strength=specimen.strength,
         kind=specimen.kind,

@@ -1,8 +1,9 @@
 """
 Speech taken apart and put together again: another pitch at the end, another pace, another mouth.
 
-What an engine is simply asked for, a recording must be resynthesised for: by WORLD (Morise et al. 2016), whose pitch,
-spectrum and breath can be changed one by one. Needs pyworld; where it is absent these changes raise HarnessError.
+What an engine is simply asked for, a recording must be resynthesised for: by WORLD (Morise et al.
+2016), whose pitch, spectrum and breath can be changed one by one. Needs pyworld; where it is absent
+these changes raise HarnessError.
 """
 
 import warnings
@@ -12,19 +13,25 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio_io import Audio
+from harness.audio.files import Audio
 from harness.errors import HarnessError
-from harness.selftest.speech import Change, Speech
+from harness.selftest.fault_effects import Change, SpokenUtterance
 
 END_S = 0.35
-"""How long before the last voice a question begins to rise; so the embedded voice's own questions were made, too."""
+"""
+How long before the last voice a question begins to rise; so the embedded voice's own questions were
+made, too.
+"""
 FRAME_MS = 5.0
 """WORLD's own default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What WORLD makes of speech: `f0_hz` (n,), 0 where there is no voice; `spectrum` and `breath` (n, bins)."""
+    """
+    What WORLD makes of speech: `f0_hz` (n,), 0 where there is no voice; `spectrum` and `breath` (n,
+    bins).
+    """
 
     f0_hz: NDArray[np.float64]
     spectrum: NDArray[np.float64]
@@ -32,12 +39,18 @@ class Parts:
 
 
 def fall(semitones: float) -> Change:
-    """Let the end of a question sink by so many semitones, as if it were a statement; None for what is no question."""
+    """
+    Let the end of a question sink by so many semitones, as if it were a statement; None for what is
+    no question.
+    """
     return lambda speech: bent(speech, -semitones) if speech.text.rstrip().endswith("?") else None
 
 
-def bent(speech: Speech, semitones: float) -> Audio:
-    """Let the pitch of the last END_S of the voice rise (or sink) by so many semitones, reached at its very end."""
+def bent(speech: SpokenUtterance, semitones: float) -> Audio:
+    """
+    Let the pitch of the last END_S of the voice rise (or sink) by so many semitones, reached at its
+    very end.
+    """
 
     def bend(parts: Parts) -> Parts:
         voiced = np.flatnonzero(parts.f0_hz)
@@ -56,26 +69,33 @@ def paced(speed: float) -> Change:
 
 
 def other_mouth(pitch: float, formants: float) -> Change:
-    """Let somebody else speak: a pitch and resonances so many times as high, everything else as it was."""
+    """
+    Let somebody else speak: a pitch and resonances so many times as high, everything else as it
+    was.
+    """
 
-    def change(speech: Speech) -> Audio:
+    def change(speech: SpokenUtterance) -> Audio:
         parts = _taken_apart(speech)
         bins = np.arange(parts.spectrum.shape[1])
         source = np.minimum(bins / formants, bins[-1])
         below, share = source.astype(int), source % 1.0
         above = np.minimum(below + 1, bins[-1])
         spectrum = parts.spectrum[:, below] * (1.0 - share) + parts.spectrum[:, above] * share
-        return _put_together(replace(parts, f0_hz=parts.f0_hz * pitch, spectrum=spectrum), speech.rate_hz)
+        return _put_together(
+            replace(parts, f0_hz=parts.f0_hz * pitch, spectrum=spectrum), speech.rate_hz
+        )
 
     return change
 
 
-def _taken_apart(speech: Speech) -> Parts:
+def _taken_apart(speech: SpokenUtterance) -> Parts:
     world, audio = _world(), speech.audio.astype(np.float64)
     f0_hz, at_s = world.dio(audio, speech.rate_hz, frame_period=FRAME_MS)
     f0_hz = world.stonemask(audio, f0_hz, at_s, speech.rate_hz)
     spectrum = world.cheaptrick(audio, f0_hz, at_s, speech.rate_hz)
-    return Parts(f0_hz=f0_hz, spectrum=spectrum, breath=world.d4c(audio, f0_hz, at_s, speech.rate_hz))
+    return Parts(
+        f0_hz=f0_hz, spectrum=spectrum, breath=world.d4c(audio, f0_hz, at_s, speech.rate_hz)
+    )
 
 
 def _put_together(parts: Parts, rate_hz: int, speed: float = 1.0) -> Audio:
@@ -90,6 +110,8 @@ def _world() -> ModuleType:
             warnings.simplefilter("ignore")  # of pkg_resources, that it is old
             import pyworld
     except ImportError as error:  # or pkg_resources, which it imports; that extra brings both
-        raise HarnessError(f"pyworld is needed to resynthesise speech ({error}); pip install voxgate[panel]") from error
+        raise HarnessError(
+            f"pyworld is needed to resynthesise speech ({error}); pip install voxgate[panel]"
+        ) from error
     module: ModuleType = pyworld
     return module

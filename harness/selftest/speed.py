@@ -10,27 +10,34 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness import store
-from harness.baseline import machine_id, revision
-from harness.cell import Cell
-from harness.clock import WallClock
-from harness.compare import MATCHED
 from harness.errors import HarnessError
-from harness.fitness import fitness
-from harness.pipeline import BASELINES, RUNS, chosen, shown_metrics
-from harness.policy import Policy, load_policy
-from harness.profiles import get_profile
-from harness.progress import Progress
-from harness.schedule import TIMEOUT_S
-from harness.selftest import setup as setups
-from harness.selftest.busy import neighbour
-from harness.selftest.calibration import calibrate, longest_stage
-from harness.selftest.gate import Gate
-from harness.selftest.measuring import Recorded, measure_sides
-from harness.selftest.setup import ENOUGH_ROUNDS, Setup, affordable
+from harness.judging.baseline import machine_id, revision
+from harness.judging.compare import MATCHED
+from harness.judging.policy import Policy, load_policy
+from harness.machine.clock import WallClock
+from harness.machine.profiles import get_profile
+from harness.machine.quietness import fitness
+from harness.records.cell import Cell
+from harness.runner import run_folder
+from harness.runner.progress import Progress
+from harness.runner.runner import TIMEOUT_S
+from harness.selftest import speed_plan as setups
+from harness.selftest.cpu_load import neighbour
+from harness.selftest.simulated_gate import Gate
+from harness.selftest.speed_plan import ENOUGH_ROUNDS, Setup, affordable, calibrate, longest_stage
+from harness.selftest.speed_result import (
+    Trust,
+    curve_of,
+    fitness_to_gate,
+    noise_of,
+    rival_rates,
+    size_results,
+    too_few,
+)
+from harness.selftest.speed_run import Recorded, measure_sides
 from harness.selftest.trials import all_trials
-from harness.selftest.trust import Trust, curve_of, fitness_to_gate, noise_of, rival_rates, size_results, too_few
-from harness.suite import load_suite
+from harness.suite.suite import load_suite
+from harness.workflow import BASELINES, RUNS, chosen, shown_metrics
 
 FOLDER = RUNS / "selftest"
 LIMIT = 0.05
@@ -38,7 +45,7 @@ LIMIT = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class SelftestPlan:
     """What a person asked for. `minutes` are for measuring; None as folder leaves it to us."""
 
     suite: str
@@ -52,14 +59,19 @@ class Question:
     equals: int = setups.EQUALS
     loaded: bool = False
     recordings: Path | None = None
-    """Real speech that faults are planted into as well; like the picture, of a selftest of quality only."""
+    """
+    Real speech that faults are planted into as well; like the picture, of a selftest of quality
+    only.
+    """
     picture: Path | None = None
     """The file to draw what was found."""
     resume: bool = False
     out: Path | None = None
 
 
-def speed_selftest(question: Question, progress: Progress, baselines: Path = BASELINES) -> Trust | None:
+def speed_selftest(
+    question: SelftestPlan, progress: Progress, baselines: Path = BASELINES
+) -> Trust | None:
     """
     Run or continue a selftest of speed; None if a person interrupted it.
 
@@ -72,7 +84,9 @@ def speed_selftest(question: Question, progress: Progress, baselines: Path = BAS
     setup = _setup(question, folder, budget_s, progress)
     if setup is None:
         return None
-    recorded = measure_sides(folder, setup, max(0.0, budget_s - (clock.seconds() - began_s)), progress)
+    recorded = measure_sides(
+        folder, setup, max(0.0, budget_s - (clock.seconds() - began_s)), progress
+    )
     return None if recorded.interrupted else trust_of(recorded, setup, policy)
 
 
@@ -98,52 +112,92 @@ def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
     )
 
 
-def folder_of(question: Question) -> Path:
+def folder_of(question: SelftestPlan) -> Path:
     """Name the selftest's folder. Raises HarnessError if there is none to resume."""
     if question.out is not None:
         return question.out
-    return setups.latest(FOLDER) if question.resume else store.next_run_folder(FOLDER)
+    return setups.latest(FOLDER) if question.resume else run_folder.next_run_folder(FOLDER)
 
 
-def command(question: Question) -> str:
-    """Give the command line that continues a selftest in its folder; cells and sizes stand there."""
-    words = ["voxgate", "selftest", question.suite, "--profile", question.profile, "--minutes", f"{question.minutes:g}"]
-    return shlex.join([*words, *(["--loaded"] if question.loaded else []), "--resume", "--out", str(question.out)])
+def command(question: SelftestPlan) -> str:
+    """
+    Give the command line that continues a selftest in its folder; cells and sizes stand there.
+    """
+    words = [
+        "voxgate",
+        "selftest",
+        question.suite,
+        "--profile",
+        question.profile,
+        "--minutes",
+        f"{question.minutes:g}",
+    ]
+    return shlex.join(
+        [*words, *(["--loaded"] if question.loaded else []), "--resume", "--out", str(question.out)]
+    )
 
 
 def matching(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
     """Give the cells that match a pattern; all where there is none."""
-    return [cell for cell in cells if not only or any(fnmatchcase(cell.slug, pattern) for pattern in only)]
+    return [
+        cell
+        for cell in cells
+        if not only or any(fnmatchcase(cell.slug, pattern) for pattern in only)
+    ]
 
 
-def _setup(question: Question, folder: Path, budget_s: float, progress: Progress) -> Setup | None:
-    """Load the setup of a selftest that goes on, or make that of a new one; None if a person interrupted it."""
+def _setup(
+    question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
+) -> Setup | None:
+    """
+    Load the setup of a selftest that goes on, or make that of a new one; None if a person
+    interrupted it.
+    """
     if question.resume and (folder / setups.FILE).exists():
         old = setups.load(folder)
-        names = ("suite", "profile", "loaded", *(name for name in ("sizes", "stage") if getattr(question, name)))
+        names = (
+            "suite",
+            "profile",
+            "loaded",
+            *(name for name in ("sizes", "stage") if getattr(question, name)),
+        )
         asked = {name: getattr(question, name) for name in names}
         reasons = [*setups.same_question(old, asked), *(["--only"] if question.only else [])]
         if reasons:
-            raise HarnessError(f"{folder} was begun otherwise ({'; '.join(reasons)}); begin a new one without --resume")
+            raise HarnessError(
+                f"{folder} was begun otherwise ({'; '.join(reasons)}); begin a new one without "
+                "--resume"
+            )
         return old
     if (folder / setups.FILE).exists():
-        raise HarnessError(f"{folder} holds a selftest; continue it with --resume, or choose another --out")
+        raise HarnessError(
+            f"{folder} holds a selftest; continue it with --resume, or choose another --out"
+        )
     setup = _new_setup(question, folder, budget_s, progress)
     if setup is not None:
         setups.save(folder, setup)
     return setup
 
 
-def _new_setup(question: Question, folder: Path, budget_s: float, progress: Progress) -> Setup | None:
+def _new_setup(
+    question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
+) -> Setup | None:
     suite, profile = load_suite(question.suite), get_profile(question.profile)
     cells = matching(chosen(suite.expand(), question.only), question.only)
 
     def place() -> Path:
-        return store.next_run_folder(folder / "calibration")  # an interrupted one is not continued
+        # an interrupted one is not continued
+        return run_folder.next_run_folder(folder / "calibration")
 
     with neighbour(question.loaded):
-        stage = question.stage or longest_stage(suite, cells[0], profile, place(), TIMEOUT_S, progress)
-        found = None if stage is None else calibrate(suite, cells, profile, place(), stage, TIMEOUT_S, progress)
+        stage = question.stage or longest_stage(
+            suite, cells[0], profile, place(), TIMEOUT_S, progress
+        )
+        found = (
+            None
+            if stage is None
+            else calibrate(suite, cells, profile, place(), stage, TIMEOUT_S, progress)
+        )
     if stage is None or found is None:
         return None
     costs, failures = found

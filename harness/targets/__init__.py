@@ -1,1 +1,4 @@
-"""What can be measured: our engine, later third-party engines and servers, and a scripted target for tests."""
+"""
+What can be measured: our engine, later third-party engines and servers, and a scripted target for
+tests.
+"""

@@ -1,7 +1,9 @@
 """
-The teacher as a target: Debian's flite, the synthesiser that spoke the embedded voice's training audio.
+The teacher as a target: Debian's flite, the synthesiser that spoke the embedded voice's training
+audio.
 
-Its own word error rate is the floor under the voice's: no student is clearer than its teacher. Needs the program `flite`.
+Its own word error rate is the floor under the voice's: no student is clearer than its teacher.
+Needs the program `flite`.
 """
 
 import shutil
@@ -12,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.cell import Cell, Option, Request
 from harness.errors import HarnessError
-from harness.sample import Effect
+from harness.records.cell import Cell, Option, Request
+from harness.records.run import OptionCheck
 from harness.targets.protocol import StageWatch
 
 VOICES = ("slt", "rms", "awb")
@@ -26,9 +28,14 @@ def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
     """Refuse anything but pipeline `flite` with options `speaker` and `stretch`."""
     unknown = sorted(set(options) - {"speaker", "stretch", "device", "threads"})
     if pipeline != "flite" or unknown:
-        raise HarnessError(f"target flite has pipeline flite and options speaker, stretch; not {pipeline!r} {unknown}")
+        raise HarnessError(
+            f"target flite has pipeline flite and options speaker, stretch; not {pipeline!r} "
+            f"{unknown}"
+        )
     if options.get("speaker", VOICES[0]) not in VOICES:
-        raise HarnessError(f"target flite has speakers {', '.join(VOICES)}, not {options['speaker']!r}")
+        raise HarnessError(
+            f"target flite has speakers {', '.join(VOICES)}, not {options['speaker']!r}"
+        )
 
 
 class FliteTarget:
@@ -40,7 +47,9 @@ class FliteTarget:
         """Look for the program. Raises HarnessError when it is not installed."""
         check_options(cell.pipeline, cell.options)
         if not shutil.which("flite"):
-            raise HarnessError("target flite needs the program flite; install it (apt-get install flite)")
+            raise HarnessError(
+                "target flite needs the program flite; install it (apt-get install flite)"
+            )
         self.options: dict[str, Option] = {"speaker": VOICES[0], "stretch": STRETCH, **cell.options}
 
     def effective(self) -> Mapping[str, Option]:
@@ -55,14 +64,27 @@ class FliteTarget:
         with tempfile.TemporaryDirectory() as folder, watch("synthesis"):
             out = Path(folder) / "spoken.wav"
             stretch = f"duration_stretch={self.options['stretch']}"
-            command = ["flite", "-voice", str(voice), "--setf", stretch, "-t", request.text, "-o", str(out)]
+            command = [
+                "flite",
+                "-voice",
+                str(voice),
+                "--setf",
+                stretch,
+                "-t",
+                request.text,
+                "-o",
+                str(out),
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode or not out.exists():
-                raise HarnessError(f"request {request.id}: flite ended with {done.returncode}: {done.stderr.strip()[:200]}")
+                raise HarnessError(
+                    f"request {request.id}: flite ended with {done.returncode}: "
+                    f"{done.stderr.strip()[:200]}"
+                )
             audio, _ = soundfile.read(out, dtype="float32")
         yield audio
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Observe nothing: the program is a closed box."""
         return ()
 

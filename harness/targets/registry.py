@@ -1,9 +1,10 @@
 """
-Finds targets by name: the ones of this package, those that installed packages offer as entry points `voxgate.targets`, and
-any class that can be imported, named as `package.module:Class`.
+Finds targets by name: the ones of this package, those that installed packages offer as entry points
+`voxgate.targets`, and any class that can be imported, named as `package.module:Class`.
 
-Nothing is imported before it is asked for. A target's module may have `check_options(pipeline, options)`, which raises
-HarnessError for options that the target does not know; it must not load anything heavy.
+Nothing is imported before it is asked for. A target's module may have
+`check_options(pipeline, options)`, which raises HarnessError for options that the target does not
+know; it must not load anything heavy.
 """
 
 import importlib
@@ -13,23 +14,25 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
-from harness.cell import Cell, Option
 from harness.errors import HarnessError
+from harness.records.cell import Cell, Option
 from harness.targets.protocol import Target
-from harness.targets.slowed import slowed
+from harness.targets.slowdown import slowed
 
 GROUP = "voxgate.targets"
 BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
-        "engine": "harness.targets.engine:EngineTarget",
+        "engine": "harness.targets.engine.target:EngineTarget",
         "flite": "harness.targets.flite:FliteTarget",
         "scripted": "harness.targets.scripted:ScriptedTarget",
-        "control": "harness.targets.control:ControlTarget",
-        "http": "harness.targets.http:HttpTarget",
+        "control": "harness.targets.fixed_work:ControlTarget",
+        "http": "harness.targets.http.target:HttpTarget",
     }
 )
 MEASURED: Mapping[str, str] = MappingProxyType({"engine": "engine"})
-"""The package whose code a target of ours measures; those that are absent measure none of a project's."""
+"""
+The package whose code a target of ours measures; those that are absent measure none of a project's.
+"""
 
 
 def known_targets() -> tuple[str, ...]:
@@ -38,13 +41,19 @@ def known_targets() -> tuple[str, ...]:
 
 
 def make_target(name: str) -> Target:
-    """Make a target, not yet loaded, slowed down if the environment says so. Raises HarnessError for an unknown name."""
+    """
+    Make a target, not yet loaded, slowed down if the environment says so. Raises HarnessError for
+    an unknown name.
+    """
     target: Target = _factory(name)()
     return slowed(target)
 
 
 def package_of(name: str) -> str | None:
-    """Name the package whose code a target measures; None where that is no code of a project. HarnessError if unknown."""
+    """
+    Name the package whose code a target measures; None where that is no code of a project.
+    HarnessError if unknown.
+    """
     if name in BUILT_IN:
         return MEASURED.get(name)
     if ":" in name:
@@ -56,15 +65,22 @@ def package_of(name: str) -> str | None:
 
 
 def check_options(target: str, pipeline: str, options: Mapping[str, Option]) -> None:
-    """Raise HarnessError if the target does not exist or does not know one of the options (it then lists those it knows)."""
+    """
+    Raise HarnessError if the target does not exist or does not know one of the options (it then
+    lists those it knows).
+    """
     module = sys.modules[_factory(target).__module__]
-    check: Callable[[str, Mapping[str, Option]], None] | None = getattr(module, "check_options", None)
+    check: Callable[[str, Mapping[str, Option]], None] | None = getattr(
+        module, "check_options", None
+    )
     if check is not None:
         check(pipeline, options)
 
 
 def check_cells(cells: Sequence[Cell]) -> None:
-    """Raise HarnessError if a target does not know an option of a cell or of one of its requests."""
+    """
+    Raise HarnessError if a target does not know an option of a cell or of one of its requests.
+    """
     for cell in cells:
         extras = {tuple(request.options.items()) for request in cell.workload.requests}
         for extra in sorted(extras, key=str):
@@ -79,7 +95,8 @@ def _factory(name: str) -> Any:
             return _imported(name)
         except (ImportError, AttributeError) as error:
             raise HarnessError(
-                f"target {name!r} cannot be imported: {error}; install its package, or set PYTHONPATH"
+                f"target {name!r} cannot be imported: {error}; install its package, or set "
+                "PYTHONPATH"
             ) from error
     for point in entry_points(group=GROUP):
         if point.name == name:
@@ -95,5 +112,6 @@ def _imported(place: str) -> Any:
 
 def _unknown(name: str) -> HarnessError:
     return HarnessError(
-        f"unknown target {name!r}; known are {', '.join(known_targets())}, or name a class: package.module:Class"
+        f"unknown target {name!r}; known are {', '.join(known_targets())}, or name a class: "
+        "package.module:Class"
     )

@@ -1,12 +1,15 @@
 """
-A target that does what its options say: so that order, failures, statistics and verdicts are tested exactly.
+A target that does what its options say: so that order, failures, statistics and verdicts are tested
+exactly.
 
-It takes no real time: it tells its virtual clock how long it took. Its audio is a hum with syllables, the same for the same
-text, speaker and seed. Environment variable VOXGATE_SCRIPT names a JSON file that changes the "engine" without changing
-the suite: {"<slug> or *": {"slower": 1.1, "stage": "vocoder", "click": 0.8, "observed": {"steps": "32"}, "fault": "die",
-"unobserved": ["steps"], "seedless": true, "alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the whole latency,
-all of it added to `stage`; `alone` multiplies what a stage takes when it runs by itself, and nothing else; `unstaged_s` passes
-outside of all stages; `seedless` engines know no seed, and speak otherwise each time where no cell asks for one.
+It takes no real time: it tells its virtual clock how long it took. Its audio is a hum with
+syllables, the same for the same text, speaker and seed. Environment variable VOXGATE_SCRIPT names a
+JSON file that changes the "engine" without changing the suite: {"<slug> or *": {"slower": 1.1,
+"stage": "vocoder", "click": 0.8, "observed": {"steps": "32"}, "fault": "die", "unobserved":
+["steps"], "seedless": true, "alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the
+whole latency, all of it added to `stage`; `alone` multiplies what a stage takes when it runs by
+itself, and nothing else; `unstaged_s` passes outside of all stages; `seedless` engines know no
+seed, and speak otherwise each time where no cell asks for one.
 """
 
 import errno
@@ -24,17 +27,19 @@ from typing import Any
 
 import numpy as np
 
-from harness.cell import Cell, Option, Request
-from harness.clock import VirtualClock, sleep
 from harness.errors import HarnessError
-from harness.sample import UNSEEN, Effect, Work
+from harness.machine.clock import VirtualClock, sleep
+from harness.records.cell import Cell, Option, Request
+from harness.records.run import UNSEEN, OptionCheck, StageWork
 from harness.targets.protocol import Alone, StageWatch
 
 RATE_HZ = 16_000
 FRAMES_PER_S = 100
 """That its models have to work on."""
 SCRIPT = "VOXGATE_SCRIPT"
-STAGES: Mapping[str, float] = MappingProxyType({"text": 0.05, "content": 0.05, "acoustic": 0.6, "vocoder": 0.3})
+STAGES: Mapping[str, float] = MappingProxyType(
+    {"text": 0.05, "content": 0.05, "acoustic": 0.6, "vocoder": 0.3}
+)
 """Share of the latency that each stage takes."""
 DEFAULTS: Mapping[str, Option] = MappingProxyType(
     {
@@ -56,16 +61,32 @@ DEFAULTS: Mapping[str, Option] = MappingProxyType(
         "fault_at": 0,  # which synthesis of a process the fault strikes
     }
 )
-FAULTS = ("none", "raise", "refuse", "die", "hang", "disk", "nondeterministic", "empty", "not finite", "unsettled")
+FAULTS = (
+    "none",
+    "raise",
+    "refuse",
+    "die",
+    "hang",
+    "disk",
+    "nondeterministic",
+    "empty",
+    "not finite",
+    "unsettled",
+)
 
 
 def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
     """Raise HarnessError for an unknown option or fault; any pipeline will do."""
     unknown = sorted(set(options) - set(DEFAULTS))
     if unknown:
-        raise HarnessError(f"target scripted ({pipeline}) has no option {', '.join(unknown)}; known are {', '.join(DEFAULTS)}")
+        raise HarnessError(
+            f"target scripted ({pipeline}) has no option {', '.join(unknown)}; known are "
+            f"{', '.join(DEFAULTS)}"
+        )
     if options.get("fault", "none") not in FAULTS:
-        raise HarnessError(f"option fault={options['fault']!r} is unknown; known are {', '.join(FAULTS)}")
+        raise HarnessError(
+            f"option fault={options['fault']!r} is unknown; known are {', '.join(FAULTS)}"
+        )
 
 
 class ScriptedTarget:
@@ -96,7 +117,11 @@ class ScriptedTarget:
 
     def effective(self) -> Mapping[str, Option]:
         """Give all options."""
-        return {name: value for name, value in self._options.items() if name != "seed" or not self._is_seedless()}
+        return {
+            name: value
+            for name, value in self._options.items()
+            if name != "seed" or not self._is_seedless()
+        }
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Yield the hum in two chunks."""
@@ -119,13 +144,15 @@ class ScriptedTarget:
             yield audio[: len(audio) // 2]
             yield audio[len(audio) // 2 :]
 
-    def observe(self, request: Request) -> tuple[Effect, ...]:
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Confirm every option that was asked for, except as the script says."""
         lies: Mapping[str, str] = self._script.get("observed", {})
         unseen: Sequence[str] = self._script.get("unobserved", ())
-        seen = {name: lies.get(name, str(value)) for name, value in self._asked.items()} | dict.fromkeys(unseen, UNSEEN)
+        seen = {
+            name: lies.get(name, str(value)) for name, value in self._asked.items()
+        } | dict.fromkeys(unseen, UNSEEN)
         return tuple(
-            Effect(
+            OptionCheck(
                 option=name,
                 asked=asked,
                 observed=seen[name],
@@ -136,7 +163,9 @@ class ScriptedTarget:
         )
 
     def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
-        """Let the stages pass, and give what takes as long as a stage by itself as the script claims."""
+        """
+        Let the stages pass, and give what takes as long as a stage by itself as the script claims.
+        """
         options = {**self._options, **request.options}
         stages_s, chunks = self._stages_s(options, request), int(options["chunks"])
         for stage, duration_s in stages_s.items():
@@ -144,15 +173,22 @@ class ScriptedTarget:
                 self.clock.advance(duration_s)
         self.clock.advance(self._script.get("unstaged_s", 0.0))
         claimed: Mapping[str, float] = self._script.get("alone", {})
-        work = Work(calls=chunks, rows=1, frames=round(options["audio_s"] * FRAMES_PER_S / chunks))
+        work = StageWork(
+            calls=chunks, rows=1, frames=round(options["audio_s"] * FRAMES_PER_S / chunks)
+        )
         return {
-            stage: Alone(run=partial(self.clock.advance, stages_s[stage] / chunks * claimed.get(stage, 1.0)), work=work)
+            stage: Alone(
+                run=partial(self.clock.advance, stages_s[stage] / chunks * claimed.get(stage, 1.0)),
+                work=work,
+            )
             for stage in ("acoustic", "vocoder")
         }
 
     def settled(self) -> bool:
         """Tell whether the last synthesis was past the compiling ones."""
-        return bool(self._options["fault"] != "unsettled" and self._count > self._options["compile"])
+        return bool(
+            self._options["fault"] != "unsettled" and self._count > self._options["compile"]
+        )
 
     def _is_seedless(self) -> bool:
         return bool(self._script.get("seedless")) and "seed" not in self._asked
@@ -160,9 +196,13 @@ class ScriptedTarget:
     def _stages_s(self, options: Mapping[str, Any], request: Request) -> dict[str, float]:
         whole_s = options["latency_ms"] / 1000 * (10 if self._count < options["compile"] else 1)
         if options["jitter"]:
-            whole_s *= math.exp(random.Random(f"{request.id} {self._count}").gauss(0.0, options["jitter"]))
+            whole_s *= math.exp(
+                random.Random(f"{request.id} {self._count}").gauss(0.0, options["jitter"])
+            )
         stages_s = {stage: share * whole_s for stage, share in STAGES.items()}
-        stages_s[self._script.get("stage", "vocoder")] += whole_s * (self._script.get("slower", 1.0) - 1.0)
+        stages_s[self._script.get("stage", "vocoder")] += whole_s * (
+            self._script.get("slower", 1.0) - 1.0
+        )
         return stages_s
 
     def _strike(self, options: Mapping[str, Any]) -> None:
@@ -187,12 +227,17 @@ def _read_script() -> dict[str, Any]:
 
 
 def _hum(options: Mapping[str, Any], request: Request, click: float) -> np.ndarray:
-    """Voice-like float32 audio, shape [n]: harmonics of a gliding pitch, four syllables a second, within -1..1."""
+    """
+    Voice-like float32 audio, shape [n]: harmonics of a gliding pitch, four syllables a second,
+    within -1..1.
+    """
     seed = zlib.crc32(f"{request.text} {options['speaker']} {options['seed']}".encode())
     rng = np.random.default_rng(seed)
     count = round(options["audio_s"] * RATE_HZ)
     time_s = np.arange(count) / RATE_HZ
-    pitch_hz = (110 if options["speaker"] == "rms" else 200) * (1 + 0.1 * np.sin(2 * np.pi * (0.7 * time_s + rng.random())))
+    pitch_hz = (110 if options["speaker"] == "rms" else 200) * (
+        1 + 0.1 * np.sin(2 * np.pi * (0.7 * time_s + rng.random()))
+    )
     phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE_HZ
     audio = np.asarray(sum(rng.uniform(0.3, 1.0) / k * np.sin(k * phase) for k in range(1, 11)))
     audio *= 0.15 * (0.55 - 0.45 * np.cos(2 * np.pi * 4 * time_s))

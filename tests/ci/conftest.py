@@ -23,7 +23,9 @@ def api(fake: FakeGitHub) -> GitHub:
 
 
 @pytest.fixture
-def job(fake: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], None]:
+def job(
+    fake: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[dict[str, Any]], None]:
     """Sets the environment of a job that an event started."""
 
     def start(event: dict[str, Any]) -> None:

@@ -1,4 +1,6 @@
-"""A fake GitHub: the part of its REST API that the jobs use, in memory, on a port of this machine."""
+"""
+A fake GitHub: the part of its REST API that the jobs use, in memory, on a port of this machine.
+"""
 
 import base64
 import hashlib
@@ -53,8 +55,18 @@ class FakeGitHub:
     elsewhere: str = ""
     """The address of another host of its own, where archives lie."""
 
-    def add_pull(self, number: int = 12, sha: str = "a" * 40, repository: str = REPOSITORY, branch: str = "topic/x") -> None:
-        head = {"sha": sha, "ref": branch, "repo": {"full_name": repository, "owner": {"login": repository.partition("/")[0]}}}
+    def add_pull(
+        self,
+        number: int = 12,
+        sha: str = "a" * 40,
+        repository: str = REPOSITORY,
+        branch: str = "topic/x",
+    ) -> None:
+        head = {
+            "sha": sha,
+            "ref": branch,
+            "repo": {"full_name": repository, "owner": {"login": repository.partition("/")[0]}},
+        }
         url = f"https://github.com/{REPOSITORY}/pull/{number}"
         self.pulls.append({"number": number, "state": "open", "head": head, "html_url": url})
 
@@ -91,10 +103,16 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 @contextmanager
 def serving(fake: FakeGitHub) -> Iterator[FakeGitHub]:
-    """Serve, and give the address to `fake.address`; two ports, so that a redirect leads to another host."""
+    """
+    Serve, and give the address to `fake.address`; two ports, so that a redirect leads to another
+    host.
+    """
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler(fake)) for _ in range(2)]
     fake.address, fake.elsewhere = (f"http://127.0.0.1:{server.server_port}" for server in servers)
-    threads = [threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True) for server in servers]
+    threads = [
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        for server in servers
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -116,7 +134,13 @@ def handler(fake: FakeGitHub) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             code, body = reply(fake, self, json.loads(self.rfile.read(length)) if length else None)
-            raw = body if isinstance(body, bytes) else b"" if code == 302 else json.dumps(body).encode()
+            raw = (
+                body
+                if isinstance(body, bytes)
+                else b""
+                if code == 302
+                else json.dumps(body).encode()
+            )
             self.send_response(code)
             if code == 302:
                 self.send_header("Location", body)
@@ -131,7 +155,10 @@ def handler(fake: FakeGitHub) -> type[BaseHTTPRequestHandler]:
 
 def reply(fake: FakeGitHub, request: BaseHTTPRequestHandler, body: Any) -> "Answer":
     url, token = urlsplit(request.path), str(request.headers.get("Authorization", ""))
-    path, query = unquote(url.path), {name: values[0] for name, values in parse_qs(url.query).items()}
+    path, query = (
+        unquote(url.path),
+        {name: values[0] for name, values in parse_qs(url.query).items()},
+    )
     fake.seen.append((request.command, path, token))
     if path in fake.broken:
         return 500, {"message": "out of order"}
@@ -161,7 +188,11 @@ def page(entries: list[Any], query: Query) -> list[Any]:
 
 
 def pulls(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
-    wanted = [each for each in fake.pulls if f"{each['head']['repo']['owner']['login']}:{each['head']['ref']}" == query["head"]]
+    wanted = [
+        each
+        for each in fake.pulls
+        if f"{each['head']['repo']['owner']['login']}:{each['head']['ref']}" == query["head"]
+    ]
     return 200, page([each for each in wanted if each["state"] == query["state"]], query)
 
 
@@ -177,24 +208,43 @@ def comments(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answe
 def add_comment(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
     number = int(groups[0])
     several = fake.comments.setdefault(number, [])
-    made = {"id": number * 1000 + len(several), "user": BOT, "html_url": f"https://github.com/c/{len(several)}", **body}
+    made = {
+        "id": number * 1000 + len(several),
+        "user": BOT,
+        "html_url": f"https://github.com/c/{len(several)}",
+        **body,
+    }
     several.append(made)
     return 201, made
 
 
 def edit_comment(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
-    found = next(each for several in fake.comments.values() for each in several if each["id"] == int(groups[0]))
+    found = next(
+        each
+        for several in fake.comments.values()
+        for each in several
+        if each["id"] == int(groups[0])
+    )
     found.update(body)
     return 200, found
 
 
 def list_issues(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
-    return 200, page([e for e in fake.issues if e["state"] == query["state"] and query["labels"] in e["labels"]], query)
+    return 200, page(
+        [e for e in fake.issues if e["state"] == query["state"] and query["labels"] in e["labels"]],
+        query,
+    )
 
 
 def add_issue(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
     number = len(fake.issues) + 1
-    made = {"number": number, "state": "open", "user": BOT, "html_url": f"https://github.com/o/r/issues/{number}", **body}
+    made = {
+        "number": number,
+        "state": "open",
+        "user": BOT,
+        "html_url": f"https://github.com/o/r/issues/{number}",
+        **body,
+    }
     fake.issues.append(made)
     return 201, made
 
@@ -218,7 +268,10 @@ def add_status(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Ans
 def artifacts(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
     run = int(groups[0])
     made = fake.artifact_times.get(run, MADE)
-    found = [{"id": run * 100 + n, "name": name, "created_at": made} for n, name in enumerate(fake.artifacts.get(run, {}))]
+    found = [
+        {"id": run * 100 + n, "name": name, "created_at": made}
+        for n, name in enumerate(fake.artifacts.get(run, {}))
+    ]
     return 200, {"total_count": len(found), "artifacts": page(found, query)}
 
 
@@ -232,10 +285,21 @@ def gate_runs(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answ
     found = []
     for sha, numbers in fake.runs.items():
         head = heads.get(sha) or next(iter(heads.values()))
-        facts = {"head_sha": sha, "head_branch": head["ref"], "head_repository": {"full_name": head["repo"]["full_name"]}}
-        found += [{"id": number, "created_at": fake.run_times.get(number, BEGAN), **facts} for number in numbers]
+        facts = {
+            "head_sha": sha,
+            "head_branch": head["ref"],
+            "head_repository": {"full_name": head["repo"]["full_name"]},
+        }
+        found += [
+            {"id": number, "created_at": fake.run_times.get(number, BEGAN), **facts}
+            for number in numbers
+        ]
     wanted = {"head_sha": query.get("head_sha"), "head_branch": query.get("branch")}
-    found = [run for run in found if all(value is None or run[name] == value for name, value in wanted.items())]
+    found = [
+        run
+        for run in found
+        if all(value is None or run[name] == value for name, value in wanted.items())
+    ]
     return 200, {"total_count": len(found), "workflow_runs": page(found, query)}
 
 
@@ -244,8 +308,13 @@ def permission(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Ans
 
 
 def tree(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
-    entries = [{"path": path, "type": "blob", "sha": sha} for path, sha in fake.trees[groups[0]].items()]
-    return 200, {"tree": [{"path": "baselines", "type": "tree", "sha": "t"}, *entries], "truncated": False}
+    entries = [
+        {"path": path, "type": "blob", "sha": sha} for path, sha in fake.trees[groups[0]].items()
+    ]
+    return 200, {
+        "tree": [{"path": "baselines", "type": "tree", "sha": "t"}, *entries],
+        "truncated": False,
+    }
 
 
 def blob(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:

@@ -1,8 +1,10 @@
 """
-voxgate with made-up ears: what is heard is invented, the control is left out, and two rounds are enough.
+voxgate with made-up ears: what is heard is invented, the control is left out, and two rounds are
+enough.
 
-Listening with Whisper takes half a minute a run, which is for other tests. Whether the machine is quiet is no matter of the
-machine that tests run on: QUICK_VOXGATE_MACHINE=quiet or loaded says what `accept` finds. Everything else is real.
+Listening with Whisper takes half a minute a run, which is for other tests. Whether the machine is
+quiet is no matter of the machine that tests run on: QUICK_VOXGATE_MACHINE=quiet or loaded says what
+`accept` finds. Everything else is real.
 """
 
 import os
@@ -17,7 +19,12 @@ ROOT = Path(__file__).parents[2]
 def install(folder: Path, python: str = sys.executable) -> Path:
     """Write programs `voxgate` and, unless it lies there, `python` into a folder, and give it."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = ("import sys", f"sys.path.insert(0, {str(ROOT)!r})", "from tests.ci.quick_voxgate import main", "main()")
+    lines = (
+        "import sys",
+        f"sys.path.insert(0, {str(ROOT)!r})",
+        "from tests.ci.quick_voxgate import main",
+        "main()",
+    )
     programs = {
         "voxgate": "\n".join([f"#!{python} -P", *lines, ""]),
         "python": f'#!/bin/sh\nexec {python} "$@"\n',
@@ -32,15 +39,17 @@ def install(folder: Path, python: str = sys.executable) -> Path:
 
 def main() -> None:
     """Run one command."""
-    from harness import ab, baseline, pair, pipeline
+    from harness import workflow
+    from harness.judging import baseline
+    from harness.revisions import ab, paired_run
     from tests.harness.repository import listen
 
     ab.ROUNDS = 2  # before the command line takes it for its default
-    from harness import cli
+    from harness.cli import main as cli
 
-    ab.score_run = pipeline.score_run = listen
-    ab.CONFIRM_ROUNDS = pipeline.CONFIRM_ROUNDS = 2
-    pair._control = lambda cells: ()
+    ab.score_run = workflow.score_run = listen
+    ab.CONFIRM_ROUNDS = workflow.CONFIRM_ROUNDS = 2
+    paired_run._control = lambda cells: ()
     if MACHINE in os.environ:
         found = RESTLESS[os.environ[MACHINE]]
         baseline.restlessness = lambda run, cells: found

@@ -1,4 +1,7 @@
-"""`/voxgate accept SUITE REASON`: who may, what becomes of it, and that nothing of the pull request is believed or run."""
+"""
+`/voxgate accept SUITE REASON`: who may, what becomes of it, and that nothing of the pull request is
+believed or run.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness.baseline_file import parse
 from harness.ci.__main__ import main
-from harness.ci.acceptance import asked, with_reason
+from harness.ci.accept import asked, with_reason
 from harness.errors import HarnessError
+from harness.judging.baseline_file import parse
 from tests.ci.fake_github import FakeGitHub
-from tests.harness.judging import REQUESTS, accepted
+from tests.harness.fake_runs import REQUESTS, accepted
 
 SHA = "a" * 40
 GATE = 70
@@ -45,7 +48,11 @@ def gated(fake: FakeGitHub, tmp_path: Path) -> FakeGitHub:
     fake.writers = {"ann"}
     fake.add_pull(sha=SHA, branch="topic/x")
     fake.branches["topic/x"] = SHA
-    old = {"baselines/smoke/quality.json": b"{}", "baselines/smoke/golden/old.flac": b"old", "README.md": b"read"}
+    old = {
+        "baselines/smoke/quality.json": b"{}",
+        "baselines/smoke/golden/old.flac": b"old",
+        "README.md": b"read",
+    }
     fake.add_commit(SHA, {**old, "baselines/other/golden/u.flac": b"other"})
     fake.runs[SHA] = [GATE - 1, GATE]
     leave(fake, whole(tmp_path))
@@ -73,13 +80,19 @@ def test_the_candidate_becomes_a_commit_with_the_reason_in_it(gated: FakeGitHub,
     [status] = gated.statuses[sha]
     assert (status["state"], status["description"]) == ("success", f"accepted: {WHY}")
     assert SHA not in gated.statuses
-    assert gated.comments[12][-1]["body"].startswith("Accepted: The new vocoder is worth it (accepted by ann in \\#&#8203;12)")
+    assert gated.comments[12][-1]["body"].startswith(
+        "Accepted: The new vocoder is worth it (accepted by ann in \\#&#8203;12)"
+    )
 
 
 def test_only_the_reason_is_changed_so_that_the_diff_is_the_one_of_accept(tmp_path: Path) -> None:
     before = candidate(tmp_path).decode()
     after = with_reason(before, 'say "so"\u2028', "smoke")
-    changed = [(old, new) for old, new in zip(before.split("\n"), after.split("\n"), strict=True) if old != new]
+    changed = [
+        (old, new)
+        for old, new in zip(before.split("\n"), after.split("\n"), strict=True)
+        if old != new
+    ]
     assert changed == [('"why": "first",', '"why": "say \\"so\\"\\u2028",')]
 
 
@@ -96,13 +109,19 @@ def test_who_may_not_write_is_not_heard_and_not_answered(
 REFUSED = {
     "no reason": ("/voxgate accept smoke", {}, "needs a suite and a reason"),
     "no suite": ("/voxgate accept ../x because it is so", {}, "needs a suite and a reason"),
-    "other suite": ("/voxgate accept options because it is so", {}, "left no candidate baseline of options"),
+    "other suite": (
+        "/voxgate accept options because it is so",
+        {},
+        "left no candidate baseline of options",
+    ),
     "closed": (ASK, {"state": "closed"}, "pull request 12 is closed"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_done_is_said_on_the_pull_request(gated: FakeGitHub, job: Job, name: str) -> None:
+def test_what_cannot_be_done_is_said_on_the_pull_request(
+    gated: FakeGitHub, job: Job, name: str
+) -> None:
     body, changes, words = REFUSED[name]
     gated.pulls[0].update(changes)
     job(event(body=body))
@@ -122,14 +141,18 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_candidate_that_is_no_baseline_is_refused(gated: FakeGitHub, job: Job, tmp_path: Path, name: str) -> None:
+def test_a_candidate_that_is_no_baseline_is_refused(
+    gated: FakeGitHub, job: Job, tmp_path: Path, name: str
+) -> None:
     leave(gated, {"smoke/quality.json": BAD[name](candidate(tmp_path))})
     job(event())
     assert main(["accept"]) == 2
     assert gated.branches["topic/x"] == SHA
 
 
-def test_only_a_baseline_s_files_are_committed_whatever_else_the_gate_left(gated: FakeGitHub, job: Job, tmp_path: Path) -> None:
+def test_only_a_baseline_s_files_are_committed_whatever_else_the_gate_left(
+    gated: FakeGitHub, job: Job, tmp_path: Path
+) -> None:
     evil = (
         ".github/workflows/x.yml",
         "smoke/golden/../../x.flac",
@@ -143,7 +166,9 @@ def test_only_a_baseline_s_files_are_committed_whatever_else_the_gate_left(gated
     assert b"evil" not in gated.files_of(gated.branches["topic/x"]).values()
 
 
-@pytest.mark.parametrize("change", [{"smoke/golden/u01.flac": b"fLaC other"}, {"smoke/golden/more.flac": b"fLaC"}])
+@pytest.mark.parametrize(
+    "change", [{"smoke/golden/u01.flac": b"fLaC other"}, {"smoke/golden/more.flac": b"fLaC"}]
+)
 def test_golden_audio_that_the_baseline_does_not_name_is_refused(
     gated: FakeGitHub, job: Job, tmp_path: Path, change: Mapping[str, bytes]
 ) -> None:
@@ -177,16 +202,23 @@ def test_on_a_fork_the_author_is_told_what_to_run_and_the_second_comment_accepts
     job(event())
     assert main(["accept"]) == 0
     told = gated.comments[12][-1]["body"]
-    assert "    voxgate accept runs/accept --only quality --why 'The new vocoder is worth it'\n" in told
+    assert (
+        "    voxgate accept runs/accept --only quality --why 'The new vocoder is worth it'\n"
+        in told
+    )
     assert (gated.branches["topic/x"], gated.statuses) == (SHA, {})
-    text = with_reason(candidate(tmp_path).decode(), "The new vocoder is worth it", "smoke").encode()
+    text = with_reason(
+        candidate(tmp_path).decode(), "The new vocoder is worth it", "smoke"
+    ).encode()
     gated.add_commit(SHA, {"baselines/smoke/quality.json": text})
     assert main(["accept"]) == 0
     [status] = gated.statuses[SHA]
     assert status["state"] == "success"
 
 
-def test_another_reason_in_the_baseline_accepts_nothing(gated: FakeGitHub, job: Job, tmp_path: Path) -> None:
+def test_another_reason_in_the_baseline_accepts_nothing(
+    gated: FakeGitHub, job: Job, tmp_path: Path
+) -> None:
     gated.pulls.clear()
     gated.add_pull(sha=SHA, repository="stranger/r")
     gated.add_commit(SHA, {"baselines/smoke/quality.json": candidate(tmp_path)})
@@ -195,14 +227,18 @@ def test_another_reason_in_the_baseline_accepts_nothing(gated: FakeGitHub, job: 
     assert gated.statuses == {}
 
 
-def test_a_comment_on_an_issue_is_no_request(gated: FakeGitHub, job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_comment_on_an_issue_is_no_request(
+    gated: FakeGitHub, job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
     job(event(pull_request=None))
     assert main(["accept"]) == 2
     assert "no comment on a pull request" in capsys.readouterr().err
 
 
 def test_the_first_line_counts_and_is_made_plain() -> None:
-    request = asked("/voxgate accept smoke  Worth\tit \x1b[2J\n/voxgate accept other no", 12, "ann", WRITTEN)
+    request = asked(
+        "/voxgate accept smoke  Worth\tit \x1b[2J\n/voxgate accept other no", 12, "ann", WRITTEN
+    )
     assert (request.suite, request.why) == ("smoke", "Worth it ?[2J (accepted by ann in #12)")
     with pytest.raises(HarnessError):
         asked("", 12, "ann", WRITTEN)
@@ -218,11 +254,31 @@ def test_a_quotation_mark_in_the_reason_breaks_no_command(gated: FakeGitHub, job
 
 EARLIER, LATER = "2026-11-20T11:00:00Z", "2026-11-20T12:00:01Z"
 MOVED = {
-    "a commit after the comment": ({SHA: [GATE]}, {GATE: LATER}, "has moved since your comment was written"),
-    "in the same second": ({SHA: [GATE]}, {GATE: WRITTEN}, "has moved since your comment was written"),
-    "one that the gate has not seen": ({"b" * 40: [GATE]}, {}, "the gate has not seen aaaaaaaaaaaa"),
-    "away and back": ({SHA: [GATE, GATE + 2], "b" * 40: [GATE + 1]}, {GATE + 1: EARLIER, GATE + 2: LATER}, "has moved since"),
-    "back without a run": ({SHA: [GATE], "b" * 40: [GATE + 1]}, {GATE + 1: EARLIER}, "the gate has not seen aaaaaaaaaaaa"),
+    "a commit after the comment": (
+        {SHA: [GATE]},
+        {GATE: LATER},
+        "has moved since your comment was written",
+    ),
+    "in the same second": (
+        {SHA: [GATE]},
+        {GATE: WRITTEN},
+        "has moved since your comment was written",
+    ),
+    "one that the gate has not seen": (
+        {"b" * 40: [GATE]},
+        {},
+        "the gate has not seen aaaaaaaaaaaa",
+    ),
+    "away and back": (
+        {SHA: [GATE, GATE + 2], "b" * 40: [GATE + 1]},
+        {GATE + 1: EARLIER, GATE + 2: LATER},
+        "has moved since",
+    ),
+    "back without a run": (
+        {SHA: [GATE], "b" * 40: [GATE + 1]},
+        {GATE + 1: EARLIER},
+        "the gate has not seen aaaaaaaaaaaa",
+    ),
 }
 
 
@@ -231,19 +287,28 @@ MOVED = {
 def test_only_the_commit_that_the_comment_was_written_for_is_accepted(
     gated: FakeGitHub, job: Job, tmp_path: Path, name: str, repository: str
 ) -> None:
-    """Even where its baseline gives the very reason, which whoever pushes can read in the comment."""
+    """
+    Even where its baseline gives the very reason, which whoever pushes can read in the comment.
+    """
     gated.pulls.clear()
     gated.add_pull(sha=SHA, repository=repository)
-    text = with_reason(candidate(tmp_path).decode(), "The new vocoder is worth it", "smoke").encode()
+    text = with_reason(
+        candidate(tmp_path).decode(), "The new vocoder is worth it", "smoke"
+    ).encode()
     gated.add_commit(SHA, {"baselines/smoke/quality.json": text})
     gated.runs, gated.run_times, words = MOVED[name]
     job(event())
     assert main(["accept"]) == 2
     assert (gated.branches["topic/x"], gated.statuses) == (SHA, {})
-    assert words in gated.comments[12][-1]["body"] and "comment again" in gated.comments[12][-1]["body"]
+    assert (
+        words in gated.comments[12][-1]["body"]
+        and "comment again" in gated.comments[12][-1]["body"]
+    )
 
 
-def test_another_repository_s_branch_of_the_same_name_is_not_taken_for_this_one(gated: FakeGitHub, job: Job) -> None:
+def test_another_repository_s_branch_of_the_same_name_is_not_taken_for_this_one(
+    gated: FakeGitHub, job: Job
+) -> None:
     gated.add_pull(number=13, sha="c" * 40, repository="stranger/r", branch="topic/x")
     gated.runs["c" * 40] = [GATE + 9]
     gated.run_times[GATE + 9] = LATER
@@ -263,7 +328,9 @@ def test_a_candidate_that_was_measured_again_after_the_comment_is_not_the_one_th
 
 
 @pytest.mark.parametrize("written", ["", "yesterday", None])
-def test_a_comment_without_its_moment_accepts_nothing(gated: FakeGitHub, job: Job, written: str | None) -> None:
+def test_a_comment_without_its_moment_accepts_nothing(
+    gated: FakeGitHub, job: Job, written: str | None
+) -> None:
     told = event()
     told["comment"]["created_at"] = written
     job(told)

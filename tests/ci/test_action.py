@@ -1,4 +1,7 @@
-"""The composite actions: their shell steps run here, from a slower commit to the comment and to the accepted baseline."""
+"""
+The composite actions: their shell steps run here, from a slower commit to the comment and to the
+accepted baseline.
+"""
 
 import json
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.baseline_file import parse
+from harness.judging.baseline_file import parse
 from tests.ci.conftest import environment
 from tests.ci.fake_github import FakeGitHub
 from tests.ci.fake_runner import ACTION, REPLY, Ran, Runner
@@ -44,7 +47,9 @@ def part(tmp_path: Path, *left_out: str) -> Path:
     action = yaml.safe_load(ACTION.read_text())
     names = [step.get("name") for step in action["runs"]["steps"]]
     assert set(left_out) <= set(names)
-    action["runs"]["steps"] = [step for step in action["runs"]["steps"] if step.get("name") not in left_out]
+    action["runs"]["steps"] = [
+        step for step in action["runs"]["steps"] if step.get("name") not in left_out
+    ]
     path = tmp_path / "action.yml"
     path.write_text(yaml.safe_dump(action, sort_keys=False))
     return path
@@ -54,13 +59,19 @@ def part(tmp_path: Path, *left_out: str) -> Path:
 def slower(project: Repository, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Path]:
     temp = tmp_path_factory.mktemp("temp")
     inputs = {"suite": "two", "base": "HEAD^1", "profile": "cpu", "budget": "10"}
-    return runner(project, temp).action(part(temp, INSTALL, DOCTOR), inputs), temp / "voxgate-out-two"
+    return runner(project, temp).action(
+        part(temp, INSTALL, DOCTOR), inputs
+    ), temp / "voxgate-out-two"
 
 
 def test_a_slower_commit_fails_the_gate_and_says_why(slower: tuple[Ran, Path]) -> None:
     ran, out = slower
     assert ran.code == 1, ran.log
-    assert ran.outputs["compare"] == {"verdict": "REGRESSED", "exit-code": "1", "page": str(out / "run/index.html")}
+    assert ran.outputs["compare"] == {
+        "verdict": "REGRESSED",
+        "exit-code": "1",
+        "page": str(out / "run/index.html"),
+    }
     assert ran.summary.startswith("<!-- voxgate: suite two -->\n\n**REGRESSED: 1 regressed**")
     assert "vocoder +167 % is 100 % of it" in ran.summary
     assert "::error title=voxgate::REGRESSED: 1 regressed" in ran.log
@@ -68,13 +79,18 @@ def test_a_slower_commit_fails_the_gate_and_says_why(slower: tuple[Ran, Path]) -
 
 def test_it_leaves_behind_page_judgement_junit_and_candidate(slower: tuple[Ran, Path]) -> None:
     ran, out = slower
-    names = {each["name"]: each["path"].split() for each in ran.used if "upload-artifact" in each["uses"]}
+    names = {
+        each["name"]: each["path"].split() for each in ran.used if "upload-artifact" in each["uses"]
+    }
     assert sorted(names) == ["voxgate-baseline-two", "voxgate-judgement-two", "voxgate-page-two"]
     files = [Path(path) for paths in names.values() for path in paths]
     assert [path.name for path in files if not path.exists()] == []
     assert json.loads((out / "judgement.json").read_text())["verdict"] == "REGRESSED"
     assert parse((out / "candidate/two/quality.json").read_text(), "q").why == "not accepted yet"
-    assert sorted(path.name for path in (out / "candidate/two/golden").iterdir()) == ["r1.flac", "r2.flac"]
+    assert sorted(path.name for path in (out / "candidate/two/golden").iterdir()) == [
+        "r1.flac",
+        "r2.flac",
+    ]
 
 
 def test_what_it_leaves_behind_becomes_the_comment_and_then_the_baseline(
@@ -84,10 +100,14 @@ def test_what_it_leaves_behind_becomes_the_comment_and_then_the_baseline(
     fake.add_pull(sha=SHA)
     fake.writers, fake.branches["topic/x"], fake.runs[SHA] = {"ann"}, SHA, [RUN]
     fake.add_commit(SHA, {"README.md": b"read"})
-    fake.add_artifact(RUN, "voxgate-judgement-two", {"judgement.json": (out / "judgement.json").read_bytes()})
+    fake.add_artifact(
+        RUN, "voxgate-judgement-two", {"judgement.json": (out / "judgement.json").read_bytes()}
+    )
     files = [path for path in (out / "candidate").rglob("*") if path.is_file()]
     fake.add_artifact(
-        RUN, "voxgate-baseline-two", {str(path.relative_to(out / "candidate")): path.read_bytes() for path in files}
+        RUN,
+        "voxgate-baseline-two",
+        {str(path.relative_to(out / "candidate")): path.read_bytes() for path in files},
     )
 
     told = reply(fake, tmp_path, "comment", gated())
@@ -122,22 +142,35 @@ def reply(fake: FakeGitHub, tmp_path: Path, job: str, event: dict[str, Any]) -> 
     ],
 )
 def test_every_outcome_takes_its_steps_and_ends_as_it_should(
-    project: Repository, tmp_path: Path, outcome: str, code: int, undecided: str, ends: int, steps: list[str]
+    project: Repository,
+    tmp_path: Path,
+    outcome: str,
+    code: int,
+    undecided: str,
+    ends: int,
+    steps: list[str],
 ) -> None:
     (tmp_path / "judgement.json").write_text(written(outcome))
     machine = runner(project, tmp_path)
-    (tmp_path / "voxgate/bin/voxgate").write_text(f"#!/bin/sh\ncat {tmp_path}/judgement.json\nexit {code}\n")  # a fake
+    # a fake
+    (tmp_path / "voxgate/bin/voxgate").write_text(
+        f"#!/bin/sh\ncat {tmp_path}/judgement.json\nexit {code}\n"
+    )
     ran = machine.action(part(tmp_path, INSTALL, DOCTOR), {"suite": "two", "undecided": undecided})
     assert (ran.code, ran.ran) == (ends, steps), ran.log
     assert ran.outputs["compare"]["exit-code"] == str(code)
 
 
-def test_the_history_gets_head_s_run_where_there_is_one(project: Repository, tmp_path: Path) -> None:
+def test_the_history_gets_head_s_run_where_there_is_one(
+    project: Repository, tmp_path: Path
+) -> None:
     (tmp_path / "judgement.json").write_text(written("pass"))
     machine = runner(project, tmp_path)
     fake = f'#!/bin/sh\necho "$@" $VOXGATE_HISTORY >&2\ncat {tmp_path}/judgement.json\n'
     (tmp_path / "voxgate/bin/voxgate").write_text(fake)
-    ran = machine.action(part(tmp_path, INSTALL, DOCTOR), {"suite": "two", "history": "postgresql://h"})
+    ran = machine.action(
+        part(tmp_path, INSTALL, DOCTOR), {"suite": "two", "history": "postgresql://h"}
+    )
     assert "History" in ran.ran
     assert f"history import {tmp_path}/voxgate-out-two/run/head postgresql://h" in ran.log
 
@@ -147,13 +180,17 @@ HOSTILE = "$(touch pwned) `touch pwned` ; touch pwned --out=pwned x\ntouch pwned
 
 @pytest.mark.parametrize("name", ["suite", "base"])
 def test_inputs_are_words_and_no_commands(project: Repository, tmp_path: Path, name: str) -> None:
-    ran = runner(project, tmp_path).action(part(tmp_path, INSTALL, DOCTOR), {"suite": "two", "budget": "0", name: HOSTILE})
+    ran = runner(project, tmp_path).action(
+        part(tmp_path, INSTALL, DOCTOR), {"suite": "two", "budget": "0", name: HOSTILE}
+    )
     assert (ran.code, ran.outputs["compare"]["verdict"]) == (2, ""), ran.log
     assert "no verdict" in ran.summary
     assert not any(project.folder.rglob("pwned"))
 
 
-def test_a_machine_that_is_not_fit_is_said_and_stops_nothing(project: Repository, tmp_path: Path) -> None:
+def test_a_machine_that_is_not_fit_is_said_and_stops_nothing(
+    project: Repository, tmp_path: Path
+) -> None:
     rest = ("Compare", CANDIDATE, "Verdict")
     inputs = {"suite": "two", "profile": "jetson-orin-nano $(touch pwned)"}
     ran = runner(project, tmp_path).action(part(tmp_path, INSTALL, *rest), inputs)
@@ -171,7 +208,9 @@ def test_it_installs_voxgate_of_its_own_revision_and_what_the_engine_needs(tmp_p
         (tools / name).chmod(0o755)
     rest = (DOCTOR, "Compare", CANDIDATE, "Verdict")
     machine = Runner(cwd=tmp_path, temp=tmp_path, env={"PATH": f"{tools}:/usr/bin:/bin"})
-    done = machine.action(part(tmp_path, *rest), {"suite": "two", "extra-packages": "-e . torch>=2 $(touch pwned)"})
+    done = machine.action(
+        part(tmp_path, *rest), {"suite": "two", "extra-packages": "-e . torch>=2 $(touch pwned)"}
+    )
     assert done.code == 0, done.log
     asked = (tmp_path / "asked").read_text().split("\n")
     assert asked[:4] == ["-m", "pip", "install", "--disable-pip-version-check"]

@@ -32,7 +32,11 @@ def test_other_steps_get_verdict_code_and_page_and_the_summary_is_the_comment(
 ) -> None:
     folder = left(tmp_path / "out", "regressed-speed")
     found, summary = outputs(folder, 1, monkeypatch)
-    assert found == {"verdict": "REGRESSED", "exit-code": "1", "page": str(folder / "run/index.html")}
+    assert found == {
+        "verdict": "REGRESSED",
+        "exit-code": "1",
+        "page": str(folder / "run/index.html"),
+    }
     assert summary == drawn("regressed-speed")
 
 
@@ -59,7 +63,13 @@ def test_outside_of_a_job_it_says_so(
     ("outcome", "code", "undecided", "ends", "said"),
     [
         ("pass", 0, "warn", 0, ""),
-        ("regressed-speed", 1, "warn", 1, "::error title=voxgate::REGRESSED: 1 regressed, 1 passed\n"),
+        (
+            "regressed-speed",
+            1,
+            "warn",
+            1,
+            "::error title=voxgate::REGRESSED: 1 regressed, 1 passed\n",
+        ),
         ("unresolved", 3, "fail", 3, "::error title=voxgate::UNRESOLVED: 2 unresolved\n"),
         (
             "unresolved",
@@ -83,5 +93,8 @@ def test_the_step_ends_as_the_gate_did_but_for_what_is_undecided(
     said: str,
 ) -> None:
     folder = tmp_path / "out" if outcome is None else left(tmp_path / "out", outcome)
-    assert main(["conclude", "--folder", str(folder), "--code", str(code), "--undecided", undecided]) == ends
+    assert (
+        main(["conclude", "--folder", str(folder), "--code", str(code), "--undecided", undecided])
+        == ends
+    )
     assert capsys.readouterr().out == said

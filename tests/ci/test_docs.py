@@ -1,4 +1,7 @@
-"""Every command of the guides is run, in throw-away repositories; those that cannot be are listed here, with their reasons."""
+"""
+Every command of the guides is run, in throw-away repositories; those that cannot be are listed
+here, with their reasons.
+"""
 
 import os
 import re
@@ -16,13 +19,21 @@ from tests.ci.quick_voxgate import MACHINE, install
 from tests.ci.test_workflows import lint
 
 DOCS = ROOT / "docs"
-GUIDES = ("adding-an-engine", "quickstart-pr-gate", "reading-a-report", "accepting-a-change", "nightly-on-a-jetson")
+GUIDES = (
+    "adding-an-engine",
+    "quickstart-pr-gate",
+    "reading-a-report",
+    "accepting-a-change",
+    "nightly-on-a-jetson",
+)
 """In the order in which they are read: the first one makes the repository of the others."""
 NOT_RUN = {
     "quickstart-pr-gate": ["takes ten minutes", "needs GitHub"],
     "nightly-on-a-jetson": ["needs a Jetson"] * 3 + ["needs GitHub"] * 2,
 }
-FENCE = re.compile(r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```\n", re.DOTALL)
+FENCE = re.compile(
+    r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```\n", re.DOTALL
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +46,28 @@ class Block:
 
 def blocks(guide: str) -> list[Block]:
     found = FENCE.finditer((DOCS / f"{guide}.md").read_text())
-    return [Block(text=each["text"], reason=each["reason"] or "") for each in found if each["language"] in ("sh", "console")]
+    return [
+        Block(text=each["text"], reason=each["reason"] or "")
+        for each in found
+        if each["language"] in ("sh", "console")
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A folder with a repository, and programs for it: a Python of its own, so that an engine can be installed into it."""
+    """
+    A folder with a repository, and programs for it: a Python of its own, so that an engine can be
+    installed into it.
+    """
 
     folder: Path
     bin: Path
 
     def run(self, guide: str) -> str:
-        """Run the commands of a guide in one shell, on a machine that is taken for quiet; gives what they print."""
+        """
+        Run the commands of a guide in one shell, on a machine that is taken for quiet; gives what
+        they print.
+        """
         done = self.shell("\n".join(block.text for block in blocks(guide) if not block.reason))
         assert done.returncode == 0, done.stdout[-4000:]
         return done.stdout
@@ -56,11 +77,23 @@ class Place:
         who = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org"}
         who |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in who.items()}
         path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
-        pip = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # 0: is not isolated
+        # 0: is not isolated
+        pip = {
+            "PIP_NO_INDEX": "1",
+            "PIP_NO_BUILD_ISOLATION": "0",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-euxo", "pipefail", "-c", script],
             cwd=self.folder,
-            env={**clean(), **who, **pip, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", MACHINE: machine},
+            env={
+                **clean(),
+                **who,
+                **pip,
+                "PATH": path,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                MACHINE: machine,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -77,7 +110,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     venv = top / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     packages = venv / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
-    (packages / "outer.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    (packages / "outer.pth").write_text(
+        f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    )
     install(venv / "bin", python=str(venv / "bin" / "python"))
     return Place(folder=top / "hum", bin=venv / "bin")
 
@@ -88,14 +123,18 @@ def first(place: Place) -> str:
     return place.run(GUIDES[0])
 
 
-def test_adding_an_engine_ends_with_a_baseline_and_a_lie_that_is_caught(first: str, place: Place) -> None:
+def test_adding_an_engine_ends_with_a_baseline_and_a_lie_that_is_caught(
+    first: str, place: Place
+) -> None:
     assert "accepted runs/first" in first
     assert "FAILED not in effect: harmonics" in first or "not in effect" in first, first[-3000:]
     assert "exit code 1" in first
     assert (place.folder / "baselines/gate/quality.json").is_file()
 
 
-def test_the_quickstart_compares_and_its_workflows_pass_actionlint(first: str, place: Place) -> None:
+def test_the_quickstart_compares_and_its_workflows_pass_actionlint(
+    first: str, place: Place
+) -> None:
     said = place.run("quickstart-pr-gate")
     assert re.search(r"^(PASS|IMPROVED|REGRESSED|UNRESOLVED): ", said, re.MULTILINE), said[-3000:]
     made = sorted((place.folder / ".github" / "workflows").iterdir())
@@ -111,21 +150,35 @@ def test_reading_a_report_writes_all_its_forms(first: str, place: Place) -> None
     said = place.run("reading-a-report")
     assert "Reproduce: `voxgate check gate" in said
     assert "| cell | verdict | p50 | why |" in said
-    assert [name for name in ("judgement.json", "junit.xml", "page/index.html") if not (place.folder / name).is_file()] == []
+    assert [
+        name
+        for name in ("judgement.json", "junit.xml", "page/index.html")
+        if not (place.folder / name).is_file()
+    ] == []
 
 
 def test_accepting_a_change_leaves_its_reason(first: str, place: Place) -> None:
     said = place.run("accepting-a-change")
-    assert '"why": "Half as loud: it clipped on small speakers"' in (place.folder / "baselines/gate/quality.json").read_text()
+    assert (
+        '"why": "Half as loud: it clipped on small speakers"'
+        in (place.folder / "baselines/gate/quality.json").read_text()
+    )
     assert list((place.folder / "baselines" / "gate").glob("speed@*.json"))
     assert "acknowledged from 2026-05-12" in said
 
 
-def test_on_a_loaded_machine_the_guide_s_command_is_refused_and_its_word_accepts(first: str, place: Place) -> None:
+def test_on_a_loaded_machine_the_guide_s_command_is_refused_and_its_word_accepts(
+    first: str, place: Place
+) -> None:
     """`--loaded`, as the guide has it; what was taken so says so for good."""
     if not (place.folder / "runs" / "accept").exists():
         place.run("accepting-a-change")
-    commands = [line for block in blocks("accepting-a-change") for line in block.text.splitlines() if "--only speed" in line]
+    commands = [
+        line
+        for block in blocks("accepting-a-change")
+        for line in block.text.splitlines()
+        if "--only speed" in line
+    ]
     assert len(commands) == 1
     refused = place.shell(commands[0], machine="loaded")
     assert refused.returncode == 2 and "add --loaded" in refused.stdout, refused.stdout
@@ -144,12 +197,16 @@ def test_the_nightly_guide_s_other_commands_run(first: str, place: Place) -> Non
 
 
 def lint_nightly(place: Place) -> tuple[int, str]:
-    (place.folder / ".github" / "actionlint.yaml").write_text((ROOT / ".github" / "actionlint.yaml").read_text())
+    (place.folder / ".github" / "actionlint.yaml").write_text(
+        (ROOT / ".github" / "actionlint.yaml").read_text()
+    )
     return lint(place.folder / ".github" / "workflows" / "nightly-jetson.yml")
 
 
 def test_what_is_not_run_is_listed_with_its_reason() -> None:
-    assert {guide: found for guide in GUIDES if (found := [b.reason for b in blocks(guide) if b.reason])} == NOT_RUN
+    assert {
+        guide: found for guide in GUIDES if (found := [b.reason for b in blocks(guide) if b.reason])
+    } == NOT_RUN
 
 
 def test_every_guide_is_tested_and_every_link_leads_somewhere() -> None:
@@ -157,26 +214,40 @@ def test_every_guide_is_tested_and_every_link_leads_somewhere() -> None:
         text = (DOCS / f"{guide}.md").read_text()
         for link in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (DOCS / link).exists(), (guide, link)
-    assert {path.stem for path in DOCS.glob("*.md") if "run by the tests" in path.read_text()} == set(GUIDES)
+    assert {
+        path.stem for path in DOCS.glob("*.md") if "run by the tests" in path.read_text()
+    } == set(GUIDES)
 
 
 @pytest.mark.parametrize("guide", GUIDES)
 def test_files_and_inputs_that_a_guide_names_exist(guide: str) -> None:
     text = (DOCS / f"{guide}.md").read_text()
-    for name in re.findall(r"`((?:harness|tests|docs|\.github)/[\w./-]+\.(?:py|yml|md|toml))`", text):
+    for name in re.findall(
+        r"`((?:harness|tests|docs|\.github)/[\w./-]+\.(?:py|yml|md|toml))`", text
+    ):
         assert (ROOT / name).is_file(), name
 
 
 def test_the_table_of_inputs_is_the_action_s() -> None:
     action = yaml.safe_load((ROOT / ".github/actions/voxgate/action.yml").read_text())
-    table = (DOCS / "quickstart-pr-gate.md").read_text().partition("| input of the action")[2].partition("Its outputs")[0]
+    table = (
+        (DOCS / "quickstart-pr-gate.md")
+        .read_text()
+        .partition("| input of the action")[2]
+        .partition("Its outputs")[0]
+    )
     rows = [line for line in table.splitlines()[2:] if line.startswith("|")]
     named = {word for line in rows for word in re.findall(r"`([\w-]+)`", line.split("|")[1])}
     assert named == set(action["inputs"])
 
 
 def test_the_steps_of_the_night_are_the_workflow_s() -> None:
-    table = (DOCS / "nightly-on-a-jetson.md").read_text().partition("| step | what it does")[2].partition("\n\n")[0]
+    table = (
+        (DOCS / "nightly-on-a-jetson.md")
+        .read_text()
+        .partition("| step | what it does")[2]
+        .partition("\n\n")[0]
+    )
     names = [line.split("|")[1].strip() for line in table.splitlines()[2:] if line]
     workflow = (WORKFLOWS / "nightly-jetson.yml").read_text()
     assert [name for name in names if f"name: {name}\n" not in workflow] == []

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from harness.ci import artifact
+from harness.ci import github
 from harness.ci.__main__ import main
 from harness.ci.github import GitHub
 from harness.errors import HarnessError
-from harness.report.comment import MARKER, marker
+from harness.report.pr_comment import MARKER, marker
 from tests.ci.fake_github import BOT, TOKEN, FakeGitHub, zipped
 from tests.harness.report.outcomes import written
 
@@ -23,14 +23,33 @@ SMOKE = marker("smoke")
 Job = Callable[[dict[str, Any]], None]
 
 
-def event(repository: str = "o/r", branch: str = "topic/x", sha: str = SHA, **more: object) -> dict[str, Any]:
+def event(
+    repository: str = "o/r", branch: str = "topic/x", sha: str = SHA, **more: object
+) -> dict[str, Any]:
     head = {"full_name": repository, "owner": {"login": repository.partition("/")[0]}}
-    run = {"id": RUN, "event": "pull_request", "head_sha": sha, "head_branch": branch, "head_repository": head}
-    return {"workflow_run": {**run, "html_url": "https://github.com/o/r/actions/runs/7", "conclusion": "failure", **more}}
+    run = {
+        "id": RUN,
+        "event": "pull_request",
+        "head_sha": sha,
+        "head_branch": branch,
+        "head_repository": head,
+    }
+    return {
+        "workflow_run": {
+            **run,
+            "html_url": "https://github.com/o/r/actions/runs/7",
+            "conclusion": "failure",
+            **more,
+        }
+    }
 
 
 def leave(fake: FakeGitHub, name: str) -> None:
-    fake.add_artifact(RUN, "voxgate-judgement-smoke", {"judgement.json": written(name).encode(), "comment.md": b"never read"})
+    fake.add_artifact(
+        RUN,
+        "voxgate-judgement-smoke",
+        {"judgement.json": written(name).encode(), "comment.md": b"never read"},
+    )
     fake.add_artifact(RUN, "voxgate-page-smoke", {"index.html": b"<html>"})
 
 
@@ -52,9 +71,16 @@ def test_a_regression_becomes_one_comment_and_a_failing_status(fake: FakeGitHub,
     assert fake.statuses[SHA][-1]["context"] == "voxgate/smoke"
 
 
-def test_the_comment_is_brought_up_to_date_and_nobody_else_s_is_touched(fake: FakeGitHub, job: Job) -> None:
+def test_the_comment_is_brought_up_to_date_and_nobody_else_s_is_touched(
+    fake: FakeGitHub, job: Job
+) -> None:
     fake.add_pull()
-    person = {"id": 1, "user": {"login": "x", "type": "User"}, "body": f"{SMOKE} mine", "html_url": "https://github.com/c/x"}
+    person = {
+        "id": 1,
+        "user": {"login": "x", "type": "User"},
+        "body": f"{SMOKE} mine",
+        "html_url": "https://github.com/c/x",
+    }
     other = [{"id": n, "user": BOT, "body": "another bot", "html_url": ""} for n in range(2, 120)]
     fake.comments[12] = [person, *other]
     job(event())
@@ -73,10 +99,14 @@ def test_the_same_comment_is_not_written_again(fake: FakeGitHub, job: Job) -> No
     job(event())
     main(["comment"])
     main(["comment"])
-    assert [method for method, path, _ in fake.seen if "comments" in path and method != "GET"] == ["POST"]
+    assert [method for method, path, _ in fake.seen if "comments" in path and method != "GET"] == [
+        "POST"
+    ]
 
 
-def test_a_fork_s_pull_request_is_found_by_its_repository_and_branch(fake: FakeGitHub, job: Job) -> None:
+def test_a_fork_s_pull_request_is_found_by_its_repository_and_branch(
+    fake: FakeGitHub, job: Job
+) -> None:
     fake.add_pull(number=11, repository="o/r", branch="main", sha="b" * 40)
     fake.add_pull(number=13, repository="stranger/r", branch="main")
     leave(fake, "pass")
@@ -86,7 +116,9 @@ def test_a_fork_s_pull_request_is_found_by_its_repository_and_branch(fake: FakeG
 
 
 @pytest.mark.parametrize(
-    "changes", [{"sha": "c" * 40}, {"repository": "x/y"}, {"branch": "other"}], ids=["newer commits", "repository", "branch"]
+    "changes",
+    [{"sha": "c" * 40}, {"repository": "x/y"}, {"branch": "other"}],
+    ids=["newer commits", "repository", "branch"],
 )
 def test_an_old_verdict_is_not_told(
     fake: FakeGitHub, job: Job, changes: dict[str, str], capsys: pytest.CaptureFixture[str]
@@ -99,10 +131,16 @@ def test_an_old_verdict_is_not_told(
     assert "no open pull request has this commit" in capsys.readouterr().out
 
 
-def test_what_the_run_says_of_its_pull_request_is_not_believed(fake: FakeGitHub, job: Job, tmp_path: Path) -> None:
+def test_what_the_run_says_of_its_pull_request_is_not_believed(
+    fake: FakeGitHub, job: Job, tmp_path: Path
+) -> None:
     fake.add_pull()
     document = {**json.loads(written("pass")), "number": 99, "pull_request": 99}
-    files = {"judgement.json": json.dumps(document).encode(), "number": b"99", "../../etc/passwd": b"x"}
+    files = {
+        "judgement.json": json.dumps(document).encode(),
+        "number": b"99",
+        "../../etc/passwd": b"x",
+    }
     fake.add_artifact(RUN, "voxgate-judgement-smoke", files)
     job(event())
     assert main(["comment"]) == 0
@@ -122,7 +160,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_without_a_judgement_it_says_so_and_the_status_fails(fake: FakeGitHub, job: Job, name: str) -> None:
+def test_without_a_judgement_it_says_so_and_the_status_fails(
+    fake: FakeGitHub, job: Job, name: str
+) -> None:
     fake.add_pull()
     archive = BROKEN[name]
     if archive is not None:
@@ -141,7 +181,9 @@ def test_a_cancelled_run_says_nothing(fake: FakeGitHub, job: Job) -> None:
 
 
 @pytest.mark.parametrize(("undecided", "state"), [("warn", "success"), ("fail", "failure")])
-def test_what_is_undecided_passes_or_not_and_says_so(fake: FakeGitHub, job: Job, undecided: str, state: str) -> None:
+def test_what_is_undecided_passes_or_not_and_says_so(
+    fake: FakeGitHub, job: Job, undecided: str, state: str
+) -> None:
     fake.add_pull()
     leave(fake, "unresolved")
     job(event())
@@ -151,7 +193,9 @@ def test_what_is_undecided_passes_or_not_and_says_so(fake: FakeGitHub, job: Job,
 
 def test_a_commit_that_was_accepted_stays_accepted(fake: FakeGitHub, job: Job) -> None:
     fake.add_pull()
-    fake.statuses[SHA] = [{"context": "voxgate/smoke", "state": "success", "description": "accepted: for its voice"}]
+    fake.statuses[SHA] = [
+        {"context": "voxgate/smoke", "state": "success", "description": "accepted: for its voice"}
+    ]
     leave(fake, "regressed-quality")
     job(event())
     assert main(["comment"]) == 0
@@ -169,12 +213,12 @@ def test_runs_of_other_kinds_and_other_events_are_left_alone(fake: FakeGitHub, j
 
 
 def test_a_zip_that_unpacks_to_too_much_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact, "UNPACKED_BYTES", 1000)
+    monkeypatch.setattr(github, "UNPACKED_BYTES", 1000)
     with pytest.raises(HarnessError, match="unpacks to more than 1000 bytes"):
-        artifact.unpacked(zipped({"a": b"0" * 600, "b": b"0" * 600}), "x")
-    monkeypatch.setattr(artifact, "FILES", 1)
+        github.unpacked(zipped({"a": b"0" * 600, "b": b"0" * 600}), "x")
+    monkeypatch.setattr(github, "FILES", 1)
     with pytest.raises(HarnessError, match="has 2 files, more than 1"):
-        artifact.unpacked(zipped({"a": b"", "b": b""}), "x")
+        github.unpacked(zipped({"a": b"", "b": b""}), "x")
 
 
 def test_an_encrypted_zip_is_refused() -> None:
@@ -183,7 +227,7 @@ def test_an_encrypted_zip_is_refused() -> None:
         whole[whole.index(signature) + offset] |= 1
     assert zipfile.is_zipfile(io.BytesIO(whole))
     with pytest.raises(HarnessError, match="cannot be read"):
-        artifact.unpacked(bytes(whole), "x")
+        github.unpacked(bytes(whole), "x")
 
 
 def test_an_archive_above_the_limit_is_not_downloaded(fake: FakeGitHub, api: GitHub) -> None:
@@ -192,9 +236,11 @@ def test_an_archive_above_the_limit_is_not_downloaded(fake: FakeGitHub, api: Git
         api.archive("/actions/artifacts/700/zip", 100)
 
 
-def test_the_token_does_not_follow_a_redirect_to_another_host(fake: FakeGitHub, api: GitHub) -> None:
+def test_the_token_does_not_follow_a_redirect_to_another_host(
+    fake: FakeGitHub, api: GitHub
+) -> None:
     fake.add_artifact(RUN, "x", {"a": b"text"})
-    assert artifact.read_artifact(api, RUN, "x") == {"a": b"text"}
+    assert github.read_artifact(api, RUN, "x") == {"a": b"text"}
     tokens = {path: token for _, path, token in fake.seen}
     assert tokens["/repos/o/r/actions/artifacts/700/zip"] == f"Bearer {TOKEN}"
     assert tokens["/archive/7/x"] == ""
@@ -209,7 +255,9 @@ def test_github_s_own_words_and_what_to_do_end_the_job(
     fake.broken = {"/repos/o/r/issues/12/comments"}
     assert main(["comment"]) == 2
     assert (
-        capsys.readouterr().err == "voxgate: GitHub answered 500 to GET /issues/12/comments?per_page=100&page=1: out of order\n"
+        capsys.readouterr().err
+        == "voxgate: GitHub answered 500 to GET /issues/12/comments?per_page=100&page=1: out of "
+        "order\n"
     )
     monkeypatch.setenv("GITHUB_TOKEN", "other")
     assert main(["comment"]) == 2
@@ -227,7 +275,12 @@ def test_github_s_own_words_and_what_to_do_end_the_job(
     ],
 )
 def test_a_job_that_is_set_up_wrongly_says_what(
-    job: Job, name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    job: Job,
+    name: str,
+    value: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     job(event())
     monkeypatch.setenv(name, value)
@@ -239,7 +292,9 @@ def of_suite(suite: str, name: str) -> dict[str, bytes]:
     return {"judgement.json": json.dumps({**json.loads(written(name)), "suite": suite}).encode()}
 
 
-def test_two_suites_of_one_workflow_have_a_comment_and_a_status_each(fake: FakeGitHub, job: Job) -> None:
+def test_two_suites_of_one_workflow_have_a_comment_and_a_status_each(
+    fake: FakeGitHub, job: Job
+) -> None:
     fake.add_pull()
     leave(fake, "regressed-speed")
     fake.add_artifact(RUN, "voxgate-judgement-options", of_suite("options", "pass"))
@@ -259,7 +314,9 @@ def test_two_suites_of_one_workflow_have_a_comment_and_a_status_each(fake: FakeG
 
 def test_an_acceptance_of_one_suite_is_none_of_another(fake: FakeGitHub, job: Job) -> None:
     fake.add_pull()
-    fake.statuses[SHA] = [{"context": "voxgate/options", "state": "success", "description": "accepted: for its voice"}]
+    fake.statuses[SHA] = [
+        {"context": "voxgate/options", "state": "success", "description": "accepted: for its voice"}
+    ]
     leave(fake, "regressed-quality")
     job(event())
     assert main(["comment"]) == 0
@@ -268,14 +325,22 @@ def test_an_acceptance_of_one_suite_is_none_of_another(fake: FakeGitHub, job: Jo
 
 def test_a_judgement_of_another_suite_than_its_artifact_is_none(fake: FakeGitHub, job: Job) -> None:
     fake.add_pull()
-    fake.add_artifact(RUN, "voxgate-judgement-options", {"judgement.json": written("pass").encode()})
+    fake.add_artifact(
+        RUN, "voxgate-judgement-options", {"judgement.json": written("pass").encode()}
+    )
     job(event())
     assert main(["comment"]) == 0
     assert fake.comments[12][0]["body"].startswith(f"{marker('options')}\n\n**no verdict")
     assert (status(fake)[0], fake.statuses[SHA][-1]["context"]) == ("failure", "voxgate/options")
 
 
-ODD_NAMES = ("voxgate-judgement", "voxgate-judgement-", "voxgate-judgement-../x", "voxgate-judgement-A b", "judgement-smoke")
+ODD_NAMES = (
+    "voxgate-judgement",
+    "voxgate-judgement-",
+    "voxgate-judgement-../x",
+    "voxgate-judgement-A b",
+    "judgement-smoke",
+)
 
 
 def test_artifacts_whose_names_are_of_no_suite_are_passed_over(fake: FakeGitHub, job: Job) -> None:
@@ -288,10 +353,14 @@ def test_artifacts_whose_names_are_of_no_suite_are_passed_over(fake: FakeGitHub,
     assert (status(fake)[0], fake.statuses[SHA][-1]["context"]) == ("failure", "voxgate")
     leave(fake, "pass")
     assert main(["comment"]) == 0
-    assert [each["body"].split("\n")[0] for each in fake.comments[12]] == [SMOKE], "and the next verdict takes its place"
+    assert [each["body"].split("\n")[0] for each in fake.comments[12]] == [SMOKE], (
+        "and the next verdict takes its place"
+    )
 
 
-def test_a_word_on_no_suite_is_taken_back_when_the_gate_has_judged(fake: FakeGitHub, job: Job) -> None:
+def test_a_word_on_no_suite_is_taken_back_when_the_gate_has_judged(
+    fake: FakeGitHub, job: Job
+) -> None:
     fake.add_pull()
     leave(fake, "pass")
     job(event())
@@ -301,7 +370,9 @@ def test_a_word_on_no_suite_is_taken_back_when_the_gate_has_judged(fake: FakeGit
     assert "of earlier commits" in fake.comments[12][1]["body"]
     fake.artifacts[RUN] = kept
     assert main(["comment"]) == 0
-    assert "The gate has judged since" in fake.comments[12][1]["body"] and len(fake.comments[12]) == 2
+    assert (
+        "The gate has judged since" in fake.comments[12][1]["body"] and len(fake.comments[12]) == 2
+    )
 
 
 def test_more_suites_than_anybody_has_are_not_told(fake: FakeGitHub, job: Job) -> None:

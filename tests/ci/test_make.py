@@ -1,4 +1,7 @@
-"""`make test` fails with either half of the tests, `make bench` with what regressed or failed; nothing is really run."""
+"""
+`make test` fails with either half of the tests, `make bench` with what regressed or failed; nothing
+is really run.
+"""
 
 import os
 import subprocess
@@ -25,23 +28,36 @@ exit "$CODE"
 def make(target: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[str]":
     """Run a target with the programs in a folder in place of those of .venv."""
     (folder / "installed").touch()
-    kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    }
     words = ["make", target, f"VENV={folder}"]
-    return subprocess.run(words, cwd=ROOT, env={**kept, **env}, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        words, cwd=ROOT, env={**kept, **env}, capture_output=True, text=True, check=False
+    )
 
 
 def make_test(folder: Path, fails: str) -> tuple[int, list[str]]:
-    """Run the target with programs that only note what they are told; gives the code, and how pytest was called."""
+    """
+    Run the target with programs that only note what they are told; gives the code, and how pytest
+    was called.
+    """
     (folder / "bin").mkdir()
     for name in ("python", "ruff", "mypy"):
         (folder / "bin" / name).write_text(FAKE)
         (folder / "bin" / name).chmod(0o755)
     calls = folder / "calls"
     done = make("test", folder, CALLS=str(calls), FAILS=fails)
-    return done.returncode, [line for line in calls.read_text().splitlines() if line.startswith("-m pytest")]
+    return done.returncode, [
+        line for line in calls.read_text().splitlines() if line.startswith("-m pytest")
+    ]
 
 
-def test_every_test_is_in_one_of_the_halves_and_what_judges_speed_has_nothing_beside_it(tmp_path: Path) -> None:
+def test_every_test_is_in_one_of_the_halves_and_what_judges_speed_has_nothing_beside_it(
+    tmp_path: Path,
+) -> None:
     code, halves = make_test(tmp_path, fails="nothing")
     assert code == 0
     beside, alone = halves
@@ -56,7 +72,9 @@ def test_it_fails_with_either_half(tmp_path: Path, half: str) -> None:
     assert half in halves[-1]
 
 
-@pytest.mark.parametrize(("code", "fails"), [(0, False), (1, True), (2, True), (3, False), (130, True)])
+@pytest.mark.parametrize(
+    ("code", "fails"), [(0, False), (1, True), (2, True), (3, False), (130, True)]
+)
 def test_bench_fails_where_something_regressed_or_failed_and_not_on_a_fresh_machine(
     tmp_path: Path, code: int, fails: bool
 ) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from harness.ci.__main__ import main
-from harness.ci.alarm import Weight, findings
-from harness.ci.night import measure
-from harness.report.texts import LIMIT
+from harness.ci.nightly import Weight, findings, measure
+from harness.report.format import LIMIT
 from tests.ci.fake_github import FakeGitHub
 from tests.harness.report.outcomes import written
 
@@ -22,7 +21,13 @@ Job = Callable[[dict[str, Any]], None]
 
 
 def trend(state: str, reason: str = "+6.0 %", **more: str) -> dict[str, str]:
-    row = {"suite": "smoke", "profile": PROFILE, "machine": "jetson-1", "cell": "nfe-8", "metric": "latency_p50"}
+    row = {
+        "suite": "smoke",
+        "profile": PROFILE,
+        "machine": "jetson-1",
+        "cell": "nfe-8",
+        "metric": "latency_p50",
+    }
     return {**row, "state": state, "since": "2026-11-18", "reason": reason, **more}
 
 
@@ -31,7 +36,12 @@ def night(tmp_path: Path) -> Path:
     """A night with nothing wrong."""
     folder = tmp_path / "night"
     folder.mkdir()
-    put(folder, doctor=FIT, doctor_after=FIT, status=[trend("steady"), trend("better"), trend("too few")])
+    put(
+        folder,
+        doctor=FIT,
+        doctor_after=FIT,
+        status=[trend("steady"), trend("better"), trend("too few")],
+    )
     (folder / "check-smoke.json").write_text(written("pass"))
     return folder
 
@@ -49,10 +59,14 @@ def test_a_good_night_has_no_findings(night: Path) -> None:
     assert found(night) == []
 
 
-def test_a_machine_that_is_not_fit_is_no_data_and_nothing_else_is_expected_of_the_night(night: Path) -> None:
+def test_a_machine_that_is_not_fit_is_no_data_and_nothing_else_is_expected_of_the_night(
+    night: Path,
+) -> None:
     (night / "check-smoke.json").unlink()
     put(night, doctor=UNFIT)
-    text = "the machine is not fit before measuring: not fit to measure: gpu-clocks: ga10b not locked"
+    text = (
+        "the machine is not fit before measuring: not fit to measure: gpu-clocks: ga10b not locked"
+    )
     assert found(night) == [(Weight.NO_DATA, text)]
 
 
@@ -78,7 +92,10 @@ def test_what_is_missing_is_no_data(night: Path, file: str, text: str | None, wo
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
-    [("regressed-quality", "smoke nfe=8 REGRESSED: pesq -13.9 %"), ("not-in-effect", "smoke nfe=8 FAILED: not in effect")],
+    [
+        ("regressed-quality", "smoke nfe=8 REGRESSED: pesq -13.9 %"),
+        ("not-in-effect", "smoke nfe=8 FAILED: not in effect"),
+    ],
 )
 def test_a_cell_that_regressed_or_failed_is_an_alarm(night: Path, outcome: str, words: str) -> None:
     (night / "check-smoke.json").write_text(written(outcome))
@@ -114,8 +131,14 @@ def test_one_issue_is_opened_brought_up_to_date_and_closed(
     assert alert(night) == 1
     [issue] = fake.issues
     assert issue["title"] == f"voxgate nightly {PROFILE}: 1 alarm"
-    assert "- **alarm** smoke nfe-8 latency\\_p50 jetson-1 worse since 2026-11-18: +6.0 % @&#8203;all" in issue["body"]
-    assert fake.posted[-1]["text"] == f"voxgate nightly {PROFILE}: 1 alarm (opened) https://github.com/o/r/issues/1"
+    assert (
+        "- **alarm** smoke nfe-8 latency\\_p50 jetson-1 worse since 2026-11-18: +6.0 % @&#8203;all"
+        in issue["body"]
+    )
+    assert (
+        fake.posted[-1]["text"]
+        == f"voxgate nightly {PROFILE}: 1 alarm (opened) https://github.com/o/r/issues/1"
+    )
 
     put(night, status=[trend("worse", "+6.4 %")])
     assert alert(night) == 1
@@ -143,12 +166,19 @@ def test_one_issue_is_opened_brought_up_to_date_and_closed(
     assert [each["state"] for each in fake.issues] == ["closed", "open"]
 
 
-def test_issues_of_people_and_of_other_profiles_are_left_alone(night: Path, fake: FakeGitHub, job: Job) -> None:
+def test_issues_of_people_and_of_other_profiles_are_left_alone(
+    night: Path, fake: FakeGitHub, job: Job
+) -> None:
     job({})
     marker = f"<!-- voxgate: night {PROFILE} -->"
     labelled: dict[str, Any] = {"state": "open", "labels": ["voxgate-nightly"], "html_url": "x"}
     person = {"number": 1, "user": {"login": "x", "type": "User"}, "body": marker, **labelled}
-    other = {"number": 2, "user": {"type": "Bot"}, "body": f"<!-- voxgate: night {PROFILE}-2 -->", **labelled}
+    other = {
+        "number": 2,
+        "user": {"type": "Bot"},
+        "body": f"<!-- voxgate: night {PROFILE}-2 -->",
+        **labelled,
+    }
     fake.issues += [person, other]
     assert alert(night) == 0
     assert [each["state"] for each in fake.issues] == ["open", "open"]
@@ -166,7 +196,9 @@ def test_very_many_findings_keep_github_s_limit(night: Path, fake: FakeGitHub, j
 
 
 @pytest.mark.parametrize(
-    ("path", "words"), [("/nowhere", "the webhook answered 401"), ("", "does not begin with https://")], ids=["gone", "wrong"]
+    ("path", "words"),
+    [("/nowhere", "the webhook answered 401"), ("", "does not begin with https://")],
+    ids=["gone", "wrong"],
 )
 def test_a_webhook_that_fails_is_an_error_that_does_not_tell_its_address(
     night: Path,
@@ -197,7 +229,9 @@ def test_every_suite_is_checked_whatever_becomes_of_the_others(tmp_path: Path) -
 
     lines = measure(["broken", "smoke"], PROFILE, tmp_path / "night", answer)
     assert lines == ("broken: no answer; the log above says why", "smoke: PASS: 2 passed")
-    assert asked == [["check", suite, "--profile", PROFILE, "--json"] for suite in ("broken", "smoke")]
+    assert asked == [
+        ["check", suite, "--profile", PROFILE, "--json"] for suite in ("broken", "smoke")
+    ]
     assert [path.name for path in (tmp_path / "night").iterdir()] == ["check-smoke.json"]
 
 

@@ -1,4 +1,6 @@
-"""The nightly workflow: its shell steps run here, with a fake voxgate on a board that is fit, or not."""
+"""
+The nightly workflow: its shell steps run here, with a fake voxgate on a board that is fit, or not.
+"""
 
 import json
 from pathlib import Path
@@ -13,7 +15,12 @@ from tests.harness.report.outcomes import written
 
 PROFILE = "jetson-agx-orin-maxn"
 SECRETS = {"secrets.VOXGATE_WEBHOOK": ""}
-CONTEXT = {"github.server_url": "https://github.com", "github.repository": "o/r", "github.run_id": "9", **SECRETS}
+CONTEXT = {
+    "github.server_url": "https://github.com",
+    "github.repository": "o/r",
+    "github.run_id": "9",
+    **SECRETS,
+}
 FAKE = """#!/bin/sh
 echo "$@" >> asked
 case "$1 $2" in
@@ -36,7 +43,12 @@ def board(tmp_path: Path) -> Path:
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "make").write_text(f'#!/bin/sh\necho "make $@" >> {cwd}/asked\n')
     (tmp_path / "tools" / "make").chmod(0o755)
-    put(cwd, doctor={"fit": True, "line": "fit to measure"}, status=[], judgement=json.loads(written("pass")))
+    put(
+        cwd,
+        doctor={"fit": True, "line": "fit to measure"},
+        status=[],
+        judgement=json.loads(written("pass")),
+    )
     (cwd / "fit").touch()
     return cwd
 
@@ -47,17 +59,24 @@ def put(cwd: Path, **documents: object) -> None:
 
 
 def night(board: Path, fake: FakeGitHub, monkeypatch: pytest.MonkeyPatch, **variables: str) -> Ran:
-    """Run the job. `harness.ci measure` asks the real voxgate, so here it is told to ask the fake."""
+    """
+    Run the job. `harness.ci measure` asks the real voxgate, so here it is told to ask the fake.
+    """
     shim = board.parent / "shim"
     shim.mkdir(exist_ok=True)
     (shim / "sitecustomize.py").write_text(
         "import subprocess, sys\n"
         "run = subprocess.run\n"
         "def ask(command, **more):\n"
-        "    return run(['.venv/bin/voxgate', *command[3:]] if command[1:3] == ['-m', 'harness'] else command, **more)\n"
+        "    return run(['.venv/bin/voxgate', *command[3:]] if command[1:3] == ['-m', 'harness'] "
+        "else command, **more)\n"
         "subprocess.run = ask\n"
     )
-    env = {**environment(fake), "PYTHONPATH": str(shim), "PATH": f"{board.parent / 'tools'}:/usr/bin:/bin"}
+    env = {
+        **environment(fake),
+        "PYTHONPATH": str(shim),
+        "PATH": f"{board.parent / 'tools'}:/usr/bin:/bin",
+    }
     context = {**CONTEXT, **{f"vars.{name}": value for name, value in variables.items()}}
     return Runner(cwd=board, temp=board.parent, env=env).job("nightly-jetson.yml", "night", context)
 
@@ -66,7 +85,9 @@ def asked(board: Path) -> list[str]:
     return (board / "asked").read_text().splitlines()
 
 
-def test_a_fit_board_measures_all_suites_and_publishes(board: Path, fake: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_board_measures_all_suites_and_publishes(
+    board: Path, fake: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = night(board, fake, monkeypatch)
     assert ran.code == 0, ran.log
     assert asked(board) == [
@@ -103,7 +124,10 @@ def test_a_board_that_is_not_fit_measures_nothing_and_that_is_no_pass(
     assert ran.code == 3, ran.log
     assert not any(line.startswith("check") for line in asked(board))
     [issue] = fake.issues
-    assert "**no data** the machine is not fit before measuring: not fit: gpu-clocks not locked" in issue["body"]
+    assert (
+        "**no data** the machine is not fit before measuring: not fit: gpu-clocks not locked"
+        in issue["body"]
+    )
     assert "https://github.com/o/r/actions/runs/9" in issue["body"]
 
 
@@ -111,7 +135,9 @@ def test_a_suite_that_answers_nothing_and_one_that_regressed_are_both_told(
     board: Path, fake: FakeGitHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(board, judgement=json.loads(written("regressed-quality")))
-    ran = night(board, fake, monkeypatch, VOXGATE_SUITES="broken smoke", VOXGATE_PROFILE="jetson-orin-nano")
+    ran = night(
+        board, fake, monkeypatch, VOXGATE_SUITES="broken smoke", VOXGATE_PROFILE="jetson-orin-nano"
+    )
     assert ran.code == 1, ran.log
     [issue] = fake.issues
     assert issue["title"] == "voxgate nightly jetson-orin-nano: 1 alarm, 1 without data"
@@ -123,7 +149,9 @@ def test_a_history_that_does_not_answer_and_a_site_that_fails_stop_no_alarm(
 ) -> None:
     (board / "status.json").unlink()
     tool = board / ".venv" / "bin" / "voxgate"
-    tool.write_text(tool.read_text().replace('mkdir -p "$4"; echo page > "$4/index.html"', "exit 2"))
+    tool.write_text(
+        tool.read_text().replace('mkdir -p "$4"; echo page > "$4/index.html"', "exit 2")
+    )
     ran = night(board, fake, monkeypatch)
     assert ran.code == 3, ran.log
     assert "the history did not answer" in fake.issues[0]["body"]
@@ -141,4 +169,8 @@ def test_runs_older_than_a_month_make_room_and_nothing_else_does(
     for name in ("0001", "selftest", "history.sqlite"):
         os.utime(board / "runs" / name, (0, 0))
     night(board, fake, monkeypatch)
-    assert sorted(path.name for path in (board / "runs").iterdir()) == ["0002", "history.sqlite", "selftest"]
+    assert sorted(path.name for path in (board / "runs").iterdir()) == [
+        "0002",
+        "history.sqlite",
+        "selftest",
+    ]

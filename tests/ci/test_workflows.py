@@ -1,4 +1,7 @@
-"""Every workflow and action: checked by actionlint, shellcheck and zizmor, and by the rules that no tool knows."""
+"""
+Every workflow and action: checked by actionlint, shellcheck and zizmor, and by the rules that no
+tool knows.
+"""
 
 import re
 import shutil
@@ -35,7 +38,9 @@ def run(*words: str) -> tuple[int, str]:
 
 
 def lint(*files: Path) -> tuple[int, str]:
-    return run(tool("actionlint"), "-no-color", f"-shellcheck={tool('shellcheck')}", *map(str, files))
+    return run(
+        tool("actionlint"), "-no-color", f"-shellcheck={tool('shellcheck')}", *map(str, files)
+    )
 
 
 def test_workflows_pass_actionlint_and_shellcheck() -> None:
@@ -47,7 +52,9 @@ def as_workflow(action: Path) -> str:
     document = read(action)
     inputs = {name: {"type": "string", "required": False} for name in document["inputs"]}
     job = {"runs-on": "ubuntu-24.04", "steps": document["runs"]["steps"]}
-    return yaml.safe_dump({"on": {"workflow_call": {"inputs": inputs}}, "permissions": {}, "jobs": {"steps": job}})
+    return yaml.safe_dump(
+        {"on": {"workflow_call": {"inputs": inputs}}, "permissions": {}, "jobs": {"steps": job}}
+    )
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda path: path.parent.name)
@@ -60,7 +67,10 @@ def test_steps_of_actions_pass_actionlint_and_shellcheck(action: Path, tmp_path:
 def test_the_linters_find_what_they_are_for(tmp_path: Path) -> None:
     action, path = tmp_path / "action.yml", tmp_path / "workflow.yml"
     text = ACTIONS[0].read_text()
-    for old, new, found in (('--out "$OUT/run"', "--out $OUT/run", "SC2086"), ("inputs.suite", "inputs.suit", '"suit" is not')):
+    for old, new, found in (
+        ('--out "$OUT/run"', "--out $OUT/run", "SC2086"),
+        ("inputs.suite", "inputs.suit", '"suit" is not'),
+    ):
         assert old in text
         action.write_text(text.replace(old, new))
         path.write_text(as_workflow(action))
@@ -69,14 +79,20 @@ def test_the_linters_find_what_they_are_for(tmp_path: Path) -> None:
 
 
 def test_workflows_and_actions_pass_zizmor() -> None:
-    code, said = run(tool("zizmor"), "--offline", "--no-progress", "--min-severity=medium", ".github")
+    code, said = run(
+        tool("zizmor"), "--offline", "--no-progress", "--min-severity=medium", ".github"
+    )
     assert code == 0, said
 
 
 def steps() -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in FILES:
         document = read(path)
-        several = [document["runs"]["steps"]] if "runs" in document else [job["steps"] for job in document["jobs"].values()]
+        several = (
+            [document["runs"]["steps"]]
+            if "runs" in document
+            else [job["steps"] for job in document["jobs"].values()]
+        )
         yield from ((path, step) for some in several for step in some)
 
 
@@ -112,7 +128,9 @@ def test_every_job_says_what_it_may_and_when_it_ends() -> None:
 
 
 def test_what_runs_a_stranger_s_code_has_no_secret_and_may_not_write() -> None:
-    found = [(path, document) for path, document, events in workflows() if events & set(FOR_STRANGERS)]
+    found = [
+        (path, document) for path, document, events in workflows() if events & set(FOR_STRANGERS)
+    ]
     assert {path.name for path, _ in found} == {"ci.yml", "pr-gate.yml"}
     for path, document in found:
         assert "secrets." not in path.read_text(), path
@@ -149,18 +167,30 @@ def test_the_comment_follows_the_gate_by_its_name() -> None:
 
 
 def test_jobs_with_rights_stand_in_a_queue_only_when_they_run() -> None:
-    """Concurrency of the workflow would be taken by any comment, and drop an acceptance that waits for its turn."""
+    """
+    Concurrency of the workflow would be taken by any comment, and drop an acceptance that waits for
+    its turn.
+    """
     for name in ("accept.yml", "pr-gate-comment.yml"):
         document = read(WORKFLOWS / name)
         assert "concurrency" not in document, name
-        assert all("if" in job and "group" in job["concurrency"] for job in document["jobs"].values()), name
+        assert all(
+            "if" in job and "group" in job["concurrency"] for job in document["jobs"].values()
+        ), name
 
 
 def test_what_a_suite_leaves_behind_carries_its_name() -> None:
     action = read(ROOT / ".github/actions/voxgate/action.yml")
-    uploads = [step["with"] for step in action["runs"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    uploads = [
+        step["with"]
+        for step in action["runs"]["steps"]
+        if "upload-artifact" in step.get("uses", "")
+    ]
     assert len(uploads) == 3
-    assert all(each["name"].endswith("-${{ inputs.suite }}") and "-${{ inputs.suite }}/" in each["path"] for each in uploads)
+    assert all(
+        each["name"].endswith("-${{ inputs.suite }}") and "-${{ inputs.suite }}/" in each["path"]
+        for each in uploads
+    )
 
 
 def test_ci_runs_what_a_person_runs() -> None:

@@ -1,7 +1,9 @@
 """
-The engine is broken on purpose, and the main job says what and where. Real engine, real processes, real recogniser.
+The engine is broken on purpose, and the main job says what and where. Real engine, real processes,
+real recogniser.
 
-Each test changes one line of a copy of the engine's source, as a person would, and gives the command of the README.
+Each test changes one line of a copy of the engine's source, as a person would, and gives the
+command of the README.
 """
 
 import pytest
@@ -12,7 +14,9 @@ TRIES, UNDECIDED = 3, 3
 
 
 def _said(done) -> str:
-    """Everything that was printed, on one line: reasons are wrapped to the width of the terminal."""
+    """
+    Everything that was printed, on one line: reasons are wrapped to the width of the terminal.
+    """
     return " ".join((done.stdout + done.stderr).split())
 
 
@@ -29,7 +33,10 @@ def test_an_unchanged_engine_passes(accepted):
 
 
 def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
-    """Real work, 100 more passes through the backbone: twice as slow, beyond doubt. A busy machine may try again."""
+    """
+    Real work, 100 more passes through the backbone: twice as slow, beyond doubt. A busy machine may
+    try again.
+    """
     for attempt in range(TRIES):
         slow = accepted.broken(
             tmp_path / str(attempt),
@@ -57,7 +64,12 @@ def test_a_default_that_silently_became_32_steps_is_named(accepted, tmp_path):
 
 
 def test_int8_that_quantises_nothing_fails_as_not_in_effect(accepted, tmp_path):
-    lie = accepted.broken(tmp_path, "passes/quantization.py", "        _quantize(model, quantization)\n", "        pass\n")
+    lie = accepted.broken(
+        tmp_path,
+        "passes/quantization.py",
+        "        _quantize(model, quantization)\n",
+        "        pass\n",
+    )
     done = lie.check("--repeats", "1", "--budget", "0")
 
     assert done.returncode == 1, _said(done)

@@ -1,4 +1,7 @@
-"""A tiny voice with random weights, so that the engine's tests need neither the real weights nor seconds."""
+"""
+A tiny voice with random weights, so that the engine's tests need neither the real weights nor
+seconds.
+"""
 
 from pathlib import Path
 
@@ -6,14 +9,21 @@ import pytest
 import torch
 
 from engine.acoustic.dit import DiT, DiTShape
-from engine.content.durations import DurationModel, DurationShape
-from engine.phones import PHONES, SPEAKERS
+from engine.alphabet import PHONES, SPEAKERS
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.pipelines.flow import FlowPipeline
 from engine.vocoder.vocos import Vocos, VocosShape
 from engine.weights.voice import save_model
 
 TINY_DIT = DiTShape(
-    phones=len(PHONES), speakers=len(SPEAKERS), width=32, depth=2, heads=2, hidden=48, text_width=16, text_blocks=1
+    phones=len(PHONES),
+    speakers=len(SPEAKERS),
+    width=32,
+    depth=2,
+    heads=2,
+    hidden=48,
+    text_width=16,
+    text_blocks=1,
 )
 TINY_DURATIONS = DurationShape(phones=len(PHONES), speakers=len(SPEAKERS), width=16, layers=1)
 TINY_VOCODER = VocosShape(width=16, hidden=32, blocks=1)

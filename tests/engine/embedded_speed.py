@@ -1,9 +1,11 @@
 """
-The embedded voice alone in a process, for `speed_beside_reference.py`: its memory, stage times and work, printed as JSON.
+The embedded voice alone in a process, for `speed_beside_reference.py`: its memory, stage times and
+work, printed as JSON.
 
     python -m tests.engine.embedded_speed THREADS ROUNDS
 
-Compile is off, as it is by default; memory is read before anything is imported that only counts (Linux).
+Compile is off, as it is by default; memory is read before anything is imported that only counts
+(Linux).
 """
 
 import json
@@ -38,7 +40,10 @@ def main(threads: int, rounds: int) -> None:
 
 
 def _peak_bytes() -> int:
-    """Read the largest memory of this process from the kernel; what getrusage tells holds the parent's, from before exec."""
+    """
+    Read the largest memory of this process from the kernel; what getrusage tells holds the
+    parent's, from before exec.
+    """
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
@@ -50,10 +55,20 @@ def _work(pipeline: FlowPipeline) -> dict[str, Any]:
     calls: dict[str, tuple[Any, ...]] = {}
     models = {"acoustic": pipeline.voice.dit, "vocoder": pipeline.voice.vocoder}
     for name, model in models.items():
-        setattr(pipeline, name, lambda *args, name=name, model=model: (calls.setdefault(name, args), model(*args))[1])
+        setattr(
+            pipeline,
+            name,
+            lambda *args, name=name, model=model: (calls.setdefault(name, args), model(*args))[1],
+        )
     pipeline.synthesize(TEXT)
-    counted = {name: count_work(model, lambda name=name, model=model: model(*calls[name])) for name, model in models.items()}
-    return {name: {"flops": work.flops, "moved_bytes": work.moved_bytes} for name, work in counted.items()}
+    counted = {
+        name: count_work(model, lambda name=name, model=model: model(*calls[name]))
+        for name, model in models.items()
+    }
+    return {
+        name: {"flops": work.flops, "moved_bytes": work.moved_bytes}
+        for name, work in counted.items()
+    }
 
 
 if __name__ == "__main__":

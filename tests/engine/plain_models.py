@@ -1,5 +1,6 @@
 """
-The models once more, written out formula by formula in double precision: what the engine's quick arithmetic is held against.
+The models once more, written out formula by formula in double precision: what the engine's quick
+arithmetic is held against.
 
 Nothing is shared with the engine but the names of the weights. Slow, and easy to read.
 """
@@ -43,11 +44,18 @@ def norm(x: Tensor, w: Weights | None = None, name: str = "") -> Tensor:
 
 
 def time_embedding(w: Weights, t: Tensor) -> Tensor:
-    """The angles in single precision, since a thousandfold time is no longer exact in it: that is how the weights know it."""
+    """
+    The angles in single precision, since a thousandfold time is no longer exact in it: that is how
+    the weights know it.
+    """
     rates = torch.exp(torch.arange(128) * (-math.log(10_000.0) / 127))
     angles = (1000.0 * t.float()[:, None] * rates).double()
     sinusoids = torch.cat((angles.sin(), angles.cos()), dim=-1)
-    return linear(w, "time_embed.time_mlp.2", nn.functional.silu(linear(w, "time_embed.time_mlp.0", sinusoids)))
+    return linear(
+        w,
+        "time_embed.time_mlp.2",
+        nn.functional.silu(linear(w, "time_embed.time_mlp.0", sinusoids)),
+    )
 
 
 def turned(x: Tensor) -> Tensor:
@@ -62,16 +70,29 @@ def turned(x: Tensor) -> Tensor:
     return given
 
 
-def attention(w: Weights, name: str, out: str, x: Tensor, heads: int, turned_heads: int, mask: Tensor | None) -> Tensor:
-    q, k, v = (linear(w, f"{name}.to_{part}", x).unflatten(-1, (heads, -1)).transpose(1, 2) for part in "qkv")
-    q, k = (torch.cat((turned(each[:, :turned_heads]), each[:, turned_heads:]), dim=1) for each in (q, k))
+def attention(
+    w: Weights, name: str, out: str, x: Tensor, heads: int, turned_heads: int, mask: Tensor | None
+) -> Tensor:
+    q, k, v = (
+        linear(w, f"{name}.to_{part}", x).unflatten(-1, (heads, -1)).transpose(1, 2)
+        for part in "qkv"
+    )
+    q, k = (
+        torch.cat((turned(each[:, :turned_heads]), each[:, turned_heads:]), dim=1)
+        for each in (q, k)
+    )
     scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
     return linear(w, out, (scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
 
 
-def block(x: Tensor, parts: tuple[Tensor, ...], attend: Callable[[Tensor], Tensor], feed: Callable[[Tensor], Tensor]) -> Tensor:
+def block(
+    x: Tensor,
+    parts: tuple[Tensor, ...],
+    attend: Callable[[Tensor], Tensor],
+    feed: Callable[[Tensor], Tensor],
+) -> Tensor:
     shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = parts
     x = x + gate_a * attend(norm(x) * (1 + scale_a) + shift_a)
     return x + gate_f * feed(norm(x) * (1 + scale_f) + shift_f)
@@ -85,7 +106,15 @@ def mish(x: Tensor) -> Tensor:
     return x * torch.tanh(torch.log1p(x.exp()))
 
 
-def dit(w: Weights, heads: int, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor, mask: Tensor | None = None) -> Tensor:
+def dit(
+    w: Weights,
+    heads: int,
+    noisy: Tensor,
+    known: Tensor,
+    text: Tensor,
+    t: Tensor,
+    mask: Tensor | None = None,
+) -> Tensor:
     """The embedded voice's `DiT`."""
     time = nn.functional.silu(time_embedding(w, t))[:, None]
     x = linear(w, "input_embed.proj", torch.cat((noisy, known, text), dim=-1).double())
@@ -105,7 +134,9 @@ def dit(w: Weights, heads: int, noisy: Tensor, known: Tensor, text: Tensor, t: T
     return linear(w, "proj_out", norm(x) * (1 + scale) + shift)
 
 
-def f5_dit(w: Weights, heads: int, turned_heads: int, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor) -> Tensor:
+def f5_dit(
+    w: Weights, heads: int, turned_heads: int, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor
+) -> Tensor:
     """The published `F5DiT`."""
     time = nn.functional.silu(time_embedding(w, t))[:, None]
     x = linear(w, "input_embed.proj", torch.cat((noisy, known, text), dim=-1).double())
@@ -117,7 +148,9 @@ def f5_dit(w: Weights, heads: int, turned_heads: int, noisy: Tensor, known: Tens
         x = block(
             x,
             linear(w, f"{at}.attn_norm.linear", time).chunk(6, dim=-1),
-            lambda y, at=at: attention(w, f"{at}.attn", f"{at}.attn.to_out.0", y, heads, turned_heads, None),
+            lambda y, at=at: attention(
+                w, f"{at}.attn", f"{at}.attn.to_out.0", y, heads, turned_heads, None
+            ),
             lambda y, at=at: linear(w, f"{at}.ff.ff.2", gelu_tanh(linear(w, f"{at}.ff.ff.0.0", y))),
         )
     scale, shift = linear(w, "norm_out.linear", time).chunk(2, dim=-1)
@@ -130,19 +163,26 @@ def vocos(w: Weights, mel: Tensor) -> Tensor:
     blocks = len({name.split(".")[2] for name in w if name.startswith("backbone.convnext.")})
     for index in range(blocks):
         at = f"backbone.convnext.{index}"
-        wide = nn.functional.gelu(linear(w, f"{at}.pwconv1", norm(conv(w, f"{at}.dwconv", x), w, f"{at}.norm")))
+        wide = nn.functional.gelu(
+            linear(w, f"{at}.pwconv1", norm(conv(w, f"{at}.dwconv", x), w, f"{at}.norm"))
+        )
         x = x + w[f"{at}.gamma"] * linear(w, f"{at}.pwconv2", wide)
     return linear(w, "head.out", norm(x, w, "backbone.final_layer_norm"))
 
 
 def waveform(projected: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Invert the spectrum frame by frame, add the frames up, divide by what their windows add up to."""
+    """
+    Invert the spectrum frame by frame, add the frames up, divide by what their windows add up to.
+    """
     log_magnitude, phase = projected.double().chunk(2, dim=-1)
     spectrum = torch.polar(log_magnitude.exp().clamp(max=1e2), phase)
     window = torch.hann_window(n_fft, dtype=torch.float64)
     frames = torch.fft.irfft(spectrum, n_fft, dim=-1) * window
     length = n_fft + hop * (frames.shape[1] - 1)
-    added, worth = torch.zeros(frames.shape[0], length, dtype=torch.float64), torch.zeros(length, dtype=torch.float64)
+    added, worth = (
+        torch.zeros(frames.shape[0], length, dtype=torch.float64),
+        torch.zeros(length, dtype=torch.float64),
+    )
     for index in range(frames.shape[1]):
         added[:, index * hop : index * hop + n_fft] += frames[:, index]
         worth[index * hop : index * hop + n_fft] += window.square()

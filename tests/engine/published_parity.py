@@ -3,9 +3,10 @@ Do published F5-TTS and Vocos checkpoints load in this engine, and does it say t
 
 `python -m tests.engine.published_parity FOLDER`
 
-No weights can be had without a model hub, so the packages f5-tts and vocos from PyPI make models of random weights here, save
-them as they publish theirs, and speak; then this engine loads the files and speaks too. The packages stay in FOLDER and are
-never a dependency. Prints a Markdown table; ends with 1 if any difference is beyond LIMIT.
+No weights can be had without a model hub, so the packages f5-tts and vocos from PyPI make models of
+random weights here, save them as they publish theirs, and speak; then this engine loads the files
+and speaks too. The packages stay in FOLDER and are never a dependency. Prints a Markdown table;
+ends with 1 if any difference is beyond LIMIT.
 """
 
 import json
@@ -25,7 +26,7 @@ from engine.acoustic.solver import time_grid
 from engine.config import EPSS_STEPS, Grid, Solver
 from engine.layers.mel import log_mel, mel_filterbank
 from engine.vocoder.vocos import waveform
-from engine.weights.published import load_f5, load_vocos
+from engine.weights.f5_checkpoint import load_f5, load_vocos
 
 PACKAGES = (
     "f5-tts==1.1.22",
@@ -84,12 +85,26 @@ def cases() -> list[dict]:
         )
     ]
     small = [
-        {"name": f"small-v{version}", "version": version, "format": kind, "characters": CHARACTERS, **SMALL, "runs": runs}
+        {
+            "name": f"small-v{version}",
+            "version": version,
+            "format": kind,
+            "characters": CHARACTERS,
+            **SMALL,
+            "runs": runs,
+        }
         for version, kind in ((1, "safetensors"), (0, "pt"))
     ]
     return [
         *small,
-        {"name": "base-v1", "version": 1, "format": "safetensors", "characters": CHARACTERS, **BASE, "runs": runs[:1]},
+        {
+            "name": "base-v1",
+            "version": 1,
+            "format": "safetensors",
+            "characters": CHARACTERS,
+            **BASE,
+            "runs": runs[:1],
+        },
     ]
 
 
@@ -98,10 +113,24 @@ def prepare(folder: Path) -> None:
     packages = folder / "packages"
     if not packages.exists():
         subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(packages), *PACKAGES], check=True
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--target",
+                str(packages),
+                *PACKAGES,
+            ],
+            check=True,
         )
     audio, rate_hz = soundfile.read(RECORDING, dtype="float32")
-    torch.save(torch.from_numpy(soxr.resample(audio, rate_hz, RATE_HZ)[:RATE_HZ])[None], folder / "reference.pt")
+    torch.save(
+        torch.from_numpy(soxr.resample(audio, rate_hz, RATE_HZ)[:RATE_HZ])[None],
+        folder / "reference.pt",
+    )
     (folder / "cases.json").write_text(json.dumps(cases()))
     script = Path(__file__).with_name("published_reference.py")
     path = {"PYTHONPATH": str(packages), "PATH": "/usr/bin:/bin"}
@@ -118,12 +147,20 @@ def compare(folder: Path) -> list[Difference]:
         dit = load_f5(folder / f"{case['name']}.{case['format']}", version=case["version"])
         for run in case["runs"]:
             said = load_file(folder / f"{case['name']}-{run['name']}.said.safetensors")
-            reference = _reference(audio if run["reference"] else torch.zeros(1, 1024), heard=run["reference"])
-            gap = Gap(reference=reference, characters=torch.tensor(run["text"]) + 1, frames=run["frames"])
+            reference = _reference(
+                audio if run["reference"] else torch.zeros(1, 1024), heard=run["reference"]
+            )
+            gap = Gap(
+                reference=reference, characters=torch.tensor(run["text"]) + 1, frames=run["frames"]
+            )
             grid = Grid.EPSS if run["steps"] in EPSS_STEPS else Grid.UNIFORM
-            noise = torch.randn(run["frames"], 100, generator=torch.Generator().manual_seed(run["seed"]))
+            noise = torch.randn(
+                run["frames"], 100, generator=torch.Generator().manual_seed(run["seed"])
+            )
             velocity = velocity_of(dit, dit, gap, run["cfg"])
-            mel = fill_in(velocity, noise, time_grid(run["steps"], -1.0, grid), Solver.EULER, len(reference))
+            mel = fill_in(
+                velocity, noise, time_grid(run["steps"], -1.0, grid), Solver.EULER, len(reference)
+            )
             spoken = waveform(vocos(mel[None]), vocos.shape)
             found.append(_difference(case["name"], run["name"], mel[None], spoken, said))
     return found
@@ -135,8 +172,13 @@ def _reference(audio: torch.Tensor, *, heard: bool) -> torch.Tensor:
     return mel if heard else torch.zeros_like(mel)
 
 
-def _difference(case: str, run: str, mel: torch.Tensor, audio: torch.Tensor, said: dict[str, torch.Tensor]) -> Difference:
-    assert mel.shape == said["mel"].shape and audio.shape == said["audio"].shape, (mel.shape, said["mel"].shape)
+def _difference(
+    case: str, run: str, mel: torch.Tensor, audio: torch.Tensor, said: dict[str, torch.Tensor]
+) -> Difference:
+    assert mel.shape == said["mel"].shape and audio.shape == said["audio"].shape, (
+        mel.shape,
+        said["mel"].shape,
+    )
     return Difference(
         case=case,
         run=run,
@@ -152,7 +194,10 @@ def main(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     prepare(folder)
     found = compare(folder)
-    print("| checkpoint | run | mel, largest difference | of at most | audio, largest difference | of at most |")
+    print(
+        "| checkpoint | run | mel, largest difference | of at most | audio, largest difference | "
+        "of at most |"
+    )
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for each in found:
         print(

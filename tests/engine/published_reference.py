@@ -1,8 +1,10 @@
 """
-The reference side of `published_parity.py`: runs in an interpreter that sees the packages f5-tts and vocos.
+The reference side of `published_parity.py`: runs in an interpreter that sees the packages f5-tts
+and vocos.
 
-Makes models with random weights by *their* code, saves them as they publish theirs, and writes what they say. Torchaudio does
-not load beside a CPU build of torch: the one transform and the two functions that the packages want are stood in for.
+Makes models with random weights by *their* code, saves them as they publish theirs, and writes what
+they say. Torchaudio does not load beside a CPU build of torch: the one transform and the two
+functions that the packages want are stood in for.
 """
 
 import json
@@ -37,16 +39,33 @@ class _Spectrogram(nn.Module):
 
 
 class MelSpectrogram(nn.Module):
-    """What torchaudio.transforms.MelSpectrogram does with the packages' arguments: power 1, HTK scale, no norm, centred."""
+    """
+    What torchaudio.transforms.MelSpectrogram does with the packages' arguments: power 1, HTK scale,
+    no norm, centred.
+    """
 
     def __init__(self, **asked: object) -> None:
         super().__init__()
-        wanted = {"sample_rate": RATE_HZ, "n_fft": N_FFT, "hop_length": HOP, "n_mels": BANDS, "power": 1, "center": True}
+        wanted = {
+            "sample_rate": RATE_HZ,
+            "n_fft": N_FFT,
+            "hop_length": HOP,
+            "n_mels": BANDS,
+            "power": 1,
+            "center": True,
+        }
         assert {name: asked.get(name) for name in wanted} == wanted, asked
         self.spectrogram, self.mel_scale = _Spectrogram(), _MelScale()
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.stft(audio, N_FFT, HOP, window=self.spectrogram.window, pad_mode="reflect", return_complex=True)
+        spectrum = torch.stft(
+            audio,
+            N_FFT,
+            HOP,
+            window=self.spectrogram.window,
+            pad_mode="reflect",
+            return_complex=True,
+        )
         return (spectrum.abs().transpose(-1, -2) @ self.mel_scale.fb).transpose(-1, -2)
 
 
@@ -58,10 +77,15 @@ def _stand_in(name: str, **attributes: object) -> types.ModuleType:
 
 
 def stand_in_for_torchaudio() -> None:
-    """Offer the names that the packages import and this comparison does not need, and the one that it does."""
+    """
+    Offer the names that the packages import and this comparison does not need, and the one that it
+    does.
+    """
     nothing = types.SimpleNamespace()
     transforms = _stand_in("torchaudio.transforms", MelSpectrogram=MelSpectrogram)
-    functional = _stand_in("torchaudio.functional.functional", _hz_to_mel=nothing, _mel_to_hz=nothing)
+    functional = _stand_in(
+        "torchaudio.functional.functional", _hz_to_mel=nothing, _mel_to_hz=nothing
+    )
     _stand_in("torchaudio.functional", functional=functional)
     _stand_in("torchaudio", transforms=transforms, functional=sys.modules["torchaudio.functional"])
     _stand_in("librosa")
@@ -72,18 +96,26 @@ def stand_in_for_torchaudio() -> None:
 
 
 def without_trainer(package: Path) -> None:
-    """`f5_tts.model` imports its trainer and with it half of a data centre; its parts are importable without."""
+    """
+    `f5_tts.model` imports its trainer and with it half of a data centre; its parts are importable
+    without.
+    """
     for name in ("f5_tts", "f5_tts.model"):
         module = _stand_in(name)
         module.__path__ = [str(package / name.replace(".", "/"))]
 
 
 def randomise(model: nn.Module, seed: int) -> None:
-    """Give every weight a random value: as made, the gates are zero and most of the model would not be heard."""
+    """
+    Give every weight a random value: as made, the gates are zero and most of the model would not be
+    heard.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            scale = 0.02 if weight.ndim < 2 or "linear" in name else 1.0 / math.sqrt(weight[0].numel())
+            scale = (
+                0.02 if weight.ndim < 2 or "linear" in name else 1.0 / math.sqrt(weight[0].numel())
+            )
             base = 1.0 if "norm" in name and name.endswith("weight") and weight.ndim == 1 else 0.0
             weight.copy_(base + scale * torch.randn(weight.shape, generator=generator))
 
@@ -110,10 +142,14 @@ def vocos_of() -> nn.Module:
     from vocos.models import VocosBackbone
     from vocos.pretrained import Vocos
 
-    features = MelSpectrogramFeatures(sample_rate=RATE_HZ, n_fft=N_FFT, hop_length=HOP, n_mels=BANDS, padding="center")
+    features = MelSpectrogramFeatures(
+        sample_rate=RATE_HZ, n_fft=N_FFT, hop_length=HOP, n_mels=BANDS, padding="center"
+    )
     backbone = VocosBackbone(input_channels=BANDS, dim=512, intermediate_dim=1536, num_layers=8)
     model = Vocos(
-        feature_extractor=features, backbone=backbone, head=ISTFTHead(dim=512, n_fft=N_FFT, hop_length=HOP, padding="center")
+        feature_extractor=features,
+        backbone=backbone,
+        head=ISTFTHead(dim=512, n_fft=N_FFT, hop_length=HOP, padding="center"),
     )
     randomise(model.backbone, 7)
     randomise(model.head, 8)
@@ -137,7 +173,10 @@ def main(folder: Path, package: Path) -> None:
         name = f"{case['name']}.safetensors"
         if case["format"] == "pt":
             name = f"{case['name']}.pt"
-            torch.save({"ema_model_state_dict": published, "model_state_dict": cfm.state_dict()}, folder / name)
+            torch.save(
+                {"ema_model_state_dict": published, "model_state_dict": cfm.state_dict()},
+                folder / name,
+            )
         else:
             save_file({key: value.contiguous() for key, value in published.items()}, folder / name)
         for run in case["runs"]:

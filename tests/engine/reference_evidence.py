@@ -1,9 +1,11 @@
 """
-What a reference recording costs, and whether the embedded voice follows it: `python -m tests.engine.reference_evidence FOLDER`
+What a reference recording costs, and whether the embedded voice follows it:
+`python -m tests.engine.reference_evidence FOLDER`
 
-Prints the figures of `docs/evidence/reference-voice.md` as Markdown. Runs the suite `reference_voice` into FOLDER, then
-speaks with recordings by flite: its three voices that the embedded one learned from, the same at other pitches, and
-strangers. Needs Debian's flite; takes about eight minutes on two CPUs.
+Prints the figures of `docs/evidence/reference-voice.md` as Markdown. Runs the suite
+`reference_voice` into FOLDER, then speaks with recordings by flite: its three voices that the
+embedded one learned from, the same at other pitches, and strangers. Needs Debian's flite; takes
+about eight minutes on two CPUs.
 """
 
 import subprocess
@@ -17,27 +19,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.acoustic.dit import Frames
-from engine.acoustic.prompt import encode
-from engine.content.alignment import EDGE_SILENCE_FRAMES, plan
+from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
+from engine.audio.postprocess import active_rms
+from engine.duration.alignment import EDGE_SILENCE_FRAMES, plan
+from engine.duration.frames import Frames
 from engine.layers.mel import HOP
-from engine.phones import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from engine.pipelines.flow import FlowPipeline
-from engine.post.level import active_rms
+from engine.pipelines.voice_prompt import encode
 from engine.text.frontend import phonemise
-from harness import pipeline as stages
-from harness import store
-from harness.audio_io import read_audio, write_flac, write_wav
-from harness.measurement import Missing
-from harness.metrics.intelligibility import ErrorCounts, word_errors
-from harness.metrics.listen import listen_tasks, transcribe_files
+from harness import workflow as stages
+from harness.audio.files import read_audio, write_flac, write_wav
+from harness.audio.recording import read_recording
+from harness.metrics.metric import MetricInput
+from harness.metrics.prompt_leakage import reference_spill_s
 from harness.metrics.prosody import pitch_median
-from harness.metrics.recording import read_recording
-from harness.metrics.spill import reference_spill_s
-from harness.metrics.subject import Subject
-from harness.metrics.voice import embedding
-from harness.metrics.whisper_weights import locate_weights
-from harness.workload import load_workload
+from harness.metrics.speaker_similarity import embedding
+from harness.metrics.word_errors import ErrorCounts, word_errors
+from harness.models.whisper_weights import locate_weights
+from harness.records.measurement import Missing
+from harness.runner import run_folder
+from harness.scoring.transcription import listen_tasks, transcribe_files
+from harness.suite.workload import load_workload
 from tests.harness.make_voices import spoken
 
 SAYS = "We hear them long before we see them, and the whole village goes outside to watch."
@@ -64,31 +66,48 @@ def lengths(folder: Path) -> Iterator[str]:
     """Measure the suite; give its table."""
     run = folder / "run"
     if not (run / "complete").exists():
-        subprocess.run([sys.executable, "-m", "harness", "run", "reference_voice", "--out", str(run)], check=True, stdout=2)
+        subprocess.run(
+            [sys.executable, "-m", "harness", "run", "reference_voice", "--out", str(run)],
+            check=True,
+            stdout=2,
+        )
     stages.score(run)
-    titles = ("reference", "its pitch, Hz", "frames in a pass", "CPU, ms", *(title for title, _, _ in COLUMNS.values()))
+    titles = (
+        "reference",
+        "its pitch, Hz",
+        "frames in a pass",
+        "CPU, ms",
+        *(title for title, _, _ in COLUMNS.values()),
+    )
     yield f"| {' | '.join(titles)} |"
     yield f"| --- |{' ---: |' * (len(COLUMNS) + 3)}"
-    for slug, measured in store.load_measurements(run).items():
+    for slug, measured in run_folder.load_measurements(run).items():
         values = {each.metric: each for each in measured}
         cells = []
         for name, (_, factor, form) in COLUMNS.items():
             each = values[name]
             shown = "-" if isinstance(each.summary, Missing) else form.format(factor * each.summary)
             low, high = getattr(each, "low", None), getattr(each, "high", None)
-            cells.append(shown if low is None else f"{shown} [{form.format(factor * low)} {form.format(factor * high)}]")
+            cells.append(
+                shown
+                if low is None
+                else f"{shown} [{form.format(factor * low)} {form.format(factor * high)}]"
+            )
         name = slug.removeprefix("reference-")
         yield f"| {name} | {own_pitch(name)} | {work(name)} | {' | '.join(cells)} |"
 
 
 def own_pitch(name: str) -> str:
     """Give the median pitch of a shipped recording."""
-    pitch = "" if name == "none" else pitch_median(Subject(audio=read_recording(VOICES / name)))
+    pitch = "" if name == "none" else pitch_median(MetricInput(audio=read_recording(VOICES / name)))
     return f"{pitch:.0f}" if isinstance(pitch, float) else "-"
 
 
 def work(name: str) -> str:
-    """Give two cells: a sentence's frames with the recording's, and its CPU time (one thread), medians and quartiles."""
+    """
+    Give two cells: a sentence's frames with the recording's, and its CPU time (one thread), medians
+    and quartiles.
+    """
     reference = "" if name == "none" else str(VOICES / name)
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1, "reference": reference})
     prompt = pipeline.prompts.of(reference, "", "slt")
@@ -105,7 +124,10 @@ def work(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Voice:
-    """A recording that is given as the reference, its median pitch, and how its speaker sounds elsewhere."""
+    """
+    A recording that is given as the reference, its median pitch, and how its speaker sounds
+    elsewhere.
+    """
 
     name: str
     path: Path
@@ -123,7 +145,7 @@ def voice(folder: Path, speaker: str, *settings: str) -> Voice:
             write_flac(file, audio, rate_hz)
         path.with_suffix(".txt").write_text(SAYS)
     known = embedding(read_recording(folder / f"{name}-other.flac"))
-    pitch = pitch_median(Subject(audio=read_recording(path)))
+    pitch = pitch_median(MetricInput(audio=read_recording(path)))
     assert not isinstance(known, Missing) and not isinstance(pitch, Missing)
     return Voice(name=name, path=path, embedding=known, pitch_hz=pitch)
 
@@ -142,7 +164,9 @@ def told_nobody(pipeline: FlowPipeline) -> Iterator[None]:
         handle.remove()
 
 
-def say(pipeline: FlowPipeline, folder: Path, reference: Voice | None, speaker: str) -> list[tuple[str, Path]]:
+def say(
+    pipeline: FlowPipeline, folder: Path, reference: Voice | None, speaker: str
+) -> list[tuple[str, Path]]:
     """Speak the workload into a folder; give texts and files. `speaker` "nobody" leaves it out."""
     folder.mkdir(parents=True, exist_ok=True)
     options = {"reference": "" if reference is None else str(reference.path)}
@@ -172,40 +196,70 @@ def word_error_rate(said: list[tuple[str, Path]]) -> float:
     return sum(each.errors for each in counts) / sum(each.reference_words for each in counts)
 
 
-def judged(said: list[tuple[str, Path]], speakers: dict[str, Voice], reference: Voice | None) -> list[str]:
+def judged(
+    said: list[tuple[str, Path]], speakers: dict[str, Voice], reference: Voice | None
+) -> list[str]:
     """Give the cells of a row: similarity to every speaker, pitch, WER, spill."""
     heard = [read_recording(file) for _, file in said]
     vectors = np.stack([embedding(each) for each in heard])
     alike = [float((vectors @ speaker.embedding).mean()) for speaker in speakers.values()]
-    own = [] if reference is None or reference.name in speakers else [float((vectors @ reference.embedding).mean())]
-    pitch = float(np.median([pitch_median(Subject(audio=each)) for each in heard]))
+    own = (
+        []
+        if reference is None or reference.name in speakers
+        else [float((vectors @ reference.embedding).mean())]
+    )
+    pitch = float(np.median([pitch_median(MetricInput(audio=each)) for each in heard]))
     spill = "-"
     if reference is not None:
         recorded = read_recording(reference.path)
-        spill = f"{max(reference_spill_s(Subject(audio=each, voice=recorded)) for each in heard):.2f}"
+        inputs = (MetricInput(audio=audio, voice=recorded) for audio in heard)
+        spill = f"{max(map(reference_spill_s, inputs)):.2f}"
     own_shown = f"{own[0]:.3f}" if own else "-"
-    return [*(f"{each:.3f}" for each in alike), own_shown, f"{pitch:.0f}", f"{100 * word_error_rate(said):.1f}", spill]
+    return [
+        *(f"{each:.3f}" for each in alike),
+        own_shown,
+        f"{pitch:.0f}",
+        f"{100 * word_error_rate(said):.1f}",
+        spill,
+    ]
 
 
 def following(folder: Path) -> Iterator[str]:
-    """Give the table of whom the voice sounds like, by recording and by the speaker that it is told."""
+    """
+    Give the table of whom the voice sounds like, by recording and by the speaker that it is told.
+    """
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     speakers = {name: voice(folder, name) for name in SPEAKERS}
-    others = [voice(folder, "slt", f"f0_shift={shift}") for shift in SHIFTS] + [voice(folder, STRANGER)]
+    others = [voice(folder, "slt", f"f0_shift={shift}") for shift in SHIFTS] + [
+        voice(folder, STRANGER)
+    ]
     like = " | ".join(f"like {name}" for name in speakers)
-    yield f"| recording | its pitch, Hz | told | {like} | like the recording's | pitch, Hz | WER, % | spill, s |"
+    yield (
+        f"| recording | its pitch, Hz | told | {like} | like the recording's | pitch, Hz | WER, % |"
+        " spill, s |"
+    )
     yield f"| --- | ---: | --- |{' ---: |' * (len(speakers) + 4)}"
     rows: list[tuple[Voice | None, str]] = [(None, name) for name in SPEAKERS]
-    rows += [(each, each.name) for each in speakers.values()] + [(speakers["slt"], "rms"), (speakers["rms"], "slt")]
-    rows += [(each, "slt") for each in others] + [(each, "nobody") for each in (*speakers.values(), *others)]
+    rows += [(each, each.name) for each in speakers.values()] + [
+        (speakers["slt"], "rms"),
+        (speakers["rms"], "slt"),
+    ]
+    rows += [(each, "slt") for each in others] + [
+        (each, "nobody") for each in (*speakers.values(), *others)
+    ]
     for reference, told in rows:
-        name, pitch = ("none", "-") if reference is None else (reference.name, f"{reference.pitch_hz:.0f}")
+        name, pitch = (
+            ("none", "-") if reference is None else (reference.name, f"{reference.pitch_hz:.0f}")
+        )
         said = say(pipeline, folder / "said" / f"{name}-{told}", reference, told)
         yield f"| {name} | {pitch} | {told} | {' | '.join(judged(said, speakers, reference))} |"
 
 
 def alignment(folder: Path) -> Iterator[str]:
-    """Give how far the phones' ends are from where flite says that they are: heard, and merely scaled to the length."""
+    """
+    Give how far the phones' ends are from where flite says that they are: heard, and merely scaled
+    to the length.
+    """
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     heard_ms: list[float] = []
     scaled_ms: list[float] = []
@@ -219,11 +273,26 @@ def alignment(folder: Path) -> Iterator[str]:
             continue
         used += 1
         write_wav(folder / "one.wav", audio, rate_hz)
-        prompt = encode(pipeline.voice, pipeline.device, (folder / "one.wav").read_bytes(), request.text, speaker)
+        prompt = encode(
+            pipeline.voice,
+            pipeline.device,
+            (folder / "one.wav").read_bytes(),
+            request.text,
+            speaker,
+        )
         true_s = np.array([end for _, end in phones])
         index = SPEAKERS.index(speaker)
         planned = np.concatenate(
-            [plan(pipeline.voice.durations, c.phones, speaker=index, question=c.question, speed=1.0).durations for c in told]
+            [
+                plan(
+                    pipeline.voice.durations,
+                    c.phones,
+                    speaker=index,
+                    question=c.question,
+                    speed=1.0,
+                ).durations
+                for c in told
+            ]
         ).cumsum()
         frames = prompt.frames.phone[0].numpy(), prompt.frames.place[0].numpy()
         heard = np.flatnonzero((np.diff(frames[0]) != 0) | (np.diff(frames[1]) < 0)) + 1.0
@@ -235,14 +304,22 @@ def alignment(folder: Path) -> Iterator[str]:
         even_s = first_s + spread * (true_s[-2] - first_s)
         heard_ms += list(1e3 * np.abs(ours_s - true_s[inner])[1:-1])
         scaled_ms += list(1e3 * np.abs(even_s - true_s[inner])[1:-1])
-    yield f"{used} recordings whose phones the front-end and flite agree on, {len(heard_ms)} ends of phones inside them."
+    yield (
+        f"{used} recordings whose phones the front-end and flite agree on, {len(heard_ms)} ends of "
+        "phones inside them."
+    )
     for name, errors in (("heard", heard_ms), ("scaled to the length", scaled_ms)):
-        yield f"- {name}: median {np.median(errors):.0f} ms, 90 % within {np.percentile(errors, 90):.0f} ms"
+        yield (
+            f"- {name}: median {np.median(errors):.0f} ms, 90 % within "
+            f"{np.percentile(errors, 90):.0f} ms"
+        )
 
 
 def level() -> str:
     """Give how loud flite, which the DiT learned from, speaks."""
-    found = [f"{name} {active_rms(read_audio(VOICES / f'{name}.flac')[0]):.3f}" for name in SPEAKERS]
+    found = [
+        f"{name} {active_rms(read_audio(VOICES / f'{name}.flac')[0]):.3f}" for name in SPEAKERS
+    ]
     return f"Level of flite's speech (rms of the frames that sound): {', '.join(found)}."
 
 

@@ -1,8 +1,9 @@
 """
-What a machine can do at most, what a model asks of it, and where its time goes: for `speed_beside_reference.py`.
+What a machine can do at most, what a model asks of it, and where its time goes: for
+`speed_beside_reference.py`.
 
-The roofline (Williams et al. 2009): a stage takes at least as long as its arithmetic at the speed of a large matrix product,
-and at least as long as its bytes at the speed of a large copy.
+The roofline (Williams et al. 2009): a stage takes at least as long as its arithmetic at the speed
+of a large matrix product, and at least as long as its bytes at the speed of a large copy.
 """
 
 import statistics
@@ -21,14 +22,36 @@ COPIED_BYTES = 2**28
 """Far beyond any cache."""
 ROUNDS = 7
 KINDS = {
-    "matrix products": ("addmm", "mm", "bmm", "baddbmm", "linear", "_linear_pointwise", "_mkl_linear"),
+    "matrix products": (
+        "addmm",
+        "mm",
+        "bmm",
+        "baddbmm",
+        "linear",
+        "_linear_pointwise",
+        "_mkl_linear",
+    ),
     "attention": ("attention",),
     "convolutions": ("convolution", "conv1d", "conv2d", "_convolution_pointwise"),
-    "copies": ("copy_", "cat", "clone", "stack", "contiguous", "_to_copy", "fill_", "zero_", "zeros", "pad"),
+    "copies": (
+        "copy_",
+        "cat",
+        "clone",
+        "stack",
+        "contiguous",
+        "_to_copy",
+        "fill_",
+        "zero_",
+        "zeros",
+        "pad",
+    ),
     "normalisation": ("layer_norm",),
     "Fourier": ("fft", "polar", "overlap_add", "unfold_backward"),
 }
-"""Of operators, by the end of their name (`attention` and `fft` anywhere in it); all others are arithmetic per element."""
+"""
+Of operators, by the end of their name (`attention` and `fft` anywhere in it); all others are
+arithmetic per element.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +64,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Of one call: multiplications and additions, and the bytes if every layer read its input and weights and wrote once."""
+    """
+    Of one call: multiplications and additions, and the bytes if every layer read its input and
+    weights and wrote once.
+    """
 
     flops: float
     moved_bytes: float
@@ -73,7 +99,10 @@ def measure_machine(device: str) -> Machine:
 
 
 def count_work(model: nn.Module, call: Callable[[], object]) -> Work:
-    """Count what one call of the model asks for; in training mode, where every operation is a plain one that can be counted."""
+    """
+    Count what one call of the model asks for; in training mode, where every operation is a plain
+    one that can be counted.
+    """
     moved = 0
 
     def note(module: nn.Module, inputs: tuple[object, ...], output: Tensor) -> None:
@@ -81,10 +110,16 @@ def count_work(model: nn.Module, call: Callable[[], object]) -> Work:
         tensors = [x for x in (*inputs, output, *module.parameters()) if isinstance(x, Tensor)]
         moved += sum(x.numel() * x.element_size() for x in tensors)
 
-    handles = [part.register_forward_hook(note) for part in model.modules() if not [*part.children()]]
+    handles = [
+        part.register_forward_hook(note) for part in model.modules() if not [*part.children()]
+    ]
     was = model.training
     try:
-        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        with (
+            torch.enable_grad(),
+            sdpa_kernel(SDPBackend.MATH),
+            FlopCounterMode(display=False) as counter,
+        ):
             model.train()
             call()
     finally:
@@ -95,7 +130,10 @@ def count_work(model: nn.Module, call: Callable[[], object]) -> Work:
 
 
 def time_shares(call: Callable[[], object]) -> dict[str, float]:
-    """Profile one call; gives the share of the time of every kind of operator, in the order of KINDS, and the rest."""
+    """
+    Profile one call; gives the share of the time of every kind of operator, in the order of KINDS,
+    and the rest.
+    """
     call()
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         call()
@@ -109,7 +147,9 @@ def time_shares(call: Callable[[], object]) -> dict[str, float]:
 def _kind(operator: str) -> str:
     name = operator.removeprefix("aten::").removeprefix("mkldnn::").removeprefix("mkl::")
     for kind, names in KINDS.items():
-        if any(name.endswith(each) or (each in ("attention", "fft") and each in name) for each in names):
+        if any(
+            name.endswith(each) or (each in ("attention", "fft") and each in name) for each in names
+        ):
             return kind
     return "arithmetic per element and the rest"
 

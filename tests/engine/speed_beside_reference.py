@@ -1,11 +1,14 @@
 """
-Is this engine faster than the published one at equal output? The page docs/evidence/engine-speed.md.
+Is this engine faster than the published one at equal output? The page
+docs/evidence/engine-speed.md.
 
-    python tests/engine/speed_beside_reference.py FOLDER [--quick] [--device cuda] > docs/evidence/engine-speed.md
+    python tests/engine/speed_beside_reference.py FOLDER [--quick] [--device cuda] >
+    docs/evidence/engine-speed.md
 
-The packages f5-tts and vocos from PyPI (in FOLDER, never a dependency) make models of random weights by *their* code; this
-engine loads the same weights. Both speak the same in one process, in turns (ours, theirs, theirs, ours), each stage timed.
-Then the machine's roofline, and the embedded voice. Ends with 1 if the outputs are apart by more than LIMIT.
+The packages f5-tts and vocos from PyPI (in FOLDER, never a dependency) make models of random
+weights by *their* code; this engine loads the same weights. Both speak the same in one process, in
+turns (ours, theirs, theirs, ours), each stage timed. Then the machine's roofline, and the embedded
+voice. Ends with 1 if the outputs are apart by more than LIMIT.
 """
 
 import argparse
@@ -28,7 +31,7 @@ from engine.acoustic.infill import Gap, fill_in, velocity_of  # noqa: E402
 from engine.acoustic.solver import time_grid  # noqa: E402
 from engine.config import Grid, Solver  # noqa: E402
 from engine.vocoder.vocos import waveform  # noqa: E402
-from engine.weights.published import load_f5, load_vocos  # noqa: E402
+from engine.weights.f5_checkpoint import load_f5, load_vocos  # noqa: E402
 from tests.engine import published_reference, roofline, speed_page  # noqa: E402
 from tests.engine.published_parity import BASE, CHARACTERS, LIMIT, PACKAGES, SMALL  # noqa: E402
 from tests.engine.roofline import Work, count_work, timed_s  # noqa: E402
@@ -43,7 +46,10 @@ EMBEDDED_ROUNDS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What is said by both: `sizes` of the model, `frames` of mel with the reference, and how often (4 runs a round)."""
+    """
+    What is said by both: `sizes` of the model, `frames` of mel with the reference, and how often (4
+    runs a round).
+    """
 
     name: str
     sizes: dict[str, int]
@@ -62,7 +68,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Of one case: seconds of every run, by side and stage, in rounds of two; differences; work of one call; time shares."""
+    """
+    Of one case: seconds of every run, by side and stage, in rounds of two; differences; work of one
+    call; time shares.
+    """
 
     case: Case
     ours: list[dict[str, float]]
@@ -88,7 +97,18 @@ def prepare(folder: Path) -> None:
     packages = folder / "packages"
     if not packages.exists():
         subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(packages), *PACKAGES], check=True
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--target",
+                str(packages),
+                *PACKAGES,
+            ],
+            check=True,
         )
     sys.path.append(str(packages))
     published_reference.stand_in_for_torchaudio()
@@ -100,7 +120,14 @@ def sides(case: Case, folder: Path, device: str) -> tuple[Side, Side, dict[str, 
     about = {"name": case.name, "version": VERSION, "characters": CHARACTERS, **case.sizes}
     cfm, their_vocos = published_reference.cfm_of(about), published_reference.vocos_of()
     path = folder / f"speed-{case.name}.safetensors"
-    save_file({name: value.contiguous() for name, value in cfm.state_dict().items() if name.startswith("transformer.")}, path)
+    save_file(
+        {
+            name: value.contiguous()
+            for name, value in cfm.state_dict().items()
+            if name.startswith("transformer.")
+        },
+        path,
+    )
     torch.save(their_vocos.state_dict(), folder / "speed-vocos.bin")
     dit, vocos = load_f5(path, version=VERSION), load_vocos(folder / "speed-vocos.bin")
     for model in (cfm, their_vocos, dit, vocos):
@@ -116,15 +143,25 @@ def _ours(case: Case, dit: Any, vocos: Any, heard: Tensor, text: Tensor) -> Side
     def mel() -> Tensor:
         torch.manual_seed(SEED)
         noise = torch.randn(case.frames, BANDS, device=heard.device)
-        velocity = velocity_of(dit, dit, Gap(reference=heard, characters=text + 1, frames=case.frames), GUIDANCE)
-        return fill_in(velocity, noise, time_grid(case.steps, -1.0, Grid.UNIFORM), Solver.EULER, len(heard))[None]
+        velocity = velocity_of(
+            dit, dit, Gap(reference=heard, characters=text + 1, frames=case.frames), GUIDANCE
+        )
+        return fill_in(
+            velocity, noise, time_grid(case.steps, -1.0, Grid.UNIFORM), Solver.EULER, len(heard)
+        )[None]
 
     return Side(mel=mel, audio=lambda mel: waveform(vocos(mel), vocos.shape))
 
 
 def _theirs(case: Case, cfm: Any, vocos: Any, heard: Tensor, text: Tensor) -> Side:
     def mel() -> Tensor:
-        asked = {"steps": case.steps, "cfg_strength": GUIDANCE, "sway_sampling_coef": -1.0, "seed": SEED, "use_epss": False}
+        asked = {
+            "steps": case.steps,
+            "cfg_strength": GUIDANCE,
+            "sway_sampling_coef": -1.0,
+            "seed": SEED,
+            "use_epss": False,
+        }
         said, _ = cfm.sample(heard[None], text[None], case.frames, **asked)
         return said[:, len(heard) :]
 
@@ -133,7 +170,10 @@ def _theirs(case: Case, cfm: Any, vocos: Any, heard: Tensor, text: Tensor) -> Si
 
 def _work(dit: Any, vocos: Any, frames: int, device: str) -> dict[str, Work]:
     noisy, known = (torch.randn(2, frames, BANDS, device=device) for _ in range(2))
-    text, t = torch.randn(2, frames, dit.shape.text_width, device=device), torch.full((2,), 0.5, device=device)
+    text, t = (
+        torch.randn(2, frames, dit.shape.text_width, device=device),
+        torch.full((2,), 0.5, device=device),
+    )
     mel = torch.randn(1, frames - HEARD_FRAMES, BANDS, device=device)
     return {
         "acoustic": count_work(dit, lambda: dit(noisy, known, text, t)),
@@ -145,7 +185,9 @@ def _work(dit: Any, vocos: Any, frames: int, device: str) -> dict[str, Work]:
 def compare(case: Case, folder: Path, device: str) -> Result:
     """Let both say it once for the outputs, and then in turns for the times."""
     ours, theirs, work = sides(case, folder, device)
-    (mel, audio), (their_mel, their_audio) = ((mel := side.mel(), side.audio(mel)) for side in (ours, theirs))
+    (mel, audio), (their_mel, their_audio) = (
+        (mel := side.mel(), side.audio(mel)) for side in (ours, theirs)
+    )
     spent: dict[str, list[dict[str, float]]] = {"ours": [], "theirs": []}
     for _ in range(case.rounds):
         for name, side in (("ours", ours), ("theirs", theirs), ("theirs", theirs), ("ours", ours)):
@@ -171,8 +213,16 @@ def _timed(side: Side, mel: Tensor) -> dict[str, float]:
 
 
 def embedded(threads: int) -> dict[str, Any]:
-    """Let the embedded voice speak in a process of its own; gives its memory, stage times and work."""
-    words = [sys.executable, "-m", "tests.engine.embedded_speed", str(threads), str(EMBEDDED_ROUNDS)]
+    """
+    Let the embedded voice speak in a process of its own; gives its memory, stage times and work.
+    """
+    words = [
+        sys.executable,
+        "-m",
+        "tests.engine.embedded_speed",
+        str(threads),
+        str(EMBEDDED_ROUNDS),
+    ]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     told: dict[str, Any] = json.loads(done.stdout)
     return told
@@ -190,8 +240,14 @@ def main(arguments: list[str]) -> int:
     torch.set_num_threads(asked.threads)
     prepare(asked.folder.absolute())
     machine = roofline.measure_machine(asked.device)
-    results = [compare(case, asked.folder, asked.device) for case in (QUICK if asked.quick else FULL)]
-    print(speed_page.page(machine, results, embedded(asked.threads), device=asked.device, threads=asked.threads))
+    results = [
+        compare(case, asked.folder, asked.device) for case in (QUICK if asked.quick else FULL)
+    ]
+    print(
+        speed_page.page(
+            machine, results, embedded(asked.threads), device=asked.device, threads=asked.threads
+        )
+    )
     return int(any(max(result.mel_apart, result.audio_apart) > LIMIT for result in results))
 
 

@@ -12,11 +12,31 @@ def _say(*args):
 
 def test_it_writes_audio_and_prints_what_it_cost(voice_folder, tmp_path):
     out = tmp_path / "out.wav"
-    done = _say("Hello there.", "-o", str(out), "--voice", str(voice_folder), "--nfe-steps", "2", "--threads", "1")
+    done = _say(
+        "Hello there.",
+        "-o",
+        str(out),
+        "--voice",
+        str(voice_folder),
+        "--nfe-steps",
+        "2",
+        "--threads",
+        "1",
+    )
 
     assert done.exit_code == 0, done.output
     assert soundfile.info(out).frames > 1000
-    for word in ("text", "content", "acoustic", "vocoder", "post", "rtf", "rtfx", "eager", f"wrote {out}"):
+    for word in (
+        "text",
+        "content",
+        "acoustic",
+        "vocoder",
+        "post",
+        "rtf",
+        "rtfx",
+        "eager",
+        f"wrote {out}",
+    ):
         assert word in done.output
 
 
@@ -34,7 +54,11 @@ def test_mistakes_end_with_one_line_and_code_2(voice_folder, tmp_path):
     ):
         done = _say(*args)
         assert done.exit_code == 2, (args, done.output)
-        assert words in done.stderr and done.stderr.startswith("engine: ") and len(done.stderr.splitlines()) == 1
+        assert (
+            words in done.stderr
+            and done.stderr.startswith("engine: ")
+            and len(done.stderr.splitlines()) == 1
+        )
 
 
 def test_a_refused_text_leaves_no_file(voice_folder, tmp_path):

@@ -1,4 +1,7 @@
-"""What a person asks for: suites' values, options of the engine, words of the command line, addresses of databases, dates."""
+"""
+What a person asks for: suites' values, options of the engine, words of the command line, addresses
+of databases, dates.
+"""
 
 import contextlib
 import io
@@ -14,13 +17,13 @@ from urllib.parse import quote
 import click
 
 from engine.config import OPTIONS, parse_options
-from harness import cli
+from harness.cli import main
 from harness.errors import HarnessError
-from harness.history.dated import check_time, untrue
-from harness.history.nights import days_of
+from harness.history.dates import check_time, untrue
 from harness.history.records import utc_iso
+from harness.history.series import days_of
 from harness.history.url import PLAIN, parse_url, shown, without_secrets
-from harness.suite import Suite
+from harness.suite.suite import Suite
 from harness.targets.registry import check_cells
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
@@ -43,18 +46,23 @@ SUITE: dict[str, Any] = {
 }
 SUITE["reference"] = SUITE["cells"][0]
 FLOW: dict[str, Any] = {
-    "nfe_steps": 8, "solver": "euler", "sway": -1.0, "cfg_strength": 1.0, "precision": "fp32", "device": "cpu",
+    "nfe_steps": 8, "solver": "euler", "sway": -1.0, "cfg_strength": 1.0, "precision": "fp32",
+    "device": "cpu",
     "threads": 1,
-    "speaker": "slt", "speed": 1.0, "seed": 0, "batch": 1, "cfg_from": 0.1, "cfg_until": 0.9, "workers": 1,
+    "speaker": "slt", "speed": 1.0, "seed": 0, "batch": 1, "cfg_from": 0.1, "cfg_until": 0.9,
+    "workers": 1,
     "reference": "",
 }  # fmt: skip
 CANARY = "Canary7Bird"
 PARTS = (
-    "postgresql", "postgres", "postgresql+psycopg", "sqlite", "mysql", "://", ":///", ":", "/", "//", "@", "?",
+    "postgresql", "postgres", "postgresql+psycopg", "sqlite", "mysql", "://", ":///", ":", "/",
+    "//", "@", "?",
     "#", "&", "=", "%", "%zz",
-    "%40", "me", "host", "127.0.0.1", "[::1]", "[::1", "99999", "5432", "db", "password", "sslmode", " ", "\n",
+    "%40", "me", "host", "127.0.0.1", "[::1]", "[::1", "99999", "5432", "db", "password", "sslmode",
+    " ", "\n",
     "\x00", "é", "\ud800",
-    CANARY, CANARY, f"me:{CANARY}@host", f":{CANARY}@", f"password={CANARY}", "..", "~", "$HOME", "file:", ":memory:",
+    CANARY, CANARY, f"me:{CANARY}@host", f":{CANARY}@", f"password={CANARY}", "..", "~", "$HOME",
+    "file:", ":memory:",
 )  # fmt: skip
 URLS = (
     f"postgresql://me:{CANARY}@127.0.0.1:5432/db",
@@ -64,19 +72,25 @@ URLS = (
     "sqlite:////tmp/x.sqlite?mode=ro&uri=true",
 )
 VERBS: tuple[tuple[str, ...], ...] = (
-    ("run",), ("gate",), ("check",), ("accept",), ("report",), ("floor",), ("ab",), ("bisect",), ("selftest",),
+    ("run",), ("gate",), ("check",), ("accept",), ("report",), ("floor",), ("ab",), ("bisect",),
+    ("selftest",),
     ("load",), (),
-    ("history",), ("history", "import"), ("history", "export"), ("history", "list"), ("history", "acknowledge"),
+    ("history",), ("history", "import"), ("history", "export"), ("history", "list"),
+    ("history", "acknowledge"),
     ("history", "status"),
 )  # fmt: skip
 WORDS = (
-    "nosuch", "nosuch.toml", "runs/0001", "broken.json", "csv", "json", "--json", "--out", "--only", "--resume",
+    "nosuch", "nosuch.toml", "runs/0001", "broken.json", "csv", "json", "--json", "--out", "--only",
+    "--resume",
     "--repeats", "--budget",
-    "--profile", "--history", "--baselines", "--policy", "--why", "--since", "2026-11-20", "--suite", "--limit",
+    "--profile", "--history", "--baselines", "--policy", "--why", "--since", "2026-11-20",
+    "--suite", "--limit",
     "--help", "--version",
-    "--loaded", "--partial", "--quality", "--open", "--closed", "--markdown", "--site", "sqlite:///h.sqlite",
+    "--loaded", "--partial", "--quality", "--open", "--closed", "--markdown", "--site",
+    "sqlite:///h.sqlite",
     "cpu", "0", "-1", "1e99",
-    "nan", "inf", "[", "HEAD", ".", "..", "--", "-", "=", "--out=x", "--machine", "--cell", "--metric",
+    "nan", "inf", "[", "HEAD", ".", "..", "--", "-", "=", "--out=x", "--machine", "--cell",
+    "--metric",
     "--minutes", "--junit", "x" * 5000,
 )  # fmt: skip
 DAYS = (
@@ -156,12 +170,22 @@ class Addresses:
             text = chance.choice(URLS)
             for _ in range(chance.randint(1, 2)):
                 at = chance.randrange(len(text) + 1)
-                text = text[:at] + chance.choice(("", *PARTS)) + text[at + chance.choice((0, 0, 1, 3)) :]
+                text = (
+                    text[:at]
+                    + chance.choice(("", *PARTS))
+                    + text[at + chance.choice((0, 0, 1, 3)) :]
+                )
             return text.encode("utf-8", "surrogatepass")
-        return "".join(chance.choice(PARTS) for _ in range(chance.randint(1, 9))).encode("utf-8", "surrogatepass")
+        return "".join(chance.choice(PARTS) for _ in range(chance.randint(1, 9))).encode(
+            "utf-8", "surrogatepass"
+        )
 
     def read(self, content: bytes) -> None:
-        text = content.decode("utf-8", "surrogatepass") if _is_text(content) else content.decode("latin-1")
+        text = (
+            content.decode("utf-8", "surrogatepass")
+            if _is_text(content)
+            else content.decode("latin-1")
+        )
         try:
             url = parse_url(text)
         except HarnessError as error:
@@ -191,13 +215,20 @@ class Words:
 
     def make(self, chance: random.Random) -> bytes:
         verb = list(chance.choice(VERBS))
-        words = [chance.choice(WORDS) if chance.random() < 0.8 else mutate.text(chance) for _ in range(chance.randint(0, 7))]
+        words = [
+            chance.choice(WORDS) if chance.random() < 0.8 else mutate.text(chance)
+            for _ in range(chance.randint(0, 7))
+        ]
         one_line = [word.replace("\n", " ").replace("\x00", " ") for word in words]
         return "\n".join([*verb, *one_line]).encode("utf-8", "surrogatepass")
 
     def read(self, content: bytes) -> None:
         words = content.decode("utf-8", "surrogateescape").split("\n") if content else []
-        if words[:1] and words[0] not in {verb[0] for verb in VERBS if verb} and not words[0].startswith("-"):
+        if (
+            words[:1]
+            and words[0] not in {verb[0] for verb in VERBS if verb}
+            and not words[0].startswith("-")
+        ):
             words[0] = "report"  # no verb that measures
         said, errors = io.StringIO(), io.StringIO()
         before = Path.cwd()
@@ -208,10 +239,14 @@ class Words:
                 contextlib.redirect_stdout(said),
                 contextlib.redirect_stderr(errors),
             ):
-                code = cli.invoke(words)
+                code = main.invoke(words)
         finally:
             os.chdir(before)
-        if code not in (0, 2, 3) or "Traceback" in errors.getvalue() or "unexpected" in errors.getvalue().splitlines()[-1:]:
+        if (
+            code not in (0, 2, 3)
+            or "Traceback" in errors.getvalue()
+            or "unexpected" in errors.getvalue().splitlines()[-1:]
+        ):
             raise FaultError(f"exit code {code}", errors.getvalue()[-300:])
         if code == 2:
             raise click.ClickException(errors.getvalue())
@@ -236,9 +271,15 @@ class Dates:
         return "".join(text).encode()
 
     def read(self, content: bytes) -> None:
-        text = content.decode("utf-8", "surrogatepass") if _is_text(content) else content.decode("latin-1")
+        text = (
+            content.decode("utf-8", "surrogatepass")
+            if _is_text(content)
+            else content.decode("latin-1")
+        )
         moment = utc_iso(text)
-        if utc_iso(moment) != moment or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", moment):
+        if utc_iso(moment) != moment or not re.fullmatch(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", moment
+        ):
             raise FaultError("a moment that is none", moment)
         days_of([moment])
         untrue("2026-11-20T02:00:00+00:00", moment)

@@ -1,9 +1,10 @@
 """
 Feeds inputs to the functions that read them, and keeps the smallest of those that are a fault.
 
-What comes out must be a value, or a refusal: a HarnessError, an EngineError or a usage error of the command line, in one line
-that names the file or the value. Anything else is a fault, also a second of silence too many, and text of a stranger in a page
-that would run. Inputs follow from kind, seed and number alone, so that every one can be made again.
+What comes out must be a value, or a refusal: a HarnessError, an EngineError or a usage error of the
+command line, in one line that names the file or the value. Anything else is a fault, also a second
+of silence too many, and text of a stranger in a page that would run. Inputs follow from kind, seed
+and number alone, so that every one can be made again.
 """
 
 import hashlib
@@ -90,10 +91,18 @@ class Tally:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         faults = [
-            {"place": each.place, "words": each.words, "first": each.first.decode("latin-1"), "number": each.number}
+            {
+                "place": each.place,
+                "words": each.words,
+                "first": each.first.decode("latin-1"),
+                "number": each.number,
+            }
             for each in self.faults
         ]
-        numbers = {name: getattr(self, name) for name in ("kind", "seed", "inputs", "read", "refused", "seconds")}
+        numbers = {
+            name: getattr(self, name)
+            for name in ("kind", "seed", "inputs", "read", "refused", "seconds")
+        }
         return {**numbers, "faults": faults, "counts": dict(self.counts)}
 
 
@@ -172,16 +181,23 @@ def _count(tally: Tally, fuzzer: Fuzzer, content: bytes, save: Path | None) -> N
     if tally.counts[place] > 1:
         return
     first = shrunk(fuzzer, content, place)
-    tally.faults.append(Fault(kind=tally.kind, place=place, words=words, first=first, number=number))
+    tally.faults.append(
+        Fault(kind=tally.kind, place=place, words=words, first=first, number=number)
+    )
     if save is not None:
         save.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(place.encode()).hexdigest()[:8]
         (save / f"{tally.kind}-{name}.input").write_bytes(first)
-        (save / f"{tally.kind}-{name}.json").write_text(json.dumps({"place": place, "words": words, "number": number}))
+        (save / f"{tally.kind}-{name}.json").write_text(
+            json.dumps({"place": place, "words": words, "number": number})
+        )
 
 
 def _refusal(fuzzer: Fuzzer, error: BaseException) -> tuple[str, str]:
-    """Look whether a refusal can be told: the command line puts it on one line, and it must say of what it is."""
+    """
+    Look whether a refusal can be told: the command line puts it on one line, and it must say of
+    what it is.
+    """
     words = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if not words.strip():
         return f"an empty refusal at {_place(error)}", ""
@@ -195,7 +211,11 @@ def _refusal(fuzzer: Fuzzer, error: BaseException) -> tuple[str, str]:
 def _place(error: BaseException) -> str:
     """Name the innermost line of ours."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [each for each in frames if Path(each.filename).is_relative_to(ROOT) and "/.venv/" not in each.filename]
+    ours = [
+        each
+        for each in frames
+        if Path(each.filename).is_relative_to(ROOT) and "/.venv/" not in each.filename
+    ]
     code = [each for each in ours if "/tests/" not in each.filename] or ours or list(frames)
     if not code:
         return "nowhere"

@@ -1,19 +1,22 @@
-"""Files that a project writes by hand: baselines as they are reviewed, policy, budgets, workloads, pyproject.toml."""
+"""
+Files that a project writes by hand: baselines as they are reviewed, policy, budgets, workloads,
+pyproject.toml.
+"""
 
 import json
 import random
 from pathlib import Path
 
-from harness import building, requirements
-from harness.baseline_file import parse
 from harness.errors import HarnessError
 from harness.history.budget import load_budgets
-from harness.policy import DEFAULT, load_imported, load_policy
-from harness.workload import load_workload
+from harness.judging.baseline_file import parse
+from harness.judging.policy import DEFAULT, load_imported, load_policy
+from harness.revisions import environments, requirements
+from harness.suite.workload import load_workload
 from tests.fuzz import mutate
 from tests.fuzz.driver import ROOT
+from tests.harness.fake_runs import NAMES
 from tests.harness.fuzz_baseline import damaged
-from tests.harness.judging import NAMES
 from tests.harness.kill_accept import Trial
 from tests.harness.report.site.making import BUDGETS
 
@@ -68,7 +71,9 @@ class Baselines:
 
     def __init__(self, folder: Path) -> None:
         trial = Trial(folder / "trial")
-        self._wholes = [json.loads(path.read_text()) for path in sorted(trial.baselines.rglob("*.json"))]
+        self._wholes = [
+            json.loads(path.read_text()) for path in sorted(trial.baselines.rglob("*.json"))
+        ]
 
     def make(self, chance: random.Random) -> bytes:
         whole = chance.choice(self._wholes)
@@ -78,7 +83,8 @@ class Baselines:
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            raise HarnessError("quality.json is no text") from error  # as whoever opens the file says
+            # as whoever opens the file says
+            raise HarnessError("quality.json is no text") from error
         parse(text, "quality.json")
 
     def names(self, refusal: str) -> bool:
@@ -145,8 +151,8 @@ class Projects(_Toml):
     def read(self, content: bytes) -> None:
         self._path.write_bytes(content)
         (self._folder / "models").mkdir(exist_ok=True)
-        building.recipe(self._folder)
-        json.dumps(building.dependencies(self._folder), sort_keys=True, default=str)
+        environments.recipe(self._folder)
+        json.dumps(environments.dependencies(self._folder), sort_keys=True, default=str)
         requirements.unmet(requirements.required(self._folder))
         requirements.build_requirements(self._folder)
         requirements.check_python(self._folder)

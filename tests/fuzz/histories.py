@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.history.database import open_existing, open_history
-from harness.history.exporting import bencher, carried, delimited, openmetrics
-from harness.history.exporting.choice import Choice
-from harness.history.importing import kinds
-from harness.history.importing.foreign import FAULTS, Fault
+from harness.history.exporters import openmetrics, tables
+from harness.history.exporters.tables import Choice
+from harness.history.importers import detect
+from harness.history.importers.common import FAULTS, ImportFault
 from harness.history.records import Acknowledgement, Vote
 from harness.history.trend import trends
 from tests.fuzz import mutate
@@ -25,13 +25,17 @@ TODAY = "2026-11-21"
 EVERY = 24
 """Of so many, one is drawn as a site."""
 PYTEST = {
-    "machine_info": {"node": "orin", "machine": "aarch64", "cpu": {"brand_raw": "Cortex", "count": 12}},
-    "commit_info": {"id": "3fa1c2e", "time": "2026-10-01T02:00:00+00:00", "dirty": False, "branch": "main"},
+    "machine_info": {"node": "orin", "machine": "aarch64",
+        "cpu": {"brand_raw": "Cortex", "count": 12}},
+    "commit_info": {"id": "3fa1c2e", "time": "2026-10-01T02:00:00+00:00", "dirty": False,
+        "branch": "main"},
     "benchmarks": [
         {
-            "group": "smoke", "name": "test_say[8]", "fullname": "tests/test_say.py::test_say[8]", "params": {"nfe": 8},
+            "group": "smoke", "name": "test_say[8]", "fullname": "tests/test_say.py::test_say[8]",
+            "params": {"nfe": 8},
             "param": "8", "extra_info": {"snr": 20.5}, "options": {"rounds": 5},
-            "stats": {"min": 0.1, "max": 0.2, "mean": 0.15, "stddev": 0.01, "median": 0.14, "iqr": 0.02,
+            "stats": {"min": 0.1, "max": 0.2, "mean": 0.15, "stddev": 0.01, "median": 0.14,
+                "iqr": 0.02,
             "rounds": 5, "data": [0.1]},
         },
     ],
@@ -47,17 +51,27 @@ VOTES = {
     "b": {"label": "old", "run": "0001"},
     "listener": "me",
     "created": "2026-10-01T02:00:00Z",
-    "trials": [{"request": "u01", "x": "a", "answer": "b"}, {"request": "u02", "x": "b", "answer": "b"}],
+    "trials": [
+        {"request": "u01", "x": "a", "answer": "b"},
+        {"request": "u02", "x": "b", "answer": "b"},
+    ],
 }
 
 
 class Rows:
-    """Input: `[table, column, number of a value of hostile_rows]`, one damage a line; then `site` at times."""
+    """
+    Input: `[table, column, number of a value of hostile_rows]`, one damage a line; then `site` at
+    times.
+    """
 
     name, share = "rows of the history", 1.5
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._whole, self._copy = folder, folder / "whole.sqlite", folder / "copy.sqlite"
+        self._folder, self._whole, self._copy = (
+            folder,
+            folder / "whole.sqlite",
+            folder / "copy.sqlite",
+        )
         _fill(self._whole)
         every = list(damaged())
         self._places = [(each.table, each.column) for each in every]
@@ -99,7 +113,12 @@ class Rows:
             if not drawn:
                 return
             choice = Choice(today=TODAY)
-            for text in (delimited.csv_text, carried.json_text, bencher.bencher_text, openmetrics.openmetrics_text):
+            for text in (
+                tables.csv_text,
+                tables.json_text,
+                tables.bencher_text,
+                openmetrics.openmetrics_text,
+            ):
                 text(history, choice)
             self._site(history)
 
@@ -110,7 +129,9 @@ class Rows:
             warnings.simplefilter("ignore")
             build_site(history, self._folder / "site", self._folder / "baselines", TODAY)
         for page in (self._folder / "site").rglob("*.html"):
-            check_harmless(page.read_text(encoding="utf-8"), (*mutate.CANARIES, "<script>alert(1)</script>"))
+            check_harmless(
+                page.read_text(encoding="utf-8"), (*mutate.CANARIES, "<script>alert(1)</script>")
+            )
 
 
 class Imports:
@@ -123,11 +144,17 @@ class Imports:
         asv_folder(folder / "asv")
         _fill(folder / "history.sqlite")
         with open_history(f"sqlite:///{folder / 'history.sqlite'}") as history:
-            exported = json.loads(carried.json_text(history, Choice(today=TODAY)))
+            exported = json.loads(tables.json_text(history, Choice(today=TODAY)))
         flats = {"flat.json": [flat()], "nightly.json": [nightly(day) for day in (28, 29)]}
-        self._wholes: dict[str, Any] = {"pytest.json": PYTEST, "votes.json": VOTES, "export.json": exported, **flats}
+        self._wholes: dict[str, Any] = {
+            "pytest.json": PYTEST,
+            "votes.json": VOTES,
+            "export.json": exported,
+            **flats,
+        }
         self._asv = {
-            path.relative_to(folder).as_posix(): json.loads(path.read_text()) for path in (folder / "asv").rglob("*.json")
+            path.relative_to(folder).as_posix(): json.loads(path.read_text())
+            for path in (folder / "asv").rglob("*.json")
         }
         assert asv_result()
 
@@ -154,15 +181,21 @@ class Imports:
         return len(refusal) > 10
 
     def _import(self, path: Path) -> None:
-        """Read as `history import` does, which takes what a file is not for one line about that file."""
+        """
+        Read as `history import` does, which takes what a file is not for one line about that file.
+        """
         try:
-            found = kinds.read(path)
-            entries, words, votes = list(found.entries), list(found.acknowledgements), list(found.votes)
+            found = detect.read(path)
+            entries, words, votes = (
+                list(found.entries),
+                list(found.acknowledgements),
+                list(found.votes),
+            )
         except HarnessError:
             raise
         except FAULTS as error:
             raise HarnessError(f"{path} cannot be read ({error!r})") from error
-        faults = [each for each in entries if isinstance(each, Fault)]
+        faults = [each for each in entries if isinstance(each, ImportFault)]
         del words, votes
         for each in faults:
             if not each.reason.strip() or not each.where.strip():
@@ -178,5 +211,12 @@ def _fill(path: Path) -> None:
         word = {"suite": "smoke", "cell": "*", "metric": "*", "machine": "*", "since": created}
         history.acknowledge(Acknowledgement(id=0, **word, why="known", by="me", created=created))
         sides = {"a": "new", "b": "old", "request": "u01", "x": "a", "answer": "a"}
-        vote = {"digest": "d", "suite": "smoke", "cell": "nfe-8", "mode": "abx", "correct": True, "listener": "me"}
+        vote = {
+            "digest": "d",
+            "suite": "smoke",
+            "cell": "nfe-8",
+            "mode": "abx",
+            "correct": True,
+            "listener": "me",
+        }
         history.add_votes([Vote(id=0, **vote, **sides, created=created)])

@@ -1,4 +1,7 @@
-"""Damage by chance: of JSON values, of JSON and TOML as text, and of bytes; with canaries among the texts."""
+"""
+Damage by chance: of JSON values, of JSON and TOML as text, and of bytes; with canaries among the
+texts.
+"""
 
 import copy
 import json
@@ -13,19 +16,39 @@ IMAGE = "<img src=x onerror=canary()>"
 CANARIES = (SCRIPT, IMAGE)
 """What must never stand in a page like this."""
 TEXTS = (
-    "", " ", "x", "../../etc/passwd", "/etc/passwd", "a\x00b", "a\nb", "\x1b[31m", "\ud800", "é😀\u202e",
+    "", " ", "x", "../../etc/passwd", "/etc/passwd", "a\x00b", "a\nb", "\x1b[31m", "\ud800",
+    "é😀\u202e",
     "x" * 3000, "-1", "=1+1",
-    "${jndi:x}", "%s%n", "None", "nan", "\u2028", "a/b", "..", "con", "*", "[", "(a+)+$", SCRIPT, IMAGE,
+    "${jndi:x}", "%s%n", "None", "nan", "\u2028", "a/b", "..", "con", "*", "[", "(a+)+$", SCRIPT,
+    IMAGE,
     "javascript:canary()",
     '"><script>canary()</script>', "' onmouseover='canary()", "</script><script>canary()</script>",
 )  # fmt: skip
-VALUES: tuple[Any, ...] = (*ODD, *TEXTS, 1, 2, 0.5, -0.5, 1e-320, 3.0, False, 2**31, 2**63, ["x"], {"x": 1}, [1, "a", None])
+VALUES: tuple[Any, ...] = (
+    *ODD,
+    *TEXTS,
+    1,
+    2,
+    0.5,
+    -0.5,
+    1e-320,
+    3.0,
+    False,
+    2**31,
+    2**63,
+    ["x"],
+    {"x": 1},
+    [1, "a", None],
+)
 TOML = (
-    "nan", "inf", "-inf", "true", "1e400", "9" * 400, "0x1F", "-1", "0", "1979-05-27T07:32:00Z", "07:32:00", "[]",
+    "nan", "inf", "-inf", "true", "1e400", "9" * 400, "0x1F", "-1", "0", "1979-05-27T07:32:00Z",
+    "07:32:00", "[]",
     "[[]]", "{}",
-    '""', '"x"', "'../x'", '"""', '"\\uD800"', '"\\u0000"', "[1, \"a\"]", "{a = 1}", "{a = {a = {}}}", "[" * 3000,
+    '""', '"x"', "'../x'", '"""', '"\\uD800"', '"\\u0000"', "[1, \"a\"]", "{a = 1}", "{a = {a = "
+        "{}}}", "[" * 3000,
     "= =", "\n[x]\n",
-    "\n[[metrics]]\n", "\n[request]\n", "\n[metrics]\n", "#", "-0.0", "1_0", "5e-324", '"<script>canary()</script>"',
+    "\n[[metrics]]\n", "\n[request]\n", "\n[metrics]\n", "#", "-0.0", "1_0", "5e-324",
+    '"<script>canary()</script>"',
 )  # fmt: skip
 TOKEN = re.compile(r'"[^"\n]*"|[\w.+-]+|[\[\]{}=,\n]')
 HEADS = (
@@ -62,11 +85,15 @@ def json_text(whole: Any, chance: random.Random) -> bytes:
     """Return a JSON file with faults: of its values mostly, of its text else."""
     if chance.random() < 0.3:
         return damaged(whole if isinstance(whole, dict) else {"x": whole}, chance)
-    return json.dumps(odd(whole, chance), ensure_ascii=chance.random() < 0.7).encode("utf-8", "surrogatepass")
+    return json.dumps(odd(whole, chance), ensure_ascii=chance.random() < 0.7).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def toml_text(whole: str, chance: random.Random) -> bytes:
-    """Return a TOML file with faults: words exchanged, dropped or doubled, and at times broken bytes."""
+    """
+    Return a TOML file with faults: words exchanged, dropped or doubled, and at times broken bytes.
+    """
     for _ in range(chance.randint(1, 3)):
         tokens = list(TOKEN.finditer(whole))
         if not tokens:
@@ -91,7 +118,9 @@ def broken(content: bytes, chance: random.Random, heads: tuple[bytes, ...] = HEA
         elif way == 2:
             data[at:at] = chance.choice(heads)
         elif way == 3:
-            data[at : at + 4] = chance.choice((0, 1, 2**31 - 1, 2**32 - 1, 2**16, len(data))).to_bytes(4, "little")
+            data[at : at + 4] = chance.choice(
+                (0, 1, 2**31 - 1, 2**32 - 1, 2**16, len(data))
+            ).to_bytes(4, "little")
         elif way == 4:
             data[at : at + 2] = chance.randrange(2**16).to_bytes(2, "little")
         else:
@@ -110,7 +139,13 @@ def _place(data: Any, chance: random.Random) -> tuple[Any, Any] | None:
     waiting = [data]
     while waiting:
         each = waiting.pop()
-        keys = list(each) if isinstance(each, dict) else list(range(len(each))) if isinstance(each, list) else []
+        keys = (
+            list(each)
+            if isinstance(each, dict)
+            else list(range(len(each)))
+            if isinstance(each, list)
+            else []
+        )
         found.extend((each, key) for key in keys)
         waiting.extend(each[key] for key in keys)
     return chance.choice(found) if found else None

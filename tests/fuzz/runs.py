@@ -1,4 +1,7 @@
-"""Run folders: every file of one damaged, read and judged as `voxgate gate` does; then drawn as a page at times."""
+"""
+Run folders: every file of one damaged, read and judged as `voxgate gate` does; then drawn as a page
+at times.
+"""
 
 import json
 import random
@@ -6,15 +9,16 @@ import shutil
 from pathlib import Path
 from unittest import mock
 
-from harness import pipeline, store
+from harness import workflow
+from harness.records.run import HeardText
 from harness.report.junit import junit
 from harness.report.markdown import markdown
 from harness.report.terminal import report_lines
-from harness.sample import HeardText
+from harness.runner import run_folder
 from tests.fuzz import mutate
 from tests.fuzz.driver import check_harmless
+from tests.harness.cli.test_main import made_up
 from tests.harness.hostile import make_run
-from tests.harness.test_cli import made_up
 
 EVERY = 16
 """Of so many, one is judged and drawn, which takes twenty times as long as reading."""
@@ -28,12 +32,18 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self._baselines = folder / "baselines"
         self._whole = make_run(folder / "whole" / "0001")
-        with mock.patch.object(pipeline, "score_run", made_up):
-            pipeline.score(self._whole, self._baselines)
-        store.save_transcripts(self._whole, {"steps-8": {"r1": HeardText(text="Text r1.", recogniser="tiny.en")}})
+        with mock.patch.object(workflow, "score_run", made_up):
+            workflow.score(self._whole, self._baselines)
+        run_folder.save_transcripts(
+            self._whole, {"steps-8": {"r1": HeardText(text="Text r1.", recogniser="tiny.en")}}
+        )
         self._run = folder / "runs" / "0001"
         shutil.copytree(self._whole, self._run)
-        self._files = [path.relative_to(self._run).as_posix() for path in sorted(self._run.rglob("*")) if path.is_file()]
+        self._files = [
+            path.relative_to(self._run).as_posix()
+            for path in sorted(self._run.rglob("*"))
+            if path.is_file()
+        ]
 
     def make(self, chance: random.Random) -> bytes:
         name = chance.choice(self._files)
@@ -44,7 +54,11 @@ class Runs:
             content = mutate.broken(content, chance)
         else:
             content = mutate.json_text(json.loads(content), chance)
-        return b"%s%s\n%s" % (b"draw " if chance.randrange(EVERY) == 0 else b"", name.encode(), content)
+        return b"%s%s\n%s" % (
+            b"draw " if chance.randrange(EVERY) == 0 else b"",
+            name.encode(),
+            content,
+        )
 
     def read(self, content: bytes) -> None:
         name, _, damaged = content.partition(b"\n")
@@ -56,23 +70,25 @@ class Runs:
             if draw:
                 self._judge()
             else:
-                store.load_run(self._run)
-                store.load_measurements(self._run)
+                run_folder.load_run(self._run)
+                run_folder.load_measurements(self._run)
         finally:
             for made in ("measurements.json", "scored.json", "transcripts.json", file):
                 if draw or made == file:
                     shutil.copyfile(self._whole / made, self._run / made)
 
     def names(self, refusal: str) -> bool:
-        return str(self._run.parent) in refusal or any(word in refusal for word in ("records of", "measurements of"))
+        return str(self._run.parent) in refusal or any(
+            word in refusal for word in ("records of", "measurements of")
+        )
 
     def _judge(self) -> None:
-        with mock.patch.object(pipeline, "score_run", made_up):
-            contents = pipeline.judge_run(self._run, self._baselines)
+        with mock.patch.object(workflow, "score_run", made_up):
+            contents = workflow.judge_run(self._run, self._baselines)
         for text in (junit(contents.judgement), markdown(contents)):
             check_harmless(text, mutate.CANARIES)
         report_lines(contents, 100)
-        page = pipeline.write_page(contents, self._run.parent / "page.html", self._baselines)
+        page = workflow.write_page(contents, self._run.parent / "page.html", self._baselines)
         check_harmless(page.read_text(encoding="utf-8"), mutate.CANARIES)
 
 

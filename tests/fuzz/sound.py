@@ -11,22 +11,25 @@ import numpy as np
 import torch
 
 from engine.acoustic.dit import DiT, DiTShape
-from engine.content.durations import DurationModel, DurationShape
+from engine.duration.predictor import DurationModel, DurationShape
 from engine.text.frontend import phonemise
 from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.infill_voice import load_infill_voice
-from engine.weights.random_voice import write_random_voice
+from engine.weights.f5_checkpoint import load_infill_voice
+from engine.weights.random_checkpoint import write_random_voice
 from engine.weights.voice import load_voice, save_model
-from harness.audio_io import decoded, flac_bytes, length_s, read_audio, wav_bytes
+from harness.audio.files import decoded, flac_bytes, length_s, read_audio, wav_bytes
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
 
 WORDS = (
-    "Hello", "there", "1,234.56", "$5", "10:30", "Dr.", "NASA", "2026-11-20", "é", "naïve", "😀", "漢字", "٣", "%",
+    "Hello", "there", "1,234.56", "$5", "10:30", "Dr.", "NASA", "2026-11-20", "é", "naïve", "😀",
+    "漢字", "٣", "%",
     "1/2", "0" * 40, "-",
-    "...", "\u202e", "\x00", "\n", "http://a.b/c?d=e", "a@b.c", "I.", "VIII", "1e9", "½", "²", "&", "'s", "—", "(",
+    "...", "\u202e", "\x00", "\n", "http://a.b/c?d=e", "a@b.c", "I.", "VIII", "1e9", "½", "²", "&",
+    "'s", "—", "(",
     ")", '"', "\u200d",
-    "ﬁ", "ß", "İ", "x" * 60, "99999999999999999999999", "1st", "22nd", "3.14.15", "+1 555 0100", "€1.5m", "°C",
+    "ﬁ", "ß", "İ", "x" * 60, "99999999999999999999999", "1st", "22nd", "3.14.15", "+1 555 0100",
+    "€1.5m", "°C",
     "\ud800", "\ufeff", " ",
 )  # fmt: skip
 
@@ -39,7 +42,11 @@ class AudioFiles:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "x.wav"
         audio = (0.1 * np.sin(np.arange(1200) * 0.05)).astype(np.float32)
-        self._wholes = [wav_bytes(audio, 24_000, "x"), flac_bytes(audio, 16_000, "x"), flac_bytes(audio * 0, 8_000, "x")]
+        self._wholes = [
+            wav_bytes(audio, 24_000, "x"),
+            flac_bytes(audio, 16_000, "x"),
+            flac_bytes(audio * 0, 8_000, "x"),
+        ]
 
     def make(self, chance: random.Random) -> bytes:
         return mutate.broken(chance.choice(self._wholes), chance)
@@ -69,20 +76,32 @@ class Weights:
         model = self._published / "model_random.safetensors"
         _shrink(model)
         ours = [path for path in self._voice.iterdir() if path.suffix == ".safetensors"]
-        theirs = [model, self._published / "vocab.txt", self._published / "vocos" / "pytorch_model.bin"]
-        self._files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in (*ours, *theirs)}
+        theirs = [
+            model,
+            self._published / "vocab.txt",
+            self._published / "vocos" / "pytorch_model.bin",
+        ]
+        self._files = {
+            path.relative_to(folder).as_posix(): path.read_bytes() for path in (*ours, *theirs)
+        }
         self._folder = folder
 
     def make(self, chance: random.Random) -> bytes:
         names = sorted(self._files)
-        name = chance.choice(names if chance.random() < 0.1 else [each for each in names if each.startswith("voice/")])
+        name = chance.choice(
+            names
+            if chance.random() < 0.1
+            else [each for each in names if each.startswith("voice/")]
+        )
         content = self._files[name]
         if name.endswith(".safetensors") and chance.random() < 0.75:
             return name.encode() + b"\n" + _with_head(content, chance)
         return (
             name.encode()
             + b"\n"
-            + mutate.broken(content, chance, (b"PK\x03\x04", b"\x80\x02", b"\xff" * 8, b"cos\nsystem\n", b"\n"))
+            + mutate.broken(
+                content, chance, (b"PK\x03\x04", b"\x80\x02", b"\xff" * 8, b"cos\nsystem\n", b"\n")
+            )
         )
 
     def read(self, content: bytes) -> None:
@@ -174,11 +193,15 @@ def _with_head(content: bytes, chance: random.Random) -> bytes:
     (size,) = struct.unpack("<Q", content[:8])
     head = json.loads(content[8 : 8 + size])
     if "shape" in head.get("__metadata__", {}) and chance.random() < 0.5:
-        head["__metadata__"]["shape"] = mutate.json_text(json.loads(head["__metadata__"]["shape"]), chance).decode(
-            "utf-8", "replace"
-        )
+        head["__metadata__"]["shape"] = mutate.json_text(
+            json.loads(head["__metadata__"]["shape"]), chance
+        ).decode("utf-8", "replace")
         text = json.dumps(head).encode("utf-8", "surrogatepass")
     else:
         text = mutate.json_text(head, chance)
-    told = len(text) if chance.random() < 0.9 else chance.choice((0, 1, 2**63, 2**64 - 1, len(text) + 9))
+    told = (
+        len(text)
+        if chance.random() < 0.9
+        else chance.choice((0, 1, 2**63, 2**64 - 1, len(text) + 9))
+    )
     return struct.pack("<Q", told) + text + content[8 + size :]

@@ -1,4 +1,7 @@
-"""The first input of every fault that the fuzzers found, smallest first; each failed before its fault was mended."""
+"""
+The first input of every fault that the fuzzers found, smallest first; each failed before its fault
+was mended.
+"""
 
 import copy
 import json
@@ -12,20 +15,43 @@ from tests.fuzz.kinds import KINDS
 from tests.harness.report.outcomes import written
 
 FIRST: dict[str, tuple[str, bytes]] = {
-    "an axis is text": ("suites", b'{"pipeline":"","workload":"","reference":{"":""},"axes":"","cells":[{"":""}]}'),
-    "a cell is a number": ("suites", b'{"pipeline":"","workload":"","reference":{"":""},"axes":{"":[""]},"cells":[0.5]}'),
-    "cells are a number": ("suites", b'{"pipeline":"","workload":"","reference":{"":""},"axes":{"":["",1]},"cells":1}'),
-    "without holds a number": ("suites", b'{"pipeline":"","workload":"","reference":{"":""},"axes":{"":[4]},"without":[2]}'),
-    "fixed is NaN": ("suites", b'{"pipeline":"","workload":"","reference":{"":""},"axes":{"":[""]},"fixed":NaN}'),
-    "the workload is a number": ("suites", b'{"pipeline":"","workload":0.0,"reference":{"a":1},"axes":{"a":[1]}}'),
+    "an axis is text": (
+        "suites",
+        b'{"pipeline":"","workload":"","reference":{"":""},"axes":"","cells":[{"":""}]}',
+    ),
+    "a cell is a number": (
+        "suites",
+        b'{"pipeline":"","workload":"","reference":{"":""},"axes":{"":[""]},"cells":[0.5]}',
+    ),
+    "cells are a number": (
+        "suites",
+        b'{"pipeline":"","workload":"","reference":{"":""},"axes":{"":["",1]},"cells":1}',
+    ),
+    "without holds a number": (
+        "suites",
+        b'{"pipeline":"","workload":"","reference":{"":""},"axes":{"":[4]},"without":[2]}',
+    ),
+    "fixed is NaN": (
+        "suites",
+        b'{"pipeline":"","workload":"","reference":{"":""},"axes":{"":[""]},"fixed":NaN}',
+    ),
+    "the workload is a number": (
+        "suites",
+        b'{"pipeline":"","workload":0.0,"reference":{"a":1},"axes":{"a":[1]}}',
+    ),
     "conditions are a number": (
         "suites",
         b'{"pipeline":"","workload":"two.toml","reference":{"a":1},"axes":{"a":[1]},"conditions":120}',
     ),
-    "encoded as the headers do not say": ("HTTP answers", b'models 200 wav 9\n{"content-encoding": "gzip"}\n\n{"'),
+    "encoded as the headers do not say": (
+        "HTTP answers",
+        b'models 200 wav 9\n{"content-encoding": "gzip"}\n\n{"',
+    ),
     "an option beyond every float": (
         "HTTP answers",
-        b'models 200 wav 999\n{}\n\n{"data": [{"id": "a", "options": {"ne": 1' + b"0" * 400 + b"}}]}",
+        b'models 200 wav 999\n{}\n\n{"data": [{"id": "a", "options": {"ne": 1'
+        + b"0" * 400
+        + b"}}]}",
     ),
     "a requirement that is a number": ("pyproject.toml", b"[project]\ndependencies = [9]\n"),
     "nested beyond reading": ("pyproject.toml", b"l=" + b"[" * 3000),
@@ -79,7 +105,9 @@ def test_a_number_beyond_every_float_in_a_judgement_is_refused(tmp_path: Path) -
             for name in IN_DOCUMENTS:
                 if metric["comparison"] is not None:
                     changed = copy.deepcopy(document)
-                    place = changed["cells"][document["cells"].index(cell)]["metrics"][cell["metrics"].index(metric)]
+                    place = changed["cells"][document["cells"].index(cell)]["metrics"][
+                        cell["metrics"].index(metric)
+                    ]
                     place["comparison"][name] = 10**400
                     assert outcome(fuzzer, json.dumps(changed).encode())[0] == "refused", name
     document["counts"] = {"PASS": float("inf")}

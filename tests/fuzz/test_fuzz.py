@@ -1,4 +1,7 @@
-"""The short form of the fuzzers, with a fixed seed; `make fuzz` is the long one. And that they find what is there."""
+"""
+The short form of the fuzzers, with a fixed seed; `make fuzz` is the long one. And that they find
+what is there.
+"""
 
 import json
 import random
@@ -24,7 +27,10 @@ def test_no_input_of_a_kind_is_a_fault(kind: str, tmp_path: Path) -> None:
 
 
 class Planted:
-    """Has one fault: a traceback for an input that holds a certain byte; and one page that runs what it is told."""
+    """
+    Has one fault: a traceback for an input that holds a certain byte; and one page that runs what
+    it is told.
+    """
 
     name: ClassVar[str] = "planted"
     share: ClassVar[float] = 1.0
@@ -58,7 +64,10 @@ def test_a_planted_fault_is_found_shrunk_and_kept(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_makes_the_same_inputs() -> None:
-    makes = [[json_text({"a": [1, "b"]}, random.Random(number)) for number in range(50)] for _ in range(2)]
+    makes = [
+        [json_text({"a": [1, "b"]}, random.Random(number)) for number in range(50)]
+        for _ in range(2)
+    ]
     assert makes[0] == makes[1]
     assert len(set(makes[0])) > 20
 

@@ -1,4 +1,7 @@
-"""What comes over a wire: a foreign server's answers, requests at our own, documents and comments of a pull request."""
+"""
+What comes over a wire: a foreign server's answers, requests at our own, documents and comments of a
+pull request.
+"""
 
 import asyncio
 import io
@@ -12,18 +15,18 @@ import httpx2
 import numpy as np
 
 from engine.config import FlowConfig
-from engine.serve.about import About
+from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
-from engine.serve.desk import Desk
 from engine.serve.limits import Limits
+from engine.serve.model_info import About
 from engine.timing import instant_s
-from harness.audio_io import flac_bytes, wav_bytes
-from harness.ci.acceptance import asked, with_reason
-from harness.ci.artifact import read_json, unpacked
+from harness.audio.files import flac_bytes, wav_bytes
+from harness.ci.accept import asked, with_reason
+from harness.ci.github import read_json, unpacked
 from harness.errors import HarnessError
-from harness.report.comment import Place, comment, headline
-from harness.targets.http import chosen_model
-from harness.targets.speech_api import Ask, SpeechApi, limits_told, options_told, voices_told
+from harness.report.pr_comment import CommentLinks, comment, headline
+from harness.targets.http.client import Ask, SpeechApi, limits_told, options_told, voices_told
+from harness.targets.http.target import chosen_model
 from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError, check_harmless
@@ -32,8 +35,10 @@ from tests.harness.report.outcomes import written
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "content-type": (
-        "audio/wav", "audio/pcm", "audio/L16;rate=24000;channels=1", "audio/flac", "audio/mpeg", "text/html",
-        "application/json", "", "audio/pcm;rate=0", "audio/pcm; rate=99999999999999999999999", "audio/é", "x" * 500,
+        "audio/wav", "audio/pcm", "audio/L16;rate=24000;channels=1", "audio/flac", "audio/mpeg",
+        "text/html",
+        "application/json", "", "audio/pcm;rate=0", "audio/pcm; "
+            "rate=99999999999999999999999", "audio/é", "x" * 500,
     ),
     "x-sample-rate": ("24000", "0", "-1", "nan", "16000", "٣", "1e9", "9" * 400),
     "content-encoding": ("identity", "gzip", ""),
@@ -53,9 +58,18 @@ MODELS = {
         {"id": "b"},
     ],
 }
-SPEECH = {"model": MODEL, "input": "Hello there.", "voice": "slt", "response_format": "wav", "speed": 1.0, "seed": 3}
+SPEECH = {
+    "model": MODEL,
+    "input": "Hello there.",
+    "voice": "slt",
+    "response_format": "wav",
+    "speed": 1.0,
+    "seed": 3,
+}
 OPEN = "https://example.org/"
-PLACE = Place(page=f"{OPEN}page", log=f"{OPEN}log", fetch="git fetch origin pull/12/merge", by_comment=True)
+PLACE = CommentLinks(
+    page=f"{OPEN}page", log=f"{OPEN}log", fetch="git fetch origin pull/12/merge", by_comment=True
+)
 
 
 class Answers:
@@ -66,16 +80,29 @@ class Answers:
     def __init__(self, folder: Path) -> None:
         audio = (0.1 * np.sin(np.arange(2400) * 0.05)).astype(np.float32)
         frames = (audio * 32767).astype("<i2").tobytes()
-        self._bodies = [wav_bytes(audio, 24_000, "x"), flac_bytes(audio, 24_000, "x"), frames, b"", b"<html>no</html>"]
-        self._bodies += [b"RIFF\xff\xff\xff\xffWAVE" + wav_bytes(audio, 24_000, "x")[12:], b"ID3\x03\x00" + frames]
+        self._bodies = [
+            wav_bytes(audio, 24_000, "x"),
+            flac_bytes(audio, 24_000, "x"),
+            frames,
+            b"",
+            b"<html>no</html>",
+        ]
+        self._bodies += [
+            b"RIFF\xff\xff\xff\xffWAVE" + wav_bytes(audio, 24_000, "x")[12:],
+            b"ID3\x03\x00" + frames,
+        ]
         self._answer = httpx2.Response(200)
         self._api = SpeechApi("http://127.0.0.1:9", 5.0, "Canary7Bird")
-        self._api._client = httpx2.Client(transport=httpx2.MockTransport(lambda request: self._answer))
+        self._api._client = httpx2.Client(
+            transport=httpx2.MockTransport(lambda request: self._answer)
+        )
 
     def make(self, chance: random.Random) -> bytes:
         models = chance.random() < 0.3
         status = chance.choice((200, 200, 200, 200, 404, 429, 500, 503, 204, 302, 999))
-        headers = {name: chance.choice(values) for name, values in HEADERS.items() if chance.random() < 0.4}
+        headers = {
+            name: chance.choice(values) for name, values in HEADERS.items() if chance.random() < 0.4
+        }
         whole = chance.choice(self._bodies)
         body = mutate.json_text(MODELS, chance) if models or chance.random() < 0.1 else whole
         if not models and chance.random() < 0.85:
@@ -93,14 +120,18 @@ class Answers:
             step = max(1, int(size))
             pieces = [body[at : at + step] for at in range(0, len(body), step)]
             self._answer = httpx2.Response(
-                int(status), headers=[(n.encode(), v.encode("utf-8")) for n, v in headers.items()], stream=_Pieces(pieces)
+                int(status),
+                headers=[(n.encode(), v.encode("utf-8")) for n, v in headers.items()],
+                stream=_Pieces(pieces),
             )
         except (ValueError, TypeError):
             return
         if path == "models":
             self._models()
             return
-        heard = sum(piece.audio.size for piece in self._api.speak(Ask(text="Hello.", model="a", form=form)))
+        heard = sum(
+            piece.audio.size for piece in self._api.speak(Ask(text="Hello.", model="a", form=form))
+        )
         if heard > 2 * len(body) + 1:
             raise FaultError("more frames than bytes", f"{heard} frames of {len(body)} bytes")
 
@@ -110,7 +141,9 @@ class Answers:
     def _models(self) -> None:
         cards = self._api.models()
         for card in cards:
-            json.dumps([options_told(card), voices_told(card), limits_told(card)], allow_nan=False).encode()
+            json.dumps(
+                [options_told(card), voices_told(card), limits_told(card)], allow_nan=False
+            ).encode()
         chosen_model("", cards)
 
 
@@ -123,14 +156,23 @@ class _Pieces(httpx2.SyncByteStream):
 
 
 class Requests:
-    """Input: `method path`, headers as JSON, and the body after an empty line; at the server's application itself."""
+    """
+    Input: `method path`, headers as JSON, and the body after an empty line; at the server's
+    application itself.
+    """
 
     name, share = "speech requests", 40.0
 
     def __init__(self, folder: Path) -> None:
         limits = Limits(max_characters=200, window_ms=0.0)
-        self._desk = Desk(FakeSpeaker(), limits, FakeBatcher, instant_s)
-        about = About(model=MODEL, created=1, sample_rate_hz=RATE_HZ, config=FlowConfig(nfe_steps=7), limits=limits)
+        self._desk = AdmissionController(FakeSpeaker(), limits, FakeBatcher, instant_s)
+        about = About(
+            model=MODEL,
+            created=1,
+            sample_rate_hz=RATE_HZ,
+            config=FlowConfig(nfe_steps=7),
+            limits=limits,
+        )
         self._app = make_app(self._desk, about)
         self._loop = asyncio.new_event_loop()
 
@@ -149,9 +191,15 @@ class Requests:
             )
         headers = {"host": "127.0.0.1", "content-type": "application/json"}
         if chance.random() < 0.1:
-            headers[chance.choice(("host", "content-type", "content-length", "x-é"))] = mutate.text(chance)[:200]
+            headers[chance.choice(("host", "content-type", "content-length", "x-é"))] = mutate.text(
+                chance
+            )[:200]
         asked = {**SPEECH, **({"stream_format": "audio"} if chance.random() < 0.2 else {})}
-        body = mutate.json_text(asked, chance) if chance.random() < 0.9 else mutate.broken(json.dumps(asked).encode(), chance)
+        body = (
+            mutate.json_text(asked, chance)
+            if chance.random() < 0.9
+            else mutate.broken(json.dumps(asked).encode(), chance)
+        )
         return f"{method} {path}\n{json.dumps(headers)}\n\n".encode("utf-8", "surrogatepass") + body
 
     def read(self, content: bytes) -> None:
@@ -159,10 +207,15 @@ class Requests:
         try:
             first, _, told = head.decode("latin-1").partition("\n")
             method, path = first.split(" ", 1)
-            headers = [(str(n).lower().encode(), str(v).encode("utf-8", "replace")) for n, v in dict(json.loads(told)).items()]
+            headers = [
+                (str(n).lower().encode(), str(v).encode("utf-8", "replace"))
+                for n, v in dict(json.loads(told)).items()
+            ]
         except (ValueError, TypeError):
             return
-        status, answer, ended = self._loop.run_until_complete(self._ask(method, path, headers, body))
+        status, answer, ended = self._loop.run_until_complete(
+            self._ask(method, path, headers, body)
+        )
         if status >= 500 or not ended:
             raise FaultError(f"status {status}, ended {ended}", answer[:300].decode("latin-1"))
         if status >= 400:
@@ -176,10 +229,14 @@ class Requests:
         except (ValueError, KeyError, TypeError):
             return "host" in refusal.lower()
 
-    async def _ask(self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, bytes, bool]:
+    async def _ask(
+        self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> tuple[int, bytes, bool]:
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path, "scheme": "http",
-            "raw_path": path.encode("latin-1"), "query_string": b"", "root_path": "", "headers": headers,
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
+            "path": path, "scheme": "http",
+            "raw_path": path.encode("latin-1"), "query_string": b"", "root_path": "",
+            "headers": headers,
             "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 80),
         }  # fmt: skip
         sent: list[dict[str, Any]] = []
@@ -199,8 +256,12 @@ class Requests:
             await asyncio.wait_for(self._app(scope, receive, send), 30.0)
         finally:
             done.set()
-        status = next((int(each["status"]) for each in sent if each["type"] == "http.response.start"), 599)
-        answer = b"".join(each.get("body", b"") for each in sent if each["type"] == "http.response.body")
+        status = next(
+            (int(each["status"]) for each in sent if each["type"] == "http.response.start"), 599
+        )
+        answer = b"".join(
+            each.get("body", b"") for each in sent if each["type"] == "http.response.body"
+        )
         return status, answer, bool(sent) and not sent[-1].get("more_body", False)
 
 
@@ -210,7 +271,10 @@ class Documents:
     name, share = "documents of pull requests", 8.0
 
     def __init__(self, folder: Path) -> None:
-        self._wholes = [json.loads(written(name)) for name in ("regressed-speed", "not-in-effect", "no-baseline")]
+        self._wholes = [
+            json.loads(written(name))
+            for name in ("regressed-speed", "not-in-effect", "no-baseline")
+        ]
 
     def make(self, chance: random.Random) -> bytes:
         return mutate.json_text(chance.choice(self._wholes), chance)
@@ -228,7 +292,10 @@ class Documents:
 
 
 class Comments:
-    """Input: the first byte says what: a comment that asks to accept, a candidate baseline, or an archive."""
+    """
+    Input: the first byte says what: a comment that asks to accept, a candidate baseline, or an
+    archive.
+    """
 
     name, share = "comments and artifacts", 60.0
 
@@ -244,11 +311,25 @@ class Comments:
     def make(self, chance: random.Random) -> bytes:
         way = chance.random()
         if way < 0.4:
-            parts = ("/voxgate accept", " ", "smoke", " The new voice", "\n", "/voxgate", "../x", "\t", *mutate.TEXTS)
-            return b"c" + "".join(chance.choice(parts) for _ in range(chance.randint(1, 8))).encode("utf-8", "surrogatepass")
+            parts = (
+                "/voxgate accept",
+                " ",
+                "smoke",
+                " The new voice",
+                "\n",
+                "/voxgate",
+                "../x",
+                "\t",
+                *mutate.TEXTS,
+            )
+            return b"c" + "".join(chance.choice(parts) for _ in range(chance.randint(1, 8))).encode(
+                "utf-8", "surrogatepass"
+            )
         if way < 0.6:
             return b"b" + mutate.broken(self._text.encode(), chance)
-        return b"z" + mutate.broken(self._archive, chance, (b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\x00" * 4))
+        return b"z" + mutate.broken(
+            self._archive, chance, (b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\x00" * 4)
+        )
 
     def read(self, content: bytes) -> None:
         kind, rest = content[:1], content[1:]

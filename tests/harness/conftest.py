@@ -44,7 +44,16 @@ def make_suite(tmp_path: Path) -> Callable[..., Suite]:
             "fixed": {"audio_s": 0.1},
             "name": "test",
         }
-        return Suite(**{"target": "scripted", "pipeline": "any", "workload": str(path), "repeats": 1, **asked, **changes})
+        return Suite(
+            **{
+                "target": "scripted",
+                "pipeline": "any",
+                "workload": str(path),
+                "repeats": 1,
+                **asked,
+                **changes,
+            }
+        )
 
     return make
 

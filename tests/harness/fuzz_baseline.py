@@ -15,12 +15,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness.baseline_file import parse
 from harness.errors import HarnessError
+from harness.judging.baseline_file import parse
 from tests.harness.kill_accept import Trial
 
 ODD: tuple[Any, ...] = (
-    None, True, 0, -1, 10**400, 2**64, 1e308, -0.0, float("nan"), float("inf"), "", "../x", "\ud800", "\x00", "a" * 300,
+    None, True, 0, -1, 10**400, 2**64, 1e308, -0.0, float("nan"), float("inf"), "", "../x",
+    "\ud800", "\x00", "a" * 300,
     [], {}, [[]], {"missing": "x"}, {"missing": 5}, [None], {"": None},
 )  # fmt: skip
 TEXTS = ("NaN", "1e999", "-", "9" * 400, "[" * 3000, "\\ud800", "\n", *'{}[]",:')
@@ -28,7 +29,9 @@ SPLICES = (b"\xff", b"\x00", *(text.encode() for text in TEXTS))
 
 
 def damaged(whole: dict[str, Any], chance: random.Random) -> bytes:
-    """Return the bytes of a baseline file with one to three faults: in its values, or in its text."""
+    """
+    Return the bytes of a baseline file with one to three faults: in its values, or in its text.
+    """
     data = copy.deepcopy(whole)
     if chance.random() < 0.6:
         for _ in range(chance.randint(1, 3)):
@@ -83,14 +86,19 @@ def _replace(data: Any, chance: random.Random) -> None:
 
 def main() -> int:
     """Fuzz, and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         found = fuzz(options.inputs, options.seed, Path(folder) / "trial")
-    print(f"{options.inputs} inputs, seed {options.seed}: {dict(found)}, 0 faults in {time.perf_counter() - began:.0f} s")
+    print(
+        f"{options.inputs} inputs, seed {options.seed}: {dict(found)}, 0 faults in "
+        f"{time.perf_counter() - began:.0f} s"
+    )
     return 0
 
 

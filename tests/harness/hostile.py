@@ -1,8 +1,9 @@
 """
 Makes run folders that nobody should have made: damaged ones, and ones that were made to do harm.
 
-`make_run` writes a good one without measuring; each of `DAMAGES` changes a copy of it in one way. Deterministic and quick, so
-that a fuzzer can take them as its first inputs. `planted(root)` puts a payload beside the run that tells when it is executed.
+`make_run` writes a good one without measuring; each of `DAMAGES` changes a copy of it in one way.
+Deterministic and quick, so that a fuzzer can take them as its first inputs. `planted(root)` puts a
+payload beside the run that tells when it is executed.
 """
 
 import hashlib
@@ -16,17 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from harness import store
-from harness.audio_io import write_wav
-from harness.cell import Cell, Request, Workload
-from harness.sample import Phase, Sample
-from harness.store import RunHeader, WorkerLog
+from harness.audio.files import write_wav
+from harness.records.cell import Cell, Request, Workload
+from harness.records.run import Iteration, Phase
+from harness.runner import run_folder
+from harness.runner.run_folder import RunHeader, WorkerLog
 
 RATE_HZ = 16_000
 REQUESTS = ("r1", "r2")
 SLUGS = ("steps-8", "steps-4")
 SECRET = "SECRET of the machine"
-PAYLOAD = "from pathlib import Path\nPath({marker!r}).write_text('executed')\nraise SystemExit('executed')\n"
+PAYLOAD = (
+    "from pathlib import Path\nPath({marker!r}).write_text('executed')\nraise "
+    "SystemExit('executed')\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,14 @@ def make_run(folder: Path) -> Path:
     requests = tuple(Request(id=name, text=f"Text {name}.") for name in REQUESTS)
     workload = Workload(name="two", requests=requests)
     cells = tuple(
-        Cell(suite="test", target="scripted", pipeline="any", workload=workload, axes={"steps": steps}) for steps in (8, 4)
+        Cell(
+            suite="test",
+            target="scripted",
+            pipeline="any",
+            workload=workload,
+            axes={"steps": steps},
+        )
+        for steps in (8, 4)
     )
     header = RunHeader(
         suite="test",
@@ -54,17 +65,20 @@ def make_run(folder: Path) -> Path:
         cells=cells,
         excluded={},
         profile="cpu-gate",
-        environment={"machine": {"id": "box", "cores": 2}, "toolchain": {"commit": "3fa1c2e", "dirty_files": 0}},
+        environment={
+            "machine": {"id": "box", "cores": 2},
+            "toolchain": {"commit": "3fa1c2e", "dirty_files": 0},
+        },
         created="2026-11-21T00:00:00+00:00",
         repeats=2,
         iterations=2,
         command="voxgate run test",
     )
-    store.create_run(folder, header)
+    run_folder.create_run(folder, header)
     for cell in cells:
         for repeat in range(2):
             _write_process(folder, cell.slug, repeat)
-    store.mark_complete(folder, {"finished": "2026-11-21T00:01:00+00:00"})
+    run_folder.mark_complete(folder, {"finished": "2026-11-21T00:01:00+00:00"})
     return folder
 
 
@@ -75,7 +89,12 @@ def planted(root: Path) -> Place:
     for name in ("secret.json", "secret.wav", "secret.jsonl"):
         (outside / name).write_text(SECRET)
     place = Place(run=make_run(root / "runs" / "0001"), outside=outside, marker=marker)
-    for path in (outside / "payload.py", place.run / "payload.py", place.run / "test.py", root / "suites" / "test.py"):
+    for path in (
+        outside / "payload.py",
+        place.run / "payload.py",
+        place.run / "test.py",
+        root / "suites" / "test.py",
+    ):
         path.parent.mkdir(exist_ok=True)
         path.write_text(PAYLOAD.format(marker=str(marker)))
     return place
@@ -88,30 +107,52 @@ def copied(place: Place, root: Path) -> Place:
 
 
 def _write_process(folder: Path, slug: str, repeat: int) -> None:
-    log = WorkerLog(store.log_path(folder, slug, repeat))
+    log = WorkerLog(run_folder.log_path(folder, slug, repeat))
     effective = {"steps": int(slug.rpartition("-")[2]), "seed": 0}
-    log.append({"kind": "loaded", "import_s": 1.0, "load_s": 0.5, "alone": repeat == 0, "effective": effective})
+    log.append(
+        {
+            "kind": "loaded",
+            "import_s": 1.0,
+            "load_s": 0.5,
+            "alone": repeat == 0,
+            "effective": effective,
+        }
+    )
     phases = (Phase.FIRST, *(Phase.MEASURED for _ in range(4)))
     for iteration, phase in enumerate(phases):
         if iteration == 1:
-            effect = {"option": "steps", "asked": effective["steps"], "observed": str(effective["steps"]), "holds": True}
+            effect = {
+                "option": "steps",
+                "asked": effective["steps"],
+                "observed": str(effective["steps"]),
+                "holds": True,
+            }
             log.append({"kind": "effects", "effects": [{**effect, "why": "counted"}]})
         request = REQUESTS[iteration % len(REQUESTS)]
         kept = repeat == 0 and iteration in (1, 2)
-        log.append({"kind": "sample", "sample": _sample(folder, slug, repeat, iteration, phase, request, kept)})
+        log.append(
+            {
+                "kind": "sample",
+                "sample": _sample(folder, slug, repeat, iteration, phase, request, kept),
+            }
+        )
     log.append({"kind": "finished", "peak_rss_bytes": 5_000_000, "peak_cuda_bytes": None})
     log.close()
 
 
-def _sample(folder: Path, slug: str, repeat: int, iteration: int, phase: Phase, request: str, kept: bool) -> dict[str, Any]:
-    audio = np.sin(np.arange(1600, dtype=np.float32) * (0.05 if request == "r1" else 0.07)).astype(np.float32) * np.float32(0.5)
+def _sample(
+    folder: Path, slug: str, repeat: int, iteration: int, phase: Phase, request: str, kept: bool
+) -> dict[str, Any]:
+    audio = np.sin(np.arange(1600, dtype=np.float32) * (0.05 if request == "r1" else 0.07)).astype(
+        np.float32
+    ) * np.float32(0.5)
     name = f"audio/{slug}/{request}.wav"
     if kept:
         (folder / name).parent.mkdir(exist_ok=True)
         write_wav(folder / name, audio, RATE_HZ)
     wall_s = 0.1 + 0.001 * ((3 * repeat + iteration) % 5)
-    return store.sample_to_json(
-        Sample(
+    return run_folder.sample_to_json(
+        Iteration(
             cell=slug,
             repeat=repeat,
             iteration=iteration,
@@ -154,7 +195,7 @@ def sample(path: str, value: Any) -> Damage:
 
 def _line(kind: str, number: int, path: str, value: Any) -> Damage:
     def damage(place: Place) -> None:
-        file = store.log_path(place.run, SLUGS[0], 0)
+        file = run_folder.log_path(place.run, SLUGS[0], 0)
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         chosen = [line for line in lines if line["kind"] == kind][number]
         _set(chosen, f"{kind}/{path}" if kind in ("sample", "failure") else path, value)
@@ -189,7 +230,10 @@ def content(name: str, text: str | bytes) -> Damage:
 
 
 def link(name: str, target: str) -> Damage:
-    """Return a damage that puts a link in place of a file or folder; `target` is relative to the stranger's root."""
+    """
+    Return a damage that puts a link in place of a file or folder; `target` is relative to the
+    stranger's root.
+    """
 
     def damage(place: Place) -> None:
         path = place.run / name
@@ -236,19 +280,26 @@ def _folder_for_file(name: str) -> Damage:
 
 def _process(name: str) -> Damage:
     """Return a damage that copies a process's file under another name."""
-    return lambda place: shutil.copy(store.log_path(place.run, SLUGS[0], 0), place.run / "processes" / name) and None
+    return lambda place: (
+        shutil.copy(run_folder.log_path(place.run, SLUGS[0], 0), place.run / "processes" / name)
+        and None
+    )
 
 
 def _twice(place: Place) -> None:
-    file = store.log_path(place.run, SLUGS[0], 0)
+    file = run_folder.log_path(place.run, SLUGS[0], 0)
     lines = file.read_text().splitlines()
-    file.write_text("".join(f"{line}\n" for line in lines for _ in range(2 if '"sample"' in line else 1)))
+    file.write_text(
+        "".join(f"{line}\n" for line in lines for _ in range(2 if '"sample"' in line else 1))
+    )
 
 
 def _without(kind: str) -> Damage:
     def damage(place: Place) -> None:
         for file in (place.run / "processes").iterdir():
-            lines = [line for line in file.read_text().splitlines() if json.loads(line)["kind"] != kind]
+            lines = [
+                line for line in file.read_text().splitlines() if json.loads(line)["kind"] != kind
+            ]
             file.write_text("".join(f"{line}\n" for line in lines))
 
     return damage
@@ -283,7 +334,13 @@ def _confirms_another(place: Place) -> None:
     in_json("confirm/run.json", "suite", "other")(place)
 
 
-MEASURED: dict[str, Any] = {"metric": "latency_p50", "unit": "s", "better": "lower", "version": "1", "summary": 0.1}
+MEASURED: dict[str, Any] = {
+    "metric": "latency_p50",
+    "unit": "s",
+    "better": "lower",
+    "version": "1",
+    "summary": 0.1,
+}
 MEASURED |= {"values": [{"id": "r1", "value": 0.1, "repeat": 0}], "low": None, "high": None}
 
 
@@ -294,7 +351,9 @@ def measured(**changes: Any) -> Damage:
     def damage(place: Place) -> None:
         shutil.rmtree(place.run / "audio")
         cells = {slug: [{**MEASURED, **changes}] for slug in slugs}
-        (place.run / "measurements.json").write_text(json.dumps({"schema_version": 6, "cells": cells}))
+        (place.run / "measurements.json").write_text(
+            json.dumps({"schema_version": 6, "cells": cells})
+        )
 
     return damage
 
@@ -302,7 +361,10 @@ def measured(**changes: Any) -> Damage:
 DEEP = "[" * 100_000
 DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     # what a stranger would have executed
-    "suite leads out": (header("suite", "../outside/payload"), 'suite: "../outside/payload" is not a name'),
+    "suite leads out": (
+        header("suite", "../outside/payload"),
+        'suite: "../outside/payload" is not a name',
+    ),
     "suite of the run": (header("suite", "../runs/0001/payload"), "is not a name"),
     "suite is absolute": (header("suite", "/tmp/payload"), "is not a name"),
     "suite is a file": (header("suite", "payload.py"), None),
@@ -310,22 +372,46 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "target of a package": (header("cells/0/target", "os:system"), None),
     "profile leads out": (header("profile", "../../x"), "profile"),
     # names that become files
-    "request leads out": (header("cells/0/workload/requests/0/id", "../../outside/x"), "cells[0].workload.requests[0].id"),
-    "request is absolute": (header("cells/0/workload/requests/0/id", "/etc/passwd"), "requests[0].id"),
+    "request leads out": (
+        header("cells/0/workload/requests/0/id", "../../outside/x"),
+        "cells[0].workload.requests[0].id",
+    ),
+    "request is absolute": (
+        header("cells/0/workload/requests/0/id", "/etc/passwd"),
+        "requests[0].id",
+    ),
     "request with NUL": (header("cells/0/workload/requests/0/id", "a\x00b"), "requests[0].id"),
     "request with a line": (header("cells/0/workload/requests/0/id", "a\nb"), "requests[0].id"),
-    "request twice": (header("cells/0/workload/requests/0/id", "r2"), 'holds the id "r2" more than once'),
-    "workload leads out": (header("cells/0/workload/name", "../../outside/secret"), "cells[0].workload.name"),
+    "request twice": (
+        header("cells/0/workload/requests/0/id", "r2"),
+        'holds the id "r2" more than once',
+    ),
+    "workload leads out": (
+        header("cells/0/workload/name", "../../outside/secret"),
+        "cells[0].workload.name",
+    ),
     "workload's path leads out": (header("workload", "../outside/two.toml"), "workload"),
     "workload's path is absolute": (header("workload", "/etc/two.toml"), "workload"),
     "axis leads out": (header("cells/0/axes", {"../x": 8}), "cells[0].axes"),
-    "axis with a value for a path": (header("cells/0/axes", {"steps": "../../x y"}), "cannot stand in a cell's name"),
-    "speaker leads out": (header("cells/0/workload/voices", {"../slt": "voices/slt.wav"}), "voices"),
-    "voice leads out": (header("cells/0/workload/voices", {"slt": "../../outside/secret.wav"}), "voices.slt"),
+    "axis with a value for a path": (
+        header("cells/0/axes", {"steps": "../../x y"}),
+        "cannot stand in a cell's name",
+    ),
+    "speaker leads out": (
+        header("cells/0/workload/voices", {"../slt": "voices/slt.wav"}),
+        "voices",
+    ),
+    "voice leads out": (
+        header("cells/0/workload/voices", {"slt": "../../outside/secret.wav"}),
+        "voices.slt",
+    ),
     "voice is absolute": (header("cells/0/workload/voices", {"slt": "/etc/passwd"}), "voices.slt"),
     "machine is endless": (header("environment/machine/id", "x" * 5000), "environment.machine.id"),
     "machine leads out": (header("environment/machine/id", "../../x"), None),
-    "audio_file leads out": (sample("audio_file", "../../outside/secret.wav"), "audio_file is '../../outside/secret.wav'"),
+    "audio_file leads out": (
+        sample("audio_file", "../../outside/secret.wav"),
+        "audio_file is '../../outside/secret.wav'",
+    ),
     "audio_file is absolute": (sample("audio_file", "/etc/passwd"), "audio_file"),
     "audio_file of another": (sample("audio_file", "audio/steps-4/r2.wav"), "audio_file"),
     # links, pipes, devices
@@ -338,7 +424,10 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "a process is a link": (link("processes/steps-8.0.jsonl", "outside/secret.jsonl"), "is a link"),
     "voices are a link": (link("voices", "outside"), "is a link"),
     "confirm is a link": (link("confirm", "outside"), "is a link"),
-    "a link to itself": (link("audio/steps-8/r1.wav", "runs/0001/audio/steps-8/r1.wav"), "is a link"),
+    "a link to itself": (
+        link("audio/steps-8/r1.wav", "runs/0001/audio/steps-8/r1.wav"),
+        "is a link",
+    ),
     "a device": (link("complete", "/dev/zero"), "is a link"),
     "run.json is a pipe": (fifo("run.json"), "neither file nor folder|nothing to import"),
     "complete is a pipe": (fifo("complete"), "neither file nor folder"),
@@ -382,8 +471,14 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "iterations are text": (header("iterations", "2"), "iterations: must be a whole number"),
     "created is no time": (header("created", "yesterday"), "created"),
     "created beyond the calendar": (header("created", "9999-12-31T23:59:59-23:59"), "created"),
-    "the machine is a list": (header("environment/machine", []), "environment.machine must be an object"),
-    "the toolchain is text": (header("environment/toolchain", "x"), "environment.toolchain must be an object"),
+    "the machine is a list": (
+        header("environment/machine", []),
+        "environment.machine must be an object",
+    ),
+    "the toolchain is text": (
+        header("environment/toolchain", "x"),
+        "environment.toolchain must be an object",
+    ),
     "the state before is text": (header("environment/before", "x"), None),
     "dirty files are a list": (header("environment/toolchain/dirty_files", ["a"]), None),
     "metrics that do not exist": (header("metrics", ["../x"]), None),
@@ -391,7 +486,10 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "a judge that does not exist": (header("judge", "my aunt"), None),
     # nonsense that passed
     "a cell twice": (_cell_twice, 'holds the slug "steps-8" more than once'),
-    "the reference is no cell": (header("reference", "steps-64"), "the reference 'steps-64' is none of its cells"),
+    "the reference is no cell": (
+        header("reference", "steps-64"),
+        "the reference 'steps-64' is none of its cells",
+    ),
     "not complete": (gone("complete"), None),
     "every sample twice": (_twice, "stands there more than once"),
     "no effects observed": (_without("effects"), "do not tell which options were observed"),
@@ -402,10 +500,16 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "a time of zero": (sample("wall_s", 0.0), "wall_s: 0.0 must be more than 0"),
     "a time that is true": (sample("wall_s", True), "wall_s: must be a number, not true"),
     "no audio": (sample("audio_s", 0), "audio_s: 0 must be more than 0"),
-    "stages longer than the whole": (sample("stages_s", {"vocoder": 9.0}), "its stages took longer"),
+    "stages longer than the whole": (
+        sample("stages_s", {"vocoder": 9.0}),
+        "its stages took longer",
+    ),
     "a stage below zero": (sample("stages_s", {"vocoder": -0.1}), "stages_s.vocoder"),
     "first audio after the last": (sample("first_audio_s", 9.0), "its first audio came after"),
-    "a request that is none": (_line("sample", 0, "request", "r9"), "speak 'r9', which is no request"),
+    "a request that is none": (
+        _line("sample", 0, "request", "r9"),
+        "speak 'r9', which is no request",
+    ),
     "a sample of another cell": (sample("cell", "steps-4"), "is of cell 'steps-4', repeat 0"),
     "a sample of another round": (sample("repeat", 1), "is of cell 'steps-8', repeat 1"),
     "a phase that is none": (sample("phase", "guessed"), '"guessed" is unknown'),
@@ -428,15 +532,35 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "run.json is gone": (gone("run.json"), "nothing to import|it has no run.json"),
     "processes are gone": (gone("processes"), None),
     "audio is gone": (gone("audio"), None),
-    "everything is empty": (lambda place: [path.write_text("") for path in (place.run / "processes").iterdir()] and None, None),
+    "everything is empty": (
+        lambda place: (
+            [path.write_text("") for path in (place.run / "processes").iterdir()] and None
+        ),
+        None,
+    ),
     # measurements of a folder that has no audio to score
     "measurements are a list": (content("measurements.json", "[]"), "must hold a JSON object"),
-    "measurements of no schema": (content("measurements.json", "{}"), "measurements.json has schema None"),
-    "measurements of a cell that is none": (measured(slugs=("steps-8", "steps-64")), "measurements"),
+    "measurements of no schema": (
+        content("measurements.json", "{}"),
+        "measurements.json has schema None",
+    ),
+    "measurements of a cell that is none": (
+        measured(slugs=("steps-8", "steps-64")),
+        "measurements",
+    ),
     "measurements lack a cell": (measured(slugs=("steps-8",)), "measurements lack cell steps-4"),
-    "a value of an unknown request": (measured(values=[{"id": "r9", "value": 0.1, "repeat": 0}]), "a value of 'r9' in round 0"),
-    "a value of an unknown round": (measured(values=[{"id": "r1", "value": 0.1, "repeat": 77}]), "a value of 'r1' in round 77"),
-    "a value of zero": (measured(values=[{"id": "r1", "value": 0, "repeat": 0}]), "a value of 0 or less"),
+    "a value of an unknown request": (
+        measured(values=[{"id": "r9", "value": 0.1, "repeat": 0}]),
+        "a value of 'r9' in round 0",
+    ),
+    "a value of an unknown round": (
+        measured(values=[{"id": "r1", "value": 0.1, "repeat": 77}]),
+        "a value of 'r1' in round 77",
+    ),
+    "a value of zero": (
+        measured(values=[{"id": "r1", "value": 0, "repeat": 0}]),
+        "a value of 0 or less",
+    ),
     "a value below zero": (measured(summary=-0.1), "a value of 0 or less"),
     "a value in words": (measured(summary="quick"), "summary: must be a number"),
     "low above high": (measured(low=0.2, high=0.1), "low 0.2 lies above high 0.1"),

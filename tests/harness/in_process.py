@@ -1,38 +1,44 @@
-"""A child that is no process: the real worker, carried out here, so that a test on the real path takes no seconds."""
+"""
+A child that is no process: the real worker, carried out here, so that a test on the real path takes
+no seconds.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import store
-from harness.child import ChildError
-from harness.doctor.tree import Tree
-from harness.profiles import Profile
-from harness.sample import Failure
-from harness.store import WorkerLog
-from harness.worker import Worker, read_job
+from harness.machine.checks.check import SystemRoot
+from harness.machine.profiles import Profile
+from harness.records.run import Failure
+from harness.runner import run_folder
+from harness.runner.run_folder import WorkerLog
+from harness.runner.worker import Worker, read_job
+from harness.runner.worker_process import WorkerError
 
 ALONE = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=1)
 
 
 class ChildHere:
-    """Stands in for `harness.crew.Child`; `said` keeps what all of them were told: `0 run steps-8 load`."""
+    """
+    Stands in for `harness.runner.worker_pool.Child`; `said` keeps what all of them were told:
+    `0 run steps-8 load`.
+    """
 
     said: list[str]
 
     def __init__(self, job: Mapping[str, Any], files: Path, *_: object) -> None:
         request = files.with_name(f"{files.name}.request.json")
-        store.write_json(request, job)
+        run_folder.write_json(request, job)
         asked = read_job(request)
         self._name = f"{asked.repeat} {asked.folder.name} {asked.cell.slug}"
         self._log = WorkerLog(asked.log)
-        self._worker = Worker(asked, self._log, age_s=0.0, tree=Tree(root=asked.folder))
+        self._worker = Worker(asked, self._log, age_s=0.0, tree=SystemRoot(root=asked.folder))
 
     def do(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         self.said.append(f"{self._name} {command['do']}")
-        answer = self._worker.obey(command)
+        answer = self._worker.handle(command)
         if "failed" in answer:
-            raise ChildError(Failure(**answer["failed"]), recorded=True)
+            raise WorkerError(Failure(**answer["failed"]), recorded=True)
         return answer
 
     def kill(self) -> None:

@@ -1,9 +1,12 @@
 """
-Kills `accept` while it works, and looks at what it left: the old baseline or the new one, never anything between.
+Kills `accept` while it works, and looks at what it left: the old baseline or the new one, never
+anything between.
 
-    python -m tests.harness.kill_accept --kills 500 --seed 1     at random moments, in a folder of its own
+    python -m tests.harness.kill_accept --kills 500 --seed 1     at random moments, in a folder of
+                                                                 its own
 
-`killed_at` is the other way, for the tests: before every call by which `accept` changes the disk, one after the other.
+`killed_at` is the other way, for the tests: before every call by which `accept` changes the disk,
+one after the other.
 """
 
 import argparse
@@ -21,22 +24,39 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from harness import replacing
-from harness.baseline import accept, load_baseline
+from harness.analysis.aggregate import aggregate
 from harness.errors import HarnessError
-from harness.measure import measure
-from harness.sample import ProcessRecord, Run
-from tests.harness.judging import make_run, make_scores, steady, with_audio
+from harness.judging import replace_folder
+from harness.judging.baseline import accept, load_baseline
+from harness.records.run import ProcessRecord, Run
+from tests.harness.fake_runs import make_run, make_scores, steady, with_audio
 
-CHANGING = ("open", "write", "fsync", "replace", "rename", "link", "unlink", "mkdir", "rmdir", "symlink")
-"""Functions of `os` that change the disk, or bring it there; `open` counts only where it makes a file."""
+CHANGING = (
+    "open",
+    "write",
+    "fsync",
+    "replace",
+    "rename",
+    "link",
+    "unlink",
+    "mkdir",
+    "rmdir",
+    "symlink",
+)
+"""
+Functions of `os` that change the disk, or bring it there; `open` counts only where it makes a file.
+"""
 METRICS = ("duration", "latency_p50", "rtf", "pesq")
 Contents = dict[str, bytes]
 
 
 def state(folder: Path) -> Contents:
     """Return what a folder of baselines holds, as git sees it: without what is ignored."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and replacing.ROOM not in path.parts)
+    files = (
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and replace_folder.ROOM not in path.parts
+    )
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -44,14 +64,19 @@ def small(run: Run, requests: Sequence[str]) -> Run:
     """Keep the audio of some requests, so that few files are written."""
 
     def kept(process: ProcessRecord) -> ProcessRecord:
-        samples = [each if each.request in requests else replace(each, audio_file=None) for each in process.samples]
+        samples = [
+            each if each.request in requests else replace(each, audio_file=None)
+            for each in process.samples
+        ]
         return replace(process, samples=tuple(samples))
 
     return with_audio(replace(run, processes=tuple(kept(process) for process in run.processes)))
 
 
 class Trial:
-    """An old baseline, and a run that is to become the new one: other speeds, other golden audio."""
+    """
+    An old baseline, and a run that is to become the new one: other speeds, other golden audio.
+    """
 
     def __init__(self, folder: Path, *, first: bool = False) -> None:
         self.folder, self.baselines = folder, folder / "baselines"
@@ -67,10 +92,15 @@ class Trial:
         assert self.old != self.new
 
     def _measure(self, name: str, wall_s: float, requests: Sequence[str]) -> None:
-        run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(wall_s)}, self.folder / "runs" / name)
+        run = make_run(
+            {"nfe-32": steady(0.4), "nfe-8": steady(wall_s)}, self.folder / "runs" / name
+        )
         self.run = small(run, requests)
-        measured = measure(self.run, make_scores(self.run))
-        self.measured = {slug: [each for each in several if each.metric in METRICS] for slug, several in measured.items()}
+        measured = aggregate(self.run, make_scores(self.run))
+        self.measured = {
+            slug: [each for each in several if each.metric in METRICS]
+            for slug, several in measured.items()
+        }
 
     def accept(self) -> None:
         """Make the run the baseline."""
@@ -89,7 +119,9 @@ class Trial:
         load_baseline(self.baselines, "smoke", "box-2c")
 
     def found(self) -> str:
-        """Name what is there, before and after somebody reads it: `old`, `new`, or what is wrong."""
+        """
+        Name what is there, before and after somebody reads it: `old`, `new`, or what is wrong.
+        """
         raw = self._name(state(self.baselines))
         self.read()
         read = self._name(state(self.baselines))
@@ -124,7 +156,8 @@ def watched(on_call: Callable[[str, tuple], None]) -> Iterator[None]:
         def call(*arguments: object, **options: object) -> object:
             if name != "open" or int(arguments[1]) & os.O_CREAT:
                 on_call(name, arguments)
-            if name == "fsync":  # a kill loses nothing that the system has, so that there is nothing to wait for
+            # a kill loses nothing that the system has, so that there is nothing to wait for
+            if name == "fsync":
                 return None
             return real(*arguments, **options)
 
@@ -170,7 +203,10 @@ def killed_at(trial: Trial, number: int) -> str:
 
 
 def full_at(trial: Trial, number: int) -> tuple[str, bool]:
-    """Let the disk be full from the call of that number on; return what is there, and whether `accept` said so."""
+    """
+    Let the disk be full from the call of that number on; return what is there, and whether `accept`
+    said so.
+    """
     left, said = [number], False
 
     def on_call(name: str, arguments: tuple) -> None:
@@ -208,7 +244,9 @@ def random_kills(kills: int, seed: int, folder: Path) -> Counter[str]:
 
 def main() -> int:
     """Kill, and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

@@ -1,9 +1,11 @@
 """
-Writes the recordings of the voices that workloads name: `python -m tests.harness.make_voices` (needs Debian's flite).
+Writes the recordings of the voices that workloads name: `python -m tests.harness.make_voices`
+(needs Debian's flite).
 
-The embedded voice learned from flite, so flite is the speaker that it should sound like. The text stands in no workload
-and not among the training texts: a likeness must come from the voice and not from the words. Beside every recording lies
-what it says, so that it can be an engine's reference, and of one there are cuts: its last words, of several lengths.
+The embedded voice learned from flite, so flite is the speaker that it should sound like. The text
+stands in no workload and not among the training texts: a likeness must come from the voice and not
+from the words. Beside every recording lies what it says, so that it can be an engine's reference,
+and of one there are cuts: its last words, of several lengths.
 """
 
 import re
@@ -11,9 +13,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from engine.phones import PHONES, SILENCE
+from engine.alphabet import PHONES, SILENCE
 from engine.text.frontend import phonemise
-from harness.audio_io import Audio, read_audio, write_flac
+from harness.audio.files import Audio, read_audio, write_flac
 
 FOLDER = Path(__file__).parents[2] / "harness" / "workloads" / "voices"
 SPEAKERS = ("slt", "rms", "awb")
@@ -49,12 +51,20 @@ def spoken(speaker: str, text: str, *settings: str) -> tuple[Audio, int, list[tu
 
 
 def ending(text: str, phones: list[tuple[str, float]], seconds: float) -> tuple[str, float]:
-    """Find the last words that take about so long: the words, and the second at which they begin."""
-    sounding = [(name, phones[at - 1][1] if at else 0.0) for at, (name, _) in enumerate(phones) if name != SILENCE]
+    """
+    Find the last words that take about so long: the words, and the second at which they begin.
+    """
+    sounding = [
+        (name, phones[at - 1][1] if at else 0.0)
+        for at, (name, _) in enumerate(phones)
+        if name != SILENCE
+    ]
     words, end_s = text.split(), phones[-1][1]
     starts = [sounding[-len(_phones(" ".join(words[at:]))) :] for at in range(len(words))]
     for at, tail in enumerate(starts):
-        assert [name for name, _ in tail] == _phones(" ".join(words[at:])), f"flite says {words[at:]} in other phones"
+        assert [name for name, _ in tail] == _phones(" ".join(words[at:])), (
+            f"flite says {words[at:]} in other phones"
+        )
     best = min(range(len(words)), key=lambda at: abs(end_s - starts[at][0][1] - seconds))
     return " ".join((words[best].capitalize(), *words[best + 1 :])), starts[best][0][1]
 

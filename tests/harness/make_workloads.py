@@ -1,9 +1,11 @@
 """
-Writes the shipped workloads from the engine's held-out sentences: `python tests/harness/make_workloads.py`.
+Writes the shipped workloads from the engine's held-out sentences:
+`python tests/harness/make_workloads.py`.
 
-The harness knows no engine, so its workloads are a copy; `test_workload.py` fails when the two differ. A sentence keeps
-its number (u001 is line 1) and its speaker in every workload; where it is also asked, with a question mark in place of the
-full stop and no other difference, the question is q001. A text of several sentences is p001.
+The harness knows no engine, so its workloads are a copy; `test_workload.py` fails when the two
+differ. A sentence keeps its number (u001 is line 1) and its speaker in every workload; where it is
+also asked, with a question mark in place of the full stop and no other difference, the question is
+q001. A text of several sentences is p001.
 """
 
 import json
@@ -32,9 +34,19 @@ CHOICE = {
     "everyday-short": ("24 everyday sentences of 2 to 5 seconds, two voices.", SHORT),
     "everyday-200": ("All 200 held-out everyday sentences, two voices.", range(1, 201)),
     "one-voice": ("12 everyday sentences by one voice, for what depends on the voice.", ONE),
-    "plain": ("Eight short sentences that name no speaker: for engines that have no such option.", SMOKE),
-    "questions": ("16 sentences, each told and asked in the same words, two voices: only such pairs show a rise.", ASKED),
-    "paragraphs": ("Four long texts of a paragraph or two, two voices: what streaming and batching are about.", ()),
+    "plain": (
+        "Eight short sentences that name no speaker: for engines that have no such option.",
+        SMOKE,
+    ),
+    "questions": (
+        "16 sentences, each told and asked in the same words, two voices: only such pairs show a "
+        "rise.",
+        ASKED,
+    ),
+    "paragraphs": (
+        "Four long texts of a paragraph or two, two voices: what streaming and batching are about.",
+        (),
+    ),
 }
 
 
@@ -45,8 +57,14 @@ def workload_text(name: str) -> str:
     if name in WITH_VOICES:
         tables = [VOICES, *tables]
     if name == "paragraphs":
-        tables = [_table(f"p{number:03}", _long_text(number), number) for number in range(1, len(TEXTS) + 1)]
-    return f"# {about}\n# Made by tests/harness/make_workloads.py from engine/training/heldout.txt.\n\n" + "\n".join(tables)
+        tables = [
+            _table(f"p{number:03}", _long_text(number), number)
+            for number in range(1, len(TEXTS) + 1)
+        ]
+    return (
+        f"# {about}\n# Made by tests/harness/make_workloads.py from "
+        "engine/training/heldout.txt.\n\n" + "\n".join(tables)
+    )
 
 
 def _tables(number: int, workload: str) -> list[str]:
@@ -56,7 +74,10 @@ def _tables(number: int, workload: str) -> list[str]:
     told = _table(f"u{number:03}", sentence, number)
     if workload != "questions":
         return [told]
-    return [told, _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}")]
+    return [
+        told,
+        _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}"),
+    ]
 
 
 def _sentence(number: int) -> str:
@@ -69,7 +90,10 @@ def _long_text(number: int) -> str:
 
 def _table(name: str, text: str, number: int, statement: str = "") -> str:
     said = f'statement = "{statement}"\n' if statement else ""
-    return f'[[request]]\nid = "{name}"\ntext = {json.dumps(text)}\nspeaker = "{SPEAKERS[number % 2]}"\n{said}'
+    return (
+        f'[[request]]\nid = "{name}"\ntext = {json.dumps(text)}\nspeaker = '
+        f'"{SPEAKERS[number % 2]}"\n{said}'
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """
-Makes a throw-away copy of this repository with twelve more commits, two of them bad: what `voxgate bisect` is to find.
+Makes a throw-away copy of this repository with twelve more commits, two of them bad: what
+`voxgate bisect` is to find.
 
     python tests/harness/plant_culprits.py FOLDER
     cd FOLDER && voxgate bisect HEAD~12 HEAD smoke --cell nfe_steps-8
 
-The fourth commit does extra work in the vocoder, about 8 % of what 8 solver steps take in all; the ninth makes the voice
-duller. All others change a note. The extra work is real: passes through the vocoder's backbone whose result is thrown away.
+The fourth commit does extra work in the vocoder, about 8 % of what 8 solver steps take in all; the
+ninth makes the voice duller. All others change a note. The extra work is real: passes through the
+vocoder's backbone whose result is thrown away.
 """
 
 import subprocess
@@ -41,7 +43,17 @@ def main(folder: Path) -> None:
             assert text.count(old) == 1, f"{path} no longer has exactly one {old!r}"
             path.write_text(text.replace(old, new))
         _git(folder, "add", "--all")
-        _git(folder, "-c", "user.name=Nobody", "-c", "user.email=nobody@example.org", "commit", "--quiet", "-m", subject)
+        _git(
+            folder,
+            "-c",
+            "user.name=Nobody",
+            "-c",
+            "user.email=nobody@example.org",
+            "commit",
+            "--quiet",
+            "-m",
+            subject,
+        )
 
 
 def _git(folder: Path, *arguments: str) -> None:

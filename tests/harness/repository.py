@@ -1,4 +1,7 @@
-"""Makes throw-away git repositories with a tiny engine in them: the scripted target, changed by a file of the repository."""
+"""
+Makes throw-away git repositories with a tiny engine in them: the scripted target, changed by a file
+of the repository.
+"""
 
 import json
 import subprocess
@@ -8,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import ab, pair
-from harness.cell import Cell
-from harness.live import Live
-from harness.measurement import Value
-from harness.metrics.parity import snr
-from harness.metrics.recording import read_recording
-from harness.metrics.subject import Subject
-from harness.sample import Run
-from harness.schedule import Schedule
-from harness.scoring import RunScores, audio_jobs
-from tests.harness.judging import QUALITY
+from harness.audio.recording import read_recording
+from harness.metrics.metric import MetricInput
+from harness.metrics.signal_parity import snr
+from harness.records.cell import Cell
+from harness.records.measurement import Value
+from harness.records.run import Run
+from harness.revisions import ab, paired_run
+from harness.runner.round import Round
+from harness.runner.runner import Runner
+from harness.scoring.score_run import RunScores, audio_jobs
+from tests.harness.fake_runs import QUALITY
 
 TARGET = '''
 import json
@@ -52,7 +55,7 @@ from harness import Suite
 
 suite = Suite(target="voice.target:Voice", pipeline="any", workload="two.toml", axes={"steps": %s}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, iterations=2)
-'''
+'''  # noqa: E501
 WORKLOAD = '[[request]]\nid = "r1"\ntext = "One."\n\n[[request]]\nid = "r2"\ntext = "Two."\n'
 
 
@@ -63,13 +66,20 @@ class Repository:
         self.folder = folder
         folder.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
-        files = {"voice/__init__.py": "", "voice/target.py": TARGET, "two.toml": WORKLOAD, ".gitignore": "runs/\n"}
+        files = {
+            "voice/__init__.py": "",
+            "voice/target.py": TARGET,
+            "two.toml": WORKLOAD,
+            ".gitignore": "runs/\n",
+        }
         self.write({**files, "voice/changes.json": "{}", "suites/two.py": SUITE % "[8, 4]"})
         self.first = self.commit("first")
 
     def git(self, *arguments: str) -> str:
         who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-        done = subprocess.run(["git", *who, *arguments], cwd=self.folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *who, *arguments], cwd=self.folder, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     def write(self, files: Mapping[str, str]) -> None:
@@ -78,37 +88,51 @@ class Repository:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def commit(self, subject: str, files: Mapping[str, str] | None = None, **changes: object) -> str:
+    def commit(
+        self, subject: str, files: Mapping[str, str] | None = None, **changes: object
+    ) -> str:
         """Changes files, or the engine's own `changes.json`."""
-        self.write({**(files or {}), **({"voice/changes.json": json.dumps(changes)} if changes else {})})
+        self.write(
+            {**(files or {}), **({"voice/changes.json": json.dumps(changes)} if changes else {})}
+        )
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", subject)
         return self.git("rev-parse", "HEAD")
 
 
 def listen(run: Run, golden: Path, **_: object) -> RunScores:
-    """Score as if everything had been heard; the ratios to the reference's and to the golden audio are true ones."""
+    """
+    Score as if everything had been heard; the ratios to the reference's and to the golden audio are
+    true ones.
+    """
     values: dict[tuple[str, str], dict[str, Value]] = {}
     for key, job in audio_jobs(run, golden).items():
         values[key] = dict(QUALITY)
         for name, path in (("snr", job.reference), ("golden_snr", job.golden)):
             if path is not None:
-                values[key][name] = snr(Subject(audio=read_recording(job.path), reference=read_recording(path)))
+                values[key][name] = snr(
+                    MetricInput(audio=read_recording(job.path), reference=read_recording(path))
+                )
     return RunScores(values=values, versions={})
 
 
 def still_control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """A control on the virtual clock, so that a busy machine moves nothing."""
-    return tuple(replace(like, target="voice.target:Still", axes={"control": "fixed"}) for like in cells[:1])
+    return tuple(
+        replace(like, target="voice.target:Still", axes={"control": "fixed"}) for like in cells[:1]
+    )
 
 
 def stop_after(patch: pytest.MonkeyPatch, method: str, count: int) -> list[object]:
-    """Lets a person press Ctrl-C at a call of one of the schedule's methods, or of its rounds'; gives the calls."""
-    owner = next(each for each in (Schedule, Live) if hasattr(each, method))
+    """
+    Lets a person press Ctrl-C at a call of one of the schedule's methods, or of its rounds'; gives
+    the calls.
+    """
+    owner = next(each for each in (Runner, Round) if hasattr(each, method))
     real = getattr(owner, method)
     calls: list[object] = []
 
-    def counted(self: Schedule | Live, *arguments: object) -> object:
+    def counted(self: Runner | Round, *arguments: object) -> object:
         if len(calls) >= count:
             raise KeyboardInterrupt
         calls.append(arguments)
@@ -120,10 +144,13 @@ def stop_after(patch: pytest.MonkeyPatch, method: str, count: int) -> list[objec
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    """A repository as the working directory, its audio quickly heard; its control, where there is one, on the virtual clock."""
+    """
+    A repository as the working directory, its audio quickly heard; its control, where there is one,
+    on the virtual clock.
+    """
     made = Repository(tmp_path / "project")
     monkeypatch.chdir(made.folder)
-    monkeypatch.setattr(pair, "_control", lambda cells: ())
+    monkeypatch.setattr(paired_run, "_control", lambda cells: ())
     monkeypatch.setattr(ab, "score_run", listen)
     monkeypatch.setattr(ab, "CONFIRM_ROUNDS", 2)
     return made
@@ -132,5 +159,5 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 @pytest.fixture
 def controlled(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """The same with a control."""
-    monkeypatch.setattr(pair, "_control", still_control)
+    monkeypatch.setattr(paired_run, "_control", still_control)
     return repository

@@ -1,12 +1,16 @@
 """
-How much do two equal processes differ on this machine, and what does malloc's set-up change about it?
+How much do two equal processes differ on this machine, and what does malloc's set-up change about
+it?
 
-    python tests/harness/study_noise.py FOLDER [--cell nfe_steps-8] [--rounds 4] [--iterations 8] [--sides 3]
+    python tests/harness/study_noise.py FOLDER [--cell nfe_steps-8] [--rounds 4] [--iterations 8]
+    [--sides 3]
 
-Measures the embedded voice with the profile `cpu-gate`: in every round fresh processes of every variant, all alive together,
-whose iterations take turns. Two processes of the same variant and round are an A/A pair. Prints, per variant, the spread of
-the pairs (root of the mean square of the median log-ratio of the same request), and the level. Then the same from the first
-one, two, four ... passes through the workload alone: what measuring longer buys. A folder that exists is only read.
+Measures the embedded voice with the profile `cpu-gate`: in every round fresh processes of every
+variant, all alive together, whose iterations take turns. Two processes of the same variant and
+round are an A/A pair. Prints, per variant, the spread of the pairs (root of the mean square of the
+median log-ratio of the same request), and the level. Then the same from the first one, two, four
+... passes through the workload alone: what measuring longer buys. A folder that exists is only
+read.
 """
 
 import argparse
@@ -17,15 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import store
-from harness.child import Launch
-from harness.disturbance import causes
-from harness.live import Side
-from harness.profiles import get_profile
-from harness.profiles.cpu_gate import MALLOC
-from harness.sample import Phase, ProcessRecord
-from harness.schedule import make_header, run_sides
-from harness.suite import load_suite
+from harness.machine.interference import interference_causes
+from harness.machine.profiles import MALLOC, get_profile
+from harness.records.run import Phase, ProcessRecord
+from harness.runner import run_folder
+from harness.runner.round import Variant
+from harness.runner.runner import make_header, run_sides
+from harness.runner.worker_process import PythonEnv
+from harness.suite.suite import load_suite
 
 TUNABLES = "GLIBC_TUNABLES"
 VARIANTS = {
@@ -42,12 +45,14 @@ def measure(folder: Path, cell: str, rounds: int, iterations: int, sides: int) -
     """Measure `sides` equal sides of every variant."""
     suite, profile = load_suite("smoke"), get_profile("cpu-gate")
     cells = [each for each in suite.expand().cells if each.slug == cell]
-    header = make_header(suite, cells, profile, repeats=rounds, iterations=iterations, command="study_noise")
+    header = make_header(
+        suite, cells, profile, repeats=rounds, iterations=iterations, command="study_noise"
+    )
     names = [(number, variant) for variant in range(len(VARIANTS)) for number in range(sides)]
-    launches = [Launch(env=list(VARIANTS.values())[variant]) for _, variant in names]
+    launches = [PythonEnv(env=list(VARIANTS.values())[variant]) for _, variant in names]
     run_sides(
         [
-            Side(header=header, folder=folder / f"{variant}-{number}", launch=launch)
+            Variant(header=header, folder=folder / f"{variant}-{number}", launch=launch)
             for (number, variant), launch in zip(names, launches, strict=True)
         ],
         profile,
@@ -60,7 +65,7 @@ def times_of(record: ProcessRecord) -> Times:
     found = {}
     for sample in record.samples:
         if sample.phase is Phase.MEASURED:
-            if not causes(sample):
+            if not interference_causes(sample):
                 found[sample.request, laps[sample.request]] = float(np.log(sample.wall_s))
             laps[sample.request] += 1
     return found
@@ -79,17 +84,21 @@ def report(folder: Path) -> None:
     """Print both tables."""
     groups: dict[tuple[int, int], list[Times]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
-        for record in store.load_run(path).processes:
+        for record in run_folder.load_run(path).processes:
             groups[int(path.name.partition("-")[0]), record.repeat].append(times_of(record))
     longest = max(lap for group in groups.values() for times in group for _, lap in times) + 1
-    steps = sorted({2**power for power in range(longest.bit_length()) if 2**power < longest} | {longest})
+    steps = sorted(
+        {2**power for power in range(longest.bit_length()) if 2**power < longest} | {longest}
+    )
     print(f"| malloc | level | pairs | {' | '.join(f'sd, {laps} passes' for laps in steps)} |")
     print(f"| --- | ---: | ---: |{' ---: |' * len(steps)}")
     for variant, name in enumerate(VARIANTS):
         rounds = [group for (which, _), group in groups.items() if which == variant]
         if not rounds:
             continue
-        level_s = np.exp(np.mean([value for group in rounds for times in group for value in times.values()]))
+        level_s = np.exp(
+            np.mean([value for group in rounds for times in group for value in times.values()])
+        )
         spreads = [[ratio for group in rounds for ratio in ratios(group, laps)] for laps in steps]
         shown = " | ".join(f"{np.sqrt(np.mean(np.square(each))) * 100:.2f} %" for each in spreads)
         print(f"| {name} | {level_s * 1000:.1f} ms | {len(spreads[-1])} | {shown} |")
@@ -97,7 +106,9 @@ def report(folder: Path) -> None:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cell", default="nfe_steps-8")
     for name, number in (("rounds", 4), ("iterations", 8), ("sides", 3)):

@@ -1,11 +1,13 @@
 """
 How early, how smooth and how dear is a stream in chunks, and what do batches and workers buy?
 
-    python -m tests.harness.study_streaming FOLDER [--page batching] [--repeats 3] [--out docs/evidence]
+    python -m tests.harness.study_streaming FOLDER [--page batching] [--repeats 3] [--out
+    docs/evidence]
 
-Measures the suites `streaming`, `batching` and `workers` into FOLDER (a run that is whole is only read), has them judged for
-their quality, and writes streaming.md, streaming.png and batching.md, or one page alone. Every figure on those pages comes from
-here. Of `workers` it takes two processors that are otherwise idle, all others one.
+Measures the suites `streaming`, `batching` and `workers` into FOLDER (a run that is whole is only
+read), has them judged for their quality, and writes streaming.md, streaming.png and batching.md, or
+one page alone. Every figure on those pages comes from here. Of `workers` it takes two processors
+that are otherwise idle, all others one.
 """
 
 import argparse
@@ -18,28 +20,32 @@ from typing import Any
 
 import numpy as np
 
-from harness import store
-from harness.disturbance import causes
-from harness.fitness import fitness
-from harness.measure import by_name
-from harness.measurement import Measurement
-from harness.profiles import DEFAULT
-from harness.report.numbers import shown
-from harness.sample import Phase, Run, Sample
+from harness.analysis.aggregate import by_name
+from harness.machine.interference import interference_causes
+from harness.machine.profiles import DEFAULT
+from harness.machine.quietness import fitness
+from harness.records.measurement import Measurement
+from harness.records.run import Iteration, Phase, Run
+from harness.report.format import shown
+from harness.runner import run_folder
 
 ABOUT_STREAMING = (
-    "An underrun is the moment at which a player that began with the first piece has nothing left (`harness/player.py`); the "
-    "stall is the mean silence per text. A flow-matching voice makes a chunk whole, so the first audio is as late as the first "
-    "chunk is long. What short chunks cost is fixed work per chunk and more joins; a short first chunk may end in mid-sentence."
+    "An underrun is the moment at which a player that began with the first piece has nothing left "
+    "(`harness/analysis/speed.py`); the stall is the mean silence per text. A flow-matching voice "
+    "makes a chunk whole, so the first audio is as late as the first chunk is long. What short "
+    "chunks cost is fixed work per chunk and more joins; a short first chunk may end in "
+    "mid-sentence."
 )
 ABOUT_BATCHING = (
-    "snr is against batch 1 of the same run: the audio is the same but for the order in which sums are added up. What pads the "
-    "shorter chunks of a group is computed for nothing, and the first audio waits for its whole group."
+    "snr is against batch 1 of the same run: the audio is the same but for the order in which sums "
+    "are added up. What pads the shorter chunks of a group is computed for nothing, and the first "
+    "audio waits for its whole group."
 )
 ABOUT_WORKERS = (
-    "Each worker has its share of the threads: one of two where there are two. snr is against one worker with two threads: the "
-    "audio is the same but for the order in which sums are added up. The first audio has the processors to itself only where "
-    "`first_chunk_characters` asks for it; else its neighbours are begun beside it."
+    "Each worker has its share of the threads: one of two where there are two. snr is against one "
+    "worker with two threads: the audio is the same but for the order in which sums are added up. "
+    "The first audio has the processors to itself only where `first_chunk_characters` asks for it; "
+    "else its neighbours are begun beside it."
 )
 COMMAND = "python -m tests.harness.study_streaming FOLDER"
 PROFILES = {"workers": "cpu"}
@@ -70,12 +76,17 @@ BATCHING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One cell: what it sets, what was measured, and the first audio's share of the whole's latency."""
+    """
+    One cell: what it sets, what was measured, and the first audio's share of the whole's latency.
+    """
 
     axes: Mapping[str, Any]
     named: Mapping[str, Measurement]
     share: tuple[float, float, float] | None
-    """Median of each process: the median of these, the least, the greatest. None where nothing was left alone."""
+    """
+    Median of each process: the median of these, the least, the greatest. None where nothing was
+    left alone.
+    """
 
 
 def measured(folder: Path, suite: str, repeats: int) -> Run:
@@ -84,32 +95,49 @@ def measured(folder: Path, suite: str, repeats: int) -> Run:
     if not (run / "complete").exists():
         resume = ["--resume"] if (run / "run.json").exists() else ["--repeats", str(repeats)]
         how = ["--profile", PROFILES.get(suite, DEFAULT)]
-        subprocess.run([sys.executable, "-m", "harness", "run", suite, "--out", str(run), *how, *resume], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "harness", "run", suite, "--out", str(run), *how, *resume],
+            check=True,
+        )
     if not (run / "measurements.json").exists():
         judged = subprocess.run([sys.executable, "-m", "harness", "gate", str(run)], check=False)
         if judged.returncode not in (0, 3):  # 3: there is no baseline, and none is needed
             sys.exit(f"the gate of {run} ended with {judged.returncode}; look above")
-    return store.load_run(run)
+    return run_folder.load_run(run)
 
 
 def rows(run: Run) -> list[Row]:
     """Give a row per cell, in the suite's order."""
-    measurements = store.load_measurements(Path(run.folder))
+    measurements = run_folder.load_measurements(Path(run.folder))
     return [
-        Row(axes=cell.axes, named=by_name(measurements[cell.slug]), share=share(quiet_samples(run, cell.slug)))
+        Row(
+            axes=cell.axes,
+            named=by_name(measurements[cell.slug]),
+            share=share(quiet_samples(run, cell.slug)),
+        )
         for cell in run.cells
     ]
 
 
-def quiet_samples(run: Run, slug: str) -> list[list[Sample]]:
+def quiet_samples(run: Run, slug: str) -> list[list[Iteration]]:
     """Give the measured iterations of every process of a cell that nothing disturbed."""
     processes = [process.samples for process in run.processes if process.cell == slug]
-    return [[s for s in samples if s.phase is Phase.MEASURED and not causes(s)] for samples in processes]
+    return [
+        [s for s in samples if s.phase is Phase.MEASURED and not interference_causes(s)]
+        for samples in processes
+    ]
 
 
-def share(processes: Sequence[Sequence[Sample]]) -> tuple[float, float, float] | None:
-    """Give the first audio's share of the whole's latency: median over processes of medians, least and greatest."""
-    medians = [float(np.median([s.first_audio_s / s.wall_s for s in samples])) for samples in processes if samples]
+def share(processes: Sequence[Sequence[Iteration]]) -> tuple[float, float, float] | None:
+    """
+    Give the first audio's share of the whole's latency: median over processes of medians, least and
+    greatest.
+    """
+    medians = [
+        float(np.median([s.first_audio_s / s.wall_s for s in samples]))
+        for samples in processes
+        if samples
+    ]
     return (float(np.median(medians)), min(medians), max(medians)) if medians else None
 
 
@@ -120,52 +148,76 @@ def table(found: Sequence[Row], columns: Sequence[tuple[str, str]]) -> str:
     lines = [f"| {' | '.join(titles)} |", f"|{' ---: |' * len(titles)}"]
     for row in found:
         settings = [str(row.axes[name]) for name in axes]
-        texts = [shown(row.named[metric]) if metric in row.named else "missing" for metric, _ in columns]
+        texts = [
+            shown(row.named[metric]) if metric in row.named else "missing" for metric, _ in columns
+        ]
         lines.append(f"| {' | '.join([*settings, share_text(row), *texts])} |")
     return "\n".join(lines)
 
 
 def share_text(row: Row) -> str:
     """Give the share in percent with its spread over processes."""
-    return "missing" if row.share is None else "{:.0f} [{:.0f} {:.0f}]".format(*(100.0 * each for each in row.share))
+    return (
+        "missing"
+        if row.share is None
+        else "{:.0f} [{:.0f} {:.0f}]".format(*(100.0 * each for each in row.share))
+    )
 
 
 def reached(found: Sequence[Row]) -> str:
     """Say of how many cells the first audio is early enough, and of which not."""
     known = [(row, row.share[0]) for row in found if row.share is not None]
     late = [row for row, median in known if median >= AIM]
-    names = "; ".join(" ".join(f"{name}={value}" for name, value in row.axes.items()) for row in late)
+    names = "; ".join(
+        " ".join(f"{name}={value}" for name, value in row.axes.items()) for row in late
+    )
     verdict = (
-        f"missed by {len(late)} of {len(known)} cells: {names}" if late else f"reached by {len(known)} of {len(known)} cells"
+        f"missed by {len(late)} of {len(known)} cells: {names}"
+        if late
+        else f"reached by {len(known)} of {len(known)} cells"
     )
     unknown = f"; of {len(found) - len(known)} nothing is known" if len(known) < len(found) else ""
-    return f"The aim, first audio within {AIM * 100:.0f} % of the whole's latency: {verdict}{unknown}."
+    return (
+        f"The aim, first audio within {AIM * 100:.0f} % of the whole's latency: {verdict}{unknown}."
+    )
 
 
 def circumstances(run: Run) -> str:
     """Say where and how often it was measured, and how quiet it was there."""
     machine, toolchain = run.environment["machine"], run.environment["toolchain"]
-    assert isinstance(machine, Mapping) and isinstance(toolchain, Mapping), "a run says where it was measured"
+    assert isinstance(machine, Mapping) and isinstance(toolchain, Mapping), (
+        "a run says where it was measured"
+    )
     samples = [s for process in run.processes for s in process.samples if s.phase is Phase.MEASURED]
-    lost = sum(bool(causes(sample)) for sample in samples)
+    lost = sum(bool(interference_causes(sample)) for sample in samples)
     audio_s = np.mean([sample.audio_s for sample in samples])
     texts = len(run.cells[0].workload.requests)
     state = fitness(run.environment)
     quiet = state.word if state.word == "quiet" else f"{state.word}: {state.why}"
-    shared = f"Of {len(samples)} iterations {lost} shared their CPU with another process and are left out"
+    shared = (
+        f"Of {len(samples)} iterations {lost} shared their CPU with another process and are left "
+        "out"
+    )
     if not any(sample.disturbance for sample in samples):
-        shared = f"Of {len(samples)} iterations none was watched for what shared its CPUs: threads of one process wait anyway"
+        shared = (
+            f"Of {len(samples)} iterations none was watched for what shared its CPUs: threads of "
+            "one process wait anyway"
+        )
     return (
-        f"Measured {run.created[:10]} on {machine['cpu_model']} ({machine['cores']} CPUs, {quiet}), torch "
-        f"{toolchain['torch']}, profile `{run.profile}`: {texts} texts of {audio_s:.0f} s on average (workload `paragraphs`), "
-        f"spoken once in each of {store.rounds(Path(run.folder))} fresh processes a cell, cells taking turns; NFE "
-        f"{run.cells[0].fixed['nfe_steps']}. {shared}. Brackets are 95 % intervals over processes; of the share, the least and "
-        "the greatest process."
+        f"Measured {run.created[:10]} on {machine['cpu_model']} ({machine['cores']} CPUs, "
+        f"{quiet}), torch {toolchain['torch']}, profile `{run.profile}`: {texts} texts of "
+        f"{audio_s:.0f} s on average (workload `paragraphs`), spoken once in each of "
+        f"{run_folder.rounds(Path(run.folder))} fresh processes a cell, cells taking turns; NFE "
+        f"{run.cells[0].fixed['nfe_steps']}. {shared}. Brackets are 95 % intervals over processes; "
+        "of the share, the least and the greatest process."
     )
 
 
 def draw(found: Sequence[Row], path: Path) -> None:
-    """Draw chunk size against first audio, and below it against the real-time factor; one line per size of the first chunk."""
+    """
+    Draw chunk size against first audio, and below it against the real-time factor; one line per
+    size of the first chunk.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -178,8 +230,16 @@ def draw(found: Sequence[Row], path: Path) -> None:
         (panels[1], "rtf", "real-time factor, lower is faster", 1.0),
     ):
         for first, colour, marker in zip(firsts, COLOURS, MARKERS, strict=True):
-            line = sorted((row for row in found if row.axes["first_chunk_characters"] == first), key=chunk)
-            curve(axes, line, metric, scale, {"color": colour, "marker": marker, "label": first_words(first)})
+            line = sorted(
+                (row for row in found if row.axes["first_chunk_characters"] == first), key=chunk
+            )
+            curve(
+                axes,
+                line,
+                metric,
+                scale,
+                {"color": colour, "marker": marker, "label": first_words(first)},
+            )
         axes.set_ylabel(label, color=INK)
         axes.set_ylim(bottom=0.0)
         axes.grid(color=FAINT, lw=0.6)
@@ -188,13 +248,28 @@ def draw(found: Sequence[Row], path: Path) -> None:
     figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
 
 
-def curve(axes: Any, line: Sequence[Row], metric: str, scale: float, style: Mapping[str, Any]) -> None:
+def curve(
+    axes: Any, line: Sequence[Row], metric: str, scale: float, style: Mapping[str, Any]
+) -> None:
     """Draw one metric over the chunk size, with its intervals; what is missing leaves a hole."""
-    known = [(chunk(row), row.named[metric]) for row in line if isinstance(row.named[metric].summary, float)]
+    known = [
+        (chunk(row), row.named[metric])
+        for row in line
+        if isinstance(row.named[metric].summary, float)
+    ]
     values = np.array([each.summary * scale for _, each in known])
     lows = np.array([(each.summary if each.low is None else each.low) * scale for _, each in known])
-    highs = np.array([(each.summary if each.high is None else each.high) * scale for _, each in known])
-    axes.errorbar([size for size, _ in known], values, yerr=(values - lows, highs - values), capsize=3, lw=1.4, **style)
+    highs = np.array(
+        [(each.summary if each.high is None else each.high) * scale for _, each in known]
+    )
+    axes.errorbar(
+        [size for size, _ in known],
+        values,
+        yerr=(values - lows, highs - values),
+        capsize=3,
+        lw=1.4,
+        **style,
+    )
 
 
 def chunk(row: Row) -> int:
@@ -219,11 +294,14 @@ def streaming_page(run: Run) -> str:
 {table(found, STREAMING)}
 
 {reached(found)} {ABOUT_STREAMING}
-"""
+"""  # noqa: E501
 
 
 def batching_page(run: Run, several: Run) -> str:
-    """Write the page about batches, and about workers, which are the other way of speaking chunks together."""
+    """
+    Write the page about batches, and about workers, which are the other way of speaking chunks
+    together.
+    """
     return f"""# Batching: chunks of one text spoken together
 
 `{COMMAND}` measures the suite `batching` and writes this page. {circumstances(run)}
@@ -244,7 +322,9 @@ The suite `workers`. {circumstances(several)}
 
 def main() -> None:
     """Measure, and write the pages: one of PAGES, or all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--page", choices=PAGES)
     parser.add_argument("--repeats", type=int, default=3)

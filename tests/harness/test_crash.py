@@ -1,4 +1,7 @@
-"""What nobody foresaw is exit code 2, one line and a file, whatever it is and wherever it happens; never 1."""
+"""
+What nobody foresaw is exit code 2, one line and a file, whatever it is and wherever it happens;
+never 1.
+"""
 
 import json
 import os
@@ -10,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, pipeline
-from harness.cli import invoke
-from harness.crash import DEBUG, guarded, one_line, without_passwords
-from harness.errors import HarnessError
+from harness import workflow
+from harness.cli import main
+from harness.cli.main import invoke
+from harness.errors import DEBUG, HarnessError, guarded, one_line, without_passwords
 
 
 @pytest.fixture(autouse=True)
@@ -54,17 +57,21 @@ def test_an_accident_is_code_2_with_one_line_and_a_file_with_the_traceback(
     def accident(_: object) -> None:
         raise ACCIDENTS[name]
 
-    monkeypatch.setattr(pipeline, "examine", accident)
+    monkeypatch.setattr(workflow, "examine", accident)
     assert invoke(["doctor"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("voxgate: unexpected ") and err.count("\n") == 1 and err[:-1].isprintable()
+    assert (
+        err.startswith("voxgate: unexpected ") and err.count("\n") == 1 and err[:-1].isprintable()
+    )
     assert "code 1" in err if name == "SystemExit" else name in err
     [log] = Path().glob("crash-*.log")
     assert str(log) in err
     assert "in accident" in log.read_text()
 
 
-def test_the_file_lies_in_the_runs_of_the_project_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_file_lies_in_the_runs_of_the_project_where_there_are_any(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     Path("runs").mkdir()
     assert guarded("voxgate", lambda: 1 // 0) == 2
     [log] = Path("runs").iterdir()
@@ -81,8 +88,10 @@ def test_where_no_file_can_be_written_the_line_says_so(
 
 
 @pytest.mark.parametrize("way", ["environment", "option"])
-def test_whoever_looks_for_the_fault_gets_the_exception(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "examine", lambda _: 1 // 0)
+def test_whoever_looks_for_the_fault_gets_the_exception(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "examine", lambda _: 1 // 0)
     if way == "environment":
         monkeypatch.setenv(DEBUG, "1")
     with pytest.raises(ZeroDivisionError):
@@ -115,7 +124,9 @@ def test_codes_and_known_errors_pass_through(capsys: pytest.CaptureFixture[str])
         "cannot parse 'postgresql+psycopg://u:S3cret@h:x/db'",
     ],
 )
-def test_no_password_is_in_the_line_or_in_the_file(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_password_is_in_the_line_or_in_the_file(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     def accident() -> int:
         raise ValueError(text)
 
@@ -129,44 +140,64 @@ def test_one_line_keeps_what_can_be_read() -> None:
     assert one_line("größer\tals\r\n1 µs\udcff \x9b2J‮") == "größer als 1 µs 2J"
 
 
-def started(*words: str, stdout: object, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+def started(
+    *words: str, stdout: object, env: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "harness", *words]
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, env={**os.environ, **(env or {})}
+        command,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, **(env or {})},
     )
 
 
-def test_a_reader_that_has_left_and_a_full_disk_are_no_regressions(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reader_that_has_left_and_a_full_disk_are_no_regressions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     for output in (writing, os.open("/dev/full", os.O_WRONLY)):
         done = started("--help", stdout=output)
         os.close(output)
         assert done.returncode == 2
-        assert done.stderr.startswith("voxgate: standard output cannot be written (") and done.stderr.count("\n") == 1
+        assert (
+            done.stderr.startswith("voxgate: standard output cannot be written (")
+            and done.stderr.count("\n") == 1
+        )
 
 
 def test_bytes_that_are_no_text_can_be_shown() -> None:
     Path("runs").mkdir()
-    done = started("gate", os.fsdecode(b"\xff"), stdout=subprocess.PIPE, env={"PYTHONIOENCODING": "ascii"})
+    done = started(
+        "gate", os.fsdecode(b"\xff"), stdout=subprocess.PIPE, env={"PYTHONIOENCODING": "ascii"}
+    )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "is no run folder" in done.stderr
 
 
 @pytest.mark.parametrize(("module", "said"), [("harness", "voxgate "), ("engine", "engine ")])
 def test_the_version_is_told(module: str, said: str) -> None:
-    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(said) and done.stdout.split()[1][0].isdigit()
 
 
-def with_broken(module: str, raises: str, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+def with_broken(
+    module: str, raises: str, words: Sequence[str]
+) -> "subprocess.CompletedProcess[str]":
     """Run `voxgate` where a module cannot be imported."""
     Path("broken").mkdir(exist_ok=True)
     Path("broken", f"{module}.py").write_text(f"raise {raises}\n")
     code = "import sys; sys.argv[0] = 'voxgate'; from harness.__main__ import main; main()"
     env = {**os.environ, "PYTHONPATH": "broken"}
-    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, env=env)
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, env=env
+    )
 
 
 def test_a_package_that_is_absent_or_broken_is_no_regression() -> None:
@@ -176,12 +207,17 @@ def test_a_package_that_is_absent_or_broken_is_no_regression() -> None:
 
 
 def test_ctrl_c_while_it_starts_is_no_traceback() -> None:
-    interrupts = f"SystemError(__import__('os').kill(__import__('os').getpid(), {int(signal.SIGINT)}) or 'interrupted')"
+    interrupts = (
+        f"SystemError(__import__('os').kill(__import__('os').getpid(), {int(signal.SIGINT)}) or "
+        "'interrupted')"
+    )
     done = with_broken("rich", interrupts, ["doctor"])
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
-def test_jobs_of_ci_are_guarded_in_the_same_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_jobs_of_ci_are_guarded_in_the_same_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from harness.ci import __main__ as jobs
 
     def accident(*_: object) -> int:
@@ -193,13 +229,21 @@ def test_jobs_of_ci_are_guarded_in_the_same_way(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(
-    "raised", [KeyError("x"), MemoryError(), RecursionError("deep"), EOFError("short"), SystemExit(1), BrokenPipeError(32, "x")]
+    "raised",
+    [
+        KeyError("x"),
+        MemoryError(),
+        RecursionError("deep"),
+        EOFError("short"),
+        SystemExit(1),
+        BrokenPipeError(32, "x"),
+    ],
 )
 def test_the_engine_ends_with_2_as_well(
     raised: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from engine import __main__ as command
-    from engine.crash import guarded as engine_guarded
+    from engine.errors import guarded as engine_guarded
 
     def accident(*_: object) -> None:
         raise raised
@@ -211,8 +255,37 @@ def test_the_engine_ends_with_2_as_well(
     assert engine_guarded(command.main, ["say", "--nonsense"]) == 2
 
 
-ODD = ("", "-", "--", ".", "..", "/", "\udcff", "a" * 5000, "../../etc", "nan", "-1", "1e999", "0x10", "[]", "%s", "~")
-VERBS = ("run", "gate", "check", "accept", "report", "floor", "ab", "bisect", "history", "load", "selftest")
+ODD = (
+    "",
+    "-",
+    "--",
+    ".",
+    "..",
+    "/",
+    "\udcff",
+    "a" * 5000,
+    "../../etc",
+    "nan",
+    "-1",
+    "1e999",
+    "0x10",
+    "[]",
+    "%s",
+    "~",
+)
+VERBS = (
+    "run",
+    "gate",
+    "check",
+    "accept",
+    "report",
+    "floor",
+    "ab",
+    "bisect",
+    "history",
+    "load",
+    "selftest",
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -226,10 +299,14 @@ def test_odd_arguments_end_with_2_and_without_an_accident(
         "history": ["--history", "sqlite:///none.sqlite"],
     }
     for odd in ODD:
-        for words in ([verb, odd, *further.get(verb, [])], [verb, "two", "--out", odd], [verb, "x", "--profile", odd]):
+        for words in (
+            [verb, odd, *further.get(verb, [])],
+            [verb, "two", "--out", odd],
+            [verb, "x", "--profile", odd],
+        ):
             assert invoke(words) == 2, words
             err = capsys.readouterr().err
             assert "unexpected" not in err and "Traceback" not in err, (words, err)
     assert list(Path().rglob("crash-*")) == []
-    assert cli.cli.commands.keys() >= set(VERBS)
+    assert main.cli.commands.keys() >= set(VERBS)
     assert json.dumps(err)

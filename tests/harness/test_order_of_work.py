@@ -1,8 +1,9 @@
 """
-Whatever the order of run, stop, gate, report, accept and resume, the end is that of one straight run.
+Whatever the order of run, stop, gate, report, accept and resume, the end is that of one straight
+run.
 
-The worker, store, scoring and judging are real; the engine is scripted, its scores depend on what was scored.
-VOXGATE_ORDERS=100 for as many orders as one has time for.
+The worker, store, scoring and judging are real; the engine is scripted, its scores depend on what
+was scored. VOXGATE_ORDERS=100 for as many orders as one has time for.
 """
 
 import json
@@ -15,18 +16,19 @@ from typing import Any
 
 import pytest
 
-from harness import crew, pipeline, store, worker
-from harness.baseline import load_baseline, machine_id
-from harness.baseline_file import BaselineFile
-from harness.cli import invoke
+from harness import workflow
+from harness.cli.main import invoke
 from harness.history.database import open_history
-from harness.judgement import Verdict
-from harness.pipeline import CONFIRM, Plan, check_suite, judge_run
-from harness.sample import Phase, Run
-from harness.scored import FILE
-from harness.scoring import RunScores
+from harness.judging.baseline import load_baseline, machine_id
+from harness.judging.baseline_file import BaselineFile
+from harness.records.run import Phase, Run
+from harness.records.verdict import Verdict
+from harness.runner import run_folder, worker, worker_pool
+from harness.scoring.provenance import FILE
+from harness.scoring.score_run import RunScores
+from harness.workflow import CONFIRM, RunPlan, check_suite, judge_run
+from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
-from tests.harness.test_cli import SUITE, WORKLOAD, made_up
 
 Script = Callable[[dict[str, Any]], None]
 RUN = Path("runs/0001")
@@ -51,7 +53,10 @@ def heard(run: Run, golden: Path, **_: object) -> RunScores:
     """Scores that depend on what there was to score: stale ones show."""
     scores = made_up(run, golden)
     files = sum(sample.audio_file is not None for each in run.processes for sample in each.samples)
-    made = {"pesq": 3.0 + 0.1 * files, **({"golden_pesq": 3.0 + 0.1 * files} if golden.exists() else {})}
+    made = {
+        "pesq": 3.0 + 0.1 * files,
+        **({"golden_pesq": 3.0 + 0.1 * files} if golden.exists() else {}),
+    }
     values = {name: {**value, **made} for name, value in scores.values.items()}
     return RunScores(values=values, versions={})
 
@@ -60,12 +65,12 @@ def heard(run: Run, golden: Path, **_: object) -> RunScores:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite; workers run in this process, and collect no garbage."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipeline, "score_run", heard)
+    monkeypatch.setattr(workflow, "score_run", heard)
     for name in ("get_profile", "ready_profile"):
-        monkeypatch.setattr(pipeline, name, lambda _: ALONE)
-    monkeypatch.setattr(crew, "Child", Stopped)
+        monkeypatch.setattr(workflow, name, lambda _: ALONE)
+    monkeypatch.setattr(worker_pool, "WorkerProcess", Stopped)
     monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
-    monkeypatch.setattr(worker, "spare_the_collector", lambda: None)
+    monkeypatch.setattr(worker, "freeze_gc", lambda: None)
     monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
     monkeypatch.setattr(Stopped, "left", 10**9)
     (tmp_path / "suites").mkdir()
@@ -80,7 +85,9 @@ def measure(monkeypatch: pytest.MonkeyPatch, left: int = 10**9, verb: str = "run
 
 
 def accepted(baselines: Path, *more: str) -> int:
-    return invoke(["accept", str(RUN), "--why", "so", "--loaded", "--baselines", str(baselines), *more])
+    return invoke(
+        ["accept", str(RUN), "--why", "so", "--loaded", "--baselines", str(baselines), *more]
+    )
 
 
 def ending(baselines: Path) -> dict[str, Any]:
@@ -88,14 +95,22 @@ def ending(baselines: Path) -> dict[str, Any]:
     contents = judge_run(RUN, baselines)
     found = load_baseline(baselines, "two", machine_id(contents.run))
     cells = {
-        cell.cell: {each.metric: (each.verdict, each.reason) for each in cell.metrics} for cell in contents.judgement.cells
+        cell.cell: {each.metric: (each.verdict, each.reason) for each in cell.metrics}
+        for cell in contents.judgement.cells
     }
-    return {"verdict": contents.judgement.verdict, "cells": cells, "files": [plain(file) for file in found.files]}
+    return {
+        "verdict": contents.judgement.verdict,
+        "cells": cells,
+        "files": [plain(file) for file in found.files],
+    }
 
 
 def plain(file: BaselineFile) -> Any:
     numbers = {
-        slug: {name: (each.summary, each.low, each.high, len(each.values)) for name, each in named.items()}
+        slug: {
+            name: (each.summary, each.low, each.high, len(each.values))
+            for name, each in named.items()
+        }
         for slug, named in file.measurements.items()
     }
     return json.loads(json.dumps({"samples": file.samples, "numbers": numbers}, default=str))
@@ -114,7 +129,9 @@ def straight(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 STEPS = {
     "go on a little": lambda patch, rng, baselines: measure(patch, rng.randrange(1, 25)),
     "gate": lambda patch, rng, baselines: invoke(["gate", str(RUN), "--baselines", str(baselines)]),
-    "report": lambda patch, rng, baselines: invoke(["report", str(RUN), "--baselines", str(baselines)]),
+    "report": lambda patch, rng, baselines: invoke(
+        ["report", str(RUN), "--baselines", str(baselines)]
+    ),
     "accept": lambda patch, rng, baselines: accepted(baselines, "--partial"),
     "gate into the history": lambda patch, rng, baselines: invoke(
         ["gate", str(RUN), "--baselines", str(baselines), "--history", "sqlite:///own.db"]
@@ -138,9 +155,15 @@ def test_any_order_of_work_ends_in_the_judgement_of_one_straight_run(
 
 
 def test_scores_of_a_stopped_run_do_not_hide_what_a_slower_engine_adds(
-    straight: dict[str, Any], script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    straight: dict[str, Any],
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The first input: run, stop, gate, resume with an engine 20 times as slow; the second gate said PASS."""
+    """
+    The first input: run, stop, gate, resume with an engine 20 times as slow; the second gate said
+    PASS.
+    """
     measure(monkeypatch, 40)
     assert invoke(["gate", str(RUN), "--baselines", "straight"]) in (0, 3)
     script({"*": {"slower": 20.0}})
@@ -151,18 +174,29 @@ def test_scores_of_a_stopped_run_do_not_hide_what_a_slower_engine_adds(
 
 
 def measured(folder: Path, slug: str) -> int:
-    samples = [sample for each in store.load_run(folder).processes if each.cell == slug for sample in each.samples]
+    samples = [
+        sample
+        for each in run_folder.load_run(folder).processes
+        if each.cell == slug
+        for sample in each.samples
+    ]
     return sum(sample.phase is Phase.MEASURED for sample in samples)
 
 
-def test_a_check_that_goes_on_judges_every_sample(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_goes_on_judges_every_sample(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first input: check, then check --resume --budget measured 200 samples and judged 40."""
-    plan = Plan(suite="two", repeats=1, budget_s=0.0, out=RUN)
+    plan = RunPlan(suite="two", repeats=1, budget_s=0.0, out=RUN)
     check_suite(plan)
     assert judge_run(RUN).judgement.exit_code == 3
     assert accepted(Path("baselines")) == 0
-    monkeypatch.setattr(pipeline, "_until_decided", lambda *_: lambda folder: CELLS if store.rounds(folder) < 4 else ())
-    check_suite(Plan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
+    monkeypatch.setattr(
+        workflow,
+        "_until_decided",
+        lambda *_: lambda folder: CELLS if run_folder.rounds(folder) < 4 else (),
+    )
+    check_suite(RunPlan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
     judged = judge_run(RUN)
     latency = next(each for each in judged.measurements["steps-4"] if each.metric == "latency_p50")
     assert len(latency.values) == measured(RUN, "steps-4") == 4 * 4
@@ -175,7 +209,11 @@ def test_audio_that_changed_is_scored_anew_and_records_without_audio_are_refused
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[Path] = []
-    monkeypatch.setattr(pipeline, "score_run", lambda run, golden, **more: calls.append(golden) or heard(run, golden))
+    monkeypatch.setattr(
+        workflow,
+        "score_run",
+        lambda run, golden, **more: calls.append(golden) or heard(run, golden),
+    )
     measure(monkeypatch, 60)
     for times in (1, 1):
         invoke(["gate", str(RUN)])
@@ -210,28 +248,32 @@ def test_a_second_look_at_other_records_counts_no_more(
     straight: dict[str, Any], script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that was confirmed as quick, and then went on with a slow engine, is slow."""
-    plan = Plan(suite="two", out=RUN, budget_s=0.0)
-    again = pipeline._measure_again
+    plan = RunPlan(suite="two", out=RUN, budget_s=0.0)
+    again = workflow._measure_again
 
     def calmer(*arguments: Any) -> Any:
         script({})
         return again(*arguments)
 
-    monkeypatch.setattr(pipeline, "_measure_again", calmer)
+    monkeypatch.setattr(workflow, "_measure_again", calmer)
     script({"steps-4": {"slower": 1.3}})
     check_suite(plan, Path("straight"))
-    assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.PASS, "not confirmed in fresh processes"
+    assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.PASS, (
+        "not confirmed in fresh processes"
+    )
     (RUN / "processes" / "steps-4.1.jsonl").unlink()
     script({"steps-4": {"slower": 1.4}})
     measure(monkeypatch)
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.REGRESSED
-    monkeypatch.setattr(pipeline, "_measure_again", again)
-    check_suite(Plan(suite="two", out=RUN, budget_s=0.0, resume=True), Path("straight"))
+    monkeypatch.setattr(workflow, "_measure_again", again)
+    check_suite(RunPlan(suite="two", out=RUN, budget_s=0.0, resume=True), Path("straight"))
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.REGRESSED
     assert (RUN / f"{CONFIRM}.old1" / "run.json").exists()
 
 
-def test_the_history_keeps_the_last_state_of_a_run_that_went_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_keeps_the_last_state_of_a_run_that_went_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = ["gate", str(RUN), "--history", "sqlite:///own.db"]
     measure(monkeypatch, 45)
     invoke(gate)
@@ -240,5 +282,11 @@ def test_the_history_keeps_the_last_state_of_a_run_that_went_on(project: Path, m
     with open_history("sqlite:///own.db") as history:
         (row,) = history.runs()
         entry = history.entry(row.id)
-    latency = next(value for cell in entry.cells if cell.cell == "steps-4" for value in cell.values if value.metric == "rtf")
+    latency = next(
+        value
+        for cell in entry.cells
+        if cell.cell == "steps-4"
+        for value in cell.values
+        if value.metric == "rtf"
+    )
     assert entry.complete and latency.n == measured(RUN, "steps-4") == 8

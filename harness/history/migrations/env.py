@@ -1,4 +1,7 @@
-"""What alembic runs to migrate: all steps, on the connection that `schema.py` opened, inside its transaction."""
+"""
+What alembic runs to migrate: all steps, on the connection that `schema.py` opened, inside its
+transaction.
+"""
 
 from alembic import context
 

@@ -1,51 +1,71 @@
 """
-The site, in the order in which it is made: read the history, write every kind of page, put the folder in its place.
+The site, in the order in which it is made: read the history, write every kind of page, put the
+folder in its place.
 
-Trends are read from the points while another process writes what needs none: the runs' data files and the pictures.
+Trends are read from the points while another process writes what needs none: the runs' data files
+and the pictures.
+
+Two things at once: one in a process of its own that shares what is in memory, the other here. Knows
+neither.
+
+Only where forking is cheap and safe (Linux); elsewhere, and on a single CPU, one after the other.
+
+The two pages that a script fills: any run by its number, and the environments of any two runs.
 """
 
 import gc
-from collections.abc import Iterator, Sequence
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+from harness.analysis.aggregate import is_helper
+from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.records import RunRow
-from harness.measure import is_helper
-from harness.metrics.panel import known_metrics
-from harness.policy import Policy, load_policy
-from harness.report.site.beside import beside
-from harness.report.site.book import Book, Loaded, make_book, read_trends
+from harness.judging.policy import Policy, load_policy
+from harness.metrics.registry import known_metrics
+from harness.report.listening import listening_page
 from harness.report.site.cell_page import write_cells
+from harness.report.site.charts import drawings
 from harness.report.site.folder import Folder
-from harness.report.site.measured import judgement, measurements
-from harness.report.site.overview import Listen, write_overview
-from harness.report.site.pictures import drawings
-from harness.report.site.run_page import write_latest_runs
-from harness.report.site.scripted import write_scripted
+from harness.report.site.history_view import Book, LoadedHistory, make_book, read_trends
+from harness.report.site.overview_page import Listen, write_overview
+from harness.report.site.run_data import CHUNK, list_script, run_scripts
+from harness.report.site.run_page import meanings, write_latest_runs
+from harness.report.site.run_view import judgement, measurements
 from harness.report.site.state import cell_states
 from harness.report.site.suite_page import write_suites
-from harness.report.voices import listening_page
 
 
 def build_site(history: History, out: Path, baselines: Path, today: str) -> Path:
     """
-    Write the site of a history into `out`, whole or not at all; gives its first page. `today` is a day, ISO, UTC.
+    Write the site of a history into `out`, whole or not at all; gives its first page. `today` is a
+    day, ISO, UTC.
 
-    Raises HarnessError where `out` holds something else or cannot be written, and for a history or policy that cannot be read.
+    Raises HarnessError where `out` holds something else or cannot be written, and for a history or
+    policy that cannot be read.
     """
     with _uncollected():
         return _build(history, out, baselines, today)
 
 
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
-    loaded = Loaded(history, today)
+    loaded = LoadedHistory(history, today)
     book = make_book(loaded)
-    policy = load_policy(baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)])
+    policy = load_policy(
+        baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)]
+    )
     with Folder(out, today) as folder:
         with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
-            listen = _listen(history, folder, [run for run in book.runs if run.id in book.latest], baselines)
+            listen = _listen(
+                history, folder, [run for run in book.runs if run.id in book.latest], baselines
+            )
             read = replace(book, trends=read_trends(loaded, today, baselines))
             write_overview(folder, read, cell_states(read), listen)
             write_suites(folder, read, policy, listen)
@@ -56,7 +76,10 @@ def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from going through a million fresh rows again and again: 4 s of reading become 2.3 s."""
+    """
+    Keep the garbage collector from going through a million fresh rows again and again: 4 s of
+    reading become 2.3 s.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -76,11 +99,80 @@ def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None
 
 
 def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines: Path) -> Listen:
-    """Write what can be heard of the latest runs, and say where, or why nothing can (no address then)."""
+    """
+    Write what can be heard of the latest runs, and say where, or why nothing can (no address then).
+    """
     found: dict[int, list[tuple[str, str]]] = {}
     for run in runs:
         page = listening_page(history, run, folder.draft, baselines)
-        found[run.id] = [("Listen", page)] if isinstance(page, str) else [(f"no audio: {page.reason}", "")]
+        found[run.id] = (
+            [("Listen", page)] if isinstance(page, str) else [(f"no audio: {page.reason}", "")]
+        )
         if (folder.draft / f"abx-{run.id}.html").exists():
             found[run.id].append(("Blind test", f"abx-{run.id}.html"))
     return found
+
+
+@contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """
+    Do `work` while the block runs; both are done at its end. Raises HarnessError where the work
+    failed.
+    """
+    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+        work()
+        yield
+        return
+    context = multiprocessing.get_context("fork")
+    told, tell = context.Pipe(duplex=False)
+    process = context.Process(target=_do, args=(work, tell))
+    process.start()
+    tell.close()
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        process.join()
+    fault = _heard(told)
+    if fault or process.exitcode != 0:
+        raise HarnessError(
+            fault
+            or f"a part could not be written: its process ended with {process.exitcode}; try it "
+            "again"
+        )
+
+
+def _do(work: Callable[[], None], tell: Connection) -> None:
+    try:
+        work()
+    except HarnessError as error:
+        tell.send(str(error))
+
+
+def _heard(told: Connection) -> str:
+    try:
+        return str(told.recv())
+    except EOFError:
+        return ""
+    finally:
+        told.close()
+
+
+def write_scripted(folder: Folder, book: Book) -> None:
+    """
+    Write run.html and compare.html, and the data files that they read; nothing where there is no
+    run.
+    """
+    if not book.runs:
+        return
+    for name, script in chain(run_scripts(book), [list_script(book)]):
+        folder.data(name, script)
+    carried = {
+        "chunk": CHUNK,
+        "chunks": sorted({run.id // CHUNK for run in book.runs}),
+        "meaning": meanings(),
+    }
+    folder.page("run.html", "any_run.html", carried=carried)
+    folder.page("compare.html", "compare.html", carried=carried)

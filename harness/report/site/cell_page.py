@@ -1,23 +1,30 @@
 """
-A cell's page: on every machine its metrics with their states, what happened to them, and the latest runs; all machines at once.
+A cell's page: on every machine its metrics with their states, what happened to them, and the latest
+runs; all machines at once.
+
+What the charts of a cell's page read: on every machine its runs, and every metric through time with
+all that is drawn on it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.history.budget import Budget
-from harness.history.changes import Change
+import numpy as np
+
+from harness.analysis.aggregate import STAGE
+from harness.history.budget import Budget, shift_text
+from harness.history.change_points import ChangePoint
 from harness.history.records import Series
-from harness.report.numbers import shown, shown_unit
-from harness.report.site import addresses
-from harness.report.site.book import Book, Line, Place
-from harness.report.site.cell_data import cell_content, change_label, stage_names, trends_of
-from harness.report.site.data_file import data_script
+from harness.history.trend import SeriesTrend
+from harness.report.format import SECONDS, shown, shown_scale, shown_unit
+from harness.report.site import urls
 from harness.report.site.folder import Folder
-from harness.report.site.mark import Mark, of_trend
-from harness.report.site.run_link import RunLink, run_links
-from harness.report.site.sparkline import Spark
-from harness.report.site.state import CellState, cell_state, worst
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from harness.report.site.marks import Badge, Spark, of_trend
+from harness.report.site.run_data import metric_facts
+from harness.report.site.run_view import RunLink, run_links
+from harness.report.site.state import QUIET, CellState, cell_state, worst
+from harness.report.site.urls import data_script, run_page
 
 LISTED = 10
 SAID = 5
@@ -30,7 +37,7 @@ class TrendView:
 
     index: int
     title: str
-    mark: Mark
+    mark: Badge
     latest: str
     direction: str
     reason: str
@@ -45,7 +52,7 @@ class PlaceTrends:
 
     index: int
     name: str
-    mark: Mark
+    mark: Badge
     summary: str
     trends: tuple[TrendView, ...]
     others: int
@@ -69,16 +76,16 @@ def write_cells(folder: Folder, book: Book) -> None:
         _write(folder, book, places, cell)
 
 
-def _write(folder: Folder, book: Book, places: Sequence[Place], cell: str) -> None:
-    suite, name = places[0].suite, addresses.cell_name(places[0].suite, cell)
+def _write(folder: Folder, book: Book, places: Sequence[RunAxis], cell: str) -> None:
+    suite, name = places[0].suite, urls.cell_name(places[0].suite, cell)
     states = [cell_state(book, place, cell) for place in places]
     folder.data(name, data_script(name, cell_content(book, places, cell)))
     folder.page(
-        addresses.cell_page(suite, cell),
+        urls.cell_page(suite, cell),
         "cell.html",
         data=name,
         suite=suite,
-        suite_address=addresses.suite_page(suite),
+        suite_address=urls.suite_page(suite),
         label=states[0].label,
         mark=worst(states),
         places=[_place(book, index, state) for index, state in enumerate(states)],
@@ -93,14 +100,17 @@ def _place(book: Book, index: int, state: CellState) -> PlaceTrends:
         name=place.name,
         mark=state.mark,
         summary=f"{state.line.series.metric} {state.trend.reason}",
-        trends=tuple(_trend(book, place, number, line, is_main) for number, (line, is_main) in enumerate(chosen)),
+        trends=tuple(
+            _trend(book, place, number, line, is_main)
+            for number, (line, is_main) in enumerate(chosen)
+        ),
         others=sum(not is_main for _, is_main in chosen),
         stages=stage_names(place, state.cell),
         runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
     )
 
 
-def _trend(book: Book, place: Place, index: int, line: Line, is_main: bool) -> TrendView:
+def _trend(book: Book, place: RunAxis, index: int, line: MetricSeries, is_main: bool) -> TrendView:
     series, trend = line.series, book.trend(line)
     better = {"lower": "lower is better", "higher": "higher is better"}.get(series.better, "")
     said = [_step(place, line, change) for change in trend.changes]
@@ -124,22 +134,154 @@ def _budget(series: Series, budget: Budget) -> str:
     return f"budget {budget.bound} {unit}".rstrip() + f": {budget.why}"
 
 
-def _step(place: Place, line: Line, change: Change) -> str:
+def _step(place: RunAxis, line: MetricSeries, change: ChangePoint) -> str:
     head = place.runs[int(line.at[change.index])].head
     return f"step on {change.at[:10]}: {change_label(line, change)} at {head}"
 
 
-def _latest(line: Line) -> str:
+def _latest(line: MetricSeries) -> str:
     """Give the newest point with its interval and unit, or why it has no value."""
     index = len(line.at) - 1
     if index in line.missing:
         return f"missing: {line.missing[index]}"
-    return f"{shown(line.measurement(index))} {shown_unit(line.series.metric, line.series.unit)}".strip()
+    return (
+        f"{shown(line.measurement(index))} {shown_unit(line.series.metric, line.series.unit)}"
+    ).strip()
 
 
-def _side_by_side(places: Sequence[Place], cell: str) -> tuple[SideBySide, ...]:
-    lines = [{line.series.metric: line for line in place.lines[cell] if not line.helps} for place in places]
+def _side_by_side(places: Sequence[RunAxis], cell: str) -> tuple[SideBySide, ...]:
+    lines = [
+        {line.series.metric: line for line in place.lines[cell] if not line.helps}
+        for place in places
+    ]
     return tuple(
-        SideBySide(title=metric, values=tuple(_latest(of[metric]) if metric in of else "not measured" for of in lines))
+        SideBySide(
+            title=metric,
+            values=tuple(_latest(of[metric]) if metric in of else "not measured" for of in lines),
+        )
         for metric in dict.fromkeys(metric for of in lines for metric in of)
     )
+
+
+MAIN = ("latency_p50", "latency_p95", "rtf", "snr", "pesq", "stoi", "wer")
+"""
+Metrics that are always in sight, in their order; so is whatever is not steady. The others unfold.
+"""
+GOOD_SIGN = {"lower": -1.0, "higher": 1.0}
+
+Trends = Sequence[tuple[MetricSeries, bool]]
+"""Lines in the order in which they are shown, and whether each is in sight."""
+
+
+def cell_content(book: Book, places: Sequence[RunAxis], cell: str) -> dict[str, object]:
+    """Give the content of a cell's data file."""
+    return {
+        "words": book.words,
+        "pages": {place.runs[-1].id: run_page(place.runs[-1].id) for place in places},
+        "places": [_place_data(book, place, cell) for place in places],
+    }
+
+
+def trends_of(book: Book, place: RunAxis, cell: str) -> Trends:
+    """
+    Choose what is drawn of a cell, and in which order; where none of the usual metrics is there,
+    all are in sight.
+    """
+    lines = [line for line in place.lines[cell] if not line.helps]
+    usual = any(line.series.metric in MAIN for line in lines)
+    seen = [
+        (line, not usual or line.series.metric in MAIN or _is_loud(book.trend(line)))
+        for line in lines
+    ]
+    rank = {metric: index for index, metric in enumerate(MAIN)}
+    return sorted(seen, key=lambda each: (not each[1], rank.get(each[0].series.metric, len(MAIN))))
+
+
+def _is_loud(trend: SeriesTrend) -> bool:
+    """Whether people want to see it unasked; not what never had a value."""
+    return trend.state not in QUIET and trend.latest is not None
+
+
+def stage_names(place: RunAxis, cell: str) -> tuple[str, ...]:
+    """Name the stages that were timed, in the order of the synthesis."""
+    return tuple(
+        line.series.metric.removeprefix(STAGE) for line in place.lines[cell] if line.is_stage
+    )
+
+
+def _place_data(book: Book, place: RunAxis, cell: str) -> dict[str, object]:
+    return {
+        "name": place.name,
+        "runs": [run.id for run in place.runs],
+        "times": place.times,
+        "heads": [run.head for run in place.runs],
+        "trends": [
+            _trend_data(line, book.trend(line), is_main)
+            for line, is_main in trends_of(book, place, cell)
+        ],
+        "stages": _stages(place, cell),
+    }
+
+
+def _trend_data(line: MetricSeries, trend: SeriesTrend, is_main: bool) -> dict[str, object]:
+    series = line.series
+    scale = shown_scale(series.metric, series.unit)
+    facts = metric_facts(series.metric, series.unit)
+    exact = facts["exact"]
+    budget = trend.budget
+    bound = (
+        None
+        if budget is None
+        else budget.at_most
+        if budget.at_most is not None
+        else budget.at_least
+    )
+    whole = len(line.at) and line.at[-1] == len(line.at) - 1
+    return {
+        **facts,
+        "scale": 1,
+        "exact": exact,
+        "main": is_main,
+        "at": None if whole else line.at,
+        **{
+            name: (getattr(line, name) * scale).astype(np.float32)
+            for name in ("value", "low", "high")
+        },
+        "verdicts": line.verdicts.astype(np.int32),
+        "missing": line.missing,
+        "reasons": line.reasons,
+        "changes": [_change(line, change) for change in trend.changes],
+        "segments": [[each.start, each.end, each.level * scale] for each in trend.segments],
+        "budget": None if bound is None else bound * scale,
+        "cuts": [{"at": cut.index, "why": cut.why} for cut in trend.cuts],
+    }
+
+
+def _change(line: MetricSeries, change: ChangePoint) -> dict[str, object]:
+    return {
+        "at": change.index,
+        "kind": change_kind(line, change),
+        "label": change_label(line, change),
+    }
+
+
+def change_kind(line: MetricSeries, change: ChangePoint) -> str:
+    """Say whether a step is `good` or `bad`; `open` where neither direction is."""
+    side = GOOD_SIGN.get(line.series.better, 0.0) * change.shift
+    return "open" if side == 0.0 else "good" if side > 0.0 else "bad"
+
+
+def change_label(line: MetricSeries, change: ChangePoint) -> str:
+    """Write a step's size: `+6.1 %`."""
+    return shift_text(change.shift, change.absolute, line.series.unit)
+
+
+def _stages(place: RunAxis, cell: str) -> dict[str, object] | None:
+    """Give the milliseconds of every stage in every run, null where it was not timed."""
+    lines = [line for line in place.lines[cell] if line.is_stage]
+    if not lines:
+        return None
+    times = np.full((len(lines), len(place.runs)), np.nan, dtype=np.float32)
+    for row, line in enumerate(lines):
+        times[row, line.at] = line.value * SECONDS[0]
+    return {"names": list(stage_names(place, cell)), "values": list(times)}

@@ -1,6 +1,6 @@
 """
-The folder of the site: templates filled, assets copied, the policy that stops everything else, and the whole put in place at
-once, so that nobody ever reads half a site.
+The folder of the site: templates filled, assets copied, the policy that stops everything else, and
+the whole put in place at once, so that nobody ever reads half a site.
 """
 
 import importlib.util
@@ -12,18 +12,26 @@ from typing import Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.atomic import inside, reason, write_file
 from harness.errors import HarnessError
-from harness.replacing import drafted, put_folder
-from harness.report.html import TEMPLATES as SHARED
+from harness.judging.replace_folder import drafted, put_folder
+from harness.records.files import inside, reason, write_file
+from harness.report.page import TEMPLATES as SHARED
 
 TEMPLATES = Path(__file__).with_name("templates")
 SCRIPTS = ("parts.js", "trends.js", "run.js", "compare.js")
 LIBRARY = ("uPlot.iife.js", "uPlot.min.css")
-"""uPlot, out of the installed package `uplot-python`: the smallest and quickest library of those that were measured
-(docs/evidence/site-scale.md), and one that needs neither eval nor inline styles."""
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
-"""A page may load the files beside it and nothing else; no script and no style stands in a page (`data:` is the empty icon)."""
+"""
+uPlot, out of the installed package `uplot-python`: the smallest and quickest library of those that
+were measured (docs/evidence/site-scale.md), and one that needs neither eval nor inline styles.
+"""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri "
+    "'none'; form-action 'none'"
+)
+"""
+A page may load the files beside it and nothing else; no script and no style stands in a page
+(`data:` is the empty icon).
+"""
 ADVICE = "choose another --out, or make room"
 OURS = "assets/voxgate.css"
 """What tells that a folder is a site, and may be replaced by a newer one."""
@@ -36,13 +44,21 @@ class Folder:
         self.out = out
         self._place = out.resolve()
         self._templates = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         self._templates.globals = {"csp": POLICY, "today": today}
         library()
         try:
-            if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / OURS).exists())):
-                raise HarnessError(f"{out} holds something else than a site of voxgate; choose another --out")
+            if out.exists() and (
+                not out.is_dir() or (any(out.iterdir()) and not (out / OURS).exists())
+            ):
+                raise HarnessError(
+                    f"{out} holds something else than a site of voxgate; choose another --out"
+                )
             self.draft, self._lock = drafted(self._place)
         except OSError as error:
             raise _cannot(out, error) from error
@@ -65,7 +81,9 @@ class Folder:
         write_file(inside(self.draft, address), content, ADVICE, parents=True, durable=False)
 
     def done(self) -> Path:
-        """Put the site in its place, in one step; gives the page to begin with. Raises HarnessError."""
+        """
+        Put the site in its place, in one step; gives the page to begin with. Raises HarnessError.
+        """
         try:
             put_folder(self.draft, self._place)
         except OSError as error:
@@ -82,7 +100,10 @@ class Folder:
 
     def _assets(self) -> None:
         self.file(OURS, stylesheet())
-        for source in (*(TEMPLATES / name for name in SCRIPTS), *(library() / name for name in LIBRARY)):
+        for source in (
+            *(TEMPLATES / name for name in SCRIPTS),
+            *(library() / name for name in LIBRARY),
+        ):
             self.file(f"assets/{source.name}", source.read_bytes())
 
 
@@ -91,7 +112,10 @@ def _cannot(out: Path, error: OSError) -> HarnessError:
 
 
 def library() -> Path:
-    """Find the charts' library in its package, which is not imported: it would bring IPython along. Raises HarnessError."""
+    """
+    Find the charts' library in its package, which is not imported: it would bring IPython along.
+    Raises HarnessError.
+    """
     found = importlib.util.find_spec("uplot")
     if found is None or not found.submodule_search_locations:
         raise HarnessError("the site's charts need uPlot; pip install 'voxgate[site]'")
@@ -100,12 +124,16 @@ def library() -> Path:
 
 def stylesheet() -> str:
     """
-    Give the shared style and the site's own. Paper gets the light colours whatever the screen has: by `data-print` too, for
-    charts, which are drawn again before the page is laid out for paper.
+    Give the shared style and the site's own. Paper gets the light colours whatever the screen has:
+    by `data-print` too, for charts, which are drawn again before the page is laid out for paper.
     """
     shared, own = (
-        (folder / name).read_text(encoding="utf-8") for folder, name in ((SHARED, "page.css"), (TEMPLATES, "site.css"))
+        (folder / name).read_text(encoding="utf-8")
+        for folder, name in ((SHARED, "page.css"), (TEMPLATES, "site.css"))
     )
     light = re.search(r":root (\{.*?\})", shared, flags=re.DOTALL)
     assert light is not None, "page.css begins with its colours"
-    return f"{shared}{own}:root[data-print] {light.group(1)}\n@media print {{ :root {light.group(1)} }}\n"
+    return (
+        f"{shared}{own}:root[data-print] {light.group(1)}\n@media print {{ :root {light.group(1)} "
+        f"}}\n"
+    )

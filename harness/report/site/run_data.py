@@ -1,5 +1,6 @@
 """
-What the pages of any run and of two environments read: every run whole, many runs a file, and a list of all runs.
+What the pages of any run and of two environments read: every run whole, many runs a file, and a
+list of all runs.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -10,16 +11,19 @@ from typing import Any
 import numpy as np
 
 from harness.history.records import CellRow, RunRow
-from harness.measurement import SNR_CEILING_DB
-from harness.report.numbers import FIXED, shown_scale, shown_unit
-from harness.report.site import addresses
-from harness.report.site.book import Book
-from harness.report.site.data_file import data_script
-from harness.report.site.facts import facts, text
-from harness.report.table import COLUMNS
+from harness.records.measurement import SNR_CEILING_DB
+from harness.report.format import FIXED, shown_scale, shown_unit
+from harness.report.site import urls
+from harness.report.site.history_view import Book
+from harness.report.site.run_view import facts, text
+from harness.report.site.urls import data_script
+from harness.report.tables import COLUMNS
 
 CHUNK = 64
-"""Runs a file: some hundred kilobytes, read at once to show one of them; thousands of small files are slow to copy."""
+"""
+Runs a file: some hundred kilobytes, read at once to show one of them; thousands of small files are
+slow to copy.
+"""
 MAIN = {column.metric: [rank, column.title, column.interval] for rank, column in enumerate(COLUMNS)}
 """The main table's columns: metric -> place, title, whether with intervals."""
 
@@ -28,12 +32,21 @@ def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
     """Give every file of whole runs, by name."""
     pools = _pools(book)
     rows = _Rows.of(book, pools)
-    before = {now.id: was.id for place in book.places for was, now in zip(place.runs, place.runs[1:], strict=False)}
+    before = {
+        now.id: was.id
+        for place in book.places
+        for was, now in zip(place.runs, place.runs[1:], strict=False)
+    }
     paged = {(place.suite, cell) for place in book.places for cell in place.lines}
     runs = sorted(book.runs, key=lambda run: run.id)
     for number, several in groupby(runs, key=lambda run: run.id // CHUNK):
         content = {
-            run.id: {**_run(book, run, paged), "before": before.get(run.id), "points": rows.of_run(run.id)} for run in several
+            run.id: {
+                **_run(book, run, paged),
+                "before": before.get(run.id),
+                "points": rows.of_run(run.id),
+            }
+            for run in several
         }
         yield f"runs-{number}", data_script(f"runs-{number}", {**pools.shared, "runs": content})
 
@@ -76,10 +89,17 @@ class _Pools:
 
 
 def _pools(book: Book) -> _Pools:
-    metrics = {key: number for number, key in enumerate(dict.fromkeys((s.metric, s.unit) for s in book.series))}
+    metrics = {
+        key: number
+        for number, key in enumerate(dict.fromkeys((s.metric, s.unit) for s in book.series))
+    }
     cells = {cell: number for number, cell in enumerate(dict.fromkeys(s.cell for s in book.series))}
     return _Pools(
-        shared={"metrics": [metric_facts(*key) for key in metrics], "cells": list(cells), "words": book.words},
+        shared={
+            "metrics": [metric_facts(*key) for key in metrics],
+            "cells": list(cells),
+            "words": book.words,
+        },
         metric_of=np.array([metrics[s.metric, s.unit] for s in book.series], dtype=np.int32),
         cell_of=np.array([cells[s.cell] for s in book.series], dtype=np.int32),
     )
@@ -99,8 +119,14 @@ class _Rows:
         order = np.argsort(points.run, kind="stable")
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        numbers = {name: getattr(points, name)[order].astype(np.float32) for name in ("value", "low", "high")}
-        names = {"cell": pools.cell_of[points.series][order], "metric": pools.metric_of[points.series][order]}
+        numbers = {
+            name: getattr(points, name)[order].astype(np.float32)
+            for name in ("value", "low", "high")
+        }
+        names = {
+            "cell": pools.cell_of[points.series][order],
+            "metric": pools.metric_of[points.series][order],
+        }
         return cls(
             runs=points.run[order],
             columns={**names, **numbers, "verdict": points.verdict[order]},
@@ -110,8 +136,13 @@ class _Rows:
     def of_run(self, run: int) -> dict[str, Any]:
         """Give the points of one run."""
         first, end = np.searchsorted(self.runs, [run, run + 1]).tolist()
-        missing = {row - first: self.missing[row] for row in range(first, end) if row in self.missing}
-        return {**{name: column[first:end] for name, column in self.columns.items()}, "missing": missing}
+        missing = {
+            row - first: self.missing[row] for row in range(first, end) if row in self.missing
+        }
+        return {
+            **{name: column[first:end] for name, column in self.columns.items()},
+            "missing": missing,
+        }
 
 
 def _run(book: Book, run: RunRow, paged: Collection[tuple[str, str]]) -> dict[str, object]:
@@ -134,7 +165,9 @@ def _run(book: Book, run: RunRow, paged: Collection[tuple[str, str]]) -> dict[st
         "question": run.question,
         "complete": run.complete,
         "environment": facts(run.environment),
-        "cells": [_cell(cell, run.suite, (run.suite, cell.cell) in paged) for cell in book.cells[run.id]],
+        "cells": [
+            _cell(cell, run.suite, (run.suite, cell.cell) in paged) for cell in book.cells[run.id]
+        ],
     }
 
 
@@ -142,10 +175,13 @@ def _cell(cell: CellRow, suite: str, has_page: bool) -> dict[str, object]:
     return {
         "cell": cell.cell,
         "label": cell.label,
-        "page": addresses.cell_page(suite, cell.cell) if has_page else None,
+        "page": urls.cell_page(suite, cell.cell) if has_page else None,
         "verdict": cell.verdict,
         "reason": cell.reason,
         "config": {name: text(value) for name, value in cell.config.items()},
         "effective": {name: text(value) for name, value in cell.effective.items()},
-        "effects": [{name: value if name == "holds" else text(value) for name, value in each.items()} for each in cell.effects],
+        "effects": [
+            {name: value if name == "holds" else text(value) for name, value in each.items()}
+            for each in cell.effects
+        ],
     }

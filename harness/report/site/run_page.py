@@ -1,23 +1,24 @@
 """
-The page of one of the latest runs, which needs no script. Any other run is laid out by `templates/run.js`.
+The page of one of the latest runs, which needs no script. Any other run is laid out by
+`templates/run.js`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.fitness import fitness
 from harness.history.records import CellRow
-from harness.measurement import Missing
-from harness.report.html import MEANING
-from harness.report.numbers import shown, shown_unit
-from harness.report.site import addresses
-from harness.report.site.book import Book, Line, Place
-from harness.report.site.facts import changed, facts
+from harness.machine.quietness import fitness
+from harness.records.measurement import Missing
+from harness.report.format import shown, shown_unit
+from harness.report.page import MEANING
+from harness.report.site import urls
 from harness.report.site.folder import Folder
-from harness.report.site.mark import Mark, of_verdict
-from harness.report.site.overview import Listen
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from harness.report.site.marks import Badge, of_verdict
+from harness.report.site.overview_page import Listen
+from harness.report.site.run_view import changed, facts
 from harness.report.site.suite_page import columns
-from harness.report.table import Column
+from harness.report.tables import TableColumn
 
 NOT_JUDGED = "This run was not judged."
 
@@ -41,7 +42,7 @@ class RunCell:
 
     row: CellRow
     address: str
-    mark: Mark
+    mark: Badge
     reason: str
     values: tuple[MetricView, ...]
     metrics: tuple[MetricView, ...]
@@ -63,19 +64,19 @@ def meanings() -> dict[str, str]:
     return {verdict.value: text for verdict, text in MEANING.items()}
 
 
-def _write(folder: Folder, book: Book, place: Place, listen: Listen) -> None:
+def _write(folder: Folder, book: Book, place: RunAxis, listen: Listen) -> None:
     run, before = place.runs[-1], place.runs[-2] if len(place.runs) > 1 else None
     chosen = columns(place)
     folder.page(
-        addresses.run_page(run.id),
+        urls.run_page(run.id),
         "run.html",
         run=run,
         before=before,
         mark=of_verdict(run.verdict),
         meaning=meaning(run.verdict),
-        suite_address=addresses.suite_page(run.suite),
+        suite_address=urls.suite_page(run.suite),
         fitness=fitness(run.environment),
-        compare=addresses.compare_page(before.id if before else run.id, run.id),
+        compare=urls.compare_page(before.id if before else run.id, run.id),
         titles=[column.title for column in chosen],
         cells=[_cell(book, place, row, chosen) for row in book.cells[run.id]],
         changed=changed(before.environment, run.environment) if before else (),
@@ -84,13 +85,17 @@ def _write(folder: Folder, book: Book, place: Place, listen: Listen) -> None:
     )
 
 
-def _cell(book: Book, place: Place, row: CellRow, chosen: Sequence[Column]) -> RunCell:
+def _cell(book: Book, place: RunAxis, row: CellRow, chosen: Sequence[TableColumn]) -> RunCell:
     lines = place.lines.get(row.cell, ())
-    views = {line.series.metric: view for line in lines if (view := _metric(book, place, line)) is not None}
+    views = {
+        line.series.metric: view
+        for line in lines
+        if (view := _metric(book, place, line)) is not None
+    }
     mark = of_verdict(row.verdict)
     return RunCell(
         row=row,
-        address=addresses.cell_page(place.suite, row.cell) if lines else "",
+        address=urls.cell_page(place.suite, row.cell) if lines else "",
         mark=mark,
         reason="" if mark.kind == "good" else row.reason,
         values=tuple(_in_table(views.get(column.metric), column) for column in chosen),
@@ -98,7 +103,7 @@ def _cell(book: Book, place: Place, row: CellRow, chosen: Sequence[Column]) -> R
     )
 
 
-def _metric(book: Book, place: Place, line: Line) -> MetricView | None:
+def _metric(book: Book, place: RunAxis, line: MetricSeries) -> MetricView | None:
     index = line.index_of(len(place.runs) - 1)
     if index is None:
         return None
@@ -114,7 +119,9 @@ def _metric(book: Book, place: Place, line: Line) -> MetricView | None:
     )
 
 
-def _in_table(view: MetricView | None, column: Column) -> MetricView:
+def _in_table(view: MetricView | None, column: TableColumn) -> MetricView:
     if view is None:
-        return MetricView(title=column.metric, text="", short="", unit="", verdict="", missing="not measured")
+        return MetricView(
+            title=column.metric, text="", short="", unit="", verdict="", missing="not measured"
+        )
     return view if column.interval else replace(view, text=view.short)

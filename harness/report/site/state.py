@@ -1,31 +1,37 @@
 """
-The state of a cell on a machine: that of its most urgent metric. A cell with one slower metric is slower.
+The state of a cell on a machine: that of its most urgent metric. A cell with one slower metric is
+slower.
+
+The first words of the site: is anything worse, where, since when; and what nobody measures any
+more.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.history.state import State
-from harness.history.trend import Trend
-from harness.report.site.book import Book, Line, Place
-from harness.report.site.mark import Mark, of_state, of_trend
+from harness.history.trend import SeriesTrend, TrendState
+from harness.report.site import urls
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from harness.report.site.marks import ADVISORY, Badge, of_state, of_trend
 
-ORDER = tuple(State)
-QUIET = (State.STEADY, State.TOO_FEW)
+ORDER = tuple(TrendState)
+QUIET = (TrendState.STEADY, TrendState.TOO_FEW)
 """States of which nobody needs to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellState:
-    """One cell on one machine; `line` is the metric that decides, its trend says since when and why."""
+    """
+    One cell on one machine; `line` is the metric that decides, its trend says since when and why.
+    """
 
-    place: Place
+    place: RunAxis
     cell: str
-    line: Line
-    trend: Trend
+    line: MetricSeries
+    trend: SeriesTrend
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> Badge:
         """Give the state as it is shown."""
         return of_trend(self.trend)
 
@@ -40,10 +46,13 @@ class CellState:
         return (self.trend.since or "")[:10]
 
 
-def urgency(trend: Trend) -> float:
-    """Rank a trend, the most urgent lowest: what is worse and only informs stands behind everything that people must act on."""
-    informs = trend.state is State.WORSE and not trend.counts
-    return ORDER.index(State.NO_DATA) + 0.5 if informs else ORDER.index(trend.state)
+def urgency(trend: SeriesTrend) -> float:
+    """
+    Rank a trend, the most urgent lowest: what is worse and only informs stands behind everything
+    that people must act on.
+    """
+    informs = trend.state is TrendState.WORSE and not trend.counts
+    return ORDER.index(TrendState.NO_DATA) + 0.5 if informs else ORDER.index(trend.state)
 
 
 def cell_states(book: Book) -> tuple[CellState, ...]:
@@ -53,7 +62,7 @@ def cell_states(book: Book) -> tuple[CellState, ...]:
     return tuple(sorted(newest_first, key=lambda each: urgency(each.trend)))
 
 
-def cell_state(book: Book, place: Place, cell: str) -> CellState:
+def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
     """
     Give the state of one cell: of several metrics that are equally urgent, that of the first.
 
@@ -65,13 +74,114 @@ def cell_state(book: Book, place: Place, cell: str) -> CellState:
     return CellState(place=place, cell=cell, line=line, trend=book.trend(line))
 
 
-def worst(states: Sequence[CellState]) -> Mark:
+def worst(states: Sequence[CellState]) -> Badge:
     """Give the most urgent of several states."""
     trends = sorted((each.trend for each in states), key=urgency)
-    return of_trend(trends[0]) if trends else of_state(State.TOO_FEW)
+    return of_trend(trends[0]) if trends else of_state(TrendState.TOO_FEW)
 
 
 def summary(states: Sequence[CellState]) -> str:
     """Count the states: `1 worse, 11 steady`."""
     words = [each.mark.word for each in sorted(states, key=lambda each: urgency(each.trend))]
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+
+
+SHOWN = 5
+"""Cells that are named one by one; the table below has all."""
+BAD = (TrendState.WORSE, TrendState.OVER_BUDGET)
+WORDS = (*BAD, TrendState.NO_DATA, f"{TrendState.WORSE} {ADVISORY}")
+"""What the sentence counts, in this order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadLine:
+    """One thing to know, with the page that says more."""
+
+    where: str
+    address: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """A sentence, and lines for what it counts."""
+
+    title: str
+    kind: str
+    lines: tuple[HeadLine, ...]
+
+
+def headline(states: Sequence[CellState]) -> Headline:
+    """Say it; `states` come the most urgent first."""
+    lost = [each for each in states if each.trend.state == TrendState.NO_DATA]
+    loud = [each for each in states if each.trend.state not in (*QUIET, TrendState.NO_DATA)]
+    more = len(loud) - SHOWN
+    rest = (
+        [HeadLine(where="", address="", text=f"and {more} more, in the table")] if more > 0 else []
+    )
+    silent = [HeadLine(where="", address="", text=_no_data(lost))] if lost else []
+    lines = (*map(_line, loud[:SHOWN]), *rest, *silent)
+    return Headline(title=_title(states), kind=worst(states).kind, lines=lines)
+
+
+def _title(states: Sequence[CellState]) -> str:
+    """Give the sentence: what is bad comes first, and where nothing is, that nothing is."""
+    told = {word: [each for each in states if each.mark.word == word] for word in WORDS}
+    parts = [_part(word, found) for word, found in told.items() if found]
+    if not any(told[word] for word in BAD):
+        parts.insert(0, _nothing(states))
+    first, _, rest = "; ".join(parts).partition(" ")
+    count = _several(_cells(states), "cell")
+    return f"{first} of {count} {rest}." if first.isdigit() else f"{first} {rest}."
+
+
+def _nothing(states: Sequence[CellState]) -> str:
+    count = _several(_cells(states), "cell")
+    if all(each.trend.state in (TrendState.NO_DATA, TrendState.TOO_FEW) for each in states):
+        return f"Nothing can be said yet: {count}, none with enough nights"
+    return (
+        f"Nothing is worse in {count} on "
+        f"{_several(len({each.place.machine for each in states}), 'machine')}"
+    )
+
+
+def _part(word: str, found: Sequence[CellState]) -> str:
+    """Count the cells in one state: `1 is worse since 2026-11-18`."""
+    days, cells = sorted({each.since for each in found if each.since}), _cells(found)
+    verb = (
+        ("has" if cells == 1 else "have")
+        if word == TrendState.NO_DATA
+        else "is"
+        if cells == 1
+        else "are"
+    )
+    since = (
+        ""
+        if not days
+        else f" since {days[0]}"
+        if len(days) == 1
+        else f" since {days[0]} (the latest {days[-1]})"
+    )
+    return f"{cells} {verb} {word}{since}"
+
+
+def _line(state: CellState) -> HeadLine:
+    return HeadLine(
+        where=f"{state.place.suite} / {state.label}",
+        address=urls.cell_page(state.place.suite, state.cell),
+        text=f"on {state.place.machine}: {state.line.series.metric} {state.trend.reason}",
+    )
+
+
+def _no_data(lost: Sequence[CellState]) -> str:
+    places = sorted({f"{each.place.suite} on {each.place.machine}" for each in lost})
+    named = "; ".join(places[:3])
+    return f"no data: {named}{f' and {len(places) - 3} more' if len(places) > 3 else ''}"
+
+
+def _cells(states: Sequence[CellState]) -> int:
+    return len({(each.place.suite, each.cell) for each in states})
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

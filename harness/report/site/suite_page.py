@@ -1,23 +1,22 @@
 """
-A suite's page: on every machine its cells and metrics with their states, speed against quality, and the latest runs.
+A suite's page: on every machine its cells and metrics with their states, speed against quality, and
+the latest runs.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.policy import Policy
-from harness.report.numbers import shown, shown_unit
-from harness.report.site import addresses
-from harness.report.site.book import Book, Line, Place
+from harness.judging.policy import Policy
+from harness.report.format import shown, shown_unit
+from harness.report.site import urls
+from harness.report.site.charts import ChartImage, fastest_line, pictures
 from harness.report.site.folder import Folder
-from harness.report.site.mark import Mark, of_trend
-from harness.report.site.measured import judgement, measurements
-from harness.report.site.overview import Listen
-from harness.report.site.pictures import Picture, fastest_line, pictures
-from harness.report.site.run_link import RunLink, run_links
-from harness.report.site.sparkline import LAST, Spark
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from harness.report.site.marks import LAST, Badge, Spark, of_trend
+from harness.report.site.overview_page import Listen
+from harness.report.site.run_view import RunLink, judgement, measurements, run_links
 from harness.report.site.state import QUIET, CellState, cell_state, summary, worst
-from harness.report.table import COLUMNS, Column
+from harness.report.tables import COLUMNS, TableColumn
 
 LISTED = 14
 """Runs in a list: two weeks of nights."""
@@ -27,11 +26,13 @@ WIDEST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueView:
-    """One metric of one cell in the latest run; `mark` is set where there is something to remark."""
+    """
+    One metric of one cell in the latest run; `mark` is set where there is something to remark.
+    """
 
     text: str
     missing: str
-    mark: Mark | None
+    mark: Badge | None
     spark: Spark | None
 
 
@@ -41,7 +42,7 @@ class CellView:
 
     address: str
     label: str
-    mark: Mark
+    mark: Badge
     since: str
     reason: str
     values: tuple[ValueView, ...]
@@ -52,12 +53,12 @@ class PlaceView:
     """One machine."""
 
     name: str
-    mark: Mark
+    mark: Badge
     summary: str
     fastest: str
     titles: tuple[str, ...]
     rows: tuple[CellView, ...]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[ChartImage, ...]
     listen: Sequence[tuple[str, str]]
     runs: tuple[RunLink, ...]
     older: int
@@ -69,17 +70,19 @@ def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> 
         places = [place for place in book.places if place.suite == suite]
         views = [_place(book, place, policy, listen) for place in places]
         folder.page(
-            addresses.suite_page(suite),
+            urls.suite_page(suite),
             "suite.html",
             suite=suite,
-            question=max((place.runs[-1] for place in places), key=lambda run: run.created).question,
+            question=max(
+                (place.runs[-1] for place in places), key=lambda run: run.created
+            ).question,
             mark=worst([cell_state(book, place, cell) for place in places for cell in place.lines]),
             places=views,
             spark_runs=LAST,
         )
 
 
-def _place(book: Book, place: Place, policy: Policy, listen: Listen) -> PlaceView:
+def _place(book: Book, place: RunAxis, policy: Policy, listen: Listen) -> PlaceView:
     states = [cell_state(book, place, cell) for cell in place.lines]
     chosen = columns(place)
     last = len(place.runs) - 1
@@ -98,12 +101,19 @@ def _place(book: Book, place: Place, policy: Policy, listen: Listen) -> PlaceVie
     )
 
 
-def columns(place: Place) -> tuple[Column, ...]:
+def columns(place: RunAxis) -> tuple[TableColumn, ...]:
     """Choose a table's columns: those of the main table, or the first metrics that there are."""
-    units = {line.series.metric: line.series.unit for lines in place.lines.values() for line in lines if not line.helps}
+    units = {
+        line.series.metric: line.series.unit
+        for lines in place.lines.values()
+        for line in lines
+        if not line.helps
+    }
     usual = tuple(column for column in COLUMNS if column.metric in units)
     return usual or tuple(
-        Column(metric=name, title=f"{name} {shown_unit(name, unit)}".strip(), interval=True, rank=rank)
+        TableColumn(
+            metric=name, title=f"{name} {shown_unit(name, unit)}".strip(), interval=True, rank=rank
+        )
         for rank, (name, unit) in enumerate(list(units.items())[:WIDEST])
     )
 
@@ -112,16 +122,18 @@ def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
     place = state.place
     lines = {line.series.metric: line for line in place.lines[state.cell]}
     return CellView(
-        address=addresses.cell_page(place.suite, state.cell),
+        address=urls.cell_page(place.suite, state.cell),
         label=state.label,
         mark=state.mark,
         since="" if state.trend.state in QUIET else state.since,
-        reason="" if state.trend.state in QUIET else f"{state.line.series.metric} {state.trend.reason}",
+        reason=""
+        if state.trend.state in QUIET
+        else f"{state.line.series.metric} {state.trend.reason}",
         values=tuple(_value(book, place, lines.get(metric)) for metric in metrics),
     )
 
 
-def _value(book: Book, place: Place, line: Line | None) -> ValueView:
+def _value(book: Book, place: RunAxis, line: MetricSeries | None) -> ValueView:
     if line is None:
         return ValueView(text="", missing="not measured", mark=None, spark=None)
     index = line.index_of(len(place.runs) - 1)

@@ -1,4 +1,7 @@
-"""A voice that hums at once, or when it is told to; a batcher with the signature of the real one; a server in a thread."""
+"""
+A voice that hums at once, or when it is told to; a batcher with the signature of the real one; a
+server in a thread.
+"""
 
 import contextlib
 import queue
@@ -12,11 +15,11 @@ import numpy as np
 import uvicorn
 
 from engine.config import FlowConfig
-from engine.pipelines.stretch import Stretch
-from engine.serve.about import About
+from engine.pipelines.audio_segment import AudioSegment
+from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
-from engine.serve.desk import Desk
 from engine.serve.limits import Limits
+from engine.serve.model_info import About
 from engine.serve.server import address, bound, configuration
 from engine.timing import instant_s
 
@@ -57,8 +60,10 @@ class FakeSpeaker:
             if count >= self.fails_after:
                 raise self.raises
             self.pieces += 1
-            audio = hum(text, (options or {}).get("speaker", "slt"))[count * PIECE : (count + 1) * PIECE]
-            yield Stretch(audio=audio, last=count == 2)
+            audio = hum(text, (options or {}).get("speaker", "slt"))[
+                count * PIECE : (count + 1) * PIECE
+            ]
+            yield AudioSegment(audio=audio, last=count == 2)
 
     def synthesize_batch(self, texts, options=None):
         self.began.set()
@@ -66,7 +71,9 @@ class FakeSpeaker:
         self.batches.append(list(texts))
         if self.fails_after == 0:
             raise self.raises
-        return [hum(text, each.get("speaker", "slt")) for text, each in zip(texts, options, strict=True)]
+        return [
+            hum(text, each.get("speaker", "slt")) for text, each in zip(texts, options, strict=True)
+        ]
 
 
 class FakeBatcher:
@@ -94,14 +101,24 @@ class FakeBatcher:
                 while len(batch) < self._max_batch:
                     batch.append(self._queue.get(timeout=self._window_s))
             ended = None in batch
-            batch = [item for item in batch if item is not None and item[2].set_running_or_notify_cancel()]
+            batch = [
+                item
+                for item in batch
+                if item is not None and item[2].set_running_or_notify_cancel()
+            ]
             self._answer(batch)
             if ended:
                 return
 
     def _answer(self, batch):
         try:
-            spoken = self._speak_many([text for text, _, _ in batch], [options for _, options, _ in batch]) if batch else []
+            spoken = (
+                self._speak_many(
+                    [text for text, _, _ in batch], [options for _, options, _ in batch]
+                )
+                if batch
+                else []
+            )
         except Exception as error:
             for _, _, future in batch:
                 future.set_exception(error)
@@ -115,7 +132,7 @@ class House:
     """A running server and what is behind it."""
 
     speaker: FakeSpeaker
-    desk: Desk
+    desk: AdmissionController
     url: str
     client: httpx2.Client
 
@@ -146,8 +163,14 @@ class House:
 def house(limits: Limits, speaker: FakeSpeaker | None = None):
     """A server with a fake voice, in a thread of this process."""
     speaker = speaker or FakeSpeaker()
-    desk = Desk(speaker, limits, FakeBatcher, instant_s)
-    about = About(model=MODEL, created=1, sample_rate_hz=RATE_HZ, config=FlowConfig(nfe_steps=7), limits=limits)
+    desk = AdmissionController(speaker, limits, FakeBatcher, instant_s)
+    about = About(
+        model=MODEL,
+        created=1,
+        sample_rate_hz=RATE_HZ,
+        config=FlowConfig(nfe_steps=7),
+        limits=limits,
+    )
     door = bound("127.0.0.1", 0)
     door.listen()
     server = uvicorn.Server(configuration(make_app(desk, about), limits))

@@ -1,13 +1,15 @@
 """
 How far does the memory of a process that speaks grow, and what holds it?
 
-    python -m tests.engine.serve.memory_growth [--requests 300] [--repeat] [--option nfe_steps=1 ...]
+    python -m tests.engine.serve.memory_growth [--requests 300] [--repeat] [--option nfe_steps=1
+    ...]
 
-Texts of random length at random speed, so that nearly every chunk has a length of its own, are spoken piece by piece in a
-thread beside the main one, as a server does; with `--repeat` a few texts over and over. Prints, in MiB, what is resident,
-of that what the C library has given out, and what it keeps though nobody uses it (libraries map the rest themselves); and the
-speaking thread's CPU time. The libraries are set from outside: ONEDNN_PRIMITIVE_CACHE_CAPACITY and LRU_CACHE_CAPACITY (how many
-kernels oneDNN and torch keep), MALLOC_ARENA_MAX, MALLOC_TRIM_THRESHOLD_. Linux, glibc.
+Texts of random length at random speed, so that nearly every chunk has a length of its own, are
+spoken piece by piece in a thread beside the main one, as a server does; with `--repeat` a few texts
+over and over. Prints, in MiB, what is resident, of that what the C library has given out, and what
+it keeps though nobody uses it (libraries map the rest themselves); and the speaking thread's CPU
+time. The libraries are set from outside: ONEDNN_PRIMITIVE_CACHE_CAPACITY and LRU_CACHE_CAPACITY
+(how many kernels oneDNN and torch keep), MALLOC_ARENA_MAX, MALLOC_TRIM_THRESHOLD_. Linux, glibc.
 """
 
 import argparse
@@ -25,7 +27,7 @@ import torch
 
 from engine.config import FlowConfig, typed
 from engine.pipelines.flow import FlowPipeline
-from harness.workload import load_workload
+from harness.suite.workload import load_workload
 
 MIB = 2**20
 SHOWN = (1, 3, 6, 12, 25, 50, 100, 150, 200, 250)
@@ -57,9 +59,17 @@ def read() -> Reading:
         libc.malloc_info(0, stream)
         libc.fclose(stream)
         root = ElementTree.fromstring(Path(file.name).read_text())
-    kept = sum(int(each.get("size", 0)) for each in root.findall("total") if each.get("type") in ("fast", "rest"))
-    mapped = sum(int(each.get("size", 0)) for each in root.findall("total") if each.get("type") == "mmap")
-    arenas = sum(int(each.get("size", 0)) for each in root.findall("system") if each.get("type") == "current")
+    kept = sum(
+        int(each.get("size", 0))
+        for each in root.findall("total")
+        if each.get("type") in ("fast", "rest")
+    )
+    mapped = sum(
+        int(each.get("size", 0)) for each in root.findall("total") if each.get("type") == "mmap"
+    )
+    arenas = sum(
+        int(each.get("size", 0)) for each in root.findall("system") if each.get("type") == "current"
+    )
     return Reading(
         resident=psutil.Process().memory_info().rss,
         given_out=arenas - kept + mapped,
@@ -83,7 +93,9 @@ def texts(count: int, repeat: bool) -> list[tuple[str, float]]:
 def speak(pipeline: FlowPipeline, asked: list[tuple[str, float]]) -> None:
     """Speak all, and print."""
     lengths: set[tuple[int, ...]] = set()
-    pipeline.voice.dit.register_forward_pre_hook(lambda _module, inputs: lengths.add(tuple(inputs[0].shape)))
+    pipeline.voice.dit.register_forward_pre_hook(
+        lambda _module, inputs: lengths.add(tuple(inputs[0].shape))
+    )
     print("requests  shapes  resident  given out  kept free  arenas   CPU s")
     print(f"{0:8d}  {0:6d}  {read().line()}  {0.0:6.1f}")
     spent_s = 0.0
@@ -100,8 +112,12 @@ def main() -> None:
     """Measure once."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
     parser.add_argument("--requests", type=int, default=300)
-    parser.add_argument("--repeat", action="store_true", help=f"the same {REPEATED} texts over and over")
-    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the engine")
+    parser.add_argument(
+        "--repeat", action="store_true", help=f"the same {REPEATED} texts over and over"
+    )
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="of the engine"
+    )
     words = parser.parse_args()
     options = typed(dict(each.split("=", 1) for each in words.option), FlowConfig())
     pipeline = FlowPipeline.load({"nfe_steps": 1, **options})

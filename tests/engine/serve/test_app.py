@@ -42,7 +42,11 @@ def test_a_file_holds_what_was_spoken(home, form):
     answer = home.ask(voice="rms", **({"response_format": form} if form else {}))
 
     audio, rate_hz = soundfile.read(io.BytesIO(answer.content))
-    assert (answer.status_code, rate_hz, answer.headers["x-sample-rate"]) == (200, RATE_HZ, str(RATE_HZ))
+    assert (answer.status_code, rate_hz, answer.headers["x-sample-rate"]) == (
+        200,
+        RATE_HZ,
+        str(RATE_HZ),
+    )
     assert answer.headers["content-type"] == f"audio/{form or 'wav'}"
     assert len(audio) == 3 * PIECE
     assert np.abs(audio - hum("Hello there.", "rms")).max() < 1e-4
@@ -73,7 +77,9 @@ def test_a_stream_is_heard_before_it_is_spoken_to_its_end():
     with (
         house(Limits(), speaker) as home,
         home.client.stream(
-            "POST", "/v1/audio/speech", json=home.speech(stream_format="audio", response_format="pcm")
+            "POST",
+            "/v1/audio/speech",
+            json=home.speech(stream_format="audio", response_format="pcm"),
         ) as answer,
     ):
         pieces = answer.iter_raw()
@@ -96,7 +102,9 @@ def test_whole_texts_are_spoken_together():
         answers = [each.result() for each in asked]
 
         assert blocker.result().status_code == 200
-        assert max(map(len, speaker.batches)) > 1 and sorted(itertools.chain(*speaker.batches)) == sorted(["First.", *texts])
+        assert max(map(len, speaker.batches)) > 1 and sorted(
+            itertools.chain(*speaker.batches)
+        ) == sorted(["First.", *texts])
         for text, answer in zip(texts, answers, strict=True):  # and nobody gets another one's audio
             assert np.abs(pcm(answer.content[44:]) - hum(text)).max() < 1e-4
 
@@ -117,7 +125,12 @@ def test_whole_texts_are_spoken_together():
         ({"speed": True}, 400, "speed", "must be a number"),
         ({"seed": "x"}, 400, "seed", "whole number"),
         ({"stream_format": "sse"}, 400, "stream_format", "use audio"),
-        ({"stream_format": "audio", "response_format": "flac"}, 400, "response_format", "cannot be streamed"),
+        (
+            {"stream_format": "audio", "response_format": "flac"},
+            400,
+            "response_format",
+            "cannot be streamed",
+        ),
         ({"instructions": "Whisper."}, 400, "instructions", "follows no instructions"),
         ({"emotion": "sad"}, 400, "emotion", "known are model, input"),
     ],
@@ -126,7 +139,11 @@ def test_what_cannot_be_done_is_refused_as_openai_does(home, changes, status, pa
     answer = home.ask(**changes)
 
     error = answer.json()["error"]
-    assert (answer.status_code, error["param"], error["type"]) == (status, param, "invalid_request_error")
+    assert (answer.status_code, error["param"], error["type"]) == (
+        status,
+        param,
+        "invalid_request_error",
+    )
     assert words in error["message"]
 
 
@@ -142,7 +159,9 @@ def test_what_cannot_be_done_is_refused_as_openai_does(home, changes, status, pa
     ],
 )
 def test_a_body_that_is_no_request_is_refused(home, body, words):
-    answer = home.client.post("/v1/audio/speech", content=body, headers={"Content-Type": "application/json"})
+    answer = home.client.post(
+        "/v1/audio/speech", content=body, headers={"Content-Type": "application/json"}
+    )
 
     assert answer.status_code == 400 and words in answer.json()["error"]["message"]
 
@@ -152,10 +171,15 @@ def test_a_body_beyond_the_limit_is_refused_whether_or_not_it_tells_its_length(h
     kind = {"Content-Type": "application/json"}
 
     declared = home.client.post("/v1/audio/speech", content=long, headers=kind)
-    chunked = home.client.post("/v1/audio/speech", content=iter([long[:3000], long[3000:]]), headers=kind)
+    chunked = home.client.post(
+        "/v1/audio/speech", content=iter([long[:3000], long[3000:]]), headers=kind
+    )
 
     for answer in (declared, chunked):
-        assert answer.status_code == 413 and "longer than 4096 bytes" in answer.json()["error"]["message"]
+        assert (
+            answer.status_code == 413
+            and "longer than 4096 bytes" in answer.json()["error"]["message"]
+        )
 
 
 def test_a_body_that_never_comes_gives_its_connection_up(home, monkeypatch):
@@ -165,16 +189,25 @@ def test_a_body_that_never_comes_gives_its_connection_up(home, monkeypatch):
 
     with socket.create_connection((host, int(port)), timeout=10) as wire:
         wire.sendall(
-            b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+            b"application/json\r\nContent-Length: 9\r\n\r\n{"
         )
         assert wire.recv(100).startswith(b"HTTP/1.1 408")
 
 
 def test_a_form_of_a_web_page_is_refused_and_other_pages_are_named(home):
-    form = home.client.post("/v1/audio/speech", content=b"{}", headers={"Content-Type": "text/plain"})
+    form = home.client.post(
+        "/v1/audio/speech", content=b"{}", headers={"Content-Type": "text/plain"}
+    )
     assert form.status_code == 415 and "application/json" in form.json()["error"]["message"]
-    for answer, status in ((home.client.get("/v1/audio/speech"), 405), (home.client.get("/nowhere"), 404)):
-        assert answer.status_code == status and "there is POST /v1/audio/speech" in answer.json()["error"]["message"]
+    for answer, status in (
+        (home.client.get("/v1/audio/speech"), 405),
+        (home.client.get("/nowhere"), 404),
+    ):
+        assert (
+            answer.status_code == status
+            and "there is POST /v1/audio/speech" in answer.json()["error"]["message"]
+        )
 
 
 def test_it_tells_what_it_runs_with(home):
@@ -192,7 +225,10 @@ def test_a_full_house_lets_nobody_in_and_says_when_to_come_back(streamed):
     speaker = FakeSpeaker()
     speaker.may.clear()
     changes = {"stream_format": "audio"} if streamed else {}
-    with house(Limits(queue=2, max_batch=1, window_ms=0), speaker) as home, ThreadPoolExecutor(2) as pool:
+    with (
+        house(Limits(queue=2, max_batch=1, window_ms=0), speaker) as home,
+        ThreadPoolExecutor(2) as pool,
+    ):
         inside = [pool.submit(home.ask, **changes) for _ in range(2)]
         assert until(lambda: home.desk.inside == 2)
         refused = home.ask(**changes)
@@ -209,7 +245,10 @@ def test_a_full_house_lets_nobody_in_and_says_when_to_come_back(streamed):
 def test_a_client_that_leaves_while_it_waits_frees_its_place_and_is_never_spoken():
     speaker = FakeSpeaker()
     speaker.may.clear()
-    with house(Limits(queue=3, max_batch=1, window_ms=0), speaker) as home, ThreadPoolExecutor(1) as pool:
+    with (
+        house(Limits(queue=3, max_batch=1, window_ms=0), speaker) as home,
+        ThreadPoolExecutor(1) as pool,
+    ):
         first = pool.submit(home.ask, input="First.")
         assert speaker.began.wait(10)
         waiting = [home.raw(input="Gone."), home.raw(input="Gone too.", stream_format="audio")]
@@ -230,7 +269,9 @@ def test_a_client_that_leaves_its_stream_ends_it(heard, monkeypatch):
     speaker.may.clear()
     with house(Limits(), speaker) as home:
         orders, let_in = [], home.desk.streamed
-        monkeypatch.setattr(home.desk, "streamed", lambda *asked: orders.append(let_in(*asked)) or orders[-1])
+        monkeypatch.setattr(
+            home.desk, "streamed", lambda *asked: orders.append(let_in(*asked)) or orders[-1]
+        )
         wire = home.raw(stream_format="audio")
         assert speaker.began.wait(10) and home.desk.inside == 1
         if heard:
@@ -254,12 +295,20 @@ def test_a_mistake_of_the_engine_is_a_server_error_that_tells_no_secrets(streame
 
 
 def test_a_refusal_of_the_engine_is_told():
-    with house(Limits(window_ms=0), FakeSpeaker(fails_after=0, raises=EngineError("this text is too odd"))) as home:
+    with house(
+        Limits(window_ms=0), FakeSpeaker(fails_after=0, raises=EngineError("this text is too odd"))
+    ) as home:
         answer = home.ask()
 
-        assert answer.status_code == 400 and answer.json()["error"]["message"] == "this text is too odd"
+        assert (
+            answer.status_code == 400
+            and answer.json()["error"]["message"] == "this text is too odd"
+        )
 
 
 def test_audio_that_breaks_off_does_not_look_whole():
-    with house(Limits(), FakeSpeaker(fails_after=1)) as home, pytest.raises(httpx2.RemoteProtocolError):
+    with (
+        house(Limits(), FakeSpeaker(fails_after=1)) as home,
+        pytest.raises(httpx2.RemoteProtocolError),
+    ):
         home.ask(stream_format="audio", response_format="pcm")

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 from engine.errors import EngineError
-from engine.serve.audio import Form, encode, pcm16, wav_header
 from engine.serve.limits import Limits, parse_limits
+from engine.serve.response import AudioFormat, encode, pcm16, wav_header
 from engine.serve.server import address, bound, is_local
 
 
@@ -29,7 +29,8 @@ def test_a_limit_that_cannot_be_meant_is_refused(words, message):
 
 def test_limits_are_read_and_default():
     assert parse_limits({"queue": "3", "window_ms": "0.5"}) == Limits(queue=3, window_ms=0.5)
-    assert Limits().max_body_bytes > 12 * Limits().max_characters  # each character escaped as a surrogate pair
+    # each character escaped as a surrogate pair
+    assert Limits().max_body_bytes > 12 * Limits().max_characters
 
 
 def test_frames_are_rounded_and_clipped():
@@ -40,7 +41,7 @@ def test_frames_are_rounded_and_clipped():
         pcm16(np.array([0.0, np.nan], np.float32))
 
 
-@pytest.mark.parametrize("form", [Form.WAV, Form.FLAC])
+@pytest.mark.parametrize("form", [AudioFormat.WAV, AudioFormat.FLAC])
 @pytest.mark.parametrize("rate_hz", [16_000, 24_000])
 def test_another_library_reads_the_files(form, rate_hz):
     audio = np.sin(np.arange(777) / 9).astype(np.float32)
@@ -62,7 +63,9 @@ def test_an_address_in_use_is_one_line():
         door.listen()
         port = door.getsockname()[1]
         assert address(door) == f"http://127.0.0.1:{port}"
-        with pytest.raises(EngineError, match=rf"cannot listen on 127.0.0.1, port {port}: .*; choose another"):
+        with pytest.raises(
+            EngineError, match=rf"cannot listen on 127.0.0.1, port {port}: .*; choose another"
+        ):
             bound("127.0.0.1", port)
     with pytest.raises(EngineError, match="cannot listen on no-such-host"):
         bound("no-such-host.invalid", 0)

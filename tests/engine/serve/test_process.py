@@ -1,4 +1,6 @@
-"""`python -m engine serve` as a process, with a tiny voice: its first line, its answers, its end."""
+"""
+`python -m engine serve` as a process, with a tiny voice: its first line, its answers, its end.
+"""
 
 import os
 import re
@@ -14,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from engine.__main__ import main
-from engine.layers.quick import has_onednn
-from engine.serve.kernels import CAPACITIES, KEPT, keep_few_kernels
+from engine.layers.linear import has_onednn
+from engine.serve.server import CAPACITIES, KEPT, limit_onednn_cache
 from tests.engine.conftest import write_tiny_voice
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen. " * 12
@@ -27,13 +29,33 @@ def _start(tmp_path):
     running = []
 
     def start(*words, **env):
-        command = [sys.executable, "-m", "engine", "serve", "--port", "0", "--voice", str(folder), "--threads", "1", *words]
+        command = [
+            sys.executable,
+            "-m",
+            "engine",
+            "serve",
+            "--port",
+            "0",
+            "--voice",
+            str(folder),
+            "--threads",
+            "1",
+            *words,
+        ]
         around = {**os.environ, **env}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=around)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=around
+        )
         running.append(process)
-        found = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+), model (\S+)\n", process.stdout.readline())
+        found = re.fullmatch(
+            r"listening on (http://127\.0\.0\.1:\d+), model (\S+)\n", process.stdout.readline()
+        )
         assert found, process.stderr.read()
-        return process, httpx2.Client(base_url=found.group(1), timeout=30, trust_env=False), found.group(2)
+        return (
+            process,
+            httpx2.Client(base_url=found.group(1), timeout=30, trust_env=False),
+            found.group(2),
+        )
 
     yield start
     for process in running:
@@ -51,7 +73,11 @@ def test_it_speaks_and_at_the_end_finishes_what_it_let_in_and_lets_nothing_more_
     assert client.get("/v1/models").json()["data"][0]["options"]["nfe_steps"] == 2
 
     with ThreadPoolExecutor(1) as pool:
-        inside = pool.submit(client.post, "/v1/audio/speech", json={**speech, "input": LONG, "stream_format": "audio"})
+        inside = pool.submit(
+            client.post,
+            "/v1/audio/speech",
+            json={**speech, "input": LONG, "stream_format": "audio"},
+        )
         pause = threading.Event()
         while not client.get("/health").json()["inside"] and not inside.done():
             pause.wait(0.005)
@@ -69,13 +95,21 @@ def growth_bytes(process, client, model):
     """What the server has resident after texts of 32 lengths beyond what it had after 8."""
     found = []
     for number in range(32):
-        body = {"model": model, "input": LONG[:80], "speed": 0.6 + 0.04 * number, "stream_format": "audio"}
+        body = {
+            "model": model,
+            "input": LONG[:80],
+            "speed": 0.6 + 0.04 * number,
+            "stream_format": "audio",
+        }
         assert client.post("/v1/audio/speech", json=body).status_code == 200
         found.append(psutil.Process(process.pid).memory_info().rss)
     return found[-1] - found[7]
 
 
-@pytest.mark.skipif(not has_onednn(), reason="the products of this processor are not oneDNN's, which keeps a kernel per shape")
+@pytest.mark.skipif(
+    not has_onednn(),
+    reason="the products of this processor are not oneDNN's, which keeps a kernel per shape",
+)
 def test_a_server_does_not_keep_the_kernels_of_every_length_unless_it_is_told_to(start):
     grown = growth_bytes(*start("--nfe-steps", "1"))
     told = growth_bytes(*start("--nfe-steps", "1", **dict.fromkeys(CAPACITIES, "1024")))
@@ -88,7 +122,7 @@ def test_who_starts_the_server_may_say_how_many_kernels_it_keeps(monkeypatch):
         monkeypatch.setenv(name, "")  # so that it is as before afterwards
         monkeypatch.delenv(name)
     monkeypatch.setenv(CAPACITIES[0], "5")
-    keep_few_kernels()
+    limit_onednn_cache()
 
     assert [os.environ[name] for name in CAPACITIES] == ["5", KEPT]
 
@@ -108,8 +142,13 @@ def test_mistakes_end_with_one_line_and_code_2(monkeypatch):
 
 
 def test_the_help_shows_only_what_this_command_can_speak_with():
-    serve, say = (CliRunner().invoke(main, [command, "--help"], terminal_width=200).output for command in ("serve", "say"))
+    serve, say = (
+        CliRunner().invoke(main, [command, "--help"], terminal_width=200).output
+        for command in ("serve", "say")
+    )
 
     assert "infill" not in serve and "--weights" not in serve
-    assert re.search(r"--nfe-steps TEXT +default 16\n", serve) and re.search(r"--reference TEXT +default none\n", serve)
+    assert re.search(r"--nfe-steps TEXT +default 16\n", serve) and re.search(
+        r"--reference TEXT +default none\n", serve
+    )
     assert "default 16 (infill: 32)" in say and "--weights" in say

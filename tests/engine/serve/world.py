@@ -1,4 +1,7 @@
-"""A world in which time passes only while the engine works: who comes when, what it costs, who hears what at which instant."""
+"""
+A world in which time passes only while the engine works: who comes when, what it costs, who hears
+what at which instant.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -6,10 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.pipelines.stretch import Stretch
-from engine.serve.batch import Batch
-from engine.serve.engine_thread import EngineThread
-from engine.serve.stream import Stream
+from engine.pipelines.audio_segment import AudioSegment
+from engine.serve.jobs import SpeechBatch, Stream
+from engine.serve.scheduler import EngineThread
 
 RATE_HZ = 1000
 ENOUGH_S = 20.0
@@ -27,27 +29,39 @@ class Heard:
 
 @dataclass
 class World:
-    """Everything happens in the engine's thread once `run` has let it begin, so that a run is the same every time."""
+    """
+    Everything happens in the engine's thread once `run` has let it begin, so that a run is the same
+    every time.
+    """
 
     now_s: float = 0.0
     heard: list[Heard] = field(default_factory=list)
-    works: dict[str, Stream | Batch] = field(default_factory=dict)
+    works: dict[str, Stream | SpeechBatch] = field(default_factory=dict)
     _coming: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _began: bool = False
 
     def at(self, instant_s: float, happens: Callable[[], None]) -> None:
-        """Have something happen at an instant at which the engine works; what lies behind happens now."""
+        """
+        Have something happen at an instant at which the engine works; what lies behind happens now.
+        """
         if self._began and instant_s <= self.now_s:
             happens()
             return
         self._coming.append((instant_s, happens))
         self._coming.sort(key=lambda each: each[0])
 
-    def comes(self, name: str, pieces: Sequence[tuple[float, float] | Exception], at_s: float = 0.0) -> None:
-        """Have a text come that is to be heard piece by piece: what each costs, and how long it plays, in seconds."""
+    def comes(
+        self, name: str, pieces: Sequence[tuple[float, float] | Exception], at_s: float = 0.0
+    ) -> None:
+        """
+        Have a text come that is to be heard piece by piece: what each costs, and how long it plays,
+        in seconds.
+        """
         self.at(at_s, lambda: self._stream(name, pieces))
 
-    def batch(self, name: str, cost_s: float, at_s: float = 0.0, then: Callable[[], None] = lambda: None) -> None:
+    def batch(
+        self, name: str, cost_s: float, at_s: float = 0.0, then: Callable[[], None] = lambda: None
+    ) -> None:
         """Have a batch asked for; `then` happens when it ends."""
         self.at(at_s, lambda: self._batch(name, cost_s, then))
 
@@ -64,10 +78,12 @@ class World:
     def run(self) -> "World":
         """Let all come, and wait until the last of them is done."""
         self.engine = EngineThread(lambda: self.now_s)
-        first = Batch(self._begin)
+        first = SpeechBatch(self._begin)
         self.engine.batch(first)
         first.future.result(ENOUGH_S)
-        while waiting := [work.future for work in list(self.works.values()) if not work.future.done()]:
+        while waiting := [
+            work.future for work in list(self.works.values()) if not work.future.done()
+        ]:
             assert wait(waiting, ENOUGH_S).done, "nobody gets a turn"
         self.engine.close()
         assert not self._coming, "the engine had nothing to do before all had come"
@@ -78,7 +94,10 @@ class World:
         return [each for each in self.heard if each.name == name]
 
     def underruns_s(self, name: str) -> list[float]:
-        """Give the silences of a listener who plays from the first piece on, and waits where nothing is left."""
+        """
+        Give the silences of a listener who plays from the first piece on, and waits where nothing
+        is left.
+        """
         first, *rest = self.of(name)
         silences, dry_s = [], first.at_s + first.audio_s
         for piece in rest:
@@ -87,16 +106,22 @@ class World:
         return [silence_s for silence_s in silences if silence_s > 1e-9]
 
     def _stream(self, name: str, pieces: Sequence[tuple[float, float] | Exception]) -> None:
-        self.works[name] = Stream(lambda: self._stretches(name, pieces), lambda _audio: None, RATE_HZ)
+        self.works[name] = Stream(
+            lambda: self._stretches(name, pieces), lambda _audio: None, RATE_HZ
+        )
         self.engine.stream(self.works[name])
 
-    def _stretches(self, name: str, pieces: Sequence[tuple[float, float] | Exception]) -> Iterator[Stretch]:
+    def _stretches(
+        self, name: str, pieces: Sequence[tuple[float, float] | Exception]
+    ) -> Iterator[AudioSegment]:
         for number, piece in enumerate(pieces, start=1):
             if isinstance(piece, Exception):
                 raise piece
             cost_s, audio_s = piece
             self.work(name, cost_s, audio_s)
-            yield Stretch(audio=np.zeros(round(audio_s * RATE_HZ), np.float32), last=number == len(pieces))
+            yield AudioSegment(
+                audio=np.zeros(round(audio_s * RATE_HZ), np.float32), last=number == len(pieces)
+            )
 
     def _begin(self) -> list[np.ndarray]:
         """Have all come that is there from the beginning, before anybody gets a turn."""
@@ -111,7 +136,7 @@ class World:
             then()
             return []
 
-        self.works[name] = Batch(speak)
+        self.works[name] = SpeechBatch(speak)
         self.engine.batch(self.works[name])
 
 

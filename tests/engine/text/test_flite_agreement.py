@@ -1,8 +1,11 @@
-"""The front-end says these sentences as flite 2.2 does: phones printed by `flite -voice slt -psdur`, stored here."""
+"""
+The front-end says these sentences as flite 2.2 does: phones printed by `flite -voice slt -psdur`,
+stored here.
+"""
 
 import pytest
 
-from engine.phones import PHONES
+from engine.alphabet import PHONES
 from engine.text.frontend import phonemise
 
 SENTENCES = (
@@ -16,7 +19,8 @@ SENTENCES = (
     ),
     (
         "I think that the children will open the window tomorrow.",
-        "ay th ih ng k dh ae t dh ax ch ih l d r ax n w ih l ow p ax n dh ax w ih n d ow t ax m aa r ow",
+        "ay th ih ng k dh ae t dh ax ch ih l d r ax n w ih l ow p ax n dh ax w ih n d ow t ax m aa "
+        "r ow",
     ),
     (
         "She has two books, he has three, and I have none.",
@@ -48,7 +52,8 @@ SENTENCES = (
     ),
     (
         "In 1999, it rose by 25% in a week.",
-        "ih n n ay n t iy n n ay n t iy n ay n pau ih t r ow z b ay t w eh n t iy f ay v p er s eh n t ih n ax w iy k",
+        "ih n n ay n t iy n n ay n t iy n ay n pau ih t r ow z b ay t w eh n t iy f ay v p er s eh "
+        "n t ih n ax w iy k",
     ),
     (
         "Please close the door.",

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.alphabet import PHONE_IDS, PHONES, SILENCE
 from engine.errors import EngineError
-from engine.phones import PHONE_IDS, PHONES, SILENCE
 from engine.text.frontend import MAX_CHARACTERS, phonemise
 
 PAUSE = PHONE_IDS[SILENCE]
@@ -31,7 +31,9 @@ def test_only_the_end_of_a_question_is_marked() -> None:
 def test_two_thousand_characters_keep_every_word() -> None:
     text = ("We walked along the river, and then we went home. " * 50)[:2000]
     chunks = phonemise(text)
-    assert [word for chunk in chunks for word in chunk.words] == text.lower().replace(",", "").replace(".", "").split()
+    assert [word for chunk in chunks for word in chunk.words] == text.lower().replace(
+        ",", ""
+    ).replace(".", "").split()
     assert all(len(chunk.text) <= 200 for chunk in chunks)
 
 
@@ -47,7 +49,9 @@ def test_text_without_anything_speakable_is_refused_and_shown() -> None:
 
 
 def test_text_over_the_limit_is_refused_with_both_lengths() -> None:
-    with pytest.raises(EngineError, match=f"{MAX_CHARACTERS + 1} characters, the limit is {MAX_CHARACTERS}"):
+    with pytest.raises(
+        EngineError, match=f"{MAX_CHARACTERS + 1} characters, the limit is {MAX_CHARACTERS}"
+    ):
         phonemise("a" * (MAX_CHARACTERS + 1))
 
 
@@ -56,13 +60,25 @@ def test_dropped_characters_are_reported_on_every_chunk() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1" * 5000, "a-" * 2500, "A. " * 1666, "x" * 5000, "1." * 2500, "https://" * 625, "1,111" * 1000, "é" * 5000]
+    "text",
+    [
+        "1" * 5000,
+        "a-" * 2500,
+        "A. " * 1666,
+        "x" * 5000,
+        "1." * 2500,
+        "https://" * 625,
+        "1,111" * 1000,
+        "é" * 5000,
+    ],
 )
 def test_the_longest_odd_texts_are_spoken(text: str) -> None:
     assert phonemise(text)
 
 
-@given(st.one_of(st.text(max_size=120), st.text("0123456789.,:/-$£%°'# aApPmMk\n?!@()", max_size=60)))
+@given(
+    st.one_of(st.text(max_size=120), st.text("0123456789.,:/-$£%°'# aApPmMk\n?!@()", max_size=60))
+)
 def test_any_text_gives_chunks_or_an_engine_error(text: str) -> None:
     try:
         chunks = phonemise(text)

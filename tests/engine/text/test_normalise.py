@@ -43,7 +43,8 @@ CASES = (
     ("It costs $5", "it costs five dollars ."),
     ("$1 or $5.50 or $0.99", "one dollar or five dollars fifty cents or ninety nine cents ."),
     ("£3m and €2 billion", "three million pounds and two billion euros ."),
-    ("$1999, 5€, 50¢", "one thousand nine hundred ninety nine dollars , five euros , fifty cents ."),
+    ("$1999, 5€, 50¢", "one thousand nine hundred ninety nine dollars , five euros , fifty cents "
+        "."),
     ("-$5", "minus five dollars ."),
     # units
     ("5 km, 1 km", "five kilometers , one kilometer ."),
@@ -52,7 +53,8 @@ CASES = (
     ("5 m²", "five meters squared ."),
     # telephone
     ("call 555-1234", "call five five five , one two three four ."),
-    ("+44 20 7946 0958", "plus four four , two zero , seven nine four six , zero nine five eight ."),
+    ("+44 20 7946 0958", "plus four four , two zero , seven nine four six , zero nine five eight "
+        "."),
     # abbreviations
     ("Dr. Smith and Mrs. Jones", "doctor smith and missus jones ."),
     ("Elm St. near St. Paul's", "elm street near saint paul's ."),

@@ -24,7 +24,14 @@ def test_cardinal_says_numbers_up_to_trillions_and_digits_beyond(text: str, word
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("1", "first"), ("2", "second"), ("12", "twelfth"), ("20", "twentieth"), ("21", "twenty first"), ("100", "one hundredth")],
+    [
+        ("1", "first"),
+        ("2", "second"),
+        ("12", "twelfth"),
+        ("20", "twentieth"),
+        ("21", "twenty first"),
+        ("100", "one hundredth"),
+    ],
 )
 def test_ordinal(text: str, words: str) -> None:
     assert ordinal(text) == words
@@ -54,7 +61,8 @@ def test_digits_passes_over_other_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "words"), [("ninety", "nineties"), ("six", "sixes"), ("dollar", "dollars"), ("inch", "inches")]
+    ("word", "words"),
+    [("ninety", "nineties"), ("six", "sixes"), ("dollar", "dollars"), ("inch", "inches")],
 )
 def test_plural(word: str, words: str) -> None:
     assert plural(word) == words

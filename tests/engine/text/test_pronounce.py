@@ -2,9 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.phones import PHONE_IDS
-from engine.text.inflect import inflected
-from engine.text.pronounce import pronounce, say_word
+from engine.alphabet import PHONE_IDS
+from engine.text.pronounce import inflected, pronounce, say_word
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,9 @@ def test_phrase_is_said_in_context(words: str, phones: str) -> None:
         ("really", {"real": ("r", "iy", "l")}, "r iy l iy"),
     ],
 )
-def test_an_inflection_is_said_through_its_stem(word: str, stem: dict[str, tuple[str, ...]], phones: str) -> None:
+def test_an_inflection_is_said_through_its_stem(
+    word: str, stem: dict[str, tuple[str, ...]], phones: str
+) -> None:
     assert inflected(word, stem.get) == tuple(phones.split())
 
 

@@ -7,9 +7,9 @@ from engine.text.normalise import normalise
 from engine.text.segment import MIN_CHUNK_CHARACTERS, characters, segment
 
 WORD = st.text("abc", min_size=1, max_size=40)
-TEXT = st.lists(st.tuples(WORD, st.sampled_from(["", "", "", ",", ".", "?"])), min_size=1, max_size=60).map(
-    lambda pairs: " ".join(word + mark for word, mark in pairs)
-)
+TEXT = st.lists(
+    st.tuples(WORD, st.sampled_from(["", "", "", ",", ".", "?"])), min_size=1, max_size=60
+).map(lambda pairs: " ".join(word + mark for word, mark in pairs))
 
 
 @given(TEXT, st.integers(MIN_CHUNK_CHARACTERS, 250))

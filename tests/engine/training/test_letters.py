@@ -1,9 +1,11 @@
 from engine.training.letters import align, learn, phone_error
 
 WORDS = {
-    "cat": ("k", "ae", "t"), "cot": ("k", "aa", "t"), "city": ("s", "ih", "t", "iy"), "cell": ("s", "eh", "l"),
+    "cat": ("k", "ae", "t"), "cot": ("k", "aa", "t"), "city": ("s", "ih", "t", "iy"),
+    "cell": ("s", "eh", "l"),
     "tack": ("t", "ae", "k"),
-    "box": ("b", "aa", "k", "s"), "tax": ("t", "ae", "k", "s"), "nice": ("n", "ay", "s"), "can": ("k", "ae", "n"),
+    "box": ("b", "aa", "k", "s"), "tax": ("t", "ae", "k", "s"), "nice": ("n", "ay", "s"),
+    "can": ("k", "ae", "n"),
 }  # fmt: skip
 
 
@@ -22,5 +24,10 @@ def test_alignment_gives_each_letter_its_phones_and_leaves_out_the_impossible() 
 
 
 def test_phone_error_counts_substitutions_insertions_and_deletions() -> None:
-    pairs = [(("a", "b", "c"), ("a", "x", "c")), (("a", "b"), ("a",)), (("a",), ("a", "b")), (("a",), ("a",))]
+    pairs = [
+        (("a", "b", "c"), ("a", "x", "c")),
+        (("a", "b"), ("a",)),
+        (("a",), ("a", "b")),
+        (("a",), ("a",)),
+    ]
     assert phone_error(pairs) == (3, 7)

@@ -1,11 +1,13 @@
 """
-Holds our change points against Apache Otava's, on seeded series: the table of docs/evidence/change-points.md.
+Holds our change points against Apache Otava's, on seeded series: the table of
+docs/evidence/change-points.md.
 
     python -m pip install --no-deps --target build/otava apache-otava==0.8.0
     PYTHONPATH=build/otava python -m tests.harness.history.against_otava
 
-Without its dependencies (it pins numpy 2.2 and brings BigQuery, Slack and PostgreSQL clients), its calculation runs on ours.
-`--dates` prints the table that test_changes.py keeps, so that the tests need no Otava.
+Without its dependencies (it pins numpy 2.2 and brings BigQuery, Slack and PostgreSQL clients), its
+calculation runs on ours. `--dates` prints the table that test_changes.py keeps, so that the tests
+need no Otava.
 """
 
 import sys
@@ -14,9 +16,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.history.arrays import Array
-from harness.history.changes import change_points, steps
-from harness.history.margin import Margin
+from harness.history.budget import Margin
+from harness.history.change_points import change_points, steps
+from harness.history.records import Array
 
 ANY = Margin()
 NEAR = 2
@@ -28,11 +30,16 @@ Finder = Callable[[Array], Dates]
 
 
 def stepped(seed: int, bad_share: float = 0.0) -> tuple[Array, Dates]:
-    """Make 60 to 300 nights with 1 % of noise and up to two steps of 3 to 8 %, up or down, and say where they are."""
+    """
+    Make 60 to 300 nights with 1 % of noise and up to two steps of 3 to 8 %, up or down, and say
+    where they are.
+    """
     rng = np.random.default_rng(seed)
     count = int(rng.integers(60, 300))
     values = 1.0 + 0.01 * rng.normal(size=count)
-    steps = sorted(rng.choice(np.arange(15, count - 15), size=rng.integers(0, 3), replace=False).tolist())
+    steps = sorted(
+        rng.choice(np.arange(15, count - 15), size=rng.integers(0, 3), replace=False).tolist()
+    )
     for step in steps:
         values[step:] *= 1.0 + rng.choice([-1.0, 1.0]) * rng.choice([0.03, 0.05, 0.08])
     bad = rng.random(count) < bad_share
@@ -48,7 +55,9 @@ def otava(values: Array) -> Dates:
 
 def ours(values: Array) -> Dates:
     """Give our change points, of any magnitude."""
-    return [each.index for each in change_points(values, np.full(len(values), "", dtype=object), ANY)]
+    return [
+        each.index for each in change_points(values, np.full(len(values), "", dtype=object), ANY)
+    ]
 
 
 def ours_bare(values: Array) -> Dates:
@@ -57,7 +66,10 @@ def ours_bare(values: Array) -> Dates:
 
 
 def compare(find: Finder, bad_share: float) -> str:
-    """Give the row of one finder: true steps that it dates, how well, what it finds besides, and its time."""
+    """
+    Give the row of one finder: true steps that it dates, how well, what it finds besides, and its
+    time.
+    """
     made = [stepped(seed, bad_share) for seed in range(SERIES)]
     begun = time.process_time()
     found = [find(values) for values, _ in made]
@@ -83,12 +95,22 @@ def main() -> None:
         for seed in range(40):
             print(f"    {seed}: {tuple(otava(stepped(seed)[0]))},")
         return
-    same = sum(otava(values) == ours_bare(values) for values, _ in (stepped(seed) for seed in range(SERIES)))
+    same = sum(
+        otava(values) == ours_bare(values)
+        for values, _ in (stepped(seed) for seed in range(SERIES))
+    )
     print(f"the same dates, all of them, in {same} of {SERIES} series without bad nights\n")
-    print("| series | method | steps dated within 2 nights | exactly | others, per series and year | time per series |")
+    print(
+        "| series | method | steps dated within 2 nights | exactly | others, per series and year | "
+        "time per series |"
+    )
     print("|---|---|---:|---:|---:|---:|")
     for name, share in (("no bad nights", 0.0), ("3 % bad nights", BAD_SHARE)):
-        for method, find in (("apache-otava 0.8.0", otava), ("voxgate, lone bad nights left in", ours_bare), ("voxgate", ours)):
+        for method, find in (
+            ("apache-otava 0.8.0", otava),
+            ("voxgate, lone bad nights left in", ours_bare),
+            ("voxgate", ours),
+        ):
             print(f"| {name} | {method} | {compare(find, share)} |")
 
 

@@ -1,4 +1,7 @@
-"""Databases for the tests of the history: every test that asks for `url` runs on SQLite and on PostgreSQL."""
+"""
+Databases for the tests of the history: every test that asks for `url` runs on SQLite and on
+PostgreSQL.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -29,7 +32,9 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated(server: str) -> str:
-    """The URL of a database on the server that holds a history; whoever takes it empties it first."""
+    """
+    The URL of a database on the server that holds a history; whoever takes it empties it first.
+    """
     url = database(server)
     with open_history(url):
         pass

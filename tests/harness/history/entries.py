@@ -3,10 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from harness.history.records import Entry, EntryCell, EntryValue, digest_of, utc_iso
-from harness.measurement import Missing, Value
+from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of, utc_iso
+from harness.records.measurement import Missing, Value
 
-HOSTILE = 'a\0b \ud800 <script>alert(1)</script> \'); DROP TABLE run; -- "quoted"\nnext \\ line, ü 😀 %s :x {y}'
+HOSTILE = (
+    'a\0b \ud800 <script>alert(1)</script> \'); DROP TABLE run; -- "quoted"\nnext \\ line, ü 😀 %s '
+    ":x {y}"
+)
 
 
 def value(metric: str = "latency_p50", found: Value = 0.4, **changes: Any) -> EntryValue:
@@ -35,20 +38,33 @@ def cell(slug: str = "nfe-8", *values: EntryValue, **changes: Any) -> EntryCell:
             label=slug.replace("-", "="),
             config={"target": "engine", "nfe": 8},
             effective={"nfe": 8, "threads": 1, "cfg": 2.0, "compile": False},
-            effects=({"option": "precision", "asked": "bf16", "observed": "bf16", "holds": True, "why": "12 of 12"},),
+            effects=(
+                {
+                    "option": "precision",
+                    "asked": "bf16",
+                    "observed": "bf16",
+                    "holds": True,
+                    "why": "12 of 12",
+                },
+            ),
             verdict="PASS",
             reason="latency_p50 +1.0 %",
             notes="",
-            values=values or (value(), value("wer", 0.025, unit="1"), value("pesq", Missing("no reference"), unit="MOS-LQO")),
+            values=values
+            or (
+                value(),
+                value("wer", 0.025, unit="1"),
+                value("pesq", Missing("no reference"), unit="MOS-LQO"),
+            ),
         ),
         **changes,
     )
 
 
-def entry(night: int = 1, *cells: EntryCell, **changes: Any) -> Entry:
+def entry(night: int = 1, *cells: EntryCell, **changes: Any) -> HistoryEntry:
     created = utc_iso(f"2026-10-{night:02}T02:00:00Z")
     return replace(
-        Entry(
+        HistoryEntry(
             digest=digest_of("test", night),
             source="voxgate",
             suite="smoke",

@@ -1,4 +1,6 @@
-"""What other tools write, made small: as asv 0.6 and the nightly script of a Jetson team write it."""
+"""
+What other tools write, made small: as asv 0.6 and the nightly script of a Jetson team write it.
+"""
 
 import json
 from pathlib import Path
@@ -23,13 +25,30 @@ NAN = float("nan")
 
 
 def asv_result(**changes: Any) -> dict[str, Any]:
-    synth = [[0.41, 0.12, None, NAN], [["32", "8"], ["'fp32'", "'bf16'"]], "a1b2", 1758630000000, 12.5]
-    spread = [[0.40, 0.11, None, None], [0.42, 0.13, None, None], [0.4, 0.1, None, None], [0.4, 0.1, None, None]]
+    synth = [
+        [0.41, 0.12, None, NAN],
+        [["32", "8"], ["'fp32'", "'bf16'"]],
+        "a1b2",
+        1758630000000,
+        12.5,
+    ]
+    spread = [
+        [0.40, 0.11, None, None],
+        [0.42, 0.13, None, None],
+        [0.4, 0.1, None, None],
+        [0.4, 0.1, None, None],
+    ]
     return {
         "commit_hash": "3fa1c2e9d0b1a2c3d4e5f60718293a4b5c6d7e8f",
         "env_name": "virtualenv-py3.11-numpy",
         "date": 1758600000000,
-        "params": {"machine": "orin", "cpu": "Cortex-A78AE", "num_cpu": "12", "ram": "64G", "python": "3.11"},
+        "params": {
+            "machine": "orin",
+            "cpu": "Cortex-A78AE",
+            "num_cpu": "12",
+            "ram": "64G",
+            "python": "3.11",
+        },
         "python": "3.11",
         "requirements": {"numpy": "2.1"},
         "env_vars": {},
@@ -49,8 +68,18 @@ def asv_result(**changes: Any) -> dict[str, Any]:
 def asv_folder(root: Path, *results: dict[str, Any]) -> Path:
     """Writes a results folder of one machine."""
     benchmarks = {
-        "synth.Synth.time_say": {"type": "time", "unit": "seconds", "param_names": ["nfe", "precision"], "params": []},
-        "synth.peakmem_load": {"type": "peakmemory", "unit": "bytes", "param_names": [], "params": []},
+        "synth.Synth.time_say": {
+            "type": "time",
+            "unit": "seconds",
+            "param_names": ["nfe", "precision"],
+            "params": [],
+        },
+        "synth.peakmem_load": {
+            "type": "peakmemory",
+            "unit": "bytes",
+            "param_names": [],
+            "params": [],
+        },
         "synth.track_snr": {"type": "track", "unit": "dB", "param_names": [], "params": []},
         "version": 2,
     }
@@ -58,7 +87,9 @@ def asv_folder(root: Path, *results: dict[str, Any]) -> Path:
     (root / "benchmarks.json").write_text(json.dumps(benchmarks))
     (root / "orin" / "machine.json").write_text(json.dumps({"machine": "orin", "version": 1}))
     for number, result in enumerate(results or (asv_result(),)):
-        (root / "orin" / f"{result['commit_hash'][:8]}-{number}.json").write_text(json.dumps(result))
+        (root / "orin" / f"{result['commit_hash'][:8]}-{number}.json").write_text(
+            json.dumps(result)
+        )
     return root
 
 
@@ -70,8 +101,17 @@ def nightly(day: int = 30, **changes: Any) -> dict[str, Any]:
         "compile": "max-autotune",
         "device": "cuda",
         "hostname": "agx-orin",
-        "stats": {"mean_rtf": 0.25, "min_rtf": 0.233, "mean_speedup": 4.0, "mean_synthesis_time": 2.097, "variance": 0.037},
-        "results": [{"text": "Hello world!", "rtf": 0.25}, {"text": "The quick brown fox.", "rtf": 0.25}],
+        "stats": {
+            "mean_rtf": 0.25,
+            "min_rtf": 0.233,
+            "mean_speedup": 4.0,
+            "mean_synthesis_time": 2.097,
+            "variance": 0.037,
+        },
+        "results": [
+            {"text": "Hello world!", "rtf": 0.25},
+            {"text": "The quick brown fox.", "rtf": 0.25},
+        ],
         "regressions": [],
         **changes,
     }

@@ -1,8 +1,9 @@
 """
-Histories that were edited by hand or damaged: every column of every table with values that it must not hold.
+Histories that were edited by hand or damaged: every column of every table with values that it must
+not hold.
 
-`damaged` gives them in a fixed order, `random_damage` by chance from a seed, for a fuzzer. Both write past the database's own
-checks, as a hand in `sqlite3` or a broken disk does.
+`damaged` gives them in a fixed order, `random_damage` by chance from a seed, for a fuzzer. Both
+write past the database's own checks, as a hand in `sqlite3` or a broken disk does.
 """
 
 import random
@@ -14,8 +15,31 @@ from pathlib import Path
 from harness.history.tables import METADATA
 
 INFINITY, NAN_TEXT, HUGE = 9e999, "nan", 2**63 - 1
-TEXTS = (None, "", b"\xff\xfe", "yesterday", "\ud83d\ufe0f"[1:], "x" * 100_000, "<script>alert(1)</script>", "../../etc/passwd")
-NUMBERS = (None, "", "fast", b"\x00", INFINITY, -INFINITY, NAN_TEXT, HUGE, -HUGE, 1e308, -1.0, 0.0, 1e-320)
+TEXTS = (
+    None,
+    "",
+    b"\xff\xfe",
+    "yesterday",
+    "\ud83d\ufe0f"[1:],
+    "x" * 100_000,
+    "<script>alert(1)</script>",
+    "../../etc/passwd",
+)
+NUMBERS = (
+    None,
+    "",
+    "fast",
+    b"\x00",
+    INFINITY,
+    -INFINITY,
+    NAN_TEXT,
+    HUGE,
+    -HUGE,
+    1e308,
+    -1.0,
+    0.0,
+    1e-320,
+)
 DATES = (
     None,
     "",
@@ -27,10 +51,38 @@ DATES = (
     7,
 )
 WORDS = (None, "", "GREAT", "pass", 0, b"PASS", "PASS ")
-JSON = (None, "", "{", "null", "[1]", "5", b"{}", '{"a": NaN}', "[" * 100_000, '{"machine": []}', '["x"]', '[{"option": 1}]')
+JSON = (
+    None,
+    "",
+    "{",
+    "null",
+    "[1]",
+    "5",
+    b"{}",
+    '{"a": NaN}',
+    "[" * 100_000,
+    '{"machine": []}',
+    '["x"]',
+    '[{"option": 1}]',
+)
 FLAGS = (None, "yes", 7, -1, 0.5, b"")
-KINDS = {"VARCHAR": TEXTS, "STRING": TEXTS, "TEXT": TEXTS, "FLOAT": NUMBERS, "INTEGER": NUMBERS, "JSON": JSON, "BOOLEAN": FLAGS}
-SPECIAL = {"created": DATES, "since": DATES, "verdict": WORDS, "better": WORDS, "mode": WORDS, "answer": WORDS}
+KINDS = {
+    "VARCHAR": TEXTS,
+    "STRING": TEXTS,
+    "TEXT": TEXTS,
+    "FLOAT": NUMBERS,
+    "INTEGER": NUMBERS,
+    "JSON": JSON,
+    "BOOLEAN": FLAGS,
+}
+SPECIAL = {
+    "created": DATES,
+    "since": DATES,
+    "verdict": WORDS,
+    "better": WORDS,
+    "mode": WORDS,
+    "answer": WORDS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +94,17 @@ class Damage:
     value: object
 
     def write(self, path: Path) -> None:
-        """Write it into a file of SQLite; what not even SQLite takes (a key twice, NULL in a key) is left."""
+        """
+        Write it into a file of SQLite; what not even SQLite takes (a key twice, NULL in a key) is
+        left.
+        """
         connection = sqlite3.connect(path)
         try:
             connection.execute("PRAGMA ignore_check_constraints = ON")
             connection.execute("PRAGMA writable_schema = ON")
             connection.execute(
-                f'UPDATE {self.table} SET "{self.column}" = ? WHERE rowid = (SELECT min(rowid) FROM {self.table})',
+                f'UPDATE {self.table} SET "{self.column}" = ? WHERE rowid = (SELECT min(rowid) '
+                f"FROM {self.table})",
                 (self.value,),
             )
             connection.commit()

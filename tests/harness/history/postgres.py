@@ -1,5 +1,6 @@
 """
-A real PostgreSQL for the tests: Debian's, found where it installs itself, started on a Unix socket in a folder of its own.
+A real PostgreSQL for the tests: Debian's, found where it installs itself, started on a Unix socket
+in a folder of its own.
 
 The server refuses to run as root, so root hands it to an unprivileged user. No port is opened.
 """
@@ -16,7 +17,13 @@ from typing import Any
 
 ROOT_OF_VERSIONS = Path("/usr/lib/postgresql")
 START_S = 60
-SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=30", "shared_buffers=16MB", "log_min_messages=fatal")
+SETTINGS = (
+    "fsync=off",
+    "listen_addresses=",
+    "max_connections=30",
+    "shared_buffers=16MB",
+    "log_min_messages=fatal",
+)
 """fsync guards against a power cut, which no test makes; a killed client is another matter."""
 
 
@@ -37,15 +44,39 @@ def why_not() -> str:
 
 @contextmanager
 def running() -> Iterator[str]:
-    """Starts a server; gives the URL of its maintenance database; stops it and leaves nothing behind."""
+    """
+    Starts a server; gives the URL of its maintenance database; stops it and leaves nothing behind.
+    """
     folder = Path(tempfile.mkdtemp(prefix="voxgate-pg-"))
     try:
         if (owner := _unprivileged()) is not None:
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         data = folder / "data"
-        _do("initdb", "--pgdata", data, "--username=voxgate", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
-        settings = " ".join(f"-c {each}" for each in (*SETTINGS, f"unix_socket_directories={folder}"))
-        _do("pg_ctl", "start", "--pgdata", data, "--wait", f"--timeout={START_S}", "--log", folder / "log", "-o", settings)
+        _do(
+            "initdb",
+            "--pgdata",
+            data,
+            "--username=voxgate",
+            "--auth=trust",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
+        )
+        settings = " ".join(
+            f"-c {each}" for each in (*SETTINGS, f"unix_socket_directories={folder}")
+        )
+        _do(
+            "pg_ctl",
+            "start",
+            "--pgdata",
+            data,
+            "--wait",
+            f"--timeout={START_S}",
+            "--log",
+            folder / "log",
+            "-o",
+            settings,
+        )
         try:
             yield url_of(folder, "postgres")
         finally:
@@ -62,7 +93,9 @@ def url_of(socket: Path | str, database: str) -> str:
 def _do(program: str, *arguments: object) -> None:
     found, owner = programs(), _unprivileged()
     assert found is not None
-    as_user: dict[str, Any] = {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+    as_user: dict[str, Any] = (
+        {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+    )
     done = subprocess.run(
         [str(found / program), *map(str, arguments)],
         cwd="/",

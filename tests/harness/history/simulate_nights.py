@@ -1,9 +1,11 @@
 """
-How often the nightly alarm is wrong, and how soon it is right: the tables of docs/how-trends-are-read.md.
+How often the nightly alarm is wrong, and how soon it is right: the tables of
+docs/how-trends-are-read.md.
 
     python -m tests.harness.history.simulate_nights
 
-A night's value is 1 with normal noise; on some nights the machine is bad and the value 5 to 30 % higher.
+A night's value is 1 with normal noise; on some nights the machine is bad and the value 5 to 30 %
+higher.
 """
 
 from collections.abc import Callable
@@ -12,8 +14,8 @@ from itertools import product
 import numpy as np
 
 from harness.history.alarm import LEAST_REFERENCE, OF, REFERENCE, watches
-from harness.history.changes import change_points
-from harness.history.margin import ALARM, RELATIVE, STEP, Array, Margin
+from harness.history.budget import ALARM, RELATIVE, STEP, Array, Margin
+from harness.history.change_points import change_points
 
 YEAR = 365
 BAD_SHARE = 0.03
@@ -23,8 +25,13 @@ Rule = Callable[[Array], int]
 """Counts the alarms that a rule raises over a series."""
 
 
-def nights(rng: np.random.Generator, series: int, count: int, spread: float, kept: float = 0.0) -> Array:
-    """Make (series, count) values; `kept` is the share of a night's noise that the next night keeps: AR(1)."""
+def nights(
+    rng: np.random.Generator, series: int, count: int, spread: float, kept: float = 0.0
+) -> Array:
+    """
+    Make (series, count) values; `kept` is the share of a night's noise that the next night keeps:
+    AR(1).
+    """
     fresh = rng.normal(0.0, spread * np.sqrt(1.0 - kept**2), (series, count))
     fresh[:, 0] /= np.sqrt(1.0 - kept**2)
     noise = fresh.copy()
@@ -40,7 +47,10 @@ def ours(values: Array) -> int:
 
 
 def last_night(values: Array) -> int:
-    """Count the nights that lie 5 % above the median of the 21 before them: what a plain threshold does."""
+    """
+    Count the nights that lie 5 % above the median of the 21 before them: what a plain threshold
+    does.
+    """
     before = np.median(np.lib.stride_tricks.sliding_window_view(values, REFERENCE), axis=1)[:-1]
     return int(np.sum(values[REFERENCE:] > 1.05 * before))
 
@@ -50,22 +60,36 @@ def steps(values: Array) -> int:
     return len(change_points(values, [""] * len(values), STEPS))
 
 
-def false_per_year(rng: np.random.Generator, rule: Rule, spread: float, kept: float = 0.0, years: int = 1000) -> float:
+def false_per_year(
+    rng: np.random.Generator, rule: Rule, spread: float, kept: float = 0.0, years: int = 1000
+) -> float:
     """Give the alarms per metric and year where nothing changed."""
     return float(np.mean([rule(values) for values in nights(rng, years, YEAR, spread, kept)]))
 
 
 def found_after(
-    rng: np.random.Generator, shift: float, spread: float, before: int = REFERENCE + OF, trials: int = 1000, after: int = 60
+    rng: np.random.Generator,
+    shift: float,
+    spread: float,
+    before: int = REFERENCE + OF,
+    trials: int = 1000,
+    after: int = 60,
 ) -> Array:
-    """Give the nights after which a step of `shift` was an alarm, infinity where it never was; `before` is the past."""
+    """
+    Give the nights after which a step of `shift` was an alarm, infinity where it never was;
+    `before` is the past.
+    """
     values = nights(rng, trials, before + after, spread)
     values[:, before:] *= 1.0 + shift
     return np.array([_first_after(each, before, shift) for each in values])
 
 
 def _first_after(values: Array, step: int, shift: float) -> float:
-    right = [w.raised - step + 1 for w in watches(values, MARGIN) if w.raised >= step and w.sign == np.sign(shift)]
+    right = [
+        w.raised - step + 1
+        for w in watches(values, MARGIN)
+        if w.raised >= step and w.sign == np.sign(shift)
+    ]
     return float(right[0]) if right else np.inf
 
 
@@ -73,11 +97,23 @@ def main() -> None:
     """Print both tables as Markdown."""
     rng = np.random.default_rng(1)
     cases = ((0.005, 0.0), (0.01, 0.0), (0.01, 0.5), (0.02, 0.0), (0.03, 0.0))
-    print("| false alarms per metric and year | CV 0.5 % | CV 1 % | CV 1 %, AR(1) 0.5 | CV 2 % | CV 3 % |")
+    print(
+        "| false alarms per metric and year | CV 0.5 % | CV 1 % | CV 1 %, AR(1) 0.5 | CV 2 % | CV "
+        "3 % |"
+    )
     print("|---|---:|---:|---:|---:|---:|")
-    for name, rule in (("this rule", ours), ("last night 5 % over the median", last_night), ("a change point", steps)):
-        print(f"| {name} |" + "".join(f" {false_per_year(rng, rule, *case):.2f} |" for case in cases))
-    print("\n| true step | CV | nights before it | found after 3 nights | 4 | 7 | 14 | median nights |")
+    for name, rule in (
+        ("this rule", ours),
+        ("last night 5 % over the median", last_night),
+        ("a change point", steps),
+    ):
+        print(
+            f"| {name} |" + "".join(f" {false_per_year(rng, rule, *case):.2f} |" for case in cases)
+        )
+    print(
+        "\n| true step | CV | nights before it | found after 3 nights | 4 | 7 | 14 | median nights "
+        "|"
+    )
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for spread, shift, before in product(
         (0.01, 0.02), (0.03, 0.04, 0.05, 0.075, 0.10, -0.05), (REFERENCE + OF, LEAST_REFERENCE)

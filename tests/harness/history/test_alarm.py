@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.history.alarm import ENOUGH, MADS, NEEDED, OF, REFERENCE, Alarm, alarm_of, watches
-from harness.history.arrays import Array
-from harness.history.margin import Margin
-from harness.history.nights import Nights
-from harness.measurement import Better
+from harness.history.budget import Margin
+from harness.history.records import Array
+from harness.history.series import Nights
+from harness.records.measurement import Better
 from tests.harness.history import simulate_nights as simulation
 from tests.harness.history.against_otava import stepped
 
@@ -34,13 +34,29 @@ def test_three_of_four_nights_raise_an_alarm_with_its_dates_and_its_size() -> No
     found = alarm(then(1.06, 1.0, 1.06, 1.05))
 
     assert found is not None
-    assert (found.side, found.since, found.raised, found.beyond) == ("worse", "2026-10-01", "2026-10-04", 3)
-    assert (found.level, found.threshold) == (pytest.approx(1.0, abs=0.002), pytest.approx(0.03, abs=0.0001))
+    assert (found.side, found.since, found.raised, found.beyond) == (
+        "worse",
+        "2026-10-01",
+        "2026-10-04",
+        3,
+    )
+    assert (found.level, found.threshold) == (
+        pytest.approx(1.0, abs=0.002),
+        pytest.approx(0.03, abs=0.0001),
+    )
     assert found.shift == pytest.approx(0.055, abs=0.002)
 
 
 @pytest.mark.parametrize(
-    "late", [(1.06,), (1.06, 1.06), (1.06, 1.06, 1.0), (1.06, 1.0, 1.0, 1.06, 1.06), (3.0,), (1.06, 0.94, 1.06)]
+    "late",
+    [
+        (1.06,),
+        (1.06, 1.06),
+        (1.06, 1.06, 1.0),
+        (1.06, 1.0, 1.0, 1.06, 1.06),
+        (3.0,),
+        (1.06, 0.94, 1.06),
+    ],
 )
 def test_fewer_nights_or_nights_on_both_sides_raise_none(late: tuple[float, ...]) -> None:
     assert alarm(then(*late)) is None
@@ -87,7 +103,10 @@ def test_another_unit_gives_the_same_alarms(seed: int, factor: float) -> None:
 
 
 def test_an_alarm_stands_as_long_as_the_change_does() -> None:
-    """The level is that from before: a regression does not become what is usual, however long it lasts."""
+    """
+    The level is that from before: a regression does not become what is usual, however long it
+    lasts.
+    """
     found = alarm(then(*[1.05] * 200))
 
     assert found is not None
@@ -110,7 +129,10 @@ def test_the_nights_of_an_alarm_that_is_over_belong_to_no_later_level() -> None:
 
 
 def test_an_improvement_moves_no_level() -> None:
-    """Ten percent faster, not acknowledged, then back: the old level still counts, and nothing is worse than it."""
+    """
+    Ten percent faster, not acknowledged, then back: the old level still counts, and nothing is
+    worse than it.
+    """
     faster = then(*[0.9] * 40)
     found = alarm(faster)
 
@@ -161,7 +183,9 @@ def test_looking_at_all_nights_at_once_is_looking_at_them_one_by_one(seed: int) 
     rng = np.random.default_rng(seed)
     values = np.exp(0.01 * rng.normal(size=300) + np.repeat(rng.choice([0.0, 0.04], size=30), 10))
 
-    assert [(each.first, each.raised, each.back) for each in watches(values, THREE_PERCENT)] == slow_watches(values)
+    assert [
+        (each.first, each.raised, each.back) for each in watches(values, THREE_PERCENT)
+    ] == slow_watches(values)
 
 
 def slow_watches(values: Array) -> list[tuple[int, int, int | None]]:
@@ -170,11 +194,19 @@ def slow_watches(values: Array) -> list[tuple[int, int, int | None]]:
     level = threshold = sign = 0.0
     for night in range(len(values)):
         if found and found[-1][2] is None:
-            back = [each for each in range(night - OF + 1, night + 1) if not sign * (values[each] - level) > threshold]
+            back = [
+                each
+                for each in range(night - OF + 1, night + 1)
+                if not sign * (values[each] - level) > threshold
+            ]
             if len(back) < NEEDED:
                 continue
             found[-1] = (*found[-1][:2], back[0])
-            calm = [each for each in range(night) if not any(first <= each < (end or 0) for first, _, end in found)]
+            calm = [
+                each
+                for each in range(night)
+                if not any(first <= each < (end or 0) for first, _, end in found)
+            ]
         calm.append(night)
         if len(calm) < ENOUGH:
             continue
@@ -190,7 +222,10 @@ def slow_watches(values: Array) -> list[tuple[int, int, int | None]]:
 
 
 def test_the_error_rates_are_those_of_the_page() -> None:
-    """docs/how-trends-are-read.md; there with more trials: `python -m tests.harness.history.simulate_nights`."""
+    """
+    docs/how-trends-are-read.md; there with more trials:
+    `python -m tests.harness.history.simulate_nights`.
+    """
     rng = np.random.default_rng(11)
 
     assert simulation.false_per_year(rng, simulation.ours, 0.01, years=300) < 0.1

@@ -9,9 +9,9 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.history.budget import Budget, broken_by, load_budgets, unmatched
-from harness.history.nights import Nights
 from harness.history.records import Series
-from harness.suite import load_suite
+from harness.history.series import Nights
+from harness.suite.suite import load_suite
 
 ROOT = Path(__file__).parents[3]
 GOOD = """schema_version = 1
@@ -29,23 +29,46 @@ def write(folder: Path, text: str) -> Path:
     return folder
 
 
-def budget(at_most: float | None = 0.3, at_least: float | None = None, machine: str = "*") -> Budget:
-    return Budget(suite="smoke", cell="nfe_steps-*", metric="rtf", machine=machine, at_most=at_most, at_least=at_least, why="w")
+def budget(
+    at_most: float | None = 0.3, at_least: float | None = None, machine: str = "*"
+) -> Budget:
+    return Budget(
+        suite="smoke",
+        cell="nfe_steps-*",
+        metric="rtf",
+        machine=machine,
+        at_most=at_most,
+        at_least=at_least,
+        why="w",
+    )
 
 
 def series(**changed: str) -> Series:
-    names = {"suite": "smoke", "profile": "cpu", "machine": "epyc-2c", "cell": "nfe_steps-8", "metric": "rtf"} | changed
+    names = {
+        "suite": "smoke",
+        "profile": "cpu",
+        "machine": "epyc-2c",
+        "cell": "nfe_steps-8",
+        "metric": "rtf",
+    } | changed
     return Series(id=1, label="", unit="s/s", better="lower", version="1", **names)
 
 
 def nights(*values: float) -> Nights:
-    return Nights(days=np.datetime64("2026-11-01") + np.arange(len(values)), values=np.array(values))
+    return Nights(
+        days=np.datetime64("2026-11-01") + np.arange(len(values)), values=np.array(values)
+    )
 
 
 def test_a_budget_is_read(tmp_path: Path) -> None:
     (found,) = load_budgets(write(tmp_path, GOOD))
 
-    assert (found.at_most, found.at_least, found.machine, found.why) == (0.3, None, "*", "faster than speech")
+    assert (found.at_most, found.at_least, found.machine, found.why) == (
+        0.3,
+        None,
+        "*",
+        "faster than speech",
+    )
     assert found.name == "smoke / nfe_steps-8 / rtf at most 0.3"
 
 
@@ -69,12 +92,17 @@ def test_without_the_file_there_is_no_budget(tmp_path: Path) -> None:
         (("0.30", "nan"), "budget 1: at_most is nan; it must be a number"),
         (("0.30", "true"), "budget 1: at_most is True"),
         (("at_most = 0.30", ""), "budget 1: found no limit; give exactly one"),
-        (("at_most = 0.30", "at_most = 1\nat_least = 0"), "budget 1: found at_most and at_least; give exactly one"),
+        (
+            ("at_most = 0.30", "at_most = 1\nat_least = 0"),
+            "budget 1: found at_most and at_least; give exactly one",
+        ),
         (("at_most", "at_least"), "budget 1: at_least on rtf, of which lower is better"),
         (('"rtf"', '"pesq"'), "budget 1: at_most on pesq, of which higher is better"),
     ],
 )
-def test_a_wrong_file_is_refused_by_file_entry_and_key(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+def test_a_wrong_file_is_refused_by_file_entry_and_key(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
     with pytest.raises(HarnessError, match=said) as error:
         load_budgets(write(tmp_path, GOOD.replace(*change)))
 
@@ -82,8 +110,13 @@ def test_a_wrong_file_is_refused_by_file_entry_and_key(tmp_path: Path, change: t
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("metric", "bound"), [("duration", "at_least"), ("duration", "at_most"), ("stage.vocoder", "at_most")])
-def test_either_bound_fits_where_neither_way_is_better_and_helpers_are_known(tmp_path: Path, metric: str, bound: str) -> None:
+@pytest.mark.parametrize(
+    ("metric", "bound"),
+    [("duration", "at_least"), ("duration", "at_most"), ("stage.vocoder", "at_most")],
+)
+def test_either_bound_fits_where_neither_way_is_better_and_helpers_are_known(
+    tmp_path: Path, metric: str, bound: str
+) -> None:
     text = GOOD.replace('"rtf"', f'"{metric}"').replace("at_most", bound)
 
     assert load_budgets(write(tmp_path, text))[0].metric == metric
@@ -96,7 +129,9 @@ def test_the_shipped_file_is_read_and_names_cells_that_exist() -> None:
     for each in budgets:
         slugs = [cell.slug for cell in load_suite(each.suite, ROOT).expand(ROOT).cells]
         assert any(fnmatchcase(slug, each.cell) for slug in slugs), each.name
-    commented = re.findall(r"(?:^# .*\n)+\[\[budget\]\]", (ROOT / "baselines/budgets.toml").read_text(), re.MULTILINE)
+    commented = re.findall(
+        r"(?:^# .*\n)+\[\[budget\]\]", (ROOT / "baselines/budgets.toml").read_text(), re.MULTILINE
+    )
     assert len(commented) == len(budgets)
     for comment in commented:
         assert re.search(r"Seen to hold on .*\d{4}-\d\d-\d\d", comment, re.DOTALL), comment
@@ -114,7 +149,9 @@ def test_patterns_choose_the_series() -> None:
 def test_a_budget_that_matches_no_series_is_named() -> None:
     (line,) = unmatched([budget(), budget(machine="jetson-*")], [series()])
 
-    assert line.startswith("budget smoke / nfe_steps-* / rtf on jetson-* at most 0.3 matches no series")
+    assert line.startswith(
+        "budget smoke / nfe_steps-* / rtf on jetson-* at most 0.3 matches no series"
+    )
     assert "budgets.toml" in line
 
 
@@ -134,7 +171,9 @@ def test_a_budget_that_matches_no_series_is_named() -> None:
         ((), None),
     ],
 )
-def test_a_budget_is_broken_by_more_than_half_of_the_last_four_nights(values: tuple[float, ...], since: str | None) -> None:
+def test_a_budget_is_broken_by_more_than_half_of_the_last_four_nights(
+    values: tuple[float, ...], since: str | None
+) -> None:
     broken = broken_by([budget()], nights(*values))
 
     assert (broken and broken.since) == since

@@ -1,4 +1,7 @@
-"""Addresses that are none, files that cannot be written, drivers that are not there: one line each, and no password in it."""
+"""
+Addresses that are none, files that cannot be written, drivers that are not there: one line each,
+and no password in it.
+"""
 
 import os
 import sqlite3
@@ -9,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.history import connection
+from harness.history import database
 from harness.history.address import DEFAULT_URL, VARIABLE, default_url
 from harness.history.database import open_history
 from harness.history.url import parse_url, shown
@@ -20,7 +23,10 @@ NOBODY = 65534
 
 @pytest.fixture
 def read_only() -> Iterator[Path]:
-    """A file of history in a folder where we may write nothing; as root, we are somebody else for the test."""
+    """
+    A file of history in a folder where we may write nothing; as root, we are somebody else for the
+    test.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with open_history(f"sqlite:///{folder}/history.sqlite") as history:
@@ -38,7 +44,9 @@ def read_only() -> Iterator[Path]:
 
 @pytest.mark.parametrize("url", ["runs/history.sqlite", "", "://", "sqlite"])
 def test_what_is_no_url_is_told_with_an_example(url: str) -> None:
-    with pytest.raises(HarnessError, match="is no database URL; write sqlite:///FILE or postgresql://"):
+    with pytest.raises(
+        HarnessError, match="is no database URL; write sqlite:///FILE or postgresql://"
+    ):
         parse_url(url)
 
 
@@ -58,15 +66,20 @@ def test_a_password_is_never_shown() -> None:
     with pytest.raises(HarnessError) as caught:
         open_history(url)
     assert "s3cret" not in str(caught.value) and "\n" not in str(caught.value)
-    assert str(caught.value).startswith("cannot open the history postgresql+psycopg://me:***@127.0.0.1:1/db")
+    assert str(caught.value).startswith(
+        "cannot open the history postgresql+psycopg://me:***@127.0.0.1:1/db"
+    )
 
 
 def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(*_: object, **__: object) -> None:
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
 
-    monkeypatch.setattr(connection, "create_engine", absent)
-    with pytest.raises(HarnessError, match=r"no driver for PostgreSQL \(psycopg\); pip install 'voxgate\[postgres\]'"):
+    monkeypatch.setattr(database, "create_engine", absent)
+    with pytest.raises(
+        HarnessError,
+        match=r"no driver for PostgreSQL \(psycopg\); pip install 'voxgate\[postgres\]'",
+    ):
         open_history("postgresql://me@host/db")
 
 
@@ -86,7 +99,9 @@ def test_the_folder_of_a_new_file_is_made_and_the_log_is_written_ahead(tmp_path:
 def test_a_file_that_may_not_be_written_is_told_in_one_line(read_only: Path) -> None:
     url = f"sqlite:///{read_only}"
     with (
-        pytest.raises(HarnessError, match=r"cannot (open|write) the history sqlite:///.*: \S+") as caught,
+        pytest.raises(
+            HarnessError, match=r"cannot (open|write) the history sqlite:///.*: \S+"
+        ) as caught,
         open_history(url) as h,
     ):
         h.append(entry(2))
@@ -95,13 +110,18 @@ def test_a_file_that_may_not_be_written_is_told_in_one_line(read_only: Path) -> 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(HarnessError, match=r"cannot make the folder of sqlite:///.*; name another --history"):
+    with pytest.raises(
+        HarnessError, match=r"cannot make the folder of sqlite:///.*; name another --history"
+    ):
         open_history(f"sqlite:///{tmp_path}/file/history.sqlite")
 
 
 def test_a_file_that_is_no_database_is_told_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
-    path.write_text("not a database, but a letter to my aunt, which is long enough to have no header of SQLite in it")
+    path.write_text(
+        "not a database, but a letter to my aunt, which is long enough to have no header of SQLite "
+        "in it"
+    )
     with pytest.raises(HarnessError, match=r"cannot open the history .*: file is not a database"):
         open_history(f"sqlite:///{path}")
     assert path.read_text().startswith("not a database")
@@ -110,7 +130,7 @@ def test_a_file_that_is_no_database_is_told_and_left_as_it_is(tmp_path: Path) ->
 def test_a_writer_waits_for_another_and_says_so_when_it_waited_long_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "WAIT_MS", 50)
+    monkeypatch.setattr(database, "WAIT_MS", 50)
     url = f"sqlite:///{tmp_path}/history.sqlite"
     with open_history(url) as history:
         other = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)

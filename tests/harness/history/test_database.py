@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.history.database import History, open_history
 from harness.history.records import Acknowledgement, Vote, clean, utc_iso
 from harness.history.url import parse_url
-from harness.measurement import Missing
+from harness.records.measurement import Missing
 from tests.harness.history.entries import HOSTILE, cell, entry, value
 
 COUNTED = ("run", "cell", "series", "point")
@@ -27,14 +27,19 @@ COUNTED = ("run", "cell", "series", "point")
 def counts(url: str) -> dict[str, int]:
     engine = create_engine(parse_url(url))
     with engine.connect() as connection:
-        found = {table: int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()) for table in COUNTED}
+        found = {
+            table: int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+            for table in COUNTED
+        }
     engine.dispose()
     return found
 
 
 def start(url: str, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.harness.history.writer", url, *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(writers: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str]]:
@@ -55,7 +60,12 @@ def test_a_run_comes_back_as_it_went_in(history: History) -> None:
     assert history.append(given)
 
     row = history.run(1)
-    assert (row.digest, row.suite, row.verdict, row.created) == (given.digest, "smoke", "PASS", "2026-10-01T02:00:00+00:00")
+    assert (row.digest, row.suite, row.verdict, row.created) == (
+        given.digest,
+        "smoke",
+        "PASS",
+        "2026-10-01T02:00:00+00:00",
+    )
     assert row.environment == given.environment and row.complete is True
     assert [each.cell for each in history.cells(1)] == ["nfe-32", "nfe-8"]
     assert history.cells(1)[0].effects == given.cells[0].effects
@@ -68,7 +78,9 @@ def test_the_same_run_is_not_appended_again(history: History, url: str) -> None:
     before = counts(url)
 
     assert not history.append(entry(1))
-    assert not history.append(replace(entry(1), verdict="REGRESSED", exit_code=1, line="judged again"))
+    assert not history.append(
+        replace(entry(1), verdict="REGRESSED", exit_code=1, line="judged again")
+    )
 
     assert counts(url) == before
     assert history.run(1).verdict == "PASS"
@@ -86,7 +98,9 @@ def test_a_run_that_was_incomplete_is_replaced_by_the_whole_one_and_never_the_ot
     assert history.entry(1) == entry(1)
 
 
-def test_a_run_to_which_more_was_measured_takes_the_place_of_what_was_there(history: History, url: str) -> None:
+def test_a_run_to_which_more_was_measured_takes_the_place_of_what_was_there(
+    history: History, url: str
+) -> None:
     history.append(entry(1, cell("nfe-8", value(n=24, found=0.4))))
 
     assert history.append(entry(1, cell("nfe-8", value(n=48, found=0.5))))
@@ -107,25 +121,39 @@ def test_series_are_found_by_what_they_are_of(history: History) -> None:
     assert history.series(suite="precision") == []
 
 
-def test_a_series_looks_as_in_the_last_run_and_another_unit_is_another_series(history: History) -> None:
+def test_a_series_looks_as_in_the_last_run_and_another_unit_is_another_series(
+    history: History,
+) -> None:
     history.append(entry(1, cell("nfe-8", value())))
     history.append(entry(2, cell("nfe-8", value(version="2"), label="8 steps")))
     history.append(entry(3, cell("nfe-8", value(unit="ms"))))
 
-    assert [(each.label, each.version, each.unit) for each in history.series()] == [("8 steps", "2", "s"), ("nfe=8", "1", "ms")]
+    assert [(each.label, each.version, each.unit) for each in history.series()] == [
+        ("8 steps", "2", "s"),
+        ("nfe=8", "1", "ms"),
+    ]
     assert history.points(words=True)["version"].tolist() == ["1", "2", "1"]
 
 
 def test_points_come_oldest_first_whatever_the_order_of_appending(history: History) -> None:
     for night in (5, 2, 9):
-        history.append(entry(night, cell("nfe-8", value(found=night / 10), value("pesq", Missing("no reference")))))
+        history.append(
+            entry(
+                night,
+                cell("nfe-8", value(found=night / 10), value("pesq", Missing("no reference"))),
+            )
+        )
 
     points = history.points()
 
-    assert list(points.columns) == "series run created value missing low high n verdict shift".split()
+    assert (
+        list(points.columns) == "series run created value missing low high n verdict shift".split()
+    )
     latency = points[points["series"] == 1]
     assert latency["value"].tolist() == [0.2, 0.5, 0.9]
-    assert latency["created"].tolist() == [f"2026-10-{night:02}T02:00:00+00:00" for night in (2, 5, 9)]
+    assert latency["created"].tolist() == [
+        f"2026-10-{night:02}T02:00:00+00:00" for night in (2, 5, 9)
+    ]
     assert latency["missing"].tolist() == [None] * 3
     pesq = points[points["series"] == 2]
     assert np.isnan(pesq["value"]).all() and np.isnan(pesq["shift"]).all()
@@ -137,7 +165,9 @@ def test_points_come_oldest_first_whatever_the_order_of_appending(history: Histo
 
 
 @pytest.mark.parametrize("wanted", [[2], [2, *range(100, 700)]])
-def test_points_of_some_series_are_those_of_all_that_belong_to_them(history: History, wanted: list[int]) -> None:
+def test_points_of_some_series_are_those_of_all_that_belong_to_them(
+    history: History, wanted: list[int]
+) -> None:
     for night in (1, 2):
         history.append(entry(night))
 
@@ -147,7 +177,9 @@ def test_points_of_some_series_are_those_of_all_that_belong_to_them(history: His
     assert some.equals(every[every["series"] == 2].reset_index(drop=True))
 
 
-def test_an_empty_history_has_no_points_no_runs_and_says_which_run_it_lacks(history: History) -> None:
+def test_an_empty_history_has_no_points_no_runs_and_says_which_run_it_lacks(
+    history: History,
+) -> None:
     assert len(history.points()) == 0
     assert list(history.points(words=True).columns)[-2:] == ["reason", "version"]
     assert (history.runs(), history.series()) == ([], [])
@@ -192,7 +224,9 @@ def test_text_that_means_to_harm_is_kept_as_text(history: History) -> None:
     assert not history.append(given)
 
 
-def test_a_name_too_long_for_a_key_is_refused_and_nothing_of_the_run_stays(history: History, url: str) -> None:
+def test_a_name_too_long_for_a_key_is_refused_and_nothing_of_the_run_stays(
+    history: History, url: str
+) -> None:
     with pytest.raises(HarnessError, match=r"metric 'm+'\.\.\. has more than 400 bytes"):
         history.append(entry(1, cell("nfe-8", value(), value("m" * 401))))
 
@@ -206,20 +240,26 @@ def test_no_entry_can_hold_nan_or_infinity(number: float) -> None:
             value(**{field: number})
 
 
-@pytest.mark.parametrize("created", ["2026-10-01", "2026-10-01T02:00:00Z", "2026-10-01T04:00:00+02:00", "yesterday"])
+@pytest.mark.parametrize(
+    "created", ["2026-10-01", "2026-10-01T02:00:00Z", "2026-10-01T04:00:00+02:00", "yesterday"]
+)
 def test_no_entry_can_hold_a_time_that_does_not_sort_as_text(created: str) -> None:
     with pytest.raises(HarnessError, match=r"created is|is no date"):
         entry(1, created=created)
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_the_database_itself_refuses_a_point_that_is_no_number(history: History, url: str, number: float) -> None:
+def test_the_database_itself_refuses_a_point_that_is_no_number(
+    history: History, url: str, number: float
+) -> None:
     history.append(entry(1))
     engine = create_engine(parse_url(url))
     with engine.connect() as connection:
         for column, bad in (("value", number), ("missing", "and a number too")):
             with pytest.raises(DBAPIError), connection.begin():
-                connection.execute(text(f"UPDATE point SET {column} = :bad WHERE series_id = 1"), {"bad": bad})
+                connection.execute(
+                    text(f"UPDATE point SET {column} = :bad WHERE series_id = 1"), {"bad": bad}
+                )
     engine.dispose()
     assert history.points([1])["value"].tolist() == [0.4]
 
@@ -267,11 +307,18 @@ def test_votes_count_once_however_often_they_are_added(history: History) -> None
 
     assert history.add_votes(several) == 2
     assert history.add_votes([*several, replace(vote, digest="3")]) == 1
-    assert [(each.digest, each.correct) for each in history.votes()] == [("1", False), ("2", None), ("3", False)]
+    assert [(each.digest, each.correct) for each in history.votes()] == [
+        ("1", False),
+        ("2", None),
+        ("3", False),
+    ]
 
 
 def test_two_processes_that_write_at_once_lose_nothing_and_double_nothing(empty_url: str) -> None:
-    """Both bring the same forty, side by side, and one goes on; on a database that neither has seen yet."""
+    """
+    Both bring the same forty, side by side, and one goes on; on a database that neither has seen
+    yet.
+    """
     ends = finish([start(empty_url, 0, 39), start(empty_url, 0, 69)])
 
     assert ends == [(0, ""), (0, "")]
@@ -282,7 +329,10 @@ def test_two_processes_that_write_at_once_lose_nothing_and_double_nothing(empty_
 
 
 def test_a_new_sqlite_file_that_another_is_just_writing_to_is_waited_for(tmp_path: Path) -> None:
-    """SQLite does not wait by itself there: switching the log answers "locked" at once while another holds the write lock."""
+    """
+    SQLite does not wait by itself there: switching the log answers "locked" at once while another
+    holds the write lock.
+    """
     file = tmp_path / "new.db"
     writer = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     writer.execute("CREATE TABLE other (x)")
@@ -296,7 +346,9 @@ def test_a_new_sqlite_file_that_another_is_just_writing_to_is_waited_for(tmp_pat
     writer.close()
 
 
-def test_a_process_that_is_killed_while_it_writes_leaves_whole_runs_only_and_blocks_nobody(url: str) -> None:
+def test_a_process_that_is_killed_while_it_writes_leaves_whole_runs_only_and_blocks_nobody(
+    url: str,
+) -> None:
     ((code, errors),) = finish([start(url, 0, 3, "die")])
 
     assert (code, errors) == (-9, "")

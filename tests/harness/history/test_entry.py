@@ -5,30 +5,48 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.aggregate import aggregate
 from harness.history.entry import digest_of_run, entry_of_run
-from harness.history.records import Entry
-from harness.measure import measure
-from harness.measurement import Missing
-from harness.sample import Effect, Failure
-from harness.verdict import judge
-from tests.harness.judging import accepted, good_run, judged, make_run, make_scores, policy, process, steady
+from harness.history.records import HistoryEntry
+from harness.judging.decide import judge
+from harness.records.measurement import Missing
+from harness.records.run import Failure, OptionCheck
+from tests.harness.fake_runs import (
+    accepted,
+    good_run,
+    judged,
+    make_run,
+    make_scores,
+    policy,
+    process,
+    steady,
+)
 
-EFFECT = Effect(option="precision", asked="bf16", observed="bf16", holds=True, why="12 of 12")
+EFFECT = OptionCheck(option="precision", asked="bf16", observed="bf16", holds=True, why="12 of 12")
 
 
-def entry_for(tmp_path: Path, **changes: object) -> Entry:
+def entry_for(tmp_path: Path, **changes: object) -> HistoryEntry:
     run = good_run(tmp_path / "runs/0001", effects=(EFFECT,))
     judgement = judged(run, accepted(tmp_path), **changes)
-    return entry_of_run(run, measure(run, make_scores(run, **changes)), judgement)
+    return entry_of_run(run, aggregate(run, make_scores(run, **changes)), judgement)
 
 
 def test_the_run_says_what_was_measured_where_and_how_it_ended(tmp_path: Path) -> None:
     entry = entry_for(tmp_path)
 
-    assert (entry.source, entry.suite, entry.profile, entry.machine) == ("voxgate", "smoke", "cpu", "box-2c")
+    assert (entry.source, entry.suite, entry.profile, entry.machine) == (
+        "voxgate",
+        "smoke",
+        "cpu",
+        "box-2c",
+    )
     assert (entry.head, entry.created) == ("3fa1c2e + 2 files", "2026-11-20T10:00:00+00:00")
     assert (entry.verdict, entry.exit_code, entry.line) == ("PASS", 0, "PASS: 2 passed")
-    assert (entry.question, entry.complete, entry.folder) == ("is it quick?", True, str(tmp_path / "runs/0001"))
+    assert (entry.question, entry.complete, entry.folder) == (
+        "is it quick?",
+        True,
+        str(tmp_path / "runs/0001"),
+    )
     assert '"first"' in entry.baseline
 
 
@@ -40,16 +58,27 @@ def test_every_measurement_of_every_cell_is_in_it_helpers_included(tmp_path: Pat
     assert {"latency_p50", "rtf", "pesq", "wer", "stage.vocoder", "wer_words"} <= set(values)
     latency = values["latency_p50"]
     assert (latency.unit, latency.better, latency.version, latency.n) == ("s", "lower", "1", 72)
-    assert isinstance(latency.value, float) and latency.low is not None and latency.low <= latency.value
+    assert (
+        isinstance(latency.value, float)
+        and latency.low is not None
+        and latency.low <= latency.value
+    )
     assert (latency.verdict, values["stage.vocoder"].verdict) == ("PASS", None)
     assert latency.shift == pytest.approx(0.0, abs=1e-9)
     assert values["peak_cuda_bytes"].value == Missing("no CUDA device")
 
 
-def test_a_cell_says_what_was_asked_what_was_in_effect_and_why_it_was_judged_so(tmp_path: Path) -> None:
+def test_a_cell_says_what_was_asked_what_was_in_effect_and_why_it_was_judged_so(
+    tmp_path: Path,
+) -> None:
     cell = entry_for(tmp_path, pesq=3.0).cells[1]
 
-    assert cell.config == {"target": "fake", "pipeline": "flow", "workload": cell.config["workload"], "nfe": 8}
+    assert cell.config == {
+        "target": "fake",
+        "pipeline": "flow",
+        "workload": cell.config["workload"],
+        "nfe": 8,
+    }
     assert str(cell.config["workload"]).startswith("w ")
     assert cell.effective == {"nfe_steps": 8}
     assert [each["observed"] for each in cell.effects] == ["bf16"]
@@ -63,8 +92,10 @@ def test_a_failed_cell_keeps_its_reason_in_place_of_every_number(tmp_path: Path)
     kept = tuple(each for each in run.processes if each.cell == "nfe-32")
     run = replace(run, processes=(*kept, process("nfe-8", 0, [], failure=failure, finished=False)))
     scores = {key: value for key, value in make_scores(run).items() if key[0] == "nfe-32"}
-    measurements = measure(run, scores)
-    cell = entry_of_run(run, measurements, judge(run, measurements, accepted(tmp_path), policy())).cells[1]
+    measurements = aggregate(run, scores)
+    cell = entry_of_run(
+        run, measurements, judge(run, measurements, accepted(tmp_path), policy())
+    ).cells[1]
 
     assert (cell.verdict, cell.reason) == ("FAILED", "timeout: 600 s")
     found = {each.metric: each.value for each in cell.values}
@@ -74,16 +105,22 @@ def test_a_failed_cell_keeps_its_reason_in_place_of_every_number(tmp_path: Path)
 def test_a_cell_that_was_judged_without_being_measured_is_in_it_too(tmp_path: Path) -> None:
     run = make_run({"nfe-32": steady(0.4)}, tmp_path / "runs/0002")
     judgement = judged(run, accepted(tmp_path))
-    entry = entry_of_run(run, measure(run, make_scores(run)), judgement)
+    entry = entry_of_run(run, aggregate(run, make_scores(run)), judgement)
 
-    assert [(cell.cell, cell.verdict, cell.values) for cell in entry.cells][1] == ("nfe-8", "FAILED", ())
+    assert [(cell.cell, cell.verdict, cell.values) for cell in entry.cells][1] == (
+        "nfe-8",
+        "FAILED",
+        (),
+    )
     assert "which the suite does not have" in entry.cells[1].reason
 
 
 def test_the_digest_stays_with_the_run_and_with_no_other(tmp_path: Path) -> None:
     run = good_run("runs/0001")
     begun = replace(run, processes=(), complete=False)
-    closed = replace(run, environment={**run.environment, "after": {"load_1min": 1.0}, "finished": "later"})
+    closed = replace(
+        run, environment={**run.environment, "after": {"load_1min": 1.0}, "finished": "later"}
+    )
     moved = replace(run, folder="/elsewhere/0001")
     other = [
         replace(run, created="2026-11-20T10:00:01Z"),

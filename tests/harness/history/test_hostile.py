@@ -1,4 +1,7 @@
-"""Histories and addresses that are not as they should be: one line that names the fault, exit 2, no traceback, no password."""
+"""
+Histories and addresses that are not as they should be: one line that names the fault, exit 2, no
+traceback, no password.
+"""
 
 import json
 import shutil
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import invoke
+from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.history.address import VARIABLE
 from harness.history.database import open_existing, open_history
@@ -59,19 +62,43 @@ def whole(tmp_path: Path, migrated_file: Path) -> Path:
     with open_history(f"sqlite:///{path}") as history:
         for night in range(1, 4):
             history.append(entry(night))
-        word = {"suite": "smoke", "cell": "*", "metric": "*", "machine": "*", "since": entry(2).created}
-        history.acknowledge(Acknowledgement(id=0, **word, why="known", by="me", created=entry(2).created))
+        word = {
+            "suite": "smoke",
+            "cell": "*",
+            "metric": "*",
+            "machine": "*",
+            "since": entry(2).created,
+        }
+        history.acknowledge(
+            Acknowledgement(id=0, **word, why="known", by="me", created=entry(2).created)
+        )
         sides = {"a": "new", "b": "old", "request": "u01", "x": "a", "answer": "a"}
-        vote = {"digest": "d", "suite": "smoke", "cell": "nfe-8", "mode": "abx", "correct": True, "listener": "me"}
+        vote = {
+            "digest": "d",
+            "suite": "smoke",
+            "cell": "nfe-8",
+            "mode": "abx",
+            "correct": True,
+            "listener": "me",
+        }
         history.add_votes([Vote(id=0, **vote, **sides, created=entry(2).created)])
     return path
 
 
 def looks_at(url: str, folder: Path) -> list[list[str]]:
     site = ["report", "--site", "--history", url, "--out", str(folder / "site")]
-    exports = [["history", "export", form, "--history", url] for form in ("csv", "json", "openmetrics", "textfile", "bencher")]
+    exports = [
+        ["history", "export", form, "--history", url]
+        for form in ("csv", "json", "openmetrics", "textfile", "bencher")
+    ]
     otava = ["history", "export", "otava", "--history", url, "--out", str(folder / "otava")]
-    return [["history", "status", "--history", url], ["history", "list", "--history", url], site, otava, *exports]
+    return [
+        ["history", "status", "--history", url],
+        ["history", "list", "--history", url],
+        site,
+        otava,
+        *exports,
+    ]
 
 
 def check_one_line(arguments: list[str], capsys: Capture) -> int:
@@ -88,10 +115,16 @@ def check_one_line(arguments: list[str], capsys: Capture) -> int:
 def first_of_kind() -> list[Damage]:
     """For the quick test, of every column three values."""
     every = list(damaged())
-    return [each for number, each in enumerate(every) if number % 5 == 0 or each.column in ("created", "value")]
+    return [
+        each
+        for number, each in enumerate(every)
+        if number % 5 == 0 or each.column in ("created", "value")
+    ]
 
 
-def test_a_damaged_row_is_refused_in_one_line_or_harmless(whole: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_damaged_row_is_refused_in_one_line_or_harmless(
+    whole: Path, tmp_path: Path, capsys: Capture
+) -> None:
     copy = tmp_path / "copy.sqlite"
     url = f"sqlite:///{copy}"
     for damage in first_of_kind():
@@ -101,7 +134,9 @@ def test_a_damaged_row_is_refused_in_one_line_or_harmless(whole: Path, tmp_path:
             check_one_line(arguments, capsys)
 
 
-def test_pages_and_exports_of_a_damaged_history_are_whole_or_refused(whole: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_pages_and_exports_of_a_damaged_history_are_whole_or_refused(
+    whole: Path, tmp_path: Path, capsys: Capture
+) -> None:
     copy = tmp_path / "copy.sqlite"
     for damage in random_damage(13, 12):
         shutil.copy(whole, copy)
@@ -113,16 +148,37 @@ def test_pages_and_exports_of_a_damaged_history_are_whole_or_refused(whole: Path
 @pytest.mark.parametrize(
     "damage, named",
     [
-        (Damage("run", "created", "yesterday"), r"row 1 of table run: created: .yesterday. is not a time"),
+        (
+            Damage("run", "created", "yesterday"),
+            r"row 1 of table run: created: .yesterday. is not a time",
+        ),
         (Damage("run", "environment", "{"), r"row 1 of table run: holds what is no JSON"),
-        (Damage("run", "verdict", "GREAT"), r"row 1 of table run: verdict: .GREAT. is not a verdict"),
-        (Damage("run", "complete", 7), r"row 1 of table run: complete: must be true or false, not 7"),
-        (Damage("series", "better", "sideways"), r"row 1 of table series: better: .sideways. is unknown"),
+        (
+            Damage("run", "verdict", "GREAT"),
+            r"row 1 of table run: verdict: .GREAT. is not a verdict",
+        ),
+        (
+            Damage("run", "complete", 7),
+            r"row 1 of table run: complete: must be true or false, not 7",
+        ),
+        (
+            Damage("series", "better", "sideways"),
+            r"row 1 of table series: better: .sideways. is unknown",
+        ),
         (Damage("point", "value", float("inf")), r"the point of run 1 and series 1: value is inf"),
         (Damage("point", "value", "fast"), r"the point of run 1 and series 1: value is 'fast'"),
-        (Damage("point", "value", None), r"the point of run 1 and series 1: it has neither a value nor a reason"),
-        (Damage("point", "missing", "none"), r"the point of run 1 and series 1: it has a value, and a reason"),
-        (Damage("point", "low", 7.0), r"the point of run 1 and series 1: its interval is from 7.0 to"),
+        (
+            Damage("point", "value", None),
+            r"the point of run 1 and series 1: it has neither a value nor a reason",
+        ),
+        (
+            Damage("point", "missing", "none"),
+            r"the point of run 1 and series 1: it has a value, and a reason",
+        ),
+        (
+            Damage("point", "low", 7.0),
+            r"the point of run 1 and series 1: its interval is from 7.0 to",
+        ),
         (Damage("point", "run_id", 77), r"points of run 77, which is not in table run"),
         (Damage("cell", "effects", "5"), r"of run 1 of table cell: effects: must be a list"),
         (Damage("acknowledgement", "since", "yesterday"), r"row 1 of table acknowledgement: since"),
@@ -140,8 +196,14 @@ def test_the_row_that_is_damaged_is_named(whole: Path, damage: Damage, named: st
         history.votes()
 
 
-def test_what_a_database_holds_otherwise_is_told(whole: Path, tmp_path: Path, capsys: Capture) -> None:
-    for statement in ("DROP TABLE point", "ALTER TABLE run DROP COLUMN head", "UPDATE alembic_version SET version_num = 'r9'"):
+def test_what_a_database_holds_otherwise_is_told(
+    whole: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    for statement in (
+        "DROP TABLE point",
+        "ALTER TABLE run DROP COLUMN head",
+        "UPDATE alembic_version SET version_num = 'r9'",
+    ):
         copy = tmp_path / "copy.sqlite"
         shutil.copy(whole, copy)
         connection = sqlite3.connect(copy)
@@ -151,7 +213,10 @@ def test_what_a_database_holds_otherwise_is_told(whole: Path, tmp_path: Path, ca
         connection.close()
         assert check_one_line(["history", "status", "--history", f"sqlite:///{copy}"], capsys) == 2
     (tmp_path / "folder").mkdir()
-    assert check_one_line(["history", "list", "--history", f"sqlite:///{tmp_path}/folder"], capsys) == 2
+    assert (
+        check_one_line(["history", "list", "--history", f"sqlite:///{tmp_path}/folder"], capsys)
+        == 2
+    )
     torn = tmp_path / "torn.sqlite"
     torn.write_bytes(whole.read_bytes()[:9000])
     assert check_one_line(["history", "list", "--history", f"sqlite:///{torn}"], capsys) == 2
@@ -164,7 +229,12 @@ def test_no_password_is_shown_of_whatever_address(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(VARIABLE, url)
     site = ["report", "--site", "--history", url, "--out", "site"]
-    for arguments in (["history", "status", "--json"], ["history", "list"], ["history", "import", "x.json"], site):
+    for arguments in (
+        ["history", "status", "--json"],
+        ["history", "list"],
+        ["history", "import", "x.json"],
+        site,
+    ):
         assert invoke(arguments) == 2
     said = capsys.readouterr()
     assert CANARY not in said.out + said.err and "Traceback" not in said.err
@@ -175,7 +245,9 @@ def test_no_cause_is_kept_that_a_traceback_would_show() -> None:
         with pytest.raises(HarnessError) as caught:
             open_history(url)
         assert CANARY not in str(caught.value)
-        assert (caught.value.__cause__ is None and caught.value.__suppress_context__) or caught.value.__context__ is None
+        assert (
+            caught.value.__cause__ is None and caught.value.__suppress_context__
+        ) or caught.value.__context__ is None
 
 
 def test_a_short_password_makes_the_whole_answer_of_the_database_unshown() -> None:
@@ -196,13 +268,21 @@ def test_a_run_of_2098_is_named_and_does_not_hide_that_nothing_is_measured(
             history.append(entry(night))
         history.append(entry(21, created="2098-01-01T02:00:00+00:00"))
         history.append(entry(22, created="1970-01-01T02:00:00+00:00"))
-    monkeypatch.setattr("harness.history_cli.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
-    monkeypatch.setattr("harness.pipeline.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
+    monkeypatch.setattr("harness.cli.history.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
+    monkeypatch.setattr("harness.workflow.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
     assert invoke(["history", "status", "--history", url]) == 3
     said = capsys.readouterr()
-    assert ("NO DATA" in said.out and "no value for 32 nights, since 2026-10-21" in said.out) or "for 3" in said.out
-    assert "run 21 (smoke on box-2c) is dated 2098-01-01 and is left out: the clock of its machine was ahead" in said.err
-    assert "run 22 (smoke on box-2c) is dated 1970-01-01 and is left out: the clock of its machine was never set" in said.err
+    assert (
+        "NO DATA" in said.out and "no value for 32 nights, since 2026-10-21" in said.out
+    ) or "for 3" in said.out
+    assert (
+        "run 21 (smoke on box-2c) is dated 2098-01-01 and is left out: the clock of its machine "
+        "was ahead" in said.err
+    )
+    assert (
+        "run 22 (smoke on box-2c) is dated 1970-01-01 and is left out: the clock of its machine "
+        "was never set" in said.err
+    )
     assert invoke(["history", "export", "textfile", "--history", url]) == 0
     assert "1792" in capsys.readouterr().out, "the newest run is of October 2026"
     assert invoke(["report", "--site", "--history", url, "--out", str(tmp_path / "site")]) == 0
@@ -216,19 +296,34 @@ def test_an_import_of_a_time_that_cannot_be_true_is_refused_by_name_and_the_othe
     from tests.harness.history.foreign_files import nightly
 
     url, path = f"sqlite:///{tmp_path}/h.sqlite", tmp_path / "performance_history.json"
-    path.write_text(json.dumps([nightly(28), nightly(29, timestamp="2198-01-01"), nightly(30, timestamp=0), nightly(27)]))
+    path.write_text(
+        json.dumps(
+            [
+                nightly(28),
+                nightly(29, timestamp="2198-01-01"),
+                nightly(30, timestamp=0),
+                nightly(27),
+            ]
+        )
+    )
     assert invoke(["history", "import", str(path), "--history", url, "--json"]) == 2
     told = json.loads(capsys.readouterr().out)
     assert (told["imported"], told["failed"]) == (2, 2)
-    assert ["2198-01-01" in each["reason"] or "1970-01-01" in each["reason"] for each in told["failures"]] == [True, True]
+    assert [
+        "2198-01-01" in each["reason"] or "1970-01-01" in each["reason"]
+        for each in told["failures"]
+    ] == [True, True]
 
 
 def test_a_machine_that_is_called_otherwise_now_is_named_with_the_way_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr("harness.history_cli.now_utc_iso", lambda: "2026-10-29T08:00:00+00:00")
+    monkeypatch.setattr("harness.cli.history.now_utc_iso", lambda: "2026-10-29T08:00:00+00:00")
     monkeypatch.chdir(tmp_path)
-    url, new = f"sqlite:///{tmp_path}/h.sqlite", {"machine": {"id": "box-new", "former_id": "box-2c"}}
+    url, new = (
+        f"sqlite:///{tmp_path}/h.sqlite",
+        {"machine": {"id": "box-new", "former_id": "box-2c"}},
+    )
     with open_history(url) as history:
         for night in range(1, 15):
             history.append(entry(night))
@@ -236,7 +331,10 @@ def test_a_machine_that_is_called_otherwise_now_is_named_with_the_way_on(
             history.append(entry(night, machine="box-new", environment=new))
     assert invoke(["history", "status", "--history", url]) == 3
     line = capsys.readouterr().err.strip()
-    assert line.startswith("voxgate: box-2c is called box-new since 2026-10-15 (smoke)") and line.count("\n") == 0
+    assert (
+        line.startswith("voxgate: box-2c is called box-new since 2026-10-15 (smoke)")
+        and line.count("\n") == 0
+    )
     command = line.partition("voxgate history ")[2].replace('"..."', "renamed").split()
     assert invoke(["history", *command, "--history", url]) == 0
     assert invoke(["history", "status", "--history", url]) == 0

@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 
-from harness.history.arrays import Days
-from harness.history.nights import NO_RUN, NoData, days_of, is_nightly, missed_nights, nights_of, no_data_of
+from harness.history.records import Days
+from harness.history.series import (
+    NO_RUN,
+    NoData,
+    days_of,
+    is_nightly,
+    missed_nights,
+    nights_of,
+    no_data_of,
+)
 
 MONDAY = np.datetime64("2026-09-07")
 
@@ -22,7 +30,13 @@ def texts(days: Days) -> list[str]:
 
 
 def test_a_day_counts_once_by_the_median_of_its_runs() -> None:
-    days = days_of(["2026-11-18T02:00:00+00:00", *["2026-11-19T02:00:00+00:00"] * 3, "2026-11-20T23:59:59+00:00"])
+    days = days_of(
+        [
+            "2026-11-18T02:00:00+00:00",
+            *["2026-11-19T02:00:00+00:00"] * 3,
+            "2026-11-20T23:59:59+00:00",
+        ]
+    )
 
     nights = nights_of(days, np.array([1.0, 5.0, 2.0, 3.0, 4.0]))
 
@@ -39,7 +53,8 @@ def test_a_day_counts_once_by_the_median_of_its_runs() -> None:
         (np.delete(daily(100), np.s_[30:60]), True),  # dead for a month: still expected
         (weekly(6, 0, 1, 2, 3, 4), True),
         (weekly(8, 6), True),
-        (MONDAY + np.cumsum([0, 1, 4, 2, 9, 1, 5, 3, 2, 6]), False),  # by hand, when somebody felt like it
+        # by hand, when somebody felt like it
+        (MONDAY + np.cumsum([0, 1, 4, 2, 9, 1, 5, 3, 2, 6]), False),
         (np.repeat(daily(3), 10), False),
         (days_of([]), False),
     ],
@@ -58,7 +73,10 @@ def test_missed_nights_are_the_expected_ones_until_yesterday() -> None:
 
 
 def test_weekends_are_expected_only_where_they_run() -> None:
-    """The Wednesday of the third week is missed, no Saturday is; whoever runs on Saturdays misses them."""
+    """
+    The Wednesday of the third week is missed, no Saturday is; whoever runs on Saturdays misses
+    them.
+    """
     weekdays = np.delete(weekly(4, 0, 1, 2, 3, 4), 12)
 
     assert texts(missed_nights(weekdays, "2026-10-05")) == ["2026-09-23"]
@@ -66,7 +84,10 @@ def test_weekends_are_expected_only_where_they_run() -> None:
 
 
 def test_in_the_first_two_weeks_every_day_is_expected() -> None:
-    assert texts(missed_nights(weekly(1, 0, 1, 2, 3, 4), "2026-09-14")) == ["2026-09-12", "2026-09-13"]
+    assert texts(missed_nights(weekly(1, 0, 1, 2, 3, 4), "2026-09-14")) == [
+        "2026-09-12",
+        "2026-09-13",
+    ]
 
 
 def test_no_data_says_why() -> None:
@@ -74,11 +95,17 @@ def test_no_data_says_why() -> None:
     values = np.array([1.0, np.nan, 1.0, np.nan])
     missing = np.array([None, "timeout: 600 s", None, "no CUDA device"], dtype=object)
 
-    expected = [("2026-09-08", NO_RUN), ("2026-09-09", "timeout: 600 s"), ("2026-09-11", "no CUDA device")]
+    expected = [
+        ("2026-09-08", NO_RUN),
+        ("2026-09-09", "timeout: 600 s"),
+        ("2026-09-11", "no CUDA device"),
+    ]
 
     found = no_data_of(days, values, missing, "2026-09-12", nightly=True)
     assert found == tuple(NoData(night=night, why=why) for night, why in expected)
-    assert [each.night for each in no_data_of(days, values, missing, "2026-09-12", nightly=False)] == [
+    assert [
+        each.night for each in no_data_of(days, values, missing, "2026-09-12", nightly=False)
+    ] == [
         "2026-09-09",
         "2026-09-11",
     ]
@@ -87,4 +114,7 @@ def test_no_data_says_why() -> None:
 def test_a_night_with_a_failed_run_and_a_good_one_has_data() -> None:
     days, values = np.repeat(daily(3), 2), np.array([1.0, 1.0, np.nan, 1.0, 1.0, np.nan])
 
-    assert no_data_of(days, values, np.full(6, "broken", dtype=object), "2026-09-10", nightly=True) == ()
+    assert (
+        no_data_of(days, values, np.full(6, "broken", dtype=object), "2026-09-10", nightly=True)
+        == ()
+    )

@@ -1,4 +1,7 @@
-"""An older database is brought up with all that is in it; a newer one is refused; the steps make exactly the tables."""
+"""
+An older database is brought up with all that is in it; a newer one is refused; the steps make
+exactly the tables.
+"""
 
 import subprocess
 import sys
@@ -12,9 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, text
 
 from harness.errors import HarnessError
-from harness.history.connection import make_engine
-from harness.history.database import open_history
-from harness.history.schema import STEPS, current, migrate
+from harness.history.database import STEPS, current, make_engine, migrate, open_history
 from harness.history.tables import METADATA, REVISION
 from harness.history.url import parse_url
 from tests.harness.history.entries import entry
@@ -44,7 +45,9 @@ def test_the_steps_make_exactly_the_tables(empty_url: str) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
-        assert "point_number_or_reason" in {each["name"] for each in inspect(connection).get_check_constraints("point")}
+        assert "point_number_or_reason" in {
+            each["name"] for each in inspect(connection).get_check_constraints("point")
+        }
     engine.dispose()
 
 
@@ -66,14 +69,41 @@ def test_a_database_of_the_first_revision_is_brought_up_and_keeps_its_runs(empty
 
 
 def fill(engine: Engine, then: MetaData) -> None:
-    texts = dict.fromkeys(("source", "suite", "profile", "machine", "line", "baseline", "folder", "question"), "old")
-    run = {"digest": "0" * 64, "head": "3fa1c2e", "created": "2026-01-01T00:00:00+00:00", "environment": {}, "complete": True}
-    cell = {"run_id": 1, "cell": "nfe-8", "position": 0, "label": "nfe=8", "config": {}, "effective": {}, "effects": []}
-    series = {"suite": "old", "profile": "old", "machine": "old", "cell": "nfe-8", "metric": "rtf", "unit": "s/s"}
+    texts = dict.fromkeys(
+        ("source", "suite", "profile", "machine", "line", "baseline", "folder", "question"), "old"
+    )
+    run = {
+        "digest": "0" * 64,
+        "head": "3fa1c2e",
+        "created": "2026-01-01T00:00:00+00:00",
+        "environment": {},
+        "complete": True,
+    }
+    cell = {
+        "run_id": 1,
+        "cell": "nfe-8",
+        "position": 0,
+        "label": "nfe=8",
+        "config": {},
+        "effective": {},
+        "effects": [],
+    }
+    series = {
+        "suite": "old",
+        "profile": "old",
+        "machine": "old",
+        "cell": "nfe-8",
+        "metric": "rtf",
+        "unit": "s/s",
+    }
     with engine.begin() as connection:
         connection.execute(then.tables["run"].insert().values(**texts, **run))
         connection.execute(then.tables["cell"].insert().values(**cell, reason="", notes=""))
-        connection.execute(then.tables["series"].insert().values(**series, label="nfe=8", better="lower", version="1"))
+        connection.execute(
+            then.tables["series"]
+            .insert()
+            .values(**series, label="nfe=8", better="lower", version="1")
+        )
         point = {"run_id": 1, "series_id": 1, "value": 0.25, "n": 3, "reason": "", "version": "1"}
         connection.execute(then.tables["point"].insert().values(**point))
 
@@ -85,7 +115,10 @@ def test_a_newer_schema_is_refused_in_one_line_and_left_alone(empty_url: str) ->
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'r9999'"))
 
-    with pytest.raises(HarnessError, match=r"has schema r9999, which this voxgate .* does not know; upgrade voxgate"):
+    with pytest.raises(
+        HarnessError,
+        match=r"has schema r9999, which this voxgate .* does not know; upgrade voxgate",
+    ):
         open_history(empty_url)
 
     with engine.connect() as connection:
@@ -94,7 +127,9 @@ def test_a_newer_schema_is_refused_in_one_line_and_left_alone(empty_url: str) ->
     engine.dispose()
 
 
-def test_a_step_that_fails_leaves_the_schema_as_it_was(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_fails_leaves_the_schema_as_it_was(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from alembic import op
 
     real = op.create_table
@@ -121,11 +156,20 @@ def test_the_steps_travel_with_the_package() -> None:
     """What `pip install` would take: packages that setuptools finds by their __init__."""
     for folder in (STEPS, STEPS / "versions"):
         assert (folder / "__init__.py").is_file()
-    assert {path.parent for path in STEPS.rglob("*") if path.suffix not in (".py", ".pyc") and path.is_file()} == set()
+    assert {
+        path.parent
+        for path in STEPS.rglob("*")
+        if path.suffix not in (".py", ".pyc") and path.is_file()
+    } == set()
 
 
-def test_a_history_that_stands_at_its_revision_is_opened_without_alembic(migrated_file: Path) -> None:
+def test_a_history_that_stands_at_its_revision_is_opened_without_alembic(
+    migrated_file: Path,
+) -> None:
     url = f"sqlite:///{migrated_file}"
-    code = f"import sys; from harness.history.database import open_history as o; o({url!r}); sys.exit('alembic' in sys.modules)"
+    code = (
+        f"import sys; from harness.history.database import open_history as o; o({url!r}); "
+        "sys.exit('alembic' in sys.modules)"
+    )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

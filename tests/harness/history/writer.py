@@ -1,8 +1,9 @@
 """
-Another process that writes: `python -m tests.harness.history.writer URL FIRST LAST [die]` appends the runs of these nights.
+Another process that writes: `python -m tests.harness.history.writer URL FIRST LAST [die]` appends
+the runs of these nights.
 
-It begins when it reads a line, so that several begin at once. With `die` it kills itself while it writes the points of the last
-of them, as a power cut would: with no chance to tidy up.
+It begins when it reads a line, so that several begin at once. With `die` it kills itself while it
+writes the points of the last of them, as a power cut would: with no chance to tidy up.
 """
 
 import os

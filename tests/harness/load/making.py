@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.load.answer import Answer, Phase
-from harness.load.folder import Loaded, Span
+from harness.load.records import LoadPhase, LoadRecord, ResponseRecord, Span
 
 
-def answer(planned_s: float = 0.0, latency_s: float = 1.0, **changes: Any) -> Answer:
+def answer(planned_s: float = 0.0, latency_s: float = 1.0, **changes: Any) -> ResponseRecord:
     """One answer that came whole, unless told otherwise."""
     asked: dict[str, Any] = {
-        "phase": Phase.LOADED,
+        "phase": LoadPhase.LOADED,
         "level": "closed-1",
         "request": "r1",
         "length": "short",
@@ -20,12 +19,12 @@ def answer(planned_s: float = 0.0, latency_s: float = 1.0, **changes: Any) -> An
         "done_s": planned_s + latency_s,
         "audio_s": 2.0,
     }
-    return Answer(**{**asked, **changes})
+    return ResponseRecord(**{**asked, **changes})
 
 
-def loaded(answers: Sequence[Answer], ended_s: float, **changes: Any) -> Loaded:
+def loaded(answers: Sequence[ResponseRecord], ended_s: float, **changes: Any) -> LoadRecord:
     """One level of a cell, from 0 on."""
-    levels = list(dict.fromkeys(each.level for each in answers if each.phase is Phase.LOADED))
+    levels = list(dict.fromkeys(each.level for each in answers if each.phase is LoadPhase.LOADED))
     asked: dict[str, Any] = {
         "slug": "cell",
         "server": {"url": "http://127.0.0.1:1", "ready_s": 2.5},
@@ -34,4 +33,4 @@ def loaded(answers: Sequence[Answer], ended_s: float, **changes: Any) -> Loaded:
         "memory": (),
         "failure": "",
     }
-    return Loaded(**{**asked, **changes})
+    return LoadRecord(**{**asked, **changes})

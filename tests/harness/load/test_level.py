@@ -5,16 +5,30 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from harness.cell import Request
 from harness.errors import HarnessError
-from harness.load.level import Extent, Level, arrivals_s, parse_levels
-from harness.load.text import in_turns, length_of, one_of_each
-from harness.workload import load_workload
+from harness.load.plan import (
+    Extent,
+    Level,
+    arrivals_s,
+    in_turns,
+    length_of,
+    one_of_each,
+    parse_levels,
+)
+from harness.records.cell import Request
+from harness.suite.workload import load_workload
 
 
 def test_levels_are_read() -> None:
-    assert [level.label for level in parse_levels("1, 2,4", None)] == ["closed-1", "closed-2", "closed-4"]
-    assert parse_levels(None, 1.5) == (Level(rate_per_s=1.5),) and Level(rate_per_s=1.5).label == "open-1.5"
+    assert [level.label for level in parse_levels("1, 2,4", None)] == [
+        "closed-1",
+        "closed-2",
+        "closed-4",
+    ]
+    assert (
+        parse_levels(None, 1.5) == (Level(rate_per_s=1.5),)
+        and Level(rate_per_s=1.5).label == "open-1.5"
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,7 +44,9 @@ def test_levels_are_read() -> None:
         (None, float("nan"), "above 0, not nan"),
     ],
 )
-def test_levels_that_cannot_be_meant_are_refused(closed: str | None, rate: float | None, message: str) -> None:
+def test_levels_that_cannot_be_meant_are_refused(
+    closed: str | None, rate: float | None, message: str
+) -> None:
     with pytest.raises(HarnessError, match=message):
         parse_levels(closed, rate)
 
@@ -39,7 +55,11 @@ def test_arrivals_are_poisson_and_known_beforehand() -> None:
     found = list(arrivals_s(5.0, Extent(requests=4000), seed=1))
     gaps = np.diff([0.0, *found])
 
-    assert found == list(arrivals_s(5.0, Extent(requests=4000), seed=1)) != list(arrivals_s(5.0, Extent(requests=4000), seed=2))
+    assert (
+        found
+        == list(arrivals_s(5.0, Extent(requests=4000), seed=1))
+        != list(arrivals_s(5.0, Extent(requests=4000), seed=2))
+    )
     assert gaps.mean() == pytest.approx(0.2, rel=0.06)  # four standard errors
     assert gaps.std() == pytest.approx(gaps.mean(), rel=0.1)  # exponential gaps, not a metronome
 
@@ -54,13 +74,21 @@ def test_every_text_comes_once_before_any_comes_again() -> None:
     requests = [Request(id=f"r{number}", text="x") for number in range(5)]
     order = [request.id for request in islice(in_turns(requests, 7), 15)]
 
-    assert [sorted(order[start : start + 5]) for start in (0, 5, 10)] == [[f"r{number}" for number in range(5)]] * 3
+    assert [sorted(order[start : start + 5]) for start in (0, 5, 10)] == [
+        [f"r{number}" for number in range(5)]
+    ] * 3
     assert order[:5] != order[5:10] or order[5:10] != order[10:]
     assert order == [request.id for request in islice(in_turns(requests, 7), 15)]
 
 
 def test_texts_have_three_classes() -> None:
-    assert [length_of("x" * count) for count in (1, 60, 61, 200, 201)] == ["short", "short", "medium", "medium", "long"]
+    assert [length_of("x" * count) for count in (1, 60, 61, 200, 201)] == [
+        "short",
+        "short",
+        "medium",
+        "medium",
+        "long",
+    ]
 
 
 def test_the_serving_workload_has_as_many_of_each_class_in_held_out_sentences() -> None:

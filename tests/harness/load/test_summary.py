@@ -3,26 +3,34 @@
 import numpy as np
 import pytest
 
-from harness.load.answer import Phase
 from harness.load.drift import drifts
+from harness.load.records import LoadPhase
 from harness.load.summary import Memory, at_once, cold, lateness_s, memories, rows, spread, too_few
-from harness.stats import Interval
+from harness.statistics import Interval
 from tests.harness.load.making import answer, loaded
 
 
 def test_rates_percentiles_and_goodput_of_known_answers() -> None:
-    answers = [answer(planned_s=float(number), latency_s=0.1 * (number + 1)) for number in range(10)]
+    answers = [
+        answer(planned_s=float(number), latency_s=0.1 * (number + 1)) for number in range(10)
+    ]
     (row,) = rows(loaded(answers, ended_s=20.0), limit_s=0.5)
 
     assert (row.sent, row.answered, row.answers_per_s, row.audio_per_s) == (10, 10, 0.5, 1.0)
-    assert row.latency_s["p50"].point == pytest.approx(0.55) and row.latency_s["p95"].point == pytest.approx(0.955)
+    assert row.latency_s["p50"].point == pytest.approx(0.55) and row.latency_s[
+        "p95"
+    ].point == pytest.approx(0.955)
     assert row.first_audio_s["p50"].point == pytest.approx(0.275)
     assert (row.in_time_per_s, row.in_time_share) == (0.25, 0.5)
     assert too_few(row) == ("p95", "p99")
 
 
 def test_failures_are_counted_and_are_never_in_time() -> None:
-    failed = [answer(failure="busy"), answer(failure="busy"), answer(failure="timeout", first_audio_s=None)]
+    failed = [
+        answer(failure="busy"),
+        answer(failure="busy"),
+        answer(failure="timeout", first_audio_s=None),
+    ]
     (row,) = rows(loaded([answer(latency_s=0.2), *failed], ended_s=2.0), limit_s=60.0)
 
     assert row.failures == {"busy": 2, "timeout": 1} and (row.sent, row.answered) == (4, 1)
@@ -33,16 +41,25 @@ def test_failures_are_counted_and_are_never_in_time() -> None:
 
 
 def test_underruns_are_told_by_minutes_of_speech_that_came_whole() -> None:
-    answers = [answer(underruns=1, audio_s=20.0), answer(underruns=2, audio_s=10.0), answer(underruns=9, failure="broken")]
+    answers = [
+        answer(underruns=1, audio_s=20.0),
+        answer(underruns=2, audio_s=10.0),
+        answer(underruns=9, failure="broken"),
+    ]
     (row,) = rows(loaded(answers, ended_s=20.0), limit_s=None)
     assert row.underruns_per_min == pytest.approx(6.0)
 
-    (row,) = rows(loaded([answer()], ended_s=20.0), limit_s=None)  # as loads of before this was noted have it
+    # as loads of before this was noted have it
+    (row,) = rows(loaded([answer()], ended_s=20.0), limit_s=None)
     assert row.underruns_per_min is None
 
 
 def test_classes_of_length_stand_apart_and_warming_up_is_left_out() -> None:
-    mixed = [answer(latency_s=0.1), answer(latency_s=1.0, length="long"), answer(latency_s=9.0, phase=Phase.WARMUP)]
+    mixed = [
+        answer(latency_s=0.1),
+        answer(latency_s=1.0, length="long"),
+        answer(latency_s=9.0, phase=LoadPhase.WARMUP),
+    ]
     found = {row.length: row for row in rows(loaded(mixed, ended_s=1.0), None)}
 
     assert list(found) == ["all", "short", "long"]
@@ -52,7 +69,7 @@ def test_classes_of_length_stand_apart_and_warming_up_is_left_out() -> None:
 
 
 def test_a_level_that_answered_nothing_still_has_a_row() -> None:
-    from harness.load.folder import Span
+    from harness.load.records import Span
 
     (row,) = rows(loaded([], 1.0, spans=(Span(level="open-1", began_s=0.0, ended_s=1.0),)), 1.0)
     assert (row.sent, row.answered, row.latency_s, row.in_time_share) == (0, 0, {}, None)
@@ -71,7 +88,10 @@ def test_intervals_hold_their_point_and_narrow_with_more_answers(count: int) -> 
 
 
 def test_answers_that_hang_together_make_the_interval_wider() -> None:
-    """Half a level in a traffic jam: shuffled, the answers would seem to know their median twice as well."""
+    """
+    Half a level in a traffic jam: shuffled, the answers would seem to know their median twice as
+    well.
+    """
     rng = np.random.default_rng(2)
     jam = np.repeat(rng.lognormal(0.0, 0.5, 8), 40) * rng.lognormal(0.0, 0.05, 320)
     ordered, shuffled = spread(jam.tolist(), 50.0), spread(rng.permutation(jam).tolist(), 50.0)
@@ -94,14 +114,19 @@ def test_memory_per_request_is_what_a_level_takes_beyond_before() -> None:
     memory = ((-1.0, 100), (0.0, 110), (1.0, 170), (2.0, 150), (3.5, 130))
     (found,) = memories(loaded([answer(0.0, 2.0), answer(0.5, 2.0)], ended_s=3.0, memory=memory))
 
-    assert found == Memory(level="closed-1", before_bytes=110, peak_bytes=170, after_bytes=130, at_once=2)
+    assert found == Memory(
+        level="closed-1", before_bytes=110, peak_bytes=170, after_bytes=130, at_once=2
+    )
     assert found.per_request_bytes == 30.0
     assert memories(loaded([answer()], ended_s=3.0)) == ()  # a server that is not ours
 
 
 def test_the_first_request_stands_apart_with_the_same_again() -> None:
-    warm = [answer(1.0, 0.3, phase=Phase.WARMUP, request="r2"), answer(2.0, 0.2, phase=Phase.WARMUP)]
-    found = cold(loaded([answer(0.0, 5.0, phase=Phase.COLD), *warm], ended_s=9.0))
+    warm = [
+        answer(1.0, 0.3, phase=LoadPhase.WARMUP, request="r2"),
+        answer(2.0, 0.2, phase=LoadPhase.WARMUP),
+    ]
+    found = cold(loaded([answer(0.0, 5.0, phase=LoadPhase.COLD), *warm], ended_s=9.0))
 
     assert found is not None and found.again is not None
     assert (found.ready_s, found.first.latency_s, found.again.request) == (2.5, 5.0, "r1")

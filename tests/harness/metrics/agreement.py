@@ -1,10 +1,12 @@
 """
-Holds every metric of the panel against somebody else's implementation: the tables of docs/evidence/metrics.md.
+Holds every metric of the panel against somebody else's implementation: the tables of
+docs/evidence/metrics.md.
 
     python tests/harness/metrics/agreement.py FOLDER
 
-Makes a throw-away environment below FOLDER (the package index, once), writes recordings and damaged copies of them, has both
-sides score the same files, each in its own environment, and prints Markdown. What is there is used again.
+Makes a throw-away environment below FOLDER (the package index, once), writes recordings and damaged
+copies of them, has both sides score the same files, each in its own environment, and prints
+Markdown. What is there is used again.
 """
 
 import json
@@ -21,17 +23,20 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
-from harness.measurement import SNR_CEILING_DB, Missing, Value  # noqa: E402
-from harness.metrics.panel import chosen, entry, metric  # noqa: E402
-from harness.metrics.score import score_quality  # noqa: E402
-from harness.metrics.wanted import AudioJob  # noqa: E402
-from harness.metrics.whisper_tensors import dimensions, read_tensors  # noqa: E402
-from harness.metrics.whisper_weights import locate_weights  # noqa: E402
+from harness.metrics.registry import chosen, entry, metric  # noqa: E402
+from harness.models.whisper_tensors import dimensions, read_tensors  # noqa: E402
+from harness.models.whisper_weights import locate_weights  # noqa: E402
+from harness.records.measurement import SNR_CEILING_DB, Missing, Value  # noqa: E402
+from harness.scoring.scorer import score_quality  # noqa: E402
+from harness.scoring.tasks import AudioJob  # noqa: E402
 from tests.harness.metrics import golden_values, throwaway  # noqa: E402
 from tests.harness.metrics.material import Pair, make_pairs, own_sources, people  # noqa: E402
 
 OTHERS = Path(__file__).with_name("others.py")
-UNUSABLE = {"torch-pesq": "the one rewriting of PESQ; needs torchaudio, which does not load beside torch 2.13"}
+UNUSABLE = {
+    "torch-pesq": "the one rewriting of PESQ; needs torchaudio, which does not load beside torch "
+    "2.13"
+}
 """Not even tried."""
 MOST_TOLD = 3
 """Reasons why an implementation gave no number, per line."""
@@ -82,7 +87,9 @@ class Agreement:
 
     def _told(self) -> str:
         lacking = (
-            f"no value for {len(self.reasons)}: {'; '.join(sorted(set(self.reasons))[:MOST_TOLD])}" if self.reasons else ""
+            f"no value for {len(self.reasons)}: {'; '.join(sorted(set(self.reasons))[:MOST_TOLD])}"
+            if self.reasons
+            else ""
         )
         return "; ".join(filter(None, (self.remark, lacking)))
 
@@ -97,7 +104,14 @@ def main(folder: Path) -> None:
     ours, heard = score(pairs, folder / "cache")
     theirs = [row for each in environments for row in score_elsewhere(each, pairs, heard, folder)]
     absent = {name: reason for each in environments for name, reason in each.absent.items()}
-    text = "\n".join([*_about(pairs), *_table(agreements(pairs, ours, theirs)), *_alone(theirs), *_absent(absent)])
+    text = "\n".join(
+        [
+            *_about(pairs),
+            *_table(agreements(pairs, ours, theirs)),
+            *_alone(theirs),
+            *_absent(absent),
+        ]
+    )
     text += "\n" + golden_values.table(folder / "PESQ") + "\n"
     (folder / "agreement.md").write_text(text)
     print(text)
@@ -106,7 +120,10 @@ def main(folder: Path) -> None:
 def score(
     pairs: Sequence[Pair], cache: Path, metrics: Sequence[str] | None = None
 ) -> tuple[dict[str, list[Value]], list[str | None]]:
-    """Have voxgate's scorer score the pairs: metric -> a value for each pair; and what was heard in each."""
+    """
+    Have voxgate's scorer score the pairs: metric -> a value for each pair; and what was heard in
+    each.
+    """
     jobs = [
         AudioJob(
             key=each.name,
@@ -122,7 +139,9 @@ def score(
     names = metrics or [each.name for each in chosen(None, ()) if not entry(each.name).golden]
     scored = score_quality(jobs, cache_dir=cache, metrics=names)
     found = [scored[each.key] for each in jobs]
-    values = {name: [each.values.get(name, Missing("does not apply")) for each in found] for name in names}
+    values = {
+        name: [each.values.get(name, Missing("does not apply")) for each in found] for name in names
+    }
     return values, [each.transcript if isinstance(each.transcript, str) else None for each in found]
 
 
@@ -138,24 +157,43 @@ def write_whisper(path: Path) -> None:
 
 
 def score_elsewhere(
-    environment: throwaway.Environment, pairs: Sequence[Pair], heard: Sequence[str | None], folder: Path
+    environment: throwaway.Environment,
+    pairs: Sequence[Pair],
+    heard: Sequence[str | None],
+    folder: Path,
 ) -> list[Row]:
     """Have the implementations of an environment score them there."""
     given, out = folder / "given.json", folder / "others.json"
-    given.write_text(json.dumps([asdict(pair) | {"heard": words} for pair, words in zip(pairs, heard, strict=True)], indent=1))
+    given.write_text(
+        json.dumps(
+            [asdict(pair) | {"heard": words} for pair, words in zip(pairs, heard, strict=True)],
+            indent=1,
+        )
+    )
     packages = [name for name in environment.packages if name not in environment.absent]
-    subprocess.run([str(environment.python), str(OTHERS), str(given), str(out), *packages], check=True, cwd=folder)
+    subprocess.run(
+        [str(environment.python), str(OTHERS), str(given), str(out), *packages],
+        check=True,
+        cwd=folder,
+    )
     rows: list[Row] = json.loads(out.read_text())
     return rows
 
 
-def agreements(pairs: Sequence[Pair], ours: Mapping[str, Sequence[Value]], theirs: Sequence[Row]) -> Iterator[Agreement]:
-    """Hold each implementation against ours. Identical audio is infinitely alike elsewhere and at our ceiling here."""
+def agreements(
+    pairs: Sequence[Pair], ours: Mapping[str, Sequence[Value]], theirs: Sequence[Row]
+) -> Iterator[Agreement]:
+    """
+    Hold each implementation against ours. Identical audio is infinitely alike elsewhere and at our
+    ceiling here.
+    """
     untouched = [pair.name.endswith("untouched") for pair in pairs]
     for row in theirs:
         other = [SNR_CEILING_DB if value == "inf" else value for value in row["values"]]
         if metric(row["metric"]).unit == "dB":
-            other = [value if isinstance(value, str) else min(value, SNR_CEILING_DB) for value in other]
+            other = [
+                value if isinstance(value, str) else min(value, SNR_CEILING_DB) for value in other
+            ]
         triples = list(zip(ours[row["metric"]], other, untouched, strict=True))
         both = [(a, b, c) for a, b, c in triples if isinstance(a, float) and not isinstance(b, str)]
         yield Agreement(
@@ -171,11 +209,16 @@ def agreements(pairs: Sequence[Pair], ours: Mapping[str, Sequence[Value]], their
 
 def _about(pairs: Sequence[Pair]) -> list[str]:
     kinds = {
-        kind: len({pair.reference for pair in pairs if pair.kind == kind}) for kind in dict.fromkeys(p.kind for p in pairs)
+        kind: len({pair.reference for pair in pairs if pair.kind == kind})
+        for kind in dict.fromkeys(p.kind for p in pairs)
     }
     told = ", ".join(f"{count} of {kind}" for kind, count in kinds.items())
     damages = len(pairs) // len({pair.reference for pair in pairs})
-    return [f"{len(pairs)} files: {sum(kinds.values())} recordings ({told}), each in {damages} states of damage.", ""]
+    return [
+        f"{len(pairs)} files: {sum(kinds.values())} recordings ({told}), each in {damages} states "
+        "of damage.",
+        "",
+    ]
 
 
 def _table(found: Iterator[Agreement]) -> list[str]:
@@ -185,7 +228,12 @@ def _table(found: Iterator[Agreement]) -> list[str]:
     )
     order = list(_order())
     rows = sorted(found, key=lambda each: order.index(each.name))
-    return [_line(head), "|---|---|---:|---|---:|---:|---:|---|---:|---|", *(_line(each.cells()) for each in rows), ""]
+    return [
+        _line(head),
+        "|---|---|---:|---|---:|---:|---:|---|---:|---|",
+        *(_line(each.cells()) for each in rows),
+        "",
+    ]
 
 
 def _order() -> Iterator[str]:
@@ -195,7 +243,11 @@ def _order() -> Iterator[str]:
 def _alone(theirs: Sequence[Row]) -> list[str]:
     """Name the metrics that nobody else computes."""
     known = {row["metric"] for row in theirs}
-    alone = [name for name in _order() if not entry(name).golden and name not in known and entry(name).family != "speed"]
+    alone = [
+        name
+        for name in _order()
+        if not entry(name).golden and name not in known and entry(name).family != "speed"
+    ]
     return [f"Without another implementation: {', '.join(f'`{name}`' for name in alone)}.", ""]
 
 

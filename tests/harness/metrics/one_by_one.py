@@ -1,11 +1,12 @@
 """
-What a script of one's own would do: each file in turn, each metric by its own package, in one process.
+What a script of one's own would do: each file in turn, each metric by its own package, in one
+process.
 
     VENV/bin/python one_by_one.py GIVEN.json OUT.json
 
-Runs in the environment of throwaway.py. Models are loaded and functions compiled on a file that is not counted; the time of
-that is written down apart. Each file is another one, so that nothing that others.py remembers is used twice for a metric
-that would not remember it itself.
+Runs in the environment of throwaway.py. Models are loaded and functions compiled on a file that is
+not counted; the time of that is written down apart. Each file is another one, so that nothing that
+others.py remembers is used twice for a metric that would not remember it itself.
 """
 
 import json
@@ -48,14 +49,18 @@ CHOSEN = (
     ("dnsmos_p808", "speechmos"),
     ("speaker_similarity", "Resemblyzer"),
 )
-"""(metric, package): nothing here for clicks, dropouts, repeats and the like, which no package computes."""
+"""
+(metric, package): nothing here for clicks, dropouts, repeats and the like, which no package
+computes.
+"""
 
 
 def main(given: Path, out: Path) -> None:
     """Score the first pair uncounted, all others counted."""
     warnings.simplefilter("ignore")
     first, *pairs = [others.Pair(**each) for each in json.loads(given.read_text())]
-    known = {(each.metric, each.package): each for each in reversed(others.OTHERS)}  # of several, the first
+    # of several, the first
+    known = {(each.metric, each.package): each for each in reversed(others.OTHERS)}
     chosen = [known[name] for name in CHOSEN]
     begun = time.perf_counter()
     for each in chosen:
@@ -63,7 +68,11 @@ def main(given: Path, out: Path) -> None:
     loaded = time.perf_counter()
     values = [{each.metric: others._value(each, pair) for each in chosen} for pair in pairs]
     done = time.perf_counter()
-    out.write_text(json.dumps({"loading_s": loaded - begun, "scoring_s": done - loaded, "values": values}, indent=1))
+    out.write_text(
+        json.dumps(
+            {"loading_s": loaded - begun, "scoring_s": done - loaded, "values": values}, indent=1
+        )
+    )
 
 
 if __name__ == "__main__":

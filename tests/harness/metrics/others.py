@@ -1,10 +1,11 @@
 """
-Other people's implementations of the panel's metrics; runs inside the environment that agreement.py makes, and nowhere else.
+Other people's implementations of the panel's metrics; runs inside the environment that agreement.py
+makes, and nowhere else.
 
     VENV/bin/python others.py PAIRS.json OTHERS.json PACKAGE ...
 
-Imports nothing of voxgate, so that no mistake can be on both sides. Every function below gives one metric of one pair of
-files; what raises is written down as the reason.
+Imports nothing of voxgate, so that no mistake can be on both sides. Every function below gives one
+metric of one pair of files; what raises is written down as the reason.
 """
 
 import importlib.metadata
@@ -52,7 +53,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Other:
-    """An implementation: `metric` as our panel names it, `package` the distribution whose code computes it."""
+    """
+    An implementation: `metric` as our panel names it, `package` the distribution whose code
+    computes it.
+    """
 
     metric: str
     package: str
@@ -109,7 +113,11 @@ def pesq_package(pair: Pair) -> float:
     return float(pesq(16_000, *pair.both_at(16_000), "wb"))
 
 
-@other("pesq_c2", "pesqc2", "the ITU's C code with the correction built in; ours changes the same table in that of `pesq`")
+@other(
+    "pesq_c2",
+    "pesqc2",
+    "the ITU's C code with the correction built in; ours changes the same table in that of `pesq`",
+)
 def pesq_corrected(pair: Pair) -> float:
     from pesqc2 import pesq
 
@@ -148,33 +156,66 @@ def estoi_package(pair: Pair) -> float:
 def stoi_rust(pair: Pair) -> float:
     from fast_stoi import stoi
 
-    return float(np.squeeze(stoi(pair.clean.astype(np.float32), pair.damaged.astype(np.float32), pair.rate_hz, extended=False)))
+    return float(
+        np.squeeze(
+            stoi(
+                pair.clean.astype(np.float32),
+                pair.damaged.astype(np.float32),
+                pair.rate_hz,
+                extended=False,
+            )
+        )
+    )
 
 
 @other("estoi", "fast-stoi", "written anew in Rust, float32")
 def estoi_rust(pair: Pair) -> float:
     from fast_stoi import stoi
 
-    return float(np.squeeze(stoi(pair.clean.astype(np.float32), pair.damaged.astype(np.float32), pair.rate_hz, extended=True)))
+    return float(
+        np.squeeze(
+            stoi(
+                pair.clean.astype(np.float32),
+                pair.damaged.astype(np.float32),
+                pair.rate_hz,
+                extended=True,
+            )
+        )
+    )
 
 
-ESPNET = {16_000: (23, 0.42), 22_050: (34, 0.45), 24_000: (34, 0.46), 44_100: (39, 0.53), 48_000: (39, 0.55)}
+ESPNET = {
+    16_000: (23, 0.42),
+    22_050: (34, 0.45),
+    24_000: (34, 0.46),
+    44_100: (39, 0.53),
+    48_000: (39, 0.55),
+}
 
 
 @cache
 def _mcep(path: str) -> np.ndarray:
-    """Mel-cepstra [frames, order] without c[0], by SPTK's own C code; ESPnet's windows and parameters."""
+    """
+    Mel-cepstra [frames, order] without c[0], by SPTK's own C code; ESPnet's windows and parameters.
+    """
     import pysptk
 
     frames, rate_hz = soundfile.read(path, dtype="float64")
     order, alpha = ESPNET[rate_hz]
     window, scaled = np.hamming(1024), frames * 32768.0
     starts = range(0, len(frames) - 1023, 256)
-    rows = [pysptk.mcep(scaled[at : at + 1024] * window, order, alpha, eps=1e-6, etype=1) for at in starts]
+    rows = [
+        pysptk.mcep(scaled[at : at + 1024] * window, order, alpha, eps=1e-6, etype=1)
+        for at in starts
+    ]
     return np.stack(rows)[:, 1:]
 
 
-@other("mcd", "pysptk", "SPTK's C code, the whole plane warped by librosa; ours warps within 0.25 s of the diagonal")
+@other(
+    "mcd",
+    "pysptk",
+    "SPTK's C code, the whole plane warped by librosa; ours warps within 0.25 s of the diagonal",
+)
 def mcd_sptk(pair: Pair) -> float:
     import librosa
 
@@ -184,25 +225,35 @@ def mcd_sptk(pair: Pair) -> float:
     return float(10.0 * np.sqrt(2.0) / np.log(10.0) * apart.mean())
 
 
-@other("mcd", "pymcd", "other definition: WORLD's smoothed spectrum every 5 ms at 22.05 kHz, 13 coefficients, radius-1 warping")
+@other(
+    "mcd",
+    "pymcd",
+    "other definition: WORLD's smoothed spectrum every 5 ms at 22.05 kHz, 13 coefficients, "
+    "radius-1 warping",
+)
 def mcd_world(pair: Pair) -> float:
     from pymcd.mcd import Calculate_MCD
 
     return float(Calculate_MCD(MCD_mode="dtw").calculate_mcd(pair.reference, pair.candidate))
 
 
-@other("mel_distance", "librosa", "without the bands in which neither rises above the floor, as ours")
+@other(
+    "mel_distance", "librosa", "without the bands in which neither rises above the floor, as ours"
+)
 def mel_distance(pair: Pair) -> float:
     import librosa
 
     powers = [
-        librosa.feature.melspectrogram(y=each, sr=24_000, n_fft=1024, hop_length=256, n_mels=100, center=False)
+        librosa.feature.melspectrogram(
+            y=each, sr=24_000, n_fft=1024, hop_length=256, n_mels=100, center=False
+        )
         for each in pair.both_at(24_000)
     ]
     loudest = powers[0].max()
     alive = np.maximum(*(each.mean(axis=1) for each in powers)) > 1e-8 * loudest
     clean, damaged = (
-        np.maximum(librosa.power_to_db(each[alive], ref=loudest, amin=1e-20, top_db=None), -80.0) for each in powers
+        np.maximum(librosa.power_to_db(each[alive], ref=loudest, amin=1e-20, top_db=None), -80.0)
+        for each in powers
     )
     return float(np.abs(clean - damaged).mean())
 
@@ -225,8 +276,9 @@ def _praat(path: str) -> np.ndarray:
     """
     Pitch in Hz every 5 ms from 0.0 on, 0.0 where unvoiced.
 
-    In two passes, as Praat's users do (De Looze and Hirst 2008): the speaker's own range first, 0.75 of the lower quartile to
-    1.5 of the upper one, without which creak is tracked an octave too low.
+    In two passes, as Praat's users do (De Looze and Hirst 2008): the speaker's own range first,
+    0.75 of the lower quartile to 1.5 of the upper one, without which creak is tracked an octave too
+    low.
     """
     sound = _sound(path)
     first = _tracked(sound, FLOOR_HZ, CEILING_HZ)
@@ -247,12 +299,19 @@ def _pyin(path: str) -> np.ndarray:
 
     frames, rate_hz = soundfile.read(path, dtype="float64")
     f0_hz, voiced, _ = librosa.pyin(
-        frames, fmin=FLOOR_HZ, fmax=CEILING_HZ, sr=rate_hz, frame_length=1024, hop_length=round(HOP_S * rate_hz)
+        frames,
+        fmin=FLOOR_HZ,
+        fmax=CEILING_HZ,
+        sr=rate_hz,
+        frame_length=1024,
+        hop_length=round(HOP_S * rate_hz),
     )
     return np.where(voiced, np.nan_to_num(f0_hz, nan=0.0), 0.0)
 
 
-def _melodies(pair: Pair, track: Callable[[str], np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _melodies(
+    pair: Pair, track: Callable[[str], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     clean, damaged = (track(path) for path in (pair.reference, pair.candidate))
     shorter = min(len(clean), len(damaged))
     clean, damaged = clean[:shorter], damaged[:shorter]
@@ -265,7 +324,11 @@ def _f0(pair: Pair, track: Callable[[str], np.ndarray], what: str) -> float:
         return float(np.mean((clean > 0.0) != (damaged > 0.0)))
     if what == "f0_correlation":
         return float(np.corrcoef(clean[both], damaged[both])[0, 1])
-    apart = damaged[both] - clean[both] if what == "f0_rmse_hz" else 1200.0 * np.log2(damaged[both] / clean[both])
+    apart = (
+        damaged[both] - clean[both]
+        if what == "f0_rmse_hz"
+        else 1200.0 * np.log2(damaged[both] / clean[both])
+    )
     return float(np.sqrt(np.mean(apart**2)))
 
 
@@ -273,9 +336,11 @@ for _what in ("f0_rmse_hz", "f0_rmse_cents", "f0_correlation", "vuv_error"):
     other(_what, "praat-parselmouth", f"{PRAAT}; frame by frame where ours warps")(
         lambda pair, what=_what: _f0(pair, _praat, what)
     )
-    other(_what, "librosa", "probabilistic YIN where ours is a network's (SwiftF0); frame by frame where ours warps")(
-        lambda pair, what=_what: _f0(pair, _pyin, what)
-    )
+    other(
+        _what,
+        "librosa",
+        "probabilistic YIN where ours is a network's (SwiftF0); frame by frame where ours warps",
+    )(lambda pair, what=_what: _f0(pair, _pyin, what))
 
 
 def _semitones(pair: Pair) -> np.ndarray:
@@ -309,10 +374,15 @@ def _silences(path: str, shortest_s: float) -> tuple[float, list[tuple[float, fl
     from parselmouth.praat import call
 
     sound = _sound(path)
-    grid = call(sound, "To TextGrid (silences)", 100.0, 0.0, -35.0, shortest_s, 0.03, "silent", "sounding")
+    grid = call(
+        sound, "To TextGrid (silences)", 100.0, 0.0, -35.0, shortest_s, 0.03, "silent", "sounding"
+    )
     count = int(call(grid, "Get number of intervals", 1))
     spans = [
-        (float(call(grid, "Get start time of interval", 1, at)), float(call(grid, "Get end time of interval", 1, at)))
+        (
+            float(call(grid, "Get start time of interval", 1, at)),
+            float(call(grid, "Get end time of interval", 1, at)),
+        )
         for at in range(1, count + 1)
         if call(grid, "Get label of interval", 1, at) == "silent"
     ]
@@ -388,14 +458,26 @@ def dc_offset(pair: Pair) -> float:
     return abs(float(call(_sound(pair.candidate), "Get mean", 0, 0.0, 0.0)))
 
 
-@other("loudness", "pyloudnorm", "filter class DeMan, which is the standard's, at 48 kHz, for which the standard prints it")
+@other(
+    "loudness",
+    "pyloudnorm",
+    "filter class DeMan, which is the standard's, at 48 kHz, for which the standard prints it",
+)
 def loudness(pair: Pair) -> float:
     import pyloudnorm
 
-    return float(pyloudnorm.Meter(48_000, filter_class="DeMan").integrated_loudness(_at(pair.candidate, 48_000)))
+    return float(
+        pyloudnorm.Meter(48_000, filter_class="DeMan").integrated_loudness(
+            _at(pair.candidate, 48_000)
+        )
+    )
 
 
-@other("loudness", "pyloudnorm", "as it comes: at the file's rate, by filters that are near the standard's")
+@other(
+    "loudness",
+    "pyloudnorm",
+    "as it comes: at the file's rate, by filters that are near the standard's",
+)
 def loudness_default(pair: Pair) -> float:
     import pyloudnorm
 
@@ -409,13 +491,18 @@ def loudness_default(pair: Pair) -> float:
 def _dnsmos(path: str) -> dict[str, float]:
     from speechmos import dnsmos
 
-    return {name: float(value) for name, value in dnsmos.run(np.clip(_at(path, 16_000), -1.0, 1.0), sr=16_000).items()}
+    return {
+        name: float(value)
+        for name, value in dnsmos.run(np.clip(_at(path, 16_000), -1.0, 1.0), sr=16_000).items()
+    }
 
 
 for _name in ("ovrl", "sig", "bak", "p808"):
-    other(f"dnsmos_{_name}", "speechmos", "the same models; ours has its own windows and mel spectrogram, without librosa")(
-        lambda pair, name=_name: _dnsmos(pair.candidate)[f"{name}_mos"]
-    )
+    other(
+        f"dnsmos_{_name}",
+        "speechmos",
+        "the same models; ours has its own windows and mel spectrogram, without librosa",
+    )(lambda pair, name=_name: _dnsmos(pair.candidate)[f"{name}_mos"])
 
 
 @cache
@@ -431,7 +518,11 @@ def _encoder(make: Callable[..., Any]) -> Any:
     return make("cpu", verbose=False)
 
 
-@other("speaker_similarity", "Resemblyzer", "the same weights; silence is cut by WebRTC's detector where ours goes by level")
+@other(
+    "speaker_similarity",
+    "Resemblyzer",
+    "the same weights; silence is cut by WebRTC's detector where ours goes by level",
+)
 def speaker_similarity(pair: Pair) -> float:
     return float(_voice(pair.reference) @ _voice(pair.candidate))
 
@@ -486,18 +577,29 @@ def _heard(path: str) -> str:
     return " ".join(segment.text for segment in segments)
 
 
-@other("wer", "faster-whisper", "the same weights, another decoder; what it hears differs where speech is hardly intelligible")
+@other(
+    "wer",
+    "faster-whisper",
+    "the same weights, another decoder; what it hears differs where speech is hardly intelligible",
+)
 def wer_faster(pair: Pair) -> float:
     return _error_rate(pair.text, _heard(pair.candidate), "word_error_rate")
 
 
-@other("cer", "faster-whisper", "the same weights, another decoder; what it hears differs where speech is hardly intelligible")
+@other(
+    "cer",
+    "faster-whisper",
+    "the same weights, another decoder; what it hears differs where speech is hardly intelligible",
+)
 def cer_faster(pair: Pair) -> float:
     return _error_rate(pair.text, _heard(pair.candidate), "char_error_rate")
 
 
 WHISPER = Path("tiny.en.pt")
-"""Below the folder in which this runs: the same weights once more, in the form that openai-whisper loads."""
+"""
+Below the folder in which this runs: the same weights once more, in the form that openai-whisper
+loads.
+"""
 
 
 @cache
@@ -509,7 +611,12 @@ def _whisper() -> Any:
 
 @cache
 def _transcribed(path: str) -> str:
-    options = {"language": "en", "temperature": 0.0, "condition_on_previous_text": False, "fp16": False}
+    options = {
+        "language": "en",
+        "temperature": 0.0,
+        "condition_on_previous_text": False,
+        "fp16": False,
+    }
     return str(_whisper().transcribe(_at(path, 16_000).astype(np.float32), **options)["text"])
 
 
@@ -517,10 +624,15 @@ def _jiwer(pair: Pair, process: str) -> float:
     import jiwer
 
     found = getattr(jiwer, process)(_normal(pair.text), _normal(_transcribed(pair.candidate)))
-    return (found.substitutions + found.deletions + found.insertions) / (found.hits + found.substitutions + found.deletions)
+    return (found.substitutions + found.deletions + found.insertions) / (
+        found.hits + found.substitutions + found.deletions
+    )
 
 
-WINDOWS = "`transcribe` file by file: windows of 30 s with time stamps, where ours decodes batches of shorter ones without"
+WINDOWS = (
+    "`transcribe` file by file: windows of 30 s with time stamps, where ours decodes batches of "
+    "shorter ones without"
+)
 
 
 @other("wer", "openai-whisper", WINDOWS)
@@ -534,7 +646,10 @@ def cer_standard(pair: Pair) -> float:
 
 
 def run(pairs: list[Pair], packages: list[str]) -> list[dict[str, Any]]:
-    """Every implementation of these packages on every pair; a reason in place of a number where there is none."""
+    """
+    Every implementation of these packages on every pair; a reason in place of a number where there
+    is none.
+    """
     return [
         {
             "metric": each.metric,
@@ -558,7 +673,9 @@ def _version(package: str) -> str:
 def _value(each: Other, pair: Pair) -> float | str:
     try:
         value = each.compute(pair)
-    except Exception as error:  # somebody else's code may raise anything, and one pair must not cost the table
+    except (
+        Exception
+    ) as error:  # somebody else's code may raise anything, and one pair must not cost the table
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return value if np.isfinite(value) else f"{value}"
 

@@ -1,13 +1,16 @@
-"""The one recording that the metric tests share: flite's slt, 2.6 s at 16 kHz (see tests/data/README.md)."""
+"""
+The one recording that the metric tests share: flite's slt, 2.6 s at 16 kHz (see
+tests/data/README.md).
+"""
 
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio_io import read_audio
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.audio.files import read_audio
+from harness.audio.recording import Recording
+from harness.metrics.metric import MetricInput
 
 PATH = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "She told me that her brother works in a hospital."
@@ -20,8 +23,10 @@ def speech() -> NDArray[np.float64]:
     return frames.astype(np.float64)
 
 
-def held_against(reference: NDArray[np.floating], heard: NDArray[np.floating], rate_hz: int = RATE_HZ) -> Subject:
-    return Subject(audio=Recording(heard, rate_hz), reference=Recording(reference, rate_hz))
+def held_against(
+    reference: NDArray[np.floating], heard: NDArray[np.floating], rate_hz: int = RATE_HZ
+) -> MetricInput:
+    return MetricInput(audio=Recording(heard, rate_hz), reference=Recording(reference, rate_hz))
 
 
 def with_noise(frames: NDArray[np.float64], snr_db: float, seed: int = 0) -> NDArray[np.float64]:

@@ -1,11 +1,12 @@
 """
-How long the panel takes through voxgate's scorer, and how long the same files take one by one with the reference packages.
+How long the panel takes through voxgate's scorer, and how long the same files take one by one with
+the reference packages.
 
     python tests/harness/metrics/speed_of_scoring.py FOLDER [ROUNDS [FILES]]
 
-The first FILES recordings of the accepted audio of suite nfe_sweep, of about 3 s each, held against noisy copies.
-Both sides in fresh processes, in turns; ours with an empty cache and 2 workers, theirs in the environment of agreement.py.
-Prints Markdown.
+The first FILES recordings of the accepted audio of suite nfe_sweep, of about 3 s each, held against
+noisy copies. Both sides in fresh processes, in turns; ours with an empty cache and 2 workers,
+theirs in the environment of agreement.py. Prints Markdown.
 """
 
 import json
@@ -24,8 +25,8 @@ import numpy as np
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
-from harness.metrics.panel import chosen, entry, metric  # noqa: E402
-from harness.metrics.recording import read_recording  # noqa: E402
+from harness.audio.recording import read_recording  # noqa: E402
+from harness.metrics.registry import chosen, entry, metric  # noqa: E402
 from tests.harness.metrics import throwaway  # noqa: E402
 from tests.harness.metrics.agreement import score, write_whisper  # noqa: E402
 from tests.harness.metrics.material import Pair, Source, make_pairs, voice_sources  # noqa: E402
@@ -54,7 +55,9 @@ def main(folder: Path, rounds: int = ROUNDS, most: int = FILES) -> None:
         for title, metrics in ((FULL, full()), (SHARED, names)):
             seconds, values = through_voxgate(pairs, metrics, folder)
             ours[title].append(seconds)
-    text = "\n".join([*_table(speech_s, len(pairs), ours, plain), *_values(values, plain[-1]["values"])])
+    text = "\n".join(
+        [*_table(speech_s, len(pairs), ours, plain), *_values(values, plain[-1]["values"])]
+    )
     (folder / "speed.md").write_text(text)
     print(text)
 
@@ -66,15 +69,28 @@ def sources() -> tuple[Source, ...]:
 
 def full() -> tuple[str, ...]:
     """Name what is scored of any audio; `golden_` twins would be the same files once more."""
-    return tuple(each.name for each in chosen(None, ()) if not entry(each.name).golden and entry(each.name).family != "speed")
+    return tuple(
+        each.name
+        for each in chosen(None, ())
+        if not entry(each.name).golden and entry(each.name).family != "speed"
+    )
 
 
-def through_voxgate(pairs: Sequence[Pair], metrics: Sequence[str], folder: Path) -> tuple[float, Values]:
-    """Score in a fresh process with an empty cache; give the seconds from its start to its end, and the values."""
+def through_voxgate(
+    pairs: Sequence[Pair], metrics: Sequence[str], folder: Path
+) -> tuple[float, Values]:
+    """
+    Score in a fresh process with an empty cache; give the seconds from its start to its end, and
+    the values.
+    """
     given, out = folder / "ours-given.json", folder / "ours.json"
-    given.write_text(json.dumps({"pairs": [asdict(pair) for pair in pairs], "metrics": list(metrics)}))
+    given.write_text(
+        json.dumps({"pairs": [asdict(pair) for pair in pairs], "metrics": list(metrics)})
+    )
     begun = time.perf_counter()
-    subprocess.run([sys.executable, __file__, "--score", str(given), str(out)], check=True, cwd=ROOT)
+    subprocess.run(
+        [sys.executable, __file__, "--score", str(given), str(out)], check=True, cwd=ROOT
+    )
     seconds = time.perf_counter() - begun
     found: Values = json.loads(out.read_text())
     return seconds, found
@@ -87,14 +103,20 @@ def score_given(given: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory() as cache:
         values, _ = score(pairs, Path(cache), asked["metrics"])
     rows = [
-        {name: value[at] if isinstance(value[at], float) else None for name, value in values.items()}
+        {
+            name: value[at] if isinstance(value[at], float) else None
+            for name, value in values.items()
+        }
         for at in range(len(pairs))
     ]
     out.write_text(json.dumps(rows))
 
 
 def one_by_one(python: Path, pairs: Sequence[Pair], folder: Path) -> dict[str, Any]:
-    """Let the plain script do it in a fresh process; what it wrote, and the seconds of the whole process."""
+    """
+    Let the plain script do it in a fresh process; what it wrote, and the seconds of the whole
+    process.
+    """
     given, out = folder / "plain-given.json", folder / "plain.json"
     given.write_text(json.dumps([asdict(pair) for pair in pairs]))
     begun = time.perf_counter()
@@ -103,22 +125,41 @@ def one_by_one(python: Path, pairs: Sequence[Pair], folder: Path) -> dict[str, A
     return {**found, "process_s": time.perf_counter() - begun}
 
 
-def _table(speech_s: float, files: int, ours: Mapping[str, Sequence[float]], plain: Sequence[Mapping[str, Any]]) -> list[str]:
+def _table(
+    speech_s: float,
+    files: int,
+    ours: Mapping[str, Sequence[float]],
+    plain: Sequence[Mapping[str, Any]],
+) -> list[str]:
     theirs = {
         PLAIN: [each["process_s"] for each in plain],
         "the same without starting and loading": [each["scoring_s"] for each in plain],
     }
-    shown = f"{files} files, {speech_s:.0f} s of speech, {len(plain)} rounds in turns, {os.cpu_count()} CPUs."
+    shown = (
+        f"{files} files, {speech_s:.0f} s of speech, {len(plain)} rounds in turns, "
+        f"{os.cpu_count()} CPUs."
+    )
     head = f"{shown} Seconds: median [least most]."
-    lines = [_row(name, seconds, speech_s, ours[FULL]) for name, seconds in {**ours, **theirs}.items()]
-    return [head, "", "| | metrics | seconds | x real time | times the full panel |", "|---|---:|---:|---:|---:|", *lines, ""]
+    lines = [
+        _row(name, seconds, speech_s, ours[FULL]) for name, seconds in {**ours, **theirs}.items()
+    ]
+    return [
+        head,
+        "",
+        "| | metrics | seconds | x real time | times the full panel |",
+        "|---|---:|---:|---:|---:|",
+        *lines,
+        "",
+    ]
 
 
 def _row(name: str, seconds: Sequence[float], speech_s: float, full_panel: Sequence[float]) -> str:
     count = len(full()) if name == FULL else len(_plain_names())
     middle = float(np.median(seconds))
     ratios = [a / b for a, b in zip(seconds, full_panel, strict=True)]
-    taken, times = (f"{np.median(each):.2f} [{min(each):.2f} {max(each):.2f}]" for each in (seconds, ratios))
+    taken, times = (
+        f"{np.median(each):.2f} [{min(each):.2f} {max(each):.2f}]" for each in (seconds, ratios)
+    )
     return f"| {name} | {count} | {taken} | {speech_s / middle:.1f} | {times} |"
 
 

@@ -1,11 +1,13 @@
 """
-How often the fault detectors cry wolf: they listen to speech in which nothing is wrong. The table of docs/evidence/metrics.md.
+How often the fault detectors cry wolf: they listen to speech in which nothing is wrong. The table
+of docs/evidence/metrics.md.
 
     python -m tests.harness.metrics.study_clean_speech FOLDER [VOICE ...]
 
-Each of flite's voices (all that the program has, if none is named) says the first SENTENCES texts of workload everyday-200;
-people are the recordings of `material.py`, from the package index. Every file is heard as it is and through a telephone line;
-spill-over is looked for against another sentence of the same voice. Prints Markdown.
+Each of flite's voices (all that the program has, if none is named) says the first SENTENCES texts
+of workload everyday-200; people are the recordings of `material.py`, from the package index. Every
+file is heard as it is and through a telephone line; spill-over is looked for against another
+sentence of the same voice. Prints Markdown.
 """
 
 import subprocess
@@ -13,28 +15,31 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.measurement import Missing, Value
+from harness.audio.recording import Recording, read_recording
+from harness.audio.telephone import line
 from harness.metrics.clicks import clicks_score
 from harness.metrics.dropouts import dropouts_per_s
-from harness.metrics.recording import Recording, read_recording
-from harness.metrics.repeats import repeats_per_s
-from harness.metrics.spill import reference_spill_s
-from harness.metrics.subject import Subject
-from harness.metrics.telephone import line
-from harness.selftest.rates import clopper_pearson
-from harness.workload import load_workload
+from harness.metrics.metric import MetricInput
+from harness.metrics.prompt_leakage import reference_spill_s
+from harness.metrics.repetition import repeats_per_s
+from harness.records.measurement import Missing, Value
+from harness.selftest.trials import clopper_pearson
+from harness.suite.workload import load_workload
 from tests.harness.metrics.material import people
 
 SENTENCES = 50
-DETECTORS: Mapping[str, Callable[[Subject], Value]] = {
+DETECTORS: Mapping[str, Callable[[MetricInput], Value]] = {
     "clicks": clicks_score,
     "dropouts": dropouts_per_s,
     "repeats": repeats_per_s,
     "reference_spill": reference_spill_s,
 }
-Subjects = Mapping[str, Sequence[Subject]]
+Subjects = Mapping[str, Sequence[MetricInput]]
 """How they are heard -> each recording, with another one of its voice."""
-HEARD: Mapping[str, Callable[[Recording], Recording]] = {"as it is": lambda recording: recording, "telephone": line}
+HEARD: Mapping[str, Callable[[Recording], Recording]] = {
+    "as it is": lambda recording: recording,
+    "telephone": line,
+}
 
 
 def voices() -> tuple[str, ...]:
@@ -49,24 +54,35 @@ def spoken(voice: str, folder: Path) -> Iterator[Path]:
     for request in load_workload("everyday-200").requests[: SENTENCES + 1]:
         path = folder / f"{request.id}.wav"
         if not path.is_file():
-            subprocess.run(["flite", "-voice", voice, "-t", request.text, "-o", str(path)], check=True)
+            subprocess.run(
+                ["flite", "-voice", voice, "-t", request.text, "-o", str(path)], check=True
+            )
         yield path
 
 
 def subjects_of(files: Sequence[Path]) -> Subjects:
     """Give what there is to hear, in each way; the last file is the recording of the voice."""
     *heard, prompt = [read_recording(path) for path in files]
-    return {way: [Subject(audio=hear(each), voice=hear(prompt)) for each in heard] for way, hear in HEARD.items()}
+    return {
+        way: [MetricInput(audio=hear(each), voice=hear(prompt)) for each in heard]
+        for way, hear in HEARD.items()
+    }
 
 
 def rows(who: str, heard: Subjects) -> Iterator[tuple[str, ...]]:
     """Give a line for each way to hear them."""
     for way, subjects in heard.items():
         seconds = f"{sum(each.audio.duration_s for each in subjects):.0f}"
-        yield who, way, str(len(subjects)), seconds, *(alarms(detect, subjects) for detect in DETECTORS.values())
+        yield (
+            who,
+            way,
+            str(len(subjects)),
+            seconds,
+            *(alarms(detect, subjects) for detect in DETECTORS.values()),
+        )
 
 
-def alarms(detect: Callable[[Subject], Value], subjects: Sequence[Subject]) -> str:
+def alarms(detect: Callable[[MetricInput], Value], subjects: Sequence[MetricInput]) -> str:
     """Give the number of recordings with an alarm, and the 95 % interval of their share."""
     found = [detect(each) for each in subjects]
     missing = [each.reason for each in found if isinstance(each, Missing)]
@@ -78,13 +94,29 @@ def alarms(detect: Callable[[Subject], Value], subjects: Sequence[Subject]) -> s
 
 def main(folder: Path, names: Sequence[str]) -> None:
     """Do all of it, and print."""
-    heard = {f"flite {name}": subjects_of(list(spoken(name, folder / name))) for name in names or voices()}
+    heard = {
+        f"flite {name}": subjects_of(list(spoken(name, folder / name)))
+        for name in names or voices()
+    }
     real = [source.path for source in people(Path(sys.executable), folder / "people")]
     heard |= {"people": subjects_of(real)} if real else {}
-    heard["all"] = {way: [each for several in heard.values() for each in several[way]] for way in HEARD}
+    heard["all"] = {
+        way: [each for several in heard.values() for each in several[way]] for way in HEARD
+    }
     table = [row for who, subjects in heard.items() for row in rows(who, subjects)]
-    head = ("voice", "heard", "recordings", "seconds", *(f"`{name}`: with an alarm [95 %]" for name in DETECTORS))
-    print("\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---", "---", *["---:"] * (len(head) - 2)), *table)))
+    head = (
+        "voice",
+        "heard",
+        "recordings",
+        "seconds",
+        *(f"`{name}`: with an alarm [95 %]" for name in DETECTORS),
+    )
+    print(
+        "\n".join(
+            f"| {' | '.join(cells)} |"
+            for cells in (head, ("---", "---", *["---:"] * (len(head) - 2)), *table)
+        )
+    )
 
 
 if __name__ == "__main__":

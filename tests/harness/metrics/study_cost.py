@@ -1,11 +1,13 @@
 """
-Where the panel's time goes: CPU seconds of each metric for a second of audio, one thread, models loaded.
+Where the panel's time goes: CPU seconds of each metric for a second of audio, one thread, models
+loaded.
 
     python -m tests.harness.metrics.study_cost [FILES [METRIC ...]]
 
-The accepted audio of suite nfe_sweep, each recording held against a noisy copy, ROUNDS times; what several metrics share is
-charged to the first that asks for it, in the panel's order, and a reference is worked out anew for each recording. Words are
-not among them: a recogniser hears many files at once. Prints Markdown.
+The accepted audio of suite nfe_sweep, each recording held against a noisy copy, ROUNDS times; what
+several metrics share is charged to the first that asks for it, in the panel's order, and a
+reference is worked out anew for each recording. Words are not among them: a recogniser hears many
+files at once. Prints Markdown.
 """
 
 import os
@@ -21,9 +23,9 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from harness.metrics.panel import chosen, entry  # noqa: E402
-from harness.metrics.recording import read_recording  # noqa: E402
-from harness.metrics.subject import AudioMetric, Need, Subject  # noqa: E402
+from harness.audio.recording import read_recording  # noqa: E402
+from harness.metrics.metric import AudioMetric, MetricInput, Need  # noqa: E402
+from harness.metrics.registry import chosen, entry  # noqa: E402
 from tests.harness.metrics.material import Pair, make_pairs, voice_sources  # noqa: E402
 
 ROUNDS, FILES = 3, 12
@@ -37,17 +39,23 @@ def sources(names: Sequence[str]) -> dict[str, AudioMetric]:
     return {
         name: line.source
         for name, line in found.items()
-        if line.source is not None and not line.golden and line.source.need not in (Need.EMPHASIS, Need.JOINS)
+        if line.source is not None
+        and not line.golden
+        and line.source.need not in (Need.EMPHASIS, Need.JOINS)
     }
 
 
-def subject(pair: Pair) -> Subject:
+def subject(pair: Pair) -> MetricInput:
     """Give a recording that nothing is known of yet."""
     audio, reference = read_recording(Path(pair.candidate)), read_recording(Path(pair.reference))
-    return Subject(audio=audio, reference=reference, voice=reference, statement=reference, text=pair.text)
+    return MetricInput(
+        audio=audio, reference=reference, voice=reference, statement=reference, text=pair.text
+    )
 
 
-def costs_s(metrics: Mapping[str, AudioMetric], subjects: Sequence[Subject]) -> dict[str, float]:
+def costs_s(
+    metrics: Mapping[str, AudioMetric], subjects: Sequence[MetricInput]
+) -> dict[str, float]:
     """Give the CPU seconds of each metric for all subjects together."""
     total = dict.fromkeys(metrics, 0.0)
     for each in subjects:
@@ -66,19 +74,35 @@ def main(files: int = FILES, names: Sequence[str] = ()) -> None:
     metrics = sources(names)
     with tempfile.TemporaryDirectory() as folder:
         first, *pairs = make_pairs(
-            voice_sources("nfe_sweep", "everyday-short")[: files + 1], Path(folder), damages=("noise 30 dB",)
+            voice_sources("nfe_sweep", "everyday-short")[: files + 1],
+            Path(folder),
+            damages=("noise 30 dB",),
         )
         costs_s(metrics, [subject(first)])  # loads
         audio_s = sum(read_recording(Path(pair.candidate)).duration_s for pair in pairs)
         rounds = [costs_s(metrics, [subject(pair) for pair in pairs]) for _ in range(ROUNDS)]
     each = {name: np.array([one[name] for one in rounds]) * 1000.0 / audio_s for name in metrics}
     cheap = [name for name in metrics if np.median(each[name]) < LEAST_MS]
-    lines = {f"`{name}`": each[name] for name in sorted(each, key=lambda name: -np.median(each[name])) if name not in cheap}
-    lines[f"{len(cheap)} others"] = np.sum([each[name] for name in cheap], axis=0) if cheap else np.zeros(ROUNDS)
+    lines = {
+        f"`{name}`": each[name]
+        for name in sorted(each, key=lambda name: -np.median(each[name]))
+        if name not in cheap
+    }
+    lines[f"{len(cheap)} others"] = (
+        np.sum([each[name] for name in cheap], axis=0) if cheap else np.zeros(ROUNDS)
+    )
     lines["all"] = np.sum(list(each.values()), axis=0)
-    print(f"{len(pairs)} files, {audio_s:.0f} s of speech, {ROUNDS} rounds. CPU ms per second of audio: median [least most].\n")
+    print(
+        f"{len(pairs)} files, {audio_s:.0f} s of speech, {ROUNDS} rounds. CPU ms per second of "
+        "audio: median [least most].\n"
+    )
     print("| metric | ms/s |\n|---|---:|")
-    print("\n".join(f"| {name} | {np.median(ms):.1f} [{ms.min():.1f} {ms.max():.1f}] |" for name, ms in lines.items()))
+    print(
+        "\n".join(
+            f"| {name} | {np.median(ms):.1f} [{ms.min():.1f} {ms.max():.1f}] |"
+            for name, ms in lines.items()
+        )
+    )
 
 
 if __name__ == "__main__":

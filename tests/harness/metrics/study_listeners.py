@@ -1,26 +1,32 @@
 """
-How far openai-whisper and faster-whisper agree on the same weights: `python -m tests.harness.metrics.study_listeners FOLDER`.
+How far openai-whisper and faster-whisper agree on the same weights:
+`python -m tests.harness.metrics.study_listeners FOLDER`.
 
-FOLDER holds `texts.json` (file name -> text) and the files; a second word is their language. Prints how many transcripts
-are the same after normalising, how many words differ, both corpus error rates, and their paired difference.
+FOLDER holds `texts.json` (file name -> text) and the files; a second word is their language. Prints
+how many transcripts are the same after normalising, how many words differ, both corpus error rates,
+and their paired difference.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from harness import stats
-from harness.measurement import Missing
-from harness.metrics.intelligibility import ErrorCounts, normalizer, word_errors
-from harness.metrics.listen import ENGINES, listen_tasks, transcribe_files
-from harness.metrics.whisper_weights import locate_weights
+from harness import statistics
+from harness.metrics.word_errors import ErrorCounts, normalizer, word_errors
+from harness.models.whisper_weights import locate_weights
+from harness.records.measurement import Missing
+from harness.scoring.transcription import ENGINES, listen_tasks, transcribe_files
 
 
 def transcripts(files: list[Path], language: str, engine: str) -> list[str]:
     weights = locate_weights(None, language=language)
     assert not isinstance(weights, Missing), weights
     tasks = listen_tasks(files, (weights.path, *weights.more), language, engine)
-    heard = {file: each for task in tasks for file, each in zip(task.files, transcribe_files(task), strict=True)}
+    heard = {
+        file: each
+        for task in tasks
+        for file, each in zip(task.files, transcribe_files(task), strict=True)
+    }
     print(heard[files[0]].judge)
     texts = [heard[file].text for file in files]
     assert not any(isinstance(text, Missing) for text in texts), texts
@@ -36,13 +42,21 @@ def main(folder: Path, language: str = "en") -> None:
     texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
     files, said = [folder / name for name in texts], list(texts.values())
     first, second = (transcripts(files, language, engine) for engine in ENGINES)
-    same = sum(normalizer(language)(a).split() == normalizer(language)(b).split() for a, b in zip(first, second, strict=True))
+    same = sum(
+        normalizer(language)(a).split() == normalizer(language)(b).split()
+        for a, b in zip(first, second, strict=True)
+    )
     ours, theirs = (counted(said, heard, language) for heard in (first, second))
     words = [float(each.reference_words) for each in ours]
-    shift = stats.paired_rate_difference([each.rate for each in ours], [each.rate for each in theirs], words)
+    shift = statistics.paired_rate_difference(
+        [each.rate for each in ours], [each.rate for each in theirs], words
+    )
     print(f"{len(files)} utterances, {sum(words):.0f} words; {same} transcripts the same")
     corpus = [sum(each.errors for each in several) / sum(words) for several in (ours, theirs)]
-    print(f"wer {corpus[0]:.4f} {corpus[1]:.4f}; difference {shift.point:+.4f} [{shift.low} {shift.high}]")
+    print(
+        f"wer {corpus[0]:.4f} {corpus[1]:.4f}; difference {shift.point:+.4f} [{shift.low} "
+        f"{shift.high}]"
+    )
     for name, a, b in zip(texts, first, second, strict=True):
         if normalizer(language)(a).split() != normalizer(language)(b).split():
             print(f"  {name}\n    {a}\n    {b}")

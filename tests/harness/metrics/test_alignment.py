@@ -1,14 +1,16 @@
-"""A delay is found to the frame, removed and reported; what merely sounds different is not slid about."""
+"""
+A delay is found to the frame, removed and reported; what merely sounds different is not slid about.
+"""
 
 import numpy as np
 import pytest
 import soxr
 
-from harness.measurement import Missing
+from harness.audio.recording import Recording
 from harness.metrics import alignment
 from harness.metrics.alignment import Aligned, aligned, find_lag, lag
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.metrics.metric import MetricInput
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 
@@ -26,13 +28,16 @@ def test_a_delay_is_found_to_the_frame_and_removed(by: int):
     assert len(found.reference) == len(speech()) - abs(by)
 
 
-@pytest.mark.parametrize("change", [lambda x: x / 2, lambda x: -x, lambda x: with_noise(x, 3.0), lambda x: x + 0.1])
+@pytest.mark.parametrize(
+    "change", [lambda x: x / 2, lambda x: -x, lambda x: with_noise(x, 3.0), lambda x: x + 0.1]
+)
 def test_a_delay_is_found_through_level_polarity_noise_and_offset(change):
     assert find_lag(speech(), change(late(speech(), 320)), RATE_HZ) == 320
 
 
 @pytest.mark.parametrize(
-    "change", [lambda x: x, lambda x: x / 2, lambda x: -x, lambda x: with_noise(x, 3.0), lambda x: x + 0.1]
+    "change",
+    [lambda x: x, lambda x: x / 2, lambda x: -x, lambda x: with_noise(x, 3.0), lambda x: x + 0.1],
 )
 def test_what_is_in_time_stays_where_it_is(change):
     assert lag(held_against(speech(), change(speech()))) == 0.0
@@ -44,7 +49,9 @@ def test_beyond_the_range_no_lag_is_found():
 
 
 def test_another_voice_is_not_slid_until_it_fits():
-    """The same speech backwards shares its spectrum and its pitches, and nothing of the waveform."""
+    """
+    The same speech backwards shares its spectrum and its pitches, and nothing of the waveform.
+    """
     assert find_lag(speech(), speech()[::-1], RATE_HZ) == 0
 
 
@@ -80,20 +87,27 @@ def test_what_need_not_be_cut_is_the_recording_itself():
 
 
 def test_a_pair_is_aligned_once_and_another_reference_anew():
-    heard, near, far = (Recording(frames, RATE_HZ) for frames in (speech(), speech(), late(speech(), 160)))
-    first = Subject(audio=heard, reference=near)
-    assert aligned(first) is aligned(Subject(audio=heard, reference=near))
+    heard, near, far = (
+        Recording(frames, RATE_HZ) for frames in (speech(), speech(), late(speech(), 160))
+    )
+    first = MetricInput(audio=heard, reference=near)
+    assert aligned(first) is aligned(MetricInput(audio=heard, reference=near))
     assert lag(first) == 0.0
-    assert lag(Subject(audio=heard, reference=far)) == -0.01
+    assert lag(MetricInput(audio=heard, reference=far)) == -0.01
 
 
 def test_durations_beyond_two_percent_apart_are_missing():
     half = speech()[: 2 * RATE_HZ]
-    assert lag(held_against(half, half[: int(1.9 * RATE_HZ)])) == Missing("durations differ: 1.90 s against 2.00 s")
+    assert lag(held_against(half, half[: int(1.9 * RATE_HZ)])) == Missing(
+        "durations differ: 1.90 s against 2.00 s"
+    )
 
 
 def test_other_sample_rates_are_missing():
-    subject = Subject(audio=Recording(soxr.resample(speech(), RATE_HZ, 8_000), 8_000), reference=Recording(speech(), RATE_HZ))
+    subject = MetricInput(
+        audio=Recording(soxr.resample(speech(), RATE_HZ, 8_000), 8_000),
+        reference=Recording(speech(), RATE_HZ),
+    )
     assert lag(subject) == Missing("sample rates differ: 8000 Hz against 16000 Hz")
 
 
@@ -104,7 +118,9 @@ def test_a_few_frames_have_no_lag(frames: np.ndarray):
 
 def test_silence_over_the_common_length_is_missing():
     begins = np.concatenate([np.zeros(1_000), np.ones(10)])
-    assert lag(held_against(begins, np.ones(1_000))) == Missing("one of the two is silent over their common length")
+    assert lag(held_against(begins, np.ones(1_000))) == Missing(
+        "one of the two is silent over their common length"
+    )
 
 
 def test_ten_minutes_are_aligned():

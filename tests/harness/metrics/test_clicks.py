@@ -1,10 +1,12 @@
-"""The blind click detector: finds planted clicks, and nothing in speech or its hardest imitations."""
+"""
+The blind click detector: finds planted clicks, and nothing in speech or its hardest imitations.
+"""
 
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
 from harness.metrics.clicks import click_positions, clicks_per_s
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 PLANTED = np.array([8_000, 24_000])
@@ -41,7 +43,10 @@ def test_the_level_plays_no_part():
 
 def plosives() -> np.ndarray:
     """Bursts of noise of 5 ms out of silence, four per second, each dying away."""
-    heard, noise = np.zeros(2 * RATE_HZ), np.random.default_rng(0).standard_normal(80) * np.exp(-np.arange(80) / 30)
+    heard, noise = (
+        np.zeros(2 * RATE_HZ),
+        np.random.default_rng(0).standard_normal(80) * np.exp(-np.arange(80) / 30),
+    )
     for start in range(2_000, len(heard) - 80, 4_000):
         heard[start : start + 80] = 0.3 * noise
     return heard
@@ -57,7 +62,11 @@ def creak() -> np.ndarray:
 
 def fricative() -> np.ndarray:
     """White noise that starts and stops."""
-    return 0.1 * np.random.default_rng(1).standard_normal(2 * RATE_HZ) * np.repeat([0, 1, 0, 1], RATE_HZ // 2)
+    return (
+        0.1
+        * np.random.default_rng(1).standard_normal(2 * RATE_HZ)
+        * np.repeat([0, 1, 0, 1], RATE_HZ // 2)
+    )
 
 
 @pytest.mark.parametrize("sound", [plosives, creak, fricative])

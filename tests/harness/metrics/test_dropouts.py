@@ -1,24 +1,28 @@
-"""Dropouts: holes planted in speech are found, and the silences that speech makes itself are not."""
+"""
+Dropouts: holes planted in speech are found, and the silences that speech makes itself are not.
+"""
 
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
+from harness.audio.recording import Recording
+from harness.audio.telephone import line
 from harness.metrics.dropouts import dropout_times_s, dropouts_per_s
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
-from harness.metrics.telephone import line
+from harness.metrics.metric import MetricInput
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from tests.harness.metrics.test_clicks import creak, fricative, plosives
 
 LOUD_S = (0.30, 1.24)
 
 
-def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Subject:
-    return Subject(audio=Recording(frames, rate_hz))
+def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:
+    return MetricInput(audio=Recording(frames, rate_hz))
 
 
-def with_hole(start_s: float, length_s: float, rate_hz: int = RATE_HZ, left: float = 0.0) -> np.ndarray:
+def with_hole(
+    start_s: float, length_s: float, rate_hz: int = RATE_HZ, left: float = 0.0
+) -> np.ndarray:
     import soxr
 
     heard = soxr.resample(speech(), RATE_HZ, rate_hz)
@@ -53,7 +57,9 @@ def test_each_hole_counts():
 
 
 def test_the_level_plays_no_part():
-    assert dropouts_per_s(of(with_hole(LOUD_S[0], 0.02) / 20)) == dropouts_per_s(of(with_hole(LOUD_S[0], 0.02)))
+    assert dropouts_per_s(of(with_hole(LOUD_S[0], 0.02) / 20)) == dropouts_per_s(
+        of(with_hole(LOUD_S[0], 0.02))
+    )
 
 
 @pytest.mark.parametrize("sound", [speech, plosives, creak, fricative])
@@ -62,7 +68,7 @@ def test_sounds_that_stop_by_themselves_are_no_dropouts(sound):
 
 
 def test_a_telephone_line_makes_no_dropouts():
-    assert dropouts_per_s(Subject(audio=line(Recording(speech(), RATE_HZ)))) == 0.0
+    assert dropouts_per_s(MetricInput(audio=line(Recording(speech(), RATE_HZ)))) == 0.0
 
 
 def test_a_pause_between_sentences_is_no_dropout():

@@ -1,4 +1,7 @@
-"""docs/metrics.md says what is so: its tables hold the panel and the policy, and the metric it adds really is one."""
+"""
+docs/metrics.md says what is so: its tables hold the panel and the policy, and the metric it adds
+really is one.
+"""
 
 import json
 import os
@@ -10,21 +13,28 @@ from pathlib import Path
 
 import pytest
 
-from harness.metrics.panel import FAMILIES, entries
-from harness.policy import DEFAULT
+from harness.judging.policy import DEFAULT
+from harness.metrics.registry import FAMILIES, entries
 from tests.harness.metrics.speech import PATH, TEXT
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "metrics.md").read_text()
-ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<unit>[^,|]+), (?P<better>\w+) \| ?(?P<blocks>\w*) ?\|", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `(?P<name>\w+)` \| (?P<unit>[^,|]+), (?P<better>\w+) \| ?(?P<blocks>\w*) ?\|",
+    re.MULTILINE,
+)
 ROWS = {row["name"]: row for row in ROW.finditer(GUIDE)}
-PLAIN = [each for each in entries().values() if each.family in FAMILIES.values() and not each.golden and each.condition is None]
+PLAIN = [
+    each
+    for each in entries().values()
+    if each.family in FAMILIES.values() and not each.golden and each.condition is None
+]
 SCORE = """
 import json, sys
 from pathlib import Path
-from harness.metrics.panel import entry, full_version
-from harness.metrics.score import score_quality
-from harness.metrics.wanted import AudioJob
+from harness.metrics.registry import entry, full_version
+from harness.scoring.scorer import score_quality
+from harness.scoring.tasks import AudioJob
 
 audio, text, cache, *names = sys.argv[1:]
 job = AudioJob(key="a", utterance="a", path=Path(audio), text=text)
@@ -33,9 +43,12 @@ print(json.dumps({
     name: [value if isinstance(value, float) else value.reason, full_version(name), entry(name).family]
     for name, value in values.items()
 }))
-"""
+"""  # noqa: E501
 FAULTS = {
-    "raising": ("raise ValueError('no spectrum today')", "raising failed: ValueError: no spectrum today"),
+    "raising": (
+        "raise ValueError('no spectrum today')",
+        "raising failed: ValueError: no spectrum today",
+    ),
     "crashing": ("os.kill(os.getpid(), signal.SIGKILL)", "crashing crashed the process"),
     "nan": ("return float('nan')", "nan gave nan, which is no number"),
     "words": ("return 'bright'", "words gave 'bright', which is no number"),
@@ -45,12 +58,19 @@ FAULTS = {
 
 def block(language: str, holding: str) -> str:
     """The one block of the guide in a language that holds some text."""
-    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL) if holding in text]
+    (found,) = [
+        text
+        for text in re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+        if holding in text
+    ]
     return str(found)
 
 
 def install(folder: Path, name: str, code: str) -> Path:
-    """What pip would leave of a package with one module, without pip: the module, and its entry point beside it."""
+    """
+    What pip would leave of a package with one module, without pip: the module, and its entry point
+    beside it.
+    """
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
     (folder / f"{name}.py").write_text(code)
@@ -74,7 +94,9 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(tmp_path_factory.mktemp("packages"), "brightness", block("python", "brightness.py"))
+    return install(
+        tmp_path_factory.mktemp("packages"), "brightness", block("python", "brightness.py")
+    )
 
 
 def told(folder: Path, cache: Path, *names: str) -> dict[str, list[object]]:
@@ -98,13 +120,16 @@ def test_the_guide_says_which_metrics_block() -> None:
     assert {name for name, row in ROWS.items() if row["blocks"]} == blocks
 
 
-def test_the_metric_that_the_guide_adds_is_scored_like_one_of_ours(installed: Path, tmp_path: Path) -> None:
+def test_the_metric_that_the_guide_adds_is_scored_like_one_of_ours(
+    installed: Path, tmp_path: Path
+) -> None:
     found = told(installed, tmp_path, "brightness", "phone_brightness")
     here, on_the_phone = found["brightness"], found["phone_brightness"]
 
     assert here[1:] == ["1; brightness 1.0", "plug-in brightness"]
     assert on_the_phone[1:] == ["1; brightness 1.0; telephone 1", "telephone"]
-    assert 100.0 < float(str(here[0])) < float(str(on_the_phone[0])) < 1000.0  # a line lacks what is below 300 Hz
+    # a line lacks what is below 300 Hz
+    assert 100.0 < float(str(here[0])) < float(str(on_the_phone[0])) < 1000.0
 
 
 def test_the_package_of_the_guide_has_that_entry_point() -> None:
@@ -115,35 +140,54 @@ def test_the_package_of_the_guide_has_that_entry_point() -> None:
 
 
 def test_metrics_that_fail_cost_their_own_values_and_say_why(tmp_path: Path) -> None:
-    lines = ["import os, signal", "from harness.measurement import Metric", "from harness.metrics.subject import AudioMetric"]
+    lines = [
+        "import os, signal",
+        "from harness.records.measurement import Metric",
+        "from harness.metrics.metric import AudioMetric",
+    ]
     lines += [f"def {name}(subject):\n    {code}" for name, (code, _) in FAULTS.items()]
     made = [
-        f'AudioMetric(metric=Metric(name="{name}", unit="1", better="lower", version="1"), score={name})' for name in FAULTS
+        f'AudioMetric(metric=Metric(name="{name}", unit="1", better="lower", version="1"), '
+        f"score={name})"
+        for name in FAULTS
     ]
-    folder = install(tmp_path / "package", "faulty", "\n".join([*lines, f"METRICS = ({', '.join(made)},)", ""]))
+    folder = install(
+        tmp_path / "package", "faulty", "\n".join([*lines, f"METRICS = ({', '.join(made)},)", ""])
+    )
     found = told(folder, tmp_path / "cache", "duration", *FAULTS)
 
-    assert {name: found[name][0] for name in FAULTS} == {name: reason for name, (_, reason) in FAULTS.items()}
+    assert {name: found[name][0] for name in FAULTS} == {
+        name: reason for name, (_, reason) in FAULTS.items()
+    }
     assert found["duration"][0] == pytest.approx(2.94, abs=0.01)
 
 
 def test_a_name_that_nobody_knows_is_an_error_that_lists_those_that_are(installed: Path) -> None:
     (installed / "suites").mkdir(exist_ok=True)
-    suite = 'Suite(target="scripted", pipeline="flow", workload="smoke", cells=[{}], reference={}, metrics=["brightnes"])'
+    suite = (
+        'Suite(target="scripted", pipeline="flow", workload="smoke", cells=[{}], reference={}, '
+        'metrics=["brightnes"])'
+    )
     (installed / "suites" / "bright.py").write_text(
         f'"""How bright is it?"""\n\nfrom harness import Suite\n\nsuite = {suite}\n'
     )
     done = python(installed, "-m", "harness", "run", "bright", "--out", "out")
 
     assert done.returncode == 2
-    assert "unknown metric 'brightnes'; did you mean 'brightness'? known are latency_p50" in done.stderr
+    assert (
+        "unknown metric 'brightnes'; did you mean 'brightness'? known are latency_p50"
+        in done.stderr
+    )
     assert not (installed / "out").exists()
 
 
 def test_the_policy_line_of_the_guide_is_accepted(installed: Path) -> None:
-    (installed / "policy.toml").write_text("schema_version = 1\n\n" + block("toml", "blocking = false"))
+    (installed / "policy.toml").write_text(
+        "schema_version = 1\n\n" + block("toml", "blocking = false")
+    )
     code = (
-        "from pathlib import Path; from harness.metrics.panel import entries; from harness.policy import load_policy\n"
+        "from pathlib import Path; from harness.metrics.registry import entries; from "
+        "harness.judging.policy import load_policy\n"
         "print(load_policy(Path(), entries())['brightness'].relative)"
     )
     done = python(installed, "-c", code)

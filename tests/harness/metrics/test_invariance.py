@@ -1,7 +1,8 @@
 """
 What may change without a metric noticing, and what may not: level, polarity, sample rate.
 
-Every metric of the panel stands in one of the two lists of levels: a new one does not pass before somebody has decided.
+Every metric of the panel stands in one of the two lists of levels: a new one does not pass before
+somebody has decided.
 """
 
 import functools
@@ -10,18 +11,23 @@ import numpy as np
 import pytest
 import soxr
 
-from harness.measurement import Missing, Value, lacks_package
-from harness.metrics.panel import Entry, entries
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.audio.recording import Recording
+from harness.metrics.metric import MetricInput
+from harness.metrics.registry import MetricSpec, entries
+from harness.records.measurement import Missing, Value, lacks_package
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 PLAIN = {
-    name: each for name, each in entries().items() if each.source is not None and not each.golden and each.condition is None
+    name: each
+    for name, each in entries().items()
+    if each.source is not None and not each.golden and each.condition is None
 }
 
 HALF_LEVEL = {"snr", "peak", "loudness", "dc_offset", "mel_distance"}
-"""What sees that the audio is half as loud. All others do not: level is a matter of taste, and is seen by these."""
+"""
+What sees that the audio is half as loud. All others do not: level is a matter of taste, and is seen
+by these.
+"""
 NEARLY_BLIND = {
     "dnsmos_ovrl": 0.5,
     "dnsmos_sig": 0.5,
@@ -30,9 +36,13 @@ NEARLY_BLIND = {
     "speaker_similarity": 0.02,
     "voice_similarity": 0.02,
 }
-"""What moves a little with level, and by how much at most: models hear their training's loudness best."""
+"""
+What moves a little with level, and by how much at most: models hear their training's loudness best.
+"""
 
-RATE_DEPENDS = {"mcd": "a mel-cepstrum has another order and warping at each rate, as ESPnet has it"}
+RATE_DEPENDS = {
+    "mcd": "a mel-cepstrum has another order and warping at each rate, as ESPnet has it"
+}
 TOLERANCE = {
     "pesq": 0.02,
     "pesq_c2": 0.02,
@@ -40,7 +50,8 @@ TOLERANCE = {
     "question_rise": 0.05,  # semitones
     "f0_rmse_hz": 0.2,  # a frame on the verge of voice may fall on either side of it
     "f0_rmse_cents": 2.0,
-    "dnsmos_ovrl": 0.15,  # the resampler takes the noise between 7.5 and 8 kHz away, which the models hear
+    # the resampler takes the noise between 7.5 and 8 kHz away, which the models hear
+    "dnsmos_ovrl": 0.15,
     "dnsmos_sig": 0.15,
     "dnsmos_bak": 0.15,
     "dnsmos_p808": 0.15,
@@ -53,11 +64,17 @@ def every(*left_out: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("line", lines, ids=lambda line: line.name)
 
 
-def value(line: Entry, audio: Recording, against: Recording) -> float:
+def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
     assert line.source is not None
     found = line.source.score(
-        Subject(
-            audio=audio, reference=against, voice=against, statement=against, text=TEXT, joins_s=(0.5, 1.0), emphasis="brother"
+        MetricInput(
+            audio=audio,
+            reference=against,
+            voice=against,
+            statement=against,
+            text=TEXT,
+            joins_s=(0.5, 1.0),
+            emphasis="brother",
         )
     )
     if lacks_package(found):
@@ -86,8 +103,10 @@ def _at(frames: np.ndarray, rate_hz: int) -> np.ndarray:
 
 
 @every(*HALF_LEVEL, *NEARLY_BLIND)
-def test_half_the_level_is_not_seen(line: Entry) -> None:
-    assert value(line, noisy(level=0.5), clean()) == pytest.approx(value(line, noisy(), clean()), rel=1e-3, abs=1e-6)
+def test_half_the_level_is_not_seen(line: MetricSpec) -> None:
+    assert value(line, noisy(level=0.5), clean()) == pytest.approx(
+        value(line, noisy(), clean()), rel=1e-3, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", sorted(HALF_LEVEL))
@@ -105,12 +124,14 @@ def test_a_model_moves_little_with_level(name: str) -> None:
 
 
 @every("snr")
-def test_turned_upside_down_sounds_the_same(line: Entry) -> None:
-    assert value(line, noisy(level=-1.0), clean()) == pytest.approx(value(line, noisy(), clean()), rel=1e-3, abs=1e-6)
+def test_turned_upside_down_sounds_the_same(line: MetricSpec) -> None:
+    assert value(line, noisy(level=-1.0), clean()) == pytest.approx(
+        value(line, noisy(), clean()), rel=1e-3, abs=1e-6
+    )
 
 
 @every(*RATE_DEPENDS)
-def test_a_copy_at_48_khz_has_the_value_of_the_original(line: Entry) -> None:
+def test_a_copy_at_48_khz_has_the_value_of_the_original(line: MetricSpec) -> None:
     original, copy = (value(line, noisy(rate), clean(rate)) for rate in (RATE_HZ, 48_000))
 
     assert copy == pytest.approx(original, rel=0.02, abs=TOLERANCE.get(line.name, 0.01))

@@ -1,20 +1,21 @@
-"""Clicks at known joins: a jump at a join is heard, the same speech with joins named at random is not."""
+"""
+Clicks at known joins: a jump at a join is heard, the same speech with joins named at random is not.
+"""
 
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
-from harness.metrics.clicks import clicks_per_s
-from harness.metrics.joins import join_clicks_per_s
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.audio.recording import Recording
+from harness.metrics.clicks import clicks_per_s, join_clicks_per_s
+from harness.metrics.metric import MetricInput
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 PAUSE_S = 0.4
 
 
-def of(frames: np.ndarray, *joins_s: float) -> Subject:
-    return Subject(audio=Recording(frames, RATE_HZ), joins_s=joins_s)
+def of(frames: np.ndarray, *joins_s: float) -> MetricInput:
+    return MetricInput(audio=Recording(frames, RATE_HZ), joins_s=joins_s)
 
 
 def two_chunks() -> tuple[np.ndarray, float]:

@@ -1,23 +1,27 @@
-"""Peak, clipping, DC offset, loudness and frames that are no numbers: known answers and invariants."""
+"""
+Peak, clipping, DC offset, loudness and frames that are no numbers: known answers and invariants.
+"""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.measurement import Missing
+from harness.audio.recording import Recording
 from harness.metrics.levels import clipped_share, dc_offset, finite, loudness, peak
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.metrics.metric import MetricInput
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 
-def of(frames: NDArray[np.floating] | list[float], rate_hz: int = RATE_HZ) -> Subject:
-    return Subject(audio=Recording(np.asarray(frames, dtype=np.float64), rate_hz))
+def of(frames: NDArray[np.floating] | list[float], rate_hz: int = RATE_HZ) -> MetricInput:
+    return MetricInput(audio=Recording(np.asarray(frames, dtype=np.float64), rate_hz))
 
 
 def tone(level_db: float, seconds: float, rate_hz: int, hz: float = 997.0) -> NDArray[np.float64]:
     """A sine whose peak is `level_db` above full scale."""
-    return 10 ** (level_db / 20) * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)
+    return 10 ** (level_db / 20) * np.sin(
+        2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz
+    )
 
 
 def test_peak_is_the_largest_absolute_frame():
@@ -57,7 +61,12 @@ def test_a_pure_tone_has_crests_and_no_flat_tops(rate_hz: int):
 
 def test_silence_has_no_level_and_no_clipping():
     silent = of(np.zeros(RATE_HZ))
-    assert (peak(silent), dc_offset(silent), clipped_share(silent), finite(silent)) == (0.0, 0.0, 0.0, 1.0)
+    assert (peak(silent), dc_offset(silent), clipped_share(silent), finite(silent)) == (
+        0.0,
+        0.0,
+        0.0,
+        1.0,
+    )
 
 
 def test_the_share_of_finite_frames_and_the_place_of_the_first_other_one():
@@ -65,7 +74,9 @@ def test_the_share_of_finite_frames_and_the_place_of_the_first_other_one():
     broken[8_000:8_004] = [np.nan, np.inf, -np.inf, np.nan]
     assert finite(of(broken)) == 1.0 - 4 / len(broken)
     for metric in (peak, clipped_share, dc_offset, loudness):
-        assert metric(of(broken)) == Missing("the audio holds NaN or infinity: 4 frames, the first at 0.500 s")
+        assert metric(of(broken)) == Missing(
+            "the audio holds NaN or infinity: 4 frames, the first at 0.500 s"
+        )
 
 
 @pytest.mark.parametrize("metric", [finite, peak, clipped_share, dc_offset, loudness])
@@ -79,7 +90,10 @@ def test_a_full_scale_tone_of_997_hz_is_at_minus_3_01(rate_hz: int):
 
 
 def test_quiet_stretches_are_gated_out():
-    """EBU Tech 3341, cases 3 and 4, in one channel (3 dB below the two of the document) and a third of the length."""
+    """
+    EBU Tech 3341, cases 3 and 4, in one channel (3 dB below the two of the document) and a third of
+    the length.
+    """
     levels = [(-72.0, 4.0), (-36.0, 4.0), (-23.0, 20.0), (-36.0, 4.0), (-72.0, 4.0)]
     heard = np.concatenate([tone(level, seconds, 48_000) for level, seconds in levels])
     assert loudness(of(heard, 48_000)) == pytest.approx(-26.0, abs=0.1)
@@ -96,12 +110,16 @@ def test_speech_is_as_loud_at_any_rate(rate_hz: int):
     import soxr
 
     heard = of(soxr.resample(speech(), RATE_HZ, rate_hz), rate_hz)
-    assert loudness(heard) == pytest.approx(loudness(of(speech())), abs=0.3 if rate_hz < RATE_HZ else 0.01)
+    assert loudness(heard) == pytest.approx(
+        loudness(of(speech())), abs=0.3 if rate_hz < RATE_HZ else 0.01
+    )
 
 
 def test_what_has_no_loudness_says_why():
     assert loudness(of(np.zeros(RATE_HZ))) == Missing("nothing is louder than -70 LUFS")
-    assert loudness(of(speech()[:800])) == Missing("0.05 s is too short for loudness, which needs 0.4 s")
+    assert loudness(of(speech()[:800])) == Missing(
+        "0.05 s is too short for loudness, which needs 0.4 s"
+    )
 
 
 def test_speech_agrees_with_pyloudnorm():

@@ -5,11 +5,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from harness.measurement import Missing, Value
-from harness.metrics import pitch
-from harness.metrics.pitch_parity import METRICS, f0_correlation, f0_rmse_cents, f0_rmse_hz, melodies, vuv_error
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Subject
+from harness.audio import pitch
+from harness.audio.recording import Recording
+from harness.metrics.metric import MetricInput
+from harness.metrics.pitch_parity import (
+    METRICS,
+    f0_correlation,
+    f0_rmse_cents,
+    f0_rmse_hz,
+    melodies,
+    vuv_error,
+)
+from harness.records.measurement import Missing, Value
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 Melody = Callable[[np.ndarray], np.ndarray]
@@ -22,14 +29,19 @@ def number(value: Value) -> float:
 
 
 @pytest.fixture(name="scripted")
-def _scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Melody, Melody], Subject]:
-    """Gives a subject, the tracks of whose audio are the two functions of time; the sound itself is the same."""
+def _scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Melody, Melody], MetricInput]:
+    """
+    Gives a subject, the tracks of whose audio are the two functions of time; the sound itself is
+    the same.
+    """
 
-    def script(reference: Melody, candidate: Melody) -> Subject:
+    def script(reference: Melody, candidate: Melody) -> MetricInput:
         subject = held_against(speech(), speech())
         times_s = np.arange(0.0, len(speech()) / RATE_HZ, HOP_S)
         tracks = {subject.reference: reference, subject.audio: candidate}
-        monkeypatch.setattr(pitch, "track", lambda recording: pitch.PitchTrack(times_s, tracks[recording](times_s)))
+        monkeypatch.setattr(
+            pitch, "track", lambda recording: pitch.PitchTrack(times_s, tracks[recording](times_s))
+        )
         return subject
 
     return script
@@ -55,7 +67,9 @@ def test_a_constant_difference_is_its_own_rmse(scripted):
 
 
 def test_a_semitone_is_100_cents(scripted):
-    assert number(f0_rmse_cents(scripted(rising, lambda times_s: rising(times_s) * 2 ** (1 / 12)))) == pytest.approx(100.0)
+    assert number(
+        f0_rmse_cents(scripted(rising, lambda times_s: rising(times_s) * 2 ** (1 / 12)))
+    ) == pytest.approx(100.0)
 
 
 def test_unvoiced_frames_are_errors_of_voicing_and_not_of_pitch(scripted):
@@ -66,11 +80,15 @@ def test_unvoiced_frames_are_errors_of_voicing_and_not_of_pitch(scripted):
 
 
 def test_a_melody_upside_down_correlates_negatively(scripted):
-    assert number(f0_correlation(scripted(rising, lambda times_s: 400.0 - rising(times_s)))) == pytest.approx(-1.0)
+    assert number(
+        f0_correlation(scripted(rising, lambda times_s: 400.0 - rising(times_s)))
+    ) == pytest.approx(-1.0)
 
 
 def test_a_monotone_has_no_correlation(scripted):
-    assert f0_correlation(scripted(rising, steady)) == Missing("a melody of one pitch only has no correlation")
+    assert f0_correlation(scripted(rising, steady)) == Missing(
+        "a melody of one pitch only has no correlation"
+    )
 
 
 def test_too_few_common_frames_are_missing(scripted):
@@ -101,9 +119,12 @@ def test_a_transposed_voice_is_transposed_by_that_much(semitones: float):
     pytest.importorskip("swift_f0")
     pyworld = pytest.importorskip("pyworld")
     f0_hz, times_s = pyworld.harvest(speech(), RATE_HZ)
-    envelope, noise = (tool(speech(), f0_hz, times_s, RATE_HZ) for tool in (pyworld.cheaptrick, pyworld.d4c))
+    envelope, noise = (
+        tool(speech(), f0_hz, times_s, RATE_HZ) for tool in (pyworld.cheaptrick, pyworld.d4c)
+    )
     as_it_was, higher = (
-        pyworld.synthesize(f0_hz * 2 ** (by / 12), envelope, noise, RATE_HZ)[: len(speech())] for by in (0.0, semitones)
+        pyworld.synthesize(f0_hz * 2 ** (by / 12), envelope, noise, RATE_HZ)[: len(speech())]
+        for by in (0.0, semitones)
     )
     subject = held_against(as_it_was, higher)
     assert number(f0_rmse_cents(subject)) == pytest.approx(100.0 * abs(semitones), abs=15.0)
@@ -112,7 +133,10 @@ def test_a_transposed_voice_is_transposed_by_that_much(semitones: float):
 
 def test_noise_disturbs_the_melody_more_the_louder_it_is():
     pytest.importorskip("swift_f0")
-    errors = [number(vuv_error(held_against(speech(), with_noise(speech(), db)))) for db in (60.0, 20.0, 0.0)]
+    errors = [
+        number(vuv_error(held_against(speech(), with_noise(speech(), db))))
+        for db in (60.0, 20.0, 0.0)
+    ]
     assert errors[0] < errors[1] < errors[2]
 
 

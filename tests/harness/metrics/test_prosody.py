@@ -1,4 +1,7 @@
-"""Prosody on voices whose melody and pauses are known, on real speech with a rise put in, and on what has no prosody."""
+"""
+Prosody on voices whose melody and pauses are known, on real speech with a rise put in, and on what
+has no prosody.
+"""
 
 import math
 
@@ -6,10 +9,10 @@ import numpy as np
 import pytest
 
 from engine.training.corpus import raise_end
-from harness.measurement import Missing, Value
+from harness.audio.recording import Recording
+from harness.metrics.metric import MetricInput, Need
 from harness.metrics.prosody import METRICS
-from harness.metrics.recording import Recording
-from harness.metrics.subject import Need, Subject
+from harness.records.measurement import Missing, Value
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 from tests.harness.metrics.voices import contour, sung
 
@@ -27,11 +30,16 @@ def score(
 ) -> Value:
     (metric,) = (each for each in METRICS if each.metric.name == name)
     told = None if statement is None else Recording(statement, rate_hz)
-    return metric.score(Subject(audio=Recording(frames, rate_hz), text=text, statement=told, emphasis=emphasis))
+    return metric.score(
+        MetricInput(audio=Recording(frames, rate_hz), text=text, statement=told, emphasis=emphasis)
+    )
 
 
 def sentence(*, ends_on: float, semitones: float = 0.0, base_hz: float = 120.0) -> np.ndarray:
-    """One second at `base_hz`, then RISE_S to `semitones` above it; `ends_on` seconds of silence follow."""
+    """
+    One second at `base_hz`, then RISE_S to `semitones` above it; `ends_on` seconds of silence
+    follow.
+    """
     end_hz = base_hz * 2.0 ** (semitones / 12.0)
     return sung(contour((1.0, base_hz, base_hz), (RISE_S, base_hz, end_hz), (ends_on, 0.0, 0.0)))
 
@@ -40,7 +48,9 @@ def sentence(*, ends_on: float, semitones: float = 0.0, base_hz: float = 120.0) 
 def test_the_end_level_is_the_pitch_of_the_last_120_ms_above_the_median(semitones: float):
     middle_of_the_end = semitones * (1.0 - 0.060 / RISE_S)
 
-    assert score("end_level", sentence(ends_on=0.3, semitones=semitones)) == pytest.approx(middle_of_the_end, abs=0.35)
+    assert score("end_level", sentence(ends_on=0.3, semitones=semitones)) == pytest.approx(
+        middle_of_the_end, abs=0.35
+    )
 
 
 def test_the_rise_of_a_question_is_its_end_level_less_the_statements():
@@ -68,7 +78,9 @@ def test_another_pitch_another_level_and_silence_around_it_are_no_rise():
 def test_a_rise_put_into_real_speech_is_found(semitones: float):
     told, asked = raise_end(speech(), semitones=0.0), raise_end(speech(), semitones=semitones)
 
-    assert score("question_rise", asked, statement=told) == pytest.approx(semitones * (1.0 - 0.060 / RISE_S), abs=1.0)
+    assert score("question_rise", asked, statement=told) == pytest.approx(
+        semitones * (1.0 - 0.060 / RISE_S), abs=1.0
+    )
 
 
 def test_noise_does_not_hide_the_rise():
@@ -85,17 +97,32 @@ def test_range_and_median_of_a_known_ramp():
 
 
 def test_a_monotone_has_no_range_and_a_shift_of_pitch_moves_only_the_median():
-    flat, wide = sung(contour((1.0, 150.0, 150.0))), [sung(contour((1.0, low, 1.5 * low))) for low in (100.0, 200.0)]
+    flat, wide = (
+        sung(contour((1.0, 150.0, 150.0))),
+        [sung(contour((1.0, low, 1.5 * low))) for low in (100.0, 200.0)],
+    )
 
     assert score("pitch_range", flat) == pytest.approx(0.0, abs=0.1)
     assert score("pitch_range", wide[0]) == pytest.approx(score("pitch_range", wide[1]), abs=0.1)
-    assert score("pitch_median", wide[1]) == pytest.approx(2.0 * score("pitch_median", wide[0]), rel=0.01)
+    assert score("pitch_median", wide[1]) == pytest.approx(
+        2.0 * score("pitch_median", wide[0]), rel=0.01
+    )
 
 
 def test_the_rate_counts_letters_and_digits_and_leaves_out_pauses():
-    heard = sung(contour((0.2, 0.0, 0.0), (1.0, 120.0, 120.0), (0.5, 0.0, 0.0), (1.0, 120.0, 120.0), (0.4, 0.0, 0.0)))
+    heard = sung(
+        contour(
+            (0.2, 0.0, 0.0),
+            (1.0, 120.0, 120.0),
+            (0.5, 0.0, 0.0),
+            (1.0, 120.0, 120.0),
+            (0.4, 0.0, 0.0),
+        )
+    )
 
-    assert score("speech_rate", heard, text="Well, 10 o'clock: go!") == pytest.approx(14 / 2.0, rel=0.03)
+    assert score("speech_rate", heard, text="Well, 10 o'clock: go!") == pytest.approx(
+        14 / 2.0, rel=0.03
+    )
 
 
 @pytest.mark.parametrize("tempo", [0.9, 1.1])
@@ -109,11 +136,19 @@ def test_the_rate_follows_the_tempo(tempo: float):
 
 
 def test_a_text_without_letters_has_no_rate():
-    assert score("speech_rate", speech(), text="?!") == Missing("the text has no letter and no digit")
+    assert score("speech_rate", speech(), text="?!") == Missing(
+        "the text has no letter and no digit"
+    )
 
 
 def test_pauses_are_counted_and_measured():
-    pieces = [(0.5, 120.0, 120.0), (0.3, 0.0, 0.0), (0.5, 120.0, 120.0), (0.6, 0.0, 0.0), (0.5, 120.0, 120.0)]
+    pieces = [
+        (0.5, 120.0, 120.0),
+        (0.3, 0.0, 0.0),
+        (0.5, 120.0, 120.0),
+        (0.6, 0.0, 0.0),
+        (0.5, 120.0, 120.0),
+    ]
     heard = sung(contour((1.0, 0.0, 0.0), *pieces, (1.0, 0.0, 0.0)))
 
     assert score("pause_count", heard) == 2.0
@@ -122,7 +157,11 @@ def test_pauses_are_counted_and_measured():
 
 
 def test_speech_without_a_pause_says_0_and_not_missing():
-    assert [score(name, speech()) for name in ("pause_count", "longest_pause", "pause_share")] == [0.0, 0.0, 0.0]
+    assert [score(name, speech()) for name in ("pause_count", "longest_pause", "pause_share")] == [
+        0.0,
+        0.0,
+        0.0,
+    ]
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 48_000])
@@ -131,9 +170,16 @@ def test_the_rate_of_the_file_hardly_matters(rate_hz: int):
 
     there = soxr.resample(speech(), RATE_HZ, rate_hz)
 
-    for name, tolerance in {"end_level": 0.6, "pitch_range": 0.6, "pitch_median": 2.0, "speech_rate": 0.3}.items():
+    for name, tolerance in {
+        "end_level": 0.6,
+        "pitch_range": 0.6,
+        "pitch_median": 2.0,
+        "speech_rate": 0.3,
+    }.items():
         expected = score(name, speech(), text=TEXT)
-        assert score(name, there, rate_hz=rate_hz, text=TEXT) == pytest.approx(expected, abs=tolerance), name
+        assert score(name, there, rate_hz=rate_hz, text=TEXT) == pytest.approx(
+            expected, abs=tolerance
+        ), name
 
 
 FOUR = "aaaa bbbb, cccc dddd"
@@ -151,20 +197,35 @@ def four_words(raised: int, semitones: float = 4.0) -> np.ndarray:
 def test_a_raised_word_stands_out_by_what_it_was_raised(index: int):
     word = FOUR.replace(",", "").split()[index]
 
-    assert score("emphasis_prominence", four_words(index), text=FOUR, emphasis=word.upper()) == pytest.approx(4.0, abs=0.3)
-    assert score("emphasis_prominence", four_words(-1), text=FOUR, emphasis=word) == pytest.approx(0.0, abs=0.3)
+    assert score(
+        "emphasis_prominence", four_words(index), text=FOUR, emphasis=word.upper()
+    ) == pytest.approx(4.0, abs=0.3)
+    assert score("emphasis_prominence", four_words(-1), text=FOUR, emphasis=word) == pytest.approx(
+        0.0, abs=0.3
+    )
 
 
 @pytest.mark.parametrize(("raised", "word"), [(0, "cccc"), (0, "dddd"), (3, "aaaa"), (3, "bbbb")])
 def test_a_word_does_not_stand_out_because_another_was_raised(raised: int, word: str):
-    assert score("emphasis_prominence", four_words(raised), text=FOUR, emphasis=word) == pytest.approx(0.0, abs=0.3)
+    assert score(
+        "emphasis_prominence", four_words(raised), text=FOUR, emphasis=word
+    ) == pytest.approx(0.0, abs=0.3)
 
 
 def test_a_word_that_is_not_there_or_has_no_voice_is_missing():
-    silent = np.concatenate([four_words(-1)[: int(0.8 * RATE_HZ)], 0.02 * np.random.default_rng(0).standard_normal(RATE_HZ)])
+    silent = np.concatenate(
+        [
+            four_words(-1)[: int(0.8 * RATE_HZ)],
+            0.02 * np.random.default_rng(0).standard_normal(RATE_HZ),
+        ]
+    )
 
-    assert score("emphasis_prominence", speech(), text=TEXT, emphasis="hosp") == Missing("'hosp' is no word of the text")
-    assert score("emphasis_prominence", speech(), text=TEXT, emphasis="...") == Missing("'...' is no word of the text")
+    assert score("emphasis_prominence", speech(), text=TEXT, emphasis="hosp") == Missing(
+        "'hosp' is no word of the text"
+    )
+    assert score("emphasis_prominence", speech(), text=TEXT, emphasis="...") == Missing(
+        "'...' is no word of the text"
+    )
     unvoiced = score("emphasis_prominence", silent, text="aaaaaaaa bbbb cccc", emphasis="cccc")
     assert isinstance(unvoiced, Missing)
     assert "of the word" in unvoiced.reason
@@ -187,12 +248,16 @@ NOTHING = {
 @pytest.mark.parametrize("name", [each.metric.name for each in METRICS])
 @pytest.mark.parametrize("sound", NOTHING)
 def test_whatever_the_audio_it_is_a_finite_number_or_a_reason(sound: str, name: str, rate_hz: int):
-    value = score(name, NOTHING[sound], rate_hz=rate_hz, text="a b", statement=NOTHING[sound], emphasis="b")
+    value = score(
+        name, NOTHING[sound], rate_hz=rate_hz, text="a b", statement=NOTHING[sound], emphasis="b"
+    )
 
     assert isinstance(value, Missing) or math.isfinite(value)
 
 
-@pytest.mark.parametrize("sound", ["empty", "one frame", "50 ms of voice", "silence", "NaN", "noise"])
+@pytest.mark.parametrize(
+    "sound", ["empty", "one frame", "50 ms of voice", "silence", "NaN", "noise"]
+)
 @pytest.mark.parametrize("name", ["question_rise", "end_level", "pitch_range", "pitch_median"])
 def test_what_has_no_pitch_is_missing(sound: str, name: str):
     assert isinstance(score(name, NOTHING[sound], statement=speech()), Missing)
@@ -206,7 +271,7 @@ def test_a_statement_that_cannot_be_read_is_named():
 
 def test_a_recording_longer_than_the_networks_window_is_as_good_as_one_sentence():
     times = 31  # 90 s, where the network takes 30 s at once
-    long = Subject(audio=Recording(np.tile(speech(), times), RATE_HZ))
+    long = MetricInput(audio=Recording(np.tile(speech(), times), RATE_HZ))
     found = {each.metric.name: each.score(long) for each in METRICS if each.need is Need.NOTHING}
 
     assert found["pitch_median"] == pytest.approx(score("pitch_median", speech()), rel=0.02)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from harness.measurement import Missing
-from harness.metrics.recording import Recording
-from harness.metrics.silence import cut_tail, leading_silence, trailing_silence
-from harness.metrics.subject import Subject
+from harness.audio.recording import Recording
+from harness.metrics.duration import cut_tail, leading_silence, trailing_silence
+from harness.metrics.metric import MetricInput
+from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 
-def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> Subject:
-    return Subject(audio=Recording(frames, rate_hz))
+def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:
+    return MetricInput(audio=Recording(frames, rate_hz))
 
 
 def spoken() -> np.ndarray:
@@ -23,8 +23,13 @@ def spoken() -> np.ndarray:
 @pytest.mark.parametrize("added_s", [0.1, 0.5, 2.0])
 def test_silence_is_measured_where_it_was_added(added_s: float):
     added = np.zeros(round(added_s * RATE_HZ))
-    for metric, heard in ((leading_silence, [added, speech()]), (trailing_silence, [speech(), added])):
-        assert metric(of(np.concatenate(heard))) - metric(of(speech())) == pytest.approx(added_s, abs=0.011)
+    for metric, heard in (
+        (leading_silence, [added, speech()]),
+        (trailing_silence, [speech(), added]),
+    ):
+        assert metric(of(np.concatenate(heard))) - metric(of(speech())) == pytest.approx(
+            added_s, abs=0.011
+        )
 
 
 def test_the_end_of_whole_speech_is_no_cut():
@@ -33,8 +38,12 @@ def test_the_end_of_whole_speech_is_no_cut():
 
 @pytest.mark.parametrize("lost_s", [0.1, 0.2, 0.4, 1.0])
 @pytest.mark.parametrize("padding_s", [0.0, 0.5])
-def test_speech_that_was_cut_ends_too_loud_with_and_without_padding(lost_s: float, padding_s: float):
-    cut = np.concatenate([spoken()[: -round(lost_s * RATE_HZ)], np.zeros(round(padding_s * RATE_HZ))])
+def test_speech_that_was_cut_ends_too_loud_with_and_without_padding(
+    lost_s: float, padding_s: float
+):
+    cut = np.concatenate(
+        [spoken()[: -round(lost_s * RATE_HZ)], np.zeros(round(padding_s * RATE_HZ))]
+    )
     assert cut_tail(of(cut)) > 3.0
 
 

@@ -1,4 +1,7 @@
-"""A real browser for the pages: Debian's Chromium, driven by Playwright. Where there is none, tests skip with a reason."""
+"""
+A real browser for the pages: Debian's Chromium, driven by Playwright. Where there is none, tests
+skip with a reason.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -32,26 +35,40 @@ def chromium() -> Iterator[Any]:
         pytest.skip("no chromium on PATH: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--autoplay-policy=no-user-gesture-required"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--autoplay-policy=no-user-gesture-required"]
+        )
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
-    """Opens a page (a file, or an address) in a profile of its own; keyword arguments as `Browser.new_context` has them."""
+    """
+    Opens a page (a file, or an address) in a profile of its own; keyword arguments as
+    `Browser.new_context` has them.
+    """
     with ExitStack() as open_contexts:
 
-        def open_page(where: Path | str, script: str = "", fragment: str = "", **options: Any) -> Visit:
+        def open_page(
+            where: Path | str, script: str = "", fragment: str = "", **options: Any
+        ) -> Visit:
             context = chromium.new_context(**options)
             open_contexts.callback(context.close)
             if script:
                 context.add_init_script(script)
             visited = Visit(page=context.new_page())
-            visited.page.on("console", lambda m: visited.complaints.append(m.text) if m.type in ("error", "warning") else None)
+            visited.page.on(
+                "console",
+                lambda m: (
+                    visited.complaints.append(m.text) if m.type in ("error", "warning") else None
+                ),
+            )
             visited.page.on("pageerror", lambda error: visited.complaints.append(str(error)))
             context.on("request", lambda request: visited.requests.append(request.url))
-            visited.page.goto((where if isinstance(where, str) else where.resolve().as_uri()) + fragment)
+            visited.page.goto(
+                (where if isinstance(where, str) else where.resolve().as_uri()) + fragment
+            )
             return visited
 
         yield open_page

@@ -3,81 +3,101 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.baseline import Baseline, accept, load_baseline
-from harness.cell import Request, Workload
-from harness.measure import measure
-from harness.measurement import Missing
-from harness.report.contents import GOLDEN, Contents
-from harness.sample import UNSEEN, Effect, HeardText, Run
-from harness.verdict import judge
-from tests.harness.judging import REQUESTS, accepted, good_run, make_run, make_scores, policy, steady, with_audio
+from harness.analysis.aggregate import aggregate
+from harness.judging.baseline import Baseline, accept, load_baseline
+from harness.judging.decide import judge
+from harness.records.cell import Request, Workload
+from harness.records.measurement import Missing
+from harness.records.run import UNSEEN, HeardText, OptionCheck, Run
+from harness.report.contents import GOLDEN, Report
+from tests.harness.fake_runs import (
+    REQUESTS,
+    accepted,
+    good_run,
+    make_run,
+    make_scores,
+    policy,
+    steady,
+    with_audio,
+)
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
 NOTHING = Baseline(quality=None, speed=None)
 
 
-def contents(run: Run, baseline: Baseline = NOTHING, **changes: object) -> Contents:
-    measurements = measure(run, make_scores(run, **changes))
-    return Contents(run=run, measurements=measurements, judgement=judge(run, measurements, baseline, policy()))
+def contents(run: Run, baseline: Baseline = NOTHING, **changes: object) -> Report:
+    measurements = aggregate(run, make_scores(run, **changes))
+    return Report(
+        run=run, measurements=measurements, judgement=judge(run, measurements, baseline, policy())
+    )
 
 
-def passed(tmp_path: Path) -> Contents:
+def passed(tmp_path: Path) -> Report:
     return contents(good_run(), accepted(tmp_path))
 
 
-def regressed(tmp_path: Path) -> Contents:
+def regressed(tmp_path: Path) -> Report:
     """nfe=8 is a tenth slower, in its vocoder, and nobody listened."""
     run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.11)}, "runs/0002")
     return contents(run, accepted(tmp_path))
 
 
-def unheard() -> Contents:
+def unheard() -> Report:
     """No baseline, and no ASR for nfe=8."""
     return contents(good_run(), wer=Missing("no ASR weights"))
 
 
-def lied_to(tmp_path: Path) -> Contents:
+def lied_to(tmp_path: Path) -> Report:
     """Asked for 8 steps, took 32."""
-    lie = Effect(option="nfe_steps", asked=8, observed="32", holds=False, why="DiT ran 32 times")
+    lie = OptionCheck(
+        option="nfe_steps", asked=8, observed="32", holds=False, why="DiT ran 32 times"
+    )
     run = good_run(effects=(lie,))
     processes = tuple(replace(p, effects=lie_of(p.cell, lie)) for p in run.processes)
     return contents(replace(run, processes=processes), accepted(tmp_path))
 
 
-def unobserved(tmp_path: Path) -> Contents:
+def unobserved(tmp_path: Path) -> Report:
     """A server was asked for a voice, and nothing shows whether it took it."""
-    voice = Effect(option="voice", asked="alloy", observed=UNSEEN, holds=None, why="sent, and not refused")
+    voice = OptionCheck(
+        option="voice", asked="alloy", observed=UNSEEN, holds=None, why="sent, and not refused"
+    )
     return contents(good_run(effects=(voice,)), accepted(tmp_path))
 
 
-def misheard(tmp_path: Path) -> Contents:
+def misheard(tmp_path: Path) -> Report:
     """One sentence has another word, which an attacker wrote."""
     said = {name: HeardText(text=f"text {name}", recogniser="tiny.en") for name in REQUESTS}
     run = with_audio(replace(good_run(tmp_path / "runs/0001"), heard={"nfe-8": said}))
-    accept(run, measure(run, make_scores(run)), "first", tmp_path / "baselines")
+    accept(run, aggregate(run, make_scores(run)), "first", tmp_path / "baselines")
     baseline = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
     now = {**said, "u03": HeardText(text="text <b>three</b> | \x1b[31m", recogniser="tiny.en")}
     return contents(replace(good_run(), heard={"nfe-8": now}), baseline, snr=15.0)
 
 
-def lie_of(cell: str, lie: Effect) -> tuple[Effect, ...]:
+def lie_of(cell: str, lie: OptionCheck) -> tuple[OptionCheck, ...]:
     return (lie,) if cell == "nfe-8" else ()
 
 
-def hostile() -> Contents:
+def hostile() -> Report:
     """Every text that comes from outside is an attack."""
     run = good_run()
     texts = tuple(Request(id=r.id, text=HOSTILE) for r in run.cells[0].workload.requests)
     cells = tuple(replace(cell, workload=Workload(name="w", requests=texts)) for cell in run.cells)
-    bad = Effect(option=HOSTILE, asked=HOSTILE, observed=HOSTILE, holds=False, why=HOSTILE)
-    processes = tuple(replace(p, effects=(bad,), effective={HOSTILE: HOSTILE}) for p in run.processes)
+    bad = OptionCheck(option=HOSTILE, asked=HOSTILE, observed=HOSTILE, holds=False, why=HOSTILE)
+    processes = tuple(
+        replace(p, effects=(bad,), effective={HOSTILE: HOSTILE}) for p in run.processes
+    )
     run = replace(
         run,
         question=HOSTILE,
         cells=cells,
         excluded={HOSTILE: HOSTILE},
         profile=HOSTILE,
-        environment={"machine": {"id": HOSTILE, HOSTILE: [HOSTILE]}, "toolchain": {"commit": HOSTILE}},
+        environment={
+            "machine": {"id": HOSTILE, HOSTILE: [HOSTILE]},
+            "toolchain": {"commit": HOSTILE},
+        },
         processes=processes,
     )
     return contents(run, pesq=Missing(HOSTILE))

@@ -1,6 +1,9 @@
-"""One document for every kind of outcome of a gate, and the comments that are drawn from them: `golden/<name>.md`.
+"""
+One document for every kind of outcome of a gate, and the comments that are drawn from them:
+`golden/<name>.md`.
 
-python -m tests.harness.report.outcomes     writes the golden files anew; read the difference before you commit it
+python -m tests.harness.report.outcomes     writes the golden files anew; read the difference before
+                                            you commit it
 """
 
 import json
@@ -13,55 +16,71 @@ from typing import Any
 
 import numpy as np
 
-from harness.baseline import load_baseline
-from harness.report.comment import Place, comment
-from harness.report.contents import Contents
-from harness.report.files import document_of
-from harness.sample import Failure
-from tests.harness.judging import accepted, good_run, make_run, noisy, process, steady
+from harness.judging.baseline import load_baseline
+from harness.records.run import Failure
+from harness.report.contents import Report
+from harness.report.junit import document_of
+from harness.report.pr_comment import CommentLinks, comment
+from tests.harness.fake_runs import accepted, good_run, make_run, noisy, process, steady
 from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 
 GOLDEN = Path(__file__).parent / "golden"
 BASE, HEAD = "3fa1c2e" + "0" * 33, "9bd41f0" + "1" * 33
-PLACE = Place(
+PLACE = CommentLinks(
     page="https://github.com/o/r/actions/runs/7/artifacts/8",
     log="https://github.com/o/r/actions/runs/7",
     fetch="git fetch origin pull/12/merge",
     by_comment=True,
 )
 EVIL = (
-    "](https://evil.example) <img src=x onerror=alert(1)> @all #1 GH-2 `x` | a | b |\n\n# loud\n<!-- voxgate --> **b** $x$ "
-    "www.evil.example \u202e$(rm -rf ~) ';\x1b[2J"
+    "](https://evil.example) <img src=x onerror=alert(1)> @all #1 GH-2 `x` | a | b |\n\n# loud\n"
+    "<!-- voxgate --> **b** $x$ www.evil.example \u202e$(rm -rf ~) ';\x1b[2J"
 )
 KEPT = ("verdict", "better", "against", "schema_version")
 """Fields that decide how a document is read at all."""
 
 
-def paired(contents: Contents, **more: object) -> dict[str, Any]:
+def paired(contents: Report, **more: object) -> dict[str, Any]:
     """As `voxgate ab --json` writes it."""
-    revisions = {"base": {"commit": BASE, "label": "3fa1c2e"}, "head": {"commit": HEAD, "label": "9bd41f0"}}
-    return {**document_of(contents), "revisions": revisions, "control": {"shift": "+0.1 % [-0.4 +0.5]"}, "notes": [], **more}
+    revisions = {
+        "base": {"commit": BASE, "label": "3fa1c2e"},
+        "head": {"commit": HEAD, "label": "9bd41f0"},
+    }
+    return {
+        **document_of(contents),
+        "revisions": revisions,
+        "control": {"shift": "+0.1 % [-0.4 +0.5]"},
+        "notes": [],
+        **more,
+    }
 
 
-def improved(tmp_path: Path) -> Contents:
-    return contents(make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.08)}, "runs/0002"), accepted(tmp_path))
+def improved(tmp_path: Path) -> Report:
+    return contents(
+        make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.08)}, "runs/0002"), accepted(tmp_path)
+    )
 
 
-def worse_voice(tmp_path: Path) -> Contents:
+def worse_voice(tmp_path: Path) -> Report:
     return contents(good_run("runs/0002"), accepted(tmp_path), pesq=3.1)
 
 
-def other_setting(tmp_path: Path) -> Contents:
+def other_setting(tmp_path: Path) -> Report:
     """All passes, and a default is another one."""
-    return contents(good_run("runs/0002", effective={"nfe_steps": 8, "solver": "midpoint"}), accepted(tmp_path))
+    return contents(
+        good_run("runs/0002", effective={"nfe_steps": 8, "solver": "midpoint"}), accepted(tmp_path)
+    )
 
 
-def unresolved(tmp_path: Path) -> Contents:
+def unresolved(tmp_path: Path) -> Report:
     rng = np.random.default_rng(1)
-    return contents(make_run({"nfe-32": noisy(rng, 0.4, 0.1), "nfe-8": noisy(rng, 0.1, 0.1)}, "runs/0002"), accepted(tmp_path))
+    return contents(
+        make_run({"nfe-32": noisy(rng, 0.4, 0.1), "nfe-8": noisy(rng, 0.1, 0.1)}, "runs/0002"),
+        accepted(tmp_path),
+    )
 
 
-def incomparable(tmp_path: Path) -> Contents:
+def incomparable(tmp_path: Path) -> Report:
     """The baseline is of a machine of the same name with fewer cores."""
     accepted(tmp_path)
     run = good_run("runs/0002")
@@ -69,15 +88,22 @@ def incomparable(tmp_path: Path) -> Contents:
     return contents(other, load_baseline(tmp_path / "baselines", "smoke", "box-2c"))
 
 
-def failed(tmp_path: Path) -> Contents:
+def failed(tmp_path: Path) -> Report:
     """A worker of nfe=8 died."""
     run = good_run("runs/0002")
-    death = process("nfe-8", 3, [], failure=Failure(kind="killed", reason="the worker was ended by SIGKILL (out of memory?)"))
+    death = process(
+        "nfe-8",
+        3,
+        [],
+        failure=Failure(kind="killed", reason="the worker was ended by SIGKILL (out of memory?)"),
+    )
     return contents(replace(run, processes=(*run.processes, death)), accepted(tmp_path))
 
 
 def hostile(tmp_path: Path) -> dict[str, Any]:
-    """Every text in the document is an attack, and so are the names of its keys where they are data."""
+    """
+    Every text in the document is an attack, and so are the names of its keys where they are data.
+    """
     document = _poisoned(paired(regressed(tmp_path), notes=[""], in_effect={"nfe-8": [""]}))
     assert isinstance(document, dict)
     return {**document, "counts": {"PASS": 99}, "exit_code": 0, "line": EVIL}
@@ -96,7 +122,9 @@ def _poisoned(value: object, name: str = "") -> object:
 OUTCOMES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "pass": lambda at: paired(passed(at)),
     "improved": lambda at: paired(improved(at)),
-    "regressed-speed": lambda at: paired(regressed(at), notes=["toolchain: torch 2.12.0 against 2.13.0"]),
+    "regressed-speed": lambda at: paired(
+        regressed(at), notes=["toolchain: torch 2.12.0 against 2.13.0"]
+    ),
     "regressed-quality": lambda at: paired(worse_voice(at)),
     "not-in-effect": lambda at: paired(lied_to(at)),
     "failed": lambda at: paired(failed(at)),

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.judgement import Verdict
+from harness.judging.tradeoff import Tradeoff, tradeoff
+from harness.records.verdict import Verdict
 from harness.report.charts import DARK, LIGHT, kind, tradeoff_chart
-from harness.tradeoff import Tradeoff, tradeoff
 from tests.harness.report.making import passed
 
 
@@ -48,12 +48,21 @@ def test_every_verdict_is_good_open_or_bad() -> None:
     }
 
 
-def test_names_of_cells_in_one_spot_stand_over_each_other_and_not_in_each_other(data: Tradeoff) -> None:
-    """Three cells with the same word error rate and nearly the same speed, as bf16 and int8 often are, and a slow one."""
+def test_names_of_cells_in_one_spot_stand_over_each_other_and_not_in_each_other(
+    data: Tradeoff,
+) -> None:
+    """
+    Three cells with the same word error rate and nearly the same speed, as bf16 and int8 often are,
+    and a slow one.
+    """
     times = {"a cell": 1.0, "b": 1.001, "c": 1.002, "slow": 10.0}
     first = data.points[0]
-    points = tuple(replace(first, label=label, rtf=first.rtf * factor) for label, factor in times.items())
+    points = tuple(
+        replace(first, label=label, rtf=first.rtf * factor) for label, factor in times.items()
+    )
     root = ElementTree.fromstring(tradeoff_chart(replace(data, points=points), LIGHT))
-    heights = sorted(float(each.attrib["y"]) for each in root.iter() if each.text in ("a cell", "b", "c"))
+    heights = sorted(
+        float(each.attrib["y"]) for each in root.iter() if each.text in ("a cell", "b", "c")
+    )
     assert len(heights) == 3
     assert min(after - before for before, after in itertools.pairwise(heights)) > 9.0

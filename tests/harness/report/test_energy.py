@@ -3,34 +3,41 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.measure import by_name
-from harness.measurement import Missing
-from harness.report.contents import Contents
-from harness.report.html import page
+from harness.analysis.aggregate import by_name
+from harness.judging.decide import judge
+from harness.records.measurement import Missing
+from harness.records.run import Energy, Run
+from harness.report.contents import Report
 from harness.report.markdown import markdown
+from harness.report.page import page
 from harness.report.terminal import report_lines
-from harness.sample import Energy, Run
-from harness.verdict import judge
-from tests.harness.judging import accepted, good_run, policy
+from tests.harness.fake_runs import accepted, good_run, policy
 from tests.harness.report.making import contents, passed, silence
 
 LINE = "J per audio s: energy beyond idle; rail VDD_IN"
 
 
 def weighed(run: Run, drawn_j: float, meter: str = "rail VDD_IN") -> Run:
-    """Every process of nfe-8 drew so much beyond 10 W of idle, for 8 s of audio; of nfe-32 nothing is known."""
+    """
+    Every process of nfe-8 drew so much beyond 10 W of idle, for 8 s of audio; of nfe-32 nothing is
+    known.
+    """
     drawn = Energy(meter=meter, idle_w=10.0, busy_s=3.0, energy_j=30.0 + drawn_j, audio_s=8.0)
     failed = Missing("rail VDD_IN could not be read any more")
     return replace(
-        run, processes=tuple(replace(each, energy=drawn if each.cell == "nfe-8" else failed) for each in run.processes)
+        run,
+        processes=tuple(
+            replace(each, energy=drawn if each.cell == "nfe-8" else failed)
+            for each in run.processes
+        ),
     )
 
 
-def metered(tmp_path: Path) -> Contents:
+def metered(tmp_path: Path) -> Report:
     return contents(weighed(good_run(), 12.0), accepted(tmp_path))
 
 
-def text(of: Contents) -> list[str]:
+def text(of: Report) -> list[str]:
     return [line.plain for line in report_lines(of, 160)]
 
 

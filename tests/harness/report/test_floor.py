@@ -4,28 +4,38 @@ from dataclasses import replace
 
 import pytest
 
-from harness.floor import Floor, FloorUtterance
-from harness.measurement import Missing
-from harness.metrics.intelligibility import ErrorCounts
-from harness.report.contents import Contents
-from harness.report.floor import floor_line
+from harness.metrics.word_errors import ErrorCounts
+from harness.records.measurement import Missing
+from harness.report.contents import Report
 from harness.report.markdown import markdown
+from harness.report.tables import floor_line
 from harness.report.terminal import report_lines
-from tests.harness.judging import REQUESTS, good_run
+from harness.scoring.asr_floor import Floor, FloorUtterance
+from tests.harness.fake_runs import REQUESTS, good_run
 from tests.harness.report.making import HOSTILE, contents
 
 EVEN = ErrorCounts(errors=1, reference_words=20)
 
 
-def floored(speaker: str = "flite 2.2 (slt)", judge: str | None = None, **changes: object) -> Contents:
+def floored(
+    speaker: str = "flite 2.2 (slt)", judge: str | None = None, **changes: object
+) -> Report:
     found = contents(good_run(), **changes)
     versions = {each.metric: judge or each.version for each in found.measurements["nfe-32"]}
-    utterances = {name: FloorUtterance(text=f"text {name}", heard="", words=EVEN, chars=EVEN) for name in REQUESTS}
-    return replace(found, floor=Floor(workload="w", speaker=speaker, versions=versions, utterances=utterances))
+    utterances = {
+        name: FloorUtterance(text=f"text {name}", heard="", words=EVEN, chars=EVEN)
+        for name in REQUESTS
+    }
+    return replace(
+        found, floor=Floor(workload="w", speaker=speaker, versions=versions, utterances=utterances)
+    )
 
 
 def test_the_floor_stands_under_the_rates_with_who_spoke_and_who_judged():
-    line = "floor: wer 5.0 [5.0 5.0] %, cer 5.0 [5.0 5.0] %: flite 2.2 (slt) on the same 8 texts, by the same judge"
+    line = (
+        "floor: wer 5.0 [5.0 5.0] %, cer 5.0 [5.0 5.0] %: flite 2.2 (slt) on the same 8 texts, by "
+        "the same judge"
+    )
     assert floor_line(floored()) == line
     assert line in [each.plain for each in report_lines(floored(), 140)]
     assert r"floor: wer 5.0 \[5.0 5.0\] %" in markdown(floored())

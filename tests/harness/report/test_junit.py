@@ -3,21 +3,23 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.judgement import Judgement
-from harness.report.contents import Contents
+from harness.records.verdict import RunVerdict
+from harness.report.contents import Report
 from harness.report.junit import junit
 from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard
 from tests.harness.report.outcomes import failed, improved, incomparable, unresolved
 
 
-def parsed(contents: Contents) -> ElementTree.Element:
+def parsed(contents: Report) -> ElementTree.Element:
     return ElementTree.fromstring(junit(contents.judgement).encode())
 
 
-def counts(contents: Contents) -> tuple[str | None, ...]:
+def counts(contents: Report) -> tuple[str | None, ...]:
     root = parsed(contents)
     suite = root[0]
-    assert {name: root.get(name) for name in ("tests", "failures", "skipped", "errors")}.items() <= dict(suite.attrib).items()
+    assert {
+        name: root.get(name) for name in ("tests", "failures", "skipped", "errors")
+    }.items() <= dict(suite.attrib).items()
     return suite.get("tests"), suite.get("failures"), suite.get("skipped")
 
 
@@ -48,8 +50,10 @@ def test_what_is_skipped_says_why() -> None:
 
 
 def test_facts_of_the_run_are_properties(tmp_path: Path) -> None:
-    judgement: Judgement = passed(tmp_path).judgement
-    found = {each.get("name"): each.get("value") for each in parsed(passed(tmp_path)).iter("property")}
+    judgement: RunVerdict = passed(tmp_path).judgement
+    found = {
+        each.get("name"): each.get("value") for each in parsed(passed(tmp_path)).iter("property")
+    }
     assert found["machine"] == judgement.machine
     assert found["line"] == judgement.line
 

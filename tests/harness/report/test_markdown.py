@@ -47,5 +47,7 @@ def test_text_from_outside_cannot_become_markup_a_link_or_a_mention() -> None:
 
 
 def test_every_table_line_has_the_same_number_of_cells() -> None:
-    rows = [line.replace("\\|", "") for line in markdown(hostile()).splitlines() if line.startswith("|")]
+    rows = [
+        line.replace("\\|", "") for line in markdown(hostile()).splitlines() if line.startswith("|")
+    ]
     assert {line.count("|") for line in rows} == {12}

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.report.contents import Contents
-from harness.report.table import COLUMNS
+from harness.report.contents import Report
+from harness.report.tables import COLUMNS
 from harness.report.terminal import print_report, report_lines
-from harness.suite import load_suite
-from tests.harness.judging import REQUESTS, good_run, make_run, steady
+from harness.suite.suite import load_suite
+from tests.harness.fake_runs import REQUESTS, good_run, make_run, steady
 from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 
 ROOT = Path(__file__).parents[3]
@@ -20,14 +20,16 @@ smoke   cpu   machine box-2c (unknown)   head 3fa1c2e + 2 files   baseline 3fa1c
 cell                       p50 ms         p95 ms    rtf  rtfx  rss MiB  snr dB  pesq   stoi             wer %  verdict
 nfe=32 (reference)  401 [400 401]  402 [402 402]  0.200   5.0      477   exact  4.64  1.000  10.0 [10.0 10.0]  PASS
 nfe=8               110 [110 110]  110 [110 110]  0.055  18.1      477    20.0  3.60  0.980  10.0 [10.0 10.0]  REGRESSED
-"""
+"""  # noqa: E501
 
 
-def text(of: Contents, width: int = 140) -> str:
+def text(of: Report, width: int = 140) -> str:
     return "".join(f"{line.plain}\n" for line in report_lines(of, width, "reports/index.html"))
 
 
-def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(tmp_path: Path) -> None:
+def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(
+    tmp_path: Path,
+) -> None:
     found = text(regressed(tmp_path))
     assert found.startswith(REGRESSED)
     reason = found.removeprefix(REGRESSED).splitlines()
@@ -48,7 +50,9 @@ def test_what_was_not_in_effect_is_said_once(tmp_path: Path) -> None:
     assert "observed 32" in found
 
 
-def test_an_option_resolved_otherwise_than_asked_is_said_even_where_nothing_was_observed(tmp_path: Path) -> None:
+def test_an_option_resolved_otherwise_than_asked_is_said_even_where_nothing_was_observed(
+    tmp_path: Path,
+) -> None:
     good = good_run()
     asked = replace(good, cells=tuple(replace(cell, fixed={"nfe_steps": 4}) for cell in good.cells))
     assert "asked nfe_steps=4, in effect 8" in text(contents(asked))
@@ -66,9 +70,14 @@ def test_without_a_speed_baseline_the_report_says_so_and_the_accepting_command_f
     assert 'voxgate accept runs/0001 --why "..."' in of.judgement.line
 
 
-def test_the_accepting_command_has_a_line_of_its_own_where_the_verdict_does_not_end_with_it() -> None:
+def test_the_accepting_command_has_a_line_of_its_own_where_the_verdict_does_not_end_with_it() -> (
+    None
+):
     of = unheard()
-    found = text(replace(of, judgement=replace(of.judgement, line="FAILED: 1 failed, 1 without baseline")), 50)
+    found = text(
+        replace(of, judgement=replace(of.judgement, line="FAILED: 1 failed, 1 without baseline")),
+        50,
+    )
     assert found.splitlines()[-2] == '   voxgate accept runs/0001 --why "..."'
 
 
@@ -78,8 +87,11 @@ def test_the_same_remark_is_not_repeated() -> None:
     assert "   as above" in found
 
 
-def as_wide_as_smoke() -> Contents:
-    """The six labels of suite smoke, without baseline: the widest cells and the longest verdict that a main job shows."""
+def as_wide_as_smoke() -> Report:
+    """
+    The six labels of suite smoke, without baseline: the widest cells and the longest verdict that a
+    main job shows.
+    """
     wer = {name: 0.5 * (name == "u01") for name in REQUESTS}
     of = contents(good_run(), wer=wer)
     labels = [each.label for each in load_suite("smoke", ROOT).expand(ROOT).cells]
@@ -91,12 +103,16 @@ def row_of(found: str, label: str) -> str:
     return next(line for line in found.splitlines() if line.startswith(f"{label} "))
 
 
-def test_the_cells_of_smoke_keep_all_columns_at_120_and_their_intervals_where_there_is_room() -> None:
+def test_the_cells_of_smoke_keep_all_columns_at_120_and_their_intervals_where_there_is_room() -> (
+    None
+):
     narrow, middle, wide = (text(as_wide_as_smoke(), width) for width in (120, 140, 160))
     for found, width in ((narrow, 120), (middle, 140), (wide, 160)):
         assert max(map(len, found.splitlines())) <= width
         assert all(column.title in found.splitlines()[1] for column in COLUMNS)
-    counts = [row_of(found, "nfe_steps=8 precision=bf16").count("[") for found in (narrow, middle, wide)]
+    counts = [
+        row_of(found, "nfe_steps=8 precision=bf16").count("[") for found in (narrow, middle, wide)
+    ]
     assert counts == [0, 2, 3]
 
 
@@ -112,7 +128,9 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
         assert max(map(len, text(of, width).splitlines())) <= width
 
 
-def test_a_narrow_terminal_loses_intervals_first_and_then_columns_but_never_the_verdict(tmp_path: Path) -> None:
+def test_a_narrow_terminal_loses_intervals_first_and_then_columns_but_never_the_verdict(
+    tmp_path: Path,
+) -> None:
     of = regressed(tmp_path)
     middle, narrow = text(of, 90), text(of, 50)
     assert "[400 401]" not in middle
@@ -126,7 +144,10 @@ def test_no_colour_codes_outside_a_terminal_and_colours_inside(tmp_path: Path) -
     plain, bright = io.StringIO(), io.StringIO()
     print_report(regressed(tmp_path), Console(file=plain, width=140))
     environment = {"TERM": "xterm-256color"}
-    print_report(regressed(tmp_path), Console(file=bright, width=140, force_terminal=True, _environ=environment))
+    print_report(
+        regressed(tmp_path),
+        Console(file=bright, width=140, force_terminal=True, _environ=environment),
+    )
     assert "\x1b" not in plain.getvalue()
     assert "\x1b" in bright.getvalue()
 
@@ -134,7 +155,9 @@ def test_no_colour_codes_outside_a_terminal_and_colours_inside(tmp_path: Path) -
 def test_no_color_is_obeyed(tmp_path: Path) -> None:
     out = io.StringIO()
     environment = {"TERM": "xterm-256color", "NO_COLOR": "1"}
-    print_report(regressed(tmp_path), Console(file=out, width=140, force_terminal=True, _environ=environment))
+    print_report(
+        regressed(tmp_path), Console(file=out, width=140, force_terminal=True, _environ=environment)
+    )
     assert "\x1b[31" not in out.getvalue()
     assert "\x1b[1;31" not in out.getvalue()
 

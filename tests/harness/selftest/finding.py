@@ -2,29 +2,51 @@
 
 from collections.abc import Mapping
 
-from harness.selftest.sensitivity import Column, Finding, Matrix, QualityTrust, Sight
-from harness.selftest.specimen import EVERY, Kind
+from harness.selftest.quality_result import FaultResult, Matrix, MetricColumn, QualityTrust, Sight
+from harness.selftest.specimens import EVERY, Kind
 
 COLUMNS = (
-    Column(metric="snr", family="parity", blocks=True),
-    Column(metric="pesq", family="parity", blocks=False),
-    Column(metric="clicks", family="faults", blocks=True),
+    MetricColumn(metric="snr", family="parity", blocks=True),
+    MetricColumn(metric="pesq", family="parity", blocks=False),
+    MetricColumn(metric="clicks", family="faults", blocks=True),
 )
-SEEN, ADVISED, UNSEEN, UNPROVEN = {"snr": Sight.SEEN}, {"pesq": Sight.ADVISED}, {}, {"clicks": Sight.UNPROVEN}
+SEEN, ADVISED, UNSEEN, UNPROVEN = (
+    {"snr": Sight.SEEN},
+    {"pesq": Sight.ADVISED},
+    {},
+    {"clicks": Sight.UNPROVEN},
+)
 
 
 def finding(
-    fault: str, sights: Mapping[str, Sight], *, strength: str = "1", kind: Kind = Kind.FAULT, extent: str = EVERY
-) -> Finding:
+    fault: str,
+    sights: Mapping[str, Sight],
+    *,
+    strength: str = "1",
+    kind: Kind = Kind.FAULT,
+    extent: str = EVERY,
+) -> FaultResult:
     """What is not among the sights was not seen."""
     everything = {column.metric: Sight.UNSEEN for column in COLUMNS} | dict(sights)
-    return Finding(fault=fault, strength=strength, kind=kind, extent=extent, sights=everything)
+    return FaultResult(fault=fault, strength=strength, kind=kind, extent=extent, sights=everything)
 
 
-def matrix(*findings: Finding, left_out: Mapping[str, str] | None = None, audio: str = "engine nfe_steps=8") -> Matrix:
+def matrix(
+    *findings: FaultResult,
+    left_out: Mapping[str, str] | None = None,
+    audio: str = "engine nfe_steps=8",
+) -> Matrix:
     return Matrix(audio=audio, utterances=8, findings=findings, left_out=left_out or {})
 
 
 def trust(*matrices: Matrix) -> QualityTrust:
-    facts = {"suite": "s", "profile": "p", "machine": "m", "head": "h", "created": "2026-11-21T10:00:00Z"}
-    return QualityTrust(**facts, columns=COLUMNS, valueless=("wer",), unjudged=("peak",), matrices=matrices)
+    facts = {
+        "suite": "s",
+        "profile": "p",
+        "machine": "m",
+        "head": "h",
+        "created": "2026-11-21T10:00:00Z",
+    }
+    return QualityTrust(
+        **facts, columns=COLUMNS, valueless=("wer",), unjudged=("peak",), matrices=matrices
+    )

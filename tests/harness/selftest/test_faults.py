@@ -1,4 +1,7 @@
-"""The list of faults is complete and in order; what each does is tested beside it (damage, resynthesis, respeech)."""
+"""
+The list of faults is complete and in order; what each does is tested beside it (damage,
+resynthesis, respeech).
+"""
 
 import itertools
 
@@ -14,8 +17,16 @@ def test_every_fault_can_be_made_and_has_a_name_of_its_own() -> None:
 def test_the_strengths_of_a_fault_follow_each_other_and_rise() -> None:
     together = [name for name, _ in itertools.groupby(fault.name for fault in FAULTS)]
     assert len(set(together)) == len(together)
-    assert [fault.strength for fault in FAULTS if fault.name == "noise"] == ["40 dB below", "30 dB below", "20 dB below"]
-    assert [fault.strength for fault in FAULTS if fault.name == "dropout"] == ["5 ms", "20 ms", "60 ms"]
+    assert [fault.strength for fault in FAULTS if fault.name == "noise"] == [
+        "40 dB below",
+        "30 dB below",
+        "20 dB below",
+    ]
+    assert [fault.strength for fault in FAULTS if fault.name == "dropout"] == [
+        "5 ms",
+        "20 ms",
+        "60 ms",
+    ]
 
 
 def test_only_what_nobody_hears_is_harmless() -> None:

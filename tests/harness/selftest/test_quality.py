@@ -1,4 +1,7 @@
-"""The selftest of quality on the scripted engine: real processes and files, and a scorer that only knows SNR and duration."""
+"""
+The selftest of quality on the scripted engine: real processes and files, and a scorer that only
+knows SNR and duration.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,27 +11,27 @@ import numpy as np
 import pytest
 
 from harness import Suite
-from harness.audio_io import read_audio, write_wav
-from harness.cli import invoke
+from harness.audio.files import read_audio, write_wav
+from harness.cli.main import invoke
 from harness.errors import HarnessError
-from harness.measurement import Missing, Value
-from harness.progress import Silent
-from harness.sample import Run
-from harness.scoring import RunScores, audio_jobs
+from harness.records.measurement import Missing, Value
+from harness.records.run import Run
+from harness.runner.progress import Silent
+from harness.scoring.score_run import RunScores, audio_jobs
 from harness.selftest import quality
-from harness.selftest.ground import cells_of
+from harness.selftest.command import tell_speed
 from harness.selftest.quality import columns_of, quality_selftest
-from harness.selftest.sensitivity import Finding, QualityTrust, Sight
-from harness.selftest.specimen import EVERY, ONE, Kind
-from harness.selftest.speed import Question
-from harness.selftest.told import tell_speed
+from harness.selftest.quality_result import FaultResult, QualityTrust, Sight
+from harness.selftest.specimens import EVERY, ONE, Kind
+from harness.selftest.speech_sources import cells_of
+from harness.selftest.speed import SelftestPlan
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SUITE = """
 from harness import Suite
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"noise": [0.0, 0.002, 0.1]},
               reference={"noise": 0.0}, fixed={"audio_s": 2.0}, metrics=["snr"])
-"""
+"""  # noqa: E501
 WORKLOAD = """
 [[request]]
 id = "r1"
@@ -63,7 +66,10 @@ def score(run: Run, golden: Path, **_: object) -> RunScores:
     assert run.metrics == ("snr", "duration")
     jobs = audio_jobs(run, golden)
     assert all(job.golden is None and job.reference is not None for job in jobs.values())
-    return RunScores(values={name: {"snr": snr(job.reference, job.path)} for name, job in jobs.items()}, versions={})
+    return RunScores(
+        values={name: {"snr": snr(job.reference, job.path)} for name, job in jobs.items()},
+        versions={},
+    )
 
 
 @pytest.fixture(scope="module", name="found")
@@ -72,24 +78,39 @@ def _found(tmp_path_factory: pytest.TempPathFactory) -> QualityTrust:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setattr(quality, "score_run", score)
-        for folder, name, text in (("suites", "two.py", SUITE), (".", "two.toml", WORKLOAD), ("real", "texts.toml", RECORDED)):
+        for folder, name, text in (
+            ("suites", "two.py", SUITE),
+            (".", "two.toml", WORKLOAD),
+            ("real", "texts.toml", RECORDED),
+        ):
             (root / folder).mkdir(exist_ok=True)
             (root / folder / name).write_text(text)
         write_wav(root / "real" / "slt.wav", speech().astype(np.float32), RATE_HZ)
-        question = Question(suite="two", profile="cpu-gate", minutes=1.0, out=root / "out", recordings=Path("real"))
+        question = SelftestPlan(
+            suite="two", profile="cpu-gate", minutes=1.0, out=root / "out", recordings=Path("real")
+        )
         trust = quality_selftest(question, Silent())
     assert trust is not None
     return trust
 
 
-def rows(trust: QualityTrust, fault: str, extent: str = EVERY, audio: int = 0) -> list[Finding]:
-    return [each for each in trust.matrices[audio].findings if (each.fault, each.extent) == (fault, extent)]
+def rows(trust: QualityTrust, fault: str, extent: str = EVERY, audio: int = 0) -> list[FaultResult]:
+    return [
+        each
+        for each in trust.matrices[audio].findings
+        if (each.fault, each.extent) == (fault, extent)
+    ]
 
 
-def test_faults_are_planted_into_the_cell_beside_the_reference_and_into_recordings(found: QualityTrust) -> None:
+def test_faults_are_planted_into_the_cell_beside_the_reference_and_into_recordings(
+    found: QualityTrust,
+) -> None:
     assert [each.audio for each in found.matrices] == ["scripted noise=0.002", "recordings"]
     assert [each.utterances for each in found.matrices] == [2, 1]
-    assert [(each.metric, each.family) for each in found.columns] == [("snr", "parity"), ("duration", "faults")]
+    assert [(each.metric, each.family) for each in found.columns] == [
+        ("snr", "parity"),
+        ("duration", "faults"),
+    ]
 
 
 def test_clean_repeats_and_what_nobody_hears_are_never_flagged(found: QualityTrust) -> None:
@@ -102,9 +123,21 @@ def test_clean_repeats_and_what_nobody_hears_are_never_flagged(found: QualityTru
 
 
 @pytest.mark.parametrize(
-    "fault", ["wrong word", "other speaker", "flat question", "dropout", "noise", "muted tail", "polarity", "quieter"]
+    "fault",
+    [
+        "wrong word",
+        "other speaker",
+        "flat question",
+        "dropout",
+        "noise",
+        "muted tail",
+        "polarity",
+        "quieter",
+    ],
 )
-def test_a_fault_in_every_utterance_is_found_by_the_metric_that_hears_it(found: QualityTrust, fault: str) -> None:
+def test_a_fault_in_every_utterance_is_found_by_the_metric_that_hears_it(
+    found: QualityTrust, fault: str
+) -> None:
     assert "snr" in rows(found, fault)[-1].by
 
 
@@ -115,7 +148,11 @@ def test_a_cut_tail_is_shorter_and_a_muted_one_is_not(found: QualityTrust) -> No
 
 def test_a_setting_stands_in_place_of_the_reference(found: QualityTrust) -> None:
     (setting,) = rows(found, "noise=0.1")
-    assert (setting.kind, setting.strength, setting.by) == (Kind.SETTING, "asked for noise=0.0", ("snr",))
+    assert (setting.kind, setting.strength, setting.by) == (
+        Kind.SETTING,
+        "asked for noise=0.0",
+        ("snr",),
+    )
     assert not rows(found, "noise=0.002")
 
 
@@ -131,15 +168,17 @@ def test_what_cannot_be_planted_is_named(found: QualityTrust) -> None:
     assert cannot == {"no utterance can hold it"}
 
 
-def test_a_fault_that_the_engine_has_no_option_for_is_made_of_its_audio(found: QualityTrust) -> None:
+def test_a_fault_that_the_engine_has_no_option_for_is_made_of_its_audio(
+    found: QualityTrust,
+) -> None:
     pytest.importorskip("pyworld")
     (faster,) = rows(found, "faster")
     assert faster.by == ("snr", "duration")
 
 
 def test_metrics_against_golden_audio_have_no_column(make_suite: Callable[..., Suite]) -> None:
-    from harness.pipeline import shown_metrics
-    from harness.policy import load_policy
+    from harness.judging.policy import load_policy
+    from harness.workflow import shown_metrics
 
     columns = columns_of(load_policy(Path("none"), shown_metrics()), make_suite())
     names = [each.metric for each in columns]
@@ -151,37 +190,61 @@ def test_faults_need_a_cell_beside_the_reference(make_suite: Callable[..., Suite
     expansion = make_suite(axes={"steps": [8, 4, 2]}).expand()
     assert [cell.slug for cell in cells_of(expansion, ())] == ["steps-8", "steps-4", "steps-2"]
     assert [cell.slug for cell in cells_of(expansion, ("steps-2",))] == ["steps-8", "steps-2"]
-    with pytest.raises(HarnessError, match="beside the reference cell steps-8; name another with --only"):
+    with pytest.raises(
+        HarnessError, match="beside the reference cell steps-8; name another with --only"
+    ):
         cells_of(expansion, ("steps-8",))
 
 
 def test_a_cell_that_fails_ends_it_with_the_reason(
     make_suite: Callable[..., Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality, "load_suite", lambda name: make_suite(fixed={"audio_s": 0.1, "fault": "refuse"}))
-    question = Question(suite="test", profile="cpu-gate", minutes=1.0, out=tmp_path / "out")
-    with pytest.raises(HarnessError, match="cell steps-8 cannot be measured: refused: fault=refuse asks for a refusal"):
+    monkeypatch.setattr(
+        quality, "load_suite", lambda name: make_suite(fixed={"audio_s": 0.1, "fault": "refuse"})
+    )
+    question = SelftestPlan(suite="test", profile="cpu-gate", minutes=1.0, out=tmp_path / "out")
+    with pytest.raises(
+        HarnessError,
+        match="cell steps-8 cannot be measured: refused: fault=refuse asks for a refusal",
+    ):
         quality_selftest(question, Silent())
 
 
-def test_recordings_are_looked_for_before_anything_is_measured(make_suite, tmp_path, monkeypatch) -> None:
+def test_recordings_are_looked_for_before_anything_is_measured(
+    make_suite, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setattr(quality, "load_suite", lambda name: make_suite())
-    question = Question(suite="test", profile="cpu-gate", minutes=1.0, out=tmp_path / "out", recordings=tmp_path / "none")
+    question = SelftestPlan(
+        suite="test",
+        profile="cpu-gate",
+        minutes=1.0,
+        out=tmp_path / "out",
+        recordings=tmp_path / "none",
+    )
     with pytest.raises(HarnessError, match="unknown workload"):
         quality_selftest(question, Silent())
     assert not (tmp_path / "out").exists()
 
 
 def test_recordings_and_a_picture_are_for_faults_only(tmp_path: Path) -> None:
-    question = Question(suite="smoke", profile="cpu-gate", minutes=1.0)
-    for asked in (replace(question, recordings=tmp_path), replace(question, picture=tmp_path / "a.png")):
+    question = SelftestPlan(suite="smoke", profile="cpu-gate", minutes=1.0)
+    for asked in (
+        replace(question, recordings=tmp_path),
+        replace(question, picture=tmp_path / "a.png"),
+    ):
         with pytest.raises(HarnessError, match="add --quality"):
             tell_speed(asked, Silent(), rivals=False)
 
 
-def test_each_selftest_has_a_suite_of_its_own_unless_one_is_named(tmp_path, monkeypatch, capsys) -> None:
+def test_each_selftest_has_a_suite_of_its_own_unless_one_is_named(
+    tmp_path, monkeypatch, capsys
+) -> None:
     monkeypatch.chdir(tmp_path)
-    for words, suite in ((["--quality"], "sensitivity"), ([], "smoke"), (["other", "--quality"], "other")):
+    for words, suite in (
+        (["--quality"], "sensitivity"),
+        ([], "smoke"),
+        (["other", "--quality"], "other"),
+    ):
         assert invoke(["selftest", *words, "--out", "out"]) == 2
         assert f"unknown suite '{suite}'" in capsys.readouterr().err
 
@@ -189,4 +252,7 @@ def test_each_selftest_has_a_suite_of_its_own_unless_one_is_named(tmp_path, monk
 def test_every_sight_of_a_row_is_of_a_column(found: QualityTrust) -> None:
     shown = {each.metric for each in found.columns}
     for matrix in found.matrices:
-        assert all(set(each.sights) <= shown and set(each.sights.values()) <= set(Sight) for each in matrix.findings)
+        assert all(
+            set(each.sights) <= shown and set(each.sights.values()) <= set(Sight)
+            for each in matrix.findings
+        )

@@ -2,14 +2,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.selftest.rates import clopper_pearson, rate_of
+from harness.selftest.trials import clopper_pearson, rate_of
 
 
 @pytest.mark.parametrize(
     ("count", "trials", "low", "high"),
-    [(0, 10, 0.0, 0.3085), (5, 10, 0.1871, 0.8129), (10, 10, 0.6915, 1.0), (0, 300, 0.0, 0.0122), (0, 0, 0.0, 1.0)],
+    [
+        (0, 10, 0.0, 0.3085),
+        (5, 10, 0.1871, 0.8129),
+        (10, 10, 0.6915, 1.0),
+        (0, 300, 0.0, 0.0122),
+        (0, 0, 0.0, 1.0),
+    ],
 )
-def test_the_interval_is_clopper_and_pearsons(count: int, trials: int, low: float, high: float) -> None:
+def test_the_interval_is_clopper_and_pearsons(
+    count: int, trials: int, low: float, high: float
+) -> None:
     """Figures as in R's binom.test; 300 without an event exclude 1.22 %."""
     assert clopper_pearson(count, trials) == pytest.approx((low, high), abs=1e-4)
 

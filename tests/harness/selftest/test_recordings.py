@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.audio_io import read_audio, write_flac, write_wav
+from harness.audio.files import read_audio, write_flac, write_wav
 from harness.errors import HarnessError
-from harness.sample import Run
-from harness.selftest.planting import sounds_of
-from harness.selftest.recordings import recordings_run
-from tests.harness.judging import CELLS, make_run, steady
+from harness.records.run import Run
+from harness.selftest.specimens import sounds_of
+from harness.selftest.speech_sources import recordings_run
+from tests.harness.fake_runs import CELLS, make_run, steady
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 TEXTS = f"""
@@ -40,7 +40,9 @@ def _like() -> Run:
     return make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})
 
 
-def test_reference_and_cell_are_the_recordings_themselves(folder: Path, like: Run, tmp_path: Path) -> None:
+def test_reference_and_cell_are_the_recordings_themselves(
+    folder: Path, like: Run, tmp_path: Path
+) -> None:
     run = recordings_run(folder, like, tmp_path / "questions")
     assert run.reference == "take-recorded"
     assert [cell.slug for cell in run.cells] == ["take-recorded", "take-again"]
@@ -51,7 +53,9 @@ def test_reference_and_cell_are_the_recordings_themselves(folder: Path, like: Ru
     assert (run.environment, run.created) == (like.environment, like.created)
 
 
-def test_a_statement_is_made_a_question_in_the_same_words(folder: Path, like: Run, tmp_path: Path) -> None:
+def test_a_statement_is_made_a_question_in_the_same_words(
+    folder: Path, like: Run, tmp_path: Path
+) -> None:
     pytest.importorskip("pyworld")
     run = recordings_run(folder, like, tmp_path / "questions")
     (asked,) = (request for request in run.cells[0].workload.requests if request.statement)
@@ -60,7 +64,9 @@ def test_a_statement_is_made_a_question_in_the_same_words(folder: Path, like: Ru
     assert len(risen) == pytest.approx(len(speech()), abs=0.01 * RATE_HZ)
 
 
-def test_texts_that_hold_pairs_get_no_more_questions(folder: Path, like: Run, tmp_path: Path) -> None:
+def test_texts_that_hold_pairs_get_no_more_questions(
+    folder: Path, like: Run, tmp_path: Path
+) -> None:
     (folder / "texts.toml").write_text(f'{TEXTS}statement = "slt"\n')
     run = recordings_run(folder, like, tmp_path / "questions")
     assert [request.id for request in run.cells[0].workload.requests] == ["slt", "half"]
@@ -72,7 +78,9 @@ def test_without_pyworld_there_are_no_questions(folder, like, tmp_path, monkeypa
     assert [request.id for request in run.cells[0].workload.requests] == ["slt", "half"]
 
 
-def test_a_folder_without_texts_or_without_a_recording_is_refused(folder: Path, like: Run, tmp_path: Path) -> None:
+def test_a_folder_without_texts_or_without_a_recording_is_refused(
+    folder: Path, like: Run, tmp_path: Path
+) -> None:
     (folder / "half.flac").unlink()
     with pytest.raises(HarnessError, match="holds no recording of half"):
         recordings_run(folder, like, tmp_path / "questions")

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from harness.cell import Request
-from harness.selftest.respeech import as_statement, at_speed, other_speaker, wrong_word
+from harness.records.cell import Request
+from harness.selftest.faults import as_statement, at_speed, other_speaker, wrong_word
 
 REQUESTS = (
     Request(id="r1", text="Where are the Scissors?", options={"speaker": "slt"}),
@@ -25,7 +25,9 @@ def test_another_speaker_is_one_of_the_workload() -> None:
 
 
 def test_a_question_is_told_and_a_statement_is_none() -> None:
-    assert as_statement(REQUESTS[0], REQUESTS) == replace(REQUESTS[0], text="Where are the Scissors.")
+    assert as_statement(REQUESTS[0], REQUESTS) == replace(
+        REQUESTS[0], text="Where are the Scissors."
+    )
     assert as_statement(REQUESTS[1], REQUESTS) is None
 
 

@@ -1,4 +1,7 @@
-"""Speech that WORLD puts together again differs in what was asked for. Pitch and pace are measured by WORLD's own tracker."""
+"""
+Speech that WORLD puts together again differs in what was asked for. Pitch and pace are measured by
+WORLD's own tracker.
+"""
 
 import sys
 
@@ -6,16 +9,20 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
+from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.resynthesis import bent, fall, other_mouth, paced
-from harness.selftest.speech import Speech
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 pyworld = pytest.importorskip("pyworld")
 
 
 @pytest.fixture(scope="module", name="spoken")
-def _read() -> Speech:
-    return Speech(audio=speech().astype(np.float32), rate_hz=RATE_HZ, text="She told me that her brother works in a hospital?")
+def _read() -> SpokenUtterance:
+    return SpokenUtterance(
+        audio=speech().astype(np.float32),
+        rate_hz=RATE_HZ,
+        text="She told me that her brother works in a hospital?",
+    )
 
 
 def pitch_hz(audio: np.ndarray) -> np.ndarray:
@@ -30,7 +37,7 @@ def end_hz(audio: np.ndarray) -> float:
 def test_a_question_falls_and_a_statement_is_left_alone(spoken) -> None:
     fallen = fall(7.0)(spoken)
     assert 12 * np.log2(end_hz(fallen) / end_hz(spoken.audio)) == pytest.approx(-6.5, abs=1.5)
-    assert fall(7.0)(Speech(audio=spoken.audio, rate_hz=RATE_HZ, text="It is.")) is None
+    assert fall(7.0)(SpokenUtterance(audio=spoken.audio, rate_hz=RATE_HZ, text="It is.")) is None
 
 
 def test_what_rose_begins_as_it_was(spoken) -> None:
@@ -55,7 +62,7 @@ def test_another_mouth_is_deeper_and_takes_as_long(spoken) -> None:
 
 
 def test_silence_stays_silence() -> None:
-    still = bent(Speech(audio=np.zeros(RATE_HZ, dtype=np.float32), rate_hz=RATE_HZ), 7.0)
+    still = bent(SpokenUtterance(audio=np.zeros(RATE_HZ, dtype=np.float32), rate_hz=RATE_HZ), 7.0)
     assert np.abs(still).max() < 1e-3
 
 

@@ -2,17 +2,36 @@
 
 from pathlib import Path
 
-from harness.selftest.planting import Sound, sounds_of
-from harness.selftest.specimen import EVERY, ONE, Kind, Specimen, in_every_and_in_one, slugs_of, with_specimens
-from tests.harness.judging import CELLS, make_run, steady
+from harness.selftest.specimens import (
+    EVERY,
+    ONE,
+    Kind,
+    Specimen,
+    SpecimenAudio,
+    in_every_and_in_one,
+    slugs_of,
+    sounds_of,
+    with_specimens,
+)
+from tests.harness.fake_runs import CELLS, make_run, steady
 
 RUN = make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})
 BASE = CELLS[1].slug
-SOUNDS = {name: Sound(file=Path(f"/planted/{name}.wav"), audio_s=3.0, joins_s=(1.0,)) for name in ("u02", "u05")}
+SOUNDS = {
+    name: SpecimenAudio(file=Path(f"/planted/{name}.wav"), audio_s=3.0, joins_s=(1.0,))
+    for name in ("u02", "u05")
+}
 
 
 def specimen(**changes: object) -> Specimen:
-    asked = {"fault": "click", "strength": "1", "kind": Kind.FAULT, "extent": EVERY, "base": BASE, "sounds": SOUNDS}
+    asked = {
+        "fault": "click",
+        "strength": "1",
+        "kind": Kind.FAULT,
+        "extent": EVERY,
+        "base": BASE,
+        "sounds": SOUNDS,
+    }
     return Specimen(**{**asked, **changes})
 
 
@@ -32,7 +51,12 @@ def test_its_sounds_stand_in_place_of_those_of_its_base_and_the_rest_stays() -> 
         name: sound for name, sound in before.items() if name not in SOUNDS
     }
     assert {name: after[name] for name in SOUNDS} == SOUNDS
-    lengths = {s.request: s.audio_s for p in run.processes for s in p.samples if p.cell == f"{BASE}.specimen-0"}
+    lengths = {
+        s.request: s.audio_s
+        for p in run.processes
+        for s in p.samples
+        if p.cell == f"{BASE}.specimen-0"
+    }
     assert (lengths["u02"], lengths["u01"]) == (3.0, 2.0)
 
 

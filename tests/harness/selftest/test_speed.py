@@ -1,4 +1,7 @@
-"""The selftest of speed from end to end on the scripted engine: real processes, virtual time, every stage of the way."""
+"""
+The selftest of speed from end to end on the scripted engine: real processes, virtual time, every
+stage of the way.
+"""
 
 import json
 import os
@@ -8,29 +11,41 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, store
-from harness.cli import invoke
-from harness.clock import VirtualClock
+from harness.cli import main
+from harness.cli.main import invoke
 from harness.errors import HarnessError
-from harness.progress import Silent
-from harness.selftest import busy, measuring, told
-from harness.selftest.measuring import until
-from harness.selftest.speed import Question, command, speed_selftest
-from harness.selftest.told import Interrupted, Told, tell_speed
-from harness.selftest.trust import Trust
+from harness.machine.clock import VirtualClock
+from harness.runner import run_folder
+from harness.runner.progress import Silent
+from harness.selftest import command as told
+from harness.selftest import cpu_load, speed_run
+from harness.selftest.command import Interrupted, SelftestReport, tell_speed
+from harness.selftest.speed import SelftestPlan, command, speed_selftest
+from harness.selftest.speed_result import Trust
+from harness.selftest.speed_run import until
 
 SUITE = """
 from harness import Suite
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8, 4]}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, iterations=4)
-"""
+"""  # noqa: E501
 WORKLOAD = '[[request]]\nid = "r1"\ntext = "One."\n\n[[request]]\nid = "r2"\ntext = "Two."\n'
-QUESTION = Question(suite="two", profile="cpu-gate", minutes=1.0, only=("steps-4",), sizes=(0.2,), equals=2, out=Path("out"))
+QUESTION = SelftestPlan(
+    suite="two",
+    profile="cpu-gate",
+    minutes=1.0,
+    only=("steps-4",),
+    sizes=(0.2,),
+    equals=2,
+    out=Path("out"),
+)
 
 
 def rounds_only(count: int) -> Callable[..., Callable[[int], tuple[str, ...]]]:
     """In place of the clock: so many rounds, and no more."""
-    return lambda budget_s, begun, slugs, clock: lambda rounds: tuple(slugs) if rounds < count else ()
+    return lambda budget_s, begun, slugs, clock: (
+        lambda rounds: tuple(slugs) if rounds < count else ()
+    )
 
 
 @pytest.fixture(name="project")
@@ -42,41 +57,62 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_measures_in_turns_is_interrupted_and_goes_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "until", rounds_only(3))
+def test_it_measures_in_turns_is_interrupted_and_goes_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed_run, "until", rounds_only(3))
     first = speed_selftest(QUESTION, Silent())
     assert isinstance(first, Trust)
     assert first.fit.word == "undecided"
     assert first.setup.costs["steps-4"].request_s == pytest.approx({"r1": 0.1, "r2": 0.1})
     assert first.setup.slow_down(0.2).units == {"steps-4": {"r1": 200, "r2": 200}}
-    monkeypatch.setattr(measuring, "until", rounds_only(8))
+    monkeypatch.setattr(speed_run, "until", rounds_only(8))
     onwards = replace(QUESTION, only=(), sizes=(), resume=True)
     found = speed_selftest(onwards, Silent())
     assert isinstance(found, Trust)
-    assert [(each.size, each.flagged.count, each.flagged.total) for each in found.sizes] == [(0.0, 0, 2), (0.2, 4, 4)]
+    assert [(each.size, each.flagged.count, each.flagged.total) for each in found.sizes] == [
+        (0.0, 0, 2),
+        (0.2, 4, 4),
+    ]
     assert [each.real for each in found.sizes] == pytest.approx([0.0, 0.2])
-    assert store.load_header(Path("out/slower-20")).cells == store.load_header(Path("out/equal-1")).cells
+    assert (
+        run_folder.load_header(Path("out/slower-20")).cells
+        == run_folder.load_header(Path("out/equal-1")).cells
+    )
     again = speed_selftest(replace(onwards, minutes=0.0), Silent())
     assert isinstance(again, Trust)
     assert again == found, "judged again without measuring"
     with pytest.raises(HarnessError, match="holds a selftest; continue it with --resume"):
         speed_selftest(QUESTION, Silent())
     with pytest.raises(
-        HarnessError, match=r"begun otherwise \(loaded False against True; sizes \(0.2,\) against \(0.1,\); --only\)"
+        HarnessError,
+        match=r"begun otherwise \(loaded False against True; sizes \(0.2,\) against \(0.1,\); "
+        r"--only\)",
     ):
         speed_selftest(replace(QUESTION, resume=True, loaded=True, sizes=(0.1,)), Silent())
 
 
-def test_a_suite_without_the_stage_fails_in_every_cell_and_says_which_there_are(project: Path) -> None:
-    with pytest.raises(HarnessError, match=r"no cell can be measured; .*: refused: .* no stage 'vocodr' to slow down"):
+def test_a_suite_without_the_stage_fails_in_every_cell_and_says_which_there_are(
+    project: Path,
+) -> None:
+    with pytest.raises(
+        HarnessError,
+        match=r"no cell can be measured; .*: refused: .* no stage 'vocodr' to slow down",
+    ):
         speed_selftest(replace(QUESTION, stage="vocodr"), Silent())
 
 
-@pytest.mark.parametrize(("engine", "stage"), [({}, "acoustic"), ({"*": {"slower": 2.0, "stage": "text"}}, "text")])
+@pytest.mark.parametrize(
+    ("engine", "stage"), [({}, "acoustic"), ({"*": {"slower": 2.0, "stage": "text"}}, "text")]
+)
 def test_the_work_is_added_where_most_of_the_time_goes(
-    project: Path, monkeypatch: pytest.MonkeyPatch, script: Callable[[object], None], engine: object, stage: str
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: Callable[[object], None],
+    engine: object,
+    stage: str,
 ) -> None:
-    monkeypatch.setattr(measuring, "until", rounds_only(1))
+    monkeypatch.setattr(speed_run, "until", rounds_only(1))
     script(engine)
     found = speed_selftest(QUESTION, Silent())
     assert isinstance(found, Trust)
@@ -100,7 +136,9 @@ def test_rounds_are_asked_for_as_long_as_one_more_is_likely_to_fit() -> None:
 
 def test_the_command_that_goes_on_names_the_folder() -> None:
     line = command(replace(QUESTION, loaded=True, minutes=7.5))
-    assert line == "voxgate selftest two --profile cpu-gate --minutes 7.5 --loaded --resume --out out"
+    assert (
+        line == "voxgate selftest two --profile cpu-gate --minutes 7.5 --loaded --resume --out out"
+    )
 
 
 def test_interrupted_it_says_how_to_go_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,53 +149,69 @@ def test_interrupted_it_says_how_to_go_on(project: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(name="answered")
-def _answered(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+def _answered(monkeypatch: pytest.MonkeyPatch) -> list[SelftestPlan]:
     """The command line gets an answer without measuring; the questions that it asked are kept."""
-    asked: list[Question] = []
-    answer = Told(text="a table\n\nFIT to gate", markdown="**FIT to gate**\n", document={"fit": "fit"}, exit_code=3)
+    asked: list[SelftestPlan] = []
+    answer = SelftestReport(
+        text="a table\n\nFIT to gate",
+        markdown="**FIT to gate**\n",
+        document={"fit": "fit"},
+        exit_code=3,
+    )
 
-    def tell(question: Question, *_: object, **__: object) -> Told | Interrupted:
+    def tell(question: SelftestPlan, *_: object, **__: object) -> SelftestReport | Interrupted:
         asked.append(question)
         return Interrupted(advice="go on") if question.suite == "stopped" else answer
 
-    monkeypatch.setattr(cli, "tell_speed", tell)
-    monkeypatch.setattr(cli, "tell_quality", tell)
+    monkeypatch.setattr(main, "tell_speed", tell)
+    monkeypatch.setattr(main, "tell_quality", tell)
     return asked
 
 
 def test_the_command_line_prints_the_verdict_last_and_ends_with_its_code(
-    answered: list[Question], capsys: pytest.CaptureFixture[str]
+    answered: list[SelftestPlan], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert invoke(["selftest", "--size", "5", "--size", "7.5", "--only", "a*", "--minutes", "2"]) == 3
+    assert (
+        invoke(["selftest", "--size", "5", "--size", "7.5", "--only", "a*", "--minutes", "2"]) == 3
+    )
     assert capsys.readouterr().out.splitlines()[-1] == "FIT to gate"
     (asked,) = answered
-    assert (asked.suite, asked.minutes, asked.only, asked.profile) == ("smoke", 2.0, ("a*",), "cpu-gate")
+    assert (asked.suite, asked.minutes, asked.only, asked.profile) == (
+        "smoke",
+        2.0,
+        ("a*",),
+        "cpu-gate",
+    )
     assert asked.sizes == pytest.approx((0.05, 0.075))
 
 
-def test_the_command_line_prints_markdown_or_json(answered: list[Question], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_prints_markdown_or_json(
+    answered: list[SelftestPlan], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert invoke(["selftest", "--quality", "--markdown"]) == 3
     assert capsys.readouterr().out == "**FIT to gate**\n"
     assert invoke(["selftest", "--json"]) == 3
     assert json.loads(capsys.readouterr().out) == {"fit": "fit"}
 
 
-def test_the_command_line_ends_with_130_when_stopped(answered: list[Question], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_ends_with_130_when_stopped(
+    answered: list[SelftestPlan], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert invoke(["selftest", "stopped"]) == 130
     assert capsys.readouterr().err.strip() == "interrupted; go on"
 
 
 def test_a_neighbour_lives_as_long_as_it_is_wanted() -> None:
     before = children()
-    with busy.neighbour(True):
+    with cpu_load.neighbour(True):
         assert len(children() - before) == 1
     assert children() == before
-    with busy.neighbour(False):
+    with cpu_load.neighbour(False):
         assert children() == before
 
 
 def test_a_neighbour_ends_when_its_parent_does() -> None:
-    assert busy.main(["1" if os.getppid() != 1 else "2"]) == 0
+    assert cpu_load.main(["1" if os.getppid() != 1 else "2"]) == 0
 
 
 def children() -> set[str]:

@@ -1,8 +1,8 @@
-from harness.judgement import Verdict
-from harness.selftest.gate import Gate
-from harness.selftest.rivals import RIVALS
+from harness.records.verdict import Verdict
+from harness.selftest.other_tools import RIVALS
+from harness.selftest.simulated_gate import Gate
 from harness.selftest.trials import IN_TURNS, STORED, all_trials, ask_rivals, independent, pairs
-from tests.harness.judging import policy
+from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 
 SETUP = make_setup()
@@ -22,7 +22,9 @@ def test_every_pair_is_compared_from_every_fourth_round_and_no_comparison_is_cut
     assert len(trials) == 14 * 3 * len(SLUGS)
     starts = {trial.answer.rounds[0] for trial in trials}
     assert starts == {0, 4, 8}
-    assert {len(trial.answer.rounds) for trial in trials if trial.size == 0.2} == {8}, "those from round 8 go on with round 0"
+    assert {len(trial.answer.rounds) for trial in trials if trial.size == 0.2} == {8}, (
+        "those from round 8 go on with round 0"
+    )
 
 
 def test_identical_sides_are_never_flagged_and_20_per_cent_always_by_anybody() -> None:
@@ -44,9 +46,13 @@ def test_independent_comparisons_share_no_process() -> None:
     trials = all_trials(gate, runs, SETUP.sides)
     rounds = dict.fromkeys(SLUGS, 12)
     same = [trial for trial in trials if not trial.size and len(trial.answer.rounds) == 4]
-    assert independent(same, rounds, equals=4) == len(SLUGS) * 2 * 3, "two pairs of sides, three times four rounds"
+    assert independent(same, rounds, equals=4) == len(SLUGS) * 2 * 3, (
+        "two pairs of sides, three times four rounds"
+    )
     slower = [trial for trial in trials if trial.size == 0.2]
-    assert independent(slower, rounds, equals=4) == len(SLUGS) * 1.5, "one slower side, eight rounds a time"
+    assert independent(slower, rounds, equals=4) == len(SLUGS) * 1.5, (
+        "one slower side, eight rounds a time"
+    )
 
 
 def test_rivals_see_the_rounds_of_the_gate_and_a_baseline_of_other_rounds() -> None:

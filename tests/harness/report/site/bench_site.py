@@ -1,10 +1,11 @@
 """
 How long the site takes to build and to open, and `asv publish` on the same points in the same run:
 
-    python -m tests.harness.report.site.bench_site WORK [--series 1000] [--nights 1000] [--repeats 5]
-           [--asv PYTHON --asv-repeats 1]
+    python -m tests.harness.report.site.bench_site WORK [--series 1000] [--nights 1000] [--repeats
+           5] [--asv PYTHON --asv-repeats 1]
 
-WORK keeps the history between calls. PYTHON is an interpreter that has asv (an environment of its own). Prints Markdown.
+WORK keeps the history between calls. PYTHON is an interpreter that has asv (an environment of its
+own). Prints Markdown.
 """
 
 import argparse
@@ -31,12 +32,22 @@ from tests.harness.report.site.test_browser import DRAWN, USABLE
 OPENED = 5
 """Times that each page is opened, each in a fresh browser context."""
 ENVIRONMENT = "virtualenv-py3.11"
-COLUMNS = ["result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"]
+COLUMNS = [
+    "result",
+    "params",
+    "version",
+    "started_at",
+    "duration",
+    "stats_ci_99_a",
+    "stats_ci_99_b",
+]
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("work", type=Path)
     parser.add_argument("--series", type=int, default=1000)
     parser.add_argument("--nights", type=int, default=1000)
@@ -54,16 +65,33 @@ def main() -> None:
     print(f"{len(points)} points, {len(series)} series, {len(runs)} runs; {os.cpu_count()} CPUs\n")
     print("| what | median | each |\n| --- | ---: | --- |")
     site = work / "site"
-    command = [sys.executable, "-m", "harness", "report", "--site", "--history", url, "--out", str(site)]
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "report",
+        "--site",
+        "--history",
+        url,
+        "--out",
+        str(site),
+    ]
     seconds = timed(command, work, asked.repeats)
     print(row("`voxgate report --site`, s", seconds))
-    print(f"| files, MB | {sum(path.stat().st_size for path in site.rglob('*') if path.is_file()) / 1e6:.0f} | |")
+    print(
+        "| files, MB | "
+        f"{sum(path.stat().st_size for path in site.rglob('*') if path.is_file()) / 1e6:.0f} | |"
+    )
     if asked.asv:
         write_asv(work / "asv", points, series, runs)
         publish = [str(asked.asv), "-m", "asv", "publish", "--no-pull"]
         print(row("`asv publish`, s", timed(publish, work / "asv", asked.asv_repeats)))
         html = work / "asv" / "html"
-        print(f"| its files, MB | {sum(path.stat().st_size for path in html.rglob('*') if path.is_file()) / 1e6:.0f} | |")
+        print(
+            "| its files, MB | "
+            f"{sum(path.stat().st_size for path in html.rglob('*') if path.is_file()) / 1e6:.0f} | "
+            "|"
+        )
     open_pages(site, runs)
 
 
@@ -72,19 +100,33 @@ def timed(command: Sequence[str], folder: Path, repeats: int) -> list[float]:
     seconds = []
     for _ in range(repeats):
         began_s = time.perf_counter()
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+        subprocess.run(
+            command,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        )
         seconds.append(time.perf_counter() - began_s)
     return seconds
 
 
 def row(what: str, values: Sequence[float], digits: int = 1) -> str:
     """Gives one line of the table."""
-    return f"| {what} | {statistics.median(values):.{digits}f} | {', '.join(f'{each:.{digits}f}' for each in values)} |"
+    return (
+        f"| {what} | {statistics.median(values):.{digits}f} | "
+        f"{', '.join(f'{each:.{digits}f}' for each in values)} |"
+    )
 
 
 def open_pages(site: Path, runs: Sequence[RunRow]) -> None:
-    """Opens every kind of page in a real browser: until it can be used, and until every chart is drawn."""
-    cell = max((path for path in (site / "data").glob("cell-*.js")), key=lambda path: path.stat().st_size)
+    """
+    Opens every kind of page in a real browser: until it can be used, and until every chart is
+    drawn.
+    """
+    cell = max(
+        (path for path in (site / "data").glob("cell-*.js")), key=lambda path: path.stat().st_size
+    )
     pages: dict[str, str | None] = {
         "index.html": None,
         "suite-smoke.html": None,
@@ -96,7 +138,9 @@ def open_pages(site: Path, runs: Sequence[RunRow]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         for name, settled in pages.items():
-            usable, drawn = zip(*(opened(browser, address(site, name), settled) for _ in range(OPENED)), strict=True)
+            usable, drawn = zip(
+                *(opened(browser, address(site, name), settled) for _ in range(OPENED)), strict=True
+            )
             print(row(f"{name} usable, ms", usable, 0))
             if settled:
                 print(row(f"{name} all drawn, ms", drawn, 0))
@@ -111,17 +155,31 @@ def opened(browser: Any, where: str, settled: str | None) -> tuple[float, float]
         return tab.page.evaluate(USABLE), tab.page.evaluate("performance.now()")
 
 
-def write_asv(folder: Path, points: "pd.DataFrame", series: Sequence[Series], runs: Sequence[RunRow]) -> None:
-    """Writes the same points as asv's results: a commit a night, a benchmark a line, in a repository made for it."""
+def write_asv(
+    folder: Path, points: "pd.DataFrame", series: Sequence[Series], runs: Sequence[RunRow]
+) -> None:
+    """
+    Writes the same points as asv's results: a commit a night, a benchmark a line, in a repository
+    made for it.
+    """
     if (folder / "asv.conf.json").exists():
         return
     (folder / "repo").mkdir(parents=True)
     nights = sorted({run.created for run in runs})
     commits = dict(zip(nights, make_commits(folder / "repo", nights), strict=True))
     write(
-        folder / "asv.conf.json", {"version": 1, "project": "voxgate", "repo": "repo", "branches": ["main"], "html_dir": "html"}
+        folder / "asv.conf.json",
+        {
+            "version": 1,
+            "project": "voxgate",
+            "repo": "repo",
+            "branches": ["main"],
+            "html_dir": "html",
+        },
     )
-    names = {each.id: f"{each.suite}.{each.cell}.{each.metric}".replace("-", "_") for each in series}
+    names = {
+        each.id: f"{each.suite}.{each.cell}.{each.metric}".replace("-", "_") for each in series
+    }
     write(
         folder / "results" / "benchmarks.json",
         {"version": 2, **{name: benchmark(name) for name in sorted(set(names.values()))}},
@@ -131,21 +189,34 @@ def write_asv(folder: Path, points: "pd.DataFrame", series: Sequence[Series], ru
     for name in sorted(set(machine.values())):
         write(
             folder / "results" / name / "machine.json",
-            {"machine": name, "version": 1, "os": "Linux", "arch": "x86_64", "cpu": name, "num_cpu": "2", "ram": "8"},
+            {
+                "machine": name,
+                "version": 1,
+                "os": "Linux",
+                "arch": "x86_64",
+                "cpu": name,
+                "num_cpu": "2",
+                "ram": "8",
+            },
         )
     frame = points.assign(
-        night=points["run"].map(created), machine=points["series"].map(machine), name=points["series"].map(names)
+        night=points["run"].map(created),
+        machine=points["series"].map(machine),
+        name=points["series"].map(names),
     )
     for (name, night), group in frame.groupby(["machine", "night"], sort=False):
         write(
-            folder / "results" / name / f"{commits[night][:8]}-{ENVIRONMENT}.json", result(name, commits[night], night, group)
+            folder / "results" / name / f"{commits[night][:8]}-{ENVIRONMENT}.json",
+            result(name, commits[night], night, group),
         )
 
 
 def make_commits(repo: Path, nights: Sequence[str]) -> list[str]:
     """Makes one empty commit a night; gives their hashes, oldest first."""
     seconds = [int(pd.Timestamp(night).timestamp()) for night in nights]
-    stream = "".join(f"commit refs/heads/main\ncommitter a <a@b.c> {each} +0000\ndata 1\nx\n" for each in seconds)
+    stream = "".join(
+        f"commit refs/heads/main\ncommitter a <a@b.c> {each} +0000\ndata 1\nx\n" for each in seconds
+    )
     git(repo, "init", "-q", "-b", "main")
     git(repo, "fast-import", "--quiet", input=stream)
     return git(repo, "rev-list", "--reverse", "main").split()
@@ -153,7 +224,9 @@ def make_commits(repo: Path, nights: Sequence[str]) -> list[str]:
 
 def git(repo: Path, *words: str, **more: str) -> str:
     """Runs git."""
-    return subprocess.run(["git", *words], cwd=repo, check=True, capture_output=True, text=True, **more).stdout
+    return subprocess.run(
+        ["git", *words], cwd=repo, check=True, capture_output=True, text=True, **more
+    ).stdout
 
 
 def benchmark(name: str) -> dict[str, object]:
@@ -175,7 +248,10 @@ def result(machine: str, commit: str, night: str, group: "pd.DataFrame") -> dict
     """Gives one commit's values on one machine."""
     when_ms = int(pd.Timestamp(night).timestamp() * 1000)
     rows = zip(group["name"], group["value"], group["low"], group["high"], strict=True)
-    values = {name: [[None if v != v else v], [], "1", when_ms, None, [low], [high]] for name, v, low, high in rows}
+    values = {
+        name: [[None if v != v else v], [], "1", when_ms, None, [low], [high]]
+        for name, v, low, high in rows
+    }
     return {
         "version": 2,
         "commit_hash": commit,

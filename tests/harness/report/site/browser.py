@@ -27,10 +27,15 @@ def watched(context: Any) -> Watched:
     """Opens a page and listens to it."""
     found = Watched(page=context.new_page())
     found.page.on(
-        "console", lambda message: found.complaints.append(message.text) if message.type in ("error", "warning") else None
+        "console",
+        lambda message: (
+            found.complaints.append(message.text) if message.type in ("error", "warning") else None
+        ),
     )
     found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    found.page.on("requestfailed", lambda request: found.complaints.append(f"failed: {request.url}"))
+    found.page.on(
+        "requestfailed", lambda request: found.complaints.append(f"failed: {request.url}")
+    )
     found.page.on("request", lambda request: found.requests.append(request.url))
     return found
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.history.database import open_history
-from harness.history.records import Acknowledgement, Entry, EntryCell, EntryValue, digest_of
-from harness.measurement import Better, Missing, Value
+from harness.history.records import Acknowledgement, EntryCell, EntryValue, HistoryEntry, digest_of
+from harness.records.measurement import Better, Missing, Value
 from harness.report.site.build import build_site
 
 TODAY = "2026-11-21"
@@ -71,7 +71,12 @@ class Made:
         return sorted(path.name for path in self.out.glob("*.html"))
 
 
-def make_site(folder: Path, entries: Sequence[Entry], budgets: str = BUDGETS, known: Sequence[Acknowledgement] = ()) -> Made:
+def make_site(
+    folder: Path,
+    entries: Sequence[HistoryEntry],
+    budgets: str = BUDGETS,
+    known: Sequence[Acknowledgement] = (),
+) -> Made:
     """Appends the entries to a history and builds its site."""
     url, baselines = f"sqlite:///{folder / 'history.sqlite'}", folder / "baselines"
     baselines.mkdir(parents=True)
@@ -86,7 +91,7 @@ def make_site(folder: Path, entries: Sequence[Entry], budgets: str = BUDGETS, kn
     return Made(out=folder / "site", url=url)
 
 
-def usual() -> list[Entry]:
+def usual() -> list[HistoryEntry]:
     """One suite of three cells on two machines; see the constants for what happens in it."""
     rng = np.random.default_rng(7)
     nights = [night(number, EPYC, rng) for number in range(NIGHTS)]
@@ -100,14 +105,17 @@ def acknowledged() -> Acknowledgement:
     return Acknowledgement(id=0, **names, since=since, why="it got a fan", by="dora", created=since)
 
 
-def night(number: int, machine: str, rng: np.random.Generator) -> Entry:
+def night(number: int, machine: str, rng: np.random.Generator) -> HistoryEntry:
     """One run of the suite."""
     created = (LAST_NIGHT - timedelta(days=NIGHTS - 1 - number)).isoformat()
     head = digest_of(created)[:7]
     slow = machine == EPYC and number >= STEP_NIGHT
-    cells = tuple(_cell(slug, number, 3.0 if machine == JETSON else 1.0, slow and slug == "nfe_steps-8", rng) for slug in CELLS)
+    cells = tuple(
+        _cell(slug, number, 3.0 if machine == JETSON else 1.0, slow and slug == "nfe_steps-8", rng)
+        for slug in CELLS
+    )
     verdict = "REGRESSED" if slow else "PASS"
-    return Entry(
+    return HistoryEntry(
         digest=digest_of(machine, created),
         source="voxgate",
         suite="smoke",
@@ -138,7 +146,9 @@ def _environment(machine: str, number: int, head: str) -> dict[str, object]:
 
 def _cell(slug: str, number: int, factor: float, slow: bool, rng: np.random.Generator) -> EntryCell:
     share, pesq = CELLS[slug]
-    values = tuple(_value(*line, number, factor * share * (1.08 if slow else 1.0), pesq, rng) for line in LINES)
+    values = tuple(
+        _value(*line, number, factor * share * (1.08 if slow else 1.0), pesq, rng) for line in LINES
+    )
     asked = {"nfe_steps": int(slug.removeprefix("nfe_steps-"))}
     return EntryCell(
         cell=slug,
@@ -164,7 +174,14 @@ def _cell(slug: str, number: int, factor: float, slow: bool, rng: np.random.Gene
 
 
 def _value(
-    metric: str, unit: str, better: Better, base: float, number: int, factor: float, pesq: float, rng: np.random.Generator
+    metric: str,
+    unit: str,
+    better: Better,
+    base: float,
+    number: int,
+    factor: float,
+    pesq: float,
+    rng: np.random.Generator,
 ) -> EntryValue:
     speed = metric in SPEED
     size = base * factor if metric.startswith(("latency", "rtf", "stage")) else base
@@ -189,13 +206,13 @@ def _value(
     )
 
 
-def hostile() -> list[Entry]:
+def hostile() -> list[HistoryEntry]:
     """Every text that comes from outside is an attack."""
     rng = np.random.default_rng(1)
     return [_hostile(night(number, EPYC, rng), number) for number in range(3)]
 
 
-def _hostile(entry: Entry, number: int) -> Entry:
+def _hostile(entry: HistoryEntry, number: int) -> HistoryEntry:
     bad = {"option": HOSTILE, "asked": HOSTILE, "observed": HOSTILE, "holds": False, "why": HOSTILE}
     cells = tuple(
         replace(
@@ -212,14 +229,22 @@ def _hostile(entry: Entry, number: int) -> Entry:
         )
         for cell in entry.cells
     )
-    texts = dict.fromkeys(("suite", "profile", "machine", "head", "line", "baseline", "folder", "question"), HOSTILE)
-    environment = {"machine": {"id": HOSTILE, HOSTILE: [HOSTILE]}, "toolchain": {"__proto__": HOSTILE}, HOSTILE: HOSTILE}
+    texts = dict.fromkeys(
+        ("suite", "profile", "machine", "head", "line", "baseline", "folder", "question"), HOSTILE
+    )
+    environment = {
+        "machine": {"id": HOSTILE, HOSTILE: [HOSTILE]},
+        "toolchain": {"__proto__": HOSTILE},
+        HOSTILE: HOSTILE,
+    }
     return replace(entry, **texts, verdict="FAILED", environment=environment, cells=cells)
 
 
 def _hostile_value(value: EntryValue, number: int) -> EntryValue:
     if value.metric == "wer":
-        return replace(value, value=Missing(HOSTILE), verdict="FAILED", reason=HOSTILE, low=None, high=None)
+        return replace(
+            value, value=Missing(HOSTILE), verdict="FAILED", reason=HOSTILE, low=None, high=None
+        )
     return (
         replace(value, metric=HOSTILE, unit=HOSTILE)
         if value.metric == "stoi"

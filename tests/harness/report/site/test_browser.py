@@ -1,4 +1,7 @@
-"""The site in a real browser: from the disk and a web server, by key, on a phone, in the dark, without scripts, on paper."""
+"""
+The site in a real browser: from the disk and a web server, by key, on a phone, in the dark, without
+scripts, on paper.
+"""
 
 import functools
 import http.server
@@ -30,7 +33,7 @@ INK = """() => [...document.querySelectorAll('.plot')].filter((plot) => plot.che
   let inked = 0;
   for (let at = 3; at < data.length; at += 4) inked += data[at] > 0;
   return inked;
-})"""
+})"""  # noqa: E501
 
 USABLE = """() => performance.getEntriesByName('usable')[0]?.startTime
   ?? performance.getEntriesByType('navigation')[0].loadEventEnd"""
@@ -58,7 +61,7 @@ CONTRASTS = """() => {
     if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${node.className} ${text.slice(0, 40)}`);
   }
   return poor;
-}"""
+}"""  # noqa: E501
 
 
 @pytest.fixture
@@ -67,7 +70,9 @@ def tab(chromium: Any) -> Iterator[Watched]:
         yield watched(context)
 
 
-def test_every_page_works_from_the_disk_without_a_complaint_and_asks_for_nothing_else(site: Made, tab: Watched) -> None:
+def test_every_page_works_from_the_disk_without_a_complaint_and_asks_for_nothing_else(
+    site: Made, tab: Watched
+) -> None:
     for name, settled in PAGES.items():
         tab.open(address(site.out, name), settled)
         shown_ms = tab.page.evaluate(USABLE)
@@ -173,7 +178,9 @@ def test_machines_are_shown_side_by_side_for_any_metric(site: Made, tab: Watched
     assert figure.locator("canvas").count() == 1
 
 
-def test_run_of_the_address_is_shown_and_a_new_address_shows_another(site: Made, tab: Watched) -> None:
+def test_run_of_the_address_is_shown_and_a_new_address_shows_another(
+    site: Made, tab: Watched
+) -> None:
     tab.open(address(site.out, "run.html#3"), DRAWN)
     assert "PASS" in tab.page.inner_text("h1")
     assert "what each cell cost" in tab.page.inner_text("main").lower()
@@ -181,7 +188,9 @@ def test_run_of_the_address_is_shown_and_a_new_address_shows_another(site: Made,
     tab.page.locator("h1", has_text="REGRESSED").wait_for()
     assert (
         "nfe_steps 8 8 yes counted".split()
-        == tab.page.locator("details:nth-of-type(2) table:has-text('observed') tbody tr").inner_text().split()
+        == tab.page.locator("details:nth-of-type(2) table:has-text('observed') tbody tr")
+        .inner_text()
+        .split()
     )
     tab.page.evaluate("location.hash = '#4711'")
     tab.page.locator("h1", has_text="no such run").wait_for()
@@ -191,7 +200,9 @@ def test_run_of_the_address_is_shown_and_a_new_address_shows_another(site: Made,
 def test_two_environments_are_compared_and_others_can_be_chosen(site: Made, tab: Watched) -> None:
     tab.open(address(site.out, f"compare.html#{NIGHTS - 1},{NIGHTS}"), DRAWN)
     differing = tab.page.locator("tr.different").all_inner_texts()
-    assert any(each.split() == ["toolchain", "·", "torch", "2.13.0", "2.13.1"] for each in differing)
+    assert any(
+        each.split() == ["toolchain", "·", "torch", "2.13.0", "2.13.1"] for each in differing
+    )
     tab.page.select_option("#place-b", label="smoke · jetson-agx-orin-12c-62g-9e77b3 (cpu-gate)")
     tab.page.locator("#result", has_text="jetson-agx").wait_for()
     assert "machine · id" in tab.page.inner_text("#result table")
@@ -214,7 +225,9 @@ def test_text_can_be_read_in_both_themes(site: Made, chromium: Any, scheme: str)
         for name, settled in PAGES.items():
             tab.open(address(site.out, name), settled)
             assert tab.page.evaluate(CONTRASTS) == [], name
-            ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+            ground = tab.page.evaluate(
+                "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+            )
             assert (max(ground) < 60) == (scheme == "dark"), name
 
 
@@ -226,13 +239,17 @@ def test_charts_take_the_colours_of_a_theme_that_changes(site: Made, tab: Watche
     assert tab.page.locator(".plot canvas").first.screenshot() != light
 
 
-def test_without_scripts_states_reasons_and_the_latest_runs_are_there(site: Made, chromium: Any) -> None:
+def test_without_scripts_states_reasons_and_the_latest_runs_are_there(
+    site: Made, chromium: Any
+) -> None:
     with chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(address(site.out, "index.html"))
         assert "1 of 3 cells is worse since" in page.inner_text("h1")
         page.goto(address(site.out, CELL))
-        assert "off 0.1" in page.inner_text("main") and page.locator("noscript svg.spark").count() >= 0
+        assert (
+            "off 0.1" in page.inner_text("main") and page.locator("noscript svg.spark").count() >= 0
+        )
         page.goto(address(site.out, f"run-{NIGHTS}.html"))
         assert "2.13.1" in page.inner_text("main")
 
@@ -256,6 +273,9 @@ def test_hostile_texts_run_nothing(chromium: Any, attacked: Made) -> None:
         tab = watched(context)
         tab.page.on("dialog", lambda dialog: tab.complaints.append(f"dialog {dialog.message}"))
         for name in [*made.pages(), "run.html#1", "compare.html#1,3"]:
-            tab.open(address(made.out, name), DRAWN if name.startswith(("cell", "run.html#", "compare")) else None)
+            tab.open(
+                address(made.out, name),
+                DRAWN if name.startswith(("cell", "run.html#", "compare")) else None,
+            )
             assert tab.page.locator("img[src=x]").count() == 0
         assert [each for each in tab.complaints if "run.html" not in each] == []

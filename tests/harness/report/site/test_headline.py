@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.report.site.headline import headline
-from harness.report.site.state import CellState
+from harness.report.site.state import CellState, headline
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,13 @@ def test_one_worse_cell_is_named_with_metric_size_date_and_machine() -> None:
             "2 of 2 cells are worse since 2026-11-02 (the latest 2026-11-18).",
         ),
         (
-            [Saying("worse"), Saying("over budget", since="2026-11-02"), Saying("no data", since="2026-11-15")],
-            "1 of 3 cells is worse since 2026-11-18; 1 is over budget since 2026-11-02; 1 has no data since 2026-11-15.",
+            [
+                Saying("worse"),
+                Saying("over budget", since="2026-11-02"),
+                Saying("no data", since="2026-11-15"),
+            ],
+            "1 of 3 cells is worse since 2026-11-18; 1 is over budget since 2026-11-02; 1 has no "
+            "data since 2026-11-15.",
         ),
         ([Saying("steady"), Saying("better")], "Nothing is worse in 2 cells on 1 machine."),
         (
@@ -51,8 +55,13 @@ def test_one_worse_cell_is_named_with_metric_size_date_and_machine() -> None:
         ([Saying("too few")], "Nothing can be said yet: 1 cell, none with enough nights."),
     ],
 )
-def test_first_sentence_counts_what_is_bad_and_then_what_is_silent(states: list[Saying], title: str) -> None:
-    assert headline([state(str(number), saying) for number, saying in enumerate(states)]).title == title
+def test_first_sentence_counts_what_is_bad_and_then_what_is_silent(
+    states: list[Saying], title: str
+) -> None:
+    assert (
+        headline([state(str(number), saying) for number, saying in enumerate(states)]).title
+        == title
+    )
 
 
 def test_cell_that_is_worse_on_two_machines_counts_once() -> None:
@@ -62,9 +71,14 @@ def test_cell_that_is_worse_on_two_machines_counts_once() -> None:
 
 
 def test_what_is_silent_is_located_and_what_is_better_is_news() -> None:
-    said = headline([state("a", Saying("no data")), state("b", Saying("better")), state("c", Saying("steady"))])
+    said = headline(
+        [state("a", Saying("no data")), state("b", Saying("better")), state("c", Saying("steady"))]
+    )
     assert said.kind == "open"
-    assert [line.text for line in said.lines] == ["on epyc: latency_p50 +6.1 % since 2026-11-18", "no data: smoke on epyc"]
+    assert [line.text for line in said.lines] == [
+        "on epyc: latency_p50 +6.1 % since 2026-11-18",
+        "no data: smoke on epyc",
+    ]
 
 
 def test_long_lists_are_cut_and_counted() -> None:

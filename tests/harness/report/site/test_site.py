@@ -11,16 +11,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import atomic, replacing
-from harness.cli import invoke
+from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.history.database import open_history
-from harness.history.records import Entry
-from harness.report.site import addresses
+from harness.history.records import HistoryEntry
+from harness.judging import replace_folder
+from harness.records import files as atomic
+from harness.report.site import urls
 from harness.report.site.build import build_site
 from harness.report.site.folder import POLICY, Folder
 from harness.report.site.run_data import CHUNK
-from tests.harness.report.site.making import EPYC, HOSTILE, NIGHTS, TODAY, Made, hostile, make_site, night
+from tests.harness.report.site.making import (
+    EPYC,
+    HOSTILE,
+    NIGHTS,
+    TODAY,
+    Made,
+    hostile,
+    make_site,
+    night,
+)
 
 VOID = ("meta", "link", "img", "source", "br", "hr", "input")
 CELL = "cell-smoke~nfe_steps-8.html"
@@ -55,7 +65,9 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
     def text(self) -> str:
-        return " ".join(" ".join(data for tag, data in self.texts if tag not in ("script", "style")).split())
+        return " ".join(
+            " ".join(data for tag, data in self.texts if tag not in ("script", "style")).split()
+        )
 
     def ids(self) -> set[str]:
         return {attributes["id"] or "" for _, attributes in self.elements if "id" in attributes}
@@ -72,8 +84,13 @@ def data_of(made: Made, name: str) -> object:
 
 def test_first_words_say_what_is_worse_where_and_since_when(site: Made) -> None:
     text = Page(site.text()).text()
-    assert "1 of 3 cells is worse since 2026-11-13; 1 is over budget since 2026-10-12; 2 have no data since 2026-11-16." in text
-    assert re.search(rf"smoke / nfe_steps=8 on {EPYC}: latency_p50 \+8\.\d % since 2026-11-13", text)
+    assert (
+        "1 of 3 cells is worse since 2026-11-13; 1 is over budget since 2026-10-12; 2 have no data "
+        "since 2026-11-16." in text
+    )
+    assert re.search(
+        rf"smoke / nfe_steps=8 on {EPYC}: latency_p50 \+8\.\d % since 2026-11-13", text
+    )
     assert "off 0.1" in text and EPYC in text
 
 
@@ -82,11 +99,17 @@ def test_what_nobody_measures_any_more_is_said(site: Made) -> None:
 
 
 def test_worst_cell_stands_first_in_the_table(site: Made) -> None:
-    rows = re.findall(r'<th scope="row"><a href="(cell[^"]+)">.*?class="badge (\w+)">([\w ]+)<', site.text(), flags=re.DOTALL)
+    rows = re.findall(
+        r'<th scope="row"><a href="(cell[^"]+)">.*?class="badge (\w+)">([\w ]+)<',
+        site.text(),
+        flags=re.DOTALL,
+    )
     states = [state for _, _, state in rows]
     assert len(rows) == 6
     assert states[0] == "worse" and rows[0][0] == CELL
-    assert states == sorted(states, key=["worse", "over budget", "no data", "better", "too few", "steady"].index)
+    assert states == sorted(
+        states, key=["worse", "over budget", "no data", "better", "too few", "steady"].index
+    )
 
 
 def test_empty_history_says_what_to_run(tmp_path: Path) -> None:
@@ -98,41 +121,66 @@ def test_empty_history_says_what_to_run(tmp_path: Path) -> None:
 def test_single_run_makes_every_page(tmp_path: Path) -> None:
     made = make_site(tmp_path, [night(NIGHTS - 1, EPYC, np.random.default_rng(1))])
     assert "run-1.html" in made.pages() and CELL in made.pages()
-    assert "Nothing can be said yet: 3 cells" in Page(made.text()).text() or "over budget" in made.text()
+    assert (
+        "Nothing can be said yet: 3 cells" in Page(made.text()).text()
+        or "over budget" in made.text()
+    )
 
 
 @pytest.mark.parametrize("which", ["site", "attacked"])
-def test_pages_are_well_formed_and_carry_the_policy(which: str, request: pytest.FixtureRequest) -> None:
+def test_pages_are_well_formed_and_carry_the_policy(
+    which: str, request: pytest.FixtureRequest
+) -> None:
     made: Made = request.getfixturevalue(which)
     for name in made.pages():
         page = Page(made.text(name))
-        (policy,) = [each["content"] for each in page.all("meta") if each.get("http-equiv") == "Content-Security-Policy"]
+        (policy,) = [
+            each["content"]
+            for each in page.all("meta")
+            if each.get("http-equiv") == "Content-Security-Policy"
+        ]
         assert policy == POLICY
         assert page.open == [], name
         assert page.all("html")[0]["lang"] == "en"
 
 
 def test_policy_lets_nothing_in_from_elsewhere_and_runs_no_inline_script() -> None:
-    assert "default-src 'none'" in POLICY and "script-src 'self'" in POLICY and "style-src 'self'" in POLICY
+    assert (
+        "default-src 'none'" in POLICY
+        and "script-src 'self'" in POLICY
+        and "style-src 'self'" in POLICY
+    )
     assert "unsafe" not in POLICY and "http" not in POLICY and "*" not in POLICY
 
 
 @pytest.mark.parametrize("which", ["site", "attacked"])
-def test_no_inline_script_style_or_handler_stands_in_a_page(which: str, request: pytest.FixtureRequest) -> None:
+def test_no_inline_script_style_or_handler_stands_in_a_page(
+    which: str, request: pytest.FixtureRequest
+) -> None:
     made: Made = request.getfixturevalue(which)
     for name in made.pages():
         page = Page(made.text(name))
         attributes = {attribute for _, each in page.elements for attribute in each}
-        assert "style" not in attributes and not [each for each in attributes if each.startswith("on")], name
+        assert "style" not in attributes and not [
+            each for each in attributes if each.startswith("on")
+        ], name
         assert page.all("style") == []
-        assert all(each.get("type") == "application/json" or "src" in each for each in page.all("script")), name
+        assert all(
+            each.get("type") == "application/json" or "src" in each for each in page.all("script")
+        ), name
 
 
 @pytest.mark.parametrize("which", ["site", "attacked"])
-def test_all_links_lead_to_files_and_places_that_exist(which: str, request: pytest.FixtureRequest) -> None:
+def test_all_links_lead_to_files_and_places_that_exist(
+    which: str, request: pytest.FixtureRequest
+) -> None:
     made: Made = request.getfixturevalue(which)
     pages = {name: Page(made.text(name)) for name in made.pages()}
-    runs = {int(run) for chunk in made.out.glob("data/runs-*.js") for run in data_of(made, chunk.stem)["runs"]}
+    runs = {
+        int(run)
+        for chunk in made.out.glob("data/runs-*.js")
+        for run in data_of(made, chunk.stem)["runs"]
+    }
     for name, page in pages.items():
         for link in page.all("a"):
             file, _, place = (link["href"] or "").partition("#")
@@ -141,7 +189,12 @@ def test_all_links_lead_to_files_and_places_that_exist(which: str, request: pyte
                 assert not place or {int(run) for run in place.split(",")} <= runs, (name, link)
             elif place:
                 assert place in pages[file or name].ids(), (name, link)
-        for tag, attribute in (("script", "src"), ("link", "href"), ("img", "src"), ("source", "srcset")):
+        for tag, attribute in (
+            ("script", "src"),
+            ("link", "href"),
+            ("img", "src"),
+            ("source", "srcset"),
+        ):
             for each in page.all(tag):
                 address = each.get(attribute)
                 assert address in (None, "data:,") or (made.out / address).is_file(), (name, each)
@@ -170,21 +223,32 @@ def test_hostile_names_make_harmless_file_names_that_differ(attacked: Made) -> N
     assert len([name for name in names if name.startswith("cell-") and name.endswith(".html")]) == 3
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "", ".", "..", "A", "a", "ä", "x" * 300, "a~b", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a/b", "", ".", "..", "A", "a", "ä", "x" * 300, "a~b", "\ud800"]
+)
 def test_any_name_makes_one_file_name(name: str) -> None:
-    made = addresses.suite_page(name)
+    made = urls.suite_page(name)
     assert re.fullmatch(r"suite-[a-z0-9._~-]*\.html", made)
     assert len(made) < 200 and ".." not in made
-    assert made == addresses.suite_page(name) != addresses.suite_page(f"{name}!")
+    assert made == urls.suite_page(name) != urls.suite_page(f"{name}!")
 
 
 def test_addresses_of_different_places_differ_and_are_short_enough_for_a_file_system() -> None:
-    digest = addresses.suite_page("A").removeprefix("suite-a~").removesuffix(".html")
-    places = [("A", "x", "b"), ("a", digest, "x"), ("a", digest.upper(), "x"), ("a~" + digest, "x", "b")]
+    digest = urls.suite_page("A").removeprefix("suite-a~").removesuffix(".html")
+    places = [
+        ("A", "x", "b"),
+        ("a", digest, "x"),
+        ("a", digest.upper(), "x"),
+        ("a~" + digest, "x", "b"),
+    ]
     places += [("s" * 300, "p" * 300, "m" * 300), ("s" * 300, "p" * 300, "m" * 301)]
-    names = [addresses.place_name(*each) for each in places]
+    names = [urls.place_name(*each) for each in places]
     assert len(set(names)) == len(names) and all(len(name) < 150 for name in names)
-    cells = [addresses.cell_page("A", "b"), addresses.cell_page("a", digest), addresses.cell_page("a", f"{digest}~b")]
+    cells = [
+        urls.cell_page("A", "b"),
+        urls.cell_page("a", digest),
+        urls.cell_page("a", f"{digest}~b"),
+    ]
     assert len(set(cells)) == 3
 
 
@@ -204,7 +268,9 @@ def test_data_of_a_cell_says_steps_budgets_and_what_was_acknowledged(site: Made)
     assert [change["kind"] for change in slower["changes"]] == ["bad"]
     assert abs(slower["changes"][0]["at"] - 32) <= 1
     assert jetson["trends"][0]["cuts"] == [{"at": 14, "why": "acknowledged: it got a fan"}]
-    assert data_of(site, "cell-smoke~nfe_steps-4")["places"][0]["trends"][0]["budget"] == pytest.approx(50.0)
+    assert data_of(site, "cell-smoke~nfe_steps-4")["places"][0]["trends"][0][
+        "budget"
+    ] == pytest.approx(50.0)
 
 
 def test_values_are_shown_in_the_units_of_the_other_reports(site: Made) -> None:
@@ -217,14 +283,22 @@ def test_values_are_shown_in_the_units_of_the_other_reports(site: Made) -> None:
 
 
 def test_metric_that_never_had_a_value_is_shown_and_is_no_loss(site: Made) -> None:
-    """The EPYC has no GPU: the cells are steady all the same, and its memory stands among the metrics that unfold."""
+    """
+    The EPYC has no GPU: the cells are steady all the same, and its memory stands among the metrics
+    that unfold.
+    """
     assert re.search(r"smoke / nfe_steps=32 steady ", Page(site.text()).text())
     trends = data_of(site, "cell-smoke~nfe_steps-32")["places"][0]["trends"]
-    assert [each["metric"] for each in trends if not each["main"]] == ["peak_rss", "peak_cuda_bytes"]
+    assert [each["metric"] for each in trends if not each["main"]] == [
+        "peak_rss",
+        "peak_cuda_bytes",
+    ]
     assert "missing: no CUDA device" in Page(site.text("cell-smoke~nfe_steps-32.html")).text()
 
 
-def test_runs_of_other_tools_are_shown_with_their_own_metrics_and_without_a_verdict(tmp_path: Path) -> None:
+def test_runs_of_other_tools_are_shown_with_their_own_metrics_and_without_a_verdict(
+    tmp_path: Path,
+) -> None:
     made = make_site(tmp_path, [foreign(number) for number in range(3)])
     suite = Page(made.text("suite-smoke.html")).text()
     assert "cell state mean ms" in suite and "not judged" in suite and "fit to ship" not in suite
@@ -233,15 +307,26 @@ def test_runs_of_other_tools_are_shown_with_their_own_metrics_and_without_a_verd
     assert (trend["metric"], trend["unit"], trend["main"]) == ("mean", "ms", True)
 
 
-def foreign(number: int) -> Entry:
-    """A run as pytest-benchmark's files give it: one number a cell, nothing judged, nothing known of the machine."""
+def foreign(number: int) -> HistoryEntry:
+    """
+    A run as pytest-benchmark's files give it: one number a cell, nothing judged, nothing known of
+    the machine.
+    """
     entry = night(number, EPYC, np.random.default_rng(number))
     values = [replace(cell.values[0], metric="mean", verdict=None) for cell in entry.cells]
     cells = [
         replace(cell, verdict=None, reason="", config={}, effective={}, effects=(), values=(value,))
         for cell, value in zip(entry.cells, values, strict=True)
     ]
-    return replace(entry, source="pytest-benchmark", verdict=None, line="", baseline="", environment={}, cells=tuple(cells))
+    return replace(
+        entry,
+        source="pytest-benchmark",
+        verdict=None,
+        line="",
+        baseline="",
+        environment={},
+        cells=tuple(cells),
+    )
 
 
 def test_stages_go_to_the_chart_and_not_among_the_metrics(site: Made) -> None:
@@ -252,7 +337,10 @@ def test_stages_go_to_the_chart_and_not_among_the_metrics(site: Made) -> None:
 
 
 def test_suite_names_the_fastest_cell_that_passes_and_sounds_good_enough(site: Made) -> None:
-    """nfe_steps-4 is faster but below the policy's floor for PESQ; nfe_steps-8 regressed on the EPYC and not on the Jetson."""
+    """
+    nfe_steps-4 is faster but below the policy's floor for PESQ; nfe_steps-8 regressed on the EPYC
+    and not on the Jetson.
+    """
     text = Page(site.text("suite-smoke.html")).text()
     assert "Fastest cell that still passes, and sounds good enough: nfe_steps=32, rtf 0.15" in text
     assert "Fastest cell that still passes, and sounds good enough: nfe_steps=8, rtf 0.12" in text
@@ -276,7 +364,11 @@ def test_every_run_is_in_a_data_file_with_its_values(site: Made) -> None:
             assert chunk.stem == f"runs-{int(run) // CHUNK}"
     assert len(found) == 2 * NIGHTS - 5
     points, content = found["21"]["points"], data_of(site, "runs-0")
-    wer = [row for row, metric in enumerate(points["metric"]) if content["metrics"][metric]["metric"] == "wer"]
+    wer = [
+        row
+        for row, metric in enumerate(points["metric"])
+        if content["metrics"][metric]["metric"] == "wer"
+    ]
     assert [points["missing"][str(row)] for row in wer] == ["no ASR weights"] * 3
     assert len(points["value"]) == 36 and found["21"]["before"] == 20
     assert found["21"]["environment"]["toolchain · torch"] == "2.13.0"
@@ -299,13 +391,19 @@ def test_site_replaces_a_site_and_nothing_else(tmp_path: Path) -> None:
 def test_same_history_makes_the_same_site(attacked: Made, tmp_path: Path) -> None:
     first, second = attacked, make_site(tmp_path, hostile())
     files = sorted(path.relative_to(first.out) for path in first.out.rglob("*") if path.is_file())
-    assert files == sorted(path.relative_to(second.out) for path in second.out.rglob("*") if path.is_file())
-    assert all((first.out / file).read_bytes() == (second.out / file).read_bytes() for file in files)
+    assert files == sorted(
+        path.relative_to(second.out) for path in second.out.rglob("*") if path.is_file()
+    )
+    assert all(
+        (first.out / file).read_bytes() == (second.out / file).read_bytes() for file in files
+    )
 
 
 def test_cells_of_all_runs_are_those_of_each_run(site: Made) -> None:
     with open_history(site.url) as history:
-        assert history.every_cell() == [cell for run in range(1, 2 * NIGHTS - 4) for cell in history.cells(run)]
+        assert history.every_cell() == [
+            cell for run in range(1, 2 * NIGHTS - 4) for cell in history.cells(run)
+        ]
 
 
 def test_command_writes_the_site(
@@ -328,11 +426,17 @@ def test_a_site_that_cannot_be_written_is_one_error_and_the_old_one_stays(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for module, name in ((atomic, "_write_new"), (replacing, "exchange"), (replacing, "_sync_all")):
+    for module, name in (
+        (atomic, "_write_new"),
+        (replace_folder, "exchange"),
+        (replace_folder, "_sync_all"),
+    ):
         with monkeypatch.context() as patched, open_history(made.url) as history:
             patched.setattr(module, name, full)
             with pytest.raises(
-                HarnessError, match=r"cannot write .*: No space left on device; choose another --out, or make room"
+                HarnessError,
+                match=r"cannot write .*: No space left on device; choose another --out, or make "
+                r"room",
             ):
                 build_site(history, made.out, tmp_path / "baselines", TODAY)
         assert before == {path: path.read_bytes() for path in made.out.rglob("*") if path.is_file()}
@@ -347,7 +451,9 @@ def test_a_site_where_a_file_is_or_nobody_can_write_is_refused(tmp_path: Path) -
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_drafts_of_sites_that_were_killed_are_removed_and_those_in_work_are_not(tmp_path: Path) -> None:
+def test_drafts_of_sites_that_were_killed_are_removed_and_those_in_work_are_not(
+    tmp_path: Path,
+) -> None:
     (tmp_path / ".site.1-ab.draft/data").mkdir(parents=True)
     with Folder(tmp_path / "site", TODAY) as one, Folder(tmp_path / "site", TODAY) as other:
         assert not (tmp_path / ".site.1-ab.draft").exists()
@@ -360,8 +466,10 @@ def test_drafts_of_sites_that_were_killed_are_removed_and_those_in_work_are_not(
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
-def test_a_site_replaces_another_where_folders_cannot_be_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
+def test_a_site_replaces_another_where_folders_cannot_be_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replace_folder, "exchange", lambda one, other: False)
     for text in ("one", "other"):
         with Folder(tmp_path / "site", TODAY) as folder:
             folder.file("index.html", text)
@@ -372,5 +480,8 @@ def test_a_site_replaces_another_where_folders_cannot_be_exchanged(tmp_path: Pat
 
 @pytest.mark.parametrize("address", ["../x.html", "/tmp/x.html", "data/../../x"])
 def test_no_page_is_written_outside_the_site(tmp_path: Path, address: str) -> None:
-    with Folder(tmp_path / "site", TODAY) as folder, pytest.raises(HarnessError, match="does not lie below"):
+    with (
+        Folder(tmp_path / "site", TODAY) as folder,
+        pytest.raises(HarnessError, match="does not lie below"),
+    ):
         folder.file(address, "x")

@@ -1,1 +1,0 @@
-"""What to say, as frames: how long every phone lasts."""

@@ -1,0 +1,45 @@
+"""
+How many mel frames every phone lasts: a small convolutional predictor over phones, speaker and
+question.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DurationShape:
+    """The sizes of a duration model."""
+
+    phones: int
+    speakers: int
+    width: int = 96
+    layers: int = 3
+
+
+class DurationModel(nn.Module):
+    """Log of the frames that each phone lasts at a stretch of 1."""
+
+    def __init__(self, shape: DurationShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.phone = nn.Embedding(shape.phones, shape.width)
+        self.speaker = nn.Embedding(shape.speakers + 1, shape.width)
+        self.question = nn.Embedding(3, shape.width)
+        self.convs = nn.ModuleList(
+            nn.Conv1d(shape.width, shape.width, 5, padding=2) for _ in range(shape.layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(shape.width) for _ in range(shape.layers))
+        self.out = nn.Linear(shape.width, 1)
+
+    def forward(self, phones: Tensor, speaker: Tensor, question: Tensor) -> Tensor:
+        """
+        Predict log-frames (B, P) from phones (B, P), speaker (B,) and question (B,), both counted
+        from 1.
+        """
+        x = self.phone(phones) + (self.speaker(speaker) + self.question(question))[:, None]
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = norm(x + nn.functional.gelu(conv(x.transpose(1, 2)).transpose(1, 2)))
+        log_frames: Tensor = self.out(x).squeeze(-1)
+        return log_frames

@@ -1,0 +1,251 @@
+"""
+What is spoken together: groups of like length, how many fit into memory, and a queue that collects
+what many callers ask.
+
+Knows lengths, bytes and futures; no model. Padding is the price of a group (its short members are
+computed as long as its longest), so like goes with like.
+
+How much memory is free: on a GPU as its driver says, else as the system and the control group of
+this process say.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+from engine.config import MAX_BATCH
+from engine.errors import EngineError
+
+BYTES_PER_FRAME = 64 * 1024
+"""
+Working memory of one mel frame of one chunk: twice the 30 KiB by which the peak RSS was seen to
+grow (fp32 with guidance, batches of 1, 4 and 12 chunks of 725 frames). The weights are paid once
+and are not in it.
+"""
+MEMORY_SHARE = 4
+"""
+A batch may take a quarter of what is free when the pipeline is made: others live on the machine,
+too.
+"""
+FRAMES_PER_CHARACTER = 6
+"""At speed 1, generously: 200 characters took 725 frames."""
+MAX_WAITING = 64
+
+Options = Mapping[str, object]
+SpeakMany = Callable[[Sequence[str], Sequence[Options]], list[np.ndarray]]
+"""
+`FlowPipeline.synthesize_batch`, or anything of its kind: as many waveforms as texts, in their
+order.
+"""
+
+
+def padded_frames(free_bytes: int) -> int:
+    """Give how many mel frames, padding included, fit into one pass through the models."""
+    return max(1, free_bytes // MEMORY_SHARE // BYTES_PER_FRAME)
+
+
+def batch_from_memory(free_bytes: int, chunk_characters: int, speed: float) -> int:
+    """
+    Give how many chunks of the longest kind may be spoken together, 1 to MAX_BATCH: the meaning of
+    `batch=0`.
+    """
+    longest = max(1, round(chunk_characters * FRAMES_PER_CHARACTER / speed))
+    return min(MAX_BATCH, max(1, padded_frames(free_bytes) // longest))
+
+
+def in_turn(count: int, batch: int, *, first_alone: bool = False) -> list[range]:
+    """
+    Group the chunks of one text as they are to be heard, `batch` neighbours at a time.
+
+    `first_alone` leaves the first by itself: whoever asks for a short first piece does not want to
+    wait for its neighbours.
+    """
+    alone = [range(1)] if first_alone and count else []
+    starts = range(len(alone), count, batch)
+    return [*alone, *(range(start, min(start + batch, count)) for start in starts)]
+
+
+def batch_by_length(
+    lengths: Sequence[int], *, max_count: int, max_padded: int | None = None
+) -> list[list[int]]:
+    """
+    Group indexes of like length.
+
+    Args: lengths: of every utterance, in any unit. max_count: how many may be in a group.
+        max_padded: how long a group may be in all, its longest times its count; what is longer than
+        that goes alone.
+
+    Returns: groups, each with the longest first; the group that holds the earliest index comes
+    first.
+    Raises: EngineError for a `max_count` below 1.
+    """
+    if max_count < 1:
+        raise EngineError(
+            f"a group holds at least 1 utterance, not {max_count}; give a max_count of 1 or more"
+        )
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
+        last = groups[-1] if groups else []
+        padded = (len(last) + 1) * lengths[last[0]] if last else 0
+        if not last or len(last) == max_count or (max_padded is not None and padded > max_padded):
+            groups.append([index])
+        else:
+            last.append(index)
+    return sorted(groups, key=min)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedText:
+    """One text that waits to be spoken."""
+
+    text: str
+    options: Options
+    audio: Future[np.ndarray] = field(default_factory=Future)
+
+
+class Batcher:
+    """
+    Dynamic batching: collects what several threads ask for and has it spoken together, in one
+    thread of its own.
+
+    The first text of a group waits `window_s` for company (50 to 100 ms cost a listener little), or
+    until `max_batch` wait. Of all that wait then, those most like the earliest in length are spoken
+    first; the rest keeps its place.
+    """
+
+    def __init__(
+        self,
+        speak_many: SpeakMany,
+        max_batch: int = 8,
+        window_s: float = 0.05,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        if max_batch < 1 or max_waiting < 1 or not 0.0 <= window_s < threading.TIMEOUT_MAX:
+            raise EngineError(
+                f"max_batch={max_batch} and max_waiting={max_waiting} must be at least 1, "
+                f"window_s={window_s} at least 0"
+            )
+        self._speak_many, self._max_batch, self._window_s, self._max_waiting = (
+            speak_many,
+            max_batch,
+            window_s,
+            max_waiting,
+        )
+        self._waiting: deque[QueuedText] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
+        self._thread.start()
+
+    def submit(self, text: str, options: Options | None = None) -> Future[np.ndarray]:
+        """
+        Ask for a text; `options` as `FlowPipeline.stream` takes them. The future gives its audio,
+        or what went wrong with it.
+
+        Cancel the future to give the place back. Raises queue.Full if too many wait, EngineError
+        after `close`.
+        """
+        job = QueuedText(text=text, options=dict(options or {}))
+        with self._changed:
+            if self._closed:
+                raise EngineError("the batcher is closed and takes no more texts; make another")
+            self._forget_cancelled()
+            if len(self._waiting) >= self._max_waiting:
+                raise queue.Full(f"{len(self._waiting)} texts wait already; try again later")
+            self._waiting.append(job)
+            self._changed.notify_all()
+        return job.audio
+
+    def close(self) -> None:
+        """Take no more; return when all that waits has been spoken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while self._collect():
+            self._speak(self._take())
+
+    def _collect(self) -> bool:
+        """Wait for a first text and for its company; tell whether there is any, or only the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(
+                lambda: len(self._waiting) >= self._max_batch or self._closed,
+                timeout=self._window_s,
+            )
+            return bool(self._waiting) or not self._closed
+
+    def _take(self) -> list[QueuedText]:
+        """Take the earliest out of the queue, with those most like it in length."""
+        with self._changed:
+            self._forget_cancelled()
+            waiting = list(self._waiting)
+            groups = batch_by_length([len(job.text) for job in waiting], max_count=self._max_batch)
+            chosen = set(groups[0]) if groups else set()
+            self._waiting = deque(job for index, job in enumerate(waiting) if index not in chosen)
+        return [waiting[index] for index in sorted(chosen)]
+
+    def _forget_cancelled(self) -> None:
+        self._waiting = deque(job for job in self._waiting if not job.audio.cancelled())
+
+    def _speak(self, group: Sequence[QueuedText]) -> None:
+        """Speak a group; if that fails, each of its texts alone, so that only a bad text fails."""
+        running = [job for job in group if job.audio.set_running_or_notify_cancel()]
+        try:
+            audios = self._spoken(running)
+        except Exception:
+            for job in running:
+                self._speak_alone(job)
+            return
+        for job, audio in zip(running, audios, strict=True):
+            job.audio.set_result(audio)
+
+    def _speak_alone(self, job: QueuedText) -> None:
+        try:
+            job.audio.set_result(self._spoken([job])[0])
+        except Exception as error:
+            job.audio.set_exception(error)
+
+    def _spoken(self, jobs: Sequence[QueuedText]) -> list[np.ndarray]:
+        audios = (
+            self._speak_many([job.text for job in jobs], [job.options for job in jobs])
+            if jobs
+            else []
+        )
+        if len(audios) != len(jobs):
+            raise EngineError(
+                f"{len(jobs)} texts were asked for and {len(audios)} waveforms came; this is a bug "
+                "of the voice"
+            )
+        return audios
+
+
+GROUP = Path("/sys/fs/cgroup")
+
+
+def free_bytes(device: torch.device, group: Path = GROUP) -> int:
+    """Give the bytes that can still be taken on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    system = int(psutil.virtual_memory().available)
+    return min(system, _left_in(group, system))
+
+
+def _left_in(group: Path, otherwise: int) -> int:
+    """Give what a control group (version 2) has left; `otherwise` where it has no limit."""
+    try:
+        return max(
+            0, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
+        )
+    except (OSError, ValueError):  # no such group, or "max"
+        return otherwise

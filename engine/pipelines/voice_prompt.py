@@ -1,0 +1,149 @@
+"""
+Makes the embedded voice continue a recording: its mel stands in front of what is to be said, as
+infilling was trained.
+
+The recording's text is spoken by the model itself, quickly, to hear where the phones of the
+recording lie. What it costs is the recording's length: its frames take part in every forward pass.
+Only what was invented is given back.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.acoustic.guidance import guide
+from engine.acoustic.solver import integrate, time_grid
+from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from engine.audio.postprocess import PEAK_LIMIT, active_rms
+from engine.audio.reference_recording import speech_of
+from engine.config import Solver
+from engine.duration.alignment import EDGE_SILENCE_FRAMES, Content, plan, spread
+from engine.duration.forced_alignment import heard_durations
+from engine.duration.frames import Frames
+from engine.errors import EngineError
+from engine.layers.mel import HOP, log_mel, mel_filterbank
+from engine.text.frontend import Chunk, phonemise
+from engine.weights.voice import Voice
+
+TRAINED_RMS = 0.12
+"""
+Between the levels of the three voices that the DiT learned from; figures in
+`docs/evidence/reference-voice.md`.
+"""
+SLOWEST, FASTEST = 0.4, 2.5
+"""
+Of a recording against the pace at which the voice would say its text; beyond, the text is hardly
+what is said.
+"""
+LISTENING_STEPS = 4
+"""
+Of the solver, for the words that the recording is laid upon: four are enough to tell one phone from
+another.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """
+    A recording as the DiT is told of it: `mel` (R, bands), normalised; `frames` (1, R), what it
+    says.
+    """
+
+    mel: Tensor
+    frames: Frames
+
+    def before(self, content: Content) -> Content:
+        """Put the recording in front of what is to be said."""
+        return replace(content, frames=_in_a_row([self.frames, content.frames]), reference=self.mel)
+
+
+def encode(voice: Voice, device: torch.device, content: bytes, text: str, speaker: str) -> Prompt:
+    """
+    Make a prompt of a recording.
+
+    Args:
+        voice: with its DiT on `device`.
+        device: where the DiT computes.
+        content: of an audio file.
+        text: what it says.
+        speaker: whom the DiT is told that it is.
+
+    Raises: EngineError for a recording or a text that cannot be used, and for a text that cannot be
+    the recording's.
+    """
+    with torch.inference_mode():
+        mel = (_mel_of(speech_of(content, SAMPLE_RATE_HZ, HOP)) - voice.mel_mean) / voice.mel_std
+        chunks, index = phonemise(text), SPEAKERS.index(speaker)
+        said = [
+            plan(voice.durations, c.phones, speaker=index, question=c.question, speed=1.0)
+            for c in chunks
+        ]
+        planned = torch.cat([each.durations for each in said])
+        _check_pace(len(mel), planned)
+        spoken = torch.cat([_spoken(voice, each.frames.to(device)) for each in said])
+        heard = torch.split(
+            heard_durations(mel, spoken, planned), [each.durations.numel() for each in said]
+        )
+        told = [_retimed(*each) for each in zip(chunks, said, heard, strict=True)]
+        return Prompt(mel=mel, frames=_in_a_row(told))
+
+
+def _mel_of(speech: np.ndarray) -> Tensor:
+    """
+    Level it, put silence round it as the training voices have, and give its log-mel (R, bands).
+    """
+    gain = min(TRAINED_RMS / active_rms(speech), PEAK_LIMIT / float(np.abs(speech).max()))
+    audio = np.pad(speech * np.float32(gain), EDGE_SILENCE_FRAMES * HOP)
+    return log_mel(torch.from_numpy(audio)[None], mel_filterbank(SAMPLE_RATE_HZ))[0]
+
+
+def _check_pace(recorded_frames: int, planned: Tensor) -> None:
+    """
+    Refuse a text that is hardly what is heard; `planned` (P,) frames per phone at the voice's own
+    pace.
+    """
+    edges = 2 * EDGE_SILENCE_FRAMES
+    recorded, expected = (count - edges for count in (recorded_frames, int(planned.sum())))
+    if not SLOWEST <= expected / recorded <= FASTEST or planned.numel() > recorded_frames:
+        expected_s, lasts_s = (count * HOP / SAMPLE_RATE_HZ for count in (expected, recorded))
+        raise EngineError(
+            f"reference_text takes about {expected_s:.1f} s to say, and the recording holds "
+            f"{lasts_s:.1f} s of sound; give exactly the words that are heard"
+        )
+
+
+def _spoken(voice: Voice, frames: Frames) -> Tensor:
+    """
+    Say it in a hurry: normalised mel (F, bands). Eagerly, whatever the passes made of the DiT for
+    the new text.
+    """
+    guided = guide(voice.dit, voice.dit, frames, 1.0)
+    noise = torch.randn(
+        (1, frames.phone.shape[1], voice.dit.shape.bands),
+        generator=torch.Generator().manual_seed(0),
+    )
+    times = time_grid(LISTENING_STEPS, -1.0)
+    return integrate(guided, noise.to(frames.phone.device), times, Solver.EULER)[0].cpu()
+
+
+def _retimed(chunk: Chunk, planned: Content, durations: Tensor) -> Frames:
+    """Say for every recorded frame what it says: as planned, with the durations that were heard."""
+    phone, place = spread(torch.tensor(chunk.phones), durations)
+    row = torch.ones_like(phone)
+    speaker, question = (
+        row * told[0, 0] for told in (planned.frames.speaker, planned.frames.question)
+    )
+    return Frames(
+        phone=phone[None], place=place[None], speaker=speaker[None], question=question[None]
+    )
+
+
+def _in_a_row(parts: list[Frames]) -> Frames:
+    return Frames(
+        phone=torch.cat([part.phone for part in parts], dim=1),
+        place=torch.cat([part.place for part in parts], dim=1),
+        speaker=torch.cat([part.speaker for part in parts], dim=1),
+        question=torch.cat([part.question for part in parts], dim=1),
+    )

@@ -1,1 +1,0 @@
-"""The recording whose voice is to be spoken in: read, checked, trimmed, and remembered by its content."""

@@ -1,0 +1,264 @@
+"""
+Finds the parts of a published voice in a folder: the F5-TTS model, its vocabulary, and the vocoder.
+
+The folder is laid out as the model's own is, with the vocoder's folder in it under the name
+`vocos`.
+
+Reads checkpoints as F5-TTS and Vocos publish them, strictly: a tensor that is missing or unknown is
+an error that names it.
+
+Sizes follow from the tensors' shapes. The two things that shapes do not tell are asked for: the
+version of F5-TTS. Files are safetensors, or PyTorch's own format read by its restricted reader,
+which builds tensors and runs nobody's code.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engine.acoustic.f5_dit import F5DiT, F5Shape
+from engine.config.infill import VERSIONS
+from engine.errors import EngineError
+from engine.layers.mel import HOP, N_FFT
+from engine.vocoder.vocos import Vocos, VocosShape
+from engine.weights.voice import check_held, filled
+
+VOCABULARY_BYTES = 2**20
+ENDINGS = (".safetensors", ".pt", ".bin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfillVoice:
+    """
+    The two models, fp32 on the CPU, and the number of every character that the first was trained
+    on, from 0.
+    """
+
+    dit: F5DiT
+    vocoder: Vocos
+    vocabulary: Mapping[str, int]
+
+
+def load_infill_voice(folder: Path, *, version: int) -> InfillVoice:
+    """
+    Read all parts. Raises EngineError for one that is absent, unreadable, or does not fit the
+    others.
+    """
+    if not folder.is_dir():
+        raise EngineError(
+            f"weights {folder} is no folder; name the folder of a checkpoint (model, vocab.txt, "
+            "vocos)"
+        )
+    dit = load_f5(_only_model(folder), version=version)
+    vocoder = load_vocos(_only_model(folder / "vocos"))
+    vocabulary = _vocabulary(folder / "vocab.txt")
+    if len(vocabulary) != dit.shape.characters:
+        raise EngineError(
+            f"weights {folder}: vocab.txt has {len(vocabulary)} characters, the model "
+            f"{dit.shape.characters}; give its own"
+        )
+    wanted = (dit.shape.bands, N_FFT, HOP)
+    found = (vocoder.shape.bands, vocoder.shape.n_fft, vocoder.shape.hop)
+    if found != wanted:
+        raise EngineError(
+            f"weights {folder}: the vocoder reads {_words(found)}, the model makes {_words(wanted)}"
+        )
+    return InfillVoice(dit=dit, vocoder=vocoder, vocabulary=vocabulary)
+
+
+def _only_model(folder: Path) -> Path:
+    found = sorted(path for path in folder.glob("*") if path.suffix in ENDINGS)
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise EngineError(
+            f"weights {folder} must hold one file of tensors ({', '.join(ENDINGS)}); it holds "
+            f"{names}"
+        )
+    return found[0]
+
+
+def _vocabulary(path: Path) -> dict[str, int]:
+    """
+    Read one character (or syllable) per line; the line's number counts, and the first is the space.
+    """
+    try:
+        if path.stat().st_size > VOCABULARY_BYTES:
+            raise EngineError(
+                f"weights {path}: larger than {VOCABULARY_BYTES} bytes, which no vocabulary is; "
+                "give the checkpoint's"
+            )
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineError(
+            f"weights {path} cannot be read ({error}); the checkpoint's vocab.txt belongs there"
+        ) from None
+    entries = lines[:-1] if lines[-1] == "" else lines
+    vocabulary = {entry: number for number, entry in enumerate(entries)}
+    if vocabulary.get(" ") != 0 or len(vocabulary) != len(entries):
+        raise EngineError(
+            f"weights {path}: the first line must be a space, and no line may occur twice"
+        )
+    return vocabulary
+
+
+def _words(sizes: tuple[int, int, int]) -> str:
+    return "{} bands of {} samples every {}".format(*sizes)
+
+
+EMA = "ema_model."
+TRANSFORMER = "transformer."
+BOOKKEEPING = ("initted", "step")
+"""Counters of the moving average that training kept."""
+MEL_BUFFERS = ("mel_spec.mel_stft.mel_scale.fb", "mel_spec.mel_stft.spectrogram.window")
+ROTARY = "rotary_embed.inv_freq"
+"""A formula (`layers.rope`), stored as a buffer."""
+VOCOS_BUFFERS = (
+    "head.istft.window",
+    "feature_extractor.mel_spec.spectrogram.window",
+    "feature_extractor.mel_spec.mel_scale.fb",
+)
+
+
+def load_f5(path: Path, *, version: int) -> F5DiT:
+    """
+    Read an F5-TTS model, fp32 on the CPU.
+
+    Raises EngineError for a file that cannot be read, a version that does not exist, and tensors
+    that are missing, unknown or misshapen.
+    """
+    if version not in VERSIONS:
+        raise EngineError(
+            f"there is no version {version!r} of F5-TTS; versions are "
+            f"{', '.join(map(str, VERSIONS))}"
+        )
+    tensors = _of_transformer(path, _read(path))
+    shape = _f5_shape(path, tensors, version)
+    return filled(path, lambda: F5DiT(shape), tensors, f"a checkpoint of F5-TTS version {version}")
+
+
+def load_vocos(path: Path) -> Vocos:
+    """
+    Read a Vocos model of log-mel features, fp32 on the CPU. Raises EngineError as `load_f5` does.
+    """
+    tensors = {name: value for name, value in _read(path).items() if name not in VOCOS_BUFFERS}
+    shape = _vocos_shape(path, tensors)
+    return filled(path, lambda: Vocos(shape), tensors, "a checkpoint of Vocos")
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        content = load_file(path) if path.suffix == ".safetensors" else _unpacked(path)
+    except FileNotFoundError:
+        raise EngineError(
+            f"weights {path} do not exist; name a file of a published checkpoint"
+        ) from None
+    except EngineError:
+        raise
+    except Exception as error:  # of two readers, who raise whatever a torn file leads them to
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise EngineError(
+            f"weights {path} cannot be read ({reason}); give a .safetensors, .pt or .bin file"
+        ) from None
+    averaged = (
+        content.get("ema_model_state_dict", content) if isinstance(content, Mapping) else content
+    )
+    if not isinstance(averaged, Mapping):
+        raise EngineError(
+            f"weights {path} hold {type(content).__name__} where tensors by name belong"
+        )
+    tensors = {str(name): value for name, value in averaged.items() if isinstance(value, Tensor)}
+    for name, value in tensors.items():
+        check_held(path, name, value)
+    return tensors
+
+
+def _unpacked(path: Path) -> Any:
+    """
+    Read PyTorch's own format, which stores tensors as they are. Raises EngineError for a file that
+    unpacks to more.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+        if size > path.stat().st_size:
+            raise EngineError(
+                f"weights {path} unpack to {size} bytes, more than the file has; save them with "
+                "torch.save"
+            )
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _of_transformer(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """
+    Strip what wraps the transformer in a published file: the moving average, its counters, the
+    mel's buffers.
+    """
+    bare = {name.removeprefix(EMA): value for name, value in tensors.items()}
+    kept = {name: value for name, value in bare.items() if name not in (*BOOKKEEPING, *MEL_BUFFERS)}
+    foreign = sorted(name for name in kept if not name.startswith(TRANSFORMER))
+    if foreign:
+        raise EngineError(
+            f"weights {path}: unknown tensors {', '.join(foreign[:3])}; not a checkpoint of F5-TTS"
+        )
+    named = {name.removeprefix(TRANSFORMER): value for name, value in kept.items()}
+    return {name: value for name, value in named.items() if name != ROTARY}
+
+
+def _f5_shape(path: Path, tensors: Mapping[str, Tensor], version: int) -> F5Shape:
+    try:
+        embed, project = tensors["text_embed.text_embed.weight"], tensors["proj_out.weight"]
+        widened = tensors.get("text_embed.text_blocks.0.pwconv1.weight")
+        return F5Shape(
+            characters=embed.shape[0] - 1,
+            version=version,
+            bands=project.shape[0],
+            width=project.shape[1],
+            depth=_count(tensors, "transformer_blocks."),
+            hidden=tensors["transformer_blocks.0.ff.ff.2.weight"].shape[1],
+            text_width=embed.shape[1],
+            text_blocks=_count(tensors, "text_embed.text_blocks."),
+            text_hidden=0 if widened is None else widened.shape[0],
+        )
+    except KeyError as error:
+        raise EngineError(
+            f"weights {path}: missing tensors {error.args[0]}; not a checkpoint of F5-TTS"
+        ) from None
+    except IndexError:
+        raise EngineError(
+            f"weights {path}: a tensor has too few dimensions; not a checkpoint of F5-TTS"
+        ) from None
+
+
+def _vocos_shape(path: Path, tensors: Mapping[str, Tensor]) -> VocosShape:
+    try:
+        embed, out = tensors["backbone.embed.weight"], tensors["head.out.weight"]
+        n_fft = out.shape[0] - 2
+        return VocosShape(
+            bands=embed.shape[1],
+            width=embed.shape[0],
+            hidden=tensors["backbone.convnext.0.pwconv1.weight"].shape[0],
+            blocks=_count(tensors, "backbone.convnext."),
+            n_fft=n_fft,
+            hop=n_fft // 4,
+        )
+    except KeyError as error:
+        raise EngineError(
+            f"weights {path}: missing tensors {error.args[0]}; not a checkpoint of Vocos"
+        ) from None
+    except IndexError:
+        raise EngineError(
+            f"weights {path}: a tensor has too few dimensions; not a checkpoint of Vocos"
+        ) from None
+
+
+def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
+    """Count the numbered parts whose names begin so."""
+    return len(
+        {name[len(prefix) :].partition(".")[0] for name in tensors if name.startswith(prefix)}
+    )

@@ -1,0 +1,1 @@
+"""From iterations and scores to measurements: aggregation, speed, stages. Decides nothing."""

@@ -1,0 +1,77 @@
+"""
+What a reader should doubt of a cell, from the records alone: options that nothing shows to be in
+effect, takes that differ.
+
+Decides nothing: each is a notice.
+"""
+
+from harness.records.cell import Cell
+from harness.records.run import Phase, Run
+
+
+def doubts(run: Run, cell: Cell) -> tuple[str, ...]:
+    """Return the notices of one cell."""
+    return (*_unobserved(run, cell), *_takes(run, cell))
+
+
+def takes_differ(run: Run, slug: str) -> bool:
+    """
+    Whether the cell's engine, without a seed, said a request otherwise than before: the worker then
+    kept several takes.
+    """
+    kept = {
+        (s.request, s.audio_file)
+        for p in run.processes
+        if p.cell == slug
+        for s in p.samples
+        if s.audio_file is not None
+    }
+    return len({request for request, _ in kept}) < len(kept)
+
+
+def _unobserved(run: Run, cell: Cell) -> list[str]:
+    """
+    Name the options that make the cell another one than the reference, of which nothing was seen,
+    and which nobody hears.
+    """
+    reference = next((each for each in run.cells if each.slug == run.reference), None)
+    if reference is None or cell.slug == run.reference or not _is_same_audio(run, cell.slug):
+        return []
+    seen = {
+        effect.option
+        for process in run.processes
+        if process.cell == cell.slug
+        for effect in process.effects
+        if effect.holds is not None
+    }
+    doubtful = [
+        f"{name}={value}"
+        for name, value in cell.options.items()
+        if name not in seen and reference.options.get(name) != value
+    ]
+    return [
+        f"nothing was observed of {each}, and the audio is the reference cell's to the bit: "
+        "nothing shows that it was in effect"
+        for each in doubtful
+    ]
+
+
+def _is_same_audio(run: Run, slug: str) -> bool:
+    first: dict[tuple[str, str], str] = {}
+    for process in run.processes:
+        for sample in process.samples:
+            if sample.phase is Phase.MEASURED:
+                first.setdefault((sample.cell, sample.request), sample.audio_sha256)
+    mine = {request: digest for (cell, request), digest in first.items() if cell == slug}
+    return bool(mine) and all(
+        first.get((run.reference, request)) == digest for request, digest in mine.items()
+    )
+
+
+def _takes(run: Run, cell: Cell) -> list[str]:
+    if not takes_differ(run, cell.slug):
+        return []
+    return [
+        "the engine speaks otherwise each time, and nobody asked for a seed: nothing is held "
+        "against another recording, and what needs none is judged over several takes"
+    ]

@@ -1,0 +1,140 @@
+"""
+Which stage a change of the whole comes from, and what share of it that is. Decides nothing.
+
+There is one rule, for whatever stands side by side: the same request in the same round and lap
+where both sides were measured in turns, so that what the machine did to both cancels; the medians
+of both sides where a stored baseline keeps no more.
+
+What the stage passes of a cell's processes amount to: seconds by stage, one list per process. A
+pure function of records.
+
+    synced.vocoder       a stage in the one synthesis of the pass, the device waited for at both of
+                         its ends
+    synced.unaccounted   what that synthesis took beyond its stages
+    alone.vocoder        the model of a stage by itself, each time that it ran
+
+They are helpers: stored beside the times of the stages as the whole is measured, shown next to
+them, and never judged. The version of what is `alone` says how much work it was, so that a call of
+two seconds of speech is not taken for a quicker one of six: beside other work it is another
+quantity.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from harness.machine.interference import interference_causes
+from harness.records.run import Phase, ProcessRecord, Run, StageProfile, StageWork
+
+Place = tuple[int, str, int]
+"""Round, request, lap."""
+Stages = Mapping[str, float]
+"""Seconds by stage."""
+
+
+def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
+    """
+    Name the stage that grew most between before and now: `vocoder +31 % is 97 % of it`. Empty where
+    nothing grew, or no stage is known.
+
+    A stage's change is the median of its differences in seconds; its share is of the sum over all
+    stages. A stage that only one side has took no time on the other.
+    """
+    known = [(before, now) for before, now in pairs if before and now]
+    names = dict.fromkeys(name for before, now in known for name in (*before, *now))
+    grown = {
+        name: median([now.get(name, 0.0) - before.get(name, 0.0) for before, now in known])
+        for name in names
+    }
+    whole_s = sum(grown.values())
+    if whole_s <= 0.0:
+        return ""
+    stage = max(grown, key=lambda name: grown[name])
+    old_s = median([before.get(stage, 0.0) for before, _ in known])
+    size = f" {grown[stage] / old_s * 100:+.0f} %" if old_s > 0.0 else ""
+    return f"{stage}{size} is {grown[stage] / whole_s * 100:.0f} % of it"
+
+
+def in_turns(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
+    """
+    Put the stages of one cell side by side, by round, request and lap; without disturbed
+    iterations, as when comparing.
+    """
+    before, now = _by_place(base, slug), _by_place(head, slug)
+    return [(before[place], now[place]) for place in before if place in now]
+
+
+def _by_place(run: Run, slug: str) -> Mapping[Place, Stages]:
+    laps: Counter[tuple[int, str]] = Counter()
+    found: dict[Place, Stages] = {}
+    for process in run.processes:
+        for sample in process.samples if process.cell == slug else ():
+            if sample.phase is Phase.MEASURED:
+                seat = process.repeat, sample.request
+                if not interference_causes(sample):
+                    found[(*seat, laps[seat])] = sample.stages_s
+                laps[seat] += 1
+    return found
+
+
+SYNCED, ALONE = "synced.", "alone."
+UNACCOUNTED = "unaccounted"
+UNTOLD = "1"
+"""
+Version of all that does not say how much work it was: of stages within a whole, and of older run
+folders.
+"""
+TOLD = "2"
+
+
+def isolated_stages(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
+    """
+    Give name -> repeat -> seconds, in the order in which the stages passed; empty where no process
+    told.
+    """
+    found: dict[str, dict[int, tuple[float, ...]]] = {}
+    for process in processes:
+        if isinstance(process.stages, StageProfile):
+            for name, seconds in _of(process.stages).items():
+                found.setdefault(name, {})[process.repeat] = seconds
+    return found
+
+
+def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
+    """
+    Give the versions of the stages alone, by name; without those of which a process does not tell
+    how much work it was.
+    """
+    passes = [process.stages for process in processes if isinstance(process.stages, StageProfile)]
+    work: dict[str, list[StageWork | None]] = {}
+    for each in passes:
+        for stage in each.alone_s:
+            work.setdefault(stage, []).append(each.work.get(stage))
+    return {
+        f"{ALONE}{stage}": _version(told)
+        for stage, several in work.items()
+        if (told := _all(several))
+    }
+
+
+def same_work(before_version: str, now_version: str) -> bool:
+    """Tell whether two times alone are known to be of the same work."""
+    return before_version == now_version != UNTOLD
+
+
+def _all(several: Sequence[StageWork | None]) -> list[StageWork]:
+    told = [each for each in several if each is not None]
+    return told if len(told) == len(several) else []
+
+
+def _version(several: Sequence[StageWork]) -> str:
+    words = [
+        f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several
+    ]
+    return "; ".join([TOLD, *sorted(set(words))])
+
+
+def _of(stages: StageProfile) -> dict[str, tuple[float, ...]]:
+    synced = {f"{SYNCED}{name}": (seconds,) for name, seconds in stages.stages_s.items()}
+    alone = {f"{ALONE}{name}": several for name, several in stages.alone_s.items() if several}
+    return {**synced, f"{SYNCED}{UNACCOUNTED}": (max(0.0, stages.unaccounted_s),), **alone}

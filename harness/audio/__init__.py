@@ -1,0 +1,4 @@
+"""
+Sound as data: files, recordings, and the features that several metrics share. Knows no metric and
+no verdict.
+"""

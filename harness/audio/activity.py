@@ -1,0 +1,123 @@
+"""
+Where in a recording there is speech: where it begins and ends, and the pauses inside it.
+
+By level alone, in frames of 10 ms, relative to the loud part of the same recording, so that gain
+plays no part. That tells speech from silence, not from noise: where noise stands within 35 dB of
+the speech there are no pauses and no silent ends.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.recording import Recording
+from harness.records.measurement import Missing, Value
+
+FRAME_S = 0.010
+LOUD_PERCENTILE = 95.0
+AUDIBLE_DB = 40.0
+"""
+The loud part is a percentile of the frames within this of the loudest, so that long silence does
+not move it.
+"""
+BELOW_DB = 35.0
+"""How far below the loud part a frame is silence."""
+PAUSE_S = 0.15
+"""
+Shorter silences are part of speech: the closure of a plosive. The longest in 256 recordings of the
+embedded voice, sentences without a comma, lasts 100 ms, and 80 ms in 95 of 100.
+"""
+SHORTEST_S = 0.03
+"""A sound this short with a pause on either side of it is a tick, not speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """
+    Seconds from the start of the recording: where speech begins and ends, and each pause between
+    (from, to), in order.
+    """
+
+    start_s: float
+    end_s: float
+    pauses: tuple[tuple[float, float], ...]
+
+    @property
+    def pauses_s(self) -> float:
+        """Seconds of all inner pauses together."""
+        return sum(to - since for since, to in self.pauses)
+
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech, without its pauses."""
+        return self.end_s - self.start_s - self.pauses_s
+
+
+def segments(recording: Recording) -> Activity | Missing:
+    """Where there is speech; Missing for empty, silent and non-finite audio."""
+    active = recording.once(audible)
+    if isinstance(active, Missing):
+        return active
+    starts, stops = _stretches(active)
+    if not starts.size:
+        return Missing(f"there is no sound of {SHORTEST_S:.2f} s in it")
+    begins, ends = (
+        each * frame_length(recording.rate_hz) / recording.rate_hz for each in (starts, stops)
+    )
+    pauses = tuple(zip(ends[:-1].tolist(), begins[1:].tolist(), strict=True))
+    return Activity(start_s=float(begins[0]), end_s=float(ends[-1]), pauses=pauses)
+
+
+def audible(recording: Recording) -> NDArray[np.bool_] | Missing:
+    """
+    Whether each frame is within BELOW_DB of the loud part, shape [whole frames]; an unfinished last
+    one is left out.
+    """
+    level_db, loud_db = recording.once(levels), recording.once(loud_level)
+    if isinstance(level_db, Missing):
+        return level_db
+    return loud_db if isinstance(loud_db, Missing) else np.asarray(level_db > loud_db - BELOW_DB)
+
+
+def loud_level(recording: Recording) -> Value:
+    """Level of the loud part of the speech in dB of full scale."""
+    level_db = recording.once(levels)
+    if isinstance(level_db, Missing):
+        return level_db
+    return float(np.percentile(level_db[level_db > level_db.max() - AUDIBLE_DB], LOUD_PERCENTILE))
+
+
+def levels(recording: Recording) -> NDArray[np.float64] | Missing:
+    """
+    Level of each frame in dB of full scale, shape [whole frames]: its standard deviation, so that
+    an offset is silence.
+    """
+    width = frame_length(recording.rate_hz)
+    count = len(recording.frames) // width
+    if not count:
+        return Missing(f"{recording.duration_s:.3f} s is too short to look for speech")
+    if not np.isfinite(recording.frames).all():
+        return Missing("the audio holds NaN or infinity")
+    deviation = np.std(recording.frames[: count * width].reshape(count, width), axis=1)
+    if not deviation.any():
+        return Missing("the audio is silent")
+    return np.asarray(20.0 * np.log10(np.maximum(deviation, np.finfo(np.float64).tiny)))
+
+
+def frame_length(rate_hz: int) -> int:
+    """Frames of audio in one of FRAME_S."""
+    return max(round(FRAME_S * rate_hz), 1)
+
+
+def _stretches(active: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """
+    First and last + 1 of each stretch of speech: runs of active frames, joined over less than a
+    pause, without ticks.
+    """
+    edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
+    starts, stops = edges[::2], edges[1::2]
+    apart = starts[1:] - stops[:-1] >= round(PAUSE_S / FRAME_S)
+    starts, stops = starts[np.append(True, apart)], stops[np.append(apart, True)]
+    long = stops - starts >= round(SHORTEST_S / FRAME_S)
+    return starts[long], stops[long]

@@ -1,0 +1,283 @@
+"""
+Audio files in and out: one channel of float32 frames and a rate.
+
+Knows file formats, through libsndfile; does not resample, trim, level or judge. A file that cannot
+be used is a HarnessError that names it, so that a metric can turn it into one missing value. A
+file's head is believed only as far as its content bears it out: memory is taken block by block,
+never for what a head claims.
+
+The audio of a run, and the golden audio, as small WAV files in memory: what a page plays.
+
+WAV, though FLAC is a third smaller: Chromium fails one seek in twenty in a short FLAC clip
+("demuxer seek failed"), and a page that keeps the position when the voice is switched seeks all the
+time. In WAV no seek failed.
+
+Knows where both are kept; scores nothing, and renders nothing.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from harness.errors import HarnessError
+from harness.records.files import inside, reason, write_atomic
+from harness.records.run import Run
+
+Audio = NDArray[np.float32]
+ROUNDING = 1e-6
+"""
+Up to here two frames are the same sound: 120 dB below full scale, where only the order of additions
+differs.
+"""
+
+LARGEST_FRAMES = 2**27
+"""Of one file: 93 minutes at 24 kHz, and 512 MiB in memory."""
+UNKNOWN_FRAMES = 2**63 - 1
+"""What libsndfile makes of a FLAC file that was streamed; it cannot read the last block of one."""
+LARGEST_CHANNELS = 64
+RATES_HZ = (1_000, 768_000)
+BLOCK_FRAMES = 2**16
+UNKNOWN_FROM_BYTES = 0x7FFF0000
+"""A WAV file that was streamed did not know its length, and names a number near the largest one."""
+
+
+def read_audio(path: Path) -> tuple[Audio, int]:
+    """
+    (frames as float32 in -1..1, shape [n]; rate in Hz). Several channels become their mean. Raises
+    HarnessError.
+    """
+    try:
+        return decoded(path)
+    except HarnessError as error:
+        raise HarnessError(f"cannot read audio {path}: {error}; give a wav or flac file") from error
+
+
+def decoded(source: Path | IO[bytes]) -> tuple[Audio, int]:
+    """
+    Decode as `read_audio` does. Raises HarnessError for no audio, for more than the limits, for
+    less than the head says.
+    """
+    try:
+        missing_bytes = _missing_bytes(source)
+        with soundfile.SoundFile(source) as file:
+            _check_head(file)
+            frames, rate_hz = _all_of(file), int(file.samplerate)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise HarnessError(_first_line(error)) from error
+    if missing_bytes:
+        raise HarnessError(
+            f"it ends {missing_bytes} bytes before the length that its head promises"
+        )
+    return frames, rate_hz
+
+
+def same_audio(one: Audio, other: Audio) -> bool:
+    """Whether two recordings are the same, up to what another order of additions changes."""
+    return one.shape == other.shape and (
+        not one.size or bool(np.abs(one - other).max() <= ROUNDING)
+    )
+
+
+def length_s(path: Path) -> float:
+    """
+    Seconds of audio that the file promises; 0.0 where it cannot be read, which whoever reads it
+    will say.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_head(file)
+            return float(file.frames / file.samplerate)
+    except (OSError, soundfile.SoundFileError, HarnessError):
+        return 0.0
+
+
+def _check_head(file: Any) -> None:
+    """Raise HarnessError for a head that claims what no recording of ours has."""
+    low, high = RATES_HZ
+    if not low <= file.samplerate <= high:
+        raise HarnessError(
+            f"its head claims {file.samplerate} Hz; rates are from {low} to {high} Hz"
+        )
+    if file.channels > LARGEST_CHANNELS:
+        raise HarnessError(
+            f"its head claims {file.channels} channels; there may be {LARGEST_CHANNELS}"
+        )
+    if file.frames == UNKNOWN_FRAMES:
+        raise HarnessError(
+            "its head does not tell how long it is; write the file again with its length"
+        )
+    if file.frames > LARGEST_FRAMES:
+        raise HarnessError(f"its head claims {file.frames} frames; there may be {LARGEST_FRAMES}")
+
+
+def _missing_bytes(source: Path | IO[bytes]) -> int:
+    """
+    Count the bytes that the head of a WAV file promises and that are not there; libsndfile passes
+    over them in silence.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return _missing_bytes(file)
+    place, end = 12, source.seek(0, 2)
+    source.seek(0)
+    head = source.read(12)
+    while head[:4] == b"RIFF" and head[8:12] == b"WAVE" and place + 8 <= end:
+        source.seek(place)
+        name, size = source.read(4), int.from_bytes(source.read(4), "little")
+        if name == b"data":
+            source.seek(0)
+            return max(0, place + 8 + size - end) if size < UNKNOWN_FROM_BYTES else 0
+        place += 8 + size + size % 2
+    source.seek(0)
+    return 0
+
+
+def _all_of(file: Any) -> Audio:
+    """
+    Read block by block, as the mean of the channels. Raises HarnessError where less can be read
+    than the head promises.
+    """
+    blocks: list[Audio] = [np.empty(0, np.float32)]
+    try:
+        while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            blocks.append(
+                block[:, 0].copy()
+                if block.shape[1] == 1
+                else np.asarray(block.mean(axis=1), dtype=np.float32)
+            )
+    except (
+        soundfile.SoundFileError
+    ) as error:  # libsndfile's way to say of FLAC that there is no more
+        raise HarnessError(
+            f"its head promises {file.frames} frames, not all of which can be read "
+            f"({_first_line(error)})"
+        ) from error
+    frames = np.concatenate(blocks)
+    if frames.size < file.frames:
+        raise HarnessError(f"its head promises {file.frames} frames, {frames.size} are there")
+    return frames
+
+
+def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
+    """
+    Write float32 wav, whole or not at all: no rounding, no clipping, NaN kept, so that what is
+    scored is what was made.
+
+    Raises HarnessError; its cause is the system's OSError where that has a reason, such as a full
+    disk.
+    """
+    _write(path, wav_bytes(audio, rate_hz, str(path)))
+
+
+def wav_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
+    """
+    Return a float32 wav file; `name` stands for the audio in errors. Raises HarnessError for what
+    is no audio.
+    """
+    return _encoded(audio, rate_hz, "WAV", "FLOAT", name)
+
+
+def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:
+    """
+    Write `flac_bytes` to a file, whole or not at all. Raises HarnessError as `write_wav` does.
+    """
+    _write(path, flac_bytes(audio, rate_hz, str(path)))
+
+
+def flac_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
+    """
+    Return a 24-bit flac file, for audio that is committed; 16-bit noise fills bands that were
+    empty, which STOI hears.
+
+    `name` stands for the audio in errors. Raises HarnessError for frames beyond -1..1 or not
+    finite.
+    """
+    if audio.size and not np.all(np.abs(audio) <= 1.0):
+        raise HarnessError(
+            f"cannot write {name}: frames lie outside -1..1 or are not finite; level the audio "
+            "first, or write wav"
+        )
+    return _encoded(audio, rate_hz, "FLAC", "PCM_24", name)
+
+
+def _encoded(audio: Audio, rate_hz: int, kind: str, subtype: str, name: str) -> bytes:
+    if audio.ndim != 1:
+        raise HarnessError(
+            f"cannot write {name}: audio has shape {list(audio.shape)}; give one channel, shape [n]"
+        )
+    out = io.BytesIO()
+    try:
+        soundfile.write(out, audio, rate_hz, format=kind, subtype=subtype)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise HarnessError(
+            f"cannot write audio {name}: {_first_line(error)}; give a rate that {kind} knows"
+        ) from error
+    return out.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomic(path, content, durable=False)  # it can be made again
+    except OSError as error:
+        advice = "choose a folder that exists and has room"
+        raise HarnessError(f"cannot write audio {path}: {reason(error)}; {advice}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str], bytes | None]:
+    """
+    Give a function (slug, request id) -> a WAV file's bytes; `golden_name` in place of a slug
+    stands for the accepted audio.
+
+    It gives None where there is no readable audio: a page without a voice is still a page.
+    """
+    files = audio_files(run)
+
+    def load(slug: str, request: str) -> bytes | None:
+        try:
+            path = (
+                inside(golden, f"{request}.flac")
+                if slug == golden_name
+                else files.get((slug, request))
+            )
+        except HarnessError:
+            return None
+        return None if path is None or not path.is_file() else _wav(path)
+
+    return load
+
+
+def audio_files(run: Run) -> dict[tuple[str, str], Path]:
+    """
+    Name the files of a run's audio, (slug, request id) -> path: of the first process that kept any.
+    They may be gone.
+
+    Raises HarnessError for one that does not lie in the run's folder.
+    """
+    files: dict[tuple[str, str], Path] = {}
+    for process in run.processes:
+        for sample in process.samples:
+            if sample.audio_file is not None:
+                files.setdefault(
+                    (sample.cell, sample.request), inside(Path(run.folder), sample.audio_file)
+                )
+    return files
+
+
+def _wav(path: Path) -> bytes | None:
+    """Encode a file as 16-bit WAV, which every browser plays; frames beyond -1..1 are clipped."""
+    try:
+        frames, rate_hz = read_audio(path)
+    except HarnessError:
+        return None
+    out = io.BytesIO()
+    soundfile.write(out, frames, rate_hz, format="WAV", subtype="PCM_16")
+    return out.getvalue()

@@ -1,0 +1,54 @@
+"""
+Check that the audio of a run folder is the audio that was measured, before anything is scored,
+accepted or shown of it.
+
+A sample names its frames by their SHA-256; a recording that was exchanged since has another. What
+is gone is gone: a folder without its audio can still be judged by what was scored before. Scores
+nothing.
+"""
+
+import hashlib
+from pathlib import Path
+
+import soundfile
+
+from harness.audio.files import read_audio
+from harness.errors import HarnessError
+from harness.records.run import Iteration, Run
+
+MOST_FRAMES = 2**28
+"""
+Of all channels: an hour and a half at 48 kHz. A compressed file of a few kilobytes can promise any
+number.
+"""
+LENGTH_SLACK_S = 0.01
+
+
+def check_audio(run: Run) -> None:
+    """Raise HarnessError naming the first recording that is not what its sample says."""
+    for process in run.processes:
+        for sample in process.samples:
+            if sample.audio_file is not None:
+                _check(Path(run.folder) / sample.audio_file, sample)
+
+
+def _check(path: Path, sample: Iteration) -> None:
+    if not path.is_file():
+        return
+    again = "which is not the audio that was measured; measure again, or remove the file"
+    try:
+        about = soundfile.info(path)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise HarnessError(f"cannot read audio {path}, {again}") from error
+    if about.channels != 1 or about.frames > MOST_FRAMES:
+        raise HarnessError(
+            f"{path} has {about.channels} channels and {about.frames} frames, {again}"
+        )
+    if abs(about.frames / about.samplerate - sample.audio_s) > LENGTH_SLACK_S:
+        raise HarnessError(
+            f"{path} lasts {about.frames / about.samplerate:.3f} s, not {sample.audio_s:.3f} s, "
+            f"{again}"
+        )
+    frames, _ = read_audio(path)
+    if hashlib.sha256(frames.tobytes()).hexdigest() != sample.audio_sha256:
+        raise HarnessError(f"the SHA-256 of {path} is another than its sample's, {again}")

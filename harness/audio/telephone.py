@@ -1,0 +1,84 @@
+"""
+A telephone line: what a recording sounds like at the other end of a call, G.711 mu-law at 8 kHz.
+
+The condition under which much synthetic speech is heard. Band-limited to 300 to 3400 Hz, companded
+to 8 bits, brought back to the recording's own rate and length. Nothing is delayed, levelled or
+lost, so that what a metric says afterwards is due to the band and the companding alone. Knows no
+metric.
+"""
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve, firwin
+
+from harness.audio.recording import Frames, Recording
+
+RATE_HZ = 8_000
+# The pass band is flat from 300 to 3400 Hz (G.712) and 50 dB down at 200 and 3500 Hz; the filter is
+# symmetrical, so that it delays nothing once its own half length is taken off.
+BAND_HZ, TAPS = (250.0, 3450.0), 257
+
+FULL_SCALE = 8192  # of G.711's 14-bit input
+SEGMENTS, STEPS, BIAS = 8, 16, 33
+
+
+def line(recording: Recording) -> Recording:
+    """The recording after the line, at its own rate and of its own length; for `recording.once`."""
+    sent = np.clip(recording.at(RATE_HZ), -1.0, 1.0)
+    if not sent.size:
+        return Recording(np.zeros_like(recording.frames), recording.rate_hz)
+    limited = fftconvolve(sent, _band_pass(), mode="full")[TAPS // 2 : TAPS // 2 + len(sent)]
+    received = Recording(mu_law_decode(mu_law_encode(limited)), RATE_HZ).at(recording.rate_hz)
+    return Recording(_as_long_as(received, len(recording.frames)), recording.rate_hz)
+
+
+def mu_law_encode(frames: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """
+    G.711 mu-law codes as they are sent (table 2a, bits inverted), shape [n]; full scale 1.0, louder
+    frames are clipped.
+
+    Encoding takes the segment and step below the decision value, as the standard's figures are
+    read; NaN becomes silence.
+    """
+    magnitude = (
+        np.abs(np.nan_to_num(np.asarray(frames, dtype=np.float64), posinf=1.0, neginf=-1.0))
+        * FULL_SCALE
+    )
+    codes = np.searchsorted(_decisions(), magnitude, side="right")
+    negative = np.signbit(frames)
+    return np.asarray(~(codes + np.where(negative, 128, 0)) & 0xFF, dtype=np.uint8)
+
+
+def mu_law_decode(codes: NDArray[np.uint8]) -> Frames:
+    """The frames that the codes stand for, shape [n], full scale 1.0."""
+    values = np.concatenate([_levels(), -_levels()])
+    return np.asarray(values[~codes] / FULL_SCALE, dtype=np.float64)
+
+
+@functools.cache
+def _levels() -> Frames:
+    """
+    The 128 output values of one sign, 0 to 8031 in 14 bits: eight segments of sixteen steps, each
+    step twice as high.
+    """
+    steps = 2.0 * np.arange(STEPS) + BIAS
+    return np.concatenate([steps * 2.0**segment - BIAS for segment in range(SEGMENTS)])
+
+
+@functools.cache
+def _decisions() -> Frames:
+    """The 127 values from which on the next output value is sent: 1, 3 ... 31, 35 ... 7903."""
+    return np.asarray(_levels() - np.repeat(2.0 ** np.arange(SEGMENTS), STEPS), dtype=np.float64)[
+        1:
+    ]
+
+
+@functools.cache
+def _band_pass() -> Frames:
+    return np.asarray(firwin(TAPS, BAND_HZ, pass_zero=False, fs=RATE_HZ), dtype=np.float64)
+
+
+def _as_long_as(frames: Frames, length: int) -> Frames:
+    return np.pad(frames, (0, max(length - len(frames), 0)))[:length]

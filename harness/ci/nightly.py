@@ -1,0 +1,190 @@
+"""
+A night's measuring: one suite after the other, each judgement in a file of its own.
+
+    <folder>/check-<suite>.json     what `voxgate check` answered; absent where it answered nothing
+
+A suite that ends badly stops no other one: the files say what happened.
+
+What of a night is worth waking somebody for: an alarm, or that there is no data, which is no pass.
+
+    <folder>/doctor.json, doctor-after.json   the machine before and after, from
+                                              `voxgate doctor --json`
+             check-<suite>.json               the judgements, from `voxgate check --json`
+             status.json                      the trends, from `voxgate history status --json`
+
+A file that is missing is a finding. Reads the files; sends nothing.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.records.files import plain_name, write_file
+from harness.records.verdict import Verdict
+from harness.report.pr_comment import read
+
+Answer = Callable[[Sequence[str]], str]
+"""Runs `voxgate` with some words and gives what it wrote to standard output."""
+
+
+def measure(
+    suites: Sequence[str], profile: str, folder: Path, answer: Answer | None = None
+) -> tuple[str, ...]:
+    """
+    Check the suites, and give a line for each. Raises HarnessError if the folder cannot be written.
+    """
+    lines = []
+    for suite in suites:
+        text = (answer or voxgate)(["check", suite, "--profile", profile, "--json"])
+        try:
+            line = str(json.loads(text)["line"])
+        except (ValueError, KeyError, TypeError):
+            lines.append(f"{suite}: no answer; the log above says why")
+            continue
+        write_file(check_file(folder, suite), text, "make it writable or make room", parents=True)
+        lines.append(f"{suite}: {line}")
+    return tuple(lines)
+
+
+def check_file(folder: Path, suite: str) -> Path:
+    """
+    Name the file of a suite's judgement. Raises HarnessError for a suite that cannot name one.
+    """
+    return folder / f"check-{plain_name(suite, 'suite')}.json"
+
+
+def voxgate(words: Sequence[str]) -> str:
+    """Run the command of this installation; what it says to people goes to the job's log."""
+    command = [sys.executable, "-m", "harness", *words]
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, errors="replace", check=False
+    ).stdout
+
+
+class Weight(StrEnum):
+    """How much a finding matters."""
+
+    ALARM = "alarm"
+    NO_DATA = "no data"
+
+
+TRENDS: Mapping[str, Weight] = {
+    "worse": Weight.ALARM,
+    "over budget": Weight.ALARM,
+    "no data": Weight.NO_DATA,
+}
+"""States of a trend that matter; the others are well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NightlyFinding:
+    """One thing that is wrong with a night."""
+
+    weight: Weight
+    what: str
+    """What it is about, the same every night: `smoke nfe_steps-8 latency_p50 worse`."""
+    text: str
+    """One line for people, with tonight's numbers."""
+
+    @property
+    def key(self) -> str:
+        """Give a short name by which the same finding is known again the next night."""
+        return hashlib.sha256(f"{self.weight} {self.what}".encode()).hexdigest()[:12]
+
+
+def findings(folder: Path, suites: Sequence[str], profile: str) -> tuple[NightlyFinding, ...]:
+    """
+    Give all that is wrong with the night of a folder; empty if all is well. Trends of other suites
+    are not its business.
+    """
+    trends = _trends(folder / "status.json", suites, profile)
+    before = _doctor(folder / "doctor.json", "before measuring")
+    if before:
+        return (*before, *trends)
+    found = list(
+        _doctor(
+            folder / "doctor-after.json", "after measuring, so that tonight's figures are doubtful"
+        )
+    )
+    for suite in suites:
+        found += _suite(check_file(folder, suite), suite)
+    return (*found, *trends)
+
+
+def _doctor(path: Path, when: str) -> tuple[NightlyFinding, ...]:
+    data = _read(path)
+    if isinstance(data, Mapping) and data.get("fit") is True:
+        return ()
+    line = (
+        str(data.get("line", "it said nothing"))
+        if isinstance(data, Mapping)
+        else "the doctor did not answer"
+    )
+    return (
+        NightlyFinding(
+            weight=Weight.NO_DATA,
+            what=f"doctor {path.stem}",
+            text=f"the machine is not fit {when}: {line}",
+        ),
+    )
+
+
+def _suite(path: Path, suite: str) -> list[NightlyFinding]:
+    """
+    Give the cells that regressed or failed; what is only undecided tonight is for the trend to say.
+    """
+    try:
+        judgement = read(_read(path)).judgement
+    except HarnessError:
+        return [
+            NightlyFinding(
+                weight=Weight.NO_DATA,
+                what=f"{suite} unmeasured",
+                text=f"{suite} was not measured; the log says why",
+            )
+        ]
+    bad = [cell for cell in judgement.cells if cell.verdict in (Verdict.REGRESSED, Verdict.FAILED)]
+    return [
+        NightlyFinding(
+            weight=Weight.ALARM,
+            what=f"{suite} {cell.cell} {cell.verdict}",
+            text=f"{suite} {cell.label} {cell.verdict}: {cell.reason}",
+        )
+        for cell in bad
+    ]
+
+
+def _trends(path: Path, suites: Sequence[str], profile: str) -> list[NightlyFinding]:
+    rows = _read(path)
+    if not isinstance(rows, list):
+        return [
+            NightlyFinding(
+                weight=Weight.NO_DATA,
+                what="history",
+                text="the history did not answer; the log says why",
+            )
+        ]
+    ours = [each for each in rows if each["suite"] in suites and each["profile"] == profile]
+    return [_trend(each) for each in ours if each["state"] in TRENDS]
+
+
+def _trend(trend: Mapping[str, Any]) -> NightlyFinding:
+    place = " ".join(str(trend[name]) for name in ("suite", "cell", "metric", "machine"))
+    state, since = str(trend["state"]), trend["since"]
+    told = f"{place} {state}{f' since {since}' if since else ''}: {trend['reason']}"
+    return NightlyFinding(weight=TRENDS[state], what=f"{place} {state}", text=told)
+
+
+def _read(path: Path) -> object:
+    """Give a file's JSON; None where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

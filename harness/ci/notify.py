@@ -1,0 +1,160 @@
+"""
+Tell people of a night: one issue per profile, opened, brought up to date and closed; and a webhook,
+when something changed.
+
+The issue's first line carries the keys of what was told, so that a finding that stands for a week
+is told once. What is wrong is for `nightly.py` to say.
+"""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+
+from harness.ci.github import TIMEOUT_S, GitHub
+from harness.ci.nightly import NightlyFinding, Weight
+from harness.ci.pull_request import add_comment
+from harness.errors import HarnessError
+from harness.report.format import LIMIT, escaped, fitting, plain
+
+LABEL = "voxgate-nightly"
+KEYS = 500
+"""Findings whose keys are kept; where there are more, all are one disaster."""
+ROOM = LIMIT - 13 * KEYS - 2_000
+"""Characters for the findings of an issue."""
+TEXT = 400
+"""Characters of one finding."""
+OPENED, CHANGED, SAME, CLOSED, QUIET = "opened", "changed", "unchanged", "closed", "nothing to tell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyResult:
+    """What became of the issue."""
+
+    change: str
+    """One of the words above."""
+    address: str
+    """Of the issue; empty where there is none."""
+
+
+def put_issue(
+    github: GitHub, profile: str, found: Sequence[NightlyFinding], log: str
+) -> NotifyResult:
+    """Open, update or close the issue of a profile."""
+    standing = _standing(github, profile)
+    if not found:
+        return (
+            _close(github, standing, log)
+            if standing is not None
+            else NotifyResult(change=QUIET, address="")
+        )
+    body = issue_body(profile, found, log)
+    content = {"title": f"voxgate nightly {profile}: {summary(found)}", "body": body}
+    if standing is None:
+        made = github.send("POST", "/issues", {**content, "labels": [LABEL]})
+        return NotifyResult(change=OPENED, address=str(made["html_url"]))
+    number, address = int(standing["number"]), str(standing["html_url"])
+    fresh = [each for each in found if each.key not in _keys(str(standing["body"]))]
+    github.send("PATCH", f"/issues/{number}", content)
+    if fresh:
+        add_comment(github, number, f"New tonight:\n\n{_lines(fresh)}\n")
+    same = _keys(body) == _keys(str(standing["body"]))
+    return NotifyResult(change=SAME if same else CHANGED, address=address)
+
+
+def issue_body(profile: str, found: Sequence[NightlyFinding], log: str) -> str:
+    """Write the issue."""
+    keys = " ".join(sorted({each.key for each in found})[:KEYS])
+    lines = (
+        f"{_marker(profile)} {keys} -->",
+        f"**{summary(found)}**",
+        _lines(found),
+        f"[log and site]({log})",
+        "This issue is brought up to date every night, and closed after a night with nothing "
+        "wrong. A change that is meant: `docs/accepting-a-change.md`.",
+    )
+    return "\n\n".join(lines) + "\n"
+
+
+def summary(found: Sequence[NightlyFinding]) -> str:
+    """Count: `2 alarms, 1 without data`."""
+    alarms = sum(each.weight is Weight.ALARM for each in found)
+    silent = len(found) - alarms
+    parts = [
+        f"{alarms} alarm{'' if alarms == 1 else 's'}" if alarms else "",
+        f"{silent} without data" if silent else "",
+    ]
+    return ", ".join(part for part in parts if part) or "nothing wrong"
+
+
+def send(address: str, profile: str, found: Sequence[NightlyFinding], told: NotifyResult) -> None:
+    """
+    Post a night to a webhook as JSON; `text` alone serves Slack and its like. Raises HarnessError,
+    without the address.
+    """
+    if not address.startswith("https://") and not re.match(r"http://127\.0\.0\.1:\d+/", address):
+        raise HarnessError("the webhook's address does not begin with https://; correct the secret")
+    document = {
+        "text": f"voxgate nightly {profile}: {summary(found)} ({told.change}) "
+        f"{told.address}".strip(),
+        "profile": profile,
+        "change": told.change,
+        "issue": told.address,
+        "findings": [
+            {"weight": each.weight, "what": each.what, "text": plain(each.text)} for each in found
+        ],
+    }
+    headers = {"Content-Type": "application/json", "User-Agent": "voxgate"}
+    request = urllib.request.Request(address, json.dumps(document).encode(), headers)  # noqa: S310 - checked above
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
+            pass
+    except urllib.error.HTTPError as error:
+        raise HarnessError(
+            f"the webhook answered {error.code}; is its address still right?"
+        ) from error
+    except (OSError, HTTPException) as error:
+        raise HarnessError(
+            f"the webhook did not answer ({type(error).__name__}); is its address still right?"
+        ) from error
+
+
+def _standing(github: GitHub, profile: str) -> dict[str, Any] | None:
+    """Find the open issue of a profile that a job wrote."""
+    for each in github.every("/issues", {"state": "open", "labels": LABEL}):
+        mine = (each.get("user") or {}).get("type") == "Bot" and "pull_request" not in each
+        if mine and str(each.get("body") or "").startswith(f"{_marker(profile)} "):
+            return each
+    return None
+
+
+def _close(github: GitHub, standing: dict[str, Any], log: str) -> NotifyResult:
+    number = int(standing["number"])
+    add_comment(github, number, f"Nothing wrong tonight: [log]({log}).\n")
+    github.send("PATCH", f"/issues/{number}", {"state": "closed"})
+    return NotifyResult(change=CLOSED, address=str(standing["html_url"]))
+
+
+def _marker(profile: str) -> str:
+    return f"<!-- voxgate: night {profile}"
+
+
+def _keys(body: str) -> set[str]:
+    return set(re.findall(r"\b[0-9a-f]{12}\b", body.partition("-->")[0]))
+
+
+def _lines(found: Sequence[NightlyFinding]) -> str:
+    return fitting(
+        [_line(each) for each in found],
+        ROOM,
+        lambda count: f"- and {count} more; the log has them all",
+    )
+
+
+def _line(finding: NightlyFinding) -> str:
+    text = plain(finding.text)
+    return f"- **{finding.weight}** {escaped(text if len(text) <= TEXT else f'{text[:TEXT]}…')}"

@@ -1,0 +1,332 @@
+"""
+`voxgate history ...`: bring runs into the history, take them out, look at them, and say what is
+known about a change.
+
+As in `main.py`, a verb calls, prints and gives the exit code; the last line is the result. `import`
+goes on after a file that cannot be read, and ends with 2 then. `status` ends with 1 where a metric
+that blocks is worse or a budget is broken, 3 where a series lacks data.
+"""
+
+import getpass
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from harness import workflow
+from harness.analysis.aggregate import is_helper
+from harness.errors import HarnessError
+from harness.history.address import DEFAULT_URL, VARIABLE
+from harness.history.budget import unmatched
+from harness.history.database import History, open_existing, open_history
+from harness.history.dates import Believed, check_time, left_out_line
+from harness.history.exporters import openmetrics, otava, tables
+from harness.history.exporters.tables import Choice, write_bytes
+from harness.history.importers import detect
+from harness.history.importers.common import FAULTS, ImportFault
+from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
+from harness.history.renamed import renamed
+from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
+from harness.machine.clock import now_utc_iso
+
+TEXTS: dict[str, Callable[[History, Choice], str]] = {
+    "csv": tables.csv_text,
+    "json": tables.json_text,
+    "bencher": tables.bencher_text,
+    "openmetrics": openmetrics.openmetrics_text,
+    "textfile": openmetrics.textfile_text,
+}
+FORMATS = (*TEXTS, "parquet", "otava")
+SHOWN = 20
+
+Word = Literal["imported", "there already"]
+Tally = Counter[Literal["imported", "there already", "failed"]]
+
+database = click.option(
+    "--history",
+    "url",
+    envvar=VARIABLE,
+    default=DEFAULT_URL,
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
+)
+baselines = click.option(
+    "--baselines", type=click.Path(path_type=Path), default=workflow.BASELINES, show_default=True
+)
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def history() -> None:
+    """Every run that was ever appended: import, export, list, acknowledge, status."""
+
+
+@history.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--machine",
+    metavar="NAME",
+    help="Where other tools' files were measured, in place of what they tell.",
+)
+@database
+@as_json
+@baselines
+def bring_in(
+    paths: tuple[Path, ...], machine: str | None, url: str, as_json: bool, baselines: Path
+) -> int:
+    """
+    Add run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, our own
+    JSON export, votes.
+    """
+    tally: Tally = Counter()
+    faults: list[ImportFault] = []
+    with open_history(url) as opened:
+        for path in paths:
+            for each in _bring_in(opened, path, machine, baselines):
+                if isinstance(each, ImportFault):
+                    faults.append(each)
+                    click.echo(_plain(f"{each.where} FAILED: {each.reason}"), err=True)
+                tally["failed" if isinstance(each, ImportFault) else each] += 1
+    line = (
+        f"{tally['imported']} imported, {tally['there already']} there already, {tally['failed']} "
+        "failed"
+    )
+    counts = dict.fromkeys(("imported", "there already", "failed"), 0) | dict(tally)
+    failures = [{"where": each.where, "reason": each.reason} for each in faults]
+    _say_result(as_json, {**counts, "failures": failures}, line)
+    return 2 if faults else 0
+
+
+@history.command("export")
+@click.argument("form", metavar=f"[{'|'.join(FORMATS)}]", type=click.Choice(FORMATS))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File, or for otava folder; standard output unless given.",
+)
+@click.option("--suite", default=ANY, show_default=True, help="Pattern of suites.")
+@click.option("--profile", default=ANY, show_default=True, help="Pattern of profiles.")
+@click.option("--machine", default=ANY, show_default=True, help="Pattern of machines.")
+@database
+def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
+    """
+    Write the history in another form: csv, parquet, json (for import), bencher, otava, openmetrics,
+    textfile.
+    """
+    choice = Choice(**patterns, today=now_utc_iso()[:10])
+    with open_existing(url) as opened:
+        if form == "otava":
+            if out is None:
+                raise HarnessError("otava takes several files; name a folder with --out")
+            click.echo(f"wrote {otava.write_otava(opened, choice, out)}", err=True)
+            return 0
+        content = (
+            tables.parquet_bytes(opened, choice)
+            if form == "parquet"
+            else TEXTS[form](opened, choice).encode()
+        )
+    if out is not None:
+        write_bytes(out, content)
+        click.echo(f"wrote {out}", err=True)
+    elif form == "parquet" and sys.stdout.isatty():
+        raise HarnessError("parquet is no text; name a file with --out")
+    else:
+        click.echo(content, nl=False)
+    return 0
+
+
+@history.command("list")
+@click.option("--suite", help="Only this suite.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="The newest so many."
+)
+@database
+@as_json
+def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
+    """Show the newest runs, oldest first."""
+    with open_existing(url) as opened:
+        runs = opened.runs(suite, limit)
+    if not as_json:
+        for run in runs:
+            click.echo(_run_line(run))
+    rows = [
+        {name: getattr(run, name) for name in RunRow.__dataclass_fields__ if name != "environment"}
+        for run in runs
+    ]
+    _say_result(as_json, rows, f"{len(runs)} runs")
+    return 0
+
+
+@history.command()
+@click.argument("suite")
+@click.option("--cell", default=ANY, show_default=True, help="Pattern of slugs.")
+@click.option("--metric", default=ANY, show_default=True, help="Pattern of metrics.")
+@click.option("--machine", default=ANY, show_default=True, help="Pattern of machines.")
+@click.option("--since", required=True, metavar="DATE", help="When the change began, UTC.")
+@click.option("--why", required=True, help="The reason, for whoever asks next year.")
+@click.option("--by", help="Who says so; the user unless given.")
+@database
+def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) -> int:
+    """Say that a change of SUITE is known: its trends begin anew there."""
+    if not why.strip():
+        raise HarnessError("--why is empty; say why the change is accepted")
+    moment = utc_iso(since)
+    word = Acknowledgement(
+        id=0, **pattern, since=moment, why=why, by=by or _user(), created=now_utc_iso()
+    )
+    with open_existing(url) as opened:
+        new = opened.acknowledge(word)
+    click.echo(
+        f"acknowledged from {moment} on: {why}" if new else f"acknowledged already from {moment} on"
+    )
+    return 0
+
+
+@history.command()
+@database
+@as_json
+@baselines
+def status(url: str, as_json: bool, baselines: Path) -> int:
+    """Say of every series whether it got worse, is over its budget, or lacks data."""
+    with open_existing(url) as opened:
+        today = now_utc_iso()[:10]
+        found = _of_interest(trends(opened, today, baselines))
+        every = opened.series()
+        idle = (
+            *unmatched(load_rules(baselines, (), every).budgets, every),
+            *unmatched_limits(baselines, every),
+        )
+        believed = Believed(opened, today)
+        misdated = [left_out_line(run) for run in believed.left_out()]
+        silent = [each.series for each in found if each.state is TrendState.NO_DATA]
+        moved = renamed(believed.runs(), silent) if silent else ()
+    for text in (*idle, *misdated, *moved):
+        click.echo(_plain(f"voxgate: {text}"), err=True)
+    counts = Counter(trend.state for trend in found)
+    rows = []
+    for trend in found:
+        where = {
+            name: getattr(trend.series, name)
+            for name in ("suite", "profile", "machine", "cell", "metric")
+        }
+        told = {
+            "state": trend.state.value,
+            "since": trend.since,
+            "reason": trend.reason,
+            "blocking": trend.blocking,
+        }
+        rows.append({**where, **told})
+        if not as_json and trend.state not in (TrendState.STEADY, TrendState.TOO_FEW):
+            kind = "" if trend.blocking or trend.counts else " (advisory)"
+            click.echo(
+                _plain(f"{trend.state.upper()}{kind} {' '.join(where.values())}: {trend.reason}")
+            )
+    line = (
+        ", ".join(f"{counts[state]} {state.value}" for state in TrendState if counts[state])
+        or "no series"
+    )
+    _say_result(as_json, rows, line)
+    if any(trend.counts for trend in found):
+        return 1
+    return 3 if counts[TrendState.NO_DATA] else 0
+
+
+def _bring_in(
+    opened: History, path: Path, machine: str | None, baselines: Path
+) -> Iterator[Word | ImportFault]:
+    """
+    Import a file, a run folder, or all run folders below one; gives a word for each run or vote, a
+    fault for what failed.
+    """
+    try:
+        folders = detect.run_folders(path) or [path]
+    except HarnessError as error:
+        yield ImportFault(where=f"{path}", reason=str(error))
+        return
+    for each in folders:
+        try:
+            yield from _bring_in_one(opened, each, machine, baselines)
+        except HarnessError as error:
+            yield ImportFault(where=f"{each}", reason=str(error))
+        except FAULTS as error:  # nothing that a file holds may keep the others out
+            yield ImportFault(where=f"{each}", reason=f"cannot be read ({error!r})")
+
+
+def _bring_in_one(
+    opened: History, path: Path, machine: str | None, baselines: Path
+) -> Iterator[Word | ImportFault]:
+    found, today = _read(path, machine, baselines), now_utc_iso()
+    for entry in found.entries:
+        if isinstance(entry, ImportFault):
+            is_named = entry.where.startswith(str(path))
+            yield entry if is_named else replace(entry, where=f"{path}, {entry.where}")
+            continue
+        try:
+            check_time(entry.created, today)
+            yield "imported" if opened.append(entry) else "there already"
+        except HarnessError as error:
+            yield ImportFault(
+                where=f"{path}, run of {entry.suite} at {entry.created}", reason=str(error)
+            )
+    for word in found.acknowledgements:
+        yield "imported" if opened.acknowledge(word) else "there already"
+    answers = list(found.votes)
+    new = opened.add_votes(answers) if answers else 0
+    for number in range(len(answers)):
+        yield "imported" if number < new else "there already"
+
+
+def _read(path: Path, machine: str | None, baselines: Path) -> detect.Found:
+    """Read a file, or judge a run folder as `voxgate gate` does."""
+    if not (path / "run.json").is_file():
+        return detect.read(path, machine)
+    return detect.Found(entries=[workflow.entry_of(workflow.judge_run(path, baselines))])
+
+
+def _run_line(run: RunRow) -> str:
+    moment = run.created[:16].replace("T", " ")
+    unfinished = "" if run.complete else " (incomplete)"
+    return _plain(
+        f"{run.id:>5}  {moment}  {run.suite}  {run.profile}  {run.machine}  {run.head}  {run.line}"
+        f"{unfinished}"
+    )
+
+
+def _plain(line: str) -> str:
+    """Keep texts from outside on one line, and from steering a terminal."""
+    return "".join(each if each.isprintable() else " " for each in line)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _of_interest(found: Iterable[SeriesTrend]) -> list[SeriesTrend]:
+    """
+    Leave out helpers, and metrics that never had a value in a cell that has others: memory of a GPU
+    that is not there.
+    """
+    shown = [each for each in found if not is_helper(each.series.metric)]
+    measured = {_cell_of(each) for each in shown if each.latest is not None}
+    return [each for each in shown if each.latest is not None or _cell_of(each) not in measured]
+
+
+def _cell_of(trend: SeriesTrend) -> tuple[str, ...]:
+    series = trend.series
+    return series.suite, series.profile, series.machine, series.cell
+
+
+def _say_result(as_json: bool, document: object, last_line: str) -> None:
+    click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last_line)

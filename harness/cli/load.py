@@ -1,0 +1,178 @@
+"""
+`voxgate load`: put requests on a server and say how it bears them.
+
+As in `main.py`, the verb calls, prints and gives the exit code; the last line is the result. Ctrl-C
+ends the load, not the report: what was answered until then is summarised.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from harness import workflow
+from harness.errors import HarnessError
+from harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
+from harness.load.records import HEADER, REPORT
+from harness.load.report import lines, report_of, report_to_dict
+from harness.load.run import run_load
+from harness.records.files import write_file
+from harness.runner.run_folder import next_run_folder
+from harness.targets.http.client import FORMS
+
+INTERRUPTED = 130
+LOG_COLUMNS = 140
+"""Width of the table where there is no terminal to ask, as in the logs of CI."""
+LOADS = workflow.RUNS / "load"
+SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
+
+
+@click.command()
+@click.argument("suite")
+@click.option(
+    "--closed",
+    metavar="N,N,...",
+    help="Clients that each wait for their answer before they ask again.",
+)
+@click.option(
+    "--open",
+    "rate_per_s",
+    type=float,
+    metavar="RATE",
+    help="Requests per second, whether or not earlier ones are done.",
+)
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(0, min_open=True),
+    help=f"Seconds per level; {DURATION_S:g} unless given.",
+)
+@click.option("--requests", type=click.IntRange(1), help="Requests per level.")
+@click.option(
+    "--limit-ms",
+    type=click.FloatRange(0, min_open=True),
+    help="Latency within which an answer is of use: goodput.",
+)
+@click.option(
+    "--soak",
+    "soak_min",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MINUTES",
+    help="Hold one level; tell drift.",
+)
+@click.option("--url", help="A server that runs already; else one is started for each cell.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="SLUG",
+    help="Cells whose slug matches, e.g. 'nfe_steps-8*'; else all.",
+)
+@click.option(
+    "--profile",
+    default="cpu",
+    show_default=True,
+    help="How the server is set up; cpu-gate gives it a CPU of its own.",
+)
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Ask for whole audio, which our server speaks in batches; else for a stream.",
+)
+@click.option(
+    "--form", type=click.Choice(FORMS), default="wav", show_default=True, help="Of the audio."
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Per answer.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of the order of texts and of the arrivals.",
+)
+@click.option("--max-batch", type=int, help="Of the server that is started.")
+@click.option("--window-ms", type=float, help="Of the server that is started.")
+@click.option("--queue", type=int, help="Of the server that is started.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder; runs/load/NNNN unless given.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def load(
+    suite: str,
+    closed: str | None,
+    rate_per_s: float | None,
+    duration_s: float | None,
+    requests: int | None,
+    limit_ms: float | None,
+    soak_min: float | None,
+    only: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    **options: object,
+) -> int:
+    """
+    How does the engine of SUITE, as a server, bear many requests? Ends with 1 where requests fail
+    or are too late.
+    """
+    server = {name: options.pop(name) for name in SERVER_OPTIONS}
+    plan = LoadPlan(
+        suite=suite,
+        levels=parse_levels(closed, rate_per_s),
+        extent=extent_of(duration_s, requests, soak_min),
+        soak=soak_min is not None,
+        limit_s=None if limit_ms is None else limit_ms / 1e3,
+        only=only,
+        server={name: value for name, value in server.items() if value is not None},  # type: ignore[misc]
+        **options,  # type: ignore[arg-type]
+    )
+    folder = out if out is not None else next_run_folder(LOADS)
+    interrupted = False
+    try:
+        run_load(plan, folder, lambda line: click.echo(line, err=True))
+    except KeyboardInterrupt:
+        interrupted = True
+    return show(folder, as_json=as_json, interrupted=interrupted)
+
+
+def extent_of(duration_s: float | None, requests: int | None, soak_min: float | None) -> Extent:
+    """Say how far a level goes. Raises HarnessError for a soak that is told its length twice."""
+    if soak_min is not None:
+        if duration_s is not None or requests is not None:
+            raise HarnessError("--soak says how long already; leave --duration and --requests out")
+        return Extent(duration_s=60.0 * soak_min)
+    if duration_s is None and requests is None:
+        return Extent(duration_s=DURATION_S)
+    return Extent(duration_s=duration_s, requests=requests)
+
+
+def show(folder: Path, *, as_json: bool, interrupted: bool) -> int:
+    """Make the report of what is in the folder, keep it there, print it; gives the exit code."""
+    if interrupted and not (folder / HEADER).is_file():
+        raise click.Abort
+    report = report_of(folder)
+    document = {**report_to_dict(report), "interrupted": interrupted}
+    write_file(
+        folder / REPORT,
+        json.dumps(document, indent=1, allow_nan=False),
+        "make room, then ask again",
+    )
+    for line in lines(report, shutil.get_terminal_size((LOG_COLUMNS, 24)).columns):
+        click.echo(line, err=as_json)
+    last = (
+        f"interrupted; what was answered until then is kept in {folder}"
+        if interrupted
+        else report.line
+    )
+    click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last)
+    if interrupted:
+        return INTERRUPTED
+    return 1 if report.troubles else 0

@@ -1,0 +1,59 @@
+"""
+Old module names, importable for one release with a DeprecationWarning. Delete this folder with the
+next one.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+MOVED = {
+    "harness.cell": "harness.records.cell",
+    "harness.measurement": "harness.records.measurement",
+    "harness.metrics.subject": "harness.metrics.metric",
+    "harness.plugin": "harness.pytest_plugin",
+    "harness.sample": "harness.records.run",
+}
+"""Old name -> new name, of the modules that the documentation named for plug-ins."""
+
+
+RENAMED = {
+    "harness.sample": {"Effect": "OptionCheck", "Sample": "Iteration", "Piece": "AudioChunk"},
+    "harness.metrics.subject": {"Subject": "MetricInput"},
+}
+"""Old module -> old class name -> new class name, of the classes that plug-ins import."""
+
+
+class _Moved(MetaPathFinder, Loader):
+    """Loads an old name as a module that forwards to the new one: its classes stay the same."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return a spec for an old name only."""
+        return ModuleSpec(fullname, self) if fullname in MOVED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Forward every attribute to the module of the new name, renamed classes included."""
+        old, new = module.__name__, MOVED[module.__name__]
+        warnings.warn(
+            f"{old} is now {new}; the old name goes with the next release",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        current, renamed = import_module(new), RENAMED.get(old, {})
+
+        def forward(name: str) -> object:
+            return getattr(current, renamed.get(name, name))
+
+        vars(module)["__getattr__"] = forward
+
+
+def install() -> None:
+    """Let the import system find old names, after everything else."""
+    if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
+        sys.meta_path.append(_Moved())

@@ -1,0 +1,3 @@
+"""
+Readers of other files: one format a file, each gives entries. None of them writes into the history.
+"""

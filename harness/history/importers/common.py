@@ -1,0 +1,174 @@
+"""
+What all foreign formats need: names that can join a cell of many runs, numbers or reasons, and JSON
+as it lies on disk.
+
+Two different names are never made one: where something of a name is lost, a digest of all of it is
+put behind. What already looks like a name with such a digest gets one too, so that no name can be
+chosen that is another's.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.history.records import clean
+from harness.records.measurement import Missing, Value
+
+LONGEST = 160
+"""Characters of a name; a longer one ends in a digest of itself, so that two of them stay apart."""
+DIGITS = 10
+"""
+Of a digest, in hexadecimal: two of a million names share one with a chance of less than one in two.
+"""
+DIGESTED = re.compile(rf".*-[0-9a-f]{{{DIGITS}}}", re.DOTALL)
+FAULTS = (
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    OverflowError,
+    LookupError,
+    RecursionError,
+)
+"""What reading a file raises that is valid JSON and not what it claims to be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportFault:
+    """
+    A part of what is imported that cannot be read: which, and why. The others are not affected.
+    """
+
+    where: str
+    reason: str
+
+
+def read_text(path: Path) -> str:
+    """Read a file. Raises HarnessError if it cannot be read or is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise HarnessError(f"{path} is no text in UTF-8") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises HarnessError if it is none."""
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except HarnessError as error:
+        raise HarnessError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise HarnessError(f"{path} is not valid JSON: {_one_line(error)}") from error
+
+
+def parse_json(text: str) -> Any:
+    """
+    Parse JSON. Raises HarnessError for a key that stands twice, of which one value would be lost.
+
+    And ValueError and RecursionError as `json` does; NaN is let through, for asv writes it.
+    """
+    return json.loads(text, object_pairs_hook=_unique)
+
+
+def name(text: object, otherwise: str = "unknown") -> str:
+    """
+    Return a name on one line, without odd characters, that is not too long; different names stay
+    different.
+    """
+    if text in (None, ""):
+        return otherwise
+    whole = clean(str(text))
+    plain = line(whole, "")
+    return _named(plain or otherwise, str(text), lost=plain != str(text).strip())
+
+
+def line(text: object, otherwise: str = "unknown") -> str:
+    """Return a text for people on one line; it names nothing, so what is lost is lost."""
+    plain = " ".join(clean(str(text)).split()) if text is not None else ""
+    return "".join(each for each in plain if each.isprintable()) or otherwise
+
+
+def slug(text: object) -> str:
+    """
+    Return a name of `[a-z0-9._-]` only, as cells have it; different texts have different names.
+    """
+    whole = str(text)
+    plain = re.sub(r"[^a-z0-9._-]+", "-", clean(whole).lower()).strip("-") or "default"
+    return _named(plain, whole, lost=plain != whole)
+
+
+def slug_of(options: Mapping[str, object]) -> str:
+    """Name a cell by its options: `nfe-8.precision-fp16`."""
+    if not options:
+        return "default"
+    parts = [(str(key), str(value)) for key, value in options.items()]
+    whole = ".".join(f"{key}-{value}" for key, value in parts)
+    if all(
+        re.fullmatch(r"[a-z0-9_]+", key) and not re.search(r"\.[a-z0-9_]+-", value)
+        for key, value in parts
+    ):
+        return slug(whole)
+    plain = re.sub(r"[^a-z0-9._-]+", "-", clean(whole).lower()).strip("-") or "default"
+    return _named(plain, json.dumps(parts), lost=True)  # another set of options reads the same
+
+
+def label_of(options: Mapping[str, object]) -> str:
+    """Name a cell by its options, for people: `nfe=8 precision=fp16`."""
+    whole = line(" ".join(f"{key}={value}" for key, value in options.items()), "default")
+    return _named(whole, whole, lost=False) if len(whole.encode()) > LONGEST else whole
+
+
+def once(names: Iterable[str], what: str) -> None:
+    """Raise HarnessError naming the first name that stands twice: one of the two would be lost."""
+    seen: set[str] = set()
+    for each in names:
+        if each in seen:
+            raise HarnessError(
+                f"{what} {line(each)!r} stands there twice; give the two different names"
+            )
+        seen.add(each)
+
+
+def value_of(found: object, source: str) -> Value:
+    """Return a number, or why there is none."""
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return Missing(f"{source} recorded no number: {line(str(found))[:80]}")
+    try:
+        number = float(found)
+    except OverflowError:
+        return Missing(f"{source} recorded a number that is too large")
+    return number if math.isfinite(number) else Missing(f"{source} recorded {number}")
+
+
+def mapping(found: object) -> Mapping[str, Any]:
+    """Return an object, or an empty one for anything else."""
+    return found if isinstance(found, Mapping) else {}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    once((key for key, _ in pairs), "the key")
+    return dict(pairs)
+
+
+def _named(plain: str, whole: str, *, lost: bool) -> str:
+    """
+    Return a name as it is, or with a digest of the whole behind it where it alone would not tell
+    the whole.
+    """
+    if not lost and len(plain.encode()) <= LONGEST and not DIGESTED.fullmatch(plain):
+        return plain
+    digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+    return f"{plain.encode()[: LONGEST - DIGITS - 1].decode('utf-8', 'ignore')}-{digest}"
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

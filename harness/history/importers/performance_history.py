@@ -1,0 +1,282 @@
+"""
+Reads a `performance_history.json`, the kind that a nightly script writes: entries with a time each,
+as a list, as lines, below one key, or by date. The script's own names are kept; unit and direction
+are read off them.
+
+    {"timestamp": "2025-09-30T12:22:00", "nfe": 8, "compile": "max-autotune", "device": "cuda",
+     "stats": {"mean_rtf": 0.25, "min_rtf": 0.233, "mean_synthesis_time": 2.097}, "passed": true}
+
+What such a script calls an option (CONFIG) makes the cell, and so do all that stand in a `config`.
+Every other number is a metric, limits (LIMITS) apart, which join the environment with the other
+facts. Lists are left: one of results per sentence only says how many there were. Where no machine
+is told, `voxgate history import --machine` says which it was.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.history.importers.common import (
+    FAULTS,
+    ImportFault,
+    label_of,
+    line,
+    mapping,
+    name,
+    parse_json,
+    slug_of,
+    value_of,
+)
+from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of, utc_iso
+from harness.records.measurement import Better
+
+SOURCE = "performance-history"
+MOST = 2**31
+"""Runs that a database's integer can count."""
+TIMES = ("timestamp", "datetime", "created", "date", "time")
+SUITES = ("suite", "test", "test_name", "benchmark", "name")
+MACHINES = ("machine", "hostname", "host", "device_name", "board")
+PROFILES = ("profile", "device", "power_mode")
+COMMITS = ("commit", "revision", "git_commit", "git_hash", "version")
+CONFIG = re.compile(
+    r"(default_)?(nfe(_steps?)?|steps|precision|dtype|compile(_mode)?|model|vocoder|solver|quantization|batch_size|threads|"
+    r"workers|voice|speaker|backend|amp|fp16|tf32)"
+)
+OPTIONS = ("config", "configuration", "settings", "options", "parameters", "params")
+NUMBERS = ("stats", "metrics", "summary", "performance", "results", "measurements")
+FACTS = ("environment", "system", "hardware", "system_info", "machine", "device")
+LIMITS = re.compile(r"baseline|allowed|threshold|target|limit")
+TOLD = (*SUITES, *MACHINES, *PROFILES, *COMMITS, "passed", "num_runs", "runs")
+OPTION, NUMBER, FACT = "option", "number", "fact"
+LISTS = ("history", "runs", "entries", "records", "measurements", "results", "benchmarks")
+HIGHER = re.compile(r"speedup|throughput|rtfx|snr|sdr|pesq|stoi|mos\b|utmos|similarity")
+LOWER = re.compile(r"rtf|latency|time|duration_ms|ttfa|wer|cer|memory|_mb$|rss")
+UNITS = (
+    (r"rtf|speedup", "s/s"),
+    (r"_ms$", "ms"),
+    (r"_mb$|memory_mb", "MB"),
+    (r"_gb$", "GB"),
+    (r"_bytes$", "bytes"),
+    (r"_(percent|pct)$", "%"),
+    (r"_(c|celsius)$|temperature", "°C"),
+    (r"_mhz$", "MHz"),
+    (r"_(s|sec|seconds)$|time$|duration$|_latency$|^latency$", "s"),
+    (r"snr|_db$", "dB"),
+)
+
+
+def parse(text: str) -> list[Mapping[str, Any]]:
+    """
+    Give the entries of a file. Raises HarnessError if it is neither JSON nor lines of it, or has no
+    entry with a time.
+    """
+    try:
+        data = parse_json(text)
+    except HarnessError:
+        raise
+    except (ValueError, RecursionError):
+        data = _lines(text)
+    found = _list(data)
+    if not found:
+        raise HarnessError(f"no entries with a time ({', '.join(TIMES)}) in it")
+    return found
+
+
+def entries(
+    data: Sequence[Mapping[str, Any]], suite: str, machine: str | None
+) -> Iterator[HistoryEntry | ImportFault]:
+    """
+    Return a run per entry, or why it is none; `suite` and `machine` where an entry does not tell.
+    """
+    for number, each in enumerate(data, start=1):
+        try:
+            yield _entry(each, suite, machine)
+        except HarnessError as error:
+            yield ImportFault(where=f"entry {number}", reason=str(error))
+        except FAULTS as error:
+            yield ImportFault(where=f"entry {number}", reason=f"is damaged ({error!r})")
+
+
+def _lines(text: str) -> list[object]:
+    try:
+        return [parse_json(each) for each in text.splitlines() if each.strip()]
+    except HarnessError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise HarnessError(f"neither JSON nor lines of it: {error}") from error
+
+
+def _list(data: object) -> list[Mapping[str, Any]]:
+    """Find the entries, wherever the script keeps them."""
+    if isinstance(data, list):
+        found = [each for each in data if isinstance(each, Mapping)]
+        if any(_time(each) is None for each in found) or len(found) < len(data):
+            raise HarnessError(f"not every entry has a time ({', '.join(TIMES)})")
+        return found
+    if not isinstance(data, Mapping):
+        return []
+    below = next((data[key] for key in LISTS if isinstance(data.get(key), list)), None)
+    if _time(data) is not None and not (
+        isinstance(below, list) and below and all(_time(each) for each in map(mapping, below))
+    ):
+        return [data]
+    if below is not None:
+        return _list(below)
+    return [
+        {TIMES[0]: key, **each}
+        for key, each in data.items()
+        if isinstance(each, Mapping) and _is_date(key)
+    ]
+
+
+def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> HistoryEntry:
+    fields, verdict = _sort(data), _verdict(data)
+    values = tuple(_value(key, found, _count(data)) for key, found in fields[NUMBER].items())
+    if not values:
+        raise HarnessError(f"no number in it: {line(json.dumps(data, default=str))[:160]}")
+    complaints = _complaints(data)
+    cell = EntryCell(
+        cell=slug_of(fields[OPTION]),
+        label=label_of(fields[OPTION]),
+        config=fields[OPTION],
+        effective={},
+        effects=(),
+        verdict=verdict,
+        reason=complaints,
+        notes="",
+        values=values,
+    )
+    return HistoryEntry(
+        digest=digest_of(SOURCE, data),
+        source=SOURCE,
+        suite=name(_first(data, SUITES), suite),
+        profile=name(_first(data, PROFILES)),
+        machine=name(machine or _first(data, MACHINES)),
+        head=line(_first(data, COMMITS) or "none"),
+        created=utc_iso(str(_time(data))),
+        verdict=verdict,
+        exit_code=None,
+        line=complaints or verdict or f"{len(values)} values of {SOURCE}",
+        baseline="none",
+        folder="",
+        question="",
+        environment={"machine": {}, "toolchain": {}, **fields[FACT]},
+        complete=True,
+        cells=(cell,),
+    )
+
+
+def _sort(data: Mapping[str, Any]) -> dict[str, dict[str, object]]:
+    """Give the fields of an entry by what they are."""
+    fields: dict[str, dict[str, object]] = {OPTION: {}, NUMBER: {}, FACT: {}}
+    for kind, key, value in _flat(data):
+        found = fields[kind or _kind(key, value)]
+        if key in found and found is fields[NUMBER] and found[key] != value:
+            raise HarnessError(
+                f"{line(key)!r} stands there twice, as {found[key]!r} and as {value!r}; keep one"
+            )
+        found[key] = value
+    fields[OPTION] = {key: value for key, value in fields[OPTION].items() if value is not None}
+    return fields
+
+
+def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
+    """
+    Give (what it is, if its place tells; name; value) of every field and of those one level below.
+    """
+    told = {*TOLD, next((key for key in TIMES if key in data), "")}
+    for key, value in data.items():
+        if isinstance(value, list) or (key in told and not isinstance(value, Mapping)):
+            continue
+        if not isinstance(value, Mapping):
+            yield "", key, value
+        elif key in FACTS:
+            yield FACT, key, value
+        else:
+            kind, prefix = (
+                OPTION if key in OPTIONS else "",
+                "" if key in (*OPTIONS, *NUMBERS) else f"{key}.",
+            )
+            yield from (
+                (kind, f"{prefix}{each}", found)
+                for each, found in value.items()
+                if not isinstance(found, list)
+            )
+
+
+def _kind(key: str, value: object) -> str:
+    if CONFIG.fullmatch(key):
+        return OPTION
+    is_number = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return NUMBER if is_number and not LIMITS.search(key) else FACT
+
+
+def _count(data: Mapping[str, Any]) -> int:
+    """Give how many measurements an entry sums up, as far as it tells."""
+    told = data.get("num_runs", data.get("runs"))
+    if isinstance(data.get("results"), list):
+        return len(data["results"])
+    return told if type(told) is int and 0 <= told < MOST else 1
+
+
+def _value(key: str, found: object, count: int) -> EntryValue:
+    plain = key.lower()
+    better: Better = (
+        "higher" if HIGHER.search(plain) else "lower" if LOWER.search(plain) else "neither"
+    )
+    return EntryValue(
+        metric=name(key),
+        unit=next((unit for pattern, unit in UNITS if re.search(pattern, plain)), ""),
+        better="neither" if plain.startswith(("std", "variance")) or "audio" in plain else better,
+        version=SOURCE,
+        value=value_of(found, "the script"),
+        n=count,
+    )
+
+
+def _verdict(data: Mapping[str, Any]) -> str | None:
+    """Give the script's own word as one of ours; None where it says nothing."""
+    if isinstance(data.get("passed"), bool):
+        return "PASS" if data["passed"] else "REGRESSED"
+    if isinstance(data.get("regressions"), list):
+        return "REGRESSED" if data["regressions"] else "PASS"
+    return None
+
+
+def _complaints(data: Mapping[str, Any]) -> str:
+    found = [
+        each
+        for key in ("issues", "regressions")
+        if isinstance(data.get(key), list)
+        for each in data[key]
+    ]
+    return "; ".join(line(each, "") for each in found)
+
+
+def _first(data: Mapping[str, Any], keys: Sequence[str]) -> object:
+    return next(
+        (data[key] for key in keys if isinstance(data.get(key), str | int) and data[key] != ""),
+        None,
+    )
+
+
+def _time(data: Mapping[str, Any]) -> str | None:
+    """Give an entry's time as ISO 8601; seconds since 1970 become one."""
+    found = next((data[key] for key in TIMES if key in data), None)
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        try:
+            return datetime.fromtimestamp(found, UTC).isoformat()
+        except (OverflowError, ValueError, OSError):
+            return None
+    return found if isinstance(found, str) and _is_date(found) else None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        utc_iso(text)
+    except HarnessError:
+        return False
+    return True

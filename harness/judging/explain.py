@@ -1,0 +1,348 @@
+"""
+Verdicts in words: the shift, the decisive reasons, the stage that moved, the settings that changed.
+Decides nothing.
+
+A stage that got faster by itself while the whole did not: what copies, conversions or a lost fusion
+around it ate up.
+
+Never a verdict. The stage alone is what the stage passes measured; the whole is rtf, as it is
+judged. Where both sides have several processes, an interval must exclude chance; where one has a
+single process, its median must lie beyond all times of the other side.
+
+Only the same work is compared: calls of as many rows and frames, and as many of them in the
+synthesis. A shorter chunk is sooner done by any engine, and no proportion says how much sooner (a
+call has costs that do not depend on its length, and attention grows with its square), so between
+calls of different length nothing is said. Nor is anything where one side does not tell how much
+work it was, as run folders and baselines of before schema 6 do not.
+"""
+
+import math
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from harness import statistics
+from harness.analysis.aggregate import STAGE, Measurements, by_name, by_process, is_speed
+from harness.analysis.stages import ALONE, moved_stage, same_work
+from harness.judging import phrases
+from harness.judging.baseline import HEARD, Baseline
+from harness.judging.compare import OLDER, changed_options
+from harness.records.measurement import Measurement, Missing
+from harness.records.run import HeardTexts
+from harness.records.verdict import Comparison, MetricVerdict, Verdict
+
+REASONS_SHOWN = 3
+NAMES_SHOWN = 8
+TEXTS_SHOWN = 2
+CHARACTERS_SHOWN = 120
+"""Of what was heard of one request."""
+
+
+def why_not(comparison: Comparison) -> str:
+    """Say why a shift is not proven."""
+    if comparison.low is None:
+        return f"{comparison.detail or 'too few values'}, at least two are needed on both sides"
+    return (
+        f"the interval is too wide ({comparison.detail})"
+        if comparison.detail
+        else "the interval is too wide"
+    )
+
+
+def shown(comparison: Comparison, margin: float) -> str:
+    """Show a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
+    sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
+    factor, unit = phrases.scale(comparison)
+    return (
+        f"{comparison.metric} {phrases.size(comparison)}, limit {sign}{margin * factor:.3g} {unit}"
+    ).rstrip()
+
+
+def sight(comparison: Comparison, line: float, bound: float) -> str:
+    """
+    Say what the smallest regression is that so many processes would have found nine times out of
+    ten; empty if unknown.
+    """
+    if comparison.error is None or comparison.freedom is None:
+        return ""
+    smallest = statistics.detectable(comparison.error, comparison.freedom, line, bound)
+    return f"; would have seen {smallest * 100:+.1f} %"
+
+
+def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
+    """
+    Give the command that makes a run the baseline; of its speed or quality alone where nothing else
+    lacks one.
+    """
+    lacking = [
+        each.metric for each in metrics if each.verdict is Verdict.NO_BASELINE and each.blocking
+    ]
+    kinds = {"speed" if is_speed(name) else "quality" for name in lacking}
+    only = f" --only {kinds.pop()}" if len(kinds) == 1 else ""
+    return f'voxgate accept {shlex.quote(folder)}{only} --why "..."'
+
+
+def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str) -> str:
+    """Give the decisive metrics' reasons, the largest excess first, and what is only advised."""
+    decisive = [each for each in metrics if each.blocking and each.verdict is verdict]
+    if verdict is Verdict.PASS:
+        reason = f"{len(decisive)} metrics within their limits"
+    elif verdict is Verdict.NO_BASELINE:
+        reason = f"{_lacking(decisive)}; accept: {accept_command(folder, metrics)}"
+    elif verdict is Verdict.INCOMPARABLE:
+        causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
+        reason = "; ".join(list(causes)[:REASONS_SHOWN])
+    else:
+        ordered = _phrases(sorted(decisive, key=_prominence, reverse=True))
+        reason = "; ".join(ordered[:REASONS_SHOWN])
+        reason += (
+            f"; and {len(ordered) - REASONS_SHOWN} more" if len(ordered) > REASONS_SHOWN else ""
+        )
+    advice = [
+        each.reason for each in metrics if not each.blocking and each.verdict is Verdict.REGRESSED
+    ]
+    return (
+        "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
+    )
+
+
+def _lacking(metrics: Sequence[MetricVerdict]) -> str:
+    """
+    Say which metrics have no baseline: none at all, or one that was made before there were such
+    metrics.
+    """
+    names = [each.metric for each in metrics]
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    young = all(
+        each.comparison is not None and each.comparison.baseline == OLDER for each in metrics
+    )
+    return (
+        f"{'the baseline is older than' if young else 'no baseline for'} "
+        f"{', '.join(names[:NAMES_SHOWN])}{more}"
+    )
+
+
+def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
+    """
+    Return the reasons in their order; what several metrics lack for one cause is said once, behind
+    what was measured.
+    """
+    lost: dict[str, list[str]] = {}
+    for each in metrics:
+        now = None if each.comparison is None else each.comparison.current
+        if isinstance(now, Missing) and now.kind is not None:
+            lost.setdefault(each.reason.removeprefix(f"{each.metric}: "), []).append(each.metric)
+    told = {name for names in lost.values() for name in names}
+    return [
+        *(each.reason for each in metrics if each.metric not in told),
+        *(_together(*pair) for pair in lost.items()),
+    ]
+
+
+def _together(reason: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - REASONS_SHOWN} more" if len(names) > REASONS_SHOWN else ""
+    return f"{', '.join(names[:REASONS_SHOWN])}{more}: {reason}"
+
+
+def _prominence(metric: MetricVerdict) -> float:
+    """
+    Order reasons by how many times the limit a shift is: that is the same for percent, decibels and
+    semitones.
+    """
+    comparison = metric.comparison
+    if comparison is None or comparison.shift is None or not metric.limit:
+        return math.inf
+    return abs(comparison.shift) / metric.limit
+
+
+def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> str:
+    """
+    Name the requests of which other words were heard than in the baseline, by the same recogniser;
+    empty where none.
+    """
+    stored = (
+        baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
+    )
+    if not isinstance(stored, Mapping):
+        return ""
+    changed = []
+    for request, now in texts.get(slug, {}).items():
+        words_heard = stored.get(now.recogniser)
+        before = words_heard.get(request) if isinstance(words_heard, Mapping) else None
+        if isinstance(before, str) and _words(before) != _words(now.text):
+            changed.append(f'{request} heard before "{_short(before)}", now "{_short(now.text)}"')
+    more = f", and {len(changed) - TEXTS_SHOWN} more" if len(changed) > TEXTS_SHOWN else ""
+    return f"{', '.join(changed[:TEXTS_SHOWN])}{more}"
+
+
+def _words(text: str) -> list[str]:
+    """Return what a listener would call the words: without case and punctuation."""
+    return re.findall(r"\w+", text.casefold())
+
+
+def _short(text: str) -> str:
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= CHARACTERS_SHOWN else f"{line[: CHARACTERS_SHOWN - 3]}..."
+
+
+def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:
+    """
+    Name the stage that moved most against the baseline, which keeps the medians of stages. Empty
+    where unknown.
+    """
+    stored = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
+    return moved_stage([(_stages_s(stored.values()), _stages_s(measurements))])
+
+
+def _stages_s(measurements: Iterable[Measurement]) -> dict[str, float]:
+    return {
+        each.metric.removeprefix(STAGE): each.summary
+        for each in measurements
+        if each.metric.startswith(STAGE) and isinstance(each.summary, float)
+    }
+
+
+def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
+    """
+    Name the settings that were in effect in the baseline and are not now: a changed default
+    explains a changed number.
+    """
+    file = baseline.speed or baseline.quality
+    stored = file.cells.get(slug, {}) if file is not None else {}
+    before = stored.get("effective", {})
+    if not before or not now:
+        return ""
+    new = set(now) - set(before)
+    if len(new) <= REASONS_SHOWN:
+        changed = changed_options(before, now)
+    else:  # an engine that learned to do more
+        changed = changed_options(
+            before, {name: value for name, value in now.items() if name not in new}
+        )
+        changed.append(f"{len(new)} options that the baseline does not tell")
+    return f"in effect: {', '.join(changed)}" if changed else ""
+
+
+def baseline_name(baseline: Baseline) -> str:
+    """Name the baseline: `b07e11a, 2026-11-20 "bf16 vocoder"`."""
+    file = baseline.speed or baseline.quality
+    if file is None:
+        return "none"
+    missing = "" if baseline.speed else "; no speed baseline for this machine"
+    return f'{file.commit}, {file.created[:10]} "{file.why}"{missing}'
+
+
+FASTER = 0.05
+"""Of its time must a stage alone have lost, to be spoken of."""
+WHOLE = "rtf"
+MEDIAN = statistics.at_percentile(50.0)
+Named = Mapping[str, Measurement]
+
+
+def notices(
+    slug: str,
+    measurements: Measurements,
+    comparisons: Sequence[Comparison],
+    baseline: Baseline,
+    reference: str,
+) -> tuple[str, ...]:
+    """
+    Say of one cell which stages are faster alone, and of no use: against the baseline, and against
+    the reference cell.
+    """
+    now = by_name(measurements[slug])
+    stored: Named = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
+    whole = next((each for each in comparisons if each.metric == WHOLE), None)
+    told = [] if whole is None else _useless(stored, now, _moved(whole), "the baseline")
+    if slug != reference and reference in measurements:
+        beside = by_name(measurements[reference])
+        told += _useless(beside, now, _whole(beside, now), "the reference cell")
+    return tuple(told)
+
+
+def _useless(before: Named, now: Named, whole: statistics.Shift | None, against: str) -> list[str]:
+    if whole is None or _is_faster(whole, 0.0):
+        return []
+    names = [
+        name
+        for name in now
+        if name.startswith(ALONE)
+        and name in before
+        and same_work(before[name].version, now[name].version)
+    ]
+    shifts = {name: _alone(before[name], now[name]) for name in names}
+    return [
+        _sentence(name, before, now, shift, whole, against)
+        for name, shift in shifts.items()
+        if shift is not None and _is_faster(shift, FASTER)
+    ]
+
+
+def _alone(before: Measurement, now: Measurement) -> statistics.Shift | None:
+    """
+    Compare a stage alone; None where two single processes overlap, of which nobody knows how much
+    they differ by chance.
+    """
+    sides = [_by_repeat(each) for each in (before, now)]
+    if not all(sides):
+        return None
+    shift = statistics.shift(sides[0], sides[1], MEDIAN)
+    apart = float(MEDIAN(np.concatenate(sides[1]))) < min(float(np.min(each)) for each in sides[0])
+    return shift if shift.high is not None or apart else None
+
+
+def _by_repeat(measurement: Measurement) -> list[statistics.Array]:
+    values = [
+        (each.repeat, each.value)
+        for each in measurement.values
+        if isinstance(each.value, float) and each.value > 0.0
+    ]
+    repeats = sorted({repeat for repeat, _ in values})
+    return [np.array([value for repeat, value in values if repeat == which]) for which in repeats]
+
+
+def _whole(before: Named, now: Named) -> statistics.Shift | None:
+    """Compare the whole of two cells of one run; None where one has no speed."""
+    sides = [
+        by_process(named[WHOLE], named) if _has_whole(named) else [] for named in (before, now)
+    ]
+    return statistics.shift(sides[0], sides[1], statistics.rate) if all(sides) else None
+
+
+def _has_whole(named: Named) -> bool:
+    return WHOLE in named and isinstance(named[WHOLE].summary, float)
+
+
+def _moved(whole: Comparison) -> statistics.Shift | None:
+    if whole.shift is None or whole.incomparable:
+        return None
+    return statistics.Shift(point=whole.shift, low=whole.low, high=whole.high)
+
+
+def _is_faster(shift: statistics.Shift, least: float) -> bool:
+    """Whether time was lost, more than the least, and not by chance as far as that is known."""
+    return shift.point < -least and (shift.high is None or shift.high < 0.0)
+
+
+def _sentence(
+    name: str,
+    before: Named,
+    now: Named,
+    alone: statistics.Shift,
+    whole: statistics.Shift,
+    against: str,
+) -> str:
+    times_ms = " -> ".join(f"{_number(side[name]) * 1e3:.3g}" for side in (before, now))
+    factors = " -> ".join(f"{_number(side[WHOLE]):.3f}" for side in (before, now))
+    stage = name.removeprefix(ALONE)
+    return (
+        f"{stage} alone {phrases.share(alone.point, alone.low, alone.high)} against {against} "
+        f"({times_ms} ms a call), but the whole "
+        f"{phrases.share(whole.point, whole.low, whole.high)} (rtf {factors})"
+    )
+
+
+def _number(measurement: Measurement) -> float:
+    return float("nan") if isinstance(measurement.summary, Missing) else measurement.summary

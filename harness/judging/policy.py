@@ -1,0 +1,151 @@
+"""
+The policy: which change of which metric is too much. Reads TOML; does not know how a change is
+measured, and decides nothing.
+
+The default is `harness/policy.toml`; `baselines/policy.toml` replaces single lines of it, and may
+say in a table [imported] how the history judges the metrics of other tools, whose names nobody here
+knows.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.records.toml import read_toml
+from harness.records.verdict import Limit
+
+SCHEMA_VERSION = 1
+"""Of the policy file. History: 1, 2026-11, first."""
+
+Policy = Mapping[str, Limit]
+"""Limit by metric name; a metric that is not in it is shown and never judged."""
+
+DEFAULT = Path(__file__).parents[1] / "policy.toml"
+LARGEST = 1e300
+"""Of a margin: beyond, whole numbers no longer fit into a float."""
+AGAINST = ("baseline", "reference", "golden", "intrinsic")
+EVIDENCE = ("processes", "utterances", "none")
+KEYS = ("relative", "absolute", "blocking", "against", "evidence", "floor")
+OF_IMPORTED = ("relative", "absolute", "blocking")
+FILE = "policy.toml"
+
+
+def load_policy(baselines_dir: Path, known: Collection[str]) -> dict[str, Limit]:
+    """
+    Read the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names
+    that exist.
+
+    Raises HarnessError naming file and key for broken TOML, unknown metrics or keys, and margins
+    that are not positive.
+    """
+    policy = read_policy(DEFAULT, known)
+    override = baselines_dir / FILE
+    return {**policy, **read_policy(override, known)} if override.exists() else policy
+
+
+def load_imported(baselines_dir: Path) -> dict[str, Limit]:
+    """
+    Read the table [imported] of `baselines_dir/policy.toml`: limits of metrics that other tools
+    measured, by name.
+
+    Raises HarnessError as `load_policy` does; a name that no series has is no error here.
+    """
+    path = baselines_dir / FILE
+    if not path.exists():
+        return {}
+    lines = _decoded(path).get("imported", {})
+    return {metric: _imported(path, metric, line) for metric, line in lines.items()}
+
+
+def read_policy(path: Path, known: Collection[str]) -> dict[str, Limit]:
+    """Read one policy file. Raises HarnessError as `load_policy` does."""
+    data = _decoded(path)
+    return {metric: _limit(path, metric, line, known) for metric, line in data["metrics"].items()}
+
+
+def _decoded(path: Path) -> dict[str, Any]:
+    data = read_toml(path, "the policy")
+    _check_head(path, data)
+    return {"metrics": {}, **data}
+
+
+def _check_head(path: Path, data: Mapping[str, object]) -> None:
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise HarnessError(
+            f"{path}: schema_version is {version!r}, this voxgate reads {SCHEMA_VERSION}; correct "
+            "it or upgrade"
+        )
+    unknown = sorted(set(data) - {"schema_version", "metrics", "imported"})
+    tables = [data[name] for name in ("metrics", "imported") if name in data]
+    if unknown or not tables or not all(isinstance(each, dict) for each in tables):
+        raise HarnessError(
+            f"{path}: expected one table [metrics] beside schema_version, found "
+            f"{', '.join(unknown) or 'none'}"
+        )
+
+
+def _imported(path: Path, metric: str, line: object) -> Limit:
+    if isinstance(line, dict) and set(line) - set(OF_IMPORTED):
+        key = min(set(line) - set(OF_IMPORTED))
+        raise HarnessError(
+            f"{path}: imported.{metric}.{key}: there is no such key; known are "
+            f"{', '.join(OF_IMPORTED)}"
+        )
+    whole = {**line, "against": "baseline", "evidence": "none"} if isinstance(line, dict) else line
+    return _limit(path, metric, whole, (metric,), "imported")
+
+
+def _limit(
+    path: Path, metric: str, line: object, known: Collection[str], table: str = "metrics"
+) -> Limit:
+    if metric not in known:
+        raise HarnessError(
+            f"{path}: {table}.{metric}: there is no such metric; known are "
+            f"{', '.join(sorted(known))}"
+        )
+    if not isinstance(line, dict):
+        raise HarnessError(
+            f"{path}: {table}.{metric} is {line!r}; write {{ relative = 0.05, blocking = true, ... "
+            f"}}"
+        )
+    unknown = sorted(set(line) - set(KEYS))
+    if unknown:
+        raise HarnessError(
+            f"{path}: {table}.{metric}.{unknown[0]}: there is no such key; known are "
+            f"{', '.join(KEYS)}"
+        )
+    relative, absolute = (
+        _margin(path, f"{table}.{metric}", key, line.get(key)) for key in ("relative", "absolute")
+    )
+    if relative is None and absolute is None:
+        raise HarnessError(
+            f"{path}: {table}.{metric} has no margin; give relative, absolute or both"
+        )
+    if not isinstance(line.get("blocking"), bool):
+        raise HarnessError(
+            f"{path}: {table}.{metric}.blocking is {line.get('blocking')!r}; write true or false"
+        )
+    return Limit(
+        relative=relative,
+        absolute=absolute,
+        blocking=line["blocking"],
+        against=_choice(path, f"{table}.{metric}", "against", line.get("against"), AGAINST),
+        evidence=_choice(path, f"{table}.{metric}", "evidence", line.get("evidence"), EVIDENCE),
+        floor=_margin(path, f"{table}.{metric}", "floor", line.get("floor")),
+    )
+
+
+def _margin(path: Path, line: str, key: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST:
+        raise HarnessError(f"{path}: {line}.{key} is {value!r}; it must be a positive number")
+    return float(value)
+
+
+def _choice(path: Path, line: str, key: str, value: object, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise HarnessError(f"{path}: {line}.{key} is {value!r}; choose one of {', '.join(choices)}")
+    return str(value)

@@ -1,0 +1,81 @@
+"""
+Add the digests of the golden audio to baselines that were accepted before there were any:
+`python -m harness.judging.seal [baselines]`.
+
+Nothing else in them changes. What can be known of old audio is checked: it is there for requests of
+the reference cell, and lasts as long as `quality.json` says that it did. Whether it is the accepted
+audio to the bit, only the review could tell.
+"""
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.audio.files import length_s
+from harness.errors import HarnessError
+from harness.judging.baseline import golden_dir, load_baseline, suite_dir
+from harness.judging.baseline_file import BaselineFile, render
+from harness.judging.replace_folder import replacement
+from harness.records.files import reason, write_atomic
+
+SLACK_S = 1e-5
+"""Less than one frame at 48 kHz, more than the rounding of durations in the file."""
+
+
+def seal(baselines: Path, suite: str) -> bool:
+    """
+    Add the digests to a suite's quality; False where it has them, or there is none.
+
+    Raises HarnessError for audio that cannot be what was accepted, and where nothing can be
+    written.
+    """
+    quality = load_baseline(baselines, suite, "none").quality
+    if quality is None or quality.golden is not None:
+        return False
+    files = sorted(golden_dir(baselines, suite).glob("*.flac"))
+    _check_lengths(quality, files)
+    digests = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    folder = suite_dir(baselines, suite)
+    try:
+        with replacement(folder) as draft:
+            write_atomic(draft / "quality.json", render(replace(quality, golden=digests)))
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write in {folder}: {reason(error)}; make room, or make it writable"
+        ) from error
+    return True
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Seal all suites of a folder, and print which."""
+    baselines = Path(arguments[0] if arguments else "baselines")
+    try:
+        for path in sorted(baselines.glob("*/quality.json")):
+            word = "sealed" if seal(baselines, path.parent.name) else "left as it is"
+            print(f"{path.parent.name}: {word}")
+    except HarnessError as error:
+        print(f"voxgate: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _check_lengths(quality: BaselineFile, files: Sequence[Path]) -> None:
+    measured = quality.measurements.get(quality.reference, {}).get("duration")
+    if measured is None:
+        raise HarnessError(
+            f"{quality.path} has no durations of the reference {quality.reference}; accept a run "
+            "again"
+        )
+    expected = {each.id: each.value for each in measured.values}
+    for path in files:
+        length, wanted = length_s(path), expected.get(path.stem)
+        if not isinstance(wanted, float) or abs(length - wanted) > SLACK_S:
+            raise HarnessError(
+                f"{path} lasts {length:.4f} s, and {quality.path} says {wanted}; accept a run again"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,202 @@
+"""
+The record of one request, and how it is written down. Instants are seconds since the load of its
+cell began.
+
+The folder of a load: written line by line while it goes on, read as far as it got.
+
+    runs/load/0001/load.json          what was asked, and where
+                   <slug>.jsonl       one record a line: the server, every answer, every level's
+                                      end, a failure
+                   <slug>.memory.jsonl   the server's memory, now and then
+                   <slug>.server.log  what the server said on standard error
+                   report.json        the summary, written last
+"""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.runner.run_folder import WorkerLog, read_json, write_json
+
+
+class LoadPhase(StrEnum):
+    """Why a request was sent. Only `loaded` ones are summarised."""
+
+    COLD = "cold"
+    """The first of all, alone."""
+    WARMUP = "warmup"
+    """Alone, after that."""
+    LOADED = "loaded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRecord:
+    """
+    What came of one request.
+
+    `planned_s` is when it should have been sent: the instant of its arrival, or where a client
+    waits for its answers, the instant at which it was free to ask again. Latency counts from there,
+    since that is when its user began to wait.
+    """
+
+    phase: LoadPhase
+    level: str
+    """Label of the level; empty while warming up."""
+    request: str
+    length: str
+    planned_s: float
+    sent_s: float
+    first_audio_s: float | None
+    done_s: float
+    audio_s: float
+    failure: str = ""
+    """The kind of failure, in a word or two; empty where the whole audio came."""
+    reason: str = ""
+    underruns: int | None = None
+    """
+    How often a player that began with the first piece had nothing left; None where nothing came, or
+    nobody noted it.
+    """
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from the planned instant to the last audio."""
+        return self.done_s - self.planned_s
+
+    @property
+    def wait_s(self) -> float | None:
+        """Seconds from the planned instant to the first audio."""
+        return None if self.first_audio_s is None else self.first_audio_s - self.planned_s
+
+
+def answer_to_json(answer: ResponseRecord) -> dict[str, object]:
+    """Give the record as plain JSON values."""
+    return {**asdict(answer), "phase": answer.phase.value}
+
+
+def answer_from_json(data: Mapping[str, Any]) -> ResponseRecord:
+    """Read what `answer_to_json` gave."""
+    return ResponseRecord(**{**data, "phase": LoadPhase(data["phase"])})
+
+
+HEADER, REPORT = "load.json", "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """When a level began and ended, in seconds since the load of its cell began."""
+
+    level: str
+    began_s: float
+    ended_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRecord:
+    """All that is known of one cell under load."""
+
+    slug: str
+    server: Mapping[str, Any]
+    """Its URL and model, `ready_s` if it was started for this, and the options that it told."""
+    answers: tuple[ResponseRecord, ...]
+    spans: tuple[Span, ...]
+    memory: tuple[tuple[float, int], ...]
+    """(seconds, bytes)"""
+    failure: str
+    """Why there is no (further) answer; empty where all went well."""
+
+
+class CellLog:
+    """Writes the records of one cell; several threads may."""
+
+    def __init__(self, folder: Path, slug: str) -> None:
+        self._log = WorkerLog(folder / f"{slug}.jsonl")
+        self._memory = (folder / f"{slug}.memory.jsonl").open("a", encoding="utf-8", buffering=1)
+        self._writing = threading.Lock()
+        self._closed = False
+
+    def answer(self, answer: ResponseRecord) -> None:
+        """Keep an answer; it is on disk when this returns."""
+        self._append({"kind": "answer", **answer_to_json(answer)})
+
+    def span(self, span: Span) -> None:
+        """Keep when a level began and ended."""
+        self._append(
+            {"kind": "level", "level": span.level, "began_s": span.began_s, "ended_s": span.ended_s}
+        )
+
+    def server(self, facts: Mapping[str, object]) -> None:
+        """Keep what is known of the server."""
+        self._append({"kind": "server", **facts})
+
+    def failure(self, reason: str) -> None:
+        """Keep why it ended early."""
+        self._append({"kind": "failure", "reason": reason})
+
+    def memory(self, at_s: float, size_bytes: int) -> None:
+        """Keep a reading of the server's memory."""
+        self._memory.write(f"[{at_s:.3f}, {size_bytes}]\n")
+
+    def close(self) -> None:
+        """Close the files. What is still in flight then, after Ctrl-C, is kept by nobody."""
+        with self._writing:
+            self._closed = True
+            self._log.close()
+            self._memory.close()
+
+    def _append(self, record: Mapping[str, object]) -> None:
+        with self._writing:
+            if not self._closed:
+                self._log.append(record)
+
+
+def create(folder: Path, header: Mapping[str, object]) -> None:
+    """Make the folder. Raises HarnessError if it is in use or cannot be written."""
+    if (folder / HEADER).exists():
+        raise HarnessError(f"{folder} is in use; choose another --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / HEADER, header)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write to {folder}: {error.strerror}; choose another --out or make room"
+        ) from error
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """Give what was asked. Raises HarnessError if this is no folder of a load."""
+    return read_json(folder / HEADER, f"{folder} holds no load: it has no {HEADER}")
+
+
+def read_cell(folder: Path, slug: str) -> LoadRecord:
+    """Give what is known of a cell, a torn last line left out."""
+    records = _lines(folder / f"{slug}.jsonl")
+    failures = [str(record["reason"]) for record in records if record["kind"] == "failure"]
+    return LoadRecord(
+        slug=slug,
+        server=next((_bare(record) for record in records if record["kind"] == "server"), {}),
+        answers=tuple(
+            answer_from_json(_bare(record)) for record in records if record["kind"] == "answer"
+        ),
+        spans=tuple(Span(**_bare(record)) for record in records if record["kind"] == "level"),
+        memory=tuple(
+            (float(at_s), int(size)) for at_s, size in _lines(folder / f"{slug}.memory.jsonl")
+        ),
+        failure=failures[-1] if failures else "",
+    )
+
+
+def _bare(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != "kind"}
+
+
+def _lines(path: Path) -> Sequence[Any]:
+    if not path.is_file():
+        return []
+    whole, _, _torn = path.read_bytes().rpartition(b"\n")
+    return [json.loads(line) for line in whole.splitlines()]

@@ -1,0 +1,188 @@
+"""
+The records of a check, and the base of every knob: what is read, what a fit machine shows, the
+command that sets it right.
+
+A knob answers in three words. Unknown is not fit: a file that cannot be read proves nothing. Knows
+no knob in particular and not which of them matter; that is for profiles to say.
+
+Where facts about a machine are read: the file system below a root, and what no file tells, the C
+library, NVML and the clock.
+
+A test gives a folder of its own as the root. What is absent and what may not be read are both None
+here: not known. Never guesses, never writes, and knows no path's meaning.
+"""
+
+import importlib
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar
+
+from harness.machine.clock import is_synchronized, now_utc_iso
+
+ROOT = Path("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemRoot:
+    """One machine, real or made up."""
+
+    root: Path = ROOT
+    libc: str = ""
+    """
+    The C library of this process as it names itself, `glibc 2.36`; empty where it does not tell.
+    """
+    nvml: Callable[[], Any] | None = None
+    """
+    Imports NVIDIA's management library, or raises ImportError; None on a machine that is made up of
+    files alone.
+    """
+
+    now: Callable[[], str] | None = None
+    """Tells the date and time, ISO, UTC; None on a machine that is made up of files alone."""
+    synchronized: Callable[[], bool | None] | None = None
+    """Tells whether a time server holds the clock right; None where nobody knows."""
+
+    def text(self, path: str) -> str | None:
+        """
+        Read a file below the root, without the zeros and line ends around it; None if it is not
+        there or not readable.
+        """
+        try:
+            return (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+        except OSError:
+            return None
+
+    def number(self, path: str) -> int | None:
+        """Read a file that holds one whole number; None if it holds none."""
+        try:
+            return int(self.text(path) or "")
+        except ValueError:
+            return None
+
+    def paths(self, pattern: str) -> tuple[str, ...]:
+        """List what matches, relative to the root, numbers in their order: cpu2 before cpu10."""
+        found = (path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
+        return tuple(
+            sorted(
+                found,
+                key=lambda path: [
+                    int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)
+                ],
+            )
+        )
+
+
+def here() -> SystemRoot:
+    """Give the machine that this process runs on."""
+    return SystemRoot(
+        libc=_libc(),
+        nvml=lambda: importlib.import_module("pynvml"),
+        now=now_utc_iso,
+        synchronized=is_synchronized,
+    )
+
+
+def at(root: Path) -> SystemRoot:
+    """Give the machine at a root: this one for /, else one of files alone."""
+    return here() if root == ROOT else SystemRoot(root=root)
+
+
+def _libc() -> str:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, ValueError, OSError):  # musl, macOS
+        return ""
+
+
+Facts = Mapping[str, object]
+"""
+What knobs read, by a name with its unit; ready for JSON. What the system does not tell has no
+entry.
+"""
+
+
+class CheckState(StrEnum):
+    """The three answers."""
+
+    UNFIT = "unfit"
+    UNKNOWN = "unknown"
+    FIT = "fit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What a knob says of its facts."""
+
+    state: CheckState
+    shown: str
+    """What was found, or why nothing was."""
+    advice: str = ""
+    """A better command than the knob's general one, where the facts tell which."""
+
+
+class Check(ABC):
+    """
+    One thing that measuring depends on. Subclasses say in `expects` what a fit machine shows, in
+    `advice` the command for it.
+
+    `want` narrows what is expected, for knobs whose answer depends on the profile: a board, a power
+    mode.
+    """
+
+    expects: ClassVar[str]
+    advice: ClassVar[str]
+
+    def __init__(self, want: str = "") -> None:
+        self.want = want
+
+    @abstractmethod
+    def read(self, tree: SystemRoot) -> Facts:
+        """Read the facts of this moment; empty where the system does not tell."""
+
+    @abstractmethod
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
+        """Judge two readings: around a run, or around a moment of work of the doctor's own."""
+
+
+def fit(shown: str) -> CheckResult:
+    """Say that all is well."""
+    return CheckResult(state=CheckState.FIT, shown=shown)
+
+
+def unfit(shown: str, advice: str = "") -> CheckResult:
+    """Say what is wrong."""
+    return CheckResult(state=CheckState.UNFIT, shown=shown, advice=advice)
+
+
+def unknown(why: str, advice: str = "") -> CheckResult:
+    """Say why it cannot be told."""
+    return CheckResult(state=CheckState.UNKNOWN, shown=why, advice=advice)
+
+
+def number(facts: Facts, name: str) -> float | None:
+    """Give a fact that is a number; None if there is none."""
+    value = facts.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def word(facts: Facts, name: str) -> str | None:
+    """Give a fact that is a word; None if there is none."""
+    value = facts.get(name)
+    return value if isinstance(value, str) else None
+
+
+def table(facts: Facts, name: str) -> Mapping[str, object]:
+    """Give a fact that is a table; empty if there is none."""
+    value = facts.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def growth(before: Facts, after: Facts, name: str) -> float | None:
+    """Say by how much a counter grew between two readings; None if either lacks it."""
+    old, new = number(before, name), number(after, name)
+    return None if old is None or new is None else new - old

@@ -1,0 +1,337 @@
+"""
+Knobs: the NVIDIA GPU. Whether there is one, its clock, power limit, what holds it down, who else
+uses it, persistence.
+
+Facts about the NVIDIA GPU that is used, through NVML: the one place that knows the calls of package
+nvidia-ml-py.
+
+Each fact is asked for by itself, since boards support different ones (a Jetson hardly any); what is
+refused has no entry. The package is optional; without it, or without a driver, `gpu_why` says so.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from harness.machine.checks.check import (
+    Check,
+    CheckResult,
+    Facts,
+    SystemRoot,
+    fit,
+    growth,
+    number,
+    unfit,
+    unknown,
+    word,
+)
+
+REACHED_SHARE = 0.9
+"""
+Of its limit, that a GPU's clock must reach to count as held up: boost wanders by some per cent.
+"""
+
+
+class Gpu(Check):
+    """Whether there is an NVIDIA GPU, and which; the one knob that reads for all of them."""
+
+    expects = "an NVIDIA GPU with its driver"
+    advice = "nvidia-smi    # and install the driver, or choose a profile for this machine"
+
+    def read(self, tree: SystemRoot) -> Facts:
+        """Read the driver's own list, then what NVML tells of the first visible GPU."""
+        texts = [tree.text(path) or "" for path in tree.paths(f"{DRIVER}/gpus/*/information")]
+        found = [re.search(r"^Model:\s*(.+?)\s*$", text, flags=re.MULTILINE) for text in texts]
+        names = [each.group(1) if each else "unknown GPU" for each in found]
+        return {"gpu_names": ", ".join(names), **read_gpu(tree)} if names else {}
+
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
+        """Name it."""
+        names = word(after, "gpu_names")
+        return unfit("no NVIDIA GPU") if names is None else fit(names)
+
+
+class _OfGpu(Check):
+    """A knob whose facts `Gpu` has read already."""
+
+    def read(self, tree: SystemRoot) -> Facts:
+        """Nothing more."""
+        return {}
+
+    def _why(self, facts: Facts) -> CheckResult:
+        absent = "no NVIDIA GPU" if word(facts, "gpu_names") is None else "this GPU does not tell"
+        return unknown(word(facts, "gpu_why") or absent)
+
+
+class GpuClock(_OfGpu):
+    """Whether the clock stands at its limit."""
+
+    expects = f"at least {REACHED_SHARE:.0%} of the highest clock"
+    advice = "sudo nvidia-smi --lock-gpu-clocks=tdp,tdp"
+
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
+        """Judge the later reading; an idle GPU lowers its clock and says nothing about work."""
+        now, limit = number(after, "gpu_clock_hz"), number(after, "gpu_clock_limit_hz")
+        if now is None or not limit:
+            return self._why(after)
+        shown = f"{now / 1e6:.0f} of {limit / 1e6:.0f} MHz"
+        if now >= REACHED_SHARE * limit:
+            return fit(shown)
+        if int(number(after, "gpu_reasons") or 0) & IDLE:
+            return unknown(f"{shown}, idle: the clock at work is not known")
+        return unfit(shown)
+
+
+class GpuPowerSensor(_OfGpu):
+    """Whether somebody lowered the power limit."""
+
+    expects = "the power limit that the board came with"
+    advice = "sudo nvidia-smi --power-limit=WATTS"
+
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
+        """Judge the later reading."""
+        limit, default = number(after, "gpu_power_limit_w"), number(after, "gpu_power_default_w")
+        if limit is None or default is None:
+            return self._why(after)
+        shown = f"{limit:.0f} of {default:.0f} W"
+        return (
+            fit(shown)
+            if limit >= default
+            else unfit(shown, f"sudo nvidia-smi --power-limit={default:.0f}")
+        )
+
+
+class GpuThrottling(_OfGpu):
+    """Whether heat or power held the clock down."""
+
+    expects = "nothing holds the clock down"
+    advice = (
+        "nvidia-smi --query --display=PERFORMANCE    # and cool it, or lower and lock its clocks"
+    )
+
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
+        """Judge the reasons of both moments and the time counted in between."""
+        if "gpu_reasons" not in after:
+            return self._why(after)
+        bits = int(number(before, "gpu_reasons") or 0) | int(number(after, "gpu_reasons") or 0)
+        reasons = [name for bit, name in SLOWING.items() if bits & bit]
+        grown = {
+            "heat": growth(before, after, "gpu_heat_events"),
+            "power cap": growth(before, after, "gpu_power_events"),
+        }
+        reasons += [
+            name
+            for name, more in grown.items()
+            if more and not any(name in each for each in reasons)
+        ]
+        return unfit(f"held down by {', '.join(reasons)}") if reasons else fit("nothing")
+
+
+class GpuSharing(_OfGpu):
+    """Whether others use the GPU."""
+
+    expects = "no other process on the GPU"
+    advice = "nvidia-smi --query-compute-apps=pid,name --format=csv    # and end or move them"
+
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
+        """Judge the first reading: at the second, our own workers may not be gone yet."""
+        others = number(before, "gpu_others")
+        if others is None:
+            return self._why(before)
+        return unfit(f"{others:.0f} other processes") if others else fit("none")
+
+
+class GpuPersistence(_OfGpu):
+    """
+    Whether the driver stays loaded between processes: loading it costs the first synthesis seconds.
+    """
+
+    expects = "persistence mode on"
+    advice = "sudo nvidia-smi --persistence-mode=1"
+
+    def expect(self, before: Facts, after: Facts) -> CheckResult:
+        """Judge the later reading."""
+        mode = word(after, "gpu_persistence")
+        if mode is None:
+            return self._why(after)
+        return fit(mode) if mode == "on" else unfit(mode)
+
+
+SLOWING: Mapping[int, str] = MappingProxyType(
+    {
+        0x04: "power cap",
+        0x08: "hardware slowdown",
+        0x20: "heat (software)",
+        0x40: "heat (hardware)",
+        0x80: "power brake",
+    }
+)
+"""
+Bits of the reasons why clocks are held down (NVML API reference, clocks event reasons); idle and
+asked-for are no harm.
+"""
+IDLE = 0x01
+DRIVER = "proc/driver/nvidia"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuPowerReading:
+    """
+    What a GPU can be asked about the energy that it draws; None is answered where the board does
+    not tell.
+    """
+
+    total_j: Callable[[], float | None]
+    """Since the driver was loaded."""
+    power_w: Callable[[], float | None]
+    """Of this moment."""
+
+
+def read_gpu(tree: SystemRoot) -> Facts:
+    """
+    Read the first visible GPU; empty on a machine without NVIDIA's driver, `gpu_why` where it
+    cannot be asked.
+    """
+    if not tree.paths(f"{DRIVER}/gpus/*/information"):
+        return {}
+    opened = _opened(tree, 0)
+    if isinstance(opened, str):
+        return {"gpu_why": opened}
+    nvml, handle = opened
+    try:
+        return _facts(nvml, handle)
+    finally:
+        with suppress(Exception):
+            nvml.nvmlShutdown()
+
+
+def gpu_power(tree: SystemRoot, number: int) -> GpuPowerReading | str:
+    """
+    Give what to ask a GPU of those that are visible, or why none can be asked. NVML stays open
+    while the process lives.
+    """
+    opened = _opened(tree, number)
+    if isinstance(opened, str):
+        return opened
+    nvml, handle = opened
+    return GpuPowerReading(
+        total_j=lambda: _in_thousands(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
+        power_w=lambda: _in_thousands(lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
+    )
+
+
+def _in_thousands(ask: Callable[[], Any]) -> float | None:
+    """Give millijoules in joules, milliwatts in watts; None where it is not supported."""
+    try:
+        return float(ask()) / 1000
+    except Exception:  # NVMLError, whose class belongs to the optional package
+        return None
+
+
+def _opened(tree: SystemRoot, number: int) -> tuple[Any, Any] | str:
+    """Give the library, started, and the handle of a visible GPU; or why it cannot be asked."""
+    if tree.nvml is None:
+        return "a machine made of files has no NVML"
+    try:
+        nvml = tree.nvml()
+        nvml.nvmlInit()
+    except ImportError:
+        return "package nvidia-ml-py is not installed"
+    except Exception as error:
+        return f"NVML does not start: {error}"
+    try:
+        return nvml, _handle(nvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""), number)
+    except Exception as error:
+        with suppress(Exception):
+            nvml.nvmlShutdown()
+        return f"NVML does not answer: {error}"
+
+
+def _handle(nvml: Any, visible: str, number: int) -> Any:
+    """
+    Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, a number or a UUID,
+    also of a part (MIG).
+    """
+    named = [each.strip() for each in visible.split(",") if each.strip()]
+    name = named[number] if number < len(named) else ""
+    if name.startswith(("GPU-", "MIG-")):
+        return nvml.nvmlDeviceGetHandleByUUID(name)
+    return nvml.nvmlDeviceGetHandleByIndex(int(name) if name.isdigit() else number)
+
+
+def _facts(nvml: Any, handle: Any) -> dict[str, object]:
+    whole = _whole(nvml, handle)
+    asked: Mapping[str, Callable[[], object]] = {
+        "gpu_clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
+        "gpu_clock_limit_hz": lambda: (
+            nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000
+        ),
+        "gpu_power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(whole) / 1000,
+        "gpu_memory_top_hz": lambda: (
+            nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_MEM) * 1_000_000
+        ),
+        "gpu_application_hz": lambda: (
+            nvml.nvmlDeviceGetApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000
+        ),
+        "gpu_application_default_hz": lambda: (
+            nvml.nvmlDeviceGetDefaultApplicationsClock(whole, nvml.NVML_CLOCK_SM) * 1_000_000
+        ),
+        "gpu_mig": lambda: _slice(nvml, handle),
+        "gpu_power_set_w": lambda: nvml.nvmlDeviceGetPowerManagementLimit(whole) / 1000,
+        "gpu_power_default_w": lambda: nvml.nvmlDeviceGetPowerManagementDefaultLimit(whole) / 1000,
+        "gpu_reasons": lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(whole)),
+        "gpu_heat_events": lambda: _violation(nvml, handle, nvml.NVML_PERF_POLICY_THERMAL),
+        "gpu_power_events": lambda: _violation(nvml, handle, nvml.NVML_PERF_POLICY_POWER),
+        "gpu_others": lambda: _others(nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+        "gpu_persistence": lambda: "on" if nvml.nvmlDeviceGetPersistenceMode(handle) else "off",
+        "gpu_temperature_c": lambda: nvml.nvmlDeviceGetTemperature(
+            handle, nvml.NVML_TEMPERATURE_GPU
+        ),
+    }
+    facts: dict[str, object] = {}
+    for name, ask in asked.items():
+        with suppress(Exception):  # not supported by this board
+            facts[name] = ask()
+    return facts
+
+
+def _whole(nvml: Any, handle: Any) -> Any:
+    """
+    Return the handle of the GPU that a part (MIG) belongs to: clocks and power are the whole one's.
+    """
+    try:
+        return nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
+    except Exception:  # it is a whole one
+        return handle
+
+
+def _slice(nvml: Any, handle: Any) -> str:
+    """
+    Name the part of a GPU that a worker gets, `1g.18gb`: the one that is named, or the first where
+    the GPU is divided.
+    """
+    part = handle
+    if not nvml.nvmlDeviceIsMigDeviceHandle(handle):
+        if not nvml.nvmlDeviceGetMigMode(handle)[0]:
+            raise LookupError("a whole GPU")
+        part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, 0)
+    name = nvml.nvmlDeviceGetName(part)
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    found = re.search(r"\bMIG (\S+)", text)
+    return found.group(1) if found else text
+
+
+def _violation(nvml: Any, handle: Any, policy: int) -> int:
+    """
+    Give the time so far that a policy held the clock down; its unit differs between drivers, only
+    growth is used.
+    """
+    return int(nvml.nvmlDeviceGetViolationStatus(handle, policy).violationTime)
+
+
+def _others(processes: Any) -> int:
+    return sum(each.pid != os.getpid() for each in processes)

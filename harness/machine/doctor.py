@@ -1,0 +1,252 @@
+"""
+One examination of a machine: what a profile requires, what was found, and the verdict on it. Starts
+no engine, sets nothing.
+
+Exit codes: 0 fit; 2 the profile is for another device; 3 something is unfit, or not known though it
+must be.
+
+The table of knobs, by the name that profiles and people use, in the order of reading; and one
+reading of them all.
+
+To add a knob: write its class in a file of this package, and one line here.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from harness.errors import HarnessError
+from harness.machine.checks.calendar import SystemClockCheck
+from harness.machine.checks.check import Check, CheckResult, CheckState, Facts, SystemRoot
+from harness.machine.checks.cpu import (
+    Contention,
+    CpuQuota,
+    CpuThrottling,
+    Frequency,
+    Governor,
+    RunQueue,
+    SharedCores,
+    StolenTime,
+    Turbo,
+)
+from harness.machine.checks.gpu import (
+    Gpu,
+    GpuClock,
+    GpuPersistence,
+    GpuPowerSensor,
+    GpuSharing,
+    GpuThrottling,
+)
+from harness.machine.checks.jetson import Board, LockedCpu, LockedGpu, LockedMemory, PowerMode
+from harness.machine.checks.jetson_power import Fan, OverCurrent, Rails
+from harness.machine.checks.memory import FreeMemory, Glibc, HugePages, Swap, Temperature
+from harness.machine.clock import WallClock
+
+WORK_S = 1.0
+"""
+How long the doctor keeps a CPU busy between its two readings: a hundred ticks, so that 2 % are two
+of them.
+"""
+DEVICES = ("board", "gpu")
+"""Knobs that tell whether a profile is for this kind of device at all."""
+
+
+class Action(StrEnum):
+    """What to do about a run on a machine where a requirement does not hold."""
+
+    REFUSE = "refuse"
+    MARK = "mark"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One thing that must hold under a profile."""
+
+    knob: str
+    action: Action = Action.MARK
+    want: str = ""
+    """Narrows what the knob expects: a board, a power mode."""
+    known: bool = True
+    """
+    Whether not knowing counts against the machine; a virtual one hides its clocks from everybody.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedRequirement:
+    """One requirement and what was found."""
+
+    requirement: Requirement
+    answer: CheckResult
+    expects: str
+    advice: str
+    """The command that sets it right; empty where nothing is wrong."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it speaks against the machine."""
+        state = self.answer.state
+        return state is CheckState.UNFIT or (state is CheckState.UNKNOWN and self.requirement.known)
+
+    @property
+    def line(self) -> str:
+        """Name the knob and what it shows."""
+        return f"{self.requirement.knob}: {self.answer.shown}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """
+    All findings on one machine under one profile: what is unfit first, then what is unknown, then
+    the rest.
+    """
+
+    profile: str
+    machine: str
+    findings: tuple[CheckedRequirement, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Give 0, 2 or 3, as the module says."""
+        against = [each for each in self.findings if each.counts]
+        other = any(
+            each.requirement.knob in DEVICES and each.answer.state is CheckState.UNFIT
+            for each in against
+        )
+        return 0 if not against else 2 if other else 3
+
+    @property
+    def line(self) -> str:
+        """Give the verdict in one line."""
+        if self.exit_code == 2:
+            device = next(
+                each for each in self.findings if each.counts and each.requirement.knob in DEVICES
+            )
+            return f"profile {self.profile} is for another device: {device.answer.shown}"
+        against = "; ".join(each.line for each in self.findings if each.counts)
+        number = {
+            state: sum(each.answer.state is state for each in self.findings) for state in CheckState
+        }
+        counts = ", ".join(f"{count} {state}" for state, count in number.items() if count)
+        words = f"{'not fit' if against else 'fit'} to measure with {self.profile} ({counts})"
+        return f"{words}: {against}" if against else words
+
+
+def examine(
+    profile: str,
+    machine: str,
+    requirements: Sequence[Requirement],
+    tree: SystemRoot,
+    work: Callable[[], None],
+) -> Examination:
+    """
+    Read everything, do some work, read everything again, and judge. Raises HarnessError for an
+    unknown knob.
+    """
+    before = snapshot(tree)
+    work()
+    after = snapshot(tree)
+    findings = [_finding(each, before, after) for each in requirements]
+    order = list(CheckState)
+    ordered = sorted(findings, key=lambda each: (not each.counts, order.index(each.answer.state)))
+    return Examination(profile=profile, machine=machine, findings=tuple(ordered))
+
+
+def refuse_unfit(profile: str, requirements: Sequence[Requirement], tree: SystemRoot) -> None:
+    """
+    Raise HarnessError, before any work, if something is unfit without which the profile means
+    nothing.
+    """
+    strict = [each for each in requirements if each.action is Action.REFUSE]
+    if not strict:
+        return
+    facts = snapshot(tree)
+    wrong = [
+        found
+        for each in strict
+        if (found := _finding(each, facts, facts)).answer.state is CheckState.UNFIT
+    ]
+    if wrong:
+        reasons = "; ".join(
+            f"{each.line} (expected {each.expects}; {each.advice})" for each in wrong
+        )
+        raise HarnessError(f"this machine is not fit for profile {profile}: {reasons}")
+
+
+def busy(cpu: int | None) -> None:
+    """
+    Keep a CPU at work for WORK_S: this one, or whichever the system chooses. The rights of the
+    process stay as they were.
+    """
+    allowed = os.sched_getaffinity(0) if cpu is not None else set()
+    try:
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
+        clock = WallClock()
+        until_s = clock.seconds() + WORK_S
+        while clock.seconds() < until_s:
+            pass
+    finally:
+        if cpu is not None:
+            os.sched_setaffinity(0, allowed)
+
+
+def _finding(requirement: Requirement, before: Facts, after: Facts) -> CheckedRequirement:
+    knob = make_knob(requirement.knob, requirement.want)
+    answer = knob.expect(before, after)
+    advice = "" if answer.state is CheckState.FIT else answer.advice or knob.advice
+    return CheckedRequirement(
+        requirement=requirement, answer=answer, expects=knob.expects, advice=advice
+    )
+
+
+KNOBS: Mapping[str, type[Check]] = MappingProxyType(
+    {
+        "board": Board,
+        "power-mode": PowerMode,
+        "cpu-clocks": LockedCpu,
+        "gpu-clocks": LockedGpu,
+        "memory-clock": LockedMemory,
+        "gpu": Gpu,
+        "gpu-clock": GpuClock,
+        "gpu-power": GpuPowerSensor,
+        "gpu-throttling": GpuThrottling,
+        "gpu-sharing": GpuSharing,
+        "gpu-persistence": GpuPersistence,
+        "load": RunQueue,
+        "stolen-time": StolenTime,
+        "contention": Contention,
+        "cpu-quota": CpuQuota,
+        "cpu-throttling": CpuThrottling,
+        "governor": Governor,
+        "turbo": Turbo,
+        "shared-cores": SharedCores,
+        "frequency": Frequency,
+        "temperature": Temperature,
+        "over-current": OverCurrent,
+        "rails": Rails,
+        "fan": Fan,
+        "memory": FreeMemory,
+        "swap": Swap,
+        "huge-pages": HugePages,
+        "glibc": Glibc,
+        "clock": SystemClockCheck,
+    }
+)
+
+
+def make_knob(name: str, want: str = "") -> Check:
+    """Give a knob. Raises HarnessError for an unknown name."""
+    if name not in KNOBS:
+        raise HarnessError(f"unknown knob {name!r}; known are {', '.join(KNOBS)}")
+    return KNOBS[name](want)
+
+
+def snapshot(tree: SystemRoot) -> dict[str, object]:
+    """Read the facts of all knobs at this moment."""
+    facts: dict[str, object] = {}
+    for kind in KNOBS.values():
+        facts |= kind().read(tree)
+    return facts

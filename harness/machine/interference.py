@@ -1,0 +1,137 @@
+"""
+What the kernel says disturbed one iteration: reading it around the timed interval, and the rule for
+what counts.
+
+Read from /proc: how long a thread of ours stood in the queue for a CPU (schedstat, which counts a
+container's quota and the competition of others), CPU time that the host of a virtual machine took
+(steal), page faults that went to disk, and involuntary switches, which are kept and not judged:
+what one costs is in the time of waiting. An entry that the system does not give is absent. Knows no
+machine's fitness and no verdict.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.records.run import Iteration
+
+WAITED_SHARE = 0.02
+"""
+Of an iteration's wall time: as much as the quietest processes differ among themselves, and well
+below what is judged.
+"""
+STOLEN_SHARE = 0.02
+"""
+The same 2 %. Steal is counted in ticks of usually 10 ms: in an iteration below half a second, one
+is too much already.
+"""
+MAJOR_FAULTS = 0
+"""A page from disk costs a millisecond or a hundred; after warm-up none should come."""
+
+Disturbance = Mapping[str, float]
+"""`waited_s`, `stolen_s`, `major_faults`, `preempted`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counters:
+    """The kernel's counters at one moment."""
+
+    waited_ns: Mapping[str, int]
+    """By thread."""
+    preempted: Mapping[str, int]
+    stolen_ticks: Mapping[str, int]
+    """By CPU."""
+    major_faults: int | None
+
+
+class DisturbanceWatch:
+    """Reads the counters before and after an iteration: `start`, the iteration, `stop`."""
+
+    def __init__(self, root: Path = Path("/"), cpu: int | None = None) -> None:
+        self._root = root
+        self._cpu = cpu
+        """The CPU that is measured on; None where all may be used."""
+        self._before: _Counters | None = None
+
+    def start(self) -> None:
+        """Read the counters."""
+        self._before = self._read()
+
+    def stop(self) -> dict[str, float]:
+        """Say what was added since `start`: of threads and CPUs, the one that was hit worst."""
+        before, after = self._before, self._read()
+        assert before is not None, "start comes first"
+        found: dict[str, float] = {}
+        if after.waited_ns:
+            found["waited_s"] = _most(before.waited_ns, after.waited_ns) / 1e9
+        if after.preempted:
+            found["preempted"] = sum(after.preempted.values()) - sum(
+                before.preempted.get(t, 0) for t in after.preempted
+            )
+        if after.stolen_ticks:
+            found["stolen_s"] = _most(before.stolen_ticks, after.stolen_ticks) / os.sysconf(
+                "SC_CLK_TCK"
+            )
+        if after.major_faults is not None and before.major_faults is not None:
+            found["major_faults"] = after.major_faults - before.major_faults
+        return found
+
+    def _read(self) -> _Counters:
+        threads = [path.name for path in (self._root / "proc/self/task").glob("*")]
+        waits = {
+            each: re.match(r"\d+ (\d+)", self._text(f"proc/self/task/{each}/schedstat"))
+            for each in threads
+        }
+        switches = {
+            each: re.search(
+                r"^nonvoluntary_ctxt_switches:\s+(\d+)",
+                self._text(f"proc/self/task/{each}/status"),
+                re.MULTILINE,
+            )
+            for each in threads
+        }
+        stolen = re.findall(
+            r"^cpu(\d+)(?: \d+){7} (\d+)", self._text("proc/stat"), flags=re.MULTILINE
+        )
+        fields = self._text("proc/self/stat").rpartition(")")[2].split()
+        return _Counters(
+            waited_ns={name: int(found.group(1)) for name, found in waits.items() if found},
+            preempted={name: int(found.group(1)) for name, found in switches.items() if found},
+            stolen_ticks={
+                cpu: int(ticks)
+                for cpu, ticks in stolen
+                if self._cpu is None or int(cpu) == self._cpu
+            },
+            # field 12 of proc(5), the first behind the name is 3
+            major_faults=int(fields[9]) if len(fields) > 9 else None,
+        )
+
+    def _text(self, path: str) -> str:
+        try:
+            return (self._root / path).read_text(encoding="utf-8", errors="replace")
+        except OSError:  # a thread that has just ended
+            return ""
+
+
+def interference_causes(sample: Iteration) -> tuple[str, ...]:
+    """
+    Name what disturbed a sample beyond the rule; empty for one that was left alone, or where the
+    system does not tell.
+    """
+    found = sample.disturbance
+    shares = (
+        ("waited_s", WAITED_SHARE, "waited for the CPU"),
+        ("stolen_s", STOLEN_SHARE, "lost CPU time to the host"),
+    )
+    named = [name for key, limit, name in shares if found.get(key, 0.0) > limit * sample.wall_s]
+    return (
+        *named,
+        *(["read pages from disk"] if found.get("major_faults", 0.0) > MAJOR_FAULTS else []),
+    )
+
+
+def _most(before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """Give the greatest growth; what is new began at zero."""
+    return max(count - before.get(name, 0) for name, count in after.items())

@@ -1,0 +1,227 @@
+"""
+The profiles: a kind of device each, and how it must be set up; what several of them require.
+
+Knows no engine options beyond device and threads. It names what must hold of the machine, and
+checks nothing (that is the doctor's business).
+
+cpu: all CPUs, as a user would run the engine: honest to report, noisy to gate on. cpu-gate: the
+quietest way to measure on an ordinary, possibly shared, machine; what gates should use. One thread,
+pinned, with huge pages for malloc, which never gives memory back: what makes fresh processes differ
+is mostly where their memory landed, and a second thread on a shared host multiplies the rest. cuda:
+the first visible NVIDIA GPU; clocks and power limits are left as they are, and recorded.
+
+Jetson boards run in one of several power modes with clocks that rise and fall; a number from an
+unlocked board, or from another mode, is another machine's number. So these profiles refuse to
+measure where that is wrong, and mark what passes by itself. Of the Orin Nano's modes MAXN_SUPER is
+the fastest and draws enough to be slowed down by over-current events; 25W is the fastest without.
+The mode belongs to the machine's identity, so that baselines of different modes are never compared.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from harness.errors import HarnessError
+from harness.machine.doctor import Action, Requirement
+from harness.records.cell import Option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How workers are set up on a kind of device."""
+
+    name: str
+    about: str
+    """One line for people."""
+    defaults: Mapping[str, Option]
+    """Options that the device decides (device, threads); a cell's own options win."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment of the workers, beside what they inherit."""
+    pin: bool = False
+    """
+    Whether workers measure on one CPU alone, the last one allowed, and everything else keeps off
+    it.
+    """
+    live: int | None = None
+    """How many workers may be alive at once; None leaves it to the memory of the machine."""
+    loading: int = 1
+    """How many workers may load and warm up at the same time, while nothing is measured."""
+    requires: tuple[Requirement, ...] = ()
+    """
+    What must hold of the machine, by the doctor's knobs; whether a run is refused or marked where
+    it does not.
+    """
+
+
+LEFT_ALONE = tuple(
+    Requirement(knob=knob)
+    for knob in ("load", "stolen-time", "contention", "cpu-throttling", "swap", "memory")
+)
+"""What every machine must show: nobody else at work, and room."""
+STEADY_CLOCK = tuple(
+    Requirement(knob=knob, known=False)
+    for knob in ("governor", "frequency", "temperature", "clock")
+)
+"""What counts where the machine shows it; a virtual one cannot."""
+
+
+def allowed_cpus() -> tuple[int, ...]:
+    """List the CPUs that this process may use, in order; empty where the system does not tell."""
+    if not hasattr(os, "sched_getaffinity"):
+        return ()
+    return tuple(sorted(os.sched_getaffinity(0)))
+
+
+def cpu_count() -> int:
+    """Count the CPUs that this process may use."""
+    return len(allowed_cpus()) or os.cpu_count() or 1
+
+
+def threads_env(threads: int) -> dict[str, str]:
+    """Tell every numeric library how many threads to start, before it starts them."""
+    names = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    )
+    return dict.fromkeys(names, str(threads))
+
+
+def cpu() -> Profile:
+    """Give the profile as it stands on this machine."""
+    return Profile(
+        name="cpu",
+        about=f"all {cpu_count()} CPUs: honest to report, noisy to gate on",
+        defaults={"device": "cpu", "threads": cpu_count()},
+        env=threads_env(cpu_count()),
+        # a quota stops threads that all use it up
+        requires=(*LEFT_ALONE, *STEADY_CLOCK, Requirement(knob="cpu-quota")),
+    )
+
+
+KEEP_BYTES = 2**32
+TUNABLES = {
+    "hugetlb": 1,
+    "mmap_threshold": 2**25,  # the most that glibc takes: large tensors come from the heap, too
+    # what was freed stays: no page is given back and faulted in again during an iteration
+    "trim_threshold": KEEP_BYTES,
+    "top_pad": 2**27,
+    "arena_max": 1,
+}
+"""
+Of malloc in glibc >= 2.35 (manual, "Memory Allocation Tunables"); ignored elsewhere. Huge pages,
+and keep what you have.
+"""
+MALLOC = {
+    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in TUNABLES.items())
+}
+
+
+def cpu_gate() -> Profile:
+    """Give the profile as it stands on this machine."""
+    return Profile(
+        name="cpu-gate",
+        about="one thread on one pinned CPU, huge pages: the quietest, for gating",
+        defaults={"device": "cpu", "threads": 1},
+        env={**threads_env(1), **MALLOC},
+        pin=True,
+        loading=cpu_count(),
+        requires=(
+            *LEFT_ALONE,
+            *STEADY_CLOCK,
+            Requirement(knob="turbo", known=False),
+            Requirement(knob="shared-cores", known=False),
+            Requirement(knob="huge-pages"),
+            Requirement(knob="glibc"),
+        ),
+    )
+
+
+def cuda() -> Profile:
+    """Give the profile as it stands on this machine."""
+    return Profile(
+        name="cuda",
+        about="the first visible NVIDIA GPU, one CPU thread",
+        defaults={"device": "cuda", "threads": 1},
+        env={**threads_env(1), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+        live=4,  # idle workers keep their CUDA context, some hundred MB of GPU memory each
+        loading=2,
+        requires=(
+            Requirement(knob="gpu"),
+            *LEFT_ALONE,
+            *STEADY_CLOCK,
+            # an idle GPU does not show the clock that it will have at work
+            Requirement(knob="gpu-clock", known=False),
+            *(Requirement(knob=f"gpu-{knob}") for knob in ("power", "throttling", "sharing")),
+            Requirement(knob="gpu-persistence", known=False),
+        ),
+    )
+
+
+def jetson_profile(name: str, about: str, board: str, modes: str) -> Profile:
+    """
+    Give the profile of a board. `board` is a pattern of its module's part number, `modes` names
+    with | between.
+    """
+    return Profile(
+        name=name,
+        about=about,
+        defaults={"device": "cuda", "threads": 1},
+        env=threads_env(1),
+        pin=True,
+        live=2,  # GPU and CPU share one memory, of which a CUDA context takes some hundred MB
+        requires=(
+            Requirement(knob="board", action=Action.REFUSE, want=board),
+            Requirement(knob="power-mode", action=Action.REFUSE, want=modes),
+            Requirement(knob="cpu-clocks", action=Action.REFUSE),
+            Requirement(knob="gpu-clocks", action=Action.REFUSE),
+            # only root can read it
+            Requirement(knob="memory-clock", action=Action.REFUSE, known=False),
+            *LEFT_ALONE,
+            *(Requirement(knob=knob) for knob in ("temperature", "over-current", "clock")),
+            *(Requirement(knob=knob, known=False) for knob in ("rails", "fan")),
+        ),
+    )
+
+
+def jetson_agx_orin_maxn() -> Profile:
+    """Give the profile."""
+    return jetson_profile(
+        "jetson-agx-orin-maxn",
+        "Jetson AGX Orin, power mode MAXN, clocks locked",
+        board="p3701",  # 32 GB (0004, 0000), 64 GB (0005), industrial (0008)
+        modes="MAXN",
+    )
+
+
+def jetson_orin_nano() -> Profile:
+    """Give the profile."""
+    return jetson_profile(
+        "jetson-orin-nano",
+        "Jetson Orin Nano, power mode 25W, MAXN_SUPER or 15W, clocks locked",
+        # 8 GB (0003), 4 GB (0004), the developer kit's 8 GB (0005); 0000 and 0001 are Orin NX
+        board="p3767-000[345]",
+        modes="25W|MAXN_SUPER|15W",
+    )
+
+
+DEFAULT = "cpu-gate"
+PROFILES: Mapping[str, Callable[[], Profile]] = MappingProxyType(
+    {
+        "cpu-gate": cpu_gate,
+        "cpu": cpu,
+        "cuda": cuda,
+        "jetson-agx-orin-maxn": jetson_agx_orin_maxn,
+        "jetson-orin-nano": jetson_orin_nano,
+    }
+)
+
+
+def get_profile(name: str = DEFAULT) -> Profile:
+    """Give a profile as it stands on this machine. Raises HarnessError for an unknown name."""
+    if name not in PROFILES:
+        raise HarnessError(f"unknown profile {name!r}; known are {', '.join(PROFILES)}")
+    return PROFILES[name]()

@@ -1,0 +1,122 @@
+"""
+Whether the machine was left alone while a run was measured, as far as the run's own records tell.
+
+Holds the snapshots before and after a run against the doctor's knobs, and the disturbances of
+single iterations against their rule. Changes no verdict; `disturbed` tells `judging/decide.py` when
+there is too little left to judge by.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.machine.checks.check import CheckState, Facts
+from harness.machine.doctor import make_knob
+from harness.machine.interference import interference_causes
+from harness.records.run import Phase, Run
+
+KNOBS: Mapping[str, str] = {
+    "load": "loaded",
+    "stolen-time": "loaded",
+    "gpu-sharing": "loaded",
+    "cpu-throttling": "throttled",
+    "gpu-throttling": "throttled",
+    "over-current": "throttled",
+    "temperature": "hot",
+    "swap": "swapping",
+}
+"""
+The knobs that tell something of a whole run, with the word for a machine on which they are unfit;
+the first word counts.
+"""
+FIGURES = ("load", "stolen-time")
+"""Knobs whose figures are given of a quiet machine too."""
+SETTINGS = ("governor", "turbo", "power_mode", "cpu_quota", "gpu_power_limit_w", "huge_pages")
+"""Facts that nobody may change while a run is measured."""
+QUIET, UNKNOWN = "quiet", "unknown"
+"""Words for a machine of which nothing bad is known."""
+TOO_MANY = 1 / 3
+"""
+Of a cell's measured iterations, disturbed: the rest was measured between disturbances and is no
+fair picture any more.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineState:
+    """
+    `quiet`, `loaded`, `throttled`, `hot`, `swapping`, `changed` or `unknown`, and the figures that
+    say so.
+    """
+
+    word: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbed:
+    """How many of a cell's measured iterations were disturbed, and by what."""
+
+    share: float
+    why: str
+    """
+    `machine not quiet: 14 of 24 iterations disturbed (12 waited for the CPU)`; empty where none
+    was.
+    """
+
+    @property
+    def too_many(self) -> bool:
+        """Whether what is left cannot carry a verdict on speed."""
+        return self.share > TOO_MANY
+
+
+def fitness(environment: Mapping[str, object]) -> MachineState:
+    """Say how quiet the machine of a run was, from its environment (`Run.environment`)."""
+    before, after, machine = (
+        _mapping(environment.get(name)) for name in ("before", "after", "machine")
+    )
+    before = {"cores": machine["cores"], **before} if "cores" in machine else before
+    answers = {name: make_knob(name).expect(before, after) for name in KNOBS}
+    if answers["load"].state is CheckState.UNKNOWN:
+        return MachineState(word=UNKNOWN, why=answers["load"].shown)
+    unfit = [name for name in KNOBS if answers[name].state is CheckState.UNFIT]
+    changed = _changed(before, after)
+    words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + [QUIET]
+    told = dict.fromkeys((*FIGURES, *unfit))
+    return MachineState(
+        word=words[0], why=", ".join([*(answers[name].shown for name in told), *changed])
+    )
+
+
+def disturbed(run: Run, slug: str) -> Disturbed:
+    """
+    Say which share of a cell's measured iterations does not count, and what disturbed them, the
+    commonest cause first.
+    """
+    processes = [process for process in run.processes if process.cell == slug]
+    samples = [
+        sample
+        for process in processes
+        for sample in process.samples
+        if sample.phase is Phase.MEASURED
+    ]
+    found = [several for sample in samples if (several := interference_causes(sample))]
+    if not found:
+        return Disturbed(share=0.0, why="")
+    counts = Counter(cause for several in found for cause in several)
+    what = ", ".join(f"{count} {cause}" for cause, count in counts.most_common())
+    why = f"machine not quiet: {len(found)} of {len(samples)} iterations disturbed ({what})"
+    return Disturbed(share=len(found) / len(samples), why=why)
+
+
+def _changed(before: Facts, after: Facts) -> list[str]:
+    known = [
+        name
+        for name in SETTINGS
+        if name in before and name in after and before[name] != after[name]
+    ]
+    return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in known]
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,320 @@
+"""
+The list of metrics, as data: what each number is called, its unit, which way is better, which
+version computed it.
+
+The single place that knows every metric's name; computes nothing and sets no limit. To add a
+metric: write its pure function in a family's file and a line into that family's METRICS; a new
+family also has a line in FAMILIES here. Other people's packages add theirs by an entry point. Raise
+the version when the same input would give another number: values of different versions are not
+comparable.
+
+The families are not imported before somebody asks for a name: some of them need scipy, which takes
+half a second.
+
+Metrics of other people's packages: every entry point of the group "voxgate.metrics" names a tuple
+of `AudioMetric`.
+
+Nothing is loaded before it is asked for. A plug-in that cannot be used is an error that names it,
+not a metric less.
+"""
+
+import difflib
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+
+from harness.audio.condition import CONDITIONS, Condition
+from harness.errors import HarnessError
+from harness.metrics.metric import AudioMetric, Need
+from harness.records.measurement import Metric
+
+# Each metric that needs a reference is read twice: against the reference cell of the same run, and
+# ("golden_") against accepted audio. Under a condition it is read against the reference cell only:
+# whether the reference rots is told without.
+GOLDEN = "golden_"
+GOLDEN_FAMILY = "against the golden audio"
+
+SPEED: tuple[Metric, ...] = (
+    Metric(name="latency_p50", unit="s", better="lower", version="1"),
+    Metric(name="latency_p95", unit="s", better="lower", version="1"),
+    Metric(name="latency_p99", unit="s", better="lower", version="1"),
+    Metric(name="rtf", unit="s/s", better="lower", version="1"),
+    Metric(name="rtf_median", unit="s/s", better="lower", version="1"),
+    Metric(name="rtfx", unit="s/s", better="higher", version="1"),
+    Metric(name="first_audio_p50", unit="s", better="lower", version="1"),
+    Metric(name="longest_gap_p50", unit="s", better="lower", version="1"),
+    Metric(name="underruns", unit="1/min", better="lower", version="1"),
+    Metric(name="stall", unit="s", better="lower", version="1"),
+    Metric(name="cold_start", unit="s", better="lower", version="1"),
+    Metric(name="peak_rss", unit="bytes", better="lower", version="1"),
+    Metric(name="peak_cuda_bytes", unit="bytes", better="lower", version="1"),
+    Metric(name="energy_per_audio_s", unit="J", better="lower", version="1"),
+)
+
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "signal_parity": "parity",
+        "alignment": "parity",
+        "spectral_parity": "parity",
+        "pitch_parity": "parity",
+        "word_errors": "intelligibility",
+        "predicted_mos": "naturalness",
+        "speaker_similarity": "voice",
+        "prosody": "prosody",
+        "duration": "faults",
+        "repetition": "faults",
+        "clicks": "faults",
+        "dropouts": "faults",
+        "levels": "faults",
+        "prompt_leakage": "faults",
+    }
+)
+"""Module of `harness.metrics` -> the heading under which people look for its metrics."""
+NORMALISER = "openai-whisper"
+"""
+The package that decides which words are the same; its version belongs to every word error rate.
+"""
+ALWAYS = ("duration",)
+"""Metrics of audio that no suite can do without: the weights of RTF."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """One line of the panel."""
+
+    metric: Metric
+    family: str
+    source: AudioMetric | None = None
+    """How it is computed from audio; None for speeds, and for what a recogniser heard."""
+    package: str = ""
+    golden: bool = False
+    condition: Condition | None = None
+    base: str
+    """The name without prefixes: of the metric itself, however it is read."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name, prefixes included."""
+        return self.metric.name
+
+
+@functools.cache
+def entries() -> Mapping[str, MetricSpec]:
+    """
+    Give the whole panel, by name and in order. Raises HarnessError for a broken plug-in, and for a
+    name that is taken.
+    """
+    found: dict[str, MetricSpec] = {}
+    for entry in _entries():
+        if entry.name in found:
+            owners = f"{found[entry.name].family}; {entry.family}"
+            raise HarnessError(
+                f"two metrics are called {entry.name!r} ({owners}); rename one of them, or "
+                "uninstall its plug-in"
+            )
+        found[entry.name] = entry
+    return MappingProxyType(found)
+
+
+def known_metrics() -> tuple[Metric, ...]:
+    """Give every metric that there is, in order."""
+    return tuple(entry.metric for entry in entries().values())
+
+
+def entry(name: str) -> MetricSpec:
+    """
+    Give the entry of that name. Raises HarnessError that lists the known names and suggests the
+    nearest.
+    """
+    found = entries().get(name)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(name, entries(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    plain = ", ".join(each.name for each in entries().values() if each.condition is None)
+    prefixes = ", ".join(each.prefix for each in CONDITIONS.values())
+    raise HarnessError(
+        f"unknown metric {name!r}; {hint}known are {plain}; under a condition with {prefixes} "
+        "before it"
+    )
+
+
+def metric(name: str) -> Metric:
+    """Give the metric of that name. Raises HarnessError as `entry` does."""
+    return entry(name).metric
+
+
+def family_of(name: str) -> str:
+    """Give the heading under which people look for a metric."""
+    found = entries().get(name)
+    return "other" if found is None else found.family
+
+
+def base_name(name: str) -> str:
+    """Give the name of the metric itself, however it is read; an unknown name stays as it is."""
+    found = entries().get(name)
+    return name if found is None else found.base
+
+
+def needs_asr(name: str) -> bool:
+    """Whether the metric needs a speech recogniser."""
+    found = entries().get(name)
+    return found is not None and found.source is None and found.metric not in SPEED
+
+
+def chosen(names: Collection[str] | None, conditions: Collection[str]) -> tuple[Metric, ...]:
+    """
+    Give the panel of a suite: all speeds, and of the others those that it names, or all of them.
+
+    A name stands for the metric and for its readings against golden audio and under the conditions
+    that the suite asks for. Raises HarnessError for an unknown metric or condition.
+    """
+    check_choice(names, conditions)
+    return tuple(
+        entry.metric for entry in entries().values() if _is_chosen(entry, names, conditions)
+    )
+
+
+def check_choice(names: Collection[str] | None, conditions: Collection[str]) -> None:
+    """Raise HarnessError, listing the known ones, for a metric or condition that does not exist."""
+    unknown = [condition for condition in conditions if condition not in CONDITIONS]
+    if unknown:
+        raise HarnessError(f"unknown condition {unknown[0]!r}; known are {', '.join(CONDITIONS)}")
+    for name in names or ():
+        condition = entry(name).condition
+        if condition is not None and condition.name not in conditions:
+            raise HarnessError(
+                f"metric {name!r} is read under a condition; add conditions=[{condition.name!r}] "
+                "to the suite"
+            )
+
+
+def full_version(name: str) -> str:
+    """
+    Give the metric's version with those of the package that computes it and of its condition: "1;
+    pesq 0.0.4".
+    """
+    found = entry(name)
+    package = (
+        f"{found.package} {installed(found.package) or 'not installed'}" if found.package else ""
+    )
+    condition = (
+        f"{found.condition.name} {found.condition.version}" if found.condition is not None else ""
+    )
+    return "; ".join(filter(None, (found.metric.version, package, condition)))
+
+
+def digest_of(metrics: Iterable[Metric]) -> str:
+    """
+    Identify some metrics by name and version: whoever scored with others has other values, or
+    fewer.
+    """
+    lines = [f"{each.name} {each.version}\n" for each in metrics]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+
+def package_of(name: str) -> str:
+    """
+    Name the distribution that a metric needs; empty where it needs none, or where there is no such
+    metric.
+    """
+    found = entries().get(name)
+    return "" if found is None else found.package
+
+
+@functools.cache
+def installed(package: str) -> str:
+    """Give the installed version of a distribution; empty if it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _is_chosen(
+    entry: MetricSpec, names: Collection[str] | None, conditions: Collection[str]
+) -> bool:
+    if entry.metric in SPEED or entry.name in ALWAYS:
+        return True
+    if entry.condition is not None and entry.condition.name not in conditions:
+        return False
+    return names is None or entry.name in names or entry.base in names
+
+
+def _entries() -> Iterator[MetricSpec]:
+    yield from (MetricSpec(metric=each, family="speed", base=each.name) for each in SPEED)
+    plain = [*_ours(), *_theirs()]
+    yield from plain
+    for each in plain:
+        if each.source is not None and each.source.need is Need.REFERENCE:
+            yield replace(
+                each,
+                metric=replace(each.metric, name=GOLDEN + each.name),
+                family=GOLDEN_FAMILY,
+                golden=True,
+            )
+    for condition in CONDITIONS.values():
+        for each in plain:
+            heard = replace(each.metric, name=condition.prefix + each.name)
+            yield replace(each, metric=heard, family=condition.name, condition=condition)
+
+
+def _ours() -> Iterator[MetricSpec]:
+    for module, family in FAMILIES.items():
+        for each in importlib.import_module(f"harness.metrics.{module}").METRICS:
+            yield _plain(each, family)
+
+
+def _theirs() -> Iterator[MetricSpec]:
+    for plugin, metrics in offered().items():
+        yield from (_plain(each, f"plug-in {plugin}") for each in metrics)
+
+
+def _plain(each: AudioMetric | Metric, family: str) -> MetricSpec:
+    if isinstance(each, Metric):
+        return MetricSpec(metric=each, family=family, package=NORMALISER, base=each.name)
+    return MetricSpec(
+        metric=each.metric, family=family, source=each, package=each.package, base=each.metric.name
+    )
+
+
+GROUP = "voxgate.metrics"
+
+
+def offered() -> dict[str, tuple[AudioMetric, ...]]:
+    """
+    Give the metrics that installed packages offer, by the name of the entry point.
+
+    A metric that names no package gets the plug-in's own, whose version then belongs to the
+    metric's. Raises HarnessError.
+    """
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    return {point.name: _metrics(point) for point in points}
+
+
+def _metrics(point: EntryPoint) -> tuple[AudioMetric, ...]:
+    who = f"metric plug-in {point.name!r} ({point.value})"
+    try:
+        found = point.load()
+    except Exception as error:  # somebody else's code may raise anything
+        raise HarnessError(
+            f"{who} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it"
+        ) from error
+    if not isinstance(found, tuple) or not all(isinstance(each, AudioMetric) for each in found):
+        raise HarnessError(
+            f"{who} must be a tuple of AudioMetric, not {found!r:.80}; mend or uninstall it"
+        )
+    for each in found:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", each.metric.name):
+            raise HarnessError(
+                f"{who}: a metric's name is made of [a-z0-9_], not {each.metric.name!r}; mend or "
+                "uninstall it"
+            )
+    own = point.dist.name if point.dist is not None else ""
+    return tuple(replace(each, package=each.package or own) for each in found)

@@ -1,0 +1,232 @@
+"""
+How alike two recordings of the same performance are: SNR, SI-SDR, PESQ, STOI, ESTOI.
+
+For runs that share noise and durations (fp32 against bf16, NFE 32 against NFE 8); two performances
+of one text cannot be compared this way, so unequal durations give Missing, not a small number. All
+of them hear the pair that `alignment.py` gives, from which a delay has been removed. Knows no files
+and no thresholds.
+
+PESQ as Corrigendum 2 of 2018 has it, by the same package `pesq`.
+
+The ITU's code makes wide-band speech 12 dB too loud for the ear that it models, and the corrigendum
+gives the input filter new coefficients: those of before times 0.251188, nothing else. They stand in
+a table of the package's C library, where this module changes them for the time of one call: not for
+two threads at once, which the scorer has not. The package with the correction built in, `pesqc2`,
+gives the same scores to the last bit, but is bound to numpy 1.
+"""
+
+import contextlib
+import ctypes
+import math
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness.audio.recording import Frames, Recording
+from harness.metrics.alignment import Aligned, aligned
+from harness.metrics.metric import AudioMetric, MetricInput, Need
+from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, Value
+
+PESQ_RATE_HZ = 16_000  # P.862.2 is defined at 16 kHz only
+PESQ_SHORTEST_S = 0.25  # below it the ITU code has no frame to work on
+# the ITU code holds 50 utterances in a fixed array and crashes the process beyond them
+PESQ_LONGEST_S = 30.0
+STOI_RATE_HZ = 10_000  # of its definition
+# pystoi's answer, instead of an error, when fewer than 30 frames hold speech
+STOI_TOO_FEW_FRAMES = 1e-5
+
+
+def snr(subject: MetricInput) -> Value:
+    """
+    10 log10(sum s^2 / sum (s - c)^2) in dB, level-sensitive, within +-SNR_CEILING_DB (the ceiling
+    means exact).
+    """
+    pair = aligned(subject)
+    if isinstance(pair, Missing):
+        return pair
+    clean, heard = pair.reference, pair.candidate
+    return _ratio_db(float(clean @ clean), float(np.sum((clean - heard) ** 2)))
+
+
+def si_sdr(subject: MetricInput) -> Value:
+    """
+    Scale-invariant signal-to-distortion ratio in dB, within +-SNR_CEILING_DB; blind to level and
+    polarity.
+
+    Le Roux et al. 2019, "SDR - half-baked or well done?", equation 5, without removing means.
+    """
+    pair = aligned(subject)
+    if isinstance(pair, Missing):
+        return pair
+    clean, heard = pair.reference, pair.candidate
+    target = (clean @ heard) / (clean @ clean) * clean
+    return _ratio_db(float(target @ target), float(np.sum((heard - target) ** 2)))
+
+
+def pesq(subject: MetricInput) -> Value:
+    """
+    PESQ MOS-LQO, wide band (P.862.2), 1.04 to 4.64, by the package `pesq`, both signals resampled
+    to 16 kHz by soxr HQ.
+
+    Beyond 30 s: the mean over equal pieces of at most 30 s. The ITU code can end the process; call
+    it where that is safe.
+    """
+    return _pesq(subject)
+
+
+def pesq_c2(subject: MetricInput) -> Value:
+    """
+    PESQ with Corrigendum 2 of 2018 (signal_parity.py): a second reading of the same recordings.
+
+    The correction raises the scores of noisy speech (white noise at 20 dB: 1.14 becomes 1.55; arXiv
+    2505.19760); published figures are nearly all without it, so this one informs.
+    """
+    try:
+        with corrected():
+            return _pesq(subject)
+    except ValueError:
+        return Missing("this build of the package pesq does not show its table of coefficients")
+
+
+def stoi(subject: MetricInput) -> Value:
+    """Short-time objective intelligibility, about 0 to 1 (Taal et al. 2011), by `pystoi`."""
+    return _stoi(subject, extended=False)
+
+
+def estoi(subject: MetricInput) -> Value:
+    """
+    Extended STOI (Jensen and Taal 2016), by `pystoi`; leaves numpy's global random state as it
+    found it.
+    """
+    return _stoi(subject, extended=True)
+
+
+def _ratio_db(signal: float, noise: float) -> float:
+    """Power ratio in dB, kept within the ceiling so that it can be averaged and written down."""
+    if noise == 0.0:
+        return SNR_CEILING_DB
+    if signal == 0.0:
+        return -SNR_CEILING_DB
+    return float(
+        np.clip(10.0 * (math.log10(signal) - math.log10(noise)), -SNR_CEILING_DB, SNR_CEILING_DB)
+    )
+
+
+def _pesq(subject: MetricInput) -> Value:
+    pair = aligned(subject)
+    if isinstance(pair, Missing):
+        return pair
+    seconds = pair.reference_audio.duration_s
+    if seconds < PESQ_SHORTEST_S:
+        return Missing(f"{seconds:.2f} s is too short for PESQ, which needs {PESQ_SHORTEST_S} s")
+    pieces = math.ceil(seconds / PESQ_LONGEST_S)
+    clean, heard = (
+        np.array_split(each.at(PESQ_RATE_HZ), pieces)
+        for each in (pair.reference_audio, pair.candidate_audio)
+    )
+    scores = [_pesq_piece(c, h) for c, h in zip(clean, heard, strict=True)]
+    failures = [score for score in scores if isinstance(score, Missing)]
+    return (
+        failures[0]
+        if failures
+        else float(np.mean([score for score in scores if isinstance(score, float)]))
+    )
+
+
+def _pesq_piece(clean: Frames, heard: Frames) -> Value:
+    import pesq
+
+    if not clean.any() or not heard.any():
+        return Missing("a piece of up to 30 s is silent, which PESQ cannot score")
+    try:
+        score = float(pesq.pesq(PESQ_RATE_HZ, clean, heard, "wb"))
+    except (
+        pesq.PesqError,
+        ValueError,
+    ) as error:  # ValueError: so quiet beside the other that nothing of it is left in float32
+        reason = error.args[0] if error.args else type(error).__name__
+        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        return Missing(f"PESQ cannot score this: {text.strip()}")
+    return score if math.isfinite(score) else Missing("PESQ gave no finite number")
+
+
+def _stoi(subject: MetricInput, extended: bool) -> Value:
+    pair = aligned(subject)
+    if isinstance(pair, Missing):
+        return pair
+    score = _pystoi(pair, extended)
+    if score == STOI_TOO_FEW_FRAMES:
+        return Missing("too little speech for STOI, which needs 0.4 s of it")
+    return score if math.isfinite(score) else Missing("STOI gave no finite number")
+
+
+def _pystoi(pair: Aligned, extended: bool) -> float:
+    import pystoi
+
+    clean, heard = (each.once(_at_10_khz) for each in (pair.reference_audio, pair.candidate_audio))
+    state = np.random.get_state()  # ESTOI adds noise from the global generator
+    np.random.seed(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return float(pystoi.stoi(clean, heard, STOI_RATE_HZ, extended=extended))
+    except (ValueError, IndexError):  # numpy's AxisError is both: no frame fits
+        return STOI_TOO_FEW_FRAMES
+    finally:
+        np.random.set_state(state)
+
+
+def _at_10_khz(recording: Recording) -> Frames:
+    """
+    By pystoi's own resampler, which is MATLAB's and half of its work: once for STOI, ESTOI and
+    every candidate.
+    """
+    from pystoi.utils import resample_oct
+
+    if recording.rate_hz == STOI_RATE_HZ:
+        return recording.frames
+    return np.asarray(
+        resample_oct(recording.frames, STOI_RATE_HZ, recording.rate_hz), dtype=np.float64
+    )
+
+
+def _parity(name: str, unit: str) -> Metric:
+    return Metric(name=name, unit=unit, better="higher", version="2")  # 2: without the lag
+
+
+METRICS: tuple[AudioMetric, ...] = (
+    AudioMetric(metric=_parity("snr", "dB"), score=snr, need=Need.REFERENCE),
+    AudioMetric(metric=_parity("si_sdr", "dB"), score=si_sdr, need=Need.REFERENCE),
+    AudioMetric(metric=_parity("pesq", "MOS-LQO"), score=pesq, need=Need.REFERENCE, package="pesq"),
+    AudioMetric(
+        metric=_parity("pesq_c2", "MOS-LQO"), score=pesq_c2, need=Need.REFERENCE, package="pesq"
+    ),
+    AudioMetric(metric=_parity("stoi", "1"), score=stoi, need=Need.REFERENCE, package="pystoi"),
+    AudioMetric(metric=_parity("estoi", "1"), score=estoi, need=Need.REFERENCE, package="pystoi"),
+)
+
+TABLE = (
+    # of the wide-band input filter at 16 kHz: three coefficients of the numerator, two of the
+    # denominator
+    "WB_InIIR_Hsos_16k"
+)
+NUMERATOR, LENGTH = 3, 5
+GAIN = 0.251188  # -12 dB
+
+
+@contextlib.contextmanager
+def corrected() -> Iterator[None]:
+    """
+    Let `pesq.pesq` answer by Corrigendum 2 within. Raises ValueError where the package hides its
+    table, as on Windows.
+    """
+    from pesq import cypesq
+
+    table = (ctypes.c_float * LENGTH).in_dll(ctypes.CDLL(cypesq.__file__), TABLE)
+    before = list(table)
+    table[:NUMERATOR] = [GAIN * each for each in before[:NUMERATOR]]
+    try:
+        yield
+    finally:
+        table[:] = before

@@ -1,0 +1,149 @@
+"""
+Word and character errors of a transcript, after Whisper's normaliser on both sides.
+
+Pure text: knows jiwer's alignment and the normalisers; does not know who transcribed, nor torch.
+One utterance at a time: corpus and macro rates are `measure.py`'s summaries of these.
+
+English has openai-whisper's EnglishTextNormalizer: spelling, contractions, numbers and currency
+become one form. For every other language the package holds BasicTextNormalizer: lower case,
+punctuation and symbols to spaces, brackets out, accents kept. It knows no numbers, so "25" heard
+for "veinticinco" is an error: write numbers as words in such texts. It also takes the vowel signs
+of Devanagari and its kin for symbols and so cuts their words; there CER says more than WER.
+"""
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from harness.errors import HarnessError
+from harness.models.whisper_weights import UNSPACED, primary
+from harness.records.cell import ENGLISH
+from harness.records.measurement import Metric, Missing, Value
+
+Normalizer = Callable[[str], str]
+ALIAS = "harness_whisper_normalizers"
+HALF = 0.5
+
+# The values of wer_macro are those of wer: only the summary differs, a plain mean over utterances
+# in place of a weighted one. It is what many papers report, and where short sentences fail it says
+# so sooner. wer_over_half is the share of utterances of which more than half the words are wrong: a
+# mean of 5 % can be a slip in every sentence or one sentence of noise in twenty.
+METRICS: tuple[Metric, ...] = (
+    Metric(name="wer", unit="1", better="lower", version="1"),
+    Metric(name="cer", unit="1", better="lower", version="1"),
+    Metric(name="wer_macro", unit="1", better="lower", version="1"),
+    Metric(name="cer_macro", unit="1", better="lower", version="1"),
+    Metric(name="wer_over_half", unit="1", better="lower", version="1"),
+)
+"""
+Metrics of a transcript, and so not of a `Subject`: many utterances are heard at once, by one model
+(`scoring/transcription.py`).
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorCounts:
+    """
+    Substitutions + deletions + insertions, and the length of the reference, in words (or
+    characters).
+    """
+
+    errors: int
+    reference_words: int
+
+    @property
+    def rate(self) -> float:
+        """Errors per reference word; beyond 1.0 when the transcript inserts more than was said."""
+        return self.errors / self.reference_words
+
+
+def rates(words: ErrorCounts | Missing, chars: ErrorCounts | Missing) -> dict[str, Value]:
+    """Give one utterance's value of each metric of METRICS."""
+    wer, cer = (each if isinstance(each, Missing) else each.rate for each in (words, chars))
+    over_half = wer if isinstance(wer, Missing) else float(wer > HALF)
+    return {"wer": wer, "cer": cer, "wer_macro": wer, "cer_macro": cer, "wer_over_half": over_half}
+
+
+def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:
+    """
+    Word errors of `hypothesis`; Missing when the normalised reference has no word (its rate is
+    undefined).
+    """
+    import jiwer
+
+    said, heard = (_normalized(text, language) for text in (reference, hypothesis))
+    if not said:
+        return Missing("the reference text has no words")
+    found = jiwer.process_words(said, heard)
+    return _counts(found.hits, found.substitutions, found.deletions, found.insertions)
+
+
+def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:
+    """
+    Character errors of `hypothesis`, spaces counted; Missing when the normalised reference is
+    empty.
+    """
+    import jiwer
+
+    said, heard = (_normalized(text, language) for text in (reference, hypothesis))
+    if not said:
+        return Missing("the reference text has no words")
+    found = jiwer.process_characters(said, heard)
+    return _counts(found.hits, found.substitutions, found.deletions, found.insertions)
+
+
+@functools.cache
+def normalizer(language: str) -> Normalizer:
+    """
+    openai-whisper's normaliser for texts in a language.
+
+    Where words are written without spaces, every letter stands alone, as in Whisper's own
+    evaluation: WER is then CER. Raises HarnessError when openai-whisper is not installed.
+    """
+    if language == ENGLISH:
+        return cast(Normalizer, _normalizers().EnglishTextNormalizer())
+    return cast(Normalizer, _normalizers().BasicTextNormalizer(split_letters=language in UNSPACED))
+
+
+@functools.cache
+def _normalizers() -> ModuleType:
+    """
+    The package's module of normalisers, loaded by file.
+
+    `import whisper.normalizers` would first run `whisper/__init__`, which imports torch and numba:
+    seconds, and a gigabyte in a process that only compares strings.
+    """
+    whisper = importlib.util.find_spec("whisper")
+    if whisper is None or not whisper.submodule_search_locations:
+        raise HarnessError(
+            "openai-whisper is not installed, so texts cannot be normalised; pip install "
+            "openai-whisper"
+        )
+    folder = Path(whisper.submodule_search_locations[0]) / "normalizers"
+    spec = importlib.util.spec_from_file_location(
+        ALIAS, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None, "a .py file always has a loader"
+    assert spec.loader is not None, "a .py file always has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[ALIAS] = module  # its own relative imports look it up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _normalized(text: str, language: str) -> str:
+    """Empty when nothing can be said: the normaliser leaves a lone "..." as a word."""
+    normal = normalizer(primary(language))(text).strip()
+    return normal if any(letter.isalnum() for letter in normal) else ""
+
+
+def _counts(hits: int, substitutions: int, deletions: int, insertions: int) -> ErrorCounts:
+    return ErrorCounts(
+        errors=substitutions + deletions + insertions,
+        reference_words=hits + substitutions + deletions,
+    )

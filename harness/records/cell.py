@@ -1,0 +1,163 @@
+"""
+A cell: one configuration of an engine x one workload. It knows no machine.
+
+Its slug is the join key of everything that follows (samples, audio, measurements, baselines,
+reports); its digest says whether two cells of that name really ask for the same.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from harness.errors import HarnessError
+from harness.records.codec import NON_EMPTY, OmitDefault, TextPattern, Unique, from_json, to_json
+
+ENGLISH = "en"
+Option = str | int | float | bool
+"""A value of an engine option; whatever JSON can hold in one word."""
+_RULE = "letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
+NAME = TextPattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", f"a name of {_RULE}")
+Name = Annotated[str, NAME]
+"""Of a suite, profile, option or speaker: it becomes part of a file's name."""
+RequestId = Annotated[str, TextPattern(r"[a-z0-9_-][a-z0-9._-]{0,99}", "an id of [a-z0-9._-]")]
+WorkloadName = Annotated[
+    str, TextPattern(r"[^/\\\x00-\x1f\x7f.][^/\\\x00-\x1f\x7f]{0,99}", "a file's name without '/'")
+]
+Language = Annotated[
+    str, TextPattern(r"[a-z]{2,3}([-_][A-Za-z0-9]+)*", "a code such as en, es or es-MX")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """
+    One text to be spoken: `id` is unique in its workload; options such as the speaker override the
+    cell's.
+    """
+
+    id: RequestId
+    text: str
+    options: Mapping[Name, Option] = field(default_factory=dict)
+    language: Annotated[Language, OmitDefault()] = ENGLISH
+    """Of the text, as ISO 639 code; no option of the engine."""
+    statement: Annotated[str | None, OmitDefault()] = None
+    """Of a question: the request that says the same words as a statement."""
+    emphasis: Annotated[str | None, OmitDefault()] = None
+    """The word of the text that is to be emphasised."""
+
+    def marks(self) -> dict[str, str]:
+        """
+        Give what is said about the text, beside the text itself; empty for a plain English
+        sentence.
+        """
+        said = {"language": self.language, "statement": self.statement, "emphasis": self.emphasis}
+        return {
+            name: value
+            for name, value in said.items()
+            if value is not None and (name, value) != ("language", ENGLISH)
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A named list of requests."""
+
+    name: WorkloadName
+    requests: Annotated[tuple[Request, ...], NON_EMPTY, Unique("id")]
+    voices: Annotated[Mapping[Name, str], OmitDefault()] = field(default_factory=dict)
+    """
+    Value of the option `speaker` -> path of a recording of that voice; in a run folder, relative to
+    it.
+    """
+
+    def digest(self) -> str:
+        """Identify what is asked, not how it is called, nor which recordings it is held against."""
+        rows = [
+            [r.id, r.text, dict(sorted(r.options.items())), *filter(None, [r.marks()])]
+            for r in self.requests
+        ]
+        return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """
+    One configuration x one workload.
+
+    `axes` are the options that this suite varies, with this cell's values; `fixed` are options that
+    the suite sets for all its cells. What neither names is the target's own default, and that is on
+    purpose: a default that changes is a change of the engine, and must be seen.
+    """
+
+    suite: Name
+    target: str
+    pipeline: str
+    workload: Workload
+    axes: Mapping[Name, Option]
+    fixed: Mapping[Name, Option] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Option]:
+        """All options that are asked for."""
+        return {**self.fixed, **self.axes}
+
+    @property
+    def slug(self) -> str:
+        """
+        Name the cell within its suite, `[a-z0-9._-]` only, axes in the suite's order:
+        `nfe_steps-8.precision-bf16`.
+        """
+        named = ".".join(f"{name}-{_word(value)}" for name, value in self.axes.items())
+        return named or "default"
+
+    @property
+    def label(self) -> str:
+        """Name the cell for people: `nfe_steps=8 precision=bf16`."""
+        return " ".join(f"{name}={_word(value)}" for name, value in self.axes.items()) or "default"
+
+    def voice_of(self, request: Request) -> str | None:
+        """
+        Give the path of a recording of the voice that a request asks for; None where the workload
+        names none.
+        """
+        speaker = {**self.options, **request.options}.get("speaker")
+        return None if speaker is None else self.workload.voices.get(str(speaker))
+
+    def digest(self) -> str:
+        """Identify what is asked: target, pipeline, options, texts."""
+        asked = [
+            self.target,
+            self.pipeline,
+            self.workload.digest(),
+            dict(sorted(self.options.items())),
+        ]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _word(value: Option) -> str:
+    """Name a value in a few letters: a file by its own name, nothing by "none"."""
+    text = PurePosixPath(str(value)).name.lower() or "none"
+    if not re.fullmatch(r"[a-z0-9._-]+", text):
+        msg = (
+            f"axis value {value!r} cannot stand in a cell's name; use letters, digits, '.', '_' "
+            "and '-'"
+        )
+        raise HarnessError(msg)
+    return text
+
+
+def cell_to_json(cell: Cell) -> dict[str, Any]:
+    """Return the cell as plain JSON values."""
+    data: dict[str, Any] = to_json(cell)
+    return data
+
+
+def cell_from_json(data: object) -> Cell:
+    """
+    Read the result of `cell_to_json`. Raises HarnessError with the path of a value that is wrong.
+    """
+    return from_json(Cell, data, "cell")

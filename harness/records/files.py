@@ -1,0 +1,205 @@
+"""
+Write files whole or not at all, and stay inside a folder: what every writer of the harness goes
+through.
+
+A file is drafted beside its place under a name of its own, brought to disk, and renamed; so a
+reader, a crash and a full disk see the old file or the new one, and two writers at once do not
+disturb each other. Knows no format and no folder.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+"""Of a file or folder that is named after something read from a file."""
+DEVICES = ("/dev/", "/proc/")
+KEPT_OF_NAME = 40
+"""
+Characters of a file's name in its draft's name, so that a long name stays below the limit of file
+systems.
+"""
+
+
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """
+    Write a file whole or not at all; the permissions of an older one stay, a link is replaced and
+    not followed.
+
+    `durable`: it is on disk when this returns. Without, a power cut (no crash of ours) can leave
+    less.
+
+    What is no regular file (`/dev/stdout`, a pipe) cannot be replaced and is written to. Raises
+    OSError.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if _is_stream(path):
+        with path.open("wb") as stream:
+            stream.write(data)
+        return
+    draft = path.with_name(
+        f".{path.name[:KEPT_OF_NAME]}.{os.getpid()}-{secrets.token_hex(4)}.draft"
+    )
+    try:
+        _write_new(draft, data, _mode_of(path), durable=durable)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync(path.parent)
+
+
+def write_file(
+    path: Path,
+    content: str | bytes,
+    advice: str,
+    *,
+    what: str = "",
+    parents: bool = False,
+    durable: bool = True,
+) -> None:
+    """
+    Write a file as `write_atomic` does; `parents`: make its folder if need be. Raises HarnessError
+    ending in the advice.
+    """
+    try:
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content, durable=durable)
+    except (OSError, ValueError) as error:  # the latter for a name with a null character
+        raise HarnessError(f"cannot write {what}{path}: {reason(error)}; {advice}") from error
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Return why the system refused, in its own words."""
+    return (
+        (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
+    )
+
+
+def sync(folder: Path) -> None:
+    """Bring a folder's names to disk. Raises OSError."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_tree(folder: Path) -> None:
+    """Bring a folder to disk, with all files and folders in it. Raises OSError."""
+    for inner, _, names in os.walk(folder, topdown=False):
+        for path in (Path(inner) / name for name in names):
+            if path.is_file() and not path.is_symlink():
+                _sync(path, os.O_RDONLY)
+        sync(Path(inner))
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """
+    Make `target` a folder that holds what `source` holds, by hard links where the file system has
+    them: to be changed only by `write_atomic` and by removing files. Links are kept as links.
+    Raises OSError.
+    """
+    target.mkdir(parents=True)
+    shutil.copymode(source, target)
+    for entry in os.scandir(source):
+        place = target / entry.name
+        if entry.is_symlink():
+            place.symlink_to(Path(entry.path).readlink())
+        elif entry.is_dir():
+            copy_tree(Path(entry.path), place)
+        elif entry.is_file():
+            link(Path(entry.path), place)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name; a copy where the file system has no hard links. Raises OSError."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        if not source.is_file():
+            raise
+        _write_new(target, source.read_bytes(), _mode_of(source))
+
+
+def inside(folder: Path, name: str | Path) -> Path:
+    """
+    Return the path of a file that something read from a file names, below `folder`.
+
+    Raises HarnessError if it is outside, through `..`, an absolute path or a link.
+    """
+    path = folder / name
+    try:
+        root, real = folder.resolve(), path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise HarnessError(
+            f"{str(name)!r} is no path below {folder}: {error}; correct it"
+        ) from error
+    if real == root or not real.is_relative_to(root):
+        raise HarnessError(
+            f"{str(name)!r} does not lie below {folder}; nothing is read or written there"
+        )
+    return path
+
+
+def plain_name(name: str, what: str) -> str:
+    """
+    Return a name that may become the name of a file. Raises HarnessError for separators, `..` and
+    anything unusual.
+    """
+    if not PLAIN_NAME.fullmatch(name):
+        raise HarnessError(
+            f"{what} {name[:80]!r} cannot name a file; use letters, digits, '.', '_' and '-'"
+        )
+    return name
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Return all files and links below a folder, in order; links to folders are not followed."""
+    for inner, _, names in sorted(os.walk(folder)):
+        yield from (Path(inner) / name for name in sorted(names))
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_stream(path: Path) -> bool:
+    if str(path.absolute()).startswith(DEVICES):
+        return True
+    try:
+        kind = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
+
+
+def _mode_of(path: Path) -> int | None:
+    """Return the permissions of the file that is to be replaced; None where there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
+
+
+def _write_new(path: Path, data: bytes, mode: int | None, *, durable: bool = True) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        if mode is not None:
+            os.fchmod(handle, mode)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,279 @@
+"""
+The records of measuring: what one iteration, one process and one whole run left behind. They
+compute nothing.
+
+SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples
+carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry
+`joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
+and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
+6, 2026-11, the `stages` of a process may carry `work`. Older folders are read as ones that do not
+tell.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+from harness.records.cell import Cell, Option
+from harness.records.codec import NON_EMPTY, OmitDefault, Range, Row, TextPattern
+from harness.records.measurement import Missing
+
+SCHEMA_VERSION = 6
+
+OPENAI = "openai-whisper"
+"""The judge of words unless a suite chooses another; runs that do not tell had no other."""
+
+
+MOST_ROUNDS = 10_000
+"""Fresh processes of a cell in one run; a larger number in a file was not made by measuring."""
+Time = Annotated[float, Range(0.0)]
+"""Seconds that may be none."""
+Length = Annotated[float, Range(over=0.0)]
+"""Seconds that something took, or plays."""
+Count = Annotated[int, Range(0)]
+
+
+class Phase(StrEnum):
+    """Why an iteration was run. Only `measured` ones are judged for speed."""
+
+    FIRST = "first"
+    """
+    The first synthesis of a process: part of the cold start; with a compiled model it pays the
+    compilation.
+    """
+    COMPILE = "compile"
+    """Further iterations that still compiled something."""
+    WARMUP = "warmup"
+    OBSERVED = "observed"
+    """Run with observers attached to see what is in effect; never timed."""
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioChunk(Row):
+    """
+    A piece of audio as it came: seconds from the request to its arrival, and how long it plays.
+    """
+
+    arrived_s: Time
+    audio_s: Length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iteration:
+    """
+    One synthesis. `wall_s` runs from the request to the last audio frame; `stages_s` is its share
+    per stage.
+    """
+
+    cell: str
+    repeat: Annotated[int, Range(0, MOST_ROUNDS)]
+    iteration: Count
+    phase: Phase
+    request: str
+    wall_s: Length
+    audio_s: Length
+    first_audio_s: Time
+    stages_s: Mapping[str, Time]
+    audio_sha256: Annotated[str, TextPattern(r"[0-9a-f]{1,64}", "a hash")]
+    audio_file: str | None
+    """
+    Path of the audio inside the run folder; None where the same audio was kept already. The first
+    of a request is the cell's audio; an engine without a seed leaves further takes.
+    """
+    disturbance: Mapping[str, float] = field(default_factory=dict)
+    """
+    What the kernel says disturbed it, as `machine/interference.py` names it; empty where nobody
+    tells.
+    """
+    joins_s: Annotated[tuple[Time, ...] | None, OmitDefault()] = None
+    """
+    Seconds from the start of the audio to each place where the engine joined two chunks; None where
+    it does not tell.
+    """
+    chunks: Annotated[tuple[AudioChunk, ...] | None, OmitDefault()] = None
+    """Every piece of audio in the order of its arrival; None where nobody noted it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """What a fresh process pays before it can serve."""
+
+    import_s: Time
+    load_s: Time
+    first_synthesis_s: Length
+
+
+UNSEEN = "not observable"
+"""Stands as observed where nothing of an option can be seen or heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionCheck:
+    """
+    One option: what was asked, what was observed while the engine ran, and whether that keeps the
+    promise.
+    """
+
+    option: str
+    asked: Option | None
+    observed: str
+    holds: bool | None
+    """
+    None where nothing of it could be observed: then nothing spoke against it, and nothing for it.
+    """
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a process gave no (or not all) samples."""
+
+    kind: str
+    """`not in effect`, `refused`, `error`, `timeout`, `killed`, `died`, `disk` ..."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """What one process drew in a pass of its own: first idle, then at work."""
+
+    meter: str
+    """What was read, in words: values of different meters are not comparable."""
+    idle_w: Annotated[float, Range(0.0)]
+    busy_s: Length
+    """How long the work took."""
+    energy_j: Annotated[float, Range(0.0)]
+    """During the work, what the machine draws anyway included."""
+    audio_s: Length
+    """That the work made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWork:
+    """
+    How much the model of a stage had to do in a stage pass. Its times say something beside others
+    of the same work only.
+    """
+
+    calls: Count
+    """Of the model, in the whole synthesis."""
+    rows: Count
+    """
+    In the first of them, which is the one that is timed alone: utterances, those that guidance
+    doubles counted twice.
+    """
+    frames: Count
+    """Of each row, what fills up a batch included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageProfile:
+    """
+    What one process told of its stages in a pass of its own, with the device waited for before and
+    after each.
+    """
+
+    request: str
+    wall_s: Time
+    """Of the one synthesis of this pass."""
+    stages_s: Mapping[str, Time]
+    unaccounted_s: float
+    """What `wall_s` has beyond the sum of the stages."""
+    alone_s: Mapping[str, Annotated[tuple[Time, ...], NON_EMPTY]]
+    """
+    Stage -> each time that its model ran once by itself, on what it was first given in that
+    synthesis.
+    """
+    work: Mapping[str, StageWork] = field(default_factory=dict)
+    """Stage -> how much that was; without those whose target does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRecord:
+    """All that one child process left: one repeat of one cell."""
+
+    cell: str
+    repeat: int
+    cold: ColdStart | None
+    effective: Mapping[str, Option | None]
+    """Every option of the target as resolved, defaults included."""
+    effects: tuple[OptionCheck, ...]
+    samples: tuple[Iteration, ...]
+    peak_rss_bytes: int | None
+    peak_cuda_bytes: int | None
+    energy: Energy | Missing | None = None
+    """Missing where a meter failed; None where nobody looked."""
+    stages: StageProfile | Missing | None = None
+    """Missing where the pass failed; None where there was none."""
+    failure: Failure | None
+    finished: bool
+    observed: bool = True
+    """Whether anybody looked at what was in effect; what was seen stands in `effects`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardText:
+    """The words that a speech recogniser heard of one request."""
+
+    text: str
+    recogniser: str
+
+
+HeardTexts = Mapping[str, Mapping[str, HeardText]]
+"""Slug -> request id -> what was heard; without what nobody listened to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A whole run folder, read."""
+
+    schema_version: int
+    suite: str
+    question: str
+    reference: str
+    """Slug of the reference cell."""
+    cells: tuple[Cell, ...]
+    excluded: Mapping[str, str]
+    """Cells that the suite leaves out, by label, with the reason."""
+    profile: str
+    environment: Mapping[str, object]
+    created: str
+    """ISO 8601, UTC."""
+    processes: tuple[ProcessRecord, ...]
+    folder: str
+    complete: bool
+    metrics: tuple[str, ...] | None = None
+    """What the suite wants scored; None for all that apply."""
+    conditions: tuple[str, ...] = ()
+    """Under which the suite wants it scored as well."""
+    judge: str = OPENAI
+    """Who listens, by name."""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Cells of the suite that this run was not asked for: slug -> label."""
+    workload: str = ""
+    """
+    Path of the workload in the project; empty where it came with this package, or from elsewhere.
+    """
+    heard: HeardTexts = field(default_factory=dict)
+    """As of the last scoring; empty before."""
+
+
+def failure_of(cell: str, run: Run) -> str | None:
+    """
+    Say why a cell failed: a process that failed, or an option that was observed not to be in
+    effect; None if it did not.
+    """
+    for process in run.processes:
+        if process.cell != cell:
+            continue
+        if process.failure is not None:
+            return f"{process.failure.kind}: {process.failure.reason}"
+        for effect in process.effects:
+            if effect.holds is False:
+                return (
+                    f"not in effect: asked for {effect.option}={effect.asked}, observed "
+                    f"{effect.observed}: {effect.why}"
+                )
+    return None

@@ -1,0 +1,262 @@
+"""
+The records of judging: comparison, verdict per metric, per cell, and of the whole run; and how they
+are written as JSON.
+
+They hold what was decided and why, ready to be shown. They decide nothing: `judging/compare.py` and
+`judging/decide.py` do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.records.measurement import Better, Value, value_from_json, value_to_json
+
+SCHEMA_VERSION = 1
+"""Of the JSON that `--json` writes. History: 1, 2026-11, first."""
+
+
+class Verdict(StrEnum):
+    """The seven possible decisions."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    IMPROVED = "IMPROVED"
+    REGRESSED = "REGRESSED"
+    UNRESOLVED = "UNRESOLVED"
+    NO_BASELINE = "NO_BASELINE"
+    INCOMPARABLE = "INCOMPARABLE"
+    FAILED = "FAILED"
+
+
+WORST_FIRST = (
+    Verdict.FAILED,
+    Verdict.REGRESSED,
+    Verdict.INCOMPARABLE,
+    Verdict.NO_BASELINE,
+    Verdict.UNRESOLVED,
+    Verdict.IMPROVED,
+    Verdict.PASS,
+)
+"""The verdict of several is the first of these that occurs."""
+
+EXIT_CODES: Mapping[Verdict, int] = MappingProxyType(
+    {
+        Verdict.FAILED: 1,
+        Verdict.REGRESSED: 1,
+        Verdict.INCOMPARABLE: 3,
+        Verdict.NO_BASELINE: 3,
+        Verdict.UNRESOLVED: 3,
+        Verdict.IMPROVED: 0,
+        Verdict.PASS: 0,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """
+    What the policy says of one metric. A change must exceed every margin that is given, to be
+    beyond the limit.
+    """
+
+    relative: float | None
+    """0.05 is 5 % of the baseline."""
+    absolute: float | None
+    """In the metric's own unit."""
+    blocking: bool
+    """Whether the verdict on this metric counts for the cell, or only informs."""
+    against: str
+    """
+    What the metric itself is measured against: `baseline` (speed), `reference`, `golden` or
+    `intrinsic`.
+    """
+    evidence: str = "none"
+    """
+    What proof a verdict needs: `processes`, `utterances`, or `none` where the same audio always
+    gives the same value.
+    """
+    floor: float | None = None
+    """
+    The worst value that is good enough to ship, in the metric's own unit. It changes no verdict.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How far one metric of one cell moved from the baseline, with the uncertainty of that."""
+
+    cell: str
+    metric: str
+    unit: str
+    better: Better
+    baseline: Value
+    current: Value
+    shift: float | None
+    """
+    Relative, + is larger; a difference in `unit` where `absolute` says so. None where there is
+    nothing to compare.
+    """
+    low: float | None
+    """Two-sided 95 % interval of `shift`; None where the data cannot give one."""
+    high: float | None
+    n_baseline: int
+    n_current: int
+    incomparable: tuple[str, ...]
+    detail: str
+    absolute: bool = False
+    at_least: float | None = None
+    """The two one-sided 95 % bounds of `shift`, which verdicts use."""
+    error: float | None = None
+    """
+    Standard error of the logarithm of the ratio, over processes or rounds; None for quality and
+    without repeats.
+    """
+    freedom: float | None = None
+    at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricVerdict:
+    """The decision on one metric of one cell."""
+
+    metric: str
+    verdict: Verdict
+    reason: str
+    comparison: Comparison | None
+    blocking: bool
+    limit: float | None = None
+    """The limit in the shift's own scale, where something was compared."""
+    good_enough: bool = True
+    """Whether the value keeps the policy's floor, as far as it has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellVerdict:
+    """The decision on one cell; `reason` is one line for people, the decisive metric first."""
+
+    cell: str
+    label: str
+    verdict: Verdict
+    reason: str
+    metrics: tuple[MetricVerdict, ...]
+    notes: str = ""
+    """
+    The end of `reason` that explains a change: the stage that moved, the settings that differ.
+    """
+    notices: tuple[str, ...] = ()
+    """
+    What a reader should know and what decides nothing: a stage that is faster alone while the whole
+    is not.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunVerdict:
+    """The decision on a whole run."""
+
+    suite: str
+    profile: str
+    machine: str
+    head: str
+    """The revision that was measured, e.g. `3fa1c2e + 2 files`."""
+    baseline: str
+    """
+    The baseline that it was judged against, e.g. `b07e11a, 2026-11-20 "bf16 vocoder"`, or `none`.
+    """
+    cells: tuple[CellVerdict, ...]
+    counts: Mapping[Verdict, int]
+    verdict: Verdict
+    exit_code: int
+    line: str
+    """The verdict in one line."""
+
+
+def judgement_to_dict(judgement: RunVerdict) -> dict[str, Any]:
+    """Give plain JSON values."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **{
+            name: getattr(judgement, name)
+            for name in ("suite", "profile", "machine", "head", "baseline", "exit_code", "line")
+        },
+        "verdict": judgement.verdict.value,
+        "counts": {verdict.value: count for verdict, count in judgement.counts.items()},
+        "cells": [_cell_to_dict(cell) for cell in judgement.cells],
+    }
+
+
+def judgement_from_dict(data: Mapping[str, Any]) -> RunVerdict:
+    """
+    Read what `judgement_to_dict` gave. Raises HarnessError for a newer schema or anything else.
+    """
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise HarnessError(
+            f"this judgement has schema {version!r}, this voxgate reads {SCHEMA_VERSION}; judge "
+            "the run again"
+        )
+    try:
+        fields = {name: value for name, value in data.items() if name != "schema_version"}
+        fields["cells"] = tuple(_cell_from_dict(cell) for cell in data["cells"])
+        fields["verdict"] = Verdict(data["verdict"])
+        fields["counts"] = {Verdict(name): int(count) for name, count in data["counts"].items()}
+        return RunVerdict(**fields)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise HarnessError(
+            f"this judgement cannot be read ({error}); judge the run again"
+        ) from error
+
+
+def _cell_to_dict(cell: CellVerdict) -> dict[str, Any]:
+    metrics = [_metric_to_dict(each) for each in cell.metrics]
+    notices = {"notices": list(cell.notices)} if cell.notices else {}
+    return {
+        "cell": cell.cell,
+        "label": cell.label,
+        "verdict": cell.verdict.value,
+        "reason": cell.reason,
+        "notes": cell.notes,
+        "metrics": metrics,
+        **notices,
+    }
+
+
+def _cell_from_dict(data: Mapping[str, Any]) -> CellVerdict:
+    metrics = tuple(_metric_from_dict(each) for each in data["metrics"])
+    told = {"notices": tuple(data["notices"])} if "notices" in data else {}
+    return CellVerdict(**{**data, "verdict": Verdict(data["verdict"]), "metrics": metrics, **told})
+
+
+def _metric_to_dict(metric: MetricVerdict) -> dict[str, Any]:
+    comparison = None if metric.comparison is None else _comparison_to_dict(metric.comparison)
+    return {
+        "metric": metric.metric,
+        "verdict": metric.verdict.value,
+        "reason": metric.reason,
+        "comparison": comparison,
+        "blocking": metric.blocking,
+        "limit": metric.limit,
+        "good_enough": metric.good_enough,
+    }
+
+
+def _metric_from_dict(data: Mapping[str, Any]) -> MetricVerdict:
+    comparison = None if data["comparison"] is None else _comparison_from_dict(data["comparison"])
+    return MetricVerdict(**{**data, "verdict": Verdict(data["verdict"]), "comparison": comparison})
+
+
+def _comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
+    fields = {name: getattr(comparison, name) for name in Comparison.__dataclass_fields__}
+    fields["baseline"], fields["current"] = (
+        value_to_json(comparison.baseline),
+        value_to_json(comparison.current),
+    )
+    return {**fields, "incomparable": list(comparison.incomparable)}
+
+
+def _comparison_from_dict(data: Mapping[str, Any]) -> Comparison:
+    values = {name: value_from_json(data[name]) for name in ("baseline", "current")}
+    return Comparison(**{**data, **values, "incomparable": tuple(data["incomparable"])})

@@ -1,0 +1,158 @@
+"""
+A number as people read it: its unit scaled, its digits chosen, its interval behind it.
+
+Knows units; computes nothing but the scale of a unit.
+
+Text from outside, made harmless: one printable line for a terminal, a line of Markdown that GitHub
+shows as it stands, and no more lines than GitHub takes.
+
+Needs nothing but the standard library.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from harness.records.measurement import Measurement, Missing, Value, is_exact
+
+SCALES: Mapping[str, tuple[float, str]] = MappingProxyType({"bytes": (1 / 2**20, "MiB")})
+"""Base unit -> what to multiply with, and the unit that is shown."""
+SECONDS = (1000.0, "ms")
+PERCENT = (100.0, "%")
+PLAIN = 1.0
+ERRORS = ("wer", "cer", "wer_macro", "cer_macro", "wer_over_half")
+"""Shown in percent."""
+FIXED: Mapping[str, int] = MappingProxyType(
+    {
+        "rtf": 3,
+        "rtf_median": 3,
+        "pesq": 2,
+        "pesq_c2": 2,
+        "stoi": 3,
+        "estoi": 3,
+        "speaker_similarity": 3,
+        "voice_similarity": 3,
+    }
+)
+"""Decimals where readers expect a fixed number of them."""
+MISSING = "missing"
+
+
+def shown_unit(metric: str, unit: str) -> str:
+    """Name the unit that `shown` uses for a metric; empty for bare ratios."""
+    return _scale(metric, unit)[1]
+
+
+def shown_scale(metric: str, unit: str) -> float:
+    """Give what a value in base units is multiplied with to be shown in `shown_unit`."""
+    return _scale(metric, unit)[0]
+
+
+def shown(measurement: Measurement, *, interval: bool = True) -> str:
+    """
+    Give the summary as `412 [408 417]`; `exact` for identical signals, `missing` where there is
+    none.
+    """
+    value = measurement.summary
+    if isinstance(value, Missing):
+        return MISSING
+    if is_exact(measurement.unit, value):
+        return "exact"
+    scale, _ = _scale(measurement.metric, measurement.unit)
+    decimals = _decimals(measurement.metric, value * scale)
+    point = f"{value * scale:.{decimals}f}"
+    if not interval or measurement.low is None or measurement.high is None:
+        return point
+    return (
+        f"{point} [{measurement.low * scale:.{decimals}f} {measurement.high * scale:.{decimals}f}]"
+    )
+
+
+def shown_value(metric: str, unit: str, value: Value) -> str:
+    """Give a bare value as `shown` does, or `missing: reason`."""
+    if isinstance(value, Missing):
+        return f"{MISSING}: {value.reason}"
+    if is_exact(unit, value):
+        return "exact"
+    scale, _ = _scale(metric, unit)
+    return f"{value * scale:.{_decimals(metric, value * scale)}f}"
+
+
+def _scale(metric: str, unit: str) -> tuple[float, str]:
+    if unit == "s" and _base(metric) != "duration":
+        return SECONDS
+    if _base(metric) in ERRORS:
+        return PERCENT
+    if unit in ("1", "s/s"):
+        return PLAIN, ""
+    return SCALES.get(unit, (PLAIN, unit))
+
+
+def _base(metric: str) -> str:
+    """Name the metric itself, without the prefixes that say how it was read."""
+    return metric.removeprefix("golden_").removeprefix("phone_")
+
+
+def _decimals(metric: str, value: float) -> int:
+    """Choose three digits or so; more where the number is small."""
+    size = abs(value)
+    usual = FIXED.get(_base(metric))
+    if usual is not None:
+        return usual if size >= 0.01 or size == 0.0 else usual + 2
+    if size >= 99.95:  # what rounds to 100
+        return 0
+    return 1 if size >= 1.0 or size == 0.0 or _base(metric) in ERRORS else 3
+
+
+LIMIT = 65_000
+"""Characters of a comment or an issue; GitHub refuses more than 65,536."""
+BREAK = "\u200b"
+"""
+A zero-width space. GitHub looks for mentions, references and addresses after it has read Markdown
+and entities, so that neither a backslash nor an entity stops it; only a character in between does.
+"""
+LIVE = re.compile(
+    r"(?<=@)|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE
+)
+"""Where a mention, an address or a reference is broken."""
+
+
+def plain(text: str) -> str:
+    """
+    Make one printable line of any text: control characters would move a terminal's cursor, or turn
+    its letters round.
+    """
+    return re.sub(
+        r"[^\S ]+",
+        " ",
+        "".join(char if char.isprintable() or char.isspace() else "?" for char in text),
+    ).strip()
+
+
+def escaped(text: str) -> str:
+    """
+    Make text stand for itself in a Markdown line or table cell: no markup, no link, no mention, no
+    reference.
+    """
+    harmless = LIVE.sub(BREAK, text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", harmless).replace(BREAK, "&#8203;")
+
+
+def fitting(lines: Sequence[str], room: int, left_out: Callable[[int], str]) -> str:
+    """
+    Join the lines that fit into so many characters; `left_out` words the last one, which says how
+    many are missing.
+    """
+    kept: list[str] = []
+    left = room - github_length(left_out(len(lines))) - 1
+    for line in lines:
+        left -= github_length(line) + 1
+        if left < 0:
+            return "\n".join([*kept, left_out(len(lines) - len(kept))])
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def github_length(text: str) -> int:
+    """Count characters as GitHub does, those beyond the first plane twice."""
+    return len(text.encode("utf-16-le", "replace")) // 2

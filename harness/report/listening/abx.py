@@ -1,0 +1,149 @@
+"""
+The blind test of a run: is X the one voice or the other, and which of the two is liked better?
+
+Chooses which pairs can be asked about; order, sides and statistics are the page's (`abx.js`,
+`binomial.js`), because they are drawn anew for every listener. Counts no votes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.history.records import RunRow
+from harness.records.files import write_file
+from harness.records.measurement import Missing
+from harness.report.listening.assets import AssetFolder, minute, render
+from harness.report.listening.recordings import RunRecordings, Runs, heard_of
+from harness.report.listening.utterance import UtteranceVoices, utterance
+from harness.runner.recordings import When, takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbxVoice:
+    """
+    One of the two voices: the run it comes from (its digest, or `golden`), and its name for people.
+    """
+
+    when: When
+    cell: str
+    run: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A file on the shelf, and by how much to turn it."""
+
+    clip: str
+    gain_db: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbxQuestion:
+    """One utterance that sounds different on the two sides."""
+
+    request: str
+    text: str
+    duration_s: float
+    a: Clip
+    b: Clip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbxPair:
+    """Two voices to tell apart: `a` is the older one or the reference, `b` the one in question."""
+
+    cell: str
+    label: str
+    """The cell's name for people."""
+    a: AbxVoice
+    b: AbxVoice
+    questions: tuple[AbxQuestion, ...]
+    same: int
+    """Utterances that sound the same on both sides; nobody is asked about them."""
+
+
+def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Missing:
+    """
+    Write `abx-<run id>.html` and what it plays into `out`; gives the page's name. `listening_page`
+    writes it too.
+
+    Missing where there are no two voices to tell apart. Raises HarnessError as `listening_page`
+    does.
+    """
+    heard = heard_of(history, run, baselines)
+    if isinstance(heard, Missing):
+        return heard
+    shelf = AssetFolder(out)
+    found = [
+        utterance(each, takes(heard.recordings, each.id), shelf)
+        for each in heard.recordings.requests
+    ]
+    return write_test(heard, found, out)
+
+
+def write_test(
+    heard: RunRecordings, utterances: Sequence[UtteranceVoices], out: Path
+) -> str | Missing:
+    """Write the page from utterances that lie on the shelf already; gives its name."""
+    pairs = [pair for pair in _pairs(heard, utterances) if pair.questions]
+    if not pairs:
+        return Missing("no two takes of an utterance differ")
+    data = {"suite": heard.run.suite, "pairs": [asdict(pair) for pair in pairs]}
+    scripts = ("deck.js", "binomial.js", "abx.js")
+    text = render("abx.html", scripts, run=heard.run, data=data, pairs=pairs)
+    write_file(
+        out / f"abx-{heard.run.id}.html", text, "choose another --out", parents=True, durable=False
+    )
+    return f"abx-{heard.run.id}.html"
+
+
+def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Iterator[AbxPair]:
+    """
+    Give every pair: current against golden, against previous, and every other cell against the
+    reference cell.
+    """
+    run, reference = heard.run, heard.recordings.current.run.reference
+    labels = {cell.slug: cell.label for cell in heard.recordings.cells}
+    if heard.accepted is not None and reference in labels:
+        label = f"golden, {heard.accepted.commit} accepted {minute(heard.accepted.created)}"
+        golden = AbxVoice(when="golden", cell=reference, run="golden", label=label)
+        yield _pair(utterances, labels, golden, _current(run, reference, f"current, {run.head}"))
+    for cell, label in labels.items():
+        if heard.previous is not None:
+            digest, name = heard.previous.digest, f"previous, {heard.previous.head}"
+            before = AbxVoice(when="previous", cell=cell, run=digest, label=name)
+            yield _pair(utterances, labels, before, _current(run, cell, f"current, {run.head}"))
+        if cell != reference and reference in labels:
+            plain = _current(run, reference, f"{labels[reference]} (reference)")
+            yield _pair(utterances, labels, plain, _current(run, cell, label))
+
+
+def _current(run: RunRow, cell: str, label: str) -> AbxVoice:
+    return AbxVoice(when="current", cell=cell, run=run.digest, label=label)
+
+
+def _pair(
+    utterances: Sequence[UtteranceVoices], labels: Mapping[str, str], a: AbxVoice, b: AbxVoice
+) -> AbxPair:
+    found = [(each, each.find(a.when, a.cell), each.find(b.when, b.cell)) for each in utterances]
+    both = [
+        (each, one, other) for each, one, other in found if one is not None and other is not None
+    ]
+    asked = tuple(
+        _question(each, one, other) for each, one, other in both if not each.same(one, other)
+    )
+    return AbxPair(
+        cell=b.cell, label=labels[b.cell], a=a, b=b, questions=asked, same=len(both) - len(asked)
+    )
+
+
+def _question(utterance: UtteranceVoices, one: int, other: int) -> AbxQuestion:
+    a, b = utterance.voices[one], utterance.voices[other]
+    return AbxQuestion(
+        request=utterance.request.id,
+        text=utterance.request.text,
+        duration_s=max(a.duration_s, b.duration_s),
+        a=Clip(clip=a.clip, gain_db=a.gain.gain_db),
+        b=Clip(clip=b.clip, gain_db=b.gain.gain_db),
+    )

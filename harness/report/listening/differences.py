@@ -1,0 +1,321 @@
+"""
+What there is to see of an utterance: the picture and the faults of every voice, and how it differs
+from the ones it is held against.
+
+Every different sound is looked at once. Knows no page; `dataclasses.asdict` gives what the page's
+script reads.
+
+The faults of a take, with their times: what the metrics' own detectors found. Detects nothing
+itself.
+
+A detector that learns to give times gets a line in DETECTORS.
+
+One utterance as a line of a table: what changed since the previous run and since the golden take,
+and what is faulty.
+
+Words and one number to sort by; draws nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from harness.audio.recording import Recording
+from harness.metrics.clicks import click_times_s
+from harness.metrics.dropouts import dropout_times_s
+from harness.metrics.repetition import repeat_times_s
+from harness.records.measurement import Missing
+from harness.report.listening.assets import AssetFolder
+from harness.report.listening.spectrogram import (
+    SpectrogramDifference,
+    Table,
+    difference,
+    difference_picture,
+    power_picture,
+    spectrogram,
+    ticks,
+    top_hz,
+)
+from harness.report.listening.utterance import PlayedVoice, UtteranceVoices
+from harness.runner.recordings import KeptAudio, When
+
+Detector = Callable[[Recording], tuple[float, ...] | Missing]
+DETECTORS: tuple[tuple[str, Detector], ...] = (
+    ("click", click_times_s),
+    ("dropout", dropout_times_s),  # where the hole begins
+    ("repeat", repeat_times_s),  # where the second of the two begins
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultMark:
+    """One fault: seconds from the start of the take, and its kind."""
+
+    time_s: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """All faults of a take, in order of time, and why some kinds could not be looked for."""
+
+    found: tuple[FaultMark, ...] = ()
+    missing: str = ""
+
+
+def marks(sound: KeptAudio) -> Marks:
+    """Look for every kind of fault that can be placed in time."""
+    recording = Recording(sound.frames, sound.rate_hz)
+    found: list[FaultMark] = []
+    unsought: dict[str, list[str]] = {}
+    for kind, detector in DETECTORS:
+        times_s = detector(recording)
+        if isinstance(times_s, Missing):
+            unsought.setdefault(times_s.reason, []).append(f"{kind}s")
+        else:
+            found += [FaultMark(time_s=time_s, kind=kind) for time_s in times_s]
+    missing = "; ".join(
+        f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items()
+    )
+    return Marks(found=tuple(sorted(found, key=lambda mark: mark.time_s)), missing=missing)
+
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """
+    One voice held against another (`against`, an index), after both were brought to one level.
+    """
+
+    against: int
+    same: bool
+    missing: str = ""
+    picture: str = ""
+    mean_db: float = 0.0
+    most_s: float = 0.0
+    shift_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceView:
+    """One voice, seen."""
+
+    voice: PlayedVoice
+    picture: str = ""
+    marks: Marks
+    contrasts: tuple[Contrast, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """
+    One utterance, seen. `ticks` name frequencies at the pictures' edge: (name, 0 at the bottom to 1
+    at the top).
+    """
+
+    id: str
+    text: str
+    duration_s: float
+    peak: float
+    """The largest frame of all voices, after their levels were matched."""
+    ticks: tuple[tuple[str, float], ...]
+    voices: tuple[VoiceView, ...]
+
+    def contrast(self, cell: str, against: When) -> Contrast | None:
+        """Find how the current take of a cell differs from another take of that cell."""
+        mine = (
+            each for each in self.voices if (each.voice.when, each.voice.cell) == ("current", cell)
+        )
+        found = [contrast for each in mine for contrast in each.contrasts]
+        return next((c for c in found if self._is(c.against, against, cell)), None)
+
+    def _is(self, index: int, when: When, cell: str) -> bool:
+        voice = self.voices[index].voice
+        return (voice.when, voice.cell) == (when, cell)
+
+
+def view(utterance: UtteranceVoices, reference: str, shelf: AssetFolder) -> View:
+    """
+    Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written.
+    """
+    sounds = [sound for sound in utterance.sounds if sound is not None]
+    highest_hz = top_hz(sounds) if sounds else 0.0
+    tables = _each_once(
+        utterance, lambda sound, voice: spectrogram(sound, highest_hz, voice.gain.gain_db)
+    )
+    loudest_db = float(max((table.max() for table in tables if table is not None), default=0.0))
+    found = _each_once(utterance, lambda sound, _: marks(sound))
+    seen = tuple(
+        VoiceView(
+            voice=voice,
+            picture="" if table is None else shelf.put(power_picture(table, loudest_db)),
+            marks=faults or Marks(),
+            contrasts=_contrasts(utterance, index, reference, tables, loudest_db, shelf),
+        )
+        for index, (voice, table, faults) in enumerate(
+            zip(utterance.voices, tables, found, strict=True)
+        )
+    )
+    return View(
+        id=utterance.request.id,
+        text=utterance.request.text,
+        duration_s=utterance.duration_s,
+        peak=_peak(utterance),
+        ticks=ticks(highest_hz) if sounds else (),
+        voices=seen,
+    )
+
+
+def _each_once(
+    utterance: UtteranceVoices, look: Callable[[KeptAudio, PlayedVoice], Answer]
+) -> list[Answer | None]:
+    """
+    Look at every voice that has sound; one that sounds the same as another before it gets that
+    one's answer.
+    """
+    answers: list[Answer | None] = []
+    for voice, sound in zip(utterance.voices, utterance.sounds, strict=True):
+        again = voice.same_as is not None
+        answers.append(
+            answers[voice.same_as or 0] if again else None if sound is None else look(sound, voice)
+        )
+    return answers
+
+
+def _peak(utterance: UtteranceVoices) -> float:
+    """
+    The largest frame of all voices, as matched; 1.0 for silence, by which nothing can be scaled.
+    """
+    heard = zip(utterance.voices, utterance.sounds, strict=True)
+    peaks = [
+        float(np.abs(sound.frames).max()) * 10.0 ** (voice.gain.gain_db / 20.0)
+        for voice, sound in heard
+        if sound is not None
+    ]
+    return max(peaks, default=0.0) or 1.0
+
+
+def _contrasts(
+    utterance: UtteranceVoices,
+    index: int,
+    reference: str,
+    tables: Sequence[Table | None],
+    loudest_db: float,
+    shelf: AssetFolder,
+) -> tuple[Contrast, ...]:
+    """
+    Hold a current voice against the previous one, and against the golden one or, in other cells,
+    the reference cell's.
+    """
+    voice = utterance.voices[index]
+    if voice.when != "current" or voice.missing:
+        return ()
+    other: When = "golden" if voice.cell == reference else "current"
+    rivals = (utterance.find("previous", voice.cell), utterance.find(other, reference))
+    return tuple(
+        _contrast(utterance, index, rival, tables, loudest_db, shelf)
+        for rival in rivals
+        if rival is not None
+    )
+
+
+def _contrast(
+    utterance: UtteranceVoices,
+    index: int,
+    rival: int,
+    tables: Sequence[Table | None],
+    loudest_db: float,
+    shelf: AssetFolder,
+) -> Contrast:
+    old, new = tables[rival], tables[index]
+    assert old is not None and new is not None, "voices that are found have sound"
+    if utterance.same(index, rival):
+        return Contrast(against=rival, same=True)
+    found = difference(old, new, loudest_db)
+    if isinstance(found, Missing):
+        return Contrast(against=rival, same=False, missing=found.reason)
+    return _drawn(found, rival, shelf)
+
+
+def _drawn(found: SpectrogramDifference, rival: int, shelf: AssetFolder) -> Contrast:
+    return Contrast(
+        against=rival,
+        same=False,
+        picture=shelf.put(difference_picture(found.table)),
+        mean_db=float(np.round(found.mean_db, 2)),
+        most_s=found.most_s,
+        shift_s=found.shift_s,
+    )
+
+
+LEAST_DB = 0.1
+"""A smaller mean difference is rounding, and where it is largest says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceRow:
+    """One utterance; an empty text where there is nothing to compare with."""
+
+    id: str
+    text: str
+    since_previous: str
+    since_golden: str
+    faults: str
+    change_db: float
+    """The largest change, infinite where the durations differ too much to say."""
+
+
+def line(view: View, labels: Mapping[str, str], reference: str) -> UtteranceRow:
+    """Describe an utterance; `labels` names the cells, slug -> label."""
+    changes = {
+        slug: contrast
+        for slug in labels
+        if (contrast := view.contrast(slug, "previous")) is not None
+    }
+    golden = view.contrast(reference, "golden")
+    sizes = [_size_db(each) for each in (*changes.values(), *([] if golden is None else [golden]))]
+    return UtteranceRow(
+        id=view.id,
+        text=view.text,
+        since_previous=_worst(changes, labels),
+        since_golden="" if golden is None else _said(golden),
+        faults=_faults(view, labels),
+        change_db=max(sizes, default=0.0),
+    )
+
+
+def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
+    """Name the cell that changed most; one line where all stayed the same."""
+    if not changes:
+        return ""
+    worst = max(changes, key=lambda slug: _size_db(changes[slug]))
+    said = _said(changes[worst])
+    return said if changes[worst].same or len(changes) == 1 else f"{said} ({labels[worst]})"
+
+
+def _faults(view: View, labels: Mapping[str, str]) -> str:
+    current = [each for each in view.voices if each.voice.when == "current"]
+    found = [
+        f"{mark.kind} at {mark.time_s:.2f} s ({labels[each.voice.cell]})"
+        for each in current
+        for mark in each.marks.found
+    ]
+    return ", ".join(found)
+
+
+def _size_db(contrast: Contrast) -> float:
+    return float("inf") if contrast.missing else contrast.mean_db
+
+
+def _said(contrast: Contrast) -> str:
+    if contrast.same:
+        return "the same audio"
+    if contrast.missing:
+        return contrast.missing
+    if contrast.mean_db < LEAST_DB:
+        return f"less than {LEAST_DB} dB"
+    return f"{contrast.mean_db:.1f} dB on average, most at {contrast.most_s:.2f} s"

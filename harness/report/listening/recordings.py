@@ -1,0 +1,79 @@
+"""
+Whose takes a page has: those of a run of the history, of the run before it, and the golden ones.
+
+The only file here that asks the history anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.errors import HarnessError
+from harness.history.records import RunRow
+from harness.judging.baseline import golden_dir, load_baseline
+from harness.judging.baseline_file import BaselineFile
+from harness.judging.replace_folder import ROOM
+from harness.records.files import PLAIN_NAME
+from harness.records.measurement import Missing
+from harness.runner.recordings import Recordings, open_recordings
+
+
+class Runs(Protocol):
+    """What is needed of a history."""
+
+    def runs(self, suite: str | None = None, limit: int | None = None) -> Sequence[RunRow]:
+        """Give the runs of a suite, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecordings:
+    """
+    A run to listen to, the run before it, what is accepted for its suite, and the recordings of all
+    three.
+    """
+
+    run: RunRow
+    previous: RunRow | None
+    accepted: BaselineFile | None
+    recordings: Recordings
+
+
+def heard_of(history: Runs, run: RunRow, baselines: Path) -> RunRecordings | Missing:
+    """
+    Open what can be heard of a run, or say why nothing can. The run before it is the last of the
+    same suite, profile and machine whose folder is still there.
+
+    Raises HarnessError for a baseline that is damaged.
+    """
+    if run.source != "voxgate":
+        return Missing(f"run {run.id} was measured by {run.source}, which keeps no audio")
+    if not _is_there(run):
+        return Missing(f"the folder of run {run.id} is gone: {run.folder or 'none was kept'}")
+    before = previous(history, run)
+    plain = PLAIN_NAME.fullmatch(run.suite) is not None  # nothing is ever accepted for another one
+    accepted = load_baseline(baselines, run.suite, run.machine).quality if plain else None
+    try:
+        folder = None if before is None else Path(before.folder)
+        golden = golden_dir(baselines, run.suite) if plain else baselines / ROOM
+        recordings = open_recordings(Path(run.folder), folder, golden)
+    except HarnessError as error:
+        return Missing(str(error))
+    return RunRecordings(run=run, previous=before, accepted=accepted, recordings=recordings)
+
+
+def previous(history: Runs, run: RunRow) -> RunRow | None:
+    """Find the run before it; None where there is none whose folder is still there."""
+    same = (run.suite, run.profile, run.machine)
+    earlier = [
+        each
+        for each in history.runs(run.suite)
+        if (each.suite, each.profile, each.machine) == same
+        and each.created < run.created
+        and each.folder != run.folder
+    ]
+    return next((each for each in reversed(earlier) if _is_there(each)), None)
+
+
+def _is_there(run: RunRow) -> bool:
+    return bool(run.folder) and (Path(run.folder) / "run.json").is_file()

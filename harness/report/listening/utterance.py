@@ -1,0 +1,222 @@
+"""
+One utterance made ready to be heard: each different take once as a file on the shelf, and all of
+them at one level.
+
+Knows sound; draws nothing, and knows no page.
+
+How loud takes are, and by how much to turn each one so that none seems better for being louder.
+
+The level is that of active speech: the RMS over frames of 20 ms that lie within GATE_DB of the
+loudest, so that pauses play no part. It is not weighted for the ear (as BS.1770 is): takes of one
+utterance have nearly the same spectrum. Knows no files.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from harness.records.cell import Request
+from harness.records.measurement import Missing, Value
+from harness.report.listening.assets import AssetFolder
+from harness.runner.recordings import KeptAudio, Take, When
+
+Audio = NDArray[np.floating]
+FRAME_S = 0.020
+GATE_DB = 30.0
+"""What is further below the loudest frame is a pause, or the tail of a word."""
+MOST_DB = 12.0
+"""
+Takes that differ by more are not two versions of one voice: something is broken, and should be
+heard as it is.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackGain:
+    """
+    How loud a take is (dB of full scale; None where nobody can say), by how much it is turned, and
+    a word on it.
+    """
+
+    level_db: float | None
+    gain_db: float
+    note: str = ""
+
+
+def active_level_db(audio: Audio, rate_hz: int) -> Value:
+    """
+    RMS of active speech in dB of full scale, a square wave being 0 dB; Missing for silence and for
+    less than 20 ms.
+    """
+    width = int(FRAME_S * rate_hz)
+    count = len(audio) // width
+    if count == 0:
+        return Missing(f"{len(audio) / rate_hz:.3f} s is too short to have a level")
+    power = np.mean(
+        np.asarray(audio[: count * width], dtype=np.float64).reshape(count, width) ** 2, axis=1
+    )
+    active = float(power[power >= power.max() * 10.0 ** (-GATE_DB / 10.0)].mean())
+    return float(10.0 * np.log10(active)) if active > 0.0 else Missing("the audio is silent")
+
+
+def matched(levels_db: Sequence[Value], peaks: Sequence[float]) -> tuple[PlaybackGain, ...]:
+    """
+    Turn every take to the level of the first one that has a level, then all by the same, so that no
+    peak is clipped.
+
+    `peaks` are the largest absolute frames, full scale being 1.0.
+    """
+    target = next((level for level in levels_db if isinstance(level, float)), 0.0)
+    gains = [_gain(level, target) for level in levels_db]
+    over_db = max(
+        (_db(peak) + gain.gain_db for peak, gain in zip(peaks, gains, strict=True) if peak > 0.0),
+        default=0.0,
+    )
+    lower_db = max(over_db, 0.0)
+    return tuple(
+        PlaybackGain(level_db=gain.level_db, gain_db=gain.gain_db - lower_db, note=gain.note)
+        for gain in gains
+    )
+
+
+def _gain(level_db: Value, target_db: float) -> PlaybackGain:
+    if isinstance(level_db, Missing):
+        return PlaybackGain(level_db=None, gain_db=0.0, note=f"not matched: {level_db.reason}")
+    wanted_db = target_db - level_db
+    gain_db = min(max(wanted_db, -MOST_DB), MOST_DB)
+    note = (
+        ""
+        if gain_db == wanted_db
+        else f"not matched in full: the level differs by {abs(wanted_db):.0f} dB"
+    )
+    return PlaybackGain(level_db=level_db, gain_db=gain_db, note=note)
+
+
+def _db(ratio: float) -> float:
+    return float(20.0 * np.log10(ratio))
+
+
+SAME = 2.0**-20
+"""
+Of full scale: golden audio is kept to 24 bits, and what differs by less than this (-120 dB) nobody
+can hear.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayedVoice:
+    """A take as a page knows it. Where there is none, `missing` says why and the rest is empty."""
+
+    when: When
+    cell: str
+    missing: str
+    clip: str
+    same_as: int | None
+    """
+    The index of the first voice of the utterance that sounds the same; None where this is the
+    first.
+    """
+    duration_s: float
+    gain: PlaybackGain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceVoices:
+    """
+    One request and its voices; `sounds` has the sound of each voice, None where it is missing.
+    """
+
+    request: Request
+    voices: tuple[PlayedVoice, ...]
+    sounds: tuple[KeptAudio | None, ...]
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of the longest voice."""
+        return max((voice.duration_s for voice in self.voices), default=0.0)
+
+    def find(self, when: When, cell: str) -> int | None:
+        """Find a voice that can be heard."""
+        found = [
+            i
+            for i, each in enumerate(self.voices)
+            if (each.when, each.cell) == (when, cell) and not each.missing
+        ]
+        return found[0] if found else None
+
+    def same(self, one: int, other: int) -> bool:
+        """Say whether two voices sound the same."""
+        first = [
+            i if voice.same_as is None else voice.same_as for i, voice in enumerate(self.voices)
+        ]
+        return first[one] == first[other]
+
+
+def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> UtteranceVoices:
+    """
+    Put the takes of an utterance on the shelf, and match their levels. Raises HarnessError if that
+    cannot be written.
+    """
+    sounds = tuple(None if isinstance(take.sound, Missing) else take.sound for take in takes)
+    same = _same(sounds)
+    clips = [
+        "" if sound is None else shelf.put(encoded(sound))
+        for sound in (sounds[first] for first in same)
+    ]
+    heard = [index for index, sound in enumerate(sounds) if sound is not None]
+    gains = dict(zip(heard, _gains([sound for sound in sounds if sound is not None]), strict=True))
+    silent = PlaybackGain(level_db=None, gain_db=0.0)
+    voices = tuple(
+        PlayedVoice(
+            when=take.when,
+            cell=take.cell,
+            missing=take.sound.reason if isinstance(take.sound, Missing) else "",
+            clip=clips[index],
+            same_as=None if same[index] == index else same[index],
+            duration_s=0.0 if isinstance(take.sound, Missing) else take.sound.duration_s,
+            gain=gains.get(index, silent),
+        )
+        for index, take in enumerate(takes)
+    )
+    return UtteranceVoices(request=request, voices=voices, sounds=sounds)
+
+
+def encoded(sound: KeptAudio) -> bytes:
+    """
+    Give a sound as a 16-bit FLAC file, which every browser decodes; frames beyond -1..1 are
+    clipped.
+    """
+    out = io.BytesIO()
+    soundfile.write(out, sound.frames, sound.rate_hz, format="FLAC", subtype="PCM_16")
+    return out.getvalue()
+
+
+def _gains(sounds: Sequence[KeptAudio]) -> tuple[PlaybackGain, ...]:
+    levels = [active_level_db(sound.frames, sound.rate_hz) for sound in sounds]
+    return matched(levels, [float(np.abs(sound.frames).max()) for sound in sounds])
+
+
+def _same(sounds: Sequence[KeptAudio | None]) -> list[int]:
+    """
+    For each sound the index of the first one that is the same; its own where there is none before
+    it.
+    """
+    first: list[int] = []
+    for index, sound in enumerate(sounds):
+        before = (other for other in dict.fromkeys(first) if _equal(sounds[other], sound))
+        first.append(next(before, index))
+    return first
+
+
+def _equal(one: KeptAudio | None, other: KeptAudio | None) -> bool:
+    if (
+        one is None
+        or other is None
+        or (one.rate_hz, len(one.frames)) != (other.rate_hz, len(other.frames))
+    ):
+        return False
+    return bool(np.abs(one.frames - other.frames).max() <= SAME)

@@ -1,0 +1,375 @@
+"""
+The comment on a pull request: the verdict in one line, a table of only what changed or could not be
+decided, what was not in effect as asked or before, links, and the commands that reproduce and
+accept.
+
+It is made from the JSON document of a judgement, because the job that may comment is not the one
+that measured: code of the pull request made that document. So all of it is a stranger's: types are
+checked, the verdict is counted again from the cells, texts are escaped, and commands are put
+together only from words that look as they must. Needs only the standard library.
+"""
+
+import re
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.judging import phrases
+from harness.records.measurement import Missing
+from harness.records.verdict import (
+    EXIT_CODES,
+    WORST_FIRST,
+    CellVerdict,
+    Comparison,
+    RunVerdict,
+    Verdict,
+    judgement_from_dict,
+)
+from harness.report.format import LIMIT, escaped, fitting, github_length, plain, shown_value
+
+MARKER = "<!-- voxgate: pull request -->"
+"""
+The first line of a comment that is about no suite, by which it is found again; `marker` gives that
+of a suite's comment.
+"""
+TEXT = 600
+"""Characters of one text from outside; more is cut."""
+SHARE = 12_000
+"""Characters that notes, and settings, may take of the whole."""
+RERUN_CELLS = 3
+"""
+So many cells are named in the command that reproduces; where there are more, all are measured
+again.
+"""
+ACCEPTABLE = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NO_BASELINE, Verdict.INCOMPARABLE)
+SETTINGS = "in effect: "
+"""Before the settings that changed, in a cell's notes."""
+COMMIT, NAME, SLUG = (
+    r"[0-9a-f]{12,64}",
+    r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}",
+    r"[a-z0-9][a-z0-9._-]{0,199}",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentLinks:
+    """What the comment points to; said by whoever posts it, never by the document."""
+
+    page: str = ""
+    """Address of the page with both voices."""
+    log: str = ""
+    """Address of the run that measured."""
+    fetch: str = ""
+    """A command that makes the revisions known to a clone: `git fetch origin pull/12/merge`."""
+    by_comment: bool = False
+    """Whether a comment on the pull request can accept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedDocument:
+    """What a document says, checked."""
+
+    judgement: RunVerdict
+    base: str = ""
+    """
+    As a word of a command; empty where the judgement is against a stored baseline, or where the
+    document has none.
+    """
+    head: str = ""
+    control: str = ""
+    notes: tuple[str, ...] = ()
+    in_effect: Mapping[str, tuple[str, ...]]
+    """Slug -> what was asked and was not so."""
+
+
+def read(document: object) -> CheckedDocument:
+    """Read a judgement's document. Raises HarnessError for anything that is none."""
+    if not isinstance(document, Mapping):
+        raise _no_judgement(f"it is no object but {type(document).__name__}")
+    fields = {
+        name: document[name]
+        for name in ("schema_version", *RunVerdict.__dataclass_fields__)
+        if name in document
+    }
+    try:
+        judgement = judgement_from_dict(fields)
+        _check(judgement)
+        return CheckedDocument(
+            judgement=_counted(judgement),
+            base=_side(document, "base"),
+            head=_side(document, "head"),
+            control=str((document.get("control") or {}).get("shift") or ""),
+            notes=tuple(map(str, document.get("notes") or ())),
+            in_effect={
+                str(k): tuple(map(str, lines))
+                for k, lines in (document.get("in_effect") or {}).items()
+            },
+        )
+    except (AttributeError, TypeError, RecursionError) as error:
+        raise _no_judgement(str(error)) from error
+
+
+def comment(document: object, place: CommentLinks) -> str:
+    """
+    Write the comment; the same document always gives the same text. Raises HarnessError if it is no
+    judgement.
+    """
+    told = read(document)
+    changed = _changed(told.judgement)
+    before = _joined(
+        [
+            marker(told.judgement.suite),
+            f"**{escaped(_line(told.judgement))}**",
+            _facts(told),
+            _notes(told),
+        ]
+    )
+    after = _joined(
+        [
+            _rest(told.judgement),
+            _in_effect(told),
+            _notices(told.judgement),
+            _links(place),
+            _reproduce(told, place),
+            _accept(told, place),
+        ]
+    )
+    table = _table(changed, LIMIT - github_length(before) - github_length(after))
+    return _joined([before, table, after]) + "\n"
+
+
+def marker(suite: str) -> str:
+    """
+    Return the first line of a suite's comment: several suites of one pull request have a comment
+    each.
+    """
+    return f"<!-- voxgate: suite {suite} -->" if _fits(SLUG, suite) else MARKER
+
+
+def headline(document: object) -> tuple[int, str]:
+    """
+    Give the exit code, and the verdict in one plain line. Raises HarnessError if the document is no
+    judgement.
+    """
+    judgement = read(document).judgement
+    return judgement.exit_code, _line(judgement)
+
+
+def _check(judgement: RunVerdict) -> None:
+    """Raise TypeError unless what is shown is text and finite numbers."""
+    texts: list[object] = [
+        judgement.suite,
+        judgement.profile,
+        judgement.machine,
+        judgement.head,
+        judgement.baseline,
+    ]
+    numbers: list[object] = []
+    for cell in judgement.cells:
+        texts += [
+            cell.cell,
+            cell.label,
+            cell.reason,
+            cell.notes,
+            *cell.notices,
+            *(each.metric for each in cell.metrics),
+        ]
+        for each in (metric.comparison for metric in cell.metrics):
+            if each is not None:
+                texts.append(each.unit)
+                numbers += [
+                    number for number in (each.shift, each.low, each.high) if number is not None
+                ]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a text is none")
+    if not all(
+        isinstance(number, int | float) and abs(number) <= sys.float_info.max for number in numbers
+    ):
+        raise TypeError("a number is none")
+
+
+def _counted(judgement: RunVerdict) -> RunVerdict:
+    """Count the verdict again: what a document says of itself as a whole proves nothing."""
+    counts = Counter(cell.verdict for cell in judgement.cells)
+    verdict = next((each for each in WORST_FIRST if counts[each]), Verdict.UNRESOLVED)
+    return replace(judgement, counts=dict(counts), verdict=verdict, exit_code=EXIT_CODES[verdict])
+
+
+def _line(judgement: RunVerdict) -> str:
+    return phrases.line(judgement.counts, judgement.verdict)
+
+
+def _facts(told: CheckedDocument) -> str:
+    judgement = told.judgement
+    parts = [judgement.suite, judgement.profile, f"machine {judgement.machine}"]
+    if told.base:
+        parts += [
+            f"base {told.base}",
+            f"head {told.head}",
+            f"control {told.control}" if told.control else "",
+        ]
+    else:
+        parts += [f"head {judgement.head}", f"baseline {judgement.baseline}"]
+    return " · ".join(_text(part) for part in parts if part)
+
+
+def _notes(told: CheckedDocument) -> str:
+    return _fitting([f"- {_text(note)}" for note in told.notes], SHARE, "notes")
+
+
+def _changed(judgement: RunVerdict) -> list[CellVerdict]:
+    """Give what is to be looked at, the worst first."""
+    return sorted((cell for cell in judgement.cells if cell.verdict is not Verdict.PASS), key=_rank)
+
+
+def _rank(cell: CellVerdict) -> int:
+    return WORST_FIRST.index(cell.verdict)
+
+
+def _table(cells: Sequence[CellVerdict], room: int) -> str:
+    if not cells:
+        return ""
+    head = "| cell | verdict | p50 | why |\n| --- | --- | ---: | --- |"
+    return f"{head}\n{_fitting([_row(cell) for cell in cells], room - len(head) - 10, 'cells')}"
+
+
+def _row(cell: CellVerdict) -> str:
+    p50 = next((each.comparison for each in cell.metrics if each.metric == "latency_p50"), None)
+    verdict = f"**{escaped(cell.verdict.value)}**"
+    return f"| {_text(cell.label)} | {verdict} | {_text(_moved(p50))} | {_text(cell.reason)} |"
+
+
+def _moved(comparison: Comparison | None) -> str:
+    """Show both values and how far they are apart: `121 -> 133 ms, +9.8 % [+8.1 +11.6]`."""
+    if comparison is None or comparison.shift is None:
+        return "-"
+    sides = [comparison.baseline, comparison.current]
+    if any(isinstance(side, Missing) for side in sides):
+        return phrases.size(comparison)
+    old, new = (shown_value("latency_p50", "s", side) for side in sides)
+    return f"{old} → {new} ms, {phrases.size(comparison)}"
+
+
+def _rest(judgement: RunVerdict) -> str:
+    passed = judgement.counts.get(Verdict.PASS, 0)
+    if not passed:
+        return ""
+    return (
+        f"{passed} cell{'' if passed == 1 else 's'} passed and {'is' if passed == 1 else 'are'} "
+        "not listed."
+    )
+
+
+def _in_effect(told: CheckedDocument) -> str:
+    """
+    List, per cell, what was asked and was not so, and the settings that are others than before.
+    """
+    lines = []
+    for cell in told.judgement.cells:
+        changed = cell.notes.partition(SETTINGS)[2]
+        found = [*told.in_effect.get(cell.cell, ()), *([changed] if changed else [])]
+        lines += [f"- {_text(cell.label)}: {_text('; '.join(found))}"] if found else []
+    return (
+        f"In effect, and not as asked or as before:\n\n{_fitting(lines, SHARE, 'cells')}"
+        if lines
+        else ""
+    )
+
+
+def _notices(judgement: RunVerdict) -> str:
+    """List what a reader should know of any cell, passed ones included."""
+    lines = [
+        f"- {_text(cell.label)}: {_text(each)}" for cell in judgement.cells for each in cell.notices
+    ]
+    return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
+
+
+def _links(place: CommentLinks) -> str:
+    named = (("page, with both voices to listen to", place.page), ("log", place.log))
+    return " · ".join(f"[{name}]({_address(address)})" for name, address in named if address)
+
+
+def _reproduce(told: CheckedDocument, place: CommentLinks) -> str:
+    judgement = told.judgement
+    changed = [cell.cell for cell in _changed(judgement)]
+    only = changed if len(changed) <= RERUN_CELLS else []
+    if not (
+        _fits(NAME, judgement.suite)
+        and _fits(NAME, judgement.profile)
+        and all(_fits(SLUG, slug) for slug in only)
+    ):
+        return ""
+    verb = ["check"] if not told.base else ["ab", told.base, told.head]
+    command = ["voxgate", *verb, judgement.suite, "--profile", judgement.profile]
+    for slug in only:
+        command += ["--only", slug]
+    first = f"{place.fetch} && " if place.fetch and told.base else ""
+    return f"Reproduce: `{first}{shlex.join(command)}`"
+
+
+def _accept(told: CheckedDocument, place: CommentLinks) -> str:
+    suite = told.judgement.suite
+    if not _fits(SLUG, suite) or not any(
+        cell.verdict in ACCEPTABLE for cell in told.judgement.cells
+    ):
+        return ""
+    if place.by_comment:
+        how = f"whoever may write to this repository comments `/voxgate accept {suite} REASON`"
+    elif told.base:
+        how = (
+            f"`voxgate run {suite} --out runs/accept && voxgate accept runs/accept --only quality "
+            '--why "REASON"`, and commit'
+        )
+    else:
+        how = '`voxgate accept RUN --why "REASON"` with the folder of this run, and commit'
+    return f"Meant to be so? Accept: {how}. The reason stands in `baselines/{suite}/`, for review."
+
+
+def _side(document: Mapping[str, Any], name: str) -> str:
+    """Give a revision as a word of a command; empty unless it is a commit, or the working tree."""
+    side = (document.get("revisions") or {}).get(name) or {}
+    commit, label = str(side.get("commit", "")), str(side.get("label", ""))
+    if not _fits(COMMIT, commit):
+        return ""
+    return "." if " + " in label else commit[:12]
+
+
+def _address(text: str) -> str:
+    """Check an address. Raises HarnessError for what would not stand in a link."""
+    if not _fits(r"https?://[^\s()<>\"'`\\|]+", text):
+        raise HarnessError(f"{text!r} is no address to link to; give one that begins with https://")
+    return text
+
+
+def _text(text: str) -> str:
+    """Make a stranger's text one harmless line of limited length."""
+    short = plain(text)
+    return escaped(short if len(short) <= TEXT else f"{short[:TEXT]}…")
+
+
+def _fitting(lines: Sequence[str], room: int, what: str) -> str:
+    return fitting(
+        lines,
+        room,
+        lambda count: (
+            f"\n{count} more {what} are left out here: the whole list stands on the page."
+        ),
+    )
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return re.fullmatch(pattern, text) is not None
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def _no_judgement(why: str) -> HarnessError:
+    return HarnessError(
+        f"this is no judgement of voxgate ({why}); give the document that --json writes"
+    )

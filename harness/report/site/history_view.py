@@ -1,0 +1,339 @@
+"""
+All that the site shows, read once from the history: places with their runs and their lines through
+time.
+
+A place is a suite on a machine under a profile: one axis of time. Knows no page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.analysis.aggregate import STAGE, is_helper
+from harness.errors import HarnessError
+from harness.history.database import History
+from harness.history.dates import Believed, left_out_line
+from harness.history.records import Acknowledgement, CellRow, RunRow, Series
+from harness.history.trend import SeriesTrend, trends
+from harness.records.measurement import Measurement, Missing
+from harness.report.site import urls
+from harness.report.site.marks import Spark, sparkline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Numbers = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+PLACE = ("suite", "profile", "machine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """
+    All points as columns, by series (its place among them) and within that by time; texts where
+    there are any, by row.
+    """
+
+    series: Whole
+    run: Whole
+    value: Numbers
+    low: Numbers
+    high: Numbers
+    verdict: Whole
+    missing: Mapping[int, str]
+    reasons: Mapping[int, str]
+    """Of verdicts that say more than that all is well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSeries:
+    """
+    One metric of one cell at one place, through time.
+
+    `at` are positions among the place's runs, rising; `verdicts` number the book's words; `missing`
+    and `reasons` go by index.
+    """
+
+    series: Series
+    at: Whole
+    value: Numbers
+    low: Numbers
+    high: Numbers
+    verdicts: Whole
+    missing: Mapping[int, str]
+    reasons: Mapping[int, str]
+
+    @property
+    def helps(self) -> bool:
+        """Whether the metric only serves others: it is not shown by itself."""
+        return is_helper(self.series.metric)
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether the metric is the time of one stage."""
+        return self.series.metric.startswith(STAGE)
+
+    def index_of(self, position: int) -> int | None:
+        """Find the point of a run; None if the run has none."""
+        index = int(np.searchsorted(self.at, position))
+        return index if index < len(self.at) and self.at[index] == position else None
+
+    def measurement(self, index: int) -> Measurement:
+        """Give a point as the record of which reports show values."""
+        low, high = (
+            None if np.isnan(bound) else float(bound)
+            for bound in (self.low[index], self.high[index])
+        )
+        return Measurement(
+            metric=self.series.metric,
+            unit=self.series.unit,
+            better=self.series.better,
+            version=self.series.version,
+            values=(),
+            summary=Missing(self.missing[index])
+            if index in self.missing
+            else float(self.value[index]),
+            low=low,
+            high=high,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAxis:
+    """
+    One axis of time; `times` are the runs' in seconds since 1970, `lines` stand by cell, in the
+    order in which they came.
+    """
+
+    suite: str
+    profile: str
+    machine: str
+    runs: tuple[RunRow, ...]
+    times: Whole
+    lines: Mapping[str, tuple[MetricSeries, ...]]
+
+    @property
+    def name(self) -> str:
+        """Name machine and profile for people."""
+        return f"{self.machine} ({self.profile})"
+
+    @property
+    def file_name(self) -> str:
+        """Name the place within a file's name."""
+        return urls.place_name(self.suite, self.profile, self.machine)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """
+    The history, read. `words` are the verdicts that points name by number, the first of them none.
+    """
+
+    runs: tuple[RunRow, ...]
+    cells: Mapping[int, tuple[CellRow, ...]]
+    series: tuple[Series, ...]
+    points: Points
+    words: tuple[str, ...]
+    places: tuple[RunAxis, ...]
+    latest: frozenset[int]
+    """The latest run of every place."""
+    left_out: tuple[str, ...] = ()
+    """Runs that are not shown because their time cannot be true, a line each."""
+    trends: Mapping[int, SeriesTrend] = field(default_factory=dict)
+    """What was read into every series, by its id; empty until it was."""
+
+    def trend(self, line: MetricSeries) -> SeriesTrend:
+        """Give what was read into a line."""
+        return self.trends[line.series.id]
+
+    def spark(self, line: MetricSeries) -> Spark | None:
+        """Draw a line as big as a word."""
+        trend = self.trend(line)
+        words = f"{line.series.metric} over the last runs: {trend.reason}"
+        return sparkline(line.value, [change.index for change in trend.changes], words)
+
+
+class LoadedHistory:
+    """A history of which everything was read once; it answers what trends are read from."""
+
+    def __init__(self, history: History, today: str) -> None:
+        """
+        Read it, all but runs of times that cannot be true `today`. Raises HarnessError for a
+        history that cannot be read.
+        """
+        believed = Believed(history, today)
+        self._points = believed.points(words=True)
+        self._series, self._acknowledgements = history.series(), history.acknowledgements()
+        # last: every point's run is among them
+        self.runs, self.cells = believed.runs(), history.every_cell()
+        self.left_out = tuple(map(left_out_line, believed.left_out()))
+
+    def series(self) -> Sequence[Series]:
+        """Give all series."""
+        return self._series
+
+    def points(self, *, words: bool) -> "pd.DataFrame":
+        """Give all points with their words."""
+        return self._points
+
+    def acknowledgements(self) -> Sequence[Acknowledgement]:
+        """Give all acknowledgements."""
+        return self._acknowledgements
+
+
+def make_book(loaded: LoadedHistory) -> Book:
+    """Sort what was loaded to its places."""
+    series = tuple(loaded.series())
+    points, words = _points(loaded.points(words=True), series)
+    places = _places(loaded.runs, series, points)
+    return Book(
+        runs=loaded.runs,
+        cells=_by_run(loaded.runs, loaded.cells),
+        series=series,
+        points=points,
+        words=words,
+        places=places,
+        latest=frozenset(place.runs[-1].id for place in places),
+        left_out=loaded.left_out,
+    )
+
+
+def read_trends(loaded: LoadedHistory, today: str, baselines: Path) -> dict[int, SeriesTrend]:
+    """
+    Read every line through time, by the id of its series. Raises HarnessError for a broken policy
+    or budget.
+    """
+    return {trend.series.id: trend for trend in trends(loaded, today, baselines)}
+
+
+def _by_run(runs: Sequence[RunRow], cells: Sequence[CellRow]) -> dict[int, tuple[CellRow, ...]]:
+    found: dict[int, list[CellRow]] = {run.id: [] for run in runs}
+    for cell in cells:
+        if cell.run in found:  # another process may have appended a run in between
+            found[cell.run].append(cell)
+    return {run: tuple(several) for run, several in found.items()}
+
+
+def _points(frame: "pd.DataFrame", series: Sequence[Series]) -> tuple[Points, tuple[str, ...]]:
+    """Turn the frame into columns, sorted by series; give the verdicts' words beside them."""
+    number = {each.id: index for index, each in enumerate(series)}
+    ids = frame["series"].to_numpy(dtype=np.int64)
+    known, codes = np.unique(ids, return_inverse=True)
+    lost = next((int(each) for each in known if int(each) not in number), None)
+    if lost is not None:
+        raise HarnessError(
+            f"the history is damaged: there are points of series {lost}, which is not there; "
+            "delete them"
+        )
+    of = np.array([number[int(each)] for each in known], dtype=np.int64)[codes]
+    order = np.argsort(of, kind="stable")
+    verdicts, words = frame["verdict"].factorize()
+    verdict = verdicts[order].astype(np.int64) + 1
+    remarkable = np.array([False, *(word not in ("PASS", "IMPROVED") for word in words)])[verdict]
+    return Points(
+        series=of[order],
+        run=frame["run"].to_numpy(dtype=np.int64)[order],
+        **{
+            name: frame[name].to_numpy(dtype=np.float64)[order] for name in ("value", "low", "high")
+        },
+        verdict=verdict,
+        missing=_texts(
+            frame["missing"], order, np.isnan(frame["value"].to_numpy(dtype=np.float64)[order])
+        ),
+        reasons=_texts(frame["reason"], order, remarkable),
+    ), ("", *map(str, words))
+
+
+def _texts(column: "pd.Series[str]", order: Whole, wanted: npt.NDArray[np.bool_]) -> dict[int, str]:
+    texts, rows = column.to_numpy(dtype=object), np.flatnonzero(wanted)
+    return {int(row): str(text) for row, text in zip(rows, texts[order[rows]], strict=True) if text}
+
+
+def _places(
+    runs: Sequence[RunRow], series: Sequence[Series], points: Points
+) -> tuple[RunAxis, ...]:
+    """Sort runs and lines to their places, in the order in which the places came."""
+    axes: dict[tuple[str, ...], list[RunRow]] = {}
+    for run in runs:
+        axes.setdefault(_key(run), []).append(run)
+    _check_places(runs, series, points)
+    position = {run.id: at for several in axes.values() for at, run in enumerate(several)}
+    known, codes = np.unique(points.run, return_inverse=True)
+    at = np.array([position[int(run)] for run in known], dtype=np.int64)[codes]
+    edges = np.searchsorted(points.series, np.arange(len(series) + 1))
+    lines: dict[tuple[str, ...], dict[str, list[MetricSeries]]] = {key: {} for key in axes}
+    for each, first, end in zip(series, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if end > first:
+            lines[_key(each)].setdefault(each.cell, []).append(_line(each, points, at, first, end))
+    return tuple(_place(key, several, lines[key]) for key, several in axes.items())
+
+
+def _check_places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) -> None:
+    """
+    Raise HarnessError for a point of a run that was measured elsewhere than its series: somebody
+    edited a row.
+    """
+    places = {
+        key: number
+        for number, key in enumerate(dict.fromkeys([*map(_key, runs), *map(_key, series)]))
+    }
+    known = np.array(sorted((run.id, places[_key(run)]) for run in runs), dtype=np.int64).reshape(
+        -1, 2
+    )
+    of_series = np.array([places[_key(each)] for each in series], dtype=np.int64)
+    at = (
+        known[np.searchsorted(known[:, 0], points.run), 1]
+        if len(points.run)
+        else np.zeros(0, dtype=np.int64)
+    )
+    wrong = np.flatnonzero(at != of_series[points.series]) if len(points.run) else at
+    if len(wrong):
+        each = series[int(points.series[wrong[0]])]
+        raise HarnessError(
+            f"the history is damaged: run {points.run[wrong[0]]} has a point of series {each.id}, "
+            f"which is of {each.suite} on {each.machine} ({each.profile}) and not where the run "
+            "was; correct the row or delete it"
+        )
+
+
+def _key(of: RunRow | Series) -> tuple[str, ...]:
+    return tuple(getattr(of, name) for name in PLACE)
+
+
+def _line(series: Series, points: Points, at: Whole, first: int, end: int) -> MetricSeries:
+    rows = slice(first, end)
+    missing = np.flatnonzero(np.isnan(points.value[rows])) + first
+    return MetricSeries(
+        series=series,
+        at=at[rows],
+        value=points.value[rows],
+        low=points.low[rows],
+        high=points.high[rows],
+        verdicts=points.verdict[rows],
+        missing={
+            int(row) - first: points.missing.get(int(row), "no reason was kept") for row in missing
+        },
+        reasons={
+            row - first: points.reasons[row] for row in range(first, end) if row in points.reasons
+        },
+    )
+
+
+def _place(
+    key: tuple[str, ...], runs: Sequence[RunRow], lines: Mapping[str, Sequence[MetricSeries]]
+) -> RunAxis:
+    times = [int(datetime.fromisoformat(run.created).timestamp()) for run in runs]
+    suite, profile, machine = key
+    return RunAxis(
+        suite=suite,
+        profile=profile,
+        machine=machine,
+        runs=tuple(runs),
+        times=np.array(times, dtype=np.int64),
+        lines={cell: tuple(several) for cell, several in lines.items()},
+    )

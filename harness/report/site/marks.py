@@ -1,0 +1,118 @@
+"""
+A state or a verdict as it is shown everywhere: a word, a colour, and a sign for those who see no
+colour.
+
+A line through time as big as a word: the path of an SVG of 100 x 24, which its page scales. Knows
+no unit.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.history.trend import SeriesTrend, TrendState
+from harness.records.verdict import Verdict
+from harness.report.charts import kind
+
+SIGNS = {"good": "●", "open": "◆", "bad": "✖"}
+"""The shapes that the pictures use."""
+STATES: Mapping[str, str] = {
+    TrendState.WORSE: "bad",
+    TrendState.OVER_BUDGET: "bad",
+    TrendState.NO_DATA: "open",
+    TrendState.BETTER: "good",
+    TrendState.TOO_FEW: "open",
+    TrendState.STEADY: "good",
+}
+"""What a trend may be, the most urgent first, and its kind of colour."""
+
+ADVISORY = "(advisory)"
+VERDICTS = tuple(verdict.value for verdict in Verdict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """`kind` is `good`, `open` or `bad`."""
+
+    word: str
+    kind: str
+
+    @property
+    def sign(self) -> str:
+        """Give the shape that says the same as the colour."""
+        return SIGNS[self.kind]
+
+
+def of_state(state: str) -> Badge:
+    """Mark a trend's state."""
+    return Badge(word=state, kind=STATES[state])
+
+
+def of_trend(trend: SeriesTrend) -> Badge:
+    """
+    Mark a trend: red only where it counts against the engine, as in the exit code of
+    `history status`.
+    """
+    mark = of_state(trend.state)
+    return (
+        mark
+        if mark.kind != "bad" or trend.counts
+        else Badge(word=f"{mark.word} {ADVISORY}", kind="open")
+    )
+
+
+def of_verdict(verdict: str | None) -> Badge:
+    """Mark a verdict; a run that nobody judged has none."""
+    if verdict is None:
+        return Badge(word="not judged", kind="open")
+    return Badge(word=verdict, kind=kind(Verdict(verdict)) if verdict in VERDICTS else "open")
+
+
+LAST = 60
+"""Runs that are drawn: as many as still can be told apart."""
+TOP, BOTTOM = 3.0, 21.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spark:
+    """
+    `path` draws the values, with gaps where there are none; `changes` are the places of steps;
+    `words` say the same.
+    """
+
+    path: str
+    changes: tuple[str, ...]
+    words: str
+
+
+def sparkline(
+    values: npt.NDArray[np.float64], changes: Collection[int], words: str
+) -> Spark | None:
+    """Draw the last values (NaN where there is none); None for fewer than two."""
+    first = max(0, len(values) - LAST)
+    shown = values[first:]
+    known = np.isfinite(shown)
+    if np.count_nonzero(known) < 2:
+        return None
+    low, high = shown[known].min(), shown[known].max()
+    x = np.linspace(0.0, 100.0, len(shown))
+    y = (
+        BOTTOM - (shown - low) / (high - low) * (BOTTOM - TOP)
+        if high > low
+        else np.full(len(shown), (TOP + BOTTOM) / 2)
+    )
+    steps = tuple(f"{x[change - first]:.1f}" for change in changes if change >= first)
+    return Spark(path=_path(x, y, known), changes=steps, words=words)
+
+
+def _path(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]
+) -> str:
+    parts, pen = [], "M"
+    for across, down, is_known in zip(x.tolist(), y.tolist(), known.tolist(), strict=True):
+        if is_known:
+            parts.append(f"{pen}{across:.1f} {down:.1f}")
+        pen = "L" if is_known else "M"
+    return "".join(parts)

@@ -1,0 +1,119 @@
+"""
+The overview: the headline, every cell with its state, the suites with their latest runs, the
+machines.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.history.records import RunRow
+from harness.report.site import urls
+from harness.report.site.folder import Folder
+from harness.report.site.history_view import Book, RunAxis
+from harness.report.site.marks import Badge, Spark
+from harness.report.site.run_view import RunLink, run_links
+from harness.report.site.state import CellState, headline
+
+Listen = Mapping[int, Sequence[tuple[str, str]]]
+"""Run -> (title, address) of the pages on which it can be heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellLine:
+    """One cell on one machine, as text."""
+
+    address: str
+    suite: str
+    label: str
+    mark: Badge
+    since: str
+    metric: str
+    reason: str
+    spark: Spark | None
+    machine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteLine:
+    """One suite on one machine."""
+
+    address: str
+    suite: str
+    question: str
+    machine: str
+    run: RunLink
+    listen: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineLine:
+    """One machine, and how long it has been measured on."""
+
+    machine: str
+    processor: str
+    runs: int
+    first: str
+    latest: str
+
+
+def write_overview(folder: Folder, book: Book, states: Sequence[CellState], listen: Listen) -> None:
+    """Write index.html."""
+    if not book.runs:
+        folder.page("index.html", "empty.html", left_out=book.left_out)
+        return
+    folder.page(
+        "index.html",
+        "overview.html",
+        headline=headline(states),
+        left_out=book.left_out,
+        rows=[_cell(book, state) for state in states],
+        suites=[_suite(book, place, listen) for place in book.places],
+        machines=_machines(book.runs),
+    )
+
+
+def _cell(book: Book, state: CellState) -> CellLine:
+    return CellLine(
+        address=urls.cell_page(state.place.suite, state.cell),
+        suite=state.place.suite,
+        label=state.label,
+        mark=state.mark,
+        since=state.since,
+        metric=state.line.series.metric,
+        reason=state.trend.reason,
+        spark=book.spark(state.line),
+        machine=state.place.name,
+    )
+
+
+def _suite(book: Book, place: RunAxis, listen: Listen) -> SuiteLine:
+    latest = place.runs[-1]
+    return SuiteLine(
+        address=urls.suite_page(place.suite),
+        suite=place.suite,
+        question=latest.question.strip().partition("\n")[0],
+        machine=place.name,
+        run=run_links(book, [latest])[0],
+        listen=listen.get(latest.id, ()),
+    )
+
+
+def _machines(runs: Sequence[RunRow]) -> tuple[MachineLine, ...]:
+    of: dict[str, list[RunRow]] = {}
+    for run in runs:
+        of.setdefault(run.machine, []).append(run)
+    return tuple(
+        MachineLine(
+            machine=machine,
+            processor=_processor(several[-1]),
+            runs=len(several),
+            first=several[0].created[:10],
+            latest=several[-1].created[:10],
+        )
+        for machine, several in of.items()
+    )
+
+
+def _processor(run: RunRow) -> str:
+    machine = run.environment.get("machine")
+    return str(machine.get("cpu_model", "unknown")) if isinstance(machine, Mapping) else "unknown"

@@ -1,0 +1,159 @@
+"""
+One run of the history as measurements and verdicts again, so that the site shows, draws and chooses
+with the same functions as the page of a single run.
+
+A run in a list: when, which revision, what came of it, and where its page is.
+
+An environment as a flat list of facts, so that two can be laid side by side. Knows no fact by name.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.history.records import CellRow, RunRow
+from harness.judging.policy import Policy
+from harness.records.measurement import Measurement
+from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
+from harness.report.site import urls
+from harness.report.site.history_view import Book, RunAxis
+from harness.report.site.marks import VERDICTS, Badge, of_verdict
+
+
+def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
+    """Give what was measured in the run at a position of the place's axis, by slug."""
+    found = {
+        cell: tuple(
+            line.measurement(index)
+            for line in lines
+            if (index := line.index_of(position)) is not None
+        )
+        for cell, lines in place.lines.items()
+    }
+    return {cell: several for cell, several in found.items() if several}
+
+
+def judgement(book: Book, place: RunAxis, position: int, policy: Policy) -> RunVerdict:
+    """Give the verdicts of a run, and by the policy's floors which of its cells are fit to ship."""
+    run = place.runs[position]
+    named = measurements(place, position)
+    return RunVerdict(
+        suite=run.suite,
+        profile=run.profile,
+        machine=run.machine,
+        head=run.head,
+        baseline=run.baseline,
+        cells=tuple(_cell(cell, named.get(cell.cell, ()), policy) for cell in book.cells[run.id]),
+        counts={},
+        verdict=_verdict(run.verdict),
+        exit_code=run.exit_code or 0,
+        line=run.line,
+    )
+
+
+def _cell(cell: CellRow, named: Sequence[Measurement], policy: Policy) -> CellVerdict:
+    return CellVerdict(
+        cell=cell.cell,
+        label=cell.label,
+        verdict=_verdict(cell.verdict),
+        reason=cell.reason,
+        metrics=tuple(_metric(each, policy) for each in named if each.metric in policy),
+        notes=cell.notes,
+    )
+
+
+def _verdict(word: str | None) -> Verdict:
+    """Give the verdict of that word; what nobody here judged has no baseline."""
+    return Verdict(word) if word in VERDICTS else Verdict.NO_BASELINE
+
+
+def _metric(measurement: Measurement, policy: Policy) -> MetricVerdict:
+    """
+    Only the floor is held against the value: what the run's verdict was, is not decided again.
+    """
+    floor, value = policy[measurement.metric].floor, measurement.summary
+    enough = floor is None or (
+        isinstance(value, float)
+        and (value <= floor if measurement.better == "lower" else value >= floor)
+    )
+    return MetricVerdict(
+        metric=measurement.metric,
+        verdict=Verdict.PASS,
+        reason="",
+        comparison=None,
+        blocking=False,
+        good_enough=enough,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLink:
+    """One line of a list."""
+
+    address: str
+    when: str
+    head: str
+    mark: Badge
+    line: str
+    complete: bool
+
+
+def run_address(book: Book, run: int) -> str:
+    """Give the page of a run: its own for one of the latest, else the page of any run."""
+    return urls.run_page(run) if run in book.latest else urls.any_run(run)
+
+
+def run_links(book: Book, runs: Collection[RunRow]) -> tuple[RunLink, ...]:
+    """Give lines for runs, in their order."""
+    return tuple(
+        RunLink(
+            address=run_address(book, run.id),
+            when=when(run.created),
+            head=run.head,
+            mark=of_verdict(run.verdict),
+            line=run.line,
+            complete=run.complete,
+        )
+        for run in runs
+    )
+
+
+def when(created: str) -> str:
+    """Give a time to the minute: `2026-11-20 02:00`."""
+    return created[:16].replace("T", " ")
+
+
+UNKNOWN = "unknown"
+STEADY = ("machine", "toolchain")
+"""
+The groups that stay the same between two runs unless somebody changes something; the others say how
+busy it was.
+"""
+
+
+def facts(environment: Mapping[str, object]) -> dict[str, str]:
+    """Give every fact as text: `machine · cores` -> `2`."""
+    found: dict[str, str] = {}
+    for name, value in environment.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name} · {inner}": each for inner, each in facts(value).items()}
+        else:
+            found[str(name)] = text(value)
+    return found
+
+
+def text(value: object) -> str:
+    """Give a value as people read it."""
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
+
+
+def changed(
+    before: Mapping[str, object], now: Mapping[str, object]
+) -> tuple[tuple[str, str, str], ...]:
+    """Give (fact, before, now) of the machine and toolchain where the two differ."""
+    old, new = (facts({group: each.get(group, {}) for group in STEADY}) for each in (before, now))
+    names = dict.fromkeys([*old, *new])
+    return tuple(
+        (name, old.get(name, UNKNOWN), new.get(name, UNKNOWN))
+        for name in names
+        if old.get(name) != new.get(name)
+    )

@@ -1,0 +1,1 @@
+"""Two revisions of one project: checkout, paired runs, A/B and bisect."""

@@ -1,0 +1,447 @@
+"""
+`voxgate bisect GOOD BAD SUITE`: which commit made it slower, which made it worse, and how is that
+known?
+
+First the ends are compared as `voxgate ab` does it; what is REGRESSED there is searched for, speed
+and quality each on its own, since they need not have the same culprit. Every step is the same
+paired comparison, GOOD against a commit in between, on one cell and one metric, decided by the same
+rule. Last, the culprit is held against the commit before it: a change that only adds up over
+several commits has no single culprit. Commits that cannot be built, that fail, or that stay
+undecided are skipped, as git bisect does, and named.
+
+    runs/0007/job.json     what was asked for, so that the search can be continued
+              ends/        the comparison of GOOD and BAD
+              steps/speed-01-b07e11a-3fa1c2e/base/, head/   the evidence of each step; what is
+                                                            complete is not measured again
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.analysis.aggregate import ENERGY, Measurements, aggregate, is_speed
+from harness.analysis.stages import in_turns, moved_stage
+from harness.errors import HarnessError
+from harness.judging import phrases
+from harness.judging.baseline import Baseline, golden_dir, of_run, write_golden
+from harness.judging.compare import compare
+from harness.judging.decide import decide
+from harness.judging.policy import Policy
+from harness.machine.git import Commit, Revision, between, describe, resolve
+from harness.records.run import Run, failure_of
+from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, RunVerdict, Verdict
+from harness.revisions import ab
+from harness.revisions.ab import ABPlan, Match
+from harness.revisions.bisect_result import BisectReport, BisectTarget, CommitState, Culprit, Step
+from harness.revisions.checkout import Checkout, WorktreeManager, workshop
+from harness.revisions.environments import Log
+from harness.revisions.paired_run import (
+    PairedRuns,
+    TimeBudget,
+    examine,
+    extra_rounds_until,
+    load_sides,
+    measure_pair,
+    without_control,
+)
+from harness.runner.progress import Progress
+from harness.runner.resume import begin, continued_by, job_folder
+from harness.workflow import RUNS, ScoreProgress, short, shown_metrics
+
+BUDGET_S = 300.0
+"""Of each comparison. The ends are confirmed as well, so they may take as long again."""
+PREFERRED = ("latency_p50", "rtf", "latency_p95")
+"""
+Speeds in the order in which they are searched by: the first is matched request by request, and the
+quietest.
+"""
+
+
+def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
+    """
+    Search positions 0 (good) to `last` (bad); gives the last good and the first bad one.
+
+    They are neighbours unless every position in between was skipped. Skipped ones are passed by for
+    the next to the middle.
+    """
+    good, bad, skipped = 0, last, set[int]()
+    while candidates := [position for position in range(good + 1, bad) if position not in skipped]:
+        middle = (good + bad) / 2
+        position = min(candidates, key=lambda each: abs(each - middle))
+        state = test(position)
+        if state is CommitState.SKIP:
+            skipped.add(position)
+        elif state is CommitState.BAD:
+            bad = position
+        else:
+            good = position
+    return good, bad
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BisectSession:
+    """What all searches of one bisection share: what was asked, where to write, whom to tell."""
+
+    plan: ABPlan
+    folder: Path
+    progress: Progress | None
+    scoring: ScoreProgress | None
+    tell: Log
+
+
+def bisect(
+    plan: ABPlan,
+    cell: str | None = None,
+    metric: str | None = None,
+    progress: Progress | None = None,
+    scoring: ScoreProgress | None = None,
+    tell: Log = lambda line: None,
+) -> BisectReport:
+    """
+    Find the commits that made BAD (`plan.head`) worse than GOOD (`plan.base`); `cell` and `metric`
+    narrow what to look at.
+
+    Raises HarnessError for names that mean nothing, a BAD that does not come after GOOD, and a
+    metric that nobody judges; StoppedError if a person interrupts it.
+    """
+    project = Path.cwd()
+    good, bad = _commits_of(project, plan)
+    commits = [describe(project, each) for each in (good.commit, *between(project, good, bad))]
+    if metric is not None and metric not in shown_metrics():
+        raise HarnessError(f"there is no metric {metric!r}; known are {', '.join(shown_metrics())}")
+    narrowed = {"cell": cell, "metric": metric}
+    facts = {**ab.facts_of("bisect", plan, good, bad), **narrowed}
+    folder = job_folder(RUNS, plan.out, facts, resume=plan.resume)
+    options = [
+        word
+        for name, value in narrowed.items()
+        if value is not None
+        for word in (f"--{name}", value)
+    ]
+    again = ab.continuing(plan, "bisect", facts, folder, options)
+    plan = replace(plan, only=plan.only if cell is None else (cell,))
+    job = BisectSession(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)
+    with workshop(project, tell) as shop:
+        match = ab.prepare(shop, good, bad, plan)
+        with continued_by(again):
+            begin(folder, facts)
+            return _search(job, shop, match, commits, cell, metric)
+
+
+def _search(
+    job: BisectSession,
+    shop: WorktreeManager,
+    match: Match,
+    commits: Sequence[Commit],
+    cell: str | None,
+    metric: str | None,
+) -> BisectReport:
+    """Compare the ends, and search for each thing that is REGRESSED there."""
+    packages = sorted({ab.package(each.target) for each in match.overlap.cells})
+
+    def checkout(commit: str) -> Checkout:
+        return shop.checkout(Revision(name=commit, commit=commit), packages)
+
+    ends = _ends(match, job, energy=metric == ENERGY)
+    aims = _aims(ends, cell, metric, match.overlap.reference)
+    findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
+    findings += _untold(ends, cell, metric, {aim.family for aim in aims})
+    failed = [each.reason for each in ends.cells if each.verdict is Verdict.FAILED]
+    why = (
+        ""
+        if findings
+        else "BAD is not shown to be worse than GOOD, so there is nothing to search for "
+        f"({ends.line})"
+    )
+    if failed and not findings:
+        why = f"GOOD and BAD could not be compared: {failed[0]}"
+    return BisectReport(folder=str(short(job.folder)), ends=ends, findings=tuple(findings), why=why)
+
+
+class Bisection:
+    """One search under way, among `commits`, the first of which is good and the last bad."""
+
+    def __init__(
+        self,
+        job: BisectSession,
+        commits: Sequence[Commit],
+        aim: BisectTarget,
+        ends: Match,
+        checkout: Callable[[str], Checkout],
+    ) -> None:
+        self._job = job
+        self._commits = commits
+        self._aim = aim
+        self._ends = ends
+        self._checkout = checkout
+        self._is_speed = aim.family == "speed"
+        self._steps: list[Step] = []
+
+    def run(self) -> Culprit:
+        """Narrow down, then hold the culprit against the commit before it."""
+        good, bad = narrow(len(self._commits) - 1, lambda position: self._step(0, position).state)
+        if bad - good > 1:
+            candidates = tuple(self._commits[good + 1 : bad + 1])
+            return self._finding(
+                None, candidates, "the commits before the last of these could not be decided", ""
+            )
+        culprit = self._commits[bad]
+        step = self._step(good, bad)
+        if step.state is CommitState.BAD:
+            return self._finding(
+                culprit, (culprit,), f"{step.shift} against the commit before", step.stage
+            )
+        why = (
+            "it takes the sum beyond the limit, but is not proven worse than the commit before "
+            f"it: {step.reason}"
+        )
+        return self._finding(None, (culprit,), why, step.stage)
+
+    def _finding(
+        self, culprit: Commit | None, candidates: tuple[Commit, ...], why: str, stage: str
+    ) -> Culprit:
+        steps = tuple(self._steps)
+        return Culprit(
+            aim=self._aim, culprit=culprit, candidates=candidates, why=why, stage=stage, steps=steps
+        )
+
+    def _step(self, base: int, head: int) -> Step:
+        """Compare two commits of the list; what cannot be compared is a step too."""
+        before, now = self._commits[base], self._commits[head]
+        name = f"{self._aim.family}-{len(self._steps) + 1:02}-{before.commit[:7]}-{now.commit[:7]}"
+        try:
+            match = replace(
+                self._ends, base=self._checkout(before.commit), head=self._checkout(now.commit)
+            )
+            step = self._compared(match, self._job.folder / "steps" / name, before, now)
+        except HarnessError as error:
+            step = self._made(before, now, CommitState.SKIP, Verdict.FAILED, "", str(error))
+        self._steps.append(step)
+        self._job.tell(step_line(step))
+        return step
+
+    def _compared(self, match: Match, folder: Path, before: Commit, now: Commit) -> Step:
+        """Measure a pair until the aim is decided, and decide."""
+        sides = self._taken(match, folder)
+        base, head = without_control(sides.base), without_control(sides.head)
+        failure = failure_of(self._aim.cell, head) or failure_of(self._aim.cell, base)
+        if failure is not None:
+            return self._made(before, now, CommitState.SKIP, Verdict.FAILED, "", failure)
+        trouble = examine(sides.base, sides.head, match.policy).trouble if self._is_speed else ""
+        if trouble:
+            return self._made(before, now, CommitState.SKIP, Verdict.UNRESOLVED, "", trouble)
+        values, baseline = self._measured(base, head, folder)
+        verdict = _decided(self._aim, head, values, baseline, match.policy)
+        return self._judged(verdict, before, now, moved_stage(in_turns(base, head, self._aim.cell)))
+
+    def _taken(self, match: Match, folder: Path) -> PairedRuns:
+        """
+        Measure what the aim needs: rounds until decided, or one round, with the reference cell that
+        scores refer to.
+        """
+        plan = self._job.plan
+        more = extra_rounds_until(
+            lambda sides: self._open(sides, match.policy), folder, TimeBudget(plan.budget_s)
+        )
+        needed = (self._aim.cell,) if self._is_speed else (self._aim.cell, match.overlap.reference)
+        cells = [cell for cell in match.overlap.cells if cell.slug in needed]
+        energy = self._aim.metric == ENERGY
+        pair = ab.pair_of(match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy)
+        measure_pair(pair, folder, more if self._is_speed else None, self._job.progress)
+        return load_sides(folder)
+
+    def _measured(self, base: Run, head: Run, folder: Path) -> tuple[Measurements, Baseline]:
+        """
+        Give HEAD's measurements and the baseline that BASE makes; with their audio scored where the
+        aim needs it.
+        """
+        if self._is_speed:
+            return aggregate(head, {}), of_run(base, aggregate(base, {}))
+        golden = golden_dir(folder / "baselines", head.suite)
+        write_golden(base, golden)
+        before = of_run(base, ab.scored(base, Path("none"), self._job.scoring))
+        return ab.scored(head, golden, self._job.scoring), before
+
+    def _open(self, sides: PairedRuns, policy: Policy) -> tuple[str, ...]:
+        """Name the cell while it is undecided."""
+        base, head = without_control(sides.base), without_control(sides.head)
+        verdict = _decided(
+            self._aim, head, aggregate(head, {}), of_run(base, aggregate(base, {})), policy
+        )
+        return (self._aim.cell,) if verdict.verdict is Verdict.UNRESOLVED else ()
+
+    def _judged(self, verdict: MetricVerdict, before: Commit, now: Commit, stage: str) -> Step:
+        states = {
+            Verdict.REGRESSED: CommitState.BAD,
+            Verdict.PASS: CommitState.GOOD,
+            Verdict.IMPROVED: CommitState.GOOD,
+        }
+        state = states.get(verdict.verdict, CommitState.SKIP)
+        shift = _shift(verdict.comparison)
+        return self._made(
+            before,
+            now,
+            state,
+            verdict.verdict,
+            shift,
+            verdict.reason,
+            stage if state is CommitState.BAD else "",
+        )
+
+    def _made(
+        self,
+        before: Commit,
+        now: Commit,
+        state: CommitState,
+        verdict: Verdict,
+        shift: str,
+        reason: str,
+        stage: str = "",
+    ) -> Step:
+        return Step(
+            aim=self._aim,
+            base=before.commit,
+            commit=now,
+            state=state,
+            verdict=verdict.value,
+            shift=shift,
+            reason=reason,
+            stage=stage if self._is_speed else "",
+        )
+
+
+def evidence(search: BisectReport) -> list[tuple[str, ...]]:
+    """
+    Give the steps of all searches as rows of text, with titles; empty where nothing was searched
+    for.
+    """
+    steps = [step for finding in search.findings for step in finding.steps]
+    titles = ("search", "cell", "commit", "against", "verdict", "shift", "subject")
+    rows = [
+        (
+            step.aim.family,
+            step.aim.cell,
+            step.commit.commit[:7],
+            step.base[:7],
+            f"{step.verdict}{' (skipped)' if step.state is CommitState.SKIP else ''}",
+            step.shift or "-",
+            step.commit.subject,
+        )
+        for step in steps
+    ]
+    return [titles, *rows] if rows else []
+
+
+def step_line(step: Step) -> str:
+    """
+    Show a step: `speed 3fa1c2e against b07e11a: REGRESSED +8.1 % [+7.2 +9.0] vocoder +31 % is 97 %
+    of it`.
+    """
+    told = (
+        step.reason
+        if step.state is CommitState.SKIP
+        else " ".join(filter(None, [step.shift, step.stage]))
+    )
+    return (
+        f"{step.aim.family} {step.commit.commit[:7]} against {step.base[:7]}: {step.verdict} {told}"
+    ).strip()
+
+
+def _commits_of(project: Path, plan: ABPlan) -> tuple[Revision, Revision]:
+    good, bad = resolve(project, plan.base), resolve(project, plan.head)
+    if good.is_now or bad.is_now:
+        raise HarnessError(
+            "bisect looks for a commit; give two commits, and commit the working tree first"
+        )
+    return good, bad
+
+
+def _ends(match: Match, job: BisectSession, *, energy: bool) -> RunVerdict:
+    """Compare GOOD and BAD as `voxgate ab` does."""
+    folder = job.folder / "ends"
+    ab.contest(
+        match, job.plan, folder, TimeBudget(2 * job.plan.budget_s), job.progress, energy=energy
+    )
+    return ab.judged(match, folder, job.scoring).contents.judgement
+
+
+def _aims(
+    ends: RunVerdict, cell: str | None, metric: str | None, reference: str
+) -> tuple[BisectTarget, ...]:
+    """
+    Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest
+    each.
+
+    The reference cell's voice counts for every cell: it is what the golden audio is, and shows the
+    least change.
+    """
+    worse = [
+        (each, one)
+        for each in ends.cells
+        for one in each.metrics
+        if one.verdict is Verdict.REGRESSED
+    ]
+    if cell is not None:
+        worse = [
+            (each, one)
+            for each, one in worse
+            if each.cell == cell or (each.cell == reference and not is_speed(one.metric))
+        ]
+    named = [
+        (each, one)
+        for each, one in worse
+        if one.metric == metric or (metric is None and one.blocking)
+    ]
+    aims = []
+    for speed in (True, False):
+        family = [(each, one) for each, one in named if is_speed(one.metric) == speed]
+        if family:
+            each, one = min(family, key=_order)
+            aims.append(BisectTarget(cell=each.cell, metric=one.metric))
+    return tuple(aims)
+
+
+def _untold(
+    ends: RunVerdict, cell: str | None, metric: str | None, told: Collection[str]
+) -> tuple[Culprit, ...]:
+    """
+    Give a finding without a culprit for each family in which GOOD and BAD could not be told apart.
+    """
+    found: dict[str, Culprit] = {}
+    if all(each.verdict is Verdict.FAILED for each in ends.cells):
+        return ()
+    for each in ends.cells:
+        for one in each.metrics:
+            aim = BisectTarget(cell=each.cell, metric=one.metric)
+            asked = one.blocking and cell in (None, each.cell) and metric in (None, one.metric)
+            if asked and one.verdict is Verdict.UNRESOLVED and aim.family not in told:
+                why = f"GOOD and BAD could not be told apart: {one.reason}"
+                found.setdefault(
+                    aim.family,
+                    Culprit(aim=aim, culprit=None, candidates=(), why=why, stage="", steps=()),
+                )
+    return tuple(found.values())
+
+
+def _order(found: tuple[CellVerdict, MetricVerdict]) -> tuple[int, float]:
+    """Order by metric, the quietest first, then by size, the largest first."""
+    metric, comparison = found[1].metric, found[1].comparison
+    rank = PREFERRED.index(metric) if metric in PREFERRED else len(PREFERRED)
+    return rank, -abs(comparison.shift or 0.0) if comparison is not None else 0.0
+
+
+def _decided(
+    aim: BisectTarget, head: Run, values: Measurements, baseline: Baseline, policy: Policy
+) -> MetricVerdict:
+    """Decide on the aim alone, by the gate's own rule."""
+    compared = compare(head, values, baseline, paired=True)[aim.cell]
+    comparison = next(each for each in compared if each.metric == aim.metric)
+    return decide(comparison, policy[aim.metric])
+
+
+def _shift(comparison: Comparison | None) -> str:
+    return (
+        ""
+        if comparison is None or comparison.shift is None
+        else f"{comparison.metric} {phrases.size(comparison)}"
+    )

@@ -1,0 +1,134 @@
+"""
+The records of a bisection: what was searched for, the evidence of each step, and what the search
+ended with.
+
+They hold what was found, ready to be shown or written as JSON; `bisect.py` finds it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from harness.analysis.aggregate import is_speed
+from harness.machine.git import Commit
+from harness.records.verdict import RunVerdict, Verdict, judgement_to_dict
+
+SCHEMA_VERSION = 1
+"""Of the JSON that `bisect --json` writes. History: 1, 2026-11, first."""
+
+
+class CommitState(StrEnum):
+    """What a commit is in a search."""
+
+    GOOD = "good"
+    BAD = "bad"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BisectTarget:
+    """What is searched for: one metric of one cell."""
+
+    cell: str
+    metric: str
+
+    @property
+    def family(self) -> str:
+        """`speed` or `quality`."""
+        return "speed" if is_speed(self.metric) else "quality"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The evidence of one comparison."""
+
+    aim: BisectTarget
+    base: str
+    """The commit that it was held against."""
+    commit: Commit
+    state: CommitState
+    verdict: str
+    shift: str
+    """With metric and interval; empty where there is none."""
+    reason: str
+    stage: str = ""
+    """The stage that moved, with its share; of speeds only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Culprit:
+    """What a search ended with: the culprit, or the commits that it may be."""
+
+    aim: BisectTarget
+    culprit: Commit | None
+    candidates: tuple[Commit, ...]
+    why: str
+    """What is known of the culprit, or why there is none."""
+    stage: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BisectReport:
+    """All that a bisection brought."""
+
+    folder: str
+    ends: RunVerdict
+    """Of BAD against GOOD."""
+    findings: tuple[Culprit, ...]
+    why: str
+    """Why nothing was searched for; empty otherwise."""
+
+    @property
+    def exit_code(self) -> int:
+        """
+        0 where every search ended with a commit: the question is answered. 1 where there was none
+        because the ends could not run, 3 where one did not end with a commit, or there was nothing
+        to search for.
+        """
+        if not self.findings and self.ends.verdict is Verdict.FAILED:
+            return 1
+        return (
+            0
+            if self.findings and all(finding.culprit is not None for finding in self.findings)
+            else 3
+        )
+
+    @property
+    def line(self) -> str:
+        """The answer in one line."""
+        return self.why or "; ".join(map(finding_line, self.findings))
+
+
+def finding_line(finding: Culprit) -> str:
+    """
+    Give a finding in one line: `speed: 3fa1c2e 2026-11-20 "double the vocoder", latency_p50 +8.1 %
+    ..., vocoder ...`.
+    """
+    if finding.culprit is None:
+        names = ", ".join(commit.commit[:7] for commit in finding.candidates)
+        return (
+            f"{finding.aim.family}: undecided{', one of ' if names else ''}{names}: {finding.why}"
+        )
+    commit = finding.culprit
+    told = ", ".join(filter(None, [finding.why, finding.stage]))
+    return (
+        f'{finding.aim.family}: {commit.commit[:7]} {commit.date[:10]} "{commit.subject}", {told}'
+    )
+
+
+def search_to_dict(search: BisectReport) -> dict[str, Any]:
+    """Give plain JSON values."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "folder": search.folder,
+        "exit_code": search.exit_code,
+        "line": search.line,
+        "ends": judgement_to_dict(search.ends),
+        "findings": [_finding_to_dict(finding) for finding in search.findings],
+    }
+
+
+def _finding_to_dict(finding: Culprit) -> Mapping[str, Any]:
+    return {"family": finding.aim.family, **asdict(finding)}

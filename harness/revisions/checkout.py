@@ -1,0 +1,355 @@
+"""
+A revision made ready to be measured: its files in a worktree, built where it has to be, an
+environment that fits it, and whose files a worker of it may use.
+
+The harness that measures is always the one that runs (the same ruler on both sides); only the
+engine comes from the revision: a folder that holds nothing but a link to this harness stands first
+on a worker's path, what was built second, the worktree third, and the worktree is the folder in
+which the worker works.
+
+    .voxgate/job-.../trees/<commit>     worktrees; removed when the job ends, or at the next start
+                                        if it was interrupted
+    .voxgate/job-.../sources/           of the working tree, a copy to build from
+    .voxgate/environments/<digest>      virtual environments of revisions that need their own; kept
+                                        (`environments.py`)
+
+Changes nothing in the repository but git's own list of worktrees. Measures nothing.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.machine.git import Revision, git, top_of
+from harness.records.files import write_atomic
+from harness.revisions.environments import (
+    Environment,
+    EnvironmentBase,
+    Log,
+    dependencies,
+    recipe,
+    run,
+    run_build,
+    with_dependencies,
+    with_project,
+)
+from harness.revisions.left_out import check_pointers, fill
+from harness.revisions.requirements import required, unmet
+from harness.runner.opened_files import Territory, environments
+from harness.runner.worker_process import PythonEnv, path_variables
+
+CACHE = ".voxgate"
+NAME_LENGTH = 12
+"""
+Of a tree's folder, whatever it holds. All sides get paths of one length, because the size of a
+process's environment moves its stack, and that alone can change its speed (Mytkowicz et al. 2009).
+"""
+NOW_NAME = "worktree-now"
+SHARED = "shared with voxgate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """One revision, ready to be measured."""
+
+    revision: Revision
+    tree: Path
+    """The project's folder in it."""
+    launch: PythonEnv
+    environment: str
+    """Whose environment it uses, in words."""
+    toolchain: Mapping[str, object]
+    """As the side's own interpreter sees it."""
+    shared: tuple[str, ...] = ()
+    """What it takes from the working tree, because the working tree's pyproject.toml says so."""
+
+
+class WorktreeManager:
+    """
+    The worktrees of one job; `workshop()` makes and clears it. Each revision is made ready once.
+    """
+
+    def __init__(self, project: Path, top: Path, job: Path, tell: Log) -> None:
+        self._project = project
+        self._top = top
+        self._job = job
+        self._ground = EnvironmentBase(
+            environments=top / CACHE / "environments", project=_worktrees(top), tell=tell
+        )
+        self._shim = job / "ruler"
+        self._trees: dict[str, Path] = {}
+        self._ready: dict[str, Checkout] = {}
+        self._shared: dict[str, tuple[str, ...]] = {}
+        (job / "trees").mkdir()
+        self._shim.mkdir()
+        (self._shim / "harness").symlink_to(Path(__file__).resolve().parents[1])
+
+    def tree(self, revision: Revision) -> Path:
+        """
+        Give the project's folder as a revision has it. Raises HarnessError if it cannot be checked
+        out.
+        """
+        name = NOW_NAME if revision.is_now else revision.commit[:NAME_LENGTH]
+        if name not in self._trees:
+            self._trees[name] = self._files(revision, name)
+        return self._trees[name]
+
+    def checkout(self, revision: Revision, packages: Sequence[str]) -> Checkout:
+        """
+        Make a revision ready; a worker of it will import `packages` from it, which is tried.
+
+        Raises HarnessError if it cannot be checked out or built, its environment neither, or a
+        package comes from elsewhere.
+        """
+        tree = self.tree(revision)
+        if str(tree) not in self._ready:
+            made, words = self._environment(revision, tree)
+            source = [tree / "src"] if (tree / "src").is_dir() else []
+            launch = PythonEnv(
+                python=made.python,
+                paths=(self._shim, *made.first, *source, tree),
+                env={"PATH": made.path, "PWD": str(tree)},
+                folder=tree,
+                territory=self._territory(revision, tree, made),
+            )
+            ready = Checkout(
+                revision=revision,
+                tree=tree,
+                launch=launch,
+                environment=words,
+                toolchain={},
+                shared=self._shared[str(tree)],
+            )
+            self._ready[str(tree)] = replace(ready, toolchain=_proven(ready, packages, made.first))
+        return self._ready[str(tree)]
+
+    def _files(self, revision: Revision, name: str) -> Path:
+        folder, inside = self._job / "trees" / name, self._project.relative_to(self._top)
+        if revision.is_now:
+            check_pointers(self._top)
+            folder.symlink_to(self._top)
+        else:
+            git(self._top, "worktree", "add", "--detach", "--force", str(folder), revision.commit)
+            fill(folder, self._top, revision.label)
+        if not (folder / inside).is_dir():
+            raise HarnessError(
+                f"{revision.label} has no folder {inside}; call this where both revisions have the "
+                "project"
+            )
+        self._shared[str(folder / inside)] = (
+            () if revision.is_now else self._link_shared(folder / inside)
+        )
+        return folder / inside
+
+    def _link_shared(self, tree: Path) -> tuple[str, ...]:
+        """
+        Link what all revisions have in common into a tree that has nothing in its place; gives the
+        names.
+        """
+        names = tuple(
+            each for each in recipe(self._project).shared if not os.path.lexists(tree / each)
+        )
+        for name in names:
+            if not (self._project / name).exists():
+                place = self._project / "pyproject.toml"
+                raise HarnessError(
+                    f"{place}, [tool.voxgate]: shared {name!r} is not there; correct it, or put it "
+                    "there"
+                )
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).symlink_to(self._project / name)
+        return names
+
+    def _environment(self, revision: Revision, tree: Path) -> tuple[Environment, str]:
+        """
+        Return the environment of a revision, built where it has to be, with whose it is in words.
+        """
+        how, label, made = recipe(tree), revision.label, Environment()
+        lacking = unmet(required(tree))
+        if not revision.is_now and dependencies(tree) != dependencies(self._project):
+            made = with_dependencies(self._ground, tree, label, "has other dependencies")
+        elif lacking:
+            made = with_dependencies(self._ground, tree, label, f"requires {', '.join(lacking)}")
+        run_build(how, tree, made, label)
+        if how.is_installed:
+            where = partial(self._source, revision, tree)
+            made = with_project(self._ground, how, tree, where, self._state(revision), label, made)
+        if made.folder is None:
+            return made, SHARED
+        why = "it is built" if how.is_installed else "its dependencies differ"
+        return made, f"its own ({CACHE}/environments/{made.folder.name}), as {why}"
+
+    def _source(self, revision: Revision, tree: Path) -> Path:
+        """
+        Return the folder to build a revision from; of the working tree a copy, since building
+        writes into it.
+        """
+        if not revision.is_now:
+            return tree
+        folder = self._job / "sources"
+        git(self._top, "worktree", "add", "--detach", "--force", str(folder), revision.commit)
+        fill(folder, self._top, revision.label)
+        _take_changes(self._top, folder)
+        return folder / self._project.relative_to(self._top)
+
+    def _state(self, revision: Revision) -> str:
+        """
+        Name the content of a revision: the hash of its tree, and of the working tree what its files
+        look like.
+        """
+        stored = git(self._top, "rev-parse", f"{revision.commit}^{{tree}}").strip()
+        inside = str(self._project.relative_to(self._top))
+        if not revision.is_now:
+            return f"{stored} {inside}"
+        looks = [
+            (name, each.st_mode, each.st_size, each.st_mtime_ns) for name, each in _stats(self._top)
+        ]
+        return f"{stored} {inside} {hashlib.sha256(repr(looks).encode()).hexdigest()}"
+
+    def _territory(self, revision: Revision, tree: Path, made: Environment) -> Territory:
+        """
+        Say whose files a worker of a revision may use: its tree's, and those of its environment.
+        """
+        root = self._top if revision.is_now else self._job / "trees" / revision.commit[:NAME_LENGTH]
+        repository = Path(
+            git(self._top, "rev-parse", "--path-format=absolute", "--git-common-dir").removesuffix(
+                "\n"
+            )
+        )
+        lent = [self._project / name for name in self._shared[str(tree)]]
+        own = (
+            root,
+            *lent,
+            repository,
+            self._shim,
+            *environments(),
+            *([made.folder] if made.folder is not None else []),
+        )
+        return Territory(project=(*self._ground.project, self._top / CACHE), own=own)
+
+
+@contextmanager
+def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeManager]:
+    """Make room for worktrees, clear what interrupted jobs left, and clear up in the end."""
+    project, top = project.resolve(), top_of(project).resolve()
+    cache = top / CACHE
+    try:
+        cache.mkdir(exist_ok=True)
+        write_atomic(cache / ".gitignore", "*\n")
+        with (cache / "lock").open("w") as door:
+            fcntl.flock(door, fcntl.LOCK_EX)
+            _clear_stale(top, cache)
+            job = Path(tempfile.mkdtemp(prefix="job-", dir=cache))
+            lock = (job / "lock").open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot make worktrees in {cache}: {error.strerror}; make it writable or make room"
+        ) from error
+    try:
+        yield WorktreeManager(project, top, job, tell)
+    finally:
+        _clear(top, job)
+        lock.close()
+
+
+def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> dict[str, object]:
+    """
+    Ask a process that is started like a worker what it imports. Raises HarnessError unless that is
+    the revision's code.
+    """
+    launch, label = made.launch, made.revision.label
+    command = [
+        launch.python,
+        "-P",
+        "-m",
+        "harness.revisions.probe_imports",
+        str(made.tree),
+        *packages,
+    ]
+    env = {**os.environ, **path_variables(launch), **launch.env}
+    what = f"the environment of {label} ({made.environment}) cannot run the harness"
+    answer: dict[str, Any] = json.loads(run(command, what, cwd=made.tree, env=env).splitlines()[-1])
+    for name, place in answer["packages"].items():
+        if place is None or not any(
+            Path(place).is_relative_to(each.resolve()) for each in (made.tree, *built)
+        ):
+            raise HarnessError(
+                f"{label} would be measured with package {name} from {place or 'nowhere'}, not "
+                "from its own files; the target's package must lie in the repository, at its top "
+                "or in src/, or be installed by its build"
+            )
+    if answer["unmet"]:
+        raise HarnessError(
+            f"{label} requires {', '.join(answer['unmet'])} in its environment "
+            f"({made.environment}); install that, or correct the requirement"
+        )
+    return dict(answer["toolchain"])
+
+
+def _worktrees(top: Path) -> tuple[Path, ...]:
+    """List the folders in which revisions of a repository are checked out, the given one first."""
+    lines = git(top, "worktree", "list", "--porcelain", "-z").split("\0")
+    found = [
+        Path(line.removeprefix("worktree ")).resolve()
+        for line in lines
+        if line.startswith("worktree ")
+    ]
+    return (top, *(each for each in found if not each.is_relative_to(top)))
+
+
+def _stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield what the files of a working tree look like that git would add, in order."""
+    names = git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in sorted(set(names)):
+        if name and ((top / name).is_symlink() or (top / name).exists()):
+            yield name, (top / name).lstat()
+
+
+def _take_changes(top: Path, folder: Path) -> None:
+    """
+    Make a worktree hold what the working tree holds: every file that git would add, and none that
+    was deleted.
+    """
+    present = {name for name, _ in _stats(top)}
+    for name in git(folder, "ls-files", "-z").split("\0"):
+        if name and name not in present:
+            (folder / name).unlink(missing_ok=True)
+    for name in present:
+        source, place = top / name, folder / name
+        if source.is_dir() and not source.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(source, place, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        shutil.copy2(source, place, follow_symlinks=False)
+
+
+def _clear_stale(top: Path, cache: Path) -> None:
+    """Remove the jobs whose process is gone: nobody holds their lock."""
+    for job in cache.glob("job-*"):
+        try:
+            with (job / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        except OSError:
+            pass  # it was interrupted before it had a lock
+        _clear(top, job)
+
+
+def _clear(top: Path, job: Path) -> None:
+    """Remove a job's files (links are not followed) and its worktrees from git's list."""
+    shutil.rmtree(job, ignore_errors=True)
+    git(top, "worktree", "prune")

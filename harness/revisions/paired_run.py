@@ -1,0 +1,274 @@
+"""
+Two revisions measured in turns on this machine: both sides of every cell alive together, round by
+round until it is decided.
+
+    <folder>/base/    an ordinary run folder; round i of it belongs to round i of the other
+             head/
+
+Knows how to measure a pair, or the rest of an interrupted one, and to read it back; which cells,
+and what follows from them, is up to `ab.py` and `bisect.py`.
+
+The control: a cell of the harness's own that is measured on both sides of every round, and must not
+move.
+
+It is the same computation whatever the revisions are. If it is judged slower or quicker all the
+same, then something other than the engine differs between the sides (the environment, the machine,
+the order), and no speed of the job can be trusted.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.analysis.aggregate import aggregate, is_speed
+from harness.judging import phrases
+from harness.judging.baseline import of_run
+from harness.judging.compare import MATCHED, compare
+from harness.judging.confirm import revised
+from harness.judging.decide import decide
+from harness.judging.policy import Policy
+from harness.machine.clock import Clock, WallClock
+from harness.machine.profiles import Profile
+from harness.records.cell import Cell
+from harness.records.measurement import Missing
+from harness.records.run import Run, failure_of
+from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
+from harness.revisions.checkout import Checkout
+from harness.runner import run_folder
+from harness.runner.progress import Progress
+from harness.runner.round import Variant
+from harness.runner.run_folder import RunHeader
+from harness.runner.runner import ExtraRounds, run_sides
+
+BASE, HEAD = "base", "head"
+PARTS = 2
+"""
+Of the workload, one a round: a pair holds like against like, and many short rounds say more than
+few long ones.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairPlan:
+    """What is measured in turns: two checkouts, and how."""
+
+    base: Checkout
+    head: Checkout
+    header: RunHeader
+    """Of both sides, but for the toolchain; it names the cells without the control."""
+    profile: Profile
+    timeout_s: float
+    energy: bool = False
+    """Whether energy is measured, too."""
+    stages: bool = False
+    """Whether the first round looks at the stages, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedRuns:
+    """Both runs of a pair, read from their folders; the control is among their cells."""
+
+    base: Run
+    head: Run
+
+
+class TimeBudget:
+    """Tells whether there is time for another round."""
+
+    def __init__(self, budget_s: float, clock: Clock | None = None) -> None:
+        self._clock = clock or WallClock()
+        self._began_s = self._clock.seconds()
+        self._budget_s = budget_s
+        self._lap_s = self._began_s
+
+    def lap(self) -> None:
+        """Begin to count the rounds of another measurement within the same budget."""
+        self._lap_s = self._clock.seconds()
+
+    def has_time(self, rounds: int, share: float = 1.0) -> bool:
+        """
+        Whether another round, as long as the mean of the `rounds` of this lap, ends within a share
+        of the budget.
+        """
+        now_s = self._clock.seconds()
+        return (
+            now_s + (now_s - self._lap_s) / max(1, rounds) - self._began_s <= share * self._budget_s
+        )
+
+
+def measure_pair(
+    pair: PairPlan, folder: Path, more: ExtraRounds | None = None, progress: Progress | None = None
+) -> None:
+    """
+    Measure both sides in turns, and the control with them; `more` names the cells that need another
+    round. Where the folder holds a part of it already, only the rest.
+
+    Raises KeyboardInterrupt if a person interrupted it, and HarnessError if a folder is another
+    pair's, or there is no room.
+    """
+    sides = [
+        Variant(header=_header(pair, side, name), folder=folder / name, launch=side.launch)
+        for name, side in ((BASE, pair.base), (HEAD, pair.head))
+    ]
+    energy = [cell.slug for cell in pair.header.cells] if pair.energy else []
+    outcomes = run_sides(
+        sides,
+        pair.profile,
+        timeout_s=pair.timeout_s,
+        progress=progress,
+        more=_with_control(more),
+        energy=energy,
+        stage_rounds=1 if pair.stages else 0,
+    )
+    if any(outcome.interrupted for outcome in outcomes):
+        raise KeyboardInterrupt
+
+
+def split_workload(whole: RunHeader, rounds: int) -> RunHeader:
+    """
+    Cut the workload, and the time that each process measures, so that `rounds` rounds speak all of
+    it.
+    """
+    parts = min(PARTS, rounds, *(len(cell.workload.requests) for cell in whole.cells))
+    return replace(whole, parts=parts, min_time_s=whole.min_time_s / parts)
+
+
+def load_sides(folder: Path) -> PairedRuns:
+    """Read what was measured so far."""
+    return PairedRuns(
+        base=run_folder.load_run(folder / BASE), head=run_folder.load_run(folder / HEAD)
+    )
+
+
+def is_measured(folder: Path) -> bool:
+    """Whether both sides were measured to the end."""
+    return all((folder / name / "complete").exists() for name in (BASE, HEAD))
+
+
+def extra_rounds_until(
+    undecided: Callable[[PairedRuns], Collection[str]],
+    folder: Path,
+    watch: TimeBudget,
+    share: float = 1.0,
+) -> Callable[[int], Collection[str]]:
+    """Ask for more rounds of what is undecided, as long as they fit into a share of the time."""
+    return lambda rounds: undecided(load_sides(folder)) if watch.has_time(rounds, share) else ()
+
+
+def _with_control(more: ExtraRounds | None) -> ExtraRounds | None:
+    """Measure the control in every round in which anything is."""
+    if more is None:
+        return None
+
+    def wanted(rounds: int) -> Collection[str]:
+        slugs = set(more(rounds))
+        return slugs | {SLUG} if slugs else ()
+
+    return wanted
+
+
+def _header(pair: PairPlan, side: Checkout, name: str) -> RunHeader:
+    environment = {
+        **pair.header.environment,
+        "toolchain": side.toolchain,
+        "side": f"{name}: {side.environment}",
+    }
+    return replace(
+        pair.header,
+        environment=environment,
+        cells=(*pair.header.cells, *_control(pair.header.cells)),
+    )
+
+
+def _control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    return (control_cell(cells[0]),) if cells else ()
+
+
+TARGET = "control"
+SLUG = "control-fixed"
+MOVED = (Verdict.REGRESSED, Verdict.IMPROVED)
+TRUSTED = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.PASS)
+"""Verdicts on a speed that need a control that stood still."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """How far the control moved, for people, and why no speed can be trusted; empty if they can."""
+
+    shift: str
+    trouble: str
+
+
+def control_cell(like: Cell) -> Cell:
+    """
+    Give the control of a suite, with the workload of its cells, so that it takes as many turns as
+    they do.
+    """
+    return Cell(
+        suite=like.suite,
+        target=TARGET,
+        pipeline="none",
+        workload=like.workload,
+        axes={"control": "fixed"},
+    )
+
+
+def without_control(run: Run) -> Run:
+    """Give a run as if there had been no control: what is scored and judged."""
+    return _only(run, lambda slug: slug != SLUG)
+
+
+def examine(base: Run, head: Run, policy: Policy) -> Control:
+    """Judge the control of both sides as if it were a cell, by its median latency."""
+    before, now = (_only(run, lambda slug: slug == SLUG) for run in (base, head))
+    if not before.cells:
+        return Control(shift="not measured", trouble="")
+    failure = failure_of(SLUG, before) or failure_of(SLUG, now)
+    if failure is not None:
+        return Control(shift="none", trouble=f"the control could not be measured: {failure}")
+    compared = compare(now, aggregate(now, {}), of_run(before, aggregate(before, {})), paired=True)
+    comparison = next(each for each in compared[SLUG] if each.metric == MATCHED)
+    if comparison.shift is None:
+        return Control(
+            shift="none", trouble=f"the control could not be measured: {_why_none(comparison)}"
+        )
+    shift = phrases.size(comparison)
+    moved = MATCHED in policy and decide(comparison, policy[MATCHED]).verdict in MOVED
+    return Control(
+        shift=shift,
+        trouble=f"the control moved by {shift}, though it is the same code on both sides"
+        if moved
+        else "",
+    )
+
+
+def invalidate_speed(judgement: RunVerdict, why: str, folder: str) -> RunVerdict:
+    """
+    Take back every verdict on a speed: UNRESOLVED, with the reason. What was judged of the quality
+    stays.
+    """
+
+    def void(metric: MetricVerdict) -> MetricVerdict:
+        if not is_speed(metric.metric) or metric.verdict not in TRUSTED:
+            return metric
+        return replace(metric, verdict=Verdict.UNRESOLVED, reason=f"{metric.reason}; {why}")
+
+    return revised(judgement, void, folder, why)
+
+
+def _why_none(comparison: Comparison) -> str:
+    reasons = [
+        each.reason
+        for each in (comparison.baseline, comparison.current)
+        if isinstance(each, Missing)
+    ]
+    return reasons[0] if reasons else "no round left times on both sides"
+
+
+def _only(run: Run, wanted: Callable[[str], bool]) -> Run:
+    cells = tuple(cell for cell in run.cells if wanted(cell.slug))
+    return replace(
+        run,
+        cells=cells,
+        processes=tuple(process for process in run.processes if wanted(process.cell)),
+    )

@@ -1,0 +1,43 @@
+"""
+Says where packages would be imported from, in the environment of a worker:
+`python -m harness.revisions.probe_imports PROJECT PACKAGE...`
+
+Started exactly as a worker is, so that its answer holds for workers: one JSON object with each
+package's folder (null where there is none), the toolchain that is installed, and the requirements
+of PROJECT that are not met. It imports the worker, so that what the harness needs is known to be
+there.
+"""
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.machine.identity import toolchain
+from harness.revisions.requirements import required, unmet
+
+
+def origin(package: str) -> str | None:
+    """Give the folder (or file) that a package would be imported from, without importing it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return None
+    if spec.submodule_search_locations:
+        return str(Path(next(iter(spec.submodule_search_locations))).resolve())
+    return None if spec.origin is None else str(Path(spec.origin).resolve())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the answer."""
+    importlib.import_module("harness.runner.worker")
+    project, *packages = arguments
+    found = {name: origin(name) for name in packages}
+    missing = unmet(required(Path(project)))
+    print(json.dumps({"packages": found, "toolchain": toolchain(Path(project)), "unmet": missing}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,151 @@
+"""
+What a revision says that it needs, against what is installed where this runs. Reads pyproject.toml
+and the metadata of packages; imports and installs nothing.
+"""
+
+import platform
+import tomllib
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+
+WORKER = ("numpy", "soundfile", "soxr", "psutil", "packaging", "torch")
+"""Packages without which a worker cannot measure, or not all that it can."""
+
+
+TABLES = (
+    ("project", "entry-points"),
+    ("build-system",),
+    ("tool", "voxgate"),
+    ("tool", "setuptools"),
+)
+"""Of pyproject.toml, that are read."""
+WITH_WHEEL = "setuptools>=70.1"
+"""Older ones build wheels only with the package `wheel`, and ask for it when they are at work."""
+
+
+def read_project(tree: Path) -> dict[str, Any]:
+    """Read pyproject.toml; empty where there is none. Raises HarnessError if it cannot be read."""
+    path = tree / "pyproject.toml"
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except RecursionError as error:
+        raise HarnessError(
+            f"{path} cannot be read: it is nested too deep; correct it in that revision"
+        ) from error
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # the latter for its encoding, its grammar, and numbers of thousands of digits
+        raise HarnessError(
+            f"{path} cannot be read: {error}; correct it in that revision"
+        ) from error
+    for names in TABLES:
+        found: Any = document
+        for name in names:
+            found = found.get(name, {})
+            if not isinstance(found, dict):
+                raise HarnessError(
+                    f"{path}: {'.'.join(names)} must be a table, not {found!r}; correct it in that "
+                    "revision"
+                )
+    return document
+
+
+def required(tree: Path) -> tuple[str, ...]:
+    """
+    List the requirements that a tree's pyproject.toml states. Raises HarnessError for one that is
+    none.
+    """
+    return _requirements(read_project(tree).get("project", {}).get("dependencies", []), tree)
+
+
+def build_requirements(tree: Path) -> tuple[str, ...]:
+    """List what building a tree needs. Raises HarnessError for one that is no requirement."""
+    system = read_project(tree).get("build-system", {})
+    found = _requirements(system.get("requires", ["setuptools"]), tree)
+    older = str(system.get("build-backend", "setuptools")).startswith("setuptools") and unmet(
+        [WITH_WHEEL]
+    )
+    return (*found, *(["wheel"] if older else []))
+
+
+def check_python(tree: Path) -> None:
+    """Raise HarnessError if a tree asks for another Python than this one."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    asked = read_project(tree).get("project", {}).get("requires-python", "")
+    try:
+        fits = SpecifierSet(asked).contains(platform.python_version(), prereleases=True)
+    except (InvalidSpecifier, TypeError, AttributeError) as error:
+        raise HarnessError(
+            f"{tree / 'pyproject.toml'}: requires-python {asked!r} means nothing; correct it there"
+        ) from error
+    if not fits:
+        raise HarnessError(
+            f"{tree / 'pyproject.toml'} requires Python {asked}, and this is "
+            f"{platform.python_version()}; call voxgate with a Python that both revisions take"
+        )
+
+
+def unmet(requirements: Iterable[str]) -> tuple[str, ...]:
+    """
+    Name the requirements that what is installed here does not meet: `foo>=2 (installed is 1.0)`.
+    """
+    from packaging.requirements import Requirement
+
+    told = []
+    for text in requirements:
+        each = Requirement(text)
+        if each.marker is not None and not each.marker.evaluate():
+            continue
+        version = _version(each.name)
+        if version is None:
+            told.append(f"{each} (not installed)")
+        elif each.url is not None and "+" not in each.url and _origin(each.name) != each.url:
+            told.append(f"{each} (installed from {_origin(each.name) or 'an index'})")
+        elif not each.specifier.contains(version, prereleases=True):
+            told.append(f"{each} (installed is {version})")
+    return tuple(told)
+
+
+def _requirements(found: object, tree: Path) -> tuple[str, ...]:
+    if not isinstance(found, list):
+        said = f"requirements must be a list, not {found!r}"
+        raise HarnessError(f"{tree / 'pyproject.toml'}: {said}; correct it in that revision")
+    for each in found:
+        _parsed(each, tree)
+    return tuple(found)
+
+
+def _parsed(text: object, tree: Path) -> None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        if not isinstance(text, str):
+            raise InvalidRequirement("it is no text")
+        Requirement(text)
+    except InvalidRequirement as error:
+        said = str(error).splitlines()[0]
+        raise HarnessError(
+            f"{tree / 'pyproject.toml'}: {text!r} is no requirement: {said}; correct it in that "
+            "revision"
+        ) from error
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _origin(name: str) -> str | None:
+    """Return the address that a package was installed from; None where it came from an index."""
+    import json
+
+    text = metadata.distribution(name).read_text("direct_url.json")
+    return None if text is None else str(json.loads(text).get("url"))

@@ -1,0 +1,1 @@
+"""Measures a suite: worker processes, interleaved rounds, resuming; the result is a run folder."""

@@ -1,0 +1,175 @@
+"""
+The lines that a process wrote, checked and joined to its record. A pure function of data; knows no
+file.
+
+A line is checked against its record's annotations (`records/run.py`), then beside the others: that
+it is of this cell and round, that no iteration stands there twice, and that no stage took longer
+than the whole.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from harness.errors import HarnessError
+from harness.records.cell import Option
+from harness.records.codec import Range, from_json
+from harness.records.measurement import Missing
+from harness.records.run import (
+    ColdStart,
+    Count,
+    Energy,
+    Failure,
+    Iteration,
+    OptionCheck,
+    Phase,
+    ProcessRecord,
+    StageProfile,
+)
+
+SLACK = 0.02
+"""
+Share by which the stages of an iteration may exceed the whole: both are read from one clock, at
+moments of their own.
+"""
+SLACK_S = 0.002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """That a process is ready."""
+
+    import_s: Annotated[float, Range(0.0)]
+    load_s: Annotated[float, Range(0.0)]
+    alone: bool
+    """Whether nothing else was starting beside it."""
+    effective: Mapping[str, Option | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """One iteration."""
+
+    sample: Iteration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What was seen to be in effect."""
+
+    effects: tuple[OptionCheck, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Why it ended."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """That it ended by itself."""
+
+    peak_rss_bytes: Count | None
+    peak_cuda_bytes: Count | None
+
+
+KINDS: Mapping[str, Any] = {
+    "loaded": Loaded,
+    "sample": Sampled,
+    "effects": Observed,
+    "failure": Failed,
+    "finished": Finished,
+    "energy": Energy | Missing,
+    "stages": StageProfile | Missing,
+}
+"""
+Word in `kind` -> what such a line holds; lines of other kinds are a younger voxgate's, and are left
+out.
+"""
+
+
+def record_of(line: object, where: str) -> Any:
+    """Return the record of one line of a process; None for one of a kind that is not known."""
+    if not isinstance(line, Mapping) or not isinstance(line.get("kind"), str):
+        raise HarnessError(f"{where} is no record: it has no kind")
+    kind = KINDS.get(line["kind"])
+    held = {name: value for name, value in line.items() if name != "kind"}
+    return None if kind is None else (line["kind"], from_json(kind, held, where))
+
+
+def process_of(slug: str, repeat: int, logs: Sequence[Sequence[tuple[str, Any]]]) -> ProcessRecord:
+    """
+    Join the logs of one repeat: all samples; the first cold start; the last word on success or
+    failure.
+    """
+    everything = [record for log in logs for record in log]
+    loaded, last = _of("loaded", everything), logs[-1]
+    failed, finished = _of("failure", last), _of("finished", last)
+    process = ProcessRecord(
+        cell=slug,
+        repeat=repeat,
+        cold=next((cold for log in logs if (cold := _cold(log)) is not None), None),
+        effective=loaded[-1].effective if loaded else {},
+        effects=tuple(effect for record in _of("effects", last) for effect in record.effects),
+        samples=tuple(record.sample for record in _of("sample", everything)),
+        peak_rss_bytes=finished[0].peak_rss_bytes if finished else None,
+        peak_cuda_bytes=finished[0].peak_cuda_bytes if finished else None,
+        energy=next(reversed(_of("energy", last)), None),
+        stages=next(reversed(_of("stages", last)), None),
+        failure=failed[-1].failure if failed else None,
+        finished=bool(finished),
+        observed=bool(_of("effects", last)),
+    )
+    _check(process)
+    return process
+
+
+def _of(kind: str, records: Sequence[tuple[str, Any]]) -> list[Any]:
+    return [record for name, record in records if name == kind]
+
+
+def _cold(log: Sequence[tuple[str, Any]]) -> ColdStart | None:
+    """
+    Return the cold start of one process, if it started alone on the machine and lived to its first
+    synthesis.
+    """
+    loaded = next((record for record in _of("loaded", log) if record.alone), None)
+    first = next(
+        (record.sample for record in _of("sample", log) if record.sample.phase is Phase.FIRST), None
+    )
+    if loaded is None or first is None:
+        return None
+    return ColdStart(import_s=loaded.import_s, load_s=loaded.load_s, first_synthesis_s=first.wall_s)
+
+
+def _check(process: ProcessRecord) -> None:
+    """Raise HarnessError for what each record may say by itself, and these may not say together."""
+    seen: set[int] = set()
+    for sample in process.samples:
+        where = f"iteration {sample.iteration}"
+        if (sample.cell, sample.repeat) != (process.cell, process.repeat):
+            raise HarnessError(f"{where} is of cell {sample.cell!r}, repeat {sample.repeat}")
+        if sample.iteration in seen:
+            raise HarnessError(f"{where} stands there more than once")
+        seen.add(sample.iteration)
+        _check_times(sample, where)
+
+
+def _check_times(sample: Iteration, where: str) -> None:
+    if math.fsum(sample.stages_s.values()) > sample.wall_s * (1.0 + SLACK) + SLACK_S:
+        raise HarnessError(
+            f"{where}: its stages took longer than the {sample.wall_s:g} s of the whole"
+        )
+    if sample.first_audio_s > sample.wall_s * (1.0 + SLACK) + SLACK_S:
+        raise HarnessError(
+            f"{where}: its first audio came after the {sample.wall_s:g} s of the whole"
+        )
+    first, take = (
+        f"audio/{sample.cell}/{part}{sample.request}.wav"
+        for part in ("", f"takes/{sample.repeat}/")
+    )
+    if sample.audio_file not in (None, first, take):
+        raise HarnessError(f"{where}: audio_file is {sample.audio_file!r}, not {first}")

@@ -1,0 +1,148 @@
+"""
+Tells a waiting person how far a run is: a bar on a terminal, now and then a plain line elsewhere.
+
+Drawn only between measurements, by whoever calls `step`: there is no thread that could wake while a
+worker is measured.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as RichBar
+
+from harness.machine.clock import Clock, WallClock
+
+PLAIN_EVERY_S = 10.0
+
+
+class Progress(Protocol):
+    """Somewhere to report to."""
+
+    def start(self, total: int) -> None:
+        """Begin: `total` steps are to come."""
+
+    def step(self, text: str, eta_s: float | None) -> None:
+        """One step is done; `eta_s` seconds are left, None if that cannot be said yet."""
+
+    def end(self) -> None:
+        """No more steps will come, whether all were done or not."""
+
+
+class TimeEstimate:
+    """
+    Foretells how long is left from the steps done so far; steps of one kind take about the same
+    time.
+    """
+
+    def __init__(self, steps: Mapping[str, int]) -> None:
+        self._left = dict(steps)
+        self._done = dict.fromkeys(steps, 0)
+        self._spent_s = dict.fromkeys(steps, 0.0)
+
+    def done(self, kind: str, duration_s: float) -> None:
+        """Count one step."""
+        self._left[kind] -= 1
+        self._done[kind] += 1
+        self._spent_s[kind] += duration_s
+
+    def skip(self, kind: str, count: int) -> None:
+        """Count steps that will not be taken."""
+        self._left[kind] -= count
+
+    def eta_s(self) -> float | None:
+        """Give the seconds left; None while a kind that is still to come was never seen."""
+        kinds = [kind for kind, count in self._left.items() if count > 0]
+        if any(not self._done[kind] for kind in kinds):
+            return None
+        return sum(self._left[kind] * self._spent_s[kind] / self._done[kind] for kind in kinds)
+
+
+class Silent:
+    """Reports nothing."""
+
+    def start(self, total: int) -> None:
+        """Begin."""
+
+    def step(self, text: str, eta_s: float | None) -> None:
+        """Go on."""
+
+    def end(self) -> None:
+        """End."""
+
+
+class Bar:
+    """A bar with the time left, redrawn in place."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}"),
+        )
+        self._bar = RichBar(
+            *columns, console=console or Console(stderr=True), auto_refresh=False, transient=True
+        )
+        self._task = self._bar.add_task("", total=None, left="")
+
+    def start(self, total: int) -> None:
+        """Draw the empty bar, anew for every run and for the rounds that are added to one."""
+        self._bar.update(self._task, total=total, completed=0)
+        self._bar.start()
+
+    def step(self, text: str, eta_s: float | None) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, advance=1, description=text, left=left(eta_s))
+        self._bar.refresh()
+
+    def end(self) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+
+class Lines:
+    """Plain lines, at most one every ten seconds: fit for logs."""
+
+    def __init__(self, out: TextIO | None = None, clock: Clock | None = None) -> None:
+        self._out = out or sys.stderr
+        self._clock = clock or WallClock()
+        self._total = self._done = 0
+        self._next_s = float("-inf")
+
+    def start(self, total: int) -> None:
+        """
+        Say how many steps there are, anew for every run and for the rounds that are added to one.
+        """
+        self._total, self._done = total, 0
+        self._say(f"0/{total}")
+        self._next_s = self._clock.seconds() + PLAIN_EVERY_S
+
+    def step(self, text: str, eta_s: float | None) -> None:
+        """Count; say so if the last line is old enough."""
+        self._done += 1
+        if self._clock.seconds() >= self._next_s:
+            self._say(" ".join(filter(None, (f"{self._done}/{self._total}", left(eta_s), text))))
+            self._next_s = self._clock.seconds() + PLAIN_EVERY_S
+
+    def end(self) -> None:
+        """Say how many steps were done."""
+        self._say(f"{self._done}/{self._total} done")
+
+    def _say(self, line: str) -> None:
+        print(f"measuring {line}", file=self._out, flush=True)
+
+
+def make_progress(is_terminal: Callable[[], bool] = sys.stderr.isatty) -> Progress:
+    """Give the bar on a terminal, lines elsewhere."""
+    return Bar() if is_terminal() else Lines()
+
+
+def left(eta_s: float | None) -> str:
+    """Say how long it will take: `1 m 05 s left`; nothing if that is not known."""
+    if eta_s is None:
+        return ""
+    minutes, seconds = divmod(round(eta_s), 60)
+    return f"{minutes} m {seconds:02} s left" if minutes else f"{seconds} s left"

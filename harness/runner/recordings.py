@@ -1,0 +1,161 @@
+"""
+What can be heard of an utterance: the accepted audio, and what every cell said in this run and in
+the run before it.
+
+Opens run folders, so that no report needs to. Gives sound as it was kept, or the reason why there
+is none; levels, compares and draws nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from harness.audio.files import Audio, audio_files, read_audio
+from harness.errors import HarnessError
+from harness.records.cell import Cell, Request
+from harness.records.files import inside
+from harness.records.measurement import Missing
+from harness.records.run import Run, failure_of
+from harness.runner import run_folder
+
+When = Literal["golden", "previous", "current"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAudio:
+    """One channel, shape [n], finite and not empty, and its rate."""
+
+    frames: Audio
+    rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first frame to the last."""
+        return len(self.frames) / self.rate_hz
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """
+    One recording of one utterance, or why there is none. `cell` is a slug; the golden take is the
+    reference cell's.
+    """
+
+    when: When
+    cell: str
+    sound: KeptAudio | Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A run, and where its audio lies: (slug, request id) -> path."""
+
+    run: Run
+    files: Mapping[tuple[str, str], Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recordings:
+    """
+    Where takes come from: a run, the run before it if there is one, and the folder of the golden
+    audio.
+    """
+
+    current: Kept
+    previous: Kept | None
+    golden: Path
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells of the run, the reference first."""
+        run = self.current.run
+        return tuple(sorted(run.cells, key=lambda cell: cell.slug != run.reference))
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Every utterance of the run, in the order of the workload."""
+        return tuple(
+            {
+                request.id: request for cell in self.cells for request in cell.workload.requests
+            }.values()
+        )
+
+
+def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Recordings:
+    """Read both run folders. Raises HarnessError where `store.load_run` does."""
+    before = None if previous is None else _open(previous)
+    return Recordings(current=_open(folder), previous=before, golden=golden)
+
+
+def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
+    """
+    Give the takes of an utterance: the golden one, then previous and current of every cell, the
+    reference cell first.
+    """
+    found = [_golden(recordings, request)]
+    for cell in recordings.cells:
+        if recordings.previous is not None:
+            found.append(
+                Take(
+                    when="previous",
+                    cell=cell.slug,
+                    sound=_before(recordings.previous, cell, request),
+                )
+            )
+        found.append(
+            Take(
+                when="current", cell=cell.slug, sound=_sound(recordings.current, cell.slug, request)
+            )
+        )
+    return tuple(found)
+
+
+def _open(folder: Path) -> Kept:
+    run = run_folder.load_run(folder)
+    return Kept(run=run, files=audio_files(run))
+
+
+def _golden(recordings: Recordings, request: str) -> Take:
+    try:
+        path = inside(recordings.golden, f"{request}.flac")
+    except HarnessError as error:
+        return Take(when="golden", cell=recordings.current.run.reference, sound=Missing(str(error)))
+    sound = (
+        _read(path) if path.is_file() else Missing("no golden audio of this utterance is accepted")
+    )
+    return Take(when="golden", cell=recordings.current.run.reference, sound=sound)
+
+
+def _before(kept: Kept, cell: Cell, request: str) -> KeptAudio | Missing:
+    """Give what the previous run's cell of the same name said, if it was asked for the same."""
+    before = next((each for each in kept.run.cells if each.slug == cell.slug), None)
+    if before is None:
+        return Missing("the previous run had no such cell")
+    if before.digest() != cell.digest():
+        return Missing("the previous run asked for something else under this name")
+    return _sound(kept, cell.slug, request)
+
+
+def _sound(kept: Kept, slug: str, request: str) -> KeptAudio | Missing:
+    path = kept.files.get((slug, request))
+    if path is not None and path.is_file():
+        return _read(path)
+    failure = failure_of(slug, kept.run)
+    return Missing(f"FAILED {failure}" if failure else "no audio of this utterance was kept")
+
+
+def _read(path: Path) -> KeptAudio | Missing:
+    try:
+        frames, rate_hz = read_audio(path)
+    except HarnessError as error:
+        return Missing(str(error))
+    if not frames.size:
+        return Missing("the audio is empty")
+    return (
+        KeptAudio(frames=frames, rate_hz=rate_hz)
+        if np.isfinite(frames).all()
+        else Missing("the audio holds NaN or infinity")
+    )

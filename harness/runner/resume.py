@@ -1,0 +1,231 @@
+"""
+What is still to be measured in a run folder: everything in a new one, the rest in an interrupted
+one.
+
+Knows the folder only through `run_folder.py`; starts nothing.
+
+A job of several runs in one folder: what it was begun for, so that an interrupted one is continued
+as just that.
+
+    runs/0007/job.json    the verb, both commits, the suite and how to measure it
+
+Knows the folder and what to tell people.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.machine.identity import comparable
+from harness.records.cell import Cell
+from harness.records.run import Failure, Phase, ProcessRecord
+from harness.runner import run_folder
+from harness.runner.run_folder import RunHeader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remainder:
+    """What one repeat of one cell still lacks."""
+
+    missing: tuple[tuple[str, int], ...]
+    """Measured iterations as (request, lap)."""
+    samples: int
+    """How many samples of any phase an interrupted process left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """
+    What a run folder still lacks, by (slug, repeat), and the cells (by slug) that have failed for
+    good.
+    """
+
+    todo: Mapping[tuple[str, int], Remainder]
+    failures: Mapping[str, Failure]
+
+
+def take_stock(folder: Path, header: RunHeader) -> Stock:
+    """
+    Find out what is still to be measured in the rounds that are planned or begun, and set
+    interrupted processes aside.
+    """
+    todo: dict[tuple[str, int], Remainder] = {}
+    failures: dict[str, Failure] = {}
+    for repeat in range(max(header.repeats, run_folder.rounds(folder))):
+        for cell in header.cells:
+            record = run_folder.load_process(folder, cell.slug, repeat)
+            if record is None and repeat >= header.repeats:
+                continue  # nobody asked for it
+            if (final := _final(record)) is not None:
+                failures[cell.slug] = final
+            elif (rest := remainder(folder, cell, repeat, header)) is not None:
+                todo[cell.slug, repeat] = rest
+    return Stock(
+        todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures
+    )
+
+
+def remainder(folder: Path, cell: Cell, repeat: int, header: RunHeader) -> Remainder | None:
+    """
+    Say what one repeat of one cell lacks, setting an interrupted process aside; None if nothing.
+    """
+    record = run_folder.load_process(folder, cell.slug, repeat)
+    if record is not None and record.finished:
+        return None
+    run_folder.keep_interrupted(folder, cell.slug, repeat)
+    return _remainder(header.spoken(cell, repeat), header.iterations, record)
+
+
+def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
+    """
+    Leave only what is whole in the folders of several sides: of a round that one side did not end,
+    the others' processes are put away too, since what was not measured in turns is no pair. Cells
+    that failed for good stay as they are.
+    """
+    for repeat in range(max(map(run_folder.rounds, folders))):
+        for cell in header.cells:
+            records = [run_folder.load_process(folder, cell.slug, repeat) for folder in folders]
+            spoken = header.spoken(cell, repeat)
+            if not (
+                any(map(_final, records))
+                or all(_is_whole(spoken, header.iterations, each) for each in records)
+            ):
+                for folder in folders:
+                    run_folder.archive_process(folder, cell.slug, repeat)
+
+
+def _final(record: ProcessRecord | None) -> Failure | None:
+    """Give the failure that is the cell's own answer; None if there is none."""
+    failure = None if record is None else record.failure
+    return failure if failure is not None and failure.kind in run_folder.FINAL_FAILURES else None
+
+
+def _is_whole(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> bool:
+    """
+    Whether a process ended by itself and did all that was planned; one whose counterpart died
+    ended, too, and did not.
+    """
+    return record is not None and record.finished and not _remainder(requests, laps, record).missing
+
+
+def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
+    """Raise HarnessError, naming the differences, unless the new run would continue the old one."""
+    names = ("suite", "profile", "repeats", "iterations", "min_time_s", "parts", "reference")
+    pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
+    reasons = [f"{name} {before} against {now}" for name, before, now in pairs if before != now]
+    if {cell.slug: cell.digest() for cell in old.cells} != {
+        cell.slug: cell.digest() for cell in new.cells
+    }:
+        reasons.append("other cells")
+    for part in ("machine", "toolchain"):
+        reasons.extend(
+            comparable(_mapping(old.environment.get(part)), _mapping(new.environment.get(part)))
+        )
+    if reasons:
+        raise HarnessError(
+            f"run {folder} cannot be resumed, it was begun otherwise ({'; '.join(reasons)}); start "
+            "a new run"
+        )
+
+
+def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> Remainder:
+    samples = record.samples if record is not None else ()
+    done = Counter(sample.request for sample in samples if sample.phase is Phase.MEASURED)
+    missing = tuple(
+        (request, lap) for lap in range(laps) for request in requests if done[request] <= lap
+    )
+    return Remainder(missing=missing, samples=len(samples))
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+FILE = "job.json"
+
+SessionSpec = Mapping[str, object]
+"""What a job is to do, as plain JSON values; `verb` says which command began it."""
+
+
+class SessionInterruptedError(Exception):
+    """A person stopped a job; the text is the command that continues it."""
+
+
+@contextmanager
+def continued_by(command: str) -> Iterator[None]:
+    """Turn Ctrl-C into the word on how to go on: raises StoppedError in its place."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise SessionInterruptedError(command) from error
+
+
+def job_folder(root: Path, out: Path | None, facts: SessionSpec, *, resume: bool) -> Path:
+    """
+    Give the folder of a job: a new one, `out` or the next free one below `root`; with `resume` one
+    that was begun, `out` or the youngest of this verb.
+
+    Raises HarnessError where a new one is in use, where there is nothing to resume, and where it
+    was begun for anything else.
+    """
+    if resume:
+        return _begun(_latest(root, facts) if out is None else out, facts)
+    folder = run_folder.next_run_folder(root) if out is None else out
+    if folder.exists() and any(folder.iterdir()):
+        raise HarnessError(
+            f"{folder} is in use; choose another --out, or continue what was begun there with "
+            "--resume"
+        )
+    return folder
+
+
+def begin(folder: Path, facts: SessionSpec) -> None:
+    """Write down what a folder is for. Raises HarnessError if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        run_folder.write_json(folder / FILE, facts)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write to {folder}: {error.strerror}; choose another --out or make room"
+        ) from error
+
+
+def _latest(root: Path, facts: SessionSpec) -> Path:
+    folders = sorted(
+        (path for path in root.glob("[0-9]*") if path.name.isdigit()),
+        key=lambda path: int(path.name),
+    )
+    mine = [
+        folder
+        for folder in folders
+        if (folder / FILE).is_file() and _facts(folder).get("verb") == facts["verb"]
+    ]
+    if not mine:
+        raise HarnessError(
+            f"no {facts['verb']} below {root} to resume; begin one without --resume, or name it "
+            "with --out"
+        )
+    return mine[-1]
+
+
+def _begun(folder: Path, facts: SessionSpec) -> Path:
+    before = _facts(folder)
+    names = [
+        name for name in dict.fromkeys([*before, *facts]) if before.get(name) != facts.get(name)
+    ]
+    if names:
+        differ = "; ".join(f"{name} {before.get(name)} against {facts.get(name)}" for name in names)
+        raise HarnessError(
+            f"{folder} cannot be resumed, it was begun otherwise ({differ}); start a new one"
+        )
+    return folder
+
+
+def _facts(folder: Path) -> SessionSpec:
+    return run_folder.read_json(
+        folder / FILE,
+        f"{folder} holds nothing to resume: it has no {FILE}; begin it without --resume",
+    )

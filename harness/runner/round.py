@@ -1,0 +1,219 @@
+"""
+The live processes of a round: prepared together, measured in turns, finished one by one. What fails
+is recorded and let go.
+
+Knows what is wanted of each process from the ledger, and which workers there are from the crew;
+does not know how many rounds there will be.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.machine.clock import Clock, WallClock
+from harness.machine.profiles import Profile
+from harness.runner import run_folder
+from harness.runner.interleaving import interleave
+from harness.runner.run_folder import RunHeader
+from harness.runner.work_queue import CellKey, WorkQueue
+from harness.runner.worker_pool import WorkerPool, WorkerSpec
+from harness.runner.worker_process import CURRENT_ENV, PythonEnv, WorkerError, WorkerProcess
+
+MOST_LAPS = 100
+"""Through the workload, in one process: however quick the engine, a suite must end."""
+
+
+class DiskFullError(Exception):
+    """No room for another record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """
+    One of the engines that are measured in turns: what is asked of it, its own run folder, where
+    its code comes from.
+    """
+
+    header: RunHeader
+    folder: Path
+    launch: PythonEnv = CURRENT_ENV
+
+
+class Round:
+    """Takes some cells of some sides through a round."""
+
+    def __init__(
+        self,
+        sides: Sequence[Variant],
+        profile: Profile,
+        crew: WorkerPool,
+        ledger: WorkQueue,
+        *,
+        stage_rounds: int,
+    ) -> None:
+        self._sides = sides
+        self._profile = profile
+        self._crew = crew
+        self._ledger = ledger
+        self._plan = ledger.plan
+        self._stage_rounds = stage_rounds
+        self._clock: Clock = WallClock()
+        self._lock = threading.Lock()
+
+    def take(self, slots: Sequence[CellKey], repeat: int) -> None:
+        """
+        Measure what these cells still lack of a round. Raises DiskFullError if there is no room to
+        record a failure.
+        """
+        live = self._prepare_all(
+            [slot for slot in slots if not self._ledger.lost(slot.slug)], repeat
+        )
+        self._measure_all(live, repeat)
+        for slot, child in live.items():
+            if slot not in self._ledger.failures:
+                self._finish(slot, repeat, child)
+
+    def _prepare_all(self, slots: Sequence[CellKey], repeat: int) -> dict[CellKey, WorkerProcess]:
+        """Start and warm up one process per slot; those that fail are left out."""
+        alone = repeat == 0 and len(self._sides) == 1
+        width = 1 if alone else max(1, min(self._profile.loading, len(slots)))
+        with ThreadPoolExecutor(width) as pool:
+            try:
+                children = list(
+                    pool.map(lambda slot: self._prepare(slot, repeat, alone=width == 1), slots)
+                )
+            except BaseException:
+                self._crew.stop()  # else the pool would wait for them
+                raise
+        return {
+            slot: child for slot, child in zip(slots, children, strict=True) if child is not None
+        }
+
+    def _prepare(self, slot: CellKey, repeat: int, *, alone: bool) -> WorkerProcess | None:
+        start_s = self._clock.seconds()
+        side = self._sides[slot.side]
+        before = self._ledger.todo[slot, repeat].samples
+        post = WorkerSpec(
+            cell=self._ledger.cells[slot],
+            repeat=repeat,
+            folder=side.folder,
+            launch=side.launch,
+            samples_before=before,
+        )
+        child = self._crew.start(post)
+        if child is None:
+            return None
+        try:
+            self._crew.prepare(child, post.cell, alone=alone)
+        except WorkerError as error:
+            self._fail(slot, repeat, child, error)
+            return None
+        with self._lock:
+            self._ledger.step(
+                "prepare", slot, f"{slot.slug} is ready", self._clock.seconds() - start_s
+            )
+        return child
+
+    def _measure_all(self, live: Mapping[CellKey, WorkerProcess], repeat: int) -> None:
+        requests = self._plan.spoken(self._plan.cells[0], repeat)
+        missing = {slot: set(self._ledger.todo[slot, repeat].missing) for slot in live}
+        measured_s = dict.fromkeys(live, 0.0)
+        slugs = list(
+            dict.fromkeys(slot.slug for slot in self._ledger.cells if slot in live)
+        )  # the suite's order: `turns` does the turning
+        for slug, request, lap, side in interleave(
+            slugs, requests, self._plan.iterations, repeat, len(self._sides)
+        ):
+            slot = CellKey(side, slug)
+            if not self._ledger.lost(slug) and (request, lap) in missing.get(slot, ()):
+                start_s = self._clock.seconds()
+                measured_s[slot] += self._measure(slot, repeat, live[slot], request)
+                if not self._ledger.lost(slug):
+                    self._ledger.step("measure", slot, slug, self._clock.seconds() - start_s)
+        self._measure_longer(live, repeat, requests, measured_s)
+
+    def _measure_longer(
+        self,
+        live: Mapping[CellKey, WorkerProcess],
+        repeat: int,
+        requests: Sequence[str],
+        measured_s: dict[CellKey, float],
+    ) -> None:
+        """
+        Add whole passes for the cells whose processes have measured for less than the least time,
+        on all sides alike.
+        """
+        if not self._plan.min_time_s:
+            return
+        start_s, laps = self._clock.seconds(), self._plan.iterations
+        while laps < MOST_LAPS and (short := self._short(live, measured_s)):
+            for slug, request, _, side in interleave(
+                short, requests, 1, repeat + laps, len(self._sides)
+            ):
+                slot = CellKey(side, slug)
+                if slot in live and not self._ledger.lost(slug):
+                    measured_s[slot] += self._measure(slot, repeat, live[slot], request)
+            laps += 1
+        for slot in live:
+            if not self._ledger.lost(slot.slug):
+                self._ledger.step(
+                    "longer", slot, slot.slug, (self._clock.seconds() - start_s) / len(live)
+                )
+
+    def _short(
+        self, live: Mapping[CellKey, WorkerProcess], measured_s: Mapping[CellKey, float]
+    ) -> list[str]:
+        """Name the cells whose sides have measured for less than the least time, on average."""
+        slugs = dict.fromkeys(
+            slot.slug
+            for slot in self._ledger.cells
+            if slot in live and not self._ledger.lost(slot.slug)
+        )
+        times_s = {slug: [measured_s[slot] for slot in live if slot.slug == slug] for slug in slugs}
+        return [
+            slug
+            for slug, several in times_s.items()
+            if sum(several) < len(several) * self._plan.min_time_s
+        ]
+
+    def _measure(self, slot: CellKey, repeat: int, child: WorkerProcess, request: str) -> float:
+        """Measure one iteration and give its seconds; none if it fails."""
+        try:
+            return self._crew.measure(child, request)
+        except WorkerError as error:
+            self._fail(slot, repeat, child, error)
+            return 0.0
+
+    def _finish(self, slot: CellKey, repeat: int, child: WorkerProcess) -> None:
+        try:
+            if repeat < self._stage_rounds and not self._ledger.lost(slot.slug):
+                self._crew.profile_stages(child, self._ledger.cells[slot])
+            if self._ledger.is_weighed(slot, repeat) and not self._ledger.lost(slot.slug):
+                self._weigh(slot, child)
+            self._crew.finish(child)
+        except WorkerError as error:
+            self._fail(slot, repeat, child, error)
+
+    def _weigh(self, slot: CellKey, child: WorkerProcess) -> None:
+        start_s = self._clock.seconds()
+        self._crew.measure_energy(child, self._ledger.cells[slot])
+        self._ledger.step("power", slot, slot.slug, self._clock.seconds() - start_s)
+
+    def _fail(self, slot: CellKey, repeat: int, child: WorkerProcess, error: WorkerError) -> None:
+        """
+        Record a failure, unless it is of our own making. Raises DiskFullError if there is no room
+        to.
+        """
+        with self._lock:
+            if self._crew.stopping:
+                return
+            self._crew.terminate(child)
+            if error.failure.kind == "disk":
+                raise DiskFullError from error
+            if not error.recorded:
+                run_folder.append_failure(
+                    self._sides[slot.side].folder, slot.slug, repeat, error.failure
+                )
+            self._ledger.fail(slot, error.failure)

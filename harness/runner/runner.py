@@ -1,0 +1,335 @@
+"""
+Measures a suite: rounds of fresh child processes, whose measured iterations take turns. One engine,
+or several side by side.
+
+One round per repeat. In each, every cell gets a new process: load, first synthesis, warm-up until
+nothing compiles any more, a look at what is in effect. Then the measured iterations of all live
+processes take turns (`interleaving.py`), strictly one at a time, while this process waits in the
+kernel. In the first round the processes also start one at a time, so that cold starts are true. A
+cell that fails is not started again in this run, and stops no other cell.
+
+Everything is on disk before the next command; Ctrl-C, a killed worker or a full disk cost the
+iteration under way, and a resumed run continues each interrupted process with a fresh one, in
+rounds that were added as well. Only what the engine itself said is final; a full disk, a kill, a
+time-out, a worker that died without an answer are tried again. If this process is killed, its
+workers are (`machine/process_guard.py`). Knows no torch and no statistics.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.machine.checks.check import here
+from harness.machine.clock import now_utc_iso
+from harness.machine.identity import environment, load_snapshot
+from harness.machine.power_meter import device_of, find_meter
+from harness.machine.profiles import Profile
+from harness.records.cell import Cell
+from harness.records.measurement import Missing
+from harness.records.run import Failure
+from harness.runner import run_folder
+from harness.runner.interleaving import batches
+from harness.runner.progress import Progress, Silent
+from harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
+from harness.runner.round import DiskFullError, Round, Variant
+from harness.runner.run_folder import RunHeader
+from harness.runner.work_queue import CellKey, WorkQueue
+from harness.runner.worker_pool import WorkerPool, live_limit
+from harness.suite.suite import Suite
+from harness.targets.registry import check_cells
+
+TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """
+    How measuring ended. Failures are by slug; an interrupted run is not complete and can be
+    resumed.
+    """
+
+    folder: Path
+    complete: bool
+    interrupted: bool
+    failures: Mapping[str, Failure]
+
+
+ExtraRounds = Callable[[int], Collection[str]]
+"""
+Called when the planned rounds are done, with the number of rounds so far: which cells need another?
+None ends the run.
+"""
+
+
+def run_suite(
+    suite: Suite,
+    cells: Sequence[Cell],
+    profile: Profile,
+    folder: Path,
+    *,
+    repeats: int | None = None,
+    iterations: int | None = None,
+    timeout_s: float = TIMEOUT_S,
+    resume: bool = False,
+    progress: Progress | None = None,
+    command: str = "",
+    more: ExtraRounds | None = None,
+    energy: bool = True,
+    stages: bool = True,
+) -> Outcome:
+    """
+    Measure `cells` (all of the suite's, or some) into `folder`; with `resume`, what is still
+    missing there. `energy` and `stages` say whether the processes of the planned rounds add these
+    passes.
+
+    Raises HarnessError for options that the target does not know, a folder that is in use or
+    belongs to another run, and a full disk.
+    """
+    header = make_header(
+        suite, cells, profile, repeats=repeats, iterations=iterations, command=command
+    )
+    if resume and not run_folder.is_unbegun(folder):
+        check_same(folder, run_folder.load_header(folder), header)
+    else:
+        run_folder.create_run(folder, header)
+    metered = [cell.slug for cell in cells] if energy else []
+    sides = [Variant(header=header, folder=folder)]
+    rounds = header.repeats if stages else 0
+    return Runner(
+        sides, profile, timeout_s, progress or Silent(), more, metered, stage_rounds=rounds
+    ).run()[0]
+
+
+def run_sides(
+    sides: Sequence[Variant],
+    profile: Profile,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    progress: Progress | None = None,
+    more: ExtraRounds | None = None,
+    energy: Collection[str] = (),
+    stage_rounds: int = 0,
+) -> tuple[Outcome, ...]:
+    """
+    Measure the same cells of several engines, in turns: in every round a fresh process per side and
+    cell, all sides of a cell alive together. All headers must name the same cells, repeats and
+    iterations; `energy` names the cells whose energy is measured, too. In the first `stage_rounds`
+    rounds each process adds a pass over its stages.
+
+    What was interrupted in the same folders is continued: a round is kept where it is whole on all
+    sides, and measured anew where it is not; what is complete on all sides is left as it is. Raises
+    HarnessError as `run_suite` does.
+    """
+    for side in sides:
+        if (side.folder / "run.json").exists():
+            check_same(side.folder, run_folder.load_header(side.folder), side.header)
+        else:
+            run_folder.create_run(side.folder, side.header)
+    if all((side.folder / "complete").exists() for side in sides):
+        return tuple(map(_kept, sides))
+    put_torn_rounds_away([side.folder for side in sides], sides[0].header)
+    return Runner(
+        sides, profile, timeout_s, progress or Silent(), more, energy, stage_rounds=stage_rounds
+    ).run()
+
+
+def _kept(side: Variant) -> Outcome:
+    """Give the outcome of a side that was measured to its end before."""
+    processes = run_folder.load_run(side.folder).processes
+    failures = {each.cell: each.failure for each in processes if each.failure is not None}
+    return Outcome(folder=side.folder, complete=True, interrupted=False, failures=failures)
+
+
+def make_header(
+    suite: Suite,
+    cells: Sequence[Cell],
+    profile: Profile,
+    *,
+    repeats: int | None,
+    iterations: int | None,
+    command: str,
+) -> RunHeader:
+    """Say what is to be measured. Raises HarnessError for options that the target does not know."""
+    check_cells(cells)
+    expansion = suite.expand()
+    return RunHeader(
+        suite=suite.name,
+        question=suite.question,
+        reference=expansion.reference,
+        cells=tuple(cells),
+        excluded=expansion.excluded,
+        profile=profile.name,
+        environment=environment(),
+        created=now_utc_iso(),
+        repeats=suite.repeats if repeats is None else repeats,
+        iterations=suite.iterations if iterations is None else iterations,
+        min_time_s=suite.min_time_s,
+        command=command,
+        metrics=None if suite.metrics is None else tuple(suite.metrics),
+        conditions=tuple(suite.conditions),
+        judge=suite.judge,
+        unmeasured={
+            cell.slug: cell.label
+            for cell in expansion.cells
+            if cell.slug not in {each.slug for each in cells}
+        },
+        workload=suite.workload if re.fullmatch(run_folder.WORKLOAD, suite.workload) else "",
+    )
+
+
+class Runner:
+    """One run under way, or several side by side."""
+
+    def __init__(
+        self,
+        sides: Sequence[Variant],
+        profile: Profile,
+        timeout_s: float,
+        progress: Progress,
+        more: ExtraRounds | None = None,
+        energy: Collection[str] = (),
+        *,
+        stage_rounds: int = 0,
+    ) -> None:
+        self._sides = [replace(side, folder=side.folder.absolute()) for side in sides]
+        self._profile = profile
+        self._more = more
+        self._plan = sides[0].header
+        self._cells = {
+            CellKey(n, cell.slug): cell
+            for n, side in enumerate(sides)
+            for cell in side.header.cells
+        }
+        self._unmetered = _unmetered(
+            [cell for cell in self._plan.cells if cell.slug in energy], profile
+        )
+        self._crew = WorkerPool(profile, timeout_s)
+        self._ledger = WorkQueue(
+            self._cells, self._plan, set(energy) - set(self._unmetered), progress
+        )
+        self._live = Round(
+            self._sides, profile, self._crew, self._ledger, stage_rounds=stage_rounds
+        )
+
+    def run(self) -> tuple[Outcome, ...]:
+        """
+        Measure whatever is missing; one outcome per side. Raises HarnessError if the disk is full.
+        """
+        interrupted = False
+        try:
+            self._load_pending()
+            with self._crew.parent_kept_off():
+                for repeat in range(self._rounds()):
+                    self._round(repeat)
+                self._run_extra_rounds()
+            for side in self._sides:
+                run_folder.mark_complete(
+                    side.folder,
+                    {"after": load_snapshot(), "finished": now_utc_iso(), **self._why_no_power()},
+                )
+        except KeyboardInterrupt:
+            interrupted = True
+        except (OSError, DiskFullError) as error:
+            if isinstance(error, OSError) and not run_folder.has_no_room(error):
+                raise
+            where = self._sides[0].folder
+            raise HarnessError(
+                f"no space left for run {where}; make room, then continue with --resume"
+            ) from error
+        finally:
+            self._close()
+        return tuple(self._outcome(number, interrupted) for number in range(len(self._sides)))
+
+    def _outcome(self, number: int, interrupted: bool) -> Outcome:
+        failures = {
+            slot.slug: failure
+            for slot, failure in self._ledger.failures.items()
+            if slot.side == number
+        }
+        folder = self._sides[number].folder
+        return Outcome(
+            folder=folder, complete=not interrupted, interrupted=interrupted, failures=failures
+        )
+
+    def _load_pending(self) -> None:
+        for number, side in enumerate(self._sides):
+            run_folder.unmark_complete(side.folder)
+            stock = take_stock(side.folder, side.header)
+            self._ledger.failures.update(
+                {CellKey(number, slug): failure for slug, failure in stock.failures.items()}
+            )
+            self._ledger.add(
+                {
+                    (CellKey(number, slug), repeat): rest
+                    for (slug, repeat), rest in stock.todo.items()
+                }
+            )
+        self._ledger.start()
+
+    def _rounds(self) -> int:
+        """
+        Count the planned rounds, and those that were added before an interruption and are not
+        whole.
+        """
+        return max([self._plan.repeats, *(repeat + 1 for _, repeat in self._ledger.todo)])
+
+    def _run_extra_rounds(self) -> None:
+        """Measure more rounds of the cells that are not decided yet."""
+        rounds = self._plan.repeats
+        while self._more is not None and (wanted := set(self._more(rounds))):
+            slots = [
+                slot
+                for slot in self._cells
+                if slot.slug in wanted and not self._ledger.lost(slot.slug)
+            ]
+            if not slots:
+                return
+            rests = [
+                remainder(self._sides[s.side].folder, self._cells[s], rounds, self._plan)
+                for s in slots
+            ]
+            self._ledger.add(
+                {
+                    (slot, rounds): rest
+                    for slot, rest in zip(slots, rests, strict=True)
+                    if rest is not None
+                }
+            )
+            self._ledger.start()
+            self._round(rounds)
+            rounds += 1
+
+    def _round(self, repeat: int) -> None:
+        slugs = list(
+            dict.fromkeys(slot.slug for slot in self._cells if (slot, repeat) in self._ledger.todo)
+        )
+        for group in batches(slugs, max(1, live_limit(self._profile) // len(self._sides)), repeat):
+            slots = [
+                slot
+                for slug in group
+                for slot in self._cells
+                if slot.slug == slug and (slot, repeat) in self._ledger.todo
+            ]
+            self._live.take(slots, repeat)
+
+    def _why_no_power(self) -> dict[str, str]:
+        return (
+            {"power": "; ".join(dict.fromkeys(self._unmetered.values()))} if self._unmetered else {}
+        )
+
+    def _close(self) -> None:
+        self._crew.close()
+        self._ledger.end()
+
+
+def _unmetered(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:
+    """Say of which cells this machine cannot tell the energy (slug -> why)."""
+    devices = {cell.slug: device_of(cell, profile.defaults) for cell in cells}
+    meters = {device: find_meter(here(), device) for device in set(devices.values())}
+    return {
+        slug: meter.reason
+        for slug, device in devices.items()
+        if isinstance(meter := meters[device], Missing)
+    }

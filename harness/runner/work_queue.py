@@ -1,0 +1,95 @@
+"""
+What is still to be measured, what failed, and how far all of that is. Starts nothing and writes no
+files.
+
+Steps are counted by cell and side, so that those of a cell that failed can be forgotten, on all
+sides at once.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from harness.records.cell import Cell
+from harness.records.run import Failure
+from harness.runner.progress import Progress, TimeEstimate
+from harness.runner.resume import Remainder
+from harness.runner.run_folder import RunHeader
+
+
+class CellKey(NamedTuple):
+    """One cell of one side."""
+
+    side: int
+    slug: str
+
+
+class WorkQueue:
+    """
+    The account of one run, or of several side by side.
+
+    cells: of all sides, in the order of the suite.
+    plan: what all sides are asked to do.
+    todo: what each round of a cell still lacks.
+    failures: of the cells that are not started again.
+    """
+
+    def __init__(
+        self,
+        cells: Mapping[CellKey, Cell],
+        plan: RunHeader,
+        weighed: Collection[str],
+        progress: Progress,
+    ) -> None:
+        self.cells = cells
+        self.plan = plan
+        self.todo: dict[tuple[CellKey, int], Remainder] = {}
+        self.failures: dict[CellKey, Failure] = {}
+        self._weighed = frozenset(weighed)
+        self._progress = progress
+        self._left = {slot: Counter[str]() for slot in cells}
+        self._pace = TimeEstimate({})
+
+    def add(self, todo: Mapping[tuple[CellKey, int], Remainder]) -> None:
+        """Add work, and count its steps."""
+        self.todo.update(todo)
+        for (slot, repeat), rest in todo.items():
+            longer = {"longer": 1} if self.plan.min_time_s > 0.0 else {}
+            power = {"power": 1} if self.is_weighed(slot, repeat) else {}
+            self._left[slot].update({"prepare": 1, "measure": len(rest.missing), **longer, **power})
+
+    def start(self) -> None:
+        """Begin to tell how far it is."""
+        total = sum(self._left.values(), Counter())
+        self._pace = TimeEstimate(total)
+        self._progress.start(total.total())
+
+    def end(self) -> None:
+        """Tell no more."""
+        self._progress.end()
+
+    def is_weighed(self, slot: CellKey, repeat: int) -> bool:
+        """
+        Whether the process measures its energy: in planned rounds, of cells that are asked about
+        and have a meter.
+        """
+        return slot.slug in self._weighed and repeat < self.plan.repeats
+
+    def lost(self, slug: str) -> bool:
+        """Whether the cell failed on any side: then there is nothing to hold the others against."""
+        return any(slot.slug == slug for slot in self.failures)
+
+    def step(self, kind: str, slot: CellKey, text: str, duration_s: float) -> None:
+        """Count a step that was done."""
+        self._left[slot][kind] -= 1
+        self._pace.done(kind, duration_s)
+        self._progress.step(text, self._pace.eta_s())
+
+    def fail(self, slot: CellKey, failure: Failure) -> None:
+        """Note a failure, and forget the steps of the cell and of its counterparts."""
+        self.failures[slot] = failure
+        for each in self.cells:
+            if each.slug == slot.slug:
+                for kind, count in self._left[each].items():
+                    self._pace.skip(kind, count)
+                self._left[each].clear()

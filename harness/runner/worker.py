@@ -1,0 +1,601 @@
+"""
+The child's main: one cell, one repeat, one command at a time.
+`python -m harness.runner.worker REQUEST.json`
+
+The parent writes one JSON command a line to standard input; the worker carries it out, appends its
+records to the process's log, and answers one JSON line: {"done": ...} or {"failed": {"kind",
+"reason"}}, after which it ends. Between commands it waits and uses no CPU. It decides nothing and
+computes no statistics; it does say what was in effect, and that the same seed gave the same audio.
+Of an engine that has no seed and speaks otherwise each time it keeps several takes.
+
+    {"do": "load", "alone": true}                        import and load; `alone`: nothing else ran,
+                                                         a true cold start
+    {"do": "iterate", "phase": "first|warmup|measured", "request": "u001"}
+    {"do": "observe", "request": "u001"}                 what is in effect; fails if a promise is
+                                                         not kept
+    {"do": "pin"}                                        move to the CPU that is kept for measuring
+    {"do": "energy"}                                     what it draws, idle and at work, in a pass
+                                                         that is not timed
+    {"do": "stages", "request": "u001"}                  where its time goes, in a pass that is not
+                                                         timed as a whole
+    {"do": "finish"}                                     peaks of memory; the worker ends
+
+A side of a comparison proves after its first synthesis, when it is warm and at its end that all
+files were its own.
+"""
+
+import gc
+import hashlib
+import importlib
+import io
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO, cast
+
+import numpy as np
+
+from harness.audio.files import read_audio, same_audio, wav_bytes
+from harness.errors import HarnessError
+from harness.machine.checks.check import SystemRoot, here
+from harness.machine.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
+from harness.machine.interference import DisturbanceWatch
+from harness.machine.power_meter import device_of, find_meter, measure_energy
+from harness.records.cell import Cell, Option, Request, cell_from_json
+from harness.records.files import write_atomic
+from harness.records.measurement import Missing
+from harness.records.run import (
+    AudioChunk,
+    Energy,
+    Failure,
+    Iteration,
+    OptionCheck,
+    Phase,
+    StageProfile,
+)
+from harness.runner.opened_files import KIND as FOREIGN_FILES
+from harness.runner.opened_files import ForeignFilesError, Opened, Territory, territory_from_json
+from harness.runner.run_folder import (
+    WorkerLog,
+    effect_to_json,
+    energy_to_json,
+    has_no_room,
+    sample_to_json,
+    stages_to_json,
+)
+from harness.runner.stage_profile import profile_stages
+from harness.targets.http.client import SpeechError
+from harness.targets.protocol import Target
+from harness.targets.registry import make_target
+
+Record = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRequest:
+    """What the parent asks of this worker."""
+
+    cell: Cell
+    repeat: int
+    folder: Path
+    """The run folder."""
+    log: Path
+    defaults: Mapping[str, Option]
+    """Of the profile."""
+    cpus: tuple[int, ...]
+    """Where to load and warm up; empty leaves it to the system."""
+    cpu: int | None
+    """Where to measure; None leaves it to the system."""
+    known: Mapping[str, str]
+    """Hash of the audio that earlier processes of this cell gave, by request."""
+    iterations_before: int
+    """How many samples an interrupted process left for this repeat."""
+    territory: Territory | None = None
+    """Whose files it must use; None where nobody asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One synthesis: its audio (float32, shape [n]) and its seconds."""
+
+    audio: np.ndarray
+    wall_s: float
+    first_audio_s: float
+    stages_s: Mapping[str, float]
+    chunks: tuple[AudioChunk, ...]
+    disturbance: Mapping[str, float] = field(default_factory=dict)
+
+
+class UnwritableError(Exception):
+    """What was measured cannot be kept; no fault of the engine's, whatever the system says."""
+
+    def __init__(self, system: OSError) -> None:
+        super().__init__(str(system))
+        self.system = system
+
+
+class NotInEffectError(Exception):
+    """A promise is not kept."""
+
+
+class Worker:
+    """Carries out commands for one job."""
+
+    def __init__(
+        self, job: WorkerRequest, log: WorkerLog, age_s: float, tree: SystemRoot | None = None
+    ) -> None:
+        self._job = job
+        self._log = log
+        self._age_s = age_s
+        self._tree = tree or here()
+        self._iteration = job.iterations_before
+        self._requests: Mapping[str, Request] = {
+            request.id: request for request in job.cell.workload.requests
+        }
+        self._heard = dict(job.known)
+        self._opened: Opened | None = None
+        if job.territory is not None:
+            self._opened = Opened()
+            self._opened.start()
+        self._target: Target | None = None
+        self._clock: Clock = WallClock()
+        # several wait for each other anyway
+        alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)
+        self._watch: DisturbanceWatch | None = DisturbanceWatch(cpu=job.cpu) if alone else None
+        self._commands: Mapping[str, Callable[[Mapping[str, Any]], Record]] = {
+            "load": self._load,
+            "iterate": self._iterate,
+            "observe": self._observe,
+            "pin": self._pin,
+            "energy": self._energy,
+            "stages": self._stages,
+            "finish": self._finish,
+        }
+
+    def handle(self, command: Mapping[str, Any]) -> Record:
+        """Carry out one command; what goes wrong is recorded and answered, never raised."""
+        try:
+            answer = self._commands[command["do"]](command)
+        except Exception as error:
+            failure = failure_of(error)
+            traceback.print_exception(error)  # to the process's .stderr file
+            failure = self._recorded(failure)
+            return {"failed": {"kind": failure.kind, "reason": failure.reason}}
+        return {"done": command["do"], **answer}
+
+    def _recorded(self, failure: Failure) -> Failure:
+        """Record a failure, unless it is that nothing can be; return what is to be answered."""
+        if failure.kind == "disk":
+            return failure
+        try:
+            self._note(
+                {"kind": "failure", "failure": {"kind": failure.kind, "reason": failure.reason}}
+            )
+        except UnwritableError as error:  # what failed will be tried again, and said again
+            return failure_of(error)
+        return failure
+
+    def _note(self, record: Mapping[str, object]) -> None:
+        """Append a record. Raises UnwritableError."""
+        with kept():
+            self._log.append(record)
+
+    def _load(self, command: Mapping[str, Any]) -> Record:
+        start_s = self._clock.seconds()
+        target = make_target(self._job.cell.target)
+        for module in getattr(target, "imports", ()):
+            importlib.import_module(module)
+        import_s = self._age_s + self._clock.seconds() - start_s
+        # a scripted target says how long it takes
+        own: Clock | None = getattr(target, "clock", None)
+        if own is not None:
+            self._clock, import_s = own, own.process_age_s()
+            self._watch = None  # what real time was lost has no share in a time that is told
+        start_s = self._clock.seconds()
+        target.load(self._job.cell, self._job.defaults)
+        load_s = self._clock.seconds() - start_s
+        self._target = target
+        times = {"import_s": import_s, "load_s": load_s, "alone": bool(command["alone"])}
+        self._note({"kind": "loaded", **times, "effective": dict(target.effective())})
+        freeze_gc()
+        return {}
+
+    def _iterate(self, command: Mapping[str, Any]) -> Record:
+        target, request = self._loaded(), self._requests[command["request"]]
+        with no_garbage_collection():
+            timing = self._time(target, request)
+        settled = target.settled()
+        phase = Phase(command["phase"])
+        if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
+            phase = Phase.COMPILE
+        self._record(phase, request, timing)
+        if phase is Phase.FIRST:
+            self._prove()
+        return {"wall_s": timing.wall_s, "settled": settled}
+
+    def _time(self, target: Target, request: Request) -> Timing:
+        """
+        Time one synthesis, with what disturbed it; the kernel's counters are read outside of the
+        timed interval.
+        """
+        if self._watch is None:
+            return time_synthesis(target, request, self._clock)
+        self._watch.start()
+        timing = time_synthesis(target, request, self._clock)
+        return replace(timing, disturbance=self._watch.stop())
+
+    def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
+        digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
+        differs = phase is Phase.MEASURED and self._differs(request, timing.audio, digest)
+        kept = (
+            self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
+        )
+        sample = Iteration(
+            cell=self._job.cell.slug,
+            repeat=self._job.repeat,
+            iteration=self._iteration,
+            phase=phase,
+            request=request.id,
+            wall_s=timing.wall_s,
+            audio_s=len(timing.audio) / self._loaded().sample_rate_hz,
+            first_audio_s=timing.first_audio_s,
+            stages_s=timing.stages_s,
+            audio_sha256=digest,
+            audio_file=kept,
+            disturbance=timing.disturbance,
+            joins_s=joins_of(self._loaded()),
+            chunks=timing.chunks,
+        )
+        self._note({"kind": "sample", "sample": sample_to_json(sample)})
+        self._iteration += 1
+        if phase is Phase.MEASURED:
+            self._heard.setdefault(request.id, digest)
+        seed = self._seed(request)
+        if differs and seed is not None:
+            self._require_in_effect((changed_audio(request, seed),))
+
+    def _differs(self, request: Request, audio: np.ndarray, digest: str) -> bool:
+        """
+        Whether the audio is another than the one that was kept of this request, by more than
+        rounding.
+        """
+        before = self._heard.get(request.id)
+        return before not in (None, digest) and not is_same(
+            audio, self._job.folder / self._name(request)
+        )
+
+    def _kept(self, request: Request, audio: np.ndarray, *, differs: bool) -> str | None:
+        """
+        Keep the first audio of a request; of an engine without a seed, one more of every process
+        that differs from it.
+        """
+        if request.id not in self._heard:
+            return self._keep(self._name(request), audio)
+        name = f"audio/{self._job.cell.slug}/takes/{self._job.repeat}/{request.id}.wav"
+        if not differs or self._seed(request) is not None or (self._job.folder / name).exists():
+            return None
+        return self._keep(name, audio)
+
+    def _name(self, request: Request) -> str:
+        return f"audio/{self._job.cell.slug}/{request.id}.wav"
+
+    def _seed(self, request: Request) -> Option | None:
+        """
+        Return the seed that was asked for or that the engine tells of; None where there is none to
+        keep a promise about.
+        """
+        return {**self._loaded().effective(), **self._job.cell.options, **request.options}.get(
+            "seed"
+        )
+
+    def _keep(self, name: str, audio: np.ndarray) -> str:
+        """Write the audio; give its path inside the run folder. Whole or not at all."""
+        path = self._job.folder / name
+        content = wav_bytes(audio, self._loaded().sample_rate_hz, name)
+        with kept():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, content)
+        return name
+
+    def _observe(self, command: Mapping[str, Any]) -> Record:
+        self._require_in_effect(self._loaded().observe(self._requests[command["request"]]))
+        return {}
+
+    def _require_in_effect(self, effects: tuple[OptionCheck, ...]) -> None:
+        """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
+        self._note({"kind": "effects", "effects": [effect_to_json(effect) for effect in effects]})
+        broken = [
+            f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}"
+            for e in effects
+            if e.holds is False
+        ]
+        if broken:
+            raise NotInEffectError("; ".join(broken))
+
+    def _pin(self, _command: Mapping[str, Any]) -> Record:
+        """
+        Move every thread, also those that libraries started, to the CPU for measuring; nothing more
+        will be compiled.
+        """
+        self._prove()
+        if self._opened is not None:
+            self._opened.stop()
+        freeze_gc()
+        if self._job.cpu is not None:
+            for thread in Path("/proc/self/task").iterdir():
+                with suppress(ProcessLookupError):  # it may have ended meanwhile
+                    os.sched_setaffinity(int(thread.name), {self._job.cpu})
+        return {}
+
+    def _energy(self, _command: Mapping[str, Any]) -> Record:
+        self._note({"kind": "energy", **energy_to_json(self._weighed())})
+        return {}
+
+    def _weighed(self) -> Energy | Missing:
+        """
+        Measure what the process draws; where time is told and does not pass, power has no meaning.
+        """
+        if not isinstance(self._clock, WallClock):
+            return Missing("no power: the target tells its own time")
+        meter = find_meter(self._tree, device_of(self._job.cell, self._job.defaults))
+        return meter if isinstance(meter, Missing) else measure_energy(meter, self._speak)
+
+    def _speak(self) -> float:
+        """Speak the whole workload once; gives its seconds of audio."""
+        target = self._loaded()
+        frames = [
+            len(time_synthesis(target, request, self._clock).audio)
+            for request in self._requests.values()
+        ]
+        return sum(frames) / target.sample_rate_hz
+
+    def _stages(self, command: Mapping[str, Any]) -> Record:
+        self._note(
+            {"kind": "stages", **stages_to_json(self._staged(self._requests[command["request"]]))}
+        )
+        return {}
+
+    def _staged(self, request: Request) -> StageProfile | Missing:
+        """Ask where the time goes; what has been measured stands, whatever becomes of this."""
+        try:
+            with no_garbage_collection():
+                return profile_stages(self._loaded(), request, self._clock)
+        except Exception as error:
+            if failure_of(error).kind == "disk":
+                raise
+            traceback.print_exception(error)
+            return Missing(f"no stage pass: {failure_of(error).reason}")
+
+    def _finish(self, _command: Mapping[str, Any]) -> Record:
+        self._prove()
+        elsewhere = getattr(self._target, "elsewhere", False)
+        peaks = {
+            "peak_rss_bytes": None if elsewhere else peak_rss_bytes(),
+            "peak_cuda_bytes": peak_cuda_bytes(),
+        }
+        self._note({"kind": "finished", **peaks})
+        return {}
+
+    def _prove(self) -> None:
+        """Record that all files were the side's own. Raises ForeignFilesError if not."""
+        if self._opened is not None and self._job.territory is not None:
+            count = self._opened.check(self._job.territory, [self._job.folder])
+            self._log.append({"kind": "proof", "files": count})
+
+    def _loaded(self) -> Target:
+        assert self._target is not None, "the parent must send load first"
+        return self._target
+
+
+def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
+    """
+    Time one synthesis from the request to its last frame. Raises ValueError if it gives no audio or
+    NaN.
+    """
+    watch = StageWatch(clock)
+    chunks: list[np.ndarray] = []
+    arrived_s: list[float] = []
+    start_s = clock.seconds()
+    for chunk in target.synthesize(request, watch):
+        if len(chunk):  # what is empty cannot be played
+            arrived_s.append(clock.seconds() - start_s)
+            chunks.append(chunk)
+    wall_s = clock.seconds() - start_s
+    audio = np.concatenate([np.empty(0, np.float32), *chunks]).astype(np.float32, copy=False)
+    if not audio.size:
+        raise ValueError(f"request {request.id} gave no audio")
+    if not np.isfinite(audio).all():
+        raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
+    lengths_s = (len(chunk) / target.sample_rate_hz for chunk in chunks)
+    pieces = tuple(
+        AudioChunk(arrived_s=at_s, audio_s=length_s)
+        for at_s, length_s in zip(arrived_s, lengths_s, strict=True)
+    )
+    return Timing(
+        audio=audio,
+        wall_s=wall_s,
+        first_audio_s=arrived_s[0],
+        stages_s=watch.stages_s,
+        chunks=pieces,
+    )
+
+
+def changed_audio(request: Request, seed: Option) -> OptionCheck:
+    """Return the broken promise of a seed."""
+    why = f"the same seed gave different audio for request {request.id}"
+    return OptionCheck(option="seed", asked=seed, observed="other audio", holds=False, why=why)
+
+
+def is_same(audio: np.ndarray, path: Path) -> bool:
+    """Whether a file holds this audio, up to what another order of additions changes."""
+    try:
+        before, _ = read_audio(path)
+    except HarnessError:  # there is nothing to show that it is the same
+        return False
+    return same_audio(before, audio)
+
+
+def joins_of(target: Target) -> tuple[float, ...] | None:
+    """
+    Give where the target says that it joined the chunks of its last synthesis; None where it does
+    not say.
+    """
+    joins_s = getattr(target, "joins_s", None)
+    return None if joins_s is None else tuple(float(each) for each in joins_s)
+
+
+def freeze_gc() -> None:
+    """
+    Keep what was loaded or compiled out of later collections.
+
+    With torch imported each takes 90 ms, a fifth of the time that quick cells are measured for, and
+    what it walks through drives the engine's own data out of the caches just before the iteration
+    that is timed.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """
+    Collect before, not during: a collection that falls into one iteration is no property of it (as
+    `timeit` does).
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def failure_of(error: Exception) -> Failure:
+    """Say in one line what went wrong and, for a bug, where."""
+    if isinstance(error, NotInEffectError):
+        return Failure(kind="not in effect", reason=str(error))
+    if isinstance(error, ForeignFilesError):
+        return Failure(kind=FOREIGN_FILES, reason=str(error))
+    if isinstance(error, SpeechError):
+        return Failure(kind=error.kind, reason=str(error))
+    if isinstance(error, HarnessError):
+        return Failure(kind="refused", reason=str(error))
+    if isinstance(error, UnwritableError):
+        return Failure(kind="disk", reason=_of_system(error.system))
+    if isinstance(error, OSError) and has_no_room(error):
+        return Failure(kind="disk", reason=_of_system(error))
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = "/".join(Path(frame.filename).parts[-2:])
+    said = (str(error).strip().splitlines() or ["no message"])[0]
+    return Failure(kind="error", reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})")
+
+
+def _of_system(error: OSError) -> str:
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Name what goes wrong while we write as that. Raises UnwritableError."""
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(error) from error
+
+
+def read_job(path: Path) -> WorkerRequest:
+    """Read the request file that the parent wrote."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return WorkerRequest(
+        cell=cell_from_json(data["cell"]),
+        repeat=data["repeat"],
+        folder=Path(data["folder"]),
+        log=Path(data["log"]),
+        defaults=data["defaults"],
+        cpus=tuple(data["cpus"]),
+        cpu=data["cpu"],
+        known=data["known"],
+        iterations_before=data["iterations_before"],
+        territory=None if data.get("territory") is None else territory_from_json(data["territory"]),
+    )
+
+
+class Lossy(io.RawIOBase):
+    """A file whose writing never fails: what cannot be written is lost."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the number of the file."""
+        return self._number
+
+    def write(self, content: Any) -> int:
+        """Write what there is room for, and take it all."""
+        with suppress(OSError):
+            os.write(self._number, content)
+        return len(content)
+
+
+def claim_stdout() -> TextIO:
+    """
+    Keep standard output for answers alone; whatever libraries print goes to standard error.
+
+    On a full disk that is lost: a worker that died of its own last words would look like one whose
+    engine failed.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout, sys.stderr = lossy(1), lossy(2)
+    return answers
+
+
+def lossy(number: int) -> TextIO:
+    """Return a text stream whose writing never fails."""
+    raw = cast(BinaryIO, Lossy(number))
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve commands until `finish`, a failure, or the parent's end."""
+    age_s = WallClock().process_age_s()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    answers = claim_stdout()
+    handle = _opened(read_job(Path(arguments[0])), age_s)
+    for line in sys.stdin:
+        answer = handle(json.loads(line))
+        print(json.dumps(answer), file=answers, flush=True)
+        if "failed" in answer or answer["done"] == "finish":
+            break
+    return 0
+
+
+def _opened(job: WorkerRequest, age_s: float) -> Callable[[Mapping[str, Any]], Record]:
+    """
+    Return what carries out commands; where the log cannot be opened, that is the answer to the
+    first.
+    """
+    if job.cpus:
+        # the parent keeps off the CPU for measuring, and we began with its rights
+        os.sched_setaffinity(0, job.cpus)
+    try:
+        with kept():
+            log = WorkerLog(job.log)
+    except UnwritableError as error:
+        failure = failure_of(error)
+        return lambda command: {"failed": {"kind": failure.kind, "reason": failure.reason}}
+    return Worker(job, log, age_s).handle
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,4 @@
+"""
+From audio files to scores: tasks, the process pool, the cache, transcripts, the recogniser's own
+error floor.
+"""

@@ -1,0 +1,341 @@
+"""
+The floor beside a word error rate: how well the judge understands somebody who is known to speak
+well, on the same texts.
+
+A recogniser errs even on good speech, so 3 % means little alone: beside a teacher's 4 % it is as
+good as can be shown, beside 1 % it is not. The floor is no limit and decides nothing. It lies
+beside its workload, `<workload>.floor.json`, made by `voxgate floor` and reviewed like a baseline:
+what was to be said, what was heard, and how many errors that is.
+
+    {
+    "schema_version": 1,
+    "workload": ..., "speaker": ...,            one line per fact
+    "versions": {"cer": ..., "wer": ...},       of the metrics, the judge included
+    "utterances": {
+    "u001": {"text": ..., "heard": ..., "words": [errors, words], "chars": [errors, characters]},
+    }
+    }
+
+It is shown only beside a rate of the same judge on the same texts; else there is a reason in its
+place.
+
+Makes a floor: lets flite, or a folder of recordings, say a workload's texts, and has a judge of
+runs listen.
+
+Knows where the audio comes from; the scorer does the listening, so that a floor and a
+run can only differ in who speaks.
+"""
+
+import contextlib
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from harness import statistics
+from harness.audio.files import write_wav
+from harness.errors import HarnessError
+from harness.metrics.word_errors import ErrorCounts
+from harness.models.whisper_weights import primary
+from harness.records.cell import ENGLISH, Cell, Workload
+from harness.records.codec import NON_EMPTY, Range, from_json, parse_json
+from harness.records.files import write_file
+from harness.records.measurement import Measurement, Missing
+from harness.records.run import OPENAI
+from harness.scoring.score_run import default_cache_dir, versions_of
+from harness.scoring.scorer import Progress, UtteranceScores, score_quality
+from harness.scoring.tasks import AudioJob
+from harness.scoring.transcription import JudgeOptions
+from harness.statistics import Shift
+from harness.suite.workload import load_workload, place
+from harness.targets.flite import FliteTarget
+
+SCHEMA_VERSION = 1
+"""Of the floor files. History: 1, 2026-11, first."""
+HEADER = ("workload", "speaker", "versions")
+
+
+Counts = tuple[Annotated[int, Range(least=0)], Annotated[int, Range(least=1)]]
+"""Errors, and the words or characters that were to be said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    text: str
+    heard: str
+    words: Counts
+    chars: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A floor as its file has it."""
+
+    schema_version: int
+    workload: Annotated[str, NON_EMPTY]
+    speaker: str
+    versions: Mapping[str, str]
+    utterances: Annotated[Mapping[str, _Line], NON_EMPTY]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorUtterance:
+    """One text: what the judge heard when the speaker of the floor said it."""
+
+    text: str
+    heard: str
+    words: ErrorCounts
+    chars: ErrorCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """
+    How well a speaker is understood on a workload; `versions` are those of `wer` and `cer`, which
+    name the judge.
+    """
+
+    workload: str
+    speaker: str
+    versions: Mapping[str, str]
+    utterances: Mapping[str, FloorUtterance]
+
+
+def rate_of(floor: Floor, metric: str) -> Shift:
+    """Give the corpus rate, `wer` or `cer`, with its 95 % interval over utterances."""
+    counts = [each.words if metric == "wer" else each.chars for each in floor.utterances.values()]
+    return statistics.paired_rate_difference(
+        [0.0] * len(counts),
+        [each.rate for each in counts],
+        [float(each.reference_words) for each in counts],
+    )
+
+
+def floor_for_workload(
+    floor: Floor, workload: Workload, measured: Measurement, judge: str = OPENAI
+) -> Shift | Missing:
+    """
+    Give the floor under a measured `wer` or `cer`; Missing where another judge heard it, or other
+    texts were said.
+
+    `judge` is the one that the run's suite chose.
+    """
+    again = f"voxgate floor {floor.workload}" + ("" if judge == OPENAI else f" --judge {judge}")
+    version = floor.versions.get(measured.metric, "")
+    if version != measured.version:
+        theirs, ours = _unlike(version, measured.version), _unlike(measured.version, version)
+        return Missing(f"it was heard by [{theirs}], this run by [{ours}]; make it again: {again}")
+    if {r.id: r.text for r in workload.requests} != {
+        name: each.text for name, each in floor.utterances.items()
+    }:
+        return Missing(
+            f"{floor.speaker} said other texts than this workload has; make it again: {again}"
+        )
+    return rate_of(floor, measured.metric)
+
+
+def floor_path(workload: str) -> Path:
+    """
+    Name the floor's file of a workload, given as `load_workload` takes it; whether there is one is
+    not looked at.
+    """
+    return place(workload).with_suffix(".floor.json")
+
+
+def load_floor(path: Path) -> Floor | None:
+    """Read a floor; None where there is none. Raises HarnessError for a broken file."""
+    try:
+        if not path.is_file():
+            return None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError(
+            f"the floor {path} cannot be read: {error}; restore it, or make it again"
+        ) from error
+    try:
+        return _parse(text, "it")
+    except HarnessError as error:
+        raise HarnessError(
+            f"the floor {path} cannot be read ({error}); restore it, or make it again"
+        ) from error
+
+
+def save_floor(path: Path, floor: Floor) -> None:
+    """
+    Write a floor; the same one always gives the same text. Raises HarnessError if it cannot be
+    written.
+    """
+    head = [
+        f"{_line(name, dict(value) if isinstance(value, Mapping) else value)},"
+        for name, value in _header(floor)
+    ]
+    lines = [
+        _line(name, _utterance_to_json(floor.utterances[name])) for name in sorted(floor.utterances)
+    ]
+    text = "\n".join(["{", *head, '"utterances": {', ",\n".join(lines), "}", "}", ""])
+    write_file(path, text, "make its folder writable", what="the floor ")
+
+
+def _unlike(version: str, other: str) -> str:
+    """
+    Give the parts of a version that another one lacks; both hold metric, normaliser and judge.
+    """
+    return (
+        "; ".join(part for part in version.split("; ") if part not in other.split("; ")) or version
+    )
+
+
+def _header(floor: Floor) -> list[tuple[str, Any]]:
+    return [("schema_version", SCHEMA_VERSION), *((name, getattr(floor, name)) for name in HEADER)]
+
+
+def _line(key: str, value: object) -> str:
+    return f"{json.dumps(key)}: {json.dumps(value, sort_keys=True, ensure_ascii=False)}"
+
+
+def _utterance_to_json(each: FloorUtterance) -> dict[str, object]:
+    counts = {
+        name: [count.errors, count.reference_words]
+        for name, count in (("words", each.words), ("chars", each.chars))
+    }
+    return {"text": each.text, "heard": each.heard, **counts}
+
+
+def _parse(text: str, where: str) -> Floor:
+    data = parse_json(text, where)
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise HarnessError(f"{where} has schema {version!r}, this voxgate reads {SCHEMA_VERSION}")
+    kept = from_json(_File, data, where)
+    utterances = {
+        name: FloorUtterance(
+            text=each.text, heard=each.heard, words=_counts(each.words), chars=_counts(each.chars)
+        )
+        for name, each in kept.utterances.items()
+    }
+    return Floor(
+        workload=kept.workload, speaker=kept.speaker, versions=kept.versions, utterances=utterances
+    )
+
+
+def _counts(pair: tuple[int, int]) -> ErrorCounts:
+    return ErrorCounts(errors=pair[0], reference_words=pair[1])
+
+
+SUFFIXES = (".flac", ".wav")
+METRICS = ("wer", "cer")
+
+
+def make_floor(
+    name: str,
+    recordings: Path | None = None,
+    speaker: str | None = None,
+    progress: Progress | None = None,
+    judge: str = OPENAI,
+) -> tuple[Path, Floor]:
+    """
+    Make and write the floor of a workload, spoken by flite or by the `speaker` of a folder of
+    `recordings`, heard by `judge`.
+
+    Raises HarnessError if a text was not said or not heard: a floor with gaps would be too high.
+    """
+    if speaker and recordings is None:
+        raise HarnessError("--speaker says who speaks in --recordings FOLDER; give both")
+    workload = load_workload(name)
+    with tempfile.TemporaryDirectory() as folder:
+        files = (
+            _spoken(workload, Path(folder))
+            if recordings is None
+            else recorded(workload, recordings)
+        )
+        scores = _scored(workload, files, progress, judge)
+    who = (speaker or recordings.name) if recordings is not None else _flite_and_voices(workload)
+    floor = Floor(
+        workload=name,
+        speaker=who,
+        versions={
+            metric: version
+            for metric, version in versions_of(scores.values()).items()
+            if metric in METRICS
+        },
+        utterances={r.id: _utterance(r.text, r.id, scores[r.id]) for r in workload.requests},
+    )
+    path = floor_path(name)
+    save_floor(path, floor)
+    return path, floor
+
+
+def _spoken(workload: Workload, folder: Path) -> dict[str, Path]:
+    """Let flite say everything, each request with the voice that it asks for."""
+    foreign = [request.id for request in workload.requests if primary(request.language) != ENGLISH]
+    if foreign:
+        raise HarnessError(
+            f"flite speaks English only, and {foreign[0]} is not English; give --recordings FOLDER"
+        )
+    target, files = FliteTarget(), {}
+    target.load(
+        Cell(suite="floor", target="flite", pipeline="flite", workload=workload, axes={}), {}
+    )
+    for request in workload.requests:
+        chunks = list(target.synthesize(request, lambda stage: contextlib.nullcontext()))
+        files[request.id] = folder / f"{request.id}.wav"
+        write_wav(files[request.id], np.concatenate(chunks), target.sample_rate_hz)
+    return files
+
+
+def recorded(workload: Workload, folder: Path) -> dict[str, Path]:
+    """Find one recording per request, named after it."""
+    files = {}
+    for request in workload.requests:
+        found = [
+            path for suffix in SUFFIXES if (path := folder / f"{request.id}{suffix}").is_file()
+        ]
+        if len(found) != 1:
+            many = "several recordings" if found else "no recording"
+            raise HarnessError(
+                f"{folder} holds {many} of {request.id}; it needs one file {request.id}.wav or "
+                ".flac"
+            )
+        files[request.id] = found[0]
+    return files
+
+
+def _scored(
+    workload: Workload, files: Mapping[str, Path], progress: Progress | None, judge: str
+) -> dict[str, UtteranceScores]:
+    jobs = [
+        AudioJob(key=r.id, utterance=r.id, path=files[r.id], text=r.text, language=r.language)
+        for r in workload.requests
+    ]
+    options = JudgeOptions(engine=judge)
+    return score_quality(
+        jobs, cache_dir=default_cache_dir(), judge=options, metrics=METRICS, progress=progress
+    )
+
+
+def _utterance(text: str, name: str, scores: UtteranceScores) -> FloorUtterance:
+    for each in (scores.transcript, scores.words, scores.chars):
+        if isinstance(each, Missing):
+            raise HarnessError(f"there can be no floor: {name} has no value: {each.reason}")
+    assert isinstance(scores.transcript, str), "Missing was refused above"
+    assert isinstance(scores.words, ErrorCounts) and isinstance(scores.chars, ErrorCounts), (
+        "Missing was refused above"
+    )
+    return FloorUtterance(
+        text=text, heard=scores.transcript, words=scores.words, chars=scores.chars
+    )
+
+
+def _flite_and_voices(workload: Workload) -> str:
+    voices: Sequence[str] = sorted(
+        {str(request.options.get("speaker", "slt")) for request in workload.requests}
+    )
+    told = subprocess.run(["flite", "--version"], capture_output=True, text=True, check=False)
+    number = re.search(r"flite-([\d.]*\d)", told.stdout + told.stderr)
+    return f"flite {number[1] if number else '(unknown version)'} ({', '.join(voices)})"

@@ -1,0 +1,201 @@
+"""
+What the kept scores of a run folder belong to: the exact records and audio, golden audio, panel,
+judge and packages.
+
+    runs/0001/scored.json           beside measurements.json: the stamp of what that was made from
+              confirm/of.json       of which records the confirming rounds are the second look
+
+A folder whose stamp is not today's is scored anew. One that lost its audio (a copy, a CI artifact)
+is judged by the scores that it has, as long as they were made from its records. Computes no score.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.aggregate import Measurements
+from harness.errors import HarnessError
+from harness.metrics.registry import chosen, digest_of, installed, package_of
+from harness.models.whisper_weights import file_sha256
+from harness.records.measurement import lacks_package
+from harness.records.run import HeardTexts, Run
+from harness.runner import run_folder
+
+FILE = "scored.json"
+CONFIRMS = "of.json"
+DIGITS = 16
+SAME = ("golden", "panel", "judge", "records", "power")
+"""Facts of a stamp that must be equal."""
+
+Stamp = Mapping[str, Any]
+
+
+def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
+    """
+    Return what scores of a run would be made from. `records` is the digest of its files from before
+    they were read, so that what a process adds meanwhile is never taken as scored.
+    """
+    metrics, folder = chosen(run.metrics, run.conditions), Path(run.folder)
+    packages = sorted({package for each in metrics if (package := package_of(each.name))})
+    return {
+        "golden": golden_digest(golden),
+        "panel": digest_of(metrics),
+        "judge": run.judge,
+        "records": records,
+        "power": str(run.environment.get("power", "")),
+        "audio": {
+            path.relative_to(folder).as_posix(): file_sha256(path)[:DIGITS]
+            for path in _audio(folder)
+        },
+        "packages": {name: installed(name) for name in packages},
+    }
+
+
+def keep_scores(
+    folder: Path, measurements: Measurements, stamp: Stamp, heard: HeardTexts | None = None
+) -> None:
+    """
+    Write measurements and what was heard, with the stamp of what they were made from. Raises
+    HarnessError if it is full.
+    """
+    try:
+        # an interruption between the two leaves scores that are made again
+        (folder / FILE).unlink(missing_ok=True)
+        if heard is not None:
+            run_folder.save_transcripts(folder, heard)
+        run_folder.save_measurements(folder, measurements)
+        run_folder.write_json(folder / FILE, stamp)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot keep the scores in {folder}: {error.strerror}; make room, then run this again"
+        ) from error
+
+
+def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
+    """
+    Return whether the kept measurements are those of this stamp, or the only ones that the folder
+    can have.
+
+    Raises HarnessError where they belong to other records and no audio is left to score.
+    """
+    if not (folder / "measurements.json").exists():
+        return False
+    kept = run_folder.load_measurements(folder)
+    before = run_folder.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
+    if _same(before, now) and not _can_be_filled(kept):
+        return True
+    if any((Path(run.folder) / file).exists() for file in _named(run)):
+        return False
+    if "records" in before and before["records"] != now["records"]:
+        raise HarnessError(
+            f"the scores in {folder} were made from other records, and its audio is gone; score it "
+            "where the audio is, or measure again"
+        )
+    return True
+
+
+def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
+    """
+    Identify what was asked, and what processes left behind, by the bytes of the files; with
+    `slugs`, of these cells.
+    """
+    whole = hashlib.sha256()
+    logs = sorted((folder / "processes").glob("*.jsonl*"))
+    kept = [log for log in logs if slugs is None or run_folder.slug_of(log) in slugs]
+    try:
+        for path in (folder / "run.json", *kept):
+            whole.update(f"{path.name} {file_sha256(path)}\n".encode())
+    except OSError as error:
+        raise HarnessError(
+            f"cannot read {error.filename}: {error.strerror}; measure again"
+        ) from error
+    return whole.hexdigest()[:DIGITS]
+
+
+def golden_digest(golden: Path) -> str:
+    """Identify the golden audio by its bytes; `none` where there is none."""
+    files = sorted(golden.glob("*.flac"))
+    if not files:
+        return "none"
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(f"{file.name} {file_sha256(file)}\n".encode())
+    return whole.hexdigest()[:DIGITS]
+
+
+def mark_confirming(folder: Path, confirm: Path, slugs: Collection[str]) -> None:
+    """
+    Write down of which cells and records of `folder` the rounds in `confirm` are the second look.
+    Raises HarnessError.
+    """
+    try:
+        confirm.mkdir(parents=True, exist_ok=True)
+        run_folder.write_json(
+            confirm / CONFIRMS, {"cells": sorted(slugs), "records": records_digest(folder, slugs)}
+        )
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write to {confirm}: {error.strerror}; make room, then continue with --resume"
+        ) from error
+
+
+def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) -> bool:
+    """
+    Return whether `confirm` is the second look at the records as they are now, and with `slugs` at
+    exactly these cells.
+    """
+    if not (confirm / CONFIRMS).exists():  # older than this mark
+        return slugs is None or {
+            cell.slug for cell in run_folder.load_header(confirm).cells
+        } == set(slugs)
+    mark = run_folder.read_json(confirm / CONFIRMS, "")
+    cells = mark.get("cells")
+    if not isinstance(cells, list) or not all(isinstance(each, str) for each in cells):
+        raise HarnessError(
+            f"{confirm / CONFIRMS} is damaged: cells must be a list of names; delete the folder "
+            f"{confirm}"
+        )
+    return (slugs is None or set(cells) == set(slugs)) and mark.get("records") == records_digest(
+        folder, cells
+    )
+
+
+def _same(before: Mapping[str, Any], now: Stamp) -> bool:
+    """
+    Whether everything is as it was; audio that is gone and packages that are not installed here say
+    nothing.
+    """
+    if any(before.get(name) != now[name] for name in SAME):
+        return False
+    audio, packages = _mapping(before.get("audio")), _mapping(before.get("packages"))
+    same_audio = all(audio.get(name) == digest for name, digest in now["audio"].items())
+    return same_audio and all(
+        packages.get(name) == version for name, version in now["packages"].items() if version
+    )
+
+
+def _can_be_filled(kept: Measurements) -> bool:
+    """Whether values are missing for want of a package that is installed by now."""
+    lacking = [each for several in kept.values() for each in several if lacks_package(each.summary)]
+    packages = {package_of(each.metric) for each in lacking}
+    return any(installed(package) for package in packages if package)
+
+
+def _named(run: Run) -> list[str]:
+    return [
+        sample.audio_file
+        for each in run.processes
+        for sample in each.samples
+        if sample.audio_file is not None
+    ]
+
+
+def _audio(folder: Path) -> list[Path]:
+    """List the audio and the recordings of voices; a draft of a file is none."""
+    files = [path for name in ("audio", "voices") for path in sorted((folder / name).rglob("*"))]
+    return [path for path in files if path.is_file() and not path.name.startswith(".")]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,251 @@
+"""
+The glue between a run folder and the scorer: which audio is held against which, and where known
+scores are kept.
+
+Runs after measuring, never inside it. Knows where a run keeps its audio; `scoring/scorer.py` knows
+how to score.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.analysis.caveats import takes_differ
+from harness.metrics.metric import Need
+from harness.metrics.registry import GOLDEN, chosen, entry
+from harness.metrics.word_errors import ErrorCounts
+from harness.models.whisper_weights import files_sha256
+from harness.records.cell import Cell, Request
+from harness.records.files import inside
+from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
+from harness.records.run import HeardText, HeardTexts, Iteration, Run
+from harness.scoring.scorer import Progress, UtteranceScores, score_quality
+from harness.scoring.tasks import AudioJob
+from harness.scoring.transcription import JudgeOptions
+
+Samples = dict[tuple[str, str], Iteration]
+"""(slug, request id) -> sample."""
+TAKES_DIFFER = Missing("the engine has no seed, and its takes differ", MissingKind.TAKES_DIFFER)
+"""
+Why nothing is held against another recording: two performances of one text are two performances.
+"""
+NO_STATEMENT = "there is no audio of the statement that it is held against"
+MOST_WORKERS = 4
+"""
+Processes that score; each may hold a recogniser and the models of other metrics, about 1.2 GB.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScores:
+    """
+    The scores of a run's audio: (slug, request id) -> metric -> value, the version of each metric,
+    and what was heard.
+    """
+
+    values: Mapping[tuple[str, str], Mapping[str, Value]]
+    versions: Mapping[str, str]
+    heard: HeardTexts = field(default_factory=dict)
+
+
+def score_run(
+    run: Run,
+    golden: Path,
+    *,
+    cache_dir: Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> RunScores:
+    """
+    Score all audio of a run against its reference cell's and against the accepted audio in the
+    folder `golden`.
+
+    What is scored, and who listens, the run's suite chose. `workers` is the number of cores to use:
+    those at hand, unless given. Raises HarnessError as `score_quality` does, and for a metric that
+    does not exist.
+    """
+    jobs, takes = audio_jobs(run, golden), further_takes(run, golden)
+    scored = score_quality(
+        [*jobs.values(), *(job for several in takes.values() for job in several)],
+        cache_dir=cache_dir or default_cache_dir(),
+        judge=JudgeOptions(engine=run.judge),
+        metrics=[metric.name for metric in chosen(run.metrics, run.conditions)],
+        workers=workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
+        progress=progress,
+    )
+    found = {name: scored[job.key] for name, job in jobs.items()}
+    values = {name: _values(found[name], has_golden=jobs[name].golden is not None) for name in jobs}
+    for name, several in takes.items():
+        further = [_values(scored[job.key], has_golden=job.golden is not None) for job in several]
+        values[name] = _over_takes([values[name], *further])
+    return RunScores(
+        values=values,
+        versions=_with_voices(versions_of(found.values()), jobs.values()),
+        heard=_heard(found),
+    )
+
+
+def _heard(found: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
+    heard: dict[str, dict[str, HeardText]] = {}
+    for (slug, request), each in found.items():
+        if isinstance(each.transcript, str):
+            heard.setdefault(slug, {})[request] = HeardText(
+                text=each.transcript, recogniser=each.recogniser
+            )
+    return heard
+
+
+def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
+    """
+    Give one job for each (cell, request) that left audio, with all that it can be held against.
+    """
+    samples = _first_audio(run)
+    return {
+        (cell.slug, request.id): _job(run, cell, request, samples, golden)
+        for cell in run.cells
+        for request in cell.workload.requests
+        if (cell.slug, request.id) in samples
+    }
+
+
+def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob]]:
+    """
+    Return the jobs of what an engine without a seed said otherwise than the first time, by (slug,
+    request id).
+    """
+    first, found = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
+    for cell in run.cells:
+        for request in cell.workload.requests:
+            for sample in _takes(run, cell.slug, request.id)[1:]:
+                job = _job(run, cell, request, {**first, (cell.slug, request.id): sample}, golden)
+                key = f"{job.key} {sample.audio_file}"
+                found.setdefault((cell.slug, request.id), []).append(replace(job, key=key))
+    return found
+
+
+def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
+    """Return the samples of a request that kept audio, each file once."""
+    kept = {
+        sample.audio_file: sample
+        for process in run.processes
+        if process.cell == slug
+        for sample in process.samples
+        if sample.request == request and sample.audio_file is not None
+    }
+    return list(kept.values())
+
+
+def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
+    """
+    Return the mean of each metric over the takes of one request; Missing where one take has no
+    value.
+    """
+    return {
+        name: _mean([each[name] for each in takes])
+        for name in takes[0]
+        if all(name in each for each in takes)
+    }
+
+
+def _mean(values: Sequence[Value]) -> Value:
+    gap = next((each for each in values if isinstance(each, Missing)), None)
+    return gap or sum(each for each in values if isinstance(each, float)) / len(values)
+
+
+def default_cache_dir() -> Path:
+    """Name the folder of known scores: `voxgate` below XDG_CACHE_HOME, or below ~/.cache."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "voxgate"
+
+
+def _first_audio(run: Run) -> Samples:
+    """Give the first sample of each request of each cell that kept its audio."""
+    samples: Samples = {}
+    for process in run.processes:
+        for sample in process.samples:
+            if sample.audio_file is not None:
+                samples.setdefault((sample.cell, sample.request), sample)
+    return samples
+
+
+def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path) -> AudioJob:
+    def audio(slug: str, name: str) -> Path | None:
+        return (
+            Path(run.folder) / str(samples[slug, name].audio_file)
+            if (slug, name) in samples
+            else None
+        )
+
+    path = audio(cell.slug, request.id)
+    assert path is not None, "only what left audio is scored"
+    accepted, voice = inside(golden, f"{request.id}.flac"), cell.voice_of(request)
+    alone = (
+        TAKES_DIFFER if takes_differ(run, cell.slug) or takes_differ(run, run.reference) else None
+    )
+    return AudioJob(
+        key=f"{cell.slug}/{request.id}",
+        utterance=request.id,
+        path=path,
+        text=request.text,
+        language=request.language,
+        reference=alone or audio(run.reference, request.id),
+        golden=alone or (accepted if accepted.is_file() else None),
+        voice=None if voice is None else Path(run.folder) / voice,
+        statement=None
+        if request.statement is None
+        else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
+        joins_s=samples[cell.slug, request.id].joins_s,
+        emphasis=request.emphasis,
+    )
+
+
+def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
+    counts = {"wer_words": scores.words, "cer_chars": scores.chars}
+    values: dict[str, Value] = {
+        name: float(each.reference_words) if isinstance(each, ErrorCounts) else each
+        for name, each in counts.items()
+    }
+    values |= scores.values
+    return (
+        values
+        if has_golden
+        else {n: NO_GOLDEN if n.startswith(GOLDEN) else value for n, value in values.items()}
+    )
+
+
+def versions_of(scored: Iterable[UtteranceScores]) -> dict[str, str]:
+    """
+    Give each metric's version as of a value that there is: a text that nobody heard does not name
+    its listener.
+
+    Where texts in several languages have several listeners, the version names them all.
+    """
+    told: dict[str, set[str]] = {}
+    silent: dict[str, set[str]] = {}
+    for each in scored:
+        for name, version in each.versions.items():
+            (silent if isinstance(each.values[name], Missing) else told).setdefault(
+                name, set()
+            ).add(version)
+    return {name: "; ".join(sorted(several)) for name, several in (silent | told).items()}
+
+
+def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[str, str]:
+    """
+    Name the recordings of the voices in the version of what is held against them: other recordings,
+    other numbers.
+    """
+    files = sorted({job.voice for job in jobs if job.voice is not None and job.voice.is_file()})
+    if not files:
+        return dict(versions)
+    digest = files_sha256(*files)[:8]
+    return {
+        name: f"{each}; voices {digest}" if _needs_voice(name) else each
+        for name, each in versions.items()
+    }
+
+
+def _needs_voice(name: str) -> bool:
+    source = entry(name).source
+    return source is not None and source.need is Need.VOICE

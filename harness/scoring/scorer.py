@@ -1,0 +1,240 @@
+"""
+The scorer: audio files in, one record of quality per file out; runs after the measurement, never
+inside it.
+
+Plans which scores are needed, takes from the cache what is known, computes each remaining one
+exactly once, however many cells made the same audio. Knows the order of the work; the metrics,
+processes and the cache are their modules' business.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.audio.files import length_s
+from harness.metrics.registry import chosen, entry, full_version
+from harness.metrics.word_errors import ErrorCounts
+from harness.models.whisper_weights import file_sha256
+from harness.records.measurement import Missing, Value, value_from_json, value_to_json
+from harness.scoring.cache import ScoreCache
+from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
+from harness.scoring.task import AudioTask, Uncacheable, compute
+from harness.scoring.tasks import AudioJob, compared_once, task_key, tasks_of
+from harness.scoring.transcription import JudgeOptions, Transcript, TranscriptionPlan
+
+Progress = Callable[[int, int], None]  # (scores done, scores to compute)
+
+LIMIT_S, LIMIT_PER_AUDIO_S = 60.0, 2.0
+"""
+How long one metric of one audio may take: to load its model on a busy machine, and ten times what
+the slowest needs.
+"""
+QUICK = ""
+"""The kind of work that loads no model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceScores:
+    """
+    Everything known about one audio file: a value for every quality metric that applies to it, and
+    the version of each.
+
+    `words` and `chars` are the counts behind wer and cer, from which corpus rates are made;
+    `transcript` is as heard.
+    """
+
+    key: str
+    utterance: str
+    values: Mapping[str, Value]
+    versions: Mapping[str, str]
+    words: ErrorCounts | Missing
+    chars: ErrorCounts | Missing
+    transcript: str | Missing
+    recogniser: str = ""
+    """That heard it."""
+
+
+def score_quality(
+    jobs: Sequence[AudioJob],
+    *,
+    cache_dir: Path,
+    judge: JudgeOptions | None = None,
+    metrics: Collection[str] | None = None,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> dict[str, UtteranceScores]:
+    """
+    The scores of every job, by its key; what cannot be scored is Missing with its reason.
+
+    `metrics` are names of the panel (all that need no condition, if not given); `workers` is the
+    number of cores to use. Raises HarnessError for an explicit weights file that is unusable and
+    for a cache that cannot be written.
+    """
+    names = [each.name for each in chosen(None, ())] if metrics is None else list(metrics)
+    jobs = compared_once(jobs)
+    digests = _digests(jobs)
+    hearing = TranscriptionPlan(jobs, names, judge or JudgeOptions(), digests)
+    plan = _planned(jobs, names, digests)
+    work = _Work(plan.tasks, hearing, ScoreCache(cache_dir), progress)
+    try:
+        work.do(workers)
+    finally:
+        work.cache.close()
+    return {job.key: _scores(job, plan.keys[job.key], hearing, work) for job in jobs}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """
+    What there is to compute, by the key of its value; and which key holds the value of which
+    metric, by job.
+    """
+
+    tasks: Mapping[str, AudioTask]
+    keys: Mapping[str, Mapping[str, str | Missing]]
+
+
+class _Work:
+    """The scores and transcripts that are known, and those to be made."""
+
+    def __init__(
+        self,
+        tasks: Mapping[str, AudioTask],
+        hearing: TranscriptionPlan,
+        cache: ScoreCache,
+        progress: Progress | None,
+    ) -> None:
+        self.cache, self._hearing, self._progress = cache, hearing, progress
+        known = cache.get([*tasks, *hearing.files])
+        self.values: dict[str, Value] = {
+            key: value_from_json(known[key]) for key in tasks if key in known
+        }
+        self.transcripts = {key: Transcript(**known[key]) for key in hearing.files if key in known}
+        self._keys = {task: key for key, task in tasks.items() if key not in known}
+        self._unheard = [key for key in hearing.files if key not in known]
+        self._done = 0
+
+    def do(self, workers: int) -> None:
+        """Make what is not known, in child processes; never more of them than `workers`."""
+        batches: list[PoolBatch[Any]] = [
+            *self._hearing.batches(self._unheard),
+            *_batches(self._keys),
+        ]
+        for piece, result in run_batches(batches, workers):
+            if isinstance(piece, AudioTask):
+                self._keep_value(piece, result)
+            else:
+                for key, transcript in self._hearing.answers(piece, result).items():
+                    self._keep_transcript(key, transcript)
+
+    def _keep_value(self, task: AudioTask, result: Value | Uncacheable | Crashed) -> None:
+        """Remember a value; a crash is not remembered, since it may not come again."""
+        key = self._keys[task]
+        if isinstance(result, Crashed):
+            self.values[key] = Missing(f"{task.metric} {result.reason}")
+        elif isinstance(result, Uncacheable):
+            self.values[key] = Missing(result.reason)
+        else:
+            self.values[key] = result
+            self.cache.put(key, value_to_json(result))
+        self._step()
+
+    def _keep_transcript(self, key: str, transcript: Transcript) -> None:
+        """Remember what was heard; files nobody could listen to are not remembered."""
+        self.transcripts[key] = transcript
+        if isinstance(transcript.text, str):
+            self.cache.put(key, {"text": transcript.text, "judge": transcript.judge})
+        self._step()
+
+    def _step(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, len(self._keys) + len(self._unheard))
+
+
+def _digests(jobs: Sequence[AudioJob]) -> dict[Path, str | Missing]:
+    """SHA-256 of each file's bytes; Missing for a file that cannot be read."""
+    return {path: _digest(path) for path in {path for job in jobs for path in job.files}}
+
+
+def _digest(path: Path) -> str | Missing:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        return Missing(f"cannot read audio {path}: {error.strerror}")
+
+
+def _planned(
+    jobs: Sequence[AudioJob], names: Collection[str], digests: Mapping[Path, str | Missing]
+) -> _Plan:
+    """
+    Plan utterance by utterance, so that a worker meets the same reference several times in a row.
+    """
+    tasks: dict[str, AudioTask] = {}
+    keys: dict[str, dict[str, str | Missing]] = {job.key: {} for job in jobs}
+    for job in sorted(jobs, key=lambda job: job.utterance):
+        for name, task in tasks_of(job, names).items():
+            key = task if isinstance(task, Missing) else task_key(task, digests)
+            keys[job.key][name] = key
+            if isinstance(task, AudioTask) and isinstance(key, str):
+                tasks.setdefault(key, task)
+    return _Plan(tasks=tasks, keys=keys)
+
+
+def _batches(tasks: Iterable[AudioTask]) -> list[PoolBatch[AudioTask]]:
+    """
+    Put together what shares an audio, so that its features are worked out once; apart, by package,
+    what loads models.
+    """
+    groups: dict[tuple[str, Path], list[AudioTask]] = {}
+    for task in tasks:
+        groups.setdefault((_kind(task), task.audio), []).append(task)
+    return [
+        PoolBatch(work=compute, pieces=tuple(several), kind=kind, limit_s=_limit_s(audio))
+        # what takes long first
+        for (kind, audio), several in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)
+    ]
+
+
+def _kind(task: AudioTask) -> str:
+    source = entry(task.metric).source
+    assert source is not None, "tasks are of metrics of audio"
+    return (source.package or "a model") if source.heavy else QUICK
+
+
+def _limit_s(audio: Path) -> float:
+    return LIMIT_S + LIMIT_PER_AUDIO_S * length_s(audio)
+
+
+def _scores(
+    job: AudioJob, keys: Mapping[str, str | Missing], hearing: TranscriptionPlan, work: _Work
+) -> UtteranceScores:
+    found = {
+        name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()
+    }
+    versions = {name: full_version(name) for name in found}
+    heard = {
+        condition: hearing.heard(job, work.transcripts, condition)
+        for condition in hearing.conditions
+    }
+    for each in heard.values():
+        found |= each.values
+        versions |= {
+            name: "; ".join(filter(None, (full_version(name), each.transcript.judge)))
+            for name in each.values
+        }
+    first = next(iter(heard.values()), None)
+    return UtteranceScores(
+        key=job.key,
+        utterance=job.utterance,
+        values=found,
+        versions=versions,
+        words=UNHEARD if first is None else first.words,
+        chars=UNHEARD if first is None else first.chars,
+        transcript=UNHEARD if first is None else first.transcript.text,
+        recogniser="" if first is None else first.transcript.judge,
+    )
+
+
+UNHEARD = Missing("nobody was asked to listen")

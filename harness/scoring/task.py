@@ -1,0 +1,145 @@
+"""
+One score of one audio file, as a task that can be sent to a child process, and the child's side of
+it.
+
+Knows how to read the files and which function answers to which metric's name; computes nothing
+itself. A task holds the files and facts that its metric declares to need, and no others. Every
+foreseeable failure comes back as Missing, so that one bad file costs one value.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.audio.recording import Recording, read_recording
+from harness.errors import HarnessError
+from harness.metrics.metric import MetricInput
+from harness.metrics.registry import entry
+from harness.records.measurement import Missing, Value, lacks_package
+
+MOST_FRAMES = 30_000_000
+"""That are kept with what was found in them: ten minutes at 48 kHz, 240 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTask:
+    """
+    Metric `metric` (a name of the registry) of `audio`, with the inputs that it needs.
+
+    `MetricInput` lists them.
+    """
+
+    metric: str
+    audio: Path
+    reference: Path | None = None
+    voice: Path | None = None
+    statement: Path | None = None
+    text: str = ""
+    language: str = "en"
+    joins_s: tuple[float, ...] | None = None
+    emphasis: str | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it reads."""
+        return tuple(
+            path
+            for path in (self.audio, self.reference, self.voice, self.statement)
+            if path is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Uncacheable:
+    """No value this time, and why: it is not remembered, since the next try may give one."""
+
+    reason: str
+
+
+def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Uncacheable]:
+    """
+    Give the value of each task, in order; quickest where tasks of one audio follow each other.
+    """
+    for task in tasks:
+        yield _settled(task.metric, _value(task))
+
+
+class RecordingCache:
+    """The recordings of this process that were used last, which remember what was found in them."""
+
+    def __init__(self, most_frames: int = MOST_FRAMES) -> None:
+        self._most_frames = most_frames
+        self._kept: OrderedDict[tuple[Path, int, int], Recording] = OrderedDict()
+
+    def take(self, path: Path) -> Recording:
+        """
+        Give a file's recording, read again if the file has changed. Raises HarnessError as
+        `read_recording` does.
+        """
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise HarnessError(f"cannot read audio {path}: {error.strerror}") from error
+        key = (path, facts.st_mtime_ns, facts.st_size)
+        if key not in self._kept:
+            self._kept[key] = read_recording(path)
+        self._kept.move_to_end(key)
+        while (
+            len(self._kept) > 1
+            and sum(len(each.frames) for each in self._kept.values()) > self._most_frames
+        ):
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+
+SHELF = RecordingCache()
+
+
+def _value(task: AudioTask) -> Value | Uncacheable:
+    source = entry(task.metric).source
+    assert source is not None, f"{task.metric} is no metric of audio alone"
+    try:
+        subject = _subject(task)
+    except HarnessError as error:
+        return Missing(str(error))
+    try:
+        return source.score(subject)
+    except Exception as error:  # a plug-in may raise anything; ours do not
+        return Uncacheable(f"{task.metric} failed: {type(error).__name__}: {error}")
+
+
+def _subject(task: AudioTask) -> MetricInput:
+    condition = entry(task.metric).condition
+
+    def heard(path: Path | None) -> Recording | None:
+        if path is None:
+            return None
+        return SHELF.take(path) if condition is None else condition.hear(SHELF.take(path))
+
+    audio = heard(task.audio)
+    assert audio is not None, "a task has an audio"
+    return MetricInput(
+        audio=audio,
+        text=task.text,
+        language=task.language,
+        reference=heard(task.reference),
+        voice=heard(task.voice),
+        statement=heard(task.statement),
+        joins_s=task.joins_s,
+        emphasis=task.emphasis,
+    )
+
+
+def _settled(metric: str, value: object) -> Value | Uncacheable:
+    """Hold a value against the contract of metrics: a finite number, or Missing."""
+    if isinstance(value, Missing):
+        return Uncacheable(value.reason) if lacks_package(value) else value
+    if isinstance(value, Uncacheable):
+        return value
+    if isinstance(value, int | float | np.number) and math.isfinite(value):
+        return float(value)
+    return Missing(f"{metric} gave {value!r:.80}, which is no number")

@@ -1,0 +1,173 @@
+"""
+What there is to score of one audio file, and by which key a known score is found again.
+
+A metric that needs what the job does not offer does not apply, and is left out; where the job
+should offer it and cannot, the value is Missing. Knows the panel and the content of files; computes
+nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.audio.files import read_audio
+from harness.errors import HarnessError
+from harness.metrics.metric import Need
+from harness.metrics.registry import FAMILIES, MetricSpec, entry, full_version, installed
+from harness.records.measurement import Missing
+from harness.scoring.cache import cache_key
+from harness.scoring.task import AudioTask
+
+ROUNDING = 2.0**-22
+"""
+By which frames differ at most when a recording is written as 24-bit flac and read again: libsndfile
+rounds, and scales by 2^23 - 1 on the way out and 2^23 on the way in.
+"""
+KINDS_SINCE = "missing values have kinds"
+"""
+In the key of what is held against a reference: scores that were kept before do not tell why there
+is no value.
+"""
+NO_REFERENCE = Missing("the reference cell has no audio for this utterance")
+NO_GOLDEN = Missing("there is no golden audio for this utterance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioJob:
+    """
+    One audio file to score.
+
+    `key` is the caller's own and unique; `text` is what should have been said; `reference` is the
+    same utterance by the run's reference cell, `golden` the accepted one; the others are as in
+    `Subject`.
+    """
+
+    key: str
+    utterance: str
+    path: Path
+    text: str
+    language: str = "en"
+    reference: Path | Missing | None = None
+    golden: Path | Missing | None = None
+    voice: Path | None = None
+    statement: Path | Missing | None = None
+    joins_s: tuple[float, ...] | None = None
+    emphasis: str | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that may be read."""
+        paths = (self.path, self.reference, self.golden, self.voice, self.statement)
+        return tuple(path for path in paths if isinstance(path, Path))
+
+
+def compared_once(jobs: Sequence[AudioJob]) -> list[AudioJob]:
+    """
+    Let the accepted audio be the reference's own file where both are the same recording: then
+    nothing is compared twice.
+
+    That is so in every run of an engine whose reference cell has not changed.
+    """
+    pairs = {
+        (job.reference, job.golden)
+        for job in jobs
+        if isinstance(job.reference, Path) and isinstance(job.golden, Path)
+    }
+    same = {pair for pair in pairs if _same_sound(*pair)}
+    return [
+        replace(job, golden=job.reference) if (job.reference, job.golden) in same else job
+        for job in jobs
+    ]
+
+
+def _same_sound(one: Path, other: Path) -> bool:
+    try:
+        (frames, rate_hz), (others, other_rate_hz) = read_audio(one), read_audio(other)
+    except HarnessError:
+        return False  # whoever needs it will say why
+    if rate_hz != other_rate_hz or len(frames) != len(others):
+        return False
+    return bool((np.abs(frames - others) <= ROUNDING).all())
+
+
+def tasks_of(job: AudioJob, metrics: Collection[str]) -> dict[str, AudioTask | Missing]:
+    """
+    Give the task of each metric of audio that applies to the job, by its name in the panel; or why
+    there is none.
+    """
+    found: dict[str, AudioTask | Missing] = {}
+    for name in metrics:
+        line = entry(name)
+        if line.source is not None and _applies(line.source.need, job):
+            found[name] = _lacking(line) or _task(line, job)
+    return found
+
+
+def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Missing:
+    """
+    Give the cache key: content, not path, so the same audio under two names is one score; Missing
+    for unreadable files.
+    """
+    contents = [digests[path] for path in task.files]
+    missing = next((each for each in contents if isinstance(each, Missing)), None)
+    if missing is not None:
+        return missing
+    said = [task.text, task.language] if task.text else []
+    joins = [repr(task.joins_s)] if task.joins_s is not None else []
+    stressed = [task.emphasis] if task.emphasis is not None else []
+    kinds = [KINDS_SINCE] if task.reference is not None else []
+    return cache_key(
+        task.metric,
+        full_version(task.metric),
+        *map(str, contents),
+        *said,
+        *joins,
+        *stressed,
+        *kinds,
+    )
+
+
+def _applies(need: Need, job: AudioJob) -> bool:
+    """Whether the run offers what a metric needs; a reference is always due."""
+    offered = {
+        Need.VOICE: job.voice is not None,
+        Need.STATEMENT: job.statement is not None,
+        Need.JOINS: bool(job.joins_s),
+        Need.EMPHASIS: job.emphasis is not None,
+    }
+    return offered.get(need, True)
+
+
+def _lacking(line: MetricSpec) -> Missing | None:
+    """Say which package is not installed, if the metric needs one."""
+    if not line.package or installed(line.package):
+        return None
+    install = "voxgate[panel]" if entry(line.base).family in FAMILIES.values() else line.package
+    return Missing(f"{line.package} is not installed; pip install {install}")
+
+
+def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
+    """Make the task of one metric, with nothing in it that the metric does not declare to need."""
+    source = line.source
+    assert source is not None, "speeds and words are not computed from audio alone"
+    given: dict[str, Any] = {}
+    if source.need is Need.REFERENCE:
+        given["reference"] = (
+            (job.golden or NO_GOLDEN) if line.golden else (job.reference or NO_REFERENCE)
+        )
+    elif source.need is Need.EMPHASIS:
+        given |= {"emphasis": job.emphasis, "text": job.text, "language": job.language}
+    elif source.need is not Need.NOTHING:
+        field = {Need.VOICE: "voice", Need.STATEMENT: "statement", Need.JOINS: "joins_s"}[
+            source.need
+        ]
+        given[field] = getattr(job, field)
+    if source.reads_text:
+        given |= {"text": job.text, "language": job.language}
+    missing = next((each for each in given.values() if isinstance(each, Missing)), None)
+    return missing or AudioTask(
+        metric=line.base if line.golden else line.name, audio=job.path, **given
+    )

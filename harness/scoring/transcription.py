@@ -1,0 +1,333 @@
+"""
+What has to be listened to: each audio once under each condition, by the judge of its language; and
+what its words are worth.
+
+Plans and adds up; `metrics/word_errors.py` counts errors.
+
+Audio files to transcripts: what a child process does that holds the judge, so that the parent never
+imports torch.
+
+Knows files, batches and which engine can be asked; the decoding is that engine's file's
+(`models/whisper.py`, `models/faster_whisper.py`), and the children are started by the scorer. A
+child holds torch, the model and a batch: about 700 MB, 1.2 GB with the multilingual one.
+"""
+
+import functools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from harness.audio.condition import CONDITIONS
+from harness.audio.files import Audio, read_audio
+from harness.audio.recording import Recording
+from harness.errors import HarnessError
+from harness.metrics.registry import entry, full_version, needs_asr
+from harness.metrics.word_errors import ErrorCounts, char_errors, rates, word_errors
+from harness.models import faster_whisper, whisper
+from harness.models.whisper_weights import WeightsFile, locate_weights, primary
+from harness.records.cell import ENGLISH
+from harness.records.measurement import Missing, Value
+from harness.records.run import OPENAI
+from harness.scoring.cache import cache_key
+from harness.scoring.process_pool import Crashed, PoolBatch
+from harness.scoring.tasks import AudioJob
+
+FILES_PER_TASK = 32  # two ASR batches: little enough to lose in a crash, enough to fill the batches
+
+FASTER = "faster-whisper"
+ENGINES = (OPENAI, FASTER)
+"""
+openai-whisper is the judge that baselines are made with; the other is a second opinion on the same
+weights.
+"""
+
+
+class Transcriber(Protocol):
+    """Whoever turns audio into text; `name` belongs in the metric's version."""
+
+    @property
+    def name(self) -> str:
+        """Which weights, package and decoding."""
+
+    def knows(self, language: str) -> bool:
+        """Whether the weights were trained on a language."""
+
+    def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
+        """One text for each audio (mono, 16 kHz)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenTask:
+    """
+    Files in one language, to transcribe by an engine of ENGINES with the weights in `weights` (the
+    parts of one file).
+    """
+
+    files: tuple[Path, ...]
+    weights: tuple[Path, ...]
+    language: str = ENGLISH
+    engine: str = OPENAI
+    condition: str = ""
+    """Of CONDITIONS: how the files are heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """
+    What the judge named `judge` heard; an empty text is an answer, Missing is a file nobody could
+    listen to.
+    """
+
+    text: str | Missing
+    judge: str
+
+
+def recipe(engine: str = OPENAI, language: str = ENGLISH) -> str:
+    """
+    Whatever decides a transcript besides audio and weights; belongs in the cache's key. Raises
+    HarnessError.
+    """
+    check_engine(engine)
+    decoding = whisper.DECODING if engine == OPENAI else faster_whisper.decoding()
+    return decoding if primary(language) == ENGLISH else f"{decoding}, language {primary(language)}"
+
+
+def check_engine(engine: str) -> None:
+    """Raise HarnessError that lists the known ones for an unknown engine."""
+    if engine not in ENGINES:
+        raise HarnessError(f"unknown judge {engine!r}; known are {', '.join(ENGINES)}")
+
+
+def listen_tasks(
+    files: Sequence[Path],
+    weights: tuple[Path, ...],
+    language: str = ENGLISH,
+    engine: str = OPENAI,
+    condition: str = "",
+) -> list[ListenTask]:
+    """Cut the files of one language into tasks, like lengths together, since they share a batch."""
+    ordered = sorted(files, key=lambda path: path.stat().st_size if path.is_file() else 0)
+    groups = [
+        tuple(ordered[start : start + FILES_PER_TASK])
+        for start in range(0, len(ordered), FILES_PER_TASK)
+    ]
+    spoken = primary(language)
+    return [
+        ListenTask(
+            files=group, weights=weights, language=spoken, engine=engine, condition=condition
+        )
+        for group in groups
+    ]
+
+
+def transcribe_files(task: ListenTask) -> list[Transcript]:
+    """
+    In the child: one transcript for each file.
+
+    The child works through many tasks with one loaded model, on one thread: several children share
+    the cores better than one with several threads, which wait for each other whenever another
+    program runs (five times slower, measured), and the sums inside do not depend on the number of
+    cores. Raises HarnessError when the weights are not Whisper's.
+    """
+    judge = _judge(task.engine, task.weights)
+    if isinstance(judge, Missing):
+        return [Transcript(text=judge, judge="")] * len(task.files)
+    name = judge.name if task.language == ENGLISH else f"{judge.name}, language {task.language}"
+    if not judge.knows(task.language):
+        deaf = Missing(
+            f"{judge.name} does not know the language {task.language!r}; give other weights"
+        )
+        return [Transcript(text=deaf, judge=name)] * len(task.files)
+    heard = [_readable(path, task.condition) for path in task.files]
+    texts = iter(
+        judge.transcribe([each for each in heard if not isinstance(each, Missing)], task.language)
+    )
+    return [
+        Transcript(text=each if isinstance(each, Missing) else next(texts), judge=name)
+        for each in heard
+    ]
+
+
+@functools.cache
+def _judge(engine: str, weights: tuple[Path, ...]) -> Transcriber | Missing:
+    if engine == FASTER:
+        return faster_whisper.build_judge(*weights)
+    import torch
+
+    torch.set_num_threads(1)
+    return whisper.build_judge(*weights)
+
+
+def _readable(path: Path, condition: str = "") -> Audio | Missing:
+    """Mono at the judge's rate, as it is heard under the condition."""
+    import soxr
+
+    try:
+        audio, rate_hz = read_audio(path)
+    except HarnessError as error:
+        return Missing(str(error))
+    if not np.isfinite(audio).all():
+        return Missing("the audio holds NaN or infinity")
+    if condition:
+        audio = CONDITIONS[condition].hear(Recording(audio, rate_hz)).frames.astype(np.float32)
+    if rate_hz == whisper.RATE_HZ or not audio.size:
+        return audio
+    return np.asarray(
+        soxr.resample(audio, rate_hz, whisper.RATE_HZ, quality="HQ"), dtype=np.float32
+    )
+
+
+KIND = "listening"
+LIMIT_S = 900.0
+"""For the files of one task: they take half a minute on a core, and a machine may be busy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeOptions:
+    """
+    Which speech recogniser: a weights file of the user's, whether one may be downloaded, and which
+    engine runs it.
+    """
+
+    weights: Path | None = None
+    allow_download: bool = False
+    engine: str = OPENAI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordErrors:
+    """
+    What was heard of one audio, and the errors in it; `values` are those of every metric of words,
+    by its name.
+    """
+
+    transcript: Transcript
+    words: ErrorCounts | Missing
+    chars: ErrorCounts | Missing
+    values: Mapping[str, Value]
+
+
+class TranscriptionPlan:
+    """Everything that must be listened to for some jobs, by the key of its transcript."""
+
+    def __init__(
+        self,
+        jobs: Sequence[AudioJob],
+        metrics: Collection[str],
+        options: JudgeOptions,
+        digests: Mapping[Path, str | Missing],
+    ) -> None:
+        """
+        Raises HarnessError for an unknown engine and for an explicit weights file that is unusable.
+        """
+        check_engine(options.engine)
+        self._options, self._digests = options, digests
+        self._metrics = [name for name in metrics if needs_asr(name)]
+        self.conditions = tuple(dict.fromkeys(_condition(name) for name in self._metrics))
+        languages = {primary(job.language) for job in jobs} if self._metrics else set()
+        self._weights = {
+            each: locate_weights(options.weights, options.allow_download, each)
+            for each in languages
+        }
+        self.files: dict[str, tuple[AudioJob, str]] = {}
+        """Key -> a job with that audio, and the condition."""
+        for job in jobs:
+            for condition in self.conditions:
+                key = self._key(job, condition)
+                if isinstance(key, str):
+                    self.files.setdefault(key, (job, condition))
+
+    def batches(self, keys: Collection[str]) -> list[PoolBatch[ListenTask]]:
+        """Give the work of hearing some of the files."""
+        groups: dict[tuple[str, str], list[Path]] = {}
+        for key in keys:
+            job, condition = self.files[key]
+            groups.setdefault((primary(job.language), condition), []).append(job.path)
+        tasks = [
+            task
+            for (language, condition), files in groups.items()
+            for task in listen_tasks(
+                files, self._weights_of(language), language, self._options.engine, condition
+            )
+        ]
+        return [
+            PoolBatch(work=transcribe, pieces=(task,), kind=KIND, limit_s=LIMIT_S) for task in tasks
+        ]
+
+    def answers(
+        self, task: ListenTask, result: list[Transcript] | Crashed
+    ) -> dict[str, Transcript]:
+        """Give the transcripts of a task by key."""
+        if isinstance(result, Crashed):
+            lost = Missing(f"the speech recogniser {result.reason}; is there memory for it?")
+            result = [Transcript(text=lost, judge="")] * len(task.files)
+        keys = {
+            (job.path, primary(job.language), condition): key
+            for key, (job, condition) in self.files.items()
+        }
+        places = [(path, task.language, task.condition) for path in task.files]
+        return {keys[place]: transcript for place, transcript in zip(places, result, strict=True)}
+
+    def heard(
+        self, job: AudioJob, transcripts: Mapping[str, Transcript], condition: str = ""
+    ) -> WordErrors:
+        """Count the errors in what was heard of a job."""
+        key = self._key(job, condition)
+        transcript = (
+            Transcript(text=key, judge="") if isinstance(key, Missing) else transcripts[key]
+        )
+        text = transcript.text
+        errors = (
+            (text, text)
+            if isinstance(text, Missing)
+            else (
+                word_errors(job.text, text, job.language),
+                char_errors(job.text, text, job.language),
+            )
+        )
+        named = rates(*errors)
+        values = {
+            name: named[entry(name).base] for name in self._metrics if _condition(name) == condition
+        }
+        return WordErrors(transcript=transcript, words=errors[0], chars=errors[1], values=values)
+
+    def _key(self, job: AudioJob, condition: str) -> str | Missing:
+        """Give the key of a transcript: whatever decides it; Missing where nobody can listen."""
+        language = primary(job.language)
+        weights, digest = self._weights[language], self._digests[job.path]
+        if isinstance(digest, Missing):
+            return digest
+        if isinstance(weights, Missing):
+            return weights
+        version = full_version(f"{CONDITIONS[condition].prefix if condition else ''}wer")
+        return cache_key(
+            "transcript", recipe(self._options.engine, language), version, weights.sha256, digest
+        )
+
+    def _weights_of(self, language: str) -> tuple[Path, ...]:
+        weights = self._weights[language]
+        assert isinstance(weights, WeightsFile), "there is no key without weights"
+        return (weights.path, *weights.more)
+
+
+def _condition(name: str) -> str:
+    condition = entry(name).condition
+    return "" if condition is None else condition.name
+
+
+def transcribe(tasks: Sequence[ListenTask]) -> Iterator[list[Transcript]]:
+    """
+    In the child: the transcripts of each task. Raises HarnessError for weights that are not
+    Whisper's.
+    """
+    for task in tasks:
+        try:
+            yield transcribe_files(task)
+        except HarnessError:
+            raise
+        except Exception as error:  # torch says by many what it lacks
+            failed = Missing(f"the speech recogniser failed: {type(error).__name__}: {error}")
+            yield [Transcript(text=failed, judge="")] * len(task.files)

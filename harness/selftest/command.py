@@ -1,0 +1,95 @@
+"""
+The two selftests as a command line wants them: run, then told in every form. One line per stage.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.runner.progress import Progress
+from harness.selftest import render_quality, render_speed
+from harness.selftest.draw_quality import check_picture, write_picture
+from harness.selftest.quality import quality_selftest
+from harness.selftest.speed import SelftestPlan, command, folder_of, speed_selftest
+from harness.workflow import ScoreProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelftestReport:
+    """
+    What a selftest found: for people (the last line is the verdict), for a document, for a program.
+    """
+
+    text: str
+    markdown: str
+    document: Mapping[str, Any]
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """A person stopped it; `advice` says how to go on."""
+
+    advice: str
+
+
+def tell_speed(
+    question: SelftestPlan, progress: Progress, *, rivals: bool
+) -> SelftestReport | Interrupted:
+    """
+    Run or continue a selftest of speed. Raises HarnessError as `speed_selftest` does, and for what
+    only faults have.
+    """
+    if question.recordings is not None or question.picture is not None:
+        raise HarnessError("--recordings and --picture are for faults; add --quality")
+    placed = replace(question, out=folder_of(question))
+    trust = speed_selftest(placed, progress)
+    if trust is None:
+        return Interrupted(advice=f"nothing measured is lost, continue with: {command(placed)}")
+    return SelftestReport(
+        text=render_speed.text(trust, rivals=rivals),
+        markdown=render_speed.markdown(trust, rivals=rivals),
+        document={"folder": str(placed.out), **render_speed.to_json(trust)},
+        exit_code=render_speed.exit_code(trust),
+    )
+
+
+def tell_quality(
+    question: SelftestPlan, progress: Progress, scoring: ScoreProgress | None
+) -> SelftestReport | Interrupted:
+    """
+    Run a selftest of quality, and draw what it found. Raises HarnessError as `quality_selftest` and
+    `write_picture` do.
+    """
+    if question.picture is not None:
+        check_picture(question.picture)
+    placed = replace(question, out=folder_of(question))
+    trust = quality_selftest(placed, progress, scoring)
+    if trust is None:
+        return Interrupted(
+            advice="the scores are kept, so that a new selftest of quality is quicker"
+        )
+    if question.picture is not None:
+        write_picture(trust, question.picture)
+    return SelftestReport(
+        text=render_quality.text(trust),
+        markdown=render_quality.markdown(
+            trust, _command(question), question.picture.name if question.picture else ""
+        ),
+        document={"folder": str(placed.out), **render_quality.to_json(trust)},
+        exit_code=render_quality.exit_code(trust),
+    )
+
+
+def _command(question: SelftestPlan) -> str:
+    """
+    Give the command line that was asked, as far as it changes what a selftest of quality finds.
+    """
+    words = ["voxgate", "selftest", question.suite, "--quality", "--profile", question.profile]
+    for pattern in question.only:
+        words += ["--only", pattern]
+    for option, path in (("--recordings", question.recordings), ("--picture", question.picture)):
+        words += [] if path is None else [option, str(path)]
+    return shlex.join([*words, "--markdown"])

@@ -1,0 +1,171 @@
+"""
+What the panel saw of each fault: the record, and the rule that says whether verdicts on quality can
+be trusted.
+
+A matrix: rows are faults at several strengths, columns are metrics. Runs nothing and renders
+nothing; the words are `render_quality.py`'s, the picture is `draw_quality.py`'s.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.records.verdict import MetricVerdict, Verdict
+from harness.selftest.specimens import EVERY, ONE, Kind
+
+
+class Sight(StrEnum):
+    """What one metric made of one fault, by the policy."""
+
+    SEEN = "seen"
+    """REGRESSED or FAILED, and it blocks."""
+    ADVISED = "advised"
+    """The same, but it only informs."""
+    UNPROVEN = "unproven"
+    """
+    Beyond its margin, without the evidence that the policy asks for: UNRESOLVED, which is no pass
+    either.
+    """
+    UNSEEN = "not seen"
+    ABSENT = "no value"
+    """It has none for the audio without the fault, so nothing can be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricColumn:
+    """One metric, the family it belongs to, and whether it blocks."""
+
+    metric: str
+    family: str
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultResult:
+    """What every metric made of one fault at one strength."""
+
+    fault: str
+    strength: str
+    kind: Kind
+    extent: str
+    sights: Mapping[str, Sight]
+    """By metric."""
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """Name the metrics that block and saw it."""
+        return tuple(name for name, sight in self.sights.items() if sight is Sight.SEEN)
+
+    @property
+    def advised_by(self) -> tuple[str, ...]:
+        """Name the metrics that inform and saw it."""
+        return tuple(name for name, sight in self.sights.items() if sight is Sight.ADVISED)
+
+    @property
+    def summed(self) -> Sight:
+        """The strongest sight of any metric."""
+        known = set(self.sights.values())
+        return next(
+            (sight for sight in (Sight.SEEN, Sight.ADVISED, Sight.UNPROVEN) if sight in known),
+            Sight.UNSEEN,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """
+    All findings on one kind of audio. `left_out` holds faults that could not be planted, with the
+    reason.
+    """
+
+    audio: str
+    """What the faults were planted into, in words."""
+    utterances: int
+    findings: tuple[FaultResult, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def rows(self) -> list[FaultResult]:
+        """The findings on every utterance."""
+        return [each for each in self.findings if each.extent == EVERY]
+
+    def alone(self, row: FaultResult) -> FaultResult | None:
+        """
+        Give what was found with the fault in one utterance only; None where that was not tried.
+        """
+        same = (
+            each
+            for each in self.findings
+            if (each.fault, each.strength, each.extent) == (row.fault, row.strength, ONE)
+        )
+        return next(same, None)
+
+    @property
+    def greatest(self) -> list[FaultResult]:
+        """The faults at their greatest strength."""
+        return list(
+            {each.fault: each for each in self.rows if each.kind is not Kind.HARMLESS}.values()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityTrust:
+    """All that a selftest of quality found."""
+
+    suite: str
+    profile: str
+    machine: str
+    head: str
+    created: str
+    """ISO 8601, UTC."""
+    columns: tuple[MetricColumn, ...]
+    valueless: tuple[str, ...]
+    """Metrics that have no column because they had no value for any of the audio."""
+    unjudged: tuple[str, ...]
+    """Metrics that have no column because no policy judges them."""
+    matrices: tuple[Matrix, ...]
+
+
+def sight_of(verdict: MetricVerdict) -> Sight:
+    """Read a verdict."""
+    if verdict.verdict in (Verdict.REGRESSED, Verdict.FAILED):
+        return Sight.SEEN if verdict.blocking else Sight.ADVISED
+    if verdict.verdict in (Verdict.PASS, Verdict.IMPROVED):
+        return Sight.UNSEEN
+    judged = verdict.comparison is not None and verdict.comparison.shift is not None
+    return Sight.UNPROVEN if judged and verdict.verdict is Verdict.UNRESOLVED else Sight.ABSENT
+
+
+def columns_with_sight(
+    columns: Sequence[MetricColumn], matrices: Sequence[Matrix]
+) -> tuple[MetricColumn, ...]:
+    """Give the columns of metrics that had a value in any of the audio."""
+    sights = [finding.sights for matrix in matrices for finding in matrix.findings]
+    return tuple(
+        each
+        for each in columns
+        if any(s.get(each.metric, Sight.ABSENT) is not Sight.ABSENT for s in sights)
+    )
+
+
+def false_alarms(matrix: Matrix) -> list[FaultResult]:
+    """Give the harmless changes that a metric saw that blocks."""
+    return [each for each in matrix.rows if each.kind is Kind.HARMLESS and each.by]
+
+
+def overlooked(matrix: Matrix) -> list[str]:
+    """
+    Name the faults that no metric saw that blocks, even at their greatest strength in every
+    utterance.
+    """
+    return [each.fault for each in matrix.greatest if not each.by]
+
+
+def is_trustworthy(trust: QualityTrust) -> bool:
+    """
+    Whether faults were planted into all audio, every one was seen at its greatest, and nothing
+    harmless was.
+    """
+    return bool(trust.matrices) and all(
+        m.greatest and not false_alarms(m) and not overlooked(m) for m in trust.matrices
+    )

@@ -1,0 +1,271 @@
+"""
+What a selftest of quality found, for people and as JSON, and whether the quality verdicts can be
+trusted.
+
+A terminal gets one letter per metric, a document their names. Computes nothing but counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.report.format import escaped
+from harness.selftest.quality_result import (
+    FaultResult,
+    Matrix,
+    MetricColumn,
+    QualityTrust,
+    Sight,
+    false_alarms,
+    is_trustworthy,
+    overlooked,
+)
+from harness.selftest.specimens import Kind
+
+SCHEMA_VERSION = 2
+"""
+Of the JSON. History: 1, 2026-11, first. 2, 2026-11, what each metric saw, on several kinds of
+audio.
+"""
+LETTERS = {
+    Sight.SEEN: "#",
+    Sight.ADVISED: "+",
+    Sight.UNPROVEN: "?",
+    Sight.UNSEEN: ".",
+    Sight.ABSENT: " ",
+}
+LEGEND = (
+    "# seen, blocks   + seen, advises   ? beyond its margin, not proven   . not seen   (blank) no "
+    "value"
+)
+NOTE = (
+    "Judged by the policy as every run is, each audio against the same audio without the fault. "
+    "The first cell of the suite that is not the reference holds the faults, so metrics against "
+    "the reference begin at what that cell costs; its further cells are settings, which stand in "
+    "place of the reference, as if the engine had not done what it was asked for. A fault counts "
+    "as seen if a metric that blocks saw it at its greatest strength in every utterance. Metrics "
+    "against golden audio are left out: here they would read as those against the reference do."
+)
+
+
+def text(trust: QualityTrust) -> str:
+    """Write everything as plain text; the last line is the verdict."""
+    parts = [
+        heading(trust),
+        *(_letters(matrix, trust.columns) for matrix in trust.matrices),
+        LEGEND,
+        *_families(trust.columns),
+    ]
+    return "\n\n".join([*parts, *remarks(trust), line(trust)])
+
+
+def markdown(trust: QualityTrust, command: str, picture: str = "") -> str:
+    """
+    Write everything as a Markdown page, with the command that made it and a picture of that name,
+    ending in a newline.
+    """
+    parts = [
+        "# Which metric sees which fault",
+        f"Measured {escaped(heading(trust))}, by one command:",
+        f"```\n{command}\n```",
+    ]
+    parts += [
+        f"**{escaped(line(trust))}**",
+        *([f"![The tables below as a picture]({picture})"] if picture else []),
+        escaped(NOTE),
+    ]
+    for matrix in trust.matrices:
+        parts += [f"## Faults: {escaped(_title(matrix))}", _named(matrix, trust.columns)]
+    parts += ["## Metrics: what each sees, and from which strength on", _by_metric(trust)]
+    return "\n\n".join([*parts, *(f"- {escaped(remark)}" for remark in remarks(trust))]) + "\n"
+
+
+def to_json(trust: QualityTrust) -> dict[str, Any]:
+    """Give all of it as plain JSON values."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **asdict(trust),
+        "line": line(trust),
+        "exit_code": exit_code(trust),
+    }
+
+
+def heading(trust: QualityTrust) -> str:
+    """Say what was measured when, where and how."""
+    return (
+        f"{trust.created[:10]}, suite {trust.suite}, profile {trust.profile}, machine "
+        f"{trust.machine}, head {trust.head}"
+    )
+
+
+def remarks(trust: QualityTrust) -> list[str]:
+    """
+    Name metrics that are never judged, false alarms, what was overlooked, and what could not be
+    planted, and why.
+    """
+    without = {
+        "never judged": trust.unjudged,
+        "without a value for any of the audio": trust.valueless,
+    }
+    found = [
+        f"{why}, and so not shown: {', '.join(names)}" for why, names in without.items() if names
+    ]
+    for matrix in trust.matrices:
+        found += [
+            f"false alarm: {_place(matrix, each)}: {', '.join(each.by)}"
+            for each in false_alarms(matrix)
+        ]
+        advice = [each for each in matrix.rows if each.kind is Kind.HARMLESS and each.advised_by]
+        found += [
+            f"false advice: {_place(matrix, each)}: {', '.join(each.advised_by)}" for each in advice
+        ]
+        found += [f"overlooked: {matrix.audio}: {fault}" for fault in overlooked(matrix)]
+        found += [
+            f"not planted: {matrix.audio}: {fault}: {why}" for fault, why in matrix.left_out.items()
+        ]
+    return found
+
+
+def line(trust: QualityTrust) -> str:
+    """Give the verdict in one line."""
+    word = "TRUSTWORTHY" if exit_code(trust) == 0 else "NOT TRUSTWORTHY"
+    seen = [
+        f"{len(m.greatest) - len(overlooked(m))} of {len(m.greatest)} faults seen by a metric that "
+        f"blocks ({m.audio})"
+        for m in trust.matrices
+    ]
+    clean = [each for m in trust.matrices for each in m.rows if each.kind is Kind.HARMLESS]
+    false = [each for m in trust.matrices for each in false_alarms(m)]
+    missed = dict.fromkeys(fault for m in trust.matrices for fault in overlooked(m))
+    parts = [*seen, f"{len(false)} false alarms in {len(clean)} harmless changes"]
+    parts += [f"overlooked even at its greatest: {', '.join(missed)}"] if missed else []
+    return f"{word} for quality: {'; '.join(parts)}"
+
+
+def exit_code(trust: QualityTrust) -> int:
+    """
+    Give 0 if nothing harmless was found and no fault overlooked at its greatest; 3 if not, or if
+    none was planted.
+    """
+    return 0 if is_trustworthy(trust) else 3
+
+
+def _title(matrix: Matrix) -> str:
+    return f"{matrix.audio}, {matrix.utterances} utterances"
+
+
+def _place(matrix: Matrix, finding: FaultResult) -> str:
+    return f"{matrix.audio}: {finding.fault}, {finding.strength}"
+
+
+def _by_family(columns: Sequence[MetricColumn]) -> dict[str, list[MetricColumn]]:
+    families: dict[str, list[MetricColumn]] = {}
+    for each in columns:
+        families.setdefault(each.family, []).append(each)
+    return families
+
+
+def _families(columns: Sequence[MetricColumn]) -> list[str]:
+    """Say which letter is which metric's; those that block are marked."""
+    several = _by_family(columns)
+    lines = [
+        f"{family}: {' '.join(c.metric + '*' * c.blocks for c in each)}"
+        for family, each in several.items()
+    ]
+    return ["\n".join(["letters from left to right, * blocks:", *lines])] if lines else []
+
+
+def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
+    """
+    Write a matrix with a letter per metric, grouped by family; `one`: any metric, the fault in one
+    utterance only.
+    """
+    families = _by_family(columns)
+    rows = [("fault", "strength", "any", "one", *families)]
+    for row in matrix.rows:
+        alone = matrix.alone(row)
+        letters = [
+            "".join(LETTERS[_sight(row, each)] for each in several) for several in families.values()
+        ]
+        rows.append(
+            (
+                row.fault,
+                row.strength,
+                LETTERS[row.summed],
+                LETTERS[alone.summed] if alone else "",
+                *letters,
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([_title(matrix), *lines])
+
+
+def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
+    """
+    Write a matrix as a Markdown table with the names of the metrics, those that block in bold.
+    """
+    families = _by_family(columns)
+    head = ["fault", "strength", *families, "in one utterance"]
+    rows = [head, ["---"] * len(head)]
+    for row in matrix.rows:
+        alone = matrix.alone(row)
+        cells = [_names(row, [each.metric for each in several]) for several in families.values()]
+        one = (
+            ""
+            if alone is None
+            else _names(alone, [each.metric for each in columns if each.blocks]) or "not seen"
+        )
+        rows.append([escaped(row.fault), escaped(row.strength), *cells, one])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _names(finding: FaultResult, metrics: Sequence[str]) -> str:
+    """Name those of the metrics that saw it."""
+    seen = [f"**{escaped(name)}**" for name in metrics if name in finding.by]
+    advised = [escaped(name) for name in metrics if name in finding.advised_by]
+    unproven = [
+        f"({escaped(name)}?)" for name in metrics if finding.sights.get(name) is Sight.UNPROVEN
+    ]
+    return " ".join([*seen, *advised, *unproven])
+
+
+def _by_metric(trust: QualityTrust) -> str:
+    """Write what every metric sees, from the weakest strength on, and what it does not."""
+    rows = [["family", "metric", "blocks", "sees", "does not see"], ["---"] * 5]
+    for each in trust.columns:
+        seen, blind = _sees(trust, each.metric)
+        cells = [
+            each.family,
+            each.metric,
+            "yes" if each.blocks else "",
+            "; ".join(seen),
+            "; ".join(blind),
+        ]
+        rows.append([escaped(cell) for cell in cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _sees(trust: QualityTrust, metric: str) -> tuple[list[str], list[str]]:
+    """
+    Give the faults that a metric sees on any of the audio, from which strength on, and those that
+    it never does.
+    """
+    rows = [row for m in trust.matrices for row in m.rows if row.kind is not Kind.HARMLESS]
+    caught = [row for row in rows if _sight_of(row, metric) in (Sight.SEEN, Sight.ADVISED)]
+    weakest = {row.fault: row.strength for row in reversed(caught)}
+    known = dict.fromkeys(row.fault for row in rows if _sight_of(row, metric) is not Sight.ABSENT)
+    return [f"{fault} {weakest[fault]}" for fault in known if fault in weakest], [
+        f for f in known if f not in weakest
+    ]
+
+
+def _sight(row: FaultResult, column: MetricColumn) -> Sight:
+    return _sight_of(row, column.metric)
+
+
+def _sight_of(row: FaultResult, metric: str) -> Sight:
+    return row.sights.get(metric, Sight.ABSENT)

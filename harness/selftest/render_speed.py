@@ -1,0 +1,257 @@
+"""
+What a selftest found, for people: tables as plain text or Markdown, the verdict in one line, and
+all of it as JSON.
+
+Computes nothing but the scale of a unit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.report.format import escaped
+from harness.selftest.other_tools import RIVALS
+from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS
+from harness.selftest.speed_result import OURS, Reach, SizeResult, Trust
+from harness.selftest.trials import Rate
+
+SCHEMA_VERSION = 1
+"""Of the JSON. History: 1, 2026-11, first."""
+WITHIN_S = 300.0
+"""What people wait for a verdict on a pull request."""
+NOTE = (
+    "Intervals are 95 % (Clopper-Pearson), as wide as the comparisons that share no process make "
+    "them; their number stands in brackets. All sides take turns here, so that two samples of a "
+    "pair may lie some seconds apart; in `voxgate ab` they are neighbours."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """
+    A title, the names of the columns, and the rows; the first column holds words, the others
+    numbers.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables(trust: Trust, *, rivals: bool) -> tuple[Table, ...]:
+    """Give the tables that have rows."""
+    found = [_sizes(trust), _noise(trust), _curve(trust), *([_rivals(trust)] if rivals else [])]
+    return tuple(table for table in found if table.rows)
+
+
+def text(trust: Trust, *, rivals: bool = False) -> str:
+    """Write everything as plain text; the last line is the verdict."""
+    parts = [
+        heading(trust),
+        *map(plain, tables(trust, rivals=rivals)),
+        *remarks(trust),
+        NOTE,
+        line(trust),
+    ]
+    return "\n\n".join(parts)
+
+
+def markdown(trust: Trust, *, rivals: bool = False) -> str:
+    """Write everything as Markdown, ending in a newline."""
+    parts = [f"**{escaped(line(trust))}**", escaped(heading(trust))]
+    parts += [as_markdown(table) for table in tables(trust, rivals=rivals)]
+    return (
+        "\n\n".join([*parts, *(f"- {escaped(remark)}" for remark in remarks(trust)), escaped(NOTE)])
+        + "\n"
+    )
+
+
+def heading(trust: Trust) -> str:
+    """Say what was measured where."""
+    setup = trust.setup
+    state = (
+        "a neighbour computing on one core, placed by the system" if setup.loaded else trust.quiet
+    )
+    what = (
+        f"{setup.equals} equal sides, {len(setup.sizes)} slower ones; the work is added in stage "
+        f"{setup.stage}"
+    )
+    return (
+        f"selftest {setup.suite}   {setup.profile}   {trust.machine}   {trust.head}   {state}   "
+        f"{what}"
+    )
+
+
+def remarks(trust: Trust) -> list[str]:
+    """Say why comparisons were not decided, by an example; name what was left out, and why."""
+    undecided = [
+        f"UNRESOLVED, for example: {each.why_unresolved}"
+        for each in trust.sizes
+        if each.why_unresolved
+    ]
+    left_out = {**trust.setup.left_out, **trust.failures}
+    return [*undecided[:1], *(f"not measured: {slug}: {why}" for slug, why in left_out.items())]
+
+
+def line(trust: Trust) -> str:
+    """Give the verdict in one line."""
+    found = "; ".join(
+        f"{each.size * 100:g} % found in {_percent(each.flagged.share)}"
+        for each in trust.sizes
+        if each.size in (0.05, 0.1)
+    )
+    point = within(trust.curve)
+    cells = len(trust.setup.costs)
+    scope = f"{WITHIN_S / 60:g} minutes of an A/B of {cells} cell{'s' * (cells > 1)}"
+    seen = (
+        "" if point is None else f"{point.sees_worst * 100:.1f} % is the least it sees in {scope}"
+    )
+    return "; ".join(
+        filter(None, [f"{trust.fit.word.upper()} to gate: {trust.fit.why}", found, seen])
+    )
+
+
+def exit_code(trust: Trust) -> int:
+    """Give 0 where the machine is fit to gate, 3 where it is not or nobody knows."""
+    return 0 if trust.fit.word == "fit" else 3
+
+
+def within(curve: Sequence[Reach], duration_s: float = WITHIN_S) -> Reach | None:
+    """Give the farthest point of the curve that takes no longer; None if there is none."""
+    return max(
+        (point for point in curve if point.duration_s <= duration_s),
+        key=lambda p: p.rounds,
+        default=None,
+    )
+
+
+def to_json(trust: Trust) -> dict[str, Any]:
+    """Give all of it as plain JSON values."""
+    data = {**asdict(trust), "rivals": _rivals_to_json(trust)}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **data,
+        "line": line(trust),
+        "exit_code": exit_code(trust),
+    }
+
+
+def plain(table: Table) -> str:
+    """Write a table in columns."""
+    rows = [table.head, *table.rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if not column else cell.rjust(width)
+            for column, (cell, width) in enumerate(pairs)
+        ).rstrip()
+        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
+    ]
+    return "\n".join([table.title, *lines])
+
+
+def as_markdown(table: Table) -> str:
+    """Write a table as Markdown."""
+    align = ["---", *("---:" for _ in table.head[1:])]
+    rows = [
+        [escaped(cell) for cell in table.head],
+        align,
+        *([escaped(cell) for cell in row] for row in table.rows),
+    ]
+    return "\n".join(
+        [f"### {escaped(table.title)}", "", *(f"| {' | '.join(row)} |" for row in rows)]
+    )
+
+
+def _sizes(trust: Trust) -> Table:
+    head = ("slow-down", "measured", "comparisons", "reported as slower", "UNRESOLVED", "rounds")
+    title = (
+        f"What the gate said ({FIRST_ROUNDS} to {MOST_ROUNDS} rounds, and as many to confirm an "
+        "alarm)"
+    )
+    return Table(title=title, head=head, rows=tuple(map(_size_row, trust.sizes)))
+
+
+def _size_row(each: SizeResult) -> tuple[str, ...]:
+    name = f"{each.size * 100:g} %" if each.size else "none (A/A)"
+    real = "" if each.real is None else f"{each.real * 100:+.1f} %"
+    count = f"{each.flagged.total} ({each.flagged.disjoint:.0f})"
+    return (
+        name,
+        real,
+        count,
+        _rate(each.flagged),
+        _percent(each.unresolved.share),
+        f"{each.rounds:.1f}",
+    )
+
+
+def _noise(trust: Trust) -> Table:
+    rows = tuple(
+        (each.cell, str(each.rounds), f"{each.pair_sd * 100:.2f} %", f"{each.sees * 100:.1f} %")
+        for each in trust.noise
+    )
+    head = ("cell", "rounds", "an A/A pair differs by (sd)", f"sees in {MOST_ROUNDS} rounds")
+    return Table(title="Noise of the cells", head=head, rows=rows)
+
+
+def _curve(trust: Trust) -> Table:
+    rows = tuple(
+        (
+            str(p.rounds),
+            _duration(p.duration_s),
+            f"{p.sees_median * 100:.1f} %",
+            f"{p.sees_worst * 100:.1f} %",
+        )
+        for p in trust.curve
+    )
+    cells = len(trust.setup.costs)
+    title = (
+        f"Time against what can be seen and confirmed nine times in ten, for an A/B of {cells} "
+        f"cell{'s' * (cells > 1)}"
+    )
+    return Table(
+        title=title, head=("rounds", "takes", "sees, middle cell", "sees, worst cell"), rows=rows
+    )
+
+
+def _rivals(trust: Trust) -> Table:
+    sizes = [each.size for each in trust.sizes]
+    head = ("rule", "samples", *("A/A" if not size else f"{size * 100:g} %" for size in sizes))
+    rows = tuple(
+        (name, layout, *(_rate(rates[size]) if size in rates else "" for size in sizes))
+        for (name, layout), rates in trust.rivals.items()
+    )
+    return Table(
+        title="Other tools' rules on the same samples: share reported as slower",
+        head=head,
+        rows=rows,
+    )
+
+
+def _rivals_to_json(trust: Trust) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule": name,
+            "samples": layout,
+            "says": "" if name == OURS else RIVALS[name].says,
+            "source": "harness/judging/decide.py" if name == OURS else RIVALS[name].source,
+            "flagged": [
+                {"size": size, "share": rate.share, **asdict(rate)} for size, rate in rates.items()
+            ],
+        }
+        for (name, layout), rates in trust.rivals.items()
+    ]
+
+
+def _rate(rate: Rate) -> str:
+    return f"{_percent(rate.share)} [{rate.low * 100:.1f} {rate.high * 100:.1f}]"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def _duration(duration_s: float) -> str:
+    minutes, seconds = divmod(round(duration_s), 60)
+    return f"{minutes} m {seconds:02} s"

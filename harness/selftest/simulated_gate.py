@@ -1,0 +1,183 @@
+"""
+The gate, asked about recorded rounds: what would it have said if these two sides had been BASE and
+HEAD?
+
+It looks at four rounds of all cells, at one more of a cell that is undecided, and has suspects
+confirmed by rounds that it has not seen, with the functions of `verdict.py` that decide for
+`voxgate ab`. Holds no constant of the rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from harness.analysis.aggregate import aggregate
+from harness.errors import HarnessError
+from harness.judging.baseline import of_run
+from harness.judging.compare import MATCHED
+from harness.judging.confirm import confirmed, suspects, undecided
+from harness.judging.decide import judge
+from harness.judging.policy import Policy
+from harness.metrics.registry import metric
+from harness.records.measurement import Measurement
+from harness.records.run import Run
+from harness.records.verdict import Comparison, RunVerdict, Verdict
+from harness.workflow import CONFIRM_ROUNDS
+
+FIRST_ROUNDS = CONFIRM_ROUNDS
+MOST_ROUNDS = 8
+"""
+Of one look. On an ordinary machine of two cores, eight rounds of a suite of six quick cells take
+some five minutes.
+"""
+WEIGHT = "duration"
+"""The weights of RTF."""
+
+Rounds = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOutcome:
+    """What the gate said of one cell of two sides: after a first look, and in the end."""
+
+    cell: str
+    base: str
+    head: str
+    first: Verdict
+    verdict: Verdict
+    reason: str
+    rounds: Rounds
+    """All that it used, those of the confirmation included."""
+
+
+class Gate:
+    """The gate over the recorded runs of all sides; it remembers what it measured."""
+
+    def __init__(self, runs: Mapping[str, Run], policy: Policy) -> None:
+        """
+        `policy` is cut down to the speeds that block: nobody listens to a selftest of speed.
+
+        Raises HarnessError where latency is not among them: then the gate has nothing to say.
+        """
+        self._runs = runs
+        self._policy = {
+            name: limit
+            for name, limit in policy.items()
+            if limit.evidence == "processes" and limit.blocking
+        }
+        if MATCHED not in self._policy:
+            raise HarnessError(
+                f"the policy does not block on {MATCHED}, so there is nothing to test; correct "
+                "policy.toml"
+            )
+        self._panel = [metric(name) for name in (WEIGHT, *self._policy)]
+        self._known: dict[tuple[str, str, Rounds], tuple[Measurement, ...]] = {}
+        self.slugs = tuple(cell.slug for cell in next(iter(runs.values())).cells)
+
+    def complete_rounds(self, slug: str) -> Rounds:
+        """List the rounds in which the cell was measured to the end on every side."""
+        sides = [
+            {
+                process.repeat
+                for process in run.processes
+                if process.cell == slug and process.finished
+            }
+            for run in self._runs.values()
+        ]
+        return tuple(sorted(set.intersection(*sides)))
+
+    def ask(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> list[GateOutcome]:
+        """
+        Ask about some cells of two sides, as a suite; half of a cell's rounds are for the first
+        look, at most, and the rest for the confirmation. Raises ValueError for fewer rounds than
+        two first looks need.
+        """
+        if min(map(len, rounds.values())) < 2 * FIRST_ROUNDS:
+            raise ValueError(
+                f"a verdict and its confirmation need {2 * FIRST_ROUNDS} rounds of every cell"
+            )
+        most = {slug: min(MOST_ROUNDS, len(several) // 2) for slug, several in rounds.items()}
+        first, used = self._look_until_decided(
+            base, head, {slug: rounds[slug][: most[slug]] for slug in rounds}
+        )
+        last, fresh = first, dict[str, Rounds]()
+        if suspicious := suspects(first):
+            unseen = {
+                slug: rounds[slug][len(used[slug]) :][: most[slug]]
+                for slug in rounds
+                if slug in suspicious
+            }
+            second, fresh = self._look_until_decided(base, head, unseen)
+            last = confirmed(first, second, "")
+        early, late = ({cell.cell: cell for cell in each.cells} for each in (first, last))
+        return [
+            GateOutcome(
+                cell=slug,
+                base=base,
+                head=head,
+                first=early[slug].verdict,
+                verdict=late[slug].verdict,
+                reason=late[slug].reason,
+                rounds=used[slug] + fresh.get(slug, ()),
+            )
+            for slug in rounds
+        ]
+
+    def look(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> RunVerdict:
+        """Judge some cells on the given rounds alone."""
+        before, stored = self._measured(base, rounds)
+        now, measurements = self._measured(head, rounds)
+        return judge(now, measurements, of_run(before, stored), self._policy, paired=True)
+
+    def shifts(self, base: str, head: str, name: str) -> dict[str, Comparison]:
+        """
+        Give how far one metric of every cell moved over all rounds; cells with less than two are
+        left out.
+        """
+        rounds = {slug: self.complete_rounds(slug) for slug in self.slugs}
+        known = {slug: several for slug, several in rounds.items() if len(several) > 1}
+        cells = self.look(base, head, known).cells if known else ()
+        found = {
+            cell.cell: each.comparison
+            for cell in cells
+            for each in cell.metrics
+            if each.metric == name
+        }
+        return {slug: comparison for slug, comparison in found.items() if comparison is not None}
+
+    def _look_until_decided(
+        self, base: str, head: str, rounds: Mapping[str, Rounds]
+    ) -> tuple[RunVerdict, dict[str, Rounds]]:
+        """
+        Look at FIRST_ROUNDS of every cell's rounds, then at one more of the undecided cells as long
+        as there are any.
+        """
+        used = {slug: several[:FIRST_ROUNDS] for slug, several in rounds.items()}
+        while True:
+            judgement = self.look(base, head, used)
+            growing = [slug for slug in undecided(judgement) if len(used[slug]) < len(rounds[slug])]
+            if not growing:
+                return judgement, used
+            used |= {slug: rounds[slug][: len(used[slug]) + 1] for slug in growing}
+
+    def _measured(
+        self, side: str, rounds: Mapping[str, Rounds]
+    ) -> tuple[Run, dict[str, tuple[Measurement, ...]]]:
+        """Give the run as if it had measured these rounds alone, and its measurements."""
+        run = self._runs[side]
+        for slug, several in rounds.items():
+            if (side, slug, several) not in self._known:
+                self._known[side, slug, several] = aggregate(
+                    excerpt(run, {slug: several}), {}, self._panel
+                )[slug]
+        return excerpt(run, rounds), {
+            slug: self._known[side, slug, several] for slug, several in rounds.items()
+        }
+
+
+def excerpt(run: Run, rounds: Mapping[str, Rounds]) -> Run:
+    """Give the run as if it had measured some cells alone, in some rounds alone."""
+    cells = tuple(cell for cell in run.cells if cell.slug in rounds)
+    kept = tuple(
+        process for process in run.processes if process.repeat in rounds.get(process.cell, ())
+    )
+    return replace(run, reference=cells[0].slug, cells=cells, processes=kept)

@@ -1,0 +1,262 @@
+"""
+Makes the audio that holds a fault: out of audio that there is, or by the engine, which is told to
+say something else.
+
+What was recorded stays as it is. Scores and decides nothing.
+
+A specimen: audio with a fault in it, as one more cell of the run, so that it is scored and judged
+as any cell is.
+
+Pure functions of records. All specimens of a run are scored at one go, and each is held against the
+cell it was made from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from harness.audio.files import read_audio, write_wav
+from harness.audio.recording import read_recording
+from harness.errors import HarnessError
+from harness.machine.profiles import Profile
+from harness.records.cell import Cell, Request
+from harness.records.run import Iteration, ProcessRecord, Run
+from harness.runner import run_folder
+from harness.runner.progress import Progress
+from harness.runner.runner import run_suite
+from harness.selftest.fault_effects import Change, SpokenUtterance
+from harness.selftest.faults import Respeak
+from harness.suite.suite import Suite
+from harness.targets.registry import check_cells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecimenAudio:
+    """
+    One file of audio, how long it is, and where the engine says that it joined chunks, if it does.
+    """
+
+    file: Path
+    audio_s: float
+    joins_s: tuple[float, ...] | None = None
+
+
+Sounds = Mapping[str, SpecimenAudio]
+"""By request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What says things otherwise: a cell, how it is run, and the folder for what it says."""
+
+    suite: Suite
+    profile: Profile
+    cell: Cell
+    folder: Path
+    progress: Progress
+
+
+def sounds_of(run: Run, slug: str) -> dict[str, SpecimenAudio]:
+    """Give the audio that a cell left, by request."""
+    samples = [
+        sample for process in run.processes if process.cell == slug for sample in process.samples
+    ]
+    return {
+        sample.request: SpecimenAudio(
+            file=(Path(run.folder) / sample.audio_file).absolute(),
+            audio_s=sample.audio_s,
+            joins_s=sample.joins_s,
+        )
+        for sample in reversed(samples)
+        if sample.audio_file is not None
+    }
+
+
+def speeches_of(run: Run, slug: str) -> dict[str, SpokenUtterance]:
+    """Read the audio that a cell left, by request. Raises HarnessError if a file cannot be read."""
+    (cell,) = (each for each in run.cells if each.slug == slug)
+    sounds = sounds_of(run, slug)
+    return {
+        request.id: _read(run, cell, request, sounds[request.id])
+        for request in cell.workload.requests
+        if request.id in sounds
+    }
+
+
+def changed_sounds(
+    speeches: Mapping[str, SpokenUtterance], change: Change, folder: Path
+) -> dict[str, SpecimenAudio]:
+    """
+    Write every utterance that can hold the fault into `folder`.
+
+    Raises HarnessError if a file cannot be written, or if the change needs a package that is
+    absent.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = {}
+    for request, speech in speeches.items():
+        faulty = change(speech)
+        if faulty is not None:
+            file = (folder / f"{request}.wav").absolute()
+            write_wav(file, faulty, speech.rate_hz)
+            changed[request] = SpecimenAudio(
+                file=file, audio_s=len(faulty) / speech.rate_hz, joins_s=speech.joins_s
+            )
+    return changed
+
+
+def sayable(cell: Cell, respeak: Respeak) -> dict[str, Request]:
+    """
+    Give what would be said instead, by request; empty where no request can be said otherwise, or
+    the engine cannot do it.
+    """
+    requests = cell.workload.requests
+    others = {request.id: respeak(request, requests) for request in requests}
+    said = {name: other for name, other in others.items() if other is not None}
+    try:
+        check_cells([_asking(cell, said)])
+    except HarnessError:
+        return {}
+    return said
+
+
+def respoken_sounds(
+    engine: Engine, asked: Mapping[str, Mapping[str, Request]]
+) -> dict[str, dict[str, SpecimenAudio]]:
+    """
+    Have the engine say everything that is asked for, by fault and request, in one process.
+
+    Raises HarnessError if the engine does not, and KeyboardInterrupt if a person stops it.
+    """
+    places = {
+        f"{request}.{number}": (fault, request)
+        for number, fault in enumerate(asked)
+        for request in asked[fault]
+    }
+    if not places:
+        return {}
+    cell = _asking(
+        engine.cell, {name: asked[fault][request] for name, (fault, request) in places.items()}
+    )
+    outcome = run_suite(
+        engine.suite,
+        [cell],
+        engine.profile,
+        engine.folder,
+        repeats=1,
+        iterations=1,
+        progress=engine.progress,
+        energy=False,
+        stages=False,
+    )
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    for failure in outcome.failures.values():
+        raise HarnessError(f"the faults cannot be spoken: {failure.kind}: {failure.reason}")
+    spoken = sounds_of(run_folder.load_run(engine.folder), cell.slug)
+    return {
+        fault: {r: spoken[name] for name, (f, r) in places.items() if f == fault} for fault in asked
+    }
+
+
+def _read(run: Run, cell: Cell, request: Request, sound: SpecimenAudio) -> SpokenUtterance:
+    audio, rate_hz = read_audio(sound.file)
+    file = cell.voice_of(request)
+    voice = (
+        None
+        if file is None
+        else read_recording(Path(run.folder) / file).at(rate_hz).astype("float32")
+    )
+    return SpokenUtterance(
+        audio=audio, rate_hz=rate_hz, text=request.text, joins_s=sound.joins_s, voice=voice
+    )
+
+
+def _asking(cell: Cell, requests: Mapping[str, Request]) -> Cell:
+    """Give the cell with these requests for its workload, named by their keys."""
+    said = tuple(replace(request, id=name, statement=None) for name, request in requests.items())
+    return replace(cell, workload=replace(cell.workload, requests=said))
+
+
+EVERY, ONE = "every utterance", "one utterance"
+AXIS = "specimen"
+
+
+class Kind(StrEnum):
+    """What a specimen is."""
+
+    FAULT = "fault"
+    SETTING = "setting"
+    """The engine ran with other options than it was asked for."""
+    HARMLESS = "harmless"
+    """Nothing that anybody could hear: an alarm is a false one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    """
+    One fault at one strength in one or in every utterance of the cell `base`; `sounds` replace
+    those that the cell made.
+    """
+
+    fault: str
+    strength: str
+    kind: Kind
+    extent: str
+    base: str
+    sounds: Mapping[str, SpecimenAudio]
+
+
+def in_every_and_in_one(specimen: Specimen) -> list[Specimen]:
+    """Give the specimen, and another with the fault in its first utterance only, if it has more."""
+    first = dict(list(specimen.sounds.items())[:1])
+    alone = [replace(specimen, extent=ONE, sounds=first)] if len(specimen.sounds) > 1 else []
+    return [replace(specimen, extent=EVERY), *alone]
+
+
+def slugs_of(run: Run, specimens: Sequence[Specimen]) -> list[str]:
+    """Name the cells that the specimens become."""
+    cells = {cell.slug: cell for cell in run.cells}
+    return [_cell(cells[each.base], number).slug for number, each in enumerate(specimens)]
+
+
+def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
+    """
+    Give the run with a cell more for each specimen: what its base left, but for the sounds that are
+    replaced.
+    """
+    cells = {cell.slug: cell for cell in run.cells}
+    added = [(_cell(cells[each.base], number), each) for number, each in enumerate(specimens)]
+    processes = [process for cell, each in added for process in _processes(run, cell.slug, each)]
+    return replace(
+        run,
+        cells=(*run.cells, *(cell for cell, _ in added)),
+        processes=(*run.processes, *processes),
+    )
+
+
+def _cell(base: Cell, number: int) -> Cell:
+    return replace(base, axes={**base.axes, AXIS: number})
+
+
+def _processes(run: Run, slug: str, specimen: Specimen) -> list[ProcessRecord]:
+    def planted(sample: Iteration) -> Iteration:
+        sound = specimen.sounds.get(sample.request)
+        if sound is None:
+            return replace(sample, cell=slug)
+        kept = None if sample.audio_file is None else str(sound.file)
+        return replace(
+            sample,
+            cell=slug,
+            audio_file=kept,
+            audio_s=sound.audio_s,
+            joins_s=sound.joins_s,
+            audio_sha256="planted",
+        )
+
+    bases = [process for process in run.processes if process.cell == specimen.base]
+    return [
+        replace(process, cell=slug, samples=tuple(map(planted, process.samples)))
+        for process in bases
+    ]

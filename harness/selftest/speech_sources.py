@@ -1,0 +1,268 @@
+"""
+What faults are planted into: the audio of an engine, measured by fresh processes, or recordings.
+
+Measures and reads; plants nothing.
+
+Recordings as a run, as if an engine had made them: a folder of speech and what is said in it.
+
+    FOLDER/texts.toml      a workload (`harness/suite/workload.py`): id and text of each recording
+    FOLDER/<id>.wav        or .flac
+
+Reference and cell are the same audio. People seldom ask what they also tell in the same words, so
+unless the texts name such pairs, the first recordings are made into questions as well: by raising
+their end, as a yes/no question does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.audio.files import read_audio, write_wav
+from harness.errors import HarnessError
+from harness.machine.profiles import Profile
+from harness.records.cell import Cell, Request, Workload
+from harness.records.run import Iteration, Phase, ProcessRecord, Run
+from harness.runner import run_folder
+from harness.runner.progress import Progress
+from harness.runner.runner import run_suite
+from harness.scoring.asr_floor import recorded
+from harness.selftest.fault_effects import SpokenUtterance
+from harness.selftest.resynthesis import bent
+from harness.selftest.specimens import Engine, Sounds, SpecimenAudio, sounds_of
+from harness.selftest.speed import matching
+from harness.suite.suite import Expansion, Suite
+from harness.suite.workload import load_workload
+from harness.workflow import chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultlessRun:
+    """
+    A run without faults, the cell of it that gets them, the folder for them, and what says things
+    otherwise, if any.
+    """
+
+    audio: str
+    """In words."""
+    run: Run
+    cell: Cell
+    folder: Path
+    clean: Mapping[str, Sounds]
+    """The clean repeats: how each was made -> its audio."""
+    engine: Engine | None = None
+
+    @property
+    def reference(self) -> Cell:
+        """The reference cell."""
+        (found,) = (cell for cell in self.run.cells if cell.slug == self.run.reference)
+        return found
+
+    @property
+    def settings(self) -> list[Cell]:
+        """The cells beside these two."""
+        return [
+            cell for cell in self.run.cells if cell.slug not in (self.run.reference, self.cell.slug)
+        ]
+
+
+def measured_ground(
+    suite: Suite, only: Sequence[str], profile: Profile, folder: Path, progress: Progress
+) -> FaultlessRun:
+    """
+    Measure the suite's cells, and the first two again in fresh processes. Raises HarnessError if a
+    cell fails.
+    """
+    cells = cells_of(suite.expand(), only)
+    run = _measured(suite, cells, profile, folder / "measured", progress)
+    again = _measured(suite, cells[:2], profile, folder / "again", progress)
+    cell = cells[1]
+    return FaultlessRun(
+        audio=f"{cell.target} {cell.label}",
+        run=run,
+        cell=cell,
+        folder=folder / "faults",
+        clean={
+            "judged again": sounds_of(run, cell.slug),
+            "measured again": sounds_of(again, cell.slug),
+        },
+        engine=Engine(
+            suite=suite, profile=profile, cell=cell, folder=folder / "respoken", progress=progress
+        ),
+    )
+
+
+def recorded_ground(recordings: Path, like: Run, folder: Path) -> FaultlessRun:
+    """
+    Take a folder of recordings for what an engine said. Raises HarnessError as `recordings_run`
+    does.
+    """
+    run = recordings_run(recordings, like, folder / "questions")
+    cell = run.cells[-1]
+    clean = {"judged again": sounds_of(run, cell.slug)}
+    return FaultlessRun(
+        audio="recordings", run=run, cell=cell, folder=folder / "recordings", clean=clean
+    )
+
+
+def cells_of(expansion: Expansion, only: Sequence[str]) -> list[Cell]:
+    """
+    Give the reference, the cell that gets the faults, and the settings. Raises HarnessError if
+    there is no second cell.
+    """
+    others = [
+        cell for cell in matching(chosen(expansion, only), only) if cell.slug != expansion.reference
+    ]
+    if not others:
+        raise HarnessError(
+            f"faults are planted beside the reference cell {expansion.reference}; name another "
+            "with --only"
+        )
+    return [*(cell for cell in expansion.cells if cell.slug == expansion.reference), *others]
+
+
+def _measured(
+    suite: Suite, cells: Sequence[Cell], profile: Profile, folder: Path, progress: Progress
+) -> Run:
+    """
+    Measure the cells once. Raises HarnessError if one fails, and KeyboardInterrupt if a person
+    stops it.
+    """
+    outcome = run_suite(
+        suite,
+        cells,
+        profile,
+        folder,
+        repeats=1,
+        iterations=1,
+        progress=progress,
+        command="selftest --quality",
+        energy=False,
+        stages=False,
+    )
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    for slug, failure in outcome.failures.items():
+        raise HarnessError(f"cell {slug} cannot be measured: {failure.kind}: {failure.reason}")
+    return run_folder.load_run(folder)
+
+
+TEXTS = "texts.toml"
+TAKES = ("recorded", "again")
+QUESTIONS = 2
+RISE_SEMITONES = 7.0
+"""Yes/no questions rise by about half an octave; so the embedded voice's were made, too."""
+
+
+def check_recordings(folder: Path) -> tuple[Workload, dict[str, Path]]:
+    """
+    Give what a folder holds. Raises HarnessError if that is no texts, or not a recording of each.
+    """
+    workload = load_workload(str((folder / TEXTS).absolute()))
+    return workload, recorded(workload, folder)
+
+
+def recordings_run(folder: Path, like: Run, place: Path) -> Run:
+    """
+    Give the recordings of a folder as a run beside another one, made on the same machine; questions
+    go into `place`.
+
+    Raises HarnessError as `check_recordings` does, or if a recording cannot be read.
+    """
+    workload, files = check_recordings(folder)
+    told = {name: _sound(file.absolute()) for name, file in files.items()}
+    questions = _questions(workload.requests)
+    asked = _risen(questions, told, place)
+    requests = (*workload.requests, *(each for each in questions if each.id in asked))
+    cells = tuple(_cell(replace(workload, requests=requests), take) for take in TAKES)
+    return replace(
+        like,
+        suite="recordings",
+        reference=cells[0].slug,
+        cells=cells,
+        excluded={},
+        processes=tuple(_process(cell, told | asked) for cell in cells),
+        folder=str(folder.absolute()),
+    )
+
+
+def _sound(file: Path) -> SpecimenAudio:
+    audio, rate_hz = read_audio(file)
+    return SpecimenAudio(file=file, audio_s=len(audio) / rate_hz)
+
+
+def _questions(requests: Sequence[Request]) -> list[Request]:
+    """
+    Give the first statements as questions in the same words; none where the texts hold such pairs
+    themselves.
+    """
+    if any(request.statement for request in requests):
+        return []
+    told = [request for request in requests if request.text.rstrip().endswith(".")][:QUESTIONS]
+    return [
+        replace(r, id=f"{r.id}-asked", text=f"{r.text.rstrip()[:-1]}?", statement=r.id)
+        for r in told
+    ]
+
+
+def _risen(
+    questions: Sequence[Request], told: Mapping[str, SpecimenAudio], place: Path
+) -> dict[str, SpecimenAudio]:
+    """
+    Give the audio of questions made of statements; none without WORLD, which the fault
+    `flat question` will say.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for request in questions:
+        audio, rate_hz = read_audio(told[str(request.statement)].file)
+        try:
+            risen = bent(SpokenUtterance(audio=audio, rate_hz=rate_hz), RISE_SEMITONES)
+        except HarnessError:
+            return {}
+        file = (place / f"{request.id}.wav").absolute()
+        write_wav(file, risen, rate_hz)
+        found[request.id] = SpecimenAudio(file=file, audio_s=len(risen) / rate_hz)
+    return found
+
+
+def _cell(workload: Workload, take: str) -> Cell:
+    return Cell(
+        suite="recordings",
+        target="recordings",
+        pipeline="none",
+        workload=workload,
+        axes={"take": take},
+    )
+
+
+def _process(cell: Cell, sounds: Mapping[str, SpecimenAudio]) -> ProcessRecord:
+    return ProcessRecord(
+        cell=cell.slug,
+        repeat=0,
+        cold=None,
+        effective={},
+        effects=(),
+        samples=tuple(
+            _sample(cell.slug, number, *each) for number, each in enumerate(sounds.items())
+        ),
+        peak_rss_bytes=None,
+        peak_cuda_bytes=None,
+        failure=None,
+        finished=True,
+    )
+
+
+def _sample(slug: str, number: int, request: str, sound: SpecimenAudio) -> Iteration:
+    return Iteration(
+        cell=slug,
+        repeat=0,
+        iteration=number,
+        phase=Phase.MEASURED,
+        request=request,
+        wall_s=sound.audio_s,
+        audio_s=sound.audio_s,
+        first_audio_s=0.0,
+        stages_s={},
+        audio_sha256="recorded",
+        audio_file=str(sound.file),
+    )

@@ -1,0 +1,271 @@
+"""
+What a selftest of speed measures: which cells, on which sides, and how much extra work makes which
+slow-down.
+
+Fixed before the first round and kept on disk, so that an interrupted selftest goes on with the same
+work. Measures nothing.
+
+What a cell costs, which stage to slow down, and how long a unit of extra work takes in it: one
+process per cell, measured before the first round.
+
+The extra work is measured where it will be done, inside the stage of the running engine, since
+caches and clocks are what they are there. Decides nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.machine.profiles import Profile
+from harness.records.cell import Cell
+from harness.records.run import Phase, ProcessRecord
+from harness.runner import run_folder
+from harness.runner.progress import Progress
+from harness.runner.round import Variant
+from harness.runner.runner import Runner, make_header
+from harness.runner.worker_process import PythonEnv
+from harness.suite.suite import Suite
+from harness.targets.slowdown import APART, WHOLE, SlowDown
+
+SCHEMA_VERSION = 1
+"""Of `selftest.json`. History: 1, 2026-11, first."""
+FILE = "selftest.json"
+SIZES = (0.03, 0.05, 0.075, 0.10, 0.20)
+"""Around the limit of 5 %: below it, on it, and what must never slip through."""
+EQUALS = 4
+"""
+Sides that run the engine as it is: six A/A pairs of which two share no process, and four A/B pairs
+for every size.
+"""
+ENOUGH_ROUNDS = 12
+"""
+Rounds that a cell should get: the gate wants four to eight for a verdict, and as many fresh ones
+for its confirmation.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one process of a cell takes, and what one synthesis of each request does."""
+
+    prepare_s: float
+    measure_s: float
+    request_s: Mapping[str, float]
+    unit_s: float
+    """Of the extra work, in this cell's processes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """
+    See the module. `left_out` holds the cells of the suite that are not measured, with the reason.
+    """
+
+    suite: str
+    profile: str
+    stage: str
+    sizes: tuple[float, ...]
+    equals: int
+    loaded: bool
+    costs: Mapping[str, Cost]
+    """By slug, in the suite's order; these cells are measured."""
+    left_out: Mapping[str, str]
+
+    @property
+    def sides(self) -> dict[str, float]:
+        """Name all sides with their slow-downs: `equal-1` ... with 0.0, `slower-7.5` with 0.075."""
+        same = {f"equal-{number}": 0.0 for number in range(1, self.equals + 1)}
+        return same | {f"slower-{size * 100:g}": size for size in self.sizes}
+
+    def slow_down(self, size: float) -> SlowDown:
+        """Give the work that makes every request of every cell slower by the share `size`."""
+        units = {
+            slug: {
+                request: round(size * seconds / cost.unit_s)
+                for request, seconds in cost.request_s.items()
+            }
+            for slug, cost in self.costs.items()
+        }
+        return SlowDown(stage=self.stage, units=units)
+
+
+def affordable(
+    costs: Mapping[str, Cost], sides: int, loading: int, budget_s: float
+) -> tuple[str, ...]:
+    """
+    Choose the cells that get ENOUGH_ROUNDS in the time: the quickest first, at least one; in the
+    given order.
+    """
+    chosen: list[str] = []
+    left_s = budget_s
+    for slug in sorted(costs, key=lambda slug: round_s(costs[slug], sides, loading)):
+        left_s -= ENOUGH_ROUNDS * round_s(costs[slug], sides, loading)
+        if chosen and left_s < 0.0:
+            break
+        chosen.append(slug)
+    return tuple(slug for slug in costs if slug in chosen)
+
+
+def round_s(cost: Cost, sides: int, loading: int) -> float:
+    """
+    Foretell what one round of one cell takes on so many sides, of which `loading` prepare at the
+    same time.
+    """
+    return sides * (cost.prepare_s / min(loading, sides) + cost.measure_s)
+
+
+def save(folder: Path, setup: Setup) -> None:
+    """Write it. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run_folder.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **asdict(setup)})
+
+
+def load(folder: Path) -> Setup:
+    """
+    Read what `save` wrote. Raises HarnessError if there is no selftest, or one of another schema.
+    """
+    data = run_folder.read_json(
+        folder / FILE, f"{folder} holds no selftest; begin one without --resume"
+    )
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise HarnessError(
+            f"{folder / FILE} has schema {data.get('schema_version')!r}, this voxgate reads "
+            f"{SCHEMA_VERSION}; begin a new one"
+        )
+    return _from_json({name: value for name, value in data.items() if name != "schema_version"})
+
+
+def latest(root: Path) -> Path:
+    """Name the youngest selftest below `root`. Raises HarnessError if there is none."""
+    folders = [
+        path for path in root.glob("[0-9]*") if path.name.isdigit() and (path / FILE).is_file()
+    ]
+    if not folders:
+        raise HarnessError(f"no selftest below {root}; begin one without --resume")
+    return max(folders, key=lambda path: int(path.name))
+
+
+def same_question(old: Setup, asked: Mapping[str, object]) -> Sequence[str]:
+    """Say how what is asked now differs from what was begun; empty if it does not."""
+    return [
+        f"{name} {getattr(old, name)} against {value}"
+        for name, value in asked.items()
+        if getattr(old, name) != value
+    ]
+
+
+def _from_json(data: Mapping[str, Any]) -> Setup:
+    costs = {slug: Cost(**cost) for slug, cost in data["costs"].items()}
+    return Setup(**{**data, "costs": costs, "sizes": tuple(data["sizes"])})
+
+
+UNITS = 200
+"""
+About 10 ms: long enough to be timed to a per cent, short beside the synthesis that it must not
+disturb.
+"""
+SYNTHESES = 4
+"""
+What a process does before it is measured: first, twice warm-up, and once observed, which is not
+recorded.
+"""
+
+
+def calibrate(
+    suite: Suite,
+    cells: Sequence[Cell],
+    profile: Profile,
+    folder: Path,
+    stage: str,
+    timeout_s: float,
+    progress: Progress,
+) -> tuple[dict[str, Cost], dict[str, str]] | None:
+    """
+    Measure each cell once, with extra work that is timed apart; None if a person interrupted it.
+
+    Returns the costs by slug, and why the cells without one failed. Raises HarnessError if no cell
+    works.
+    """
+    order = SlowDown(
+        stage=stage,
+        units={c.slug: {r.id: UNITS for r in c.workload.requests} for c in cells},
+        apart=True,
+    )
+    header = make_header(
+        suite,
+        cells,
+        profile,
+        repeats=1,
+        iterations=None,
+        command=f"selftest {suite.name}: calibration",
+    )
+    side = Variant(header=header, folder=folder, launch=PythonEnv(env=order.env()))
+    run_folder.create_run(folder, header)
+    (outcome,) = Runner([side], profile, timeout_s, progress).run()
+    if outcome.interrupted:
+        return None
+    failures = {
+        slug: f"{failure.kind}: {failure.reason}" for slug, failure in outcome.failures.items()
+    }
+    if len(failures) == len(cells):
+        raise HarnessError(
+            f"no cell can be measured; {next(iter(failures))}: {next(iter(failures.values()))}"
+        )
+    records = run_folder.load_run(folder).processes
+    return {
+        record.cell: cost_of(record) for record in records if record.cell not in failures
+    }, failures
+
+
+def longest_stage(
+    suite: Suite, cell: Cell, profile: Profile, folder: Path, timeout_s: float, progress: Progress
+) -> str | None:
+    """
+    Measure a cell once and name the stage that takes most of its time, WHOLE where the target tells
+    of none; None if a person interrupted it. Raises HarnessError if the cell fails.
+    """
+    header = make_header(
+        suite, [cell], profile, repeats=1, iterations=1, command=f"selftest {suite.name}: stages"
+    )
+    run_folder.create_run(folder, header)
+    (outcome,) = Runner(
+        [Variant(header=header, folder=folder, launch=PythonEnv())], profile, timeout_s, progress
+    ).run()
+    if outcome.interrupted:
+        return None
+    for slug, failure in outcome.failures.items():
+        raise HarnessError(f"no cell can be measured; {slug}: {failure.kind}: {failure.reason}")
+    samples = [
+        each
+        for record in run_folder.load_run(folder).processes
+        for each in record.samples
+        if each.phase is Phase.MEASURED
+    ]
+    seconds: dict[str, float] = {}
+    for sample in samples:
+        for stage, stage_s in sample.stages_s.items():
+            seconds[stage] = seconds.get(stage, 0.0) + stage_s
+    return max(seconds, key=seconds.__getitem__, default=WHOLE)
+
+
+def cost_of(record: ProcessRecord) -> Cost:
+    """Read the costs off one process whose extra work was timed apart."""
+    assert record.cold is not None, "the only process of a cell starts alone"
+    measured = [sample for sample in record.samples if sample.phase is Phase.MEASURED]
+    plain = [(sample.request, sample.wall_s - sample.stages_s[APART]) for sample in measured]
+    per_request = {
+        name: float(np.median([seconds for request, seconds in plain if request == name]))
+        for name in dict.fromkeys(request for request, _ in plain)
+    }
+    return Cost(
+        prepare_s=record.cold.import_s
+        + record.cold.load_s
+        + SYNTHESES * float(np.mean(list(per_request.values()))),
+        measure_s=sum(seconds for _, seconds in plain),
+        request_s=per_request,
+        unit_s=float(np.median([sample.stages_s[APART] / UNITS for sample in measured])),
+    )

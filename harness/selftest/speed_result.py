@@ -1,0 +1,315 @@
+"""
+What a selftest of speed found: the record, made from trials, and the rule that says whether this
+machine may gate.
+
+Runs nothing and renders nothing; the words and tables are `render_speed.py`'s.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness import statistics
+from harness.judging.compare import MATCHED
+from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
+from harness.records.verdict import Verdict
+from harness.selftest.other_tools import RIVALS
+from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
+from harness.selftest.speed_plan import Setup, round_s
+from harness.selftest.trials import IN_TURNS, STORED, Rate, Trial, independent, pairs, rate_of
+
+OURS = "voxgate"
+CURVE = (4, 5, 6, 8, 10, 12, 16, 24)
+"""Rounds of one look, for the curve of time against what can be seen."""
+POWER = math.sqrt(0.9)
+"""Of each of two looks, the first and its confirmation, so that both succeed nine times in ten."""
+MOST_FALSE = 0.01
+"""
+The owner's line for a loaded machine: more than one false alarm in a hundred comparisons, and
+nobody reads alarms.
+"""
+MUST_SEE = 2.0
+"""A gate that cannot see twice its limit in the rounds it may take guards nothing."""
+MUST_FIND = 0.9
+"""Of the comparisons with such a slow-down."""
+MOST_UNRESOLVED = 0.1
+"""
+Of the A/A comparisons: a gate that does not decide is safe and no use, and people learn to wave it
+through.
+"""
+ENOUGH = 10
+"""A/A comparisons; from fewer, even without an alarm, nothing can be said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeResult:
+    """What the gate said when the slow-down was `size` (0.0: both sides the same)."""
+
+    size: float
+    real: float | None
+    """
+    What the slow-down came to, measured over all rounds of all pairs: a check of the injection.
+    """
+    flagged: Rate
+    """REGRESSED, confirmed."""
+    unresolved: Rate
+    why_unresolved: str
+    """The reason of one that was; empty if none was."""
+    verdicts: Mapping[str, int]
+    rounds: float
+    """The mean number that a verdict took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellNoise:
+    """
+    How much one pair of processes of the same engine differs: standard deviation of the log-ratio.
+    """
+
+    cell: str
+    rounds: int
+    pair_sd: float
+    weight: float
+    """
+    Degrees of freedom per round after the first: above 1 where the cells of the suite lend theirs
+    to each other.
+    """
+    sees: float
+    """The smallest slow-down that MOST_ROUNDS rounds find and confirm nine times in ten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """
+    A point of the curve: so many rounds of all measured cells, what they take, and what they see.
+    """
+
+    rounds: int
+    duration_s: float
+    sees_median: float
+    """In the cell in the middle."""
+    sees_worst: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """Whether the machine may gate: `fit`, `not fit` or `undecided`, and why."""
+
+    word: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """
+    All that a selftest of speed found. `rivals`: (rule, layout) -> size -> rate flagged; ours is
+    among them.
+    """
+
+    setup: Setup
+    machine: str
+    head: str
+    quiet: str
+    sizes: tuple[SizeResult, ...]
+    noise: tuple[CellNoise, ...]
+    curve: tuple[Reach, ...]
+    rivals: Mapping[tuple[str, str], Mapping[float, Rate]]
+    failures: Mapping[str, str]
+    """Cells that failed or have too few rounds, with the reason."""
+    fit: Fit
+
+
+def size_results(trials: Sequence[Trial], gate: Gate, setup: Setup) -> tuple[SizeResult, ...]:
+    """Sum up the trials by size."""
+    rounds = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
+    return tuple(
+        _size_result(
+            size, some, real_shift(gate, setup, size), independent(some, rounds, setup.equals)
+        )
+        for size in (0.0, *setup.sizes)
+        if (some := [trial for trial in trials if trial.size == size])
+    )
+
+
+def real_shift(gate: Gate, setup: Setup, size: float) -> float | None:
+    """Give the mean shift over all rounds, cells and pairs of one size; None without two rounds."""
+    found = [
+        math.log1p(comparison.shift)
+        for base, head in pairs(setup.sides)
+        if setup.sides[head] == size
+        for comparison in gate.shifts(base, head, MATCHED).values()
+        if comparison.shift is not None
+    ]
+    return math.expm1(sum(found) / len(found)) if found else None
+
+
+def noise_of(gate: Gate, setup: Setup, limit: float) -> tuple[CellNoise, ...]:
+    """Measure the spread of A/A pairs over all rounds, and what it leaves visible."""
+    same = [(base, head) for base, head in pairs(setup.sides) if not setup.sides[head]]
+    shifts = [gate.shifts(base, head, MATCHED) for base, head in same]
+    found = []
+    for slug in gate.slugs:
+        known = [(s[slug].error, s[slug].freedom) for s in shifts if slug in s]
+        several = [
+            (error, freedom)
+            for error, freedom in known
+            if error is not None and freedom is not None
+        ]
+        if several:
+            found.append(_cell_noise(slug, len(gate.complete_rounds(slug)), several, limit))
+    return tuple(found)
+
+
+def _cell_noise(
+    slug: str, rounds: int, known: Sequence[tuple[float, float]], limit: float
+) -> CellNoise:
+    """
+    Make the record from the standard error over all rounds, and its degrees of freedom, of every
+    A/A pair.
+    """
+    spread = math.sqrt(sum(error**2 for error, _ in known) / len(known) * rounds)
+    weight = sum(freedom for _, freedom in known) / len(known) / (rounds - 1)
+    noise = CellNoise(cell=slug, rounds=rounds, pair_sd=spread, weight=weight, sees=0.0)
+    return replace(noise, sees=sees(noise, MOST_ROUNDS, limit))
+
+
+def sees(noise: CellNoise, rounds: int, limit: float) -> float:
+    """
+    Give the smallest slow-down that `rounds` rounds, and as many to confirm it, find nine times in
+    ten.
+    """
+    line, freedom = LINE_SHARE * limit, noise.weight * (rounds - 1)
+    return statistics.detectable(
+        noise.pair_sd / math.sqrt(rounds), freedom, line, line / EVIDENCE_SHARE, POWER
+    )
+
+
+def curve_of(
+    noise: Sequence[CellNoise], setup: Setup, limit: float, loading: int
+) -> tuple[Reach, ...]:
+    """
+    Give time against detectable effect, for an A/B of all measured cells without confirmation.
+    """
+    if not noise:
+        return ()
+    each_s = sum(round_s(cost, 2, loading) for cost in setup.costs.values())
+    visible = {count: sorted(sees(each, count, limit) for each in noise) for count in CURVE}
+    return tuple(
+        Reach(
+            rounds=n, duration_s=n * each_s, sees_median=some[len(some) // 2], sees_worst=some[-1]
+        )
+        for n, some in visible.items()
+    )
+
+
+def rival_rates(
+    trials: Sequence[Trial], gate: Gate, setup: Setup
+) -> dict[tuple[str, str], dict[float, Rate]]:
+    """Give the share that each rule flags at each size, ours first, all on the same samples."""
+    rounds = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
+    table: dict[tuple[str, str], dict[float, Rate]] = {}
+    for key in [
+        (OURS, IN_TURNS),
+        *((name, layout) for layout in (IN_TURNS, STORED) for name in RIVALS),
+    ]:
+        for size in (0.0, *setup.sizes):
+            some = [
+                trial
+                for trial in trials
+                if trial.size == size and (key[0] == OURS or key in trial.flagged)
+            ]
+            if some:
+                flagged = [
+                    _alarm(trial) if key[0] == OURS else trial.flagged[key] for trial in some
+                ]
+                table.setdefault(key, {})[size] = rate_of(
+                    flagged, independent(some, rounds, setup.equals)
+                )
+    return table
+
+
+def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], limit: float) -> Fit:
+    """
+    Apply the rule: not fit where more than MOST_FALSE of the A/A comparisons were alarms, where
+    more than MOST_UNRESOLVED were not decided, where a cell's noise hides MUST_SEE limits, or where
+    such a slow-down was found in less than MUST_FIND; undecided with fewer than ENOUGH A/A
+    comparisons, or where the alarms may still be bad luck.
+    """
+    same = next((each for each in sizes if not each.size), None)
+    if same is None or same.flagged.total < ENOUGH:
+        count = 0 if same is None else same.flagged.total
+        return Fit(
+            word="undecided",
+            why=f"{count} A/A comparisons, {ENOUGH} are needed; give it more --minutes",
+        )
+    most = f"(95 %: at most {same.flagged.high * 100:.1f} %)"
+    alarms = f"{same.flagged.count} false alarms in {same.flagged.total} A/A comparisons {most}"
+    worst = max(noise, key=lambda each: each.sees)
+    reason = _unfit(same, worst, [each for each in sizes if each.size >= MUST_SEE * limit], limit)
+    if reason:
+        return Fit(word="not fit", why=f"{alarms}; {reason}")
+    if same.flagged.share > MOST_FALSE:
+        return Fit(word="undecided", why=f"{alarms}, which may be bad luck; give it more --minutes")
+    return Fit(
+        word="fit",
+        why=f"{alarms}; sees {worst.sees * 100:.1f} % in {MOST_ROUNDS} rounds of every cell",
+    )
+
+
+def _unfit(same: SizeResult, worst: CellNoise, large: Sequence[SizeResult], limit: float) -> str:
+    """
+    Give the first reason why a machine must not gate; empty if there is none. `large` slow-downs
+    must be found.
+    """
+    if same.flagged.low > MOST_FALSE:
+        return f"more than {MOST_FALSE * 100:g} %"
+    if same.unresolved.share > MOST_UNRESOLVED:
+        return (
+            f"{same.unresolved.share * 100:.1f} % of them UNRESOLVED, no more than "
+            f"{MOST_UNRESOLVED * 100:g} % may be"
+        )
+    if worst.sees > MUST_SEE * limit:
+        seen = f"{worst.cell} sees no less than {worst.sees * 100:.1f} % in {MOST_ROUNDS} rounds"
+        return f"{seen}, {MUST_SEE * limit * 100:g} % are needed"
+    missed = [each for each in large if each.flagged.share < MUST_FIND]
+    if missed:
+        return (
+            f"{missed[0].size * 100:g} % found in {missed[0].flagged.share * 100:.0f} %, not in "
+            f"{MUST_FIND * 100:g} %"
+        )
+    return ""
+
+
+def too_few(gate: Gate, setup: Setup) -> dict[str, str]:
+    """Say of which cells there are too few rounds for a single comparison."""
+    need = 2 * FIRST_ROUNDS
+    counts = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
+    return {
+        slug: f"{count} whole rounds, {need} are needed; give it more --minutes, with --resume"
+        for slug, count in counts.items()
+        if count < need
+    }
+
+
+def _size_result(
+    size: float, trials: Sequence[Trial], real: float | None, disjoint: float
+) -> SizeResult:
+    verdicts = Counter(trial.answer.verdict.value for trial in trials)
+    return SizeResult(
+        size=size,
+        real=real,
+        flagged=rate_of([_alarm(trial) for trial in trials], disjoint),
+        unresolved=rate_of(
+            [trial.answer.verdict is Verdict.UNRESOLVED for trial in trials], disjoint
+        ),
+        why_unresolved=next(
+            (t.answer.reason for t in trials if t.answer.verdict is Verdict.UNRESOLVED), ""
+        ),
+        verdicts=dict(verdicts),
+        rounds=sum(len(trial.answer.rounds) for trial in trials) / len(trials),
+    )
+
+
+def _alarm(trial: Trial) -> bool:
+    return trial.answer.verdict is Verdict.REGRESSED

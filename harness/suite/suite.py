@@ -1,0 +1,329 @@
+"""
+A suite: a question about an engine, as axes x workload, and its expansion into cells.
+
+Knows no engine, no metric and no machine: whether an option exists is the target's business
+(`targets.registry.check_cells`), whether a metric or a judge does the panel's
+(`metrics.panel.check_choice`, `metrics.listen.check_engine`).
+"""
+
+import itertools
+import math
+import os
+import runpy
+import traceback
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import get_args
+
+from harness.errors import HarnessError
+from harness.records.cell import NAME, Cell, Option, Workload
+from harness.records.run import OPENAI
+from harness.suite.workload import load_workload
+
+FOLDER = "suites"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion:
+    """
+    What a suite asks for: its cells, the ones it leaves out (label -> reason), and the slug of the
+    reference cell.
+    """
+
+    cells: tuple[Cell, ...]
+    excluded: Mapping[str, str]
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """
+    A question about an engine.
+
+    The cells are the product of `axes`, less those that match an entry of `without`, plus the
+    chosen `cells`. An entry of `without` names some axis values and its reason:
+    `{"nfe_steps": 4, "because": "never shipped"}`; `because=` gives the reason of the entries that
+    have none. `repeats` counts fresh processes per cell, `iterations` the passes through the
+    workload that each of them measures; a process that has measured for less than `min_time_s` then
+    adds whole passes. `metrics` chooses what is scored of the audio, by name (all that apply, if
+    not given); `conditions` such as "telephone" have it scored once more as it is heard that way;
+    `judge` names who writes down what is said. Speeds are always measured. `name` and `question`
+    come from the file (`load_suite`).
+
+    Raises HarnessError for everything that cannot be meant.
+    """
+
+    pipeline: str
+    workload: str
+    reference: Mapping[str, Option]
+    axes: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    cells: Sequence[Mapping[str, Option]] = ()
+    fixed: Mapping[str, Option] = field(default_factory=dict)
+    without: Mapping[str, Option] | Sequence[Mapping[str, Option]] = ()
+    because: str = ""
+    target: str = "engine"
+    repeats: int = 3
+    iterations: int = 1
+    min_time_s: float = 0.0
+    metrics: Sequence[str] | None = None
+    conditions: Sequence[str] = ()
+    judge: str = OPENAI
+    name: str = ""
+    question: str = ""
+
+    def __post_init__(self) -> None:
+        _check_shapes(self)
+        _check_axes(self)
+        _check_options(self)
+        for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
+            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+                raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
+        if not isinstance(self.min_time_s, int | float) or not 0.0 <= self.min_time_s < math.inf:
+            raise HarnessError(f"min_time_s must be seconds, 0 or more, not {self.min_time_s!r}")
+        for what, names in (("metrics", self.metrics), ("conditions", self.conditions)):
+            if names is not None and not _is_list(names, str):
+                raise HarnessError(f"{what} must be a list of names, not {names!r}")
+
+    def expand(self, root: Path | None = None) -> Expansion:
+        """
+        Give the cells in the suite's order; `root` is the project's folder, if it is not the
+        working directory.
+
+        Raises HarnessError if the workload is unknown or the reference is no cell.
+        """
+        workload = load_workload(self.workload, root)
+        rules = _exclusions(self)
+        kept: list[dict[str, Option]] = []
+        excluded: dict[str, str] = {}
+        used: set[int] = set()
+        for values in _product(self.axes):
+            rule = next(
+                (
+                    index
+                    for index, (match, _) in enumerate(rules)
+                    if match.items() <= values.items()
+                ),
+                None,
+            )
+            if rule is None:
+                kept.append(values)
+            else:
+                used.add(rule)
+                excluded[self._cell(values, workload).label] = rules[rule][1]
+        unused = [match for index, (match, _) in enumerate(rules) if index not in used]
+        if unused:
+            raise HarnessError(
+                f"without={unused[0]!r} leaves nothing out; correct its values or remove it"
+            )
+        cells = tuple(
+            self._cell(values, workload) for values in [*kept, *_in_order(self.cells, self.axes)]
+        )
+        return Expansion(
+            cells=_distinct(cells), excluded=excluded, reference=self._reference(cells)
+        )
+
+    def _cell(self, values: Mapping[str, Option], workload: Workload) -> Cell:
+        return Cell(
+            suite=self.name,
+            target=self.target,
+            pipeline=self.pipeline,
+            workload=workload,
+            axes=dict(values),
+            fixed=dict(self.fixed),
+        )
+
+    def _reference(self, cells: tuple[Cell, ...]) -> str:
+        for cell in cells:
+            if dict(cell.axes) == dict(self.reference):
+                return cell.slug
+        labels = "; ".join(cell.label for cell in cells)
+        raise HarnessError(
+            f"reference={dict(self.reference)!r} is none of the suite's cells, which are: {labels}"
+        )
+
+
+def load_suite(name_or_path: str | Path, root: Path | None = None) -> Suite:
+    """
+    Read `suites/<name>.py` below `root` (the working directory, if none is given), or the file at a
+    path.
+
+    Raises HarnessError if there is none, if the file cannot be run (with file and line), or if it
+    defines no `suite`.
+    """
+    path = _find(str(name_or_path), root or Path())
+    try:
+        names = runpy.run_path(str(path))
+    except (Exception, SystemExit) as error:
+        raise HarnessError(f"{_where(error, path)}: {_what(error)}") from error
+    suite = names.get("suite")
+    if not isinstance(suite, Suite):
+        raise HarnessError(f"{path} must define `suite = Suite(...)`; it defines suite = {suite!r}")
+    question = (names.get("__doc__") or "").strip()
+    name = suite.name or path.stem
+    if (fault := NAME.fault(name)) is not None:  # no run of it could be read again
+        raise HarnessError(
+            f"{path}: the suite's name {name!r} {fault}; rename the file, or give name="
+        )
+    return replace(suite, name=name, question=suite.question or question)
+
+
+def known_suites(root: Path | None = None) -> tuple[str, ...]:
+    """Name the suites below `root`, or the working directory."""
+    files = ((root or Path()) / FOLDER).glob("*.py")
+    return tuple(sorted(path.stem for path in files if not path.stem.startswith(("_", "conftest"))))
+
+
+def has_suite(name_or_path: str, root: Path) -> bool:
+    """Whether there is such a suite below `root`."""
+    return os.path.isfile(_path(name_or_path, root))  # noqa: PTH113 - Path.is_file raises for a name that is too long
+
+
+def _path(name: str, root: Path) -> Path:
+    return root / name if name.endswith(".py") else root / FOLDER / f"{name}.py"
+
+
+def _find(name: str, root: Path) -> Path:
+    path = _path(name, root)
+    if has_suite(name, root):
+        return path
+    known = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
+    raise HarnessError(f"unknown suite {name!r}; known are {known}")
+
+
+def _where(error: BaseException, path: Path) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{path}:{error.lineno}"
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    return f"{path}:{lines[-1]}" if lines else str(path)
+
+
+def _what(error: BaseException) -> str:
+    if isinstance(error, HarnessError):
+        return str(error)
+    if isinstance(error, SyntaxError):
+        return f"not valid Python: {error.msg}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _product(axes: Mapping[str, Sequence[Option]]) -> list[dict[str, Option]]:
+    if not axes:
+        return []
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def _in_order(
+    cells: Sequence[Mapping[str, Option]], axes: Mapping[str, object]
+) -> list[dict[str, Option]]:
+    """
+    Name options in one order in all cells, that of their first appearance, so that slugs read
+    alike.
+    """
+    order = list(dict.fromkeys([*axes, *(name for cell in cells for name in cell)]))
+    return [{name: cell[name] for name in order if name in cell} for cell in cells]
+
+
+def _distinct(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    slugs = [cell.slug for cell in cells]
+    twice = sorted({slug for slug in slugs if slugs.count(slug) > 1})
+    if twice:
+        raise HarnessError(f"the suite asks for these cells more than once: {', '.join(twice)}")
+    return cells
+
+
+def _exclusions(suite: Suite) -> list[tuple[dict[str, Option], str]]:
+    entries = [suite.without] if isinstance(suite.without, Mapping) else list(suite.without)
+    rules = []
+    for entry in entries:
+        match = {name: value for name, value in entry.items() if name != "because"}
+        reason = str(entry.get("because", suite.because))
+        if not match or not reason.strip():
+            raise HarnessError(
+                f"without={dict(entry)!r} needs axis values and a reason; add because='...'"
+            )
+        rules.append((match, reason))
+    if suite.because and not rules:
+        raise HarnessError(
+            "because= gives a reason, but without= leaves nothing out; remove one or add the other"
+        )
+    return rules
+
+
+def _check_shapes(suite: Suite) -> None:
+    """
+    Raise HarnessError for a field that is not even of its kind; what it holds is looked at later.
+    """
+    for what in ("pipeline", "workload", "target", "judge", "name", "because", "question"):
+        if not isinstance(getattr(suite, what), str):
+            kind = "text" if what in ("because", "question") else "a name"
+            raise HarnessError(f"{what} must be {kind}, not {getattr(suite, what)!r}")
+    for what in ("axes", "fixed", "reference"):
+        if not _is_table(getattr(suite, what)):
+            raise HarnessError(
+                f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}"
+            )
+    without = [suite.without] if isinstance(suite.without, Mapping) else suite.without
+    for what, tables in (("cells", suite.cells), ("without", without)):
+        if not _is_list(tables, Mapping) or not all(map(_is_table, tables)):
+            raise HarnessError(
+                f"{what} must be a list of dictionaries of options by name, not {tables!r}"
+            )
+
+
+def _is_list(value: object, kind: type) -> bool:
+    return (
+        isinstance(value, Collection)
+        and not isinstance(value, str)
+        and all(isinstance(each, kind) for each in value)
+    )
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
+
+
+def _check_axes(suite: Suite) -> None:
+    if not suite.axes and not suite.cells:
+        raise HarnessError("a suite needs axes={...} or cells=[...]")
+    for name, values in suite.axes.items():
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise HarnessError(
+                f"axis {name!r} must be a list of one or more values, not {values!r}"
+            )
+    both = sorted(set(suite.fixed) & _varied(suite))
+    if both:
+        raise HarnessError(f"these options are both fixed and varied: {', '.join(both)}; keep one")
+    for match, _ in _exclusions(suite):
+        unknown = sorted(set(match) - set(suite.axes))
+        if unknown:
+            raise HarnessError(
+                f"without= names {', '.join(unknown)}, which is no axis; the axes are "
+                f"{', '.join(suite.axes)}"
+            )
+    unknown = sorted(set(suite.reference) - _varied(suite))
+    if unknown:
+        raise HarnessError(
+            f"reference= names {', '.join(unknown)}, which is no axis; the axes are "
+            f"{', '.join(sorted(_varied(suite)))}"
+        )
+
+
+def _check_options(suite: Suite) -> None:
+    values = [(name, value) for name, several in suite.axes.items() for value in several]
+    for mapping in (*suite.cells, suite.fixed, suite.reference):
+        values.extend(mapping.items())
+    for name, value in values:
+        if not isinstance(name, str) or not isinstance(value, get_args(Option)):
+            raise HarnessError(
+                f"option {name!r} has the value {value!r}; a value is text, a number, True or False"
+            )
+        if (fault := NAME.fault(name)) is not None:
+            raise HarnessError(f"the option {name!r} {fault}; it becomes part of a file's name")
+
+
+def _varied(suite: Suite) -> set[str]:
+    return {*suite.axes, *(name for cell in suite.cells for name in cell)}

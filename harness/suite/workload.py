@@ -1,0 +1,144 @@
+"""
+Reads workloads: `workloads/<name>.toml` of this package (or of another copy of it), or any TOML
+file by its path.
+
+A file is a list of `[[request]]` tables with `id` and `text`. Of the further keys `language`,
+`statement` and `emphasis` say something about the text (`cell.Request`); every other one is an
+option of that request. A table `[voices]` names, for values of the option `speaker`, a recording of
+that speaker, relative to the file.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.records.cell import Request, Workload
+
+FOLDER = Path(__file__).parents[1] / "workloads"
+MARKS = ("language", "statement", "emphasis")
+"""Keys of a request that are no options of the engine."""
+LANGUAGE = r"[a-z]{2,3}([-_][A-Za-z0-9]+)*"
+
+
+def known_workloads() -> tuple[str, ...]:
+    """Name the workloads that come with the package."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def load_workload(name: str, root: Path | None = None) -> Workload:
+    """
+    Read a workload by name, or by path if it ends in `.toml`. Raises HarnessError if it is absent
+    or malformed.
+
+    `root` is a project's folder: relative paths begin there, and if it has a harness of its own,
+    its workloads come first.
+    """
+    path = place(name, root)
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that is too long
+        raise HarnessError(
+            f"unknown workload {name!r}; known are {', '.join(known_workloads())}, or give the "
+            "path of a .toml file"
+        )
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HarnessError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}; make it readable") from error
+    return Workload(
+        name=path.stem, requests=_requests(path, data), voices=_voices(path, data.get("voices", {}))
+    )
+
+
+def place(name: str, root: Path | None = None) -> Path:
+    """
+    Name the file of a workload, given as `load_workload` takes it; whether there is one is not
+    looked at.
+    """
+    if name.endswith(".toml"):
+        return (root or Path()) / name
+    own = None if root is None else root / "harness" / FOLDER.name / f"{name}.toml"
+    # not Path.is_file, which raises for a name that is too long
+    return own if own is not None and os.path.isfile(own) else FOLDER / f"{name}.toml"  # noqa: PTH113
+
+
+def _requests(path: Path, data: Mapping[str, Any]) -> tuple[Request, ...]:
+    tables = data.get("request")
+    if not set(data) <= {"request", "voices"} or not isinstance(tables, list) or not tables:
+        held = ", ".join(data) or "nothing"
+        raise HarnessError(
+            f"{path} must hold one or more [[request]] tables, and besides only [voices]; it holds "
+            f"{held}"
+        )
+    requests = tuple(_request(path, number, table) for number, table in enumerate(tables, start=1))
+    ids = [request.id for request in requests]
+    twice = sorted({each for each in ids if ids.count(each) > 1})
+    if twice:
+        raise HarnessError(f"{path} uses these request ids more than once: {', '.join(twice)}")
+    for request in requests:
+        if request.statement is not None and (
+            request.statement not in ids or request.statement == request.id
+        ):
+            raise HarnessError(
+                f"{path}, request {request.id}: statement is {request.statement!r}, which is no "
+                "other request"
+            )
+    return requests
+
+
+def _voices(path: Path, table: object) -> dict[str, str]:
+    """Give the recording of each speaker. Raises HarnessError for one that is not there."""
+    if not isinstance(table, Mapping) or not all(isinstance(file, str) for file in table.values()):
+        raise HarnessError(f"{path}: [voices] must map speakers to audio files, not {table!r}")
+    voices = {speaker: path.parent / file for speaker, file in table.items()}
+    for speaker, file in voices.items():
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", speaker):  # it becomes a file name
+            raise HarnessError(
+                f"{path}: voices.{speaker}: the name of a speaker holds letters, digits, '.', '_', "
+                "'-' only"
+            )
+        if not file.is_file():
+            raise HarnessError(
+                f"{path}: voices.{speaker}: there is no {file}; give a path relative to "
+                f"{path.parent}"
+            )
+    return {speaker: str(file.absolute()) for speaker, file in voices.items()}
+
+
+def _request(path: Path, number: int, table: Mapping[str, Any]) -> Request:
+    name, text = table.get("id"), table.get("text")
+    # it becomes a file name
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_-]+", name):
+        raise HarnessError(f"{path}, request {number}: id must be text of [a-z0-9_-], not {name!r}")
+    if not isinstance(text, str) or not text.strip():
+        raise HarnessError(f"{path}, request {name}: text must be text to speak, not {text!r}")
+    marks = {key: _mark(path, name, key, table[key]) for key in MARKS if key in table}
+    if "emphasis" in marks and not re.search(
+        rf"\b{re.escape(marks['emphasis'])}\b", text, re.IGNORECASE
+    ):
+        raise HarnessError(
+            f"{path}, request {name}: emphasis is {marks['emphasis']!r}, which is no word of its "
+            "text"
+        )
+    options = {key: value for key, value in table.items() if key not in ("id", "text", *MARKS)}
+    for key, value in options.items():
+        if not isinstance(value, str | int | float | bool):
+            raise HarnessError(
+                f"{path}, request {name}: {key} must be one word or number, not {value!r}"
+            )
+    return Request(id=name, text=text, options=options, **marks)
+
+
+def _mark(path: Path, name: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise HarnessError(f"{path}, request {name}: {key} must be text, not {value!r}")
+    if key == "language" and not re.fullmatch(LANGUAGE, value):
+        raise HarnessError(
+            f"{path}, request {name}: language must be a code such as en, es or es-MX, not "
+            f"{value!r}"
+        )
+    return value

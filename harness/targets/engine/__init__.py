@@ -1,0 +1,3 @@
+"""
+The embedded engine as a target: options in effect are observed from outside, one check per option.
+"""

@@ -1,0 +1,161 @@
+"""
+How the observer is hooked into our engine: stand-ins for the two models, and hooks on modules that
+run eagerly.
+
+The two models are called through `pipeline.acoustic` and `pipeline.vocoder`; a recorder stands in
+for each and passes every call on. Linear layers tell their activations' dtype through forward hooks
+where a model runs eagerly; a compiled one is left alone, because a hook would make it compile
+again.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.alphabet import PHONES
+from harness.targets.engine.runtime_probe import RuntimeProbe, is_compiled, watching
+from harness.targets.engine.thread_probe import Crowd, ThreadMark, rearranged
+
+
+class Recorder:
+    """
+    Stands in for a model: counts the calls, keeps what the observer needs, passes everything on.
+    """
+
+    def __init__(self, stage: str, inner: Any, probe: RuntimeProbe) -> None:
+        self.stage = stage
+        self.inner = inner
+        self.core = getattr(inner, "inner", inner)
+        """What computes: behind a pass that wraps it, such as padding, what that one calls."""
+        self.probe = probe
+        self.marks: list[ThreadMark] = []
+        """Of every call."""
+        self.inputs: list[tuple[Tensor, ...]] = []
+        self.outputs: list[Tensor] = []
+        self.computed_frames: list[int] = []
+        self.reached: list[ThreadMark] = []
+        """Of every call that reached what computes."""
+        self._noting = threading.Lock()
+        if self.core is not inner:
+            inner.inner = self._reach
+
+    def __call__(self, *args: Tensor) -> Tensor:
+        """Pass a call on, and keep what it was given and what it gave."""
+        mark = self.probe.crowd.mark()
+        with self.probe.within(self.stage, look_into=not is_compiled(self.core)):
+            output: Tensor = (
+                self.inner(*args) if self.core is not self.inner else self._reach(*args)
+            )
+        given, gave = tuple(x.detach().clone() for x in args), output.detach().clone()
+        with self._noting:
+            self.inputs.append(given)
+            self.outputs.append(gave)
+            self.marks.append(mark)
+        return output
+
+    def _reach(self, *args: Tensor) -> Tensor:
+        with self._noting:
+            self.computed_frames.append(args[0].shape[1])
+            self.reached.append(self.probe.crowd.mark())
+        output: Tensor = self.core(*args)
+        return output
+
+    def rearrange(self, rank: Callable[[ThreadMark], int]) -> None:
+        """Put the notes in the order of the passes that they belong to."""
+        self.computed_frames = rearranged(self.computed_frames, self.reached, rank)
+        self.inputs, self.outputs = (
+            rearranged(self.inputs, self.marks, rank),
+            rearranged(self.outputs, self.marks, rank),
+        )
+        self.marks = rearranged(self.marks, self.marks, rank)
+
+    def give_back(self) -> Any:
+        """Give what this stood in for, as it was."""
+        if self.core is not self.inner:
+            self.inner.inner = self.core
+        return self.inner
+
+
+class Hooks:
+    """
+    Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and
+    durations are told.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
+        self.speakers: list[int] = []
+        self.planned: list[float] = []
+        self.phone_ids: list[tuple[int, ...]] = []
+        self.texts: list[tuple[str, ...]] = []
+        self.crowd = Crowd()
+        self.text_marks: list[ThreadMark] = []
+        self._noting = threading.Lock()
+        self.scale = (0.0, 1.0)
+        self.handles = self.attach(pipeline)
+        models = {
+            "acoustic": (pipeline.voice.dit, pipeline.acoustic),
+            "vocoder": (pipeline.voice.vocoder, pipeline.vocoder),
+        }
+        for name, (model, called) in models.items():
+            if not is_compiled(getattr(called, "inner", called)):
+                self._listen(name, model)
+
+    def attach(self, pipeline: Any) -> list[Any]:
+        """Listen to what is told; another pipeline's hooks listen elsewhere."""
+        self.scale = (pipeline.voice.mel_mean, pipeline.voice.mel_std)
+        return [
+            pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
+            pipeline.voice.durations.register_forward_hook(self._on_durations),
+        ]
+
+    def _listen(self, name: str, model: nn.Module) -> None:
+        def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            with self._noting:
+                self.dtypes[name][dtype_name(output.dtype)] += 1
+
+        linears = (part for part in model.modules() if isinstance(part, nn.Linear))
+        self.handles += [part.register_forward_hook(note) for part in linears]
+
+    def _on_text(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self.speakers += sorted(
+            {speaker - 1 for speaker in inputs[0].speaker[0].tolist() if speaker}
+        )
+        with self._noting:
+            self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
+            self.text_marks.append(self.crowd.mark())
+
+    def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        from engine.duration.alignment import EDGE_SILENCE_FRAMES, PACE
+
+        self.planned.append(float(output[0, 1:-1].exp().sum()) * PACE + 2 * EDGE_SILENCE_FRAMES)
+        self.phone_ids.append(tuple(inputs[0][0].tolist()))
+
+
+@contextmanager
+def hooked_in(
+    pipeline: Any, probe: RuntimeProbe, hooks: Hooks
+) -> Iterator[tuple[Recorder, Recorder]]:
+    """Stand in for both models, and listen; afterwards the pipeline is as it was."""
+    acoustic, vocoder = (
+        Recorder("acoustic", pipeline.acoustic, probe),
+        Recorder("vocoder", pipeline.vocoder, probe),
+    )
+    pipeline.acoustic, pipeline.vocoder = acoustic, vocoder
+    try:
+        with watching(probe):
+            yield acoustic, vocoder
+    finally:
+        pipeline.acoustic, pipeline.vocoder = acoustic.give_back(), vocoder.give_back()
+        for handle in hooks.handles:
+            handle.remove()
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Name a dtype without the package in front."""
+    return str(dtype).removeprefix("torch.")

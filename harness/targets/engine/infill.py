@@ -1,0 +1,205 @@
+"""
+Holds what was observed of the `infill` pipeline against what was asked: the checks of `flow` where
+they fit, its own where not. A test demands one for every option it has.
+
+Watches the `infill` pipeline while it speaks, as `observer.py` watches `flow`: the same records,
+and what only published checkpoints have. It judges nothing and believes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engine.acoustic.infill import FRAMES_PER_S, LOG_FLOOR, SAMPLE_RATE_HZ, closed
+from engine.audio.reference_recording import text_of
+from engine.duration.byte_rate import FRAMES_PER_BYTE, SHORT_BYTES, SHORT_SPEED
+from engine.pipelines.infill import InfillPipeline
+from engine.text.character_ids import spelt
+from harness.records.cell import Request
+from harness.targets.engine.hooks import Hooks
+from harness.targets.engine.observer import SynthesisObservation, observe
+from harness.targets.engine.option_checks import CHECKS
+from harness.targets.engine.prompt_probe import recording_seen
+from harness.targets.protocol import Observation, Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfillSeen(SynthesisObservation):
+    """What one observed synthesis did."""
+
+    filler: float
+    """The largest value of the embedded text behind its last character, over all pieces."""
+    output_weight: Tensor
+    """The weight of the model's last layer, as it lies in memory, in fp32 on the CPU."""
+
+
+class InfillHooks(Hooks):
+    """
+    Listens to what the text embedding is told: characters, and what it makes of the places behind
+    them.
+    """
+
+    def attach(self, pipeline: Any) -> list[Any]:
+        """
+        Listen to the text embedding; published models have no speakers, and predict no durations.
+        """
+        self.scale = (0.0, 1.0)
+        self.letters = {number + 1: letter for letter, number in pipeline.voice.vocabulary.items()}
+        self.filler: list[float] = []
+        return [
+            pipeline.voice.dit.text_embed.register_forward_hook(
+                self._on_characters, with_kwargs=True
+            )
+        ]
+
+    def _on_characters(
+        self, _module: object, inputs: tuple[Any, ...], told: dict[str, Any], output: Tensor
+    ) -> None:
+        if not told.get("told", True):
+            return
+        characters = inputs[0][0].tolist()
+        self.texts.append(tuple(self.letters.get(number, "?") for number in characters))
+        self.text_marks.append(self.crowd.mark())
+        behind = output[0, len(characters) :]
+        self.filler.append(float(behind.abs().max()) if behind.numel() else 0.0)
+
+
+def observe_infill(pipeline: InfillPipeline, request: Request) -> InfillSeen:
+    """Let the pipeline speak one request under observation; afterwards it is as it was."""
+    hooks = InfillHooks(pipeline)
+    seen = observe(pipeline, request, hooks)
+    return InfillSeen(
+        **{field.name: getattr(seen, field.name) for field in fields(SynthesisObservation)},
+        filler=max(hooks.filler, default=0.0),
+        output_weight=pipeline.voice.dit.proj_out.weight.detach().float().cpu(),
+    )
+
+
+SHARED = (
+    "nfe_steps",
+    "solver",
+    "sway",
+    "grid",
+    "cfg_strength",
+    "precision",
+    "device",
+    "threads",
+    "seed",
+)
+"""Checked as those of `flow` are."""
+LENGTH_TOLERANCE = 0.1
+"""
+The rule counts bytes of the text as it was written; seen are the characters as they were told.
+"""
+OUTPUT = "transformer.proj_out.weight"
+ROUNDED = 0.01
+"""Relative difference of weights that bf16 leaves."""
+
+
+def _reference(options: Options, seen: InfillSeen) -> Observation:
+    observed, holds = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
+    return Observation(observed=observed, holds=holds, why="what the model may copy from")
+
+
+def _reference_text(options: Options, seen: InfillSeen) -> Observation:
+    wanted = spelt(_words(options))
+    told = ["".join(text) for text in seen.prompt.texts]
+    holds = bool(told) and all(each.startswith(wanted) for each in told)
+    shown = told[0][: len(wanted) + 8] if told else ""
+    return Observation(
+        observed=f"told {shown!r} ...",
+        holds=holds,
+        why="the characters told in front of the new ones",
+    )
+
+
+def _words(options: Options) -> str:
+    path = str(options["reference"])
+    return closed(text_of(path, str(options["reference_text"]))) if path else ""
+
+
+def _speed(options: Options, seen: InfillSeen) -> Observation:
+    """
+    Hold every piece against the rule: frames per byte of the recording, times bytes of the piece,
+    by the speed.
+    """
+    words = _words(options)
+    per_byte = (
+        len(seen.prompt.logs[0]) / len(words.encode())
+        if words and seen.prompt.logs
+        else FRAMES_PER_BYTE
+    )
+    sizes = [len(text) - len(spelt(words)) for text in seen.prompt.texts]
+    speeds = [
+        float(options["speed"]) * (SHORT_SPEED if size < SHORT_BYTES else 1.0) for size in sizes
+    ]
+    wanted = sum(per_byte * size / speed for size, speed in zip(sizes, speeds, strict=True))
+    made = sum(seen.prompt.left)
+    return Observation(
+        observed=f"{made / FRAMES_PER_S:.2f} s for {sum(sizes)} characters",
+        holds=abs(made - wanted) <= len(sizes) + LENGTH_TOLERANCE * wanted,
+        why=f"{wanted / FRAMES_PER_S:.2f} s by the rule of F5-TTS",
+    )
+
+
+def _weights(options: Options, seen: InfillSeen) -> Observation:
+    folder = Path(str(options["weights"]))
+    apart = min(
+        (_apart(tensor, seen.output_weight) for tensor in _stored(folder)), default=float("inf")
+    )
+    return Observation(
+        observed=f"the last layer differs by {apart:.1e}",
+        holds=apart <= ROUNDED,
+        why=f"from the file in {folder}",
+    )
+
+
+def _stored(folder: Path) -> list[Tensor]:
+    """
+    Give the last layer of every file of tensors in the folder; the average that training kept,
+    where there are two.
+    """
+    found = []
+    for path in sorted(folder.glob("*")):
+        if path.suffix not in (".safetensors", ".pt", ".bin"):
+            continue
+        tensors: Any = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, "cpu", weights_only=True)
+        )
+        averaged: Mapping[str, Tensor] = tensors.get("ema_model_state_dict", tensors)
+        found += [value for name, value in averaged.items() if name.endswith(OUTPUT)]
+    return found
+
+
+def _apart(stored: Tensor, loaded: Tensor) -> float:
+    if stored.shape != loaded.shape:
+        return float("inf")
+    return float(
+        (stored.float() - loaded).abs().max() / stored.float().abs().max().clamp(min=1e-30)
+    )
+
+
+def _version(options: Options, seen: InfillSeen) -> Observation:
+    hides = seen.filler == 0.0
+    return Observation(
+        observed=f"the filler is {'hidden' if hides else 'embedded'}",
+        holds=hides == (options["version"] == 1),
+        why="version 1 hides it, version 0 does not",
+    )
+
+
+INFILL_CHECKS: Mapping[str, Callable[[Options, InfillSeen], Observation]] = {
+    **{name: CHECKS[name] for name in SHARED},
+    "speed": _speed,
+    "reference": _reference,
+    "reference_text": _reference_text,
+    "weights": _weights,
+    "version": _version,
+}

@@ -1,0 +1,399 @@
+"""
+Holds what was observed of our engine against what was asked, option by option.
+
+Each check is one small function of (resolved option values, observation) -> (observed in words,
+holds, why). An option without a check would be believed unseen, so a test demands one for every
+option the engine has.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
+from engine.audio.reference_recording import text_of
+from engine.config import Compile, Precision, Quantization, Runtime, Solver, Stages
+from engine.layers.mel import LOG_FLOOR
+from engine.passes.precision import DTYPES
+from engine.pipelines.flow import initial_noise
+from engine.text.frontend import phonemise
+from harness.records.cell import Option
+from harness.records.run import OptionCheck
+from harness.targets.engine.observer import ModelSeen, SynthesisObservation
+from harness.targets.engine.prompt_probe import recording_seen, run_together
+from harness.targets.engine.solver_checks import (
+    calls_hold,
+    cfg_interval,
+    early_exit,
+    expected_batches,
+    expected_times,
+    nfe_adaptive,
+    planned_calls,
+)
+from harness.targets.engine.thread_checks import threads, workers
+from harness.targets.protocol import Observation, Options
+
+GUIDANCE_TOLERANCE = 0.02
+"""
+Of the strength found by least squares; bf16 and fp16 states are rounded, so they get ten times as
+much.
+"""
+SPEED_TOLERANCE = 0.1
+"""Rounding to whole frames, at least one per phone, moves the length by a few per cent."""
+TF32_ERROR = 1e-5
+"""fp32 products of this size err by about 1e-7, TF32 by about 3e-4."""
+
+PROVIDERS: Mapping[tuple[Runtime, str], str] = MappingProxyType(
+    {
+        (Runtime.ONNX, "cpu"): "CPUExecutionProvider",
+        (Runtime.ONNX, "cuda"): "CUDAExecutionProvider",
+        (Runtime.TENSORRT, "cuda"): "TensorrtExecutionProvider",
+    }
+)
+"""What ONNX Runtime calls what it must compute with, by runtime and kind of device."""
+
+LEFT_OPEN = (("threads", 0), ("batch", 0))
+"""Wishes that leave the value to the engine: it is held against what it says it chose."""
+
+
+def _nfe_steps(options: Options, seen: SynthesisObservation) -> Observation:
+    solver = Solver(str(options["solver"]))
+    wanted = sum(planned_calls(options, seen))
+    return Observation(
+        observed=f"{seen.acoustic.calls} forward calls",
+        holds=calls_hold(options, seen) and seen.acoustic.calls == sum(map(len, seen.outputs)),
+        why=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x "
+        f"{len(seen.together)} passes are {wanted}",
+    )
+
+
+def _same_times(options: Options, seen: SynthesisObservation) -> bool:
+    expected = expected_times(options, seen)
+    pairs = zip(expected, seen.times, strict=False)
+    whole = len(expected) == len(seen.times) or bool(options.get("early_exit"))
+    return whole and all(abs(a - b) < 1e-5 for a, b in pairs)
+
+
+def _grid(options: Options, seen: SynthesisObservation) -> Observation:
+    shown = " ".join(f"{t:.3f}" for t in seen.times[:4])
+    return Observation(
+        observed=f"t = {shown} ...",
+        holds=_same_times(options, seen),
+        why="the times the model was called for",
+    )
+
+
+def _cfg_strength(options: Options, seen: SynthesisObservation) -> Observation:
+    wanted = float(options["cfg_strength"])
+    rounded = options["precision"] in (Precision.BF16, Precision.FP16)
+    holds = list(seen.batches) == expected_batches(options, seen)
+    batches = " and ".join(map(str, sorted(set(seen.batches))))
+    # the moves from one step to the next call
+    plain = seen.guidance[:: Solver(str(options["solver"])).order]
+    strength = next((found for found in plain if found is not None), None)
+    if strength is None:
+        guided = 2 in seen.batches  # by how much cannot be told from one call
+        why = "no guided call with another behind it"
+        return Observation(
+            observed=f"batch of {batches}", holds=None if holds and guided else holds, why=why
+        )
+    slack = GUIDANCE_TOLERANCE * (10 if rounded else 1) * max(1.0, wanted)
+    return Observation(
+        observed=f"batch of {batches}, strength {strength:.3f}",
+        holds=holds and abs(strength - wanted) <= slack,
+        why="the strength that explains the first move of the solver that is guided",
+    )
+
+
+def _precision(options: Options, seen: SynthesisObservation) -> Observation:
+    wanted = str(DTYPES[Precision(str(options["precision"]))]).removeprefix("torch.")
+    models = (seen.acoustic, seen.vocoder)
+    found = {name for model in models for name in (*model.weight_dtypes, *model.activation_dtypes)}
+    observed = f"weights and activations {' and '.join(sorted(found))}"
+    if seen.tf32_error is not None and wanted == "float32":
+        tf32 = seen.tf32_error > TF32_ERROR
+        holds = found == {wanted} and tf32 == (options["precision"] == Precision.TF32)
+        return Observation(
+            observed=f"{observed}, product error {seen.tf32_error:.1e}",
+            holds=holds,
+            why="TF32 shows in the error",
+        )
+    return Observation(
+        observed=observed, holds=found == {wanted}, why=f"{wanted} everywhere is what was asked"
+    )
+
+
+def _compile_of(model: ModelSeen, mode: Option, seen: SynthesisObservation) -> Observation:
+    wanted = mode != Compile.OFF
+    observed = (
+        f"{model.graphs} graphs, {seen.graph_breaks} breaks" if model.compiled else "not compiled"
+    )
+    if wanted and seen.recompiled:
+        return Observation(
+            observed=f"{observed}, {seen.recompiled} new after warm-up",
+            holds=False,
+            why="it still compiles",
+        )
+    holds = model.compiled == wanted and (not wanted or seen.graph_breaks == 0)
+    if mode == Compile.REDUCE_OVERHEAD:
+        return Observation(
+            observed=f"{observed}, {model.replays} CUDA graphs replayed in {model.calls} calls",
+            holds=holds and model.replays >= model.calls > 0,
+            why="every call is the replay of a CUDA graph",
+        )
+    return Observation(observed=observed, holds=holds, why="dynamo's graphs for the model's code")
+
+
+def _compile(options: Options, seen: SynthesisObservation) -> Observation:
+    return _compile_of(seen.acoustic, options["compile"], seen)
+
+
+def _compile_vocoder(options: Options, seen: SynthesisObservation) -> Observation:
+    return _compile_of(seen.vocoder, options["compile_vocoder"], seen)
+
+
+def _quantization(options: Options, seen: SynthesisObservation) -> Observation:
+    models = {"acoustic": seen.acoustic, "vocoder": seen.vocoder}
+    done, linears = (
+        sum(getattr(m, count) for m in models.values()) for count in ("int8_linears", "linears")
+    )
+    stored, full = (
+        sum(m.weight_bytes for m in models.values()),
+        sum(m.fp32_bytes for m in models.values()),
+    )
+    asked = (
+        Stages(str(options["quantized_stages"])).names
+        if options["quantization"] != Quantization.NONE
+        else ()
+    )
+    return Observation(
+        observed=f"{done} of {linears} Linear modules int8, weights {stored / 1e6:.1f} MB "
+        f"({full / 1e6:.1f} MB in fp32)",
+        holds=done == sum(models[name].linears for name in asked),
+        why="the dtype that the weights are stored in",
+    )
+
+
+def _quantized_stages(options: Options, seen: SynthesisObservation) -> Observation:
+    found = [
+        name
+        for name, model in (("acoustic", seen.acoustic), ("vocoder", seen.vocoder))
+        if model.int8_linears
+    ]
+    return Observation(
+        observed=f"int8 in {' and '.join(found) or 'no model'}",
+        holds=set(found) <= set(Stages(str(options["quantized_stages"])).names),
+        why="the dtype that the weights are stored in",
+    )
+
+
+def _runtime_of(model: ModelSeen, options: Options, name: str) -> Observation:
+    runtime = Runtime(str(options[f"runtime_{name}"]))
+    told = [f"{each.runs} runs of ONNX Runtime's {each.provider}" for each in model.sessions]
+    torch_did = (
+        "compiled by torch" if model.products is None else f"{model.products} products in torch"
+    )
+    observed = f"{model.calls} calls: {', '.join([*told, torch_did])}"
+    if runtime is Runtime.TORCH:
+        return Observation(
+            observed=observed,
+            holds=not model.sessions,
+            why="no session of another runtime ran in the stage",
+        )
+    wanted = PROVIDERS[runtime, str(options["device"]).partition(":")[0]]
+    ran = sum(each.runs for each in model.sessions)
+    holds = (
+        model.products == 0
+        and ran == model.calls > 0
+        and {each.provider for each in model.sessions} == {wanted}
+    )
+    return Observation(
+        observed=observed,
+        holds=holds,
+        why=f"one run of {wanted} for every call, and nothing left for torch",
+    )
+
+
+def _runtime_acoustic(options: Options, seen: SynthesisObservation) -> Observation:
+    return _runtime_of(seen.acoustic, options, "acoustic")
+
+
+def _runtime_vocoder(options: Options, seen: SynthesisObservation) -> Observation:
+    return _runtime_of(seen.vocoder, options, "vocoder")
+
+
+def _pad_frames(options: Options, seen: SynthesisObservation) -> Observation:
+    multiple = int(options["pad_frames"])
+    models = (seen.acoustic, seen.vocoder)
+    asked = [frames for model in models for frames in model.asked_frames]
+    computed = [frames for model in models for frames in model.computed_frames]
+    wanted = [frames + -frames % multiple if multiple else frames for frames in asked]
+    shapes = dict.fromkeys(zip(asked, computed, strict=False))
+    return Observation(
+        observed=f"frames {', '.join(f'{a} computed as {c}' for a, c in shapes)}"
+        if shapes
+        else "no call reached a model",
+        holds=bool(asked) and computed == wanted,
+        why="the lengths of every call, and those that reached what computes",
+    )
+
+
+def _device(options: Options, seen: SynthesisObservation) -> Observation:
+    found = seen.acoustic.devices | seen.vocoder.devices
+    wanted = str(options["device"])
+    holds = len(found) == 1 and next(iter(found)) in (wanted, f"{wanted}:0")
+    return Observation(
+        observed=" and ".join(sorted(found)), holds=holds, why="where weights and outputs lie"
+    )
+
+
+def _speaker(options: Options, seen: SynthesisObservation) -> Observation:
+    told = " and ".join(SPEAKERS[index] for index in sorted(seen.speakers))
+    return Observation(
+        observed=told, holds=told == options["speaker"], why="what the text embedding was told"
+    )
+
+
+def _speed(options: Options, seen: SynthesisObservation) -> Observation:
+    ratio = sum(seen.planned) / max(1, sum(seen.chunks))
+    wanted = float(options["speed"])
+    return Observation(
+        observed=f"{ratio:.2f} times the planned pace",
+        holds=abs(ratio / wanted - 1) <= SPEED_TOLERANCE,
+        why="frames made",
+    )
+
+
+def _seed(options: Options, seen: SynthesisObservation) -> Observation:
+    expected = [
+        initial_noise(int(options["seed"]), i, *state.shape[1:])
+        for i, state in enumerate(seen.first_states)
+    ]
+    pairs = list(zip(expected, seen.first_states, strict=True))
+    same = bool(pairs) and all(torch.equal(noise.to(state.dtype), state) for noise, state in pairs)
+    return Observation(
+        observed="the seed's noise" if same else "other noise",
+        holds=same,
+        why="the state at the first call",
+    )
+
+
+def _expected_phones(options: Options, seen: SynthesisObservation) -> tuple[tuple[int, ...], ...]:
+    sizes = int(options["chunk_characters"]), int(options["first_chunk_characters"])
+    return tuple(
+        chunk.phones
+        for chunk in phonemise(seen.text, max_characters=sizes[0], first_characters=sizes[1])
+    )
+
+
+def _chunk_characters(options: Options, seen: SynthesisObservation) -> Observation:
+    return Observation(
+        observed=f"{len(seen.phone_ids)} chunks, the longest of "
+        f"{max(map(len, seen.phone_ids), default=0)} phones",
+        holds=seen.phone_ids == _expected_phones(options, seen),
+        why="the phones of every chunk, as the duration model was asked for them",
+    )
+
+
+def _first_chunk_characters(options: Options, seen: SynthesisObservation) -> Observation:
+    return Observation(
+        observed=f"the first chunk has {len(seen.phone_ids[0]) if seen.phone_ids else 0} phones",
+        holds=seen.phone_ids[:1] == _expected_phones(options, seen)[:1],
+        why="what the duration model was asked for first",
+    )
+
+
+def _batch(options: Options, seen: SynthesisObservation) -> Observation:
+    count, size = len(seen.phone_ids), max(1, int(options["batch"]))
+    alone = 1 if int(options["first_chunk_characters"]) and count else 0
+    wanted = (*[1] * alone, *(min(size, count - start) for start in range(alone, count, size)))
+    return Observation(
+        observed=f"{' + '.join(map(str, seen.together))} chunks in {seen.vocoder.calls} passes",
+        holds=seen.together == wanted and seen.vocoder.calls == len(wanted),
+        why="how many utterances each call of the models held; a text of one chunk has nothing to "
+        "share",
+    )
+
+
+def _reference(options: Options, seen: SynthesisObservation) -> Observation:
+    observed, holds = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
+    return Observation(observed=observed, holds=holds, why="what the acoustic model may copy from")
+
+
+def _reference_text(options: Options, seen: SynthesisObservation) -> Observation:
+    path = str(options["reference"])
+    chunks = phonemise(text_of(path, str(options["reference_text"]))) if path else ()
+    wanted = run_together([PHONES[phone] for chunk in chunks for phone in chunk.phones])
+    pairs = zip(seen.prompt.texts, seen.prompt.logs, strict=False)
+    told = [run_together(text[: len(log)]) for text, log in pairs]
+    return Observation(
+        observed=f"told {' '.join(told[0][:8]) or 'nothing' if told else 'nothing'}",
+        holds=bool(told) and all(each == wanted for each in told),
+        why="the phones of the frames in front",
+    )
+
+
+CHECKS: Mapping[str, Callable[[Options, SynthesisObservation], Observation]] = {
+    "nfe_steps": _nfe_steps,
+    "solver": _grid,
+    "sway": _grid,
+    "grid": _grid,
+    "cfg_strength": _cfg_strength,
+    "precision": _precision,
+    "compile": _compile,
+    "compile_vocoder": _compile_vocoder,
+    "quantization": _quantization,
+    "device": _device,
+    "threads": threads,
+    "speaker": _speaker,
+    "speed": _speed,
+    "seed": _seed,
+    "chunk_characters": _chunk_characters,
+    "first_chunk_characters": _first_chunk_characters,
+    "batch": _batch,
+    "runtime_acoustic": _runtime_acoustic,
+    "runtime_vocoder": _runtime_vocoder,
+    "quantized_stages": _quantized_stages,
+    "pad_frames": _pad_frames,
+    "reference": _reference,
+    "reference_text": _reference_text,
+    "cfg_from": cfg_interval,
+    "cfg_until": cfg_interval,
+    "nfe_adaptive": nfe_adaptive,
+    "early_exit": early_exit,
+    "workers": workers,
+}
+
+
+def judge_effects(
+    effective: Options,
+    asked: Options,
+    seen: Any,
+    checks: Mapping[str, Callable[[Options, Any], Observation]] = CHECKS,
+) -> tuple[OptionCheck, ...]:
+    """
+    Hold every option against the observation.
+
+    Args: effective: all options as the engine says it resolved them; a default is checked like a
+        wish. asked: those that the cell or the profile named; they win over what the engine says.
+        seen: the observation. checks: of the pipeline's options.
+    """
+    wanted = {
+        **effective,
+        **{name: value for name, value in asked.items() if (name, value) not in LEFT_OPEN},
+    }
+    effects = []
+    for option, check in checks.items():
+        finding = check(wanted, seen)
+        effects.append(
+            OptionCheck(
+                option=option,
+                asked=wanted[option],
+                observed=finding.observed,
+                holds=finding.holds,
+                why=finding.why,
+            )
+        )
+    return tuple(effects)

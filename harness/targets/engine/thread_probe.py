@@ -1,0 +1,177 @@
+"""
+Watches in which threads an engine's passes run, and how many are inside of the models' arithmetic
+at one time. It judges nothing and believes nothing.
+
+Whether short calls meet would be chance, so it is not left to it: threads are held at their first
+product until as many stand there as could, and a moment longer in case there are more. Threads that
+wait for each other never meet.
+"""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from engine.pipelines.batching import in_turn
+from engine.pipelines.flow import initial_noise
+from engine.text.frontend import phonemise
+
+PATIENCE_S = 10.0
+"""
+How long the first thread is held for the others: only an engine that does not let them meet makes
+anyone wait so long.
+"""
+LINGER_S = 0.2
+"""How much longer, in case more come than may."""
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMark:
+    """
+    When and where something was noted: its place among all notes, the thread, and what torch may
+    use in that thread.
+    """
+
+    at: int
+    thread: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrowdSeen:
+    """
+    The threads of one observed synthesis.
+
+    lanes: of every pass of the acoustic model the thread: 0 is the caller's own, the others count
+    by who came first.
+    vocoder_lanes: the same of every call of the vocoder.
+    threads: of every pass, how many threads torch's arithmetic had there.
+    most: how many threads were inside of the models' arithmetic at one time; what is compiled is
+    not looked into.
+    """
+
+    lanes: tuple[int, ...]
+    vocoder_lanes: tuple[int, ...]
+    threads: tuple[int, ...]
+    most: int
+
+
+class Crowd:
+    """Counts who is inside. `could_meet`: how many there could be; none are held for one alone."""
+
+    def __init__(self, could_meet: int = 1) -> None:
+        self.most = 0
+        self._could_meet = could_meet
+        self._caller = threading.get_ident()
+        self._notes = itertools.count()
+        self._inside = 0
+        self._over = could_meet < 2
+        self._changed = threading.Condition()
+
+    def mark(self) -> ThreadMark:
+        """Say when and where this is asked."""
+        return ThreadMark(next(self._notes), threading.get_ident(), torch.get_num_threads())
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Count this thread while it computes; hold it first, if others are still to come."""
+        with self._changed:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+            self._changed.notify_all()
+            if not self._over and threading.get_ident() != self._caller:
+                self._hold()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+
+    def _hold(self) -> None:
+        self._changed.wait_for(lambda: self._over or self._inside >= self._could_meet, PATIENCE_S)
+        self._changed.wait_for(lambda: self._over or self._inside > self._could_meet, LINGER_S)
+        self._over = True
+        self._changed.notify_all()
+
+    def seen(self, passes: Sequence[ThreadMark], vocoder: Sequence[ThreadMark]) -> CrowdSeen:
+        """Make the record from the marks of every pass, and of every call of the vocoder."""
+        others = dict.fromkeys(
+            mark.thread for mark in (*passes, *vocoder) if mark.thread != self._caller
+        )
+        lane = {self._caller: 0, **{thread: number for number, thread in enumerate(others, 1)}}
+        return CrowdSeen(
+            lanes=tuple(lane[mark.thread] for mark in passes),
+            vocoder_lanes=tuple(lane[mark.thread] for mark in vocoder),
+            threads=tuple(mark.threads for mark in passes),
+            most=self.most,
+        )
+
+
+class Passes:
+    """
+    Tells of a note to which pass it belongs, passes in the order of their chunks.
+
+    Threads begin in any order; which chunk a pass speaks shows in its noise alone, drawn from the
+    seed and the chunk's number. A pass of other noise comes last.
+    """
+
+    def __init__(
+        self, begun: Sequence[ThreadMark], first_states: Sequence[Tensor], seed: int, chunks: int
+    ) -> None:
+        ranks = [_chunk_of(state, seed, chunks) for state in first_states]
+        order = sorted(range(len(begun)), key=lambda index: ranks[index])
+        self._begun = [begun[index] for index in order]
+
+    def of(self, mark: ThreadMark) -> int:
+        """Give the pass that was the last to begin in the note's thread."""
+        before = [
+            (each.at, index) for index, each in enumerate(self._begun) if _begins_before(each, mark)
+        ]
+        return max(before)[1] if before else len(self._begun)
+
+    def coming(self, mark: ThreadMark) -> int:
+        """Give the pass that is the next to begin in the note's thread."""
+        after = [
+            (each.at, index) for index, each in enumerate(self._begun) if _begins_before(mark, each)
+        ]
+        return min(after)[1] if after else len(self._begun)
+
+
+def could_meet(pipeline: Any, text: str) -> int:
+    """
+    Say how many passes of a text could be at work at one time, as the engine says that it works.
+    """
+    config = pipeline.config
+    if getattr(config, "workers", 1) == 1:
+        return 1
+    first = config.first_chunk_characters
+    chunks = phonemise(text, max_characters=config.chunk_characters, first_characters=first)
+    passes = in_turn(len(chunks), config.batch, first_alone=first > 0)
+    at_once: int = min(config.workers, len(passes) - (first > 0))
+    return at_once
+
+
+def rearranged(
+    values: Sequence[Value], marks: Sequence[ThreadMark], rank: Callable[[ThreadMark], int]
+) -> list[Value]:
+    """Put what was noted in the order of the passes; inside of a pass it stays as it came."""
+    order = sorted(range(len(values)), key=lambda index: rank(marks[index]))
+    return [values[index] for index in order]
+
+
+def _begins_before(one: ThreadMark, other: ThreadMark) -> bool:
+    return one.thread == other.thread and one.at <= other.at
+
+
+def _chunk_of(state: Tensor, seed: int, chunks: int) -> int:
+    def begins(chunk: int) -> bool:
+        return torch.equal(initial_noise(seed, chunk, *state.shape[1:]).to(state.dtype), state)
+
+    return next((chunk for chunk in range(chunks) if begins(chunk)), chunks)

@@ -1,0 +1,1 @@
+"""A speech server as a target, over HTTP."""

@@ -1,0 +1,307 @@
+"""
+A client of OpenAI's speech API, for any server that speaks it: asks, and gives audio as it arrives.
+
+Knows HTTP; knows no cells and reads no clock. Each request opens a connection of its own, as a new
+user would; no proxy stands in between. What goes wrong is a SpeechError of one kind, so that
+failures can be counted.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from harness.audio.files import LARGEST_FRAMES
+from harness.errors import HarnessError
+from harness.records.cell import Option
+from harness.targets.http.audio_decoder import (
+    Audio,
+    AudioReader,
+    FormatError,
+    check_rate,
+    make_reader,
+)
+from harness.targets.http.audio_format import Told, told_by
+
+FORMS = ("wav", "pcm", "flac")
+API_RATE_HZ = 24_000
+"""Of bare PCM, by the API's definition; a server that differs says so in its headers."""
+SHOWN_CHARACTERS = 200
+ANSWER_BYTES = 2**20
+"""Of a list of models, or of a refusal; what a server sends beyond that is not read."""
+LARGEST_WHOLE = 2**63 - 1
+"""Of an option that a server tells."""
+NAME_CHARACTERS = 200
+"""
+Of a model, a voice, an option or its value; longer ones, and those with control characters, are
+passed over.
+"""
+
+
+class SpeechError(HarnessError):
+    """
+    A request gave no audio, or not all of it; `kind` is one of a few words, the text says more.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request; fields that are None are left to the server."""
+
+    text: str
+    model: str
+    voice: str | None = None
+    form: str = "wav"
+    streamed: bool = True
+    speed: float | None = None
+    seed: int | None = None
+
+    def body(self) -> dict[str, object]:
+        """Give the JSON of the request."""
+        further = {"voice": self.voice, "speed": self.speed, "seed": self.seed}
+        streamed = {"stream_format": "audio"} if self.streamed else {}
+        asked = {"model": self.model, "input": self.text, "response_format": self.form, **streamed}
+        return {**asked, **{name: value for name, value in further.items() if value is not None}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedAudio:
+    """Audio that arrived together, and its rate."""
+
+    audio: Audio
+    rate_hz: int
+
+
+class SpeechApi:
+    """One server."""
+
+    def __init__(self, url: str, timeout_s: float, key: str | None = None) -> None:
+        """
+        `timeout_s` bounds connecting, and every wait for more bytes. Raises HarnessError for a URL
+        that is none.
+        """
+        client = _library()
+        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+            raise HarnessError(
+                f"server URL must begin with http:// or https:// and name a host, not {url!r}"
+            )
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self._timeout_s = timeout_s
+        self._client = client.Client(
+            headers={
+                "Accept-Encoding": "identity",
+                **({"Authorization": f"Bearer {key}"} if key else {}),
+            },
+            timeout=timeout_s,
+            limits=client.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def models(self) -> tuple[Mapping[str, Any], ...]:
+        """
+        Return what the server tells of its models, each name once; empty where it has no such page.
+        Raises SpeechError.
+        """
+        with self._answer("GET", "/v1/models", None) as response:
+            content = _content(response)
+            if response.status_code in (404, 405):
+                return ()
+            _check_status(response.status_code, response.headers, content)
+        try:
+            entries = json.loads(content)["data"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            entries = None
+        if not isinstance(entries, list):
+            raise SpeechError(
+                "bad format", f"{self.url}/v1/models gives no list of models: {_said(content)}"
+            )
+        return tuple(
+            {
+                each["id"]: each
+                for each in entries
+                if isinstance(each, dict) and is_name(each.get("id"))
+            }.values()
+        )
+
+    def speak(self, ask: Ask) -> Iterator[ReceivedAudio]:
+        """Ask for audio; yields each piece as it arrives, at least one. Raises SpeechError."""
+        with self._answer("POST", "/v1/audio/speech", ask.body()) as response:
+            if response.status_code != 200:
+                _check_status(response.status_code, response.headers, _content(response))
+            told = _check_type(response, ask.form)
+            reader = make_reader(ask.form, told.rate_hz or API_RATE_HZ, told.rate_hz)
+            heard = 0
+            for piece in _pieces(response, reader):
+                heard += piece.audio.size
+                if heard > LARGEST_FRAMES:
+                    raise SpeechError(
+                        "bad format",
+                        f"the server sent more than {LARGEST_FRAMES} frames for one text",
+                    )
+                yield piece
+        if not heard:
+            raise SpeechError("no audio", "the server answered without a single frame of audio")
+
+    @contextmanager
+    def _answer(self, method: str, path: str, body: Mapping[str, object] | None) -> Iterator[Any]:
+        client = _library()
+        try:
+            with self._client.stream(method, self.url + path, json=body) as response:
+                yield response
+        except client.TimeoutException:
+            raise SpeechError(
+                "timeout", f"{self.url} did not answer, or paused, for {self._timeout_s:g} s"
+            ) from None
+        except client.ConnectError as error:
+            raise SpeechError(
+                "no connection", f"{self.url} cannot be reached ({error}); start the server first"
+            ) from None
+        except client.DecodingError as error:
+            raise SpeechError(
+                "bad format", f"{self.url} sent what is not encoded as its headers say: {error}"
+            ) from None
+        except (client.RequestError, client.InvalidURL) as error:
+            raise SpeechError(
+                "broken off", f"{self.url} broke off: {str(error) or type(error).__name__}"
+            ) from None
+        except FormatError as error:
+            raise SpeechError("bad format", str(error)) from None
+
+
+def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
+    """
+    Return the options that a model's entry tells, as our own server does; empty where it tells
+    none.
+    """
+    options = card.get("options")
+    if not isinstance(options, Mapping):
+        return {}
+    return {name: value for name, value in options.items() if is_name(name) and _is_option(value)}
+
+
+def voices_told(card: Mapping[str, Any]) -> list[str] | None:
+    """Return the voices that a model's entry lists; None where it lists none."""
+    told = card.get("voices")
+    return [voice for voice in told if is_name(voice)] if isinstance(told, list) else None
+
+
+def limits_told(card: Mapping[str, Any]) -> dict[str, Option] | None:
+    """Return the limits that a model's entry tells; None where it tells none."""
+    return options_told({"options": card.get("limits")}) or None
+
+
+def is_name(value: object) -> bool:
+    """Whether a server's word can be a name: some printable characters, and not too many."""
+    return isinstance(value, str) and 0 < len(value) <= NAME_CHARACTERS and value.isprintable()
+
+
+def _is_option(value: object) -> bool:
+    if isinstance(value, str):
+        return value == "" or is_name(value)
+    if isinstance(value, int):
+        return abs(value) <= LARGEST_WHOLE
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _pieces(response: Any, reader: AudioReader) -> Iterator[ReceivedAudio]:
+    for received in response.iter_raw():
+        audio = reader.feed(received)
+        if audio.size:
+            yield ReceivedAudio(audio=audio, rate_hz=reader.rate_hz)
+    rest = reader.end()
+    if rest.size:
+        yield ReceivedAudio(audio=rest, rate_hz=reader.rate_hz)
+
+
+def _check_type(response: Any, form: str) -> Told:
+    """
+    Return what the headers tell of the audio. Raises SpeechError for what is no audio, or not what
+    was asked for.
+    """
+    told = told_by({name.lower(): value for name, value in response.headers.items()})
+    if re.fullmatch(r"text/.*|application/(.*\+)?(json|xml)", told.media):
+        said = _said(_content(response))
+        raise SpeechError(
+            "bad format",
+            f"the server sent {told.media[:NAME_CHARACTERS]} in place of audio: {said}",
+        )
+    encoding = str(response.headers.get("content-encoding", "identity")).strip().lower()
+    if encoding not in ("", "identity"):
+        raise SpeechError(
+            "bad format",
+            f"the server sent Content-Encoding {encoding[:NAME_CHARACTERS]}, though identity was "
+            "asked for",
+        )
+    if told.rate_hz is not None:
+        check_rate(told.rate_hz, None, "audio, as the server tells,")
+    if form == "pcm":  # which has no mark of its own, so that the headers count
+        _check_frames(told)
+    return told
+
+
+def _check_frames(told: Told) -> None:
+    """
+    Raise SpeechError where bare frames are told to be others than the API's: 16 bits, one channel.
+    """
+    if told.form not in (None, "pcm"):
+        raise SpeechError(
+            "bad format", f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}"
+        )
+    for name, found, wanted in (("channels", told.channels, 1), ("bits", told.bits, 16)):
+        if found not in (None, wanted):
+            raise SpeechError(
+                "bad format", f"asked for bare PCM with {wanted} {name}, the server sent {found}"
+            )
+
+
+def _check_status(status: int, headers: Mapping[str, str], content: bytes) -> None:
+    """Raise SpeechError for every status but 200."""
+    if status == 200:
+        return
+    said = f"HTTP {status}: {_said(content)}"
+    if status == 429:
+        later = headers.get("retry-after")
+        raise SpeechError("busy", said + (f" (Retry-After: {later} s)" if later else ""))
+    raise SpeechError("server error" if status >= 500 else "refused", said)
+
+
+def _content(response: Any) -> bytes:
+    """Read an answer that is no audio, as far as it may go."""
+    content = bytearray()
+    for received in response.iter_bytes():
+        content += received
+        if len(content) > ANSWER_BYTES:
+            break
+    return bytes(content[:ANSWER_BYTES])
+
+
+def _said(content: bytes) -> str:
+    """Return the server's own sentence, from OpenAI's shape of errors or from whatever it sent."""
+    try:
+        text = str(json.loads(content)["error"]["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        text = content[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace")
+    shown = "".join(each if each.isprintable() else " " for each in text[: 4 * SHOWN_CHARACTERS])
+    return " ".join(shown.split())[:SHOWN_CHARACTERS] or "no reason given"
+
+
+def _library() -> Any:
+    """Import the HTTP client. Raises HarnessError where it is not installed."""
+    try:
+        import httpx2
+    except ImportError:
+        raise HarnessError(
+            "speaking HTTP needs the package httpx2; install voxgate[http]"
+        ) from None
+    return httpx2

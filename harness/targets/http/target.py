@@ -1,0 +1,314 @@
+"""
+Any server that speaks OpenAI's `POST /v1/audio/speech` as a target: what a user on the other side
+of the wire gets.
+
+The server is a closed box. What can be heard from here is heard; what it runs with is recorded as
+it tells it, and called that. The address comes from the option `url` or from VOXGATE_HTTP_URL,
+which keeps it out of the cell, so that the same suite measures several servers; a key comes from
+VOXGATE_HTTP_KEY alone.
+
+What of a request was in effect at a server on the other side of the wire, as far as that can be
+heard. Pure.
+
+A voice or a seed that is in effect sounds unlike another one, if the same request sounds the same
+twice; a speed changes how long the same text takes. What leaves no trace in the audio is called not
+observable, with what the server tells of it.
+"""
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.audio.files import Audio, same_audio
+from harness.errors import HarnessError
+from harness.records.cell import Cell, Option, Request
+from harness.records.run import UNSEEN, OptionCheck
+from harness.targets.http.client import (
+    API_RATE_HZ,
+    FORMS,
+    Ask,
+    ReceivedAudio,
+    SpeechApi,
+    options_told,
+    voices_told,
+)
+from harness.targets.protocol import StageWatch
+
+TOLD = "told by the server"
+SENT = "sent, and not refused"
+HEARD = "heard"
+SPEED_DOUBT = 0.5
+"""
+How far the change of length may be off, as a share of the logarithm of the speed: pauses need not
+shrink with words.
+"""
+CLIENT_OPTIONS = ("url", "timeout_s")
+"""Where and how long we ask; nothing that a server could ignore."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ResponseAudio:
+    """What one request sounded like."""
+
+    pieces: int
+    audio_s: float
+    audio: Audio
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResponses:
+    """
+    One text as it was asked for, and with one thing changed; None where that could not be asked, or
+    makes no sense.
+    """
+
+    asked: ResponseAudio
+    again: ResponseAudio | None = None
+    """The same request once more: where it sounds otherwise, another sound proves nothing."""
+    other_voice: ResponseAudio | None = None
+    other_seed: ResponseAudio | None = None
+    speed_1: ResponseAudio | None = None
+    voices: Sequence[str] | None = None
+    """That the server tells of; None where it tells of none."""
+    listed: bool = False
+    """Whether the server lists its model."""
+
+
+def hear(pieces: Iterable[ReceivedAudio]) -> ResponseAudio:
+    """Sum up an answer."""
+    several = list(pieces)
+    audio = np.concatenate([np.empty(0, np.float32), *(piece.audio for piece in several)])
+    audio_s = sum(piece.audio.size / piece.rate_hz for piece in several)
+    return ResponseAudio(pieces=len(several), audio_s=audio_s, audio=audio)
+
+
+def judge(
+    asked: Mapping[str, Option], voice: str | None, hearing: ProbeResponses
+) -> tuple[OptionCheck, ...]:
+    """Hold what was heard against what was asked; `voice` is the one that was sent."""
+    return tuple(
+        _effect(name, value, voice, hearing)
+        for name, value in asked.items()
+        if name not in CLIENT_OPTIONS
+    )
+
+
+def _effect(name: str, asked: Option, voice: str | None, hearing: ProbeResponses) -> OptionCheck:
+    if name in ("voice", "speaker"):
+        return _voice(name, asked, voice, hearing)
+    if name == "speed" and hearing.speed_1 is not None:
+        return _speed(float(asked), hearing.asked.audio_s, hearing.speed_1.audio_s)
+    if name == "seed" and hearing.other_seed is not None:
+        return _other(name, asked, hearing.other_seed, hearing)
+    if name == "form":
+        return _said(name, asked, f"{asked} was read", True, "how the audio begins, and all of it")
+    if name == "streamed":
+        return _streamed(asked, hearing.asked.pieces)
+    if name == "model" and hearing.listed:
+        return _unseen(name, asked, f"{asked} is listed, as the server tells")
+    return _unseen(name, asked, SENT)
+
+
+def _streamed(asked: Option, pieces: int) -> OptionCheck:
+    """
+    Several pieces show that audio was streamed; one shows nothing, and neither do pieces that
+    nobody asked for.
+    """
+    if asked and pieces > 1:
+        return _said("streamed", asked, f"{pieces} pieces arrived", True, HEARD)
+    return _unseen(
+        "streamed",
+        asked,
+        "short audio may well be one piece" if asked else f"{pieces} pieces arrived",
+    )
+
+
+def _other(name: str, asked: Option, other: ResponseAudio, hearing: ProbeResponses) -> OptionCheck:
+    """Hold the audio with another voice or seed against the one that was asked for."""
+    if same_audio(other.audio, hearing.asked.audio):
+        return _said(name, asked, f"the same audio with another {name}", False, HEARD)
+    if hearing.again is not None and not same_audio(hearing.again.audio, hearing.asked.audio):
+        return _unseen(name, asked, "the same request sounds otherwise each time")
+    return _said(name, asked, f"other audio with another {name}", True, HEARD)
+
+
+def _voice(name: str, asked: Option, voice: str | None, hearing: ProbeResponses) -> OptionCheck:
+    if asked != voice:
+        return _unseen(name, asked, f"the cell names one voice for all texts, {voice}")
+    if hearing.voices is not None and asked not in hearing.voices:
+        return _said(name, asked, f"the server has {', '.join(hearing.voices)}", False, TOLD)
+    if hearing.other_voice is None:
+        return _unseen(name, asked, SENT)
+    return _other(name, asked, hearing.other_voice, hearing)
+
+
+def _speed(asked: float, audio_s: float, plain_s: float) -> OptionCheck:
+    """A speed of 2 should halve the audio; pauses and rounding take some of it."""
+    ratio = plain_s / audio_s if audio_s > 0.0 else math.inf
+    holds = 0.0 < ratio < math.inf and abs(math.log(ratio) - math.log(asked)) <= SPEED_DOUBT * abs(
+        math.log(asked)
+    )
+    return _said("speed", asked, f"{ratio:.2f} times as fast as speed 1", holds, HEARD)
+
+
+def _unseen(name: str, asked: Option, why: str) -> OptionCheck:
+    return OptionCheck(option=name, asked=asked, observed=UNSEEN, holds=None, why=why)
+
+
+def _said(name: str, asked: Option, observed: str, holds: bool, why: str) -> OptionCheck:
+    return OptionCheck(option=name, asked=asked, observed=observed, holds=holds, why=why)
+
+
+URL, KEY = "VOXGATE_HTTP_URL", "VOXGATE_HTTP_KEY"
+DEFAULTS: Mapping[str, Option] = {
+    "url": "",
+    "model": "",
+    "voice": "",
+    "form": "wav",
+    "streamed": True,
+    "timeout_s": 60.0,
+}
+FURTHER = ("speed", "seed", "speaker")
+"""
+Sent only if asked for. A workload's `speaker` is the voice, unless the cell names one for all
+texts.
+"""
+HARNESS_OPTIONS = ("device", "threads")
+"""What a profile decides for engines that run here; another machine's server does not ask us."""
+MODELS_SHOWN = 20
+
+
+def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
+    """Refuse an unknown pipeline, option or form. Raises HarnessError."""
+    known = (*DEFAULTS, *FURTHER)
+    unknown = sorted(set(options) - {*known, *HARNESS_OPTIONS})
+    if pipeline != "speech" or unknown:
+        raise HarnessError(
+            f"target http has pipeline speech and options {', '.join(known)}; not {pipeline!r} "
+            f"{unknown}"
+        )
+    if options.get("form", "wav") not in FORMS:
+        raise HarnessError(
+            f"option form cannot be {options['form']!r}; choose from {', '.join(FORMS)}"
+        )
+    if options.get("form") == "flac" and options.get("streamed", True):
+        raise HarnessError("form=flac cannot be streamed; set streamed=False, or use wav or pcm")
+    for name, wanted in (("timeout_s", int | float), ("streamed", bool)):
+        if name in options and (
+            not isinstance(options[name], wanted) or (name == "timeout_s" and not options[name] > 0)  # type: ignore[operator]
+        ):
+            raise HarnessError(f"option {name} cannot be {options[name]!r}")
+
+
+class HttpTarget:
+    """One server, one model."""
+
+    sample_rate_hz = API_RATE_HZ
+    """Until the first answer tells its own."""
+    imports = ("httpx2",)
+    elsewhere = True
+
+    def __init__(self) -> None:
+        self._api: SpeechApi
+        self._asked: dict[str, Option] = {}
+        self._options: dict[str, Option] = {}
+        self._cards: tuple[Mapping[str, Any], ...] = ()
+
+    def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
+        """Find the server and its model. Raises HarnessError where there is none."""
+        check_options(cell.pipeline, cell.options)
+        self._asked = cell.options
+        self._options = {**DEFAULTS, **cell.options}
+        url = str(self._options["url"] or os.environ.get(URL, ""))
+        if not url:
+            raise HarnessError(
+                f"target http needs a server: set {URL}, or the option url, e.g. http://127.0.0.1:8080"
+            )
+        self._api = SpeechApi(url, float(self._options["timeout_s"]), os.environ.get(KEY))
+        self._cards = self._api.models()
+        self._options |= {
+            "url": url,
+            "model": chosen_model(str(self._options["model"]), self._cards),
+        }
+
+    def effective(self) -> Mapping[str, Option]:
+        """Give what is sent, and beside it what the server tells of itself."""
+        told = {f"server.{name}": value for name, value in options_told(self._card()).items()}
+        return {**self._options, **told}
+
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        """Yield audio as it arrives."""
+        pieces = self._api.speak(self._ask(request))
+        stage = "first_audio"
+        while True:
+            with watch(stage):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            self.sample_rate_hz = piece.rate_hz
+            yield piece.audio
+            stage = "further_audio"
+
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
+        """
+        Speak as asked, and again with one thing changed, to hear whether it makes a difference.
+        """
+        ask, card = self._ask(request), self._card()
+        voices = voices_told(card)
+        other = next((voice for voice in voices or () if voice != ask.voice), None)
+        other_voice = self._hear(replace(ask, voice=other)) if ask.voice and other else None
+        other_seed = None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1))
+        hearing = ProbeResponses(
+            asked=self._hear(ask),
+            again=None if other_voice is None and other_seed is None else self._hear(ask),
+            other_voice=other_voice,
+            other_seed=other_seed,
+            speed_1=None if ask.speed in (None, 1.0) else self._hear(replace(ask, speed=1.0)),
+            voices=voices,
+            listed=bool(card),
+        )
+        return judge({**self._asked, **request.options}, ask.voice, hearing)
+
+    def settled(self) -> bool:
+        """Nothing is compiled on this side."""
+        return True
+
+    def _ask(self, request: Request) -> Ask:
+        options = {**self._options, **request.options}
+        speed, seed = options.get("speed"), options.get("seed")
+        return Ask(
+            text=request.text,
+            model=str(options["model"]),
+            voice=str(self._options["voice"] or options.get("speaker") or "") or None,
+            form=str(options["form"]),
+            streamed=bool(options["streamed"]),
+            speed=None if speed is None else float(speed),
+            seed=None if seed is None else int(seed),
+        )
+
+    def _card(self) -> Mapping[str, Any]:
+        return next((card for card in self._cards if card["id"] == self._options["model"]), {})
+
+    def _hear(self, ask: Ask) -> ResponseAudio:
+        return hear(self._api.speak(ask))
+
+
+def chosen_model(asked: str, cards: tuple[Mapping[str, Any], ...]) -> str:
+    """
+    Give the model to ask for: the one that was named, or the only one that the server lists. Raises
+    HarnessError.
+    """
+    listed = [str(card["id"]) for card in cards]
+    if asked and (asked in listed or not listed):
+        return asked
+    if not asked and len(listed) == 1:
+        return listed[0]
+    names = (
+        ", ".join(listed[:MODELS_SHOWN]) + ("" if len(listed) <= MODELS_SHOWN else ", ...")
+        or "none"
+    )
+    raise HarnessError(f"option model is {asked!r}; the server lists {names}: name one of them")

@@ -1,0 +1,195 @@
+"""
+A target that does more work in one stage: a slow-down of known size, for `voxgate selftest`.
+
+It is real work in the engine's own process, done while the stage is timed: matrix products of fixed
+size, on the engine's device and with its threads; never a sleep, never a changed number. The audio
+stays as it is, to the bit. Where the target brings a virtual clock, a unit of work lets
+VIRTUAL_UNIT_S pass on it.
+
+Environment variable VOXGATE_SLOWED, which only workers read, says how much, so that a cell asks for
+the same on all sides:
+
+    {"stage": "vocoder", "units": {"<slug>": {"<request>": 37}}, "apart": false}
+
+`apart` counts the work as a stage of its own, `slowed`: that is how selftest finds out how long a
+unit takes.
+"""
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.records.cell import Cell, Option, Request
+from harness.records.run import OptionCheck
+from harness.targets.protocol import StageWatch, Target
+
+SLOWED = "VOXGATE_SLOWED"
+APART = "slowed"
+WHOLE = "whole"
+"""
+In place of a stage, for a target that tells of none: the work is done behind the last of its audio.
+"""
+EDGE = 128
+"""
+A product of two 128 x 128 matrices: 4 million operations, some 50 us on one core; 3 % of a quick
+synthesis are dozens.
+"""
+VIRTUAL_UNIT_S = 1e-4
+
+Work = Callable[[int], None]
+"""Does so many units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowDown:
+    """How many units of work to add to which stage: slug -> request id -> units."""
+
+    stage: str
+    units: Mapping[str, Mapping[str, int]]
+    apart: bool = False
+
+    def env(self) -> dict[str, str]:
+        """Give the environment that tells a worker."""
+        return {
+            SLOWED: json.dumps(
+                {"stage": self.stage, "units": self.units, "apart": self.apart}, sort_keys=True
+            )
+        }
+
+
+def slowed(target: Target) -> Target:
+    """Give the target as the environment wants it: itself, or with more work to do."""
+    order = os.environ.get(SLOWED)
+    return SlowedTarget(target, SlowDown(**json.loads(order))) if order else target
+
+
+class SlowedTarget:
+    """Passes everything on to another target, and works more in one of its stages."""
+
+    def __init__(self, inner: Target, order: SlowDown) -> None:
+        self._inner = inner
+        self._order = order
+        self._units: Mapping[str, int] = {}
+        self._work: Work = _nothing
+        self.sample_rate_hz = inner.sample_rate_hz
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)  # imports, clock
+
+    def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
+        """
+        Load the other target. Raises HarnessError if the order leaves a request of the cell out.
+        """
+        self._inner.load(cell, defaults)
+        self.sample_rate_hz = self._inner.sample_rate_hz
+        self._units = self._order.units.get(cell.slug, {})
+        lacking = [
+            request.id for request in cell.workload.requests if request.id not in self._units
+        ]
+        if lacking:
+            raise HarnessError(
+                f"{SLOWED} names no units for {cell.slug}, request {lacking[0]}; run selftest from "
+                "the start"
+            )
+        clock = getattr(self._inner, "clock", None)
+        device = str({**defaults, **cell.options}.get("device", "cpu"))
+        self._work = (
+            _work_on(device)
+            if clock is None
+            else lambda count: clock.advance(count * VIRTUAL_UNIT_S)
+        )
+
+    def effective(self) -> Mapping[str, Option]:
+        """Give the options of the other target."""
+        return self._inner.effective()
+
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        """
+        Speak, and work more when the stage is first entered, or at the end. Raises HarnessError
+        where it never is.
+        """
+        stages: list[str] = []
+
+        @contextmanager
+        def slower(stage: str) -> Iterator[None]:
+            with watch(stage):
+                yield
+                if stage == self._order.stage and stage not in stages:
+                    self._work_more(request, watch)
+                stages.append(stage)
+
+        yield from self._inner.synthesize(request, slower)
+        if self._order.stage == WHOLE and not stages:
+            self._work_more(request, watch)
+        elif self._order.stage not in stages:
+            known = ", ".join(dict.fromkeys(stages)) or "none"
+            raise HarnessError(
+                f"the target has no stage {self._order.stage!r} to slow down; its stages are "
+                f"{known}"
+            )
+
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
+        """Observe the other target."""
+        return self._inner.observe(request)
+
+    def settled(self) -> bool:
+        """Tell what the other target tells: the work compiles nothing."""
+        return self._inner.settled()
+
+    def _work_more(self, request: Request, watch: StageWatch) -> None:
+        if not self._order.apart:
+            self._work(self._units[request.id])
+            return
+        with watch(APART):
+            self._work(self._units[request.id])
+
+
+def _nothing(count: int) -> None:
+    """Do nothing: nothing is loaded yet."""
+
+
+def _work_on(device: str) -> Work:
+    """
+    Return work by the library that the engine is likely to use: torch, else numpy, which every
+    worker has.
+    """
+    return _torch_work(device) if importlib.util.find_spec("torch") is not None else _numpy_work()
+
+
+def _numpy_work() -> Work:
+    """
+    Return work on the CPU: products whose result is the matrix itself, so that no number ever
+    grows.
+    """
+    matrix = np.full((EDGE, EDGE), 1.0 / EDGE, np.float32)
+    product = np.empty_like(matrix)
+
+    def work(count: int) -> None:
+        for _ in range(count):
+            np.matmul(matrix, matrix, out=product)
+
+    return work
+
+
+def _torch_work(device: str) -> Work:
+    """
+    Give work that torch does on a device: products whose result is the matrix itself, so that no
+    number ever grows.
+    """
+    import torch
+
+    matrix = torch.full((EDGE, EDGE), 1.0 / EDGE, device=device)
+    product = torch.empty_like(matrix)
+
+    def work(count: int) -> None:
+        for _ in range(count):
+            torch.mm(matrix, matrix, out=product)
+
+    return work

@@ -1,0 +1,444 @@
+"""
+The stages in their order: measure a suite, score its audio, judge it, accept it, show it. Command
+line and pytest both call these, so that there is one main job and not two.
+
+Knows which folder is handed to whom; what happens inside a stage is the stage's own business.
+"""
+
+import shlex
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness.analysis.aggregate import Measurements, aggregate, check_measured, is_helper, is_speed
+from harness.audio.files import clip_loader
+from harness.audio.kept_audio import check_audio
+from harness.errors import HarnessError
+from harness.history.entry import entry_of_run
+from harness.history.records import HistoryEntry
+from harness.judging.baseline import BaselineChange, accept, golden_dir, machine_id
+from harness.judging.confirm import confirmed, suspects, undecided
+from harness.judging.decide import incomplete, judge
+from harness.judging.nearest import baseline_of
+from harness.judging.policy import DEFAULT as DEFAULT_POLICY
+from harness.judging.policy import Policy, load_policy, read_policy
+from harness.machine import doctor
+from harness.machine.checks import check
+from harness.machine.clock import WallClock, now_utc_iso
+from harness.machine.doctor import Examination
+from harness.machine.identity import machine
+from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.machine.profiles import Profile, allowed_cpus, get_profile
+from harness.metrics.registry import check_choice, known_metrics
+from harness.records.cell import Cell
+from harness.records.files import write_file
+from harness.records.run import Run
+from harness.records.verdict import RunVerdict
+from harness.report.contents import GOLDEN, Report
+from harness.report.page import page
+from harness.runner import run_folder
+from harness.runner.progress import Progress
+from harness.runner.runner import TIMEOUT_S, Outcome, run_suite
+from harness.scoring.asr_floor import Floor, floor_path, load_floor
+from harness.scoring.provenance import (
+    confirms,
+    is_scored,
+    keep_scores,
+    mark_confirming,
+    records_digest,
+    stamp_of,
+)
+from harness.scoring.score_run import score_run
+from harness.scoring.transcription import check_engine
+from harness.suite.suite import Expansion, load_suite
+
+RUNS = Path("runs")
+BASELINES = Path("baselines")
+REPORTS = Path("reports")
+CONFIRM = "confirm"
+"""In the run folder: the run of fresh processes of the cells that looked slower."""
+CONFIRM_ROUNDS = 4
+"""
+Fewer leave Student's t too few degrees of freedom to prove anything; more rounds follow while the
+budget lasts.
+"""
+BUDGET_S = 90.0
+
+ScoreProgress = Callable[[int, int], None]
+"""Called with (scores done, scores to compute)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """
+    What to measure and how, as a person asked for it. None leaves a number to the suite, or the
+    folder to us.
+    """
+
+    suite: str
+    profile: str = DEFAULT_PROFILE
+    out: Path | None = None
+    repeats: int | None = None
+    iterations: int | None = None
+    only: tuple[str, ...] = ()
+    """Patterns of slugs; the reference cell is always measured too. Empty means all cells."""
+    resume: bool = False
+    timeout_s: float = TIMEOUT_S
+    budget_s: float = BUDGET_S
+    """
+    How long to go on, after the planned rounds, with cells that are not decided; and as long again
+    with suspects.
+    """
+
+
+def measure_suite(
+    plan: RunPlan,
+    progress: Progress | None = None,
+    verb: str = "run",
+    more: Callable[[Path], Collection[str]] | None = None,
+) -> Outcome:
+    """
+    Measure into a run folder; `more` is asked after the planned rounds which cells need another
+    one.
+
+    Raises HarnessError for anything that cannot be meant, before any work.
+    """
+    suite, folder = load_suite(plan.suite), _folder(plan)
+    check_choice(suite.metrics, suite.conditions)
+    check_engine(suite.judge)
+    outcome = run_suite(
+        suite,
+        chosen(suite.expand(), plan.only),
+        ready_profile(plan.profile),
+        folder,
+        repeats=plan.repeats,
+        iterations=plan.iterations,
+        timeout_s=plan.timeout_s,
+        resume=plan.resume,
+        progress=progress,
+        command=command(plan, verb),
+        more=None if more is None else lambda rounds: more(folder),
+    )
+    return replace(outcome, folder=short(outcome.folder))
+
+
+def check_suite(
+    plan: RunPlan,
+    baselines: Path = BASELINES,
+    policy: Path | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """
+    Measure a suite until its speeds are decided or the time is up, and measure the cells that look
+    slower again.
+
+    What was measured is judged by `judge_run`. Raises HarnessError as `measure_suite` does.
+    """
+    limits = _policy(baselines, policy)
+    outcome = measure_suite(
+        plan, progress, "check", _until_decided(plan.budget_s, baselines, limits)
+    )
+    if outcome.interrupted:
+        return outcome
+    suspicious = suspects(_judge_speed(outcome.folder, baselines, limits))
+    if not suspicious:
+        return outcome
+    return replace(
+        _measure_again(plan, outcome.folder, suspicious, progress, baselines, limits),
+        folder=outcome.folder,
+    )
+
+
+def _until_decided(
+    budget_s: float, baselines: Path, limits: Policy
+) -> Callable[[Path], frozenset[str]]:
+    """
+    Give a function that names the undecided cells of a run folder, and none once the budget is
+    spent.
+    """
+    clock, began_s = WallClock(), list[float]()
+
+    def more(folder: Path) -> frozenset[str]:
+        began_s.append(clock.seconds())
+        late = began_s[-1] - began_s[0] >= budget_s
+        return frozenset() if late else undecided(_judge_speed(folder, baselines, limits))
+
+    return more
+
+
+def _measure_again(
+    plan: RunPlan,
+    folder: Path,
+    slugs: Collection[str],
+    progress: Progress | None,
+    baselines: Path,
+    limits: Policy,
+) -> Outcome:
+    """
+    Measure some cells of a run in fresh processes, into a folder of its own; what looked at other
+    records is put away.
+    """
+    suite, again = load_suite(plan.suite), folder / CONFIRM
+    if again.exists() and not ((again / "run.json").exists() and confirms(folder, again, slugs)):
+        run_folder.put_folder_away(again)
+    mark_confirming(folder, again, slugs)
+    more = _until_decided(plan.budget_s, baselines, limits)
+    return run_suite(
+        suite,
+        [cell for cell in suite.expand().cells if cell.slug in slugs],
+        get_profile(plan.profile),
+        again,
+        repeats=CONFIRM_ROUNDS,
+        iterations=plan.iterations,
+        timeout_s=plan.timeout_s,
+        resume=(again / "run.json").exists(),
+        progress=progress,
+        command=command(plan, "check", folder),
+        more=lambda rounds: more(again),
+        energy=False,  # nothing is judged by it
+        stages=False,
+    )
+
+
+def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> RunVerdict:
+    """Judge what can be judged without listening."""
+    run = run_folder.load_run(folder)
+    speeds = {name: limit for name, limit in limits.items() if is_speed(name)}
+    return judge(run, aggregate(run, {}), baseline_of(baselines, run), speeds, run.cells)
+
+
+def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
+    """
+    Compute and keep the measurements of a run, unless those that are kept were made from just this
+    (`scoring/provenance.py`).
+    """
+    run_folder.load_header(folder)  # before any file of it is opened, all of them were looked at
+    records = records_digest(folder)
+    run = _whole(folder)
+    golden = golden_dir(baselines, run.suite)
+    now = stamp_of(run, golden, records)
+    if is_scored(folder, run, now):
+        return
+    check_audio(run)
+    scores = score_run(run, golden, progress=progress)
+    keep_scores(folder, aggregate(run, scores.values, versions=scores.versions), now, scores.heard)
+
+
+def judge_run(
+    folder: Path,
+    baselines: Path = BASELINES,
+    policy: Path | None = None,
+    progress: ScoreProgress | None = None,
+) -> Report:
+    """
+    Hold a run against its baseline, scoring it first where needed.
+
+    Reads nothing but data: whatever is needed of the suite stands in the run folder, so that a
+    stranger's run can be judged.
+    """
+    run = _whole(folder)
+    limits = _policy(baselines, policy)
+    baseline = baseline_of(baselines, run)
+    score(folder, baselines, progress)
+    measurements = _measurements(folder, run)
+    run = replace(run, heard=run_folder.load_transcripts(folder))
+    judgement = judge(run, measurements, baseline, limits)
+    if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
+        _check_confirms(run, run_folder.load_run(folder / CONFIRM))
+        judgement = confirmed(
+            judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder)
+        )
+    if not run.complete:
+        judgement = incomplete(judgement, str(folder))
+    return Report(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
+
+
+def entry_of(contents: Report) -> HistoryEntry:
+    """Give what the history keeps of a judged run."""
+    return entry_of_run(contents.run, contents.measurements, contents.judgement)
+
+
+def remember(contents: Report, url: str) -> str:
+    """
+    Append a judged run to the history at a URL. Gives why it could not be: that changes neither
+    verdict nor exit code.
+    """
+    try:
+        # half a second that most commands do not need
+        from harness.history.database import open_history
+        from harness.history.dates import check_time
+
+        entry = entry_of(contents)
+        check_time(entry.created, now_utc_iso())
+        with open_history(url) as history:
+            history.append(entry)
+    except (
+        Exception
+    ) as error:  # a mistake of ours included: the run is measured and judged, that must not be lost
+        return (
+            "this run is not in the history: "
+            f"{' '.join(str(error).split()) or type(error).__name__}"
+        )
+    return ""
+
+
+def accept_run(
+    folder: Path,
+    why: str,
+    baselines: Path = BASELINES,
+    *,
+    only: str | None = None,
+    partial: bool = False,
+    loaded: bool = False,
+    progress: ScoreProgress | None = None,
+) -> tuple[BaselineChange, ...]:
+    """Make a run the baseline, or only its speed or its quality; gives what changed."""
+    score(folder, baselines, progress)
+    run = _whole(folder)
+    check_audio(run)
+    measurements = _measurements(folder, run)
+    return accept(run, measurements, why, baselines, only=only, partial=partial, loaded=loaded)
+
+
+def write_page(contents: Report, path: Path, baselines: Path = BASELINES) -> Path:
+    """Write the HTML page, whole or not at all. Raises HarnessError if it cannot be written."""
+    check_audio(contents.run)
+    load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
+    text = page(contents, load)
+    write_file(path, text, "choose another --out", parents=True)
+    return path
+
+
+def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
+    """
+    Write the site of a history; gives its first page. Raises HarnessError as `build_site` does.
+    """
+    from harness.history.database import open_existing
+    from harness.report.site.build import build_site
+
+    with open_existing(url) as history:
+        return build_site(history, out, baselines, now_utc_iso()[:10])
+
+
+def chosen(expansion: Expansion, only: Sequence[str]) -> tuple[Cell, ...]:
+    """
+    Give the cells whose slug matches a pattern, and the reference. Raises HarnessError if a pattern
+    matches none.
+    """
+    slugs = [cell.slug for cell in expansion.cells]
+    for pattern in only:
+        if not any(fnmatchcase(slug, pattern) for slug in slugs):
+            raise HarnessError(
+                f"--only {pattern!r} matches no cell; the cells are {', '.join(slugs)}"
+            )
+    wanted = {
+        slug for slug in slugs if not only or any(fnmatchcase(slug, pattern) for pattern in only)
+    }
+    return tuple(cell for cell in expansion.cells if cell.slug in wanted | {expansion.reference})
+
+
+def command(plan: RunPlan, verb: str, folder: Path | None = None) -> str:
+    """Give the command line of a plan; with a folder, the one that continues the run there."""
+    words = ["voxgate", verb, plan.suite, "--profile", plan.profile]
+    for option, number in (("--repeats", plan.repeats), ("--iterations", plan.iterations)):
+        words += [] if number is None else [option, str(number)]
+    for pattern in plan.only:
+        words += ["--only", pattern]
+    words += [] if plan.timeout_s == TIMEOUT_S else ["--timeout", f"{plan.timeout_s:g}"]
+    words += [] if plan.budget_s == BUDGET_S else ["--budget", f"{plan.budget_s:g}"]
+    return shlex.join([*words, *([] if folder is None else ["--resume", "--out", str(folder)])])
+
+
+def examine(profile: str = DEFAULT_PROFILE) -> Examination:
+    """
+    Say whether this machine is fit for a profile, and why not. Raises HarnessError for an unknown
+    profile.
+    """
+    chosen = get_profile(profile)
+    cpus = allowed_cpus()
+    cpu = cpus[-1] if chosen.pin and cpus else None
+    name = str(machine()["id"])
+    return doctor.examine(
+        chosen.name, name, chosen.requires, check.here(), lambda: doctor.busy(cpu)
+    )
+
+
+def ready_profile(name: str) -> Profile:
+    """
+    Give a profile that may be measured under. Raises HarnessError for an unknown one, or where this
+    machine rules it out.
+    """
+    profile = get_profile(name)
+    doctor.refuse_unfit(profile.name, profile.requires, check.here())
+    return profile
+
+
+def latest(folder: Path | None) -> Path:
+    """
+    Give the folder, or where none is named the youngest run. Raises HarnessError if there is none.
+    """
+    return folder if folder is not None else run_folder.latest_run_folder(RUNS)
+
+
+def short(path: Path) -> Path:
+    """Name a path as a person would, from the working directory where it lies below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def shown_metrics() -> tuple[str, ...]:
+    """Name the metrics that a policy may limit."""
+    return tuple(metric.name for metric in known_metrics() if not is_helper(metric.name))
+
+
+def _folder(plan: RunPlan) -> Path:
+    if plan.out is not None:
+        return plan.out
+    return run_folder.latest_run_folder(RUNS) if plan.resume else run_folder.next_run_folder(RUNS)
+
+
+def _policy(baselines: Path, file: Path | None) -> Policy:
+    if file is None:
+        return load_policy(baselines, shown_metrics())
+    return {**read_policy(DEFAULT_POLICY, shown_metrics()), **read_policy(file, shown_metrics())}
+
+
+def _whole(folder: Path) -> Run:
+    """
+    Read a run that is judged by itself. Raises HarnessError if its reference is none of its cells.
+    """
+    run = run_folder.load_run(folder)
+    slugs = [cell.slug for cell in run.cells]
+    if run.reference not in slugs:
+        raise HarnessError(
+            f"{folder}: the reference {run.reference!r} is none of its cells, which are "
+            f"{', '.join(slugs)}"
+        )
+    return run
+
+
+def _measurements(folder: Path, run: Run) -> Measurements:
+    measurements = run_folder.load_measurements(folder)
+    check_measured(run, measurements)
+    return measurements
+
+
+def _check_confirms(run: Run, again: Run) -> None:
+    """
+    Raise HarnessError unless a run measured cells of another one again: same suite, profile and
+    machine.
+    """
+    known = {cell.slug: cell.digest() for cell in run.cells}
+    same = all(getattr(run, name) == getattr(again, name) for name in ("suite", "profile"))
+    cells = all(known.get(cell.slug) == cell.digest() for cell in again.cells)
+    if not (same and cells and machine_id(run) == machine_id(again)):
+        raise HarnessError(f"{again.folder} measured something else than {run.folder}; remove it")
+
+
+def _floor(run: Run) -> Floor | None:
+    """
+    Return the floor of a run's workload: beside its file in the project, else among the workloads
+    of this package.
+    """
+    return load_floor(floor_path(run.workload or run.cells[0].workload.name))

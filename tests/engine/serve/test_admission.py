@@ -1,0 +1,222 @@
+"""
+The desk without HTTP: places, turns, one call of the engine at a time, and the audio to the bit.
+"""
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from engine.errors import EngineError
+from engine.pipelines.audio_segment import AudioSegment
+from engine.serve.admission import AdmissionController
+from engine.serve.errors import RefusedError
+from engine.serve.limits import Limits
+from engine.serve.request import SpeechRequest
+from engine.serve.response import AudioFormat
+from tests.engine.serve.fakes import FakeBatcher
+
+ENOUGH_S = 20.0
+PIECES = 3
+RATE_HZ = 1000
+LONG = (
+    "The last bus leaves in 5 minutes, so hurry up. Have you ever been to the mountains in winter? "
+    "He cut the bread into thick slices, put the butter on the table, and called the children in "
+    "from the garden to eat. "
+)
+
+
+class Teller:
+    """
+    Speaks its text's length, one second a piece, once `may` is set; tells in which order, and if it
+    was called by two.
+    """
+
+    sample_rate_hz = RATE_HZ
+
+    def __init__(self):
+        self.may, self.order, self.threads = threading.Event(), [], set()
+        self._one = threading.Lock()
+
+    def stretches(self, text, options=None):
+        for number in range(PIECES):
+            yield AudioSegment(audio=self._spoken(f"{text}{number}"), last=number == PIECES - 1)
+
+    def synthesize_batch(self, texts, options=None):
+        self._spoken("+".join(texts))
+        return [np.full(PIECES * RATE_HZ, len(text), np.float32) for text in texts]
+
+    def _spoken(self, what):
+        assert self._one.acquire(blocking=False), "two threads call the engine"
+        self.may.wait(ENOUGH_S)
+        self.order.append(what)
+        self.threads.add(threading.current_thread().name)
+        self._one.release()
+        return np.full(RATE_HZ, len(what), np.float32)
+
+
+def speech(text, **options):
+    return SpeechRequest(text=text, options=options, form=AudioFormat.WAV, streamed=True)
+
+
+def ignore(_audio):
+    pass
+
+
+@pytest.fixture(name="open_desk")
+def _open_desk():
+    """Make desks in a world where no time passes, and close them."""
+    opened = []
+
+    def open_desk(speaker, **limits):
+        opened.append(
+            (
+                desk := AdmissionController(speaker, Limits(**limits), FakeBatcher, lambda: 0.0),
+                speaker,
+            )
+        )
+        return desk
+
+    yield open_desk
+    for desk, speaker in opened:
+        if isinstance(speaker, Teller):
+            speaker.may.set()
+        desk.close()
+
+
+def test_streams_take_turns(open_desk):
+    teller = Teller()
+    desk = open_desk(teller)
+    orders = [desk.streamed(speech(text), ignore) for text in "abc"]
+    teller.may.set()
+    for order in orders:
+        order.future.result(ENOUGH_S)
+
+    assert teller.order == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2"]
+
+
+def test_a_place_is_free_with_the_last_piece(open_desk):
+    teller = Teller()
+    desk = open_desk(teller, queue=2)
+    free = []
+    order = desk.streamed(speech("a"), lambda _audio: free.append(desk.inside))
+    other = desk.streamed(speech("b"), ignore)
+    with pytest.raises(RefusedError, match="2 requests are inside"):
+        desk.streamed(speech("c"), ignore)
+    teller.may.set()
+    order.future.result(ENOUGH_S)
+    other.future.result(ENOUGH_S)
+
+    desk.close()
+    assert free == [2, 2, 2] and desk.inside == 0 and teller.order[-1] == "b2"
+
+
+def test_who_leaves_between_two_of_his_pieces_frees_his_place_before_the_next_turn(open_desk):
+    teller = Teller()
+    desk, places = open_desk(teller), []
+    orders = {}
+
+    def after_b(_audio):
+        places.append(desk.inside)
+        if len(places) == 1:
+            orders["a"].leave()
+
+    orders["a"] = desk.streamed(speech("a"), ignore)
+    orders["b"] = desk.streamed(speech("b"), after_b)
+    teller.may.set()
+    orders["b"].future.result(ENOUGH_S)
+
+    assert teller.order == ["a0", "b0", "b1", "b2"]
+    assert places == [2, 1, 1] and orders["a"].future.done()
+
+
+def test_one_thread_calls_the_engine_one_call_at_a_time_whoever_asks(open_desk):
+    teller = Teller()
+    desk = open_desk(teller, window_ms=1, queue=64)
+    teller.may.set()
+
+    def ask(number):
+        order = (
+            desk.whole(speech(f"w{number}"))
+            if number % 2
+            else desk.streamed(speech(f"s{number}"), ignore)
+        )
+        return order.future.result(ENOUGH_S)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(32)))
+
+    assert teller.threads == {"engine"}
+    assert [None if answer is None else answer[0] for answer in answers[:4]] == [
+        None,
+        2.0,
+        None,
+        2.0,
+    ]
+
+
+def test_the_end_finishes_all_that_was_let_in_and_lets_nothing_more_in(open_desk):
+    teller = Teller()
+    desk = open_desk(teller)
+    heard = []
+    streams = [desk.streamed(speech(text), heard.append) for text in "abc"]
+    wholes = [desk.whole(speech(text)) for text in ("xx", "yyy")]
+    closing = threading.Thread(target=desk.close)
+    closing.start()
+    teller.may.set()
+    closing.join(ENOUGH_S)
+
+    assert not closing.is_alive() and len(heard) == 3 * PIECES and desk.inside == 0
+    assert all(order.future.done() and order.future.exception() is None for order in streams)
+    assert [order.future.result(0)[0] for order in wholes] == [2.0, 3.0]
+    with pytest.raises(EngineError, match="is closed"):
+        desk.streamed(speech("late"), ignore)
+    assert desk.inside == 0
+
+
+def test_who_cannot_take_his_audio_any_more_disturbs_nobody(open_desk):
+    teller = Teller()
+    desk = open_desk(teller)
+
+    def broken(_audio):
+        raise RuntimeError("the event loop is closed")
+
+    order, other = desk.streamed(speech("a"), broken), desk.streamed(speech("b"), ignore)
+    teller.may.set()
+    other.future.result(ENOUGH_S)
+
+    assert str(order.future.exception(ENOUGH_S)) == "the event loop is closed"
+    desk.close()
+    assert teller.order == ["a0", "b0", "b1", "b2"] and desk.inside == 0
+
+
+@pytest.mark.parametrize("sizes", [{}, {"batch": 2}, {"first_chunk_characters": 30}], ids=str)
+def test_texts_that_take_turns_sound_as_each_does_alone_to_the_bit(make_pipeline, open_desk, sizes):
+    pipeline = make_pipeline(nfe_steps=2, **sizes)
+    asked = [("slt", 3, LONG * 2), ("rms", 4, LONG), ("awb", 5, "Well. " + LONG * 2)]
+    desk, began, order = open_desk(pipeline), threading.Event(), []
+    heard = [[] for _ in asked]
+
+    def give(index):
+        def take(audio):
+            began.wait(ENOUGH_S)
+            order.append(index)
+            heard[index].append(audio)
+
+        return take
+
+    orders = [
+        desk.streamed(speech(text, speaker=speaker, seed=seed), give(index))
+        for index, (speaker, seed, text) in enumerate(asked)
+    ]
+    began.set()
+    for each in orders:
+        each.future.result(ENOUGH_S)
+
+    assert len(list(itertools.groupby(order))) > len(asked)  # they did take turns
+    for (speaker, seed, text), audios in zip(asked, heard, strict=True):
+        assert np.array_equal(
+            np.concatenate(audios), pipeline.synthesize(text, {"speaker": speaker, "seed": seed})
+        )

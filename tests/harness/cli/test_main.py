@@ -1,0 +1,407 @@
+"""
+The command line: its exit codes, its last line, its complaints. The engine is scripted; scores are
+made up.
+"""
+
+import hashlib
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import workflow
+from harness.cli import main
+from harness.cli.main import invoke
+from harness.records.measurement import Missing
+from harness.records.run import Run
+from harness.records.verdict import Verdict, judgement_from_dict
+from harness.report.contents import Report
+from harness.runner import run_folder
+from harness.runner.runner import Outcome
+from harness.scoring import provenance
+from harness.scoring.score_run import RunScores
+from tests.harness.fake_runs import EXACT, QUALITY
+
+Script = Callable[[dict[str, Any]], None]
+
+SUITE = '''"""Do fewer steps cost quality?"""
+from harness import Suite
+
+suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8, 4]}, reference={"steps": 8},
+              fixed={"audio_s": 0.1}, repeats=2, iterations=12)
+'''  # noqa: E501
+WORKLOAD = '[[request]]\nid = "r1"\ntext = "One."\n\n[[request]]\nid = "r2"\ntext = "Two."\n'
+
+
+def made_up(run: Run, golden: Path, **_: object) -> RunScores:
+    """Scores as if everything had been heard."""
+    values = {}
+    for cell in run.cells:
+        scores: dict[str, Any] = dict(QUALITY)
+        if cell.slug == run.reference:
+            scores |= EXACT | {f"golden_{name}": value for name, value in EXACT.items()}
+        if not golden.exists():
+            scores |= {
+                name: Missing("no golden audio accepted yet")
+                for name in scores
+                if name.startswith("golden_")
+            }
+        values |= {(cell.slug, request.id): scores for request in cell.workload.requests}
+    return RunScores(values=values, versions={})
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with one suite."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(workflow, "score_run", made_up)
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "two.py").write_text(SUITE)
+    (tmp_path / "two.toml").write_text(WORKLOAD)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One measured run folder, to be copied."""
+    root = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        (root / "suites").mkdir()
+        (root / "suites" / "two.py").write_text(SUITE)
+        (root / "two.toml").write_text(WORKLOAD)
+        assert invoke(["run", "two"]) == 0
+    return root / "runs" / "0001"
+
+
+@pytest.fixture
+def run(project: Path, measured: Path) -> Path:
+    """A run that is measured and not scored yet."""
+    subprocess.run(["cp", "-r", str(measured.parent), str(project)], check=True)
+    return Path("runs/0001")
+
+
+def output(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
+    captured = capsys.readouterr()
+    return captured.out.splitlines(), captured.err
+
+
+def test_run_measures_and_its_last_line_says_how_to_judge(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["run", "two", "--repeats", "1", "--iterations", "1", "--only", "steps-8"]) == 0
+    out, _ = output(capsys)
+    assert out == ["measured, 0 failed; judge it: voxgate gate runs/0001"]
+    header = run_folder.load_header(Path("runs/0001"))
+    assert [cell.slug for cell in header.cells] == ["steps-8"]
+    assert (header.unmeasured, header.workload) == ({"steps-4": "steps=4"}, "two.toml")
+    (project / "suites" / "two.py").write_text("raise SystemExit('judging executes no suite')")
+    assert invoke(["gate", "runs/0001", "--json", "verdict.json"]) == 3
+    judged = judgement_from_dict(json.loads(Path("verdict.json").read_text()))
+    assert {cell.cell: cell.reason for cell in judged.cells}["steps-4"].startswith(
+        "the suite has this cell, the run does not"
+    )
+    assert (
+        header.command
+        == "voxgate run two --profile cpu-gate --repeats 1 --iterations 1 --only steps-8"
+    )
+
+
+def test_run_ends_with_1_and_names_the_cell_that_failed(
+    project: Path, script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script({"steps-4": {"fault": "refuse"}})
+    assert invoke(["run", "two", "--repeats", "1", "--iterations", "1", "--json"]) == 1
+    out, err = output(capsys)
+    document = json.loads("\n".join(out))
+    assert document["failures"]["steps-4"]["kind"] == "refused"
+    assert "steps-4 FAILED refused" in err
+
+
+def test_first_gate_is_undecided_with_the_command_that_accepts_and_an_accepted_run_then_passes(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["gate", str(run)]) == 3
+    out, _ = output(capsys)
+    assert out[-1].startswith("NO_BASELINE: 2 without baseline")
+    assert out[-1].endswith('voxgate accept runs/0001 --why "..."')
+    assert any("no speed baseline on this machine yet" in line for line in out)
+    assert invoke(["accept", str(run), "--why", "first", "--loaded"]) == 0
+    out, _ = output(capsys)
+    assert "steps-4 latency_p50: none -> 0.1 s" in out
+    assert out[-1].startswith("accepted runs/0001")
+    assert invoke(["gate", str(run)]) == 0
+    assert output(capsys)[0][-1] == "PASS: 2 passed"
+
+
+def test_a_run_is_scored_again_only_when_the_golden_audio_changed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+    monkeypatch.setattr(
+        workflow,
+        "score_run",
+        lambda run, golden, **more: calls.append(golden) or made_up(run, golden),
+    )
+    for _ in range(2):
+        invoke(["gate", str(run)])
+    assert len(calls) == 1
+    invoke(["accept", str(run), "--why", "first", "--loaded"])
+    for _ in range(2):
+        invoke(["gate", str(run)])
+    assert len(calls) == 2
+
+
+def test_a_run_is_scored_again_once_a_package_is_installed_that_it_lacked(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+
+    def lacking(run: Run, golden: Path, **_: object) -> RunScores:
+        calls.append(golden)
+        scores = made_up(run, golden)
+        lost = Missing("speechmos is not installed; pip install voxgate[panel]")
+        return replace(
+            scores,
+            values={
+                name: {**values, "dnsmos_ovrl": lost} for name, values in scores.values.items()
+            },
+        )
+
+    monkeypatch.setattr(workflow, "score_run", lacking)
+    for version, times in (("", 1), ("", 1), ("0.0.1", 2)):
+        monkeypatch.setattr(provenance, "installed", lambda package, version=version: version)
+        invoke(["gate", str(run)])
+        assert len(calls) == times
+
+
+def test_a_run_is_scored_again_when_the_panel_has_changed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+    monkeypatch.setattr(
+        workflow,
+        "score_run",
+        lambda run, golden, **more: calls.append(golden) or made_up(run, golden),
+    )
+    for digest in ("one", "one", "other"):
+        monkeypatch.setattr(provenance, "digest_of", lambda metrics, digest=digest: digest)
+        invoke(["gate", str(run)])
+    assert len(calls) == 2
+
+
+def test_a_metric_that_does_not_exist_is_refused_before_anything_is_measured(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = Path("suites/two.py")
+    suite.write_text(suite.read_text().replace("Suite(", "Suite(metrics=['snrr'], ", 1))
+    assert invoke(["run", "two"]) == 2
+    assert "unknown metric 'snrr'; did you mean 'snr'" in output(capsys)[1]
+    assert not Path("runs").exists()
+
+
+def test_a_judge_that_nobody_knows_is_refused_before_anything_is_measured(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = Path("suites/two.py")
+    suite.write_text(suite.read_text().replace("Suite(", "Suite(judge='parrot', ", 1))
+    assert invoke(["run", "two"]) == 2
+    assert "unknown judge 'parrot'; known are openai-whisper, faster-whisper" in output(capsys)[1]
+    assert not Path("runs").exists()
+
+
+def test_a_run_without_its_audio_is_judged_from_its_measurements(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke(["accept", str(run), "--why", "first", "--loaded"])
+    invoke(["gate", str(run)])
+    quality = Path("baselines/two/quality.json")
+    for file in Path("baselines/two/golden").iterdir():
+        old, new = (
+            hashlib.sha256(content).hexdigest() for content in (file.read_bytes(), b"other audio")
+        )
+        quality.write_text(quality.read_text().replace(old, new))
+        file.write_bytes(b"other audio")
+    for file in run.glob("audio/*/*"):
+        file.unlink()
+    monkeypatch.setattr(workflow, "score_run", None)
+    assert invoke(["gate", str(run)]) == 0
+
+
+def test_gate_writes_json_to_a_file_or_standard_output(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["gate", str(run), "--json", "verdict.json"]) == 3
+    assert output(capsys)[0][-1].startswith("NO_BASELINE")
+    assert (
+        judgement_from_dict(json.loads(Path("verdict.json").read_text())).verdict
+        is Verdict.NO_BASELINE
+    )
+    assert invoke(["gate", str(run), "--json"]) == 3
+    out, err = output(capsys)
+    assert judgement_from_dict(json.loads("\n".join(out))).exit_code == 3
+    assert "cell" in err
+
+
+def test_check_does_it_all_and_a_slower_engine_ends_with_1(
+    run: Path, script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["accept", str(run), "--why", "first", "--loaded"]) == 0
+    script({"*": {"slower": 1.1}})
+    assert invoke(["check", "two"]) == 1
+    out, _ = output(capsys)
+    assert out[-1] == "REGRESSED: 2 regressed"
+    assert "report reports/index.html" in out
+    assert "latency_p50 +10.0 %" in "\n".join(out)
+    assert "REGRESSED" in Path("reports/index.html").read_text()
+
+
+def test_report_writes_the_page_of_the_latest_run_or_prints_markdown(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["report", "--out", "site"]) == 0
+    assert output(capsys)[0][0] == "report site/index.html"
+    assert "data:audio/wav;base64" in Path("site/index.html").read_text()
+    assert invoke(["report", str(run), "--markdown"]) == 0
+    assert output(capsys)[0][0].startswith("**NO\\_BASELINE")
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_the_exit_code_is_the_judgements(
+    run: Path, monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    contents = workflow.judge_run(run)
+    judged = replace(contents.judgement, verdict=verdict, exit_code=7)
+    monkeypatch.setattr(
+        workflow,
+        "judge_run",
+        lambda *_: Report(run=contents.run, measurements=contents.measurements, judgement=judged),
+    )
+    assert invoke(["gate", str(run)]) == 7
+
+
+def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = Outcome(folder=project / "runs/0001", complete=False, interrupted=True, failures={})
+    monkeypatch.setattr(workflow, "run_suite", lambda *_, **__: outcome)
+    assert invoke(["check", "two", "--repeats", "2", "--only", "steps-*"]) == 130
+    expected = (
+        "voxgate check two --profile cpu-gate --repeats 2 --only 'steps-*' --resume --out runs/0001"
+    )
+    assert output(capsys)[1].strip().endswith(expected)
+
+
+def test_the_command_of_an_interrupted_run_is_a_valid_command(project: Path, run: Path) -> None:
+    words = workflow.command(workflow.RunPlan(suite="two"), "run", run).split()
+    assert invoke(words[1:]) == 0
+
+
+def test_ctrl_c_while_scoring_ends_with_130(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "score_run", interrupt)
+    assert invoke(["gate", str(run)]) == 130
+
+
+BAD = {
+    "unknown suite": (["check", "tow"], "unknown suite 'tow'; known are two"),
+    "unknown profile": (
+        ["run", "two", "--profile", "toaster"],
+        "unknown profile 'toaster'; known are cpu-gate",
+    ),
+    "no cell": (
+        ["run", "two", "--only", "steps-9"],
+        "--only 'steps-9' matches no cell; the cells are steps-8, steps-4",
+    ),
+    "no run folder": (["gate", "suites"], "suites is no run folder"),
+    "no run at all": (["gate"], "no run below runs"),
+    "folder for JSON": (["gate", "--json", "suites"], "--json suites is a folder"),
+    "nothing to resume": (["run", "two", "--resume"], "no run below runs"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_wrong_use_ends_with_2_and_one_line(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert invoke(arguments) == 2
+    out, err = output(capsys)
+    assert out == []
+    assert err.startswith("voxgate: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fly"],
+        ["run"],
+        ["run", "two", "--turbo"],
+        ["run", "two", "--repeats", "0"],
+        ["accept", "runs/0001"],
+    ],
+)
+def test_what_the_command_line_does_not_know_ends_with_2(
+    project: Path, arguments: list[str]
+) -> None:
+    assert invoke(arguments) == 2
+
+
+BROKEN = {
+    "baseline": ("baselines/two/quality.json", "{", "quality.json"),
+    "policy": ("baselines/policy.toml", "schema_version = ", "policy.toml"),
+    "suite": ("suites/two.py", "suite = (", "suites/two.py:1"),
+    "unknown option": ("suites/two.py", SUITE.replace('"steps"', '"stepz"'), "has no option stepz"),
+    "workload": ("two.toml", "[[request", "two.toml is not valid TOML"),
+    "run": (
+        "runs/0001/run.json",
+        '{"schema_version": 99}',
+        "schema 99, this voxgate reads up to 6; upgrade voxgate",
+    ),
+    "measurements": ("runs/0001/measurements.json", "[", "measurements.json is not valid JSON"),
+}
+
+
+@pytest.mark.parametrize(("file", "text", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_ends_with_2_and_one_line_that_names_it(
+    run: Path, capsys: pytest.CaptureFixture[str], file: str, text: str, message: str
+) -> None:
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    Path(file).write_text(text)
+    verb = ["run", "two"] if file in ("suites/two.py", "two.toml") else ["gate", str(run)]
+    assert invoke(verb) == 2
+    err = output(capsys)[1]
+    assert err.startswith("voxgate: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_help_ends_with_0_and_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["--help"]) == 0
+    text = "\n".join(output(capsys)[0])
+    assert all(verb in text for verb in ("run", "gate", "check", "accept", "report"))
+
+
+def test_the_command_imports_no_torch_to_complain() -> None:
+    code = (
+        "import sys, harness.cli.main as c; r = c.invoke(['run', 'nothing']); sys.exit(10 * r + "
+        "('torch' in sys.modules))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode
+        == 20
+    )
+
+
+def test_importing_the_command_line_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(main.__file__, run_name="imported")
+    assert output(capsys) == ([], "")

@@ -1,0 +1,102 @@
+"""The policy file: the shipped one, an override, and every way to get it wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.judging.policy import DEFAULT, load_policy
+from tests.harness.fake_runs import NAMES
+
+GOOD = (
+    "schema_version = 1\n[metrics]\nrtf = { relative = 0.1, blocking = false, against = "
+    '"baseline", evidence = "processes" }\n'
+)
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "policy.toml").write_text(text)
+    return tmp_path
+
+
+def test_the_default_holds_the_lines_that_were_asked_for(tmp_path: Path) -> None:
+    policy = load_policy(tmp_path, NAMES)
+    assert {
+        policy[name].relative
+        for name in ("latency_p50", "latency_p95", "rtf", "pesq", "stoi", "wer")
+    } == {0.05}
+    assert policy["snr"].absolute == policy["golden_snr"].absolute == 1.0
+    assert policy["duration"].relative == 0.02
+    assert policy["wer"].evidence == "utterances"
+    assert not policy["cold_start"].blocking
+
+
+def test_one_line_per_metric() -> None:
+    lines = [
+        line for line in DEFAULT.read_text().splitlines() if line[:1].isalpha() and "{" in line
+    ]
+    assert len(lines) == len(load_policy(Path("nowhere"), NAMES))
+
+
+def test_an_override_replaces_single_lines(tmp_path: Path) -> None:
+    policy = load_policy(write(tmp_path, GOOD), NAMES)
+    assert (policy["rtf"].relative, policy["rtf"].blocking, policy["latency_p50"].relative) == (
+        0.1,
+        False,
+        0.05,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("[metrics]", "[metrics"), "policy.toml cannot be read"),
+        (("schema_version = 1", "schema_version = 2"), "schema_version is 2"),
+        (("[metrics]", "[metric]"), "expected one table"),
+        (("rtf =", "rtt ="), "metrics.rtt: there is no such metric"),
+        (
+            ("relative = 0.1", "relative = -0.1"),
+            r"metrics.rtf.relative is -0.1; it must be a positive number",
+        ),
+        (("relative = 0.1", "relative = nan"), "relative is nan"),
+        (("relative = 0.1", f"relative = {10**400}"), "it must be a positive number"),
+        (("relative = 0.1", f"relative = {'9' * 5000}"), "cannot be read: Exceeds the limit"),
+        (("relative = 0.1", f"relative = {'[' * 5000}"), "nested too deep"),
+        (("relative = 0.1", "relative = [0.1]"), r"relative is \[0.1\]"),
+        (('"processes"', '["processes"]'), "choose one of"),
+        (("rtf =", '"rtf\\u0000" ='), "there is no such metric"),
+        (("relative = 0.1,", ""), "metrics.rtf has no margin"),
+        (("relative = 0.1", "relativ = 0.1"), "metrics.rtf.relativ: there is no such key"),
+        (("blocking = false", 'blocking = "no"'), "metrics.rtf.blocking is 'no'"),
+        (('"processes"', '"tea leaves"'), "evidence is 'tea leaves'; choose one of"),
+        (
+            (
+                '{ relative = 0.1, blocking = false, against = "baseline", evidence = "processes" '
+                "}",
+                "5",
+            ),
+            "metrics.rtf is 5",
+        ),
+    ],
+)
+def test_a_wrong_policy_is_refused_by_file_and_key(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    with pytest.raises(HarnessError, match=said) as error:
+        load_policy(write(tmp_path, GOOD.replace(*change)), NAMES)
+    assert "policy.toml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"\x00", b"[" * 100_000, b"a = " + b"{a = " * 2000]
+)
+def test_a_policy_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "policy.toml").write_bytes(content)
+    with pytest.raises(HarnessError, match=r"the policy .*policy.toml cannot be read"):
+        load_policy(tmp_path, NAMES)
+
+
+def test_a_policy_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").mkdir()
+    with pytest.raises(HarnessError, match="Is a directory"):
+        load_policy(tmp_path, NAMES)

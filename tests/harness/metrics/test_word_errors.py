@@ -1,0 +1,124 @@
+"""Word and character errors by hand, after Whisper's normaliser."""
+
+import subprocess
+import sys
+
+import pytest
+
+from harness.metrics.word_errors import (
+    METRICS,
+    ErrorCounts,
+    char_errors,
+    normalizer,
+    rates,
+    word_errors,
+)
+from harness.records.measurement import Missing
+
+
+def counts(errors: int, words: int) -> ErrorCounts:
+    return ErrorCounts(errors=errors, reference_words=words)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "errors", "words"),
+    [
+        ("the cat sat", "the cat sat", 0, 3),
+        ("the cat sat", "the bat sat", 1, 3),
+        ("the cat sat", "the sat", 1, 3),
+        ("the cat sat", "the cat sat down", 1, 3),
+        ("the cat sat", "", 3, 3),
+        ("cat", "one cat and one dog", 4, 1),
+    ],
+)
+def test_substitutions_deletions_and_insertions_each_count_one(
+    said: str, heard: str, errors: int, words: int
+):
+    assert word_errors(said, heard) == counts(errors, words)
+
+
+def test_spelling_numbers_case_and_punctuation_are_no_errors():
+    assert word_errors(
+        "The colour is grey, isn't it? Twenty-five!", "the color is gray is not it 25"
+    ) == counts(0, 8)
+
+
+def test_an_empty_hypothesis_has_rate_one_and_insertions_may_pass_it():
+    assert word_errors("the cat", "") == counts(2, 2)
+    assert rates(word_errors("cat", "a big cat on mats"), Missing("not counted"))["wer"] == 4.0
+
+
+@pytest.mark.parametrize("said", ["", "  ", "...", "[noise]"])
+def test_a_reference_without_words_has_no_rate(said: str):
+    assert word_errors(said, "hello") == Missing("the reference text has no words")
+    assert char_errors(said, "hello") == Missing("the reference text has no words")
+
+
+def test_characters_are_counted_with_spaces():
+    assert char_errors("the cat", "the bat") == counts(1, 7)
+
+
+def test_comparing_texts_does_not_import_torch():
+    code = (
+        "import sys; from harness.scoring.transcription import word_errors; word_errors('a b', "
+        "'a'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+TRICKY = "Mr. O'Neil's £3.50 — colour, won't; 2nd of May (aside) [noise] ¿Qué? straße 今日は"
+
+
+@pytest.mark.parametrize("language", ["en", "es", "de", "zh"])
+def test_the_normaliser_is_the_one_openai_whisper_exports(language: str):
+    pytest.importorskip("whisper")
+    from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
+
+    theirs = {"en": EnglishTextNormalizer(), "zh": BasicTextNormalizer(split_letters=True)}.get(
+        language, BasicTextNormalizer()
+    )
+    assert normalizer(language)(TRICKY) == theirs(TRICKY)
+
+
+def test_spanish_forgives_case_and_punctuation_but_neither_accents_nor_digits():
+    assert word_errors("¿Dónde está el baño?", "dónde, está el BAÑO", "es") == counts(0, 4)
+    assert word_errors("¿Dónde está el baño?", "donde esta el bano", "es") == counts(3, 4)
+    assert word_errors("Cuesta veinticinco euros.", "cuesta 25 euros", "es") == counts(1, 3)
+
+
+def test_english_rules_are_not_applied_to_spanish():
+    assert word_errors("Mr. García won't", "mister garcía will not") == counts(0, 4)
+    assert word_errors("Mr. García won't", "mister garcía will not", "es") == counts(3, 4)
+
+
+def test_a_region_changes_nothing():
+    assert word_errors("It's grey", "it is gray", "en-GB") == counts(0, 3)
+    assert word_errors("¡Sí!", "sí", "es-MX") == counts(0, 1)
+
+
+def test_a_language_without_spaces_counts_letters_as_words():
+    assert word_errors("今日は雨です。", "今日は雪です", "ja") == counts(1, 6)
+    assert word_errors("今日は雨です。", "今日は雪です", "de") == counts(1, 1)
+
+
+@pytest.mark.parametrize("said", ["", "¡¿...?!", "[ruido]", "(risas)"])
+def test_a_spanish_reference_without_words_has_no_rate(said: str):
+    assert word_errors(said, "hola", "es") == Missing("the reference text has no words")
+    assert char_errors(said, "hola", "es") == Missing("the reference text has no words")
+
+
+def test_every_metric_has_one_value_per_utterance():
+    found = rates(counts(2, 3), counts(5, 10))
+    assert found == {
+        "wer": 2 / 3,
+        "wer_macro": 2 / 3,
+        "cer": 0.5,
+        "cer_macro": 0.5,
+        "wer_over_half": 1.0,
+    }
+    assert rates(counts(2, 4), counts(5, 10))["wer_over_half"] == 0.0
+    assert list(rates(counts(2, 3), Missing("deaf"))) == [metric.name for metric in METRICS]
+
+
+def test_an_utterance_that_nobody_heard_has_no_value_in_any_metric():
+    assert set(rates(Missing("deaf"), Missing("deaf")).values()) == {Missing("deaf")}

@@ -1,0 +1,201 @@
+"""The comment on a pull request, compared as text for every kind of outcome, and attacked."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from harness.errors import HarnessError
+from harness.report.format import LIMIT
+from harness.report.pr_comment import MARKER, CommentLinks, comment, headline
+from tests.harness.report.making import passed, regressed
+from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
+
+AGAIN = "if the new one is right: python -m tests.harness.report.outcomes"
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_every_outcome_reads_as_drawn(name: str) -> None:
+    assert drawn(name) == (GOLDEN / f"{name}.md").read_text(encoding="utf-8"), AGAIN
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.md")} == set(OUTCOMES)
+
+
+def test_a_stranger_s_text_becomes_no_markup_and_no_command() -> None:
+    found = drawn("hostile")
+    tokens = [
+        each
+        for token in MarkdownIt("commonmark").enable("table").parse(found)
+        for each in (token, *(token.children or ()))
+    ]
+    links = [token.attrs["href"] for token in tokens if token.type == "link_open"]
+    assert links == [PLACE.page, PLACE.log]
+    assert [token.content for token in tokens if token.type.startswith("html")] == [f"{MARKER}\n"]
+    assert not {"image", "code_inline", "code_block", "fence", "heading_open"} & {
+        token.type for token in tokens
+    }
+    assert "@all" not in found
+    assert found.count(MARKER) == 1
+    assert "\x1b" not in found
+
+
+def test_the_verdict_is_counted_and_not_believed() -> None:
+    document = paired_document("regressed-speed")
+    told = {
+        **document,
+        "verdict": "PASS",
+        "exit_code": 0,
+        "counts": {"PASS": 2},
+        "line": "PASS: 2 passed",
+    }
+    assert comment(told, PLACE) == drawn("regressed-speed")
+    assert headline(told) == (1, "REGRESSED: 1 regressed, 1 passed")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("suite", "smoke; rm -rf ~"),
+        ("suite", "$(x)"),
+        ("profile", "--out=/etc"),
+        ("profile", "a`b"),
+        ("suite", "-x"),
+    ],
+)
+def test_a_command_is_made_of_known_words_or_not_at_all(field: str, value: str) -> None:
+    assert "Reproduce" not in comment({**paired_document("regressed-speed"), field: value}, PLACE)
+
+
+def test_a_commit_that_is_none_is_in_no_command() -> None:
+    document = paired_document("pass")
+    document["revisions"]["base"]["commit"] = "$(curl evil)"
+    assert "evil" not in comment(document, PLACE)
+
+
+def test_the_working_tree_is_named_as_such() -> None:
+    document = paired_document("pass")
+    document["revisions"]["head"]["label"] = "9bd41f0 + 2 files"
+    assert "voxgate ab 3fa1c2e00000 . smoke" in comment(document, PLACE)
+
+
+def test_many_changed_cells_are_reproduced_whole() -> None:
+    assert "smoke --profile cpu`" in comment(
+        with_cells(paired_document("regressed-speed"), 4), PLACE
+    )
+
+
+@pytest.mark.parametrize("reason", ["x" * 400, "@|<" * 200, "\N{MUSICAL SYMBOL G CLEF}" * 500])
+def test_a_comment_keeps_github_s_limit_and_says_how_many_cells_are_left_out(reason: str) -> None:
+    document = with_cells(paired_document("regressed-speed"), 1000, reason=reason)
+    document |= {"notes": [reason] * 500, "in_effect": {f"c{n}": [reason] for n in range(1000)}}
+    found = comment(document, PLACE)
+    rows = found.count("| **REGRESSED** |")
+    assert len(found.encode("utf-16-le")) // 2 <= LIMIT + 1
+    assert 10 < rows < 1000
+    assert f"{1000 - rows} more cells are left out here" in found
+    assert "Reproduce: " in found
+    assert PLACE.page in found
+
+
+NO_JUDGEMENT = {
+    "list": [],
+    "empty": {},
+    "text": "PASS",
+    "other schema": {"schema_version": 99, "cells": []},
+    "cells are no list": {"cells": 7},
+    "label is no text": {
+        "cells": [
+            {"cell": "a", "label": 7, "verdict": "PASS", "reason": "", "notes": "", "metrics": []}
+        ]
+    },
+    "unknown verdict": {
+        "cells": [
+            {"cell": "a", "label": "a", "verdict": "FINE", "reason": "", "notes": "", "metrics": []}
+        ]
+    },
+    "notes are a number": {"notes": 7},
+    "revisions are a list": {"revisions": [1]},
+    "in_effect is a list": {"in_effect": [1]},
+}
+
+
+@pytest.mark.parametrize("name", NO_JUDGEMENT)
+def test_what_is_no_judgement_is_refused_in_one_line(name: str) -> None:
+    broken: Any = NO_JUDGEMENT[name]
+    document = (
+        {**paired_document("pass"), **broken} if isinstance(broken, dict) and broken else broken
+    )
+    with pytest.raises(HarnessError):
+        comment(document, PLACE)
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", '"9"', "[]", "true"])
+def test_a_number_that_is_none_is_refused(number: str) -> None:
+    text = json.dumps(paired_document("regressed-speed")).replace(
+        '"shift": 0.1', f'"shift": {number}, "was": 0.1'
+    )
+    assert number in text
+    with pytest.raises(HarnessError):
+        comment(json.loads(text), PLACE)
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "https://e.com/) [x](https://evil", "https://a b"]
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(HarnessError, match="is no address to link to"):
+        comment(paired_document("pass"), CommentLinks(page=address))
+
+
+def test_where_no_comment_can_accept_the_commands_stand_there(tmp_path: Path) -> None:
+    document = paired(regressed(tmp_path))
+    assert 'voxgate accept runs/accept --only quality --why "REASON"' in comment(
+        document, CommentLinks()
+    )
+    assert '`voxgate accept RUN --why "REASON"` with the folder' in comment(
+        {**document, "revisions": None}, CommentLinks()
+    )
+
+
+def test_what_passed_needs_no_accepting(tmp_path: Path) -> None:
+    assert "ccept" not in comment(paired(passed(tmp_path)), PLACE)
+
+
+def test_a_comment_needs_no_package_installed() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import harness.report.pr_comment, "
+        "harness.ci.__main__"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def paired_document(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(written(name))
+    return document
+
+
+def with_cells(document: dict[str, Any], count: int, **changes: object) -> dict[str, Any]:
+    """Give a document so many cells that regressed."""
+    one = next(each for each in document["cells"] if each["verdict"] == "REGRESSED")
+    return {
+        **document,
+        "cells": [{**one, **changes, "cell": f"c{n}", "label": f"c={n}"} for n in range(count)],
+    }
+
+
+def test_the_hostile_text_is_in_the_document() -> None:
+    """Else the test above proves nothing."""
+    assert json.dumps(paired_document("hostile")).count(json.dumps(EVIL)[1:-1]) > 20

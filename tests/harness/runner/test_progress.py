@@ -1,0 +1,54 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from harness.machine.clock import VirtualClock
+from harness.runner.progress import Bar, Lines, TimeEstimate, left, make_progress
+
+
+def test_lines_come_at_most_every_ten_seconds() -> None:
+    out, clock = io.StringIO(), VirtualClock()
+    lines = Lines(out, clock)
+    lines.start(6)
+    for number in range(6):
+        clock.advance(4.0)
+        lines.step(f"cell-{number}", None if number < 3 else 65.0)
+    lines.end()
+    assert out.getvalue().splitlines() == [
+        "measuring 0/6",
+        "measuring 3/6 cell-2",
+        "measuring 6/6 1 m 05 s left cell-5",
+        "measuring 6/6 done",
+    ]
+
+
+def test_the_bar_shows_count_time_left_and_cell() -> None:
+    out = io.StringIO()
+    bar = Bar(Console(file=out, force_terminal=True, width=100))
+    bar.start(3)
+    bar.step("nfe_steps-8", 12.0)
+    bar.end()
+    assert all(part in out.getvalue() for part in ("1/3", "12 s left", "nfe_steps-8"))
+
+
+def test_a_log_gets_lines_and_a_terminal_a_bar() -> None:
+    assert isinstance(make_progress(lambda: True), Bar)
+    assert isinstance(make_progress(lambda: False), Lines)
+
+
+def test_the_time_left_is_foretold_per_kind_of_step() -> None:
+    pace = TimeEstimate({"prepare": 2, "measure": 11})
+    pace.done("prepare", 5.0)
+    assert pace.eta_s() is None
+    pace.done("measure", 1.0)
+    assert pace.eta_s() == pytest.approx(5.0 + 10 * 1.0)
+    pace.skip("measure", 4)
+    assert pace.eta_s() == pytest.approx(5.0 + 6 * 1.0)
+
+
+@pytest.mark.parametrize(
+    ("eta_s", "said"), [(None, ""), (0.4, "0 s left"), (59.4, "59 s left"), (60.0, "1 m 00 s left")]
+)
+def test_time_left_is_said_for_people(eta_s: float | None, said: str) -> None:
+    assert left(eta_s) == said

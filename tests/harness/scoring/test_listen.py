@@ -1,0 +1,118 @@
+"""What a child does that listens, with the judge replaced; and who is asked in which language."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.audio.files import write_wav
+from harness.errors import HarnessError
+from harness.models import faster_whisper, whisper
+from harness.records.measurement import Missing
+from harness.scoring import transcription
+from harness.scoring.transcription import (
+    FASTER,
+    OPENAI,
+    ListenTask,
+    Transcript,
+    listen_tasks,
+    recipe,
+    transcribe_files,
+)
+
+PARROT = (Path("parrot"),)
+
+
+class Parrot:
+    """Says how much it was given, in which language."""
+
+    name = "a parrot"
+
+    def knows(self, language: str) -> bool:
+        return language in ("en", "es")
+
+    def transcribe(self, batch: Sequence[np.ndarray], language: str = "en") -> list[str]:
+        return [f"{language} {len(audio)}" for audio in batch]
+
+
+@pytest.fixture
+def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcription, "_judge", lambda engine, weights: Parrot())
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, ...]:
+    """One second at 16 kHz, one at 48 kHz, no audio, NaN."""
+    write_wav(tmp_path / "low.wav", np.ones(16_000, np.float32), 16_000)
+    write_wav(tmp_path / "high.wav", np.ones(48_000, np.float32), 48_000)
+    (tmp_path / "broken.wav").write_text("not audio")
+    write_wav(tmp_path / "nan.wav", np.full(16_000, np.nan, np.float32), 16_000)
+    return tuple(tmp_path / f"{name}.wav" for name in ("low", "high", "broken", "nan"))
+
+
+def test_every_file_is_heard_at_the_judges_rate_or_says_why_not(
+    parrot: None, files: tuple[Path, ...]
+):
+    low, high, broken, nan = transcribe_files(ListenTask(files=files, weights=PARROT))
+    assert low == high == Transcript(text="en 16000", judge="a parrot")
+    assert isinstance(broken.text, Missing)
+    assert nan.text == Missing("the audio holds NaN or infinity")
+
+
+def test_another_language_stands_in_the_judges_name(parrot: None, files: tuple[Path, ...]):
+    (heard,) = transcribe_files(ListenTask(files=files[:1], weights=PARROT, language="es"))
+    assert heard == Transcript(text="es 16000", judge="a parrot, language es")
+
+
+def test_a_language_that_the_judge_does_not_know_is_missing_and_not_guessed(
+    parrot: None, files: tuple[Path, ...]
+):
+    heard = transcribe_files(ListenTask(files=files, weights=PARROT, language="tlh"))
+    assert {each.text for each in heard} == {
+        Missing("a parrot does not know the language 'tlh'; give other weights")
+    }
+
+
+def test_a_judge_that_is_not_installed_is_missing(
+    monkeypatch: pytest.MonkeyPatch, files: tuple[Path, ...]
+):
+    monkeypatch.setattr(transcription, "_judge", lambda engine, weights: Missing("not installed"))
+    heard = transcribe_files(ListenTask(files=files, weights=PARROT, engine=FASTER))
+    assert heard == [Transcript(text=Missing("not installed"), judge="")] * 4
+
+
+def test_tasks_hold_like_lengths_in_one_language_without_its_region(files: tuple[Path, ...]):
+    many = [*files, *files] * 9
+    tasks = listen_tasks(many, PARROT, "es-MX", FASTER)
+    assert [len(task.files) for task in tasks] == [32, 32, 8]
+    assert sorted(path for task in tasks for path in task.files) == sorted(many)
+    sizes = [path.stat().st_size for task in tasks for path in task.files]
+    assert sizes == sorted(sizes)
+    assert {(task.language, task.weights, task.engine) for task in tasks} == {
+        ("es", PARROT, FASTER)
+    }
+
+
+def test_an_unknown_engine_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(
+        HarnessError,
+        match=r"unknown judge 'whisper\.cpp'; known are openai-whisper, faster-whisper",
+    ):
+        recipe("whisper.cpp")
+
+
+def test_what_decides_a_transcript_tells_engines_and_languages_apart_but_not_regions():
+    assert recipe() == recipe(OPENAI, "en-GB") == whisper.DECODING
+    assert recipe(OPENAI, "es") == recipe(OPENAI, "es-MX")
+    assert (
+        len(
+            {
+                recipe(engine, language)
+                for engine in (OPENAI, FASTER)
+                for language in ("en", "es", "de")
+            }
+        )
+        == 6
+    )
+    assert faster_whisper.DECODING in recipe(FASTER)

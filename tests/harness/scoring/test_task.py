@@ -1,0 +1,111 @@
+"""The child's side of scoring: what a metric is given, and what becomes of what it gives."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.audio.files import write_wav
+from harness.audio.recording import Recording
+from harness.errors import HarnessError
+from harness.metrics.metric import AudioMetric, MetricInput
+from harness.metrics.registry import MetricSpec
+from harness.records.measurement import Metric, Missing
+from harness.scoring import task
+from harness.scoring.task import AudioTask, RecordingCache, Uncacheable, compute
+from tests.harness.metrics.speech import PATH, RATE_HZ
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[MetricInput], object]], object]:
+    """Gives what the scorer makes of what a metric does."""
+
+    def tell(does: Callable[[MetricInput], object]) -> object:
+        own = Metric(name="own", unit="1", better="lower", version="1")
+        line = MetricSpec(
+            metric=own,
+            family="plug-in acme",
+            source=AudioMetric(metric=own, score=does),
+            base="own",
+        )  # type: ignore[arg-type]
+        monkeypatch.setattr(task, "entry", lambda name: line)
+        return next(iter(compute([AudioTask(metric="own", audio=PATH)])))
+
+    return tell
+
+
+@pytest.mark.parametrize("value", [1, 1.0, np.float32(1.0), np.int64(1)])
+def test_every_finite_number_is_a_float(told, value: object) -> None:
+    assert told(lambda _: value) == 1.0
+    assert type(told(lambda _: value)) is float
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, None, "1.0"])
+def test_what_is_no_number_is_missing(told, value: object) -> None:
+    assert told(lambda _: value) == Missing(f"own gave {value!r}, which is no number")
+
+
+def test_a_metric_that_raises_costs_its_value_and_is_tried_again_next_time(told) -> None:
+    assert told(lambda _: 1 / 0) == Uncacheable("own failed: ZeroDivisionError: division by zero")
+
+
+def test_a_package_that_is_missing_inside_a_metric_is_not_remembered(told) -> None:
+    assert told(lambda _: Missing("x is not installed; pip install x")) == Uncacheable(
+        "x is not installed; pip install x"
+    )
+    assert told(lambda _: Missing("too short")) == Missing("too short")
+
+
+def test_a_metric_sees_no_more_than_its_task(told) -> None:
+    seen: list[MetricInput] = []
+    told(lambda subject: float(len(seen.append(subject) or seen)))
+    subject = seen[0]
+    assert (subject.text, subject.reference, subject.voice, subject.statement) == (
+        "",
+        None,
+        None,
+        None,
+    )
+    assert subject.audio.rate_hz == RATE_HZ
+
+
+def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path) -> None:
+    path, shelf = tmp_path / "a.wav", RecordingCache()
+    write_wav(path, np.zeros(100, np.float32), 8_000)
+    first = shelf.take(path)
+    assert shelf.take(path) is first
+    write_wav(path, np.zeros(200, np.float32), 8_000)
+    assert len(shelf.take(path).frames) == 200
+
+
+def test_features_are_shared_by_tasks_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked: list[Recording] = []
+
+    def feature(recording: Recording) -> float:
+        worked.append(recording)
+        return 1.0
+
+    own = Metric(name="own", unit="1", better="lower", version="1")
+    source = AudioMetric(metric=own, score=lambda subject: subject.audio.once(feature))
+    monkeypatch.setattr(
+        task, "entry", lambda name: MetricSpec(metric=own, family="x", source=source, base="own")
+    )
+    assert list(compute([AudioTask(metric="own", audio=PATH)] * 3)) == [1.0] * 3
+    assert len(worked) == 1
+
+
+def test_long_recordings_make_room_for_each_other(tmp_path: Path) -> None:
+    shelf = RecordingCache(most_frames=250)
+    paths = [tmp_path / f"{i}.wav" for i in range(3)]
+    for path in paths:
+        write_wav(path, np.zeros(100, np.float32), 8_000)
+    first, second, _ = (shelf.take(path) for path in paths)
+    assert shelf.take(paths[1]) is second
+    assert shelf.take(paths[0]) is not first
+
+
+def test_an_absent_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"cannot read audio .*no.wav: No such file"):
+        RecordingCache().take(tmp_path / "no.wav")

@@ -1,0 +1,119 @@
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.suite.workload import known_workloads, load_workload
+
+MAKER = runpy.run_path(str(Path(__file__).parents[1] / "make_workloads.py"))
+
+
+@pytest.mark.parametrize("name", MAKER["CHOICE"])
+def test_a_shipped_workload_is_a_copy_of_the_held_out_sentences(name: str) -> None:
+    text = (MAKER["FOLDER"] / f"{name}.toml").read_text(encoding="utf-8")
+    assert text == MAKER["workload_text"](name), "run tests/harness/make_workloads.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("smoke", 8), ("everyday-short", 24), ("everyday-200", 200), ("questions", 32)],
+)
+def test_shipped_workloads_use_both_speakers_equally(name: str, count: int) -> None:
+    requests = load_workload(name).requests
+    assert len(requests) == count
+    assert sum(request.options["speaker"] == "slt" for request in requests) == count // 2
+
+
+def test_a_sentence_is_the_same_request_in_every_workload() -> None:
+    everything = {request.id: request for request in load_workload("everyday-200").requests}
+    for name in known_workloads():
+        numbered = [
+            request for request in load_workload(name).requests if re.fullmatch(r"u\d+", request.id)
+        ]
+        assert all(everything[request.id] == request for request in numbered)
+
+
+def test_a_question_says_the_words_of_its_statement_with_the_same_voice() -> None:
+    requests = {request.id: request for request in load_workload("questions").requests}
+    asked = [request for request in requests.values() if request.statement is not None]
+    assert len(asked) == len(requests) / 2
+    for request in asked:
+        told = requests[str(request.statement)]
+        assert (request.text, request.options) == (f"{told.text.removesuffix('.')}?", told.options)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[request]\n", "is not valid TOML: .*line 1"),
+        ("", "must hold one or more"),
+        ("[[requests]]\nid = 'a'\ntext = 'b'\n", "it holds requests"),
+        ("[[request]]\nid = 'a/b'\ntext = 'b'\n", "request 1: id must be text of"),
+        ("[[request]]\nid = 'a'\ntext = ' '\n", "request a: text must be text to speak"),
+        (
+            "[[request]]\nid = 'a'\ntext = 'b'\nspeaker = ['x']\n",
+            "request a: speaker must be one word or number",
+        ),
+        ("[[request]]\nid = 'a'\ntext = 'b'\n" * 2, "more than once: a"),
+    ],
+)
+def test_a_malformed_workload_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text(text)
+    with pytest.raises(HarnessError, match=message):
+        load_workload(str(path))
+
+
+def test_what_is_said_about_a_text_is_no_option_and_voices_are_found_beside_the_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "slt.flac").write_bytes(b"x")
+    path = tmp_path / "w.toml"
+    path.write_text(
+        "[voices]\nslt = 'slt.flac'\n"
+        "[[request]]\nid = 'q'\ntext = 'You went HOME?'\nspeaker = 'slt'\nstatement = 's'\n"
+        "emphasis = 'home'\n"
+        "[[request]]\nid = 's'\ntext = 'Te fuiste.'\nlanguage = 'es-MX'\n"
+    )
+    workload = load_workload(str(path))
+    question, statement = workload.requests
+    assert (question.options, question.statement, question.emphasis, question.language) == (
+        {"speaker": "slt"},
+        "s",
+        "home",
+        "en",
+    )
+    assert (statement.options, statement.statement, statement.language) == ({}, None, "es-MX")
+    assert workload.voices == {"slt": str(tmp_path / "slt.flac")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("statement = 'b'", "request a: statement is 'b', which is no other request"),
+        ("statement = 'a'", "request a: statement is 'a', which is no other request"),
+        ("emphasis = 'home'", "request a: emphasis is 'home', which is no word of its text"),
+        ("emphasis = 'ent'", "request a: emphasis is 'ent', which is no word of its text"),
+        (
+            "language = 'Spanish'",
+            "request a: language must be a code such as en, es or es-MX, not 'Spanish'",
+        ),
+        ("language = 1", "request a: language must be text, not 1"),
+        (
+            "[voices]\nslt = 'no.flac'",
+            r"voices.slt: there is no .*no.flac; give a path relative to",
+        ),
+        ("[voices]\n'../x' = 'w.toml'", "voices.../x: the name of a speaker holds letters"),
+        ("[voices]\nslt = 1", r"\[voices\] must map speakers to audio files"),
+        ("[[voice]]\nslt = 'x'", "it holds request, voice"),
+    ],
+)
+def test_what_cannot_be_said_about_a_text_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text(f"[[request]]\nid = 'a'\ntext = 'You went.'\n{text}\n")
+    with pytest.raises(HarnessError, match=message):
+        load_workload(str(path))

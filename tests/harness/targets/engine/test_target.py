@@ -1,0 +1,53 @@
+"""
+harness.targets.engine.target: options are checked without torch, refusals carry the engine's words.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.records.cell import Cell, Request, Workload
+from harness.targets.engine.target import EngineTarget, check_options
+
+
+def _cell(**axes):
+    workload = Workload(name="w", requests=(Request(id="u001", text="Hello."),))
+    return Cell(suite="s", target="engine", pipeline="flow", workload=workload, axes=axes)
+
+
+def test_an_unknown_option_lists_the_known_ones():
+    with pytest.raises(HarnessError, match=r"unknown option 'nfe'.*nfe_steps"):
+        check_options("flow", {"nfe": 3})
+
+
+def test_an_unknown_pipeline_lists_the_known_ones():
+    with pytest.raises(HarnessError, match=r"unknown pipeline 'token'.*flow"):
+        check_options("token", {})
+
+
+def test_options_are_checked_without_loading_torch():
+    code = """
+import sys
+from harness.targets.engine.target import check_options
+
+check_options("flow", {"nfe_steps": 8})
+sys.exit("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_configuration_that_cannot_work_is_refused_in_the_engines_words():
+    with pytest.raises(HarnessError, match="precision tf32"):
+        EngineTarget().load(_cell(precision="tf32"), {"device": "cpu", "threads": 1})
+
+
+@pytest.mark.slow
+def test_the_profile_gives_defaults_and_the_cell_wins():
+    target = EngineTarget()
+    target.load(_cell(nfe_steps=2, threads=1), {"device": "cpu", "threads": 2})
+
+    assert target.effective()["threads"] == 1
+    assert target.effective()["nfe_steps"] == 2
+    assert set(map(type, target.effective().values())) <= {str, int, float, bool}

@@ -1,0 +1,99 @@
+"""
+The main job's second look: rounds are added until speeds are decided, and an alarm is measured
+twice. Real processes.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import workflow
+from harness.cli.main import invoke
+from harness.records.verdict import CellVerdict, Verdict
+from harness.runner import run_folder
+from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RunPlan, check_suite, judge_run
+from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
+
+Script = Callable[[dict[str, Any]], None]
+SLOW = {"steps-4": {"slower": 1.1, "stage": "vocoder"}}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with one suite and its baseline."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(workflow, "score_run", made_up)
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "two.py").write_text(SUITE)
+    (tmp_path / "two.toml").write_text(WORKLOAD)
+    assert invoke(["run", "two", "--iterations", "3"]) == 0
+    assert invoke(["accept", "runs/0001", "--why", "first", "--loaded"]) == 0
+    return tmp_path
+
+
+def cell_of(folder: Path, slug: str = "steps-4") -> CellVerdict:
+    return next(cell for cell in judge_run(folder).judgement.cells if cell.cell == slug)
+
+
+def rounds_of(folder: Path, slug: str = "steps-4") -> int:
+    return sum(process.cell == slug for process in run_folder.load_run(folder).processes)
+
+
+def test_a_quiet_run_is_decided_by_its_planned_rounds(project: Path) -> None:
+    outcome = check_suite(RunPlan(suite="two", iterations=3))
+    assert rounds_of(outcome.folder) == 2
+    assert not (outcome.folder / CONFIRM).exists()
+    assert judge_run(outcome.folder).judgement.verdict is Verdict.PASS
+
+
+def test_rounds_are_added_until_the_speeds_are_decided(project: Path) -> None:
+    """One process says nothing of the spread; the second decides."""
+    outcome = check_suite(RunPlan(suite="two", repeats=1, iterations=3))
+    assert rounds_of(outcome.folder) == 2
+    assert judge_run(outcome.folder).judgement.verdict is Verdict.PASS
+
+
+def test_without_a_budget_what_is_undecided_stays_unresolved(project: Path) -> None:
+    outcome = check_suite(RunPlan(suite="two", repeats=1, iterations=3, budget_s=0.0))
+    assert rounds_of(outcome.folder) == 1
+    assert judge_run(outcome.folder).judgement.exit_code == 3
+
+
+def test_a_suspect_is_measured_again_and_confirmed(project: Path, script: Script) -> None:
+    script(SLOW)
+    outcome = check_suite(RunPlan(suite="two", iterations=3))
+    again = run_folder.load_run(outcome.folder / CONFIRM)
+    assert {process.cell for process in again.processes} == {"steps-4"}
+    assert len(again.processes) == CONFIRM_ROUNDS
+    cell = cell_of(outcome.folder)
+    assert cell.verdict is Verdict.REGRESSED
+    assert "confirmed in fresh processes: +10.0 %" in cell.reason
+    assert "vocoder" in cell.reason
+
+
+def test_a_suspect_that_was_only_unlucky_passes_and_says_so(
+    project: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure_again = workflow._measure_again
+
+    def calmer(*arguments: Any) -> Any:
+        script({})
+        return measure_again(*arguments)
+
+    monkeypatch.setattr(workflow, "_measure_again", calmer)
+    script(SLOW)
+    outcome = check_suite(RunPlan(suite="two", iterations=3))
+    cell = cell_of(outcome.folder)
+    assert cell.verdict is Verdict.PASS
+    speed = next(each for each in cell.metrics if each.metric == "rtf")
+    assert "rtf +10.0 %" in speed.reason
+    assert "not confirmed in fresh processes: +0.0 %" in speed.reason
+
+
+def test_gate_alone_judges_what_it_finds(project: Path, script: Script) -> None:
+    """Another machine cannot measure again; it says what the run says."""
+    script(SLOW)
+    assert invoke(["run", "two", "--iterations", "3"]) == 0
+    assert invoke(["gate", "runs/0002"]) == 1
