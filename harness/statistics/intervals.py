@@ -285,6 +285,12 @@ def _reach(error: float, freedom: float, tail: float) -> float:
 
 
 def student_quantile(freedom: float, tail: float) -> float:
+    """
+    Return the quantile of Student's t beyond which the share `tail` lies.
+
+    >>> round(student_quantile(4.0, 0.025), 3)
+    2.776
+    """
     return float(stdtrit(freedom, 1.0 - tail))
 
 
