@@ -14,15 +14,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.analysis.aggregate import PERCENTILES, Measurements, is_speed
 from harness.analysis.caveats import doubts, takes_differ
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import PERCENTILES, is_speed
 from harness.judging import explain, phrases
 from harness.judging.baseline import Baseline, identity, machine_id, revision
 from harness.judging.compare import compare, untold
 from harness.judging.explain import notices
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
-from harness.metrics.registry import needs_asr
+from harness.metrics.registry import is_synthesis_time, needs_asr
 from harness.records.cell import Cell
 from harness.records.measurement import Missing, MissingKind, lacks_package
 from harness.records.run import Phase, Run, failure_of
@@ -393,7 +394,7 @@ def _notes(
 ) -> str:
     """Say beside the reason what a reader should know of the cell; empty where there is nothing."""
     slower = any(
-        each.verdict is Verdict.REGRESSED and each.metric.startswith(("latency", "rtf"))
+        each.verdict is Verdict.REGRESSED and is_synthesis_time(each.metric)
         for each in metrics
         if each.blocking
     )
