@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, SessionInterruptedError
 from harness.machine.identity import comparable
 from harness.records.cell import Cell
 from harness.records.run import Failure, Phase, ProcessRecord
@@ -148,10 +148,6 @@ FILE = "job.json"
 
 SessionSpec = Mapping[str, object]
 """What a job is to do, as plain JSON values; `verb` says which command began it."""
-
-
-class SessionInterruptedError(Exception):
-    """A person stopped a job; the text is the command that continues it."""
 
 
 @contextmanager

@@ -387,6 +387,21 @@ def test_help_ends_with_0_and_lists_the_verbs(capsys: pytest.CaptureFixture[str]
     assert all(verb in text for verb in ("run", "gate", "check", "accept", "report"))
 
 
+@pytest.mark.parametrize("verb", main.VERBS)
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke([verb, "--help"]) == 0
+    text = "\n".join(output(capsys)[0])
+    assert f"voxgate {verb} " in text.partition("Example:")[2]
+
+
+def test_the_overview_imports_no_verb() -> None:
+    code = (
+        "import sys, harness.cli.main as c; c.invoke(['--help']); "
+        "sys.exit(sum(name in sys.modules for name in ('numpy', 'harness.workflow', 'rich')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_command_imports_no_torch_to_complain() -> None:
     code = (
         "import sys, harness.cli.main as c; r = c.invoke(['run', 'nothing']); sys.exit(10 * r + "
