@@ -29,7 +29,7 @@ from scipy.ndimage import median_filter
 
 from harness.audio import activity
 from harness.audio.recording import Recording
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
@@ -97,7 +97,7 @@ def track(recording: Recording) -> PitchTrack | Missing:
     try:
         detector = _detector()
     except ImportError:
-        return Missing("swift-f0 is not installed; pip install voxgate[panel]")
+        return not_installed("swift-f0", "pip install voxgate[panel]")
     heard = (recording.at(RATE_HZ) - recording.frames.mean()) * 10.0 ** ((LOUD_DB - loud_db) / 20.0)
     times_s = np.arange(0.0, recording.duration_s, HOP_S)
     f0_hz = _between(times_s, *_every_8_ms(detector, heard.astype(np.float32)))

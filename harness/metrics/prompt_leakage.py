@@ -36,7 +36,7 @@ def reference_spill_s(subject: MetricInput) -> Value:
     ):
         fault = unplayable(recording)
         if fault is not None:
-            return Missing(f"{name}: {fault.reason}")
+            return Missing(f"{name}: {fault.reason}", fault.kind)
         if speech_level(recording) == 0.0:
             return Missing(f"{name} is silent")
     return _longest(_sounding(subject.audio), _sounding(subject.voice)) * HOP_S

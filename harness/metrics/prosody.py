@@ -49,7 +49,7 @@ def question_rise(subject: MetricInput) -> Value:
     assert subject.statement is not None, "the scorer gives the statement"
     asked, told = (_end_level(each) for each in (subject.audio, subject.statement))
     if isinstance(told, Missing):
-        return Missing(f"the statement: {told.reason}")
+        return Missing(f"the statement: {told.reason}", told.kind)
     return asked if isinstance(asked, Missing) else asked - told
 
 

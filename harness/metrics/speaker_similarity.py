@@ -73,7 +73,7 @@ def _similarity(heard: Recording, wanted: Recording) -> Value:
     if isinstance(ours, Missing):
         return ours
     if isinstance(theirs, Missing):
-        return Missing(f"the recording to compare with: {theirs.reason}")
+        return Missing(f"the recording to compare with: {theirs.reason}", theirs.kind)
     return float(np.clip(ours @ theirs, 0.0, 1.0))  # rounding alone could leave the range
 
 

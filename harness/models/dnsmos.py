@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from harness.audio.mel import Power, power_mel
 from harness.models.packaged_file import ADVICE, packaged_file
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 
 Frames32 = NDArray[np.float32]
 
@@ -225,7 +225,7 @@ def _model(inside: str, sha256: str) -> Path | Missing:
     """Return the model's file; Missing also where its runtime is not installed."""
     absent = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if absent:
-        return Missing(f"{absent[0]} is not installed; {ADVICE}")
+        return not_installed(absent[0], ADVICE)
     return packaged_file(PACKAGE, inside, sha256)
 
 

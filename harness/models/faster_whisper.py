@@ -24,7 +24,7 @@ import numpy as np
 from harness.models.whisper import RATE_HZ, Audio, most_tokens, split_long, window_s
 from harness.models.whisper_tensors import fingerprint, read_tensors, size_name
 from harness.records.cell import ENGLISH
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 
 PEAK = 0.5  # every audio is scaled to it, so that level plays no part in the text
 DECODING = "greedy fp32, whole windows, r1"
@@ -79,7 +79,7 @@ def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
     Missing names the package or file that lacks.
     """
     if importlib.util.find_spec("faster_whisper") is None:
-        return Missing("faster-whisper is not installed; pip install voxgate[faster]")
+        return not_installed("faster-whisper", "pip install voxgate[faster]")
     if path.suffix in (".pt", ".safetensors"):
         return Missing(
             f"faster-whisper reads CTranslate2 files and not {path.name}; leave the weights to "

@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 
 ADVICE = "pip install voxgate[panel]"
 
@@ -22,7 +22,7 @@ def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        return Missing(f"{package} is not installed; {ADVICE}")
+        return not_installed(package, ADVICE)
     path = Path(next(iter(spec.submodule_search_locations))) / inside
     if not path.is_file():
         return Missing(f"the installed {package} carries no {inside}; {ADVICE}")

@@ -131,7 +131,7 @@ class _Work:
         if isinstance(result, Crashed):
             self.values[key] = Missing(f"{task.metric} {result.reason}")
         elif isinstance(result, Uncacheable):
-            self.values[key] = Missing(result.reason)
+            self.values[key] = Missing(result.reason, result.kind)
         else:
             self.values[key] = result
             self.cache.put(key, value_to_json(result))

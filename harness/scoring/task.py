@@ -18,7 +18,7 @@ from harness.audio.recording import Recording, read_recording
 from harness.errors import HarnessError
 from harness.metrics.metric import MetricInput
 from harness.metrics.registry import entry
-from harness.records.measurement import Missing, Value, lacks_package
+from harness.records.measurement import Missing, MissingKind, Value, lacks_package
 
 MOST_FRAMES = 30_000_000
 """Samples of the recordings that are cached with their features: ten minutes at 48 kHz, 240 MB."""
@@ -53,6 +53,7 @@ class Uncacheable:
     """The reason for a missing value that is not cached, since the next try may yield one."""
 
     reason: str
+    kind: MissingKind | None = None
 
 
 def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Uncacheable]:
@@ -133,7 +134,7 @@ def _subject(task: AudioTask) -> MetricInput:
 def _settled(metric: str, value: object) -> Value | Uncacheable:
     """Check a value against the contract of metrics: a finite number, or Missing."""
     if isinstance(value, Missing):
-        return Uncacheable(value.reason) if lacks_package(value) else value
+        return Uncacheable(value.reason, value.kind) if lacks_package(value) else value
     if isinstance(value, Uncacheable):
         return value
     if isinstance(value, int | float | np.number) and math.isfinite(value):

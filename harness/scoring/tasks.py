@@ -17,7 +17,7 @@ from harness.audio.files import read_audio
 from harness.errors import HarnessError
 from harness.metrics.metric import Need
 from harness.metrics.registry import FAMILIES, MetricSpec, entry, full_version, installed
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 from harness.scoring.cache import cache_key
 from harness.scoring.task import AudioTask
 
@@ -147,7 +147,7 @@ def _lacking(line: MetricSpec) -> Missing | None:
     if not line.package or installed(line.package):
         return None
     install = "voxgate[panel]" if entry(line.base).family in FAMILIES.values() else line.package
-    return Missing(f"{line.package} is not installed; pip install {install}")
+    return not_installed(line.package, f"pip install {install}")
 
 
 def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
