@@ -100,7 +100,7 @@ def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
 def _final(record: ProcessRecord | None) -> Failure | None:
     """Give the failure that is the cell's own answer; None if there is none."""
     failure = None if record is None else record.failure
-    return failure if failure is not None and failure.kind in run_folder.FINAL_FAILURES else None
+    return failure if failure is not None and failure.kind.final else None
 
 
 def _is_whole(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> bool:
