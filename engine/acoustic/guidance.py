@@ -1,8 +1,8 @@
 """
 Classifier-free guidance (Ho & Salimans 2022) in one batched pass.
 
-Conditional and unconditional rows are stacked (batch 2).
-Turns a DiT and its conditioning into the velocity that the solver integrates.
+The unconditional rows follow the conditional ones in the batch, so that a call of the solver is
+one forward pass of the DiT.
 Outside a guidance interval the unconditional rows are left out, which halves the work of those
 steps (Kynkäänniemi et al. 2024).
 """

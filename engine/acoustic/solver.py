@@ -5,11 +5,10 @@ The time grid is uniform, pruned (EPSS) or sway-sampled.
 The state is fp32 whatever the model computes in, and is updated in place, so no step allocates.
 It integrates any velocity; text and guidance are unknown here.
 
-Early exit: when the predicted change of the velocity falls below the threshold, integrate to t = 1
-in one step with the last velocity.
-The change is extrapolated to the rest of the way, at its rate between the last two calls.
+Early exit: once the velocity is predicted to change by less than a threshold until t = 1, the last
+velocity is used for all remaining steps, and the model is not called again.
+The prediction extrapolates the rate of change between the last two calls.
 The bare difference of two calls would be small at the tiny first steps of a sway-sampled grid.
-After the exit the model is not called any more, and the remaining steps add up to one.
 """
 
 import itertools

@@ -44,7 +44,7 @@ class Linear(nn.Linear):
         """
         Return the state without the reordered weight, which cannot be copied and is recomputed.
         """
-        return {**self.__dict__, "_kept": None}
+        return {**self.__dict__, "_cached": None}
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform the last axis."""

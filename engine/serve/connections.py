@@ -158,7 +158,7 @@ def connection_guard(limits: Limits) -> type[ConnectionGuard]:
     """
     Return the protocol class of one server, of which uvicorn makes an instance per connection.
     """
-    return type("LimitedDoor", (ConnectionGuard,), {"limits": limits, "waiting": {}})
+    return type("LimitedConnectionGuard", (ConnectionGuard,), {"limits": limits, "idle": {}})
 
 
 def _too_many_connections(most: int) -> ApiError:

@@ -38,7 +38,8 @@ class ApiError(Exception):
             name: text if text is None else text.encode("utf-8", "replace").decode()
             for name, text in fields.items()
         }
-        return {"error": {"message": texts.pop("message"), "type": _error_type(self.status), **texts}}
+        error_type = _error_type(self.status)
+        return {"error": {"message": texts.pop("message"), "type": error_type, **texts}}
 
 
 def queue_full(queue: int) -> ApiError:

@@ -8,10 +8,10 @@ Every waiting job has a deadline. The earliest goes first; equal ones in order o
 underruns.
 - A batch of whole texts: PATIENCE_S after its arrival.
 
-New streams get a deadline 2 s in the past, so they start before running ones unless one has
-underrun for longer.
+A new stream therefore precedes every running one, except one whose underrun began before that
+deadline.
 Streams with buffered audio yield to others.
-No starvation: a waiting job's deadline is fixed, later arrivals get later ones.
+Nobody starves: the deadlines of waiting jobs do not move, and those of later arrivals are later.
 A stream whose client does not read its audio is not scheduled until it does.
 Steps are not preempted: a batch can cause an underrun in a stream that has less buffered than the
 batch takes.

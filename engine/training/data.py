@@ -55,7 +55,7 @@ def frame_ends(ends: Tensor, frames: int) -> Tensor:
 def _read_shard(path: Path, filterbank: Tensor) -> dict[str, list[Tensor]]:
     shard = load_file(path)
     out: dict[str, list[Tensor]] = {
-        name: [] for name in ("audio", "mel", "phone", "place", "phones", "frames", "about")
+        name: [] for name in ("audio", "mel", "phone", "place", "phones", "frames", "labels")
     }
     audio_from = phones_from = 0
     for audio_to, phones_to, speaker, question, stretch in shard["utterances"].tolist():
@@ -93,7 +93,7 @@ def build(shards: list[Path], out: Path) -> None:
     for path in shards:
         for name, values in _read_shard(path, filterbank).items():
             parts.setdefault(name, []).extend(values)
-    labels = torch.stack(parts.pop("about"))
+    labels = torch.stack(parts.pop("labels"))
     rows = torch.cat(
         (_bounds(parts["audio"]), _bounds(parts["mel"]), _bounds(parts["phones"]), labels), dim=1
     )

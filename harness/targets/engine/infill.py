@@ -58,9 +58,9 @@ class InfillHooks(Hooks):
         ]
 
     def _on_characters(
-        self, _module: object, inputs: tuple[Any, ...], told: dict[str, Any], output: Tensor
+        self, _module: object, inputs: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor
     ) -> None:
-        if not told.get("told", True):
+        if not kwargs.get("conditional", True):
             return
         characters = inputs[0][0].tolist()
         self.texts.append(tuple(self.letters.get(number, "?") for number in characters))

@@ -58,7 +58,7 @@ class Teller:
 
 
 def speech(text, **options):
-    return SpeechRequest(text=text, options=options, form=AudioFormat.WAV, streamed=True)
+    return SpeechRequest(text=text, options=options, audio_format=AudioFormat.WAV, streamed=True)
 
 
 def ignore(_audio):

@@ -5,7 +5,7 @@ and how long it lasts.
 
 import pytest
 
-from engine.duration.byte_rate import FRAMES_PER_BYTE, MIN_FRAMES, LONGEST_S, ByteRate
+from engine.duration.byte_rate import FRAMES_PER_BYTE, LONGEST_S, MIN_FRAMES, ByteRate
 from engine.errors import EngineError
 from engine.text.character_ids import character_ids, check_text, normalise_characters, split_text
 from engine.weights.random_checkpoint import VOCABULARY
@@ -64,9 +64,7 @@ def test_new_frames_are_the_recordings_frames_per_byte_by_the_speed():
     assert pace.new_frames("é" * 25, 1.0) == 300, "bytes, not characters"
     assert pace.new_frames("x" * 9, 1.0) == int(6 * 9 / 0.3), "a short text is spoken slowly"
     assert pace.new_frames("x" * 9, 2.0) == int(6 * 9 / 0.6)
-    assert (
-        ByteRate(frames=30, text_bytes=50, frames_per_s=93.75).new_frames("x", 2.0) == MIN_FRAMES
-    )
+    assert ByteRate(frames=30, text_bytes=50, frames_per_s=93.75).new_frames("x", 2.0) == MIN_FRAMES
 
 
 def test_without_a_recording_the_pace_is_a_readers():
