@@ -194,7 +194,8 @@ def benchmark_data(contents: "Report", slug: str) -> tuple[list[float], dict[str
     Give the seconds of every measured iteration, and every metric's summary (a number, or why there
     is none).
     """
-    from harness.analysis.aggregate import by_name, is_helper
+    from harness.analysis.grouping import by_name
+    from harness.analysis.metric_rules import is_helper
     from harness.records.measurement import value_to_json
 
     named = by_name(contents.measurements.get(slug, ()))
@@ -231,13 +232,14 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         why := refusal(Path.cwd())
     ):
         reporter.write_line(f"voxgate: {why}; the run will name no commit")
-    outcome = workflow.check_suite(plan, baselines, progress=make_progress())
+    inputs = workflow.CheckInputs(plan.suite, baselines)
+    outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
     if outcome.interrupted:
         pytest.exit(
             f"interrupted; continue with: {workflow.command(plan, 'check', outcome.folder)}",
             returncode=130,
         )
-    contents = workflow.judge_run(outcome.folder, baselines)
+    contents = workflow.judge_run(outcome.folder, baselines, inputs=inputs)
     workflow.write_page(contents, workflow.REPORTS / f"{contents.run.suite}.html", baselines)
     trouble = workflow.remember(contents, default_url())
     if trouble and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:

@@ -18,7 +18,8 @@ Knows which cell's rates it stands beside; whether it may, `harness/scoring/asr_
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.analysis.aggregate import ENERGY, STAGE, by_name
+from harness.analysis.grouping import by_name
+from harness.analysis.metric_rules import ENERGY, STAGE
 from harness.analysis.stages import ALONE, SYNCED
 from harness.judging import explain
 from harness.judging.tradeoff import fastest_passing
