@@ -153,3 +153,20 @@ def test_every_name_of_the_architecture_page_exists_in_the_code() -> None:
     assert sorted(camel - classes) == []
     assert sorted(name for name in dotted if name not in members) == []
     assert sorted(calls - functions - options) == []
+
+
+WRITTEN_BY_SCRIPTS = ("batching.md", "streaming.md", "engine-speed.md", "reliability.md")
+"""Pages of docs/evidence that one command writes whole."""
+TWO_SENTENCES = re.compile(r"[a-z)`][.?!] (?=[A-Z])")
+HOUSEHOLD = re.compile(r"\b(crew|ledger|untold|whosever|dice)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_one_sentence_a_line_and_no_household_words(page: Path) -> None:
+    if page.parent.name == "reference" or page.name in WRITTEN_BY_SCRIPTS:
+        return
+    lines = [
+        line for line in prose(page).splitlines() if not line.startswith(("|", "#", ">", "!", "<"))
+    ]
+    assert [line for line in lines if TWO_SENTENCES.search(line)] == []
+    assert [line for line in lines if HOUSEHOLD.search(line)] == []
