@@ -40,7 +40,7 @@ def _engine_options(*pipelines: str) -> Callable[[Command], Command]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="voxgate", prog_name="engine", message="%(prog)s %(version)s")
 def main() -> None:
-    """Speak with the embedded voice."""
+    """Synthesise speech with the embedded voice."""
 
 
 @main.command()
@@ -62,7 +62,7 @@ def main() -> None:
 )
 @_engine_options(*config_names())
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
-    """Speak TEXT into an audio file and print what it cost."""
+    """Synthesise TEXT into an audio file and print the time of every stage."""
     try:
         _say(
             text,
@@ -83,8 +83,9 @@ def say(text: str, output: str, voice: str | None, pipeline: str, **words: str |
 )
 def random_weights(folder: Path, small: bool) -> None:
     """
-    Write random numbers in the layout of a published F5-TTS checkpoint: to try the pipeline; what
-    it says is noise.
+    Write random weights in the layout of a published F5-TTS checkpoint, to try the pipeline.
+
+    They sound like noise.
     """
     from engine.weights.random_checkpoint import write_random_voice
 
@@ -151,7 +152,7 @@ def _loader_of(name: str, voice: str | None, words: dict[str, str]) -> Callable[
 
 
 def _check_output(output: Path) -> None:
-    """Refuse an output that cannot be written before any work is done."""
+    """Check that the output can be written, before any work is done."""
     if output.suffix.lower() not in (".wav", ".flac"):
         raise EngineError(f"output {output} must end in .wav or .flac")
     if not output.parent.is_dir():
@@ -175,7 +176,7 @@ def _print_costs(
     pipeline: Any, times: StageTimes, load_s: float, wall_s: float, audio_s: float
 ) -> None:
     for applied in pipeline.applied:
-        click.echo(f"{applied.option:16} {applied.asked:14} {applied.what}")
+        click.echo(f"{applied.option:16} {applied.requested:14} {applied.effect}")
     click.echo(f"load     {load_s * 1e3:9.1f} ms")
     for stage, seconds in times.seconds.items():
         click.echo(f"{stage:8} {seconds * 1e3:9.1f} ms  {100 * seconds / wall_s:5.1f} %")
@@ -228,7 +229,7 @@ def _limit_options(command: Command) -> Command:
 def serve(
     host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None
 ) -> None:
-    """Speak for others: OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
+    """Serve OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}
     bounds = {
         name: typed.pop(name) for name in [field.name for field in fields(Limits)] if name in typed
@@ -242,7 +243,11 @@ def serve(
 
 
 def _server() -> Callable[..., None]:
-    """Import what serves. Raises EngineError where its packages are not installed."""
+    """
+    Import the server.
+
+    Raises: EngineError if its packages are not installed.
+    """
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import torch
 
 from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
-from engine.audio.reference_recording import text_of
+from engine.audio.reference_recording import transcript_of
 from engine.config import Compile, Precision, Quantization, Runtime, Solver, Stages
 from engine.layers.mel import LOG_FLOOR
 from engine.passes.precision import DTYPES
@@ -318,7 +318,7 @@ def _reference(options: Options, seen: SynthesisObservation) -> Observation:
 
 def _reference_text(options: Options, seen: SynthesisObservation) -> Observation:
     path = str(options["reference"])
-    chunks = phonemise(text_of(path, str(options["reference_text"]))) if path else ()
+    chunks = phonemise(transcript_of(path, str(options["reference_text"]))) if path else ()
     ids = (phone for chunk in chunks for phone in chunk.phones)
     requested = run_together([PHONES[phone] for phone in ids])
     pairs = zip(seen.prompt.texts, seen.prompt.logs, strict=False)
