@@ -1,9 +1,9 @@
 """
-Finds a model that travels inside somebody's Python package, without importing that package.
+Locate a model file inside an installed Python package without importing that package.
 
 Importing would run its code and need its dependencies, of which we use none: speechmos loads
 librosa, Resemblyzer wants pkg_resources. A file is identified by its SHA-256 before a byte of it is
-believed, so that the package's version in a record says which model judged.
+believed, so that the package's version in a record names the model.
 """
 
 import hashlib
@@ -16,7 +16,10 @@ ADVICE = "pip install voxgate[panel]"
 
 
 def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:
-    """Where the file `inside` the import package lies; Missing says what to install."""
+    """
+    Return the path of the file `inside` the import package; Missing names the package to
+    install.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return not_installed(package, ADVICE)
