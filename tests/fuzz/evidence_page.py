@@ -1,5 +1,6 @@
 """The page docs/evidence/reliability.md, from what `evidence.py` found. Measures nothing."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,7 +25,7 @@ def page(found: Found, facts: Mapping[str, Any]) -> str:
         *_hostile(found),
         *_left(),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(_by_sentence, lines)) + "\n"
 
 
 def _head(found: Found, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -105,7 +106,7 @@ def _kills(found: Found) -> Iterator[str]:
     yield (
         f"- `run`, SIGKILL at random moments and `--resume`, {runs['asked']['VOXGATE_KILLS']} "
         f"times over one run: "
-        f"{_verdict(runs)} no record lost or doubled, no worker left behind."
+        f"{_verdict(runs)} No record lost or doubled, no worker left behind."
     )
     yield ""
 
@@ -165,6 +166,11 @@ def _left() -> Iterator[str]:
         "as such. Inputs are made "
         "without looking at which lines they reach."
     )
+
+
+def _by_sentence(line: str) -> str:
+    """Write a paragraph with one sentence a line; a list or a table stays as it is."""
+    return line if line.startswith(("- ", "|")) else re.sub(r"(?<=[.*]) (?=[A-Z*])", "\n", line)
 
 
 def _told(left: Mapping[str, int]) -> str:
