@@ -26,7 +26,6 @@ from harness.analysis.stages import in_turns, moved_stage
 from harness.errors import HarnessError
 from harness.judging import explain
 from harness.judging.baseline import golden_dir, of_run, write_golden
-from harness.judging.compare import ABSENT
 from harness.judging.confirm import confirmed, revised, suspects, undecided
 from harness.judging.decide import judge, with_cells
 from harness.judging.policy import DEFAULT as DEFAULT_POLICY
@@ -38,7 +37,7 @@ from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
 from harness.metrics.registry import check_choice, needs_asr
 from harness.records.cell import Cell
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, MissingKind
 from harness.records.run import Run, failure_of
 from harness.records.verdict import (
     CellVerdict,
@@ -551,7 +550,7 @@ def _must_be_there(metric: MetricVerdict) -> bool:
         return False
     return (
         isinstance(comparison.baseline, Missing)
-        and comparison.baseline != ABSENT
+        and comparison.baseline.kind is not MissingKind.NO_BASELINE
         and isinstance(comparison.current, Missing)
     )
 
