@@ -401,7 +401,7 @@ def _checked_device(value: object) -> str:
     if (
         not isinstance(value, str)
         or kind not in ("cpu", "cuda")
-        or (number and not number.isdigit())
+        or (number and not (number.isascii() and number.isdigit()))
         or value == "cpu:"
     ):
         raise EngineError(f"option device must be cpu, cuda or cuda:N, not {value!r}")

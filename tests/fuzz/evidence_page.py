@@ -32,6 +32,7 @@ def _head(found: Found, facts: Mapping[str, Any]) -> Iterator[str]:
     days = sorted({str(each["at"]) for each in found.values()})
     hours = sum(each["wall_s"] for each in found.values()) / 3600
     faults = sum(len(each["faults"]) for each in found.values())
+    commits = sorted({str(each.get("commit", facts["commit"])) for each in found.values()})
     yield "# Damaged inputs, kills and full disks"
     yield ""
     yield "```\nnice -n 15 python -m tests.fuzz.evidence FOLDER\n```"
@@ -39,7 +40,7 @@ def _head(found: Found, facts: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {facts['machine']}, "
         f"{facts['system']}; {facts['packages']}; "
-        f"commit {facts['commit']}; {hours:.1f} hours beside other work, for nothing here depends "
+        f"commit {', '.join(commits)}; {hours:.1f} hours beside other work, for nothing here depends "
         f"on speed. "
         f"**Faults left: {faults}.** Inputs follow from kind, seed and number, so that each can "
         f"be made again; the short form "

@@ -147,6 +147,14 @@ class Answers:
         chosen_model("", cards)
 
 
+def _header(text: str) -> bytes:
+    """Return a header's value as a server hands it on: bytes that are read as Latin-1."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
 class _Pieces(httpx2.SyncByteStream):
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
@@ -208,7 +216,7 @@ class Requests:
             first, _, told = head.decode("latin-1").partition("\n")
             method, path = first.split(" ", 1)
             headers = [
-                (str(n).lower().encode(), str(v).encode("utf-8", "replace"))
+                (str(n).lower().encode(), _header(str(v)))
                 for n, v in dict(json.loads(told)).items()
             ]
         except (ValueError, TypeError):
