@@ -40,8 +40,8 @@ def _head(found: Found, facts: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {facts['machine']}, "
         f"{facts['system']}; {facts['packages']}; "
-        f"commit {', '.join(commits)}; {hours:.1f} hours beside other work, for nothing here depends "
-        f"on speed. "
+        f"commit {', '.join(commits)}; {hours:.1f} hours beside other work, for nothing here "
+        f"depends on speed. "
         f"**Faults left: {faults}.** Inputs follow from kind, seed and number, so that each can "
         f"be made again; the short form "
         "runs in `make test`, the long one is `make fuzz`."
