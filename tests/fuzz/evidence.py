@@ -172,7 +172,7 @@ def main() -> int:
     parser.add_argument(
         "--orders",
         type=int,
-        default=100,
+        default=40,
         help="orders of run, stop, gate, report, accept and resume",
     )
     parser.add_argument("--page", type=Path, default=PAGE)
