@@ -4,7 +4,10 @@ fresh, and each example is what its guide shows.
 """
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -170,3 +173,29 @@ def test_one_sentence_a_line_and_no_household_words(page: Path) -> None:
     ]
     assert [line for line in lines if TWO_SENTENCES.search(line)] == []
     assert [line for line in lines if HOUSEHOLD.search(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "printed"),
+    [
+        ({"_VOXGATE_COMPLETE": "bash_source"}, "complete -o nosort -F _voxgate_completion voxgate"),
+        (
+            {"_VOXGATE_COMPLETE": "bash_complete", "COMP_WORDS": "voxgate acc", "COMP_CWORD": "1"},
+            "plain,accept",
+        ),
+    ],
+)
+def test_the_shell_completion_of_the_reference_works(
+    variables: dict[str, str], printed: str
+) -> None:
+    code = "from harness.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert printed in done.stdout
