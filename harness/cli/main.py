@@ -22,7 +22,8 @@ from harness import workflow
 from harness.cli.load import load
 from harness.errors import DEBUG, HarnessError, guarded, one_line, watched_output
 from harness.history.address import DEFAULT_URL, VARIABLE
-from harness.judging.baseline import KINDS, change_line
+from harness.judging.accept import change_line
+from harness.judging.baseline import KINDS
 from harness.machine.git import trouble
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import PROFILES

@@ -270,7 +270,7 @@ def usual_limit(unit: str, *, blocking: bool) -> Limit:
         blocking=blocking,
         against="baseline",
         evidence="none",
-        floor=None,
+        min_acceptable=None,
     )
 
 

@@ -48,7 +48,7 @@ from harness.history.series import (
     nights_of,
     no_data_of,
 )
-from harness.judging.compare import INAUDIBLE_DB
+from harness.judging.compare_quality import INAUDIBLE_DB
 from harness.judging.policy import load_imported, load_policy
 from harness.metrics.registry import known_metrics
 from harness.records.verdict import Limit

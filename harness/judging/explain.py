@@ -92,7 +92,7 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str)
     elif verdict is Verdict.NO_BASELINE:
         reason = f"{_lacking(decisive)}; accept: {accept_command(folder, metrics)}"
     elif verdict is Verdict.INCOMPARABLE:
-        causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
+        causes = dict.fromkeys(metric.cause or metric.reason for metric in decisive)
         reason = "; ".join(list(causes)[:REASONS_SHOWN])
     else:
         ordered = _phrases(sorted(decisive, key=_prominence, reverse=True))
@@ -133,7 +133,7 @@ def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
     for each in metrics:
         now = None if each.comparison is None else each.comparison.current
         if isinstance(now, Missing) and now.kind is not None:
-            lost.setdefault(each.reason.removeprefix(f"{each.metric}: "), []).append(each.metric)
+            lost.setdefault(each.cause or each.reason, []).append(each.metric)
     told = {name for names in lost.values() for name in names}
     return [
         *(each.reason for each in metrics if each.metric not in told),

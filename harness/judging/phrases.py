@@ -61,6 +61,11 @@ def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str = "") -> s
     return f"{verdict}: {', '.join(parts) or 'no cells'}{hint}"
 
 
+def joined(*parts: str) -> str:
+    """Return the parts that are not empty as one line, with semicolons between them."""
+    return "; ".join(filter(None, parts))
+
+
 def _signed(value: float, fine: bool) -> str:
     """
     Write with one decimal; what is `fine` and less than one, such as seconds of lag, with two

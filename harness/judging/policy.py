@@ -133,7 +133,7 @@ def _limit(
         blocking=line["blocking"],
         against=_choice(path, f"{table}.{metric}", "against", line.get("against"), AGAINST),
         evidence=_choice(path, f"{table}.{metric}", "evidence", line.get("evidence"), EVIDENCE),
-        floor=_margin(path, f"{table}.{metric}", "floor", line.get("floor")),
+        min_acceptable=_margin(path, f"{table}.{metric}", "floor", line.get("floor")),
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 from harness.analysis.aggregate import aggregate, by_name
 from harness.audio.files import read_audio
 from harness.errors import HarnessError
-from harness.judging.baseline import accept, change_line, load_baseline
+from harness.judging.accept import accept, change_line
+from harness.judging.baseline import load_baseline
 from harness.judging.baseline_file import parse, render
 from harness.records.measurement import Missing
 from harness.records.run import Failure, OptionCheck

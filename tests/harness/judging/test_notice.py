@@ -15,8 +15,8 @@ import pytest
 from harness import Suite
 from harness.analysis.aggregate import Measurements, aggregate, by_name
 from harness.judging.baseline import Baseline, of_run
-from harness.judging.decide import judge
 from harness.judging.explain import notices
+from harness.judging.judge import judge
 from harness.machine.checks.check import SystemRoot
 from harness.records.measurement import Measurement, UtteranceValue
 from harness.records.run import Run, failure_of

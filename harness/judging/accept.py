@@ -1,0 +1,231 @@
+"""
+Make a run the baseline of its suite. `accept` is the only writer of `baselines/`.
+
+All files of a suite change at once or not at all (`replace_folder.py`). Compares and decides
+nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.analysis.aggregate import Measurements, by_name, is_helper
+from harness.errors import HarnessError
+from harness.judging.baseline import (
+    KINDS,
+    as_golden,
+    baseline_file_of,
+    copy_golden,
+    file_name,
+    load_baseline,
+    machine_id,
+    suite_dir,
+)
+from harness.judging.baseline_check import fault_of_kind
+from harness.judging.baseline_file import BaselineFile, Kind, parse, render
+from harness.judging.replace_folder import replacement
+from harness.machine.quietness import QUIET, UNKNOWN, disturbed, fitness
+from harness.records.cell import Cell
+from harness.records.files import reason, write_atomic
+from harness.records.measurement import Measurement, Missing, Value
+from harness.records.run import Phase, Run, failure_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineChange:
+    """One line that `accept` changed; None where there was (or is) no such entry."""
+
+    cell: str
+    metric: str
+    unit: str
+    old: Value | None
+    new: Value | None
+
+
+def accept(
+    run: Run,
+    measurements: Measurements,
+    why: str,
+    baselines_dir: Path,
+    *,
+    only: str | None = None,
+    partial: bool = False,
+    loaded: bool = False,
+) -> tuple[BaselineChange, ...]:
+    """
+    Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's
+    audio as golden.
+
+    `only` is one of KINDS and leaves the other alone; the golden audio belongs to quality.
+    `partial` lets an incomplete run or one with failed cells through, without those cells, and
+    `loaded` speeds of a machine that was not quiet. Whole suites only. Returns what changed.
+
+    Raises HarnessError for an empty reason, such runs, or files that cannot be read or written.
+    """
+    cells = _acceptable(run, why, partial)
+    trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
+    machine, folder = machine_id(run), suite_dir(baselines_dir, run.suite)
+    before = load_baseline(baselines_dir, run.suite, machine)
+    after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
+    kinds = [kind for kind in KINDS if only in (None, kind)]
+    reasons: dict[Kind, str] = {"quality": why.strip(), "speed": f"{why.strip()}{trouble}"}
+    files = {
+        file_name(kind, machine): baseline_file_of(
+            run, cells, after, reasons[kind], kind, str(folder)
+        )
+        for kind in kinds
+    }
+    if folder.is_symlink():
+        raise HarnessError(f"{folder} is a link; a baseline is a folder of its own, put it there")
+    try:
+        with replacement(folder) as draft:
+            _write(run, files, draft)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write the baseline in {folder}: {reason(error)}; the old one is whole; make "
+            "room, or make it writable"
+        ) from error
+    return _changes(
+        [file for file in before.files if only in (None, file.kind)], _of_kind(after, only)
+    )
+
+
+def _write(run: Run, files: Mapping[str, BaselineFile], draft: Path) -> None:
+    """
+    Write the files into the draft of a suite's folder. Raises HarnessError for one that nobody
+    could read again.
+    """
+    for name, file in files.items():
+        golden = copy_golden(run, draft / "golden") if file.kind == "quality" else None
+        text = render(replace(file, golden=golden))
+        try:
+            parse(text, name)
+        except HarnessError as error:
+            raise HarnessError(f"{run.folder} cannot become the baseline: {error}") from error
+        write_atomic(draft / name, text)
+
+
+def _of_kind(
+    measured: Mapping[str, Mapping[str, Measurement]], only: str | None
+) -> dict[str, dict[str, Measurement]]:
+    def kept(name: str) -> bool:
+        return any(
+            fault_of_kind(name, kind) is None for kind in (KINDS if only is None else (only,))
+        )
+
+    return {
+        slug: {name: each for name, each in named.items() if kept(name)}
+        for slug, named in measured.items()
+    }
+
+
+def change_line(change: BaselineChange) -> str:
+    """Show one change: `nfe_steps-8 latency_p50: 0.1213 -> 0.1098 s`."""
+    return (
+        f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)} {change.unit}"
+    )
+
+
+def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
+    """Give the cells that may be accepted. Raises HarnessError if the run may not."""
+    if not why.strip():
+        raise HarnessError('a baseline needs a reason that a reviewer can read; give --why "..."')
+    if not run.complete and not partial:
+        raise HarnessError(
+            f"{run.folder} is not complete, so it cannot become the baseline; finish it with "
+            "--resume"
+        )
+    failed = {
+        cell.slug: reason
+        for cell in run.cells
+        if (reason := failure_of(cell.slug, run)) is not None
+    }
+    if failed and not partial:
+        slug, reason = next(iter(failed.items()))
+        raise HarnessError(
+            f"cell {slug} failed ({reason}), so {run.folder} cannot become the baseline; mend it "
+            "and run again"
+        )
+    measured = {
+        process.cell
+        for process in run.processes
+        if any(s.phase is Phase.MEASURED for s in process.samples)
+    }
+    cells = [cell for cell in run.cells if cell.slug in measured and cell.slug not in failed]
+    if run.reference not in {cell.slug for cell in cells}:
+        raise HarnessError(
+            f"{run.folder} has no samples of the reference cell {run.reference}, run the suite "
+            "again"
+        )
+    return cells
+
+
+def restlessness(run: Run, cells: Sequence[Cell]) -> str:
+    """
+    Say why the speeds of these cells are those of a machine that was not quiet; empty where nothing
+    speaks against them.
+    """
+    found = fitness(run.environment)
+    if found.word not in (QUIET, UNKNOWN):
+        return f"the machine was {found.word} ({found.why})"
+    shaken = [
+        f"{cell.slug}: {each.why}" for cell in cells if (each := disturbed(run, cell.slug)).too_many
+    ]
+    return shaken[0] if shaken else ""
+
+
+def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
+    """
+    Return what the reason of a speed baseline adds. Raises HarnessError if the machine was not
+    quiet, unless `loaded`.
+    """
+    trouble = restlessness(run, cells)
+    if trouble and not loaded:  # against such speeds, the next slow-down reads as an improvement
+        raise HarnessError(
+            f"the speeds of {run.folder} are not those of a quiet machine: {trouble}; run it again "
+            "when the machine is idle (voxgate doctor says when), accept --only quality, or add "
+            "--loaded to accept them all the same"
+        )
+    return f" (accepted --loaded: {trouble.partition(' (')[0]})" if trouble else ""
+
+
+def _changes(
+    before: Sequence[BaselineFile], after: Mapping[str, Mapping[str, Measurement]]
+) -> tuple[BaselineChange, ...]:
+    old: dict[tuple[str, str], Measurement] = {}
+    for file in before:
+        old.update(
+            {
+                (slug, name): each
+                for slug, several in file.measurements.items()
+                for name, each in several.items()
+            }
+        )
+    new = {(slug, name): each for slug, several in after.items() for name, each in several.items()}
+    keys = [key for key in sorted({*old, *new}) if not is_helper(key[1])]
+    pairs = [(key, old.get(key), new.get(key)) for key in keys]
+    return tuple(_change(key, was, now) for key, was, now in pairs if not _same(was, now))
+
+
+def _change(
+    key: tuple[str, str], was: Measurement | None, now: Measurement | None
+) -> BaselineChange:
+    either = now or was
+    assert either is not None, "a change has at least one side"
+    old, new = (None if each is None else each.summary for each in (was, now))
+    return BaselineChange(cell=key[0], metric=key[1], unit=either.unit, old=old, new=new)
+
+
+def _same(was: Measurement | None, now: Measurement | None) -> bool:
+    """Whether both stand for the same number, up to the file's rounding."""
+    if was is None or now is None:
+        return was is now
+    if isinstance(was.summary, Missing) or isinstance(now.summary, Missing):
+        return was.summary == now.summary
+    return abs(was.summary - now.summary) <= 1e-6 * max(abs(was.summary), abs(now.summary))
+
+
+def _shown(value: Value | None) -> str:
+    if value is None:
+        return "none"
+    return f"missing ({value.reason})" if isinstance(value, Missing) else f"{value:.4g}"

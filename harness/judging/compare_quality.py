@@ -1,0 +1,142 @@
+"""
+Quality metrics against a baseline: utterance against utterance, paired by request id. Decides
+nothing, knows no limit.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from harness import statistics
+from harness.analysis.aggregate import WEIGHTS
+from harness.judging.shift import empty_comparison, with_shift
+from harness.metrics.registry import base_name
+from harness.records.measurement import Measurement, Missing, Value, kind_of
+from harness.records.verdict import Comparison
+
+INAUDIBLE_DB = 60.0
+"""
+Ratios in dB count as at most this. A difference 60 dB below the speech lies under the noise of a
+quiet room and is masked by the speech itself; what happens up there (exact on the machine of the
+baseline, 90 dB on a CPU that adds in another order, about 90 dB after rounding to 16 bits) is
+arithmetic and not sound.
+"""
+RATIOS = (
+    "pesq",
+    "pesq_c2",
+    "stoi",
+    "estoi",
+    "wer",
+    "cer",
+    "wer_macro",
+    "cer_macro",
+    "duration",
+    "chars_per_s",
+    "speech_rate",
+)
+"""
+Metrics of quality whose shift is a share of the baseline: their zero means nothing, and they are
+read and limited in percent.
+
+The shift of every other one is a difference in its own unit. Decibels, loudness, cents and
+semitones are logarithms already; event rates, counts, shares and times of silence are zero in good
+audio, where any fault would be infinitely more; similarities and correlations have no zero that
+means nothing. So are plug-ins' metrics, of which no more is known than the unit.
+"""
+
+
+def compare_quality(
+    cell: str, now: Measurement, before: Measurement, words: Mapping[str, float] | None
+) -> Comparison:
+    """
+    Compare over the utterances that have a value on both sides; one that lost its value makes the
+    current side Missing.
+    """
+    counts = len(now.values), len(before.values)
+    old, new = numeric_values(before), numeric_values(now)
+    lost = [each.id for each in before.values if each.id in old and each.id not in new]
+    if lost:
+        return empty_comparison(cell, now, _value(before, old), _why_lost(lost, now), *counts)
+    names = list(old)
+    if not names:
+        return empty_comparison(cell, now, before.summary, now.summary, *counts)
+    if words is not None:
+        return _compare_rate(cell, now, before, words)
+    cap = INAUDIBLE_DB if now.unit == "dB" else math.inf
+    difference = statistics.paired_bootstrap(
+        [min(new[name], cap) - min(old[name], cap) for name in names]
+    )
+    detail = (
+        ""
+        if len(names) == len(now.values)
+        else f"{len(names)} of {len(now.values)} utterances have a value on both sides"
+    )
+    values = _value(before, old), _value(now, {name: new[name] for name in names})
+    return _scaled(
+        empty_comparison(cell, now, *values, *counts, detail=detail),
+        difference,
+        sum(old.values()) / len(old),
+    )
+
+
+def _compare_rate(
+    cell: str, now: Measurement, before: Measurement, words: Mapping[str, float]
+) -> Comparison:
+    """Compare two corpus rates over the same utterances, each weighted by its words."""
+    counts = len(now.values), len(before.values)
+    old, new = numeric_values(before), numeric_values(now)
+    weights = {name: words[name] for name in old if name in words}
+    total = sum(weights.values())
+    if len(weights) < len(old) or total <= 0.0:
+        return empty_comparison(
+            cell,
+            now,
+            before.summary,
+            Missing(f"no {WEIGHTS[now.metric]}; score the run again"),
+            *counts,
+        )
+    difference = statistics.paired_rate_difference(
+        [old[n] for n in weights], [new[n] for n in weights], list(weights.values())
+    )
+    base, rate = (
+        sum(side[name] * weight for name, weight in weights.items()) / total for side in (old, new)
+    )
+    detail = f"{rate * total:.0f} errors in {total:.0f}, {base * total:.0f} in the baseline"
+    return _scaled(
+        empty_comparison(cell, now, base, rate, *counts, detail=detail), difference, base
+    )
+
+
+def _scaled(comparison: Comparison, difference: statistics.Shift, base: float) -> Comparison:
+    """
+    Add a difference, in its own unit, or relative to the baseline's mean (taken as fixed) where
+    that has a sense.
+    """
+    absolute = base <= 0.0 or base_name(comparison.metric) not in RATIOS
+    scale = 1.0 if absolute else base
+    low, high, at_least, at_most = (
+        None if bound is None else bound / scale
+        for bound in (difference.low, difference.high, difference.at_least, difference.at_most)
+    )
+    shift = statistics.Shift(
+        point=difference.point / scale, low=low, high=high, at_least=at_least, at_most=at_most
+    )
+    return with_shift(comparison, shift, absolute=absolute)
+
+
+def numeric_values(measurement: Measurement) -> dict[str, float]:
+    """Give the values that are numbers, by request."""
+    return {each.id: each.value for each in measurement.values if isinstance(each.value, float)}
+
+
+def _value(side: Measurement, known: Mapping[str, float]) -> Value:
+    """Give the summary, or where gaps left none, the mean of what is known."""
+    return sum(known.values()) / len(known) if isinstance(side.summary, Missing) else side.summary
+
+
+def _why_lost(lost: Sequence[str], now: Measurement) -> Missing:
+    gaps = {each.id: each.value for each in now.values if isinstance(each.value, Missing)}
+    known = [gaps.get(name, Missing("not measured")) for name in lost]
+    reason = known[0].reason
+    if len(lost) < len(now.values):
+        reason = f"{len(lost)} of {len(now.values)} utterances, {lost[0]}: {reason}"
+    return Missing(reason, kind_of(known))
