@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import Measurements, by_name, is_helper
+from harness.analysis.grouping import Measurements, by_name
+from harness.analysis.metric_rules import is_helper
 from harness.errors import HarnessError
 from harness.judging.baseline import (
     KINDS,

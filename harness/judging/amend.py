@@ -9,7 +9,7 @@ outside of this folder changes a verdict.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.analysis.aggregate import is_speed
+from harness.analysis.metric_rules import is_speed
 from harness.judging import explain, phrases
 from harness.judging.compare import ABSENT
 from harness.judging.judge import remarked, with_cells

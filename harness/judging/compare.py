@@ -10,14 +10,8 @@ request id). What may not be compared carries the reasons.
 import shlex
 from collections.abc import Mapping, Sequence
 
-from harness.analysis.aggregate import (
-    WEIGHTS,
-    Measurements,
-    by_name,
-    is_helper,
-    is_speed,
-    weights_of,
-)
+from harness.analysis.grouping import Measurements, by_name, weights_of
+from harness.analysis.metric_rules import WEIGHTS, is_helper, is_speed
 from harness.judging.baseline import Baseline, identity, machine_id
 from harness.judging.baseline_file import BaselineFile
 from harness.judging.compare_quality import compare_quality, numeric_values

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from harness import statistics
-from harness.analysis.aggregate import WEIGHTS
+from harness.analysis.metric_rules import WEIGHTS
 from harness.judging.shift import empty_comparison, with_shift
 from harness.metrics.registry import base_name
 from harness.records.measurement import Measurement, Missing, Value, kind_of

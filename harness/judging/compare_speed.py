@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import statistics
-from harness.analysis.aggregate import RELATIVE, STATISTICS, by_process, relative, usual_of
+from harness.analysis.grouping import by_process, relative, usual_of
+from harness.analysis.metric_rules import RELATIVE, STATISTICS
 from harness.judging.shift import empty_comparison, with_shift
 from harness.records.measurement import Measurement, Missing, UtteranceValue
 from harness.records.verdict import Comparison

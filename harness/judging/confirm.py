@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness import statistics
-from harness.analysis.aggregate import is_speed
+from harness.analysis.metric_rules import is_speed
 from harness.judging import phrases
 from harness.judging.amend import amend_verdicts
 from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE

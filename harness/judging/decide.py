@@ -10,7 +10,7 @@ computes no statistic. Every constant is argued in docs/how-verdicts-are-made.md
 import math
 from dataclasses import replace
 
-from harness.analysis.aggregate import PERCENTILES
+from harness.analysis.metric_rules import PERCENTILES
 from harness.judging import explain
 from harness.judging.compare import ABSENT, OLDER
 from harness.metrics.registry import needs_asr

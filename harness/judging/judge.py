@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.analysis.aggregate import Measurements, is_speed
 from harness.analysis.caveats import doubts, takes_differ
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import is_speed
 from harness.analysis.stages import in_turns, moved_stage
 from harness.judging import explain, phrases
 from harness.judging.baseline import Baseline, identity, machine_id, revision
@@ -23,7 +24,7 @@ from harness.judging.decide import decide
 from harness.judging.explain import notices
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
-from harness.metrics.registry import needs_asr
+from harness.metrics.registry import is_synthesis_time, needs_asr
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
 from harness.records.run import Phase, Run, failure_of
@@ -190,7 +191,7 @@ def _notes(cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence) ->
     run, baseline = evidence.run, evidence.baseline
     blocking = [metric for metric in metrics if metric.blocking]
     slower = any(
-        metric.verdict is Verdict.REGRESSED and metric.metric.startswith(("latency", "rtf"))
+        metric.verdict is Verdict.REGRESSED and is_synthesis_time(metric.metric)
         for metric in blocking
     )
     doubtful = any(

@@ -18,12 +18,14 @@ Knows which cell's rates it stands beside; whether it may, `harness/scoring/asr_
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.analysis.aggregate import ENERGY, STAGE, by_name
+from harness.analysis.grouping import by_name
+from harness.analysis.metric_rules import ENERGY, STAGE
 from harness.analysis.stages import ALONE, SYNCED
 from harness.judging import explain
 from harness.judging.tradeoff import fastest_passing
 from harness.machine.quietness import fitness
-from harness.records.measurement import Measurement, Missing
+from harness.metrics.registry import is_synthesis_time
+from harness.records.measurement import Measurement, MetricVersion, Missing
 from harness.records.verdict import CellVerdict, Verdict
 from harness.report.contents import Report, cell_of, differences
 from harness.report.format import MISSING, plain, shown, shown_unit, shown_value
@@ -88,7 +90,9 @@ def energy_line(contents: Report) -> str:
         if each.metric == ENERGY
     ]
     meters = dict.fromkeys(
-        each.version.partition("; ")[2] for each in found if isinstance(each.summary, float)
+        "; ".join(MetricVersion.parse(measurement.version).dependencies)
+        for measurement in found
+        if isinstance(measurement.summary, float)
     )
     return plain(f"{METERED.title}: energy beyond idle; {', '.join(meters)}") if meters else ""
 
@@ -122,7 +126,7 @@ def accept_hint(contents: Report) -> tuple[str, ...]:
     empty otherwise.
     """
     without = any(
-        each.verdict is Verdict.NO_BASELINE and each.metric.startswith(("latency", "rtf"))
+        each.verdict is Verdict.NO_BASELINE and is_synthesis_time(each.metric)
         for cell in contents.judgement.cells
         for each in cell.metrics
     )

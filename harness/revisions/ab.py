@@ -19,7 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.aggregate import Measurements, aggregate, is_speed
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import is_speed
 from harness.errors import HarnessError
 from harness.judging.amend import (
     add_unshared_cells,

@@ -19,7 +19,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import ENERGY, Measurements, aggregate, is_speed
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import ENERGY, is_speed
 from harness.analysis.stages import in_turns, moved_stage
 from harness.errors import HarnessError
 from harness.judging import phrases

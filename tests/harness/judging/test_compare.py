@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.aggregate import aggregate, relative, usual_of
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import relative, usual_of
 from harness.judging.baseline import of_run
 from harness.judging.compare import ABSENT, GONE, OLDER, compare
 from harness.judging.compare_speed import matched
