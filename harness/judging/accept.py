@@ -17,6 +17,7 @@ from harness.judging.baseline import (
     as_golden,
     baseline_file_of,
     copy_golden,
+    count_measured,
     file_name,
     load_baseline,
     machine_id,
@@ -29,12 +30,12 @@ from harness.machine.quietness import QUIET, UNKNOWN, disturbed, fitness
 from harness.records.cell import Cell
 from harness.records.files import reason, write_atomic
 from harness.records.measurement import Measurement, Missing, Value
-from harness.records.run import Phase, Run, failure_of
+from harness.records.run import Run, failure_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineChange:
-    """One line that `accept` changed; None where there was (or is) no such entry."""
+    """One line that `accept` changed; None where the entry did not exist, or no longer does."""
 
     cell: str
     metric: str
@@ -55,13 +56,14 @@ def accept(
 ) -> tuple[BaselineChange, ...]:
     """
     Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's
-    audio as golden.
+    audio as golden audio.
 
-    `only` is one of KINDS and leaves the other alone; the golden audio belongs to quality.
-    `partial` lets an incomplete run or one with failed cells through, without those cells, and
-    `loaded` speeds of a machine that was not quiet. Whole suites only. Returns what changed.
+    `only` is one of KINDS and leaves the other kind as it is; the golden audio belongs to quality.
+    `partial` accepts an incomplete run or one with failed cells, without those cells. `loaded`
+    accepts speeds of a machine that was not quiet. Accepts whole suites only. Returns the changes.
 
-    Raises HarnessError for an empty reason, such runs, or files that cannot be read or written.
+    Raises HarnessError for an empty reason, for such runs without the option, and for files that
+    cannot be read or written.
     """
     cells = _acceptable(run, why, partial)
     trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
@@ -93,8 +95,8 @@ def accept(
 
 def _write(run: Run, files: Mapping[str, BaselineFile], draft: Path) -> None:
     """
-    Write the files into the draft of a suite's folder. Raises HarnessError for one that nobody
-    could read again.
+    Write the files into the draft of a suite's folder. Raises HarnessError for a file that could
+    not be read again.
     """
     for name, file in files.items():
         golden = copy_golden(run, draft / "golden") if file.kind == "quality" else None
@@ -109,26 +111,24 @@ def _write(run: Run, files: Mapping[str, BaselineFile], draft: Path) -> None:
 def _of_kind(
     measured: Mapping[str, Mapping[str, Measurement]], only: str | None
 ) -> dict[str, dict[str, Measurement]]:
-    def kept(name: str) -> bool:
-        return any(
-            fault_of_kind(name, kind) is None for kind in (KINDS if only is None else (only,))
-        )
+    kinds = KINDS if only is None else (only,)
 
-    return {
-        slug: {name: each for name, each in named.items() if kept(name)}
-        for slug, named in measured.items()
-    }
+    def keep(named: Mapping[str, Measurement]) -> dict[str, Measurement]:
+        kept = [name for name in named if any(fault_of_kind(name, kind) is None for kind in kinds)]
+        return {name: named[name] for name in kept}
+
+    return {slug: keep(named) for slug, named in measured.items()}
 
 
 def change_line(change: BaselineChange) -> str:
-    """Show one change: `nfe_steps-8 latency_p50: 0.1213 -> 0.1098 s`."""
+    """Format one change: `nfe_steps-8 latency_p50: 0.1213 -> 0.1098 s`."""
     return (
         f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)} {change.unit}"
     )
 
 
 def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
-    """Give the cells that may be accepted. Raises HarnessError if the run may not."""
+    """Return the cells that may be accepted. Raises HarnessError if the run may not."""
     if not why.strip():
         raise HarnessError('a baseline needs a reason that a reviewer can read; give --why "..."')
     if not run.complete and not partial:
@@ -147,11 +147,7 @@ def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
             f"cell {slug} failed ({reason}), so {run.folder} cannot become the baseline; mend it "
             "and run again"
         )
-    measured = {
-        process.cell
-        for process in run.processes
-        if any(s.phase is Phase.MEASURED for s in process.samples)
-    }
+    measured = {process.cell for process in run.processes if count_measured((process,))}
     cells = [cell for cell in run.cells if cell.slug in measured and cell.slug not in failed]
     if run.reference not in {cell.slug for cell in cells}:
         raise HarnessError(
@@ -163,22 +159,23 @@ def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
 
 def restlessness(run: Run, cells: Sequence[Cell]) -> str:
     """
-    Say why the speeds of these cells are those of a machine that was not quiet; empty where nothing
-    speaks against them.
+    Return why the machine was not quiet while these cells' speeds were measured; empty if it was.
     """
-    found = fitness(run.environment)
-    if found.word not in (QUIET, UNKNOWN):
-        return f"the machine was {found.word} ({found.why})"
+    machine = fitness(run.environment)
+    if machine.word not in (QUIET, UNKNOWN):
+        return f"the machine was {machine.word} ({machine.why})"
     shaken = [
-        f"{cell.slug}: {each.why}" for cell in cells if (each := disturbed(run, cell.slug)).too_many
+        f"{cell.slug}: {noise.why}"
+        for cell in cells
+        if (noise := disturbed(run, cell.slug)).too_many
     ]
     return shaken[0] if shaken else ""
 
 
 def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
     """
-    Return what the reason of a speed baseline adds. Raises HarnessError if the machine was not
-    quiet, unless `loaded`.
+    Return the text that the reason of a speed baseline adds. Raises HarnessError if the machine was
+    not quiet, unless `loaded`.
     """
     trouble = restlessness(run, cells)
     if trouble and not loaded:  # against such speeds, the next slow-down reads as an improvement
@@ -195,17 +192,20 @@ def _changes(
 ) -> tuple[BaselineChange, ...]:
     old: dict[tuple[str, str], Measurement] = {}
     for file in before:
-        old.update(
-            {
-                (slug, name): each
-                for slug, several in file.measurements.items()
-                for name, each in several.items()
-            }
-        )
-    new = {(slug, name): each for slug, several in after.items() for name, each in several.items()}
+        old.update(_by_cell_and_metric(file.measurements))
+    new = _by_cell_and_metric(after)
     keys = [key for key in sorted({*old, *new}) if not is_helper(key[1])]
     pairs = [(key, old.get(key), new.get(key)) for key in keys]
     return tuple(_change(key, was, now) for key, was, now in pairs if not _same(was, now))
+
+
+def _by_cell_and_metric(
+    measured: Mapping[str, Mapping[str, Measurement]],
+) -> dict[tuple[str, str], Measurement]:
+    flat: dict[tuple[str, str], Measurement] = {}
+    for slug, named in measured.items():
+        flat.update({(slug, name): measurement for name, measurement in named.items()})
+    return flat
 
 
 def _change(
@@ -213,7 +213,7 @@ def _change(
 ) -> BaselineChange:
     either = now or was
     assert either is not None, "a change has at least one side"
-    old, new = (None if each is None else each.summary for each in (was, now))
+    old, new = (None if side is None else side.summary for side in (was, now))
     return BaselineChange(cell=key[0], metric=key[1], unit=either.unit, old=old, new=new)
 
 

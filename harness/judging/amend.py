@@ -73,7 +73,7 @@ def invalidate_speed(judgement: RunVerdict, why: str, folder: str) -> RunVerdict
 
 def block_on_gaps(judgement: RunVerdict, policy: Policy, folder: str) -> RunVerdict:
     """
-    Let a blocking metric without a value on either side count, as UNRESOLVED.
+    Make a blocking metric without a value on either side count, as UNRESOLVED.
 
     In a stored baseline a reviewer accepted such a gap. Between two revisions nobody did, and a
     machine so busy that no iteration counts must not look like a pass.
@@ -131,10 +131,13 @@ def add_unshared_cells(
     Add the cells that were not measured because the two suites do not share them: in HEAD only, in
     BASE only, or of one name with different requests (slug -> differences).
     """
-    new, lost = "new in HEAD: BASE's suite has no such cell", "HEAD's suite lost this cell"
+    added_reason, removed_reason = (
+        "new in HEAD: BASE's suite has no such cell",
+        "HEAD's suite lost this cell",
+    )
     unshared = [
-        *(_unmeasured(cell.slug, cell.label, Verdict.NO_BASELINE, new) for cell in added),
-        *(_unmeasured(cell.slug, cell.label, Verdict.FAILED, lost) for cell in removed),
+        *(_unmeasured(cell.slug, cell.label, Verdict.NO_BASELINE, added_reason) for cell in added),
+        *(_unmeasured(cell.slug, cell.label, Verdict.FAILED, removed_reason) for cell in removed),
     ]
     for slug, differences in changed.items():
         reason = f"HEAD's suite asks for something else: {'; '.join(differences)}"

@@ -1,19 +1,18 @@
 """
-The baseline of a suite: load it, and make a run the new one. `accept` is the only writer of
-`baselines/`.
+The baseline of a suite: its files, loaded and checked.
 
     baselines/<suite>/quality.json            machine-independent
     baselines/<suite>/speed@<machine>.json    one per machine
     baselines/<suite>/golden/<request>.flac   the reference cell's audio; quality.json has the
                                               digest of each file
 
-All of them change at once or not at all (`replace_folder.py`). Knows the folder and what may be
-accepted; `baseline_file.py` knows the format. Compares and decides nothing.
+All of them change at once or not at all (`replace_folder.py`), by `accept.py` alone. Knows the
+folder; `baseline_file.py` knows the format. Compares and decides nothing.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,49 +27,49 @@ from harness.metrics.registry import GOLDEN
 from harness.records.cell import Cell
 from harness.records.files import inside, plain_name, reason, write_atomic
 from harness.records.measurement import Measurement
-from harness.records.run import Phase, Run
+from harness.records.run import Phase, ProcessRecord, Run
 
 KINDS: tuple[Kind, ...] = ("quality", "speed")
 LONGEST, DIGITS = 100, 10
 DIGESTED = re.compile(rf".*-[0-9a-f]{{{DIGITS}}}", re.DOTALL)
 """
-A machine's name that looks as if a digest stood behind it gets one, so that none can be chosen that
-is another's.
+A machine name that looks as if it ended in a digest gets one, so that nobody can choose the name of
+another machine.
 """
 HEARD = "heard"
-"""In a cell of a quality baseline: recogniser -> request id -> the words that it heard."""
+"""Key in a cell of a quality baseline: recogniser -> request id -> transcript."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What is accepted for a suite on one machine; either part may be absent."""
+    """The accepted measurements of a suite on one machine; either part may be absent."""
 
     quality: BaselineFile | None
     speed: BaselineFile | None
 
     @property
     def files(self) -> tuple[BaselineFile, ...]:
-        """The parts that there are."""
+        """The parts that exist."""
         return tuple(file for file in (self.quality, self.speed) if file is not None)
 
 
 def machine_id(run: Run) -> str:
     """
-    Name the machine that a run was made on, fit for a file name; different machines have different
-    names.
+    Return the name of the machine that a run was made on, fit for a file name. Different machines
+    have different names.
     """
     machine = run.environment.get("machine")
     name = machine.get("id") if isinstance(machine, Mapping) else None
-    told = str(name or "unknown")
-    plain = re.sub(r"[^a-z0-9._-]+", "-", told.lower())[:LONGEST]
-    if plain == told and not DIGESTED.fullmatch(told):
-        return told
-    return f"{plain}-{hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:DIGITS]}"
+    stated = str(name or "unknown")
+    plain = re.sub(r"[^a-z0-9._-]+", "-", stated.lower())[:LONGEST]
+    if plain == stated and not DIGESTED.fullmatch(stated):
+        return stated
+    return f"{plain}-{hashlib.sha256(stated.encode('utf-8', 'replace')).hexdigest()[:DIGITS]}"
 
 
 def revision(run: Run) -> str:
     """
-    Name the revision that was measured: `3fa1c2e`, or `3fa1c2e + 2 files` where the working tree
+    Return the revision that was measured: `3fa1c2e`, or `3fa1c2e + 2 files` where the working tree
     differed.
     """
     toolchain = run.environment.get("toolchain")
@@ -82,20 +81,20 @@ def revision(run: Run) -> str:
 
 def suite_dir(baselines_dir: Path, suite: str) -> Path:
     """
-    Name the folder of a suite's baseline. Raises HarnessError for a name that leads out of
+    Return the folder of a suite's baseline. Raises HarnessError for a name that leads out of
     `baselines_dir`.
     """
     return inside(baselines_dir, plain_name(suite, "suite"))
 
 
 def golden_dir(baselines_dir: Path, suite: str) -> Path:
-    """Name the folder of a suite's golden audio. Raises HarnessError as `suite_dir` does."""
+    """Return the folder of a suite's golden audio. Raises HarnessError as `suite_dir` does."""
     return suite_dir(baselines_dir, suite) / "golden"
 
 
 def load_baseline(baselines_dir: Path, suite: str, machine: str) -> Baseline:
     """
-    Load what is accepted for a suite on a machine.
+    Load the baseline of a suite on a machine.
 
     Raises HarnessError naming file, line and value if it is broken, or where the golden audio is
     not the accepted one.
@@ -116,14 +115,17 @@ def load_baseline(baselines_dir: Path, suite: str, machine: str) -> Baseline:
 
 def load_speed(folder: Path, suite: str, machine: str) -> BaselineFile | None:
     """
-    Load a machine's speed baseline from the folder of a suite's. Raises HarnessError as
+    Load a machine's speed baseline from the folder of a suite's baseline. Raises HarnessError as
     `load_baseline` does.
     """
     return _load(folder, f"speed@{machine}.json", suite, machine)
 
 
 def identity(cell: Cell, run: Run) -> dict[str, Any]:
-    """Say what a cell asks, and which options were in effect, as a baseline keeps it."""
+    """
+    Return a cell's identity as a baseline keeps it: its configuration, and the options that were in
+    effect.
+    """
     effective = next(
         (dict(p.effective) for p in run.processes if p.cell == cell.slug and p.effective), {}
     )
@@ -138,14 +140,14 @@ def identity(cell: Cell, run: Run) -> dict[str, Any]:
 
 
 def file_name(kind: str, machine: str) -> str:
-    """Name the file of a kind of baseline."""
+    """Return the file name of a kind of baseline."""
     return "quality.json" if kind == "quality" else f"speed@{machine}.json"
 
 
 def of_run(run: Run, measurements: Measurements) -> Baseline:
     """
-    Give the baseline that a run would make, without writing it: what another engine measured in
-    turns is held against.
+    Return the baseline that a run would make, without writing it: the other side of a paired
+    comparison.
     """
     cells = [cell for cell in run.cells if cell.slug in measurements]
     named = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
@@ -156,19 +158,20 @@ def of_run(run: Run, measurements: Measurements) -> Baseline:
 
 def as_golden(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """
-    Give a cell's measurements as they read once its own run's reference audio is the golden audio.
+    Return a cell's measurements as they read once its own run's reference audio is the golden
+    audio.
     """
     named = by_name(measurements)
 
-    def relabel(each: Measurement) -> Measurement:
-        parity = named.get(each.metric.removeprefix(GOLDEN))
+    def relabel(measurement: Measurement) -> Measurement:
+        parity = named.get(measurement.metric.removeprefix(GOLDEN))
         return (
-            replace(parity, metric=each.metric)
-            if each.metric.startswith(GOLDEN) and parity is not None
-            else each
+            replace(parity, metric=measurement.metric)
+            if measurement.metric.startswith(GOLDEN) and parity is not None
+            else measurement
         )
 
-    return tuple(relabel(each) for each in measurements)
+    return tuple(relabel(measurement) for measurement in measurements)
 
 
 def _load(folder: Path, name: str, suite: str, machine: str | None = None) -> BaselineFile | None:
@@ -195,8 +198,8 @@ def _load(folder: Path, name: str, suite: str, machine: str | None = None) -> Ba
 
 def _check_golden(folder: Path, digests: Mapping[str, str]) -> None:
     """
-    Raise HarnessError unless the golden audio is what `quality.json` was accepted with, to the
-    byte.
+    Raise HarnessError unless the golden audio is the accepted audio, to the byte, by the digests in
+    `quality.json`.
     """
     golden = folder / "golden"
     there = {path.stem for path in golden.glob("*.flac")}
@@ -207,12 +210,12 @@ def _check_golden(folder: Path, digests: Mapping[str, str]) -> None:
     for name, digest in digests.items():
         path = inside(folder, f"golden/{name}.flac")
         try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            actual = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             raise HarnessError(f"cannot read {path}: {reason(error)}; {AGAIN}") from error
-        if found != digest:
+        if actual != digest:
             raise HarnessError(
-                f"{path} is not the accepted audio: its SHA-256 is {found[:12]}..., not "
+                f"{path} is not the accepted audio: its SHA-256 is {actual[:12]}..., not "
                 f"{digest[:12]}...; {AGAIN}"
             )
 
@@ -237,34 +240,36 @@ def baseline_file_of(
         commit=revision(run),
         created=run.created,
         why=why.strip(),
-        samples=sum(
-            sample.phase is Phase.MEASURED
-            for process in run.processes
-            for sample in process.samples
-        ),
+        samples=count_measured(run.processes),
         environment=machine if isinstance(machine, Mapping) else {},
         toolchain=toolchain if isinstance(toolchain, Mapping) else {},
         cells={
             cell.slug: identity(cell, run) | (_heard(cell, run) if kind == "quality" else {})
             for cell in cells
         },
-        measurements={
-            cell.slug: {
-                n: m for n, m in measured[cell.slug].items() if fault_of_kind(n, kind) is None
-            }
-            for cell in cells
-        },
+        measurements={cell.slug: _of_kind(measured[cell.slug], kind) for cell in cells},
     )
+
+
+def _of_kind(named: Mapping[str, Measurement], kind: Kind) -> dict[str, Measurement]:
+    return {
+        name: measurement for name, measurement in named.items() if not fault_of_kind(name, kind)
+    }
+
+
+def count_measured(processes: Iterable[ProcessRecord]) -> int:
+    """Return the number of measured iterations of several processes."""
+    phases = [sample.phase for process in processes for sample in process.samples]
+    return phases.count(Phase.MEASURED)
 
 
 def _heard(cell: Cell, run: Run) -> dict[str, Any]:
     """
-    Return what was heard of a cell as a baseline keeps it, recogniser by recogniser; empty where
-    nobody listened.
+    Return a cell's transcripts as a baseline keeps them, by recogniser; empty where none were made.
     """
     heard: dict[str, dict[str, str]] = {}
-    for request, each in run.heard.get(cell.slug, {}).items():
-        heard.setdefault(each.recogniser, {})[request] = each.text
+    for request, transcript in run.heard.get(cell.slug, {}).items():
+        heard.setdefault(transcript.recogniser, {})[request] = transcript.text
     return {HEARD: heard} if heard else {}
 
 
@@ -280,22 +285,27 @@ def write_golden(run: Run, folder: Path) -> None:
         ) from error
 
 
+def _reference_audio(run: Run) -> dict[str, Path]:
+    """Return the first audio file of each request of the reference cell."""
+    files: dict[str, Path] = {}
+    for process in run.processes:
+        for sample in process.samples if process.cell == run.reference else ():
+            if sample.audio_file is not None:
+                file = inside(Path(run.folder), sample.audio_file)
+                files.setdefault(plain_name(sample.request, "request"), file)
+    return files
+
+
 def copy_golden(run: Run, folder: Path) -> dict[str, str]:
     """
-    Write the reference cell's audio, one flac per request, and remove what no request names any
-    more.
+    Write the reference cell's audio, one FLAC file per request, and remove the files of requests
+    that no longer exist.
 
     Returns the SHA-256 of each file, by request. Raises OSError, and HarnessError for audio that is
     not in the run's folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = {
-        plain_name(sample.request, "request"): inside(Path(run.folder), sample.audio_file)
-        for process in reversed(run.processes)
-        if process.cell == run.reference
-        for sample in reversed(process.samples)
-        if sample.audio_file is not None
-    }
+    files = _reference_audio(run)
     digests = {}
     for request, file in sorted(files.items()):
         content = flac_bytes(*read_audio(file), str(file))

@@ -1,10 +1,9 @@
 """
-Measurements against a baseline: how far did each metric move, and how sure is that? Decides
+Compare measurements with a baseline: the shift of each metric, and its uncertainty. Decides
 nothing, knows no limit.
 
-Speed is compared process against process: unpaired with a stored baseline, round by round where
-both sides were measured in turns. Quality is compared utterance against utterance (paired by
-request id). What may not be compared carries the reasons.
+Speed is compared process against process (`compare_speed.py`), quality utterance against utterance
+(`compare_quality.py`). Pairs that may not be compared carry the reasons.
 """
 
 import shlex
@@ -36,10 +35,10 @@ def compare(
     run: Run, measurements: Measurements, baseline: Baseline, *, paired: bool = False
 ) -> dict[str, tuple[Comparison, ...]]:
     """
-    Compare every metric of every cell of the run that has measurements; helpers are left out. By
-    slug.
+    Compare every metric of every cell of the run that has measurements, without helpers. Returns
+    the comparisons by slug.
 
-    `paired` says that the baseline was measured in turns with the run: repeat i of both is one
+    `paired` means that the baseline was measured in turns with the run: repeat i of both is one
     round.
     """
     cells = [cell for cell in run.cells if cell.slug in measurements]
@@ -87,27 +86,33 @@ def _compare_cell(
 def _gone(
     run: Run, cell: Cell, current: Mapping[str, Measurement], file: BaselineFile | None
 ) -> list[Comparison]:
-    """Give what the baseline knows of the cell's quality and the run says nothing about."""
+    """Return comparisons for the quality metrics that the baseline has and the run lacks."""
     stored = _stored(file, cell)
     if file is None or not stored:
         return []
     reasons = _incomparable(run, cell, file)
-    lost = [
-        each
-        for name, each in stored.items()
+    missing = [
+        measurement
+        for name, measurement in stored.items()
         if name not in current and not is_helper(name) and not is_speed(name)
     ]
     return [
         empty_comparison(
-            cell.slug, each, each.summary, GONE, 0, len(each.values), incomparable=reasons
+            cell.slug,
+            measurement,
+            measurement.summary,
+            GONE,
+            0,
+            len(measurement.values),
+            incomparable=reasons,
         )
-        for each in lost
+        for measurement in missing
     ]
 
 
 def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
     """
-    Say why the cell's numbers and the file's must not be compared: other work, another machine,
+    Return why the numbers of cell and file must not be compared: other work, another machine,
     another profile.
     """
     reasons: list[str] = []
@@ -139,30 +144,30 @@ def accept_speed(run: Run) -> str:
 
 def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[str, ...]:
     """
-    Return, in one sentence, which limits of the machine only the run or only the speed baseline
-    tells: an older record.
+    Return, as one sentence, the machine limits that only one of run and speed baseline records,
+    being the older one.
     """
     machine = run.environment.get("machine")
     if baseline.speed is None or not isinstance(machine, Mapping):
         return ()
-    known = {**baseline.speed.environment, **machine}
+    facts = {**baseline.speed.environment, **machine}
     names = [
-        name for name in unrecorded(baseline.speed.environment, machine) if known[name] != NO_LIMIT
+        name for name in unrecorded(baseline.speed.environment, machine) if facts[name] != NO_LIMIT
     ]
     if not names:
         return ()
-    told = (
+    statement = (
         f"{', '.join(names)} of the machine {'is' if len(names) == 1 else 'are'} told by one of "
         "baseline and run only"
     )
     return (
-        f"{told}, so speeds are compared as if it were the same; to hold them too: "
+        f"{statement}, so speeds are compared as if it were the same; to hold them too: "
         f"{accept_speed(run)}",
     )
 
 
 def changed_options(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """Say which options differ: `nfe_steps was 8, is 32`."""
+    """Return the options that differ: `nfe_steps was 8, is 32`."""
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     return [
         f"{name} was {before.get(name, 'unset')}, is {now.get(name, 'unset')}" for name in names

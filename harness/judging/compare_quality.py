@@ -1,5 +1,5 @@
 """
-Quality metrics against a baseline: utterance against utterance, paired by request id. Decides
+Compare quality metrics with a baseline: utterance against utterance, paired by request id. Decides
 nothing, knows no limit.
 """
 
@@ -15,9 +15,9 @@ from harness.records.verdict import Comparison
 
 INAUDIBLE_DB = 60.0
 """
-Ratios in dB count as at most this. A difference 60 dB below the speech lies under the noise of a
-quiet room and is masked by the speech itself; what happens up there (exact on the machine of the
-baseline, 90 dB on a CPU that adds in another order, about 90 dB after rounding to 16 bits) is
+Ratios in dB are capped at this value. A difference 60 dB below the speech lies under the noise of a
+quiet room and is masked by the speech itself. Differences beyond it (exact on the machine of the
+baseline, 90 dB on a CPU that adds in another order, about 90 dB after rounding to 16 bits) are
 arithmetic and not sound.
 """
 RATIOS = (
@@ -34,13 +34,13 @@ RATIOS = (
     "speech_rate",
 )
 """
-Metrics of quality whose shift is a share of the baseline: their zero means nothing, and they are
-read and limited in percent.
+Quality metrics whose shift is a share of the baseline: they have no meaningful zero, and are read
+and limited in percent.
 
 The shift of every other one is a difference in its own unit. Decibels, loudness, cents and
-semitones are logarithms already; event rates, counts, shares and times of silence are zero in good
-audio, where any fault would be infinitely more; similarities and correlations have no zero that
-means nothing. So are plug-ins' metrics, of which no more is known than the unit.
+semitones are logarithms already. Event rates, counts, shares and times of silence are zero in good
+audio, where any fault would be an infinite ratio. Similarities and correlations have no meaningful
+zero. Of plug-ins' metrics only the unit is known.
 """
 
 
@@ -48,14 +48,14 @@ def compare_quality(
     cell: str, now: Measurement, before: Measurement, words: Mapping[str, float] | None
 ) -> Comparison:
     """
-    Compare over the utterances that have a value on both sides; one that lost its value makes the
-    current side Missing.
+    Compare over the utterances that have a value on both sides. If one lost its value, the current
+    side is Missing.
     """
     counts = len(now.values), len(before.values)
     old, new = numeric_values(before), numeric_values(now)
-    lost = [each.id for each in before.values if each.id in old and each.id not in new]
-    if lost:
-        return empty_comparison(cell, now, _value(before, old), _why_lost(lost, now), *counts)
+    missing = [value.id for value in before.values if value.id in old and value.id not in new]
+    if missing:
+        return empty_comparison(cell, now, _value(before, old), _why_lost(missing, now), *counts)
     names = list(old)
     if not names:
         return empty_comparison(cell, now, before.summary, now.summary, *counts)
@@ -97,19 +97,22 @@ def _compare_rate(
     difference = statistics.paired_rate_difference(
         [old[n] for n in weights], [new[n] for n in weights], list(weights.values())
     )
-    base, rate = (
-        sum(side[name] * weight for name, weight in weights.items()) / total for side in (old, new)
-    )
+    base, rate = (_weighted_mean(side, weights) for side in (old, new))
     detail = f"{rate * total:.0f} errors in {total:.0f}, {base * total:.0f} in the baseline"
     return _scaled(
         empty_comparison(cell, now, base, rate, *counts, detail=detail), difference, base
     )
 
 
+def _weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    weighted = sum(values[name] * weight for name, weight in weights.items())
+    return weighted / sum(weights.values())
+
+
 def _scaled(comparison: Comparison, difference: statistics.Shift, base: float) -> Comparison:
     """
-    Add a difference, in its own unit, or relative to the baseline's mean (taken as fixed) where
-    that has a sense.
+    Add a difference: in its own unit, or relative to the baseline's mean (a constant here) for
+    ratio metrics.
     """
     absolute = base <= 0.0 or base_name(comparison.metric) not in RATIOS
     scale = 1.0 if absolute else base
@@ -124,19 +127,19 @@ def _scaled(comparison: Comparison, difference: statistics.Shift, base: float) -
 
 
 def numeric_values(measurement: Measurement) -> dict[str, float]:
-    """Give the values that are numbers, by request."""
-    return {each.id: each.value for each in measurement.values if isinstance(each.value, float)}
+    """Return the values that are numbers, by request."""
+    return {value.id: value.value for value in measurement.values if isinstance(value.value, float)}
 
 
-def _value(side: Measurement, known: Mapping[str, float]) -> Value:
-    """Give the summary, or where gaps left none, the mean of what is known."""
-    return sum(known.values()) / len(known) if isinstance(side.summary, Missing) else side.summary
+def _value(side: Measurement, values: Mapping[str, float]) -> Value:
+    """Return the summary, or the mean of the known values where gaps left none."""
+    return sum(values.values()) / len(values) if isinstance(side.summary, Missing) else side.summary
 
 
-def _why_lost(lost: Sequence[str], now: Measurement) -> Missing:
-    gaps = {each.id: each.value for each in now.values if isinstance(each.value, Missing)}
-    known = [gaps.get(name, Missing("not measured")) for name in lost]
-    reason = known[0].reason
-    if len(lost) < len(now.values):
-        reason = f"{len(lost)} of {len(now.values)} utterances, {lost[0]}: {reason}"
-    return Missing(reason, kind_of(known))
+def _why_lost(missing: Sequence[str], now: Measurement) -> Missing:
+    gaps = {value.id: value.value for value in now.values if isinstance(value.value, Missing)}
+    causes = [gaps.get(name, Missing("not measured")) for name in missing]
+    reason = causes[0].reason
+    if len(missing) < len(now.values):
+        reason = f"{len(missing)} of {len(now.values)} utterances, {missing[0]}: {reason}"
+    return Missing(reason, kind_of(causes))

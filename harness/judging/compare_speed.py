@@ -1,5 +1,5 @@
 """
-Speed metrics against a baseline: process against process.
+Compare speed metrics with a baseline: process against process.
 
 Processes are unpaired against a stored baseline, and paired round by round where both sides were
 measured in turns. Decides nothing, knows no limit.
@@ -18,12 +18,12 @@ from harness.records.verdict import Comparison
 
 MATCHED = "latency_p50"
 """
-The shift of the median latency is the median of the ratios of the same request (where both sides
-were measured in turns, at the same time): a median over requests of unlike length would rest on the
-two in the middle.
+Latency p50 is compared request by request where both sides were measured in turns: the shift is the
+median of the per-request ratios. A ratio of medians would depend only on the two requests of middle
+length.
 """
 Priors = tuple[statistics.Prior, statistics.Prior]
-"""Of the baseline's side and of ours; the same twice for pairs."""
+"""Of the baseline's processes and of the run's; the same twice for pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def compare_speed(
         now,
         before.summary,
         now.summary,
-        *(sum(map(_is_number, each.values)) for each in (now, before)),
+        *(sum(map(_is_number, side.values)) for side in (now, before)),
     )
     if speed is None:
         return empty
@@ -78,7 +78,7 @@ def pairings_of(
         }
         stored = {**stored, **{name: before for name, (before, _) in both.items()}}
         current = {**current, **{name: now for name, (_, now) in both.items()}}
-    found = {}
+    pairings = {}
     for name, now in current.items():
         before = stored.get(name)
         if (
@@ -89,64 +89,64 @@ def pairings_of(
         ):
             continue
         if name in RELATIVE and not paired:
-            before, now = (relative(each, usual_of(before)) for each in (before, now))
+            before, now = (relative(side, usual_of(before)) for side in (before, now))
         sides = by_process(before, stored), by_process(now, current)
         if all(sides):
             statistic = None if paired and name == MATCHED else STATISTICS[name]
-            found[name] = Pairing(before=sides[0], now=sides[1], statistic=statistic, paired=paired)
-    return found
+            pairings[name] = Pairing(
+                before=sides[0], now=sides[1], statistic=statistic, paired=paired
+            )
+    return pairings
 
 
 def priors_of(cells: Sequence[Mapping[str, Pairing]], paired: bool) -> dict[str, Priors]:
     """
-    Learn from all cells together how much processes (or rounds) differ, by metric: of the
-    baseline's side and of ours.
+    Estimate from all cells together how much processes (or rounds) differ, by metric: for the
+    baseline and for the run.
     """
-    found = {}
-    for name in {name for cell in cells for name in cell}:
-        several = [cell[name] for cell in cells if name in cell]
-        if paired:
-            prior = statistics.prior_of(
-                [statistics.log_ratios(each.before, each.now, each.statistic) for each in several]
-            )
-            found[name] = (prior, prior)
-        else:
-            statistic = STATISTICS[name]
-            sides = ([each.before for each in several], [each.now for each in several])
-            before, now = (
-                statistics.prior_of(
-                    [statistics.log_statistics(groups, statistic) for groups in side]
-                )
-                for side in sides
-            )
-            found[name] = (before, now)
-    return found
+    priors: dict[str, Priors] = {}
+    for name in set[str]().union(*cells):
+        pairings = [cell[name] for cell in cells if name in cell]
+        priors[name] = _paired_priors(pairings) if paired else _unpaired_priors(name, pairings)
+    return priors
+
+
+def _paired_priors(pairings: Sequence[Pairing]) -> Priors:
+    ratios = [statistics.log_ratios(pair.before, pair.now, pair.statistic) for pair in pairings]
+    prior = statistics.prior_of(ratios)
+    return prior, prior
+
+
+def _unpaired_priors(name: str, pairings: Sequence[Pairing]) -> Priors:
+    def prior(sides: Sequence[Sequence[statistics.Group]]) -> statistics.Prior:
+        statistic = STATISTICS[name]
+        return statistics.prior_of([statistics.log_statistics(side, statistic) for side in sides])
+
+    return prior([pair.before for pair in pairings]), prior([pair.now for pair in pairings])
 
 
 def matched(before: Measurement, now: Measurement) -> tuple[Measurement, Measurement]:
     """
-    Put the values of both sides in the same order, by round, request and lap; what one side lacks
-    (interrupted, disturbed) is left out on the other too, so that both did the same work.
+    Return both sides with their values in the same order: by round, request and pass. A value that
+    one side lacks (interrupted, disturbed) is left out on the other too, so that both did the same
+    work.
     """
-    sides = [_by_place(each) for each in (before, now)]
+    sides = [_by_place(side) for side in (before, now)]
     places = sorted(sides[0].keys() & sides[1].keys())
-    old, new = (
-        replace(each, values=tuple(side[p] for p in places))
-        for each, side in zip((before, now), sides, strict=True)
-    )
-    return old, new
+    old, new = (tuple(map(side.__getitem__, places)) for side in sides)
+    return replace(before, values=old), replace(now, values=new)
 
 
 def _by_place(measurement: Measurement) -> dict[tuple[int, str, int], UtteranceValue]:
-    """Index values by round, request and lap."""
+    """Index values by round, request and pass."""
     laps: Counter[tuple[int, str]] = Counter()
-    found: dict[tuple[int, str, int], UtteranceValue] = {}
-    for each in measurement.values:
-        place = (each.repeat, each.id)
-        if _is_number(each):
-            found[(*place, laps[place])] = each
+    indexed: dict[tuple[int, str, int], UtteranceValue] = {}
+    for value in measurement.values:
+        place = (value.repeat, value.id)
+        if _is_number(value):
+            indexed[(*place, laps[place])] = value
         laps[place] += 1
-    return found
+    return indexed
 
 
 def _is_number(value: UtteranceValue) -> bool:

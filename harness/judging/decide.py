@@ -31,16 +31,16 @@ would report every drift of the machine.
 """
 TAIL_SAMPLES = 200
 """
-Below so many on either side, a tail percentile informs and does not block: p95 calls the same
-engine more than 5 % slower in 17 % of comparisons at 50 samples, 8 % at 100 and 4 % at 200
+With fewer values on either side, a tail percentile informs and does not block: p95 calls the same
+engine more than 5 % slower in 17 % of comparisons at 50 iterations, 8 % at 100 and 4 % at 200
 (tests/harness/judging/test_why_the_rules.py).
 """
 
 
 def decide(comparison: Comparison, limit: Limit, listener: str | None = None) -> MetricVerdict:
     """
-    Decide on one metric of one cell; `listener` is the reason why nothing could be heard in the
-    whole run, if so.
+    Decide on one metric of one cell. `listener` is the reason why no transcript exists in the whole
+    run, if so.
 
     A metric with no value on either side is UNRESOLVED without blocking: the reviewer accepted the
     gap.
@@ -114,7 +114,9 @@ def _decide_missing(metric: str, now: Missing, listener: str | None) -> tuple[Ve
 
 
 def _decide_size(comparison: Comparison, limit: Limit) -> MetricVerdict:
-    """Decide where both sides have a value: how far beyond the limit, and is it proven?"""
+    """
+    Decide where both sides have a value: on the size of the shift beyond the limit, and its proof.
+    """
     blocking, advice = _may_block(comparison, limit)
     if comparison.shift is None:
         cause = f"nothing to compare{advice}"
@@ -122,22 +124,22 @@ def _decide_size(comparison: Comparison, limit: Limit) -> MetricVerdict:
         return replace(_verdict(comparison, Verdict.UNRESOLVED, reason, blocking), cause=cause)
     margin = _margin(comparison, limit)
     worse, at_least, at_most = _worse(comparison)
-    shown = f"{explain.shown(comparison, margin)}{advice}"
+    size = f"{explain.format_shift(comparison, margin)}{advice}"
     if limit.evidence == "processes":
-        return _decide_speed(comparison, limit, (worse, at_least, at_most), shown, blocking)
+        return _decide_speed(comparison, limit, (worse, at_least, at_most), size, blocking)
     if worse > margin:
         if _proven(comparison, limit):
-            return _verdict(comparison, Verdict.REGRESSED, shown, blocking, margin)
+            return _verdict(comparison, Verdict.REGRESSED, size, blocking, margin)
         return _verdict(
             comparison,
             Verdict.UNRESOLVED,
-            f"{shown}, not proven: {explain.why_not(comparison)}",
+            f"{size}, not proven: {explain.why_not(comparison)}",
             blocking,
             margin,
         )
     better = -worse > margin and _proven(comparison, limit)
     return _verdict(
-        comparison, Verdict.IMPROVED if better else Verdict.PASS, shown, blocking, margin
+        comparison, Verdict.IMPROVED if better else Verdict.PASS, size, blocking, margin
     )
 
 
@@ -145,33 +147,33 @@ def _decide_speed(
     comparison: Comparison,
     limit: Limit,
     worse: tuple[float, float | None, float | None],
-    shown: str,
+    size_text: str,
     blocking: bool,
 ) -> MetricVerdict:
     """
-    Decide between noise and change: REGRESSED and IMPROVED need size and proof, PASS that the limit
-    is excluded.
+    Decide between noise and change: REGRESSED and IMPROVED need size and proof; PASS needs proof
+    that a regression beyond the limit is excluded.
     """
     margin = _margin(comparison, limit)
     line = LINE_SHARE * margin
     bound = line / EVIDENCE_SHARE
     size, at_least, at_most = worse
     if size > line and at_least is not None and at_least > bound:
-        return _verdict(comparison, Verdict.REGRESSED, shown, blocking, margin)
+        return _verdict(comparison, Verdict.REGRESSED, size_text, blocking, margin)
     seen = explain.sight(comparison, line, bound)
     if size > line:
-        reason = f"{shown}, not proven: {explain.why_not(comparison)}{seen}"
+        reason = f"{size_text}, not proven: {explain.why_not(comparison)}{seen}"
     elif at_most is None or at_most >= margin:
         reason = (
-            f"{shown}, a regression beyond the limit is not excluded: {explain.why_not(comparison)}"
-            f"{seen}"
+            f"{size_text}, a regression beyond the limit is not excluded: "
+            f"{explain.why_not(comparison)}{seen}"
         )
     else:
         better = -size > line and -at_most > bound
         return _verdict(
             comparison,
             Verdict.IMPROVED if better else Verdict.PASS,
-            f"{shown}{seen}",
+            f"{size_text}{seen}",
             blocking,
             margin,
         )
@@ -180,8 +182,8 @@ def _decide_speed(
 
 def _may_block(comparison: Comparison, limit: Limit) -> tuple[bool, str]:
     """
-    Say whether the metric counts: a percentile needs enough samples on both sides
-    (`samples_needed`).
+    Return whether the metric counts, and the advice if not: a percentile needs enough values on
+    both sides (`samples_needed`).
     """
     q = PERCENTILES.get(comparison.metric)
     count = min(comparison.n_current, comparison.n_baseline)
@@ -193,7 +195,7 @@ def _may_block(comparison: Comparison, limit: Limit) -> tuple[bool, str]:
 
 def _margin(comparison: Comparison, limit: Limit) -> float:
     """
-    Give the margin in the shift's own scale; where relative and absolute are given, the greater.
+    Return the margin in the shift's own scale; the greater where relative and absolute are set.
     """
     assert isinstance(comparison.baseline, float), (
         "sizes are judged only where there is a baseline value"
@@ -207,8 +209,8 @@ def _margin(comparison: Comparison, limit: Limit) -> float:
 
 def _worse(comparison: Comparison) -> tuple[float, float | None, float | None]:
     """
-    Give shift and one-sided bounds with + as worse; for a metric with no good direction, either way
-    is worse.
+    Return shift and one-sided bounds with + as worse. For a metric without a good direction, both
+    directions are worse.
     """
     shift, at_least, at_most = comparison.shift or 0.0, comparison.at_least, comparison.at_most
     if comparison.better == "lower" or (comparison.better == "neither" and shift >= 0.0):
@@ -217,7 +219,7 @@ def _worse(comparison: Comparison) -> tuple[float, float | None, float | None]:
 
 
 def _proven(comparison: Comparison, limit: Limit) -> bool:
-    """Say whether a quality has the evidence that the policy asks for."""
+    """Return whether a quality metric has the evidence that the policy demands."""
     if limit.evidence == "none":
         return True
     low, high = comparison.low, comparison.high

@@ -1,24 +1,24 @@
 """
-The only place that decides. Applies the policy to comparisons: a verdict per metric, per cell, for
-the run, and the exit code.
+Judge a run: apply the policy to comparisons. A verdict per metric, per cell and for the run, and
+the exit code.
 
-REGRESSED needs size and evidence: the shift lies beyond the line in the bad direction, it is proven
-to be more than noise, and for speed both must hold again in fresh processes (`confirm.py`). PASS of
-a speed needs evidence too: that a regression beyond the limit is excluded. What lacks either is
-UNRESOLVED: nothing is passed in silence. Knows no file and computes no statistic; `explain.py`
-finds the words. Every constant is argued in docs/how-verdicts-are-made.md.
+Only this folder decides. `decide.py` holds the rules for one metric; a REGRESSED speed must hold
+again in fresh processes (`confirm.py`). Knows no file and computes no statistic; `explain.py`
+writes the words.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from harness.analysis.caveats import doubts, takes_differ
 from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import is_speed
 from harness.analysis.stages import in_turns, moved_stage
 from harness.judging import explain, phrases
-from harness.judging.baseline import Baseline, identity, machine_id, revision
+from harness.judging.baseline import Baseline, count_measured, identity, machine_id, revision
+from harness.judging.baseline_file import BaselineFile
 from harness.judging.compare import compare, unrecorded_limits
 from harness.judging.decide import decide
 from harness.judging.explain import notices
@@ -27,7 +27,7 @@ from harness.machine.quietness import Disturbed, disturbed
 from harness.metrics.registry import is_synthesis_time, needs_asr
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
-from harness.records.run import Phase, Run, failure_of
+from harness.records.run import Run, failure_of
 from harness.records.verdict import (
     EXIT_CODES,
     WORST_FIRST,
@@ -39,13 +39,13 @@ from harness.records.verdict import (
 )
 
 HEARD_MATTERS = (Verdict.REGRESSED, Verdict.FAILED, Verdict.UNRESOLVED)
-"""Verdicts on a quality that are explained by the words heard before and now."""
+"""Verdicts on a quality that are explained by the transcripts before and now."""
 GOOD = (Verdict.PASS, Verdict.IMPROVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Evidence:
-    """The inputs of a judgement, and what they say of the run as a whole."""
+    """The inputs of a judgement, and the facts that concern the whole run."""
 
     run: Run
     measurements: Measurements
@@ -116,7 +116,7 @@ def with_cells(
     """
     verdict = Verdict.worst(cell.verdict for cell in cells)
     counts = Counter(cell.verdict for cell in cells)
-    metrics = [metric for cell in cells for metric in cell.metrics]
+    metrics = chain.from_iterable(cell.metrics for cell in cells)
     accept = "" if folder is None else explain.accept_command(folder, metrics)
     return replace(
         judgement,
@@ -212,12 +212,12 @@ def _moved_stage(cell: Cell, evidence: _Evidence) -> str:
 
 def _with_evidence(policy: Policy) -> Policy:
     """
-    Demand proof over utterances of every quality: where each take differs, size alone is chance as
-    well.
+    Demand proof over utterances of every quality: where each take differs, size alone may be
+    chance.
     """
     return {
-        name: replace(each, evidence="utterances") if each.evidence == "none" else each
-        for name, each in policy.items()
+        name: replace(limit, evidence="utterances") if limit.evidence == "none" else limit
+        for name, limit in policy.items()
     }
 
 
@@ -231,8 +231,8 @@ def _cell(
 
 def _quiet_only(metrics: Sequence[MetricVerdict], noise: Disturbed) -> list[MetricVerdict]:
     """
-    Make the speeds of a cell UNRESOLVED if too many of its iterations were disturbed: the rest is
-    a selection made by the disturbance.
+    Make the speeds of a cell UNRESOLVED if too many of its iterations were disturbed: the
+    undisturbed ones are no random selection.
     """
     return [_undecided_by(noise, metric) for metric in metrics] if noise.too_many else list(metrics)
 
@@ -278,11 +278,9 @@ def remarked(metric: MetricVerdict, remark: str, verdict: Verdict) -> MetricVerd
 
 
 def _unfinished(cell: Cell, run: Run) -> str | None:
-    """Say what is missing of a cell's processes that did not fail, or None."""
+    """Return why a cell without failure is not finished; None if it is."""
     processes = [process for process in run.processes if process.cell == cell.slug]
-    if not any(
-        sample.phase is Phase.MEASURED for process in processes for sample in process.samples
-    ):
+    if not count_measured(processes):
         return "nothing was measured; continue the run with --resume"
     repeats = [str(process.repeat) for process in processes if not process.finished]
     return (
@@ -294,11 +292,14 @@ def _unfinished(cell: Cell, run: Run) -> str | None:
 
 def _absent_listener(comparisons: Mapping[str, Sequence[Comparison]]) -> str | None:
     """
-    Give the one reason why no cell has the words that its baseline has; None if any has, or if the
-    reasons differ.
+    Return the one reason why no cell has the transcripts that its baseline has; None if any has, or
+    if the reasons differ.
     """
-    heard = [each for several in comparisons.values() for each in several if needs_asr(each.metric)]
-    values = [each.current for each in heard if isinstance(each.baseline, float)]
+    values = [
+        comparison.current
+        for comparison in chain.from_iterable(comparisons.values())
+        if needs_asr(comparison.metric) and isinstance(comparison.baseline, float)
+    ]
     reasons = {value.reason if isinstance(value, Missing) else None for value in values}
     return reasons.pop() if len(reasons) == 1 else None
 
@@ -315,7 +316,9 @@ def _not_measured(run: Run, expected: Mapping[str, str]) -> list[CellVerdict]:
 
 def _stale(run: Run, expected: Mapping[str, str], baseline: Baseline) -> list[CellVerdict]:
     there = {*(cell.slug for cell in run.cells), *expected}
-    named = {slug: file for file in baseline.files for slug in file.cells if slug not in there}
+    named: dict[str, BaselineFile] = {}
+    for file in baseline.files:
+        named.update(dict.fromkeys(file.cells.keys() - there, file))
     return [
         CellVerdict(
             cell=slug,

@@ -1,10 +1,10 @@
 """
-The policy: which change of which metric is too much. Reads TOML; does not know how a change is
-measured, and decides nothing.
+The policy: the limit of each metric. Reads TOML; does not know how a change is measured, and
+decides nothing.
 
-The default is `harness/policy.toml`; `baselines/policy.toml` replaces single lines of it, and may
-say in a table [imported] how the history judges the metrics of other tools, whose names nobody here
-knows.
+The default is `harness/policy.toml`. `baselines/policy.toml` replaces single lines of it. Its table
+[imported] holds limits by which the history judges the metrics of other tools, which the registry
+does not know.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 """Of the policy file. History: 1, 2026-11, first."""
 
 Policy = Mapping[str, Limit]
-"""Limit by metric name; a metric that is not in it is shown and never judged."""
+"""Limit by metric name; a metric without one is shown and never judged."""
 
 DEFAULT = Path(__file__).parents[1] / "policy.toml"
 LARGEST = 1e300
@@ -31,22 +31,22 @@ OF_IMPORTED = ("relative", "absolute", "blocking")
 FILE = "policy.toml"
 
 
-def load_policy(baselines_dir: Path, known: Collection[str]) -> dict[str, Limit]:
+def load_policy(baselines_dir: Path, metric_names: Collection[str]) -> dict[str, Limit]:
     """
-    Read the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names
+    Load the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names
     that exist.
 
     Raises HarnessError naming file and key for broken TOML, unknown metrics or keys, and margins
     that are not positive.
     """
-    policy = read_policy(DEFAULT, known)
+    policy = read_policy(DEFAULT, metric_names)
     override = baselines_dir / FILE
-    return {**policy, **read_policy(override, known)} if override.exists() else policy
+    return {**policy, **read_policy(override, metric_names)} if override.exists() else policy
 
 
 def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     """
-    Read the table [imported] of `baselines_dir/policy.toml`: limits of metrics that other tools
+    Load the table [imported] of `baselines_dir/policy.toml`: limits of metrics that other tools
     measured, by name.
 
     Raises HarnessError as `load_policy` does; a name that no series has is no error here.
@@ -58,10 +58,12 @@ def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     return {metric: _imported(path, metric, line) for metric, line in lines.items()}
 
 
-def read_policy(path: Path, known: Collection[str]) -> dict[str, Limit]:
-    """Read one policy file. Raises HarnessError as `load_policy` does."""
+def read_policy(path: Path, metric_names: Collection[str]) -> dict[str, Limit]:
+    """Load one policy file. Raises HarnessError as `load_policy` does."""
     data = _decoded(path)
-    return {metric: _limit(path, metric, line, known) for metric, line in data["metrics"].items()}
+    return {
+        metric: _limit(path, metric, line, metric_names) for metric, line in data["metrics"].items()
+    }
 
 
 def _decoded(path: Path) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def _check_head(path: Path, data: Mapping[str, object]) -> None:
         )
     unknown = sorted(set(data) - {"schema_version", "metrics", "imported"})
     tables = [data[name] for name in ("metrics", "imported") if name in data]
-    if unknown or not tables or not all(isinstance(each, dict) for each in tables):
+    if unknown or not tables or not all(isinstance(table, dict) for table in tables):
         raise HarnessError(
             f"{path}: expected one table [metrics] beside schema_version, found "
             f"{', '.join(unknown) or 'none'}"
@@ -98,12 +100,12 @@ def _imported(path: Path, metric: str, line: object) -> Limit:
 
 
 def _limit(
-    path: Path, metric: str, line: object, known: Collection[str], table: str = "metrics"
+    path: Path, metric: str, line: object, metric_names: Collection[str], table: str = "metrics"
 ) -> Limit:
-    if metric not in known:
+    if metric not in metric_names:
         raise HarnessError(
             f"{path}: {table}.{metric}: there is no such metric; known are "
-            f"{', '.join(sorted(known))}"
+            f"{', '.join(sorted(metric_names))}"
         )
     if not isinstance(line, dict):
         raise HarnessError(

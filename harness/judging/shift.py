@@ -1,4 +1,4 @@
-"""Comparisons without a shift, and with one."""
+"""Build comparisons: first without a shift, then with one."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def empty_comparison(
     incomparable: tuple[str, ...] = (),
     detail: str = "",
 ) -> Comparison:
-    """Make a comparison that has no shift yet."""
+    """Return a comparison that has no shift yet."""
     return Comparison(
         cell=cell,
         metric=now.metric,
