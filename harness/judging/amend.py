@@ -11,12 +11,11 @@ from dataclasses import replace
 
 from harness.analysis.metric_rules import is_speed
 from harness.judging import explain, phrases
-from harness.judging.compare import ABSENT
 from harness.judging.judge import remarked, with_cells
 from harness.judging.policy import Policy
 from harness.metrics.registry import needs_asr
 from harness.records.cell import Cell
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, MissingKind
 from harness.records.run import Run, failure_of
 from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
 
@@ -97,7 +96,7 @@ def is_gap(metric: MetricVerdict) -> bool:
         return False
     return (
         isinstance(comparison.baseline, Missing)
-        and comparison.baseline != ABSENT
+        and comparison.baseline.kind is not MissingKind.NO_BASELINE
         and isinstance(comparison.current, Missing)
     )
 

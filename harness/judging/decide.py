@@ -12,9 +12,8 @@ from dataclasses import replace
 
 from harness.analysis.metric_rules import PERCENTILES
 from harness.judging import explain
-from harness.judging.compare import ABSENT, OLDER
 from harness.metrics.registry import needs_asr
-from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, lacks_package
+from harness.records.measurement import Missing, MissingKind, lacks_package
 from harness.records.verdict import Comparison, Limit, MetricVerdict, Verdict
 from harness.statistics import samples_needed
 
@@ -64,10 +63,9 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
     blocking = limit.blocking
     if comparison.incomparable:
         verdict, reason = Verdict.INCOMPARABLE, "; ".join(comparison.incomparable)
-    elif before in (ABSENT, OLDER) and not lacks_package(now):
-        assert isinstance(before, Missing), "both are"
+    elif isinstance(before, Missing) and _is_unjudged(before) and not lacks_package(now):
         verdict, reason = Verdict.NO_BASELINE, before.reason
-    elif isinstance(before, Missing) and isinstance(now, Missing) and before not in (ABSENT, OLDER):
+    elif isinstance(before, Missing) and isinstance(now, Missing) and not _is_unjudged(before):
         verdict, reason, blocking = (
             Verdict.UNRESOLVED,
             f"no value, as in the baseline: {now.reason}",
@@ -83,6 +81,11 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
     return replace(_verdict(comparison, verdict, named, blocking), cause=reason)
 
 
+def _is_unjudged(before: Missing) -> bool:
+    """Whether the baseline has no entry, in place of an entry without a value."""
+    return before.kind in (MissingKind.NO_BASELINE, MissingKind.OLDER_BASELINE)
+
+
 def _decide_new(before: Missing) -> tuple[Verdict, str]:
     """Decide where only the run has a value."""
     if lacks_package(before):
@@ -94,7 +97,7 @@ def _decide_new(before: Missing) -> tuple[Verdict, str]:
 
 
 def _decide_missing(metric: str, now: Missing, listener: str | None) -> tuple[Verdict, str]:
-    if now == NO_GOLDEN:
+    if now.kind is MissingKind.NO_GOLDEN:
         return (
             Verdict.NO_BASELINE,
             "scored before the golden audio was accepted; score the run again",

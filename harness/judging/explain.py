@@ -17,8 +17,8 @@ from harness.analysis.metric_rules import STAGE, is_speed
 from harness.analysis.stages import ALONE, moved_stage, same_work
 from harness.judging import phrases
 from harness.judging.baseline import HEARD, Baseline
-from harness.judging.compare import OLDER, changed_options
-from harness.records.measurement import Measurement, Missing
+from harness.judging.compare import changed_options
+from harness.records.measurement import Measurement, Missing, MissingKind
 from harness.records.run import HeardTexts
 from harness.records.verdict import Comparison, MetricVerdict, Verdict
 
@@ -107,12 +107,19 @@ def _lacking(metrics: Sequence[MetricVerdict]) -> str:
     names = [metric.metric for metric in metrics]
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     young = all(
-        metric.comparison is not None and metric.comparison.baseline == OLDER for metric in metrics
+        metric.comparison is not None
+        and isinstance(metric.comparison.baseline, Missing)
+        and metric.comparison.baseline.kind is MissingKind.OLDER_BASELINE
+        for metric in metrics
     )
     return (
         f"{'the baseline is older than' if young else 'no baseline for'} "
         f"{', '.join(names[:NAMES_SHOWN])}{more}"
     )
+
+
+INCOMPARABLE_AUDIO = (MissingKind.DURATIONS_DIFFER, MissingKind.TAKES_DIFFER)
+"""One cause that takes the value of every metric that compares two recordings."""
 
 
 def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
@@ -123,7 +130,7 @@ def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
     causes: dict[str, list[str]] = {}
     for metric in metrics:
         now = None if metric.comparison is None else metric.comparison.current
-        if isinstance(now, Missing) and now.kind is not None:
+        if isinstance(now, Missing) and now.kind in INCOMPARABLE_AUDIO:
             causes.setdefault(metric.cause or metric.reason, []).append(metric.metric)
     grouped = set(chain.from_iterable(causes.values()))
     return [

@@ -9,7 +9,7 @@ from harness.judging.amend import (
     invalidate_speed,
 )
 from harness.judging.confirm import confirmed
-from harness.records.run import Failure
+from harness.records.run import Failure, FailureKind
 from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, RunVerdict, Verdict
 from tests.harness.fake_runs import CELLS, make_run, steady
 
@@ -146,7 +146,7 @@ def test_unshared_cells_are_added_and_the_line_asks_to_accept_nothing() -> None:
 
 def test_a_cell_that_only_base_cannot_run_is_failed_by_name() -> None:
     head = make_run({"nfe-8": steady(0.1)})
-    failure = Failure(kind="died", reason="out of memory")
+    failure = Failure(kind=FailureKind.DIED, reason="out of memory")
     broken = tuple(replace(process, failure=failure) for process in head.processes)
     base = replace(head, processes=broken)
     judgement = judgement_of(SLOW_CELL)
