@@ -25,6 +25,7 @@ from harness.judging.baseline_file import AGAIN, BaselineFile, Kind, parse
 from harness.judging.replace_folder import settle
 from harness.metrics.registry import GOLDEN
 from harness.records.cell import Cell
+from harness.records.environment import facts_of
 from harness.records.files import inside, plain_name, reason, write_atomic
 from harness.records.measurement import Measurement
 from harness.records.run import Phase, ProcessRecord, Run
@@ -58,9 +59,7 @@ def machine_id(run: Run) -> str:
     Return the name of the machine that a run was made on, fit for a file name. Different machines
     have different names.
     """
-    machine = run.environment.get("machine")
-    name = machine.get("id") if isinstance(machine, Mapping) else None
-    stated = str(name or "unknown")
+    stated = run.environment.machine.id or "unknown"
     plain = re.sub(r"[^a-z0-9._-]+", "-", stated.lower())[:LONGEST]
     if plain == stated and not DIGESTED.fullmatch(stated):
         return stated
@@ -72,11 +71,10 @@ def revision(run: Run) -> str:
     Return the revision that was measured: `3fa1c2e`, or `3fa1c2e + 2 files` where the working tree
     differed.
     """
-    toolchain = run.environment.get("toolchain")
-    facts = toolchain if isinstance(toolchain, Mapping) else {}
-    dirty = facts.get("dirty_files") or 0
+    toolchain = run.environment.toolchain
+    dirty = toolchain.dirty_files or 0
     extra = f" + {dirty} file{'' if dirty == 1 else 's'}" if dirty else ""
-    return f"{facts.get('commit', 'none')}{extra}"
+    return f"{'none' if toolchain.commit is None else toolchain.commit}{extra}"
 
 
 def suite_dir(baselines_dir: Path, suite: str) -> Path:
@@ -229,7 +227,6 @@ def baseline_file_of(
     path: str,
 ) -> BaselineFile:
     """Return the baseline file of a kind that the measurements of these cells make."""
-    machine, toolchain = (run.environment.get(name) for name in ("machine", "toolchain"))
     return BaselineFile(
         path=path,
         suite=run.suite,
@@ -241,8 +238,8 @@ def baseline_file_of(
         created=run.created,
         why=why.strip(),
         samples=count_measured(run.processes),
-        environment=machine if isinstance(machine, Mapping) else {},
-        toolchain=toolchain if isinstance(toolchain, Mapping) else {},
+        environment=facts_of(run.environment.machine),
+        toolchain=facts_of(run.environment.toolchain),
         cells={
             cell.slug: identity(cell, run) | (_heard(cell, run) if kind == "quality" else {})
             for cell in cells

@@ -132,8 +132,7 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
         reasons += changed_options(stored.get("options", {}), asked["options"])
         reasons = reasons or [f"digest {stored['digest']} in the baseline, {asked['digest']} now"]
     if file.kind == "speed":
-        machine = run.environment.get("machine")
-        here = machine if isinstance(machine, Mapping) else {"id": machine_id(run)}
+        here = run.environment.machine.facts
         reasons += comparable(file.environment, here)
         if file.machine != machine_id(run) and comparable(file.environment, here):
             reasons.append(f"set it back, or accept it as it is: {accept_speed(run)}")
@@ -152,8 +151,8 @@ def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[str, ...]:
     Return, as one sentence, the machine limits that only one of run and speed baseline records,
     being the older one.
     """
-    machine = run.environment.get("machine")
-    if baseline.speed is None or not isinstance(machine, Mapping):
+    machine = run.environment.machine.facts
+    if baseline.speed is None or not machine:
         return ()
     facts = {**baseline.speed.environment, **machine}
     names = [

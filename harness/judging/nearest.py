@@ -35,9 +35,7 @@ def _nearest(folder: Path, run: Run) -> BaselineFile | None:
     Return the newest baseline of the same hardware with the fewest differing settings, without the
     cells that the run lacks.
     """
-    facts = run.environment.get("machine")
-    if not isinstance(facts, Mapping):
-        return None
+    facts = run.environment.machine.facts
     same = [
         file
         for file in _others(folder, run.suite, facts)
