@@ -59,9 +59,9 @@ def check_file(folder: Path, suite: str) -> Path:
     return folder / f"check-{plain_name(suite, 'suite')}.json"
 
 
-def voxgate(words: Sequence[str]) -> str:
+def voxgate(arguments: Sequence[str]) -> str:
     """Run the command of this installation; its messages for people go to the job's log."""
-    command = [sys.executable, "-m", "harness", *words]
+    command = [sys.executable, "-m", "harness", *arguments]
     return subprocess.run(
         command, stdout=subprocess.PIPE, text=True, errors="replace", check=False
     ).stdout
@@ -168,8 +168,8 @@ def _trends(path: Path, suites: Sequence[str], profile: str) -> list[NightlyFind
                 text="the history did not answer; the log says why",
             )
         ]
-    ours = [row for row in rows if row["suite"] in suites and row["profile"] == profile]
-    return [_trend(row) for row in ours if row["state"] in TRENDS]
+    own = [row for row in rows if row["suite"] in suites and row["profile"] == profile]
+    return [_trend(row) for row in own if row["state"] in TRENDS]
 
 
 def _trend(trend: Mapping[str, Any]) -> NightlyFinding:

@@ -87,8 +87,8 @@ def put_comment(github: GitHub, number: int, markers: Sequence[str], body: str) 
     Write the one comment that begins with a marker (of several: the first that exists), new or over
     its last version.
     """
-    mine = [comment for comment in github.every(f"/issues/{number}/comments") if _is_ours(comment)]
-    last = next((first for marker in markers if (first := _first(mine, marker))), None)
+    own = [comment for comment in github.every(f"/issues/{number}/comments") if _is_ours(comment)]
+    last = next((first for marker in markers if (first := _first(own, marker))), None)
     if last is None:
         return add_comment(github, number, body)
     if last["body"].replace("\r\n", "\n") == body:
@@ -143,11 +143,13 @@ def _accepts(status: Mapping[str, Any]) -> bool:
     )
 
 
-def _status(github: GitHub, sha: str, suite: str, state: str, words: str, address: str) -> None:
+def _status(
+    github: GitHub, sha: str, suite: str, state: str, description: str, address: str
+) -> None:
     body = {
         "state": state,
         "context": context(suite),
-        "description": plain(words)[:DESCRIPTION],
+        "description": plain(description)[:DESCRIPTION],
         "target_url": address,
     }
     github.send("POST", f"/statuses/{quote(sha, safe='')}", body)

@@ -96,13 +96,13 @@ class History:
         with wrap_db_error(self._url, "write"), transaction(self._engine) as connection:
             return writing.append(connection, entry)
 
-    def acknowledge(self, word: Acknowledgement) -> bool:
+    def acknowledge(self, acknowledgement: Acknowledgement) -> bool:
         """
         Add an acknowledgement; the database assigns its id. Returns False where it was stored
         already.
         """
         with wrap_db_error(self._url, "write"), transaction(self._engine) as connection:
-            return writing.acknowledge(connection, word)
+            return writing.acknowledge(connection, acknowledgement)
 
     def add_votes(self, votes: Iterable[Vote]) -> int:
         """
@@ -233,8 +233,8 @@ def wrap_db_error(url: URL, doing: str) -> Iterator[None]:
         raise
     except (SQLAlchemyError, OSError, ValueError, TypeError, LookupError) as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        words = without_secrets(_one_line(cause), url)
-        raise HarnessError(f"cannot {doing} the history {shown(url)}: {words}") from None
+        message = without_secrets(_one_line(cause), url)
+        raise HarnessError(f"cannot {doing} the history {shown(url)}: {message}") from None
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

@@ -86,16 +86,16 @@ def digest_of_run(run: Run) -> str:
 def _measured(
     cell: Cell, run: Run, measured: Sequence[Measurement], verdict: CellVerdict | None
 ) -> EntryCell:
-    asked = identity(cell, run)
+    requested = identity(cell, run)
     judged = {metric.metric: metric for metric in verdict.metrics} if verdict is not None else {}
     return EntryCell(
         cell=cell.slug,
         label=cell.label,
         config={
-            **{name: asked[name] for name in ("target", "pipeline", "workload")},
+            **{name: requested[name] for name in ("target", "pipeline", "workload")},
             **cell.options,
         },
-        effective=asked["effective"],
+        effective=requested["effective"],
         effects=tuple(effect_to_json(effect) for effect in _effects(cell.slug, run)),
         verdict=None if verdict is None else verdict.verdict.value,
         reason="" if verdict is None else verdict.reason,
@@ -170,9 +170,9 @@ def entry_from_dict(data: Mapping[str, Any]) -> HistoryEntry:
     return replace(_read("run", HistoryEntry, {**data, "cells": []}), cells=read)
 
 
-def acknowledgement_to_dict(word: Acknowledgement | Vote) -> dict[str, Any]:
+def acknowledgement_to_dict(record: Acknowledgement | Vote) -> dict[str, Any]:
     """Return plain JSON values; the id is left out, for it belongs to one database."""
-    return dict(clean_json(plain_fields(word, "id")))
+    return dict(clean_json(plain_fields(record, "id")))
 
 
 def acknowledgement_from_dict(data: Mapping[str, Any]) -> Acknowledgement:

@@ -72,7 +72,7 @@ class Segments:
 
 def segments_of(
     series: Series,
-    line: SeriesPoints,
+    points: SeriesPoints,
     judged: Array,
     acknowledgements: Sequence[Acknowledgement],
     margin: Margin,
@@ -81,34 +81,34 @@ def segments_of(
     Return the segments of a series; `judged` are its values in the form in which they are compared,
     NaN where there is none.
     """
-    cuts = _cuts(series, line, acknowledgements)
-    parts = np.split(line.known, np.searchsorted(line.known, [cut.index for cut in cuts]))
+    cuts = _cuts(series, points, acknowledgements)
+    parts = np.split(points.known, np.searchsorted(points.known, [cut.index for cut in cuts]))
     changes: list[ChangePoint] = []
     pieces: list[Segment] = []
     for part in parts:
-        dated = _dated(line, judged, part, margin)
+        dated = _dated(points, judged, part, margin)
         changes += dated
-        pieces += _pieces(line, part, dated)
+        pieces += _pieces(points, part, dated)
     return Segments(cuts=cuts, changes=tuple(changes), pieces=tuple(pieces), newest=parts[-1])
 
 
 def _cuts(
-    series: Series, line: SeriesPoints, acknowledgements: Sequence[Acknowledgement]
+    series: Series, points: SeriesPoints, acknowledgements: Sequence[Acknowledgement]
 ) -> tuple[Cut, ...]:
     """Return the cuts, oldest first; one before the first point cuts nothing."""
     cuts = [
         Cut(
-            index=bisect_left(line.created, acknowledgement.since),
+            index=bisect_left(points.created, acknowledgement.since),
             at=acknowledgement.since,
             why=f"acknowledged: {acknowledgement.why}",
         )
         for acknowledgement in acknowledgements
         if _speaks_of(acknowledgement, series)
     ]
-    versions, rows = line.versions[line.known], line.known
+    versions, rows = points.versions[points.known], points.known
     for index in np.flatnonzero(versions[1:] != versions[:-1]) + 1:
         why = f"version {versions[index - 1]} -> {versions[index]} of the metric"
-        cuts.append(Cut(index=int(rows[index]), at=line.created[rows[index]], why=why))
+        cuts.append(Cut(index=int(rows[index]), at=points.created[rows[index]], why=why))
     return tuple(sorted((cut for cut in cuts if cut.index), key=lambda cut: cut.index))
 
 
@@ -117,14 +117,14 @@ def _speaks_of(acknowledgement: Acknowledgement, series: Series) -> bool:
     return all(fnmatchcase(getattr(series, name), getattr(acknowledgement, name)) for name in names)
 
 
-def _dated(line: SeriesPoints, judged: Array, part: Whole, margin: Margin) -> list[ChangePoint]:
-    changes = change_points(judged[part], line.created[part], margin)
+def _dated(points: SeriesPoints, judged: Array, part: Whole, margin: Margin) -> list[ChangePoint]:
+    changes = change_points(judged[part], points.created[part], margin)
     return [replace(change, index=int(part[change.index])) for change in changes]
 
 
-def _pieces(line: SeriesPoints, part: Whole, changes: Sequence[ChangePoint]) -> list[Segment]:
+def _pieces(points: SeriesPoints, part: Whole, changes: Sequence[ChangePoint]) -> list[Segment]:
     edges = [0, *np.searchsorted(part, [change.index for change in changes]).tolist(), len(part)]
-    values = line.values[part]
+    values = points.values[part]
     return [
         Segment(int(part[start]), int(part[stop - 1]), float(np.median(values[start:stop])))
         for start, stop in pairwise(edges)

@@ -232,7 +232,8 @@ def trends(history: Readable, today: str, baselines: Path) -> list[SeriesTrend]:
     lines = points_by_series(believed_points(history.points(words=True), today))
     pairs = ((series, lines.get(series.id, EMPTY)) for series in every)
     return [
-        _read(series, line, rules, today, nightly=is_nightly(line.days)) for series, line in pairs
+        _read(series, series_points, rules, today, nightly=is_nightly(series_points.days))
+        for series, series_points in pairs
     ]
 
 
@@ -257,14 +258,14 @@ def load_rules(
     A metric of another tool has the limit that [imported] of the policy sets, else the usual limit,
     which blocks as ours does, where it has a direction: imported metrics are meant to be watched.
     """
-    imported = {line.metric: line for line in series if not is_known(line.metric)}
+    imported = {other.metric: other for other in series if not is_known(other.metric)}
     usual = {
-        name: usual_limit(line.unit, blocking=line.better != "neither")
-        for name, line in imported.items()
+        name: usual_limit(other.unit, blocking=other.better != "neither")
+        for name, other in imported.items()
     }
     policy = load_policy(baselines, [metric.name for metric in known_metrics()])
     named = {name: limit for name, limit in load_imported(baselines).items() if name in imported}
-    budgets = load_budgets(baselines, {name: line.better for name, line in imported.items()})
+    budgets = load_budgets(baselines, {name: other.better for name, other in imported.items()})
     return Rules(
         policy={**usual, **named, **policy}, budgets=budgets, acknowledgements=acknowledgements
     )
@@ -272,7 +273,7 @@ def load_rules(
 
 def unmatched_limits(baselines: Path, series: Sequence[Series]) -> tuple[str, ...]:
     """Return, a line each, the limits of [imported] that apply to no series: they guard nothing."""
-    names = {line.metric for line in series}
+    names = {other.metric for other in series}
     idle = [name for name in load_imported(baselines) if name not in names]
     return tuple(
         f"policy.toml: imported.{name} matches no series of the history; correct it or import it"
@@ -281,20 +282,20 @@ def unmatched_limits(baselines: Path, series: Sequence[Series]) -> tuple[str, ..
 
 
 def _read(
-    series: Series, line: SeriesPoints, rules: Rules, today: str, *, nightly: bool
+    series: Series, points: SeriesPoints, rules: Rules, today: str, *, nightly: bool
 ) -> SeriesTrend:
-    judged = np.minimum(line.values, INAUDIBLE_DB) if series.unit == "dB" else line.values
-    cut = segments_of(series, line, judged, rules.acknowledgements, _margin(series, rules, STEP))
-    nights = nights_of(line.days[cut.newest], judged[cut.newest])
+    judged = np.minimum(points.values, INAUDIBLE_DB) if series.unit == "dB" else points.values
+    cut = segments_of(series, points, judged, rules.acknowledgements, _margin(series, rules, STEP))
+    nights = nights_of(points.days[cut.newest], judged[cut.newest])
     alarm = alarm_of(nights, _margin(series, rules, ALARM), series.better)
     budgets = [budget for budget in rules.budgets if budget.holds(series)]
     broken = (
-        broken_by(budgets, nights_of(line.days[line.known], line.values[line.known]))
+        broken_by(budgets, nights_of(points.days[points.known], points.values[points.known]))
         if budgets
         else None
     )
-    no_data = no_data_of(line.days, line.values, line.missing, today, nightly=nightly)
-    newest = line.known[-1] if len(line.known) else None
+    no_data = no_data_of(points.days, points.values, points.missing, today, nightly=nightly)
+    newest = points.known[-1] if len(points.known) else None
     return SeriesTrend(
         series=series,
         segments=cut.pieces,
@@ -305,25 +306,25 @@ def _read(
         over_budget=broken is not None,
         no_data=no_data,
         nightly=nightly,
-        latest=None if newest is None else float(line.values[newest]),
-        latest_at=None if newest is None else str(line.created[newest]),
-        says=_says(series, line, cut, nights, alarm, broken, no_data),
+        latest=None if newest is None else float(points.values[newest]),
+        latest_at=None if newest is None else str(points.created[newest]),
+        says=_says(series, points, cut, nights, alarm, broken, no_data),
         blocking=series.metric in rules.policy and rules.policy[series.metric].blocking,
     )
 
 
 def _says(
     series: Series,
-    line: SeriesPoints,
+    points: SeriesPoints,
     cut: Segments,
     nights: Nights,
     alarm: Alarm | None,
     broken: Broken | None,
     no_data: Sequence[NoData],
 ) -> tuple[StateReason, ...]:
-    newest = line.days[cut.newest[-1]] if len(cut.newest) else None
+    newest = points.days[cut.newest[-1]] if len(cut.newest) else None
     # acknowledged after the last value: nothing more is expected
-    ended = newest is None and len(line.known) > 0
+    ended = newest is None and len(points.known) > 0
     silent = (
         [] if ended else [night for night in no_data if newest is None or night.night > str(newest)]
     )
@@ -335,7 +336,7 @@ def _says(
     if says:
         return tuple(sorted(says, key=lambda finding: list(TrendState).index(finding.state)))
     since, level = (
-        (str(line.days[cut.pieces[-1].start]), cut.pieces[-1].level)
+        (str(points.days[cut.pieces[-1].start]), cut.pieces[-1].level)
         if len(cut.newest)
         else (None, None)
     )

@@ -55,12 +55,12 @@ def append(connection: Connection, entry: HistoryEntry) -> bool:
     return True
 
 
-def acknowledge(connection: Connection, word: Acknowledgement) -> bool:
+def acknowledge(connection: Connection, acknowledgement: Acknowledgement) -> bool:
     """
     Write an acknowledgement; the database assigns its `id`. Returns False where it was stored
     already.
     """
-    row = clean_json(plain_fields(word, "id"))
+    row = clean_json(plain_fields(acknowledgement, "id"))
     pattern = ("suite", "cell", "metric", "machine", "since")
     same = and_(*(ACKNOWLEDGEMENT.c[name] == row[name] for name in pattern))
     return _insert_new(connection, ACKNOWLEDGEMENT, same, row)

@@ -200,10 +200,10 @@ def _check_golden(folder: Path, digests: Mapping[str, str]) -> None:
     `quality.json`.
     """
     golden = folder / "golden"
-    there = {path.stem for path in golden.glob("*.flac")}
-    if wrong := sorted(there ^ digests.keys()):
+    existing = {path.stem for path in golden.glob("*.flac")}
+    if wrong := sorted(existing ^ digests.keys()):
         path = golden / f"{wrong[0]}.flac"
-        what = "is not the audio of any accepted request" if wrong[0] in there else "is missing"
+        what = "is not the audio of any accepted request" if wrong[0] in existing else "is missing"
         raise HarnessError(f"{path} {what}, of quality.json beside it; {AGAIN}")
     for name, digest in digests.items():
         path = inside(folder, f"golden/{name}.flac")
@@ -256,7 +256,7 @@ def _of_kind(named: Mapping[str, Measurement], kind: Kind) -> dict[str, Measurem
 
 def count_measured(processes: Iterable[ProcessRecord]) -> int:
     """Return the number of measured iterations of several processes."""
-    phases = [sample.phase for process in processes for sample in process.samples]
+    phases = [iteration.phase for process in processes for iteration in process.samples]
     return phases.count(Phase.MEASURED)
 
 
@@ -264,10 +264,10 @@ def _heard(cell: Cell, run: Run) -> dict[str, Any]:
     """
     Return a cell's transcripts as a baseline keeps them, by recogniser; empty where none were made.
     """
-    heard: dict[str, dict[str, str]] = {}
+    transcripts: dict[str, dict[str, str]] = {}
     for request, transcript in run.heard.get(cell.slug, {}).items():
-        heard.setdefault(transcript.recogniser, {})[request] = transcript.text
-    return {HEARD: heard} if heard else {}
+        transcripts.setdefault(transcript.recogniser, {})[request] = transcript.text
+    return {HEARD: transcripts} if transcripts else {}
 
 
 def write_golden(run: Run, folder: Path) -> None:
@@ -286,10 +286,10 @@ def _reference_audio(run: Run) -> dict[str, Path]:
     """Return the first audio file of each request of the reference cell."""
     files: dict[str, Path] = {}
     for process in run.processes:
-        for sample in process.samples if process.cell == run.reference else ():
-            if sample.audio_file is not None:
-                file = inside(Path(run.folder), sample.audio_file)
-                files.setdefault(plain_name(sample.request, "request"), file)
+        for iteration in process.samples if process.cell == run.reference else ():
+            if iteration.audio_file is not None:
+                file = inside(Path(run.folder), iteration.audio_file)
+                files.setdefault(plain_name(iteration.request, "request"), file)
     return files
 
 

@@ -121,20 +121,24 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
     another profile.
     """
     reasons: list[str] = []
-    asked, stored = identity(cell, run), file.cells[cell.slug]
-    if asked["digest"] != stored["digest"]:
+    requested, stored = identity(cell, run), file.cells[cell.slug]
+    if requested["digest"] != stored["digest"]:
         names = [
-            name for name in ("target", "pipeline", "workload") if asked[name] != stored.get(name)
+            name
+            for name in ("target", "pipeline", "workload")
+            if requested[name] != stored.get(name)
         ]
         reasons += [
-            f"{name} {stored.get(name)} in the baseline, {asked[name]} now" for name in names
+            f"{name} {stored.get(name)} in the baseline, {requested[name]} now" for name in names
         ]
-        reasons += changed_options(stored.get("options", {}), asked["options"])
-        reasons = reasons or [f"digest {stored['digest']} in the baseline, {asked['digest']} now"]
+        reasons += changed_options(stored.get("options", {}), requested["options"])
+        reasons = reasons or [
+            f"digest {stored['digest']} in the baseline, {requested['digest']} now"
+        ]
     if file.kind == "speed":
-        here = run.environment.machine.facts
-        reasons += comparable(file.environment, here)
-        if file.machine != machine_id(run) and comparable(file.environment, here):
+        facts = run.environment.machine.facts
+        reasons += comparable(file.environment, facts)
+        if file.machine != machine_id(run) and comparable(file.environment, facts):
             reasons.append(f"set it back, or accept it as it is: {accept_speed(run)}")
         if file.profile != run.profile:
             reasons.append(f"profile {file.profile} in the baseline, {run.profile} now")

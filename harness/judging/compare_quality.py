@@ -45,7 +45,7 @@ zero. Of plug-ins' metrics only the unit is known.
 
 
 def compare_quality(
-    cell: str, now: Measurement, before: Measurement, words: Mapping[str, float] | None
+    cell: str, now: Measurement, before: Measurement, weights: Mapping[str, float] | None
 ) -> Comparison:
     """
     Compare over the utterances that have a value on both sides. If one lost its value, the current
@@ -59,8 +59,8 @@ def compare_quality(
     names = list(old)
     if not names:
         return empty_comparison(cell, now, before.summary, now.summary, *counts)
-    if words is not None:
-        return _compare_rate(cell, now, before, words)
+    if weights is not None:
+        return _compare_rate(cell, now, before, weights)
     cap = INAUDIBLE_DB if now.unit == "dB" else math.inf
     difference = statistics.paired_bootstrap(
         [min(new[name], cap) - min(old[name], cap) for name in names]
@@ -79,12 +79,12 @@ def compare_quality(
 
 
 def _compare_rate(
-    cell: str, now: Measurement, before: Measurement, words: Mapping[str, float]
+    cell: str, now: Measurement, before: Measurement, word_counts: Mapping[str, float]
 ) -> Comparison:
     """Compare two corpus rates over the same utterances, each weighted by its words."""
     counts = len(now.values), len(before.values)
     old, new = numeric_values(before), numeric_values(now)
-    weights = {name: words[name] for name in old if name in words}
+    weights = {name: word_counts[name] for name in old if name in word_counts}
     total = sum(weights.values())
     if len(weights) < len(old) or total <= 0.0:
         return empty_comparison(

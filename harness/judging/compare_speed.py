@@ -139,13 +139,13 @@ def matched(before: Measurement, now: Measurement) -> tuple[Measurement, Measure
 
 def _by_place(measurement: Measurement) -> dict[tuple[int, str, int], UtteranceValue]:
     """Index values by round, request and pass."""
-    laps: Counter[tuple[int, str]] = Counter()
+    passes: Counter[tuple[int, str]] = Counter()
     indexed: dict[tuple[int, str, int], UtteranceValue] = {}
     for value in measurement.values:
         place = (value.repeat, value.id)
         if _is_number(value):
-            indexed[(*place, laps[place])] = value
-        laps[place] += 1
+            indexed[(*place, passes[place])] = value
+        passes[place] += 1
     return indexed
 
 

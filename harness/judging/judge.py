@@ -305,20 +305,20 @@ def _absent_listener(comparisons: Mapping[str, Sequence[Comparison]]) -> str | N
 
 
 def _not_measured(run: Run, expected: Mapping[str, str]) -> list[CellVerdict]:
-    there = {cell.slug for cell in run.cells}
+    measured = {cell.slug for cell in run.cells}
     reason = "the suite has this cell, the run does not; run the suite again"
     return [
         CellVerdict(cell=slug, label=label, verdict=Verdict.UNRESOLVED, reason=reason, metrics=())
         for slug, label in expected.items()
-        if slug not in there
+        if slug not in measured
     ]
 
 
 def _stale(run: Run, expected: Mapping[str, str], baseline: Baseline) -> list[CellVerdict]:
-    there = {*(cell.slug for cell in run.cells), *expected}
+    expected_slugs = {*(cell.slug for cell in run.cells), *expected}
     named: dict[str, BaselineFile] = {}
     for file in baseline.files:
-        named.update(dict.fromkeys(file.cells.keys() - there, file))
+        named.update(dict.fromkeys(file.cells.keys() - expected_slugs, file))
     return [
         CellVerdict(
             cell=slug,

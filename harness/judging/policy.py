@@ -55,14 +55,14 @@ def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     if not path.exists():
         return {}
     lines = _decoded(path).get("imported", {})
-    return {metric: _imported(path, metric, line) for metric, line in lines.items()}
+    return {metric: _imported(path, metric, row) for metric, row in lines.items()}
 
 
 def read_policy(path: Path, metric_names: Collection[str]) -> dict[str, Limit]:
     """Load one policy file. Raises HarnessError as `load_policy` does."""
     data = _decoded(path)
     return {
-        metric: _limit(path, metric, line, metric_names) for metric, line in data["metrics"].items()
+        metric: _limit(path, metric, row, metric_names) for metric, row in data["metrics"].items()
     }
 
 
@@ -88,66 +88,68 @@ def _check_head(path: Path, data: Mapping[str, object]) -> None:
         )
 
 
-def _imported(path: Path, metric: str, line: object) -> Limit:
-    if isinstance(line, dict) and set(line) - set(OF_IMPORTED):
-        key = min(set(line) - set(OF_IMPORTED))
+def _imported(path: Path, metric: str, row: object) -> Limit:
+    if isinstance(row, dict) and set(row) - set(OF_IMPORTED):
+        key = min(set(row) - set(OF_IMPORTED))
         raise HarnessError(
             f"{path}: imported.{metric}.{key}: there is no such key; known are "
             f"{', '.join(OF_IMPORTED)}"
         )
-    whole = {**line, "against": "baseline", "evidence": "none"} if isinstance(line, dict) else line
+    whole = {**row, "against": "baseline", "evidence": "none"} if isinstance(row, dict) else row
     return _limit(path, metric, whole, (metric,), "imported")
 
 
 def _limit(
-    path: Path, metric: str, line: object, metric_names: Collection[str], table: str = "metrics"
+    path: Path, metric: str, row: object, metric_names: Collection[str], table: str = "metrics"
 ) -> Limit:
     if metric not in metric_names:
         raise HarnessError(
             f"{path}: {table}.{metric}: there is no such metric; known are "
             f"{', '.join(sorted(metric_names))}"
         )
-    if not isinstance(line, dict):
+    if not isinstance(row, dict):
         raise HarnessError(
-            f"{path}: {table}.{metric} is {line!r}; write {{ relative = 0.05, blocking = true, ... "
+            f"{path}: {table}.{metric} is {row!r}; write {{ relative = 0.05, blocking = true, ... "
             f"}}"
         )
-    unknown = sorted(set(line) - set(KEYS))
+    unknown = sorted(set(row) - set(KEYS))
     if unknown:
         raise HarnessError(
             f"{path}: {table}.{metric}.{unknown[0]}: there is no such key; known are "
             f"{', '.join(KEYS)}"
         )
     relative, absolute = (
-        _margin(path, f"{table}.{metric}", key, line.get(key)) for key in ("relative", "absolute")
+        _margin(path, f"{table}.{metric}", key, row.get(key)) for key in ("relative", "absolute")
     )
     if relative is None and absolute is None:
         raise HarnessError(
             f"{path}: {table}.{metric} has no margin; give relative, absolute or both"
         )
-    if not isinstance(line.get("blocking"), bool):
+    if not isinstance(row.get("blocking"), bool):
         raise HarnessError(
-            f"{path}: {table}.{metric}.blocking is {line.get('blocking')!r}; write true or false"
+            f"{path}: {table}.{metric}.blocking is {row.get('blocking')!r}; write true or false"
         )
     return Limit(
         relative=relative,
         absolute=absolute,
-        blocking=line["blocking"],
-        against=_choice(path, f"{table}.{metric}", "against", line.get("against"), AGAINST),
-        evidence=_choice(path, f"{table}.{metric}", "evidence", line.get("evidence"), EVIDENCE),
-        min_acceptable=_margin(path, f"{table}.{metric}", "floor", line.get("floor")),
+        blocking=row["blocking"],
+        against=_choice(path, f"{table}.{metric}", "against", row.get("against"), AGAINST),
+        evidence=_choice(path, f"{table}.{metric}", "evidence", row.get("evidence"), EVIDENCE),
+        min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
     )
 
 
-def _margin(path: Path, line: str, key: str, value: object) -> float | None:
+def _margin(path: Path, place: str, key: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST:
-        raise HarnessError(f"{path}: {line}.{key} is {value!r}; it must be a positive number")
+        raise HarnessError(f"{path}: {place}.{key} is {value!r}; it must be a positive number")
     return float(value)
 
 
-def _choice(path: Path, line: str, key: str, value: object, choices: tuple[str, ...]) -> str:
+def _choice(path: Path, place: str, key: str, value: object, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise HarnessError(f"{path}: {line}.{key} is {value!r}; choose one of {', '.join(choices)}")
+        raise HarnessError(
+            f"{path}: {place}.{key} is {value!r}; choose one of {', '.join(choices)}"
+        )
     return str(value)

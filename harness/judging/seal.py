@@ -52,8 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     baselines = Path(arguments[0] if arguments else "baselines")
     try:
         for path in sorted(baselines.glob("*/quality.json")):
-            word = "sealed" if seal(baselines, path.parent.name) else "left as it is"
-            print(f"{path.parent.name}: {word}")
+            result = "sealed" if seal(baselines, path.parent.name) else "left as it is"
+            print(f"{path.parent.name}: {result}")
     except HarnessError as error:
         print(f"voxgate: {error}", file=sys.stderr)
         return 2

@@ -48,11 +48,11 @@ class Driver:
     ) -> ResponseRecord:
         """Send one request, wait for its end, record it."""
         sent_s, failure, reason = self.now_s(), "", ""
-        heard: list[Heard] = []
+        chunks: list[Heard] = []
         try:
-            for piece in self.speak(request):
-                heard.append(
-                    Heard(arrived_s=self.now_s(), audio_s=piece.audio.size / piece.rate_hz)
+            for chunk in self.speak(request):
+                chunks.append(
+                    Heard(arrived_s=self.now_s(), audio_s=chunk.audio.size / chunk.rate_hz)
                 )
                 if self.now_s() - sent_s > self.timeout_s:
                     raise SpeechError(
@@ -72,12 +72,12 @@ class Driver:
             length=length_of(request.text),
             planned_s=sent_s if planned_s is None else planned_s,
             sent_s=sent_s,
-            first_audio_s=heard[0].arrived_s if heard else None,
+            first_audio_s=chunks[0].arrived_s if chunks else None,
             done_s=self.now_s(),
-            audio_s=sum(piece.audio_s for piece in heard),
+            audio_s=sum(chunk.audio_s for chunk in chunks),
             failure=failure,
             reason=reason,
-            underruns=play(heard).underruns if heard else None,
+            underruns=play(chunks).underruns if chunks else None,
         )
         if not (failure and self.abandoned.is_set()):
             self.record(answer)

@@ -60,15 +60,15 @@ def parse_levels(closed: str | None, rate_per_s: float | None) -> tuple[Level, .
         if not 0.0 < rate_per_s < math.inf:
             raise HarnessError(f"--open must be requests per second, above 0, not {rate_per_s!r}")
         return (Level(rate_per_s=rate_per_s),)
-    words = [word.strip() for word in str(closed).split(",")]
-    if not all(word.isdecimal() and 0 < int(word) <= 1000 for word in words) or len(
-        set(words)
-    ) < len(words):
+    counts = [count.strip() for count in str(closed).split(",")]
+    if not all(count.isdecimal() and 0 < int(count) <= 1000 for count in counts) or len(
+        set(counts)
+    ) < len(counts):
         raise HarnessError(
             "--closed must be numbers of clients from 1 to 1000, each once, e.g. 1,2,4; not "
             f"{closed!r}"
         )
-    return tuple(Level(clients=int(word)) for word in words)
+    return tuple(Level(clients=int(count)) for count in counts)
 
 
 def arrivals_s(rate_per_s: float, extent: Extent, seed: int) -> Iterator[float]:

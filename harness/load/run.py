@@ -97,13 +97,13 @@ def _server(place: LoadContext, url: str | None) -> Iterator[Server]:
     if url is not None:
         yield Server(url=url)
         return
-    words = serve_arguments({**place.asked, **place.plan.server})
+    arguments = serve_arguments({**place.asked, **place.plan.server})
     cpus = allowed_cpus()
     apart = place.profile.pin and len(cpus) > 1
     log = place.folder / f"{place.cell.slug}.server.log"
-    place.say(f"{place.cell.slug}: starting python -m engine serve {' '.join(words)}")
+    place.say(f"{place.cell.slug}: starting python -m engine serve {' '.join(arguments)}")
     with (
-        started(words, log, START_S, place.profile.env, cpus[-1:] if apart else ()) as server,
+        started(arguments, log, START_S, place.profile.env, cpus[-1:] if apart else ()) as server,
         _keeping_to(cpus[:-1] if apart else ()),
     ):
         yield server
@@ -157,11 +157,11 @@ def _check_model(place: LoadContext, server: Server, api: SpeechApi) -> str:
     place.log.server({**facts, "told": reported, "limits": limits_told(card)})
     if place.cell.target == "engine":
         # a server elsewhere has its own threads
-        asked = place.asked if server.pid is not None else place.cell.options
-        broken = unmet_options(asked, reported)
+        requested = place.asked if server.pid is not None else place.cell.options
+        broken = unmet_options(requested, reported)
         if broken:
             raise HarnessError(f"not in effect, as the server itself tells: {'; '.join(broken)}")
-        if not reported and asked:
+        if not reported and requested:
             place.say(
                 f"{place.cell.slug}: the server does not tell its options, so that none of the "
                 "cell's is known to hold"

@@ -57,7 +57,7 @@ def serve_arguments(options: Mapping[str, Option]) -> list[str]:
 
 @contextmanager
 def started(
-    words: Sequence[str],
+    arguments: Sequence[str],
     log: Path,
     timeout_s: float,
     env: Mapping[str, str],
@@ -70,7 +70,7 @@ def started(
     began_s = instant_s()
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "engine", "serve", "--port", "0", *words],
+            [sys.executable, "-m", "engine", "serve", "--port", "0", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -173,10 +173,10 @@ def parquet_bytes(history: History, choice: Choice) -> bytes:
 def json_text(history: History, choice: Choice) -> str:
     """Return the chosen runs, all acknowledgements and all votes as JSON: one line per run."""
     runs = _lines(entry_to_dict(history.entry(run.id)) for run in choice.runs(history))
-    words = _lines(map(acknowledgement_to_dict, history.acknowledgements()))
+    acknowledgements = _lines(map(acknowledgement_to_dict, history.acknowledgements()))
     votes = _lines(map(acknowledgement_to_dict, history.votes()))
     return (
-        f'{{"schema": "{SCHEMA}",\n"runs": [{runs}],\n"acknowledgements": [{words}],\n"votes": '
+        f'{{"schema": "{SCHEMA}",\n"runs": [{runs}],\n"acknowledgements": [{acknowledgements}],\n"votes": '
         f"[{votes}]}}\n"
     )
 

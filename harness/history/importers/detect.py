@@ -102,10 +102,12 @@ def _exported(data: Mapping[str, Any]) -> Found:
         raise HarnessError(
             "this export lacks runs, acknowledgements or votes; export the history again"
         )
-    runs, words, answers = ([common.mapping(item) for item in part or ()] for part in parts)
+    runs, acknowledgements, answers = (
+        [common.mapping(item) for item in part or ()] for part in parts
+    )
     return Found(
         entries=_runs(runs),
-        acknowledgements=[entry.acknowledgement_from_dict(item) for item in words],
+        acknowledgements=[entry.acknowledgement_from_dict(item) for item in acknowledgements],
         votes=[entry.vote_from_dict(item) for item in answers],
     )
 
