@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 import harness
+from engine.config.page import options_markdown
 from harness.cli.main import cli
 from harness.judging.policy import DEFAULT
 from harness.metrics.registry import FAMILIES, MetricSpec, entries, needs_asr
@@ -267,6 +268,7 @@ def _drawing(found: re.Match[str]) -> str:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "architecture.md": architecture_page,
+    "options.md": options_markdown,
     "reference/api.md": api_page,
     "reference/cli.md": cli_page,
     "reference/metrics.md": metrics_page,

@@ -176,8 +176,8 @@ def json_text(history: History, choice: Choice) -> str:
     acknowledgements = _lines(map(acknowledgement_to_dict, history.acknowledgements()))
     votes = _lines(map(acknowledgement_to_dict, history.votes()))
     return (
-        f'{{"schema": "{SCHEMA}",\n"runs": [{runs}],\n"acknowledgements": [{acknowledgements}],\n"votes": '
-        f"[{votes}]}}\n"
+        f'{{"schema": "{SCHEMA}",\n"runs": [{runs}],\n'
+        f'"acknowledgements": [{acknowledgements}],\n"votes": [{votes}]}}\n'
     )
 
 

@@ -119,7 +119,7 @@ def main() -> None:
         "--option", action="append", default=[], metavar="NAME=VALUE", help="of the engine"
     )
     words = parser.parse_args()
-    options = typed(dict(each.split("=", 1) for each in words.option), FlowConfig())
+    options = typed(dict(each.split("=", 1) for each in words.option), FlowConfig)
     pipeline = FlowPipeline.load({"nfe_steps": 1, **options})
     print(f"torch {torch.__version__}, {pipeline.config.threads} threads, {options}")
     thread = threading.Thread(target=speak, args=(pipeline, texts(words.requests, words.repeat)))
