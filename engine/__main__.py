@@ -231,9 +231,8 @@ def serve(
 ) -> None:
     """Serve OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}
-    bounds = {
-        name: typed.pop(name) for name in [field.name for field in fields(Limits)] if name in typed
-    }
+    limit_names = [field.name for field in fields(Limits)]
+    bounds = {name: typed.pop(name) for name in limit_names if name in typed}
     try:
         limits, config = parse_limits(bounds), parse_typed(FlowConfig, typed)
         _server()(config, Path(voice) if voice else None, limits, host, port, allowed)

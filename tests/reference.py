@@ -131,7 +131,11 @@ def cli_page() -> str:
     )
     for words, command in _commands(cli, ("voxgate",)):
         context = click.Context(
-            command, info_name=" ".join(words), terminal_width=WIDTH, max_content_width=WIDTH
+            command,
+            info_name=" ".join(words),
+            terminal_width=WIDTH,
+            max_content_width=WIDTH,
+            **cli.context_settings,
         )
         text += f"\n## {' '.join(words)}\n\n```text\n{command.get_help(context)}\n```\n"
     return text

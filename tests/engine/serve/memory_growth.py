@@ -45,7 +45,7 @@ class Reading:
     arenas: int
 
     def line(self) -> str:
-        """Give a line of the table."""
+        """Return a row of the table."""
         mib = (f"{size / MIB:8.1f}" for size in (self.resident, self.given_out, self.kept))
         return f"{'  '.join(mib)}  {self.arenas:6d}"
 
@@ -79,7 +79,7 @@ def read() -> Reading:
 
 
 def texts(count: int, repeat: bool) -> list[tuple[str, float]]:
-    """Give texts with a speed each: runs of the sentences of the workload `serving`."""
+    """Return texts with a speed each: runs of the sentences of the workload `serving`."""
     rng = random.Random(1)
     words = " ".join(request.text for request in load_workload("serving").requests).split()
     found = []
