@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from harness import statistics
 from harness.analysis import speed
-from harness.analysis.available_inputs import AvailableInputs, is_applicable, offer_of
+from harness.analysis.available_inputs import AvailableInputs, available_inputs, is_applicable
 from harness.analysis.caveats import takes_differ
 from harness.analysis.grouping import with_intervals
 from harness.analysis.metric_rules import (
@@ -28,10 +28,10 @@ from harness.analysis.metric_rules import (
     STATISTICS,
     WEIGHTS,
 )
-from harness.analysis.speed import STALLS, STREAMING_METRICS, stalled
-from harness.analysis.stages import UNTOLD, isolated_stages, versions_apart
+from harness.analysis.speed import STALLS, STREAMING_METRICS, summarise_stalls
+from harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
 from harness.machine.interference import interference_causes
-from harness.metrics.registry import chosen, full_version
+from harness.metrics.registry import full_version, select_metrics
 from harness.records.cell import Cell
 from harness.records.measurement import (
     Measurement,
@@ -62,7 +62,7 @@ def aggregate(
     suite selected. `versions` are those that the scorer used where they are more exact than the
     registry's: they name the recogniser.
     """
-    metrics = chosen(run.metrics, run.conditions) if panel is None else panel
+    metrics = select_metrics(run.metrics, run.conditions) if panel is None else panel
     exact = [
         replace(each, version=(versions or {}).get(each.name) or full_version(each.name))
         for each in metrics
@@ -80,11 +80,11 @@ def _measure_cell(
     names = {metric.name for metric in panel}
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
     measured = {"duration": _duration(cell, processes, lost, takes_differ(run, cell.slug))}
-    offer = offer_of(run, cell)
+    offer = available_inputs(run, cell)
     for metric in metrics:
         if metric.name in STATISTICS or metric.name in STALLS:
             measured[metric.name] = _speed(
-                _exact(metric, processes), processes, lost, _why_none(metric.name, run)
+                _with_meter(metric, processes), processes, lost, _why_none(metric.name, run)
             )
         elif metric.name != "duration":
             measured[metric.name] = _quality(metric, cell, offer, scores, lost)
@@ -93,7 +93,7 @@ def _measure_cell(
         for metric in metrics
         if measured[metric.name].values or metric.name in STATISTICS
     ]
-    return (*there, *_stages(processes), *_apart(processes), *_disturbed(processes))
+    return (*there, *_stages(processes), *_isolated(processes), *_disturbed(processes))
 
 
 def _weighed_by(helper: str) -> set[str]:
@@ -114,7 +114,7 @@ def _measured(process: ProcessRecord) -> list[Iteration]:
     return [sample for sample in process.samples if sample.phase is Phase.MEASURED]
 
 
-def _quiet(samples: Sequence[Iteration]) -> list[Iteration]:
+def _undisturbed(samples: Sequence[Iteration]) -> list[Iteration]:
     return [sample for sample in samples if not interference_causes(sample)]
 
 
@@ -125,14 +125,14 @@ def _speed(
     values = tuple(value for process in processes for value in _values_of(metric.name, process))
     if not samples or not values:
         return _record(metric, values, lost if not samples else why_none)
-    summary = _summary(metric.name, _quiet(samples), values)
+    summary = _summary(metric.name, _undisturbed(samples), values)
     return _record(metric, values, summary)
 
 
 WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA device"}
 
 
-def _exact(metric: Metric, processes: Sequence[ProcessRecord]) -> Metric:
+def _with_meter(metric: Metric, processes: Sequence[ProcessRecord]) -> Metric:
     """Add the power meter to the version of energy: another meter measures another quantity."""
     meters = dict.fromkeys(
         process.energy.meter for process in processes if isinstance(process.energy, Energy)
@@ -167,7 +167,7 @@ def _summary(name: str, samples: Sequence[Iteration], values: Sequence[Utterance
     if name in rates:
         return rates[name](wall_s, audio_s)
     if name in STALLS:
-        return stalled(name, samples)
+        return summarise_stalls(name, samples)
     numbers = [each.value for each in values if isinstance(each.value, float)]
     if not numbers:
         return _per_iteration(name, samples[0]) if name in STREAMING_METRICS else values[0].value
@@ -218,14 +218,14 @@ def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     names = dict.fromkeys(
         name
         for process in processes
-        for sample in _quiet(_measured(process))
+        for sample in _undisturbed(_measured(process))
         for name in sample.stages_s
     )
     return [_stage(name, processes) for name in names]
 
 
 def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
-    quiet = {process.repeat: _quiet(_measured(process)) for process in processes}
+    quiet = {process.repeat: _undisturbed(_measured(process)) for process in processes}
     seconds = {
         repeat: [s.stages_s[name] for s in several if name in s.stages_s]
         for repeat, several in quiet.items()
@@ -238,17 +238,17 @@ def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
     return _seconds(f"{STAGE}{name}", medians)
 
 
-def _apart(processes: Sequence[ProcessRecord]) -> list[Measurement]:
+def _isolated(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     """Return the seconds from the stage profiles of the processes."""
-    versions = versions_apart(processes)
+    versions = isolated_versions(processes)
     return [
-        _seconds(name, several, versions.get(name, UNTOLD))
+        _seconds(name, several, versions.get(name, UNKNOWN_WORK))
         for name, several in isolated_stages(processes).items()
     ]
 
 
 def _seconds(
-    name: str, by_repeat: Mapping[int, Sequence[float]], version: str = UNTOLD
+    name: str, by_repeat: Mapping[int, Sequence[float]], version: str = UNKNOWN_WORK
 ) -> Measurement:
     """
     Return seconds that belong to processes, summarised by the median of the processes' medians.

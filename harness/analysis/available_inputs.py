@@ -17,7 +17,7 @@ AvailableInputs = Mapping[Need, frozenset[str]]
 """Need -> the requests (ids) that meet it. Needs that are always met do not occur."""
 
 
-def offer_of(run: Run, cell: Cell) -> AvailableInputs:
+def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
     """Return the inputs that a run provides for the requests of one of its cells."""
     requests = cell.workload.requests
     samples = (

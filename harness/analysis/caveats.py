@@ -8,7 +8,7 @@ from harness.records.cell import Cell
 from harness.records.run import Phase, Run
 
 
-def doubts(run: Run, cell: Cell) -> tuple[str, ...]:
+def caveats(run: Run, cell: Cell) -> tuple[str, ...]:
     """Return the notices of one cell."""
     return (*_unobserved(run, cell), *_takes(run, cell))
 

@@ -12,7 +12,7 @@ from harness.records.measurement import (
 from harness.records.run import Run
 
 
-def check_measured(run: Run, measurements: Measurements) -> None:
+def check_measurements(run: Run, measurements: Measurements) -> None:
     """
     Raise HarnessError for measurements from a file that cannot be those of the run.
 
@@ -28,7 +28,7 @@ def check_measured(run: Run, measurements: Measurements) -> None:
     for slug, several in measurements.items():
         known = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
         for each in several:
-            if (wrong := _wrong(each, known, rounds)) is not None:
+            if (wrong := _contradiction(each, known, rounds)) is not None:
                 raise HarnessError(f"measurements of {slug}: {each.metric}: {wrong}, {AGAIN}")
 
 
@@ -37,7 +37,7 @@ AGAIN = (
 )
 
 
-def _wrong(measurement: Measurement, known: Collection[str], rounds: int) -> str | None:
+def _contradiction(measurement: Measurement, known: Collection[str], rounds: int) -> str | None:
     entry = entries().get(measurement.metric)
     if entry is not None and (entry.metric.unit, entry.metric.better) != (
         measurement.unit,

@@ -50,7 +50,7 @@ def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> lis
     return [np.array([row for repeat, row in rows if repeat == which]) for which in repeats]
 
 
-def usual_of(measurement: Measurement) -> dict[str, float]:
+def typical_values(measurement: Measurement) -> dict[str, float]:
     """Return the geometric mean of each request's values, by request id."""
     logs: dict[str, list[float]] = {}
     for each in measurement.values:
@@ -59,7 +59,7 @@ def usual_of(measurement: Measurement) -> dict[str, float]:
     return {name: math.exp(sum(several) / len(several)) for name, several in logs.items()}
 
 
-def relative(measurement: Measurement, usual: Mapping[str, float]) -> Measurement:
+def relative_to_typical(measurement: Measurement, usual: Mapping[str, float]) -> Measurement:
     """
     Divide every value by the typical one of its request; leave out requests without a typical
     value.
@@ -89,7 +89,7 @@ def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
     The cells share a prior of the variance between processes, metric by metric.
     """
     groups = {
-        slug: {each.metric: _grouped(each, by_name(several)) for each in several}
+        slug: {each.metric: _groups(each, by_name(several)) for each in several}
         for slug, several in cells.items()
     }
     logs = {
@@ -115,7 +115,7 @@ def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
     return {slug: tuple(bounded(slug, each) for each in several) for slug, several in cells.items()}
 
 
-def _grouped(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
+def _groups(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
     """
     Group a speed by process, relative to the request for RELATIVE metrics; empty for other
     metrics.
@@ -123,7 +123,7 @@ def _grouped(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[
     if measurement.metric not in STATISTICS:
         return []
     same = (
-        relative(measurement, usual_of(measurement))
+        relative_to_typical(measurement, typical_values(measurement))
         if measurement.metric in RELATIVE
         else measurement
     )

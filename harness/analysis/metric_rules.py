@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from harness import statistics
 from harness.analysis.speed import STALLS
-from harness.analysis.stages import ALONE, SYNCED
+from harness.analysis.stages import ISOLATED, SYNCHRONISED
 from harness.audio.condition import CONDITIONS
 from harness.metrics.registry import entries
 from harness.records.measurement import (
@@ -59,7 +59,7 @@ WEIGHTS = {
 }
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."
-BY_STAGE = (STAGE, SYNCED, ALONE)
+BY_STAGE = (STAGE, SYNCHRONISED, ISOLATED)
 """Prefixes of the helpers that hold seconds of a stage."""
 DISTURBED = Metric(name="disturbed_share", unit="1", better="neither", version="1")
 """

@@ -24,7 +24,7 @@ from harness.machine.interference import interference_causes
 from harness.records.measurement import MetricVersion
 from harness.records.run import Phase, ProcessRecord, Run, StageProfile, StageWork
 
-Place = tuple[int, str, int]
+Position = tuple[int, str, int]
 """Round, request, pass."""
 Stages = Mapping[str, float]
 """Seconds by stage."""
@@ -56,7 +56,7 @@ def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     return f"{stage}{size} is {grown[stage] / whole_s * 100:.0f} % of it"
 
 
-def in_turns(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
+def pair_stages(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
     """
     Pair the stages of one cell in two runs by round, request and pass.
 
@@ -66,9 +66,9 @@ def in_turns(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
     return [(before[place], now[place]) for place in before if place in now]
 
 
-def _by_place(run: Run, slug: str) -> Mapping[Place, Stages]:
+def _by_place(run: Run, slug: str) -> Mapping[Position, Stages]:
     laps: Counter[tuple[int, str]] = Counter()
-    found: dict[Place, Stages] = {}
+    found: dict[Position, Stages] = {}
     for process in run.processes:
         for sample in process.samples if process.cell == slug else ():
             if sample.phase is Phase.MEASURED:
@@ -79,14 +79,14 @@ def _by_place(run: Run, slug: str) -> Mapping[Place, Stages]:
     return found
 
 
-SYNCED, ALONE = "synced.", "alone."
+SYNCHRONISED, ISOLATED = "synced.", "alone."
 UNACCOUNTED = "unaccounted"
-UNTOLD = "1"
+UNKNOWN_WORK = "1"
 """
 Version of times without a recorded amount of work: of stages within a whole, and of older run
 folders.
 """
-TOLD = "2"
+KNOWN_WORK = "2"
 
 
 def isolated_stages(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
@@ -101,7 +101,7 @@ def isolated_stages(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, t
     return found
 
 
-def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
+def isolated_versions(processes: Sequence[ProcessRecord]) -> dict[str, str]:
     """
     Return the versions of the isolated stages, by name.
 
@@ -113,7 +113,7 @@ def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
         for stage in each.alone_s:
             work.setdefault(stage, []).append(each.work.get(stage))
     return {
-        f"{ALONE}{stage}": _version(told)
+        f"{ISOLATED}{stage}": _version(told)
         for stage, several in work.items()
         if (told := _all(several))
     }
@@ -121,7 +121,7 @@ def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
 
 def same_work(before_version: str, now_version: str) -> bool:
     """Return whether two isolated times are known to be of the same work."""
-    return before_version == now_version != UNTOLD
+    return before_version == now_version != UNKNOWN_WORK
 
 
 def _all(several: Sequence[StageWork | None]) -> list[StageWork]:
@@ -133,10 +133,10 @@ def _version(several: Sequence[StageWork]) -> str:
     words = [
         f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several
     ]
-    return str(MetricVersion(TOLD, tuple(sorted(set(words)))))
+    return str(MetricVersion(KNOWN_WORK, tuple(sorted(set(words)))))
 
 
 def _of(stages: StageProfile) -> dict[str, tuple[float, ...]]:
-    synced = {f"{SYNCED}{name}": (seconds,) for name, seconds in stages.stages_s.items()}
-    alone = {f"{ALONE}{name}": several for name, several in stages.alone_s.items() if several}
-    return {**synced, f"{SYNCED}{UNACCOUNTED}": (max(0.0, stages.unaccounted_s),), **alone}
+    synced = {f"{SYNCHRONISED}{name}": (seconds,) for name, seconds in stages.stages_s.items()}
+    alone = {f"{ISOLATED}{name}": several for name, several in stages.alone_s.items() if several}
+    return {**synced, f"{SYNCHRONISED}{UNACCOUNTED}": (max(0.0, stages.unaccounted_s),), **alone}

@@ -53,12 +53,12 @@ def read_audio(path: Path) -> tuple[Audio, int]:
     Several channels become their mean. Raises HarnessError.
     """
     try:
-        return decoded(path)
+        return decode_audio(path)
     except HarnessError as error:
         raise HarnessError(f"cannot read audio {path}: {error}; give a wav or flac file") from error
 
 
-def decoded(source: Path | IO[bytes]) -> tuple[Audio, int]:
+def decode_audio(source: Path | IO[bytes]) -> tuple[Audio, int]:
     """
     Decode as `read_audio` does.
 
@@ -89,7 +89,7 @@ def same_audio(one: Audio, other: Audio) -> bool:
     )
 
 
-def length_s(path: Path) -> float:
+def promised_duration_s(path: Path) -> float:
     """
     Return the seconds of audio that the file promises; 0.0 where it cannot be read.
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.records.measurement import Missing, Value
 
 RATE_HZ = 48_000
@@ -39,7 +39,7 @@ def integrated_lufs(recording: Recording) -> Value:
 
     Missing below 0.4 s and where no block is above -70 LUFS.
     """
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault is not None:
         return fault
     power = _block_powers(recording.at(RATE_HZ))

@@ -76,7 +76,7 @@ def mel_cepstra(recording: Recording) -> Frames | Missing:
     return np.concatenate(blocks)[:, 1:]
 
 
-def between_s(rate_hz: int) -> float:
+def hop_s(rate_hz: int) -> float:
     """Return the seconds from one frame of `mel_cepstra` to the next."""
     return HOP / _analysis_rate_hz(rate_hz)
 
@@ -88,10 +88,10 @@ def _analysis_rate_hz(rate_hz: int) -> int:
 def _analysed(windows: Frames, order: int, alpha: float) -> Frames:
     """Compute the mel-cepstra c[0] to c[order] of frames of shape [n, WIDTH]."""
     spectra = np.fft.rfft(windows * (FULL_SCALE * np.hamming(WIDTH)))
-    return fitted(spectra.real**2 + spectra.imag**2 + EPSILON, order, alpha)
+    return fit_cepstra(spectra.real**2 + spectra.imag**2 + EPSILON, order, alpha)
 
 
-def fitted(power: Frames, order: int, alpha: float) -> Frames:
+def fit_cepstra(power: Frames, order: int, alpha: float) -> Frames:
     """
     Fit mel-cepstra, shape [n, order + 1], to periodograms of shape [n, bins] from 0 Hz to half
     the rate.

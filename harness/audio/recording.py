@@ -72,7 +72,7 @@ def read_recording(path: Path) -> Recording:
     return Recording(*read_audio(path))
 
 
-def unplayable(recording: Recording) -> Missing | None:
+def check_valid(recording: Recording) -> Missing | None:
     """
     Return why the recording cannot be scored: it is empty, or holds NaN or infinity, and where.
 

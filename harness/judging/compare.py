@@ -18,8 +18,8 @@ from harness.analysis.grouping import (
     Measurements,
     by_name,
     by_process,
-    relative,
-    usual_of,
+    relative_to_typical,
+    typical_values,
     weights_of,
 )
 from harness.analysis.metric_rules import RELATIVE, STATISTICS, WEIGHTS, is_helper, is_speed
@@ -324,7 +324,9 @@ def _pairings(
         ):
             continue
         if name in RELATIVE and not paired:
-            before, now = (relative(each, usual_of(before)) for each in (before, now))
+            before, now = (
+                relative_to_typical(each, typical_values(before)) for each in (before, now)
+            )
         sides = by_process(before, stored), by_process(now, current)
         if all(sides):
             statistic = None if paired and name == MATCHED else STATISTICS[name]

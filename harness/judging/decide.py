@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.analysis.caveats import doubts, takes_differ
+from harness.analysis.caveats import caveats, takes_differ
 from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import PERCENTILES, is_speed
 from harness.judging import explain, phrases
@@ -375,7 +375,7 @@ def _judge_cell(
     )
     told_too = (
         *useless,
-        *doubts(run, cell),
+        *caveats(run, cell),
         *(untold(run, baseline) if cell.slug == run.reference else ()),
     )
     return replace(

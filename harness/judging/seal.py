@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.audio.files import length_s
+from harness.audio.files import promised_duration_s
 from harness.errors import HarnessError
 from harness.judging.baseline import golden_dir, load_baseline, suite_dir
 from harness.judging.baseline_file import BaselineFile, render
@@ -70,7 +70,7 @@ def _check_lengths(quality: BaselineFile, files: Sequence[Path]) -> None:
         )
     expected = {each.id: each.value for each in measured.values}
     for path in files:
-        length, wanted = length_s(path), expected.get(path.stem)
+        length, wanted = promised_duration_s(path), expected.get(path.stem)
         if not isinstance(wanted, float) or abs(length - wanted) > SLACK_S:
             raise HarnessError(
                 f"{path} lasts {length:.4f} s, and {quality.path} says {wanted}; accept a run again"

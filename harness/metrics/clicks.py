@@ -21,7 +21,7 @@ from scipy.linalg import solve_toeplitz
 from scipy.ndimage import maximum_filter1d
 
 from harness.audio.activity import speech_level
-from harness.audio.recording import Frames, Recording, unplayable
+from harness.audio.recording import Frames, Recording, check_valid
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 
@@ -70,7 +70,7 @@ def residual_of(recording: Recording) -> Frames:
 
 def click_times_s(recording: Recording) -> tuple[float, ...] | Missing:
     """Return seconds from the start to each click, rising; Missing for NaN or less than 50 ms."""
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault is not None:
         return fault
     if recording.duration_s < SHORTEST_S:
@@ -166,20 +166,20 @@ JOIN_RATIO = 4.0
 JOIN_TIMES_LEVEL = 0.05  # of the speech level, -26 dB: the residual of an audible jump
 
 
-def join_clicks_per_s(subject: MetricInput) -> Value:
+def boundary_clicks_per_s(subject: MetricInput) -> Value:
     """
     Return chunk boundaries with an audible click, per second of audio; 0.0 without boundaries.
     """
-    fault = unplayable(subject.audio)
+    fault = check_valid(subject.audio)
     if fault is not None:
         return fault
     if subject.audio.duration_s < SHORTEST_S:
         return Missing(f"{subject.audio.duration_s:.3f} s is too short to look for clicks")
     joins_s = subject.joins_s or ()
-    return sum(clicks_at(subject.audio, join_s) for join_s in joins_s) / subject.audio.duration_s
+    return sum(has_click_at(subject.audio, join_s) for join_s in joins_s) / subject.audio.duration_s
 
 
-def clicks_at(recording: Recording, join_s: float) -> bool:
+def has_click_at(recording: Recording, join_s: float) -> bool:
     """
     Return whether there is a click at a chunk boundary.
 
@@ -206,7 +206,7 @@ METRICS = (
     ),
     AudioMetric(
         metric=Metric(name="join_clicks", unit="1/s", better="lower", version="1"),
-        score=join_clicks_per_s,
+        score=boundary_clicks_per_s,
         need=Need.JOINS,
     ),
 )

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
@@ -38,7 +38,7 @@ def dropouts_per_s(subject: MetricInput) -> Value:
 
 def dropout_times_s(recording: Recording) -> tuple[float, ...] | Missing:
     """Return seconds from the start to each hole, rising; Missing for NaN and for silence."""
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault is not None:
         return fault
     level = speech_level(recording)

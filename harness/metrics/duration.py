@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.audio import activity
 from harness.audio.activity import speech_level
-from harness.audio.recording import unplayable
+from harness.audio.recording import check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
@@ -22,7 +22,7 @@ def duration_s(subject: MetricInput) -> Value:
 
     Missing for empty audio and for NaN or infinity, which no player could play to its end.
     """
-    return unplayable(subject.audio) or subject.audio.duration_s
+    return check_valid(subject.audio) or subject.audio.duration_s
 
 
 def chars_per_s(subject: MetricInput) -> Value:
@@ -35,7 +35,7 @@ def chars_per_s(subject: MetricInput) -> Value:
     characters = sum(each.isalnum() for each in subject.text)
     if not characters:
         return Missing("the text has no letters")
-    return unplayable(subject.audio) or characters / subject.audio.duration_s
+    return check_valid(subject.audio) or characters / subject.audio.duration_s
 
 
 TAIL_S = 0.020
@@ -47,13 +47,13 @@ NATURAL_END_DB = -30.0
 
 def leading_silence(subject: MetricInput) -> Value:
     """Return the seconds before the speech begins."""
-    found = unplayable(subject.audio) or subject.audio.once(activity.segments)
+    found = check_valid(subject.audio) or subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else found.start_s
 
 
 def trailing_silence(subject: MetricInput) -> Value:
     """Return the seconds after the speech has ended."""
-    found = unplayable(subject.audio) or subject.audio.once(activity.segments)
+    found = check_valid(subject.audio) or subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else max(subject.audio.duration_s - found.end_s, 0.0)
 
 
@@ -64,7 +64,7 @@ def cut_tail(subject: MetricInput) -> Value:
     The measure is the RMS of the last 20 ms before the padding, relative to the speech level;
     natural ends lie below NATURAL_END_DB.
     """
-    fault = unplayable(subject.audio)
+    fault = check_valid(subject.audio)
     if fault is not None:
         return fault
     level = speech_level(subject.audio)

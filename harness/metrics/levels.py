@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
 from harness.audio.loudness import integrated_lufs
-from harness.audio.recording import unplayable
+from harness.audio.recording import check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
@@ -32,7 +32,7 @@ def finite(subject: MetricInput) -> Value:
 
 def peak(subject: MetricInput) -> Value:
     """Return the largest absolute sample, 1.0 being full scale."""
-    return unplayable(subject.audio) or float(np.abs(subject.audio.frames).max())
+    return check_valid(subject.audio) or float(np.abs(subject.audio.frames).max())
 
 
 def clipped_share(subject: MetricInput) -> Value:
@@ -42,7 +42,7 @@ def clipped_share(subject: MetricInput) -> Value:
     They lie at or beyond full scale, or on a flat top at the recording's peak. Flat tops reveal
     clipping that came before a change of level, as an engine's own levelling does.
     """
-    fault = unplayable(subject.audio)
+    fault = check_valid(subject.audio)
     if fault is not None:
         return fault
     magnitude = np.abs(subject.audio.frames)
@@ -51,7 +51,7 @@ def clipped_share(subject: MetricInput) -> Value:
 
 def dc_offset(subject: MetricInput) -> Value:
     """Return the absolute value of the mean sample, 1.0 being full scale."""
-    return unplayable(subject.audio) or abs(float(subject.audio.frames.mean()))
+    return check_valid(subject.audio) or abs(float(subject.audio.frames.mean()))
 
 
 def loudness(subject: MetricInput) -> Value:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.models.dnsmos import PACKAGE, RATE_HZ, p808_scores, p835_scores, tiled
 from harness.records.measurement import Metric, Missing, Value
@@ -90,7 +90,7 @@ def _judged(
     recording: Recording, model: Callable[[NDArray[np.float32]], Scores | Missing]
 ) -> Scores | Missing:
     """Return the model's scores of each window, shape [windows, scores]."""
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault:
         return fault
     if not recording.frames.any():

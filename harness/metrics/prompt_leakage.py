@@ -9,7 +9,7 @@ prompt; another utterance of the same speaker is not alike.
 import numpy as np
 
 from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.audio.self_similarity import HOP_S, Places, SelfSimilarity, part, pattern, stretches
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
@@ -23,7 +23,7 @@ SOUND_DB = -35.0  # of the loudest bin: where the speech begins and the prompt e
 ALIKE = 0.95
 
 
-def reference_spill_s(subject: MetricInput) -> Value:
+def prompt_leakage_s(subject: MetricInput) -> Value:
     """
     Return the seconds of the prompt's end at the start of the audio, 0.0 for none.
 
@@ -34,12 +34,12 @@ def reference_spill_s(subject: MetricInput) -> Value:
         ("the audio", subject.audio),
         ("the recording of the voice", subject.voice),
     ):
-        fault = unplayable(recording)
+        fault = check_valid(recording)
         if fault is not None:
             return Missing(f"{name}: {fault.reason}", fault.kind)
         if speech_level(recording) == 0.0:
             return Missing(f"{name} is silent")
-    return _longest(_sounding(subject.audio), _sounding(subject.voice)) * HOP_S
+    return _longest(_audible(subject.audio), _audible(subject.voice)) * HOP_S
 
 
 def _longest(heard: SelfSimilarity, prompt: SelfSimilarity) -> int:
@@ -80,7 +80,7 @@ def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
     )
 
 
-def _sounding(recording: Recording) -> SelfSimilarity:
+def _audible(recording: Recording) -> SelfSimilarity:
     """Return the pattern from the first audible row to the last; empty where none is."""
     whole = recording.once(pattern)
     loud = np.flatnonzero(whole.levels_db.max(axis=1) > SOUND_DB)
@@ -90,7 +90,7 @@ def _sounding(recording: Recording) -> SelfSimilarity:
 METRICS = (
     AudioMetric(
         metric=Metric(name="reference_spill", unit="s", better="lower", version="1"),
-        score=reference_spill_s,
+        score=prompt_leakage_s,
         need=Need.VOICE,
     ),
 )

@@ -132,7 +132,7 @@ def emphasis_prominence(subject: MetricInput) -> Value:
         return spoken
     if isinstance(track, Missing):
         return track
-    place = window(subject.emphasis, subject.text, spoken)
+    place = locate_word(subject.emphasis, subject.text, spoken)
     if isinstance(place, Missing):
         return place
     return _prominence(track, *place)
@@ -199,7 +199,7 @@ METRICS: tuple[AudioMetric, ...] = (
 )
 
 
-def window(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:
+def locate_word(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:
     """Locate the first `word` of `text`, in any case; return its begin and end in seconds."""
     found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
     if found is None or not _letters(word):

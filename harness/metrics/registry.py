@@ -182,20 +182,22 @@ def needs_asr(name: str) -> bool:
     return found is not None and found.source is None and found.metric not in SPEED
 
 
-def chosen(names: Collection[str] | None, conditions: Collection[str]) -> tuple[Metric, ...]:
+def select_metrics(
+    names: Collection[str] | None, conditions: Collection[str]
+) -> tuple[Metric, ...]:
     """
     Return the metrics of a suite: all speeds, and the named ones of the others, or all of them.
 
     A name stands for the metric and for its readings against golden audio and under the
     conditions of the suite. Raises HarnessError for an unknown metric or condition.
     """
-    check_choice(names, conditions)
+    check_selection(names, conditions)
     return tuple(
-        entry.metric for entry in entries().values() if _is_chosen(entry, names, conditions)
+        entry.metric for entry in entries().values() if _is_selected(entry, names, conditions)
     )
 
 
-def check_choice(names: Collection[str] | None, conditions: Collection[str]) -> None:
+def check_selection(names: Collection[str] | None, conditions: Collection[str]) -> None:
     """Raise HarnessError, listing the known ones, for a metric or condition that does not exist."""
     unknown = [condition for condition in conditions if condition not in CONDITIONS]
     if unknown:
@@ -253,7 +255,7 @@ def installed(package: str) -> str:
         return ""
 
 
-def _is_chosen(
+def _is_selected(
     entry: MetricSpec, names: Collection[str] | None, conditions: Collection[str]
 ) -> bool:
     if entry.metric in SPEED or entry.name in ALWAYS:
@@ -288,7 +290,7 @@ def _ours() -> Iterator[MetricSpec]:
 
 
 def _theirs() -> Iterator[MetricSpec]:
-    for plugin, metrics in offered().items():
+    for plugin, metrics in plugin_metrics().items():
         yield from (_plain(each, f"plug-in {plugin}") for each in metrics)
 
 
@@ -303,7 +305,7 @@ def _plain(each: AudioMetric | Metric, family: str) -> MetricSpec:
 GROUP = "voxgate.metrics"
 
 
-def offered() -> dict[str, tuple[AudioMetric, ...]]:
+def plugin_metrics() -> dict[str, tuple[AudioMetric, ...]]:
     """
     Return the metrics of plug-in packages, by the name of the entry point.
 

@@ -9,7 +9,7 @@ that a model generates anew with other noise: the word error rate counts that.
 import numpy as np
 
 from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.audio.self_similarity import HOP_S, correlations, part, pattern
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
@@ -37,7 +37,7 @@ def repeats_per_s(subject: MetricInput) -> Value:
 
 def repeat_times_s(recording: Recording) -> tuple[float, ...] | Missing:
     """Return seconds from the start to each repetition, rising; Missing for NaN and for silence."""
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault is not None:
         return fault
     if speech_level(recording) == 0.0:

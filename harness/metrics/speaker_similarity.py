@@ -82,7 +82,7 @@ def embedding(recording: Recording) -> Embedding | Missing:
     Compute the speaker embedding, length 1, shape [256]: the mean over partial utterances of
     1.6 s.
     """
-    speech = spoken(recording)
+    speech = speech_only(recording)
     if isinstance(speech, Missing):
         return speech
     encoder = _encoder()
@@ -92,7 +92,7 @@ def embedding(recording: Recording) -> Embedding | Missing:
     return _unit(mean) if mean.any() else Missing("the encoder heard no voice")
 
 
-def spoken(recording: Recording) -> Frames | Missing:
+def speech_only(recording: Recording) -> Frames | Missing:
     """
     Return the speech at 16 kHz, loud enough, without silences; Missing below SHORTEST_S of it.
     """

@@ -10,7 +10,7 @@ counts level, but nothing that is 80 dB down.
 import numpy as np
 
 from harness.audio.mel import power_mel
-from harness.audio.mel_cepstrum import between_s, mel_cepstra, warp
+from harness.audio.mel_cepstrum import hop_s, mel_cepstra, warp
 from harness.audio.recording import Frames, Recording
 from harness.metrics.alignment import aligned
 from harness.metrics.metric import AudioMetric, MetricInput, Need
@@ -47,9 +47,7 @@ def mcd(subject: MetricInput) -> Value:
         return reference
     if isinstance(candidate, Missing):
         return candidate
-    return distortion_db(
-        reference, candidate, round(SLACK_S / between_s(pair.reference_audio.rate_hz))
-    )
+    return distortion_db(reference, candidate, round(SLACK_S / hop_s(pair.reference_audio.rate_hz)))
 
 
 def distortion_db(reference: Frames, candidate: Frames, slack: int) -> float:

@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import cast
 
 from harness.errors import HarnessError
-from harness.models.whisper_weights import UNSPACED, primary
+from harness.models.whisper_weights import UNSPACED, primary_language
 from harness.records.cell import ENGLISH
 from harness.records.measurement import Metric, Missing, Value
 
@@ -140,7 +140,7 @@ def _normalizers() -> ModuleType:
 
 def _normalized(text: str, language: str) -> str:
     """Normalise a text; empty without a word: the normaliser leaves a lone "..." as a word."""
-    normal = normalizer(primary(language))(text).strip()
+    normal = normalizer(primary_language(language))(text).strip()
     return normal if any(letter.isalnum() for letter in normal) else ""
 
 

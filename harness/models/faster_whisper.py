@@ -33,7 +33,7 @@ TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FasterJudge:
+class FasterWhisperRecognizer:
     """A loaded faster-whisper model; `name` identifies weights, packages and decoding."""
 
     name: str
@@ -72,7 +72,7 @@ class FasterJudge:
         return " ".join(segment.text.strip() for segment in segments)
 
 
-def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
+def load_recognizer(path: Path, *more: Path) -> FasterWhisperRecognizer | Missing:
     """
     Load a recogniser from a CTranslate2 file, in one or `more` parts, with the files beside it.
 
@@ -97,7 +97,7 @@ def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
     model = faster_whisper.WhisperModel(
         name, device="cpu", compute_type="float32", cpu_threads=1, files=files
     )
-    return FasterJudge(name=name, model=model)
+    return FasterWhisperRecognizer(name=name, model=model)
 
 
 def decoding() -> str:

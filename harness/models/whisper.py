@@ -143,7 +143,7 @@ class WhisperRecognizer:
         return torch.cat([heard, self.silence[:, shown:].expand(len(pieces), -1, -1)], dim=1)
 
 
-def build_judge(path: Path, *more: Path) -> WhisperRecognizer:
+def load_recognizer(path: Path, *more: Path) -> WhisperRecognizer:
     """
     Load a recogniser from a weights file (.safetensors, CTranslate2 .bin in one or `more`
     parts, openai .pt).
@@ -169,11 +169,11 @@ def build_judge(path: Path, *more: Path) -> WhisperRecognizer:
         quiet = torch.full((1, model.dims.n_mels, len(positions) * 2), LOUDEST_MEL - MEL_RANGE)
         silence = _encode(model.encoder, quiet, positions)
     return WhisperRecognizer(
-        name=judge_name(tensors), model=model, positions=positions, silence=silence
+        name=recognizer_name(tensors), model=model, positions=positions, silence=silence
     )
 
 
-def judge_name(tensors: Tensors) -> str:
+def recognizer_name(tensors: Tensors) -> str:
     """
     Return a name such as "openai-whisper tiny.en 20250625 (weights 43791f56), greedy ...".
 

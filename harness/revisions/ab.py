@@ -22,7 +22,7 @@ from typing import Any
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import is_speed
-from harness.analysis.stages import in_turns, moved_stage
+from harness.analysis.stages import moved_stage, pair_stages
 from harness.errors import HarnessError
 from harness.judging import explain
 from harness.judging.baseline import golden_dir, of_run, write_golden
@@ -35,7 +35,7 @@ from harness.machine.git import NOW, Revision, resolve
 from harness.machine.identity import changed_tools, environment
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
-from harness.metrics.registry import check_choice, needs_asr
+from harness.metrics.registry import check_selection, needs_asr
 from harness.records.cell import Cell
 from harness.records.measurement import Missing, MissingKind
 from harness.records.run import Run, failure_of
@@ -192,7 +192,7 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
     profile = ready_profile(plan.profile)
     trees = shop.tree(base), shop.tree(head)
     shared = overlap(plan.suite, *trees, plan.only)
-    check_choice(shared.suite.metrics, shared.suite.conditions)
+    check_selection(shared.suite.metrics, shared.suite.conditions)
     check_engine(shared.suite.judge)
     packages = sorted({package(cell.target) for cell in (*shared.cells, *shared.new, *shared.lost)})
     sides = [_ready(shop, *side, packages) for side in (("BASE", base), ("HEAD", head))]
@@ -459,7 +459,7 @@ def _with_stage(
     if cell.cell not in now:
         return cell
     coarse = explain.attribution(cell.cell, now[cell.cell], of_run(base, before))
-    fine = moved_stage(in_turns(base, head, cell.cell))
+    fine = moved_stage(pair_stages(base, head, cell.cell))
     if not coarse or coarse not in cell.notes:
         return cell
     return replace(

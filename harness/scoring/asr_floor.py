@@ -38,7 +38,7 @@ from harness import statistics
 from harness.audio.files import write_wav
 from harness.errors import HarnessError
 from harness.metrics.word_errors import ErrorCounts
-from harness.models.whisper_weights import primary
+from harness.models.whisper_weights import primary_language
 from harness.records.cell import ENGLISH, Cell, Workload
 from harness.records.codec import NON_EMPTY, Range, from_json, parse_json
 from harness.records.files import write_file
@@ -47,7 +47,7 @@ from harness.records.run import OPENAI
 from harness.scoring.score_run import default_cache_dir, versions_of
 from harness.scoring.scorer import Progress, UtteranceScores, score_quality
 from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import RecognizerOptions
 from harness.statistics import Shift
 from harness.suite.workload import load_workload, place
 from harness.targets.flite import FliteTarget
@@ -126,7 +126,10 @@ def floor_for_workload(
     again = f"voxgate floor {floor.workload}" + ("" if judge == OPENAI else f" --judge {judge}")
     version = floor.versions.get(measured.metric, "")
     if version != measured.version:
-        theirs, ours = _unlike(version, measured.version), _unlike(measured.version, version)
+        theirs, ours = (
+            _differing_parts(version, measured.version),
+            _differing_parts(measured.version, version),
+        )
         return Missing(f"it was heard by [{theirs}], this run by [{ours}]; make it again: {again}")
     if {r.id: r.text for r in workload.requests} != {
         name: each.text for name, each in floor.utterances.items()
@@ -181,7 +184,7 @@ def save_floor(path: Path, floor: Floor) -> None:
     write_file(path, text, "make its folder writable", what="the floor ")
 
 
-def _unlike(version: str, other: str) -> str:
+def _differing_parts(version: str, other: str) -> str:
     """
     Return the parts of a version that another one lacks.
 
@@ -251,9 +254,9 @@ def make_floor(
     workload = load_workload(name)
     with tempfile.TemporaryDirectory() as folder:
         files = (
-            _spoken(workload, Path(folder))
+            _synthesise(workload, Path(folder))
             if recordings is None
-            else recorded(workload, recordings)
+            else find_recordings(workload, recordings)
         )
         scores = _scored(workload, files, progress, judge)
     who = (speaker or recordings.name) if recordings is not None else _flite_and_voices(workload)
@@ -272,9 +275,11 @@ def make_floor(
     return path, floor
 
 
-def _spoken(workload: Workload, folder: Path) -> dict[str, Path]:
+def _synthesise(workload: Workload, folder: Path) -> dict[str, Path]:
     """Synthesise every request by flite, with the voice of the request."""
-    foreign = [request.id for request in workload.requests if primary(request.language) != ENGLISH]
+    foreign = [
+        request.id for request in workload.requests if primary_language(request.language) != ENGLISH
+    ]
     if foreign:
         raise HarnessError(
             f"flite speaks English only, and {foreign[0]} is not English; give --recordings FOLDER"
@@ -290,7 +295,7 @@ def _spoken(workload: Workload, folder: Path) -> dict[str, Path]:
     return files
 
 
-def recorded(workload: Workload, folder: Path) -> dict[str, Path]:
+def find_recordings(workload: Workload, folder: Path) -> dict[str, Path]:
     """Return one recording per request, named after it."""
     files = {}
     for request in workload.requests:
@@ -314,7 +319,7 @@ def _scored(
         AudioJob(key=r.id, utterance=r.id, path=files[r.id], text=r.text, language=r.language)
         for r in workload.requests
     ]
-    options = JudgeOptions(engine=judge)
+    options = RecognizerOptions(engine=judge)
     return score_quality(
         jobs, cache_dir=default_cache_dir(), judge=options, metrics=METRICS, progress=progress
     )

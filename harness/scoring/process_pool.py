@@ -89,7 +89,7 @@ def run_batches(batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tup
         while queue or crew:
             while queue and len(crew) < max(workers, 1):
                 crew.append(_Child(queue.next(None, _kinds(crew))))
-            for child in _with_news(crew):
+            for child in _answering(crew):
                 if child.has_begun():
                     continue
                 piece, result = child.answer()
@@ -101,7 +101,7 @@ def run_batches(batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tup
                 crew.remove(child)
                 if once_more:
                     crew.append(_Child(replace(child.batch, pieces=(piece,), alone=True)))
-                crew += _relieved(child, queue, _kinds(crew))
+                crew += _reassigned(child, queue, _kinds(crew))
     finally:
         for child in crew:
             child.kill()
@@ -246,7 +246,7 @@ class _Child:
         self.connection.close()
 
 
-def _with_news(crew: Sequence[_Child]) -> list[_Child]:
+def _answering(crew: Sequence[_Child]) -> list[_Child]:
     """Wait; return the children that have answered, have died, or have exceeded their time."""
     patience_s = min(child.due_s for child in crew) - CLOCK.seconds()
     ready = wait(
@@ -256,7 +256,7 @@ def _with_news(crew: Sequence[_Child]) -> list[_Child]:
     return [child for child in crew if child.connection in ready or child.due_s <= CLOCK.seconds()]
 
 
-def _relieved(child: _Child, queue: _Queue, busy: Collection[str]) -> list[_Child]:
+def _reassigned(child: _Child, queue: _Queue, busy: Collection[str]) -> list[_Child]:
     """Return the child with its next batch; none if it is dead or has nothing left to do."""
     if not child.alive:
         if child.rest():
@@ -279,11 +279,11 @@ def _serve(connection: Connection) -> None:
     os.setsid()
     with contextlib.suppress(EOFError, OSError):  # of a parent that is gone
         while True:
-            for news in _news(connection):
+            for news in _messages(connection):
                 connection.send(news)
 
 
-def _news(connection: Connection) -> Iterator[Any]:
+def _messages(connection: Connection) -> Iterator[Any]:
     """Wait for a batch and work through it: yield BEGUN, then the answers."""
     try:
         work, pieces = connection.recv()

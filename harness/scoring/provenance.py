@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.analysis.grouping import Measurements
 from harness.errors import HarnessError
-from harness.metrics.registry import chosen, digest_of, installed, package_of
+from harness.metrics.registry import digest_of, installed, package_of, select_metrics
 from harness.models.whisper_weights import file_sha256
 from harness.records.measurement import lacks_package
 from harness.records.run import HeardTexts, Run
@@ -38,7 +38,7 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
     `records` is the digest of its files from before they were read, so that records that a
     process adds meanwhile never count as scored.
     """
-    metrics, folder = chosen(run.metrics, run.conditions), Path(run.folder)
+    metrics, folder = select_metrics(run.metrics, run.conditions), Path(run.folder)
     packages = sorted({package for each in metrics if (package := package_of(each.name))})
     return {
         "golden": golden_digest(golden),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.analysis.caveats import takes_differ
 from harness.metrics.metric import Need
-from harness.metrics.registry import GOLDEN, chosen, entry
+from harness.metrics.registry import GOLDEN, entry, select_metrics
 from harness.metrics.word_errors import ErrorCounts
 from harness.models.whisper_weights import files_sha256
 from harness.records.cell import Cell, Request
@@ -21,9 +21,9 @@ from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
 from harness.records.run import HeardText, HeardTexts, Iteration, Run
 from harness.scoring.scorer import Progress, UtteranceScores, score_quality
 from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import RecognizerOptions
 
-Samples = dict[tuple[str, str], Iteration]
+FirstIterations = dict[tuple[str, str], Iteration]
 """(slug, request id) -> iteration."""
 TAKES_DIFFER = Missing("the engine has no seed, and its takes differ", MissingKind.TAKES_DIFFER)
 """
@@ -68,8 +68,8 @@ def score_run(
     scored = score_quality(
         [*jobs.values(), *(job for several in takes.values() for job in several)],
         cache_dir=cache_dir or default_cache_dir(),
-        judge=JudgeOptions(engine=run.judge),
-        metrics=[metric.name for metric in chosen(run.metrics, run.conditions)],
+        judge=RecognizerOptions(engine=run.judge),
+        metrics=[metric.name for metric in select_metrics(run.metrics, run.conditions)],
         workers=workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
         progress=progress,
     )
@@ -155,9 +155,9 @@ def default_cache_dir() -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "voxgate"
 
 
-def _first_audio(run: Run) -> Samples:
+def _first_audio(run: Run) -> FirstIterations:
     """Return the first iteration of each request of each cell that kept its audio."""
-    samples: Samples = {}
+    samples: FirstIterations = {}
     for process in run.processes:
         for sample in process.samples:
             if sample.audio_file is not None:
@@ -165,7 +165,9 @@ def _first_audio(run: Run) -> Samples:
     return samples
 
 
-def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path) -> AudioJob:
+def _job(
+    run: Run, cell: Cell, request: Request, samples: FirstIterations, golden: Path
+) -> AudioJob:
     def audio(slug: str, name: str) -> Path | None:
         return (
             Path(run.folder) / str(samples[slug, name].audio_file)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.audio.files import length_s
-from harness.metrics.registry import chosen, entry, full_version, version_of
+from harness.audio.files import promised_duration_s
+from harness.metrics.registry import entry, full_version, select_metrics, version_of
 from harness.metrics.word_errors import ErrorCounts
 from harness.models.whisper_weights import file_sha256
 from harness.records.measurement import Missing, Value, value_from_json, value_to_json
 from harness.scoring.cache import ScoreCache
 from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
 from harness.scoring.task import AudioTask, Uncacheable, compute
-from harness.scoring.tasks import AudioJob, compared_once, task_key, tasks_of
-from harness.scoring.transcription import JudgeOptions, Transcript, TranscriptionPlan
+from harness.scoring.tasks import AudioJob, share_reference, task_key, tasks_of
+from harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionPlan
 
 Progress = Callable[[int, int], None]  # (scores done, scores to compute)
 
@@ -58,7 +58,7 @@ def score_quality(
     jobs: Sequence[AudioJob],
     *,
     cache_dir: Path,
-    judge: JudgeOptions | None = None,
+    judge: RecognizerOptions | None = None,
     metrics: Collection[str] | None = None,
     workers: int = 2,
     progress: Progress | None = None,
@@ -71,10 +71,10 @@ def score_quality(
     HarnessError for an explicit weights file that is unusable and for a cache that cannot be
     written.
     """
-    names = [each.name for each in chosen(None, ())] if metrics is None else list(metrics)
-    jobs = compared_once(jobs)
+    names = [each.name for each in select_metrics(None, ())] if metrics is None else list(metrics)
+    jobs = share_reference(jobs)
     digests = _digests(jobs)
-    hearing = TranscriptionPlan(jobs, names, judge or JudgeOptions(), digests)
+    hearing = TranscriptionPlan(jobs, names, judge or RecognizerOptions(), digests)
     plan = _planned(jobs, names, digests)
     work = _Work(plan.tasks, hearing, ScoreCache(cache_dir), progress)
     try:
@@ -203,7 +203,7 @@ def _kind(task: AudioTask) -> str:
 
 
 def _limit_s(audio: Path) -> float:
-    return LIMIT_S + LIMIT_PER_AUDIO_S * length_s(audio)
+    return LIMIT_S + LIMIT_PER_AUDIO_S * promised_duration_s(audio)
 
 
 def _scores(

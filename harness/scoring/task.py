@@ -61,7 +61,7 @@ def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Uncacheable]:
     Yield the value of each task, in order; quickest where tasks of one audio follow each other.
     """
     for task in tasks:
-        yield _settled(task.metric, _value(task))
+        yield _checked_value(task.metric, _value(task))
 
 
 class RecordingCache:
@@ -93,7 +93,7 @@ class RecordingCache:
         return self._kept[key]
 
 
-SHELF = RecordingCache()
+RECORDINGS = RecordingCache()
 
 
 def _value(task: AudioTask) -> Value | Uncacheable:
@@ -115,7 +115,7 @@ def _subject(task: AudioTask) -> MetricInput:
     def heard(path: Path | None) -> Recording | None:
         if path is None:
             return None
-        return SHELF.take(path) if condition is None else condition.hear(SHELF.take(path))
+        return RECORDINGS.take(path) if condition is None else condition.hear(RECORDINGS.take(path))
 
     audio = heard(task.audio)
     assert audio is not None, "a task has an audio"
@@ -131,7 +131,7 @@ def _subject(task: AudioTask) -> MetricInput:
     )
 
 
-def _settled(metric: str, value: object) -> Value | Uncacheable:
+def _checked_value(metric: str, value: object) -> Value | Uncacheable:
     """Check a value against the contract of metrics: a finite number, or Missing."""
     if isinstance(value, Missing):
         return Uncacheable(value.reason, value.kind) if lacks_package(value) else value

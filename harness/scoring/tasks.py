@@ -64,7 +64,7 @@ class AudioJob:
         return tuple(path for path in paths if isinstance(path, Path))
 
 
-def compared_once(jobs: Sequence[AudioJob]) -> list[AudioJob]:
+def share_reference(jobs: Sequence[AudioJob]) -> list[AudioJob]:
     """
     Replace golden audio by the reference's own file where both are the same recording.
 
@@ -101,8 +101,8 @@ def tasks_of(job: AudioJob, metrics: Collection[str]) -> dict[str, AudioTask | M
     found: dict[str, AudioTask | Missing] = {}
     for name in metrics:
         line = entry(name)
-        if line.source is not None and _applies(line.source.need, job):
-            found[name] = _lacking(line) or _task(line, job)
+        if line.source is not None and _is_applicable(line.source.need, job):
+            found[name] = _missing_package(line) or _task(line, job)
     return found
 
 
@@ -131,7 +131,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     )
 
 
-def _applies(need: Need, job: AudioJob) -> bool:
+def _is_applicable(need: Need, job: AudioJob) -> bool:
     """Return whether the run provides the metric's input; a reference is always due."""
     offered = {
         Need.VOICE: job.voice is not None,
@@ -142,7 +142,7 @@ def _applies(need: Need, job: AudioJob) -> bool:
     return offered.get(need, True)
 
 
-def _lacking(line: MetricSpec) -> Missing | None:
+def _missing_package(line: MetricSpec) -> Missing | None:
     """Return the package that is not installed, as Missing; None if all are."""
     if not line.package or installed(line.package):
         return None

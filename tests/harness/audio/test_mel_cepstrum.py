@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
-from harness.audio.mel_cepstrum import HOP, PARAMETERS, WIDTH, between_s, fitted, mel_cepstra
+from harness.audio.mel_cepstrum import HOP, PARAMETERS, WIDTH, fit_cepstra, hop_s, mel_cepstra
 from harness.audio.recording import Frames, Recording
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
@@ -54,7 +54,7 @@ def test_the_coefficients_are_sptks():
 def test_a_spectrum_made_from_a_mel_cepstrum_gives_it_back():
     """As exactly as the square of the last step, which is at most TOLERANCE."""
     wanted = 0.3 * np.random.default_rng(0).standard_normal((5, ORDER + 1))
-    assert fitted(np.exp(log_power(wanted)), ORDER, ALPHA) == pytest.approx(wanted, abs=1e-4)
+    assert fit_cepstra(np.exp(log_power(wanted)), ORDER, ALPHA) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_a_change_of_the_spectrum_is_the_change_of_the_cepstrum():
@@ -64,20 +64,20 @@ def test_a_change_of_the_spectrum_is_the_change_of_the_cepstrum():
     """
     change = 0.2 * np.random.default_rng(1).standard_normal((1, ORDER + 1))
     before, after = (
-        fitted(np.exp(periodogram() + each), ORDER, ALPHA) for each in (0.0, log_power(change))
+        fit_cepstra(np.exp(periodogram() + each), ORDER, ALPHA) for each in (0.0, log_power(change))
     )
     assert after - before == pytest.approx(np.broadcast_to(change, before.shape), abs=2e-4)
 
 
 def test_a_flat_spectrum_has_its_level_and_nothing_else():
-    found = fitted(np.full((1, WIDTH // 2 + 1), 4.0), ORDER, ALPHA)[0]
+    found = fit_cepstra(np.full((1, WIDTH // 2 + 1), 4.0), ORDER, ALPHA)[0]
     assert found[0] == pytest.approx(np.log(2.0), abs=1e-9)
     assert found[1:] == pytest.approx(np.zeros(ORDER), abs=1e-9)
 
 
 def test_the_answer_is_the_criterions_minimum():
     spectra = periodogram()[::20]
-    best = fitted(np.exp(spectra), ORDER, ALPHA)
+    best = fit_cepstra(np.exp(spectra), ORDER, ALPHA)
 
     def criterion(cepstra: Frames) -> Frames:
         ratio = spectra - log_power(cepstra)
@@ -99,7 +99,7 @@ def test_the_level_is_left_out():
     [(16_000, 0.016), (24_000, 256 / 24_000), (11_025, 0.032), (96_000, 256 / 48_000)],
 )
 def test_the_time_between_frames_is_that_of_the_rate_of_analysis(rate_hz: int, expected_s: float):
-    assert between_s(rate_hz) == pytest.approx(expected_s)
+    assert hop_s(rate_hz) == pytest.approx(expected_s)
 
 
 @pytest.mark.parametrize("rate_hz", [*PARAMETERS, 11_025, 4_000, 96_000])

@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 
 from harness.audio.recording import read_recording  # noqa: E402
 from harness.metrics.metric import AudioMetric, MetricInput, Need  # noqa: E402
-from harness.metrics.registry import chosen, entry  # noqa: E402
+from harness.metrics.registry import entry, select_metrics  # noqa: E402
 from tests.harness.metrics.material import Pair, make_pairs, voice_sources  # noqa: E402
 
 ROUNDS, FILES = 3, 12
@@ -35,7 +35,7 @@ LEAST_MS = 0.5
 
 def sources(names: Sequence[str]) -> dict[str, AudioMetric]:
     """Give the metrics of audio that a plain sentence has, or those of them that are named."""
-    found = {each.name: entry(each.name) for each in chosen(names or None, ())}
+    found = {each.name: entry(each.name) for each in select_metrics(names or None, ())}
     return {
         name: line.source
         for name, line in found.items()

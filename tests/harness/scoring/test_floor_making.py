@@ -14,7 +14,7 @@ from harness.records.measurement import Missing
 from harness.scoring import asr_floor
 from harness.scoring.asr_floor import floor_path, load_floor, make_floor
 from harness.scoring.scorer import AudioJob, UtteranceScores
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import RecognizerOptions
 from harness.suite.workload import known_workloads, load_workload
 
 WORKLOAD = """\
@@ -98,9 +98,9 @@ def test_the_speaker_of_recordings_can_be_named(scorer: Scorer, workload: str, r
 
 def test_the_judge_can_be_chosen(scorer: Scorer, workload: str, recordings: Path):
     make_floor(workload, recordings)
-    assert scorer.options["judge"] == JudgeOptions()
+    assert scorer.options["judge"] == RecognizerOptions()
     make_floor(workload, recordings, judge="faster-whisper")
-    assert scorer.options["judge"] == JudgeOptions(engine="faster-whisper")
+    assert scorer.options["judge"] == RecognizerOptions(engine="faster-whisper")
 
 
 def test_each_request_needs_one_recording(scorer: Scorer, workload: str, recordings: Path):
