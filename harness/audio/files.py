@@ -69,14 +69,14 @@ def decode_audio(source: Path | IO[bytes]) -> tuple[Audio, int]:
         missing_bytes = _missing_bytes(source)
         with soundfile.SoundFile(source) as file:
             _check_head(file)
-            frames, rate_hz = _all_of(file), int(file.samplerate)
+            samples, rate_hz = _all_of(file), int(file.samplerate)
     except (OSError, soundfile.SoundFileError) as error:
         raise HarnessError(_first_line(error)) from error
     if missing_bytes:
         raise HarnessError(
             f"it ends {missing_bytes} bytes before the length that its head promises"
         )
-    return frames, rate_hz
+    return samples, rate_hz
 
 
 def same_audio(one: Audio, other: Audio) -> bool:
@@ -166,10 +166,10 @@ def _all_of(file: Any) -> Audio:
             f"its head promises {file.frames} frames, not all of which can be read "
             f"({_first_line(error)})"
         ) from error
-    frames = np.concatenate(blocks)
-    if frames.size < file.frames:
-        raise HarnessError(f"its head promises {file.frames} frames, {frames.size} are there")
-    return frames
+    samples = np.concatenate(blocks)
+    if samples.size < file.frames:
+        raise HarnessError(f"its head promises {file.frames} frames, {samples.size} are there")
+    return samples
 
 
 def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
@@ -285,9 +285,9 @@ def audio_files(run: Run) -> dict[tuple[str, str], Path]:
 def _wav(path: Path) -> bytes | None:
     """Encode a file as 16-bit WAV, which every browser plays; frames beyond -1..1 are clipped."""
     try:
-        frames, rate_hz = read_audio(path)
+        samples, rate_hz = read_audio(path)
     except HarnessError:
         return None
     out = io.BytesIO()
-    soundfile.write(out, frames, rate_hz, format="WAV", subtype="PCM_16")
+    soundfile.write(out, samples, rate_hz, format="WAV", subtype="PCM_16")
     return out.getvalue()

@@ -48,6 +48,6 @@ def _check(path: Path, sample: Iteration) -> None:
             f"{path} lasts {about.frames / about.samplerate:.3f} s, not {sample.audio_s:.3f} s, "
             f"{again}"
         )
-    frames, _ = read_audio(path)
-    if hashlib.sha256(frames.tobytes()).hexdigest() != sample.audio_sha256:
+    samples, _ = read_audio(path)
+    if hashlib.sha256(samples.tobytes()).hexdigest() != sample.audio_sha256:
         raise HarnessError(f"the SHA-256 of {path} is another than its sample's, {again}")

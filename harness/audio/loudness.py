@@ -54,11 +54,11 @@ def integrated_lufs(recording: Recording) -> Value:
     return OFFSET_LU + 10.0 * math.log10(power.mean())
 
 
-def _block_powers(frames: NDArray[np.float64]) -> NDArray[np.float64]:
+def _block_powers(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean square of each whole block of the weighted samples, shape [blocks]."""
     from scipy.signal import sosfilt
 
-    total = np.concatenate([[0.0], np.cumsum(sosfilt(np.array(K_WEIGHTING), frames) ** 2)])
+    total = np.concatenate([[0.0], np.cumsum(sosfilt(np.array(K_WEIGHTING), samples) ** 2)])
     width, step = round(BLOCK_S * RATE_HZ), round(STEP_S * RATE_HZ)
-    starts = np.arange(0, len(frames) - width + 1, step)
+    starts = np.arange(0, len(samples) - width + 1, step)
     return np.asarray((total[starts + width] - total[starts]) / width, dtype=np.float64)

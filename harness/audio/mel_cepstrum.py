@@ -26,8 +26,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording
 from harness.records.measurement import Missing
+
+Frames = NDArray[np.float64]
+"""Values by STFT frame, shape [frames, ...]."""
 
 WIDTH, HOP = 1024, 256  # ESPnet's, at every rate
 FULL_SCALE = 32768.0  # ESPnet reads 16-bit numbers, beside which its EPSILON is silence
@@ -62,13 +65,13 @@ def mel_cepstra(recording: Recording) -> Frames | Missing:
     is.
     """
     rate_hz = _analysis_rate_hz(recording.rate_hz)
-    frames = recording.at(rate_hz)
-    if len(frames) < WIDTH:
+    samples = recording.at(rate_hz)
+    if len(samples) < WIDTH:
         return Missing(
             f"{recording.duration_s:.3f} s is too short for a spectrum, which needs "
             f"{WIDTH / rate_hz:.3f} s"
         )
-    windows = sliding_window_view(frames, WIDTH)[::HOP]
+    windows = sliding_window_view(samples, WIDTH)[::HOP]
     blocks = [
         _analysed(windows[at : at + BLOCK], *PARAMETERS[rate_hz])
         for at in range(0, len(windows), BLOCK)

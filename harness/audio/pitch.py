@@ -98,7 +98,8 @@ def track(recording: Recording) -> PitchTrack | Missing:
         detector = _detector()
     except ImportError:
         return not_installed("swift-f0", "pip install voxgate[panel]")
-    heard = (recording.at(RATE_HZ) - recording.frames.mean()) * 10.0 ** ((LOUD_DB - loud_db) / 20.0)
+    loud = recording.at(RATE_HZ) - recording.samples.mean()
+    heard = loud * 10.0 ** ((LOUD_DB - loud_db) / 20.0)
     times_s = np.arange(0.0, recording.duration_s, HOP_S)
     f0_hz = _between(times_s, *_every_8_ms(detector, heard.astype(np.float32)))
     frame = (times_s * recording.rate_hz).astype(np.intp) // activity.frame_length(

@@ -30,10 +30,10 @@ SPEECH_DB = -20.0  # of the speech level: how loud both edges must be
 SUSTAINED_DB = -30.0  # of the speech level: below it half of the SUSTAINED blocks may not be
 
 
-def dropouts_per_s(subject: MetricInput) -> Value:
+def dropouts_per_s(inputs: MetricInput) -> Value:
     """Return holes of 5 ms to 0.4 s in the speech, per second of audio."""
-    times_s = subject.audio.once(dropout_times_s)
-    return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
+    times_s = inputs.audio.once(dropout_times_s)
+    return times_s if isinstance(times_s, Missing) else len(times_s) / inputs.audio.duration_s
 
 
 def dropout_times_s(recording: Recording) -> tuple[float, ...] | Missing:
@@ -45,7 +45,7 @@ def dropout_times_s(recording: Recording) -> tuple[float, ...] | Missing:
     if level == 0.0:
         return Missing("the audio is silent")
     width = max(round(BLOCK_S * recording.rate_hz), 1)
-    power_db = _block_powers_db(recording.frames / level, width)
+    power_db = _block_powers_db(recording.samples / level, width)
     return tuple(start * width / recording.rate_hz for start in _holes(power_db))
 
 
@@ -95,14 +95,14 @@ def _edge_db(power_db: NDArray[np.float64], fall: int) -> float:
     return float(10 * np.log10(np.mean(10 ** (power_db[fall - EDGE : fall] / 10))))
 
 
-def _block_powers_db(frames: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def _block_powers_db(samples: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """
     Return the mean square of each block of `width` samples in dB, at least -120, shape
     [blocks].
 
     An unfinished last block is left out.
     """
-    blocks = frames[: len(frames) // width * width].reshape(-1, width)
+    blocks = samples[: len(samples) // width * width].reshape(-1, width)
     return np.asarray(
         10 * np.log10(np.maximum(np.mean(blocks**2, axis=1), 1e-12)), dtype=np.float64
     )

@@ -43,31 +43,31 @@ class Opinion:
     ovrl: float
 
 
-def dnsmos_sig(subject: MetricInput) -> Value:
+def dnsmos_sig(inputs: MetricInput) -> Value:
     """Return the quality of the speech signal (P.835 SIG), 1 to 5: undistorted is high."""
-    opinion = subject.audio.once(p835)
+    opinion = inputs.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.sig
 
 
-def dnsmos_bak(subject: MetricInput) -> Value:
+def dnsmos_bak(inputs: MetricInput) -> Value:
     """Return the quality of the background (P.835 BAK), 1 to 5: undisturbed is high."""
-    opinion = subject.audio.once(p835)
+    opinion = inputs.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.bak
 
 
-def dnsmos_ovrl(subject: MetricInput) -> Value:
+def dnsmos_ovrl(inputs: MetricInput) -> Value:
     """Return the overall quality (P.835 OVRL), 1 to 5."""
-    opinion = subject.audio.once(p835)
+    opinion = inputs.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.ovrl
 
 
-def dnsmos_p808(subject: MetricInput) -> Value:
+def dnsmos_p808(inputs: MetricInput) -> Value:
     """
     Return the overall quality (P.808), 1 to 5, by the older and 20 times cheaper model.
 
     It was trained on another listening test.
     """
-    return subject.audio.once(p808)
+    return inputs.audio.once(p808)
 
 
 def p835(recording: Recording) -> Opinion | Missing:
@@ -93,7 +93,7 @@ def _judged(
     fault = check_valid(recording)
     if fault:
         return fault
-    if not recording.frames.any():
+    if not recording.samples.any():
         return Missing("the audio is silent")
     if recording.duration_s < SHORTEST_S:
         return Missing(

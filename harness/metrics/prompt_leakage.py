@@ -23,23 +23,23 @@ SOUND_DB = -35.0  # of the loudest bin: where the speech begins and the prompt e
 ALIKE = 0.95
 
 
-def prompt_leakage_s(subject: MetricInput) -> Value:
+def prompt_leakage_s(inputs: MetricInput) -> Value:
     """
     Return the seconds of the prompt's end at the start of the audio, 0.0 for none.
 
     Missing where either is silent.
     """
-    assert subject.voice is not None, "the metric needs a voice"
+    assert inputs.voice is not None, "the metric needs a voice"
     for name, recording in (
-        ("the audio", subject.audio),
-        ("the recording of the voice", subject.voice),
+        ("the audio", inputs.audio),
+        ("the recording of the voice", inputs.voice),
     ):
         fault = check_valid(recording)
         if fault is not None:
             return Missing(f"{name}: {fault.reason}", fault.kind)
         if speech_level(recording) == 0.0:
             return Missing(f"{name} is silent")
-    return _longest(_audible(subject.audio), _audible(subject.voice)) * HOP_S
+    return _longest(_audible(inputs.audio), _audible(inputs.voice)) * HOP_S
 
 
 def _longest(heard: SelfSimilarity, prompt: SelfSimilarity) -> int:

@@ -26,13 +26,13 @@ EDGE = 3
 ALIKE = 0.985
 
 
-def repeats_per_s(subject: MetricInput) -> Value:
+def repeats_per_s(inputs: MetricInput) -> Value:
     """
     Return repeated stretches per second of audio; a stretch that is played three times counts
     twice.
     """
-    times_s = subject.audio.once(repeat_times_s)
-    return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
+    times_s = inputs.audio.once(repeat_times_s)
+    return times_s if isinstance(times_s, Missing) else len(times_s) / inputs.audio.duration_s
 
 
 def repeat_times_s(recording: Recording) -> tuple[float, ...] | Missing:

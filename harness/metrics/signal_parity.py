@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording, Samples
 from harness.metrics.alignment import Aligned, aligned
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, Value
@@ -36,27 +36,27 @@ STOI_RATE_HZ = 10_000  # of its definition
 STOI_TOO_FEW_FRAMES = 1e-5
 
 
-def snr(subject: MetricInput) -> Value:
+def snr(inputs: MetricInput) -> Value:
     """
     Return 10 log10(sum s^2 / sum (s - c)^2) in dB, within +-SNR_CEILING_DB.
 
     Level-sensitive; the ceiling means exact.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     clean, heard = pair.reference, pair.candidate
     return _ratio_db(float(clean @ clean), float(np.sum((clean - heard) ** 2)))
 
 
-def si_sdr(subject: MetricInput) -> Value:
+def si_sdr(inputs: MetricInput) -> Value:
     """
     Return the scale-invariant signal-to-distortion ratio in dB, within +-SNR_CEILING_DB.
 
     Blind to level and polarity. Le Roux et al. 2019, "SDR - half-baked or well done?", equation
     5, without removing means.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     clean, heard = pair.reference, pair.candidate
@@ -64,17 +64,17 @@ def si_sdr(subject: MetricInput) -> Value:
     return _ratio_db(float(target @ target), float(np.sum((heard - target) ** 2)))
 
 
-def pesq(subject: MetricInput) -> Value:
+def pesq(inputs: MetricInput) -> Value:
     """
     Return PESQ MOS-LQO, wide band (P.862.2), 1.04 to 4.64, by the package `pesq`.
 
     Both signals are resampled to 16 kHz by soxr HQ. Beyond 30 s: the mean over equal pieces of
     at most 30 s. The ITU code can end the process; call it where that is safe.
     """
-    return _pesq(subject)
+    return _pesq(inputs)
 
 
-def pesq_c2(subject: MetricInput) -> Value:
+def pesq_c2(inputs: MetricInput) -> Value:
     """
     Return PESQ with Corrigendum 2 of 2018: a second reading of the same recordings.
 
@@ -83,23 +83,23 @@ def pesq_c2(subject: MetricInput) -> Value:
     """
     try:
         with corrected():
-            return _pesq(subject)
+            return _pesq(inputs)
     except ValueError:
         return Missing("this build of the package pesq does not show its table of coefficients")
 
 
-def stoi(subject: MetricInput) -> Value:
+def stoi(inputs: MetricInput) -> Value:
     """Return short-time objective intelligibility, about 0 to 1 (Taal et al. 2011), by `pystoi`."""
-    return _stoi(subject, extended=False)
+    return _stoi(inputs, extended=False)
 
 
-def estoi(subject: MetricInput) -> Value:
+def estoi(inputs: MetricInput) -> Value:
     """
     Return extended STOI (Jensen and Taal 2016), by `pystoi`.
 
     numpy's global random state is restored.
     """
-    return _stoi(subject, extended=True)
+    return _stoi(inputs, extended=True)
 
 
 def _ratio_db(signal: float, noise: float) -> float:
@@ -116,8 +116,8 @@ def _ratio_db(signal: float, noise: float) -> float:
     )
 
 
-def _pesq(subject: MetricInput) -> Value:
-    pair = aligned(subject)
+def _pesq(inputs: MetricInput) -> Value:
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     seconds = pair.reference_audio.duration_s
@@ -137,7 +137,7 @@ def _pesq(subject: MetricInput) -> Value:
     )
 
 
-def _pesq_piece(clean: Frames, heard: Frames) -> Value:
+def _pesq_piece(clean: Samples, heard: Samples) -> Value:
     import pesq
 
     if not clean.any() or not heard.any():
@@ -154,8 +154,8 @@ def _pesq_piece(clean: Frames, heard: Frames) -> Value:
     return score if math.isfinite(score) else Missing("PESQ gave no finite number")
 
 
-def _stoi(subject: MetricInput, extended: bool) -> Value:
-    pair = aligned(subject)
+def _stoi(inputs: MetricInput, extended: bool) -> Value:
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     score = _pystoi(pair, extended)
@@ -180,7 +180,7 @@ def _pystoi(pair: Aligned, extended: bool) -> float:
         np.random.set_state(state)
 
 
-def _at_10_khz(recording: Recording) -> Frames:
+def _at_10_khz(recording: Recording) -> Samples:
     """
     Resample by pystoi's own resampler, which is MATLAB's and half of its work.
 
@@ -189,9 +189,9 @@ def _at_10_khz(recording: Recording) -> Frames:
     from pystoi.utils import resample_oct
 
     if recording.rate_hz == STOI_RATE_HZ:
-        return recording.frames
+        return recording.samples
     return np.asarray(
-        resample_oct(recording.frames, STOI_RATE_HZ, recording.rate_hz), dtype=np.float64
+        resample_oct(recording.samples, STOI_RATE_HZ, recording.rate_hz), dtype=np.float64
     )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from harness.audio import activity
 from harness.audio.mel import power_mel
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording, Samples
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.models.packaged_file import packaged_file
 from harness.records.measurement import Metric, Missing, Value
@@ -56,16 +56,16 @@ class Encoder:
     linear: Any
 
 
-def speaker_similarity(subject: MetricInput) -> Value:
+def speaker_similarity(inputs: MetricInput) -> Value:
     """Return the cosine to the reference performance's voice; 1 for the same audio."""
-    assert subject.reference is not None, "the scorer offers what the metric needs"
-    return _similarity(subject.audio, subject.reference)
+    assert inputs.reference is not None, "the scorer offers what the metric needs"
+    return _similarity(inputs.audio, inputs.reference)
 
 
-def voice_similarity(subject: MetricInput) -> Value:
+def voice_similarity(inputs: MetricInput) -> Value:
     """Return the cosine to the recording of the speaker that the audio should sound like."""
-    assert subject.voice is not None, "the scorer offers what the metric needs"
-    return _similarity(subject.audio, subject.voice)
+    assert inputs.voice is not None, "the scorer offers what the metric needs"
+    return _similarity(inputs.audio, inputs.voice)
 
 
 def _similarity(heard: Recording, wanted: Recording) -> Value:
@@ -92,15 +92,15 @@ def embedding(recording: Recording) -> Embedding | Missing:
     return _unit(mean) if mean.any() else Missing("the encoder heard no voice")
 
 
-def speech_only(recording: Recording) -> Frames | Missing:
+def speech_only(recording: Recording) -> Samples | Missing:
     """
     Return the speech at 16 kHz, loud enough, without silences; Missing below SHORTEST_S of it.
     """
     heard = recording.once(activity.segments)
     if isinstance(heard, Missing):
         return heard
-    frames = recording.at(RATE_HZ)
-    kept = np.zeros(len(frames), dtype=bool)
+    samples = recording.at(RATE_HZ)
+    kept = np.zeros(len(samples), dtype=bool)
     for start_s, end_s in _stretches(heard):
         kept[max(round((start_s - KEPT_S) * RATE_HZ), 0) : round((end_s + KEPT_S) * RATE_HZ)] = True
     if heard.speech_s < SHORTEST_S:
@@ -108,8 +108,8 @@ def speech_only(recording: Recording) -> Frames | Missing:
             f"{heard.speech_s:.2f} s of speech are too short to tell a voice, which takes "
             f"{SHORTEST_S} s"
         )
-    level = float(np.sqrt(np.mean(frames**2)))
-    return frames[kept] * max(LOUDNESS / level, 1.0)
+    level = float(np.sqrt(np.mean(samples**2)))
+    return samples[kept] * max(LOUDNESS / level, 1.0)
 
 
 def _stretches(heard: activity.Activity) -> Iterator[tuple[float, float]]:
@@ -118,7 +118,7 @@ def _stretches(heard: activity.Activity) -> Iterator[tuple[float, float]]:
     return zip(edges_s[::2], edges_s[1::2], strict=True)
 
 
-def partial_utterances(speech: Frames) -> NDArray[np.float32]:
+def partial_utterances(speech: Samples) -> NDArray[np.float32]:
     """
     Return the mel power of overlapping stretches of 1.6 s, shape [n, 160, 40], padded with
     zeros.

@@ -10,8 +10,8 @@ counts level, but nothing that is 80 dB down.
 import numpy as np
 
 from harness.audio.mel import power_mel
-from harness.audio.mel_cepstrum import hop_s, mel_cepstra, warp
-from harness.audio.recording import Frames, Recording
+from harness.audio.mel_cepstrum import Frames, hop_s, mel_cepstra, warp
+from harness.audio.recording import Recording
 from harness.metrics.alignment import aligned
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
@@ -28,7 +28,7 @@ MEL_FLOOR_DB = -80.0
 MEL_PIECE_S = 30.0  # worked out at once
 
 
-def mcd(subject: MetricInput) -> Value:
+def mcd(inputs: MetricInput) -> Value:
     """
     Return the mel-cepstral distortion in dB.
 
@@ -37,7 +37,7 @@ def mcd(subject: MetricInput) -> Value:
     with it half the level alone would cost 4.26 dB. flite's voices are 8 to 9 dB apart, one
     voice 20 % slower 2.3 dB from itself.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     reference, candidate = (
@@ -56,13 +56,12 @@ def distortion_db(reference: Frames, candidate: Frames, slack: int) -> float:
 
     Warped by up to `slack` frames.
     """
-    frames = warp(reference, candidate, slack)
-    return float(
-        DB_PER_NEPER * np.mean(np.linalg.norm(reference[frames[0]] - candidate[frames[1]], axis=1))
-    )
+    rows, columns = warp(reference, candidate, slack)
+    distances = np.linalg.norm(reference[rows] - candidate[columns], axis=1)
+    return float(DB_PER_NEPER * np.mean(distances))
 
 
-def mel_distance(subject: MetricInput) -> Value:
+def mel_distance(inputs: MetricInput) -> Value:
     """
     Return the mean absolute difference of log-mel spectra in dB, frame by frame and band by
     band.
@@ -73,7 +72,7 @@ def mel_distance(subject: MetricInput) -> Value:
     vocoder papers, in natural logarithms of amplitude, is this by 8.69 (20 / ln 10), but for
     the floor.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     reference, candidate = (
@@ -93,8 +92,8 @@ def _mel_power(recording: Recording) -> Frames:
 
     At an edge, all bands ring.
     """
-    frames, piece = recording.at(MEL_RATE_HZ), int(MEL_PIECE_S * MEL_RATE_HZ)
-    pieces = [frames[at : at + piece] for at in range(0, len(frames), piece)]
+    samples, length = recording.at(MEL_RATE_HZ), int(MEL_PIECE_S * MEL_RATE_HZ)
+    pieces = [samples[start : start + length] for start in range(0, len(samples), length)]
     power = [
         power_mel(each, MEL_RATE_HZ, width=MEL_WIDTH, hop=MEL_HOP, bands=MEL_BANDS)
         for each in pieces

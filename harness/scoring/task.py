@@ -87,7 +87,7 @@ class RecordingCache:
         self._kept.move_to_end(key)
         while (
             len(self._kept) > 1
-            and sum(len(each.frames) for each in self._kept.values()) > self._most_frames
+            and sum(len(each.samples) for each in self._kept.values()) > self._most_frames
         ):
             self._kept.popitem(last=False)
         return self._kept[key]
@@ -100,11 +100,11 @@ def _value(task: AudioTask) -> Value | Uncacheable:
     source = entry(task.metric).source
     assert source is not None, f"{task.metric} is no metric of audio alone"
     try:
-        subject = _subject(task)
+        inputs = _subject(task)
     except HarnessError as error:
         return Missing(str(error))
     try:
-        return source.score(subject)
+        return source.score(inputs)
     except Exception as error:  # a plug-in may raise anything; ours do not
         return Uncacheable(f"{task.metric} failed: {type(error).__name__}: {error}")
 

@@ -179,7 +179,7 @@ def _readable(path: Path, condition: str = "") -> Audio | Missing:
     if not np.isfinite(audio).all():
         return Missing("the audio holds NaN or infinity")
     if condition:
-        audio = CONDITIONS[condition].hear(Recording(audio, rate_hz)).frames.astype(np.float32)
+        audio = CONDITIONS[condition].hear(Recording(audio, rate_hz)).samples.astype(np.float32)
     if rate_hz == whisper.RATE_HZ or not audio.size:
         return audio
     return np.asarray(

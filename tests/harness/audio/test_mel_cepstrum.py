@@ -5,7 +5,7 @@ import pytest
 import soxr
 
 from harness.audio.mel_cepstrum import HOP, PARAMETERS, WIDTH, fit_cepstra, hop_s, mel_cepstra
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording, Samples
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
@@ -18,7 +18,7 @@ SPTK = {
 }
 
 
-def log_power(cepstra: Frames, alpha: float = ALPHA) -> Frames:
+def log_power(cepstra: Samples, alpha: float = ALPHA) -> Samples:
     """
     The log power spectrum that mel-cepstra [n, order + 1] stand for, evaluated through the all-pass
     filter itself.
@@ -28,7 +28,7 @@ def log_power(cepstra: Frames, alpha: float = ALPHA) -> Frames:
     return 2.0 * np.real(cepstra @ warped ** np.arange(cepstra.shape[1])[:, None])
 
 
-def periodogram() -> Frames:
+def periodogram() -> Samples:
     """Log power of every frame of speech, shape [n, bins]."""
     windows = np.lib.stride_tricks.sliding_window_view(speech() * 32768, WIDTH)[::HOP] * np.hamming(
         WIDTH
@@ -36,7 +36,7 @@ def periodogram() -> Frames:
     return np.log(np.abs(np.fft.rfft(windows)) ** 2 + 1e-6)
 
 
-def cepstra_of(frames: Frames, rate_hz: int = RATE_HZ) -> Frames:
+def cepstra_of(frames: Samples, rate_hz: int = RATE_HZ) -> Samples:
     found = mel_cepstra(Recording(frames, rate_hz))
     assert isinstance(found, np.ndarray), found
     return found
@@ -79,7 +79,7 @@ def test_the_answer_is_the_criterions_minimum():
     spectra = periodogram()[::20]
     best = fit_cepstra(np.exp(spectra), ORDER, ALPHA)
 
-    def criterion(cepstra: Frames) -> Frames:
+    def criterion(cepstra: Samples) -> Samples:
         ratio = spectra - log_power(cepstra)
         inner = np.exp(ratio) - ratio
         return (inner[:, 1:-1].sum(axis=1) + (inner[:, 0] + inner[:, -1]) / 2) / (WIDTH / 2)
@@ -127,5 +127,5 @@ def test_less_than_a_window_is_missing():
         np.sign(np.sin(0.05 * np.arange(2.0 * WIDTH))),
     ],
 )
-def test_sounds_that_are_no_speech_have_finite_cepstra(frames: Frames):
+def test_sounds_that_are_no_speech_have_finite_cepstra(frames: Samples):
     assert np.isfinite(cepstra_of(frames)).all()

@@ -45,7 +45,7 @@ def sources(names: Sequence[str]) -> dict[str, AudioMetric]:
     }
 
 
-def subject(pair: Pair) -> MetricInput:
+def inputs(pair: Pair) -> MetricInput:
     """Give a recording that nothing is known of yet."""
     audio, reference = read_recording(Path(pair.candidate)), read_recording(Path(pair.reference))
     return MetricInput(
@@ -78,9 +78,9 @@ def main(files: int = FILES, names: Sequence[str] = ()) -> None:
             Path(folder),
             damages=("noise 30 dB",),
         )
-        costs_s(metrics, [subject(first)])  # loads
+        costs_s(metrics, [inputs(first)])  # loads
         audio_s = sum(read_recording(Path(pair.candidate)).duration_s for pair in pairs)
-        rounds = [costs_s(metrics, [subject(pair) for pair in pairs]) for _ in range(ROUNDS)]
+        rounds = [costs_s(metrics, [inputs(pair) for pair in pairs]) for _ in range(ROUNDS)]
     each = {name: np.array([one[name] for one in rounds]) * 1000.0 / audio_s for name in metrics}
     cheap = [name for name in metrics if np.median(each[name]) < LEAST_MS]
     lines = {

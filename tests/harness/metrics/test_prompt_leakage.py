@@ -53,7 +53,7 @@ def test_level_noise_and_a_telephone_line_do_not_hide_it():
     for changed in (heard / 16, with_noise(heard, 30.0)):
         assert prompt_leakage_s(of(changed)) == pytest.approx(0.4, abs=0.1)
     called = of(
-        line(Recording(heard, RATE_HZ)).frames, voice=line(Recording(prompt(), RATE_HZ)).frames
+        line(Recording(heard, RATE_HZ)).samples, voice=line(Recording(prompt(), RATE_HZ)).samples
     )
     assert prompt_leakage_s(called) == pytest.approx(0.4, abs=0.1)
 
