@@ -64,8 +64,8 @@ def aggregate(
     """
     metrics = select_metrics(run.metrics, run.conditions) if panel is None else panel
     exact = [
-        replace(each, version=(versions or {}).get(each.name) or full_version(each.name))
-        for each in metrics
+        replace(metric, version=(versions or {}).get(metric.name) or full_version(metric.name))
+        for metric in metrics
     ]
     return with_intervals(
         {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
@@ -76,18 +76,18 @@ def _measure_cell(
     run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric]
 ) -> tuple[Measurement, ...]:
     processes = [process for process in run.processes if process.cell == cell.slug]
-    lost = Missing(_why_nothing(processes))
+    no_iteration = Missing(_why_nothing(processes))
     names = {metric.name for metric in panel}
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
-    measured = {"duration": _duration(cell, processes, lost, takes_differ(run, cell.slug))}
+    measured = {"duration": _duration(cell, processes, no_iteration, takes_differ(run, cell.slug))}
     offer = available_inputs(run, cell)
     for metric in metrics:
         if metric.name in STATISTICS or metric.name in STALLS:
             measured[metric.name] = _speed(
-                _with_meter(metric, processes), processes, lost, _why_none(metric.name, run)
+                _with_meter(metric, processes), processes, no_iteration, _why_none(metric.name, run)
             )
         elif metric.name != "duration":
-            measured[metric.name] = _quality(metric, cell, offer, scores, lost)
+            measured[metric.name] = _quality(metric, cell, offer, scores, no_iteration)
     there = [
         measured[metric.name]
         for metric in metrics
@@ -119,12 +119,12 @@ def _undisturbed(samples: Sequence[Iteration]) -> list[Iteration]:
 
 
 def _speed(
-    metric: Metric, processes: Sequence[ProcessRecord], lost: Missing, why_none: Missing
+    metric: Metric, processes: Sequence[ProcessRecord], no_iteration: Missing, why_none: Missing
 ) -> Measurement:
     samples = [sample for process in processes for sample in _measured(process)]
     values = tuple(value for process in processes for value in _values_of(metric.name, process))
     if not samples or not values:
-        return _record(metric, values, lost if not samples else why_none)
+        return _record(metric, values, no_iteration if not samples else why_none)
     summary = _summary(metric.name, _undisturbed(samples), values)
     return _record(metric, values, summary)
 
@@ -168,7 +168,7 @@ def _summary(name: str, samples: Sequence[Iteration], values: Sequence[Utterance
         return rates[name](wall_s, audio_s)
     if name in STALLS:
         return summarise_stalls(name, samples)
-    numbers = [each.value for each in values if isinstance(each.value, float)]
+    numbers = [value.value for value in values if isinstance(value.value, float)]
     if not numbers:
         return _per_iteration(name, samples[0]) if name in STREAMING_METRICS else values[0].value
     return float(statistics.percentile(numbers, 50.0))
@@ -182,7 +182,7 @@ def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
             for s in _measured(process)
         ]
     cold = process.cold
-    found: Mapping[str, Value | None] = {
+    values: Mapping[str, Value | None] = {
         "cold_start": None
         if cold is None
         else cold.import_s + cold.load_s + cold.first_synthesis_s,
@@ -192,7 +192,7 @@ def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
         if isinstance(process.energy, Energy)
         else process.energy,
     }
-    whole = found[name]
+    whole = values[name]
     if not whole:
         return []
     value = whole if isinstance(whole, Missing) else float(whole)
@@ -227,13 +227,13 @@ def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:
 def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
     quiet = {process.repeat: _undisturbed(_measured(process)) for process in processes}
     seconds = {
-        repeat: [s.stages_s[name] for s in several if name in s.stages_s]
-        for repeat, several in quiet.items()
+        repeat: [s.stages_s[name] for s in iterations if name in s.stages_s]
+        for repeat, iterations in quiet.items()
     }
     medians = {
-        repeat: (float(statistics.percentile(several, 50.0)),)
-        for repeat, several in seconds.items()
-        if several
+        repeat: (float(statistics.percentile(stage_s, 50.0)),)
+        for repeat, stage_s in seconds.items()
+        if stage_s
     }
     return _seconds(f"{STAGE}{name}", medians)
 
@@ -242,8 +242,8 @@ def _isolated(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     """Return the seconds from the stage profiles of the processes."""
     versions = isolated_versions(processes)
     return [
-        _seconds(name, several, versions.get(name, UNKNOWN_WORK))
-        for name, several in isolated_stages(processes).items()
+        _seconds(name, by_repeat, versions.get(name, UNKNOWN_WORK))
+        for name, by_repeat in isolated_stages(processes).items()
     ]
 
 
@@ -255,10 +255,10 @@ def _seconds(
     """
     values = tuple(
         UtteranceValue(id=PROCESS, value=value, repeat=r)
-        for r, several in by_repeat.items()
-        for value in several
+        for r, seconds in by_repeat.items()
+        for value in seconds
     )
-    medians = [float(statistics.percentile(list(several), 50.0)) for several in by_repeat.values()]
+    medians = [float(statistics.percentile(list(seconds), 50.0)) for seconds in by_repeat.values()]
     metric = Metric(name=name, unit="s", better="lower", version=version)
     return _record(metric, values, float(statistics.percentile(medians, 50.0)))
 
@@ -269,26 +269,26 @@ def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
 
     Empty where the system reports no interference counters.
     """
-    told = {
+    iterations = {
         process.repeat: [s for s in _measured(process) if s.disturbance] for process in processes
     }
-    known = {
+    disturbed = {
         repeat: [bool(interference_causes(sample)) for sample in samples]
-        for repeat, samples in told.items()
+        for repeat, samples in iterations.items()
         if samples
     }
-    if not known:
+    if not disturbed:
         return []
     values = tuple(
-        UtteranceValue(id=PROCESS, value=sum(each) / len(each), repeat=repeat)
-        for repeat, each in known.items()
+        UtteranceValue(id=PROCESS, value=sum(flags) / len(flags), repeat=repeat)
+        for repeat, flags in disturbed.items()
     )
-    count = sum(len(each) for each in known.values())
-    return [_record(DISTURBED, values, sum(sum(each) for each in known.values()) / count)]
+    count = sum(len(flags) for flags in disturbed.values())
+    return [_record(DISTURBED, values, sum(sum(flags) for flags in disturbed.values()) / count)]
 
 
 def _duration(
-    cell: Cell, processes: Sequence[ProcessRecord], lost: Missing, several: bool
+    cell: Cell, processes: Sequence[ProcessRecord], no_iteration: Missing, is_varying: bool
 ) -> Measurement:
     """
     Return the audio seconds of each request, summarised by their mean over requests.
@@ -300,20 +300,21 @@ def _duration(
     for process in processes:
         for sample in _measured(process):
             made_s.setdefault(sample.request, []).append(sample.audio_s)
-    found = {name: sum(s) / len(s) if several else s[0] for name, s in made_s.items()}
+    duration_s = {name: sum(s) / len(s) if is_varying else s[0] for name, s in made_s.items()}
     values = tuple(
-        UtteranceValue(id=r.id, value=found.get(r.id, lost)) for r in cell.workload.requests
+        UtteranceValue(id=r.id, value=duration_s.get(r.id, no_iteration))
+        for r in cell.workload.requests
     )
     metric = Metric(name="duration", unit="s", better="neither", version=full_version("duration"))
     return _summarise(metric, values, None)
 
 
 def _quality(
-    metric: Metric, cell: Cell, offer: AvailableInputs, scores: Scores, lost: Missing
+    metric: Metric, cell: Cell, offer: AvailableInputs, scores: Scores, no_iteration: Missing
 ) -> Measurement:
     def score(request: str) -> Value:
         return scores.get((cell.slug, request), {}).get(
-            metric.name, lost if (cell.slug, request) not in scores else NOT_SCORED
+            metric.name, no_iteration if (cell.slug, request) not in scores else NOT_SCORED
         )
 
     requests = [
@@ -342,8 +343,8 @@ def _summarise(
 
     A single missing value leaves no summary, since leaving it out would flatter the mean.
     """
-    numbers = [each.value for each in values if isinstance(each.value, float)]
-    gaps = [each.value for each in values if isinstance(each.value, Missing)]
+    numbers = [value.value for value in values if isinstance(value.value, float)]
+    gaps = [value.value for value in values if isinstance(value.value, Missing)]
     weights = (
         None
         if words is None
@@ -359,13 +360,13 @@ def _summarise(
             metric, values, Missing(_partly(len(gaps), len(values), reason), kind_of(gaps))
         )
     if weights is None:
-        found = statistics.paired_bootstrap(numbers)
+        estimate = statistics.paired_bootstrap(numbers)
     else:
-        found = statistics.paired_rate_difference([0.0] * len(numbers), numbers, weights)
-    low = found.low
+        estimate = statistics.paired_rate_difference([0.0] * len(numbers), numbers, weights)
+    low = estimate.low
     if low is not None and metric.better == "lower" and metric.unit in ("1", "1/s"):
         low = max(low, 0.0)  # shares and rates of what goes wrong, which nothing brings below zero
-    return _record(metric, values, found.point, low, found.high)
+    return _record(metric, values, estimate.point, low, estimate.high)
 
 
 def _partly(gaps: int, count: int, reason: str) -> str:

@@ -42,7 +42,5 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
 
 def is_applicable(metric: str, request: str, offer: AvailableInputs) -> bool:
     """Return whether a request provides the inputs that a metric requires."""
-    found = entries().get(metric)
-    return (
-        found is None or found.source is None or request in offer.get(found.source.need, {request})
-    )
+    spec = entries().get(metric)
+    return spec is None or spec.source is None or request in offer.get(spec.source.need, {request})

@@ -36,7 +36,9 @@ def _unobserved(run: Run, cell: Cell) -> list[str]:
 
     No effect was observed, and the audio equals the reference cell's.
     """
-    reference = next((each for each in run.cells if each.slug == run.reference), None)
+    reference = next(
+        (candidate for candidate in run.cells if candidate.slug == run.reference), None
+    )
     if reference is None or cell.slug == run.reference or not _is_same_audio(run, cell.slug):
         return []
     seen = {
@@ -52,9 +54,9 @@ def _unobserved(run: Run, cell: Cell) -> list[str]:
         if name not in seen and reference.options.get(name) != value
     ]
     return [
-        f"nothing was observed of {each}, and the audio is the reference cell's to the bit: "
+        f"nothing was observed of {option}, and the audio is the reference cell's to the bit: "
         "nothing shows that it was in effect"
-        for each in doubtful
+        for option in doubtful
     ]
 
 

@@ -23,7 +23,7 @@ Measurements = Mapping[str, Sequence[Measurement]]
 
 def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
     """Index the measurements of one cell by metric."""
-    return {each.metric: each for each in measurements}
+    return {measurement.metric: measurement for measurement in measurements}
 
 
 def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
@@ -36,9 +36,9 @@ def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> lis
     """
     source = cell["rtf"] if measurement.metric == "rtfx" else measurement
     values = [
-        (each.repeat, each.id, each.value)
-        for each in source.values
-        if isinstance(each.value, float)
+        (value.repeat, value.id, value.value)
+        for value in source.values
+        if isinstance(value.value, float)
     ]
     repeats = sorted({repeat for repeat, _, _ in values})
     if source.metric not in WEIGHTS:
@@ -53,10 +53,12 @@ def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> lis
 def typical_values(measurement: Measurement) -> dict[str, float]:
     """Return the geometric mean of each request's values, by request id."""
     logs: dict[str, list[float]] = {}
-    for each in measurement.values:
-        if isinstance(each.value, float):
-            logs.setdefault(each.id, []).append(math.log(each.value))
-    return {name: math.exp(sum(several) / len(several)) for name, several in logs.items()}
+    for value in measurement.values:
+        if isinstance(value.value, float):
+            logs.setdefault(value.id, []).append(math.log(value.value))
+    return {
+        name: math.exp(sum(request_logs) / len(request_logs)) for name, request_logs in logs.items()
+    }
 
 
 def relative_to_typical(measurement: Measurement, usual: Mapping[str, float]) -> Measurement:
@@ -65,9 +67,9 @@ def relative_to_typical(measurement: Measurement, usual: Mapping[str, float]) ->
     value.
     """
     values = [
-        replace(each, value=each.value / usual[each.id])
-        for each in measurement.values
-        if isinstance(each.value, float) and each.id in usual
+        replace(value, value=value.value / usual[value.id])
+        for value in measurement.values
+        if isinstance(value.value, float) and value.id in usual
     ]
     return replace(measurement, values=tuple(values))
 
@@ -76,7 +78,7 @@ def weights_of(metric: str, cell: Mapping[str, Measurement]) -> dict[str, float]
     """Return each utterance's weight in a sum-over-sum metric: its audio seconds, its words."""
     weights = cell.get(WEIGHTS[metric])
     return (
-        {each.id: each.value for each in weights.values if isinstance(each.value, float)}
+        {weight.id: weight.value for weight in weights.values if isinstance(weight.value, float)}
         if weights
         else {}
     )
@@ -89,8 +91,11 @@ def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
     The cells share a prior of the variance between processes, metric by metric.
     """
     groups = {
-        slug: {each.metric: _groups(each, by_name(several)) for each in several}
-        for slug, several in cells.items()
+        slug: {
+            measurement.metric: _groups(measurement, by_name(measurements))
+            for measurement in measurements
+        }
+        for slug, measurements in cells.items()
     }
     logs = {
         name: [
@@ -100,19 +105,26 @@ def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
         ]
         for name in STATISTICS
     }
-    priors = {name: statistics.prior_of(several) for name, several in logs.items()}
+    priors = {name: statistics.prior_of(cell_logs) for name, cell_logs in logs.items()}
 
-    def bounded(slug: str, each: Measurement) -> Measurement:
-        if not groups[slug][each.metric] or not isinstance(each.summary, float):
-            return each
-        found = statistics.interval(
-            groups[slug][each.metric], STATISTICS[each.metric], prior=priors[each.metric]
+    def bounded(slug: str, measurement: Measurement) -> Measurement:
+        if not groups[slug][measurement.metric] or not isinstance(measurement.summary, float):
+            return measurement
+        summary = statistics.interval(
+            groups[slug][measurement.metric],
+            STATISTICS[measurement.metric],
+            prior=priors[measurement.metric],
         )
-        scale = each.summary / found.point  # the groups may be relative
-        low, high = (None if bound is None else bound * scale for bound in (found.low, found.high))
-        return replace(each, low=low, high=high)
+        scale = measurement.summary / summary.point  # the groups may be relative
+        low, high = (
+            None if bound is None else bound * scale for bound in (summary.low, summary.high)
+        )
+        return replace(measurement, low=low, high=high)
 
-    return {slug: tuple(bounded(slug, each) for each in several) for slug, several in cells.items()}
+    return {
+        slug: tuple(bounded(slug, measurement) for measurement in measurements)
+        for slug, measurements in cells.items()
+    }
 
 
 def _groups(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:

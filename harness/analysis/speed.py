@@ -105,7 +105,7 @@ def _fault(seconds: Sequence[float], what: str) -> Missing | None:
     """
     if not seconds:
         return Missing(f"no {what}")
-    wrong = [each for each in seconds if not (math.isfinite(each) and each > 0)]
+    wrong = [value for value in seconds if not (math.isfinite(value) and value > 0)]
     return (
         Missing(
             f"{len(wrong)} of {len(seconds)} {what} are not positive finite seconds (first: "

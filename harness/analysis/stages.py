@@ -41,17 +41,17 @@ def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     >>> moved_stage([({"text": 0.1, "vocoder": 1.0}, {"text": 0.1, "vocoder": 1.5})])
     'vocoder +50 % is 100 % of it'
     """
-    known = [(before, now) for before, now in pairs if before and now]
-    names = dict.fromkeys(name for before, now in known for name in (*before, *now))
+    sides = [(before, now) for before, now in pairs if before and now]
+    names = dict.fromkeys(name for before, now in sides for name in (*before, *now))
     grown = {
-        name: median([now.get(name, 0.0) - before.get(name, 0.0) for before, now in known])
+        name: median([now.get(name, 0.0) - before.get(name, 0.0) for before, now in sides])
         for name in names
     }
     whole_s = sum(grown.values())
     if whole_s <= 0.0:
         return ""
     stage = max(grown, key=lambda name: grown[name])
-    old_s = median([before.get(stage, 0.0) for before, _ in known])
+    old_s = median([before.get(stage, 0.0) for before, _ in sides])
     size = f" {grown[stage] / old_s * 100:+.0f} %" if old_s > 0.0 else ""
     return f"{stage}{size} is {grown[stage] / whole_s * 100:.0f} % of it"
 
@@ -68,15 +68,15 @@ def pair_stages(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
 
 def _by_place(run: Run, slug: str) -> Mapping[Position, Stages]:
     laps: Counter[tuple[int, str]] = Counter()
-    found: dict[Position, Stages] = {}
+    stages: dict[Position, Stages] = {}
     for process in run.processes:
         for sample in process.samples if process.cell == slug else ():
             if sample.phase is Phase.MEASURED:
                 seat = process.repeat, sample.request
                 if not interference_causes(sample):
-                    found[(*seat, laps[seat])] = sample.stages_s
+                    stages[(*seat, laps[seat])] = sample.stages_s
                 laps[seat] += 1
-    return found
+    return stages
 
 
 SYNCHRONISED, ISOLATED = "synced.", "alone."
@@ -93,12 +93,12 @@ def isolated_stages(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, t
     """
     Return name -> repeat -> seconds, in the order of the stages; empty without stage profiles.
     """
-    found: dict[str, dict[int, tuple[float, ...]]] = {}
+    seconds_by_name: dict[str, dict[int, tuple[float, ...]]] = {}
     for process in processes:
         if isinstance(process.stages, StageProfile):
             for name, seconds in _of(process.stages).items():
-                found.setdefault(name, {})[process.repeat] = seconds
-    return found
+                seconds_by_name.setdefault(name, {})[process.repeat] = seconds
+    return seconds_by_name
 
 
 def isolated_versions(processes: Sequence[ProcessRecord]) -> dict[str, str]:
@@ -109,13 +109,13 @@ def isolated_versions(processes: Sequence[ProcessRecord]) -> dict[str, str]:
     """
     passes = [process.stages for process in processes if isinstance(process.stages, StageProfile)]
     work: dict[str, list[StageWork | None]] = {}
-    for each in passes:
-        for stage in each.alone_s:
-            work.setdefault(stage, []).append(each.work.get(stage))
+    for profile in passes:
+        for stage in profile.alone_s:
+            work.setdefault(stage, []).append(profile.work.get(stage))
     return {
-        f"{ISOLATED}{stage}": _version(told)
-        for stage, several in work.items()
-        if (told := _all(several))
+        f"{ISOLATED}{stage}": _version(complete)
+        for stage, works in work.items()
+        if (complete := _all(works))
     }
 
 
@@ -124,19 +124,19 @@ def same_work(before_version: str, now_version: str) -> bool:
     return before_version == now_version != UNKNOWN_WORK
 
 
-def _all(several: Sequence[StageWork | None]) -> list[StageWork]:
-    told = [each for each in several if each is not None]
-    return told if len(told) == len(several) else []
+def _all(works: Sequence[StageWork | None]) -> list[StageWork]:
+    recorded = [work for work in works if work is not None]
+    return recorded if len(recorded) == len(works) else []
 
 
-def _version(several: Sequence[StageWork]) -> str:
+def _version(works: Sequence[StageWork]) -> str:
     words = [
-        f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several
+        f"{work.rows} x {work.frames} frames in the first of {work.calls} calls" for work in works
     ]
     return str(MetricVersion(KNOWN_WORK, tuple(sorted(set(words)))))
 
 
 def _of(stages: StageProfile) -> dict[str, tuple[float, ...]]:
     synced = {f"{SYNCHRONISED}{name}": (seconds,) for name, seconds in stages.stages_s.items()}
-    alone = {f"{ISOLATED}{name}": several for name, several in stages.alone_s.items() if several}
+    alone = {f"{ISOLATED}{name}": calls_s for name, calls_s in stages.alone_s.items() if calls_s}
     return {**synced, f"{SYNCHRONISED}{UNACCOUNTED}": (max(0.0, stages.unaccounted_s),), **alone}

@@ -70,7 +70,7 @@ def segments(recording: Recording) -> Activity | Missing:
     if not starts.size:
         return Missing(f"there is no sound of {SHORTEST_S:.2f} s in it")
     begins, ends = (
-        each * frame_length(recording.rate_hz) / recording.rate_hz for each in (starts, stops)
+        frames * frame_length(recording.rate_hz) / recording.rate_hz for frames in (starts, stops)
     )
     pauses = tuple(zip(ends[:-1].tolist(), begins[1:].tolist(), strict=True))
     return Activity(start_s=float(begins[0]), end_s=float(ends[-1]), pauses=pauses)

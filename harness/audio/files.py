@@ -79,13 +79,13 @@ def decode_audio(source: Path | IO[bytes]) -> tuple[Audio, int]:
     return samples, rate_hz
 
 
-def same_audio(one: Audio, other: Audio) -> bool:
+def same_audio(first: Audio, second: Audio) -> bool:
     """
     Return whether two recordings are the same, up to the rounding of another order of
     additions.
     """
-    return one.shape == other.shape and (
-        not one.size or bool(np.abs(one - other).max() <= ROUNDING)
+    return first.shape == second.shape and (
+        not first.size or bool(np.abs(first - second).max() <= ROUNDING)
     )
 
 

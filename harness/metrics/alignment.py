@@ -103,8 +103,8 @@ class _AlignedTo:
         starts = max(-late, 0), max(late, 0)
         length = min(len(self.reference.samples) - starts[0], len(candidate.samples) - starts[1])
         reference, candidate = (
-            _part(each, at, length)
-            for each, at in zip((self.reference, candidate), starts, strict=True)
+            _part(recording, at, length)
+            for recording, at in zip((self.reference, candidate), starts, strict=True)
         )
         if not reference.samples.any() or not candidate.samples.any():
             return Missing("one of the two is silent over their common length")

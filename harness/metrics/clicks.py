@@ -99,14 +99,15 @@ def prediction_residual(samples: Samples, rate_hz: int) -> Samples:
     width, order = int(FRAME_S * rate_hz) // 2 * 2, int(NEAR_S * rate_hz)
     hop, window = width // 2, np.hanning(width + 1)[:width]
     ends = np.zeros(width)
-    heard, smooth = (
-        np.concatenate([ends, each, ends]) for each in (samples, _without_spikes(samples, rate_hz))
+    padded, smooth = (
+        np.concatenate([ends, signal, ends])
+        for signal in (samples, _without_spikes(samples, rate_hz))
     )
-    residual = np.zeros_like(heard)
-    for start in range(0, len(heard) - width + 1, hop):
+    residual = np.zeros_like(padded)
+    for start in range(0, len(padded) - width + 1, hop):
         predictor = _predictor(smooth[start : start + width] * window, order)
         before = max(start - order, 0)
-        error = np.convolve(heard[before : start + width], predictor)[
+        error = np.convolve(padded[before : start + width], predictor)[
             start - before : start - before + width
         ]
         residual[start : start + width] += error * window
@@ -134,11 +135,8 @@ def _without_spikes(samples: Samples, rate_hz: int) -> Samples:
 
     The sharpest point is that of the largest second difference.
     """
-    smooth, reach, hop = (
-        samples.copy(),
-        max(round(0.0006 * rate_hz), 2),
-        int(FRAME_S * rate_hz) // 2,
-    )
+    smooth, hop = samples.copy(), int(FRAME_S * rate_hz) // 2
+    reach = max(round(0.0006 * rate_hz), 2)
     bend = np.abs(np.diff(samples, 2, prepend=[0.0, 0.0]))
     for start in range(0, len(samples) - hop + 1, hop):
         spike = start + int(np.argmax(bend[start : start + hop]))
@@ -191,7 +189,7 @@ def has_click_at(recording: Recording, join_s: float) -> bool:
     side.
     """
     residual = recording.once(residual_of)
-    place, near, far = (round(each * recording.rate_hz) for each in (join_s, AT_S, AROUND_S))
+    place, near, far = (round(seconds * recording.rate_hz) for seconds in (join_s, AT_S, AROUND_S))
     at = _largest(residual, place - near, place + near + 1)
     around = max(
         _largest(residual, place - far, place - near),

@@ -57,7 +57,7 @@ def _holes(power_db: NDArray[np.float64]) -> list[int]:
     """
     falls = np.flatnonzero(_falls(power_db))
     rises = len(power_db) - 1 - np.flatnonzero(_falls(power_db[::-1]))[::-1]
-    found: list[int] = []
+    holes: list[int] = []
     free = 0
     for fall in map(int, falls):
         following = rises[np.searchsorted(rises, max(fall, free) + HOLE) :]
@@ -66,9 +66,9 @@ def _holes(power_db: NDArray[np.float64]) -> list[int]:
         rise = int(following[0])
         edges_db = min(_edge_db(power_db, fall), _edge_db(power_db[::-1], len(power_db) - 1 - rise))
         if power_db[fall + 1 : rise].max() < edges_db - DEPTH_DB:
-            found.append(fall)
+            holes.append(fall)
             free = rise
-    return found
+    return holes
 
 
 def _falls(power_db: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -32,7 +32,7 @@ def chars_per_s(inputs: MetricInput) -> Value:
     The text counts as requested, not as it is read out: "2026" counts four. So a value is
     meaningful beside another of the same text, or as a mean over many.
     """
-    characters = sum(each.isalnum() for each in inputs.text)
+    characters = sum(character.isalnum() for character in inputs.text)
     if not characters:
         return Missing("the text has no letters")
     return check_valid(inputs.audio) or characters / inputs.audio.duration_s
@@ -47,14 +47,16 @@ NATURAL_END_DB = -30.0
 
 def leading_silence(inputs: MetricInput) -> Value:
     """Return the seconds before the speech begins."""
-    found = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else found.start_s
+    speech = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
+    return speech if isinstance(speech, Missing) else speech.start_s
 
 
 def trailing_silence(inputs: MetricInput) -> Value:
     """Return the seconds after the speech has ended."""
-    found = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else max(inputs.audio.duration_s - found.end_s, 0.0)
+    speech = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
+    return (
+        speech if isinstance(speech, Missing) else max(inputs.audio.duration_s - speech.end_s, 0.0)
+    )
 
 
 def cut_tail(inputs: MetricInput) -> Value:

@@ -32,18 +32,18 @@ class Melodies:
 
     def voiced(self) -> "Melodies | Missing":
         """Return the frames that are voiced in both."""
-        both = (self.reference_hz > 0.0) & (self.candidate_hz > 0.0)
-        if both.sum() < FEWEST_VOICED:
+        voiced = (self.reference_hz > 0.0) & (self.candidate_hz > 0.0)
+        if voiced.sum() < FEWEST_VOICED:
             return Missing(
-                f"only {both.sum()} frames are voiced in both; {FEWEST_VOICED} are needed"
+                f"only {voiced.sum()} frames are voiced in both; {FEWEST_VOICED} are needed"
             )
-        return Melodies(self.reference_hz[both], self.candidate_hz[both])
+        return Melodies(self.reference_hz[voiced], self.candidate_hz[voiced])
 
 
 def f0_rmse_hz(inputs: MetricInput) -> Value:
     """Return the root mean square difference of F0 in Hz."""
-    both = _voiced(inputs)
-    return both if isinstance(both, Missing) else _rms(both.candidate_hz - both.reference_hz)
+    pair = _voiced(inputs)
+    return pair if isinstance(pair, Missing) else _rms(pair.candidate_hz - pair.reference_hz)
 
 
 def f0_rmse_cents(inputs: MetricInput) -> Value:
@@ -52,11 +52,11 @@ def f0_rmse_cents(inputs: MetricInput) -> Value:
 
     The same interval counts alike in a low voice and in a high one.
     """
-    both = _voiced(inputs)
+    pair = _voiced(inputs)
     return (
-        both
-        if isinstance(both, Missing)
-        else _rms(CENTS_PER_OCTAVE * np.log2(both.candidate_hz / both.reference_hz))
+        pair
+        if isinstance(pair, Missing)
+        else _rms(CENTS_PER_OCTAVE * np.log2(pair.candidate_hz / pair.reference_hz))
     )
 
 
@@ -66,12 +66,12 @@ def f0_correlation(inputs: MetricInput) -> Value:
 
     Blind to a transposed voice, sensitive to another melody.
     """
-    both = _voiced(inputs)
-    if isinstance(both, Missing):
-        return both
-    if not np.ptp(both.reference_hz) or not np.ptp(both.candidate_hz):
+    pair = _voiced(inputs)
+    if isinstance(pair, Missing):
+        return pair
+    if not np.ptp(pair.reference_hz) or not np.ptp(pair.candidate_hz):
         return Missing("a melody of one pitch only has no correlation")
-    return float(np.clip(np.corrcoef(both.reference_hz, both.candidate_hz)[0, 1], -1.0, 1.0))
+    return float(np.clip(np.corrcoef(pair.reference_hz, pair.candidate_hz)[0, 1], -1.0, 1.0))
 
 
 def vuv_error(inputs: MetricInput) -> Value:

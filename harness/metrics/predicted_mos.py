@@ -76,7 +76,7 @@ def p835(recording: Recording) -> Opinion | Missing:
     if isinstance(raw, Missing):
         return raw
     curves = zip((SIG_CURVE, BAK_CURVE, OVRL_CURVE), raw.T, strict=True)
-    sig, bak, ovrl = (float(np.mean(np.polyval(curve, each))) for curve, each in curves)
+    sig, bak, ovrl = (float(np.mean(np.polyval(curve, scores))) for curve, scores in curves)
     return Opinion(sig=sig, bak=bak, ovrl=ovrl)
 
 

@@ -42,22 +42,22 @@ def prompt_leakage_s(inputs: MetricInput) -> Value:
     return _longest(_audible(inputs.audio), _audible(inputs.voice)) * HOP_S
 
 
-def _longest(heard: SelfSimilarity, prompt: SelfSimilarity) -> int:
+def _longest(speech: SelfSimilarity, prompt: SelfSimilarity) -> int:
     """
     Return the rows of the longest leak, edges being SLACK; or 0.
 
     A leak is a stretch from the start of the speech that is like the end of `prompt`.
     """
-    common = min(len(heard.change), len(prompt.change))
+    common = min(len(speech.change), len(prompt.change))
     shortest, longest = round(SHORTEST_S / HOP_S), min(round(LONGEST_S / HOP_S), common)
-    found = 0
+    longest_leak = 0
     for overlap in range(min(longest + SLACK, common), shortest - SLACK - 1, -1):
-        if found >= overlap + SLACK:
+        if longest_leak >= overlap + SLACK:
             break  # what is left is shorter
         ending = part(prompt, len(prompt.change) - overlap, len(prompt.change))
-        rows = _alike(part(heard, 0, overlap), ending)
-        found = max([found, *rows[(rows >= shortest) & (rows <= longest)].tolist()])
-    return found
+        rows = _alike(part(speech, 0, overlap), ending)
+        longest_leak = max([longest_leak, *rows[(rows >= shortest) & (rows <= longest)].tolist()])
+    return longest_leak
 
 
 def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
@@ -72,7 +72,7 @@ def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
     first = np.maximum(late, 0)
     last = overlap - first - EDGE
     long_enough = last > first
-    late, first, last = (each[long_enough] for each in (late, first, last))
+    late, first, last = (values[long_enough] for values in (late, first, last))
     return (
         np.asarray(overlap - late[stretches(beginning, ending, first, last) > ALIKE])
         if late.size

@@ -47,10 +47,10 @@ def question_rise(inputs: MetricInput) -> Value:
     noise by 2.2 to 2.8.
     """
     assert inputs.statement is not None, "the scorer gives the statement"
-    asked, told = (_end_level(each) for each in (inputs.audio, inputs.statement))
-    if isinstance(told, Missing):
-        return Missing(f"the statement: {told.reason}", told.kind)
-    return asked if isinstance(asked, Missing) else asked - told
+    asked, stated = (_end_level(recording) for recording in (inputs.audio, inputs.statement))
+    if isinstance(stated, Missing):
+        return Missing(f"the statement: {stated.reason}", stated.kind)
+    return asked if isinstance(asked, Missing) else asked - stated
 
 
 def end_level(inputs: MetricInput) -> Value:
@@ -87,14 +87,14 @@ def speech_rate(inputs: MetricInput) -> Value:
     spoken = sum(character.isalnum() for character in inputs.text)
     if not spoken:
         return Missing("the text has no letter and no digit")
-    found = inputs.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else spoken / found.speech_s
+    speech = inputs.audio.once(activity.segments)
+    return speech if isinstance(speech, Missing) else spoken / speech.speech_s
 
 
 def pause_count(inputs: MetricInput) -> Value:
     """Count the silences of at least 150 ms inside the speech."""
-    found = inputs.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else float(len(found.pauses))
+    speech = inputs.audio.once(activity.segments)
+    return speech if isinstance(speech, Missing) else float(len(speech.pauses))
 
 
 def longest_pause(inputs: MetricInput) -> Value:
@@ -102,18 +102,20 @@ def longest_pause(inputs: MetricInput) -> Value:
     Return the seconds of the longest silence inside the speech; 0.0 where there is none of 150
     ms.
     """
-    found = inputs.audio.once(activity.segments)
+    speech = inputs.audio.once(activity.segments)
     return (
-        found
-        if isinstance(found, Missing)
-        else max((to - since for since, to in found.pauses), default=0.0)
+        speech
+        if isinstance(speech, Missing)
+        else max((to - since for since, to in speech.pauses), default=0.0)
     )
 
 
 def pause_share(inputs: MetricInput) -> Value:
     """Return the share of pauses between the first sound and the last, 0 to 1."""
-    found = inputs.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else found.pauses_s / (found.end_s - found.start_s)
+    speech = inputs.audio.once(activity.segments)
+    return (
+        speech if isinstance(speech, Missing) else speech.pauses_s / (speech.end_s - speech.start_s)
+    )
 
 
 def emphasis_prominence(inputs: MetricInput) -> Value:
@@ -141,13 +143,13 @@ def emphasis_prominence(inputs: MetricInput) -> Value:
 def _prominence(track: pitch.PitchTrack, start_s: float, end_s: float) -> Value:
     smoothed = track.smoothed
     voiced, within = smoothed > 0.0, (track.times_s >= start_s) & (track.times_s <= end_s)
-    word, rest = smoothed[voiced & within], smoothed[voiced & ~within]
-    if len(word) < LEAST_OF_A_WORD_S / pitch.HOP_S or len(rest) < LEAST_S / pitch.HOP_S:
+    word, elsewhere = smoothed[voiced & within], smoothed[voiced & ~within]
+    if len(word) < LEAST_OF_A_WORD_S / pitch.HOP_S or len(elsewhere) < LEAST_S / pitch.HOP_S:
+        word_s, elsewhere_s = len(word) * pitch.HOP_S, len(elsewhere) * pitch.HOP_S
         return Missing(
-            f"only {len(word) * pitch.HOP_S:.2f} s of the word and {len(rest) * pitch.HOP_S:.2f} s "
-            "beside it are voiced"
+            f"only {word_s:.2f} s of the word and {elsewhere_s:.2f} s beside it are voiced"
         )
-    return float(12.0 * np.log2(np.percentile(word, PEAK_PERCENTILE) / np.median(rest)))
+    return float(12.0 * np.log2(np.percentile(word, PEAK_PERCENTILE) / np.median(elsewhere)))
 
 
 def _end_level(recording: Recording) -> Value:
@@ -201,10 +203,10 @@ METRICS: tuple[AudioMetric, ...] = (
 
 def locate_word(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:
     """Locate the first `word` of `text`, in any case; return its begin and end in seconds."""
-    found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
-    if found is None or not _letters(word):
+    match = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
+    if match is None or not _letters(word):
         return Missing(f"{word!r} is no word of the text")
-    before, through = _letters(text[: found.start()]), _letters(text[: found.end()])
+    before, through = _letters(text[: match.start()]), _letters(text[: match.end()])
     return _moment(before / _letters(text), spoken), _moment(through / _letters(text), spoken)
 
 

@@ -42,11 +42,11 @@ def repeat_times_s(recording: Recording) -> tuple[float, ...] | Missing:
         return fault
     if speech_level(recording) == 0.0:
         return Missing("the audio is silent")
-    taken: list[tuple[int, int]] = []
+    repeated: list[tuple[int, int]] = []
     for _, lag, start in sorted(_found(recording)):
-        if all(start + lag <= low or start >= high for low, high in taken):
-            taken.append((start, start + lag))
-    return tuple(sorted(high * HOP_S for _, high in taken))
+        if all(start + lag <= low or start >= high for low, high in repeated):
+            repeated.append((start, start + lag))
+    return tuple(sorted(high * HOP_S for _, high in repeated))
 
 
 def _found(recording: Recording) -> list[tuple[float, int, int]]:
@@ -56,13 +56,15 @@ def _found(recording: Recording) -> list[tuple[float, int, int]]:
     As (unlikeness in steps of 0.01, rows, first row).
     """
     whole = recording.once(pattern)
-    rows, found = len(whole.change), []
+    rows, candidates = len(whole.change), []
     every_other = part(whole, 0, rows, STEP)
     for lag in range(round(SHORTEST_S / HOP_S), min(round(LONGEST_S / HOP_S), rows // 2) + 1):
         alike = correlations(every_other, part(whole, lag, rows, STEP), lag // STEP - EDGE)
         starts = np.flatnonzero(alike > ALIKE)
-        found += [(round(1.0 - float(alike[start]), 2), lag, int(start) * STEP) for start in starts]
-    return found
+        candidates += [
+            (round(1.0 - float(alike[start]), 2), lag, int(start) * STEP) for start in starts
+        ]
+    return candidates
 
 
 METRICS = (

@@ -45,8 +45,8 @@ def snr(inputs: MetricInput) -> Value:
     pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
-    clean, heard = pair.reference, pair.candidate
-    return _ratio_db(float(clean @ clean), float(np.sum((clean - heard) ** 2)))
+    clean, degraded = pair.reference, pair.candidate
+    return _ratio_db(float(clean @ clean), float(np.sum((clean - degraded) ** 2)))
 
 
 def si_sdr(inputs: MetricInput) -> Value:
@@ -59,9 +59,9 @@ def si_sdr(inputs: MetricInput) -> Value:
     pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
-    clean, heard = pair.reference, pair.candidate
-    target = (clean @ heard) / (clean @ clean) * clean
-    return _ratio_db(float(target @ target), float(np.sum((heard - target) ** 2)))
+    clean, degraded = pair.reference, pair.candidate
+    target = (clean @ degraded) / (clean @ clean) * clean
+    return _ratio_db(float(target @ target), float(np.sum((degraded - target) ** 2)))
 
 
 def pesq(inputs: MetricInput) -> Value:
@@ -124,11 +124,11 @@ def _pesq(inputs: MetricInput) -> Value:
     if seconds < PESQ_SHORTEST_S:
         return Missing(f"{seconds:.2f} s is too short for PESQ, which needs {PESQ_SHORTEST_S} s")
     pieces = math.ceil(seconds / PESQ_LONGEST_S)
-    clean, heard = (
-        np.array_split(each.at(PESQ_RATE_HZ), pieces)
-        for each in (pair.reference_audio, pair.candidate_audio)
+    clean, degraded = (
+        np.array_split(recording.at(PESQ_RATE_HZ), pieces)
+        for recording in (pair.reference_audio, pair.candidate_audio)
     )
-    scores = [_pesq_piece(c, h) for c, h in zip(clean, heard, strict=True)]
+    scores = [_pesq_piece(c, h) for c, h in zip(clean, degraded, strict=True)]
     failures = [score for score in scores if isinstance(score, Missing)]
     return (
         failures[0]
@@ -137,13 +137,13 @@ def _pesq(inputs: MetricInput) -> Value:
     )
 
 
-def _pesq_piece(clean: Samples, heard: Samples) -> Value:
+def _pesq_piece(clean: Samples, degraded: Samples) -> Value:
     import pesq
 
-    if not clean.any() or not heard.any():
+    if not clean.any() or not degraded.any():
         return Missing("a piece of up to 30 s is silent, which PESQ cannot score")
     try:
-        score = float(pesq.pesq(PESQ_RATE_HZ, clean, heard, "wb"))
+        score = float(pesq.pesq(PESQ_RATE_HZ, clean, degraded, "wb"))
     except (
         pesq.PesqError,
         ValueError,
@@ -167,13 +167,15 @@ def _stoi(inputs: MetricInput, extended: bool) -> Value:
 def _pystoi(pair: Aligned, extended: bool) -> float:
     import pystoi
 
-    clean, heard = (each.once(_at_10_khz) for each in (pair.reference_audio, pair.candidate_audio))
+    clean, degraded = (
+        recording.once(_at_10_khz) for recording in (pair.reference_audio, pair.candidate_audio)
+    )
     state = np.random.get_state()  # ESTOI adds noise from the global generator
     np.random.seed(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            return float(pystoi.stoi(clean, heard, STOI_RATE_HZ, extended=extended))
+            return float(pystoi.stoi(clean, degraded, STOI_RATE_HZ, extended=extended))
     except (ValueError, IndexError):  # numpy's AxisError is both: no frame fits
         return STOI_TOO_FEW_FRAMES
     finally:
@@ -230,7 +232,7 @@ def corrected() -> Iterator[None]:
 
     table = (ctypes.c_float * LENGTH).in_dll(ctypes.CDLL(cypesq.__file__), TABLE)
     before = list(table)
-    table[:NUMERATOR] = [GAIN * each for each in before[:NUMERATOR]]
+    table[:NUMERATOR] = [GAIN * coefficient for coefficient in before[:NUMERATOR]]
     try:
         yield
     finally:

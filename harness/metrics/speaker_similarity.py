@@ -68,8 +68,8 @@ def voice_similarity(inputs: MetricInput) -> Value:
     return _similarity(inputs.audio, inputs.voice)
 
 
-def _similarity(heard: Recording, wanted: Recording) -> Value:
-    ours, theirs = heard.once(embedding), wanted.once(embedding)
+def _similarity(candidate: Recording, reference: Recording) -> Value:
+    ours, theirs = candidate.once(embedding), reference.once(embedding)
     if isinstance(ours, Missing):
         return ours
     if isinstance(theirs, Missing):
@@ -96,25 +96,25 @@ def speech_only(recording: Recording) -> Samples | Missing:
     """
     Return the speech at 16 kHz, loud enough, without silences; Missing below SHORTEST_S of it.
     """
-    heard = recording.once(activity.segments)
-    if isinstance(heard, Missing):
-        return heard
+    speech = recording.once(activity.segments)
+    if isinstance(speech, Missing):
+        return speech
     samples = recording.at(RATE_HZ)
     kept = np.zeros(len(samples), dtype=bool)
-    for start_s, end_s in _stretches(heard):
+    for start_s, end_s in _stretches(speech):
         kept[max(round((start_s - KEPT_S) * RATE_HZ), 0) : round((end_s + KEPT_S) * RATE_HZ)] = True
-    if heard.speech_s < SHORTEST_S:
+    if speech.speech_s < SHORTEST_S:
         return Missing(
-            f"{heard.speech_s:.2f} s of speech are too short to tell a voice, which takes "
+            f"{speech.speech_s:.2f} s of speech are too short to tell a voice, which takes "
             f"{SHORTEST_S} s"
         )
     level = float(np.sqrt(np.mean(samples**2)))
     return samples[kept] * max(LOUDNESS / level, 1.0)
 
 
-def _stretches(heard: activity.Activity) -> Iterator[tuple[float, float]]:
+def _stretches(speech: activity.Activity) -> Iterator[tuple[float, float]]:
     """Yield (start, end) in seconds of the speech between pauses."""
-    edges_s = [heard.start_s, *(edge for pause in heard.pauses for edge in pause), heard.end_s]
+    edges_s = [speech.start_s, *(edge for pause in speech.pauses for edge in pause), speech.end_s]
     return zip(edges_s[::2], edges_s[1::2], strict=True)
 
 
@@ -155,7 +155,7 @@ def _encoded(encoder: Encoder, partials: NDArray[np.float32]) -> Embedding:
         for at in range(0, len(partials), GROUP):
             _, (state, _) = encoder.lstm(torch.from_numpy(partials[at : at + GROUP]))
             vectors += [
-                _unit(each) for each in torch.relu(encoder.linear(state[-1])).double().numpy()
+                _unit(vector) for vector in torch.relu(encoder.linear(state[-1])).double().numpy()
             ]
     return np.stack(vectors)
 
@@ -183,7 +183,11 @@ def _encoder() -> Encoder | Missing:
         linear = torch.nn.Linear(HIDDEN, HIDDEN)
     for name, module in (("lstm.", lstm), ("linear.", linear)):
         module.load_state_dict(
-            {key.removeprefix(name): each for key, each in state.items() if key.startswith(name)}
+            {
+                key.removeprefix(name): tensor
+                for key, tensor in state.items()
+                if key.startswith(name)
+            }
         )
         module.eval().requires_grad_(False)
     return Encoder(lstm=lstm, linear=linear)

@@ -41,7 +41,7 @@ def mcd(inputs: MetricInput) -> Value:
     if isinstance(pair, Missing):
         return pair
     reference, candidate = (
-        each.once(mel_cepstra) for each in (pair.reference_audio, pair.candidate_audio)
+        recording.once(mel_cepstra) for recording in (pair.reference_audio, pair.candidate_audio)
     )
     if isinstance(reference, Missing):
         return reference
@@ -76,12 +76,12 @@ def mel_distance(inputs: MetricInput) -> Value:
     if isinstance(pair, Missing):
         return pair
     reference, candidate = (
-        each.once(_mel_power) for each in (pair.reference_audio, pair.candidate_audio)
+        recording.once(_mel_power) for recording in (pair.reference_audio, pair.candidate_audio)
     )
     floor = reference.max() * 10.0 ** (MEL_FLOOR_DB / 10.0)
-    heard = np.maximum(reference.mean(axis=0), candidate.mean(axis=0)) > floor
+    audible = np.maximum(reference.mean(axis=0), candidate.mean(axis=0)) > floor
     levels = [
-        10.0 * np.log10(np.maximum(power[:, heard], floor)) for power in (reference, candidate)
+        10.0 * np.log10(np.maximum(power[:, audible], floor)) for power in (reference, candidate)
     ]
     return float(np.mean(np.abs(levels[0] - levels[1])))
 
@@ -95,12 +95,12 @@ def _mel_power(recording: Recording) -> Frames:
     samples, length = recording.at(MEL_RATE_HZ), int(MEL_PIECE_S * MEL_RATE_HZ)
     pieces = [samples[start : start + length] for start in range(0, len(samples), length)]
     power = [
-        power_mel(each, MEL_RATE_HZ, width=MEL_WIDTH, hop=MEL_HOP, bands=MEL_BANDS)
-        for each in pieces
+        power_mel(piece, MEL_RATE_HZ, width=MEL_WIDTH, hop=MEL_HOP, bands=MEL_BANDS)
+        for piece in pieces
     ]
     beyond = MEL_WIDTH // MEL_HOP // 2
     return np.concatenate(
-        [each[beyond:-beyond] if len(each) > 2 * beyond else each for each in power]
+        [piece[beyond:-beyond] if len(piece) > 2 * beyond else piece for piece in power]
     )
 
 

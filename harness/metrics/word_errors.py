@@ -64,7 +64,7 @@ class ErrorCounts:
 
 def rates(words: ErrorCounts | Missing, chars: ErrorCounts | Missing) -> dict[str, Value]:
     """Return one utterance's value of each metric of METRICS."""
-    wer, cer = (each if isinstance(each, Missing) else each.rate for each in (words, chars))
+    wer, cer = (counts if isinstance(counts, Missing) else counts.rate for counts in (words, chars))
     over_half = wer if isinstance(wer, Missing) else float(wer > HALF)
     return {"wer": wer, "cer": cer, "wer_macro": wer, "cer_macro": cer, "wer_over_half": over_half}
 
@@ -77,11 +77,15 @@ def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
     """
     import jiwer
 
-    said, heard = (_normalized(text, language) for text in (reference, hypothesis))
-    if not said:
+    reference_words, hypothesis_words = (
+        _normalized(text, language) for text in (reference, hypothesis)
+    )
+    if not reference_words:
         return Missing("the reference text has no words")
-    found = jiwer.process_words(said, heard)
-    return _counts(found.hits, found.substitutions, found.deletions, found.insertions)
+    alignment = jiwer.process_words(reference_words, hypothesis_words)
+    return _counts(
+        alignment.hits, alignment.substitutions, alignment.deletions, alignment.insertions
+    )
 
 
 def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:
@@ -92,11 +96,15 @@ def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
     """
     import jiwer
 
-    said, heard = (_normalized(text, language) for text in (reference, hypothesis))
-    if not said:
+    reference_text, hypothesis_text = (
+        _normalized(text, language) for text in (reference, hypothesis)
+    )
+    if not reference_text:
         return Missing("the reference text has no words")
-    found = jiwer.process_characters(said, heard)
-    return _counts(found.hits, found.substitutions, found.deletions, found.insertions)
+    alignment = jiwer.process_characters(reference_text, hypothesis_text)
+    return _counts(
+        alignment.hits, alignment.substitutions, alignment.deletions, alignment.insertions
+    )
 
 
 @functools.cache

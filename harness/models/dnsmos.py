@@ -126,8 +126,8 @@ def p808_scores(audio: Array32) -> NDArray[np.float64] | Missing:
     session = _p808()
     if isinstance(session, Missing):
         return session
-    heard = (np.stack([log_mel(power) for power in group]) for group in _window_powers(audio))
-    return np.concatenate([_run(session, "input_1", each) for each in heard]).astype(np.float64)
+    groups = (np.stack([log_mel(power) for power in group]) for group in _window_powers(audio))
+    return np.concatenate([_run(session, "input_1", group) for group in groups]).astype(np.float64)
 
 
 def log_mel(power: Power) -> Array32:
@@ -243,12 +243,12 @@ def part(path: Path, source: str, shape: tuple[str | int, ...], result: str) -> 
     model = onnx.load(path)
     nodes, used = _between(model.graph, source, result)
     value = onnx.helper.make_tensor_value_info
-    given, made = (
+    source_info, result_info = (
         value(source, onnx.TensorProto.FLOAT, shape),
         value(result, onnx.TensorProto.FLOAT, None),
     )
-    constants = [each for each in model.graph.initializer if each.name in used]
-    graph = onnx.helper.make_graph(nodes, result, [given], [made], constants)
+    constants = [constant for constant in model.graph.initializer if constant.name in used]
+    graph = onnx.helper.make_graph(nodes, result, [source_info], [result_info], constants)
     cut = onnx.helper.make_model(
         graph, opset_imports=model.opset_import, ir_version=model.ir_version
     )

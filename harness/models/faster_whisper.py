@@ -113,10 +113,10 @@ def _files(*parts: Path) -> dict[str, bytes]:
     The parts are joined as model.bin, beside all that lies in their folder.
     """
     beside = {
-        each.name: each.read_bytes()
+        path.name: path.read_bytes()
         for part in parts
-        for each in part.parent.iterdir()
-        if each.suffix in BESIDE
+        for path in part.parent.iterdir()
+        if path.suffix in BESIDE
     }
     return {**beside, "model.bin": b"".join(part.read_bytes() for part in parts)}
 

@@ -65,10 +65,10 @@ class WhisperRecognizer:
         """Return whether the model was trained on a language, an ISO 639 code."""
         from whisper.tokenizer import LANGUAGES
 
-        known = (
+        recognizable = (
             list(LANGUAGES)[: self.model.num_languages] if self.model.is_multilingual else [ENGLISH]
         )
-        return language in known
+        return language in recognizable
 
     def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
         """
@@ -97,12 +97,13 @@ class WhisperRecognizer:
         }
         for seconds in sorted(set(windows.values())):
             members = sorted(
-                (i for i, each in windows.items() if each == seconds), key=lambda i: len(pieces[i])
+                (i for i, window in windows.items() if window == seconds),
+                key=lambda i: len(pieces[i]),
             )
             for start in range(0, len(members), BATCH):
                 chosen = members[start : start + BATCH]
-                heard = self._decode([pieces[i] for i in chosen], seconds, language)
-                for index, text in zip(chosen, heard, strict=True):
+                decoded = self._decode([pieces[i] for i in chosen], seconds, language)
+                for index, text in zip(chosen, decoded, strict=True):
                     texts[index] = text
         return texts
 
@@ -138,9 +139,9 @@ class WhisperRecognizer:
         import torch
 
         mels = torch.stack([_log_mel(piece, seconds) for piece in pieces])
-        shown = seconds * POSITIONS_PER_S
-        heard = _encode(self.model.encoder, mels, self.positions[:shown])
-        return torch.cat([heard, self.silence[:, shown:].expand(len(pieces), -1, -1)], dim=1)
+        positions = seconds * POSITIONS_PER_S
+        features = _encode(self.model.encoder, mels, self.positions[:positions])
+        return torch.cat([features, self.silence[:, positions:].expand(len(pieces), -1, -1)], dim=1)
 
 
 def load_recognizer(path: Path, *more: Path) -> WhisperRecognizer:

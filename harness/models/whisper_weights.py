@@ -136,8 +136,8 @@ def packaged_paths(size: PublishedSize = TINY_EN) -> tuple[Path, ...]:
     Return the parts inside the packages, without importing them; empty if one is not installed.
     """
     paths = [_inside(package, file) for package, file in size.parts]
-    found = tuple(path for path in paths if path is not None)
-    return found if len(found) == len(paths) else ()
+    existing = tuple(path for path in paths if path is not None)
+    return existing if len(existing) == len(paths) else ()
 
 
 def packaged_path() -> Path | None:

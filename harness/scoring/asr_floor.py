@@ -106,11 +106,14 @@ class Floor:
 
 def rate_of(floor: Floor, metric: str) -> Shift:
     """Return the corpus rate, `wer` or `cer`, with its 95 % interval over utterances."""
-    counts = [each.words if metric == "wer" else each.chars for each in floor.utterances.values()]
+    counts = [
+        utterance.words if metric == "wer" else utterance.chars
+        for utterance in floor.utterances.values()
+    ]
     return statistics.paired_rate_difference(
         [0.0] * len(counts),
-        [each.rate for each in counts],
-        [float(each.reference_words) for each in counts],
+        [count.rate for count in counts],
+        [float(count.reference_words) for count in counts],
     )
 
 
@@ -132,7 +135,7 @@ def floor_for_workload(
         )
         return Missing(f"it was heard by [{theirs}], this run by [{ours}]; make it again: {again}")
     if {r.id: r.text for r in workload.requests} != {
-        name: each.text for name, each in floor.utterances.items()
+        name: utterance.text for name, utterance in floor.utterances.items()
     }:
         return Missing(
             f"{floor.speaker} said other texts than this workload has; make it again: {again}"
@@ -202,12 +205,12 @@ def _line(key: str, value: object) -> str:
     return f"{json.dumps(key)}: {json.dumps(value, sort_keys=True, ensure_ascii=False)}"
 
 
-def _utterance_to_json(each: FloorUtterance) -> dict[str, object]:
+def _utterance_to_json(utterance: FloorUtterance) -> dict[str, object]:
     counts = {
         name: [count.errors, count.reference_words]
-        for name, count in (("words", each.words), ("chars", each.chars))
+        for name, count in (("words", utterance.words), ("chars", utterance.chars))
     }
-    return {"text": each.text, "heard": each.heard, **counts}
+    return {"text": utterance.text, "heard": utterance.heard, **counts}
 
 
 def _parse(text: str, where: str) -> Floor:
@@ -218,9 +221,12 @@ def _parse(text: str, where: str) -> Floor:
     kept = from_json(_File, data, where)
     utterances = {
         name: FloorUtterance(
-            text=each.text, heard=each.heard, words=_counts(each.words), chars=_counts(each.chars)
+            text=utterance.text,
+            heard=utterance.heard,
+            words=_counts(utterance.words),
+            chars=_counts(utterance.chars),
         )
-        for name, each in kept.utterances.items()
+        for name, utterance in kept.utterances.items()
     }
     return Floor(
         workload=kept.workload, speaker=kept.speaker, versions=kept.versions, utterances=utterances
@@ -299,16 +305,16 @@ def find_recordings(workload: Workload, folder: Path) -> dict[str, Path]:
     """Return one recording per request, named after it."""
     files = {}
     for request in workload.requests:
-        found = [
+        candidates = [
             path for suffix in SUFFIXES if (path := folder / f"{request.id}{suffix}").is_file()
         ]
-        if len(found) != 1:
-            many = "several recordings" if found else "no recording"
+        if len(candidates) != 1:
+            many = "several recordings" if candidates else "no recording"
             raise HarnessError(
                 f"{folder} holds {many} of {request.id}; it needs one file {request.id}.wav or "
                 ".flac"
             )
-        files[request.id] = found[0]
+        files[request.id] = candidates[0]
     return files
 
 
@@ -326,9 +332,9 @@ def _scored(
 
 
 def _utterance(text: str, name: str, scores: UtteranceScores) -> FloorUtterance:
-    for each in (scores.transcript, scores.words, scores.chars):
-        if isinstance(each, Missing):
-            raise HarnessError(f"there can be no floor: {name} has no value: {each.reason}")
+    for score in (scores.transcript, scores.words, scores.chars):
+        if isinstance(score, Missing):
+            raise HarnessError(f"there can be no floor: {name} has no value: {score.reason}")
     assert isinstance(scores.transcript, str), "Missing was refused above"
     assert isinstance(scores.words, ErrorCounts) and isinstance(scores.chars, ErrorCounts), (
         "Missing was refused above"
@@ -342,6 +348,6 @@ def _flite_and_voices(workload: Workload) -> str:
     voices: Sequence[str] = sorted(
         {str(request.options.get("speaker", "slt")) for request in workload.requests}
     )
-    told = subprocess.run(["flite", "--version"], capture_output=True, text=True, check=False)
-    number = re.search(r"flite-([\d.]*\d)", told.stdout + told.stderr)
+    done = subprocess.run(["flite", "--version"], capture_output=True, text=True, check=False)
+    number = re.search(r"flite-([\d.]*\d)", done.stdout + done.stderr)
     return f"flite {number[1] if number else '(unknown version)'} ({', '.join(voices)})"

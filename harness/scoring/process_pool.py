@@ -152,7 +152,7 @@ class _Queue:
         One of the kind that is loaded, else of the first kind without a child, else of that
         with most left.
         """
-        kinds = [kind for kind, several in self._waiting.items() if several]
+        kinds = [kind for kind, batches in self._waiting.items() if batches]
         free = [kind for kind in kinds if kind not in busy]
         if loaded in kinds:
             return self._waiting[str(loaded)].popleft()

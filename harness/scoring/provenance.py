@@ -39,7 +39,7 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
     process adds meanwhile never count as scored.
     """
     metrics, folder = select_metrics(run.metrics, run.conditions), Path(run.folder)
-    packages = sorted({package for each in metrics if (package := package_of(each.name))})
+    packages = sorted({package for metric in metrics if (package := package_of(metric.name))})
     return {
         "golden": golden_digest(golden),
         "panel": digest_of(metrics),
@@ -55,7 +55,7 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
 
 
 def keep_scores(
-    folder: Path, measurements: Measurements, stamp: Stamp, heard: HeardTexts | None = None
+    folder: Path, measurements: Measurements, stamp: Stamp, transcripts: HeardTexts | None = None
 ) -> None:
     """
     Write measurements and transcripts, with the stamp of their inputs.
@@ -65,8 +65,8 @@ def keep_scores(
     try:
         # an interruption between the two leaves scores that are made again
         (folder / FILE).unlink(missing_ok=True)
-        if heard is not None:
-            run_folder.save_transcripts(folder, heard)
+        if transcripts is not None:
+            run_folder.save_transcripts(folder, transcripts)
         run_folder.save_measurements(folder, measurements)
         run_folder.write_json(folder / FILE, stamp)
     except OSError as error:
@@ -155,7 +155,7 @@ def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) 
         } == set(slugs)
     mark = run_folder.read_json(confirm / CONFIRMS, "")
     cells = mark.get("cells")
-    if not isinstance(cells, list) or not all(isinstance(each, str) for each in cells):
+    if not isinstance(cells, list) or not all(isinstance(cell, str) for cell in cells):
         raise HarnessError(
             f"{confirm / CONFIRMS} is damaged: cells must be a list of names; delete the folder "
             f"{confirm}"
@@ -182,16 +182,21 @@ def _same(before: Mapping[str, Any], now: Stamp) -> bool:
 
 def _can_be_filled(kept: Measurements) -> bool:
     """Return whether values are missing for want of a package that is installed by now."""
-    lacking = [each for several in kept.values() for each in several if lacks_package(each.summary)]
-    packages = {package_of(each.metric) for each in lacking}
+    lacking = [
+        measurement
+        for measurements in kept.values()
+        for measurement in measurements
+        if lacks_package(measurement.summary)
+    ]
+    packages = {package_of(measurement.metric) for measurement in lacking}
     return any(installed(package) for package in packages if package)
 
 
 def _named(run: Run) -> list[str]:
     return [
         sample.audio_file
-        for each in run.processes
-        for sample in each.samples
+        for process in run.processes
+        for sample in process.samples
         if sample.audio_file is not None
     ]
 

@@ -66,33 +66,37 @@ def score_run(
     """
     jobs, takes = audio_jobs(run, golden), further_takes(run, golden)
     scored = score_quality(
-        [*jobs.values(), *(job for several in takes.values() for job in several)],
+        [*jobs.values(), *(job for jobs_of_takes in takes.values() for job in jobs_of_takes)],
         cache_dir=cache_dir or default_cache_dir(),
         judge=RecognizerOptions(engine=run.judge),
         metrics=[metric.name for metric in select_metrics(run.metrics, run.conditions)],
         workers=workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
         progress=progress,
     )
-    found = {name: scored[job.key] for name, job in jobs.items()}
-    values = {name: _values(found[name], has_golden=jobs[name].golden is not None) for name in jobs}
-    for name, several in takes.items():
-        further = [_values(scored[job.key], has_golden=job.golden is not None) for job in several]
+    scores = {name: scored[job.key] for name, job in jobs.items()}
+    values = {
+        name: _values(scores[name], has_golden=jobs[name].golden is not None) for name in jobs
+    }
+    for name, jobs_of_takes in takes.items():
+        further = [
+            _values(scored[job.key], has_golden=job.golden is not None) for job in jobs_of_takes
+        ]
         values[name] = _over_takes([values[name], *further])
     return RunScores(
         values=values,
-        versions=_with_voices(versions_of(found.values()), jobs.values()),
-        heard=_heard(found),
+        versions=_with_voices(versions_of(scores.values()), jobs.values()),
+        heard=_heard(scores),
     )
 
 
-def _heard(found: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
-    heard: dict[str, dict[str, HeardText]] = {}
-    for (slug, request), each in found.items():
-        if isinstance(each.transcript, str):
-            heard.setdefault(slug, {})[request] = HeardText(
-                text=each.transcript, recogniser=each.recogniser
+def _heard(scores: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
+    transcripts: dict[str, dict[str, HeardText]] = {}
+    for (slug, request), utterance in scores.items():
+        if isinstance(utterance.transcript, str):
+            transcripts.setdefault(slug, {})[request] = HeardText(
+                text=utterance.transcript, recogniser=utterance.recogniser
             )
-    return heard
+    return transcripts
 
 
 def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
@@ -110,14 +114,14 @@ def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
 
 def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob]]:
     """Return the jobs of the further takes of an engine without a seed, by (slug, request id)."""
-    first, found = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
+    first, further = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
     for cell in run.cells:
         for request in cell.workload.requests:
             for sample in _takes(run, cell.slug, request.id)[1:]:
                 job = _job(run, cell, request, {**first, (cell.slug, request.id): sample}, golden)
                 key = f"{job.key} {sample.audio_file}"
-                found.setdefault((cell.slug, request.id), []).append(replace(job, key=key))
-    return found
+                further.setdefault((cell.slug, request.id), []).append(replace(job, key=key))
+    return further
 
 
 def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
@@ -138,15 +142,15 @@ def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     value.
     """
     return {
-        name: _mean([each[name] for each in takes])
+        name: _mean([values[name] for values in takes])
         for name in takes[0]
-        if all(name in each for each in takes)
+        if all(name in values for values in takes)
     }
 
 
 def _mean(values: Sequence[Value]) -> Value:
-    gap = next((each for each in values if isinstance(each, Missing)), None)
-    return gap or sum(each for each in values if isinstance(each, float)) / len(values)
+    gap = next((value for value in values if isinstance(value, Missing)), None)
+    return gap or sum(value for value in values if isinstance(value, float)) / len(values)
 
 
 def default_cache_dir() -> Path:
@@ -201,8 +205,8 @@ def _job(
 def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
     counts = {"wer_words": scores.words, "cer_chars": scores.chars}
     values: dict[str, Value] = {
-        name: float(each.reference_words) if isinstance(each, ErrorCounts) else each
-        for name, each in counts.items()
+        name: float(count.reference_words) if isinstance(count, ErrorCounts) else count
+        for name, count in counts.items()
     }
     values |= scores.values
     return (
@@ -219,14 +223,14 @@ def versions_of(scored: Iterable[UtteranceScores]) -> dict[str, str]:
 
     Where texts in several languages have several recognisers, the version names them all.
     """
-    told: dict[str, set[str]] = {}
+    voiced: dict[str, set[str]] = {}
     silent: dict[str, set[str]] = {}
-    for each in scored:
-        for name, version in each.versions.items():
-            (silent if isinstance(each.values[name], Missing) else told).setdefault(
+    for utterance in scored:
+        for name, version in utterance.versions.items():
+            (silent if isinstance(utterance.values[name], Missing) else voiced).setdefault(
                 name, set()
             ).add(version)
-    return {name: "; ".join(sorted(several)) for name, several in (silent | told).items()}
+    return {name: "; ".join(sorted(versions)) for name, versions in (silent | voiced).items()}
 
 
 def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[str, str]:
@@ -240,8 +244,8 @@ def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[
         return dict(versions)
     digest = files_sha256(*files)[:8]
     return {
-        name: f"{each}; voices {digest}" if _needs_voice(name) else each
-        for name, each in versions.items()
+        name: f"{version}; voices {digest}" if _needs_voice(name) else version
+        for name, version in versions.items()
     }
 
 

@@ -71,7 +71,9 @@ def score_quality(
     HarnessError for an explicit weights file that is unusable and for a cache that cannot be
     written.
     """
-    names = [each.name for each in select_metrics(None, ())] if metrics is None else list(metrics)
+    names = (
+        [metric.name for metric in select_metrics(None, ())] if metrics is None else list(metrics)
+    )
     jobs = share_reference(jobs)
     digests = _digests(jobs)
     hearing = TranscriptionPlan(jobs, names, judge or RecognizerOptions(), digests)
@@ -103,13 +105,15 @@ class _Work:
         progress: Progress | None,
     ) -> None:
         self.cache, self._hearing, self._progress = cache, hearing, progress
-        known = cache.get([*tasks, *hearing.files])
+        cached = cache.get([*tasks, *hearing.files])
         self.values: dict[str, Value] = {
-            key: value_from_json(known[key]) for key in tasks if key in known
+            key: value_from_json(cached[key]) for key in tasks if key in cached
         }
-        self.transcripts = {key: Transcript(**known[key]) for key in hearing.files if key in known}
-        self._keys = {task: key for key, task in tasks.items() if key not in known}
-        self._unheard = [key for key in hearing.files if key not in known]
+        self.transcripts = {
+            key: Transcript(**cached[key]) for key in hearing.files if key in cached
+        }
+        self._keys = {task: key for key, task in tasks.items() if key not in cached}
+        self._unheard = [key for key in hearing.files if key not in cached]
         self._done = 0
 
     def do(self, workers: int) -> None:
@@ -190,9 +194,9 @@ def _batches(tasks: Iterable[AudioTask]) -> list[PoolBatch[AudioTask]]:
     for task in tasks:
         groups.setdefault((_kind(task), task.audio), []).append(task)
     return [
-        PoolBatch(work=compute, pieces=tuple(several), kind=kind, limit_s=_limit_s(audio))
+        PoolBatch(work=compute, pieces=tuple(batch), kind=kind, limit_s=_limit_s(audio))
         # what takes long first
-        for (kind, audio), several in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)
+        for (kind, audio), batch in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)
     ]
 
 
@@ -209,24 +213,25 @@ def _limit_s(audio: Path) -> float:
 def _scores(
     job: AudioJob, keys: Mapping[str, str | Missing], hearing: TranscriptionPlan, work: _Work
 ) -> UtteranceScores:
-    found = {
+    values = {
         name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()
     }
-    versions = {name: full_version(name) for name in found}
-    heard = {
+    versions = {name: full_version(name) for name in values}
+    errors_by_condition = {
         condition: hearing.heard(job, work.transcripts, condition)
         for condition in hearing.conditions
     }
-    for each in heard.values():
-        found |= each.values
+    for errors in errors_by_condition.values():
+        values |= errors.values
         versions |= {
-            name: str(version_of(name).depending_on(each.transcript.judge)) for name in each.values
+            name: str(version_of(name).depending_on(errors.transcript.judge))
+            for name in errors.values
         }
-    first = next(iter(heard.values()), None)
+    first = next(iter(errors_by_condition.values()), None)
     return UtteranceScores(
         key=job.key,
         utterance=job.utterance,
-        values=found,
+        values=values,
         versions=versions,
         words=UNHEARD if first is None else first.words,
         chars=UNHEARD if first is None else first.chars,

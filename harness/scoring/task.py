@@ -87,7 +87,7 @@ class RecordingCache:
         self._kept.move_to_end(key)
         while (
             len(self._kept) > 1
-            and sum(len(each.samples) for each in self._kept.values()) > self._most_frames
+            and sum(len(recording.samples) for recording in self._kept.values()) > self._most_frames
         ):
             self._kept.popitem(last=False)
         return self._kept[key]

@@ -148,13 +148,16 @@ def transcribe_files(task: TranscriptionTask) -> list[Transcript]:
             f"{judge.name} does not know the language {task.language!r}; give other weights"
         )
         return [Transcript(text=deaf, judge=name)] * len(task.files)
-    heard = [_readable(path, task.condition) for path in task.files]
+    recordings = [_readable(path, task.condition) for path in task.files]
     texts = iter(
-        judge.transcribe([each for each in heard if not isinstance(each, Missing)], task.language)
+        judge.transcribe(
+            [recording for recording in recordings if not isinstance(recording, Missing)],
+            task.language,
+        )
     )
     return [
-        Transcript(text=each if isinstance(each, Missing) else next(texts), judge=name)
-        for each in heard
+        Transcript(text=recording if isinstance(recording, Missing) else next(texts), judge=name)
+        for recording in recordings
     ]
 
 
@@ -239,8 +242,8 @@ class TranscriptionPlan:
         self.conditions = tuple(dict.fromkeys(_condition(name) for name in self._metrics))
         languages = {primary_language(job.language) for job in jobs} if self._metrics else set()
         self._weights = {
-            each: locate_weights(options.weights, options.allow_download, each)
-            for each in languages
+            language: locate_weights(options.weights, options.allow_download, language)
+            for language in languages
         }
         self.files: dict[str, tuple[AudioJob, str]] = {}
         """Key -> a job with that audio, and the condition."""
@@ -272,8 +275,8 @@ class TranscriptionPlan:
     ) -> dict[str, Transcript]:
         """Return the transcripts of a task by key."""
         if isinstance(result, Crashed):
-            lost = Missing(f"the speech recogniser {result.reason}; is there memory for it?")
-            result = [Transcript(text=lost, judge="")] * len(task.files)
+            crashed = Missing(f"the speech recogniser {result.reason}; is there memory for it?")
+            result = [Transcript(text=crashed, judge="")] * len(task.files)
         keys = {
             (job.path, primary_language(job.language), condition): key
             for key, (job, condition) in self.files.items()
