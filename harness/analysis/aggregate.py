@@ -11,6 +11,7 @@ function of records: it knows no baseline and no limit.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from harness import statistics
 from harness.analysis import speed
@@ -111,21 +112,25 @@ def _why_nothing(processes: Sequence[ProcessRecord]) -> str:
 
 
 def _measured(process: ProcessRecord) -> list[Iteration]:
-    return [sample for sample in process.samples if sample.phase is Phase.MEASURED]
+    return [iteration for iteration in process.samples if iteration.phase is Phase.MEASURED]
 
 
-def _undisturbed(samples: Sequence[Iteration]) -> list[Iteration]:
-    return [sample for sample in samples if not interference_causes(sample)]
+def _all_measured(processes: Sequence[ProcessRecord]) -> list[Iteration]:
+    return list(chain.from_iterable(_measured(process) for process in processes))
+
+
+def _undisturbed(iterations: Sequence[Iteration]) -> list[Iteration]:
+    return [iteration for iteration in iterations if not interference_causes(iteration)]
 
 
 def _speed(
     metric: Metric, processes: Sequence[ProcessRecord], no_iteration: Missing, why_none: Missing
 ) -> Measurement:
-    samples = [sample for process in processes for sample in _measured(process)]
-    values = tuple(value for process in processes for value in _values_of(metric.name, process))
-    if not samples or not values:
-        return _record(metric, values, no_iteration if not samples else why_none)
-    summary = _summary(metric.name, _undisturbed(samples), values)
+    iterations = _all_measured(processes)
+    values = tuple(chain.from_iterable(_values_of(metric.name, process) for process in processes))
+    if not iterations or not values:
+        return _record(metric, values, no_iteration if not iterations else why_none)
+    summary = _summary(metric.name, _undisturbed(iterations), values)
     return _record(metric, values, summary)
 
 
@@ -153,24 +158,27 @@ def _why_none(name: str, run: Run) -> Missing:
     return Missing(nobody.get(name, "not recorded"))
 
 
-def _summary(name: str, samples: Sequence[Iteration], values: Sequence[UtteranceValue]) -> Value:
+def _summary(name: str, iterations: Sequence[Iteration], values: Sequence[UtteranceValue]) -> Value:
     """
     Summarise a speed metric over its undisturbed iterations; per-process metrics by their
     median.
     """
-    if not samples and name not in PER_PROCESS:
+    if not iterations and name not in PER_PROCESS:
         return Missing("machine not quiet: every measured iteration was disturbed")
-    wall_s, audio_s = [sample.wall_s for sample in samples], [sample.audio_s for sample in samples]
+    wall_s, audio_s = (
+        [iteration.wall_s for iteration in iterations],
+        [iteration.audio_s for iteration in iterations],
+    )
     if name in PERCENTILES:
         return speed.latency_percentile(wall_s, PERCENTILES[name])
     rates = {"rtf": speed.rtf, "rtf_median": speed.rtf_median, "rtfx": speed.rtfx}
     if name in rates:
         return rates[name](wall_s, audio_s)
     if name in STALLS:
-        return summarise_stalls(name, samples)
+        return summarise_stalls(name, iterations)
     numbers = [value.value for value in values if isinstance(value.value, float)]
     if not numbers:
-        return _per_iteration(name, samples[0]) if name in STREAMING_METRICS else values[0].value
+        return _per_iteration(name, iterations[0]) if name in STREAMING_METRICS else values[0].value
     return float(statistics.percentile(numbers, 50.0))
 
 
@@ -199,42 +207,37 @@ def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
     return [UtteranceValue(id=PROCESS, value=value, repeat=process.repeat)]
 
 
-def _per_iteration(name: str, sample: Iteration) -> Value:
-    disturbing = interference_causes(sample)
+def _per_iteration(name: str, iteration: Iteration) -> Value:
+    disturbing = interference_causes(iteration)
     if disturbing:
         return Missing(f"disturbed: {', '.join(disturbing)}")
     if name in PERCENTILES:
-        return sample.wall_s
+        return iteration.wall_s
     if name in STREAMING_METRICS:
-        return STREAMING_METRICS[name](sample)
+        return STREAMING_METRICS[name](iteration)
     over, under = (
-        (sample.audio_s, sample.wall_s) if name == "rtfx" else (sample.wall_s, sample.audio_s)
+        (iteration.audio_s, iteration.wall_s)
+        if name == "rtfx"
+        else (iteration.wall_s, iteration.audio_s)
     )
     return over / under if under > 0.0 else Missing("the iteration made no audio")
 
 
 def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     """Return the median seconds of every stage, one value per process."""
-    names = dict.fromkeys(
-        name
-        for process in processes
-        for sample in _undisturbed(_measured(process))
-        for name in sample.stages_s
-    )
+    names: dict[str, None] = {}
+    for iteration in _undisturbed(_all_measured(processes)):
+        names.update(dict.fromkeys(iteration.stages_s))
     return [_stage(name, processes) for name in names]
 
 
 def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
-    quiet = {process.repeat: _undisturbed(_measured(process)) for process in processes}
-    seconds = {
-        repeat: [s.stages_s[name] for s in iterations if name in s.stages_s]
-        for repeat, iterations in quiet.items()
-    }
-    medians = {
-        repeat: (float(statistics.percentile(stage_s, 50.0)),)
-        for repeat, stage_s in seconds.items()
-        if stage_s
-    }
+    medians: dict[int, tuple[float]] = {}
+    for process in processes:
+        quiet = _undisturbed(_measured(process))
+        stage_s = [iteration.stages_s[name] for iteration in quiet if name in iteration.stages_s]
+        if stage_s:
+            medians[process.repeat] = (float(statistics.percentile(stage_s, 50.0)),)
     return _seconds(f"{STAGE}{name}", medians)
 
 
@@ -253,14 +256,12 @@ def _seconds(
     """
     Return seconds that belong to processes, summarised by the median of the processes' medians.
     """
-    values = tuple(
-        UtteranceValue(id=PROCESS, value=value, repeat=r)
-        for r, seconds in by_repeat.items()
-        for value in seconds
-    )
+    values: list[UtteranceValue] = []
+    for repeat, seconds in by_repeat.items():
+        values += [UtteranceValue(id=PROCESS, value=value, repeat=repeat) for value in seconds]
     medians = [float(statistics.percentile(list(seconds), 50.0)) for seconds in by_repeat.values()]
     metric = Metric(name=name, unit="s", better="lower", version=version)
-    return _record(metric, values, float(statistics.percentile(medians, 50.0)))
+    return _record(metric, tuple(values), float(statistics.percentile(medians, 50.0)))
 
 
 def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
@@ -269,22 +270,16 @@ def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
 
     Empty where the system reports no interference counters.
     """
-    iterations = {
-        process.repeat: [s for s in _measured(process) if s.disturbance] for process in processes
-    }
-    disturbed = {
-        repeat: [bool(interference_causes(sample)) for sample in samples]
-        for repeat, samples in iterations.items()
-        if samples
-    }
-    if not disturbed:
-        return []
-    values = tuple(
-        UtteranceValue(id=PROCESS, value=sum(flags) / len(flags), repeat=repeat)
-        for repeat, flags in disturbed.items()
-    )
-    count = sum(len(flags) for flags in disturbed.values())
-    return [_record(DISTURBED, values, sum(sum(flags) for flags in disturbed.values()) / count)]
+    values: list[UtteranceValue] = []
+    count = disturbed = 0
+    for process in processes:
+        observed = [iteration for iteration in _measured(process) if iteration.disturbance]
+        if observed:
+            affected = len(observed) - len(_undisturbed(observed))
+            share = affected / len(observed)
+            values.append(UtteranceValue(id=PROCESS, value=share, repeat=process.repeat))
+            count, disturbed = count + len(observed), disturbed + affected
+    return [_record(DISTURBED, tuple(values), disturbed / count)] if values else []
 
 
 def _duration(
@@ -298,8 +293,8 @@ def _duration(
     """
     made_s: dict[str, list[float]] = {}
     for process in processes:
-        for sample in _measured(process):
-            made_s.setdefault(sample.request, []).append(sample.audio_s)
+        for iteration in _measured(process):
+            made_s.setdefault(iteration.request, []).append(iteration.audio_s)
     duration_s = {name: sum(s) / len(s) if is_varying else s[0] for name, s in made_s.items()}
     values = tuple(
         UtteranceValue(id=r.id, value=duration_s.get(r.id, no_iteration))
@@ -365,7 +360,7 @@ def _summarise(
         estimate = statistics.paired_rate_difference([0.0] * len(numbers), numbers, weights)
     low = estimate.low
     if low is not None and metric.better == "lower" and metric.unit in ("1", "1/s"):
-        low = max(low, 0.0)  # shares and rates of what goes wrong, which nothing brings below zero
+        low = max(low, 0.0)  # shares and rates of faults cannot be negative
     return _record(metric, values, estimate.point, low, estimate.high)
 
 

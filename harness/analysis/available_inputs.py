@@ -7,6 +7,7 @@ For the others it is not applicable, which is different from `Missing`.
 """
 
 from collections.abc import Mapping
+from itertools import chain
 
 from harness.metrics.metric import Need
 from harness.metrics.registry import entries
@@ -20,12 +21,8 @@ AvailableInputs = Mapping[Need, frozenset[str]]
 def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
     """Return the inputs that a run provides for the requests of one of its cells."""
     requests = cell.workload.requests
-    samples = (
-        sample
-        for process in run.processes
-        if process.cell == cell.slug
-        for sample in process.samples
-    )
+    processes = [process for process in run.processes if process.cell == cell.slug]
+    iterations = chain.from_iterable(process.samples for process in processes)
     return {
         Need.VOICE: frozenset(
             request.id for request in requests if cell.voice_of(request) is not None
@@ -36,7 +33,7 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
         Need.EMPHASIS: frozenset(
             request.id for request in requests if request.emphasis is not None
         ),
-        Need.JOINS: frozenset(sample.request for sample in samples if sample.joins_s),
+        Need.JOINS: frozenset(iteration.request for iteration in iterations if iteration.joins_s),
     }
 
 

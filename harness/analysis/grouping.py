@@ -19,6 +19,8 @@ from harness.records.measurement import (
 
 Measurements = Mapping[str, Sequence[Measurement]]
 """Slug -> its measurements."""
+_Groups = Mapping[str, list[statistics.Group]]
+"""Metric -> its values grouped by process; empty for metrics without interval."""
 
 
 def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
@@ -35,19 +37,17 @@ def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> lis
     its inverse.
     """
     source = cell["rtf"] if measurement.metric == "rtfx" else measurement
-    values = [
-        (value.repeat, value.id, value.value)
-        for value in source.values
-        if isinstance(value.value, float)
-    ]
-    repeats = sorted({repeat for repeat, _, _ in values})
-    if source.metric not in WEIGHTS:
-        return [
-            np.array([value for repeat, _, value in values if repeat == which]) for which in repeats
-        ]
-    weights = weights_of(source.metric, cell)
-    rows = [(repeat, (value, weights[name])) for repeat, name, value in values if name in weights]
-    return [np.array([row for repeat, row in rows if repeat == which]) for which in repeats]
+    is_rate = source.metric in WEIGHTS
+    weights = weights_of(source.metric, cell) if is_rate else {}
+    groups: dict[int, list[float | tuple[float, float]]] = {}
+    for value in source.values:
+        if isinstance(value.value, float):
+            group = groups.setdefault(value.repeat, [])
+            if not is_rate:
+                group.append(value.value)
+            elif value.id in weights:
+                group.append((value.value, weights[value.id]))
+    return [np.array(groups[repeat]) for repeat in sorted(groups)]
 
 
 def typical_values(measurement: Measurement) -> dict[str, float]:
@@ -90,41 +90,44 @@ def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
 
     The cells share a prior of the variance between processes, metric by metric.
     """
-    groups = {
-        slug: {
-            measurement.metric: _groups(measurement, by_name(measurements))
-            for measurement in measurements
-        }
-        for slug, measurements in cells.items()
-    }
-    logs = {
-        name: [
-            statistics.log_statistics(cell[name], STATISTICS[name])
-            for cell in groups.values()
-            if cell.get(name)
-        ]
-        for name in STATISTICS
-    }
-    priors = {name: statistics.prior_of(cell_logs) for name, cell_logs in logs.items()}
-
-    def bounded(slug: str, measurement: Measurement) -> Measurement:
-        if not groups[slug][measurement.metric] or not isinstance(measurement.summary, float):
-            return measurement
-        summary = statistics.interval(
-            groups[slug][measurement.metric],
-            STATISTICS[measurement.metric],
-            prior=priors[measurement.metric],
-        )
-        scale = measurement.summary / summary.point  # the groups may be relative
-        low, high = (
-            None if bound is None else bound * scale for bound in (summary.low, summary.high)
-        )
-        return replace(measurement, low=low, high=high)
-
+    groups = {slug: _groups_of(measurements) for slug, measurements in cells.items()}
+    priors = {name: _prior(name, list(groups.values())) for name in STATISTICS}
     return {
-        slug: tuple(bounded(slug, measurement) for measurement in measurements)
+        slug: _with_cell_intervals(measurements, groups[slug], priors)
         for slug, measurements in cells.items()
     }
+
+
+def _prior(name: str, cells: Sequence[_Groups]) -> statistics.Prior:
+    statistic = STATISTICS[name]
+    return statistics.prior_of(
+        [statistics.log_statistics(cell[name], statistic) for cell in cells if cell.get(name)]
+    )
+
+
+def _with_cell_intervals(
+    measurements: Sequence[Measurement],
+    groups: _Groups,
+    priors: Mapping[str, statistics.Prior],
+) -> tuple[Measurement, ...]:
+    return tuple(_with_interval(measurement, groups, priors) for measurement in measurements)
+
+
+def _with_interval(
+    measurement: Measurement, groups: _Groups, priors: Mapping[str, statistics.Prior]
+) -> Measurement:
+    name = measurement.metric
+    if not groups[name] or not isinstance(measurement.summary, float):
+        return measurement
+    summary = statistics.interval(groups[name], STATISTICS[name], prior=priors[name])
+    scale = measurement.summary / summary.point  # the groups may be relative
+    low, high = (None if bound is None else bound * scale for bound in (summary.low, summary.high))
+    return replace(measurement, low=low, high=high)
+
+
+def _groups_of(measurements: Sequence[Measurement]) -> _Groups:
+    cell = by_name(measurements)
+    return {name: _groups(measurement, cell) for name, measurement in cell.items()}
 
 
 def _groups(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:

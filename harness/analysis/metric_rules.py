@@ -51,11 +51,8 @@ left out as disturbed must not shift the mix.
 PREFIXES = ("", *(condition.prefix for condition in CONDITIONS.values()))
 WEIGHTS = {
     "rtf": "duration",
-    **{
-        f"{prefix}{name}": weight
-        for name, weight in (("wer", "wer_words"), ("cer", "cer_chars"))
-        for prefix in PREFIXES
-    },
+    **{f"{prefix}wer": "wer_words" for prefix in PREFIXES},
+    **{f"{prefix}cer": "cer_chars" for prefix in PREFIXES},
 }
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."

@@ -147,7 +147,7 @@ def play(pieces: Sequence[AudioChunk]) -> Playback:
     """
     if not pieces:
         raise ValueError("there is nothing to play")
-    # when all that has come will have been played
+    # when all audio received so far will have been played
     over_s, underruns, stall_s = pieces[0].arrived_s, 0, 0.0
     for piece in pieces:
         late_s = piece.arrived_s - over_s
@@ -159,23 +159,27 @@ def play(pieces: Sequence[AudioChunk]) -> Playback:
     return Playback(underruns=underruns, stall_s=stall_s, longest_gap_s=max(apart_s, default=None))
 
 
-def _first_audio_s(sample: Iteration) -> Value:
-    return sample.first_audio_s if sample.first_audio_s > 0.0 else NOT_RECORDED
+def _first_audio_s(iteration: Iteration) -> Value:
+    return iteration.first_audio_s if iteration.first_audio_s > 0.0 else NOT_RECORDED
 
 
-def _longest_gap_s(sample: Iteration) -> Value:
-    if not sample.chunks:
+def _longest_gap_s(iteration: Iteration) -> Value:
+    if not iteration.chunks:
         return NOT_RECORDED
-    gap_s = play(sample.chunks).longest_gap_s
+    gap_s = play(iteration.chunks).longest_gap_s
     return ONE_CHUNK if gap_s is None else gap_s
 
 
-def _underruns_per_min(sample: Iteration) -> Value:
-    return play(sample.chunks).underruns * 60.0 / sample.audio_s if sample.chunks else NOT_RECORDED
+def _underruns_per_min(iteration: Iteration) -> Value:
+    return (
+        play(iteration.chunks).underruns * 60.0 / iteration.audio_s
+        if iteration.chunks
+        else NOT_RECORDED
+    )
 
 
-def _stall_s(sample: Iteration) -> Value:
-    return play(sample.chunks).stall_s if sample.chunks else NOT_RECORDED
+def _stall_s(iteration: Iteration) -> Value:
+    return play(iteration.chunks).stall_s if iteration.chunks else NOT_RECORDED
 
 
 STREAMING_METRICS: Mapping[str, Callable[[Iteration], Value]] = MappingProxyType(
@@ -194,7 +198,7 @@ shift.
 """
 
 
-def summarise_stalls(name: str, samples: Sequence[Iteration]) -> Value:
+def summarise_stalls(name: str, iterations: Sequence[Iteration]) -> Value:
     """
     Summarise one of STALLS.
 
@@ -202,9 +206,9 @@ def summarise_stalls(name: str, samples: Sequence[Iteration]) -> Value:
     mean per utterance.
     """
     pairs = [
-        (value, sample.audio_s)
-        for sample in samples
-        if isinstance(value := STREAMING_METRICS[name](sample), float)
+        (value, iteration.audio_s)
+        for iteration in iterations
+        if isinstance(value := STREAMING_METRICS[name](iteration), float)
     ]
     if not pairs:
         return NOT_RECORDED

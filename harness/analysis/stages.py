@@ -42,11 +42,10 @@ def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     'vocoder +50 % is 100 % of it'
     """
     sides = [(before, now) for before, now in pairs if before and now]
-    names = dict.fromkeys(name for before, now in sides for name in (*before, *now))
-    grown = {
-        name: median([now.get(name, 0.0) - before.get(name, 0.0) for before, now in sides])
-        for name in names
-    }
+    names: dict[str, None] = {}
+    for before, now in sides:
+        names.update(dict.fromkeys((*before, *now)))
+    grown = {name: _median_growth_s(name, sides) for name in names}
     whole_s = sum(grown.values())
     if whole_s <= 0.0:
         return ""
@@ -54,6 +53,10 @@ def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     old_s = median([before.get(stage, 0.0) for before, _ in sides])
     size = f" {grown[stage] / old_s * 100:+.0f} %" if old_s > 0.0 else ""
     return f"{stage}{size} is {grown[stage] / whole_s * 100:.0f} % of it"
+
+
+def _median_growth_s(stage: str, sides: Sequence[tuple[Stages, Stages]]) -> float:
+    return median([now.get(stage, 0.0) - before.get(stage, 0.0) for before, now in sides])
 
 
 def pair_stages(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
@@ -67,15 +70,15 @@ def pair_stages(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
 
 
 def _by_place(run: Run, slug: str) -> Mapping[Position, Stages]:
-    laps: Counter[tuple[int, str]] = Counter()
+    passes_done: Counter[tuple[int, str]] = Counter()
     stages: dict[Position, Stages] = {}
     for process in run.processes:
-        for sample in process.samples if process.cell == slug else ():
-            if sample.phase is Phase.MEASURED:
-                seat = process.repeat, sample.request
-                if not interference_causes(sample):
-                    stages[(*seat, laps[seat])] = sample.stages_s
-                laps[seat] += 1
+        for iteration in process.samples if process.cell == slug else ():
+            if iteration.phase is Phase.MEASURED:
+                key = process.repeat, iteration.request
+                if not interference_causes(iteration):
+                    stages[(*key, passes_done[key])] = iteration.stages_s
+                passes_done[key] += 1
     return stages
 
 

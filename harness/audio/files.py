@@ -159,9 +159,7 @@ def _all_of(file: Any) -> Audio:
                 if block.shape[1] == 1
                 else np.asarray(block.mean(axis=1), dtype=np.float32)
             )
-    except (
-        soundfile.SoundFileError
-    ) as error:  # libsndfile's way to say of FLAC that there is no more
+    except soundfile.SoundFileError as error:  # libsndfile's error at the end of a FLAC file
         raise HarnessError(
             f"its head promises {file.frames} frames, not all of which can be read "
             f"({_first_line(error)})"
@@ -274,10 +272,11 @@ def audio_files(run: Run) -> dict[tuple[str, str], Path]:
     """
     files: dict[tuple[str, str], Path] = {}
     for process in run.processes:
-        for sample in process.samples:
-            if sample.audio_file is not None:
+        for iteration in process.samples:
+            if iteration.audio_file is not None:
                 files.setdefault(
-                    (sample.cell, sample.request), inside(Path(run.folder), sample.audio_file)
+                    (iteration.cell, iteration.request),
+                    inside(Path(run.folder), iteration.audio_file),
                 )
     return files
 

@@ -172,7 +172,7 @@ def _model(bins: int, order: int, alpha: float) -> _Model:
 Vectors = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-# what a step adds to the frame of the first and of the second; the first one wins a tie
+# frames that a step advances in the first and the second sequence; the first step wins a tie
 PATH_STEPS = ((1, 1), (0, 1), (1, 0))
 
 

@@ -19,13 +19,13 @@ from harness.audio.recording import Recording
 Rows = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-# the lowest rate there is, so that the pattern says the same of one recording at any rate
+# the lowest rate there is, so that the pattern of one recording is the same at any rate
 RATE_HZ = 8_000
 # 5 ms: copies that lie 5 ms beside each other are alike no more; 32 ms: harmonics stand apart
 HOP, WIDTH = 40, 256
 HOP_S = HOP / RATE_HZ
 LOWEST_HZ, HIGHEST_HZ = 100, 3_800
-RANGE_DB = 50.0  # below the loudest; what is softer is as good as silent
+RANGE_DB = 50.0  # below the loudest; softer bins are as good as silent
 CHANGE = 10  # rows: 50 ms before and after
 # RMS over bins and time; a stretch that changes less is silence or one long sound, and like any
 # other
@@ -84,9 +84,8 @@ def stretches(left: SelfSimilarity, right: SelfSimilarity, first: Places, last: 
     """
     count, bins = min(len(left.levels_db), len(right.levels_db)), left.levels_db.shape[1]
     products = np.einsum("rb,rb->r", left.levels_db[:count], right.levels_db[:count]) / bins
-    rows = [
-        sums[:count] for pair in (left, right) for sums in (pair.means, pair.squares, pair.change)
-    ]
+    sums = (left.means, left.squares, left.change, right.means, right.squares, right.change)
+    rows = [values[:count] for values in sums]
     total = np.zeros((1 + len(rows), count + 1))
     np.cumsum([products, *rows], axis=1, out=total[:, 1:])
     product, mean_a, square_a, change_a, mean_b, square_b, change_b = (

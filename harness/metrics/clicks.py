@@ -30,8 +30,8 @@ SampleArray = NDArray[np.floating]
 # Measured on 200 sentences each of flite's voices slt, rms, awb, kal and kal16 and on 400 of the
 # embedded voice, with and without a telephone line. Where untouched speech is above 0.8 times its
 # level its ratio reaches 3.4 (rms); the diphone voices reach 5.5 at 3.3 times the level and 8.6 at
-# 1.75 times (kal16, at its joins). Hence 6 times the neighbours and 2 times the level. Of clicks as
-# high as the speech's peak, 95 % (embedded) and 100 % (slt, 60 each) are found at random places, of
+# 1.75 times (kal16, at its diphone boundaries). Hence 6 times the neighbours and 2 times the level. Of clicks as
+# high as the speech's peak, 95 % (embedded) and 100 % (slt, 60 each) are detected at random places, of
 # half as high ones 75 and 63 %.
 RATIO = 6.0
 TIMES_LEVEL = 2.0
@@ -160,10 +160,13 @@ def _company(residual: Samples, rate_hz: int) -> Samples:
     )
 
 
-AT_S, AROUND_S = 0.005, 0.030  # a join may be named a few frames off, and its predictor rings
+AT_S, AROUND_S = (
+    0.005,
+    0.030,
+)  # a boundary may be reported a few samples off, and its predictor rings
 # At random places of untouched speech (100 in each of 200 sentences a voice, 300 embedded):
 # embedded, slt, rms and awb never exceed 4 (rms 3 six times in 20 000), the diphone voices kal and
-# kal16 do at 4 and 8 in 10 000, where their own joins click.
+# kal16 do at 4 and 8 in 10 000, where their own diphone boundaries click.
 JOIN_RATIO = 4.0
 JOIN_TIMES_LEVEL = 0.05  # of the speech level, -26 dB: the residual of an audible jump
 

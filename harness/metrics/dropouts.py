@@ -23,7 +23,7 @@ from harness.records.measurement import Metric, Missing, Value
 BLOCK_S = 0.001
 HOLE = 4  # whole blocks of a hole of 5 ms, wherever the grid lies
 EDGE = 3  # blocks next to the hole that show how loud it was there
-SUSTAINED = 12  # blocks: a burst of 5 ms alone is a plosive, and what dies away after it no edge
+SUSTAINED = 12  # blocks: a burst of 5 ms alone is a plosive, and its decay no edge
 LONGEST_S = 0.4  # a longer silence is not in the speech
 DEPTH_DB = 30.0
 SPEECH_DB = -20.0  # of the speech level: how loud both edges must be

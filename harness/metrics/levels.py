@@ -13,11 +13,11 @@ from harness.audio.recording import check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
-FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0: what a clipped wav holds
+FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0, as clipped WAV files hold
 # of the peak; at 48 kHz a pure tone of 100 Hz already falls by 9e-5 from its crest to the next
-# frame
+# sample
 FLAT = 1e-5
-FLAT_RUN = 3  # frames; a crest between two of them may give two alike
+FLAT_RUN = 3  # samples; a crest between two of them may give two alike
 
 
 def finite(inputs: MetricInput) -> Value:

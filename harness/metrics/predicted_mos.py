@@ -22,7 +22,7 @@ from harness.records.measurement import Metric, Missing, Value
 
 Scores = NDArray[np.float64]
 
-# as for PESQ; what is shorter fills a window in 64 copies and more, which is a tone and no speech
+# as for PESQ; shorter audio fills a window in 64 copies and more, which is a tone and no speech
 SHORTEST_S = 0.25
 
 # The reference's calibration of P.835's raw outputs to its listening test, highest power first.

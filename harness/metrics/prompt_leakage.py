@@ -16,7 +16,7 @@ from harness.records.measurement import Metric, Missing, Value
 
 SHORTEST_S, LONGEST_S = 0.15, 2.0
 SLACK = 8  # rows by which either edge of the speech may be misjudged
-EDGE = 4  # rows at the end of the spill in which the analysis window already hears the speech
+EDGE = 4  # rows at the end of the leak whose analysis window already covers the speech
 SOUND_DB = -35.0  # of the loudest bin: where the speech begins and the prompt ends
 # The beginnings of other utterances reach 0.89 (embedded voice, 574 pairs) and 0.83 (flite's slt,
 # 398); a copied end 0.99.
@@ -53,7 +53,7 @@ def _longest(speech: SelfSimilarity, prompt: SelfSimilarity) -> int:
     longest_leak = 0
     for overlap in range(min(longest + SLACK, common), shortest - SLACK - 1, -1):
         if longest_leak >= overlap + SLACK:
-            break  # what is left is shorter
+            break  # all further overlaps are shorter
         ending = part(prompt, len(prompt.change) - overlap, len(prompt.change))
         rows = _alike(part(speech, 0, overlap), ending)
         longest_leak = max([longest_leak, *rows[(rows >= shortest) & (rows <= longest)].tolist()])

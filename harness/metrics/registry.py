@@ -31,8 +31,8 @@ from harness.metrics.metric import AudioMetric, Need
 from harness.records.measurement import Metric, MetricVersion
 
 # Each metric that needs a reference is read twice: against the reference cell of the same run, and
-# ("golden_") against accepted audio. Under a condition it is read against the reference cell only:
-# whether the reference rots is told without.
+# ("golden_") against golden audio. Under a condition it is read against the reference cell only: a
+# decaying reference shows without the condition.
 GOLDEN = "golden_"
 GOLDEN_FAMILY = "against the golden audio"
 
@@ -322,7 +322,7 @@ def _metrics(point: EntryPoint) -> tuple[AudioMetric, ...]:
     who = f"metric plug-in {point.name!r} ({point.value})"
     try:
         metrics = point.load()
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # plug-in code may raise anything
         raise HarnessError(
             f"{who} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it"
         ) from error

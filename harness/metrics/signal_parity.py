@@ -32,7 +32,7 @@ PESQ_SHORTEST_S = 0.25  # below it the ITU code has no frame to work on
 # the ITU code holds 50 utterances in a fixed array and crashes the process beyond them
 PESQ_LONGEST_S = 30.0
 STOI_RATE_HZ = 10_000  # of its definition
-# pystoi's answer, instead of an error, when fewer than 30 frames hold speech
+# pystoi's result, instead of an error, when fewer than 30 frames hold speech
 STOI_TOO_FEW_FRAMES = 1e-5
 
 
@@ -147,7 +147,7 @@ def _pesq_piece(clean: Samples, degraded: Samples) -> Value:
     except (
         pesq.PesqError,
         ValueError,
-    ) as error:  # ValueError: so quiet beside the other that nothing of it is left in float32
+    ) as error:  # ValueError: so quiet beside the other that it rounds to zero in float32
         reason = error.args[0] if error.args else type(error).__name__
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         return Missing(f"PESQ cannot score this: {text.strip()}")

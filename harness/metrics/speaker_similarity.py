@@ -37,10 +37,9 @@ HIDDEN, LAYERS = 256, 3
 PARTIAL = 160  # analysis frames that the encoder was trained on: 1.6 s
 PARTIAL_STEP = 77  # 1.3 partial utterances per second
 GROUP = 64  # partial utterances at once: bounds memory, whatever the length of the audio
-LEAST_COVERED = 0.75  # a last partial utterance of which less is audio is left out
+LEAST_COVERED = 0.75  # a last partial utterance with a smaller share of audio is left out
 LOUDNESS = 10 ** (-30 / 20)  # rms below -30 dB of full scale is raised to it
-# silence kept on each side of speech: what the dilation over 7 frames of 30 ms leaves in
-# Resemblyzer
+# silence kept on each side of speech, as by the dilation over 7 frames of 30 ms in Resemblyzer
 KEPT_S = 0.09
 # Parts of 0.7 s are as near to their own recording (0.76 and more) as the nearest other speaker
 # gets (at most 0.76); shorter ones fall to 0.62. Measured on slt, and on slt, rms and awb of the
@@ -177,7 +176,7 @@ def _encoder() -> Encoder | Missing:
     import torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
-    # making modules draws numbers, which must not move anybody else's
+    # creating modules draws random numbers; the global generator must not advance
     with torch.random.fork_rng(devices=[]):
         lstm = torch.nn.LSTM(MEL_BANDS, HIDDEN, LAYERS, batch_first=True)
         linear = torch.nn.Linear(HIDDEN, HIDDEN)

@@ -23,9 +23,9 @@ SLACK_S = 0.25
 
 # BigVGAN's at 24 kHz; Slaney's scale and filters
 MEL_RATE_HZ, MEL_WIDTH, MEL_HOP, MEL_BANDS = 24_000, 1024, 256, 100
-# below the reference's loudest value: what is softer nobody hears, and a wav file rounds away
+# below the reference's loudest value: softer sound is inaudible, and a WAV file rounds it away
 MEL_FLOOR_DB = -80.0
-MEL_PIECE_S = 30.0  # worked out at once
+MEL_PIECE_S = 30.0  # computed at once
 
 
 def mcd(inputs: MetricInput) -> Value:

@@ -30,8 +30,8 @@ ALIAS = "harness_whisper_normalizers"
 HALF = 0.5
 
 # The values of wer_macro are those of wer: only the summary differs, a plain mean over utterances
-# in place of a weighted one. It is what many papers report, and where short sentences fail it says
-# so sooner. wer_over_half is the share of utterances of which more than half the words are wrong: a
+# in place of a weighted one. Many papers report it, and it is more sensitive where short sentences
+# fail. wer_over_half is the share of utterances of which more than half the words are wrong: a
 # mean of 5 % can be a slip in every sentence or one sentence of noise in twenty.
 METRICS: tuple[Metric, ...] = (
     Metric(name="wer", unit="1", better="lower", version="1"),

@@ -39,11 +39,11 @@ P808_FILE = (
 )
 
 RATE_HZ = 16_000
-WINDOW_S = 9.01  # what the models were trained on
+WINDOW_S = 9.01  # the window that the models were trained on
 WINDOW = int(WINDOW_S * RATE_HZ)
 GROUP = 4  # windows at once: more is no faster and takes 30 MB each
 
-# P.835 hears frames of 20 ms every 10 ms. Its graph is cut where the map is a quarter as long: a
+# P.835 reads frames of 20 ms every 10 ms. Its graph is cut where the map is a quarter as long: a
 # window begins every 25 places.
 WIDTH, HOP = 320, 160
 SPECTRA, MAP, SCORES = (
@@ -57,7 +57,7 @@ LONG, SHIFT = 900, RATE_HZ // HOP  # analysis frames in a window, and from one w
 HALO = 8
 BLOCK = 500  # analysis frames at once: 60 MB of activations
 
-# P.808 hears log-mel power: 120 bands, 20 ms every 10 ms, the loudest 0 dB, the quietest -80 dB,
+# P.808 reads log-mel power: 120 bands, 20 ms every 10 ms, the loudest 0 dB, the quietest -80 dB,
 # scaled to 1 and -1.
 MEL_WIDTH, MEL_BANDS = 321, 120
 MEL_EDGE = 2  # analysis frames that reach beyond an end of the window

@@ -28,7 +28,7 @@ from harness.records.measurement import Missing, not_installed
 
 PEAK = 0.5  # every audio is scaled to it, so that level plays no part in the text
 DECODING = "greedy fp32, whole windows, r1"
-BESIDE = (".json", ".txt")  # configuration, vocabulary and tokenizer, which lie beside model.bin
+BESIDE = (".json", ".txt")  # configuration, vocabulary and tokenizer files
 TOKENIZER = "tokenizer.json"
 
 

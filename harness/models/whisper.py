@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Audio = NDArray[np.float32]
 
 RATE_HZ = 16_000
-WINDOW_S = 30  # what Whisper was trained on
+WINDOW_S = 30  # the window that Whisper was trained on
 WINDOW_STEP_S = 5  # windows are multiples of it, so that utterances of similar length share a batch
 MARGIN_S = 1.0  # silence encoded together with the end of the audio
 MEL_FRAMES_PER_S, POSITIONS_PER_S = 100, 50
@@ -44,7 +44,7 @@ BATCH = 16
 # fast English has 5 tokens per second; more is a loop, which would hold up its batch
 TOKENS_PER_S, TOKENS_SPARE = 10, 20
 QUIET_S = 0.2  # a long recording is split in the quietest stretch of this length
-SEARCH_S = 10.0  # which is looked for in the last 10 s of a window
+SEARCH_S = 10.0  # that stretch lies in the last 10 s of a window
 MOST_TOKENS = 224  # half of the decoder's context, openai-whisper's default
 DECODING = "greedy fp32, encoded silence tail, r1"
 

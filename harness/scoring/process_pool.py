@@ -171,7 +171,7 @@ class _Child:
         with _single_threaded_children():
             self._process.start()
         theirs.close()
-        GUARD.watch(self._process.pid or 0)  # a piece that never ends must not outlive us
+        GUARD.watch(self._process.pid or 0)  # an item that never ends must not outlive us
         self.take(batch)
 
     def take(self, batch: PoolBatch[Any]) -> None:
@@ -182,7 +182,7 @@ class _Child:
             CLOCK.seconds(),
             START_S + batch.limit_s,
         )
-        # it died; `answer` will tell
+        # it died; `answer` reports it
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send((batch.work, batch.pieces))
 
@@ -203,7 +203,7 @@ class _Child:
         try:
             assert self.connection.recv() == BEGUN, "a child says that first"
         except (EOFError, OSError):
-            return False  # it died; `answer` will tell
+            return False  # it died; `answer` reports it
         self._begun, self._since_s, self._patience_s = True, CLOCK.seconds(), self.batch.limit_s
         return True
 
@@ -238,7 +238,7 @@ class _Child:
             return
         self.alive = False
         assert self._process.pid is not None, "it was started"
-        with contextlib.suppress(ProcessLookupError):  # it never came to lead a group
+        with contextlib.suppress(ProcessLookupError):  # it died before it led a group
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()
@@ -275,9 +275,9 @@ def _kinds(crew: Sequence[_Child]) -> list[str]:
 
 def _serve(connection: Connection) -> None:
     """Work through one batch after the other in the child, until the parent exits."""
-    # so that what it starts is killed with it; Ctrl-C at the terminal is the parent's to handle
+    # so that its own children are killed with it; the parent handles Ctrl-C
     os.setsid()
-    with contextlib.suppress(EOFError, OSError):  # of a parent that is gone
+    with contextlib.suppress(EOFError, OSError):  # the parent has exited
         while True:
             for news in _messages(connection):
                 connection.send(news)

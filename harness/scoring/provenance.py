@@ -11,6 +11,7 @@ judged by the scores that it has, as long as they were made from its records. Co
 
 import hashlib
 from collections.abc import Collection, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def keep_scores(
     Raises HarnessError if the disk is full.
     """
     try:
-        # an interruption between the two leaves scores that are made again
+        # after an interruption between the two, scores are computed again
         (folder / FILE).unlink(missing_ok=True)
         if transcripts is not None:
             run_folder.save_transcripts(folder, transcripts)
@@ -149,7 +150,7 @@ def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) 
     Return whether `confirm` measured the current records again, and with `slugs` exactly these
     cells.
     """
-    if not (confirm / CONFIRMS).exists():  # older than this mark
+    if not (confirm / CONFIRMS).exists():  # run folders older than this mark
         return slugs is None or {
             cell.slug for cell in run_folder.load_header(confirm).cells
         } == set(slugs)
@@ -182,28 +183,22 @@ def _same(before: Mapping[str, Any], now: Stamp) -> bool:
 
 def _can_be_filled(kept: Measurements) -> bool:
     """Return whether values are missing for want of a package that is installed by now."""
-    lacking = [
-        measurement
-        for measurements in kept.values()
-        for measurement in measurements
+    packages = {
+        package_of(measurement.metric)
+        for measurement in chain.from_iterable(kept.values())
         if lacks_package(measurement.summary)
-    ]
-    packages = {package_of(measurement.metric) for measurement in lacking}
+    }
     return any(installed(package) for package in packages if package)
 
 
 def _named(run: Run) -> list[str]:
-    return [
-        sample.audio_file
-        for process in run.processes
-        for sample in process.samples
-        if sample.audio_file is not None
-    ]
+    iterations = chain.from_iterable(process.samples for process in run.processes)
+    return [iteration.audio_file for iteration in iterations if iteration.audio_file is not None]
 
 
 def _audio(folder: Path) -> list[Path]:
     """List the audio and the recordings of voices, without drafts of a file."""
-    files = [path for name in ("audio", "voices") for path in sorted((folder / name).rglob("*"))]
+    files = [*sorted((folder / "audio").rglob("*")), *sorted((folder / "voices").rglob("*"))]
     return [path for path in files if path.is_file() and not path.name.startswith(".")]
 
 

@@ -8,6 +8,7 @@ how to score.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from harness.analysis.caveats import takes_differ
@@ -66,7 +67,7 @@ def score_run(
     """
     jobs, takes = audio_jobs(run, golden), further_takes(run, golden)
     scored = score_quality(
-        [*jobs.values(), *(job for jobs_of_takes in takes.values() for job in jobs_of_takes)],
+        [*jobs.values(), *chain.from_iterable(takes.values())],
         cache_dir=cache_dir or default_cache_dir(),
         judge=RecognizerOptions(engine=run.judge),
         metrics=[metric.name for metric in select_metrics(run.metrics, run.conditions)],
@@ -103,13 +104,13 @@ def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
     """
     Return one job for each (cell, request) with audio, with all recordings to compare it with.
     """
-    samples = _first_audio(run)
-    return {
-        (cell.slug, request.id): _job(run, cell, request, samples, golden)
-        for cell in run.cells
-        for request in cell.workload.requests
-        if (cell.slug, request.id) in samples
-    }
+    iterations = _first_audio(run)
+    jobs: dict[tuple[str, str], AudioJob] = {}
+    for cell in run.cells:
+        for request in cell.workload.requests:
+            if (cell.slug, request.id) in iterations:
+                jobs[cell.slug, request.id] = _job(run, cell, request, iterations, golden)
+    return jobs
 
 
 def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob]]:
@@ -117,22 +118,23 @@ def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob
     first, further = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
     for cell in run.cells:
         for request in cell.workload.requests:
-            for sample in _takes(run, cell.slug, request.id)[1:]:
-                job = _job(run, cell, request, {**first, (cell.slug, request.id): sample}, golden)
-                key = f"{job.key} {sample.audio_file}"
+            for iteration in _takes(run, cell.slug, request.id)[1:]:
+                job = _job(
+                    run, cell, request, {**first, (cell.slug, request.id): iteration}, golden
+                )
+                key = f"{job.key} {iteration.audio_file}"
                 further.setdefault((cell.slug, request.id), []).append(replace(job, key=key))
     return further
 
 
 def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
     """Return the iterations of a request that kept audio, each file once."""
-    kept = {
-        sample.audio_file: sample
-        for process in run.processes
-        if process.cell == slug
-        for sample in process.samples
-        if sample.request == request and sample.audio_file is not None
-    }
+    kept: dict[str, Iteration] = {}
+    for process in run.processes:
+        if process.cell == slug:
+            for iteration in process.samples:
+                if iteration.request == request and iteration.audio_file is not None:
+                    kept[iteration.audio_file] = iteration
     return list(kept.values())
 
 
@@ -141,11 +143,8 @@ def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     Return the mean of each metric over the takes of one request; Missing where a take has no
     value.
     """
-    return {
-        name: _mean([values[name] for values in takes])
-        for name in takes[0]
-        if all(name in values for values in takes)
-    }
+    common = set(takes[0]).intersection(*takes[1:])
+    return {name: _mean([values[name] for values in takes]) for name in takes[0] if name in common}
 
 
 def _mean(values: Sequence[Value]) -> Value:
@@ -161,21 +160,21 @@ def default_cache_dir() -> Path:
 
 def _first_audio(run: Run) -> FirstIterations:
     """Return the first iteration of each request of each cell that kept its audio."""
-    samples: FirstIterations = {}
+    iterations: FirstIterations = {}
     for process in run.processes:
-        for sample in process.samples:
-            if sample.audio_file is not None:
-                samples.setdefault((sample.cell, sample.request), sample)
-    return samples
+        for iteration in process.samples:
+            if iteration.audio_file is not None:
+                iterations.setdefault((iteration.cell, iteration.request), iteration)
+    return iterations
 
 
 def _job(
-    run: Run, cell: Cell, request: Request, samples: FirstIterations, golden: Path
+    run: Run, cell: Cell, request: Request, iterations: FirstIterations, golden: Path
 ) -> AudioJob:
     def audio(slug: str, name: str) -> Path | None:
         return (
-            Path(run.folder) / str(samples[slug, name].audio_file)
-            if (slug, name) in samples
+            Path(run.folder) / str(iterations[slug, name].audio_file)
+            if (slug, name) in iterations
             else None
         )
 
@@ -197,7 +196,7 @@ def _job(
         statement=None
         if request.statement is None
         else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
-        joins_s=samples[cell.slug, request.id].joins_s,
+        joins_s=iterations[cell.slug, request.id].joins_s,
         emphasis=request.emphasis,
     )
 

@@ -8,6 +8,7 @@ work; metrics, processes and the cache are their modules' business.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ class _Work:
 
 def _digests(jobs: Sequence[AudioJob]) -> dict[Path, str | Missing]:
     """Return the SHA-256 of each file's bytes; Missing for a file that cannot be read."""
-    return {path: _digest(path) for path in {path for job in jobs for path in job.files}}
+    return {path: _digest(path) for path in set(chain.from_iterable(job.files for job in jobs))}
 
 
 def _digest(path: Path) -> str | Missing:
@@ -195,7 +196,7 @@ def _batches(tasks: Iterable[AudioTask]) -> list[PoolBatch[AudioTask]]:
         groups.setdefault((_kind(task), task.audio), []).append(task)
     return [
         PoolBatch(work=compute, pieces=tuple(batch), kind=kind, limit_s=_limit_s(audio))
-        # what takes long first
+        # longest work first
         for (kind, audio), batch in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)
     ]
 

@@ -87,7 +87,7 @@ def _same_sound(first: Path, second: Path) -> bool:
     try:
         (frames, rate_hz), (others, other_rate_hz) = read_audio(first), read_audio(second)
     except HarnessError:
-        return False  # whoever needs it will say why
+        return False  # the task that needs it reports why
     if rate_hz != other_rate_hz or len(frames) != len(others):
         return False
     return bool((np.abs(frames - others) <= ROUNDING).all())

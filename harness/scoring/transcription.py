@@ -259,13 +259,10 @@ class TranscriptionPlan:
         for key in keys:
             job, condition = self.files[key]
             groups.setdefault((primary_language(job.language), condition), []).append(job.path)
-        tasks = [
-            task
-            for (language, condition), files in groups.items()
-            for task in transcription_tasks(
-                files, self._weights_of(language), language, self._options.engine, condition
-            )
-        ]
+        tasks: list[TranscriptionTask] = []
+        for (language, condition), files in groups.items():
+            weights = self._weights_of(language)
+            tasks += transcription_tasks(files, weights, language, self._options.engine, condition)
         return [
             PoolBatch(work=transcribe, pieces=(task,), kind=KIND, limit_s=LIMIT_S) for task in tasks
         ]
@@ -342,6 +339,6 @@ def transcribe(tasks: Sequence[TranscriptionTask]) -> Iterator[list[Transcript]]
             yield transcribe_files(task)
         except HarnessError:
             raise
-        except Exception as error:  # torch says by many what it lacks
+        except Exception as error:  # torch raises many kinds for want of memory
             failed = Missing(f"the speech recogniser failed: {type(error).__name__}: {error}")
             yield [Transcript(text=failed, judge="")] * len(task.files)
