@@ -22,8 +22,8 @@ FARTHEST_S = 0.5  # codecs are late by up to 0.09 s, trimmed or added silence by
 SHORTEST_S = 0.1  # below it a few periods of a voice fit everywhere
 # By how much SI-SDR must rise, and what it must reach. Measured on the embedded voice (24 sentences
 # of each pair): 2 steps of Euler against 32, in time, reach -8.9 dB at some lag or other; different
-# sentences (552 pairs) -9.3 dB. A true delay of 1 to 100 ms is detected to within 2 samples in 96 of 96
-# cases with 8 steps and in 92 with 4 (the other 4 a period of the voice off).
+# sentences (552 pairs) -9.3 dB. A true delay of 1 to 100 ms is detected to within 2 samples in 96
+# of 96 cases with 8 steps and in 92 with 4 (the other 4 a period of the voice off).
 LEAST_GAIN_DB, LEAST_SI_SDR_DB = 3.0, -7.0
 BLOCK = 1 << 18  # samples of one Fourier transform: ten minutes at 48 kHz in one would take 2 GB
 NOISE_FLOOR = 10.0 ** (-SNR_CEILING_DB / 10.0)

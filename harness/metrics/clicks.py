@@ -30,9 +30,9 @@ SampleArray = NDArray[np.floating]
 # Measured on 200 sentences each of flite's voices slt, rms, awb, kal and kal16 and on 400 of the
 # embedded voice, with and without a telephone line. Where untouched speech is above 0.8 times its
 # level its ratio reaches 3.4 (rms); the diphone voices reach 5.5 at 3.3 times the level and 8.6 at
-# 1.75 times (kal16, at its diphone boundaries). Hence 6 times the neighbours and 2 times the level. Of clicks as
-# high as the speech's peak, 95 % (embedded) and 100 % (slt, 60 each) are detected at random places, of
-# half as high ones 75 and 63 %.
+# 1.75 times (kal16, at its diphone boundaries). Hence 6 times the neighbours and 2 times the level.
+# Of clicks as high as the speech's peak, 95 % (embedded) and 100 % (slt, 60 each) are detected at
+# random places, of half as high ones 75 and 63 %.
 RATIO = 6.0
 TIMES_LEVEL = 2.0
 # the predictor rings for NEAR_S after a click; its order is chosen to make that true
