@@ -21,8 +21,8 @@ import torch
 
 from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from engine.audio.postprocess import active_rms
-from engine.duration.alignment import EDGE_SILENCE_FRAMES, plan
-from engine.duration.frames import Frames
+from engine.duration.alignment import EDGE_SILENCE_FRAMES, predict_alignment
+from engine.duration.frames import FrameConditioning
 from engine.layers.mel import HOP
 from engine.pipelines.flow import FlowPipeline
 from engine.pipelines.voice_prompt import encode
@@ -98,19 +98,20 @@ def lengths(folder: Path) -> Iterator[str]:
 
 
 def own_pitch(name: str) -> str:
-    """Give the median pitch of a shipped recording."""
+    """Return the median pitch of a shipped recording."""
     pitch = "" if name == "none" else pitch_median(MetricInput(audio=read_recording(VOICES / name)))
     return f"{pitch:.0f}" if isinstance(pitch, float) else "-"
 
 
 def work(name: str) -> str:
     """
-    Give two cells: a sentence's frames with the recording's, and its CPU time (one thread), medians
-    and quartiles.
+    Return two cells: the frames of a sentence with the recording's, and its CPU time (one thread).
+
+    Medians and quartiles.
     """
     reference = "" if name == "none" else str(VOICES / name)
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1, "reference": reference})
-    prompt = pipeline.prompts.of(reference, "", "slt")
+    prompt = pipeline.prompts.get(reference, "", "slt")
     heard = 0 if prompt is None else len(prompt.mel)
     spent_ms, frames = [], []
     for _ in range(REPEATS):
@@ -136,7 +137,7 @@ class Voice:
 
 
 def voice(folder: Path, speaker: str, *settings: str) -> Voice:
-    """Let flite make the recordings of one speaker."""
+    """Make the recordings of one of flite's speakers."""
     name = "-".join((speaker, *settings)).replace("=", "")
     path = folder / f"{name}.flac"
     if not path.exists():
@@ -154,7 +155,9 @@ def voice(folder: Path, speaker: str, *settings: str) -> Voice:
 def told_nobody(pipeline: FlowPipeline) -> Iterator[None]:
     """Leave the speaker out of what the DiT is told."""
 
-    def leave_out(_module: object, inputs: tuple[Frames, ...]) -> tuple[Frames, ...]:
+    def leave_out(
+        _module: object, inputs: tuple[FrameConditioning, ...]
+    ) -> tuple[FrameConditioning, ...]:
         return (replace(inputs[0], speaker=torch.zeros_like(inputs[0].speaker)),)
 
     handle = pipeline.voice.dit.text_embed.register_forward_pre_hook(leave_out)
@@ -201,7 +204,7 @@ def word_error_rate(said: list[tuple[str, Path]]) -> float:
 def judged(
     said: list[tuple[str, Path]], speakers: dict[str, Voice], reference: Voice | None
 ) -> list[str]:
-    """Give the cells of a row: similarity to every speaker, pitch, WER, spill."""
+    """Return the cells of a row: similarity to every speaker, pitch, WER, spill."""
     heard = [read_recording(file) for _, file in said]
     vectors = np.stack([embedding(each) for each in heard])
     alike = [float((vectors @ speaker.embedding).mean()) for speaker in speakers.values()]
@@ -227,9 +230,7 @@ def judged(
 
 
 def following(folder: Path) -> Iterator[str]:
-    """
-    Give the table of whom the voice sounds like, by recording and by the speaker that it is told.
-    """
+    """Return the table of voice similarity, by recording and by conditioning speaker."""
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     speakers = {name: voice(folder, name) for name in SPEAKERS}
     others = [voice(folder, "slt", f"f0_shift={shift}") for shift in SHIFTS] + [
@@ -259,8 +260,7 @@ def following(folder: Path) -> Iterator[str]:
 
 def alignment(folder: Path) -> Iterator[str]:
     """
-    Give how far the phones' ends are from where flite says that they are: heard, and merely scaled
-    to the length.
+    Return the error of the phones' ends against flite's, aligned and merely scaled to the length.
     """
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     heard_ms: list[float] = []
@@ -286,7 +286,7 @@ def alignment(folder: Path) -> Iterator[str]:
         index = SPEAKERS.index(speaker)
         planned = np.concatenate(
             [
-                plan(
+                predict_alignment(
                     pipeline.voice.durations,
                     c.phones,
                     speaker=index,
@@ -318,7 +318,7 @@ def alignment(folder: Path) -> Iterator[str]:
 
 
 def level() -> str:
-    """Give how loud flite, which the DiT learned from, speaks."""
+    """Return the level of flite's speech, on which the DiT was trained."""
     found = [
         f"{name} {active_rms(read_audio(VOICES / f'{name}.flac')[0]):.3f}" for name in SPEAKERS
     ]

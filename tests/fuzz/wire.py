@@ -21,7 +21,7 @@ from engine.serve.limits import Limits
 from engine.serve.model_info import About
 from engine.timing import instant_s
 from harness.audio.files import flac_bytes, wav_bytes
-from harness.ci.accept import asked, with_reason
+from harness.ci.accept import parse_request, with_reason
 from harness.ci.github import read_json, unpacked
 from harness.errors import HarnessError
 from harness.report.pr_comment import CommentLinks, comment, headline
@@ -338,7 +338,9 @@ class Comments:
         elif kind == b"b":
             with_reason(rest.decode("utf-8", "replace"), "It's worth it", "smoke")
         elif kind == b"c":
-            request = asked(rest.decode("utf-8", "replace"), 12, "ann", "2026-11-20T02:00:00Z")
+            request = parse_request(
+                rest.decode("utf-8", "replace"), 12, "ann", "2026-11-20T02:00:00Z"
+            )
             if "\n" in request.why or "/" in request.suite:
                 raise FaultError("an odd request", repr(request))
 

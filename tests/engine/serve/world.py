@@ -1,6 +1,7 @@
 """
-A world in which time passes only while the engine works: who comes when, what it costs, who hears
-what at which instant.
+A simulated world whose time passes only while the engine works.
+
+It records the arrivals, the costs, and the audio of every step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.jobs import SpeechBatch, Stream
+from engine.serve.jobs import BatchJob, StreamJob
 from engine.serve.scheduler import EngineThread
 
 RATE_HZ = 1000
@@ -20,7 +21,7 @@ ENOUGH_S = 20.0
 
 @dataclass(frozen=True)
 class Heard:
-    """A turn at the engine: whose, when it ended, and the seconds of audio that came of it."""
+    """One step of the engine: its job, its end, and the seconds of audio that it made."""
 
     name: str
     at_s: float
@@ -30,19 +31,19 @@ class Heard:
 @dataclass
 class World:
     """
-    Everything happens in the engine's thread once `run` has let it begin, so that a run is the same
-    every time.
+    Everything happens in the engine's thread after `run` has started it, so that every run is the
+    same.
     """
 
     now_s: float = 0.0
     heard: list[Heard] = field(default_factory=list)
-    works: dict[str, Stream | SpeechBatch] = field(default_factory=dict)
+    works: dict[str, StreamJob | BatchJob] = field(default_factory=dict)
     _coming: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _began: bool = False
 
     def at(self, instant_s: float, happens: Callable[[], None]) -> None:
         """
-        Have something happen at an instant at which the engine works; what lies behind happens now.
+        Run `happens` at an instant at which the engine works; now, if that instant has passed.
         """
         if self._began and instant_s <= self.now_s:
             happens()
@@ -53,20 +54,17 @@ class World:
     def comes(
         self, name: str, pieces: Sequence[tuple[float, float] | Exception], at_s: float = 0.0
     ) -> None:
-        """
-        Have a text come that is to be heard piece by piece: what each costs, and how long it plays,
-        in seconds.
-        """
+        """Add a stream at an instant; per segment its cost and its duration, in seconds."""
         self.at(at_s, lambda: self._stream(name, pieces))
 
     def batch(
         self, name: str, cost_s: float, at_s: float = 0.0, then: Callable[[], None] = lambda: None
     ) -> None:
-        """Have a batch asked for; `then` happens when it ends."""
+        """Add a batch; `then` runs at its end."""
         self.at(at_s, lambda: self._batch(name, cost_s, then))
 
     def work(self, name: str, cost_s: float, audio_s: float = 0.0) -> None:
-        """Let time pass while the engine works, and what comes meanwhile come."""
+        """Advance the time by the engine's work, with the arrivals in between."""
         until_s = self.now_s + cost_s
         while self._coming and self._coming[0][0] <= until_s:
             instant_s, happens = self._coming.pop(0)
@@ -76,10 +74,10 @@ class World:
         self.heard.append(Heard(name, until_s, audio_s))
 
     def run(self) -> "World":
-        """Let all come, and wait until the last of them is done."""
+        """Run until the last job is done."""
         self.engine = EngineThread(lambda: self.now_s)
-        first = SpeechBatch(self._begin)
-        self.engine.batch(first)
+        first = BatchJob(self._begin)
+        self.engine.submit_batch(first)
         first.future.result(ENOUGH_S)
         while waiting := [
             work.future for work in list(self.works.values()) if not work.future.done()
@@ -90,13 +88,12 @@ class World:
         return self
 
     def of(self, name: str) -> list[Heard]:
-        """Give the turns of one of them."""
+        """Return the steps of one job."""
         return [each for each in self.heard if each.name == name]
 
     def underruns_s(self, name: str) -> list[float]:
         """
-        Give the silences of a listener who plays from the first piece on, and waits where nothing
-        is left.
+        Return the underruns of a listener who plays from the first segment on, and pauses at each.
         """
         first, *rest = self.of(name)
         silences, dry_s = [], first.at_s + first.audio_s
@@ -106,12 +103,12 @@ class World:
         return [silence_s for silence_s in silences if silence_s > 1e-9]
 
     def _stream(self, name: str, pieces: Sequence[tuple[float, float] | Exception]) -> None:
-        self.works[name] = Stream(
-            lambda: self._stretches(name, pieces), lambda _audio: None, RATE_HZ
+        self.works[name] = StreamJob(
+            lambda: self._segments(name, pieces), lambda _audio: None, RATE_HZ
         )
-        self.engine.stream(self.works[name])
+        self.engine.submit_stream(self.works[name])
 
-    def _stretches(
+    def _segments(
         self, name: str, pieces: Sequence[tuple[float, float] | Exception]
     ) -> Iterator[AudioSegment]:
         for number, piece in enumerate(pieces, start=1):
@@ -124,7 +121,7 @@ class World:
             )
 
     def _begin(self) -> list[np.ndarray]:
-        """Have all come that is there from the beginning, before anybody gets a turn."""
+        """Add the jobs of the beginning, before the first step."""
         self.work("beginning", 0.0)
         self.heard.clear()
         self._began = True
@@ -136,8 +133,8 @@ class World:
             then()
             return []
 
-        self.works[name] = SpeechBatch(speak)
-        self.engine.batch(self.works[name])
+        self.works[name] = BatchJob(speak)
+        self.engine.submit_batch(self.works[name])
 
 
 def done(future: "Future[object]") -> bool:

@@ -16,8 +16,8 @@ from harness import Suite
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import Measurements, by_name
 from harness.judging.baseline import Baseline, of_run
-from harness.judging.decide import judge
 from harness.judging.explain import notices
+from harness.judging.judge import judge
 from harness.machine.checks.check import SystemRoot
 from harness.records.measurement import Measurement, UtteranceValue
 from harness.records.run import Run, failure_of
@@ -37,7 +37,7 @@ from harness.runner import run_folder, runner, worker_pool
 from harness.runner.runner import run_suite
 from harness.scoring.score_run import TAKES_DIFFER, score_run
 from tests.harness.fake_runs import policy
-from tests.harness.in_process import ALONE, ChildHere
+from tests.harness.in_process import ISOLATED, ChildHere
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]
@@ -66,7 +66,7 @@ def _measured(
             repeats=3, iterations=4, fixed={"audio_s": 0.1, "jitter": 0.004}, **suite_of
         )
         folder = tmp_path / f"run{len(list(tmp_path.glob('run*')))}"
-        assert run_suite(suite, suite.expand().cells, ALONE, folder).complete
+        assert run_suite(suite, suite.expand().cells, ISOLATED, folder).complete
         return run_folder.load_run(folder)
 
     return run
