@@ -29,7 +29,7 @@ from harness.runner.runner import run_sides, run_suite
 from harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, profile_stages
 from harness.targets.protocol import IsolatedStage, Options, Target
 from harness.targets.scripted import ScriptedTarget
-from tests.harness.in_process import ISOLATED, ChildHere
+from tests.harness.in_process import ALONE, ChildHere
 from tests.harness.runner.test_worker import FIRST, LOAD, MEASURE, handle, job
 
 Make = Callable[..., Suite]
@@ -159,9 +159,7 @@ def test_every_planned_process_of_a_run_passes_once_when_all_is_measured(
 ) -> None:
     added = iter([["steps-8"], []])
     suite = make_suite(repeats=2)
-    run_suite(
-        suite, suite.expand().cells, ISOLATED, tmp_path / "run", more=lambda rounds: next(added)
-    )
+    run_suite(suite, suite.expand().cells, ALONE, tmp_path / "run", more=lambda rounds: next(added))
     passes = [each for each in commands if each.endswith("stages")]
     assert sorted(passes) == sorted(
         f"{repeat} run steps-{steps} stages" for repeat in (0, 1) for steps in (8, 4)
@@ -176,7 +174,7 @@ def test_every_planned_process_of_a_run_passes_once_when_all_is_measured(
 
 def test_it_can_be_left_out(make_suite: Make, tmp_path: Path, commands: list[str]) -> None:
     suite = make_suite()
-    run_suite(suite, suite.expand().cells, ISOLATED, tmp_path / "run", stages=False)
+    run_suite(suite, suite.expand().cells, ALONE, tmp_path / "run", stages=False)
     assert not any(each.endswith("stages") for each in commands)
 
 
@@ -185,10 +183,10 @@ def test_in_turns_only_the_first_round_passes_on_both_sides(
 ) -> None:
     suite = make_suite(axes={"steps": [8]}, repeats=2)
     cells = suite.expand().cells
-    header = runner.make_header(suite, cells, ISOLATED, repeats=2, iterations=1, command="")
+    header = runner.make_header(suite, cells, ALONE, repeats=2, iterations=1, command="")
     assert isinstance(header, RunHeader)
     sides = [Variant(header=header, folder=tmp_path / name) for name in ("base", "head")]
-    run_sides(sides, ISOLATED, stage_rounds=1)
+    run_sides(sides, ALONE, stage_rounds=1)
     assert [each for each in commands if each.endswith("stages")] == [
         "0 base steps-8 stages",
         "0 head steps-8 stages",
@@ -200,7 +198,7 @@ def test_what_it_told_is_measured_and_only_helps(
 ) -> None:
     script({"*": {"alone": {"vocoder": 0.5}, "unstaged_s": 0.02}})
     suite = make_suite(repeats=2)
-    run_suite(suite, suite.expand().cells, ISOLATED, tmp_path / "run")
+    run_suite(suite, suite.expand().cells, ALONE, tmp_path / "run")
     named = by_name(aggregate(run_folder.load_run(tmp_path / "run"), {})["steps-8"])
     assert named["synced.vocoder"].summary == pytest.approx(0.03)
     assert named["synced.unaccounted"].summary == pytest.approx(0.02)
