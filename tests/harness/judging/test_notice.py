@@ -37,7 +37,7 @@ from harness.runner import run_folder, runner, worker_pool
 from harness.runner.runner import run_suite
 from harness.scoring.score_run import TAKES_DIFFER, score_run
 from tests.harness.fake_runs import policy
-from tests.harness.in_process import ISOLATED, ChildHere
+from tests.harness.in_process import ALONE, ChildHere
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]
@@ -66,7 +66,7 @@ def _measured(
             repeats=3, iterations=4, fixed={"audio_s": 0.1, "jitter": 0.004}, **suite_of
         )
         folder = tmp_path / f"run{len(list(tmp_path.glob('run*')))}"
-        assert run_suite(suite, suite.expand().cells, ISOLATED, folder).complete
+        assert run_suite(suite, suite.expand().cells, ALONE, folder).complete
         return run_folder.load_run(folder)
 
     return run
