@@ -112,8 +112,8 @@ def _guard() -> Iterator[None]:
 @pytest.fixture(name="fake", autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
     """A machine with a GPU, as far as anybody asks."""
+    monkeypatch.setattr(flow, "check_supported", lambda config: None)
     for module in (flow, infill):
-        monkeypatch.setattr(module, "check_supported", lambda config: None)
         monkeypatch.setattr(module, "waveform", heard)
     monkeypatch.setattr(flow, "free_bytes", lambda device: 2**33)
     return FakeTensorMode(allow_non_fake_inputs=True)
