@@ -113,6 +113,7 @@ def _guard() -> Iterator[None]:
 def _fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
     """A machine with a GPU, as far as anybody asks."""
     monkeypatch.setattr(flow, "check_supported", lambda config: None)
+    monkeypatch.setattr(infill, "check_machine", lambda device, precision: None)
     for module in (flow, infill):
         monkeypatch.setattr(module, "waveform", heard)
     monkeypatch.setattr(flow, "free_bytes", lambda device: 2**33)
