@@ -90,9 +90,9 @@ class PcmReader:
 
     def _checked(self) -> bytes:
         begin, self._begin = self._begin or b"", None
-        found = format_of(begin)
-        if found is not None:
-            raise FormatError(f"the audio is not bare 16-bit PCM: {found} was sent")
+        named = format_of(begin)
+        if named is not None:
+            raise FormatError(f"the audio is not bare 16-bit PCM: {named} was sent")
         return begin
 
 
