@@ -22,12 +22,17 @@ from typing import Any
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import is_speed
-from harness.analysis.stages import in_turns, moved_stage
 from harness.errors import HarnessError
-from harness.judging import explain
+from harness.judging.amend import (
+    add_unshared_cells,
+    block_on_gaps,
+    fail_where_base_failed,
+    invalidate_speed,
+    is_gap,
+)
 from harness.judging.baseline import golden_dir, of_run, write_golden
-from harness.judging.confirm import confirmed, revised, suspects, undecided
-from harness.judging.decide import judge, with_cells
+from harness.judging.confirm import confirmed, suspects, undecided
+from harness.judging.judge import judge
 from harness.judging.policy import DEFAULT as DEFAULT_POLICY
 from harness.judging.policy import Policy, read_policy
 from harness.machine.clock import now_utc_iso
@@ -35,15 +40,11 @@ from harness.machine.git import NOW, Revision, resolve
 from harness.machine.identity import changed_tools, environment
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
-from harness.metrics.registry import check_choice, needs_asr
+from harness.metrics.registry import check_choice
 from harness.records.cell import Cell
-from harness.records.measurement import Missing, MissingKind
-from harness.records.run import Run, failure_of
+from harness.records.run import Run
 from harness.records.verdict import (
-    CellVerdict,
-    MetricVerdict,
     RunVerdict,
-    Verdict,
     judgement_to_dict,
 )
 from harness.report.contents import Report, all_differences
@@ -56,7 +57,6 @@ from harness.revisions.paired_run import (
     TimeBudget,
     examine,
     extra_rounds_until,
-    invalidate_speed,
     is_measured,
     load_sides,
     measure_pair,
@@ -336,22 +336,6 @@ def judge_speed(sides: PairedRuns, policy: Policy) -> RunVerdict:
     )
 
 
-def with_gaps(judgement: RunVerdict, policy: Policy, folder: str) -> RunVerdict:
-    """
-    Count what should block and has no value on either side: UNRESOLVED. In a stored baseline
-    somebody accepted such a gap; here nobody did, and a machine so busy that no time counts must
-    not look like a pass.
-    """
-
-    def counted(metric: MetricVerdict) -> MetricVerdict:
-        needed = (
-            metric.metric in policy and policy[metric.metric].blocking and _must_be_there(metric)
-        )
-        return replace(metric, blocking=True) if needed else metric
-
-    return revised(judgement, counted, folder)
-
-
 def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> Result:
     """Score and judge what was measured in a folder, and write the page."""
     sides = load_sides(folder)
@@ -365,12 +349,10 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
     base, head = (
         replace(run, heard=run_folder.load_transcripts(Path(run.folder))) for run in (base, head)
     )
-    judgement = judge(head, now, of_run(base, before), match.policy, head.cells, paired=True)
-    judgement = with_gaps(judgement, match.policy, str(folder))
-    judgement = replace(
-        judgement,
-        cells=tuple(_with_stage(cell, base, head, before, now) for cell in judgement.cells),
+    judgement = judge(
+        head, now, of_run(base, before), match.policy, head.cells, paired=True, base=base
     )
+    judgement = block_on_gaps(judgement, match.policy, str(folder))
     if is_measured(folder / CONFIRM):
         judgement = confirmed(
             judgement, judge_speed(load_sides(folder / CONFIRM), match.policy), str(folder)
@@ -378,7 +360,15 @@ def judged(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> 
     control = _control(folder, match.policy)
     if control.trouble:
         judgement = invalidate_speed(judgement, control.trouble, str(folder))
-    judgement = _with_the_rest(judgement, match.overlap, base, head, str(folder))
+    judgement = fail_where_base_failed(judgement, base, head)
+    shared = match.overlap
+    judgement = add_unshared_cells(
+        judgement,
+        added=shared.new,
+        removed=shared.lost,
+        changed=shared.changed,
+        labels=shared.labels,
+    )
     contents = Report(run=head, measurements=now, judgement=judgement)
     page = write_page(contents, folder / "index.html", folder / "baselines")
     return Result(
@@ -450,74 +440,11 @@ def continuing(
     return command(same, verb, [*more, "--resume", "--out", str(short(folder))])
 
 
-def _with_stage(
-    cell: CellVerdict, base: Run, head: Run, before: Measurements, now: Measurements
-) -> CellVerdict:
-    """
-    Name the stage that moved by what stands side by side, and not by the medians of each side.
-    """
-    if cell.cell not in now:
-        return cell
-    coarse = explain.attribution(cell.cell, now[cell.cell], of_run(base, before))
-    fine = moved_stage(in_turns(base, head, cell.cell))
-    if not coarse or coarse not in cell.notes:
-        return cell
-    return replace(
-        cell, reason=cell.reason.replace(coarse, fine), notes=cell.notes.replace(coarse, fine)
-    )
-
-
 def _control(folder: Path, policy: Policy) -> Control:
     """Examine the control of the first look and of the second; the first trouble counts."""
     looks = [each for each in (folder, folder / CONFIRM) if (each / "head" / "run.json").exists()]
     found = [examine(sides.base, sides.head, policy) for sides in map(load_sides, looks)]
     return next((each for each in found if each.trouble), found[0])
-
-
-def _with_the_rest(
-    judgement: RunVerdict, shared: SuiteDiff, base: Run, head: Run, folder: str
-) -> RunVerdict:
-    """Add the cells that were not measured, and say whose fault it is where BASE failed."""
-    cells = [_unless_base_failed(cell, base, head) for cell in judgement.cells]
-    for each in shared.new:
-        cells.append(
-            _unmeasured(
-                each.slug,
-                each.label,
-                Verdict.NO_BASELINE,
-                "new in HEAD: BASE's suite has no such cell",
-            )
-        )
-    for each in shared.lost:
-        cells.append(
-            _unmeasured(each.slug, each.label, Verdict.FAILED, "HEAD's suite lost this cell")
-        )
-    for slug, reasons in shared.changed.items():
-        reason = f"HEAD's suite asks for something else: {'; '.join(reasons)}"
-        cells.append(_unmeasured(slug, shared.labels[slug], Verdict.INCOMPARABLE, reason))
-    whole = with_cells(judgement, cells, folder)
-    return replace(whole, line=whole.line.partition("; accept: ")[0])  # there is nothing to accept
-
-
-def _unless_base_failed(cell: CellVerdict, base: Run, head: Run) -> CellVerdict:
-    """
-    Return FAILED, with BASE named, where BASE cannot do what HEAD can: nothing was compared, and
-    nobody accepted that. What HEAD cannot do stays its own failure.
-    """
-    failure = failure_of(cell.cell, base)
-    if failure is None or failure_of(cell.cell, head) is not None:
-        return cell
-    return replace(
-        cell,
-        verdict=Verdict.FAILED,
-        reason=f"BASE cannot run this cell: {failure}",
-        metrics=(),
-        notes="",
-    )
-
-
-def _unmeasured(slug: str, label: str, verdict: Verdict, reason: str) -> CellVerdict:
-    return CellVerdict(cell=slug, label=label, verdict=verdict, reason=reason, metrics=())
 
 
 def _undecided(policy: Policy) -> Callable[[PairedRuns], Collection[str]]:
@@ -534,25 +461,10 @@ def _undecided(policy: Policy) -> Callable[[PairedRuns], Collection[str]]:
             for each in cell.metrics
             if policy[each.metric].blocking
         ]
-        untimed = {slug for slug, each in gaps if is_speed(each.metric) and _must_be_there(each)}
+        untimed = {slug for slug, each in gaps if is_speed(each.metric) and is_gap(each)}
         return undecided(judgement) | untimed
 
     return wanted
-
-
-def _must_be_there(metric: MetricVerdict) -> bool:
-    """
-    Whether both sides lack a value that every cell has where it can be measured at all: times, and
-    words heard.
-    """
-    comparison = metric.comparison
-    if comparison is None or not (is_speed(metric.metric) or needs_asr(metric.metric)):
-        return False
-    return (
-        isinstance(comparison.baseline, Missing)
-        and comparison.baseline.kind is not MissingKind.NO_BASELINE
-        and isinstance(comparison.current, Missing)
-    )
 
 
 def package(target: str) -> str:

@@ -21,11 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analysis.aggregate import aggregate
-from harness.analysis.metric_rules import is_speed
 from harness.judging import phrases
 from harness.judging.baseline import of_run
-from harness.judging.compare import MATCHED, compare
-from harness.judging.confirm import revised
+from harness.judging.compare import compare
+from harness.judging.compare_speed import MATCHED
 from harness.judging.decide import decide
 from harness.judging.policy import Policy
 from harness.machine.clock import Clock, WallClock
@@ -34,7 +33,7 @@ from harness.records.cell import Cell
 from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Missing
 from harness.records.run import Run, failure_of
-from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
+from harness.records.verdict import Comparison, Verdict
 from harness.revisions.checkout import Checkout
 from harness.runner import run_folder
 from harness.runner.progress import Progress
@@ -191,7 +190,6 @@ def _control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 TARGET = "control"
 SLUG = "control-fixed"
 MOVED = (Verdict.REGRESSED, Verdict.IMPROVED)
-TRUSTED = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.PASS)
 """Verdicts on a speed that need a control that stood still."""
 
 
@@ -244,20 +242,6 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
         if moved
         else "",
     )
-
-
-def invalidate_speed(judgement: RunVerdict, why: str, folder: str) -> RunVerdict:
-    """
-    Take back every verdict on a speed: UNRESOLVED, with the reason. What was judged of the quality
-    stays.
-    """
-
-    def void(metric: MetricVerdict) -> MetricVerdict:
-        if not is_speed(metric.metric) or metric.verdict not in TRUSTED:
-            return metric
-        return replace(metric, verdict=Verdict.UNRESOLVED, reason=f"{metric.reason}; {why}")
-
-    return revised(judgement, void, folder, why)
 
 
 def _why_none(comparison: Comparison) -> str:

@@ -63,12 +63,9 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
 
 
 def joins_of(target: Target) -> tuple[float, ...] | None:
-    """
-    Give where the target says that it joined the chunks of its last synthesis; None where it does
-    not say.
-    """
-    joins_s = getattr(target, "joins_s", None)
-    return None if joins_s is None else tuple(float(each) for each in joins_s)
+    """Return where the target joined the chunks of its last synthesis; None where it is silent."""
+    boundaries_s = target.chunk_boundaries_s
+    return None if boundaries_s is None else tuple(map(float, boundaries_s))
 
 
 def freeze_gc() -> None:

@@ -70,7 +70,7 @@ def _metric(measurement: Measurement, policy: Policy) -> MetricVerdict:
     """
     Only the floor is held against the value: what the run's verdict was, is not decided again.
     """
-    floor, value = policy[measurement.metric].floor, measurement.summary
+    floor, value = policy[measurement.metric].min_acceptable, measurement.summary
     enough = floor is None or (
         isinstance(value, float)
         and (value <= floor if measurement.better == "lower" else value >= floor)

@@ -11,7 +11,7 @@ import pytest
 
 from harness.analysis.aggregate import aggregate
 from harness.history.entry import entry_of_run, entry_to_dict
-from harness.judging.baseline import accept
+from harness.judging.accept import accept
 from harness.records.codec import from_json
 from harness.records.constraints import Fallback, Key, Length, Range, Rest, TextPattern
 from harness.records.json_schema import json_schema

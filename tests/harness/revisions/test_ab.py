@@ -13,8 +13,9 @@ import pytest
 
 from harness.analysis.aggregate import aggregate
 from harness.cli.main import invoke
+from harness.judging.amend import block_on_gaps
 from harness.judging.baseline import of_run
-from harness.judging.decide import judge
+from harness.judging.judge import judge
 from harness.judging.policy import DEFAULT
 from harness.records.run import ProcessRecord
 from harness.records.verdict import Verdict
@@ -316,7 +317,7 @@ def test_a_machine_too_busy_for_any_time_is_unresolved_and_no_pass() -> None:
     )
     before = of_run(busy, aggregate(busy, make_scores(busy)))
     first = judge(busy, aggregate(busy, make_scores(busy)), before, policy(), paired=True)
-    judgement = ab.with_gaps(first, policy(), "runs/0001")
+    judgement = block_on_gaps(first, policy(), "runs/0001")
     assert [each.verdict for each in judgement.cells] == [Verdict.PASS, Verdict.UNRESOLVED]
     assert "machine not quiet" in judgement.cells[1].reason
     assert judgement.exit_code == 3

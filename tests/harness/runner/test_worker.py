@@ -23,6 +23,7 @@ from harness.runner.process_files import WorkerLog
 from harness.runner.timing import time_synthesis
 from harness.runner.worker import Worker
 from harness.runner.worker_request import WorkerRequest
+from harness.targets.protocol import ForwardingTarget
 from harness.targets.scripted import ScriptedTarget
 
 Make = Callable[..., Suite]
@@ -132,7 +133,7 @@ def test_an_iteration_that_compiles_is_recorded_as_such(make_suite: Make, tmp_pa
     [
         ("refuse", "refused", "fault=refuse asks for a refusal; use fault=none"),
         ("raise", "error", "RuntimeError: fault=raise asks for an error (targets/scripted.py:"),
-        ("empty", "error", "ValueError: request r1 gave no audio (runner/worker.py:"),
+        ("empty", "error", "ValueError: request r1 gave no audio (runner/timing.py:"),
         ("not finite", "error", "ValueError: request r1 gave audio with NaN or infinite frames"),
     ],
 )
@@ -257,16 +258,13 @@ def test_a_full_disk_is_answered_but_not_recorded(make_suite: Make, tmp_path: Pa
     assert record.failure is None
 
 
-class RealTime:
+class RealTime(ForwardingTarget):
     """The scripted engine without its clock: what it takes is real."""
 
-    def __init__(self) -> None:
-        self._inner = ScriptedTarget()
+    clock = None
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("clock", "_inner"):
-            raise AttributeError(name)
-        return getattr(self._inner, name)
+    def __init__(self) -> None:
+        super().__init__(ScriptedTarget())
 
 
 def test_in_real_time_what_disturbed_an_iteration_is_on_record(
@@ -373,7 +371,7 @@ def test_a_target_that_tells_where_it_joined_chunks_is_written_down(
 ) -> None:
     _, record = handle(job(make_suite(), tmp_path), LOAD, MEASURE)
     assert record.samples[-1].joins_s is None
-    monkeypatch.setattr(ScriptedTarget, "joins_s", [0.05], raising=False)
+    monkeypatch.setattr(ScriptedTarget, "chunk_boundaries_s", [0.05])
     (tmp_path / "other").mkdir()
     _, record = handle(job(make_suite(), tmp_path / "other"), LOAD, MEASURE)
     assert record.samples[-1].joins_s == (0.05,)
