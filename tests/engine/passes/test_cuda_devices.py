@@ -176,7 +176,8 @@ def parts_of(pipeline: FlowPipeline, prompt: Prompt | None = None) -> list[Part]
     if prompt is None:
         return parts
     return [
-        Part(content=prompt.prepend_to(part.content), config=config, index=part.index) for part in parts
+        Part(content=prompt.prepend_to(part.content), config=config, index=part.index)
+        for part in parts
     ]
 
 
@@ -301,7 +302,7 @@ def test_published_checkpoints(
         if prompt_frames
         else empty_prompt(bands)
     )
-    (piece,) = pipeline._pieces("hello", recorded, 1.0)
+    (piece,) = pipeline._chunks("hello", recorded, 1.0)
     with fake:
         audio = plainly(pipeline._speak, piece, recorded, config, no_watch)
 
