@@ -10,6 +10,7 @@ from harness.records.measurement import (
     Measurement,
 )
 from harness.records.run import Run
+from harness.records.strict_json import LARGEST
 
 
 def check_measurements(run: Run, measurements: Measurements) -> None:
@@ -39,6 +40,10 @@ AGAIN = (
 )
 
 
+SMALLEST = 1 / LARGEST
+"""Smallest time, rate or size: quotients of smaller ones overflow."""
+
+
 def _contradiction(measurement: Measurement, ids: Collection[str], rounds: int) -> str | None:
     entry = entries().get(measurement.metric)
     if entry is not None and (entry.metric.unit, entry.metric.better) != (
@@ -47,10 +52,12 @@ def _contradiction(measurement: Measurement, ids: Collection[str], rounds: int) 
     ):
         return f"unit {measurement.unit} and better {measurement.better}"
     numbers = [measurement.summary, *(value.value for value in measurement.values)]
-    if measurement.metric in STATISTICS and any(
-        isinstance(number, float) and number <= 0.0 for number in numbers
-    ):
-        return "a value of 0 or less"
+    if measurement.metric in STATISTICS:
+        speeds = [number for number in numbers if isinstance(number, float)]
+        if any(number <= 0.0 for number in speeds):
+            return "a value of 0 or less"
+        if any(number < SMALLEST for number in speeds):
+            return f"a value below {SMALLEST:g}"
     for value in measurement.values:
         if value.id not in ids or value.repeat >= rounds:
             return f"a value of {value.id!r} in round {value.repeat}"

@@ -20,11 +20,12 @@ import click
 
 from harness import workflow
 from harness.analysis.metric_rules import is_helper
+from harness.cli.options import Count
 from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.history.budget import unmatched
 from harness.history.database import History, open_existing, open_history
-from harness.history.dates import Believed, check_time, left_out_line
+from harness.history.dates import Believed, check_time, left_out_line, untrue
 from harness.history.exporters import openmetrics, otava, tables
 from harness.history.exporters.tables import Choice, write_bytes
 from harness.history.importers import detect
@@ -157,7 +158,7 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
 @history.command("list")
 @click.option("--suite", help="Only this suite.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="The newest so many."
+    "--limit", type=Count(1), default=SHOWN, show_default=True, help="The newest so many."
 )
 @database
 @as_json
@@ -200,6 +201,8 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
     if not why.strip():
         raise HarnessError("--why is empty; say why the change is accepted")
     moment = utc_iso(since)
+    if untrue(moment, now_utc_iso()):
+        raise HarnessError(f"nothing is measured at {moment}; give --since the day of the change")
     word = Acknowledgement(
         id=0, **pattern, since=moment, why=why, by=by or _user(), created=now_utc_iso()
     )

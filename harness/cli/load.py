@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from harness import workflow
+from harness.cli.options import Amount, Count
 from harness.errors import HarnessError
 from harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
 from harness.load.records import HEADER, REPORT
@@ -45,19 +46,19 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.option(
     "--duration",
     "duration_s",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(),
     help=f"Seconds per level; {DURATION_S:g} unless given.",
 )
-@click.option("--requests", type=click.IntRange(1), help="Requests per level.")
+@click.option("--requests", type=Count(1), help="Requests per level.")
 @click.option(
     "--limit-ms",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(),
     help="Latency limit in ms: responses within it count as goodput.",
 )
 @click.option(
     "--soak",
     "soak_min",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(),
     metavar="MINUTES",
     help="Minutes to hold one level; reports drift of latency and memory.",
 )
@@ -89,7 +90,7 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(),
     default=60.0,
     show_default=True,
     help="Seconds to wait for a response.",

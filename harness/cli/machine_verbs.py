@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness import workflow
-from harness.cli.options import as_json, file, folder
+from harness.cli.options import Amount, Count, as_json, file, folder
 from harness.cli.output import INTERRUPTED, say, say_result, score_progress
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import PROFILES
@@ -90,7 +90,7 @@ def floor(
 @click.argument("suite", required=False)
 @click.option(
     "--minutes",
-    type=click.FloatRange(0),
+    type=Amount(positive=False),
     default=10.0,
     show_default=True,
     help="Minutes to measure; 0 judges what is there.",
@@ -111,7 +111,7 @@ def floor(
     "--size",
     "sizes",
     multiple=True,
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(),
     help="A slow-down in per cent; repeat.",
 )
 @click.option(
@@ -119,7 +119,7 @@ def floor(
 )
 @click.option(
     "--equals",
-    type=click.IntRange(2),
+    type=Count(2),
     default=EQUALS,
     show_default=True,
     help="Identical sides, for A/A comparisons.",

@@ -14,10 +14,45 @@ import click
 from harness import workflow
 from harness.history.address import VARIABLE
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.records.run import MOST_ROUNDS
 from harness.report.junit import Files, check_files
 from harness.runner.runner import TIMEOUT_S
 
 Command = Callable[..., int]
+
+MOST = 1_000_000
+"""Largest count that an option takes; beyond, a typing error would fill memory or the disk."""
+MOST_SECONDS = 1e8
+"""Three years: the largest number with a fraction. No clock of the system can wait much longer."""
+
+
+class Count(click.IntRange):
+    """A whole number from `least` to `most`; the help shows only the lower bound."""
+
+    def __init__(self, least: int, most: int = MOST) -> None:
+        super().__init__(least)
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; fail for one out of bounds."""
+        number = super().convert(value, param, ctx)
+        if number > self.most:
+            self.fail(f"{value} is more than {self.most}.", param, ctx)
+        return number
+
+
+class Amount(click.FloatRange):
+    """A finite number of at least 0, or above 0; the help shows only the lower bound."""
+
+    def __init__(self, *, positive: bool = True) -> None:
+        super().__init__(0, min_open=positive)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; fail for NaN and for one out of bounds."""
+        number = super().convert(value, param, ctx)
+        if not number <= MOST_SECONDS:
+            self.fail(f"{value} is no number up to {MOST_SECONDS:.0f}.", param, ctx)
+        return number
 
 
 folder = click.Path(path_type=Path, file_okay=False)
@@ -60,9 +95,9 @@ def planned(verb: Command) -> Command:
             help="Kind of device, and how it is set up.",
         ),
         click.option("--out", type=folder, help="Run folder; runs/NNNN unless given."),
-        click.option("--repeats", type=click.IntRange(1), help="Fresh processes per cell."),
+        click.option("--repeats", type=Count(1, MOST_ROUNDS), help="Fresh processes per cell."),
         click.option(
-            "--iterations", type=click.IntRange(1), help="Passes through the workload per process."
+            "--iterations", type=Count(1), help="Passes through the workload per process."
         ),
         click.option(
             "--only",
@@ -76,9 +111,10 @@ def planned(verb: Command) -> Command:
         click.option(
             "--timeout",
             "timeout_s",
-            type=click.FloatRange(0, min_open=True),
+            type=Amount(),
             default=TIMEOUT_S,
             show_default=True,
+            help="Seconds for one step of a process: to load, or one synthesis.",
         ),
     )
     for option in reversed(options):

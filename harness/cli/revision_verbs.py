@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import Command, as_json, folder, writing
+from harness.cli.options import Amount, Command, Count, as_json, folder, writing
 from harness.cli.output import make_console, say, say_result, score_progress
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.report.junit import Files, write_files
@@ -34,20 +34,21 @@ def compared(verb: Command) -> Command:
         ),
         click.option(
             "--rounds",
-            type=click.IntRange(1),
+            type=Count(1),
             default=versus.ROUNDS,
             show_default=True,
-            help="Before more are added.",
+            help="Rounds of fresh processes, before more are added.",
         ),
         click.option(
-            "--iterations", type=click.IntRange(1), help="Passes through the workload per process."
+            "--iterations", type=Count(1), help="Passes through the workload per process."
         ),
         click.option(
             "--timeout",
             "timeout_s",
-            type=click.FloatRange(0, min_open=True),
+            type=Amount(),
             default=TIMEOUT_S,
             show_default=True,
+            help="Seconds for one step of a process: to load, or one synthesis.",
         ),
     )
     for option in reversed(options):
@@ -67,10 +68,10 @@ def compared(verb: Command) -> Command:
 @click.option(
     "--budget",
     "budget_s",
-    type=click.FloatRange(0),
+    type=Amount(positive=False),
     default=versus.BUDGET_S,
     show_default=True,
-    help="Seconds.",
+    help="Seconds to go on with rounds while something is undecided.",
 )
 @as_json
 def ab(as_json: bool, files: Files, **options: Any) -> int:
@@ -113,7 +114,7 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
 @click.option(
     "--budget",
     "budget_s",
-    type=click.FloatRange(0),
+    type=Amount(positive=False),
     default=bisection.BUDGET_S,
     show_default=True,
     help="Seconds per step.",

@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from harness import workflow
-from harness.cli.options import HISTORY, as_json, baselines, folder, planned, policy, writing
+from harness.cli.options import (
+    HISTORY,
+    Amount,
+    as_json,
+    baselines,
+    folder,
+    planned,
+    policy,
+    writing,
+)
 from harness.cli.output import (
     check_json_file,
     jsonable,
@@ -109,7 +118,7 @@ def gate(
 @click.option(
     "--budget",
     "budget_s",
-    type=click.FloatRange(0),
+    type=Amount(positive=False),
     default=workflow.BUDGET_S,
     show_default=True,
     help="Seconds to go on with undecided cells, and again with suspects.",

@@ -191,7 +191,7 @@ def make_engine(url: URL) -> Engine:
     the folder is missing.
     """
     try:
-        if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
+        if url.drivername == "sqlite":
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
     except ModuleNotFoundError as error:

@@ -55,7 +55,21 @@ def parse_url(url: str) -> URL:
         is_plain = re.fullmatch(r"[a-z]{2,12}(\+[a-z0-9]{2,12})?", parsed.drivername)
         kind = parsed.drivername if is_plain else "a database of that kind"
         raise HarnessError(f"no history in {kind}; write {EXAMPLE}")
+    if parsed.drivername == "sqlite" and _is_in_memory(parsed):
+        raise HarnessError(
+            f"{shown(parsed)} is in memory: nothing appended to it is kept; write {EXAMPLE}"
+        )
     return parsed
+
+
+def _is_in_memory(url: URL) -> bool:
+    """Return whether SQLite would keep the database in memory, and lose it with the process."""
+    database = url.database or ""
+    return (
+        database in ("", "file:")
+        or ":memory:" in database
+        or "memory" in (url.query.get("mode"), url.query.get("vfs"))
+    )
 
 
 def shown(url: URL) -> str:

@@ -13,12 +13,20 @@ DEEPEST = 64
 """Levels of nesting that are read. Our own files have nine; json itself gives up at thousands."""
 
 
+LARGEST = 1e60
+"""
+Largest absolute value of a number. Nothing measured comes near it, and sums and squares of larger
+ones overflow where they are averaged.
+"""
+
+
 def parse_json(text: str | bytes, where: str) -> Any:
     """
     Parse JSON text strictly; `where` names it in errors.
 
-    Raises HarnessError for invalid JSON, a key that stands twice, NaN, infinity, numbers beyond 64
-    bits, half a character (a lone surrogate), and nesting deeper than DEEPEST.
+    Raises HarnessError for invalid JSON, a key that stands twice, NaN, infinity, numbers beyond
+    LARGEST, whole numbers beyond 64 bits, half a character (a lone surrogate), and nesting
+    deeper than DEEPEST.
     """
     try:
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
@@ -74,6 +82,8 @@ def _check_scalar(data: Any) -> None:
             raise FaultError(f"the text {shown(data)} holds half a character")
     elif isinstance(data, float) and not math.isfinite(data):
         raise FaultError("a number is too large to be held")
+    elif isinstance(data, float) and abs(data) > LARGEST:
+        raise FaultError(f"the number {data:g} is beyond {LARGEST:g}, and no measurement")
     elif isinstance(data, int) and data.bit_length() > WIDEST_BITS:
         raise FaultError(f"a whole number has {data.bit_length()} bits, more than {WIDEST_BITS}")
 

@@ -10,6 +10,7 @@ judged by the scores that it has, as long as they were made from its records. Co
 """
 
 import hashlib
+import os
 from collections.abc import Collection, Mapping
 from itertools import chain
 from pathlib import Path
@@ -109,7 +110,8 @@ def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
     kept = [log for log in logs if slugs is None or process_files.slug_of(log) in slugs]
     try:
         for path in (folder / "run.json", *kept):
-            whole.update(f"{path.name} {file_sha256(path)}\n".encode())
+            # a stranger's file name may be no text
+            whole.update(os.fsencode(path.name) + f" {file_sha256(path)}\n".encode())
     except OSError as error:
         raise HarnessError(
             f"cannot read {error.filename}: {error.strerror}; measure again"

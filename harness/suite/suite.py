@@ -18,7 +18,7 @@ from typing import get_args
 
 from harness.errors import HarnessError
 from harness.records.cell import NAME, Cell, Option, Workload
-from harness.records.run import OPENAI
+from harness.records.run import MOST_ROUNDS, OPENAI
 from harness.suite.workload import load_workload
 
 FOLDER = "suites"
@@ -79,6 +79,8 @@ class Suite:
         for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
+        if self.repeats > MOST_ROUNDS:
+            raise HarnessError(f"repeats must be at most {MOST_ROUNDS}, not {self.repeats}")
         if not isinstance(self.min_time_s, int | float) or not 0.0 <= self.min_time_s < math.inf:
             raise HarnessError(f"min_time_s must be seconds, 0 or more, not {self.min_time_s!r}")
         for what, names in (("metrics", self.metrics), ("conditions", self.conditions)):

@@ -503,6 +503,7 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "not finished": (_without("finished"), None),
     "a time below zero": (sample("wall_s", -1.0), "wall_s: -1.0 must be more than 0"),
     "a time of zero": (sample("wall_s", 0.0), "wall_s: 0.0 must be more than 0"),
+    "a time that overflows": (sample("wall_s", 1e308), "the number 1e+308 is beyond 1e+60"),
     "a time that is true": (sample("wall_s", True), "wall_s: must be a number, not true"),
     "no audio": (sample("audio_s", 0), "audio_s: 0 must be more than 0"),
     "stages longer than the whole": (
@@ -526,6 +527,7 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "a process of no cell": (_process("steps-64.0.jsonl"), "records of steps-64, which is no cell"),
     "a process of no round": (_process("steps-8.999999999.jsonl"), "of a round beyond 10000"),
     "a process without a number": (_process("steps-8.x.jsonl"), None),
+    "a process whose name is no text": (_process(os.fsdecode(b"\xff.jsonl")), None),
     "a process of another's round": (_process("steps-8.7.jsonl"), "is of cell 'steps-8', repeat 0"),
     "other audio": (_other_audio, "the SHA-256 of"),
     "longer audio": (_long_audio, "lasts 10.000 s, not 0.100 s"),
@@ -566,6 +568,11 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
         measured(values=[{"id": "r1", "value": 0, "repeat": 0}]),
         "a value of 0 or less",
     ),
+    "a value that no quotient holds": (
+        measured(values=[{"id": "r1", "value": 5e-324, "repeat": 0}]),
+        "a value below 1e-60",
+    ),
+    "a value that overflows": (measured(summary=1e308), "the number 1e+308 is beyond 1e+60"),
     "a value below zero": (measured(summary=-0.1), "a value of 0 or less"),
     "a value in words": (measured(summary="quick"), "summary: must be a number"),
     "low above high": (measured(low=0.2, high=0.1), "low 0.2 lies above high 0.1"),

@@ -30,6 +30,12 @@ MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
 )
 TEXT = re.compile(rb"\s*[{<\[][\x20-\x7e\s]*")
 """JSON or HTML: an error that came with status 200."""
+EVENTS = re.compile(rb"(data|event|id|retry|error): ?[\x20-\x7e\s]*")
+"""Server-sent events, or an error in words."""
+SENTENCE = re.compile(rb"[\x20-\x7e\s]{%d}" % LEAST_BYTES)
+"""Any other text; of bare PCM, 16 frames in a row would have to be loud and of printable bytes."""
+FEWEST_LETTERS = 8
+"""Different bytes of a sentence: constant frames, of two bytes, are none."""
 
 KINDS: Mapping[str, str] = {
     **dict.fromkeys(("wav", "x-wav", "wave", "vnd.wave"), "wav"),
@@ -129,10 +135,16 @@ def format_of(head: bytes) -> str | None:
         and head[size : size + 2] == head[:2]
     ):
         return "MP3 frames" if head[1] & 0x06 else "AAC frames (ADTS)"
-    text = TEXT.fullmatch(head[:LEAST_BYTES])
-    if text is not None and len(head) >= 2:
+    if _is_text(head[:LEAST_BYTES]):
         return f"text: {' '.join(head.decode('ascii', 'replace').split())[:SHOWN_CHARACTERS]!r}"
     return None
+
+
+def _is_text(head: bytes) -> bool:
+    """Return whether text begins so, and no sound."""
+    if SENTENCE.fullmatch(head):
+        return len(set(head)) >= FEWEST_LETTERS
+    return len(head) >= 2 and bool(TEXT.fullmatch(head) or EVENTS.fullmatch(head))
 
 
 def _frame_bytes(head: bytes) -> int | None:

@@ -288,6 +288,8 @@ def test_an_acknowledgement_needs_a_reason_and_a_date(filled: Path, capsys: Capt
     assert "--why is empty" in output(capsys)[1]
     assert invoke(["history", "acknowledge", "smoke", "--since", "monday", "--why", "x"]) == 2
     assert "'monday' is no date" in output(capsys)[1]
+    assert invoke(["history", "acknowledge", "smoke", "--since", "2198-01-01", "--why", "x"]) == 2
+    assert "nothing is measured at 2198-01-01" in output(capsys)[1]
 
 
 def test_status_says_what_is_worse_and_what_is_silent(

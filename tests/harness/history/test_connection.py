@@ -55,6 +55,22 @@ def test_databases_that_nobody_tested_are_refused() -> None:
         parse_url("mysql://me@host/db")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite:///file:x?mode=memory&uri=true",
+        "sqlite:///file:?uri=true",
+    ],
+)
+def test_a_database_in_memory_is_refused_for_it_keeps_nothing(url: str) -> None:
+    with pytest.raises(HarnessError, match="is in memory: nothing appended to it is kept"):
+        parse_url(url)
+
+
 @pytest.mark.parametrize("kind", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_all_spellings_of_postgresql_mean_its_driver(kind: str) -> None:
     assert parse_url(f"{kind}://me@host/db").drivername == "postgresql+psycopg"

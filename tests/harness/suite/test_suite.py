@@ -90,6 +90,7 @@ def test_a_digest_depends_on_what_is_asked_and_on_nothing_else(make_suite: Make)
         ({"without": {"steps": 4}}, "needs axis values and a reason"),
         ({"because": "x"}, "because= gives a reason, but without="),
         ({"repeats": 0}, "repeats must be a whole number of at least 1, not 0"),
+        ({"repeats": 10_001}, "repeats must be at most 10000, not 10001"),
         ({"iterations": 1.5}, "iterations must be a whole number"),
         ({"min_time_s": -1.0}, "min_time_s must be seconds, 0 or more"),
         ({"min_time_s": float("nan")}, "min_time_s must be seconds, 0 or more"),

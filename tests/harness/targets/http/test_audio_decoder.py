@@ -142,6 +142,9 @@ OTHERS = {
     "an MP4 file": b"\x00\x00\x00\x20ftypM4A " + b"\x00" * 60,
     "gzip": b"\x1f\x8b\x08" + b"\x00" * 60,
     'text: \'{"error": ': b'{"error": {"message": "the model is not loaded"}}',
+    "text: 'data: {": b'data: {"type": "speech.audio.delta", "audio": "AAAA"}\n\n',
+    "text: 'event: end'": b"event: end\n\n",
+    "text: 'The model is not": b"The model is not loaded yet; try again in a minute.",
     "text: '<!DOCTYPE html>": b"\n<!DOCTYPE html><html><body>502 Bad Gateway</body></html>",
 }
 
@@ -152,6 +155,11 @@ def test_what_is_no_bare_pcm_is_never_decoded_as_frames(name: str) -> None:
         with pytest.raises(FormatError, match="the audio is not bare 16-bit PCM: ") as caught:
             read("pcm", cut(OTHERS[name], places))
         assert name in str(caught.value)
+
+
+def test_constant_frames_of_printable_bytes_are_frames() -> None:
+    audio, _rate_hz = read("pcm", [b"0A" * 400])
+    assert len(audio) == 400
 
 
 @pytest.mark.parametrize("name", sorted(OTHERS.keys() - {"a WAV file"}))
