@@ -18,8 +18,8 @@ from engine.config import FlowConfig
 from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
 from engine.serve.limits import Limits
-from engine.serve.model_info import About
-from engine.timing import instant_s
+from engine.serve.model_info import ModelInfo
+from engine.timing import monotonic_s
 from harness.audio.files import flac_bytes, wav_bytes
 from harness.ci.accept import parse_request, with_reason
 from harness.ci.github import read_json, unpacked
@@ -147,6 +147,14 @@ class Answers:
         chosen_model("", cards)
 
 
+def _header(text: str) -> bytes:
+    """Return a header's value as a server hands it on: bytes that are read as Latin-1."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
 class _Pieces(httpx2.SyncByteStream):
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
@@ -165,15 +173,15 @@ class Requests:
 
     def __init__(self, folder: Path) -> None:
         limits = Limits(max_characters=200, window_ms=0.0)
-        self._desk = AdmissionController(FakeSpeaker(), limits, FakeBatcher, instant_s)
-        about = About(
+        self._desk = AdmissionController(FakeSpeaker(), limits, FakeBatcher, monotonic_s)
+        info = ModelInfo(
             model=MODEL,
             created=1,
             sample_rate_hz=RATE_HZ,
             config=FlowConfig(nfe_steps=7),
             limits=limits,
         )
-        self._app = make_app(self._desk, about)
+        self._app = make_app(self._desk, info)
         self._loop = asyncio.new_event_loop()
 
     def close(self) -> None:
@@ -208,7 +216,7 @@ class Requests:
             first, _, told = head.decode("latin-1").partition("\n")
             method, path = first.split(" ", 1)
             headers = [
-                (str(n).lower().encode(), str(v).encode("utf-8", "replace"))
+                (str(n).lower().encode(), _header(str(v)))
                 for n, v in dict(json.loads(told)).items()
             ]
         except (ValueError, TypeError):
