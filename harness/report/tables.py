@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.grouping import by_name
 from harness.analysis.metric_rules import ENERGY, STAGE
-from harness.analysis.stages import ALONE, SYNCED
+from harness.analysis.stages import ISOLATED, SYNCHRONISED
 from harness.judging import explain
 from harness.judging.tradeoff import fastest_passing
 from harness.machine.quietness import fitness
@@ -238,10 +238,12 @@ class StageLine:
 
 def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
     """Give the stages of a cell; empty where no pass looked at them."""
-    columns = {prefix: _column(measurements, prefix) for prefix in (STAGE, SYNCED, ALONE)}
-    if not columns[SYNCED]:
+    columns = {prefix: _column(measurements, prefix) for prefix in (STAGE, SYNCHRONISED, ISOLATED)}
+    if not columns[SYNCHRONISED]:
         return ()
-    names = dict.fromkeys(name for prefix in (SYNCED, STAGE, ALONE) for name in columns[prefix])
+    names = dict.fromkeys(
+        name for prefix in (SYNCHRONISED, STAGE, ISOLATED) for name in columns[prefix]
+    )
     return tuple(_line(name, columns) for name in names)
 
 
@@ -259,7 +261,7 @@ def _column(measurements: Sequence[Measurement], prefix: str) -> dict[str, str]:
 
 def _line(name: str, columns: Mapping[str, Mapping[str, str]]) -> StageLine:
     measured, synced, alone = (
-        columns[prefix].get(name, NOTHING) for prefix in (STAGE, SYNCED, ALONE)
+        columns[prefix].get(name, NOTHING) for prefix in (STAGE, SYNCHRONISED, ISOLATED)
     )
     return StageLine(name=name, measured=measured, synced=synced, alone=alone)
 

@@ -40,7 +40,7 @@ from harness.machine.git import NOW, Revision, resolve
 from harness.machine.identity import changed_tools, environment
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
-from harness.metrics.registry import check_choice
+from harness.metrics.registry import check_selection
 from harness.records.cell import Cell
 from harness.records.run import Run
 from harness.records.verdict import (
@@ -192,7 +192,7 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
     profile = ready_profile(plan.profile)
     trees = shop.tree(base), shop.tree(head)
     shared = overlap(plan.suite, *trees, plan.only)
-    check_choice(shared.suite.metrics, shared.suite.conditions)
+    check_selection(shared.suite.metrics, shared.suite.conditions)
     check_engine(shared.suite.judge)
     packages = sorted({package(cell.target) for cell in (*shared.cells, *shared.new, *shared.lost)})
     sides = [_ready(shop, *side, packages) for side in (("BASE", base), ("HEAD", head))]

@@ -135,7 +135,8 @@ def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     say the same twice.
     """
     entries = [
-        registry.entry(metric.name) for metric in registry.chosen(suite.metrics, suite.conditions)
+        registry.entry(metric.name)
+        for metric in registry.select_metrics(suite.metrics, suite.conditions)
     ]
     return [each for each in entries if not each.golden and not is_speed(each.name)]
 
