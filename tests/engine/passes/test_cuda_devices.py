@@ -176,7 +176,8 @@ def parts_of(pipeline: FlowPipeline, prompt: Prompt | None = None) -> list[Part]
     if prompt is None:
         return parts
     return [
-        Part(content=prompt.prepend_to(part.content), config=config, index=part.index) for part in parts
+        Part(content=prompt.prepend_to(part.content), config=config, index=part.index)
+        for part in parts
     ]
 
 
