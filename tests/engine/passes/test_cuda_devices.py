@@ -302,7 +302,7 @@ def test_published_checkpoints(
         if prompt_frames
         else empty_prompt(bands)
     )
-    (piece,) = pipeline._pieces("hello", recorded, 1.0)
+    (piece,) = pipeline._chunks("hello", recorded, 1.0)
     with fake:
         audio = plainly(pipeline._speak, piece, recorded, config, no_watch)
 
