@@ -67,7 +67,7 @@ from harness.revisions.suite_diff import SuiteDiff, overlap
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.resume import SessionSpec, begin, continued_by, job_folder
-from harness.runner.run_folder import RunHeader
+from harness.runner.run_header import RunHeader
 from harness.runner.runner import TIMEOUT_S
 from harness.scoring.provenance import keep_scores, records_digest, stamp_of
 from harness.scoring.score_run import score_run

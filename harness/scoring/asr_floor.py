@@ -40,10 +40,12 @@ from harness.errors import HarnessError
 from harness.metrics.word_errors import ErrorCounts
 from harness.models.whisper_weights import primary_language
 from harness.records.cell import ENGLISH, Cell, Workload
-from harness.records.codec import NON_EMPTY, Range, from_json, parse_json
+from harness.records.codec import from_json
+from harness.records.constraints import NON_EMPTY, Range
 from harness.records.files import write_file
 from harness.records.measurement import Measurement, MetricVersion, Missing
 from harness.records.run import OPENAI
+from harness.records.strict_json import parse_json
 from harness.scoring.score_run import default_cache_dir, versions_of
 from harness.scoring.scorer import Progress, UtteranceScores, score_quality
 from harness.scoring.tasks import AudioJob

@@ -21,7 +21,7 @@ from harness.metrics.registry import digest_of, installed, package_of, select_me
 from harness.models.whisper_weights import file_sha256
 from harness.records.measurement import lacks_package
 from harness.records.run import HeardTexts, Run
-from harness.runner import run_folder
+from harness.runner import json_files, process_files, run_folder
 
 FILE = "scored.json"
 CONFIRMS = "of.json"
@@ -69,7 +69,7 @@ def keep_scores(
         if transcripts is not None:
             run_folder.save_transcripts(folder, transcripts)
         run_folder.save_measurements(folder, measurements)
-        run_folder.write_json(folder / FILE, stamp)
+        json_files.write_json(folder / FILE, stamp)
     except OSError as error:
         raise HarnessError(
             f"cannot keep the scores in {folder}: {error.strerror}; make room, then run this again"
@@ -86,7 +86,7 @@ def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
     if not (folder / "measurements.json").exists():
         return False
     kept = run_folder.load_measurements(folder)
-    before = run_folder.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
+    before = json_files.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
     if _same(before, now) and not _can_be_filled(kept):
         return True
     if any((Path(run.folder) / file).exists() for file in _named(run)):
@@ -106,7 +106,7 @@ def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
     """
     whole = hashlib.sha256()
     logs = sorted((folder / "processes").glob("*.jsonl*"))
-    kept = [log for log in logs if slugs is None or run_folder.slug_of(log) in slugs]
+    kept = [log for log in logs if slugs is None or process_files.slug_of(log) in slugs]
     try:
         for path in (folder / "run.json", *kept):
             whole.update(f"{path.name} {file_sha256(path)}\n".encode())
@@ -136,7 +136,7 @@ def mark_confirming(folder: Path, confirm: Path, slugs: Collection[str]) -> None
     """
     try:
         confirm.mkdir(parents=True, exist_ok=True)
-        run_folder.write_json(
+        json_files.write_json(
             confirm / CONFIRMS, {"cells": sorted(slugs), "records": records_digest(folder, slugs)}
         )
     except OSError as error:
@@ -154,7 +154,7 @@ def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) 
         return slugs is None or {
             cell.slug for cell in run_folder.load_header(confirm).cells
         } == set(slugs)
-    mark = run_folder.read_json(confirm / CONFIRMS, "")
+    mark = json_files.read_json(confirm / CONFIRMS, "")
     cells = mark.get("cells")
     if not isinstance(cells, list) or not all(isinstance(cell, str) for cell in cells):
         raise HarnessError(

@@ -24,7 +24,7 @@ from harness.records.measurement import Missing
 from harness.records.run import ProcessRecord, StageProfile, StageWork
 from harness.runner import run_folder, runner, worker_pool
 from harness.runner.round import Variant
-from harness.runner.run_folder import RunHeader
+from harness.runner.run_header import RunHeader
 from harness.runner.runner import run_sides, run_suite
 from harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, profile_stages
 from harness.targets.protocol import IsolatedStage, Options, Target
