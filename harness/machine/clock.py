@@ -191,8 +191,10 @@ def _cuda() -> Any:
 
 def _in_use(cuda: Any) -> list[int]:
     """
-    Number the GPUs that torch has memory on. What it is not told, torch takes for its current GPU,
-    which is the first, also where all the work is on `cuda:1`.
+    Return the numbers of the GPUs that torch has memory on.
+
+    Without a number torch uses its current GPU, which is the first, also where all the work is on
+    `cuda:1`.
     """
     count = int(cuda.device_count())
     return (
