@@ -481,16 +481,12 @@ def floor(
 @click.option(
     "--picture", type=file, help="With --quality: draw which metric sees which fault, as PNG."
 )
-@click.option(
-    "--rivals", is_flag=True, help="Also what other tools' rules say to the same samples."
-)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
 @as_json
 def selftest(
     suite: str | None,
     sizes: tuple[float, ...],
     quality: bool,
-    rivals: bool,
     as_markdown: bool,
     as_json: bool,
     **options: Any,
@@ -504,7 +500,7 @@ def selftest(
     told = (
         tell_quality(question, make_progress(), score_progress())
         if quality
-        else tell_speed(question, make_progress(), rivals=rivals)
+        else tell_speed(question, make_progress())
     )
     if isinstance(told, Interrupted):
         say(f"interrupted; {told.advice}")

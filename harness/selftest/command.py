@@ -35,9 +35,7 @@ class Interrupted:
     advice: str
 
 
-def tell_speed(
-    question: SelftestPlan, progress: Progress, *, rivals: bool
-) -> SelftestReport | Interrupted:
+def tell_speed(question: SelftestPlan, progress: Progress) -> SelftestReport | Interrupted:
     """
     Run or continue a selftest of speed. Raises HarnessError as `speed_selftest` does, and for what
     only faults have.
@@ -49,8 +47,8 @@ def tell_speed(
     if trust is None:
         return Interrupted(advice=f"nothing measured is lost, continue with: {command(placed)}")
     return SelftestReport(
-        text=render_speed.text(trust, rivals=rivals),
-        markdown=render_speed.markdown(trust, rivals=rivals),
+        text=render_speed.text(trust),
+        markdown=render_speed.markdown(trust),
         document={"folder": str(placed.out), **render_speed.to_json(trust)},
         exit_code=render_speed.exit_code(trust),
     )

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.report.format import escaped
-from harness.selftest.other_tools import RIVALS
 from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS
-from harness.selftest.speed_result import OURS, Reach, SizeResult, Trust
+from harness.selftest.speed_result import Reach, SizeResult, Trust
 from harness.selftest.trials import Rate
 
-SCHEMA_VERSION = 1
-"""Of the JSON. History: 1, 2026-11, first."""
+SCHEMA_VERSION = 2
+"""Of the JSON. History: 1, 2026-11, first; 2, 2026-11, without the rules of other tools."""
 WITHIN_S = 300.0
 """What people wait for a verdict on a pull request."""
 NOTE = (
@@ -38,17 +37,17 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def tables(trust: Trust, *, rivals: bool) -> tuple[Table, ...]:
+def tables(trust: Trust) -> tuple[Table, ...]:
     """Give the tables that have rows."""
-    found = [_sizes(trust), _noise(trust), _curve(trust), *([_rivals(trust)] if rivals else [])]
-    return tuple(table for table in found if table.rows)
+    every = (_sizes(trust), _noise(trust), _curve(trust))
+    return tuple(table for table in every if table.rows)
 
 
-def text(trust: Trust, *, rivals: bool = False) -> str:
+def text(trust: Trust) -> str:
     """Write everything as plain text; the last line is the verdict."""
     parts = [
         heading(trust),
-        *map(plain, tables(trust, rivals=rivals)),
+        *map(plain, tables(trust)),
         *remarks(trust),
         NOTE,
         line(trust),
@@ -56,10 +55,10 @@ def text(trust: Trust, *, rivals: bool = False) -> str:
     return "\n\n".join(parts)
 
 
-def markdown(trust: Trust, *, rivals: bool = False) -> str:
+def markdown(trust: Trust) -> str:
     """Write everything as Markdown, ending in a newline."""
     parts = [f"**{escaped(line(trust))}**", escaped(heading(trust))]
-    parts += [as_markdown(table) for table in tables(trust, rivals=rivals)]
+    parts += [as_markdown(table) for table in tables(trust)]
     return (
         "\n\n".join([*parts, *(f"- {escaped(remark)}" for remark in remarks(trust)), escaped(NOTE)])
         + "\n"
@@ -127,10 +126,9 @@ def within(curve: Sequence[Reach], duration_s: float = WITHIN_S) -> Reach | None
 
 def to_json(trust: Trust) -> dict[str, Any]:
     """Give all of it as plain JSON values."""
-    data = {**asdict(trust), "rivals": _rivals_to_json(trust)}
     return {
         "schema_version": SCHEMA_VERSION,
-        **data,
+        **asdict(trust),
         "line": line(trust),
         "exit_code": exit_code(trust),
     }
@@ -180,7 +178,7 @@ def _size_row(each: SizeResult) -> tuple[str, ...]:
         name,
         real,
         count,
-        _rate(each.flagged),
+        shown_rate(each.flagged),
         _percent(each.unresolved.share),
         f"{each.rounds:.1f}",
     )
@@ -215,36 +213,8 @@ def _curve(trust: Trust) -> Table:
     )
 
 
-def _rivals(trust: Trust) -> Table:
-    sizes = [each.size for each in trust.sizes]
-    head = ("rule", "samples", *("A/A" if not size else f"{size * 100:g} %" for size in sizes))
-    rows = tuple(
-        (name, layout, *(_rate(rates[size]) if size in rates else "" for size in sizes))
-        for (name, layout), rates in trust.rivals.items()
-    )
-    return Table(
-        title="Other tools' rules on the same samples: share reported as slower",
-        head=head,
-        rows=rows,
-    )
-
-
-def _rivals_to_json(trust: Trust) -> list[dict[str, Any]]:
-    return [
-        {
-            "rule": name,
-            "samples": layout,
-            "says": "" if name == OURS else RIVALS[name].says,
-            "source": "harness/judging/decide.py" if name == OURS else RIVALS[name].source,
-            "flagged": [
-                {"size": size, "share": rate.share, **asdict(rate)} for size, rate in rates.items()
-            ],
-        }
-        for (name, layout), rates in trust.rivals.items()
-    ]
-
-
-def _rate(rate: Rate) -> str:
+def shown_rate(rate: Rate) -> str:
+    """Format a share in per cent, with its interval."""
     return f"{_percent(rate.share)} [{rate.low * 100:.1f} {rate.high * 100:.1f}]"
 
 

@@ -30,7 +30,6 @@ from harness.selftest.speed_result import (
     curve_of,
     fitness_to_gate,
     noise_of,
-    rival_rates,
     size_results,
     too_few,
 )
@@ -94,7 +93,7 @@ def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
     """Ask the gate about everything that was recorded. Needs no engine and no clock."""
     runs, limit = recorded.runs, policy[MATCHED].relative or LIMIT
     gate = Gate(runs, policy)
-    trials = all_trials(gate, runs, setup.sides)
+    trials = all_trials(gate, setup.sides)
     sizes, noise = size_results(trials, gate, setup), noise_of(gate, setup, limit)
     some = next(iter(runs.values()))
     state = fitness(some.environment)
@@ -106,7 +105,6 @@ def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
         sizes=sizes,
         noise=noise,
         curve=curve_of(noise, setup, limit, get_profile(setup.profile).loading),
-        rivals=rival_rates(trials, gate, setup),
         failures={**_failures(recorded), **too_few(gate, setup)},
         fit=fitness_to_gate(sizes, noise, limit),
     )

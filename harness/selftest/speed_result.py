@@ -14,12 +14,10 @@ from harness import statistics
 from harness.judging.compare import MATCHED
 from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
 from harness.records.verdict import Verdict
-from harness.selftest.other_tools import RIVALS
 from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
 from harness.selftest.speed_plan import Setup, round_s
-from harness.selftest.trials import IN_TURNS, STORED, Rate, Trial, independent, pairs, rate_of
+from harness.selftest.trials import Rate, Trial, independent, pairs, rate_of
 
-OURS = "voxgate"
 CURVE = (4, 5, 6, 8, 10, 12, 16, 24)
 """Rounds of one look, for the curve of time against what can be seen."""
 POWER = math.sqrt(0.9)
@@ -102,10 +100,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """
-    All that a selftest of speed found. `rivals`: (rule, layout) -> size -> rate flagged; ours is
-    among them.
-    """
+    """All that a selftest of speed found."""
 
     setup: Setup
     machine: str
@@ -114,7 +109,6 @@ class Trust:
     sizes: tuple[SizeResult, ...]
     noise: tuple[CellNoise, ...]
     curve: tuple[Reach, ...]
-    rivals: Mapping[tuple[str, str], Mapping[float, Rate]]
     failures: Mapping[str, str]
     """Cells that failed or have too few rounds, with the reason."""
     fit: Fit
@@ -201,32 +195,6 @@ def curve_of(
         )
         for n, some in visible.items()
     )
-
-
-def rival_rates(
-    trials: Sequence[Trial], gate: Gate, setup: Setup
-) -> dict[tuple[str, str], dict[float, Rate]]:
-    """Give the share that each rule flags at each size, ours first, all on the same samples."""
-    rounds = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
-    table: dict[tuple[str, str], dict[float, Rate]] = {}
-    for key in [
-        (OURS, IN_TURNS),
-        *((name, layout) for layout in (IN_TURNS, STORED) for name in RIVALS),
-    ]:
-        for size in (0.0, *setup.sizes):
-            some = [
-                trial
-                for trial in trials
-                if trial.size == size and (key[0] == OURS or key in trial.flagged)
-            ]
-            if some:
-                flagged = [
-                    _alarm(trial) if key[0] == OURS else trial.flagged[key] for trial in some
-                ]
-                table.setdefault(key, {})[size] = rate_of(
-                    flagged, independent(some, rounds, setup.equals)
-                )
-    return table
 
 
 def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], limit: float) -> Fit:

@@ -233,7 +233,7 @@ def test_recordings_and_a_picture_are_for_faults_only(tmp_path: Path) -> None:
         replace(question, picture=tmp_path / "a.png"),
     ):
         with pytest.raises(HarnessError, match="add --quality"):
-            tell_speed(asked, Silent(), rivals=False)
+            tell_speed(asked, Silent())
 
 
 def test_each_selftest_has_a_suite_of_its_own_unless_one_is_named(

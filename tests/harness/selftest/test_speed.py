@@ -143,7 +143,7 @@ def test_the_command_that_goes_on_names_the_folder() -> None:
 
 def test_interrupted_it_says_how_to_go_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(told, "speed_selftest", lambda question, progress: None)
-    found = tell_speed(QUESTION, Silent(), rivals=False)
+    found = tell_speed(QUESTION, Silent())
     assert isinstance(found, Interrupted)
     assert found.advice == f"nothing measured is lost, continue with: {command(QUESTION)}"
 
