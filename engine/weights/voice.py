@@ -24,6 +24,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from engine.acoustic.dit import DiT, DiTShape
 from engine.duration.predictor import DurationModel, DurationShape
@@ -106,13 +107,33 @@ def check_held(path: Path, name: str, value: Tensor) -> None:
 def _laid_out(path: Path, make: Callable[[], Model]) -> Model:
     """Build the model without memory, as shapes alone."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             return make()
     except (RuntimeError, ValueError, TypeError, ArithmeticError, AssertionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EngineError(
             f"weights {path}: its sizes make no model ({reason}); restore the file"
         ) from None
+
+
+class _Unfilled(TorchFunctionMode):
+    """
+    Leaves out the random numbers that layers begin with. There is nothing to fill on `meta`; and
+    torch would do that by its compiler, whose import takes a second, and memory that a process has
+    to answer for.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
 
 
 def _numbers(path: Path, name: str, value: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ class _Json:
 class Suites(_Json):
     """The arguments of `Suite`, and its cells."""
 
-    name, share, whole = "suites", 34.0, SUITE
+    name, share, whole = "suites", 50.0, SUITE
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -161,7 +161,7 @@ class Options(_Json):
 class Addresses:
     """Input: the URL of a database."""
 
-    name, share = "database URLs", 50.0
+    name, share = "database URLs", 60.0
 
     def __init__(self, folder: Path) -> None: ...
 
@@ -206,7 +206,7 @@ class Addresses:
 class Words:
     """Input: words behind `voxgate`, one a line, in a folder without suites."""
 
-    name, share = "words of the command line", 8.0
+    name, share = "words of the command line", 6.0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -67,7 +67,7 @@ ext-modules = [{ name = "x", sources = ["x.c"] }]
 class Baselines:
     """Input: a baseline file."""
 
-    name, share = "baselines", 30.0
+    name, share = "baselines", 60.0
 
     def __init__(self, folder: Path) -> None:
         trial = Trial(folder / "trial")
@@ -110,7 +110,7 @@ class _Toml:
 class Policies(_Toml):
     """Input: policy.toml."""
 
-    name, share, file = "policies", 24.0, "policy.toml"
+    name, share, file = "policies", 20.0, "policy.toml"
     whole = "\n".join(DEFAULT.read_text().split("\n")[:40]) + IMPORTED
 
     def read(self, content: bytes) -> None:
@@ -122,7 +122,7 @@ class Policies(_Toml):
 class Budgets(_Toml):
     """Input: budgets.toml."""
 
-    name, share, file, whole = "budgets", 20.0, "budgets.toml", BUDGETS
+    name, share, file, whole = "budgets", 30.0, "budgets.toml", BUDGETS
 
     def read(self, content: bytes) -> None:
         self._path.write_bytes(content)
@@ -146,7 +146,7 @@ class Workloads(_Toml):
 class Projects(_Toml):
     """Input: pyproject.toml of a revision."""
 
-    name, share, file, whole = "pyproject.toml", 16.0, "pyproject.toml", PROJECT
+    name, share, file, whole = "pyproject.toml", 10.0, "pyproject.toml", PROJECT
 
     def read(self, content: bytes) -> None:
         self._path.write_bytes(content)

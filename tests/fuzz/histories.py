@@ -64,7 +64,7 @@ class Rows:
     times.
     """
 
-    name, share = "rows of the history", 2.4
+    name, share = "rows of the history", 1.5
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._whole, self._copy = (
@@ -137,7 +137,7 @@ class Rows:
 class Imports:
     """Input: the name of a file and its content; `asv/...` is a file of a results folder."""
 
-    name, share = "imported files", 26.0
+    name, share = "imported files", 20.0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

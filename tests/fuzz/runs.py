@@ -27,7 +27,7 @@ EVERY = 16
 class Runs:
     """Input: the name of a file and its content, or `kind`, a line, and that."""
 
-    name, share = "run folders", 14.0
+    name, share = "run folders", 10.0
 
     def __init__(self, folder: Path) -> None:
         self._baselines = folder / "baselines"

@@ -66,7 +66,7 @@ class AudioFiles:
 class Weights:
     """Input: the name of a file of a voice and its content."""
 
-    name, share = "weights", 8.0
+    name, share = "weights", 5.0
 
     def __init__(self, folder: Path) -> None:
         self._voice, self._published = folder / "voice", folder / "published"
@@ -126,7 +126,7 @@ class Weights:
 class Texts:
     """Input: a text to be spoken."""
 
-    name, share = "texts to be spoken", 24.0
+    name, share = "texts to be spoken", 40.0
 
     def __init__(self, folder: Path) -> None: ...
 

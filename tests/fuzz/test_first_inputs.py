@@ -5,6 +5,7 @@ was mended.
 
 import copy
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,17 @@ FIRST: dict[str, tuple[str, bytes]] = {
 }
 
 
+IN_DOCUMENTS = ("shift", "low", "current")
+"""Numbers of a judgement that were believed to be floats; and its counts."""
+
+
+def mended() -> Counter[str]:
+    """Count the faults by kind."""
+    kinds = Counter(kind for kind, _ in FIRST.values())
+    kinds["documents of pull requests"] += 2  # of numbers, and of counts
+    return kinds
+
+
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_input_is_no_fault_any_more(name: str, tmp_path: Path) -> None:
     kind, content = FIRST[name]
@@ -90,7 +102,7 @@ def test_a_number_beyond_every_float_in_a_judgement_is_refused(tmp_path: Path) -
     document = json.loads(written("regressed-speed"))
     for cell in document["cells"]:
         for metric in cell["metrics"]:
-            for name in ("shift", "low", "current"):
+            for name in IN_DOCUMENTS:
                 if metric["comparison"] is not None:
                     changed = copy.deepcopy(document)
                     place = changed["cells"][document["cells"].index(cell)]["metrics"][

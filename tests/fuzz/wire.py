@@ -75,7 +75,7 @@ PLACE = CommentLinks(
 class Answers:
     """Input: `path status form`, headers as JSON, and the body after an empty line."""
 
-    name, share = "HTTP answers", 34.0
+    name, share = "HTTP answers", 50.0
 
     def __init__(self, folder: Path) -> None:
         audio = (0.1 * np.sin(np.arange(2400) * 0.05)).astype(np.float32)
@@ -161,7 +161,7 @@ class Requests:
     application itself.
     """
 
-    name, share = "speech requests", 14.0
+    name, share = "speech requests", 40.0
 
     def __init__(self, folder: Path) -> None:
         limits = Limits(max_characters=200, window_ms=0.0)
@@ -268,7 +268,7 @@ class Requests:
 class Documents:
     """Input: the judgement that the gate of a pull request left, as JSON."""
 
-    name, share = "documents of pull requests", 18.0
+    name, share = "documents of pull requests", 8.0
 
     def __init__(self, folder: Path) -> None:
         self._wholes = [
@@ -297,7 +297,7 @@ class Comments:
     archive.
     """
 
-    name, share = "comments and artifacts", 30.0
+    name, share = "comments and artifacts", 60.0
 
     def __init__(self, folder: Path) -> None:
         trial = Trial(folder / "trial")
