@@ -41,8 +41,9 @@ from harness.report.terminal import (
     print_report,
 )
 from harness.revisions import ab as versus
+from harness.revisions import ab_plan
 from harness.revisions import bisect as bisection
-from harness.revisions.bisect_result import finding_line, search_to_dict
+from harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
 from harness.runner.progress import make_progress
 from harness.runner.resume import SessionInterruptedError
 from harness.runner.runner import TIMEOUT_S, Outcome
@@ -134,7 +135,7 @@ def compared(verb: Command) -> Command:
         click.option(
             "--rounds",
             type=click.IntRange(1),
-            default=versus.ROUNDS,
+            default=ab_plan.ROUNDS,
             show_default=True,
             help="Before more are added.",
         ),
@@ -522,7 +523,7 @@ def selftest(
     "--budget",
     "budget_s",
     type=click.FloatRange(0),
-    default=versus.BUDGET_S,
+    default=ab_plan.BUDGET_S,
     show_default=True,
     help="Seconds.",
 )
@@ -533,7 +534,7 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
     in turns here.
     """
     result = versus.compare_revisions(
-        versus.ABPlan(**options), make_progress(), score_progress(), say
+        ab_plan.ABPlan(**options), make_progress(), score_progress(), say
     )
     console, sides = make_console(stderr=as_json), (result.base.label, result.head.label)
     for line in paired_lines(
@@ -576,10 +577,10 @@ def bisect(
     Which commit after GOOD, up to BAD, made SUITE slower or worse? Ends with 0 where the commit is
     found, else 3.
     """
-    plan = versus.ABPlan(base=good, head=bad, **options)
+    plan = ab_plan.ABPlan(base=good, head=bad, **options)
     search = bisection.bisect(plan, cell, metric, make_progress(), score_progress(), say)
     console = make_console(stderr=as_json)
-    for line in [*map(finding_line, search.findings), *evidence_lines(bisection.evidence(search))]:
+    for line in [*map(finding_line, search.findings), *evidence_lines(evidence_rows(search))]:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     say_result(as_json, search_to_dict(search), search.line)
     return search.exit_code

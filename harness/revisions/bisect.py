@@ -15,11 +15,11 @@ undecided are skipped, as git bisect does, and named.
                                                             complete is not measured again
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import ENERGY, Measurements, aggregate, is_speed
+from harness.analysis.aggregate import ENERGY, Measurements, aggregate
 from harness.analysis.stages import in_turns, moved_stage
 from harness.errors import HarnessError
 from harness.judging import phrases
@@ -29,10 +29,26 @@ from harness.judging.decide import decide
 from harness.judging.policy import Policy
 from harness.machine.git import Commit, Revision, between, describe, resolve
 from harness.records.run import Run, failure_of
-from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, RunVerdict, Verdict
-from harness.revisions import ab
-from harness.revisions.ab import ABPlan, Match
-from harness.revisions.bisect_result import BisectReport, BisectTarget, CommitState, Culprit, Step
+from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
+from harness.revisions.ab import judge_match, make_pair_plan, measure_match
+from harness.revisions.ab_plan import (
+    ABPlan,
+    Match,
+    measured_package,
+    prepare,
+    resume_command,
+    session_spec,
+)
+from harness.revisions.ab_verdict import score_side
+from harness.revisions.bisect_result import (
+    BisectReport,
+    BisectTarget,
+    CommitState,
+    Culprit,
+    Step,
+    step_line,
+)
+from harness.revisions.bisect_target import choose_targets, undecided_families
 from harness.revisions.checkout import Checkout, WorktreeManager, workshop
 from harness.revisions.environments import Log
 from harness.revisions.paired_run import (
@@ -50,11 +66,6 @@ from harness.workflow import RUNS, ScoreProgress, short, shown_metrics
 
 BUDGET_S = 300.0
 """Of each comparison. The ends are confirmed as well, so they may take as long again."""
-PREFERRED = ("latency_p50", "rtf", "latency_p95")
-"""
-Speeds in the order in which they are searched by: the first is matched request by request, and the
-quietest.
-"""
 
 
 def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
@@ -110,7 +121,7 @@ def bisect(
     if metric is not None and metric not in shown_metrics():
         raise HarnessError(f"there is no metric {metric!r}; known are {', '.join(shown_metrics())}")
     narrowed = {"cell": cell, "metric": metric}
-    facts = {**ab.facts_of("bisect", plan, good, bad), **narrowed}
+    facts = {**session_spec("bisect", plan, good, bad), **narrowed}
     folder = job_folder(RUNS, plan.out, facts, resume=plan.resume)
     options = [
         word
@@ -118,11 +129,11 @@ def bisect(
         if value is not None
         for word in (f"--{name}", value)
     ]
-    again = ab.continuing(plan, "bisect", facts, folder, options)
+    again = resume_command(plan, "bisect", facts, folder, options)
     plan = replace(plan, only=plan.only if cell is None else (cell,))
     job = BisectSession(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)
     with workshop(project, tell) as shop:
-        match = ab.prepare(shop, good, bad, plan)
+        match = prepare(shop, good, bad, plan)
         with continued_by(again):
             begin(folder, facts)
             return _search(job, shop, match, commits, cell, metric)
@@ -137,15 +148,15 @@ def _search(
     metric: str | None,
 ) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
-    packages = sorted({ab.package(each.target) for each in match.overlap.cells})
+    packages = sorted({measured_package(each.target) for each in match.overlap.cells})
 
     def checkout(commit: str) -> Checkout:
         return shop.checkout(Revision(name=commit, commit=commit), packages)
 
     ends = _ends(match, job, energy=metric == ENERGY)
-    aims = _aims(ends, cell, metric, match.overlap.reference)
+    aims = choose_targets(ends, cell, metric, match.overlap.reference)
     findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
-    findings += _untold(ends, cell, metric, {aim.family for aim in aims})
+    findings += undecided_families(ends, cell, metric, {aim.family for aim in aims})
     failed = [each.reason for each in ends.cells if each.verdict is Verdict.FAILED]
     why = (
         ""
@@ -246,7 +257,9 @@ class Bisection:
         needed = (self._aim.cell,) if self._is_speed else (self._aim.cell, match.overlap.reference)
         cells = [cell for cell in match.overlap.cells if cell.slug in needed]
         energy = self._aim.metric == ENERGY
-        pair = ab.pair_of(match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy)
+        pair = make_pair_plan(
+            match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy
+        )
         measure_pair(pair, folder, more if self._is_speed else None, self._job.progress)
         return load_sides(folder)
 
@@ -259,8 +272,8 @@ class Bisection:
             return aggregate(head, {}), of_run(base, aggregate(base, {}))
         golden = golden_dir(folder / "baselines", head.suite)
         write_golden(base, golden)
-        before = of_run(base, ab.scored(base, Path("none"), self._job.scoring))
-        return ab.scored(head, golden, self._job.scoring), before
+        before = of_run(base, score_side(base, Path("none"), self._job.scoring))
+        return score_side(head, golden, self._job.scoring), before
 
     def _open(self, sides: PairedRuns, policy: Policy) -> tuple[str, ...]:
         """Name the cell while it is undecided."""
@@ -310,43 +323,6 @@ class Bisection:
         )
 
 
-def evidence(search: BisectReport) -> list[tuple[str, ...]]:
-    """
-    Give the steps of all searches as rows of text, with titles; empty where nothing was searched
-    for.
-    """
-    steps = [step for finding in search.findings for step in finding.steps]
-    titles = ("search", "cell", "commit", "against", "verdict", "shift", "subject")
-    rows = [
-        (
-            step.aim.family,
-            step.aim.cell,
-            step.commit.commit[:7],
-            step.base[:7],
-            f"{step.verdict}{' (skipped)' if step.state is CommitState.SKIP else ''}",
-            step.shift or "-",
-            step.commit.subject,
-        )
-        for step in steps
-    ]
-    return [titles, *rows] if rows else []
-
-
-def step_line(step: Step) -> str:
-    """
-    Show a step: `speed 3fa1c2e against b07e11a: REGRESSED +8.1 % [+7.2 +9.0] vocoder +31 % is 97 %
-    of it`.
-    """
-    told = (
-        step.reason
-        if step.state is CommitState.SKIP
-        else " ".join(filter(None, [step.shift, step.stage]))
-    )
-    return (
-        f"{step.aim.family} {step.commit.commit[:7]} against {step.base[:7]}: {step.verdict} {told}"
-    ).strip()
-
-
 def _commits_of(project: Path, plan: ABPlan) -> tuple[Revision, Revision]:
     good, bad = resolve(project, plan.base), resolve(project, plan.head)
     if good.is_now or bad.is_now:
@@ -359,75 +335,10 @@ def _commits_of(project: Path, plan: ABPlan) -> tuple[Revision, Revision]:
 def _ends(match: Match, job: BisectSession, *, energy: bool) -> RunVerdict:
     """Compare GOOD and BAD as `voxgate ab` does."""
     folder = job.folder / "ends"
-    ab.contest(
+    measure_match(
         match, job.plan, folder, TimeBudget(2 * job.plan.budget_s), job.progress, energy=energy
     )
-    return ab.judged(match, folder, job.scoring).contents.judgement
-
-
-def _aims(
-    ends: RunVerdict, cell: str | None, metric: str | None, reference: str
-) -> tuple[BisectTarget, ...]:
-    """
-    Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest
-    each.
-
-    The reference cell's voice counts for every cell: it is what the golden audio is, and shows the
-    least change.
-    """
-    worse = [
-        (each, one)
-        for each in ends.cells
-        for one in each.metrics
-        if one.verdict is Verdict.REGRESSED
-    ]
-    if cell is not None:
-        worse = [
-            (each, one)
-            for each, one in worse
-            if each.cell == cell or (each.cell == reference and not is_speed(one.metric))
-        ]
-    named = [
-        (each, one)
-        for each, one in worse
-        if one.metric == metric or (metric is None and one.blocking)
-    ]
-    aims = []
-    for speed in (True, False):
-        family = [(each, one) for each, one in named if is_speed(one.metric) == speed]
-        if family:
-            each, one = min(family, key=_order)
-            aims.append(BisectTarget(cell=each.cell, metric=one.metric))
-    return tuple(aims)
-
-
-def _untold(
-    ends: RunVerdict, cell: str | None, metric: str | None, told: Collection[str]
-) -> tuple[Culprit, ...]:
-    """
-    Give a finding without a culprit for each family in which GOOD and BAD could not be told apart.
-    """
-    found: dict[str, Culprit] = {}
-    if all(each.verdict is Verdict.FAILED for each in ends.cells):
-        return ()
-    for each in ends.cells:
-        for one in each.metrics:
-            aim = BisectTarget(cell=each.cell, metric=one.metric)
-            asked = one.blocking and cell in (None, each.cell) and metric in (None, one.metric)
-            if asked and one.verdict is Verdict.UNRESOLVED and aim.family not in told:
-                why = f"GOOD and BAD could not be told apart: {one.reason}"
-                found.setdefault(
-                    aim.family,
-                    Culprit(aim=aim, culprit=None, candidates=(), why=why, stage="", steps=()),
-                )
-    return tuple(found.values())
-
-
-def _order(found: tuple[CellVerdict, MetricVerdict]) -> tuple[int, float]:
-    """Order by metric, the quietest first, then by size, the largest first."""
-    metric, comparison = found[1].metric, found[1].comparison
-    rank = PREFERRED.index(metric) if metric in PREFERRED else len(PREFERRED)
-    return rank, -abs(comparison.shift or 0.0) if comparison is not None else 0.0
+    return judge_match(match, folder, job.scoring).contents.judgement
 
 
 def _decided(

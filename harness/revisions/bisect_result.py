@@ -118,6 +118,43 @@ def finding_line(finding: Culprit) -> str:
     )
 
 
+def evidence_rows(search: BisectReport) -> list[tuple[str, ...]]:
+    """
+    Give the steps of all searches as rows of text, with titles; empty where nothing was searched
+    for.
+    """
+    steps = [step for finding in search.findings for step in finding.steps]
+    titles = ("search", "cell", "commit", "against", "verdict", "shift", "subject")
+    rows = [
+        (
+            step.aim.family,
+            step.aim.cell,
+            step.commit.commit[:7],
+            step.base[:7],
+            f"{step.verdict}{' (skipped)' if step.state is CommitState.SKIP else ''}",
+            step.shift or "-",
+            step.commit.subject,
+        )
+        for step in steps
+    ]
+    return [titles, *rows] if rows else []
+
+
+def step_line(step: Step) -> str:
+    """
+    Show a step: `speed 3fa1c2e against b07e11a: REGRESSED +8.1 % [+7.2 +9.0] vocoder +31 % is 97 %
+    of it`.
+    """
+    told = (
+        step.reason
+        if step.state is CommitState.SKIP
+        else " ".join(filter(None, [step.shift, step.stage]))
+    )
+    return (
+        f"{step.aim.family} {step.commit.commit[:7]} against {step.base[:7]}: {step.verdict} {told}"
+    ).strip()
+
+
 def search_to_dict(search: BisectReport) -> dict[str, Any]:
     """Give plain JSON values."""
     return {

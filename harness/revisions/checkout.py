@@ -32,13 +32,13 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.machine.git import Revision, git, top_of
 from harness.records.files import write_atomic
+from harness.revisions.build_recipe import recipe
+from harness.revisions.commands import run
 from harness.revisions.environments import (
     Environment,
     EnvironmentBase,
     Log,
     dependencies,
-    recipe,
-    run,
     run_build,
     with_dependencies,
     with_project,

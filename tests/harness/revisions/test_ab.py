@@ -18,7 +18,7 @@ from harness.judging.decide import judge
 from harness.judging.policy import DEFAULT
 from harness.records.run import ProcessRecord
 from harness.records.verdict import Verdict
-from harness.revisions import ab
+from harness.revisions import ab, ab_plan, ab_verdict
 from harness.runner import run_folder
 from tests.harness.fake_runs import make_run, make_scores, policy, steady
 from tests.harness.repository import SUITE, Repository, stop_after
@@ -289,7 +289,7 @@ def test_rounds_are_added_until_decided_and_not_without_a_budget(
 ) -> None:
     """One round gives no interval; the second decides."""
     for budget, pairs in (("60", 2), ("0", 1)):
-        plan = ab.ABPlan(
+        plan = ab_plan.ABPlan(
             base="HEAD",
             head="HEAD",
             suite="two",
@@ -316,7 +316,7 @@ def test_a_machine_too_busy_for_any_time_is_unresolved_and_no_pass() -> None:
     )
     before = of_run(busy, aggregate(busy, make_scores(busy)))
     first = judge(busy, aggregate(busy, make_scores(busy)), before, policy(), paired=True)
-    judgement = ab.with_gaps(first, policy(), "runs/0001")
+    judgement = ab_verdict.with_gaps(first, policy(), "runs/0001")
     assert [each.verdict for each in judgement.cells] == [Verdict.PASS, Verdict.UNRESOLVED]
     assert "machine not quiet" in judgement.cells[1].reason
     assert judgement.exit_code == 3
