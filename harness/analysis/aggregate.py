@@ -27,7 +27,15 @@ from harness.errors import HarnessError
 from harness.machine.interference import interference_causes
 from harness.metrics.registry import chosen, entries, full_version
 from harness.records.cell import Cell
-from harness.records.measurement import Measurement, Metric, Missing, UtteranceValue, Value, kind_of
+from harness.records.measurement import (
+    Measurement,
+    Metric,
+    MetricVersion,
+    Missing,
+    UtteranceValue,
+    Value,
+    kind_of,
+)
 from harness.records.run import Energy, Iteration, Phase, ProcessRecord, Run
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
@@ -311,7 +319,7 @@ def _exact(metric: Metric, processes: Sequence[ProcessRecord]) -> Metric:
         process.energy.meter for process in processes if isinstance(process.energy, Energy)
     )
     return (
-        replace(metric, version="; ".join([metric.version, *meters]))
+        replace(metric, version=str(MetricVersion.parse(metric.version).depending_on(*meters)))
         if metric.name == ENERGY
         else metric
     )

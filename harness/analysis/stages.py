@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from harness.machine.interference import interference_causes
+from harness.records.measurement import MetricVersion
 from harness.records.run import Phase, ProcessRecord, Run, StageProfile, StageWork
 
 Place = tuple[int, str, int]
@@ -131,7 +132,7 @@ def _version(several: Sequence[StageWork]) -> str:
     words = [
         f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several
     ]
-    return "; ".join([TOLD, *sorted(set(words))])
+    return str(MetricVersion(TOLD, tuple(sorted(set(words)))))
 
 
 def _of(stages: StageProfile) -> dict[str, tuple[float, ...]]:

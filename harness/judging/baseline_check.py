@@ -7,7 +7,7 @@ Knows metrics; knows no file, and does not know what a good value is.
 
 from harness.analysis.aggregate import DISTURBED, HELPERS, STATISTICS, WEIGHTS, is_speed
 from harness.metrics.registry import entries
-from harness.records.measurement import Measurement, Metric
+from harness.records.measurement import Measurement, Metric, MetricVersion
 
 ROUNDING = 2e-6
 """Relative: the file keeps seven digits, of the values as of the summary."""
@@ -31,7 +31,7 @@ def _unlike_the_panel(measurement: Measurement) -> str | None:
     others.
     """
     metric = _metric(measurement.metric)
-    if metric is None or measurement.version.partition("; ")[0] != metric.version:
+    if metric is None or MetricVersion.parse(measurement.version).computation != metric.version:
         return None
     if measurement.unit != metric.unit:
         return f"its unit is {measurement.unit!r}, of {metric.name} it is {metric.unit!r}"

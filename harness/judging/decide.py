@@ -22,7 +22,7 @@ from harness.judging.compare import ABSENT, OLDER, compare, untold
 from harness.judging.explain import notices
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
-from harness.metrics.registry import needs_asr
+from harness.metrics.registry import is_synthesis_time, needs_asr
 from harness.records.cell import Cell
 from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, lacks_package
 from harness.records.run import Phase, Run, failure_of
@@ -389,7 +389,7 @@ def _notes(
 ) -> str:
     """Say beside the reason what a reader should know of the cell; empty where there is nothing."""
     slower = any(
-        each.verdict is Verdict.REGRESSED and each.metric.startswith(("latency", "rtf"))
+        each.verdict is Verdict.REGRESSED and is_synthesis_time(each.metric)
         for each in metrics
         if each.blocking
     )

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz
 from scipy.ndimage import maximum_filter1d
 
+from harness.audio.activity import speech_level
 from harness.audio.recording import Frames, Recording, unplayable
-from harness.metrics.levels import speech_level
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 

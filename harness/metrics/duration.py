@@ -13,8 +13,8 @@ import math
 import numpy as np
 
 from harness.audio import activity
+from harness.audio.activity import speech_level
 from harness.audio.recording import unplayable
-from harness.metrics.levels import speech_level
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 

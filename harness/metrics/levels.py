@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
 from harness.audio.loudness import integrated_lufs
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import unplayable
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
@@ -19,7 +19,6 @@ FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0: what a clipped wav hol
 # frame
 FLAT = 1e-5
 FLAT_RUN = 3  # frames; a crest between two of them may give two alike
-HEARD = 0.01  # of the peak: what is below, -40 dB, is no part of the speech
 
 
 def finite(subject: MetricInput) -> Value:
@@ -58,13 +57,6 @@ def dc_offset(subject: MetricInput) -> Value:
 def loudness(subject: MetricInput) -> Value:
     """Integrated loudness in LUFS (see audio/loudness.py)."""
     return subject.audio.once(integrated_lufs)
-
-
-def speech_level(recording: Recording) -> float:
-    """RMS of the frames that are not silence (above 1 % of the peak); 0.0 for silence."""
-    magnitude = np.abs(recording.frames)
-    loud = magnitude[magnitude > HEARD * magnitude.max(initial=0.0)]
-    return float(np.sqrt(np.mean(loud**2))) if loud.size else 0.0
 
 
 def _flat_tops(magnitude: NDArray[np.float64]) -> NDArray[np.bool_]:

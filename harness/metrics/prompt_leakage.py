@@ -9,9 +9,9 @@ another utterance of the same speaker is not alike.
 
 import numpy as np
 
+from harness.audio.activity import speech_level
 from harness.audio.recording import Recording, unplayable
 from harness.audio.self_similarity import HOP_S, Places, SelfSimilarity, part, pattern, stretches
-from harness.metrics.levels import speech_level
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 

@@ -32,7 +32,7 @@ from types import MappingProxyType
 from harness.audio.condition import CONDITIONS, Condition
 from harness.errors import HarnessError
 from harness.metrics.metric import AudioMetric, Need
-from harness.records.measurement import Metric
+from harness.records.measurement import Metric, MetricVersion
 
 # Each metric that needs a reference is read twice: against the reference cell of the same run, and
 # ("golden_") against accepted audio. Under a condition it is read against the reference cell only:
@@ -40,13 +40,17 @@ from harness.records.measurement import Metric
 GOLDEN = "golden_"
 GOLDEN_FAMILY = "against the golden audio"
 
-SPEED: tuple[Metric, ...] = (
+SYNTHESIS_TIME: tuple[Metric, ...] = (
     Metric(name="latency_p50", unit="s", better="lower", version="1"),
     Metric(name="latency_p95", unit="s", better="lower", version="1"),
     Metric(name="latency_p99", unit="s", better="lower", version="1"),
     Metric(name="rtf", unit="s/s", better="lower", version="1"),
     Metric(name="rtf_median", unit="s/s", better="lower", version="1"),
     Metric(name="rtfx", unit="s/s", better="higher", version="1"),
+)
+"""How long the synthesis takes, as latencies and as rates."""
+SPEED: tuple[Metric, ...] = (
+    *SYNTHESIS_TIME,
     Metric(name="first_audio_p50", unit="s", better="lower", version="1"),
     Metric(name="longest_gap_p50", unit="s", better="lower", version="1"),
     Metric(name="underruns", unit="1/min", better="lower", version="1"),
@@ -162,6 +166,12 @@ def base_name(name: str) -> str:
     return name if found is None else found.base
 
 
+def is_synthesis_time(name: str) -> bool:
+    """Whether the metric tells how long the synthesis takes; a stage can then explain a change."""
+    found = entries().get(name)
+    return found is not None and found.metric in SYNTHESIS_TIME
+
+
 def needs_asr(name: str) -> bool:
     """Whether the metric needs a speech recogniser."""
     found = entries().get(name)
@@ -196,9 +206,13 @@ def check_choice(names: Collection[str] | None, conditions: Collection[str]) -> 
 
 
 def full_version(name: str) -> str:
+    """Return `version_of` as records hold it: "1; pesq 0.0.4"."""
+    return str(version_of(name))
+
+
+def version_of(name: str) -> MetricVersion:
     """
-    Give the metric's version with those of the package that computes it and of its condition: "1;
-    pesq 0.0.4".
+    Return the metric's version with those of the package that computes it and of its condition.
     """
     found = entry(name)
     package = (
@@ -207,7 +221,7 @@ def full_version(name: str) -> str:
     condition = (
         f"{found.condition.name} {found.condition.version}" if found.condition is not None else ""
     )
-    return "; ".join(filter(None, (found.metric.version, package, condition)))
+    return MetricVersion(found.metric.version).depending_on(package, condition)
 
 
 def digest_of(metrics: Iterable[Metric]) -> str:

@@ -9,9 +9,9 @@ the word error rate is for.
 
 import numpy as np
 
+from harness.audio.activity import speech_level
 from harness.audio.recording import Recording, unplayable
 from harness.audio.self_similarity import HOP_S, correlations, part, pattern
-from harness.metrics.levels import speech_level
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 

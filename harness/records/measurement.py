@@ -7,7 +7,7 @@ Knows JSON; does not know how a number is computed, nor what would be a good one
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -58,6 +58,58 @@ NOT_INSTALLED = "is not installed"
 Stands in the reason of a value that an optional package would give: the machine lacks something,
 the audio does not.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class MetricVersion:
+    """
+    The version of a metric's computation, with everything else that decides its value.
+
+    Records and files hold it as one text, such as "1; pesq 0.0.4; telephone 1".
+    """
+
+    computation: str
+    """Version of the computation itself, as the metric registry lists it."""
+    dependencies: tuple[str, ...] = ()
+    """Package, condition, recogniser, power meter or amount of work, in the order of the text."""
+
+    @classmethod
+    def parse(cls, text: str) -> "MetricVersion":
+        """
+        Return the record of a version's text; `str` of the record is the text again.
+
+        >>> MetricVersion.parse("1; pesq 0.0.4")
+        MetricVersion(computation='1', dependencies=('pesq 0.0.4',))
+        """
+        computation, *dependencies = text.split(_SEPARATOR)
+        return cls(computation, tuple(dependencies))
+
+    def __str__(self) -> str:
+        return _SEPARATOR.join((self.computation, *self.dependencies))
+
+    def depending_on(self, *dependencies: str) -> "MetricVersion":
+        """
+        Return the version with further dependencies; empty ones are left out.
+
+        >>> str(MetricVersion("1").depending_on("", "telephone 1"))
+        '1; telephone 1'
+        """
+        added = tuple(dependency for dependency in dependencies if dependency)
+        return replace(self, dependencies=(*self.dependencies, *added))
+
+    def parts_beyond(self, other: "MetricVersion") -> tuple[str, ...]:
+        """
+        Return the parts, the computation among them, that the other version lacks.
+
+        >>> MetricVersion.parse("1; base").parts_beyond(MetricVersion.parse("1; tiny.en"))
+        ('base',)
+        """
+        known = {other.computation, *other.dependencies}
+        parts = (self.computation, *self.dependencies)
+        return tuple(part for part in parts if part not in known)
+
+
+_SEPARATOR = "; "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,8 @@ from harness.analysis.stages import ALONE, SYNCED
 from harness.judging import explain
 from harness.judging.tradeoff import fastest_passing
 from harness.machine.quietness import fitness
-from harness.records.measurement import Measurement, Missing
+from harness.metrics.registry import is_synthesis_time
+from harness.records.measurement import Measurement, MetricVersion, Missing
 from harness.records.verdict import CellVerdict, Verdict
 from harness.report.contents import Report, cell_of, differences
 from harness.report.format import MISSING, plain, shown, shown_unit, shown_value
@@ -88,7 +89,9 @@ def energy_line(contents: Report) -> str:
         if each.metric == ENERGY
     ]
     meters = dict.fromkeys(
-        each.version.partition("; ")[2] for each in found if isinstance(each.summary, float)
+        "; ".join(MetricVersion.parse(measurement.version).dependencies)
+        for measurement in found
+        if isinstance(measurement.summary, float)
     )
     return plain(f"{METERED.title}: energy beyond idle; {', '.join(meters)}") if meters else ""
 
@@ -122,7 +125,7 @@ def accept_hint(contents: Report) -> tuple[str, ...]:
     empty otherwise.
     """
     without = any(
-        each.verdict is Verdict.NO_BASELINE and each.metric.startswith(("latency", "rtf"))
+        each.verdict is Verdict.NO_BASELINE and is_synthesis_time(each.metric)
         for cell in contents.judgement.cells
         for each in cell.metrics
     )

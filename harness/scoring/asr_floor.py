@@ -46,7 +46,7 @@ from harness.models.whisper_weights import primary
 from harness.records.cell import ENGLISH, Cell, Workload
 from harness.records.codec import NON_EMPTY, Range, from_json, parse_json
 from harness.records.files import write_file
-from harness.records.measurement import Measurement, Missing
+from harness.records.measurement import Measurement, MetricVersion, Missing
 from harness.records.run import OPENAI
 from harness.scoring.score_run import default_cache_dir, versions_of
 from harness.scoring.scorer import Progress, UtteranceScores, score_quality
@@ -186,9 +186,8 @@ def _unlike(version: str, other: str) -> str:
     """
     Give the parts of a version that another one lacks; both hold metric, normaliser and judge.
     """
-    return (
-        "; ".join(part for part in version.split("; ") if part not in other.split("; ")) or version
-    )
+    parts = MetricVersion.parse(version).parts_beyond(MetricVersion.parse(other))
+    return "; ".join(parts) or version
 
 
 def _header(floor: Floor) -> list[tuple[str, Any]]:

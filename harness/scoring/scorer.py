@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.audio.files import length_s
-from harness.metrics.registry import chosen, entry, full_version
+from harness.metrics.registry import chosen, entry, full_version, version_of
 from harness.metrics.word_errors import ErrorCounts
 from harness.models.whisper_weights import file_sha256
 from harness.records.measurement import Missing, Value, value_from_json, value_to_json
@@ -221,8 +221,7 @@ def _scores(
     for each in heard.values():
         found |= each.values
         versions |= {
-            name: "; ".join(filter(None, (full_version(name), each.transcript.judge)))
-            for name in each.values
+            name: str(version_of(name).depending_on(each.transcript.judge)) for name in each.values
         }
     first = next(iter(heard.values()), None)
     return UtteranceScores(

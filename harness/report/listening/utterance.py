@@ -6,7 +6,7 @@ Knows sound; draws nothing, and knows no page.
 
 How loud takes are, and by how much to turn each one so that none seems better for being louder.
 
-The level is that of active speech: the RMS over frames of 20 ms that lie within GATE_DB of the
+The level is that of active speech: the RMS over windows of 20 ms that lie within 30 dB of the
 loudest, so that pauses play no part. It is not weighted for the ear (as BS.1770 is): takes of one
 utterance have nearly the same spectrum. Knows no files.
 """
@@ -17,17 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
+from harness.audio.activity import active_level_db
 from harness.records.cell import Request
 from harness.records.measurement import Missing, Value
 from harness.report.listening.assets import AssetFolder
 from harness.runner.recordings import KeptAudio, Take, When
 
-Audio = NDArray[np.floating]
-FRAME_S = 0.020
-GATE_DB = 30.0
-"""What is further below the loudest frame is a pause, or the tail of a word."""
 MOST_DB = 12.0
 """
 Takes that differ by more are not two versions of one voice: something is broken, and should be
@@ -45,22 +41,6 @@ class PlaybackGain:
     level_db: float | None
     gain_db: float
     note: str = ""
-
-
-def active_level_db(audio: Audio, rate_hz: int) -> Value:
-    """
-    RMS of active speech in dB of full scale, a square wave being 0 dB; Missing for silence and for
-    less than 20 ms.
-    """
-    width = int(FRAME_S * rate_hz)
-    count = len(audio) // width
-    if count == 0:
-        return Missing(f"{len(audio) / rate_hz:.3f} s is too short to have a level")
-    power = np.mean(
-        np.asarray(audio[: count * width], dtype=np.float64).reshape(count, width) ** 2, axis=1
-    )
-    active = float(power[power >= power.max() * 10.0 ** (-GATE_DB / 10.0)].mean())
-    return float(10.0 * np.log10(active)) if active > 0.0 else Missing("the audio is silent")
 
 
 def matched(levels_db: Sequence[Value], peaks: Sequence[float]) -> tuple[PlaybackGain, ...]:

@@ -10,7 +10,7 @@ from harness.audio.recording import Recording
 from harness.metrics import alignment
 from harness.metrics.alignment import Aligned, aligned, find_lag, lag
 from harness.metrics.metric import MetricInput
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, MissingKind
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 
@@ -99,7 +99,7 @@ def test_a_pair_is_aligned_once_and_another_reference_anew():
 def test_durations_beyond_two_percent_apart_are_missing():
     half = speech()[: 2 * RATE_HZ]
     assert lag(held_against(half, half[: int(1.9 * RATE_HZ)])) == Missing(
-        "durations differ: 1.90 s against 2.00 s"
+        "durations differ: 1.90 s against 2.00 s", MissingKind.DURATIONS_DIFFER
     )
 
 

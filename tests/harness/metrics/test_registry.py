@@ -23,11 +23,13 @@ from harness.metrics.registry import (
     entry,
     family_of,
     full_version,
+    is_synthesis_time,
     known_metrics,
     metric,
     needs_asr,
+    version_of,
 )
-from harness.records.measurement import lacks_package
+from harness.records.measurement import MetricVersion, lacks_package
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SOURCES = {
@@ -242,3 +244,18 @@ def test_a_plug_in_that_cannot_be_used_is_named(
     plugin(text)
     with pytest.raises(HarnessError, match=said):
         known_metrics()
+
+
+def test_only_latencies_and_rates_of_the_synthesis_are_synthesis_times():
+    times = [name for name in entries() if is_synthesis_time(name)]
+
+    assert times == ["latency_p50", "latency_p95", "latency_p99", "rtf", "rtf_median", "rtfx"]
+    assert not is_synthesis_time("latency_of_a_plug_in")
+
+
+def test_a_version_is_a_record_and_its_text():
+    version = version_of("phone_pesq")
+
+    assert version.computation == metric("pesq").version
+    assert version.dependencies[-1] == "telephone 1"
+    assert MetricVersion.parse(full_version("phone_pesq")) == version

@@ -10,6 +10,7 @@ from harness.errors import HarnessError
 from harness.records.measurement import (
     SNR_CEILING_DB,
     Measurement,
+    MetricVersion,
     Missing,
     MissingKind,
     UtteranceValue,
@@ -99,3 +100,15 @@ def test_only_a_ratio_at_the_ceiling_is_exact():
     assert not is_exact("dB", 90.4)
     assert not is_exact("bytes", 500.0)
     assert not is_exact("dB", Missing("silent"))
+
+
+@pytest.mark.parametrize("text", ["1", "2; pesq 0.0.4", "1; pesq 0.0.4; telephone 1"])
+def test_a_version_is_read_from_its_text_and_written_as_it(text: str) -> None:
+    assert str(MetricVersion.parse(text)) == text
+
+
+def test_versions_differ_by_the_parts_that_the_other_lacks() -> None:
+    ours, theirs = (MetricVersion.parse(text) for text in ("2; jiwer 4; base", "1; jiwer 4; tiny"))
+
+    assert ours.parts_beyond(theirs) == ("2", "base")
+    assert ours.parts_beyond(ours) == ()

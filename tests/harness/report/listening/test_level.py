@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from harness.audio.activity import active_level_db
 from harness.records.measurement import Missing
-from harness.report.listening.utterance import MOST_DB, active_level_db, matched
+from harness.report.listening.utterance import MOST_DB, matched
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 
