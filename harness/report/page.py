@@ -21,8 +21,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from harness.analysis.aggregate import STAGE, is_helper
-from harness.judging.tradeoff import fastest_passing, tradeoff
-from harness.machine.quietness import fitness
+from harness.judging.tradeoff import Tradeoff
 from harness.metrics.registry import family_of
 from harness.records.cell import Request
 from harness.records.measurement import Measurement, Missing
@@ -32,9 +31,9 @@ from harness.report import charts
 from harness.report.contents import (
     GOLDEN,
     AudioLoader,
+    OptionDifference,
     Report,
     cell_of,
-    differences,
     effective_of,
     effects_of,
     measured_count,
@@ -48,14 +47,13 @@ from harness.report.tables import (
     columns,
     energy_line,
     floor_line,
-    gain_line,
+    gain_text,
     grouped_missing,
     rows,
     stage_lines,
 )
 
 TEMPLATES = Path(__file__).with_name("templates")
-PLOTTED = ("pesq", "wer")
 MEANING = {
     Verdict.PASS: "Nothing got slower or worse.",
     Verdict.IMPROVED: "Something got better, and nothing got slower or worse.",
@@ -106,7 +104,7 @@ class CellDetails:
     asked: Mapping[str, object]
     effective: Mapping[str, object]
     effects: tuple[OptionCheck, ...]
-    differences: tuple[str, ...]
+    differences: tuple[OptionDifference, ...]
     metrics: tuple[MetricLine, ...]
     stages: tuple[Stage, ...]
     apart: tuple[StageLine, ...]
@@ -136,15 +134,15 @@ def page(contents: Report, load: AudioLoader) -> str:
         kind=charts.kind(judgement.verdict),
         meaning=MEANING[judgement.verdict],
         run=run,
-        fitness=fitness(run.environment),
+        machine=contents.machine,
         columns=columns(contents),
         energy=energy_line(contents),
         floor=floor_line(contents),
         cells=cell_details(contents),
         hint=accept_command(contents) if accept_hint(contents) else "",
-        fastest=fastest_passing(judgement, contents.measurements, run.reference),
-        gain=gain_line(contents),
-        pictures=_pictures(contents),
+        fastest=contents.fastest,
+        gain=gain_text(contents),
+        pictures=[_picture(data) for data in contents.tradeoffs],
         listening=voices,
         voices=[
             {"id": each.id, "text": each.text, "takes": list(each.takes.items())}
@@ -176,7 +174,7 @@ def _details(
         asked=cell.options if cell is not None else {},
         effective=effective_of(contents.run, judged.cell),
         effects=effects_of(contents.run, judged.cell),
-        differences=differences(contents.run, judged.cell),
+        differences=contents.differences.get(judged.cell, ()),
         metrics=_metrics(judged, contents.measurements.get(judged.cell, ())),
         stages=stages,
         apart=stage_lines(contents.measurements.get(judged.cell, ())),
@@ -240,16 +238,7 @@ def _bar(stages: Mapping[str, float], names: Sequence[str], longest: float) -> t
     return tuple(bar)
 
 
-def _pictures(contents: Report) -> tuple[InlineChart, ...]:
-    return tuple(
-        picture for metric in PLOTTED if (picture := _picture(contents, metric)) is not None
-    )
-
-
-def _picture(contents: Report, metric: str) -> InlineChart | None:
-    data = tradeoff(contents.judgement, contents.measurements, metric)
-    if data is None:
-        return None
+def _picture(data: Tradeoff) -> InlineChart:
     alt, caption = charts.tradeoff_words(data)
     return InlineChart(
         light=_data_uri(charts.tradeoff_chart(data, charts.LIGHT)),

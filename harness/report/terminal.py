@@ -26,7 +26,6 @@ from rich.text import Text
 from harness.judging import phrases
 from harness.machine.checks.check import CheckState
 from harness.machine.doctor import CheckedRequirement, Examination
-from harness.machine.quietness import fitness
 from harness.records.measurement import Missing, Value
 from harness.records.verdict import CellVerdict, Comparison, Verdict
 from harness.report.contents import Report
@@ -170,7 +169,7 @@ def paired_lines(
     Lay the comparison out for a number of columns; `sides` names BASE and HEAD, `control` says how
     far it moved.
     """
-    judgement, state = contents.judgement, fitness(contents.run.environment)
+    judgement, state = contents.judgement, contents.machine
     head = (
         judgement.suite,
         judgement.profile,

@@ -25,7 +25,7 @@ from harness.machine.git import Revision, resolve
 from harness.machine.identity import environment
 from harness.records.cell import Cell
 from harness.records.verdict import judgement_to_dict
-from harness.report.contents import Report, all_differences
+from harness.report.contents import Report, all_differences, build_report
 from harness.revisions.ab_plan import (
     ABPlan,
     Match,
@@ -174,7 +174,7 @@ def make_pair_plan(
 def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> Result:
     """Score and judge the runs of a folder, and write the page."""
     pair = judge_pair(folder, match.policy, match.overlap, scoring)
-    contents = Report(run=pair.head, measurements=pair.now, judgement=pair.judgement)
+    contents = build_report(pair.head, pair.now, pair.judgement)
     page = write_page(contents, folder / "index.html", folder / "baselines")
     return Result(
         folder=folder,

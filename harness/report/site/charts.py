@@ -8,12 +8,12 @@ Drawing takes a fifth of a second for each, so that it is done apart from saying
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from harness.judging.tradeoff import Tradeoff, fastest_passing, tradeoff
+from harness.judging.tradeoff import Tradeoff, fastest_passing
 from harness.records.measurement import Measurement
 from harness.records.verdict import RunVerdict
 from harness.report.charts import DARK, LIGHT, TITLES, tradeoff_chart, tradeoff_words
+from harness.report.contents import tradeoffs_of
 from harness.report.format import shown_value
-from harness.report.page import PLOTTED
 from harness.report.site.marks import Badge, of_verdict
 
 Measured = Mapping[str, Sequence[Measurement]]
@@ -44,12 +44,12 @@ class ChartImage:
 
 def pictures(judged: RunVerdict, measured: Measured, name: str) -> tuple[ChartImage, ...]:
     """Say what the pictures of a run show, whose files are called after `name`."""
-    return tuple(_picture(data, name) for data in _drawn(judged, measured))
+    return tuple(_picture(data, name) for data in tradeoffs_of(judged, measured))
 
 
 def drawings(judged: RunVerdict, measured: Measured, name: str) -> Iterator[tuple[str, bytes]]:
     """Draw them; gives each file's address and content."""
-    for data in _drawn(judged, measured):
+    for data in tradeoffs_of(judged, measured):
         light = tradeoff_chart(data, LIGHT)
         yield _address(name, data, "light"), light
         yield _address(name, data, "dark"), _in_the_dark(light)
@@ -65,12 +65,6 @@ def fastest_line(judged: RunVerdict, measured: Measured) -> str:
     return (
         f"Fastest cell that still passes, and sounds good enough: {best.label}, rtf {best.rtf:.3g}."
     )
-
-
-def _drawn(judged: RunVerdict, measured: Measured) -> list[Tradeoff]:
-    """Give every quality that at least two cells of the run have, against their speed."""
-    found = [tradeoff(judged, measured, metric) for metric in PLOTTED]
-    return [data for data in found if data is not None]
 
 
 def _picture(data: Tradeoff, name: str) -> ChartImage:

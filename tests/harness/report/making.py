@@ -9,7 +9,7 @@ from harness.judging.decide import judge
 from harness.records.cell import Request, Workload
 from harness.records.measurement import Missing
 from harness.records.run import UNSEEN, HeardText, OptionCheck, Run
-from harness.report.contents import GOLDEN, Report
+from harness.report.contents import GOLDEN, Report, build_report
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -27,9 +27,7 @@ NOTHING = Baseline(quality=None, speed=None)
 
 def contents(run: Run, baseline: Baseline = NOTHING, **changes: object) -> Report:
     measurements = aggregate(run, make_scores(run, **changes))
-    return Report(
-        run=run, measurements=measurements, judgement=judge(run, measurements, baseline, policy())
-    )
+    return build_report(run, measurements, judge(run, measurements, baseline, policy()))
 
 
 def passed(tmp_path: Path) -> Report:
