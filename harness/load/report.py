@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.load.drift import Drift, DriftKind, drifts
 from harness.load.records import LoadPhase, LoadRecord, read_cell, read_header
 from harness.load.summary import Cold, LoadRow, Memory, cold, lateness_s, memories, rows, too_few
+from harness.report.format import plain_columns
 from harness.statistics import Interval
 
 IN_TIME_SHARE = 0.95
@@ -20,7 +21,6 @@ IN_TIME_SHARE = 0.95
 LATE_S = 0.010
 """From here on it is worth telling how far the load itself fell behind its plan."""
 MIB = 2**20
-GAP = "  "
 PERCENTILES = 5
 """Columns of percentiles: latency's three, then time to first audio's two."""
 TITLES = (
@@ -215,14 +215,7 @@ def _table(grid: Sequence[Sequence[str]]) -> list[str]:
         *([len(TITLES) - 1] if any(row[-1] != "-" for row in grid) else []),
     ]
     table = [[row[index] for index in shown] for row in (TITLES, *grid)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        GAP.join(
-            text.ljust(size) if index < 2 else text.rjust(size)
-            for index, (text, size) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in table
-    ]
+    return plain_columns(table, left=(0, 1))
 
 
 def _cold_lines(cell: CellReport) -> list[str]:

@@ -29,7 +29,7 @@ from harness.machine.doctor import CheckedRequirement, Examination
 from harness.records.measurement import Missing, Value
 from harness.records.verdict import CellVerdict, Comparison, Verdict
 from harness.report.contents import Report
-from harness.report.format import plain
+from harness.report.format import GAP, plain, plain_columns
 from harness.report.tables import (
     TableColumn,
     TableRow,
@@ -52,7 +52,6 @@ STYLES = {
     Verdict.NO_BASELINE: "yellow",
     Verdict.INCOMPARABLE: "yellow",
 }
-GAP = "  "
 INDENT = "   "
 
 
@@ -81,12 +80,18 @@ def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int)
     kept, bounded = _fitting(table, across, width)
     grid = [[row.label, *(_value(row, index, bounded) for index in kept)] for row in table]
     titles = ["cell", *(across[index].title for index in kept)]
-    widths = [max(map(len, column)) for column in zip(titles, *grid, strict=True)]
-    lines = [Text(GAP.join([*_aligned(titles, widths), "verdict"]), style="bold")]
+    head, *lines_of_cells = plain_columns(
+        [
+            [*titles, "verdict"],
+            *([*texts, row.verdict.value] for row, texts in zip(table, grid, strict=True)),
+        ],
+        left=(0, len(titles)),
+    )
+    lines = [Text(head, style="bold")]
     said = ""
-    for row, texts in zip(table, grid, strict=True):
-        line = Text(GAP.join([*_aligned(texts, widths), ""]))
-        lines.append(line.append(row.verdict.value, style=STYLES[row.verdict]))
+    for row, laid in zip(table, lines_of_cells, strict=True):
+        word = row.verdict.value
+        lines.append(Text(laid.removesuffix(word)).append(word, style=STYLES[row.verdict]))
         remarks = " | ".join([*row.reasons, *grouped_missing(row)])
         lines += (
             [Text(each) for each in _remarks(row, width)]
@@ -140,14 +145,6 @@ def _value(row: TableRow, index: int, bounded: Collection[int]) -> str:
     return row.full[index] if index in bounded else row.short[index]
 
 
-def _aligned(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Set the label to the left and numbers to the right."""
-    return [
-        texts[0].ljust(widths[0]),
-        *(text.rjust(size) for text, size in zip(texts[1:], widths[1:], strict=True)),
-    ]
-
-
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
     return textwrap.wrap(
         text,
@@ -182,10 +179,10 @@ def paired_lines(
         line for note in notes for line in _wrapped(note, width, "")
     ]
     rows = [_row(cell, contents.run.reference) for cell in judgement.cells]
-    widths = [max(map(len, column)) for column in zip(TITLES, *rows, strict=True)]
-    lines.append(_aligned_pair(TITLES, widths))
-    for cell, row in zip(judgement.cells, rows, strict=True):
-        lines.append(_aligned_pair(row, widths))
+    head, *laid = plain_columns([TITLES, *rows], left=(0, len(TITLES) - 1))
+    lines.append(head)
+    for cell, row in zip(judgement.cells, laid, strict=True):
+        lines.append(row)
         if cell.verdict is not Verdict.PASS:
             lines += _wrapped(plain(cell.reason), width, INDENT)
     return lines
@@ -193,11 +190,7 @@ def paired_lines(
 
 def evidence_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lay the steps of a bisection out as a table."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(text.ljust(size) for text, size in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return plain_columns(rows, left=range(len(rows[0]))) if rows else []
 
 
 def _row(cell: CellVerdict, reference: str) -> tuple[str, ...]:
@@ -222,15 +215,6 @@ def _pairs(comparison: Comparison | None) -> str:
         if comparison is None or comparison.freedom is None
         else f"{comparison.freedom + 1:.0f}"
     )
-
-
-def _aligned_pair(texts: Sequence[str], widths: Sequence[int]) -> str:
-    """Set label and verdict to the left and numbers to the right."""
-    first, *numbers, last = (
-        text.ljust(size) if place in (0, len(texts) - 1) else text.rjust(size)
-        for place, (text, size) in enumerate(zip(texts, widths, strict=True))
-    )
-    return "  ".join([first, *numbers, last]).rstrip()
 
 
 def examination_lines(examination: Examination) -> list[str]:

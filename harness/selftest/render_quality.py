@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.report.format import escaped
+from harness.report.format import escaped, plain_columns
 from harness.selftest.quality_result import (
     FaultResult,
     Matrix,
@@ -196,12 +196,7 @@ def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
                 *letters,
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([_title(matrix), *lines])
+    return "\n".join([_title(matrix), *plain_columns(rows, left=range(len(rows[0])))])
 
 
 def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.report.format import escaped
+from harness.report.format import escaped, plain_columns
 from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS
 from harness.selftest.speed_result import Reach, SizeResult, Trust
 from harness.selftest.trials import Rate
@@ -47,7 +47,7 @@ def text(trust: Trust) -> str:
     """Write everything as plain text; the last line is the verdict."""
     parts = [
         heading(trust),
-        *map(plain, tables(trust)),
+        *map(as_text, tables(trust)),
         *remarks(trust),
         NOTE,
         line(trust),
@@ -134,18 +134,9 @@ def to_json(trust: Trust) -> dict[str, Any]:
     }
 
 
-def plain(table: Table) -> str:
-    """Write a table in columns."""
-    rows = [table.head, *table.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(pairs)
-        ).rstrip()
-        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
-    ]
-    return "\n".join([table.title, *lines])
+def as_text(table: Table) -> str:
+    """Return a table in plain columns, below its title."""
+    return "\n".join([table.title, *plain_columns([table.head, *table.rows])])
 
 
 def as_markdown(table: Table) -> str:
