@@ -194,7 +194,8 @@ def benchmark_data(contents: "Report", slug: str) -> tuple[list[float], dict[str
     Give the seconds of every measured iteration, and every metric's summary (a number, or why there
     is none).
     """
-    from harness.analysis.aggregate import by_name, is_helper
+    from harness.analysis.grouping import by_name
+    from harness.analysis.metric_rules import is_helper
     from harness.records.measurement import value_to_json
 
     named = by_name(contents.measurements.get(slug, ()))

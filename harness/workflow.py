@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.analysis.aggregate import Measurements, aggregate, check_measured, is_helper, is_speed
+from harness.analysis.aggregate import aggregate
+from harness.analysis.check_measurements import check_measured
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import is_helper, is_speed
 from harness.audio.files import clip_loader
 from harness.audio.kept_audio import check_audio
 from harness.errors import HarnessError

@@ -10,22 +10,29 @@ judged: the weights of corpus rates (`wer_words`, `cer_chars`), the median secon
 no baseline and no limit.
 """
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from harness import statistics
 from harness.analysis import speed
 from harness.analysis.available_inputs import AvailableInputs, is_applicable, offer_of
 from harness.analysis.caveats import takes_differ
+from harness.analysis.grouping import with_intervals
+from harness.analysis.metric_rules import (
+    DISTURBED,
+    ENERGY,
+    HELPERS,
+    PER_PROCESS,
+    PERCENTILES,
+    PROCESS,
+    STAGE,
+    STATISTICS,
+    WEIGHTS,
+)
 from harness.analysis.speed import STALLS, STREAMING_METRICS, stalled
-from harness.analysis.stages import ALONE, SYNCED, UNTOLD, isolated_stages, versions_apart
-from harness.audio.condition import CONDITIONS
-from harness.errors import HarnessError
+from harness.analysis.stages import UNTOLD, isolated_stages, versions_apart
 from harness.machine.interference import interference_causes
-from harness.metrics.registry import chosen, entries, full_version
+from harness.metrics.registry import chosen, full_version
 from harness.records.cell import Cell
 from harness.records.measurement import (
     Measurement,
@@ -40,65 +47,6 @@ from harness.records.run import Energy, Iteration, Phase, ProcessRecord, Run
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
 """(slug, request id) -> metric name -> value."""
-Measurements = Mapping[str, Sequence[Measurement]]
-"""Slug -> its measurements."""
-
-PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
-ENERGY = "energy_per_audio_s"
-STATISTICS: Mapping[str, statistics.Statistic] = {
-    **{name: statistics.at_percentile(q) for name, q in PERCENTILES.items()},
-    "rtf": statistics.rate,
-    "rtf_median": statistics.at_percentile(50.0),
-    "rtfx": statistics.inverse_rate,
-    "first_audio_p50": statistics.at_percentile(50.0),
-    "longest_gap_p50": statistics.at_percentile(50.0),
-    "cold_start": statistics.at_percentile(50.0),
-    "peak_rss": statistics.at_percentile(50.0),
-    "peak_cuda_bytes": statistics.at_percentile(50.0),
-    ENERGY: statistics.at_percentile(50.0),
-}
-"""What summarises the values of each speed metric."""
-PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes", ENERGY)
-"""Speed metrics that have one value per process; the others have one per measured iteration."""
-
-RELATIVE = (
-    "latency_p50",
-    "latency_p95",
-    "latency_p99",
-    "rtf",
-    "rtf_median",
-    "first_audio_p50",
-    "longest_gap_p50",
-)
-"""
-Their spread is taken relative to the same request: sentences are long or short by choice of the
-workload and not by chance, and an iteration that is left out as disturbed must not shift the mix.
-"""
-PREFIXES = ("", *(condition.prefix for condition in CONDITIONS.values()))
-WEIGHTS = {
-    "rtf": "duration",
-    **{
-        f"{prefix}{name}": weight
-        for name, weight in (("wer", "wer_words"), ("cer", "cer_chars"))
-        for prefix in PREFIXES
-    },
-}
-"""Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
-STAGE = "stage."
-BY_STAGE = (STAGE, SYNCED, ALONE)
-"""What the names of helpers begin with that tell seconds of a stage."""
-DISTURBED = Metric(name="disturbed_share", unit="1", better="neither", version="1")
-"""
-Share of the measured iterations that do not count, one value per process; only where the system
-tells.
-"""
-HELPERS = (
-    DISTURBED,
-    Metric(name="wer_words", unit="words", better="neither", version="1"),
-    Metric(name="cer_chars", unit="characters", better="neither", version="1"),
-)
-PROCESS = "process"
-"""Stands as the id of values that belong to a process and not to a request."""
 
 
 def aggregate(
@@ -122,134 +70,8 @@ def aggregate(
         replace(each, version=(versions or {}).get(each.name) or full_version(each.name))
         for each in metrics
     ]
-    return _with_intervals(
+    return with_intervals(
         {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
-    )
-
-
-def check_measured(run: Run, measurements: Measurements) -> None:
-    """
-    Raise HarnessError for measurements, as they were read from a file, that cannot be those of a
-    run.
-
-    They name its cells, their requests and rounds; times, rates and sizes are more than nothing; a
-    metric has its own unit.
-    """
-    cells = {cell.slug: cell for cell in run.cells}
-    for slug in sorted({*cells} ^ {*measurements}):
-        raise HarnessError(
-            f"measurements {'lack cell' if slug in cells else 'name'} {slug}, {AGAIN}"
-        )
-    rounds = max((process.repeat + 1 for process in run.processes), default=1)
-    for slug, several in measurements.items():
-        known = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
-        for each in several:
-            if (wrong := _wrong(each, known, rounds)) is not None:
-                raise HarnessError(f"measurements of {slug}: {each.metric}: {wrong}, {AGAIN}")
-
-
-AGAIN = (
-    "which this run does not hold together with; remove measurements.json, and it is scored again"
-)
-
-
-def _wrong(measurement: Measurement, known: Collection[str], rounds: int) -> str | None:
-    entry = entries().get(measurement.metric)
-    if entry is not None and (entry.metric.unit, entry.metric.better) != (
-        measurement.unit,
-        measurement.better,
-    ):
-        return f"unit {measurement.unit} and better {measurement.better}"
-    numbers = [measurement.summary, *(each.value for each in measurement.values)]
-    if measurement.metric in STATISTICS and any(
-        isinstance(each, float) and each <= 0.0 for each in numbers
-    ):
-        return "a value of 0 or less"
-    for each in measurement.values:
-        if each.id not in known or each.repeat >= rounds:
-            return f"a value of {each.id!r} in round {each.repeat}"
-    return None
-
-
-def is_known(name: str) -> bool:
-    """Whether there is a metric or helper of that name."""
-    return (
-        name.startswith(BY_STAGE)
-        or name in entries()
-        or any(name == metric.name for metric in HELPERS)
-    )
-
-
-def is_helper(name: str) -> bool:
-    """Whether the measurement only serves others, and is neither shown nor judged."""
-    return name.startswith(BY_STAGE) or any(name == metric.name for metric in HELPERS)
-
-
-def is_speed(name: str) -> bool:
-    """Whether the metric belongs to the machine and not to the audio."""
-    return (
-        name in STATISTICS or name in STALLS or name.startswith(BY_STAGE) or name == DISTURBED.name
-    )
-
-
-def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
-    """Index the measurements of one cell by metric."""
-    return {each.metric: each for each in measurements}
-
-
-def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
-    """
-    Group a speed metric's values by process: (n,) each, or for a rate (n, 2) rows of value and
-    weight.
-
-    `cell` holds the cell's other measurements by name, where the weights stand. rtfx is grouped as
-    rtf, its inverse.
-    """
-    source = cell["rtf"] if measurement.metric == "rtfx" else measurement
-    values = [
-        (each.repeat, each.id, each.value)
-        for each in source.values
-        if isinstance(each.value, float)
-    ]
-    repeats = sorted({repeat for repeat, _, _ in values})
-    if source.metric not in WEIGHTS:
-        return [
-            np.array([value for repeat, _, value in values if repeat == which]) for which in repeats
-        ]
-    weights = weights_of(source.metric, cell)
-    rows = [(repeat, (value, weights[name])) for repeat, name, value in values if name in weights]
-    return [np.array([row for repeat, row in rows if repeat == which]) for which in repeats]
-
-
-def usual_of(measurement: Measurement) -> dict[str, float]:
-    """Give the geometric mean of each request's values."""
-    logs: dict[str, list[float]] = {}
-    for each in measurement.values:
-        if isinstance(each.value, float):
-            logs.setdefault(each.id, []).append(math.log(each.value))
-    return {name: math.exp(sum(several) / len(several)) for name, several in logs.items()}
-
-
-def relative(measurement: Measurement, usual: Mapping[str, float]) -> Measurement:
-    """
-    Divide every value by what is usual for its request; leave out requests of which that is not
-    known.
-    """
-    values = [
-        replace(each, value=each.value / usual[each.id])
-        for each in measurement.values
-        if isinstance(each.value, float) and each.id in usual
-    ]
-    return replace(measurement, values=tuple(values))
-
-
-def weights_of(metric: str, cell: Mapping[str, Measurement]) -> dict[str, float]:
-    """Give each utterance's weight in a sum-over-sum metric: its audio seconds, its words."""
-    weights = cell.get(WEIGHTS[metric])
-    return (
-        {each.id: each.value for each in weights.values if isinstance(each.value, float)}
-        if weights
-        else {}
     )
 
 
@@ -391,53 +213,6 @@ def _per_iteration(name: str, sample: Iteration) -> Value:
         (sample.audio_s, sample.wall_s) if name == "rtfx" else (sample.wall_s, sample.audio_s)
     )
     return over / under if under > 0.0 else Missing("the iteration made no audio")
-
-
-def _with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
-    """
-    Give the speeds of all cells their intervals over processes; what cells have in common of the
-    noise, they share.
-    """
-    groups = {
-        slug: {each.metric: _grouped(each, by_name(several)) for each in several}
-        for slug, several in cells.items()
-    }
-    logs = {
-        name: [
-            statistics.log_statistics(cell[name], STATISTICS[name])
-            for cell in groups.values()
-            if cell.get(name)
-        ]
-        for name in STATISTICS
-    }
-    priors = {name: statistics.prior_of(several) for name, several in logs.items()}
-
-    def bounded(slug: str, each: Measurement) -> Measurement:
-        if not groups[slug][each.metric] or not isinstance(each.summary, float):
-            return each
-        found = statistics.interval(
-            groups[slug][each.metric], STATISTICS[each.metric], prior=priors[each.metric]
-        )
-        scale = each.summary / found.point  # the groups may be relative
-        low, high = (None if bound is None else bound * scale for bound in (found.low, found.high))
-        return replace(each, low=low, high=high)
-
-    return {slug: tuple(bounded(slug, each) for each in several) for slug, several in cells.items()}
-
-
-def _grouped(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
-    """
-    Group a speed by process, relative to the request where that is its way; empty for what is no
-    speed.
-    """
-    if measurement.metric not in STATISTICS:
-        return []
-    same = (
-        relative(measurement, usual_of(measurement))
-        if measurement.metric in RELATIVE
-        else measurement
-    )
-    return by_process(same, cell)
 
 
 def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:

@@ -19,7 +19,7 @@ from typing import Literal
 import click
 
 from harness import workflow
-from harness.analysis.aggregate import is_helper
+from harness.analysis.metric_rules import is_helper
 from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.history.budget import unmatched

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from harness.analysis.aggregate import is_known
+from harness.analysis.metric_rules import is_known
 from harness.errors import HarnessError
 from harness.history.records import Array, Series
 from harness.history.series import Nights

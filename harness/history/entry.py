@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from harness.analysis.aggregate import Measurements
+from harness.analysis.grouping import Measurements
 from harness.errors import HarnessError
 from harness.history.records import (
     Acknowledgement,

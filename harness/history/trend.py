@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from harness.analysis.aggregate import is_known
+from harness.analysis.metric_rules import is_known
 from harness.history.alarm import ENOUGH, OF, Alarm, alarm_of
 from harness.history.budget import (
     ALARM,

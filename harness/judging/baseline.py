@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.aggregate import Measurements, by_name, is_helper
+from harness.analysis.grouping import Measurements, by_name
+from harness.analysis.metric_rules import is_helper
 from harness.audio.files import flac_bytes, read_audio
 from harness.errors import HarnessError
 from harness.judging.baseline_check import fault_of_kind

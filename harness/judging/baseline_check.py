@@ -5,7 +5,7 @@ values bear out.
 Knows metrics; knows no file, and does not know what a good value is.
 """
 
-from harness.analysis.aggregate import DISTURBED, HELPERS, STATISTICS, WEIGHTS, is_speed
+from harness.analysis.metric_rules import DISTURBED, HELPERS, STATISTICS, WEIGHTS, is_speed
 from harness.metrics.registry import entries
 from harness.records.measurement import Measurement, Metric, MetricVersion
 

@@ -29,7 +29,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_type_hints
 
-from harness.analysis.aggregate import is_known
+from harness.analysis.metric_rules import is_known
 from harness.errors import HarnessError
 from harness.judging.baseline_check import fault_of, fault_of_kind
 from harness.records.codec import NON_EMPTY, Range, TextPattern, from_json, parse_json

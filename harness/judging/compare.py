@@ -14,19 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import statistics
-from harness.analysis.aggregate import (
-    RELATIVE,
-    STATISTICS,
-    WEIGHTS,
+from harness.analysis.grouping import (
     Measurements,
     by_name,
     by_process,
-    is_helper,
-    is_speed,
     relative,
     usual_of,
     weights_of,
 )
+from harness.analysis.metric_rules import RELATIVE, STATISTICS, WEIGHTS, is_helper, is_speed
 from harness.judging.baseline import Baseline, identity, machine_id
 from harness.judging.baseline_file import BaselineFile
 from harness.machine.checks.limits import NONE as NO_LIMIT

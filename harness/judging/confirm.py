@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from harness import statistics
-from harness.analysis.aggregate import is_speed
+from harness.analysis.metric_rules import is_speed
 from harness.judging import explain, phrases
 from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE, with_cells
 from harness.records.verdict import WORST_FIRST, CellVerdict, MetricVerdict, RunVerdict, Verdict

@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.analysis.aggregate import PERCENTILES, Measurements, is_speed
 from harness.analysis.caveats import doubts, takes_differ
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import PERCENTILES, is_speed
 from harness.judging import explain, phrases
 from harness.judging.baseline import Baseline, identity, machine_id, revision
 from harness.judging.compare import ABSENT, OLDER, compare, untold

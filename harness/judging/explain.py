@@ -24,7 +24,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from harness import statistics
-from harness.analysis.aggregate import STAGE, Measurements, by_name, by_process, is_speed
+from harness.analysis.grouping import Measurements, by_name, by_process
+from harness.analysis.metric_rules import STAGE, is_speed
 from harness.analysis.stages import ALONE, moved_stage, same_work
 from harness.judging import phrases
 from harness.judging.baseline import HEARD, Baseline

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import statistics
-from harness.analysis.aggregate import by_name, by_process
+from harness.analysis.grouping import by_name, by_process
 from harness.records.measurement import Better, Measurement
 from harness.records.verdict import CellVerdict, RunVerdict, Verdict
 

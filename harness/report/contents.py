@@ -8,7 +8,7 @@ a function, so that no report needs to know where it is kept.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.analysis.aggregate import by_name
+from harness.analysis.grouping import by_name
 from harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
 from harness.machine.quietness import MachineState, fitness
 from harness.records.cell import Cell

@@ -1,9 +1,9 @@
 """
-Text for people: numbers with unit and interval, plain columns, and text from outside made harmless.
+Text for people: numbers with their units, plain columns, and text from outside made harmless.
 
-A number has its unit scaled, its digits chosen and its interval behind it. Text from outside becomes
-one printable line for a terminal, or a line of Markdown without markup, and no report is longer than
-GitHub takes. Needs nothing but the standard library; computes nothing but the scale of a unit.
+A number has its unit scaled, its digits chosen and its interval behind it. Text from outside
+becomes one printable line for a terminal, or a line of Markdown without markup, and no report is
+longer than GitHub takes. Needs the standard library alone; computes only the scale of a unit.
 """
 
 import re

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from harness.analysis.aggregate import STAGE, is_helper
+from harness.analysis.metric_rules import STAGE, is_helper
 from harness.judging.tradeoff import Tradeoff
 from harness.metrics.registry import family_of
 from harness.records.cell import Request

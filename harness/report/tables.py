@@ -8,7 +8,8 @@ Knows which metrics the table shows; computes nothing, and knows no format.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.aggregate import ENERGY, STAGE, by_name, is_speed
+from harness.analysis.grouping import by_name
+from harness.analysis.metric_rules import ENERGY, STAGE, is_speed
 from harness.analysis.stages import ALONE, SYNCED
 from harness.judging import explain
 from harness.metrics.registry import is_synthesis_time

@@ -179,8 +179,8 @@ def paired_lines(
         line for note in notes for line in _wrapped(note, width, "")
     ]
     rows = [_row(cell, contents.run.reference) for cell in judgement.cells]
-    head, *laid = plain_columns([TITLES, *rows], left=(0, len(TITLES) - 1))
-    lines.append(head)
+    titles, *laid = plain_columns([TITLES, *rows], left=(0, len(TITLES) - 1))
+    lines.append(titles)
     for cell, row in zip(judgement.cells, laid, strict=True):
         lines.append(row)
         if cell.verdict is not Verdict.PASS:

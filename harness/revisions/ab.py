@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.aggregate import Measurements
+from harness.analysis.grouping import Measurements
 from harness.judging.confirm import suspects
 from harness.machine.clock import now_utc_iso
 from harness.machine.git import Revision, resolve

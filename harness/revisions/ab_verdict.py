@@ -9,7 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import Measurements, aggregate, is_speed
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import is_speed
 from harness.analysis.stages import in_turns, moved_stage
 from harness.judging import explain
 from harness.judging.baseline import golden_dir, of_run, write_golden

@@ -19,7 +19,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import ENERGY, Measurements, aggregate
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import ENERGY
 from harness.analysis.stages import in_turns, moved_stage
 from harness.errors import HarnessError
 from harness.judging import phrases

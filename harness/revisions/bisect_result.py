@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.analysis.aggregate import is_speed
+from harness.analysis.metric_rules import is_speed
 from harness.machine.git import Commit
 from harness.records.verdict import RunVerdict, Verdict, judgement_to_dict
 

@@ -4,7 +4,7 @@ The choice of what a bisection searches for, from the comparison of its ends.
 
 from collections.abc import Collection
 
-from harness.analysis.aggregate import is_speed
+from harness.analysis.metric_rules import is_speed
 from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
 from harness.revisions.bisect_result import BisectTarget, Culprit
 

@@ -20,7 +20,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate, is_speed
+from harness.analysis.aggregate import aggregate
+from harness.analysis.metric_rules import is_speed
 from harness.judging import phrases
 from harness.judging.baseline import of_run
 from harness.judging.compare import MATCHED, compare

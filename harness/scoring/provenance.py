@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.aggregate import Measurements
+from harness.analysis.grouping import Measurements
 from harness.errors import HarnessError
 from harness.metrics.registry import chosen, digest_of, installed, package_of
 from harness.models.whisper_weights import file_sha256

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate, is_speed
+from harness.analysis.aggregate import aggregate
+from harness.analysis.metric_rules import is_speed
 from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, of_run, revision
 from harness.judging.decide import judge

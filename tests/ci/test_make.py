@@ -4,6 +4,7 @@ is really run.
 """
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -86,3 +87,44 @@ def test_bench_fails_where_something_regressed_or_failed_and_not_on_a_fresh_mach
     assert done.stdout.splitlines()[-1] == "NO_BASELINE: 2 without baseline"
     assert ("Error" in done.stderr) is fails
     assert (tmp_path / "calls").read_text() == "check smoke\n"
+
+
+def test_help_lists_every_target_with_its_sentence() -> None:
+    text = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    assert phony is not None
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
+    assert sorted(listed) == sorted(phony[1].split())
+    assert all(listed.values())
+
+
+def called(target: str, folder: Path) -> list[str]:
+    """Return the arguments of every program that a target calls."""
+    (folder / "bin").mkdir()
+    for name in ("python", "ruff", "mypy"):
+        (folder / "bin" / name).write_text(FAKE)
+        (folder / "bin" / name).chmod(0o755)
+    calls = folder / "calls"
+    assert make(target, folder, CALLS=str(calls), FAILS="nothing").returncode == 0
+    return calls.read_text().splitlines()
+
+
+def test_format_writes_and_test_fast_only_looks(tmp_path: Path) -> None:
+    (tmp_path / "format").mkdir()
+    (tmp_path / "fast").mkdir()
+    assert called("format", tmp_path / "format") == ["check --fix .", "format ."]
+    check, form, tests = called("test-fast", tmp_path / "fast")
+    assert (check, form) == ("check .", "format --check .")
+    assert tests.startswith("-m pytest -q -m not slow and not alone ")
+
+
+def test_the_folders_of_test_fast_exist(tmp_path: Path) -> None:
+    *_, tests = called("test-fast", tmp_path)
+    folders = [word for word in tests.split() if word.startswith("tests/")]
+    assert len(folders) > 5
+    assert [name for name in folders if not (ROOT / name).exists()] == []
+
+
+def test_reference_is_written_by_one_command(tmp_path: Path) -> None:
+    assert called("reference", tmp_path) == ["-m tests.reference"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.fuzz import asked, files, histories, runs, sound, wire
+from tests.fuzz import asked, files, histories, machines, runs, sound, wire
 from tests.fuzz.driver import Fuzzer
 
 KINDS: Mapping[str, Callable[[Path], Fuzzer]] = {
@@ -23,6 +23,7 @@ KINDS: Mapping[str, Callable[[Path], Fuzzer]] = {
         asked.Dates,
         histories.Rows,
         histories.Imports,
+        machines.Machines,
         wire.Answers,
         wire.Requests,
         wire.Documents,

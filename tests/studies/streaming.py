@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.aggregate import by_name
+from harness.analysis.grouping import by_name
 from harness.machine.interference import interference_causes
 from harness.machine.profiles import DEFAULT
 from harness.machine.quietness import fitness

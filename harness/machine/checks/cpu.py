@@ -263,7 +263,7 @@ class Contention(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read this process's own time at work and in the queue (proc(5): nanoseconds)."""
-        found = re.match(r"(\d+) (\d+)", tree.text("proc/self/schedstat") or "")
+        found = re.match(r"(\d{1,19}) (\d{1,19})\b", tree.text("proc/self/schedstat") or "")
         return (
             {}
             if found is None

@@ -24,7 +24,7 @@ from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from harness.analysis.aggregate import is_helper
+from harness.analysis.metric_rules import is_helper
 from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.records import RunRow

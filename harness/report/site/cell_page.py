@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.analysis.aggregate import STAGE
+from harness.analysis.metric_rules import STAGE
 from harness.history.budget import Budget, shift_text
 from harness.history.change_points import ChangePoint
 from harness.history.records import Series

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from harness.analysis.aggregate import STAGE, is_helper
+from harness.analysis.metric_rules import STAGE, is_helper
 from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.dates import Believed, left_out_line

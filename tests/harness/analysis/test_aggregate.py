@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.aggregate import aggregate, by_name, by_process, is_helper, is_known, is_speed
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import by_name, by_process
+from harness.analysis.metric_rules import is_helper, is_known, is_speed
 from harness.metrics.registry import full_version
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import AudioChunk, Energy, Failure, Run

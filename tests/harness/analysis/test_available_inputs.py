@@ -5,8 +5,9 @@ for nothing else.
 
 from dataclasses import replace
 
-from harness.analysis.aggregate import aggregate, by_name
+from harness.analysis.aggregate import aggregate
 from harness.analysis.available_inputs import is_applicable, offer_of
+from harness.analysis.grouping import by_name
 from harness.metrics.metric import Need
 from harness.records.cell import Request, Workload
 from harness.records.measurement import Missing

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.aggregate import aggregate, by_name
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import by_name
 from harness.audio.files import read_audio
 from harness.errors import HarnessError
 from harness.judging.baseline import accept, change_line, load_baseline

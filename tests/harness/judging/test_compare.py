@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.aggregate import aggregate, relative, usual_of
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import relative, usual_of
 from harness.judging.baseline import of_run
 from harness.judging.compare import ABSENT, GONE, OLDER, compare, matched
 from harness.metrics.registry import base_name, full_version

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.aggregate import aggregate, by_process
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import by_process
 from harness.judging.baseline import Baseline, accept, as_golden, load_baseline, of_run
 from harness.judging.compare import ABSENT, GONE, OLDER
 from harness.judging.decide import decide, judge

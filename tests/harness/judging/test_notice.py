@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from harness import Suite
-from harness.analysis.aggregate import Measurements, aggregate, by_name
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import Measurements, by_name
 from harness.judging.baseline import Baseline, of_run
 from harness.judging.decide import judge
 from harness.judging.explain import notices

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from harness import Suite
-from harness.analysis.aggregate import aggregate, by_name
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import by_name
 from harness.analysis.speed import energy_per_audio_s
 from harness.machine import power_meter
 from harness.machine.checks.check import SystemRoot

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analysis.aggregate import by_name
+from harness.analysis.grouping import by_name
 from harness.judging.decide import judge
 from harness.records.measurement import Missing
 from harness.records.run import Energy, Run

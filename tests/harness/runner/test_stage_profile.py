@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from harness import Suite
-from harness.analysis.aggregate import aggregate, by_name, is_helper, is_known, is_speed
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import by_name
+from harness.analysis.metric_rules import is_helper, is_known, is_speed
 from harness.analysis.stages import UNTOLD, same_work, versions_apart
 from harness.machine.checks.check import SystemRoot
 from harness.machine.clock import VirtualClock

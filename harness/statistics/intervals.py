@@ -24,12 +24,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, polygamma, stdtr, stdtrit
+from scipy.special import stdtrit
 
-Array = NDArray[np.float64]
-Statistic = Callable[[Array], Array]
-Group = Sequence[float] | Array
-"""The values of one process, (n,), or its (value, weight) rows, (n, 2)."""
+from harness.statistics.priors import IGNORANCE, Prior
+from harness.statistics.summary import LEVEL, Array, Group, Statistic
 
 DRAWS = 2000
 """
@@ -37,7 +35,6 @@ Bootstrap draws: the Monte Carlo error of a 2.5 % quantile is then about 0.35 % 
 (Davison & Hinkley 1997).
 """
 SEED = 20261121
-LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,78 +66,6 @@ class Shift:
     at_most: float | None = None
     error: float | None = None
     freedom: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prior:
-    """
-    What many cells together tell of the variance between processes of one: worth `freedom`
-    processes more.
-    """
-
-    variance: float
-    freedom: float
-
-
-IGNORANCE = Prior(variance=0.0, freedom=0.0)
-
-
-def percentile(values: Array | Sequence[float], q: float) -> Array:
-    """
-    Give the q-th percentile (0..100) over the last axis, by linear interpolation at q/100 (n - 1):
-    numpy's default, definition 7 of Hyndman & Fan 1996. NaN is padding. Raises ValueError where
-    there is no value at all.
-    """
-    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
-    count = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)
-    if ordered.shape[-1] == 0 or np.any(count == 0):
-        raise ValueError("a percentile needs at least one value")
-    place = (count - 1) * (q / 100.0)
-    below = np.floor(place).astype(np.intp)
-    above = np.minimum(below + 1, count - 1)
-    low, high = (
-        np.take_along_axis(ordered, below, axis=-1),
-        np.take_along_axis(ordered, above, axis=-1),
-    )
-    answer: Array = (low + (high - low) * (place - below))[..., 0]
-    return answer
-
-
-def at_percentile(q: float) -> Statistic:
-    """Give the statistic "q-th percentile"."""
-    return lambda values: percentile(values, q)
-
-
-def mean(values: Array) -> Array:
-    """Give the mean over the last axis; NaN is padding."""
-    return np.asarray(np.nanmean(values, axis=-1))
-
-
-def rate(rows: Array) -> Array:
-    """
-    Give the weighted mean of (value, weight) rows, (..., n, 2) -> (...): sum over sum, as RTF and
-    corpus WER are defined.
-    """
-    weights = np.nansum(rows[..., 1], axis=-1)
-    answer: Array = np.nansum(rows[..., 0] * rows[..., 1], axis=-1) / weights
-    return answer
-
-
-def inverse_rate(rows: Array) -> Array:
-    """Give the inverse of `rate`: RTFx from the rows of RTF."""
-    answer: Array = 1.0 / rate(rows)
-    return answer
-
-
-def samples_needed(q: float, level: float = LEVEL) -> int:
-    """
-    Give the least number of samples whose maximum is an upper bound of the q-th percentile with
-    confidence `level`.
-
-    Distribution-free (order statistics): 1 - (q/100)^n >= level. 59 for p95 and 299 for p99 at 95
-    %. With fewer, even the largest sample says nothing reliable of the tail.
-    """
-    return math.ceil(math.log(1.0 - level) / math.log(q / 100.0))
 
 
 def interval(
@@ -251,88 +176,6 @@ def log_statistics(groups: Sequence[Group], statistic: Statistic) -> Array:
     return np.log([float(statistic(group)) for group in _arrays(groups)])
 
 
-def prior_of(cells: Sequence[Array]) -> Prior:
-    """
-    Learn from many cells how much processes differ: variance and its weight in degrees of freedom,
-    by empirical Bayes.
-
-    `cells` hold one logarithm per process (or per round), (k,) each. The variances of few processes
-    scatter wildly; those of many cells on one machine scatter around a common value. How tightly
-    they do decides how much a cell leans on it: not at all where cells really differ, wholly where
-    the scatter is no more than chance gives (Smyth 2004, section 6.2; there for genes). IGNORANCE
-    with fewer than three cells, or without any spread.
-    """
-    known = [(float(each.var(ddof=1)), each.size - 1) for each in cells if each.size > 1]
-    usable = [(variance, freedom) for variance, freedom in known if variance > 0.0]
-    if len(usable) < 3:
-        return IGNORANCE
-    variances, freedoms = np.array([v for v, _ in usable]), np.array([float(f) for _, f in usable])
-    centred = np.log(variances) - digamma(freedoms / 2) + np.log(freedoms / 2)
-    excess = float(centred.var(ddof=1) - polygamma(1, freedoms / 2).mean())
-    if excess <= 0.0:
-        return Prior(variance=math.exp(float(centred.mean())), freedom=float(freedoms.sum()))
-    half = _inverse_trigamma(excess)
-    variance = math.exp(float(centred.mean()) + float(digamma(half)) - math.log(half))
-    return Prior(variance=variance, freedom=min(2 * half, float(freedoms.sum())))
-
-
-def _inverse_trigamma(value: float) -> float:
-    """
-    Solve trigamma(x) = value for x > 0 by Newton's method on 1 / trigamma, which is convex (Smyth
-    2004, appendix).
-    """
-    x = 0.5 + 1.0 / value
-    for _ in range(50):
-        trigamma = float(polygamma(1, x))
-        step = trigamma * (1.0 - trigamma / value) / float(polygamma(2, x))
-        x += step
-        if abs(step) < 1e-10 * x:
-            break
-    return x
-
-
-def p_beyond(shift: Shift, threshold: float) -> float:
-    """
-    Give the one-sided p-value of "the true ratio is no more than 1 + threshold", by Student's t on
-    the log-ratio.
-
-    1.0 where nothing is known of the error; without any spread, 0.0 or 1.0.
-    """
-    if shift.error is None or shift.freedom is None:
-        return 1.0
-    distance = math.log1p(shift.point) - math.log1p(threshold)
-    if shift.error <= 0.0:
-        return 0.0 if distance > 0.0 else 1.0
-    return float(stdtr(shift.freedom, -distance / shift.error))
-
-
-def benjamini_hochberg(p_values: Sequence[float], share: float) -> list[bool]:
-    """
-    Say which of several findings stand so that at most `share` of those standing are false
-    (Benjamini & Hochberg 1995).
-    """
-    ordered = sorted(p_values)
-    passing = [p for rank, p in enumerate(ordered, start=1) if p <= share * rank / len(ordered)]
-    worst = passing[-1] if passing else -1.0
-    return [p <= worst for p in p_values]
-
-
-def detectable(
-    error: float, freedom: float, line: float, bound: float, power: float = 0.9
-) -> float:
-    """
-    Give the smallest true shift (a ratio minus one) that is found with probability `power`.
-
-    Found means: estimate above `line`, and one-sided bound at LEVEL above `bound`. Both must hold,
-    and the estimate strays by `error` (of the logarithm): the usual sum of two quantiles (Lachin
-    1981), with Student's t for the few degrees of freedom.
-    """
-    luck, doubt = _student(freedom, 1.0 - power), _student(freedom, 1.0 - LEVEL)
-    return math.expm1(
-        max(math.log1p(line) + luck * error, math.log1p(bound) + (doubt + luck) * error)
-    )
-
-
 def _log_ratio(before: Array, now: Array, statistic: Statistic | None) -> float:
     if statistic is not None:
         return float(np.log(statistic(now)) - np.log(statistic(before)))
@@ -369,7 +212,7 @@ def paired_bootstrap(differences: Sequence[float], *, seed: int = SEED) -> Shift
         return Shift(point=float(values[0]))
     drawn = values[_picks(values.size, seed)].mean(axis=-1)
     point, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
-    bounds = _bounds(point, drawn, lambda tail: _student(values.size - 1, tail) * error)
+    bounds = _bounds(point, drawn, lambda tail: student_quantile(values.size - 1, tail) * error)
     return Shift(point=point, **bounds)
 
 
@@ -438,10 +281,16 @@ def _welch(sides: Sequence[Array], priors: Sequence[Prior]) -> tuple[float, floa
 
 
 def _reach(error: float, freedom: float, tail: float) -> float:
-    return _student(freedom, tail) * error
+    return student_quantile(freedom, tail) * error
 
 
-def _student(freedom: float, tail: float) -> float:
+def student_quantile(freedom: float, tail: float) -> float:
+    """
+    Return the quantile of Student's t beyond which the share `tail` lies.
+
+    >>> round(student_quantile(4.0, 0.025), 3)
+    2.776
+    """
     return float(stdtrit(freedom, 1.0 - tail))
 
 

@@ -1,0 +1,11 @@
+"""What do fewer harmonics cost, and what do they buy?"""
+
+from harness import Suite
+
+suite = Suite(
+    target="hum",
+    pipeline="any",
+    workload="sentences.toml",
+    axes={"harmonics": [16, 4]},
+    reference={"harmonics": 16},
+)

@@ -1,0 +1,58 @@
+"""
+Check of measurements that were read from a file against the run that they claim to describe.
+"""
+
+from collections.abc import Collection
+
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import PROCESS, STATISTICS
+from harness.errors import HarnessError
+from harness.metrics.registry import entries
+from harness.records.measurement import (
+    Measurement,
+)
+from harness.records.run import Run
+
+
+def check_measured(run: Run, measurements: Measurements) -> None:
+    """
+    Raise HarnessError for measurements, as they were read from a file, that cannot be those of a
+    run.
+
+    They name its cells, their requests and rounds; times, rates and sizes are more than nothing; a
+    metric has its own unit.
+    """
+    cells = {cell.slug: cell for cell in run.cells}
+    for slug in sorted({*cells} ^ {*measurements}):
+        raise HarnessError(
+            f"measurements {'lack cell' if slug in cells else 'name'} {slug}, {AGAIN}"
+        )
+    rounds = max((process.repeat + 1 for process in run.processes), default=1)
+    for slug, several in measurements.items():
+        known = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
+        for each in several:
+            if (wrong := _wrong(each, known, rounds)) is not None:
+                raise HarnessError(f"measurements of {slug}: {each.metric}: {wrong}, {AGAIN}")
+
+
+AGAIN = (
+    "which this run does not hold together with; remove measurements.json, and it is scored again"
+)
+
+
+def _wrong(measurement: Measurement, known: Collection[str], rounds: int) -> str | None:
+    entry = entries().get(measurement.metric)
+    if entry is not None and (entry.metric.unit, entry.metric.better) != (
+        measurement.unit,
+        measurement.better,
+    ):
+        return f"unit {measurement.unit} and better {measurement.better}"
+    numbers = [measurement.summary, *(each.value for each in measurement.values)]
+    if measurement.metric in STATISTICS and any(
+        isinstance(each, float) and each <= 0.0 for each in numbers
+    ):
+        return "a value of 0 or less"
+    for each in measurement.values:
+        if each.id not in known or each.repeat >= rounds:
+            return f"a value of {each.id!r} in round {each.repeat}"
+    return None

@@ -1,0 +1,95 @@
+"""
+How each metric is aggregated, by its name: statistic, weight, and whether a value belongs to a
+process or to an iteration.
+
+Also names the helpers: measurements that are stored, support others and are never judged. Computes
+nothing.
+"""
+
+from collections.abc import Mapping
+
+from harness import statistics
+from harness.analysis.speed import STALLS
+from harness.analysis.stages import ALONE, SYNCED
+from harness.audio.condition import CONDITIONS
+from harness.metrics.registry import entries
+from harness.records.measurement import (
+    Metric,
+)
+
+PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
+ENERGY = "energy_per_audio_s"
+STATISTICS: Mapping[str, statistics.Statistic] = {
+    **{name: statistics.at_percentile(q) for name, q in PERCENTILES.items()},
+    "rtf": statistics.rate,
+    "rtf_median": statistics.at_percentile(50.0),
+    "rtfx": statistics.inverse_rate,
+    "first_audio_p50": statistics.at_percentile(50.0),
+    "longest_gap_p50": statistics.at_percentile(50.0),
+    "cold_start": statistics.at_percentile(50.0),
+    "peak_rss": statistics.at_percentile(50.0),
+    "peak_cuda_bytes": statistics.at_percentile(50.0),
+    ENERGY: statistics.at_percentile(50.0),
+}
+"""What summarises the values of each speed metric."""
+PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes", ENERGY)
+"""Speed metrics that have one value per process; the others have one per measured iteration."""
+RELATIVE = (
+    "latency_p50",
+    "latency_p95",
+    "latency_p99",
+    "rtf",
+    "rtf_median",
+    "first_audio_p50",
+    "longest_gap_p50",
+)
+"""
+Their spread is taken relative to the same request: sentences are long or short by choice of the
+workload and not by chance, and an iteration that is left out as disturbed must not shift the mix.
+"""
+PREFIXES = ("", *(condition.prefix for condition in CONDITIONS.values()))
+WEIGHTS = {
+    "rtf": "duration",
+    **{
+        f"{prefix}{name}": weight
+        for name, weight in (("wer", "wer_words"), ("cer", "cer_chars"))
+        for prefix in PREFIXES
+    },
+}
+"""Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
+STAGE = "stage."
+BY_STAGE = (STAGE, SYNCED, ALONE)
+"""What the names of helpers begin with that tell seconds of a stage."""
+DISTURBED = Metric(name="disturbed_share", unit="1", better="neither", version="1")
+"""
+Share of the measured iterations that do not count, one value per process; only where the system
+tells.
+"""
+HELPERS = (
+    DISTURBED,
+    Metric(name="wer_words", unit="words", better="neither", version="1"),
+    Metric(name="cer_chars", unit="characters", better="neither", version="1"),
+)
+PROCESS = "process"
+"""Stands as the id of values that belong to a process and not to a request."""
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a metric or helper of that name."""
+    return (
+        name.startswith(BY_STAGE)
+        or name in entries()
+        or any(name == metric.name for metric in HELPERS)
+    )
+
+
+def is_helper(name: str) -> bool:
+    """Whether the measurement only serves others, and is neither shown nor judged."""
+    return name.startswith(BY_STAGE) or any(name == metric.name for metric in HELPERS)
+
+
+def is_speed(name: str) -> bool:
+    """Whether the metric belongs to the machine and not to the audio."""
+    return (
+        name in STATISTICS or name in STALLS or name.startswith(BY_STAGE) or name == DISTURBED.name
+    )

@@ -1,0 +1,63 @@
+"""
+Numbers in, a summary or a shift with its uncertainty out.
+
+Pure functions: they know no cells, no units and no files, and decide nothing.
+"""
+
+from harness.statistics.intervals import (
+    DRAWS,
+    SEED,
+    Interval,
+    Shift,
+    interval,
+    log_ratios,
+    log_statistics,
+    paired_bootstrap,
+    paired_rate_difference,
+    paired_shift,
+    shift,
+)
+from harness.statistics.priors import IGNORANCE, Prior, prior_of
+from harness.statistics.significance import benjamini_hochberg, detectable, p_beyond
+from harness.statistics.summary import (
+    LEVEL,
+    Array,
+    Group,
+    Statistic,
+    at_percentile,
+    inverse_rate,
+    mean,
+    percentile,
+    rate,
+    samples_needed,
+)
+
+__all__ = [
+    "DRAWS",
+    "IGNORANCE",
+    "LEVEL",
+    "SEED",
+    "Array",
+    "Group",
+    "Interval",
+    "Prior",
+    "Shift",
+    "Statistic",
+    "at_percentile",
+    "benjamini_hochberg",
+    "detectable",
+    "interval",
+    "inverse_rate",
+    "log_ratios",
+    "log_statistics",
+    "mean",
+    "p_beyond",
+    "paired_bootstrap",
+    "paired_rate_difference",
+    "paired_shift",
+    "percentile",
+    "prior_of",
+    "rate",
+    "samples_needed",
+    "shift",
+]

@@ -1,0 +1,149 @@
+"""
+The documentation is true: links lead somewhere, names exist in the code, generated pages are
+fresh, and each example is what its guide shows.
+"""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests import reference
+from tests.test_architecture import ENGINE_ORDER, HARNESS_ORDER
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / ".github").rglob("*.md"),
+        *DOCS.rglob("*.md"),
+    ]
+)
+FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+SOURCE = re.compile(r"(?:harness|engine|tests|suites|docs|\.github)/[\w./-]*\w\.(?:py|toml|md|yml)")
+DEAD = re.compile(
+    r"\b(Effect|(?<!-)Sample|Subject|Judgement|Crew|Ledger|untold|HumTarget\.alone)\b"
+)
+"""Class names and terms of before the move."""
+OF_OTHERS = ("F5TTS_v1_Base", "F5TTS_Base")
+
+
+def prose(path: Path) -> str:
+    """Return a page without its code blocks."""
+    return FENCE.sub("", path.read_text())
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", head.lower()) for head in heads)
+    return {head.replace(" ", "-") for head in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page: Path) -> None:
+    wrong = []
+    for link in LINK.findall(prose(page)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        name, _, anchor = link.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            wrong.append(link)
+    assert wrong == []
+
+
+def test_the_index_lists_every_page() -> None:
+    index = DOCS / "README.md"
+    linked = {(DOCS / link).resolve() for link in LINK.findall(index.read_text())}
+    own = {path for path in DOCS.rglob("*.md") if "examples" not in path.parts}
+    folders = {path.resolve() for path in linked if path.is_dir()}
+    absent = [
+        path.relative_to(DOCS).as_posix()
+        for path in sorted(own - linked - {index})
+        if path.parent not in folders
+    ]
+    assert absent == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = {word for code in CODE.findall(prose(page)) for word in SOURCE.findall(code)}
+    assert sorted(name for name in named if not (ROOT / name).is_file()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_page_speaks_of_classes_by_their_old_names(page: Path) -> None:
+    assert DEAD.findall("\n".join(CODE.findall(prose(page)))) == []
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_generated_pages_are_fresh(name: str) -> None:
+    assert (DOCS / name).read_text() == reference.PAGES[name](), "run `make reference`"
+
+
+@pytest.mark.parametrize(
+    ("package", "order"), [("harness", HARNESS_ORDER), ("engine", ENGINE_ORDER)]
+)
+def test_the_drawing_holds_every_folder_and_every_import(
+    package: str, order: tuple[str, ...]
+) -> None:
+    drawn = re.search(
+        rf"<!-- drawing: {package} -->\n```mermaid\n(.*?)```",
+        (DOCS / "architecture.md").read_text(),
+        re.DOTALL,
+    )
+    assert drawn is not None
+    lines = [line.strip() for line in drawn[1].splitlines()[1:]]
+    boxes = [line for line in lines if "-->" not in line]
+    pairs = [tuple(line.split(" --> ")) for line in lines if "-->" in line]
+    assert boxes == [name for name in order if not name.startswith("_")]
+    for high in boxes:
+        below, reached = {low for low, other in pairs if other == high}, set[str]()
+        while below:
+            reached |= below
+            below = {low for low, other in pairs if other in below} - reached
+        assert reference.imported(package, high) & set(boxes) - {high} <= reached, high
+
+
+@cache
+def names() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Return the names of both packages: classes, functions, and `Class.attribute`."""
+    classes, functions, members = set(), set(), set()
+    for package in ("harness", "engine"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    functions.add(node.name)
+                elif isinstance(node, ast.ClassDef):
+                    classes.add(node.name)
+                    members |= {f"{node.name}.{name}" for name in _members(node)}
+    return frozenset(classes), frozenset(functions), frozenset(members)
+
+
+def _members(node: ast.ClassDef) -> set[str]:
+    found = set()
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(each.name)
+        elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            found.add(each.target.id)
+    return found
+
+
+def test_every_name_of_the_architecture_page_exists_in_the_code() -> None:
+    classes, functions, members = names()
+    words = CODE.findall(prose(DOCS / "architecture.md"))
+    camel = {word for word in words if re.fullmatch(r"(?:[A-Z][a-z0-9]*)+", word)}
+    dotted = {word for word in words if re.fullmatch(r"\w+(?:\.\w+)+", word)}
+    calls = {word for word in words if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", word)}
+    options = {"reads_text"}
+    assert sorted(camel - classes) == []
+    assert sorted(name for name in dotted if name not in members) == []
+    assert sorted(calls - functions - options) == []
