@@ -26,6 +26,10 @@ class HarnessError(ValueError):
     """Says in one line what is wrong, which value, and what to do next."""
 
 
+class SessionInterruptedError(Exception):
+    """A person stopped a session; the text is the command that continues it."""
+
+
 DEBUG = "VOXGATE_DEBUG"
 """Environment variable; anything but empty or 0 re-raises what was not foreseen."""
 WRONG, INTERRUPTED = 2, 130

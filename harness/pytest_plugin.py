@@ -232,13 +232,14 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         why := refusal(Path.cwd())
     ):
         reporter.write_line(f"voxgate: {why}; the run will name no commit")
-    outcome = workflow.check_suite(plan, baselines, progress=make_progress())
+    inputs = workflow.CheckInputs(plan.suite, baselines)
+    outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
     if outcome.interrupted:
         pytest.exit(
             f"interrupted; continue with: {workflow.command(plan, 'check', outcome.folder)}",
             returncode=130,
         )
-    contents = workflow.judge_run(outcome.folder, baselines)
+    contents = workflow.judge_run(outcome.folder, baselines, inputs=inputs)
     workflow.write_page(contents, workflow.REPORTS / f"{contents.run.suite}.html", baselines)
     trouble = workflow.remember(contents, default_url())
     if trouble and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 from harness.analysis.aggregate import aggregate
@@ -20,7 +21,7 @@ from harness.audio.kept_audio import check_audio
 from harness.errors import HarnessError
 from harness.history.entry import entry_of_run
 from harness.history.records import HistoryEntry
-from harness.judging.baseline import BaselineChange, accept, golden_dir, machine_id
+from harness.judging.baseline import Baseline, BaselineChange, accept, golden_dir, machine_id
 from harness.judging.confirm import confirmed, suspects, undecided
 from harness.judging.decide import incomplete, judge
 from harness.judging.nearest import baseline_of
@@ -54,7 +55,7 @@ from harness.scoring.provenance import (
 )
 from harness.scoring.score_run import score_run
 from harness.scoring.transcription import check_engine
-from harness.suite.suite import Expansion, load_suite
+from harness.suite.suite import Expansion, Suite, load_suite
 
 RUNS = Path("runs")
 BASELINES = Path("baselines")
@@ -95,11 +96,42 @@ class RunPlan:
     """
 
 
+class CheckInputs:
+    """Suite, policy and baseline of one check: each is loaded once, at its first use."""
+
+    def __init__(
+        self, suite: str = "", baselines: Path = BASELINES, policy: Path | None = None
+    ) -> None:
+        """Remember names and paths; nothing is read yet."""
+        self._suite_name = suite
+        self._baselines = baselines
+        self._policy_file = policy
+        self._stored: dict[tuple[str, str, str], Baseline] = {}
+
+    @cached_property
+    def suite(self) -> Suite:
+        """Load the suite. Raises HarnessError as `load_suite` does."""
+        return load_suite(self._suite_name)
+
+    @cached_property
+    def limits(self) -> Policy:
+        """Load the policy. Raises HarnessError if a file of it cannot be read."""
+        return _policy(self._baselines, self._policy_file)
+
+    def baseline(self, run: Run) -> Baseline:
+        """Return the baseline of a run's suite, profile and machine."""
+        key = (run.suite, run.profile, machine_id(run))
+        if key not in self._stored:
+            self._stored[key] = baseline_of(self._baselines, run)
+        return self._stored[key]
+
+
 def measure_suite(
     plan: RunPlan,
     progress: Progress | None = None,
     verb: str = "run",
     more: Callable[[Path], Collection[str]] | None = None,
+    inputs: CheckInputs | None = None,
 ) -> Outcome:
     """
     Measure into a run folder; `more` is asked after the planned rounds which cells need another
@@ -107,7 +139,7 @@ def measure_suite(
 
     Raises HarnessError for anything that cannot be meant, before any work.
     """
-    suite, folder = load_suite(plan.suite), _folder(plan)
+    suite, folder = (inputs or CheckInputs(plan.suite)).suite, _folder(plan)
     check_choice(suite.metrics, suite.conditions)
     check_engine(suite.judge)
     outcome = run_suite(
@@ -131,43 +163,54 @@ def check_suite(
     baselines: Path = BASELINES,
     policy: Path | None = None,
     progress: Progress | None = None,
+    inputs: CheckInputs | None = None,
 ) -> Outcome:
     """
     Measure a suite until its speeds are decided or the time is up, and measure the cells that look
     slower again.
 
-    What was measured is judged by `judge_run`. Raises HarnessError as `measure_suite` does.
+    What was measured is judged by `judge_run`; `inputs`, if any, are shared with it. Raises
+    HarnessError as `measure_suite` does.
     """
-    limits = _policy(baselines, policy)
-    outcome = measure_suite(
-        plan, progress, "check", _until_decided(plan.budget_s, baselines, limits)
-    )
+    inputs = inputs or CheckInputs(plan.suite, baselines, policy)
+    _ = inputs.limits  # a policy that cannot be read is told before any work
+    decision = SpeedDecision(plan.budget_s, inputs)
+    outcome = measure_suite(plan, progress, "check", decision.undecided, inputs)
     if outcome.interrupted:
         return outcome
-    suspicious = suspects(_judge_speed(outcome.folder, baselines, limits))
+    suspicious = suspects(decision.verdict(outcome.folder))
     if not suspicious:
         return outcome
-    return replace(
-        _measure_again(plan, outcome.folder, suspicious, progress, baselines, limits),
-        folder=outcome.folder,
-    )
+    again = _measure_again(plan, outcome.folder, suspicious, progress, inputs)
+    return replace(again, folder=outcome.folder)
 
 
-def _until_decided(
-    budget_s: float, baselines: Path, limits: Policy
-) -> Callable[[Path], frozenset[str]]:
-    """
-    Give a function that names the undecided cells of a run folder, and none once the budget is
-    spent.
-    """
-    clock, began_s = WallClock(), list[float]()
+class SpeedDecision:
+    """Judge the speeds of a run that grows, until they are decided or the budget is spent."""
 
-    def more(folder: Path) -> frozenset[str]:
-        began_s.append(clock.seconds())
-        late = began_s[-1] - began_s[0] >= budget_s
-        return frozenset() if late else undecided(_judge_speed(folder, baselines, limits))
+    def __init__(self, budget_s: float, inputs: CheckInputs) -> None:
+        """Start no clock yet: the budget counts from the end of the planned rounds."""
+        self._budget_s = budget_s
+        self._inputs = inputs
+        self._clock = WallClock()
+        self._began_s: float | None = None
+        self._latest: tuple[str, RunVerdict] | None = None
 
-    return more
+    def undecided(self, folder: Path) -> frozenset[str]:
+        """Return the slugs that need another round; none once the budget is spent."""
+        now_s = self._clock.seconds()
+        if self._began_s is None:
+            self._began_s = now_s
+        if now_s - self._began_s >= self._budget_s:
+            return frozenset()
+        return undecided(self.verdict(folder))
+
+    def verdict(self, folder: Path) -> RunVerdict:
+        """Judge what can be judged without listening; again only where records were added."""
+        records = records_digest(folder)
+        if self._latest is None or self._latest[0] != records:
+            self._latest = records, _judge_speed(folder, self._inputs)
+        return self._latest[1]
 
 
 def _measure_again(
@@ -175,21 +218,20 @@ def _measure_again(
     folder: Path,
     slugs: Collection[str],
     progress: Progress | None,
-    baselines: Path,
-    limits: Policy,
+    inputs: CheckInputs,
 ) -> Outcome:
     """
     Measure some cells of a run in fresh processes, into a folder of its own; what looked at other
     records is put away.
     """
-    suite, again = load_suite(plan.suite), folder / CONFIRM
+    again = folder / CONFIRM
     if again.exists() and not ((again / "run.json").exists() and confirms(folder, again, slugs)):
         run_folder.put_folder_away(again)
     mark_confirming(folder, again, slugs)
-    more = _until_decided(plan.budget_s, baselines, limits)
+    decision = SpeedDecision(plan.budget_s, inputs)
     return run_suite(
-        suite,
-        [cell for cell in suite.expand().cells if cell.slug in slugs],
+        inputs.suite,
+        [cell for cell in inputs.suite.expand().cells if cell.slug in slugs],
         get_profile(plan.profile),
         again,
         repeats=CONFIRM_ROUNDS,
@@ -198,17 +240,17 @@ def _measure_again(
         resume=(again / "run.json").exists(),
         progress=progress,
         command=command(plan, "check", folder),
-        more=lambda rounds: more(again),
+        more=lambda rounds: decision.undecided(again),
         energy=False,  # nothing is judged by it
         stages=False,
     )
 
 
-def _judge_speed(folder: Path, baselines: Path, limits: Policy) -> RunVerdict:
+def _judge_speed(folder: Path, inputs: CheckInputs) -> RunVerdict:
     """Judge what can be judged without listening."""
     run = run_folder.load_run(folder)
-    speeds = {name: limit for name, limit in limits.items() if is_speed(name)}
-    return judge(run, aggregate(run, {}), baseline_of(baselines, run), speeds, run.cells)
+    speeds = {name: limit for name, limit in inputs.limits.items() if is_speed(name)}
+    return judge(run, aggregate(run, {}), inputs.baseline(run), speeds, run.cells)
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
@@ -233,6 +275,7 @@ def judge_run(
     baselines: Path = BASELINES,
     policy: Path | None = None,
     progress: ScoreProgress | None = None,
+    inputs: CheckInputs | None = None,
 ) -> Report:
     """
     Hold a run against its baseline, scoring it first where needed.
@@ -241,17 +284,15 @@ def judge_run(
     stranger's run can be judged.
     """
     run = _whole(folder)
-    limits = _policy(baselines, policy)
-    baseline = baseline_of(baselines, run)
+    inputs = inputs or CheckInputs(baselines=baselines, policy=policy)
+    limits, baseline = inputs.limits, inputs.baseline(run)
     score(folder, baselines, progress)
     measurements = _measurements(folder, run)
     run = replace(run, heard=run_folder.load_transcripts(folder))
     judgement = judge(run, measurements, baseline, limits)
     if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
         _check_confirms(run, run_folder.load_run(folder / CONFIRM))
-        judgement = confirmed(
-            judgement, _judge_speed(folder / CONFIRM, baselines, limits), str(folder)
-        )
+        judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, inputs), str(folder))
     if not run.complete:
         judgement = incomplete(judgement, str(folder))
     return build_report(run, measurements, judgement, _floor(run))

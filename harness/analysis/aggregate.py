@@ -1,13 +1,12 @@
 """
-From samples and scores to measurements: every metric of every cell, with its 95 % interval. A pure
-function of records.
+Aggregate iterations and scores into measurements: every metric of every cell, with its interval.
 
-Speed keeps one value per measured iteration (its process is `repeat`), quality one per request. An
-iteration that something disturbed (`machine/interference.py`) keeps its place without a value, so
-that no speed rests on it. Besides the panel's metrics there are helpers that are stored and never
-judged: the weights of corpus rates (`wer_words`, `cer_chars`), the median seconds of each stage
-(`stage.vocoder` ...), which say where a change of latency comes from, and `disturbed_share`. Knows
-no baseline and no limit.
+A speed metric keeps one value per measured iteration (its process is `repeat`), a quality metric
+one per request. An iteration with interference (`machine/interference.py`) keeps its index without
+a value, so that no speed rests on it. Besides the run's metrics there are helpers that are stored
+and never judged: the weights of corpus rates (`wer_words`, `cer_chars`), `disturbed_share`, and the
+median seconds of each stage (`stage.vocoder` ...), which locate a change of latency. A pure
+function of records: it knows no baseline and no limit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,14 +55,12 @@ def aggregate(
     versions: Mapping[str, str] | None = None,
 ) -> dict[str, tuple[Measurement, ...]]:
     """
-    Compute all measurements of all cells of a run, by slug; what cannot be computed is Missing with
-    its reason.
+    Compute all measurements of all cells of a run, by slug.
 
-    A metric that applies to no request of a cell is not among them. `panel` is what the run's suite
-    chose, unless given.
-
-    `versions` are those that the scorer used, where they say more than the panel (which listener
-    heard the words).
+    A value that cannot be computed is Missing with its reason. A metric that is applicable to
+    no request of a cell is left out. `panel` holds the metrics; by default those that the run's
+    suite selected. `versions` are those that the scorer used where they are more exact than the
+    registry's: they name the recogniser.
     """
     metrics = chosen(run.metrics, run.conditions) if panel is None else panel
     exact = [
@@ -100,7 +97,7 @@ def _measure_cell(
 
 
 def _weighed_by(helper: str) -> set[str]:
-    """Name the metrics whose weights a helper holds."""
+    """Return the metrics whose weights a helper holds."""
     return {name for name, weight in WEIGHTS.items() if weight == helper}
 
 
@@ -136,7 +133,7 @@ WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA
 
 
 def _exact(metric: Metric, processes: Sequence[ProcessRecord]) -> Metric:
-    """Name the meter in the version of energy: what another meter reads is another quantity."""
+    """Add the power meter to the version of energy: another meter measures another quantity."""
     meters = dict.fromkeys(
         process.energy.meter for process in processes if isinstance(process.energy, Energy)
     )
@@ -149,7 +146,8 @@ def _exact(metric: Metric, processes: Sequence[ProcessRecord]) -> Metric:
 
 def _why_none(name: str, run: Run) -> Missing:
     """
-    Say why no process has a value, as a run notes it once for all: `power` of its environment.
+    Return why no process has a value, as the run records it once for all: `power` of its
+    environment.
     """
     nobody = {**WHY_NOT, ENERGY: str(run.environment.get("power", "no power was measured"))}
     return Missing(nobody.get(name, "not recorded"))
@@ -157,8 +155,8 @@ def _why_none(name: str, run: Run) -> Missing:
 
 def _summary(name: str, samples: Sequence[Iteration], values: Sequence[UtteranceValue]) -> Value:
     """
-    Summarise a speed metric; those with one value per process by their median. Only what was left
-    alone counts.
+    Summarise a speed metric over its undisturbed iterations; per-process metrics by their
+    median.
     """
     if not samples and name not in PER_PROCESS:
         return Missing("machine not quiet: every measured iteration was disturbed")
@@ -177,7 +175,7 @@ def _summary(name: str, samples: Sequence[Iteration], values: Sequence[Utterance
 
 
 def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
-    """Give the values that one process adds to a speed metric."""
+    """Return the values that one process adds to a speed metric."""
     if name not in PER_PROCESS:
         return [
             UtteranceValue(id=s.request, value=_per_iteration(name, s), repeat=process.repeat)
@@ -216,7 +214,7 @@ def _per_iteration(name: str, sample: Iteration) -> Value:
 
 
 def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:
-    """Give the median seconds of every stage, one value per process."""
+    """Return the median seconds of every stage, one value per process."""
     names = dict.fromkeys(
         name
         for process in processes
@@ -241,7 +239,7 @@ def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
 
 
 def _apart(processes: Sequence[ProcessRecord]) -> list[Measurement]:
-    """Give what the passes over the stages told."""
+    """Return the seconds from the stage profiles of the processes."""
     versions = versions_apart(processes)
     return [
         _seconds(name, several, versions.get(name, UNTOLD))
@@ -253,7 +251,7 @@ def _seconds(
     name: str, by_repeat: Mapping[int, Sequence[float]], version: str = UNTOLD
 ) -> Measurement:
     """
-    Give seconds that belong to processes; the summary is the median of the processes' medians.
+    Return seconds that belong to processes, summarised by the median of the processes' medians.
     """
     values = tuple(
         UtteranceValue(id=PROCESS, value=value, repeat=r)
@@ -267,8 +265,9 @@ def _seconds(
 
 def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     """
-    Give the share of disturbed iterations, one value per process and over all; nothing where no
-    system told.
+    Return the share of disturbed iterations, one value per process and over all.
+
+    Empty where the system reports no interference counters.
     """
     told = {
         process.repeat: [s for s in _measured(process) if s.disturbance] for process in processes
@@ -292,9 +291,10 @@ def _duration(
     cell: Cell, processes: Sequence[ProcessRecord], lost: Missing, several: bool
 ) -> Measurement:
     """
-    Give the audio seconds of each request, as its first measured iteration made them, or their mean
-    over all where an engine without a seed made others each time; the summary is the mean over
-    requests.
+    Return the audio seconds of each request, summarised by their mean over requests.
+
+    A request counts by its first measured iteration, or by the mean over all where an engine
+    without a seed varies its takes.
     """
     made_s: dict[str, list[float]] = {}
     for process in processes:
@@ -338,8 +338,9 @@ def _summarise(
     metric: Metric, values: tuple[UtteranceValue, ...], words: Mapping[str, Value] | None
 ) -> Measurement:
     """
-    Summarise one value per utterance: the mean, or the corpus rate. One gap leaves none, since it
-    would flatter the mean.
+    Summarise one value per utterance: the mean, or the corpus rate.
+
+    A single missing value leaves no summary, since leaving it out would flatter the mean.
     """
     numbers = [each.value for each in values if isinstance(each.value, float)]
     gaps = [each.value for each in values if isinstance(each.value, Missing)]

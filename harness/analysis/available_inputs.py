@@ -1,9 +1,9 @@
 """
-What a run offers to metrics beside the audio itself: for which requests there is a recording of the
-voice, a statement of the same words, joins that the engine reported, a word that is marked.
+The inputs that a run provides to metrics beside the audio itself, by request.
 
-A metric is measured for the requests that offer what it needs, and for no others: that is a
-property of the question, and no gap in the answer.
+These are a recording of the voice, a statement of the same words, chunk boundaries that the engine
+reported, a marked word. A metric is computed only for requests that provide its required inputs.
+For the others it is not applicable, which is different from `Missing`.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from harness.records.cell import Cell
 from harness.records.run import Run
 
 AvailableInputs = Mapping[Need, frozenset[str]]
-"""Need -> the requests (ids) where it is met. Needs that are always met do not occur."""
+"""Need -> the requests (ids) that meet it. Needs that are always met do not occur."""
 
 
 def offer_of(run: Run, cell: Cell) -> AvailableInputs:
-    """Give what a run offers for the requests of one of its cells."""
+    """Return the inputs that a run provides for the requests of one of its cells."""
     requests = cell.workload.requests
     samples = (
         sample
@@ -41,7 +41,7 @@ def offer_of(run: Run, cell: Cell) -> AvailableInputs:
 
 
 def is_applicable(metric: str, request: str, offer: AvailableInputs) -> bool:
-    """Whether a metric has what it needs for a request."""
+    """Return whether a request provides the inputs that a metric requires."""
     found = entries().get(metric)
     return (
         found is None or found.source is None or request in offer.get(found.source.need, {request})

@@ -1,8 +1,7 @@
 """
-What a reader should doubt of a cell, from the records alone: options that nothing shows to be in
-effect, takes that differ.
+Notices about a cell from the records alone: options without observed effect, differing takes.
 
-Decides nothing: each is a notice.
+They decide nothing.
 """
 
 from harness.records.cell import Cell
@@ -16,8 +15,10 @@ def doubts(run: Run, cell: Cell) -> tuple[str, ...]:
 
 def takes_differ(run: Run, slug: str) -> bool:
     """
-    Whether the cell's engine, without a seed, said a request otherwise than before: the worker then
-    kept several takes.
+    Return whether the cell's engine, without a seed, produced several different takes of a
+    request.
+
+    The worker then kept each of them.
     """
     kept = {
         (s.request, s.audio_file)
@@ -31,8 +32,9 @@ def takes_differ(run: Run, slug: str) -> bool:
 
 def _unobserved(run: Run, cell: Cell) -> list[str]:
     """
-    Name the options that make the cell another one than the reference, of which nothing was seen,
-    and which nobody hears.
+    Return notices for options that set the cell apart although nothing shows their effect.
+
+    No effect was observed, and the audio equals the reference cell's.
     """
     reference = next((each for each in run.cells if each.slug == run.reference), None)
     if reference is None or cell.slug == run.reference or not _is_same_audio(run, cell.slug):

@@ -1,6 +1,4 @@
-"""
-Check of measurements that were read from a file against the run that they claim to describe.
-"""
+"""Check measurements that were read from a file against the run that they claim to describe."""
 
 from collections.abc import Collection
 
@@ -16,11 +14,10 @@ from harness.records.run import Run
 
 def check_measured(run: Run, measurements: Measurements) -> None:
     """
-    Raise HarnessError for measurements, as they were read from a file, that cannot be those of a
-    run.
+    Raise HarnessError for measurements from a file that cannot be those of the run.
 
-    They name its cells, their requests and rounds; times, rates and sizes are more than nothing; a
-    metric has its own unit.
+    They must name its cells, requests and rounds. Times, rates and sizes must be more than
+    zero. A metric must have its own unit.
     """
     cells = {cell.slug: cell for cell in run.cells}
     for slug in sorted({*cells} ^ {*measurements}):

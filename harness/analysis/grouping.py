@@ -28,11 +28,11 @@ def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
 
 def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
     """
-    Group a speed metric's values by process: (n,) each, or for a rate (n, 2) rows of value and
-    weight.
+    Group a speed metric's values by process: (n,) each, or for a rate (n, 2) rows (value,
+    weight).
 
-    `cell` holds the cell's other measurements by name, where the weights stand. rtfx is grouped as
-    rtf, its inverse.
+    `cell` holds the cell's measurements by name, weights among them. rtfx is grouped as rtf,
+    its inverse.
     """
     source = cell["rtf"] if measurement.metric == "rtfx" else measurement
     values = [
@@ -51,7 +51,7 @@ def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> lis
 
 
 def usual_of(measurement: Measurement) -> dict[str, float]:
-    """Give the geometric mean of each request's values."""
+    """Return the geometric mean of each request's values, by request id."""
     logs: dict[str, list[float]] = {}
     for each in measurement.values:
         if isinstance(each.value, float):
@@ -61,8 +61,8 @@ def usual_of(measurement: Measurement) -> dict[str, float]:
 
 def relative(measurement: Measurement, usual: Mapping[str, float]) -> Measurement:
     """
-    Divide every value by what is usual for its request; leave out requests of which that is not
-    known.
+    Divide every value by the typical one of its request; leave out requests without a typical
+    value.
     """
     values = [
         replace(each, value=each.value / usual[each.id])
@@ -73,7 +73,7 @@ def relative(measurement: Measurement, usual: Mapping[str, float]) -> Measuremen
 
 
 def weights_of(metric: str, cell: Mapping[str, Measurement]) -> dict[str, float]:
-    """Give each utterance's weight in a sum-over-sum metric: its audio seconds, its words."""
+    """Return each utterance's weight in a sum-over-sum metric: its audio seconds, its words."""
     weights = cell.get(WEIGHTS[metric])
     return (
         {each.id: each.value for each in weights.values if isinstance(each.value, float)}
@@ -84,8 +84,9 @@ def weights_of(metric: str, cell: Mapping[str, Measurement]) -> dict[str, float]
 
 def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
     """
-    Give the speeds of all cells their intervals over processes; what cells have in common of the
-    noise, they share.
+    Add intervals over processes to the speeds of all cells.
+
+    The cells share a prior of the variance between processes, metric by metric.
     """
     groups = {
         slug: {each.metric: _grouped(each, by_name(several)) for each in several}
@@ -116,8 +117,8 @@ def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
 
 def _grouped(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
     """
-    Group a speed by process, relative to the request where that is its way; empty for what is no
-    speed.
+    Group a speed by process, relative to the request for RELATIVE metrics; empty for other
+    metrics.
     """
     if measurement.metric not in STATISTICS:
         return []

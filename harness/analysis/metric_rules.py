@@ -1,6 +1,5 @@
 """
-How each metric is aggregated, by its name: statistic, weight, and whether a value belongs to a
-process or to an iteration.
+Aggregation rules of each metric, by its name: statistic, weight, per process or per iteration.
 
 Also names the helpers: measurements that are stored, support others and are never judged. Computes
 nothing.
@@ -31,7 +30,7 @@ STATISTICS: Mapping[str, statistics.Statistic] = {
     "peak_cuda_bytes": statistics.at_percentile(50.0),
     ENERGY: statistics.at_percentile(50.0),
 }
-"""What summarises the values of each speed metric."""
+"""Speed metric -> the statistic that summarises its values."""
 PER_PROCESS = ("cold_start", "peak_rss", "peak_cuda_bytes", ENERGY)
 """Speed metrics that have one value per process; the others have one per measured iteration."""
 RELATIVE = (
@@ -44,8 +43,10 @@ RELATIVE = (
     "longest_gap_p50",
 )
 """
-Their spread is taken relative to the same request: sentences are long or short by choice of the
-workload and not by chance, and an iteration that is left out as disturbed must not shift the mix.
+Metrics whose spread is computed relative to the same request.
+
+Sentences are long or short by choice of the workload and not by chance, and an iteration that is
+left out as disturbed must not shift the mix.
 """
 PREFIXES = ("", *(condition.prefix for condition in CONDITIONS.values()))
 WEIGHTS = {
@@ -59,11 +60,11 @@ WEIGHTS = {
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."
 BY_STAGE = (STAGE, SYNCED, ALONE)
-"""What the names of helpers begin with that tell seconds of a stage."""
+"""Prefixes of the helpers that hold seconds of a stage."""
 DISTURBED = Metric(name="disturbed_share", unit="1", better="neither", version="1")
 """
 Share of the measured iterations that do not count, one value per process; only where the system
-tells.
+reports interference.
 """
 HELPERS = (
     DISTURBED,
@@ -71,11 +72,11 @@ HELPERS = (
     Metric(name="cer_chars", unit="characters", better="neither", version="1"),
 )
 PROCESS = "process"
-"""Stands as the id of values that belong to a process and not to a request."""
+"""The id of values that belong to a process and not to a request."""
 
 
 def is_known(name: str) -> bool:
-    """Whether there is a metric or helper of that name."""
+    """Return whether a metric or helper of that name exists."""
     return (
         name.startswith(BY_STAGE)
         or name in entries()
@@ -84,12 +85,12 @@ def is_known(name: str) -> bool:
 
 
 def is_helper(name: str) -> bool:
-    """Whether the measurement only serves others, and is neither shown nor judged."""
+    """Return whether the measurement only serves others, and is neither shown nor judged."""
     return name.startswith(BY_STAGE) or any(name == metric.name for metric in HELPERS)
 
 
 def is_speed(name: str) -> bool:
-    """Whether the metric belongs to the machine and not to the audio."""
+    """Return whether the metric belongs to the machine and not to the audio."""
     return (
         name in STATISTICS or name in STALLS or name.startswith(BY_STAGE) or name == DISTURBED.name
     )

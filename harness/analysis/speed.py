@@ -1,16 +1,13 @@
 """
-Speed from seconds: percentiles of latency, real-time factor and its inverse; and energy from
-joules.
+Speed of one cell: latency percentiles, real-time factors, energy, and simulated playback.
 
-Pure arithmetic on lists in seconds; knows no clock, no interval (those are the statistics' work),
-no limit. RTF is synthesis time over audio duration, so LOWER is better; RTFx is the inverse, so
-HIGHER is better. Both are given because half the field prints one under the other's name.
+Pure arithmetic on seconds and joules; knows no clock, no interval (`harness.statistics` has those)
+and no limit. RTF is synthesis time over audio duration, so LOWER is better; RTFx is the inverse, so
+HIGHER is better. Both are reported because half the field prints one under the other's name.
 
-What a listener has of a stream: a player that starts with the first piece and plays in real time,
-simulated from arrivals.
-
-Pure functions of records; they know no clock and no limit. The player holds nothing back: whoever
-buffers before he plays begins later and stalls less, and both can be read off the same arrivals.
+Playback simulates a player that starts with the first chunk and plays in real time. The player
+buffers nothing in advance: a buffering player begins later and stalls less, and both can be derived
+from the same arrivals.
 """
 
 import math
@@ -32,7 +29,8 @@ PERCENTILE_METHOD: Literal["linear"] = (
 
 def latency_percentile(latencies_s: Sequence[float], percent: float) -> Value:
     """
-    The `percent`-th percentile (0..100) in s, by linear interpolation between order statistics.
+    Return the `percent`-th percentile (0..100) in s, by linear interpolation between order
+    statistics.
     """
     fault = _fault(latencies_s, "latencies")
     return fault or float(
@@ -42,8 +40,12 @@ def latency_percentile(latencies_s: Sequence[float], percent: float) -> Value:
 
 def rtf(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:
     """
-    Sum of synthesis seconds over sum of audio seconds: what a long day of work would show. Lower is
-    better.
+    Return the real-time factor: sum of synthesis seconds over sum of audio seconds.
+
+    This is the rate that a long batch job would see. Lower is better.
+
+    >>> rtf([1.0, 2.0], [4.0, 8.0])
+    0.25
     """
     fault = _pair_fault(latencies_s, durations_s)
     return fault or math.fsum(latencies_s) / math.fsum(durations_s)
@@ -51,8 +53,9 @@ def rtf(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:
 
 def rtf_median(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:
     """
-    Median of each synthesis' own real-time factor: one slow or very long utterance cannot move it.
-    Lower is better.
+    Return the median real-time factor of single syntheses; lower is better.
+
+    One slow or very long utterance cannot move it.
     """
     fault = _pair_fault(latencies_s, durations_s)
     return fault or float(
@@ -64,15 +67,19 @@ def rtf_median(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Va
 
 def rtfx(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:
     """
-    Seconds of audio made per second of synthesis, sum over sum; exactly 1 / `rtf`. Higher is
-    better.
+    Return seconds of audio per second of synthesis, sum over sum; higher is better.
+
+    Exactly 1 / `rtf`.
+
+    >>> rtfx([1.0, 2.0], [4.0, 8.0])
+    4.0
     """
     factor = rtf(latencies_s, durations_s)
     return factor if isinstance(factor, Missing) else 1.0 / factor
 
 
 def energy_per_audio_s(energy: Energy) -> Value:
-    """Joules per second of audio, beyond what the machine draws idle. Lower is better."""
+    """Return joules per second of audio, beyond the machine's idle power; lower is better."""
     drawn_j = energy.energy_j - energy.idle_w * energy.busy_s
     if drawn_j <= 0.0:
         busy_w = energy.energy_j / energy.busy_s
@@ -91,8 +98,10 @@ def _pair_fault(latencies_s: Sequence[float], durations_s: Sequence[float]) -> M
 
 def _fault(seconds: Sequence[float], what: str) -> Missing | None:
     """
-    A failed request has no latency; one that slipped in as 0, NaN or a negative number spoils the
-    whole list.
+    Return why a list of seconds cannot be summarised; None where it can.
+
+    A failed request has no latency; one that slipped in as 0, NaN or a negative number spoils
+    the whole list.
     """
     if not seconds:
         return Missing(f"no {what}")
@@ -109,8 +118,8 @@ def _fault(seconds: Sequence[float], what: str) -> Missing | None:
 
 TOGETHER_S = 0.001
 """
-Pieces that come within a millisecond came together: an engine that cuts what it has into pieces
-makes nobody wait.
+Chunks that arrive within a millisecond arrived together: an engine that cuts finished audio into
+chunks delays nobody.
 """
 NOT_NOTED = Missing("the run does not tell when its audio came")
 ONE_PIECE = Missing("the audio came in one piece")
@@ -118,18 +127,24 @@ ONE_PIECE = Missing("the audio came in one piece")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playback:
-    """How a stream played."""
+    """The result of playing a stream."""
 
     underruns: int
-    """How often the player had nothing left while more was to come."""
+    """Times at which the player had no audio left while more was to come."""
     stall_s: float
-    """All the silence that the stream had not meant."""
+    """All the silence that underruns added."""
     longest_gap_s: float | None
-    """Between two arrivals; None where all came together."""
+    """Longest time between two arrivals; None where all chunks arrived together."""
 
 
 def play(pieces: Sequence[AudioChunk]) -> Playback:
-    """Play pieces in the order of their arrival. Raises ValueError without any."""
+    """
+    Simulate the playback of chunks in the order of their arrival. Raises ValueError without
+    any.
+
+    >>> play([AudioChunk(arrived_s=0.5, audio_s=1.0), AudioChunk(arrived_s=2.0, audio_s=1.0)])
+    Playback(underruns=1, stall_s=0.5, longest_gap_s=1.5)
+    """
     if not pieces:
         raise ValueError("there is nothing to play")
     # when all that has come will have been played
@@ -174,14 +189,17 @@ STREAMING_METRICS: Mapping[str, Callable[[Iteration], Value]] = MappingProxyType
 """Speed metric -> its value for one iteration."""
 STALLS = ("underruns", "stall")
 """
-Those whose good value is zero: a ratio to zero says nothing, so they have no interval and no shift.
+Metrics whose good value is zero: a ratio to zero is undefined, so they have no interval and no
+shift.
 """
 
 
 def stalled(name: str, samples: Sequence[Iteration]) -> Value:
     """
-    Summarise one of STALLS: underruns in all over minutes of speech in all, or the mean stall of an
-    utterance.
+    Summarise one of STALLS.
+
+    Underruns are summed over iterations and divided by the minutes of speech; the stall is the
+    mean per utterance.
     """
     pairs = [
         (value, sample.audio_s)

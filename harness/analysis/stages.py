@@ -1,22 +1,19 @@
 """
-Which stage a change of the whole comes from, and what share of it that is. Decides nothing.
+Seconds by stage, and the stage that explains a change of latency. Decides nothing.
 
-There is one rule, for whatever stands side by side: the same request in the same round and lap
-where both sides were measured in turns, so that what the machine did to both cancels; the medians
-of both sides where a stored baseline keeps no more.
+Two sides are compared stage by stage: the same request in the same round and pass where both were
+measured in turns, so that interference with both cancels; the medians of both sides where a stored
+baseline keeps no more.
 
-What the stage passes of a cell's processes amount to: seconds by stage, one list per process. A
-pure function of records.
+The stage profiles of a cell's processes become helpers, one list of seconds per process:
 
-    synced.vocoder       a stage in the one synthesis of the pass, the device waited for at both of
-                         its ends
-    synced.unaccounted   what that synthesis took beyond its stages
-    alone.vocoder        the model of a stage by itself, each time that it ran
+    synced.vocoder       a stage of the profiled synthesis, the device synchronised at both ends
+    synced.unaccounted   seconds of that synthesis beyond its stages
+    alone.vocoder        the model of a stage in isolation, each time that it ran
 
-They are helpers: stored beside the times of the stages as the whole is measured, shown next to
-them, and never judged. The version of what is `alone` says how much work it was, so that a call of
-two seconds of speech is not taken for a quicker one of six: beside other work it is another
-quantity.
+They are stored beside the times of the stages in the whole synthesis, shown next to them, and never
+judged. The version of isolated times names the amount of work, so that a call of two seconds of
+speech is not mistaken for a quicker one of six: other work is another quantity.
 """
 
 from collections import Counter
@@ -28,18 +25,21 @@ from harness.records.measurement import MetricVersion
 from harness.records.run import Phase, ProcessRecord, Run, StageProfile, StageWork
 
 Place = tuple[int, str, int]
-"""Round, request, lap."""
+"""Round, request, pass."""
 Stages = Mapping[str, float]
 """Seconds by stage."""
 
 
 def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     """
-    Name the stage that grew most between before and now: `vocoder +31 % is 97 % of it`. Empty where
-    nothing grew, or no stage is known.
+    Return the stage that grew most between before and now: `vocoder +31 % is 97 % of it`.
 
-    A stage's change is the median of its differences in seconds; its share is of the sum over all
-    stages. A stage that only one side has took no time on the other.
+    Empty where nothing grew, or no stage is known. A stage's change is the median of its
+    differences in seconds; its share is of the sum over all stages. A stage that only one side
+    has took no time on the other.
+
+    >>> moved_stage([({"text": 0.1, "vocoder": 1.0}, {"text": 0.1, "vocoder": 1.5})])
+    'vocoder +50 % is 100 % of it'
     """
     known = [(before, now) for before, now in pairs if before and now]
     names = dict.fromkeys(name for before, now in known for name in (*before, *now))
@@ -58,8 +58,9 @@ def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
 
 def in_turns(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
     """
-    Put the stages of one cell side by side, by round, request and lap; without disturbed
-    iterations, as when comparing.
+    Pair the stages of one cell in two runs by round, request and pass.
+
+    Disturbed iterations are left out, as when comparing.
     """
     before, now = _by_place(base, slug), _by_place(head, slug)
     return [(before[place], now[place]) for place in before if place in now]
@@ -82,7 +83,7 @@ SYNCED, ALONE = "synced.", "alone."
 UNACCOUNTED = "unaccounted"
 UNTOLD = "1"
 """
-Version of all that does not say how much work it was: of stages within a whole, and of older run
+Version of times without a recorded amount of work: of stages within a whole, and of older run
 folders.
 """
 TOLD = "2"
@@ -90,8 +91,7 @@ TOLD = "2"
 
 def isolated_stages(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
     """
-    Give name -> repeat -> seconds, in the order in which the stages passed; empty where no process
-    told.
+    Return name -> repeat -> seconds, in the order of the stages; empty without stage profiles.
     """
     found: dict[str, dict[int, tuple[float, ...]]] = {}
     for process in processes:
@@ -103,8 +103,9 @@ def isolated_stages(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, t
 
 def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
     """
-    Give the versions of the stages alone, by name; without those of which a process does not tell
-    how much work it was.
+    Return the versions of the isolated stages, by name.
+
+    A stage is left out where a process does not record its amount of work.
     """
     passes = [process.stages for process in processes if isinstance(process.stages, StageProfile)]
     work: dict[str, list[StageWork | None]] = {}
@@ -119,7 +120,7 @@ def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
 
 
 def same_work(before_version: str, now_version: str) -> bool:
-    """Tell whether two times alone are known to be of the same work."""
+    """Return whether two isolated times are known to be of the same work."""
     return before_version == now_version != UNTOLD
 
 

@@ -1,4 +1,5 @@
 """
-Sound as data: files, recordings, and the features that several metrics share. Knows no metric and
-no verdict.
+Sound as data: files, recordings, and the features that several metrics share.
+
+Knows no metric and no verdict.
 """

@@ -1,9 +1,9 @@
 """
-Where in a recording there is speech: where it begins and ends, and the pauses inside it.
+Speech activity of a recording: its beginning, its end, the pauses inside it, and its level.
 
-By level alone, in frames of 10 ms, relative to the loud part of the same recording, so that gain
-plays no part. That tells speech from silence, not from noise: where noise stands within 35 dB of
-the speech there are no pauses and no silent ends.
+Detected by level alone, in frames of 10 ms, relative to the loud part of the same recording, so
+that gain plays no part. This separates speech from silence, not from noise: where noise stands
+within 35 dB of the speech there are no pauses and no silent ends.
 """
 
 import math
@@ -23,7 +23,7 @@ The loud part is a percentile of the frames within this of the loudest, so that 
 not move it.
 """
 BELOW_DB = 35.0
-"""How far below the loud part a frame is silence."""
+"""Distance below the loud part at which a frame is silence."""
 PAUSE_S = 0.15
 """
 Shorter silences are part of speech: the closure of a plosive. The longest in 256 recordings of the
@@ -41,8 +41,9 @@ SHORTEST_S = 0.03
 @dataclass(frozen=True, slots=True)
 class Activity:
     """
-    Seconds from the start of the recording: where speech begins and ends, and each pause between
-    (from, to), in order.
+    Begin and end of the speech, and each pause between as (from, to), in order.
+
+    All in seconds from the start of the recording.
     """
 
     start_s: float
@@ -51,7 +52,7 @@ class Activity:
 
     @property
     def pauses_s(self) -> float:
-        """Seconds of all inner pauses together."""
+        """Total seconds of the inner pauses."""
         return sum(to - since for since, to in self.pauses)
 
     @property
@@ -61,7 +62,7 @@ class Activity:
 
 
 def segments(recording: Recording) -> Activity | Missing:
-    """Where there is speech; Missing for empty, silent and non-finite audio."""
+    """Detect speech and pauses; Missing for empty, silent and non-finite audio."""
     active = recording.once(audible)
     if isinstance(active, Missing):
         return active
@@ -77,8 +78,9 @@ def segments(recording: Recording) -> Activity | Missing:
 
 def audible(recording: Recording) -> NDArray[np.bool_] | Missing:
     """
-    Whether each frame is within BELOW_DB of the loud part, shape [whole frames]; an unfinished last
-    one is left out.
+    Return whether each frame is within BELOW_DB of the loud part, shape [whole frames].
+
+    An unfinished last frame is left out.
     """
     level_db, loud_db = recording.once(levels), recording.once(loud_level)
     if isinstance(level_db, Missing):
@@ -87,7 +89,7 @@ def audible(recording: Recording) -> NDArray[np.bool_] | Missing:
 
 
 def loud_level(recording: Recording) -> Value:
-    """Level of the loud part of the speech in dB of full scale."""
+    """Return the level of the loud part of the speech in dB of full scale."""
     level_db = recording.once(levels)
     if isinstance(level_db, Missing):
         return level_db
@@ -96,8 +98,9 @@ def loud_level(recording: Recording) -> Value:
 
 def levels(recording: Recording) -> NDArray[np.float64] | Missing:
     """
-    Level of each frame in dB of full scale, shape [whole frames]: its standard deviation, so that
-    an offset is silence.
+    Return the level of each frame in dB of full scale, shape [whole frames].
+
+    It is the frame's standard deviation, so that an offset is silence.
     """
     width = frame_length(recording.rate_hz)
     count = len(recording.frames) // width
@@ -139,14 +142,20 @@ def _active_power(power: NDArray[np.float64], gate_db: float) -> float:
 
 
 def frame_length(rate_hz: int) -> int:
-    """Frames of audio in one of FRAME_S."""
+    """
+    Return the number of samples in one frame of FRAME_S.
+
+    >>> frame_length(24_000)
+    240
+    """
     return max(round(FRAME_S * rate_hz), 1)
 
 
 def _stretches(active: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """
-    First and last + 1 of each stretch of speech: runs of active frames, joined over less than a
-    pause, without ticks.
+    Return first and last + 1 frame of each stretch of speech, shape [k] both.
+
+    Stretches are runs of active frames, joined over less than a pause, without ticks.
     """
     edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
     starts, stops = edges[::2], edges[1::2]

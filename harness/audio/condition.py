@@ -1,9 +1,8 @@
 """
-Conditions under which the panel is read a second time: what is left of a voice at the other end of
-a telephone line.
+Listening conditions under which metrics are read a second time, such as a telephone line.
 
-Every recording that a metric looks at passes through the condition, the reference too: what is
-compared is heard alike.
+Every recording that a metric reads passes through the condition, the reference too: both sides of a
+comparison are treated alike.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,13 +15,14 @@ from harness.audio.recording import Recording
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """
-    A way to hear a recording; `prefix` begins the names of the metrics that are read under it.
+    A transformation of recordings; `prefix` begins the names of the metrics that are read under
+    it.
     """
 
     name: str
     prefix: str
     version: str
-    """Belongs to the version of every metric that is read under it."""
+    """Part of the version of every metric that is read under the condition."""
     hear: Callable[[Recording], Recording]
 
 

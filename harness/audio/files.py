@@ -1,18 +1,15 @@
 """
-Audio files in and out: one channel of float32 frames and a rate.
+Read and write audio files: one channel of float32 samples and a rate.
 
 Knows file formats, through libsndfile; does not resample, trim, level or judge. A file that cannot
 be used is a HarnessError that names it, so that a metric can turn it into one missing value. A
-file's head is believed only as far as its content bears it out: memory is taken block by block,
-never for what a head claims.
+file's header is believed only as far as its content bears it out: memory is allocated block by
+block, never for the length that a header claims.
 
-The audio of a run, and the golden audio, as small WAV files in memory: what a page plays.
-
-WAV, though FLAC is a third smaller: Chromium fails one seek in twenty in a short FLAC clip
-("demuxer seek failed"), and a page that keeps the position when the voice is switched seeks all the
+Also loads the audio of a run, and the golden audio, as small WAV files in memory, for pages to
+play. WAV, though FLAC is a third smaller: Chromium fails one seek in twenty in a short FLAC clip
+("demuxer seek failed"), and a page that keeps its position when the voice is switched seeks all the
 time. In WAV no seek failed.
-
-Knows where both are kept; scores nothing, and renders nothing.
 """
 
 import io
@@ -31,14 +28,17 @@ from harness.records.run import Run
 Audio = NDArray[np.float32]
 ROUNDING = 1e-6
 """
-Up to here two frames are the same sound: 120 dB below full scale, where only the order of additions
-differs.
+Samples that differ by no more are the same sound: 120 dB below full scale, where only the order of
+additions differs.
 """
 
 LARGEST_FRAMES = 2**27
 """Of one file: 93 minutes at 24 kHz, and 512 MiB in memory."""
 UNKNOWN_FRAMES = 2**63 - 1
-"""What libsndfile makes of a FLAC file that was streamed; it cannot read the last block of one."""
+"""
+The length that libsndfile reports for a FLAC file that was streamed; it cannot read the last block
+of one.
+"""
 LARGEST_CHANNELS = 64
 RATES_HZ = (1_000, 768_000)
 BLOCK_FRAMES = 2**16
@@ -48,8 +48,9 @@ UNKNOWN_FROM_BYTES = 0x7FFF0000
 
 def read_audio(path: Path) -> tuple[Audio, int]:
     """
-    (frames as float32 in -1..1, shape [n]; rate in Hz). Several channels become their mean. Raises
-    HarnessError.
+    Read an audio file; return float32 samples in -1..1, shape [n], and the rate in Hz.
+
+    Several channels become their mean. Raises HarnessError.
     """
     try:
         return decoded(path)
@@ -59,8 +60,10 @@ def read_audio(path: Path) -> tuple[Audio, int]:
 
 def decoded(source: Path | IO[bytes]) -> tuple[Audio, int]:
     """
-    Decode as `read_audio` does. Raises HarnessError for no audio, for more than the limits, for
-    less than the head says.
+    Decode as `read_audio` does.
+
+    Raises HarnessError for no audio, for more than the limits, and for less than the header
+    promises.
     """
     try:
         missing_bytes = _missing_bytes(source)
@@ -77,7 +80,10 @@ def decoded(source: Path | IO[bytes]) -> tuple[Audio, int]:
 
 
 def same_audio(one: Audio, other: Audio) -> bool:
-    """Whether two recordings are the same, up to what another order of additions changes."""
+    """
+    Return whether two recordings are the same, up to the rounding of another order of
+    additions.
+    """
     return one.shape == other.shape and (
         not one.size or bool(np.abs(one - other).max() <= ROUNDING)
     )
@@ -85,8 +91,9 @@ def same_audio(one: Audio, other: Audio) -> bool:
 
 def length_s(path: Path) -> float:
     """
-    Seconds of audio that the file promises; 0.0 where it cannot be read, which whoever reads it
-    will say.
+    Return the seconds of audio that the file promises; 0.0 where it cannot be read.
+
+    Reading the file then reports the error.
     """
     try:
         with soundfile.SoundFile(path) as file:
@@ -97,7 +104,7 @@ def length_s(path: Path) -> float:
 
 
 def _check_head(file: Any) -> None:
-    """Raise HarnessError for a head that claims what no recording of ours has."""
+    """Raise HarnessError for a header with values beyond the limits of this module."""
     low, high = RATES_HZ
     if not low <= file.samplerate <= high:
         raise HarnessError(
@@ -117,8 +124,9 @@ def _check_head(file: Any) -> None:
 
 def _missing_bytes(source: Path | IO[bytes]) -> int:
     """
-    Count the bytes that the head of a WAV file promises and that are not there; libsndfile passes
-    over them in silence.
+    Return the number of bytes that the header of a WAV file promises and that are not there.
+
+    libsndfile ignores them silently.
     """
     if isinstance(source, Path):
         with source.open("rb") as file:
@@ -139,8 +147,9 @@ def _missing_bytes(source: Path | IO[bytes]) -> int:
 
 def _all_of(file: Any) -> Audio:
     """
-    Read block by block, as the mean of the channels. Raises HarnessError where less can be read
-    than the head promises.
+    Read block by block, as the mean of the channels.
+
+    Raises HarnessError where less can be read than the header promises.
     """
     blocks: list[Audio] = [np.empty(0, np.float32)]
     try:
@@ -165,19 +174,20 @@ def _all_of(file: Any) -> Audio:
 
 def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
     """
-    Write float32 wav, whole or not at all: no rounding, no clipping, NaN kept, so that what is
-    scored is what was made.
+    Write a float32 WAV file, whole or not at all.
 
-    Raises HarnessError; its cause is the system's OSError where that has a reason, such as a full
-    disk.
+    No rounding, no clipping, NaN kept, so that the scored audio is the synthesised audio.
+    Raises HarnessError; its cause is the system's OSError where that has a reason, such as a
+    full disk.
     """
     _write(path, wav_bytes(audio, rate_hz, str(path)))
 
 
 def wav_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
     """
-    Return a float32 wav file; `name` stands for the audio in errors. Raises HarnessError for what
-    is no audio.
+    Return a float32 WAV file; `name` stands for the audio in errors.
+
+    Raises HarnessError for anything but one channel at a valid rate.
     """
     return _encoded(audio, rate_hz, "WAV", "FLOAT", name)
 
@@ -191,11 +201,10 @@ def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:
 
 def flac_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
     """
-    Return a 24-bit flac file, for audio that is committed; 16-bit noise fills bands that were
-    empty, which STOI hears.
+    Return a 24-bit FLAC file, for audio that is committed.
 
-    `name` stands for the audio in errors. Raises HarnessError for frames beyond -1..1 or not
-    finite.
+    16-bit noise would fill bands that were empty, which STOI is sensitive to. `name` stands for
+    the audio in errors. Raises HarnessError for samples beyond -1..1 or not finite.
     """
     if audio.size and not np.all(np.abs(audio) <= 1.0):
         raise HarnessError(
@@ -234,10 +243,10 @@ def _first_line(error: Exception) -> str:
 
 def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str], bytes | None]:
     """
-    Give a function (slug, request id) -> a WAV file's bytes; `golden_name` in place of a slug
-    stands for the accepted audio.
+    Return a function (slug, request id) -> bytes of a WAV file.
 
-    It gives None where there is no readable audio: a page without a voice is still a page.
+    `golden_name` in place of a slug stands for the golden audio. The function returns None
+    where there is no readable audio: a page without a voice is still a page.
     """
     files = audio_files(run)
 
@@ -257,10 +266,11 @@ def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str]
 
 def audio_files(run: Run) -> dict[tuple[str, str], Path]:
     """
-    Name the files of a run's audio, (slug, request id) -> path: of the first process that kept any.
-    They may be gone.
+    Return the audio files of a run, (slug, request id) -> path, of the first process that kept
+    any.
 
-    Raises HarnessError for one that does not lie in the run's folder.
+    They may have been deleted. Raises HarnessError for one that does not lie in the run's
+    folder.
     """
     files: dict[tuple[str, str], Path] = {}
     for process in run.processes:

@@ -1,10 +1,9 @@
 """
-Check that the audio of a run folder is the audio that was measured, before anything is scored,
-accepted or shown of it.
+Check that the audio of a run folder is the audio that was measured, before it is scored, accepted
+or shown.
 
-A sample names its frames by their SHA-256; a recording that was exchanged since has another. What
-is gone is gone: a folder without its audio can still be judged by what was scored before. Scores
-nothing.
+An iteration records the SHA-256 of its samples; a recording that was exchanged since has another.
+Deleted audio is no error: a folder without its audio can still be judged by its kept scores.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ LENGTH_SLACK_S = 0.01
 
 
 def check_audio(run: Run) -> None:
-    """Raise HarnessError naming the first recording that is not what its sample says."""
+    """Raise HarnessError naming the first recording that differs from its iteration's digest."""
     for process in run.processes:
         for sample in process.samples:
             if sample.audio_file is not None:

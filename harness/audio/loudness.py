@@ -1,9 +1,9 @@
 """
-Loudness as broadcasters measure it: ITU-R BS.1770-4, gated, one channel, in LUFS.
+Loudness by ITU-R BS.1770-4: gated, one channel, in LUFS.
 
-The standard gives its two filters at 48 kHz only and asks for the same response at other rates. So
-a recording is brought to 48 kHz first: filters made anew for 8 or 16 kHz by a bilinear transform,
-as is often done, read a tone of 997 Hz 0.20 and 0.05 LU too low.
+The standard defines its two filters at 48 kHz only and asks for the same response at other rates.
+So a recording is resampled to 48 kHz first: filters designed for 8 or 16 kHz by a bilinear
+transform, as is often done, read a tone of 997 Hz 0.20 and 0.05 LU too low.
 """
 
 import math
@@ -35,8 +35,9 @@ ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU = -70.0, -10.0
 
 def integrated_lufs(recording: Recording) -> Value:
     """
-    Mean loudness of the blocks of 0.4 s that pass both gates; Missing below 0.4 s and where none is
-    above -70 LUFS.
+    Return the mean loudness in LUFS of the blocks of 0.4 s that pass both gates.
+
+    Missing below 0.4 s and where no block is above -70 LUFS.
     """
     fault = unplayable(recording)
     if fault is not None:
@@ -54,7 +55,7 @@ def integrated_lufs(recording: Recording) -> Value:
 
 
 def _block_powers(frames: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean square of each whole block of the weighted frames, shape [blocks]."""
+    """Return the mean square of each whole block of the weighted samples, shape [blocks]."""
     from scipy.signal import sosfilt
 
     total = np.concatenate([[0.0], np.cumsum(sosfilt(np.array(K_WEIGHTING), frames) ** 2)])

@@ -26,8 +26,9 @@ def power_mel(
     frames: NDArray[np.floating], rate_hz: int, *, width: int, hop: int, bands: int
 ) -> Power:
     """
-    Mel power of `frames`, shape [n], in analysis frames of `width` every `hop`: shape [1 + about n
-    / hop, bands].
+    Compute the mel power spectrogram of samples of shape [n].
+
+    Returns shape [1 + about n / hop, bands], in frames of `width` samples every `hop`.
     """
     padded = np.pad(np.asarray(frames, dtype=np.float64), width // 2)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)
@@ -42,8 +43,9 @@ def power_mel(
 @functools.cache
 def filters(rate_hz: int, width: int, bands: int) -> Power:
     """
-    Triangular filters from 0 Hz to half the rate, shape [bands, width // 2 + 1], each of area 1
-    (per Hz).
+    Return triangular filters from 0 Hz to half the rate, shape [bands, width // 2 + 1].
+
+    Each has area 1 (per Hz).
     """
     bins_hz = np.fft.rfftfreq(width, 1 / rate_hz)
     edges_hz = _hz(np.linspace(0.0, _mel(rate_hz / 2), bands + 2))

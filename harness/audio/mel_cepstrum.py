@@ -1,23 +1,21 @@
 """
-Mel-cepstra: the shape of the spectrum, frame by frame, on the ear's scale of frequency; the
-features of `mcd`.
+Mel-cepstra and dynamic time warping: the features of `mcd`.
 
-The analysis of SPTK's `mcep` (Fukada, Tokuda, Kobayashi and Imai 1992, "An adaptive algorithm for
-mel-cepstral analysis of speech"), with the frames and orders that ESPnet uses. Written out here,
-since pysptk does not load beside a current setuptools and takes ten times longer, frame by frame.
-Largest difference from it in 1761 frames: 0.008 dB of mcd.
+A mel-cepstrum describes the shape of the spectrum of one frame, on the ear's scale of frequency.
+The analysis is that of SPTK's `mcep` (Fukada, Tokuda, Kobayashi and Imai 1992, "An adaptive
+algorithm for mel-cepstral analysis of speech"), with the frames and orders that ESPnet uses.
+Written out here, since pysptk does not load beside a current setuptools and takes ten times longer,
+frame by frame. Largest difference from it in 1761 frames: 0.008 dB of mcd.
 
 A spectrum is modelled as log|H(w)| = sum over m of c[m] cos(m b(w)), where b is the phase of an
 all-pass filter, near the mel scale. c minimises the mean over w of exp(R) - R, R = log(periodogram
 / |H|^2): peaks count, valleys between harmonics do not. The criterion is convex, so Newton's method
-finds the one minimum whatever it starts from.
+converges to the one minimum from any start.
 
-Dynamic time warping: which frame of one sequence goes with which of another, both running forward
-only.
-
-Sakoe and Chiba 1978, steps (1, 1), (1, 0), (0, 1) of equal weight, within a band about the
-diagonal, since the recordings to be compared share their durations. A whole anti-diagonal is worked
-out at once. Knows vectors, not sound.
+Dynamic time warping by Sakoe and Chiba 1978, steps (1, 1), (1, 0), (0, 1) of equal weight, within a
+band about the diagonal, since compared recordings share their durations. A whole anti-diagonal is
+computed at once. It knows vectors, not sound. The engine's forced alignment has its own
+(`engine/duration`): the engine must not know the harness.
 """
 
 import functools
@@ -58,9 +56,10 @@ BLOCK = 2048  # frames analysed at once
 
 def mel_cepstra(recording: Recording) -> Frames | Missing:
     """
-    Give c[1] to c[order] of each frame, shape [frames, order]; the level, c[0], is left out.
+    Compute c[1] to c[order] of each frame, shape [frames, order], without the level c[0].
 
-    For finite audio; a rate that is not in PARAMETERS is brought to the next lower one that is.
+    For finite audio. A rate that is not in PARAMETERS is resampled to the next lower one that
+    is.
     """
     rate_hz = _analysis_rate_hz(recording.rate_hz)
     frames = recording.at(rate_hz)
@@ -78,7 +77,7 @@ def mel_cepstra(recording: Recording) -> Frames | Missing:
 
 
 def between_s(rate_hz: int) -> float:
-    """Seconds from one frame of `mel_cepstra` to the next."""
+    """Return the seconds from one frame of `mel_cepstra` to the next."""
     return HOP / _analysis_rate_hz(rate_hz)
 
 
@@ -87,15 +86,15 @@ def _analysis_rate_hz(rate_hz: int) -> int:
 
 
 def _analysed(windows: Frames, order: int, alpha: float) -> Frames:
-    """Mel-cepstra c[0] to c[order] of frames of shape [n, WIDTH]."""
+    """Compute the mel-cepstra c[0] to c[order] of frames of shape [n, WIDTH]."""
     spectra = np.fft.rfft(windows * (FULL_SCALE * np.hamming(WIDTH)))
     return fitted(spectra.real**2 + spectra.imag**2 + EPSILON, order, alpha)
 
 
 def fitted(power: Frames, order: int, alpha: float) -> Frames:
     """
-    Give the mel-cepstra, shape [n, order + 1], that fit periodograms of shape [n, bins] from 0 Hz
-    to half the rate.
+    Fit mel-cepstra, shape [n, order + 1], to periodograms of shape [n, bins] from 0 Hz to half
+    the rate.
     """
     model = _model(power.shape[1], order, alpha)
     cepstra = (
@@ -115,29 +114,27 @@ def fitted(power: Frames, order: int, alpha: float) -> Frames:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """What depends on the number of bins, the order M and alpha alone."""
+    """Constants that depend only on the number of bins, the order M and alpha."""
 
     cosines: Frames
     """cos(m b(w)), shape [bins, 2 M + 1]."""
     weighted: Frames
-    """
-    The same, times each bin's share of the whole circle: turns a spectrum into its mean over w.
-    """
+    """The same, times each bin's share of the whole circle: maps a spectrum to its mean over w."""
     projection: Frames
     """
-    Shape [bins, M + 1]: the cepstrum of a log spectrum on the warped scale, where Newton's method
-    starts.
+    Shape [bins, M + 1]: the cepstrum of a log spectrum on the warped scale, the start of
+    Newton's method.
     """
     target: Frames
     """
-    The means of the cosines themselves, (-alpha)^m, shape [2 M + 1]: what the criterion's minimum
-    leaves of a spectrum.
+    The means of the cosines themselves, (-alpha)^m, shape [2 M + 1], to which the minimum
+    matches a spectrum.
     """
     toeplitz: NDArray[np.intp]
     hankel: NDArray[np.intp]
 
     def newton_step(self, log_power: Frames, cepstra: Frames) -> Frames:
-        """Gradient by Hessian of the criterion, for each frame."""
+        """Return gradient by Hessian of the criterion, for each frame."""
         count = cepstra.shape[1]
         excess = np.exp(log_power - 2.0 * cepstra @ self.cosines[:, :count].T) @ self.weighted
         bent = excess + RIDGE * self.target
@@ -180,9 +177,9 @@ def warp(first: Vectors, second: Vectors, slack: int) -> tuple[Indices, Indices]
     """
     Find the path of least summed Euclidean distance from both beginnings to both ends.
 
-    `first` [n, d], `second` [m, d], neither empty. Gives the frames of each along the path, equally
-    long. The path may stray `slack` frames from the diagonal, and by the difference of n and m
-    more.
+    `first` [n, d], `second` [m, d], neither empty. Returns the frame indices of each along the
+    path, equally long. The path may stray `slack` frames from the diagonal, and by the
+    difference of n and m more.
     """
     low = -slack - max(len(first) - len(second), 0)
     high = slack + max(len(second) - len(first), 0)
@@ -190,7 +187,10 @@ def warp(first: Vectors, second: Vectors, slack: int) -> tuple[Indices, Indices]
 
 
 def _costs(first: Vectors, second: Vectors, low: int, high: int) -> Vectors:
-    """Distance of first[i] and second[j] in row i + j, column j - i - low; infinity elsewhere."""
+    """
+    Return the distance of first[i] and second[j] in row i + j, column j - i - low; infinity
+    elsewhere.
+    """
     costs = np.full((len(first) + len(second) - 1, high - low + 1), np.inf)
     for offset in range(low, high + 1):
         begin, end = max(-offset, 0), min(len(first), len(second) - offset)
@@ -202,8 +202,9 @@ def _costs(first: Vectors, second: Vectors, low: int, high: int) -> Vectors:
 
 def _moves(costs: Vectors, low: int) -> NDArray[np.int8]:
     """
-    Which of STEPS leads best to each cell of `costs`; rows hold the columns of their parity, close
-    together.
+    Return the index into STEPS of the best step to each cell of `costs`.
+
+    Rows hold the columns of their parity, close together.
     """
     rows, width = costs.shape
     moves = np.zeros((rows, width // 2 + 1), dtype=np.int8)
@@ -222,7 +223,7 @@ def _moves(costs: Vectors, low: int) -> NDArray[np.int8]:
 
 
 def _traced(moves: NDArray[np.int8], n: int, m: int, low: int) -> tuple[Indices, Indices]:
-    """The path, followed back from the ends."""
+    """Follow the path back from the ends."""
     i, j, path = n - 1, m - 1, [(n - 1, m - 1)]
     while i or j:
         by = PATH_STEPS[moves[i + j, (j - i - low) // 2]]

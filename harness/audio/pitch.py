@@ -1,12 +1,12 @@
 """
-The pitch track of a recording, every 5 ms, by SwiftF0 (package `swift-f0`): a feature of several
-metrics, no metric itself.
+The pitch track of a recording, every 5 ms, by SwiftF0 (package `swift-f0`).
 
-Nieradzik 2025, "SwiftF0: fast and accurate monophonic pitch detection": a small convolutional
-network, 135 kB inside its package. Measured on 16 same-word pairs by each of flite's slt, rms and
-awb, one of each pair raised by 7 semitones at its end with WORLD: the mean error of the rise found,
-in semitones, and seconds of one busy core for a second of audio. Here it listens twice
-(`_every_8_ms`), at twice the cost; the table is of once.
+A feature of several metrics, no metric itself. Nieradzik 2025, "SwiftF0: fast and accurate
+monophonic pitch detection": a small convolutional network, 135 kB inside its package. Measured on
+16 same-word pairs by each of flite's slt, rms and awb, one of each pair raised by 7 semitones at
+its end with WORLD: the mean error of the detected rise, in semitones, and seconds of one busy core
+for a second of audio. Here the network runs twice (`_every_8_ms`), at twice the cost; the table is
+of once.
 
     tracker                 clean   noise 20 dB   telephone   cost
     SwiftF0 0.3.0            0.60          0.69        0.60   .008
@@ -15,7 +15,7 @@ in semitones, and seconds of one busy core for a second of audio. Here it listen
     SWIPE' (SPTK)            0.67          0.75        2.33   .016
 
 A telephone line carries no fundamental of a low voice, which DIO needs. WORLD's Harvest and
-librosa's pYIN cost .16 and .21. Audio is given to the network without its offset and with its loud
+librosa's pYIN cost .16 and .21. The network receives audio without its offset and with its loud
 part at one level, so that neither plays a part.
 """
 
@@ -29,7 +29,7 @@ from scipy.ndimage import median_filter
 
 from harness.audio import activity
 from harness.audio.recording import Recording
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
@@ -39,7 +39,7 @@ Track = NDArray[np.float64]
 PACKAGE = "swift-f0"
 RATE_HZ = 16_000
 HALF_STEP = 128
-"""Frames of audio: half of the network's 16 ms."""
+"""Samples: half of the network's step of 16 ms."""
 HOP_S = 0.005
 SHORTEST_S = 0.1
 LOWEST_HZ, HIGHEST_HZ = 50.0, 550.0
@@ -49,14 +49,14 @@ LOUD_DB = -20.0
 VOICED = 0.5
 """Of the network's confidence, which is calibrated to it."""
 NEIGHBOURS = 101
-"""Voiced frames, half a second, whose median an octave jump is told by."""
+"""Voiced frames, half a second, whose median reveals an octave jump."""
 JUMP_SEMITONES = 9.0
 """
 Three quarters of an octave: a tracker errs by whole octaves (12), and a question rises by 7 within
 half a second.
 """
 SMOOTHING = 5
-"""Voiced frames, 25 ms: shorter than any syllable."""
+"""Voiced frames of the median filter, 25 ms: shorter than any syllable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +83,9 @@ class PitchTrack:
 
 def track(recording: Recording) -> PitchTrack | Missing:
     """
-    The pitch of a recording; Missing for less than 0.1 s and for empty, silent and non-finite
-    audio.
+    Compute the pitch track of a recording.
+
+    Missing for less than 0.1 s and for empty, silent and non-finite audio.
     """
     loud_db, audible = recording.once(activity.loud_level), recording.once(activity.audible)
     if isinstance(loud_db, Missing):
@@ -96,7 +97,7 @@ def track(recording: Recording) -> PitchTrack | Missing:
     try:
         detector = _detector()
     except ImportError:
-        return Missing("swift-f0 is not installed; pip install voxgate[panel]")
+        return not_installed("swift-f0", "pip install voxgate[panel]")
     heard = (recording.at(RATE_HZ) - recording.frames.mean()) * 10.0 ** ((LOUD_DB - loud_db) / 20.0)
     times_s = np.arange(0.0, recording.duration_s, HOP_S)
     f0_hz = _between(times_s, *_every_8_ms(detector, heard.astype(np.float32)))
@@ -112,11 +113,11 @@ def _every_8_ms(
     detector: "SwiftF0", heard: NDArray[np.float32]
 ) -> tuple[Track, Track, NDArray[np.bool_]]:
     """
-    Times in seconds, pitch in Hz and voicing, each of shape [k]: the network's 16 ms, and once more
-    from half of that on.
+    Return times in seconds, pitch in Hz and voicing, each of shape [k].
 
-    A track of 16 ms alone depends on where it begins: the same speech 10 ms later differs by 6.2
-    cents (RMS), so by 2.1.
+    They are the network's every 16 ms, interleaved with those from half a step later. A track
+    of 16 ms alone depends on its start: the same speech 10 ms later differs by 6.2 cents (RMS),
+    so by 2.1.
     """
     passes = [
         (start, detector.detect(heard[start:], RATE_HZ, LOWEST_HZ, HIGHEST_HZ))
@@ -133,8 +134,8 @@ def _every_8_ms(
 
 def _between(times_s: Track, known_s: Track, pitch_hz: Track, voiced: NDArray[np.bool_]) -> Track:
     """
-    The pitch at each of `times_s`, straight in semitones between the known; as voiced as the
-    nearest of them.
+    Interpolate the pitch at each of `times_s`, linearly in semitones; voiced as its nearest
+    neighbour.
     """
     if not voiced.any():
         return np.zeros_like(times_s)
@@ -147,7 +148,7 @@ def _between(times_s: Track, known_s: Track, pitch_hz: Track, voiced: NDArray[np
 
 @functools.cache
 def _detector() -> "SwiftF0":
-    """The network on one core; spinning threads would take the others' time."""
+    """Return the network on one core; spinning threads would take the others' time."""
     from swift_f0 import SwiftF0
 
     return SwiftF0(threads=1, spin=False)

@@ -1,14 +1,12 @@
 """
-One recording as a metric sees it: its frames, its rate, and what was worked out from them so far.
+One recording as metrics read it: its samples, its rate, and the features computed so far.
 
-Knows resampling, since the resampler is part of what PESQ or a recogniser says of an audio; knows
-no metric. A feature that several metrics need (pitch, a spectrum, where there is speech) is worked
-out once and kept: `recording.once(pitch.track)`.
+Knows resampling, since the resampler is part of the value of PESQ or a transcript; knows no metric.
+A feature that several metrics need (pitch, a spectrum, speech activity) is computed once and kept:
+`recording.once(pitch.track)`.
 
-Whether a recording can be judged at all: it has frames, and every one of them is a number.
-
-One NaN makes nonsense of every sum, so each detector asks here first, and the reason that it gives
-says where the fault is.
+Also checks whether a recording can be scored at all: it has samples, and every one is a number. One
+NaN makes nonsense of every sum, so each detector checks first, and the reason locates the fault.
 """
 
 from collections.abc import Callable
@@ -26,9 +24,7 @@ Feature = TypeVar("Feature")
 
 
 class Recording:
-    """
-    Mono audio: `frames` of shape [n], float64, full scale 1.0; `rate_hz`. Not changed once made.
-    """
+    """Mono audio: float64 samples of shape [n], full scale 1.0, at `rate_hz`. Immutable."""
 
     def __init__(self, frames: NDArray[np.floating], rate_hz: int) -> None:
         self.frames: Frames = np.asarray(frames, dtype=np.float64)
@@ -42,10 +38,10 @@ class Recording:
 
     def at(self, rate_hz: int) -> Frames:
         """
-        Give the frames at another rate, by soxr HQ (band-limited).
+        Resample by soxr HQ (band-limited); return the samples at another rate.
 
-        Linear interpolation instead would cost 1.9 MOS on the same audio: the resampler is part of
-        the metric.
+        Linear interpolation instead would cost 1.9 MOS on the same audio: the resampler is
+        part of the metric.
         """
         if rate_hz == self.rate_hz or not self.frames.size:
             return self.frames
@@ -59,7 +55,10 @@ class Recording:
         return cast(Frames, self._known[key])
 
     def once(self, work_out: Callable[["Recording"], Feature]) -> Feature:
-        """Give what the function makes of this recording; it is called for the first asker only."""
+        """
+        Return the feature that the function computes of this recording; computed at the
+        first call only.
+        """
         if work_out not in self._known:
             self._known[work_out] = work_out(self)
         return cast(Feature, self._known[work_out])
@@ -75,8 +74,9 @@ def read_recording(path: Path) -> Recording:
 
 def unplayable(recording: Recording) -> Missing | None:
     """
-    Why the recording cannot be judged (it is empty, or holds NaN or infinity, and where); None
-    where it can.
+    Return why the recording cannot be scored: it is empty, or holds NaN or infinity, and where.
+
+    None where it can.
     """
     return recording.once(_look)
 

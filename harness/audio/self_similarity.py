@@ -1,11 +1,11 @@
 """
-How alike two stretches of speech are: the correlation of their narrow-band spectra over time.
+Self-similarity: the correlation of narrow-band spectra of two stretches of speech over time.
 
 A stretch that is played twice, or copied from another recording, keeps its pattern of harmonics
-through another level, a codec or a little noise. The same syllable said again does not, because its
-pitch is never the same to the hertz: measured on mel bands, natural speech has stretches as alike
-as 0.99, on these bins none beyond 0.98. What was spoken anew is another performance and not found
-here.
+through another level, a codec or a little noise. The same syllable spoken again does not, because
+its pitch is never the same to the hertz: measured on mel bands, natural speech has stretches as
+alike as 0.99, on these bins none beyond 0.98. Speech that was spoken anew is another performance
+and not detected here.
 """
 
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class SelfSimilarity:
     A recording's spectra, one row every HOP_S from 0 s.
 
     `levels_db`, shape [rows, bins], between -RANGE_DB and 0 at the loudest; the others, shape
-    [rows]: `change` is the mean square by which the spectrum changes within 0.1 s around the row,
-    `means` and `squares` are those of the row itself, which every comparison needs anew.
+    [rows]: `change` is the mean square by which the spectrum changes within 0.1 s around the
+    row, `means` and `squares` are those of the row itself, which every comparison needs anew.
     """
 
     levels_db: Rows
@@ -49,7 +49,7 @@ class SelfSimilarity:
 
 
 def pattern(recording: Recording) -> SelfSimilarity:
-    """The pattern of a playable recording; for `recording.once`."""
+    """Compute the spectra of a playable recording; for `recording.once`."""
     padded = np.pad(recording.at(RATE_HZ), WIDTH // 2)
     spectra = np.fft.rfft(sliding_window_view(padded, WIDTH)[::HOP] * np.hanning(WIDTH + 1)[:-1])
     power = (
@@ -67,11 +67,10 @@ def pattern(recording: Recording) -> SelfSimilarity:
 
 def correlations(one: SelfSimilarity, other: SelfSimilarity, rows: int) -> Rows:
     """
-    How alike `rows` successive rows of two patterns are, from each pair of rows on: shape [shorter
-    - rows + 1].
+    Correlate `rows` successive rows of two patterns, from each pair of rows on.
 
-    Pearson's correlation over time and bins, which gain does not change; 0.0 where either hardly
-    changes.
+    Pearson's correlation over time and bins, which gain does not change, shape [shorter - rows
+    + 1]; 0.0 where either hardly changes.
     """
     first = np.arange(max(min(len(one.levels_db), len(other.levels_db)) - rows + 1, 0))
     return stretches(one, other, first, first + rows) if first.size else np.zeros(0)
@@ -79,8 +78,9 @@ def correlations(one: SelfSimilarity, other: SelfSimilarity, rows: int) -> Rows:
 
 def stretches(one: SelfSimilarity, other: SelfSimilarity, first: Places, last: Places) -> Rows:
     """
-    The same for stretches of any length: from each row `first` to before the row `last`, of at
-    least one row each.
+    Correlate stretches of any length: from each row `first` to before the row `last`.
+
+    Each stretch has at least one row.
     """
     count, bins = min(len(one.levels_db), len(other.levels_db)), one.levels_db.shape[1]
     products = np.einsum("rb,rb->r", one.levels_db[:count], other.levels_db[:count]) / bins
@@ -98,7 +98,7 @@ def stretches(one: SelfSimilarity, other: SelfSimilarity, first: Places, last: P
 
 
 def part(whole: SelfSimilarity, first: int, last: int, step: int = 1) -> SelfSimilarity:
-    """Rows `first` to `last`, without `last`; with `step` 2 every other one."""
+    """Return rows `first` to `last`, without `last`; with `step` 2 every other one."""
     rows = slice(first, last, step)
     return SelfSimilarity(
         whole.levels_db[rows], whole.change[rows], whole.means[rows], whole.squares[rows]

@@ -1,10 +1,9 @@
 """
-A telephone line: what a recording sounds like at the other end of a call, G.711 mu-law at 8 kHz.
+The telephone condition: G.711 mu-law at 8 kHz.
 
-The condition under which much synthetic speech is heard. Band-limited to 300 to 3400 Hz, companded
-to 8 bits, brought back to the recording's own rate and length. Nothing is delayed, levelled or
-lost, so that what a metric says afterwards is due to the band and the companding alone. Knows no
-metric.
+Much synthetic speech is played over such a line. Band-limited to 300 to 3400 Hz, companded to 8
+bits, resampled to the recording's own rate and length. Nothing is delayed, levelled or dropped, so
+that a change of a metric is due to the band and the companding alone. Knows no metric.
 """
 
 import functools
@@ -25,7 +24,7 @@ SEGMENTS, STEPS, BIAS = 8, 16, 33
 
 
 def line(recording: Recording) -> Recording:
-    """The recording after the line, at its own rate and of its own length; for `recording.once`."""
+    """Pass a recording through the line, at its own rate and length; for `recording.once`."""
     sent = np.clip(recording.at(RATE_HZ), -1.0, 1.0)
     if not sent.size:
         return Recording(np.zeros_like(recording.frames), recording.rate_hz)
@@ -36,11 +35,10 @@ def line(recording: Recording) -> Recording:
 
 def mu_law_encode(frames: NDArray[np.floating]) -> NDArray[np.uint8]:
     """
-    G.711 mu-law codes as they are sent (table 2a, bits inverted), shape [n]; full scale 1.0, louder
-    frames are clipped.
+    Return G.711 mu-law codes as they are sent (table 2a, bits inverted), shape [n].
 
-    Encoding takes the segment and step below the decision value, as the standard's figures are
-    read; NaN becomes silence.
+    Full scale is 1.0, louder samples are clipped. Encoding takes the segment and step below the
+    decision value, as the standard's figures are read; NaN becomes silence.
     """
     magnitude = (
         np.abs(np.nan_to_num(np.asarray(frames, dtype=np.float64), posinf=1.0, neginf=-1.0))
@@ -52,7 +50,7 @@ def mu_law_encode(frames: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def mu_law_decode(codes: NDArray[np.uint8]) -> Frames:
-    """The frames that the codes stand for, shape [n], full scale 1.0."""
+    """Return the samples that the codes stand for, shape [n], full scale 1.0."""
     values = np.concatenate([_levels(), -_levels()])
     return np.asarray(values[~codes] / FULL_SCALE, dtype=np.float64)
 
@@ -60,8 +58,9 @@ def mu_law_decode(codes: NDArray[np.uint8]) -> Frames:
 @functools.cache
 def _levels() -> Frames:
     """
-    The 128 output values of one sign, 0 to 8031 in 14 bits: eight segments of sixteen steps, each
-    step twice as high.
+    Return the 128 output values of one sign, 0 to 8031 in 14 bits.
+
+    Eight segments of sixteen steps, each step twice as high.
     """
     steps = 2.0 * np.arange(STEPS) + BIAS
     return np.concatenate([steps * 2.0**segment - BIAS for segment in range(SEGMENTS)])
@@ -69,7 +68,9 @@ def _levels() -> Frames:
 
 @functools.cache
 def _decisions() -> Frames:
-    """The 127 values from which on the next output value is sent: 1, 3 ... 31, 35 ... 7903."""
+    """
+    Return the 127 values from which on the next output value is sent: 1, 3 ... 31, 35 ... 7903.
+    """
     return np.asarray(_levels() - np.repeat(2.0 ** np.arange(SEGMENTS), STEPS), dtype=np.float64)[
         1:
     ]

@@ -67,7 +67,12 @@ as_json = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def history() -> None:
-    """Every run that was ever appended: import, export, list, acknowledge, status."""
+    """
+    Import, export and list runs, acknowledge changes, and check all trends.
+
+    \b
+    Example: voxgate history status
+    """
 
 
 @history.command("import")
@@ -84,8 +89,11 @@ def bring_in(
     paths: tuple[Path, ...], machine: str | None, url: str, as_json: bool, baselines: Path
 ) -> int:
     """
-    Add run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, our own
+    Import run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, our own
     JSON export, votes.
+
+    \b
+    Example: voxgate history import runs/0042 old/.benchmarks
     """
     tally: Tally = Counter()
     faults: list[ImportFault] = []
@@ -119,8 +127,10 @@ def bring_in(
 @database
 def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
     """
-    Write the history in another form: csv, parquet, json (for import), bencher, otava, openmetrics,
-    textfile.
+    Export the history: csv, parquet, json (for import), bencher, otava, openmetrics, textfile.
+
+    \b
+    Example: voxgate history export csv --suite smoke --out smoke.csv
     """
     choice = Choice(**patterns, today=now_utc_iso()[:10])
     with open_existing(url) as opened:
@@ -152,7 +162,12 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
 @database
 @as_json
 def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
-    """Show the newest runs, oldest first."""
+    """
+    List the newest runs, oldest first.
+
+    \b
+    Example: voxgate history list --suite smoke --limit 5
+    """
     with open_existing(url) as opened:
         runs = opened.runs(suite, limit)
     if not as_json:
@@ -176,7 +191,12 @@ def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
 @click.option("--by", help="Who says so; the user unless given.")
 @database
 def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) -> int:
-    """Say that a change of SUITE is known: its trends begin anew there."""
+    """
+    Acknowledge a change of SUITE: its trends begin a new segment there.
+
+    \b
+    Example: voxgate history acknowledge smoke --since 2026-11-20 --why "new board"
+    """
     if not why.strip():
         raise HarnessError("--why is empty; say why the change is accepted")
     moment = utc_iso(since)
@@ -196,7 +216,12 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
 @as_json
 @baselines
 def status(url: str, as_json: bool, baselines: Path) -> int:
-    """Say of every series whether it got worse, is over its budget, or lacks data."""
+    """
+    Check every series: is it worse, over its budget, or without data?
+
+    \b
+    Example: voxgate history status --json
+    """
     with open_existing(url) as opened:
         today = now_utc_iso()[:10]
         found = _of_interest(trends(opened, today, baselines))

@@ -1,8 +1,8 @@
 """
-`voxgate load`: put requests on a server and say how it bears them.
+The verb load: send many requests at once to a server, and report latency and errors.
 
-As in `main.py`, the verb calls, prints and gives the exit code; the last line is the result. Ctrl-C
-ends the load, not the report: what was answered until then is summarised.
+As in `main.py`, the verb calls, prints and returns the exit code; the last line is the result.
+Ctrl-C ends the load, not the report: the responses until then are summarised.
 """
 
 import json
@@ -52,14 +52,14 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.option(
     "--limit-ms",
     type=click.FloatRange(0, min_open=True),
-    help="Latency within which an answer is of use: goodput.",
+    help="Latency limit in ms: responses within it count as goodput.",
 )
 @click.option(
     "--soak",
     "soak_min",
     type=click.FloatRange(0, min_open=True),
     metavar="MINUTES",
-    help="Hold one level; tell drift.",
+    help="Minutes to hold one level; reports drift of latency and memory.",
 )
 @click.option("--url", help="A server that runs already; else one is started for each cell.")
 @click.option(
@@ -80,7 +80,11 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
     help="Ask for whole audio, which our server speaks in batches; else for a stream.",
 )
 @click.option(
-    "--form", type=click.Choice(FORMS), default="wav", show_default=True, help="Of the audio."
+    "--form",
+    type=click.Choice(FORMS),
+    default="wav",
+    show_default=True,
+    help="Audio format of the responses.",
 )
 @click.option(
     "--timeout",
@@ -88,18 +92,20 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
     type=click.FloatRange(0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Per answer.",
+    help="Seconds to wait for a response.",
 )
 @click.option(
     "--seed",
     type=int,
     default=0,
     show_default=True,
-    help="Of the order of texts and of the arrivals.",
+    help="Seed of the order of texts and of the arrival times.",
 )
-@click.option("--max-batch", type=int, help="Of the server that is started.")
-@click.option("--window-ms", type=float, help="Of the server that is started.")
-@click.option("--queue", type=int, help="Of the server that is started.")
+@click.option("--max-batch", type=int, help="Largest batch of the server that is started.")
+@click.option(
+    "--window-ms", type=float, help="Batching window of the server that is started, in ms."
+)
+@click.option("--queue", type=int, help="Queue length of the server that is started.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -120,8 +126,13 @@ def load(
     **options: object,
 ) -> int:
     """
-    How does the engine of SUITE, as a server, bear many requests? Ends with 1 where requests fail
-    or are too late.
+    Measure latency, first audio, goodput and memory of a server that speaks SUITE's workload.
+
+    A server is started for each cell unless --url names one. Exit code 1 where requests fail or
+    are too late.
+
+    \b
+    Example: voxgate load serving --closed 1,2,4 --limit-ms 2000
     """
     server = {name: options.pop(name) for name in SERVER_OPTIONS}
     plan = LoadPlan(

@@ -37,7 +37,6 @@ from harness.records.measurement import (
     Better,
     Measurement,
     Missing,
-    MissingKind,
     UtteranceValue,
     Value,
     value_to_json,
@@ -90,14 +89,6 @@ Digest = Annotated[str, TextPattern(r"[0-9a-f]{64}", "a SHA-256 in hex")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """In place of a number: why there is none."""
-
-    missing: str
-    kind: MissingKind | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """A cell as a baseline keeps it."""
 
@@ -115,14 +106,14 @@ class Identity:
 class Entry:
     """One line of the table of measurements."""
 
-    value: float | Reason
+    value: Value
     low: float | None
     high: float | None
     unit: Text
     better: Better
     version: Text
     n: Annotated[int, Range(least=0)]
-    values: tuple[Mapping[RequestName, tuple[float | Reason, ...]], ...]
+    values: tuple[Mapping[RequestName, tuple[Value, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,7 +332,7 @@ def _measurement(metric: str, data: object, where: str) -> Measurement:
     """Turn an entry into a measurement."""
     entry: Entry = _checked(Entry, data, f"{where}: {metric}")
     values = tuple(
-        UtteranceValue(id=name, value=_value(value), repeat=repeat)
+        UtteranceValue(id=name, value=value, repeat=repeat)
         for repeat, process in enumerate(entry.values)
         for name, several in process.items()
         for value in several
@@ -351,11 +342,7 @@ def _measurement(metric: str, data: object, where: str) -> Measurement:
             f"{where}: {metric}: n is {entry.n!r} but there are {len(values)} values; {AGAIN}"
         )
     fields = {name: getattr(entry, name) for name in ("unit", "better", "version", "low", "high")}
-    return Measurement(metric=metric, values=values, summary=_value(entry.value), **fields)
-
-
-def _value(value: float | Reason) -> Value:
-    return Missing(value.missing, value.kind) if isinstance(value, Reason) else value
+    return Measurement(metric=metric, values=values, summary=entry.value, **fields)
 
 
 def _rounded(value: Value) -> Value:

@@ -29,15 +29,27 @@ from harness.machine.checks.limits import NONE as NO_LIMIT
 from harness.machine.identity import comparable, unrecorded
 from harness.metrics.registry import base_name
 from harness.records.cell import Cell
-from harness.records.measurement import Measurement, Missing, UtteranceValue, Value, kind_of
+from harness.records.measurement import (
+    Measurement,
+    Missing,
+    MissingKind,
+    UtteranceValue,
+    Value,
+    kind_of,
+)
 from harness.records.run import Run
 from harness.records.verdict import Comparison
 
-ABSENT = Missing("no baseline")
+ABSENT = Missing("no baseline", MissingKind.NO_BASELINE)
 """Stands where the baseline has no entry; an entry without a value carries its own reason."""
-OLDER = Missing("the baseline is older than this metric; accept a run to judge it from then on")
+OLDER = Missing(
+    "the baseline is older than this metric; accept a run to judge it from then on",
+    MissingKind.OLDER_BASELINE,
+)
 """Stands where the baseline has entries for the cell, but none for the metric."""
-GONE = Missing("the run does not measure it any more; accept a run if that is meant")
+GONE = Missing(
+    "the run does not measure it any more; accept a run if that is meant", MissingKind.NOT_MEASURED
+)
 """Stands where the baseline has an entry, and the run has no such metric."""
 
 INAUDIBLE_DB = 60.0

@@ -19,13 +19,13 @@ from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import PERCENTILES, is_speed
 from harness.judging import explain, phrases
 from harness.judging.baseline import Baseline, identity, machine_id, revision
-from harness.judging.compare import ABSENT, OLDER, compare, untold
+from harness.judging.compare import compare, untold
 from harness.judging.explain import notices
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
 from harness.metrics.registry import is_synthesis_time, needs_asr
 from harness.records.cell import Cell
-from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, lacks_package
+from harness.records.measurement import Missing, MissingKind, lacks_package
 from harness.records.run import Phase, Run, failure_of
 from harness.records.verdict import (
     EXIT_CODES,
@@ -163,10 +163,9 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
     blocking = limit.blocking
     if comparison.incomparable:
         verdict, reason = Verdict.INCOMPARABLE, "; ".join(comparison.incomparable)
-    elif before in (ABSENT, OLDER) and not lacks_package(now):
-        assert isinstance(before, Missing), "both are"
+    elif isinstance(before, Missing) and _is_unjudged(before) and not lacks_package(now):
         verdict, reason = Verdict.NO_BASELINE, before.reason
-    elif isinstance(before, Missing) and isinstance(now, Missing) and before not in (ABSENT, OLDER):
+    elif isinstance(before, Missing) and isinstance(now, Missing) and not _is_unjudged(before):
         verdict, reason, blocking = (
             Verdict.UNRESOLVED,
             f"no value, as in the baseline: {now.reason}",
@@ -181,6 +180,11 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
     return _verdict(comparison, verdict, f"{comparison.metric}: {reason}", blocking)
 
 
+def _is_unjudged(before: Missing) -> bool:
+    """Whether the baseline has no entry, in place of an entry without a value."""
+    return before.kind in (MissingKind.NO_BASELINE, MissingKind.OLDER_BASELINE)
+
+
 def _decide_new(before: Missing) -> tuple[Verdict, str]:
     """Decide where only the run has a value."""
     if lacks_package(before):
@@ -192,7 +196,7 @@ def _decide_new(before: Missing) -> tuple[Verdict, str]:
 
 
 def _decide_missing(metric: str, now: Missing, listener: str | None) -> tuple[Verdict, str]:
-    if now == NO_GOLDEN:
+    if now.kind is MissingKind.NO_GOLDEN:
         return (
             Verdict.NO_BASELINE,
             "scored before the golden audio was accepted; score the run again",

@@ -29,8 +29,8 @@ from harness.analysis.metric_rules import STAGE, is_speed
 from harness.analysis.stages import ALONE, moved_stage, same_work
 from harness.judging import phrases
 from harness.judging.baseline import HEARD, Baseline
-from harness.judging.compare import OLDER, changed_options
-from harness.records.measurement import Measurement, Missing
+from harness.judging.compare import changed_options
+from harness.records.measurement import Measurement, Missing, MissingKind
 from harness.records.run import HeardTexts
 from harness.records.verdict import Comparison, MetricVerdict, Verdict
 
@@ -117,12 +117,19 @@ def _lacking(metrics: Sequence[MetricVerdict]) -> str:
     names = [each.metric for each in metrics]
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     young = all(
-        each.comparison is not None and each.comparison.baseline == OLDER for each in metrics
+        each.comparison is not None
+        and isinstance(each.comparison.baseline, Missing)
+        and each.comparison.baseline.kind is MissingKind.OLDER_BASELINE
+        for each in metrics
     )
     return (
         f"{'the baseline is older than' if young else 'no baseline for'} "
         f"{', '.join(names[:NAMES_SHOWN])}{more}"
     )
+
+
+INCOMPARABLE_AUDIO = (MissingKind.DURATIONS_DIFFER, MissingKind.TAKES_DIFFER)
+"""One cause that takes the value of every metric that compares two recordings."""
 
 
 def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
@@ -133,7 +140,7 @@ def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
     lost: dict[str, list[str]] = {}
     for each in metrics:
         now = None if each.comparison is None else each.comparison.current
-        if isinstance(now, Missing) and now.kind is not None:
+        if isinstance(now, Missing) and now.kind in INCOMPARABLE_AUDIO:
             lost.setdefault(each.reason.removeprefix(f"{each.metric}: "), []).append(each.metric)
     told = {name for names in lost.values() for name in names}
     return [

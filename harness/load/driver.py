@@ -16,6 +16,7 @@ from harness.load.records import LoadPhase, ResponseRecord
 from harness.machine.clock import instant_s, sleep
 from harness.records.cell import Request
 from harness.records.run import AudioChunk as Heard
+from harness.records.run import FailureKind
 from harness.targets.http.client import ReceivedAudio, SpeechError
 
 LOOK_S = 0.2
@@ -54,7 +55,8 @@ class Driver:
                 )
                 if self.now_s() - sent_s > self.timeout_s:
                     raise SpeechError(
-                        "timeout", f"the answer was not complete after {self.timeout_s:g} s"
+                        FailureKind.TIMEOUT,
+                        f"the answer was not complete after {self.timeout_s:g} s",
                     )
         except SpeechError as error:
             failure, reason = error.kind, str(error)

@@ -1,4 +1,5 @@
 """
-One pure function per metric: audio, text or seconds in, a value or a reason out; no thresholds, no
-comparing.
+One pure function per metric: audio, text or seconds in, a value or a reason out.
+
+Knows no thresholds and compares nothing.
 """

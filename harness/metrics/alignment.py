@@ -1,11 +1,11 @@
 """
-Where a recording stands in time against its reference, and the two cut to what they share.
+Time alignment of a recording with its reference, and the two cut to their common part.
 
-Every reference metric looks at this pair and at nothing else, since 20 ms of delay alone cost STOI
-0.28 and SNR everything. A delay is found by cross-correlation, removed, and reported as the metric
-`lag`, so that it is seen once and not in every other number. Two waveforms that merely differ (2
-solver steps against 32) must not be slid over each other until they look alike, hence the
-conditions below. Durations that differ are tempo, not delay: then there is no pair.
+Every parity metric reads this pair and nothing else, since 20 ms of delay alone cost STOI 0.28 and
+SNR everything. A delay is detected by cross-correlation, removed, and reported as the metric `lag`,
+so that it counts once and not in every other number. Two waveforms that merely differ (2 solver
+steps against 32) must not be slid over each other until they look alike, hence the conditions
+below. Durations that differ are tempo, not delay: then there is no pair.
 """
 
 from dataclasses import dataclass
@@ -32,30 +32,31 @@ NOISE_FLOOR = 10.0 ** (-SNR_CEILING_DB / 10.0)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aligned:
     """
-    A reference and a candidate that begin together and are equally long; the recordings themselves
-    where nothing was cut.
+    A reference and a candidate that begin together and are equally long.
+
+    They are the recordings themselves where nothing was cut.
     """
 
     reference_audio: Recording
     candidate_audio: Recording
     lag_s: float
-    """By how much the candidate was late; negative where it was early."""
+    """Delay of the candidate; negative where it was early."""
 
     @property
     def reference(self) -> Frames:
-        """The reference's frames, shape [n]."""
+        """The reference's samples, shape [n]."""
         return self.reference_audio.frames
 
     @property
     def candidate(self) -> Frames:
-        """The candidate's frames, shape [n]."""
+        """The candidate's samples, shape [n]."""
         return self.candidate_audio.frames
 
 
 def aligned(subject: MetricInput) -> Aligned | Missing:
     """
-    Give the subject's audio and its reference without the lag between them; worked out once for
-    each pair.
+    Return the audio and its reference without the lag between them; computed once for each
+    pair.
     """
     assert subject.reference is not None, "the scorer gives a reference to metrics that need one"
     return subject.audio.once(_AlignedTo(subject.reference))
@@ -63,8 +64,8 @@ def aligned(subject: MetricInput) -> Aligned | Missing:
 
 def lag(subject: MetricInput) -> Value:
     """
-    Seconds by which the audio is late against its reference, exact to one frame; 0.0 where no lag
-    was clear.
+    Return the seconds by which the audio is late, exact to one sample; 0.0 where no lag was
+    clear.
     """
     pair = aligned(subject)
     return pair if isinstance(pair, Missing) else pair.lag_s
@@ -72,8 +73,9 @@ def lag(subject: MetricInput) -> Value:
 
 def find_lag(reference: Frames, candidate: Frames, rate_hz: int) -> int:
     """
-    Frames by which the candidate is late, at most FARTHEST_S either way; 0 unless another lag
-    matches clearly better.
+    Return the samples by which the candidate is late, at most FARTHEST_S either way.
+
+    0 unless another lag matches clearly better.
     """
     shorter = min(len(reference), len(candidate))
     if shorter < SHORTEST_S * rate_hz:
@@ -89,9 +91,7 @@ def find_lag(reference: Frames, candidate: Frames, rate_hz: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _AlignedTo:
-    """
-    The feature "aligned to this reference" of a candidate, under which a recording remembers it.
-    """
+    """The feature "aligned to this reference" of a candidate, under which a recording caches it."""
 
     reference: Recording
 
@@ -114,7 +114,7 @@ class _AlignedTo:
 
 
 def _fault(reference: Recording, candidate: Recording) -> Missing | None:
-    """Why the two cannot be compared frame by frame, or None."""
+    """Return why the two cannot be compared sample by sample, or None."""
     for name, recording in (("the reference", reference), ("the audio", candidate)):
         fault = _unusable(recording.frames)
         if fault:
@@ -131,7 +131,7 @@ def _fault(reference: Recording, candidate: Recording) -> Missing | None:
 
 
 def _unusable(frames: Frames) -> str | None:
-    """What is wrong with the audio as a predicate ("is empty", "is silent" ...), or None."""
+    """Return the fault of the audio as a predicate ("is empty", "is silent" ...), or None."""
     if frames.ndim != 1:
         return f"has shape {list(frames.shape)} where one channel belongs"
     if frames.size == 0:
@@ -142,7 +142,7 @@ def _unusable(frames: Frames) -> str | None:
 
 
 def _part(recording: Recording, start: int, length: int) -> Recording:
-    """The recording itself if that is all of it, since it remembers its features."""
+    """Cut a recording; the whole is returned as itself, since it caches its features."""
     if length == len(recording.frames):
         return recording
     return Recording(recording.frames[start : start + length], recording.rate_hz)
@@ -150,8 +150,10 @@ def _part(recording: Recording, start: int, length: int) -> Recording:
 
 def _si_sdr_db(reference: Frames, candidate: Frames, farthest: int) -> Frames:
     """
-    SI-SDR of what overlaps at each lag from -farthest to farthest, shape [2 farthest + 1], within
+    Return the SI-SDR of the overlap at each lag, shape [2 farthest + 1], within
     +-SNR_CEILING_DB.
+
+    Lags run from -farthest to farthest.
     """
     lags = np.arange(-farthest, farthest + 1)
     lengths = len(reference), len(candidate)
@@ -166,7 +168,10 @@ def _si_sdr_db(reference: Frames, candidate: Frames, farthest: int) -> Frames:
 
 
 def _cross_correlation(reference: Frames, candidate: Frames, farthest: int) -> Frames:
-    """Sum over i of reference[i] candidate[i + lag], for each lag from -farthest to farthest."""
+    """
+    Return the sum over i of reference[i] candidate[i + lag], for each lag from -farthest to
+    farthest.
+    """
     # it takes half a second, which whoever only needs the names of metrics shall not pay
     from scipy.signal import correlate
 
@@ -181,7 +186,7 @@ def _cross_correlation(reference: Frames, candidate: Frames, farthest: int) -> F
 
 
 def _energy(frames: Frames, first: Frames, end: Frames) -> Frames:
-    """Sum of squares from each `first` to before each `end`."""
+    """Return the sum of squares from each `first` to before each `end`."""
     total = np.concatenate([[0.0], np.cumsum(frames**2)])
     return np.asarray(total[end] - total[first])
 

@@ -1,19 +1,18 @@
 """
-Clicks, found blind: single-frame impulses that a linear predictor cannot explain.
+Clicks, detected blind: single-sample impulses that a linear predictor cannot explain.
 
-A frame is a click when its prediction residual towers over every residual from 1 to 20 ms away, on
+A sample is a click when its prediction residual towers over every residual from 1 to 20 ms away, on
 both sides, and over the level of the speech. Voices have strong residuals too, but in company: the
 pulses of voicing return within 20 ms, and the burst of a plosive goes on for several. Knows nothing
 about references.
 
-Clicks where chunks were put together: at places that are known, so that much less is heard as a
-fault than blind.
-
-A streamed voice is made in chunks; a chunk that starts elsewhere than the last one ended, in its
-waveform or its level, clicks at every join. Each join is held against its own surroundings, so that
-a loud place may hide what a quiet one shows, as it does for the ear. Only the waveform is looked
-at: how far the spectrum changes at a join was tried and left out, since at a limit that no place in
-natural speech exceeds it finds 1 in 10 cuts between unlike sounds.
+Boundary clicks are clicks at the boundaries of streamed chunks: at known places, so a much smaller
+step counts as a fault than blind. A chunk that starts elsewhere than the last one ended, in its
+waveform or its level, clicks at every boundary. Each boundary is compared with its own
+surroundings, so that a loud place may hide a click that a quiet one reveals, as it does for the
+ear. Only the waveform is read: the change of the spectrum at a boundary was tried and left out,
+since at a limit that no place in natural speech exceeds it detects 1 in 10 cuts between unlike
+sounds.
 """
 
 import numpy as np
@@ -45,31 +44,32 @@ SHORTEST_S = 0.05
 
 
 def clicks_score(subject: MetricInput) -> Value:
-    """Clicks found per second of audio; 0.0 for silence, Missing for NaN or less than 50 ms."""
+    """Return clicks per second of audio; 0.0 for silence, Missing for NaN or less than 50 ms."""
     times_s = subject.audio.once(click_times_s)
     return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
 
 
 def clicks_per_s(audio: Audio, rate_hz: int) -> Value:
-    """The same of bare frames, shape [n]."""
+    """Return clicks per second of bare samples, shape [n]."""
     return clicks_score(MetricInput(audio=Recording(audio, rate_hz)))
 
 
 def click_positions(audio: Audio, rate_hz: int) -> NDArray[np.intp]:
-    """Frame indices of the clicks, shape [k], rising."""
+    """Return the sample indices of the clicks, shape [k], rising."""
     return _positions(Recording(audio, rate_hz))
 
 
 def residual_of(recording: Recording) -> Frames:
     """
-    The magnitude of the recording's prediction residual, shape [n]; for `recording.once`, since
-    joins want it too.
+    Return the magnitude of the recording's prediction residual, shape [n].
+
+    For `recording.once`, since boundary clicks need it too.
     """
     return np.abs(prediction_residual(recording.frames, recording.rate_hz))
 
 
 def click_times_s(recording: Recording) -> tuple[float, ...] | Missing:
-    """Seconds from the start to each click, rising; Missing for NaN or less than 50 ms."""
+    """Return seconds from the start to each click, rising; Missing for NaN or less than 50 ms."""
     fault = unplayable(recording)
     if fault is not None:
         return fault
@@ -90,11 +90,11 @@ def _positions(recording: Recording) -> NDArray[np.intp]:
 
 def prediction_residual(frames: Frames, rate_hz: int) -> Frames:
     """
-    What a linear predictor of order NEAR_S leaves, shape [n], overlap-added from windows of
-    FRAME_S.
+    Return the residual of a linear predictor of order NEAR_S, shape [n].
 
-    The predictor is fitted to a copy from which each window's sharpest spike is cut: fitted to the
-    click itself it would explain the click and not the speech.
+    Overlap-added from windows of FRAME_S. The predictor is fitted to a copy from which each
+    window's sharpest spike is cut: fitted to the click itself it would explain the click and
+    not the speech.
     """
     width, order = int(FRAME_S * rate_hz) // 2 * 2, int(NEAR_S * rate_hz)
     hop, window = width // 2, np.hanning(width + 1)[:width]
@@ -115,7 +115,8 @@ def prediction_residual(frames: Frames, rate_hz: int) -> Frames:
 
 def _predictor(windowed: Frames, order: int) -> Frames:
     """
-    The prediction-error filter [1, -a1 ... -ap] by the autocorrelation method; [1] for silence.
+    Fit the prediction-error filter [1, -a1 ... -ap] by the autocorrelation method; [1] for
+    silence.
     """
     # at lags 0 to `order`, shape [order + 1]
     correlation = np.correlate(np.pad(windowed, (0, order)), windowed, "valid")
@@ -129,8 +130,9 @@ def _predictor(windowed: Frames, order: int) -> Frames:
 
 def _without_spikes(frames: Frames, rate_hz: int) -> Frames:
     """
-    A copy in which the sharpest point (largest second difference) of each 15 ms is bridged by a
-    straight line.
+    Copy the samples with the sharpest point of each 15 ms bridged by a straight line.
+
+    The sharpest point is that of the largest second difference.
     """
     smooth, reach, hop = frames.copy(), max(round(0.0006 * rate_hz), 2), int(FRAME_S * rate_hz) // 2
     bend = np.abs(np.diff(frames, 2, prepend=[0.0, 0.0]))
@@ -143,7 +145,8 @@ def _without_spikes(frames: Frames, rate_hz: int) -> Frames:
 
 def _company(residual: Frames, rate_hz: int) -> Frames:
     """
-    For each frame the largest residual between NEAR_S and FAR_S away on either side, shape [n].
+    Return for each sample the largest residual between NEAR_S and FAR_S away on either side,
+    shape [n].
     """
     near, far = int(NEAR_S * rate_hz), int(FAR_S * rate_hz)
     span = (far - near) // 2 * 2 + 1
@@ -164,7 +167,9 @@ JOIN_TIMES_LEVEL = 0.05  # of the speech level, -26 dB: the residual of an audib
 
 
 def join_clicks_per_s(subject: MetricInput) -> Value:
-    """Joins at which a click is heard, per second of audio; 0.0 where there are no joins."""
+    """
+    Return chunk boundaries with an audible click, per second of audio; 0.0 without boundaries.
+    """
     fault = unplayable(subject.audio)
     if fault is not None:
         return fault
@@ -176,7 +181,9 @@ def join_clicks_per_s(subject: MetricInput) -> Value:
 
 def clicks_at(recording: Recording, join_s: float) -> bool:
     """
-    Whether the residual within AT_S of the join towers over what is up to AROUND_S away, on either
+    Return whether there is a click at a chunk boundary.
+
+    The residual within AT_S of the boundary must tower over that up to AROUND_S away, on either
     side.
     """
     residual = recording.once(residual_of)

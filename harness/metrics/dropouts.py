@@ -1,14 +1,14 @@
 """
 Dropouts: holes in the speech, as a lost packet or an empty buffer leaves them.
 
-A hole is known by its edges. Speech that stops by itself (the closure of a plosive, a pause) dies
-away over 10 ms and more, because the vocal tract rings; where a hole begins, the sound falls by 30
-dB from one millisecond to the next, and where it ends, the sound is back as suddenly. A plosive has
-the second edge and not the first.
+A hole is recognised by its edges. Speech that stops by itself (the closure of a plosive, a pause)
+dies away over 10 ms and more, because the vocal tract rings. Where a hole begins, the sound falls
+by 30 dB from one millisecond to the next, and where it ends, the sound is back as suddenly. A
+plosive has the second edge and not the first.
 
-No hole was found in 1300 untouched utterances (300 of the embedded voice, 200 of each of flite's
-five), with or without a telephone line. Holes that begin in a quiet place are neither heard nor
-found.
+No hole was detected in 1300 untouched utterances (300 of the embedded voice, 200 of each of flite's
+five), with or without a telephone line. Holes that begin in a quiet place are neither audible nor
+detected.
 """
 
 import numpy as np
@@ -31,13 +31,13 @@ SUSTAINED_DB = -30.0  # of the speech level: below it half of the SUSTAINED bloc
 
 
 def dropouts_per_s(subject: MetricInput) -> Value:
-    """Holes of 5 ms to 0.4 s in the speech, per second of audio."""
+    """Return holes of 5 ms to 0.4 s in the speech, per second of audio."""
     times_s = subject.audio.once(dropout_times_s)
     return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
 
 
 def dropout_times_s(recording: Recording) -> tuple[float, ...] | Missing:
-    """Seconds from the start to where each hole begins, rising; Missing for NaN and for silence."""
+    """Return seconds from the start to each hole, rising; Missing for NaN and for silence."""
     fault = unplayable(recording)
     if fault is not None:
         return fault
@@ -51,8 +51,9 @@ def dropout_times_s(recording: Recording) -> tuple[float, ...] | Missing:
 
 def _holes(power_db: NDArray[np.float64]) -> list[int]:
     """
-    The first block of each hole: a fall, then a rise, and between them nothing within DEPTH_DB of
-    either edge.
+    Return the first block of each hole.
+
+    A hole is a fall, then a rise, and between them nothing within DEPTH_DB of either edge.
     """
     falls = np.flatnonzero(_falls(power_db))
     rises = len(power_db) - 1 - np.flatnonzero(_falls(power_db[::-1]))[::-1]
@@ -72,8 +73,9 @@ def _holes(power_db: NDArray[np.float64]) -> list[int]:
 
 def _falls(power_db: NDArray[np.float64]) -> NDArray[np.bool_]:
     """
-    Where speech falls silent: the blocks before are loud, the one itself is anything, the HOLE
-    blocks after are quiet.
+    Return the blocks at which speech falls silent.
+
+    The blocks before are loud, the one itself is anything, the HOLE blocks after are quiet.
     """
     falls = np.zeros(len(power_db), dtype=np.bool_)
     if len(power_db) < SUSTAINED + HOLE + 1:
@@ -95,8 +97,10 @@ def _edge_db(power_db: NDArray[np.float64], fall: int) -> float:
 
 def _block_powers_db(frames: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """
-    Mean square of each block of `width` frames in dB, at least -120, shape [blocks]; an unfinished
-    last one is left out.
+    Return the mean square of each block of `width` samples in dB, at least -120, shape
+    [blocks].
+
+    An unfinished last block is left out.
     """
     blocks = frames[: len(frames) // width * width].reshape(-1, width)
     return np.asarray(

@@ -1,11 +1,8 @@
 """
-How long a recording is, for itself and for what it says: an engine that drawls, babbles on or stops
-early shows here.
+Duration of a recording, absolute and per character, and the silence at its two ends.
 
-The two ends of a recording: silence before and after the speech, and whether the speech was cut
-off.
-
-Pauses within the speech are prosody's.
+An engine that drawls, babbles on, stops early or cuts off the end shows here. Pauses within the
+speech are prosody's.
 """
 
 import math
@@ -21,18 +18,19 @@ from harness.records.measurement import Metric, Missing, Value
 
 def duration_s(subject: MetricInput) -> Value:
     """
-    Seconds of audio; Missing for empty audio and for NaN or infinity, which no player could play to
-    its end.
+    Return seconds of audio.
+
+    Missing for empty audio and for NaN or infinity, which no player could play to its end.
     """
     return unplayable(subject.audio) or subject.audio.duration_s
 
 
 def chars_per_s(subject: MetricInput) -> Value:
     """
-    Letters and digits of the text per second of audio, silence included.
+    Return letters and digits of the text per second of audio, silence included.
 
-    The text as it was asked for, not as it is read out: "2026" counts four. So a value is worth
-    something beside another of the same text, or as a mean over many.
+    The text counts as requested, not as it is read out: "2026" counts four. So a value is
+    meaningful beside another of the same text, or as a mean over many.
     """
     characters = sum(each.isalnum() for each in subject.text)
     if not characters:
@@ -48,23 +46,23 @@ NATURAL_END_DB = -30.0
 
 
 def leading_silence(subject: MetricInput) -> Value:
-    """Seconds before the speech begins."""
+    """Return the seconds before the speech begins."""
     found = unplayable(subject.audio) or subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else found.start_s
 
 
 def trailing_silence(subject: MetricInput) -> Value:
-    """Seconds after the speech has ended."""
+    """Return the seconds after the speech has ended."""
     found = unplayable(subject.audio) or subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else max(subject.audio.duration_s - found.end_s, 0.0)
 
 
 def cut_tail(subject: MetricInput) -> Value:
     """
-    How many dB too loud the recording ends for an end that was not cut: 0.0 for a natural one.
+    Return by how many dB the recording's end is too loud to be natural; 0.0 for a natural one.
 
-    Measured is the RMS of the last 20 ms before the padding, relative to the speech level; natural
-    ends lie below NATURAL_END_DB.
+    The measure is the RMS of the last 20 ms before the padding, relative to the speech level;
+    natural ends lie below NATURAL_END_DB.
     """
     fault = unplayable(subject.audio)
     if fault is not None:

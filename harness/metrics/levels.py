@@ -1,6 +1,5 @@
 """
-Whether a recording fits its scale, and how loud it is: peak, clipping, DC offset, loudness, and
-frames that are no numbers.
+Levels of a recording: peak, clipping, DC offset, loudness, and samples that are not finite.
 
 Knows nothing of text or other recordings, and no limits.
 """
@@ -23,24 +22,25 @@ FLAT_RUN = 3  # frames; a crest between two of them may give two alike
 
 def finite(subject: MetricInput) -> Value:
     """
-    Share of the frames that are numbers, 1.0 for sound audio. Every other metric names the place of
-    the first NaN.
+    Return the share of finite samples, 1.0 for sound audio.
+
+    Every other metric names the place of the first NaN.
     """
     frames = subject.audio.frames
     return float(np.isfinite(frames).mean()) if frames.size else Missing("the audio is empty")
 
 
 def peak(subject: MetricInput) -> Value:
-    """Largest absolute frame, 1.0 being full scale."""
+    """Return the largest absolute sample, 1.0 being full scale."""
     return unplayable(subject.audio) or float(np.abs(subject.audio.frames).max())
 
 
 def clipped_share(subject: MetricInput) -> Value:
     """
-    Share of frames, 0 to 1, that clipping has touched: at or beyond full scale, or on a flat top at
-    the recording's peak.
+    Return the share of samples, 0 to 1, that clipping has touched.
 
-    Flat tops show clipping that came before a change of level, as an engine's own levelling does.
+    They lie at or beyond full scale, or on a flat top at the recording's peak. Flat tops reveal
+    clipping that came before a change of level, as an engine's own levelling does.
     """
     fault = unplayable(subject.audio)
     if fault is not None:
@@ -50,17 +50,17 @@ def clipped_share(subject: MetricInput) -> Value:
 
 
 def dc_offset(subject: MetricInput) -> Value:
-    """Absolute value of the mean frame, 1.0 being full scale."""
+    """Return the absolute value of the mean sample, 1.0 being full scale."""
     return unplayable(subject.audio) or abs(float(subject.audio.frames.mean()))
 
 
 def loudness(subject: MetricInput) -> Value:
-    """Integrated loudness in LUFS (see audio/loudness.py)."""
+    """Return the integrated loudness in LUFS (see audio/loudness.py)."""
     return subject.audio.once(integrated_lufs)
 
 
 def _flat_tops(magnitude: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which frames lie in a run of FLAT_RUN or more at the peak, shape [n]; none in silence."""
+    """Mark the samples in a run of FLAT_RUN or more at the peak, shape [n]; none in silence."""
     at_peak = (magnitude >= (1.0 - FLAT) * magnitude.max()) & (magnitude > 0.0)
     # middles of runs
     within = minimum_filter1d(at_peak.astype(np.uint8), FLAT_RUN, mode="constant")

@@ -1,10 +1,10 @@
 """
-What a metric of audio may look at, and how such a metric is described.
+The inputs of an audio metric, and its description.
 
-Every family (`signal_parity.py`, `prosody.py`, ...) ends in a tuple `METRICS` of these, and a
-package of somebody else's offers more by the entry point "voxgate.metrics". A metric is a pure
-function of a `MetricInput`; it returns a number or Missing with the reason, and never raises for
-audio that it cannot judge.
+Every family (`signal_parity.py`, `prosody.py`, ...) ends in a tuple `METRICS` of these, and plug-in
+packages add more by the entry point "voxgate.metrics". A metric is a pure function of a
+`MetricInput`. It returns a number or Missing with the reason, and never raises for audio that it
+cannot score.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,9 @@ from harness.records.measurement import Metric, Value
 
 class Need(StrEnum):
     """
-    What a metric needs beside the audio itself. Where the run does not offer it, the metric does
-    not apply.
+    The input that a metric requires beside the audio itself.
+
+    Where the run does not provide it, the metric is not applicable.
     """
 
     NOTHING = "nothing"
@@ -28,20 +29,18 @@ class Need(StrEnum):
     reference cell's audio and, under a name that begins with `golden_`, against the accepted one.
     """
     VOICE = "voice"
-    """A recording of the speaker that it should sound like."""
+    """A recording of the speaker that the audio should sound like."""
     STATEMENT = "statement"
     """The same words by the same cell, said as a statement."""
     JOINS = "joins"
-    """Where the engine put chunks together."""
+    """The chunk boundaries that the engine reported."""
     EMPHASIS = "emphasis"
-    """Which word the text marks as emphasised."""
+    """The word that the text marks as emphasised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricInput:
-    """
-    The audio of one request, and what it is held against; None where the run has no such thing.
-    """
+    """The audio of one request, and the inputs to compare it with; None where the run has none."""
 
     audio: Recording
     text: str = ""
@@ -51,30 +50,35 @@ class MetricInput:
     voice: Recording | None = None
     statement: Recording | None = None
     joins_s: tuple[float, ...] | None = None
-    """Seconds from the start to each join of two chunks."""
+    """Seconds from the start to each chunk boundary."""
     emphasis: str | None = None
     """The word of `text` that is to be emphasised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioMetric:
-    """A metric of one request's audio: what its number means, and the function that gives it."""
+    """
+    A metric of one request's audio: the meaning of its number, and the function that computes
+    it.
+    """
 
     metric: Metric
     score: Callable[[MetricInput], Value]
     need: Need = Need.NOTHING
     package: str = ""
     """
-    The distribution that holds the definition, if not we: its version belongs to the metric's.
+    The distribution that holds the definition, if it is not ours: its version is part of the
+    metric's.
     """
     heavy: bool = False
     """
-    Whether a model must be loaded first: such metrics are put together, so that few processes load
+    Whether a model must be loaded first: such metrics are grouped, so that few processes load
     it.
     """
     reads_text: bool = False
     """
-    Whether it looks at the text or its language; a metric that needs the emphasis always may. A
-    metric is given nothing but what it declares, so that whatever decides its value is known, and a
-    known value is never taken for another.
+    Whether it reads the text or its language; a metric that needs the emphasis always may.
+
+    Metrics receive only the inputs they declare, so that the cache key covers everything the
+    value depends on.
     """

@@ -1,5 +1,5 @@
 """
-How alike the melodies of two recordings of the same performance are: F0 RMSE in Hz and in cents,
+Similarity of the melodies of two recordings of the same performance: F0 RMSE in Hz and in cents,
 correlation, voicing.
 
 Pitch is compared every 5 ms, RMSE and correlation on frames that are voiced in both (zeros of
@@ -26,13 +26,13 @@ CENTS_PER_OCTAVE = 1200.0
 
 @dataclass(frozen=True, slots=True)
 class Melodies:
-    """F0 in Hz of frames that belong together, both of shape [n]; 0.0 where unvoiced."""
+    """F0 in Hz of matching frames, both of shape [n]; 0.0 where unvoiced."""
 
     reference_hz: Frames
     candidate_hz: Frames
 
     def voiced(self) -> "Melodies | Missing":
-        """The frames that are voiced in both."""
+        """Return the frames that are voiced in both."""
         both = (self.reference_hz > 0.0) & (self.candidate_hz > 0.0)
         if both.sum() < FEWEST_VOICED:
             return Missing(
@@ -42,15 +42,16 @@ class Melodies:
 
 
 def f0_rmse_hz(subject: MetricInput) -> Value:
-    """Root mean square difference of F0 in Hz."""
+    """Return the root mean square difference of F0 in Hz."""
     both = _voiced(subject)
     return both if isinstance(both, Missing) else _rms(both.candidate_hz - both.reference_hz)
 
 
 def f0_rmse_cents(subject: MetricInput) -> Value:
     """
-    Root mean square of 1200 log2(F0 / F0'): the same interval counts alike in a low voice and in a
-    high one.
+    Return the root mean square of 1200 log2(F0 / F0').
+
+    The same interval counts alike in a low voice and in a high one.
     """
     both = _voiced(subject)
     return (
@@ -62,7 +63,9 @@ def f0_rmse_cents(subject: MetricInput) -> Value:
 
 def f0_correlation(subject: MetricInput) -> Value:
     """
-    Pearson's correlation of F0 in Hz, -1 to 1: blind to a transposed voice, sees another melody.
+    Return Pearson's correlation of F0 in Hz, -1 to 1.
+
+    Blind to a transposed voice, sensitive to another melody.
     """
     both = _voiced(subject)
     if isinstance(both, Missing):
@@ -73,7 +76,7 @@ def f0_correlation(subject: MetricInput) -> Value:
 
 
 def vuv_error(subject: MetricInput) -> Value:
-    """Share of frames that are voiced in one and unvoiced in the other, 0 to 1."""
+    """Return the share of frames that are voiced in one and unvoiced in the other, 0 to 1."""
     pair = melodies(subject)
     return (
         pair
@@ -83,7 +86,7 @@ def vuv_error(subject: MetricInput) -> Value:
 
 
 def melodies(subject: MetricInput) -> Melodies | Missing:
-    """Give the two pitch tracks, without the lag."""
+    """Return the two pitch tracks, without the lag."""
     assert subject.reference is not None, "the scorer gives a reference to metrics that need one"
     pair = aligned(subject)
     if isinstance(pair, Missing):
@@ -100,10 +103,10 @@ def _matched(
     reference: pitch.PitchTrack, candidate: pitch.PitchTrack, lag_s: float, duration_s: float
 ) -> Melodies:
     """
-    Pick for each of the reference's frames the candidate's that is nearest in time.
+    Pair each of the reference's frames with the candidate's frame that is nearest in time.
 
-    Each track runs in the time of its whole recording, and is the one that other metrics use; what
-    the recordings share begins `lag_s` later in the candidate than in the reference.
+    Each track runs in the time of its whole recording, and is the one that other metrics use.
+    The common part begins `lag_s` later in the candidate than in the reference.
     """
     begins_s = max(-lag_s, 0.0)
     shared = (reference.times_s >= begins_s) & (reference.times_s <= begins_s + duration_s)

@@ -1,13 +1,12 @@
 """
-How good listeners would call the sound, as DNSMOS predicts it: P.835 (signal, background, overall)
-and P.808.
+Predicted listener opinion by DNSMOS: P.835 (signal, background, overall) and P.808.
 
 Reddy et al. 2021, "DNSMOS: a non-intrusive perceptual objective speech quality metric", and 2022,
 "DNSMOS P.835".
 
-A prediction is no opinion. The models were trained on noise suppressors, cannot hear what is said,
-and rank a robotic diphone voice above a natural one. So only the difference between two recordings
-of one text is worth a verdict, never a value.
+A prediction is no opinion. The models were trained on noise suppressors, ignore the words, and rank
+a robotic diphone voice above a natural one. So only the difference between two recordings of one
+text is worth a verdict, never a value.
 """
 
 from collections.abc import Callable
@@ -45,33 +44,34 @@ class Opinion:
 
 
 def dnsmos_sig(subject: MetricInput) -> Value:
-    """How undistorted the speech is (P.835 SIG)."""
+    """Return the quality of the speech signal (P.835 SIG), 1 to 5: undistorted is high."""
     opinion = subject.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.sig
 
 
 def dnsmos_bak(subject: MetricInput) -> Value:
-    """How little the background disturbs (P.835 BAK)."""
+    """Return the quality of the background (P.835 BAK), 1 to 5: undisturbed is high."""
     opinion = subject.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.bak
 
 
 def dnsmos_ovrl(subject: MetricInput) -> Value:
-    """Overall quality (P.835 OVRL)."""
+    """Return the overall quality (P.835 OVRL), 1 to 5."""
     opinion = subject.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.ovrl
 
 
 def dnsmos_p808(subject: MetricInput) -> Value:
     """
-    Overall quality by the older and 20 times cheaper model, trained on another listening test
-    (P.808).
+    Return the overall quality (P.808), 1 to 5, by the older and 20 times cheaper model.
+
+    It was trained on another listening test.
     """
     return subject.audio.once(p808)
 
 
 def p835(recording: Recording) -> Opinion | Missing:
-    """The three scores, each the mean over the recording's windows of 9 s."""
+    """Compute the three scores, each the mean over the recording's windows of 9 s."""
     raw = _judged(recording, p835_scores)
     if isinstance(raw, Missing):
         return raw
@@ -81,7 +81,7 @@ def p835(recording: Recording) -> Opinion | Missing:
 
 
 def p808(recording: Recording) -> Value:
-    """The score, the mean over the recording's windows of 9 s."""
+    """Compute the score, the mean over the recording's windows of 9 s."""
     raw = _judged(recording, p808_scores)
     return raw if isinstance(raw, Missing) else float(np.mean(raw))
 
@@ -89,7 +89,7 @@ def p808(recording: Recording) -> Value:
 def _judged(
     recording: Recording, model: Callable[[NDArray[np.float32]], Scores | Missing]
 ) -> Scores | Missing:
-    """What the model says of each window, shape [windows, scores]."""
+    """Return the model's scores of each window, shape [windows, scores]."""
     fault = unplayable(recording)
     if fault:
         return fault

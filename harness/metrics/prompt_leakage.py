@@ -1,10 +1,9 @@
 """
-Spill-over: the end of the reference voice's recording, heard at the start of the speech that was
-made in its voice.
+Prompt leakage: the end of the voice prompt, audible at the start of the synthesised speech.
 
 Engines that continue a recorded prompt cut the prompt off afterwards, and a cut in the wrong place
-leaves its last sounds in. Found by comparing how the speech begins with how the prompt ends;
-another utterance of the same speaker is not alike.
+leaves its last sounds in. Detected by comparing the beginning of the speech with the end of the
+prompt; another utterance of the same speaker is not alike.
 """
 
 import numpy as np
@@ -26,8 +25,9 @@ ALIKE = 0.95
 
 def reference_spill_s(subject: MetricInput) -> Value:
     """
-    Seconds of the prompt's end that are heard at the start, 0.0 for none; Missing where either is
-    silent.
+    Return the seconds of the prompt's end at the start of the audio, 0.0 for none.
+
+    Missing where either is silent.
     """
     assert subject.voice is not None, "the metric needs a voice"
     for name, recording in (
@@ -36,7 +36,7 @@ def reference_spill_s(subject: MetricInput) -> Value:
     ):
         fault = unplayable(recording)
         if fault is not None:
-            return Missing(f"{name}: {fault.reason}")
+            return Missing(f"{name}: {fault.reason}", fault.kind)
         if speech_level(recording) == 0.0:
             return Missing(f"{name} is silent")
     return _longest(_sounding(subject.audio), _sounding(subject.voice)) * HOP_S
@@ -44,8 +44,9 @@ def reference_spill_s(subject: MetricInput) -> Value:
 
 def _longest(heard: SelfSimilarity, prompt: SelfSimilarity) -> int:
     """
-    Rows of the longest stretch from the start of `heard` that is like the end of `prompt`, edges
-    being SLACK; or 0.
+    Return the rows of the longest leak, edges being SLACK; or 0.
+
+    A leak is a stretch from the start of the speech that is like the end of `prompt`.
     """
     common = min(len(heard.change), len(prompt.change))
     shortest, longest = round(SHORTEST_S / HOP_S), min(round(LONGEST_S / HOP_S), common)
@@ -61,11 +62,10 @@ def _longest(heard: SelfSimilarity, prompt: SelfSimilarity) -> int:
 
 def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
     """
-    The lengths at which two patterns of as many rows, laid upon each other, are a spill: shape [0
-    to 2 SLACK + 1].
+    Return the lengths at which two patterns of as many rows, laid upon each other, are a leak.
 
-    A spill that is shorter than the overlap by `late` rows begins so much after the first row of
-    both; one that is longer was cut at both ends.
+    Shape [0 to 2 SLACK + 1]. A leak that is shorter than the overlap by `late` rows begins so
+    much after the first row of both; one that is longer was cut at both ends.
     """
     overlap = len(beginning.change)
     late = np.arange(-SLACK, SLACK + 1)
@@ -81,7 +81,7 @@ def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
 
 
 def _sounding(recording: Recording) -> SelfSimilarity:
-    """The pattern from the first row that sounds to the last; empty where none does."""
+    """Return the pattern from the first audible row to the last; empty where none is."""
     whole = recording.once(pattern)
     loud = np.flatnonzero(whole.levels_db.max(axis=1) > SOUND_DB)
     return part(whole, int(loud[0]), int(loud[-1]) + 1) if loud.size else part(whole, 0, 0)

@@ -1,19 +1,16 @@
 """
-How a sentence is said: whether a question rises, how wide and how high the voice moves, how fast it
-speaks, where it pauses.
+Prosody: whether a question rises, range and height of the pitch, speech rate, pauses, emphasis.
 
 None of these is better when larger, but for the rise of a question; they are read as differences on
-the same text. Pitch by `audio/pitch.py`, pauses by `audio/activity.py`, both of which find their
-limits in the recording itself; levels play no part. Text counts as its letters and digits: no
+the same text. Pitch by `audio/pitch.py`, pauses by `audio/activity.py`, both of which derive their
+limits from the recording itself; levels play no part. Text counts as its letters and digits: no
 recogniser and no dictionary stands between the audio and the number.
 
-Where in a recording a word of its text is said, roughly: by its share of the text's letters and
-digits, pauses left out.
-
-No aligner and no recogniser. Held against flite's own timing (280 words of four letters and more,
-60 sentences, slt, rms, awb): the middle is off by 97 ms in the median and by 236 ms in one of ten,
-where a word lasts 420 ms; 72 % of the window is the word. By syllables it was worse (105 and 271
-ms). Enough for a peak of pitch, not for where a word begins.
+A word of the text is located in the recording by its share of the text's letters and digits, pauses
+left out. Compared with flite's own timing (280 words of four letters and more, 60 sentences, slt,
+rms, awb): the middle is off by 97 ms in the median and by 236 ms in one of ten, where a word lasts
+420 ms; 72 % of the window is the word. By syllables it was worse (105 and 271 ms). Enough for a
+peak of pitch, not for where a word begins.
 """
 
 import re
@@ -29,8 +26,8 @@ from harness.records.measurement import Metric, Missing, Value
 
 END_S = 0.120
 """
-Of voiced speech, before the end: steadier than a slope, which one wrong frame tilts by many
-semitones per second.
+Voiced speech before the end: steadier than a slope, which one wrong frame tilts by many semitones
+per second.
 """
 LEAST_S = 0.25
 """Voiced speech without which there is nothing to call an end, a median or a range."""
@@ -40,31 +37,33 @@ PEAK_PERCENTILE = 90.0
 
 def question_rise(subject: MetricInput) -> Value:
     """
-    How much higher the question ends than the same words said as a statement, in semitones:
-    `end_level` of one less the other.
+    Return by how many semitones the question ends higher than the same words said as a
+    statement.
 
-    A single sentence proves nothing: its words decide where its pitch ends. The same words said
-    twice leave only the question. Yes/no questions rise, questions with "what" and "who" mostly do
-    not (Syrdal and Jilka 2003). The embedded voice rises by 3.3 semitones (16 pairs, NFE 32; from
-    0.3 to 6.3), and with other noise by 2.2 to 2.8.
+    It is the difference of their `end_level`. A single sentence proves nothing: its words
+    decide where its pitch ends. The same words said twice leave only the question. Yes/no
+    questions rise, questions with "what" and "who" mostly do not (Syrdal and Jilka 2003). The
+    embedded voice rises by 3.3 semitones (16 pairs, NFE 32; from 0.3 to 6.3), and with other
+    noise by 2.2 to 2.8.
     """
     assert subject.statement is not None, "the scorer gives the statement"
     asked, told = (_end_level(each) for each in (subject.audio, subject.statement))
     if isinstance(told, Missing):
-        return Missing(f"the statement: {told.reason}")
+        return Missing(f"the statement: {told.reason}", told.kind)
     return asked if isinstance(asked, Missing) else asked - told
 
 
 def end_level(subject: MetricInput) -> Value:
     """
-    Median pitch of the last 120 ms that are voiced, in semitones above the median of the whole.
+    Return the median pitch of the last 120 ms that are voiced, in semitones above the overall
+    median.
     """
     return _end_level(subject.audio)
 
 
 def pitch_range(subject: MetricInput) -> Value:
     """
-    12 log2(p95 / p5) of the voiced pitch: semitones between its high and its low, without the
+    Return 12 log2(p95 / p5) of the voiced pitch: semitones between high and low, without
     extremes.
     """
     voiced = _voiced(subject.audio)
@@ -75,14 +74,14 @@ def pitch_range(subject: MetricInput) -> Value:
 
 
 def pitch_median(subject: MetricInput) -> Value:
-    """Median of the voiced pitch in Hz."""
+    """Return the median of the voiced pitch in Hz."""
     voiced = _voiced(subject.audio)
     return voiced if isinstance(voiced, Missing) else float(2.0 ** (np.median(voiced) / 12.0))
 
 
 def speech_rate(subject: MetricInput) -> Value:
     """
-    Letters and digits of the text for each second of speech, pauses left out (so: an articulation
+    Return letters and digits of the text per second of speech, without pauses (an articulation
     rate).
     """
     spoken = sum(character.isalnum() for character in subject.text)
@@ -93,13 +92,16 @@ def speech_rate(subject: MetricInput) -> Value:
 
 
 def pause_count(subject: MetricInput) -> Value:
-    """Silences of at least 150 ms inside the speech."""
+    """Count the silences of at least 150 ms inside the speech."""
     found = subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else float(len(found.pauses))
 
 
 def longest_pause(subject: MetricInput) -> Value:
-    """Seconds of the longest silence inside the speech; 0.0 where there is none of 150 ms."""
+    """
+    Return the seconds of the longest silence inside the speech; 0.0 where there is none of 150
+    ms.
+    """
     found = subject.audio.once(activity.segments)
     return (
         found
@@ -109,19 +111,20 @@ def longest_pause(subject: MetricInput) -> Value:
 
 
 def pause_share(subject: MetricInput) -> Value:
-    """Share of the time between the first sound and the last that is pause, 0 to 1."""
+    """Return the share of pauses between the first sound and the last, 0 to 1."""
     found = subject.audio.once(activity.segments)
     return found if isinstance(found, Missing) else found.pauses_s / (found.end_s - found.start_s)
 
 
 def emphasis_prominence(subject: MetricInput) -> Value:
     """
-    How far the pitch peaks (p90) in the emphasised word above the median of the rest, in semitones.
+    Return how far the pitch peaks (p90) in the emphasised word above the median elsewhere, in
+    semitones.
 
-    The word is found roughly (`prosody.py`) and its place in the sentence counts too, so the value
-    means something only as a difference on one text. Of 24 words raised by 3 semitones and 3 dB 96
-    % gained more than one semitone; where a neighbour was raised instead, 8 % did. The word's level
-    told less (88 %) and is left out.
+    The word is located roughly and its place in the sentence counts too, so the value means
+    something only as a difference on one text. Of 24 words raised by 3 semitones and 3 dB 96 %
+    gained more than one semitone; where a neighbour was raised instead, 8 % did. The word's
+    level was less sensitive (88 %) and is left out.
     """
     assert subject.emphasis is not None, "the scorer gives the word"
     spoken, track = subject.audio.once(activity.segments), subject.audio.once(pitch.track)
@@ -155,10 +158,7 @@ def _end_level(recording: Recording) -> Value:
 
 
 def _voiced(recording: Recording) -> NDArray[np.float64] | Missing:
-    """
-    The smoothed pitch of the voiced frames alone, in semitones above 1 Hz, shape [k], in order of
-    time.
-    """
+    """Return the smoothed pitch of the voiced frames alone, in semitones above 1 Hz, shape [k]."""
     track = recording.once(pitch.track)
     if isinstance(track, Missing):
         return track
@@ -170,7 +170,7 @@ def _voiced(recording: Recording) -> NDArray[np.float64] | Missing:
 
 
 def _metric(name: str, unit: str) -> Metric:
-    """No direction is better: what counts is that nothing has changed."""
+    """Describe a metric without a better direction: any change counts."""
     return Metric(name=name, unit=unit, better="neither", version="1")
 
 
@@ -200,10 +200,7 @@ METRICS: tuple[AudioMetric, ...] = (
 
 
 def window(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:
-    """
-    Seconds from the start of the recording to where the first `word` of `text` begins and ends; any
-    case.
-    """
+    """Locate the first `word` of `text`, in any case; return its begin and end in seconds."""
     found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
     if found is None or not _letters(word):
         return Missing(f"{word!r} is no word of the text")
@@ -216,7 +213,10 @@ def _letters(text: str) -> int:
 
 
 def _moment(share: float, spoken: Activity) -> float:
-    """Seconds from the start of the recording to where that share of the speech is over."""
+    """
+    Return the seconds from the start of the recording to where that share of the speech is
+    over.
+    """
     since, left = spoken.start_s, share * spoken.speech_s
     for start, end in spoken.pauses:
         if left <= start - since:

@@ -1,21 +1,17 @@
 """
-The list of metrics, as data: what each number is called, its unit, which way is better, which
-version computed it.
+The metric registry: name, unit, better direction and version of every metric, as data.
 
 The single place that knows every metric's name; computes nothing and sets no limit. To add a
 metric: write its pure function in a family's file and a line into that family's METRICS; a new
-family also has a line in FAMILIES here. Other people's packages add theirs by an entry point. Raise
-the version when the same input would give another number: values of different versions are not
-comparable.
+family also has a line in FAMILIES here. Raise the version when the same input would yield another
+number: values of different versions are not comparable.
 
-The families are not imported before somebody asks for a name: some of them need scipy, which takes
-half a second.
+The families are imported at the first request for a name: some of them need scipy, which takes half
+a second.
 
-Metrics of other people's packages: every entry point of the group "voxgate.metrics" names a tuple
-of `AudioMetric`.
-
-Nothing is loaded before it is asked for. A plug-in that cannot be used is an error that names it,
-not a metric less.
+Plug-in packages add metrics by the entry point group "voxgate.metrics": each entry point names a
+tuple of `AudioMetric`, and is loaded on demand. A plug-in that cannot be used is an error that
+names it, not a metric less.
 """
 
 import difflib
@@ -48,7 +44,7 @@ SYNTHESIS_TIME: tuple[Metric, ...] = (
     Metric(name="rtf_median", unit="s/s", better="lower", version="1"),
     Metric(name="rtfx", unit="s/s", better="higher", version="1"),
 )
-"""How long the synthesis takes, as latencies and as rates."""
+"""The metrics of the synthesis time, as latencies and as rates."""
 SPEED: tuple[Metric, ...] = (
     *SYNTHESIS_TIME,
     Metric(name="first_audio_p50", unit="s", better="lower", version="1"),
@@ -82,25 +78,28 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
 """Module of `harness.metrics` -> the heading under which people look for its metrics."""
 NORMALISER = "openai-whisper"
 """
-The package that decides which words are the same; its version belongs to every word error rate.
+The package that decides which words are the same; its version is part of every word error rate's.
 """
 ALWAYS = ("duration",)
-"""Metrics of audio that no suite can do without: the weights of RTF."""
+"""Metrics of audio that every suite needs: the weights of RTF."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSpec:
-    """One line of the panel."""
+    """
+    One metric of the registry, in one reading: plain, against golden audio, or under a
+    condition.
+    """
 
     metric: Metric
     family: str
     source: AudioMetric | None = None
-    """How it is computed from audio; None for speeds, and for what a recogniser heard."""
+    """The computation from audio; None for speeds, and for metrics of a transcript."""
     package: str = ""
     golden: bool = False
     condition: Condition | None = None
     base: str
-    """The name without prefixes: of the metric itself, however it is read."""
+    """The name without prefixes, whatever the reading."""
 
     @property
     def name(self) -> str:
@@ -111,8 +110,9 @@ class MetricSpec:
 @functools.cache
 def entries() -> Mapping[str, MetricSpec]:
     """
-    Give the whole panel, by name and in order. Raises HarnessError for a broken plug-in, and for a
-    name that is taken.
+    Return the whole registry, by name and in order.
+
+    Raises HarnessError for a broken plug-in, and for a name that is defined twice.
     """
     found: dict[str, MetricSpec] = {}
     for entry in _entries():
@@ -127,14 +127,15 @@ def entries() -> Mapping[str, MetricSpec]:
 
 
 def known_metrics() -> tuple[Metric, ...]:
-    """Give every metric that there is, in order."""
+    """Return every metric, in order."""
     return tuple(entry.metric for entry in entries().values())
 
 
 def entry(name: str) -> MetricSpec:
     """
-    Give the entry of that name. Raises HarnessError that lists the known names and suggests the
-    nearest.
+    Return the registry's entry of that name.
+
+    Raises HarnessError that lists the known names and suggests the nearest.
     """
     found = entries().get(name)
     if found is not None:
@@ -150,40 +151,43 @@ def entry(name: str) -> MetricSpec:
 
 
 def metric(name: str) -> Metric:
-    """Give the metric of that name. Raises HarnessError as `entry` does."""
+    """Return the metric of that name. Raises HarnessError as `entry` does."""
     return entry(name).metric
 
 
 def family_of(name: str) -> str:
-    """Give the heading under which people look for a metric."""
+    """Return the heading under which people look for a metric."""
     found = entries().get(name)
     return "other" if found is None else found.family
 
 
 def base_name(name: str) -> str:
-    """Give the name of the metric itself, however it is read; an unknown name stays as it is."""
+    """
+    Return the name without prefixes, whatever the reading; an unknown name is returned as it
+    is.
+    """
     found = entries().get(name)
     return name if found is None else found.base
 
 
 def is_synthesis_time(name: str) -> bool:
-    """Whether the metric tells how long the synthesis takes; a stage can then explain a change."""
+    """Return whether the metric measures synthesis time; a stage can then explain a change."""
     found = entries().get(name)
     return found is not None and found.metric in SYNTHESIS_TIME
 
 
 def needs_asr(name: str) -> bool:
-    """Whether the metric needs a speech recogniser."""
+    """Return whether the metric needs a speech recogniser."""
     found = entries().get(name)
     return found is not None and found.source is None and found.metric not in SPEED
 
 
 def chosen(names: Collection[str] | None, conditions: Collection[str]) -> tuple[Metric, ...]:
     """
-    Give the panel of a suite: all speeds, and of the others those that it names, or all of them.
+    Return the metrics of a suite: all speeds, and the named ones of the others, or all of them.
 
-    A name stands for the metric and for its readings against golden audio and under the conditions
-    that the suite asks for. Raises HarnessError for an unknown metric or condition.
+    A name stands for the metric and for its readings against golden audio and under the
+    conditions of the suite. Raises HarnessError for an unknown metric or condition.
     """
     check_choice(names, conditions)
     return tuple(
@@ -226,25 +230,23 @@ def version_of(name: str) -> MetricVersion:
 
 def digest_of(metrics: Iterable[Metric]) -> str:
     """
-    Identify some metrics by name and version: whoever scored with others has other values, or
-    fewer.
+    Return a digest of metrics by name and version.
+
+    A run scored with other metrics has other values, or fewer.
     """
     lines = [f"{each.name} {each.version}\n" for each in metrics]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def package_of(name: str) -> str:
-    """
-    Name the distribution that a metric needs; empty where it needs none, or where there is no such
-    metric.
-    """
+    """Return the distribution that a metric needs; empty where there is none, or no such metric."""
     found = entries().get(name)
     return "" if found is None else found.package
 
 
 @functools.cache
 def installed(package: str) -> str:
-    """Give the installed version of a distribution; empty if it is not installed."""
+    """Return the installed version of a distribution; empty if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -303,10 +305,10 @@ GROUP = "voxgate.metrics"
 
 def offered() -> dict[str, tuple[AudioMetric, ...]]:
     """
-    Give the metrics that installed packages offer, by the name of the entry point.
+    Return the metrics of plug-in packages, by the name of the entry point.
 
-    A metric that names no package gets the plug-in's own, whose version then belongs to the
-    metric's. Raises HarnessError.
+    A metric that names no package is assigned the plug-in's own, whose version then is part of
+    the metric's. Raises HarnessError.
     """
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     return {point.name: _metrics(point) for point in points}

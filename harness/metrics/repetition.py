@@ -1,10 +1,9 @@
 """
-Repeats: a stretch of speech of 0.15 s or more that is heard twice in a row, as a replayed buffer or
-a stuck decoder gives it.
+Repeats: a stretch of speech of 0.15 s or more that is audible twice in a row.
 
-Found blind, by comparing the recording with itself. What was spoken twice ("very, very") is two
-performances and no repeat; so is a word that a model generates anew with other noise: that is what
-the word error rate is for.
+A replayed buffer or a stuck decoder causes it. Detected blind, by comparing the recording with
+itself. Words that were spoken twice ("very, very") are two performances and no repeat; so is a word
+that a model generates anew with other noise: the word error rate counts that.
 """
 
 import numpy as np
@@ -28,15 +27,16 @@ ALIKE = 0.985
 
 
 def repeats_per_s(subject: MetricInput) -> Value:
-    """Repeated stretches per second of audio; a stretch that is heard three times counts twice."""
+    """
+    Return repeated stretches per second of audio; a stretch that is played three times counts
+    twice.
+    """
     times_s = subject.audio.once(repeat_times_s)
     return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
 
 
 def repeat_times_s(recording: Recording) -> tuple[float, ...] | Missing:
-    """
-    Seconds from the start to where each repetition begins, rising; Missing for NaN and for silence.
-    """
+    """Return seconds from the start to each repetition, rising; Missing for NaN and for silence."""
     fault = unplayable(recording)
     if fault is not None:
         return fault
@@ -51,8 +51,9 @@ def repeat_times_s(recording: Recording) -> tuple[float, ...] | Missing:
 
 def _found(recording: Recording) -> list[tuple[float, int, int]]:
     """
-    Every stretch that is like the one right after it: (unlikeness in steps of 0.01, rows, first
-    row).
+    Return every stretch that is like the one right after it.
+
+    As (unlikeness in steps of 0.01, rows, first row).
     """
     whole = recording.once(pattern)
     rows, found = len(whole.change), []

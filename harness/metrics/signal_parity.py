@@ -1,18 +1,17 @@
 """
-How alike two recordings of the same performance are: SNR, SI-SDR, PESQ, STOI, ESTOI.
+Similarity of two recordings of the same performance: SNR, SI-SDR, PESQ, STOI, ESTOI.
 
-For runs that share noise and durations (fp32 against bf16, NFE 32 against NFE 8); two performances
-of one text cannot be compared this way, so unequal durations give Missing, not a small number. All
-of them hear the pair that `alignment.py` gives, from which a delay has been removed. Knows no files
-and no thresholds.
+For runs that share noise and durations (fp32 against bf16, NFE 32 against NFE 8). Two performances
+of one text cannot be compared this way, so unequal durations yield Missing, not a small number. All
+of them read the pair from `alignment.py`, from which a delay has been removed. Knows no files and
+no thresholds.
 
-PESQ as Corrigendum 2 of 2018 has it, by the same package `pesq`.
-
-The ITU's code makes wide-band speech 12 dB too loud for the ear that it models, and the corrigendum
-gives the input filter new coefficients: those of before times 0.251188, nothing else. They stand in
-a table of the package's C library, where this module changes them for the time of one call: not for
-two threads at once, which the scorer has not. The package with the correction built in, `pesqc2`,
-gives the same scores to the last bit, but is bound to numpy 1.
+PESQ is also computed with Corrigendum 2 of 2018, by the same package `pesq`. The ITU's code makes
+wide-band speech 12 dB too loud for the ear that it models, and the corrigendum defines new
+coefficients of the input filter: the old ones times 0.251188, nothing else. They stand in a table
+of the package's C library, where this module changes them for the time of one call: not for two
+threads at once, which the scorer has not. The package with the correction built in, `pesqc2`,
+yields the same scores to the last bit, but is bound to numpy 1.
 """
 
 import contextlib
@@ -39,8 +38,9 @@ STOI_TOO_FEW_FRAMES = 1e-5
 
 def snr(subject: MetricInput) -> Value:
     """
-    10 log10(sum s^2 / sum (s - c)^2) in dB, level-sensitive, within +-SNR_CEILING_DB (the ceiling
-    means exact).
+    Return 10 log10(sum s^2 / sum (s - c)^2) in dB, within +-SNR_CEILING_DB.
+
+    Level-sensitive; the ceiling means exact.
     """
     pair = aligned(subject)
     if isinstance(pair, Missing):
@@ -51,10 +51,10 @@ def snr(subject: MetricInput) -> Value:
 
 def si_sdr(subject: MetricInput) -> Value:
     """
-    Scale-invariant signal-to-distortion ratio in dB, within +-SNR_CEILING_DB; blind to level and
-    polarity.
+    Return the scale-invariant signal-to-distortion ratio in dB, within +-SNR_CEILING_DB.
 
-    Le Roux et al. 2019, "SDR - half-baked or well done?", equation 5, without removing means.
+    Blind to level and polarity. Le Roux et al. 2019, "SDR - half-baked or well done?", equation
+    5, without removing means.
     """
     pair = aligned(subject)
     if isinstance(pair, Missing):
@@ -66,21 +66,20 @@ def si_sdr(subject: MetricInput) -> Value:
 
 def pesq(subject: MetricInput) -> Value:
     """
-    PESQ MOS-LQO, wide band (P.862.2), 1.04 to 4.64, by the package `pesq`, both signals resampled
-    to 16 kHz by soxr HQ.
+    Return PESQ MOS-LQO, wide band (P.862.2), 1.04 to 4.64, by the package `pesq`.
 
-    Beyond 30 s: the mean over equal pieces of at most 30 s. The ITU code can end the process; call
-    it where that is safe.
+    Both signals are resampled to 16 kHz by soxr HQ. Beyond 30 s: the mean over equal pieces of
+    at most 30 s. The ITU code can end the process; call it where that is safe.
     """
     return _pesq(subject)
 
 
 def pesq_c2(subject: MetricInput) -> Value:
     """
-    PESQ with Corrigendum 2 of 2018 (signal_parity.py): a second reading of the same recordings.
+    Return PESQ with Corrigendum 2 of 2018: a second reading of the same recordings.
 
-    The correction raises the scores of noisy speech (white noise at 20 dB: 1.14 becomes 1.55; arXiv
-    2505.19760); published figures are nearly all without it, so this one informs.
+    The correction raises the scores of noisy speech (white noise at 20 dB: 1.14 becomes 1.55;
+    arXiv 2505.19760); published figures are nearly all without it, so this one informs.
     """
     try:
         with corrected():
@@ -90,20 +89,24 @@ def pesq_c2(subject: MetricInput) -> Value:
 
 
 def stoi(subject: MetricInput) -> Value:
-    """Short-time objective intelligibility, about 0 to 1 (Taal et al. 2011), by `pystoi`."""
+    """Return short-time objective intelligibility, about 0 to 1 (Taal et al. 2011), by `pystoi`."""
     return _stoi(subject, extended=False)
 
 
 def estoi(subject: MetricInput) -> Value:
     """
-    Extended STOI (Jensen and Taal 2016), by `pystoi`; leaves numpy's global random state as it
-    found it.
+    Return extended STOI (Jensen and Taal 2016), by `pystoi`.
+
+    numpy's global random state is restored.
     """
     return _stoi(subject, extended=True)
 
 
 def _ratio_db(signal: float, noise: float) -> float:
-    """Power ratio in dB, kept within the ceiling so that it can be averaged and written down."""
+    """
+    Return a power ratio in dB, kept within the ceiling so that it can be averaged and written
+    down.
+    """
     if noise == 0.0:
         return SNR_CEILING_DB
     if signal == 0.0:
@@ -179,8 +182,9 @@ def _pystoi(pair: Aligned, extended: bool) -> float:
 
 def _at_10_khz(recording: Recording) -> Frames:
     """
-    By pystoi's own resampler, which is MATLAB's and half of its work: once for STOI, ESTOI and
-    every candidate.
+    Resample by pystoi's own resampler, which is MATLAB's and half of its work.
+
+    Once for STOI, ESTOI and every candidate.
     """
     from pystoi.utils import resample_oct
 
@@ -218,8 +222,9 @@ GAIN = 0.251188  # -12 dB
 @contextlib.contextmanager
 def corrected() -> Iterator[None]:
     """
-    Let `pesq.pesq` answer by Corrigendum 2 within. Raises ValueError where the package hides its
-    table, as on Windows.
+    Switch `pesq.pesq` to Corrigendum 2 inside the context.
+
+    Raises ValueError where the package hides its table, as on Windows.
     """
     from pesq import cypesq
 

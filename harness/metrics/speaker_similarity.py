@@ -1,5 +1,5 @@
 """
-Whose voice it is: the cosine between speaker embeddings by Resemblyzer's encoder.
+Speaker similarity: the cosine between speaker embeddings by Resemblyzer's encoder.
 
 Wan et al. 2018, "Generalized end-to-end loss for speaker verification": a 3-layer LSTM over mel
 spectrograms of 1.6 s, averaged over the recording. The weights are the file inside the package
@@ -8,7 +8,7 @@ our own detector (`audio/activity.py`) in place of WebRTC's: the cosine between 
 1.000 (12 recordings), least where it changes the number of stretches.
 
 Embeddings are not negative, so a cosine lies in 0..1, and other speakers score far above 0: only
-differences tell.
+differences are meaningful.
 """
 
 import functools
@@ -57,13 +57,13 @@ class Encoder:
 
 
 def speaker_similarity(subject: MetricInput) -> Value:
-    """The cosine to the reference performance's voice; 1 for the same audio."""
+    """Return the cosine to the reference performance's voice; 1 for the same audio."""
     assert subject.reference is not None, "the scorer offers what the metric needs"
     return _similarity(subject.audio, subject.reference)
 
 
 def voice_similarity(subject: MetricInput) -> Value:
-    """The cosine to the recording of the speaker that it should sound like."""
+    """Return the cosine to the recording of the speaker that the audio should sound like."""
     assert subject.voice is not None, "the scorer offers what the metric needs"
     return _similarity(subject.audio, subject.voice)
 
@@ -73,12 +73,15 @@ def _similarity(heard: Recording, wanted: Recording) -> Value:
     if isinstance(ours, Missing):
         return ours
     if isinstance(theirs, Missing):
-        return Missing(f"the recording to compare with: {theirs.reason}")
+        return Missing(f"the recording to compare with: {theirs.reason}", theirs.kind)
     return float(np.clip(ours @ theirs, 0.0, 1.0))  # rounding alone could leave the range
 
 
 def embedding(recording: Recording) -> Embedding | Missing:
-    """The voice as a vector of length 1, shape [256]: the mean over partial utterances of 1.6 s."""
+    """
+    Compute the speaker embedding, length 1, shape [256]: the mean over partial utterances of
+    1.6 s.
+    """
     speech = spoken(recording)
     if isinstance(speech, Missing):
         return speech
@@ -91,8 +94,7 @@ def embedding(recording: Recording) -> Embedding | Missing:
 
 def spoken(recording: Recording) -> Frames | Missing:
     """
-    The speech at 16 kHz, loud enough, without silences; Missing when there is less than SHORTEST_S
-    of it.
+    Return the speech at 16 kHz, loud enough, without silences; Missing below SHORTEST_S of it.
     """
     heard = recording.once(activity.segments)
     if isinstance(heard, Missing):
@@ -111,15 +113,15 @@ def spoken(recording: Recording) -> Frames | Missing:
 
 
 def _stretches(heard: activity.Activity) -> Iterator[tuple[float, float]]:
-    """(start, end) in seconds of speech between pauses."""
+    """Yield (start, end) in seconds of the speech between pauses."""
     edges_s = [heard.start_s, *(edge for pause in heard.pauses for edge in pause), heard.end_s]
     return zip(edges_s[::2], edges_s[1::2], strict=True)
 
 
 def partial_utterances(speech: Frames) -> NDArray[np.float32]:
     """
-    Mel power of overlapping stretches of 1.6 s, shape [n, 160, 40]; zeros are added so that they
-    fit.
+    Return the mel power of overlapping stretches of 1.6 s, shape [n, 160, 40], padded with
+    zeros.
     """
     starts = partial_starts(len(speech))
     missing = max((starts[-1] + PARTIAL) * MEL_HOP - len(speech), 0)
@@ -131,7 +133,7 @@ def partial_utterances(speech: Frames) -> NDArray[np.float32]:
 
 def partial_starts(length: int) -> list[int]:
     """
-    The analysis frame at which each partial utterance of `length` audio frames begins; at least
+    Return the mel frame at which each partial utterance of `length` samples begins; at least
     one.
     """
     count = -(-(length + 1) // MEL_HOP)
@@ -142,8 +144,9 @@ def partial_starts(length: int) -> list[int]:
 
 def _encoded(encoder: Encoder, partials: NDArray[np.float32]) -> Embedding:
     """
-    Vectors of length 1, shape [n, 256]: the last state of the last layer, projected, negative parts
-    cut.
+    Return embeddings of length 1, shape [n, 256].
+
+    The last state of the last layer, projected, negative parts cut.
     """
     import torch
 
@@ -165,7 +168,7 @@ def _unit(vector: Embedding) -> Embedding:
 @functools.cache
 def _encoder() -> Encoder | Missing:
     """
-    The network with Resemblyzer's weights, loaded once per process; never anything but tensors from
+    Load the network with Resemblyzer's weights, once per process; only tensors are read from
     the file.
     """
     path = packaged_file(IMPORT_NAME, *WEIGHTS)

@@ -1,11 +1,10 @@
 """
-How far apart two recordings of the same performance are in the shape of their spectra: mcd and
-mel_distance.
+Spectral distance of two recordings of the same performance: mcd and mel_distance.
 
-Both compare what `alignment.py` gives. Mel-cepstral distortion follows small inner shifts by time
-warping, and is blind to level; it hears what nobody does, such as the last band that a resampler
-takes away (0.4 dB) or noise 70 dB down (0.2 dB). The log-mel distance follows nothing and sees
-level, but nothing that is 80 dB down.
+Both compare the aligned pair of `alignment.py`. Mel-cepstral distortion follows small inner shifts
+by time warping, and is blind to level; it counts inaudible differences, such as the last band that
+a resampler removes (0.4 dB) or noise 70 dB down (0.2 dB). The log-mel distance follows nothing and
+counts level, but nothing that is 80 dB down.
 """
 
 import numpy as np
@@ -31,12 +30,12 @@ MEL_PIECE_S = 30.0  # worked out at once
 
 def mcd(subject: MetricInput) -> Value:
     """
-    Mel-cepstral distortion in dB: mean over the warped path of (10 / ln 10) sqrt(2 sum over d >= 1
-    of (c[d] - c'[d])^2).
+    Return the mel-cepstral distortion in dB.
 
+    The mean over the warped path of (10 / ln 10) sqrt(2 sum over d >= 1 of (c[d] - c'[d])^2).
     ESPnet's analysis (audio/mel_cepstrum.py), but without c[0], in the path as in the distance:
-    with it half the level alone would cost 4.26 dB. flite's voices are 8 to 9 dB apart, one voice
-    20 % slower 2.3 dB from itself.
+    with it half the level alone would cost 4.26 dB. flite's voices are 8 to 9 dB apart, one
+    voice 20 % slower 2.3 dB from itself.
     """
     pair = aligned(subject)
     if isinstance(pair, Missing):
@@ -55,8 +54,9 @@ def mcd(subject: MetricInput) -> Value:
 
 def distortion_db(reference: Frames, candidate: Frames, slack: int) -> float:
     """
-    Mel-cepstral distortion of coefficients [n, order] and [m, order], warped by up to `slack`
-    frames.
+    Return the mel-cepstral distortion of coefficients [n, order] and [m, order].
+
+    Warped by up to `slack` frames.
     """
     frames = warp(reference, candidate, slack)
     return float(
@@ -66,13 +66,14 @@ def distortion_db(reference: Frames, candidate: Frames, slack: int) -> float:
 
 def mel_distance(subject: MetricInput) -> Value:
     """
-    Mean absolute difference of log-mel spectra in dB, frame by frame and band by band, level
-    included.
+    Return the mean absolute difference of log-mel spectra in dB, frame by frame and band by
+    band.
 
-    MEL_BANDS bands up to 12 kHz at MEL_RATE_HZ; what lies MEL_FLOOR_DB below the reference's
-    loudest value counts as that, and bands in which neither is louder on average are left out, so
-    that a copy at a higher rate is as far as the original. The L1 distance of vocoder papers, in
-    natural logarithms of amplitude, is this by 8.69 (20 / ln 10), but for the floor.
+    Level counts. MEL_BANDS bands up to 12 kHz at MEL_RATE_HZ. A value MEL_FLOOR_DB below the
+    reference's loudest one counts as that, and bands in which neither is louder on average are
+    left out, so that a copy at a higher rate is as far as the original. The L1 distance of
+    vocoder papers, in natural logarithms of amplitude, is this by 8.69 (20 / ln 10), but for
+    the floor.
     """
     pair = aligned(subject)
     if isinstance(pair, Missing):
@@ -90,8 +91,9 @@ def mel_distance(subject: MetricInput) -> Value:
 
 def _mel_power(recording: Recording) -> Frames:
     """
-    Mel power, shape [frames, MEL_BANDS], of windows that lie within the audio: at an edge, all
-    bands ring.
+    Return the mel power, shape [frames, MEL_BANDS], of windows within the audio.
+
+    At an edge, all bands ring.
     """
     frames, piece = recording.at(MEL_RATE_HZ), int(MEL_PIECE_S * MEL_RATE_HZ)
     pieces = [frames[at : at + piece] for at in range(0, len(frames), piece)]

@@ -1,14 +1,14 @@
 """
 Word and character errors of a transcript, after Whisper's normaliser on both sides.
 
-Pure text: knows jiwer's alignment and the normalisers; does not know who transcribed, nor torch.
-One utterance at a time: corpus and macro rates are `measure.py`'s summaries of these.
+Pure text: knows jiwer's alignment and the normalisers; knows neither recogniser nor torch. One
+utterance at a time: `analysis/aggregate.py` computes corpus rates from these.
 
 English has openai-whisper's EnglishTextNormalizer: spelling, contractions, numbers and currency
 become one form. For every other language the package holds BasicTextNormalizer: lower case,
-punctuation and symbols to spaces, brackets out, accents kept. It knows no numbers, so "25" heard
-for "veinticinco" is an error: write numbers as words in such texts. It also takes the vowel signs
-of Devanagari and its kin for symbols and so cuts their words; there CER says more than WER.
+punctuation and symbols to spaces, brackets out, accents kept. It knows no numbers, so "25" in place
+of "veinticinco" is an error: write numbers as words in such texts. It also treats the vowel signs
+of Devanagari and its kin as symbols and so cuts their words; CER is the better metric there.
 """
 
 import functools
@@ -41,8 +41,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(name="wer_over_half", unit="1", better="lower", version="1"),
 )
 """
-Metrics of a transcript, and so not of a `Subject`: many utterances are heard at once, by one model
-(`scoring/transcription.py`).
+Metrics of a transcript, and so not of a `MetricInput`: many utterances are transcribed at once, by
+one model (`scoring/transcription.py`).
 """
 
 
@@ -63,7 +63,7 @@ class ErrorCounts:
 
 
 def rates(words: ErrorCounts | Missing, chars: ErrorCounts | Missing) -> dict[str, Value]:
-    """Give one utterance's value of each metric of METRICS."""
+    """Return one utterance's value of each metric of METRICS."""
     wer, cer = (each if isinstance(each, Missing) else each.rate for each in (words, chars))
     over_half = wer if isinstance(wer, Missing) else float(wer > HALF)
     return {"wer": wer, "cer": cer, "wer_macro": wer, "cer_macro": cer, "wer_over_half": over_half}
@@ -71,8 +71,9 @@ def rates(words: ErrorCounts | Missing, chars: ErrorCounts | Missing) -> dict[st
 
 def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:
     """
-    Word errors of `hypothesis`; Missing when the normalised reference has no word (its rate is
-    undefined).
+    Count the word errors of `hypothesis`.
+
+    Missing when the normalised reference has no word (its rate is undefined).
     """
     import jiwer
 
@@ -85,8 +86,9 @@ def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
 
 def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:
     """
-    Character errors of `hypothesis`, spaces counted; Missing when the normalised reference is
-    empty.
+    Count the character errors of `hypothesis`, spaces included.
+
+    Missing when the normalised reference is empty.
     """
     import jiwer
 
@@ -100,7 +102,7 @@ def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
 @functools.cache
 def normalizer(language: str) -> Normalizer:
     """
-    openai-whisper's normaliser for texts in a language.
+    Return openai-whisper's normaliser for texts in a language.
 
     Where words are written without spaces, every letter stands alone, as in Whisper's own
     evaluation: WER is then CER. Raises HarnessError when openai-whisper is not installed.
@@ -113,10 +115,10 @@ def normalizer(language: str) -> Normalizer:
 @functools.cache
 def _normalizers() -> ModuleType:
     """
-    The package's module of normalisers, loaded by file.
+    Load the package's module of normalisers by file.
 
-    `import whisper.normalizers` would first run `whisper/__init__`, which imports torch and numba:
-    seconds, and a gigabyte in a process that only compares strings.
+    `import whisper.normalizers` would first run `whisper/__init__`, which imports torch and
+    numba: seconds, and a gigabyte in a process that only compares strings.
     """
     whisper = importlib.util.find_spec("whisper")
     if whisper is None or not whisper.submodule_search_locations:
@@ -137,7 +139,7 @@ def _normalizers() -> ModuleType:
 
 
 def _normalized(text: str, language: str) -> str:
-    """Empty when nothing can be said: the normaliser leaves a lone "..." as a word."""
+    """Normalise a text; empty without a word: the normaliser leaves a lone "..." as a word."""
     normal = normalizer(primary(language))(text).strip()
     return normal if any(letter.isalnum() for letter in normal) else ""
 

@@ -1,16 +1,14 @@
 """
-The two DNSMOS models inside the package `speechmos`, with that package's way of cutting windows;
-frames in, raw scores out.
+The two DNSMOS models inside the package `speechmos`, with that package's windows: samples in, raw
+scores out.
 
 The values are the package's (largest difference measured: 6e-7 MOS, 7 recordings of 0.3 to 61 s).
-P.835 costs 0.4 s of a core per window, nearly all of it in convolutions over the spectrogram;
-windows overlap by 8 of their 9 s, so those are done once for all windows, and again only for each
-window's edges, where it sees zeros: 3.7 times faster for 8 windows.
+P.835 costs 0.4 s of a core per window, nearly all of it in convolutions over the spectrogram.
+Windows overlap by 8 of their 9 s, so those are computed once for all windows, and again only for
+each window's edges, where it sees zeros: 3.7 times faster for 8 windows.
 
-ONNX models for onnxruntime: whole, or the part between two of their tensors.
-
-One thread: several processes share the cores better than one with several threads. Knows graphs, no
-audio.
+ONNX models run in onnxruntime: whole, or the part between two of their tensors. On one thread:
+several processes share the cores better than one with several threads.
 """
 
 import functools
@@ -26,7 +24,7 @@ from numpy.typing import NDArray
 
 from harness.audio.mel import Power, power_mel
 from harness.models.packaged_file import ADVICE, packaged_file
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 
 Frames32 = NDArray[np.float32]
 
@@ -69,8 +67,8 @@ QUIETEST_POWER, RANGE_DB, HALF_RANGE_DB = 1e-10, 80.0, 40.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halves:
     """
-    P.835 in two: spectra [n, t, 320] -> map [n, 32, t / 4, 40], and map [n, 32, 225, 40] -> scores
-    [n, 3].
+    P.835 in two: spectra [n, t, 320] -> map [n, 32, t / 4, 40], and map [n, 32, 225, 40] ->
+    scores [n, 3].
     """
 
     below: Any
@@ -79,9 +77,9 @@ class Halves:
 
 def tiled(frames: NDArray[np.floating]) -> Frames32:
     """
-    The audio (16 kHz, shape [n], n > 0), doubled until it fills a window.
+    Repeat audio (16 kHz, shape [n], n > 0) until it fills a window; doubled each time.
 
-    What lies beyond full scale is clipped, as a converter would; the reference refuses it.
+    Samples beyond full scale are clipped, as a converter would; the reference refuses them.
     """
     audio: Frames32 = np.clip(frames, -1.0, 1.0).astype(np.float32)
     while len(audio) < WINDOW:
@@ -91,10 +89,11 @@ def tiled(frames: NDArray[np.floating]) -> Frames32:
 
 def window_starts(length: int) -> list[int]:
     """
-    The seconds at which the windows of `length` frames begin, with the reference's arithmetic.
+    Return the seconds at which the windows of `length` samples begin, with the reference's
+    arithmetic.
 
-    It leaves out the last whole window, and each one whose end falls a frame short when second +
-    9.01 is rounded.
+    It leaves out the last whole window, and each one whose end falls a sample short when second
+    + 9.01 is rounded.
     """
     count = int(length // RATE_HZ - WINDOW_S) + 1
     return [
@@ -105,7 +104,10 @@ def window_starts(length: int) -> list[int]:
 
 
 def p835_scores(audio: Frames32) -> NDArray[np.float64] | Missing:
-    """SIG, BAK and OVRL of each window of `tiled` audio, shape [windows, 3], not yet calibrated."""
+    """
+    Return SIG, BAK and OVRL of each window of `tiled` audio, shape [windows, 3], not yet
+    calibrated.
+    """
     halves = _p835()
     if isinstance(halves, Missing):
         return halves
@@ -120,7 +122,7 @@ def p835_scores(audio: Frames32) -> NDArray[np.float64] | Missing:
 
 
 def p808_scores(audio: Frames32) -> NDArray[np.float64] | Missing:
-    """The score of each window of `tiled` audio, shape [windows, 1]."""
+    """Return the score of each window of `tiled` audio, shape [windows, 1]."""
     session = _p808()
     if isinstance(session, Missing):
         return session
@@ -129,7 +131,10 @@ def p808_scores(audio: Frames32) -> NDArray[np.float64] | Missing:
 
 
 def log_mel(power: Power) -> Frames32:
-    """Mel power, shape [n, 120], in dB below its loudest place, as P.808 wants it: from -1 to 1."""
+    """
+    Convert mel power, shape [n, 120], to dB below its loudest value, scaled to -1..1 as P.808
+    expects.
+    """
     level_db = 10.0 * np.log10(np.maximum(power, QUIETEST_POWER))
     return np.asarray(
         np.maximum(level_db - level_db.max(), -RANGE_DB) / HALF_RANGE_DB + 1.0, dtype=np.float32
@@ -138,8 +143,9 @@ def log_mel(power: Power) -> Frames32:
 
 def _window_powers(audio: Frames32) -> Iterator[list[Power]]:
     """
-    The mel power of each window, [900, 120], in groups: that of the whole, but at its ends, where
-    it sees zeros.
+    Yield the mel power of the windows, [900, 120] each, in groups.
+
+    It is that of the whole, but at the window's ends, where it sees zeros.
     """
     whole, strip = _mel_power(audio), 2 * MEL_EDGE * HOP
     for group in _groups(window_starts(len(audio))):
@@ -161,7 +167,8 @@ def _mel_power(frames: Frames32) -> Power:
 
 def _shared_map(below: Any, spectra: Frames32) -> Frames32:
     """
-    The map of all spectra [t, 320], in blocks that see their neighbours: shape [32, t / 4, 40].
+    Compute the map of all spectra [t, 320], in blocks that see their neighbours: shape [32, t /
+    4, 40].
     """
     blocks = []
     for start in range(0, len(spectra), BLOCK):
@@ -175,8 +182,9 @@ def _window_maps(
     below: Any, spectra: Frames32, shared: Frames32, seconds: Sequence[int]
 ) -> Frames32:
     """
-    The map of each window, [n, 32, 225, 40]: the shared one, and its edges as the window alone
-    would have them.
+    Return the map of each window, [n, 32, 225, 40].
+
+    It is the shared one, with edges as the window alone would have them.
     """
     edge, strip = HALO // QUARTER, 2 * HALO
     starts = [second * SHIFT for second in seconds]
@@ -214,22 +222,23 @@ def _p808() -> Any:
 
 
 def _model(inside: str, sha256: str) -> Path | Missing:
-    """The model's file; Missing also where what runs it is not installed."""
+    """Return the model's file; Missing also where its runtime is not installed."""
     absent = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if absent:
-        return Missing(f"{absent[0]} is not installed; {ADVICE}")
+        return not_installed(absent[0], ADVICE)
     return packaged_file(PACKAGE, inside, sha256)
 
 
 def whole(path: Path) -> Any:
-    """A session of the model as it is."""
+    """Load a session of the whole model."""
     return _session(str(path))
 
 
 def part(path: Path, source: str, shape: tuple[str | int, ...], result: str) -> Any:
     """
-    A session that computes the tensor `result` from the tensor `source`, of the given shape; a name
-    is a free length.
+    Load a session that computes the tensor `result` from the tensor `source`.
+
+    `shape` is that of the source; a name in it is a free length.
     """
     import onnx
 
@@ -249,9 +258,7 @@ def part(path: Path, source: str, shape: tuple[str | int, ...], result: str) -> 
 
 
 def _between(graph: Any, source: str, result: str) -> tuple[list[Any], set[str]]:
-    """
-    The nodes that `result` needs when `source` is given, in their order, and the tensors they use.
-    """
+    """Return the nodes between `source` and `result`, in their order, and the tensors they use."""
     nodes: list[Any] = []
     used = {result}
     for node in reversed(graph.node):  # an ONNX graph is in order of computation

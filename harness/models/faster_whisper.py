@@ -1,11 +1,9 @@
 """
-The other listener: faster-whisper (CTranslate2's runtime) on the same weights, for those who have
-it (extra `faster`).
+A second recogniser: faster-whisper (CTranslate2's runtime) on the same weights (extra `faster`).
 
-Its features, tokenizer and arithmetic are its own, so it is an independent witness for the first
-one. Greedy, fp32 on one thread, no temperatures to fall back to, no text that is dropped by its
-probability, no time stamps: what openai-whisper is asked in `whisper.py`. Every file is decoded in
-a whole 30 s window.
+Its features, tokenizer and arithmetic are its own, so it is an independent check of the first one.
+It decodes as `whisper.py` does: greedy, fp32 on one thread, no fallback temperatures, no text
+dropped by its probability, no time stamps. Every file is decoded in a whole 30 s window.
 
 Measured with tiny.en on 124 utterances of flite and the embedded voice (1,056 words): 114
 transcripts are the same, WER 3.3 % against 2.8 %, difference +0.5 points [-0.6 +1.6];
@@ -26,7 +24,7 @@ import numpy as np
 from harness.models.whisper import RATE_HZ, Audio, most_tokens, split_long, window_s
 from harness.models.whisper_tensors import fingerprint, read_tensors, size_name
 from harness.records.cell import ENGLISH
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 
 PEAK = 0.5  # every audio is scaled to it, so that level plays no part in the text
 DECODING = "greedy fp32, whole windows, r1"
@@ -36,20 +34,20 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FasterJudge:
-    """A loaded faster-whisper model; `name` says which weights, packages and decoding."""
+    """A loaded faster-whisper model; `name` identifies weights, packages and decoding."""
 
     name: str
     model: Any
 
     def knows(self, language: str) -> bool:
-        """Whether it was trained on a language, given by its code (ISO 639)."""
+        """Return whether the model was trained on a language, an ISO 639 code."""
         has_token = self.model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
         return has_token and language in self.model.supported_languages
 
     def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
         """
-        One text for each audio (mono, 16 kHz, shape [n], any length); unusable audio gives an empty
-        text.
+        Transcribe audio (mono, 16 kHz, shape [n], any length); unusable audio yields an
+        empty text.
         """
         return [
             " ".join(filter(None, (self._text(piece, language) for piece in split_long(audio))))
@@ -76,11 +74,12 @@ class FasterJudge:
 
 def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
     """
-    A judge from a CTranslate2 file, in one or `more` parts, with what lies beside it; Missing says
-    what lacks.
+    Load a recogniser from a CTranslate2 file, in one or `more` parts, with the files beside it.
+
+    Missing names the package or file that lacks.
     """
     if importlib.util.find_spec("faster_whisper") is None:
-        return Missing("faster-whisper is not installed; pip install voxgate[faster]")
+        return not_installed("faster-whisper", "pip install voxgate[faster]")
     if path.suffix in (".pt", ".safetensors"):
         return Missing(
             f"faster-whisper reads CTranslate2 files and not {path.name}; leave the weights to "
@@ -102,15 +101,16 @@ def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
 
 
 def decoding() -> str:
-    """How it listens, with the versions of the packages that do."""
+    """Return the decoding options and the versions of the packages that decode."""
     versions = [f"{package} {_installed(package)}" for package in ("faster-whisper", "ctranslate2")]
     return ", ".join([*versions, DECODING])
 
 
 def _files(*parts: Path) -> dict[str, bytes]:
     """
-    Contents by name, as CTranslate2 takes a model from memory: the parts joined as model.bin, and
-    all that lies beside.
+    Return file contents by name, as CTranslate2 loads a model from memory.
+
+    The parts are joined as model.bin, beside all that lies in their folder.
     """
     beside = {
         each.name: each.read_bytes()

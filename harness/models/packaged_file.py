@@ -1,25 +1,28 @@
 """
-Finds a model that travels inside somebody's Python package, without importing that package.
+Locate a model file inside an installed Python package without importing that package.
 
 Importing would run its code and need its dependencies, of which we use none: speechmos loads
 librosa, Resemblyzer wants pkg_resources. A file is identified by its SHA-256 before a byte of it is
-believed, so that the package's version in a record says which model judged.
+believed, so that the package's version in a record names the model.
 """
 
 import hashlib
 import importlib.util
 from pathlib import Path
 
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 
 ADVICE = "pip install voxgate[panel]"
 
 
 def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:
-    """Where the file `inside` the import package lies; Missing says what to install."""
+    """
+    Return the path of the file `inside` the import package; Missing names the package to
+    install.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        return Missing(f"{package} is not installed; {ADVICE}")
+        return not_installed(package, ADVICE)
     path = Path(next(iter(spec.submodule_search_locations))) / inside
     if not path.is_file():
         return Missing(f"the installed {package} carries no {inside}; {ADVICE}")

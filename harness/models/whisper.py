@@ -1,13 +1,13 @@
 """
-The listener: openai-whisper, greedy, in batches; audio in, text out.
+The recogniser: openai-whisper, greedy, in batches; audio in, text out.
 
 Runs torch, and only when called. Decodes the same audio to the same text on every machine as nearly
-as floating point allows (fp32, temperature 0, no time stamps, the language told and not guessed);
-does not know what the text should have been.
+as floating point allows (fp32, temperature 0, no time stamps, the language given and not guessed).
+It does not know the reference text.
 
 Whisper's encoder works on 30 s, most of which is padding here. Padding always encodes to nearly the
-same features, so only the audio's own part is encoded and the rest is taken from silence encoded
-once (see `_features`).
+same features, so only the audio's own part is encoded and the rest is filled in from silence
+encoded once (see `_features`).
 """
 
 import importlib.metadata
@@ -52,8 +52,8 @@ DECODING = "greedy fp32, encoded silence tail, r1"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhisperRecognizer:
     """
-    A loaded Whisper; `name` says which weights, package and decoding, and belongs in the metric's
-    version.
+    A loaded Whisper; `name` identifies weights, package and decoding, and is part of the
+    metric's version.
     """
 
     name: str
@@ -62,7 +62,7 @@ class WhisperRecognizer:
     silence: "torch.Tensor"  # [1, 1500, width], an encoded window without speech
 
     def knows(self, language: str) -> bool:
-        """Whether it was trained on a language, given by its code (ISO 639)."""
+        """Return whether the model was trained on a language, an ISO 639 code."""
         from whisper.tokenizer import LANGUAGES
 
         known = (
@@ -72,8 +72,8 @@ class WhisperRecognizer:
 
     def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
         """
-        One text for each audio (mono, 16 kHz, shape [n], any length); unusable audio gives an empty
-        text.
+        Transcribe audio (mono, 16 kHz, shape [n], any length); unusable audio yields an
+        empty text.
         """
         pieces = [
             (index, piece) for index, audio in enumerate(batch) for piece in split_long(audio)
@@ -87,8 +87,9 @@ class WhisperRecognizer:
 
     def _decode_all(self, pieces: Sequence[Audio], language: str) -> list[str]:
         """
-        Pieces of at most 30 s, grouped by window so that a text depends on its own audio and not on
-        its neighbours.
+        Decode pieces of at most 30 s, grouped by window.
+
+        So a text depends on its own audio and not on its neighbours.
         """
         texts = [""] * len(pieces)
         windows = {
@@ -124,15 +125,15 @@ class WhisperRecognizer:
 
     def _features(self, pieces: Sequence[Audio], seconds: int) -> "torch.Tensor":
         """
-        Encoder output [batch, 1500, width]: `seconds` of it from the audio, the rest from encoded
-        silence.
+        Return the encoder output [batch, 1500, width]: `seconds` of it from the audio, the
+        rest from silence.
 
-        A shorter window alone makes Whisper repeat itself (WER 959 % where 30 s gives 2.7 %): the
-        decoder stops when it attends to the padding, and above all to its end. With the tail
-        restored the WER is the standard one within noise. For the multilingual base too: 40
-        sentences of flite 3.2 % against 2.6 % (11 and 9 words of 343) in a quarter of the time; of
-        espeak's Spanish, which it hardly follows, 55 % against 59 %, and no loop where the whole
-        window has one.
+        A shorter window alone makes Whisper repeat itself (WER 959 % where 30 s gives 2.7
+        %): the decoder stops when it attends to the padding, and above all to its end. With
+        the tail restored the WER is the standard one within noise. For the multilingual
+        base too: 40 sentences of flite 3.2 % against 2.6 % (11 and 9 words of 343) in a
+        quarter of the time; of espeak's Spanish, which it hardly follows, 55 % against 59
+        %, and no loop where the whole window has one.
         """
         import torch
 
@@ -144,7 +145,8 @@ class WhisperRecognizer:
 
 def build_judge(path: Path, *more: Path) -> WhisperRecognizer:
     """
-    A judge from a weights file (.safetensors, CTranslate2 .bin in one or `more` parts, openai .pt).
+    Load a recogniser from a weights file (.safetensors, CTranslate2 .bin in one or `more`
+    parts, openai .pt).
 
     Raises HarnessError if it is not Whisper.
     """
@@ -173,8 +175,9 @@ def build_judge(path: Path, *more: Path) -> WhisperRecognizer:
 
 def judge_name(tensors: Tensors) -> str:
     """
-    Such as "openai-whisper tiny.en 20250625 (weights 43791f56), greedy ..."; the same for the same
-    weights in any file.
+    Return a name such as "openai-whisper tiny.en 20250625 (weights 43791f56), greedy ...".
+
+    The same weights have the same name in any file.
     """
     package = importlib.metadata.version("openai-whisper")
     return (
@@ -185,8 +188,9 @@ def judge_name(tensors: Tensors) -> str:
 
 def most_tokens(seconds: int, language: str) -> int:
     """
-    Tokens to stop at in a window: a bound on loops for English, Whisper's own limit where letters
-    cost more.
+    Return the number of tokens to stop at in a window.
+
+    A bound on loops for English; Whisper's own limit where letters cost more.
     """
     return (
         min(MOST_TOKENS, TOKENS_SPARE + TOKENS_PER_S * seconds)
@@ -197,8 +201,9 @@ def most_tokens(seconds: int, language: str) -> int:
 
 def split_long(audio: Audio) -> list[Audio]:
     """
-    The audio in pieces that fit a window with its margin, each cut in the quietest 0.2 s of the
-    window's last 10 s.
+    Split audio into pieces that fit a window with its margin.
+
+    Each cut lies in the quietest 0.2 s of the window's last 10 s.
     """
     longest = int((WINDOW_S - MARGIN_S) * RATE_HZ)
     pieces = []
@@ -210,12 +215,15 @@ def split_long(audio: Audio) -> list[Audio]:
 
 
 def window_s(duration_s: float) -> int:
-    """Seconds to encode: the audio and its margin, rounded up to a multiple of WINDOW_STEP_S."""
+    """
+    Return the seconds to encode: the audio and its margin, rounded up to a multiple of
+    WINDOW_STEP_S.
+    """
     return min(WINDOW_S, math.ceil((duration_s + MARGIN_S) / WINDOW_STEP_S) * WINDOW_STEP_S)
 
 
 def _quiet_point(audio: Audio) -> int:
-    """Index in the middle of the quietest QUIET_S within the last SEARCH_S."""
+    """Return the index in the middle of the quietest QUIET_S within the last SEARCH_S."""
     width = int(QUIET_S * RATE_HZ)
     start = len(audio) - int(SEARCH_S * RATE_HZ)
     energy = np.cumsum(audio[start:].astype(np.float64) ** 2)
@@ -224,8 +232,9 @@ def _quiet_point(audio: Audio) -> int:
 
 def _log_mel(audio: Audio, seconds: int) -> "torch.Tensor":
     """
-    Log-mel [mels, 100 * seconds] of the audio and silence after it, shifted so that level plays no
-    part in the text.
+    Compute the log-mel [mels, 100 * seconds] of the audio and silence after it.
+
+    Shifted so that level plays no part in the text.
     """
     import torch
     import whisper
@@ -237,8 +246,9 @@ def _log_mel(audio: Audio, seconds: int) -> "torch.Tensor":
 
 def _encode(encoder: Any, mels: "torch.Tensor", positions: "torch.Tensor") -> "torch.Tensor":
     """
-    Runs the encoder on windows shorter than 30 s; its forward insists on mels as long as its
-    positions, so they change.
+    Run the encoder on windows shorter than 30 s.
+
+    Its forward insists on mels as long as its positions, so they are replaced.
     """
     whole = encoder.positional_embedding
     encoder.positional_embedding = positions
@@ -251,8 +261,9 @@ def _encode(encoder: Any, mels: "torch.Tensor", positions: "torch.Tensor") -> "t
 
 def _read_checkpoint(path: Path) -> Tensors:
     """
-    openai-whisper's own file: a pickle, read by torch's restricted reader, which builds tensors and
-    nothing else.
+    Read openai-whisper's own file.
+
+    It is a pickle, read by torch's restricted reader, which builds tensors and nothing else.
     """
     import pickle
 

@@ -33,10 +33,10 @@ SIZES = {
 
 def read_tensors(path: Path, *more: Path) -> Tensors:
     """
-    The tensors of a .safetensors (openai-whisper names) or CTranslate2 file, in openai-whisper's
-    names, float32.
+    Read the tensors of a .safetensors (openai-whisper names) or CTranslate2 file.
 
-    `more` are files that continue the first one, for a CTranslate2 file that was cut into parts.
+    Returns float32 arrays under openai-whisper's names. `more` are files that continue the
+    first one, for a CTranslate2 file that was cut into parts.
     """
     if path.suffix == ".safetensors":
         from safetensors.numpy import load_file
@@ -47,8 +47,9 @@ def read_tensors(path: Path, *more: Path) -> Tensors:
 
 def dimensions(tensors: Tensors) -> dict[str, int]:
     """
-    openai-whisper's ModelDimensions, as keywords, from the shapes alone. Raises HarnessError when a
-    tensor is missing.
+    Return openai-whisper's ModelDimensions, as keywords, from the shapes alone.
+
+    Raises HarnessError when a tensor is missing.
     """
     try:
         conv, audio, text = (
@@ -84,18 +85,17 @@ def dimensions(tensors: Tensors) -> dict[str, int]:
 
 
 def size_name(tensors: Tensors) -> str:
-    """Such as "tiny.en": what OpenAI calls a model of these dimensions."""
+    """Return OpenAI's name for a model of these dimensions, such as "tiny.en"."""
     dims = dimensions(tensors)
     return SIZES.get((dims["n_text_state"], dims["n_vocab"]), f"width {dims['n_text_state']}")
 
 
 def fingerprint(tensors: Tensors) -> str:
     """
-    Eight hex digits that are the same for the same weights in any container (both known files store
-    fp16).
+    Return eight hex digits that are the same for the same weights in any container.
 
-    Left out: the key biases, which are zero by design, and the encoder's positions, which are a
-    formula.
+    Both known files store fp16. Left out: the key biases, which are zero by design, and the
+    encoder's positions, which are a formula.
     """
     digest = hashlib.sha256()
     for name in sorted(tensors):
@@ -108,8 +108,9 @@ def fingerprint(tensors: Tensors) -> str:
 
 def read_ctranslate2(data: bytes) -> Tensors:
     """
-    Variables and aliases of a CTranslate2 model file (format 6), by their own names. Raises
-    HarnessError if malformed.
+    Read variables and aliases of a CTranslate2 model file (format 6), by their own names.
+
+    Raises HarnessError if malformed.
     """
     try:
         return _parse_ctranslate2(data)
@@ -165,8 +166,9 @@ class _Reader:
 
 def openai_names(source: Tensors) -> Tensors:
     """
-    CTranslate2's Whisper variables under openai-whisper's names; fused projections are split in the
-    order q, k, v.
+    Rename CTranslate2's Whisper variables to openai-whisper's names.
+
+    Fused projections are split in the order q, k, v.
     """
     try:
         target = _outer_names(source)
@@ -230,8 +232,9 @@ def _norm(source: Tensors, old: str, new: str) -> Tensors:
 
 def _split(source: Tensors, old: str, names: list[str], width: int) -> Tensors:
     """
-    One fused linear as several of `width` rows; openai-whisper's key projections have no bias, so
-    that must be zero.
+    Split one fused linear into several of `width` rows.
+
+    openai-whisper's key projections have no bias, so that must be zero.
     """
     weight, bias = source[f"{old}/weight"], source[f"{old}/bias"]
     if weight.shape[0] != width * len(names):

@@ -1,16 +1,14 @@
 """
-Where Whisper's weights lie on this machine: the judge of English, and the one of all other
-languages.
+Locate Whisper's weights on this machine: tiny.en for English, base for all other languages.
 
-Knows places, packages and digests; does not know what is inside a file (`whisper_tensors.py`),
+Knows places, packages and digests; does not know the content of a file (`whisper_tensors.py`),
 torch, audio or decoding. The search order is the user's own file, then openai-whisper's cache, then
 the copy that travels inside PyPI packages, then (only when allowed) openai-whisper's download.
-Every file found is identified by its SHA-256 before a byte of it is believed.
+Every file is identified by its SHA-256 before a byte of it is believed.
 
-What a request's `language` means to the judge: an ISO 639 code, whose region it does not hear.
-
-The tag chooses the weights, the decoder's language token and the normaliser. It is never guessed
-from the audio: a wrong guess would turn a mumbled English sentence into a fluent Welsh one.
+A request's `language` is an ISO 639 code whose region is ignored. It selects the weights, the
+decoder's language token and the normaliser. It is never guessed from the audio: a wrong guess would
+turn a mumbled English sentence into a fluent Welsh one.
 """
 
 import hashlib
@@ -50,12 +48,12 @@ class Published:
 
     @property
     def url(self) -> str:
-        """Where openai-whisper itself downloads it from."""
+        """The address from which openai-whisper itself downloads it."""
         return f"{OPENAI_URL}/{self.openai_sha256}/{self.name}.pt"
 
     @property
     def advice(self) -> str:
-        """What to do where it is not found."""
+        """The remedy where it is not found."""
         carry = "carries" if len(self.packages) == 1 else "carry"
         return (
             f"install {' and '.join(self.packages)} ({carry} Whisper {self.name}), give a weights "
@@ -87,8 +85,8 @@ BASE = Published(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsFile:
     """
-    A file of Whisper weights: where, and the SHA-256 of its bytes (hex), which keys the transcript
-    cache.
+    A file of Whisper weights: its path, and the SHA-256 of its bytes (hex), which keys the
+    transcript cache.
     """
 
     path: Path
@@ -99,8 +97,9 @@ class WeightsFile:
 
 def published(language: str) -> Published:
     """
-    The size that judges a language. English has its own: a quarter of the work, and it cannot slip
-    into another language.
+    Return the size that transcribes a language.
+
+    English has its own: a quarter of the work, and it cannot slip into another language.
     """
     return TINY_EN if primary(language) == ENGLISH else BASE
 
@@ -109,7 +108,7 @@ def locate_weights(
     weights: Path | None, allow_download: bool = False, language: str = ENGLISH
 ) -> WeightsFile | Missing:
     """
-    The weights to judge a language with; Missing says what to install.
+    Locate the weights that transcribe a language; Missing names the package to install.
 
     Raises HarnessError for an explicit file that is unusable.
     """
@@ -127,15 +126,14 @@ def locate_weights(
 
 
 def openai_cache_path(size: Published = TINY_EN) -> Path:
-    """Where openai-whisper itself keeps a size, whether or not it is there."""
+    """Return the path where openai-whisper itself keeps a size, whether or not it exists."""
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(root) / "whisper" / f"{size.name}.pt"
 
 
 def packaged_paths(size: Published = TINY_EN) -> tuple[Path, ...]:
     """
-    The parts inside the packages, without importing the packages; none if one of them is not
-    installed.
+    Return the parts inside the packages, without importing them; empty if one is not installed.
     """
     paths = [_inside(package, file) for package, file in size.parts]
     found = tuple(path for path in paths if path is not None)
@@ -143,12 +141,12 @@ def packaged_paths(size: Published = TINY_EN) -> tuple[Path, ...]:
 
 
 def packaged_path() -> Path | None:
-    """The one file of tiny.en inside its package; None if not installed."""
+    """Return the one file of tiny.en inside its package; None if not installed."""
     return next(iter(packaged_paths(TINY_EN)), None)
 
 
 def files_sha256(*paths: Path) -> str:
-    """SHA-256 of the files' bytes one after the other, in hex."""
+    """Return the SHA-256 of the files' bytes one after the other, in hex."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as stream:
@@ -158,7 +156,7 @@ def files_sha256(*paths: Path) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of the file's bytes, in hex."""
+    """Return the SHA-256 of the file's bytes, in hex."""
     return files_sha256(path)
 
 
@@ -196,8 +194,7 @@ def _checked(paths: tuple[Path, ...], expected: str, size: Published) -> Weights
 
 def _download(size: Published, path: Path) -> WeightsFile | Missing:
     """
-    Fetches openai's file into its usual place, atomically and only if its digest is the published
-    one.
+    Download openai's file into its usual place, atomically and only with the published digest.
     """
     try:
         with urllib.request.urlopen(size.url, timeout=60) as response:  # noqa: S310 - https, and the digest is checked
@@ -218,13 +215,16 @@ def _download(size: Published, path: Path) -> WeightsFile | Missing:
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """
-Written without spaces between words, so that their "words" are characters (Radford et al. 2022,
+Languages written without spaces between words: their "words" are characters (Radford et al. 2022,
 appendix C).
 """
 
 
 def primary(tag: str) -> str:
     """
-    Give the language of a tag: "es" of "es", "es-MX" and "ES_mx"; a name in words stays what it is.
+    Return the language of a tag without its region; a name in words is returned as it is.
+
+    >>> primary("es-MX"), primary("ES_mx"), primary("es")
+    ('es', 'es', 'es')
     """
     return re.split("[-_]", tag.strip().lower(), maxsplit=1)[0]

@@ -130,6 +130,20 @@ class OmitDefault:
     """The field is not written where it has its default."""
 
 
+@dataclass(frozen=True, slots=True)
+class Convert:
+    """Applied to a decoded value: brings what an older version wrote up to date."""
+
+    convert: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The member that stands for every text that an enum does not know."""
+
+    member: Enum
+
+
 class Row:
     """Base of a dataclass that is written as a list of its fields' values, and not as an object."""
 
@@ -222,7 +236,10 @@ def _encode(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return _encode_fields(value)
     if isinstance(value, Mapping):
-        return {key: _below(f".{key}", _encode, each) for key, each in value.items()}
+        return {
+            key.value if isinstance(key, Enum) else key: _below(f".{key}", _encode, each)
+            for key, each in value.items()
+        }
     if isinstance(value, Sequence):
         return [_below(f"[{index}]", _encode, each) for index, each in enumerate(value)]
     raise _FaultError(f"{type(value).__name__} cannot be written as JSON")
@@ -242,10 +259,7 @@ def _decoder(hint: Any, lenient: bool) -> Decode:
     """Return the function that checks and converts a value for an annotation."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _constrained(
-            _decoder(arguments[0], lenient),
-            [each for each in arguments[1:] if hasattr(each, "fault")],
-        )
+        return _annotated(arguments[0], arguments[1:], lenient)
     if origin in (Union, types.UnionType):
         return _union(arguments, lenient)
     if origin is Literal:
@@ -257,6 +271,26 @@ def _decoder(hint: Any, lenient: bool) -> Decode:
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return _sequence(_decoder(arguments[0], lenient))
     return _plain(hint, lenient)
+
+
+def _annotated(hint: Any, marks: Sequence[Any], lenient: bool) -> Decode:
+    decode = _decoder(hint, lenient)
+    for mark in marks:
+        if isinstance(mark, Fallback):
+            decode = _with_fallback(hint, mark.member)
+        elif isinstance(mark, Convert):
+            decode = _converted(decode, mark.convert)
+    constraints = [mark for mark in marks if hasattr(mark, "fault")]
+    return _constrained(decode, constraints) if constraints else decode
+
+
+def _converted(decode: Decode, convert: Decode) -> Decode:
+    return lambda data: convert(decode(data))
+
+
+def _with_fallback(kind: type[Enum], fallback: Enum) -> Decode:
+    members = {member.value: member for member in kind}
+    return lambda data: members.get(_text(data), fallback)
 
 
 def _plain(hint: Any, lenient: bool) -> Decode:

@@ -5,14 +5,22 @@ A value is a number or a reason why there is none; never NaN, never infinity, ne
 Knows JSON; does not know how a number is computed, nor what would be a good one.
 """
 
-import sys
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from harness.errors import HarnessError
-from harness.records.codec import NON_EMPTY, Key, OmitDefault, Range, from_json
+from harness.records.codec import (
+    NON_EMPTY,
+    Convert,
+    Key,
+    OmitDefault,
+    Range,
+    from_json,
+    to_json,
+)
 
 Better = Literal["lower", "higher", "neither"]
 
@@ -37,6 +45,16 @@ class MissingKind(StrEnum):
     The engine speaks otherwise each time, and nobody asked for a seed: no take can be held against
     another.
     """
+    NOT_INSTALLED = "not installed"
+    """An optional package is absent: the machine lacks something, the audio does not."""
+    NO_GOLDEN = "no golden audio"
+    """A metric against the golden audio, before the first `accept`."""
+    NO_BASELINE = "no baseline"
+    """The baseline has no entry for the cell."""
+    OLDER_BASELINE = "older baseline"
+    """The baseline has entries for the cell, and none for the metric."""
+    NOT_MEASURED = "not measured"
+    """The baseline has an entry, and the run does not measure the metric any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +65,37 @@ class Missing:
     kind: Annotated[MissingKind | None, OmitDefault()] = None
 
 
-NO_GOLDEN = Missing("no golden audio accepted yet")
+NO_GOLDEN = Missing("no golden audio accepted yet", MissingKind.NO_GOLDEN)
 """Why a metric against the golden audio has no value before the first `accept`."""
 
+_OLD_REASONS: Mapping[str, MissingKind] = {
+    "no golden audio accepted yet": MissingKind.NO_GOLDEN,
+    "no baseline": MissingKind.NO_BASELINE,
+    "the baseline is older than this metric; accept a run to judge it from then on": (
+        MissingKind.OLDER_BASELINE
+    ),
+    "the run does not measure it any more; accept a run if that is meant": MissingKind.NOT_MEASURED,
+}
+"""Sentences of records that were written before these kinds were, until 2026-11."""
+_OLD_NOT_INSTALLED = re.compile(r"(^|[ :,])[\w.-]+ is not installed(;|$)")
 
-Value = float | Missing
 
-NOT_INSTALLED = "is not installed"
-"""
-Stands in the reason of a value that an optional package would give: the machine lacks something,
-the audio does not.
-"""
+def with_kind(missing: Missing) -> Missing:
+    """Return a record of before its kind was written with that kind; any other as it is."""
+    if missing.kind is not None:
+        return missing
+    kind = _OLD_REASONS.get(missing.reason)
+    if kind is None and _OLD_NOT_INSTALLED.search(missing.reason):
+        kind = MissingKind.NOT_INSTALLED
+    return missing if kind is None else Missing(missing.reason, kind)
+
+
+def not_installed(package: str, advice: str) -> Missing:
+    """Return why there is no value where an optional package is absent, and how to get it."""
+    return Missing(f"{package} is not installed; {advice}", MissingKind.NOT_INSTALLED)
+
+
+Value = float | Annotated[Missing, Convert(with_kind)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +197,7 @@ class Measurement:
 
 def lacks_package(value: Value) -> bool:
     """Whether there is no value because a package is not installed."""
-    return isinstance(value, Missing) and NOT_INSTALLED in value.reason
+    return isinstance(value, Missing) and value.kind is MissingKind.NOT_INSTALLED
 
 
 def is_exact(unit: str, value: Value) -> bool:
@@ -171,53 +209,48 @@ def is_exact(unit: str, value: Value) -> bool:
 
 
 def kind_of(values: Iterable[Missing]) -> MissingKind | None:
-    """Return the kind that all of them have; None where one has none or they differ."""
-    kinds = {each.kind for each in values}
+    """
+    Return the kind that all of them have; None where one has none or they differ.
+
+    NOT_INSTALLED where only some lack a package: with it, the others may have a value too.
+    """
+    kinds = {value.kind for value in values}
+    if MissingKind.NOT_INSTALLED in kinds:
+        return MissingKind.NOT_INSTALLED
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def value_to_json(value: Value) -> float | dict[str, str]:
     """
-    A finite number as itself, Missing as {"missing": reason, "kind": ...}. Raises HarnessError for
-    NaN and infinity.
+    Return a finite number as itself, Missing as {"missing": reason, "kind": ...}.
+
+    Raises HarnessError for NaN, infinity and anything else.
     """
-    if isinstance(value, Missing):
-        return {
-            "missing": value.reason,
-            **({} if value.kind is None else {"kind": value.kind.value}),
-        }
-    return _finite(value, "a value")
+    if isinstance(value, bool) or not isinstance(value, Missing | int | float):
+        raise _no_value(value)
+    try:
+        data: float | dict[str, str] = to_json(
+            value if isinstance(value, Missing) else float(value)
+        )
+    except (HarnessError, OverflowError) as error:
+        raise _no_value(value) from error
+    return data
 
 
 def value_from_json(data: object) -> Value:
-    """The inverse of `value_to_json`. Raises HarnessError for anything else."""
-    if (
-        isinstance(data, Mapping)
-        and {"missing"} <= set(data) <= {"missing", "kind"}
-        and isinstance(data["missing"], str)
-    ):
-        return Missing(data["missing"], _kind(data["kind"]) if "kind" in data else None)
-    return _finite(data, "a value")
+    """Return the value that `value_to_json` wrote. Raises HarnessError for anything else."""
+    hint: Any = Value
+    try:
+        value: Value = from_json(hint, data)
+    except HarnessError as error:
+        raise _no_value(data) from error
+    return value
 
 
 def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
-    """
-    Plain dicts, lists, strings and finite numbers, ready for JSON. Raises HarnessError for NaN and
-    infinity.
-    """
-    return {
-        "metric": measurement.metric,
-        "unit": measurement.unit,
-        "better": measurement.better,
-        "version": measurement.version,
-        "values": [
-            {"id": each.id, "value": value_to_json(each.value), "repeat": each.repeat}
-            for each in measurement.values
-        ],
-        "summary": value_to_json(measurement.summary),
-        "low": None if measurement.low is None else _finite(measurement.low, "low"),
-        "high": None if measurement.high is None else _finite(measurement.high, "high"),
-    }
+    """Return plain JSON values. Raises HarnessError for NaN and infinity."""
+    data: dict[str, Any] = to_json(measurement)
+    return data
 
 
 def measurement_from_dict(data: object) -> Measurement:
@@ -226,38 +259,21 @@ def measurement_from_dict(data: object) -> Measurement:
 
     Raises HarnessError for missing or unknown keys, wrong types, and an interval that is none.
     """
-    found = from_json(Measurement, data, "a measurement")
-    wanted = {
-        field
-        for field in Measurement.__dataclass_fields__
-        if isinstance(data, Mapping) and field not in data
-    }
-    if wanted:
-        raise HarnessError(f"a measurement lacks {', '.join(sorted(wanted))}; measure again")
-    if found.low is not None and found.high is not None and found.low > found.high:
+    measurement = from_json(Measurement, data, "a measurement")
+    keys = data if isinstance(data, Mapping) else {}
+    absent = sorted(set(Measurement.__dataclass_fields__) - set(keys))
+    if absent:
+        raise HarnessError(f"a measurement lacks {', '.join(absent)}; measure again")
+    low, high = measurement.low, measurement.high
+    if low is not None and high is not None and low > high:
         raise HarnessError(
-            f"a measurement: {found.metric}: low {found.low:g} lies above high {found.high:g}"
+            f"a measurement: {measurement.metric}: low {low:g} lies above high {high:g}"
         )
-    return found
+    return measurement
 
 
-def _kind(name: object) -> MissingKind:
-    known = [kind.value for kind in MissingKind]
-    if name not in known:
-        raise HarnessError(
-            f"a missing value has kind {name!r}; known are {', '.join(known)}; measure again"
-        )
-    return MissingKind(str(name))
-
-
-def _finite(value: object, what: str) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not abs(value) <= sys.float_info.max
-    ):
-        raise HarnessError(
-            f"{what} must be a finite number or a reason, not {value!r}; a failed measurement is "
-            "Missing(reason)"
-        )
-    return float(value)
+def _no_value(data: object) -> HarnessError:
+    return HarnessError(
+        f"a value must be a finite number or a reason, not {data!r:.200}; a failed measurement is "
+        "Missing(reason)"
+    )

@@ -16,7 +16,14 @@ from enum import StrEnum
 from typing import Annotated
 
 from harness.records.cell import Cell, Option
-from harness.records.codec import NON_EMPTY, OmitDefault, Range, Row, TextPattern
+from harness.records.codec import (
+    NON_EMPTY,
+    Fallback,
+    OmitDefault,
+    Range,
+    Row,
+    TextPattern,
+)
 from harness.records.measurement import Missing
 
 SCHEMA_VERSION = 6
@@ -126,12 +133,54 @@ class OptionCheck:
     why: str
 
 
+class FailureKind(StrEnum):
+    """Why a process ended, or a request to a server got no audio."""
+
+    NOT_IN_EFFECT = "not in effect"
+    REFUSED = "refused"
+    """The configuration is not supported here, or the server answered with a 4xx status."""
+    ERROR = "error"
+    """The engine raised an exception."""
+    FOREIGN_FILES = "foreign files"
+    """The process opened files of another revision."""
+    TIMEOUT = "timeout"
+    KILLED = "killed"
+    DIED = "died"
+    DISK = "disk"
+    """There was no room to record what was measured."""
+    NO_CONNECTION = "no connection"
+    BUSY = "busy"
+    """HTTP status 429."""
+    SERVER_ERROR = "server error"
+    """HTTP status 5xx."""
+    BROKEN_OFF = "broken off"
+    """The server closed the connection within an answer."""
+    NO_AUDIO = "no audio"
+    BAD_FORMAT = "bad format"
+    OTHER = "other"
+    """Written by another version of voxgate."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the cell itself is at fault; all other failures are retried by a resume."""
+        return self in _FINAL
+
+
+_FINAL = frozenset(
+    {
+        FailureKind.REFUSED,
+        FailureKind.ERROR,
+        FailureKind.NOT_IN_EFFECT,
+        FailureKind.FOREIGN_FILES,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a process gave no (or not all) samples."""
+    """Why a process has no iterations, or not all of them."""
 
-    kind: str
-    """`not in effect`, `refused`, `error`, `timeout`, `killed`, `died`, `disk` ..."""
+    kind: Annotated[FailureKind, Fallback(FailureKind.OTHER)]
     reason: str
 
 

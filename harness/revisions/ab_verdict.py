@@ -15,12 +15,11 @@ from harness.analysis.metric_rules import is_speed
 from harness.analysis.stages import in_turns, moved_stage
 from harness.judging import explain
 from harness.judging.baseline import golden_dir, of_run, write_golden
-from harness.judging.compare import ABSENT
 from harness.judging.confirm import confirmed, revised, undecided
 from harness.judging.decide import judge, with_cells
 from harness.judging.policy import Policy
 from harness.metrics.registry import needs_asr
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, MissingKind
 from harness.records.run import Run, failure_of
 from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
 from harness.revisions.paired_run import (
@@ -204,6 +203,6 @@ def _must_be_there(metric: MetricVerdict) -> bool:
         return False
     return (
         isinstance(comparison.baseline, Missing)
-        and comparison.baseline != ABSENT
+        and comparison.baseline.kind is not MissingKind.NO_BASELINE
         and isinstance(comparison.current, Missing)
     )

@@ -22,8 +22,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-KIND = "foreign files"
-"""Of the failure."""
 SHOWN = 3
 """Files that are named; the rest is counted."""
 METADATA = (".dist-info", ".egg-info")

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, SessionInterruptedError
 from harness.machine.identity import comparable
 from harness.records.cell import Cell
 from harness.records.run import Failure, Phase, ProcessRecord
@@ -100,7 +100,7 @@ def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
 def _final(record: ProcessRecord | None) -> Failure | None:
     """Give the failure that is the cell's own answer; None if there is none."""
     failure = None if record is None else record.failure
-    return failure if failure is not None and failure.kind in run_folder.FINAL_FAILURES else None
+    return failure if failure is not None and failure.kind.final else None
 
 
 def _is_whole(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> bool:
@@ -148,10 +148,6 @@ FILE = "job.json"
 
 SessionSpec = Mapping[str, object]
 """What a job is to do, as plain JSON values; `verb` says which command began it."""
-
-
-class SessionInterruptedError(Exception):
-    """A person stopped a job; the text is the command that continues it."""
 
 
 @contextmanager

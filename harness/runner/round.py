@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.machine.clock import Clock, WallClock
 from harness.machine.profiles import Profile
+from harness.records.run import FailureKind
 from harness.runner import run_folder
 from harness.runner.interleaving import interleave
 from harness.runner.run_folder import RunHeader
@@ -210,7 +211,7 @@ class Round:
             if self._crew.stopping:
                 return
             self._crew.terminate(child)
-            if error.failure.kind == "disk":
+            if error.failure.kind is FailureKind.DISK:
                 raise DiskFullError from error
             if not error.recorded:
                 run_folder.append_failure(

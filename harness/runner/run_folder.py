@@ -74,11 +74,6 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 What the system says where nothing more can be written: the disk, the quota, or the limit of a
 file's size.
 """
-FINAL_FAILURES = frozenset({"refused", "error", "not in effect", "foreign files"})
-"""
-Failures that are the cell's own answer; all others (killed, died, timeout, disk) are tried again by
-a resume.
-"""
 TRANSCRIPTS = "transcripts.json"
 LOG = re.compile(r"(?P<slug>.+)\.(?P<repeat>[0-9]{1,9})\.jsonl(\.part(?P<part>[0-9]{1,9}))?")
 MOST_LETTERS = 200
@@ -364,7 +359,7 @@ def put_folder_away(folder: Path) -> None:
 def append_failure(folder: Path, slug: str, repeat: int, failure: Failure) -> None:
     """Record why a process ended that could not do so itself; only once it is dead."""
     log = WorkerLog(log_path(folder, slug, repeat))
-    log.append({"kind": "failure", "failure": {"kind": failure.kind, "reason": failure.reason}})
+    log.append({"kind": "failure", "failure": to_json(failure)})
     log.close()
 
 

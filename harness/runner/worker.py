@@ -48,18 +48,19 @@ from harness.machine.clock import Clock, StageWatch, WallClock, peak_cuda_bytes,
 from harness.machine.interference import DisturbanceWatch
 from harness.machine.power_meter import device_of, find_meter, measure_energy
 from harness.records.cell import Cell, Option, Request, cell_from_json
+from harness.records.codec import to_json
 from harness.records.files import write_atomic
 from harness.records.measurement import Missing
 from harness.records.run import (
     AudioChunk,
     Energy,
     Failure,
+    FailureKind,
     Iteration,
     OptionCheck,
     Phase,
     StageProfile,
 )
-from harness.runner.opened_files import KIND as FOREIGN_FILES
 from harness.runner.opened_files import ForeignFilesError, Opened, Territory, territory_from_json
 from harness.runner.run_folder import (
     WorkerLog,
@@ -166,17 +167,15 @@ class Worker:
             failure = failure_of(error)
             traceback.print_exception(error)  # to the process's .stderr file
             failure = self._recorded(failure)
-            return {"failed": {"kind": failure.kind, "reason": failure.reason}}
+            return {"failed": to_json(failure)}
         return {"done": command["do"], **answer}
 
     def _recorded(self, failure: Failure) -> Failure:
         """Record a failure, unless it is that nothing can be; return what is to be answered."""
-        if failure.kind == "disk":
+        if failure.kind is FailureKind.DISK:
             return failure
         try:
-            self._note(
-                {"kind": "failure", "failure": {"kind": failure.kind, "reason": failure.reason}}
-            )
+            self._note({"kind": "failure", "failure": to_json(failure)})
         except UnwritableError as error:  # what failed will be tried again, and said again
             return failure_of(error)
         return failure
@@ -334,7 +333,7 @@ class Worker:
         return {}
 
     def _energy(self, _command: Mapping[str, Any]) -> Record:
-        self._note({"kind": "energy", **energy_to_json(self._weighed())})
+        self._note({**energy_to_json(self._weighed()), "kind": "energy"})
         return {}
 
     def _weighed(self) -> Energy | Missing:
@@ -356,9 +355,8 @@ class Worker:
         return sum(frames) / target.sample_rate_hz
 
     def _stages(self, command: Mapping[str, Any]) -> Record:
-        self._note(
-            {"kind": "stages", **stages_to_json(self._staged(self._requests[command["request"]]))}
-        )
+        profile = self._staged(self._requests[command["request"]])
+        self._note({**stages_to_json(profile), "kind": "stages"})
         return {}
 
     def _staged(self, request: Request) -> StageProfile | Missing:
@@ -367,7 +365,7 @@ class Worker:
             with no_garbage_collection():
                 return profile_stages(self._loaded(), request, self._clock)
         except Exception as error:
-            if failure_of(error).kind == "disk":
+            if failure_of(error).kind is FailureKind.DISK:
                 raise
             traceback.print_exception(error)
             return Missing(f"no stage pass: {failure_of(error).reason}")
@@ -479,21 +477,23 @@ def no_garbage_collection() -> Iterator[None]:
 def failure_of(error: Exception) -> Failure:
     """Say in one line what went wrong and, for a bug, where."""
     if isinstance(error, NotInEffectError):
-        return Failure(kind="not in effect", reason=str(error))
+        return Failure(kind=FailureKind.NOT_IN_EFFECT, reason=str(error))
     if isinstance(error, ForeignFilesError):
-        return Failure(kind=FOREIGN_FILES, reason=str(error))
+        return Failure(kind=FailureKind.FOREIGN_FILES, reason=str(error))
     if isinstance(error, SpeechError):
         return Failure(kind=error.kind, reason=str(error))
     if isinstance(error, HarnessError):
-        return Failure(kind="refused", reason=str(error))
+        return Failure(kind=FailureKind.REFUSED, reason=str(error))
     if isinstance(error, UnwritableError):
-        return Failure(kind="disk", reason=_of_system(error.system))
+        return Failure(kind=FailureKind.DISK, reason=_of_system(error.system))
     if isinstance(error, OSError) and has_no_room(error):
-        return Failure(kind="disk", reason=_of_system(error))
+        return Failure(kind=FailureKind.DISK, reason=_of_system(error))
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = "/".join(Path(frame.filename).parts[-2:])
     said = (str(error).strip().splitlines() or ["no message"])[0]
-    return Failure(kind="error", reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})")
+    return Failure(
+        kind=FailureKind.ERROR, reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})"
+    )
 
 
 def _of_system(error: OSError) -> str:
@@ -593,7 +593,7 @@ def _opened(job: WorkerRequest, age_s: float) -> Callable[[Mapping[str, Any]], R
             log = WorkerLog(job.log)
     except UnwritableError as error:
         failure = failure_of(error)
-        return lambda command: {"failed": {"kind": failure.kind, "reason": failure.reason}}
+        return lambda command: {"failed": to_json(failure)}
     return Worker(job, log, age_s).handle
 
 

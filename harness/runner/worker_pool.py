@@ -17,7 +17,7 @@ import psutil
 
 from harness.machine.profiles import Profile, allowed_cpus
 from harness.records.cell import Cell, cell_to_json
-from harness.records.run import Failure, Phase
+from harness.records.run import Failure, FailureKind, Phase
 from harness.runner import run_folder
 from harness.runner.opened_files import territory_to_json
 from harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
@@ -209,4 +209,4 @@ def live_limit(profile: Profile) -> int:
 
 def _unsettled(where: str, count: int) -> WorkerError:
     reason = f"{where} still compiled something after {count} iterations"
-    return WorkerError(Failure(kind="error", reason=reason), recorded=False)
+    return WorkerError(Failure(kind=FailureKind.ERROR, reason=reason), recorded=False)

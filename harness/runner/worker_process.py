@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.machine.process_guard import GUARD
-from harness.records.run import Failure
+from harness.records.codec import from_json
+from harness.records.run import Failure, FailureKind
 from harness.runner.opened_files import Territory
 from harness.runner.run_folder import write_json
 
@@ -107,9 +108,9 @@ class WorkerProcess:
             raise self._death() from error
         answer: dict[str, Any] = json.loads(self._line(command, timeout_s))
         if "failed" in answer:
-            failure = Failure(**answer["failed"])
+            failure = from_json(Failure, answer["failed"], "the answer of the worker")
             self._end()
-            raise WorkerError(failure, recorded=failure.kind != "disk")
+            raise WorkerError(failure, recorded=failure.kind is not FailureKind.DISK)
         if command["do"] == "finish":
             self._end()
         return answer
@@ -143,7 +144,9 @@ class WorkerProcess:
                         f"{_name(command)} took longer than {timeout_s:g} s; raise the time-out if "
                         "that is expected"
                     )
-                    raise WorkerError(Failure(kind="timeout", reason=reason), recorded=False)
+                    raise WorkerError(
+                        Failure(kind=FailureKind.TIMEOUT, reason=reason), recorded=False
+                    )
                 received = (
                     os.read(self._process.stdout.fileno(), 65536)
                     if self._process.stdout in ready
@@ -165,11 +168,11 @@ class WorkerProcess:
         if code < 0:
             cause = f"{_signal_name(-code)}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
             return WorkerError(
-                Failure(kind="killed", reason=f"the worker was ended by {cause}{said}"),
+                Failure(kind=FailureKind.KILLED, reason=f"the worker was ended by {cause}{said}"),
                 recorded=False,
             )
         reason = f"the worker ended with code {code} and without an answer{said}"
-        return WorkerError(Failure(kind="died", reason=reason), recorded=False)
+        return WorkerError(Failure(kind=FailureKind.DIED, reason=reason), recorded=False)
 
     def _reap(self) -> int:
         """

@@ -1,4 +1,1 @@
-"""
-From audio files to scores: tasks, the process pool, the cache, transcripts, the recogniser's own
-error floor.
-"""
+"""From audio files to scores: tasks, the process pool, the cache, transcripts, the ASR floor."""

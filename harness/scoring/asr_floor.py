@@ -1,29 +1,25 @@
 """
-The floor beside a word error rate: how well the judge understands somebody who is known to speak
-well, on the same texts.
+The ASR floor: the error rate of the recogniser on known-good speech, on the texts of a workload.
 
 A recogniser errs even on good speech, so 3 % means little alone: beside a teacher's 4 % it is as
 good as can be shown, beside 1 % it is not. The floor is no limit and decides nothing. It lies
 beside its workload, `<workload>.floor.json`, made by `voxgate floor` and reviewed like a baseline:
-what was to be said, what was heard, and how many errors that is.
+each text, its transcript, and the number of errors.
 
     {
     "schema_version": 1,
     "workload": ..., "speaker": ...,            one line per fact
-    "versions": {"cer": ..., "wer": ...},       of the metrics, the judge included
+    "versions": {"cer": ..., "wer": ...},       of the metrics, the recogniser included
     "utterances": {
     "u001": {"text": ..., "heard": ..., "words": [errors, words], "chars": [errors, characters]},
     }
     }
 
-It is shown only beside a rate of the same judge on the same texts; else there is a reason in its
+It is shown only beside a rate of the same recogniser on the same texts; else a reason stands in its
 place.
 
-Makes a floor: lets flite, or a folder of recordings, say a workload's texts, and has a judge of
-runs listen.
-
-Knows where the audio comes from; the scorer does the listening, so that a floor and a
-run can only differ in who speaks.
+The speech is synthesised by flite or read from a folder of recordings. The scorer transcribes it,
+so that a floor and a run can only differ in the speaker.
 """
 
 import contextlib
@@ -62,7 +58,7 @@ HEADER = ("workload", "speaker", "versions")
 
 
 Counts = tuple[Annotated[int, Range(least=0)], Annotated[int, Range(least=1)]]
-"""Errors, and the words or characters that were to be said."""
+"""Errors, and the words or characters of the reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +71,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """A floor as its file has it."""
+    """The JSON of a floor file."""
 
     schema_version: int
     workload: Annotated[str, NON_EMPTY]
@@ -86,7 +82,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloorUtterance:
-    """One text: what the judge heard when the speaker of the floor said it."""
+    """One text, and the transcript of its known-good recording."""
 
     text: str
     heard: str
@@ -97,8 +93,9 @@ class FloorUtterance:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
     """
-    How well a speaker is understood on a workload; `versions` are those of `wer` and `cer`, which
-    name the judge.
+    The error counts of a known-good speaker on a workload.
+
+    `versions` are those of `wer` and `cer`, which name the recogniser.
     """
 
     workload: str
@@ -108,7 +105,7 @@ class Floor:
 
 
 def rate_of(floor: Floor, metric: str) -> Shift:
-    """Give the corpus rate, `wer` or `cer`, with its 95 % interval over utterances."""
+    """Return the corpus rate, `wer` or `cer`, with its 95 % interval over utterances."""
     counts = [each.words if metric == "wer" else each.chars for each in floor.utterances.values()]
     return statistics.paired_rate_difference(
         [0.0] * len(counts),
@@ -121,10 +118,10 @@ def floor_for_workload(
     floor: Floor, workload: Workload, measured: Measurement, judge: str = OPENAI
 ) -> Shift | Missing:
     """
-    Give the floor under a measured `wer` or `cer`; Missing where another judge heard it, or other
-    texts were said.
+    Return the floor under a measured `wer` or `cer`.
 
-    `judge` is the one that the run's suite chose.
+    Missing where another recogniser transcribed it, or other texts were spoken. `judge` is the
+    recogniser that the run's suite selected.
     """
     again = f"voxgate floor {floor.workload}" + ("" if judge == OPENAI else f" --judge {judge}")
     version = floor.versions.get(measured.metric, "")
@@ -142,14 +139,15 @@ def floor_for_workload(
 
 def floor_path(workload: str) -> Path:
     """
-    Name the floor's file of a workload, given as `load_workload` takes it; whether there is one is
-    not looked at.
+    Return the path of a workload's floor file, whether or not it exists.
+
+    The workload is named as for `load_workload`.
     """
     return place(workload).with_suffix(".floor.json")
 
 
 def load_floor(path: Path) -> Floor | None:
-    """Read a floor; None where there is none. Raises HarnessError for a broken file."""
+    """Load a floor; None where there is none. Raises HarnessError for a broken file."""
     try:
         if not path.is_file():
             return None
@@ -168,8 +166,9 @@ def load_floor(path: Path) -> Floor | None:
 
 def save_floor(path: Path, floor: Floor) -> None:
     """
-    Write a floor; the same one always gives the same text. Raises HarnessError if it cannot be
-    written.
+    Write a floor; the same one always yields the same text.
+
+    Raises HarnessError if it cannot be written.
     """
     head = [
         f"{_line(name, dict(value) if isinstance(value, Mapping) else value)},"
@@ -184,7 +183,9 @@ def save_floor(path: Path, floor: Floor) -> None:
 
 def _unlike(version: str, other: str) -> str:
     """
-    Give the parts of a version that another one lacks; both hold metric, normaliser and judge.
+    Return the parts of a version that another one lacks.
+
+    Both hold metric, normaliser and recogniser.
     """
     parts = MetricVersion.parse(version).parts_beyond(MetricVersion.parse(other))
     return "; ".join(parts) or version
@@ -239,10 +240,11 @@ def make_floor(
     judge: str = OPENAI,
 ) -> tuple[Path, Floor]:
     """
-    Make and write the floor of a workload, spoken by flite or by the `speaker` of a folder of
-    `recordings`, heard by `judge`.
+    Make and write the floor of a workload; return its path and the floor.
 
-    Raises HarnessError if a text was not said or not heard: a floor with gaps would be too high.
+    The texts are spoken by flite or by the `speaker` of a folder of `recordings`, and
+    transcribed by `judge`. Raises HarnessError if a text has no audio or no transcript: a floor
+    with gaps would be too high.
     """
     if speaker and recordings is None:
         raise HarnessError("--speaker says who speaks in --recordings FOLDER; give both")
@@ -271,7 +273,7 @@ def make_floor(
 
 
 def _spoken(workload: Workload, folder: Path) -> dict[str, Path]:
-    """Let flite say everything, each request with the voice that it asks for."""
+    """Synthesise every request by flite, with the voice of the request."""
     foreign = [request.id for request in workload.requests if primary(request.language) != ENGLISH]
     if foreign:
         raise HarnessError(
@@ -289,7 +291,7 @@ def _spoken(workload: Workload, folder: Path) -> dict[str, Path]:
 
 
 def recorded(workload: Workload, folder: Path) -> dict[str, Path]:
-    """Find one recording per request, named after it."""
+    """Return one recording per request, named after it."""
     files = {}
     for request in workload.requests:
         found = [

@@ -1,9 +1,9 @@
 """
-Scores already computed, on disk, by the content they were computed from.
+A cache of scores on disk, keyed by the content they were computed from.
 
 A key is a digest of everything that decides the score: the bytes of the audio, of its reference,
-the metric, its version. Knows SQLite and JSON; does not know what a score means. Deleting the file
-costs time, nothing else.
+the metric, its version. Knows SQLite and JSON, not the meaning of a score. Deleting the file costs
+time, nothing else.
 """
 
 import hashlib
@@ -22,8 +22,9 @@ PER_WRITE = 100  # some files' values: what a killed process loses
 
 class ScoreCache:
     """
-    A table key -> JSON value. Values are written in groups, since each writing waits for the disk;
-    `close` writes the last.
+    A table key -> JSON value.
+
+    Values are written in groups, since each write waits for the disk; `close` writes the last.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,7 +45,7 @@ class ScoreCache:
             ) from error
 
     def get(self, keys: Iterable[str]) -> dict[str, Any]:
-        """The known ones among `keys`. Raises HarnessError when the file is damaged."""
+        """Return the cached values of `keys`. Raises HarnessError when the file is damaged."""
         self._write()
         wanted, found = sorted(set(keys)), {}
         try:
@@ -62,15 +63,16 @@ class ScoreCache:
 
     def put(self, key: str, value: Any) -> None:
         """
-        Keeps a JSON value; NaN and infinity are refused. Raises HarnessError when the disk is full
-        or the file damaged.
+        Store a JSON value; NaN and infinity are refused.
+
+        Raises HarnessError when the disk is full or the file damaged.
         """
         self._unwritten[key] = json.dumps(value, allow_nan=False)
         if len(self._unwritten) >= PER_WRITE:
             self._write()
 
     def close(self) -> None:
-        """Writes what is left and closes the file. Raises HarnessError as `put` does."""
+        """Write pending values and close the file. Raises HarnessError as `put` does."""
         try:
             self._write()
         finally:
@@ -92,5 +94,5 @@ class ScoreCache:
 
 
 def cache_key(*parts: str) -> str:
-    """Digest of the parts, which may hold any character."""
+    """Return a digest of the parts, which may hold any character."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,12 +1,11 @@
 """
-Runs work in child processes, such that a piece of it that crashes, or never ends, costs that piece
-and no other.
+Run work in child processes, so that an item that crashes or hangs costs that item and no other.
 
-Work comes in batches of pieces, and a child answers piece by piece: when it dies, or is killed
-because its time is up, it is known at which piece. Knows processes; does not know audio. Children
-are spawned, never forked (the parent may hold locks or a GPU), work on one batch at a time, and
-keep their numerical libraries to one thread each, so that `workers` processes never use more than
-`workers` cores.
+Work comes in batches of items, and a child answers item by item: when it dies, or is killed at its
+time limit, the item at fault is known. Knows processes; does not know audio. Children are spawned,
+never forked (the parent may hold locks or a GPU), work on one batch at a time, and keep their
+numerical libraries to one thread each, so that `workers` processes never use more than `workers`
+cores.
 """
 
 import contextlib
@@ -38,15 +37,15 @@ THREAD_VARIABLES = (
 )
 CLOCK = WallClock()
 START_S = 60.0
-"""How long a process may take to begin a batch: to start, and to import what the work needs."""
+"""Time limit for a process to begin a batch: to start, and to import the modules of the work."""
 BEGUN = "begun"
 
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
     """
-    What stands in the place of a result when the work ended its process, or had to be ended;
-    `reason` is a predicate.
+    Stands for the result of work that ended its process, or had to be killed; `reason` is a
+    predicate.
     """
 
     reason: str = "crashed the process"
@@ -58,31 +57,32 @@ DIED = Crashed()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolBatch(Generic[Piece]):
     """
-    Pieces for one child, in order. `work` gives one result for each; all of it must be picklable by
-    name.
+    Items for one child, in order.
+
+    `work` yields one result for each; all of it must be picklable by name.
     """
 
     work: Callable[[Sequence[Piece]], Iterable[Any]]
     pieces: tuple[Piece, ...]
     kind: str = ""
     """
-    What must be loaded for it: a child stays with a kind as long as there is any of it, so that few
-    load the same.
+    The model that must be loaded for it: a child stays with a kind until none is left, so that
+    few load the same.
     """
     limit_s: float = math.inf
-    """How long one piece may take, with what it loads."""
+    """Time limit of one item, model loading included."""
     alone: bool = False
-    """Whether its one piece has crashed a process before: then there is no third try."""
+    """Whether its one item has crashed a process before: then there is no third try."""
 
 
 def run_batches(batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
     """
-    Yields (piece, result) as pieces are done, batches in any order; Crashed for a piece that ended
-    its process or was killed.
+    Yield (item, result) as items are done, batches in any order; Crashed for an item that
+    failed.
 
-    A piece at which a process died is tried once more, first of all in a fresh process: the fault
-    may lie with what ran before it. What `work` raises is raised here: a failure that can be
-    foreseen should be returned as a value instead.
+    An item at which a process died is tried once more, first of all in a fresh process: the
+    fault may lie with the work before it. Exceptions of `work` are raised here: a foreseeable
+    failure should be returned as a value instead.
     """
     queue, crew = _Queue(batches), list[_Child]()
     try:
@@ -113,7 +113,7 @@ def run_isolated(
     workers: int,
     limit_s: float = math.inf,
 ) -> Iterator[tuple[int, Result | Crashed]]:
-    """As `run_batches`, of one item each: yields (index, result) in any order, each index once."""
+    """Run batches of one item each: yield (index, result) in any order, each index once."""
     work = functools.partial(_one_by_one, function)
     batches = [
         PoolBatch(work=work, pieces=((index, item),), limit_s=limit_s)
@@ -131,7 +131,7 @@ def _one_by_one(
 
 
 class _Queue:
-    """Batches that nobody works on yet."""
+    """Batches that no child works on yet."""
 
     def __init__(self, batches: Sequence[PoolBatch[Any]]) -> None:
         self._waiting: dict[str, deque[PoolBatch[Any]]] = {}
@@ -142,13 +142,15 @@ class _Queue:
         return any(self._waiting.values())
 
     def put_back(self, batch: PoolBatch[Any]) -> None:
-        """Let a batch be the next of its kind."""
+        """Queue a batch as the next of its kind."""
         self._waiting[batch.kind].appendleft(batch)
 
     def next(self, loaded: str | None, busy: Collection[str]) -> PoolBatch[Any]:
         """
-        Take a batch of the kind that is loaded, else of the first kind that nobody works on, else
-        of that with most left.
+        Remove and return the next batch for a child.
+
+        One of the kind that is loaded, else of the first kind without a child, else of that
+        with most left.
         """
         kinds = [kind for kind, several in self._waiting.items() if several]
         free = [kind for kind in kinds if kind not in busy]
@@ -173,7 +175,7 @@ class _Child:
         self.take(batch)
 
     def take(self, batch: PoolBatch[Any]) -> None:
-        """Begin another batch."""
+        """Send another batch to the child."""
         self.batch, self._answered, self.alive = batch, 0, True
         self._begun, self._since_s, self._patience_s = (
             False,
@@ -186,16 +188,16 @@ class _Child:
 
     @property
     def at_work(self) -> bool:
-        """Whether there is more to come of its batch."""
+        """Return whether results of its batch are outstanding."""
         return self.alive and self._answered < len(self.batch.pieces)
 
     @property
     def due_s(self) -> float:
-        """When it must have answered, by CLOCK."""
+        """Return the deadline of the next answer, by CLOCK."""
         return self._since_s + self._patience_s
 
     def has_begun(self) -> bool:
-        """Whether the news are no more than that it has begun its batch."""
+        """Return whether the message only reports that the batch has begun."""
         if self._begun or not self.connection.poll():
             return False
         try:
@@ -207,8 +209,9 @@ class _Child:
 
     def answer(self) -> tuple[Any, Any]:
         """
-        Give the next piece and its result: DIED if the process has ended, another Crashed if its
-        time was up.
+        Return the next item and its result.
+
+        DIED if the process has ended, another Crashed if its time was up.
         """
         piece = self.batch.pieces[self._answered]
         self._answered += 1
@@ -226,7 +229,7 @@ class _Child:
         return piece, result
 
     def rest(self) -> tuple[Any, ...]:
-        """Give the pieces that were not begun."""
+        """Return the items that were not begun."""
         return self.batch.pieces[self._answered :]
 
     def kill(self) -> None:
@@ -244,7 +247,7 @@ class _Child:
 
 
 def _with_news(crew: Sequence[_Child]) -> list[_Child]:
-    """Wait; give the children that have answered, have died, or have taken too long."""
+    """Wait; return the children that have answered, have died, or have exceeded their time."""
     patience_s = min(child.due_s for child in crew) - CLOCK.seconds()
     ready = wait(
         [child.connection for child in crew],
@@ -254,10 +257,7 @@ def _with_news(crew: Sequence[_Child]) -> list[_Child]:
 
 
 def _relieved(child: _Child, queue: _Queue, busy: Collection[str]) -> list[_Child]:
-    """
-    Give the child with its next batch; none if it is dead, when others do the rest of its batch, or
-    if nothing is left.
-    """
+    """Return the child with its next batch; none if it is dead or has nothing left to do."""
     if not child.alive:
         if child.rest():
             queue.put_back(replace(child.batch, pieces=child.rest()))
@@ -274,7 +274,7 @@ def _kinds(crew: Sequence[_Child]) -> list[str]:
 
 
 def _serve(connection: Connection) -> None:
-    """In the child: work through one batch after the other, until the parent is gone."""
+    """Work through one batch after the other in the child, until the parent exits."""
     # so that what it starts is killed with it; Ctrl-C at the terminal is the parent's to handle
     os.setsid()
     with contextlib.suppress(EOFError, OSError):  # of a parent that is gone
@@ -284,7 +284,7 @@ def _serve(connection: Connection) -> None:
 
 
 def _news(connection: Connection) -> Iterator[Any]:
-    """Wait for a batch and work through it: BEGUN, then the answers."""
+    """Wait for a batch and work through it: yield BEGUN, then the answers."""
     try:
         work, pieces = connection.recv()
     except (EOFError, OSError):
@@ -300,7 +300,7 @@ def _news(connection: Connection) -> Iterator[Any]:
 def _answers(
     work: Callable[[Sequence[Any]], Iterable[Any]], pieces: Sequence[Any]
 ) -> Iterator[tuple[bool, Any]]:
-    """Give (True, result) for each piece; (False, error) is the last if the work raises."""
+    """Yield (True, result) for each item; (False, error) is the last if the work raises."""
     try:
         for _, result in zip(pieces, work(pieces), strict=True):
             yield True, result
@@ -310,8 +310,8 @@ def _answers(
 
 def _portable(error: Exception) -> Exception:
     """
-    Give an error that the parent can make, too: a person's mistake as it is, any other as its
-    words.
+    Return an error that the parent can unpickle: a HarnessError as it is, any other as its
+    text.
     """
     if isinstance(error, HarnessError):
         return HarnessError(str(error))
@@ -321,8 +321,9 @@ def _portable(error: Exception) -> Exception:
 @contextlib.contextmanager
 def _single_threaded_children() -> Iterator[None]:
     """
-    Children read these variables when they import their libraries, before any code of ours could
-    tell them.
+    Set the thread variables of numerical libraries for children.
+
+    Children read them when they import their libraries, before any code of ours runs.
     """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))

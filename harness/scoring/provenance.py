@@ -1,12 +1,12 @@
 """
-What the kept scores of a run folder belong to: the exact records and audio, golden audio, panel,
-judge and packages.
+The provenance of the kept scores of a run folder: records, audio, golden audio, metrics, recogniser
+and packages.
 
-    runs/0001/scored.json           beside measurements.json: the stamp of what that was made from
-              confirm/of.json       of which records the confirming rounds are the second look
+    runs/0001/scored.json           beside measurements.json: the stamp of its inputs
+              confirm/of.json       the records that the confirming rounds measured again
 
-A folder whose stamp is not today's is scored anew. One that lost its audio (a copy, a CI artifact)
-is judged by the scores that it has, as long as they were made from its records. Computes no score.
+A folder with an outdated stamp is scored anew. One that lost its audio (a copy, a CI artifact) is
+judged by the scores that it has, as long as they were made from its records. Computes no score.
 """
 
 import hashlib
@@ -33,8 +33,10 @@ Stamp = Mapping[str, Any]
 
 def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
     """
-    Return what scores of a run would be made from. `records` is the digest of its files from before
-    they were read, so that what a process adds meanwhile is never taken as scored.
+    Return the stamp of all that scores of a run depend on.
+
+    `records` is the digest of its files from before they were read, so that records that a
+    process adds meanwhile never count as scored.
     """
     metrics, folder = chosen(run.metrics, run.conditions), Path(run.folder)
     packages = sorted({package for each in metrics if (package := package_of(each.name))})
@@ -56,8 +58,9 @@ def keep_scores(
     folder: Path, measurements: Measurements, stamp: Stamp, heard: HeardTexts | None = None
 ) -> None:
     """
-    Write measurements and what was heard, with the stamp of what they were made from. Raises
-    HarnessError if it is full.
+    Write measurements and transcripts, with the stamp of their inputs.
+
+    Raises HarnessError if the disk is full.
     """
     try:
         # an interruption between the two leaves scores that are made again
@@ -74,7 +77,7 @@ def keep_scores(
 
 def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
     """
-    Return whether the kept measurements are those of this stamp, or the only ones that the folder
+    Return whether the kept measurements have this stamp, or are the only ones that the folder
     can have.
 
     Raises HarnessError where they belong to other records and no audio is left to score.
@@ -97,8 +100,8 @@ def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
 
 def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
     """
-    Identify what was asked, and what processes left behind, by the bytes of the files; with
-    `slugs`, of these cells.
+    Return a digest of the request files and the processes' records; with `slugs`, of these
+    cells.
     """
     whole = hashlib.sha256()
     logs = sorted((folder / "processes").glob("*.jsonl*"))
@@ -114,7 +117,7 @@ def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
 
 
 def golden_digest(golden: Path) -> str:
-    """Identify the golden audio by its bytes; `none` where there is none."""
+    """Return a digest of the golden audio's bytes; `none` where there is none."""
     files = sorted(golden.glob("*.flac"))
     if not files:
         return "none"
@@ -126,7 +129,8 @@ def golden_digest(golden: Path) -> str:
 
 def mark_confirming(folder: Path, confirm: Path, slugs: Collection[str]) -> None:
     """
-    Write down of which cells and records of `folder` the rounds in `confirm` are the second look.
+    Record the cells and records of `folder` that the rounds in `confirm` measure again.
+
     Raises HarnessError.
     """
     try:
@@ -142,8 +146,8 @@ def mark_confirming(folder: Path, confirm: Path, slugs: Collection[str]) -> None
 
 def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) -> bool:
     """
-    Return whether `confirm` is the second look at the records as they are now, and with `slugs` at
-    exactly these cells.
+    Return whether `confirm` measured the current records again, and with `slugs` exactly these
+    cells.
     """
     if not (confirm / CONFIRMS).exists():  # older than this mark
         return slugs is None or {
@@ -163,8 +167,9 @@ def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) 
 
 def _same(before: Mapping[str, Any], now: Stamp) -> bool:
     """
-    Whether everything is as it was; audio that is gone and packages that are not installed here say
-    nothing.
+    Return whether everything in two stamps is equal.
+
+    Deleted audio and packages that are not installed here are ignored.
     """
     if any(before.get(name) != now[name] for name in SAME):
         return False
@@ -176,7 +181,7 @@ def _same(before: Mapping[str, Any], now: Stamp) -> bool:
 
 
 def _can_be_filled(kept: Measurements) -> bool:
-    """Whether values are missing for want of a package that is installed by now."""
+    """Return whether values are missing for want of a package that is installed by now."""
     lacking = [each for several in kept.values() for each in several if lacks_package(each.summary)]
     packages = {package_of(each.metric) for each in lacking}
     return any(installed(package) for package in packages if package)
@@ -192,7 +197,7 @@ def _named(run: Run) -> list[str]:
 
 
 def _audio(folder: Path) -> list[Path]:
-    """List the audio and the recordings of voices; a draft of a file is none."""
+    """List the audio and the recordings of voices, without drafts of a file."""
     files = [path for name in ("audio", "voices") for path in sorted((folder / name).rglob("*"))]
     return [path for path in files if path.is_file() and not path.name.startswith(".")]
 

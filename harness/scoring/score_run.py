@@ -1,6 +1,5 @@
 """
-The glue between a run folder and the scorer: which audio is held against which, and where known
-scores are kept.
+Score a run folder: pair each audio with its references, and locate the cache of scores.
 
 Runs after measuring, never inside it. Knows where a run keeps its audio; `scoring/scorer.py` knows
 how to score.
@@ -25,23 +24,23 @@ from harness.scoring.tasks import AudioJob
 from harness.scoring.transcription import JudgeOptions
 
 Samples = dict[tuple[str, str], Iteration]
-"""(slug, request id) -> sample."""
+"""(slug, request id) -> iteration."""
 TAKES_DIFFER = Missing("the engine has no seed, and its takes differ", MissingKind.TAKES_DIFFER)
 """
-Why nothing is held against another recording: two performances of one text are two performances.
+The reason why audio is compared with no other recording: two performances of one text are two
+performances.
 """
 NO_STATEMENT = "there is no audio of the statement that it is held against"
 MOST_WORKERS = 4
-"""
-Processes that score; each may hold a recogniser and the models of other metrics, about 1.2 GB.
-"""
+"""Scoring processes; each may hold a recogniser and the models of other metrics, about 1.2 GB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScores:
     """
-    The scores of a run's audio: (slug, request id) -> metric -> value, the version of each metric,
-    and what was heard.
+    The scores of a run's audio: (slug, request id) -> metric -> value.
+
+    With the version of each metric, and the transcripts.
     """
 
     values: Mapping[tuple[str, str], Mapping[str, Value]]
@@ -58,11 +57,11 @@ def score_run(
     progress: Progress | None = None,
 ) -> RunScores:
     """
-    Score all audio of a run against its reference cell's and against the accepted audio in the
-    folder `golden`.
+    Score all audio of a run against its reference cell's and against the golden audio in
+    `golden`.
 
-    What is scored, and who listens, the run's suite chose. `workers` is the number of cores to use:
-    those at hand, unless given. Raises HarnessError as `score_quality` does, and for a metric that
+    The run's suite selects metrics and recogniser. `workers` is the number of cores to use; by
+    default those available. Raises HarnessError as `score_quality` does, and for a metric that
     does not exist.
     """
     jobs, takes = audio_jobs(run, golden), further_takes(run, golden)
@@ -98,7 +97,7 @@ def _heard(found: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
 
 def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
     """
-    Give one job for each (cell, request) that left audio, with all that it can be held against.
+    Return one job for each (cell, request) with audio, with all recordings to compare it with.
     """
     samples = _first_audio(run)
     return {
@@ -110,10 +109,7 @@ def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
 
 
 def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob]]:
-    """
-    Return the jobs of what an engine without a seed said otherwise than the first time, by (slug,
-    request id).
-    """
+    """Return the jobs of the further takes of an engine without a seed, by (slug, request id)."""
     first, found = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
     for cell in run.cells:
         for request in cell.workload.requests:
@@ -125,7 +121,7 @@ def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob
 
 
 def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
-    """Return the samples of a request that kept audio, each file once."""
+    """Return the iterations of a request that kept audio, each file once."""
     kept = {
         sample.audio_file: sample
         for process in run.processes
@@ -138,7 +134,7 @@ def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
 
 def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     """
-    Return the mean of each metric over the takes of one request; Missing where one take has no
+    Return the mean of each metric over the takes of one request; Missing where a take has no
     value.
     """
     return {
@@ -154,13 +150,13 @@ def _mean(values: Sequence[Value]) -> Value:
 
 
 def default_cache_dir() -> Path:
-    """Name the folder of known scores: `voxgate` below XDG_CACHE_HOME, or below ~/.cache."""
+    """Return the folder of the score cache: `voxgate` below XDG_CACHE_HOME, or below ~/.cache."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "voxgate"
 
 
 def _first_audio(run: Run) -> Samples:
-    """Give the first sample of each request of each cell that kept its audio."""
+    """Return the first iteration of each request of each cell that kept its audio."""
     samples: Samples = {}
     for process in run.processes:
         for sample in process.samples:
@@ -216,10 +212,10 @@ def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
 
 def versions_of(scored: Iterable[UtteranceScores]) -> dict[str, str]:
     """
-    Give each metric's version as of a value that there is: a text that nobody heard does not name
-    its listener.
+    Return each metric's version, from values that exist: a text without transcript names no
+    recogniser.
 
-    Where texts in several languages have several listeners, the version names them all.
+    Where texts in several languages have several recognisers, the version names them all.
     """
     told: dict[str, set[str]] = {}
     silent: dict[str, set[str]] = {}
@@ -233,8 +229,9 @@ def versions_of(scored: Iterable[UtteranceScores]) -> dict[str, str]:
 
 def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[str, str]:
     """
-    Name the recordings of the voices in the version of what is held against them: other recordings,
-    other numbers.
+    Add the recordings of the voices to the versions of metrics that compare with them.
+
+    Other recordings yield other numbers.
     """
     files = sorted({job.voice for job in jobs if job.voice is not None and job.voice.is_file()})
     if not files:

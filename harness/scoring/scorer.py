@@ -1,10 +1,9 @@
 """
-The scorer: audio files in, one record of quality per file out; runs after the measurement, never
-inside it.
+The scorer: audio files in, one record of quality per file out.
 
-Plans which scores are needed, takes from the cache what is known, computes each remaining one
-exactly once, however many cells made the same audio. Knows the order of the work; the metrics,
-processes and the cache are their modules' business.
+Runs after the measurement, never inside it. Plans the necessary scores, reads cached ones, computes
+each remaining one exactly once, however many cells made the same audio. Knows the order of the
+work; metrics, processes and the cache are their modules' business.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,8 +26,8 @@ Progress = Callable[[int, int], None]  # (scores done, scores to compute)
 
 LIMIT_S, LIMIT_PER_AUDIO_S = 60.0, 2.0
 """
-How long one metric of one audio may take: to load its model on a busy machine, and ten times what
-the slowest needs.
+Time limit of one metric of one audio: to load its model on a busy machine, and ten times the need
+of the slowest.
 """
 QUICK = ""
 """The kind of work that loads no model."""
@@ -37,11 +36,11 @@ QUICK = ""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceScores:
     """
-    Everything known about one audio file: a value for every quality metric that applies to it, and
-    the version of each.
+    The scores of one audio file: the value of every applicable quality metric, and the version
+    of each.
 
-    `words` and `chars` are the counts behind wer and cer, from which corpus rates are made;
-    `transcript` is as heard.
+    `words` and `chars` are the counts behind wer and cer, from which corpus rates are computed;
+    `transcript` is the recogniser's text.
     """
 
     key: str
@@ -52,7 +51,7 @@ class UtteranceScores:
     chars: ErrorCounts | Missing
     transcript: str | Missing
     recogniser: str = ""
-    """That heard it."""
+    """The name of the recogniser."""
 
 
 def score_quality(
@@ -65,11 +64,12 @@ def score_quality(
     progress: Progress | None = None,
 ) -> dict[str, UtteranceScores]:
     """
-    The scores of every job, by its key; what cannot be scored is Missing with its reason.
+    Score every job; return the scores by the job's key.
 
-    `metrics` are names of the panel (all that need no condition, if not given); `workers` is the
-    number of cores to use. Raises HarnessError for an explicit weights file that is unusable and
-    for a cache that cannot be written.
+    A value that cannot be computed is Missing with its reason. `metrics` are names of the
+    registry (by default all without condition); `workers` is the number of cores to use. Raises
+    HarnessError for an explicit weights file that is unusable and for a cache that cannot be
+    written.
     """
     names = [each.name for each in chosen(None, ())] if metrics is None else list(metrics)
     jobs = compared_once(jobs)
@@ -86,17 +86,14 @@ def score_quality(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """
-    What there is to compute, by the key of its value; and which key holds the value of which
-    metric, by job.
-    """
+    """The tasks by the key of their value; and by job, the key of each metric's value."""
 
     tasks: Mapping[str, AudioTask]
     keys: Mapping[str, Mapping[str, str | Missing]]
 
 
 class _Work:
-    """The scores and transcripts that are known, and those to be made."""
+    """The scores and transcripts that are known, and the outstanding ones."""
 
     def __init__(
         self,
@@ -116,7 +113,7 @@ class _Work:
         self._done = 0
 
     def do(self, workers: int) -> None:
-        """Make what is not known, in child processes; never more of them than `workers`."""
+        """Compute the outstanding values, in at most `workers` child processes."""
         batches: list[PoolBatch[Any]] = [
             *self._hearing.batches(self._unheard),
             *_batches(self._keys),
@@ -129,19 +126,19 @@ class _Work:
                     self._keep_transcript(key, transcript)
 
     def _keep_value(self, task: AudioTask, result: Value | Uncacheable | Crashed) -> None:
-        """Remember a value; a crash is not remembered, since it may not come again."""
+        """Store a value; a crash is not cached, since it may not come again."""
         key = self._keys[task]
         if isinstance(result, Crashed):
             self.values[key] = Missing(f"{task.metric} {result.reason}")
         elif isinstance(result, Uncacheable):
-            self.values[key] = Missing(result.reason)
+            self.values[key] = Missing(result.reason, result.kind)
         else:
             self.values[key] = result
             self.cache.put(key, value_to_json(result))
         self._step()
 
     def _keep_transcript(self, key: str, transcript: Transcript) -> None:
-        """Remember what was heard; files nobody could listen to are not remembered."""
+        """Store a transcript; files without one are not cached."""
         self.transcripts[key] = transcript
         if isinstance(transcript.text, str):
             self.cache.put(key, {"text": transcript.text, "judge": transcript.judge})
@@ -154,7 +151,7 @@ class _Work:
 
 
 def _digests(jobs: Sequence[AudioJob]) -> dict[Path, str | Missing]:
-    """SHA-256 of each file's bytes; Missing for a file that cannot be read."""
+    """Return the SHA-256 of each file's bytes; Missing for a file that cannot be read."""
     return {path: _digest(path) for path in {path for job in jobs for path in job.files}}
 
 
@@ -169,7 +166,8 @@ def _planned(
     jobs: Sequence[AudioJob], names: Collection[str], digests: Mapping[Path, str | Missing]
 ) -> _Plan:
     """
-    Plan utterance by utterance, so that a worker meets the same reference several times in a row.
+    Plan utterance by utterance, so that a worker reads the same reference several times in a
+    row.
     """
     tasks: dict[str, AudioTask] = {}
     keys: dict[str, dict[str, str | Missing]] = {job.key: {} for job in jobs}
@@ -184,8 +182,9 @@ def _planned(
 
 def _batches(tasks: Iterable[AudioTask]) -> list[PoolBatch[AudioTask]]:
     """
-    Put together what shares an audio, so that its features are worked out once; apart, by package,
-    what loads models.
+    Group tasks that share an audio, so that its features are computed once.
+
+    Tasks that load models are apart, by package.
     """
     groups: dict[tuple[str, Path], list[AudioTask]] = {}
     for task in tasks:

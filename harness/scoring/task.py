@@ -1,10 +1,9 @@
 """
-One score of one audio file, as a task that can be sent to a child process, and the child's side of
-it.
+One score of one audio file, as a task for a child process, and the child's side of it.
 
-Knows how to read the files and which function answers to which metric's name; computes nothing
-itself. A task holds the files and facts that its metric declares to need, and no others. Every
-foreseeable failure comes back as Missing, so that one bad file costs one value.
+Knows how to read the files and which function computes a metric; computes nothing itself. A task
+holds the inputs that its metric declares, and no others. Every foreseeable failure is returned as
+Missing, so that one bad file costs one value.
 """
 
 import math
@@ -19,19 +18,15 @@ from harness.audio.recording import Recording, read_recording
 from harness.errors import HarnessError
 from harness.metrics.metric import MetricInput
 from harness.metrics.registry import entry
-from harness.records.measurement import Missing, Value, lacks_package
+from harness.records.measurement import Missing, MissingKind, Value, lacks_package
 
 MOST_FRAMES = 30_000_000
-"""That are kept with what was found in them: ten minutes at 48 kHz, 240 MB."""
+"""Samples of the recordings that are cached with their features: ten minutes at 48 kHz, 240 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioTask:
-    """
-    Metric `metric` (a name of the registry) of `audio`, with the inputs that it needs.
-
-    `MetricInput` lists them.
-    """
+    """Metric `metric` (a name of the registry) of `audio`, with its inputs as in `MetricInput`."""
 
     metric: str
     audio: Path
@@ -55,21 +50,22 @@ class AudioTask:
 
 @dataclass(frozen=True, slots=True)
 class Uncacheable:
-    """No value this time, and why: it is not remembered, since the next try may give one."""
+    """The reason for a missing value that is not cached, since the next try may yield one."""
 
     reason: str
+    kind: MissingKind | None = None
 
 
 def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Uncacheable]:
     """
-    Give the value of each task, in order; quickest where tasks of one audio follow each other.
+    Yield the value of each task, in order; quickest where tasks of one audio follow each other.
     """
     for task in tasks:
         yield _settled(task.metric, _value(task))
 
 
 class RecordingCache:
-    """The recordings of this process that were used last, which remember what was found in them."""
+    """The most recently used recordings of this process, with their computed features."""
 
     def __init__(self, most_frames: int = MOST_FRAMES) -> None:
         self._most_frames = most_frames
@@ -77,8 +73,9 @@ class RecordingCache:
 
     def take(self, path: Path) -> Recording:
         """
-        Give a file's recording, read again if the file has changed. Raises HarnessError as
-        `read_recording` does.
+        Return a file's recording, read again if the file has changed.
+
+        Raises HarnessError as `read_recording` does.
         """
         try:
             facts = path.stat()
@@ -135,9 +132,9 @@ def _subject(task: AudioTask) -> MetricInput:
 
 
 def _settled(metric: str, value: object) -> Value | Uncacheable:
-    """Hold a value against the contract of metrics: a finite number, or Missing."""
+    """Check a value against the contract of metrics: a finite number, or Missing."""
     if isinstance(value, Missing):
-        return Uncacheable(value.reason) if lacks_package(value) else value
+        return Uncacheable(value.reason, value.kind) if lacks_package(value) else value
     if isinstance(value, Uncacheable):
         return value
     if isinstance(value, int | float | np.number) and math.isfinite(value):

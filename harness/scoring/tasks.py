@@ -1,9 +1,9 @@
 """
-What there is to score of one audio file, and by which key a known score is found again.
+The tasks of one audio file, and the cache keys of their scores.
 
-A metric that needs what the job does not offer does not apply, and is left out; where the job
-should offer it and cannot, the value is Missing. Knows the panel and the content of files; computes
-nothing.
+A metric whose input the job does not provide is not applicable, and is left out; where the job
+should provide it and cannot, the value is Missing. Knows the registry and the content of files;
+computes nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,19 +17,19 @@ from harness.audio.files import read_audio
 from harness.errors import HarnessError
 from harness.metrics.metric import Need
 from harness.metrics.registry import FAMILIES, MetricSpec, entry, full_version, installed
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 from harness.scoring.cache import cache_key
 from harness.scoring.task import AudioTask
 
 ROUNDING = 2.0**-22
 """
-By which frames differ at most when a recording is written as 24-bit flac and read again: libsndfile
+Largest difference of samples when a recording is written as 24-bit FLAC and read again: libsndfile
 rounds, and scales by 2^23 - 1 on the way out and 2^23 on the way in.
 """
 KINDS_SINCE = "missing values have kinds"
 """
-In the key of what is held against a reference: scores that were kept before do not tell why there
-is no value.
+Part of the key of parity metrics: scores that were cached before do not hold the kind of a missing
+value.
 """
 NO_REFERENCE = Missing("the reference cell has no audio for this utterance")
 NO_GOLDEN = Missing("there is no golden audio for this utterance")
@@ -40,9 +40,9 @@ class AudioJob:
     """
     One audio file to score.
 
-    `key` is the caller's own and unique; `text` is what should have been said; `reference` is the
-    same utterance by the run's reference cell, `golden` the accepted one; the others are as in
-    `Subject`.
+    `key` is the caller's own and unique; `text` is the reference text; `reference` is the same
+    utterance by the run's reference cell, `golden` the golden audio; the others are as in
+    `MetricInput`.
     """
 
     key: str
@@ -66,10 +66,10 @@ class AudioJob:
 
 def compared_once(jobs: Sequence[AudioJob]) -> list[AudioJob]:
     """
-    Let the accepted audio be the reference's own file where both are the same recording: then
-    nothing is compared twice.
+    Replace golden audio by the reference's own file where both are the same recording.
 
-    That is so in every run of an engine whose reference cell has not changed.
+    Nothing is then compared twice. That is so in every run of an engine whose reference cell
+    has not changed.
     """
     pairs = {
         (job.reference, job.golden)
@@ -95,8 +95,8 @@ def _same_sound(one: Path, other: Path) -> bool:
 
 def tasks_of(job: AudioJob, metrics: Collection[str]) -> dict[str, AudioTask | Missing]:
     """
-    Give the task of each metric of audio that applies to the job, by its name in the panel; or why
-    there is none.
+    Return the task of each applicable audio metric, by its name; Missing where it lacks an
+    input.
     """
     found: dict[str, AudioTask | Missing] = {}
     for name in metrics:
@@ -108,8 +108,9 @@ def tasks_of(job: AudioJob, metrics: Collection[str]) -> dict[str, AudioTask | M
 
 def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Missing:
     """
-    Give the cache key: content, not path, so the same audio under two names is one score; Missing
-    for unreadable files.
+    Return the cache key: content, not path, so the same audio under two names is one score.
+
+    Missing for unreadable files.
     """
     contents = [digests[path] for path in task.files]
     missing = next((each for each in contents if isinstance(each, Missing)), None)
@@ -131,7 +132,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
 
 
 def _applies(need: Need, job: AudioJob) -> bool:
-    """Whether the run offers what a metric needs; a reference is always due."""
+    """Return whether the run provides the metric's input; a reference is always due."""
     offered = {
         Need.VOICE: job.voice is not None,
         Need.STATEMENT: job.statement is not None,
@@ -142,15 +143,15 @@ def _applies(need: Need, job: AudioJob) -> bool:
 
 
 def _lacking(line: MetricSpec) -> Missing | None:
-    """Say which package is not installed, if the metric needs one."""
+    """Return the package that is not installed, as Missing; None if all are."""
     if not line.package or installed(line.package):
         return None
     install = "voxgate[panel]" if entry(line.base).family in FAMILIES.values() else line.package
-    return Missing(f"{line.package} is not installed; pip install {install}")
+    return not_installed(line.package, f"pip install {install}")
 
 
 def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
-    """Make the task of one metric, with nothing in it that the metric does not declare to need."""
+    """Return the task of one metric, with only the inputs that the metric declares."""
     source = line.source
     assert source is not None, "speeds and words are not computed from audio alone"
     given: dict[str, Any] = {}

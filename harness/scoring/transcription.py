@@ -1,15 +1,13 @@
 """
-What has to be listened to: each audio once under each condition, by the judge of its language; and
-what its words are worth.
+Transcription: each audio once under each condition, by the recogniser of its language.
 
-Plans and adds up; `metrics/word_errors.py` counts errors.
+The plan collects the audio of some jobs and turns transcripts into word errors;
+`metrics/word_errors.py` counts them. The tasks are computed in child processes that hold the
+recogniser, so that the parent never imports torch.
 
-Audio files to transcripts: what a child process does that holds the judge, so that the parent never
-imports torch.
-
-Knows files, batches and which engine can be asked; the decoding is that engine's file's
-(`models/whisper.py`, `models/faster_whisper.py`), and the children are started by the scorer. A
-child holds torch, the model and a batch: about 700 MB, 1.2 GB with the multilingual one.
+Knows files, batches and the recognition engines. Decoding is in `models/whisper.py` and
+`models/faster_whisper.py`; the scorer starts the children. A child holds torch, the model and a
+batch: about 700 MB, 1.2 GB with the multilingual one.
 """
 
 import functools
@@ -40,30 +38,31 @@ FILES_PER_TASK = 32  # two ASR batches: little enough to lose in a crash, enough
 FASTER = "faster-whisper"
 ENGINES = (OPENAI, FASTER)
 """
-openai-whisper is the judge that baselines are made with; the other is a second opinion on the same
+openai-whisper is the recogniser of the baselines; the other is a second opinion on the same
 weights.
 """
 
 
 class Transcriber(Protocol):
-    """Whoever turns audio into text; `name` belongs in the metric's version."""
+    """A recogniser: audio in, text out; `name` is part of the metric's version."""
 
     @property
     def name(self) -> str:
-        """Which weights, package and decoding."""
+        """Weights, package and decoding."""
 
     def knows(self, language: str) -> bool:
-        """Whether the weights were trained on a language."""
+        """Return whether the weights were trained on a language."""
 
     def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
-        """One text for each audio (mono, 16 kHz)."""
+        """Return one text for each audio (mono, 16 kHz)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenTask:
     """
-    Files in one language, to transcribe by an engine of ENGINES with the weights in `weights` (the
-    parts of one file).
+    Files in one language, to transcribe by an engine of ENGINES.
+
+    `weights` are the parts of one file.
     """
 
     files: tuple[Path, ...]
@@ -71,14 +70,15 @@ class ListenTask:
     language: str = ENGLISH
     engine: str = OPENAI
     condition: str = ""
-    """Of CONDITIONS: how the files are heard."""
+    """Of CONDITIONS: the listening condition of the files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
     """
-    What the judge named `judge` heard; an empty text is an answer, Missing is a file nobody could
-    listen to.
+    The text by the recogniser named `judge`.
+
+    An empty text is a result; Missing is a file without transcript.
     """
 
     text: str | Missing
@@ -87,8 +87,9 @@ class Transcript:
 
 def recipe(engine: str = OPENAI, language: str = ENGLISH) -> str:
     """
-    Whatever decides a transcript besides audio and weights; belongs in the cache's key. Raises
-    HarnessError.
+    Return all that decides a transcript besides audio and weights; part of the cache's key.
+
+    Raises HarnessError.
     """
     check_engine(engine)
     decoding = whisper.DECODING if engine == OPENAI else faster_whisper.decoding()
@@ -108,7 +109,9 @@ def listen_tasks(
     engine: str = OPENAI,
     condition: str = "",
 ) -> list[ListenTask]:
-    """Cut the files of one language into tasks, like lengths together, since they share a batch."""
+    """
+    Split the files of one language into tasks, like lengths together, since they share a batch.
+    """
     ordered = sorted(files, key=lambda path: path.stat().st_size if path.is_file() else 0)
     groups = [
         tuple(ordered[start : start + FILES_PER_TASK])
@@ -125,12 +128,12 @@ def listen_tasks(
 
 def transcribe_files(task: ListenTask) -> list[Transcript]:
     """
-    In the child: one transcript for each file.
+    Transcribe the files of one task; runs in the child.
 
-    The child works through many tasks with one loaded model, on one thread: several children share
-    the cores better than one with several threads, which wait for each other whenever another
-    program runs (five times slower, measured), and the sums inside do not depend on the number of
-    cores. Raises HarnessError when the weights are not Whisper's.
+    The child works through many tasks with one loaded model, on one thread: several children
+    share the cores better than one with several threads, which wait for each other whenever
+    another program runs (five times slower, measured), and the sums inside do not depend on the
+    number of cores. Raises HarnessError when the weights are not Whisper's.
     """
     judge = _judge(task.engine, task.weights)
     if isinstance(judge, Missing):
@@ -162,7 +165,7 @@ def _judge(engine: str, weights: tuple[Path, ...]) -> Transcriber | Missing:
 
 
 def _readable(path: Path, condition: str = "") -> Audio | Missing:
-    """Mono at the judge's rate, as it is heard under the condition."""
+    """Read mono audio at the recogniser's rate, under the condition."""
     import soxr
 
     try:
@@ -182,15 +185,14 @@ def _readable(path: Path, condition: str = "") -> Audio | Missing:
 
 KIND = "listening"
 LIMIT_S = 900.0
-"""For the files of one task: they take half a minute on a core, and a machine may be busy."""
+"""
+Time limit for the files of one task: they take half a minute on a core, and a machine may be busy.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeOptions:
-    """
-    Which speech recogniser: a weights file of the user's, whether one may be downloaded, and which
-    engine runs it.
-    """
+    """The choice of the recogniser: weights file, permission to download, and engine."""
 
     weights: Path | None = None
     allow_download: bool = False
@@ -200,8 +202,9 @@ class JudgeOptions:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordErrors:
     """
-    What was heard of one audio, and the errors in it; `values` are those of every metric of words,
-    by its name.
+    The transcript of one audio, and its errors.
+
+    `values` are those of every metric of a transcript, by its name.
     """
 
     transcript: Transcript
@@ -211,7 +214,7 @@ class WordErrors:
 
 
 class TranscriptionPlan:
-    """Everything that must be listened to for some jobs, by the key of its transcript."""
+    """The audio of some jobs to transcribe, by the key of its transcript."""
 
     def __init__(
         self,
@@ -221,7 +224,10 @@ class TranscriptionPlan:
         digests: Mapping[Path, str | Missing],
     ) -> None:
         """
-        Raises HarnessError for an unknown engine and for an explicit weights file that is unusable.
+        Plan the transcripts of jobs.
+
+        Raises HarnessError for an unknown engine and for an explicit weights file that is
+        unusable.
         """
         check_engine(options.engine)
         self._options, self._digests = options, digests
@@ -241,7 +247,7 @@ class TranscriptionPlan:
                     self.files.setdefault(key, (job, condition))
 
     def batches(self, keys: Collection[str]) -> list[PoolBatch[ListenTask]]:
-        """Give the work of hearing some of the files."""
+        """Return the batches that transcribe some of the files."""
         groups: dict[tuple[str, str], list[Path]] = {}
         for key in keys:
             job, condition = self.files[key]
@@ -260,7 +266,7 @@ class TranscriptionPlan:
     def answers(
         self, task: ListenTask, result: list[Transcript] | Crashed
     ) -> dict[str, Transcript]:
-        """Give the transcripts of a task by key."""
+        """Return the transcripts of a task by key."""
         if isinstance(result, Crashed):
             lost = Missing(f"the speech recogniser {result.reason}; is there memory for it?")
             result = [Transcript(text=lost, judge="")] * len(task.files)
@@ -274,7 +280,7 @@ class TranscriptionPlan:
     def heard(
         self, job: AudioJob, transcripts: Mapping[str, Transcript], condition: str = ""
     ) -> WordErrors:
-        """Count the errors in what was heard of a job."""
+        """Count the errors in the transcript of a job."""
         key = self._key(job, condition)
         transcript = (
             Transcript(text=key, judge="") if isinstance(key, Missing) else transcripts[key]
@@ -295,7 +301,7 @@ class TranscriptionPlan:
         return WordErrors(transcript=transcript, words=errors[0], chars=errors[1], values=values)
 
     def _key(self, job: AudioJob, condition: str) -> str | Missing:
-        """Give the key of a transcript: whatever decides it; Missing where nobody can listen."""
+        """Return the key of a transcript: whatever decides it; Missing where none can be made."""
         language = primary(job.language)
         weights, digest = self._weights[language], self._digests[job.path]
         if isinstance(digest, Missing):
@@ -320,8 +326,9 @@ def _condition(name: str) -> str:
 
 def transcribe(tasks: Sequence[ListenTask]) -> Iterator[list[Transcript]]:
     """
-    In the child: the transcripts of each task. Raises HarnessError for weights that are not
-    Whisper's.
+    Yield the transcripts of each task; runs in the child.
+
+    Raises HarnessError for weights that are not Whisper's.
     """
     for task in tasks:
         try:

@@ -17,7 +17,7 @@ from harness.statistics.intervals import (
     paired_shift,
     shift,
 )
-from harness.statistics.priors import IGNORANCE, Prior, prior_of
+from harness.statistics.priors import NO_PRIOR, Prior, prior_of
 from harness.statistics.significance import benjamini_hochberg, detectable, p_beyond
 from harness.statistics.summary import (
     LEVEL,
@@ -34,8 +34,8 @@ from harness.statistics.summary import (
 
 __all__ = [
     "DRAWS",
-    "IGNORANCE",
     "LEVEL",
+    "NO_PRIOR",
     "SEED",
     "Array",
     "Group",

@@ -1,21 +1,18 @@
 """
-Numbers in, summary or shift with its uncertainty out. Pure; knows no cells, no units, no files, and
-decides nothing.
+Summaries and shifts of grouped values, with their 95 % intervals.
 
-The unit of analysis is the process, because most of the noise of a shared machine stays with a
-process for life (where its memory landed); iterations are nested in it. Testing pooled iterations
-is the commonest mistake of performance gates.
+The unit of analysis is the process. Most of the noise of a shared machine stays with a process for
+life (where its memory landed), and iterations are nested in it. Testing pooled iterations is the
+commonest mistake of performance gates.
 
 Every interval of grouped values is the union of two:
+
 * the hierarchical bootstrap: draw processes, then iterations within each (Davison & Hinkley 1997,
-  section 3.8; Kalibera & Jones 2013 on repeating at the highest level that varies). Follows any
+  section 3.8; Kalibera & Jones 2013 on repeating at the highest level that varies). It follows any
   statistic, but with 2-5 processes it is too narrow: its spread is short by sqrt((k-1)/k) and it
   uses the normal's tails (Hesterberg 2015, section 3.2);
 * Student's t on the logarithms of the per-process statistics (Welch 1947 for two sides), honest for
   few processes.
-
-A "statistic" maps an array (..., n) to (...), reading NaN as padding. Values of a rate are rows
-(value, weight), (..., n, 2).
 """
 
 import math
@@ -26,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from harness.statistics.priors import IGNORANCE, Prior
+from harness.statistics.priors import NO_PRIOR, Prior
 from harness.statistics.summary import LEVEL, Array, Group, Statistic
 
 DRAWS = 2000
@@ -40,8 +37,9 @@ SEED = 20261121
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """
-    A summary and its two-sided interval; no bounds where the data cannot give any (a single process
-    or utterance).
+    A summary and its two-sided interval.
+
+    Without bounds where the data cannot provide any: a single process or utterance.
     """
 
     point: float
@@ -52,11 +50,12 @@ class Interval:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
     """
-    How far the current values lie above the baseline's: a ratio minus one, or a difference.
+    The distance of the current values above the baseline's: a ratio minus one, or a difference.
 
-    `low`, `high`: two-sided interval at LEVEL, for people. `at_least`, `at_most`: the two one-sided
-    bounds at LEVEL, for verdicts. `error`, `freedom`: standard error of the point (of the logarithm
-    of the ratio) and its degrees of freedom. All None where the data cannot give bounds.
+    `low`, `high`: two-sided interval at LEVEL, for people. `at_least`, `at_most`: the two
+    one-sided bounds at LEVEL, for verdicts. `error`, `freedom`: standard error of the point (of
+    the logarithm of the ratio) and its degrees of freedom. All are None where the data cannot
+    provide bounds.
     """
 
     point: float
@@ -72,15 +71,14 @@ def interval(
     groups: Sequence[Group],
     statistic: Statistic,
     *,
-    prior: Prior = IGNORANCE,
+    prior: Prior = NO_PRIOR,
     level: float = LEVEL,
     seed: int = SEED,
 ) -> Interval:
     """
-    Summarise positive values, one group per process, with a two-sided interval; `prior` moderates
-    the variance (`prior_of`).
+    Summarise positive values, one group per process, with a two-sided interval.
 
-    Raises ValueError without any value.
+    `prior` moderates the variance (`prior_of`). Raises ValueError without any value.
     """
     arrays = _arrays(groups)
     point = float(statistic(np.concatenate(arrays)))
@@ -101,17 +99,16 @@ def shift(
     current: Sequence[Group],
     statistic: Statistic,
     *,
-    priors: tuple[Prior, Prior] = (IGNORANCE, IGNORANCE),
+    priors: tuple[Prior, Prior] = (NO_PRIOR, NO_PRIOR),
     seed: int = SEED,
 ) -> Shift:
     """
-    Compare two independent sets of processes by the ratio of their statistics, minus one; all
-    values positive.
+    Compare two independent sets of processes by the ratio of their statistics, minus one.
 
-    Bootstrap of the log-ratio and Welch's t on the processes' log-statistics, the wider on either
-    side; `priors` moderate the variance of either side (`prior_of`). No bounds where a side has one
-    process only: nothing is then known of the spread between processes. Raises ValueError without
-    any value.
+    All values are positive. The bounds are those of the bootstrap of the log-ratio and of
+    Welch's t on the processes' log-statistics, the wider on either side. `priors` moderate the
+    variance of either side (`prior_of`). A side with one process yields no bounds: the spread
+    between processes is then unknown. Raises ValueError without any value.
     """
     before, now = _arrays(baseline), _arrays(current)
     point = float(
@@ -133,19 +130,20 @@ def paired_shift(
     current: Sequence[Group],
     statistic: Statistic | None,
     *,
-    prior: Prior = IGNORANCE,
+    prior: Prior = NO_PRIOR,
     seed: int = SEED,
 ) -> Shift:
     """
-    Compare two engines that were measured side by side: group i of both is one round, and gives one
-    log-ratio.
+    Compare two engines that were measured side by side: group i of both is one round.
 
-    Whatever a round had in common (load, clock frequency, temperature) cancels. A round's log-ratio
-    is that of `statistic`; with None it is the median of the log-ratios of the values that stand in
-    the same place (same request, neighbours in time), which needs groups of equal length. Over
-    rounds: mean, Student's t with k - 1 degrees of freedom, and the bootstrap of the rounds, the
-    wider on either side; `prior` moderates the variance (`prior_of`). No bounds from a single
-    round. Raises ValueError for no or unequal rounds.
+    Every round yields one log-ratio, in which the round's load, clock frequency and temperature
+    cancel. The log-ratio is that of `statistic`. With None it is the median of the log-ratios
+    of values at the same index (same request, neighbours in time), which needs groups of equal
+    length.
+
+    Over rounds: mean, Student's t with k - 1 degrees of freedom, and the bootstrap of the
+    rounds, the wider on either side. `prior` moderates the variance (`prior_of`). A single
+    round yields no bounds. Raises ValueError for no or unequal rounds.
     """
     ratios = log_ratios(baseline, current, statistic)
     point = float(ratios.mean())
@@ -161,7 +159,7 @@ def paired_shift(
 def log_ratios(
     baseline: Sequence[Group], current: Sequence[Group], statistic: Statistic | None
 ) -> Array:
-    """Give the log-ratio of every round, (k,), as `paired_shift` uses them."""
+    """Return the log-ratio of every round, shape (k,), as `paired_shift` uses them."""
     if not baseline or len(baseline) != len(current):
         raise ValueError(
             f"pairs need as many rounds on both sides, and at least one, not {len(baseline)} and "
@@ -172,7 +170,7 @@ def log_ratios(
 
 
 def log_statistics(groups: Sequence[Group], statistic: Statistic) -> Array:
-    """Give the logarithm of every process's statistic, (k,)."""
+    """Return the logarithm of every process's statistic, shape (k,)."""
     return np.log([float(statistic(group)) for group in _arrays(groups)])
 
 
@@ -188,7 +186,7 @@ def _log_ratio(before: Array, now: Array, statistic: Statistic | None) -> float:
 
 
 def _ratio(point: float, bounds: Mapping[str, float], error: float, freedom: float) -> Shift:
-    """Make a shift of what was computed on logarithms."""
+    """Return the shift as a ratio from point, bounds and error of its logarithm."""
     return Shift(
         point=math.expm1(point),
         **{name: math.expm1(v) for name, v in bounds.items()},
@@ -199,11 +197,11 @@ def _ratio(point: float, bounds: Mapping[str, float], error: float, freedom: flo
 
 def paired_bootstrap(differences: Sequence[float], *, seed: int = SEED) -> Shift:
     """
-    Give the mean of per-utterance differences with its bounds: bootstrap over utterances, and
-    Student's t, the wider.
+    Return the mean of per-utterance differences with its bounds.
 
-    The utterances stand for all texts, so this is the uncertainty of "how much worse over all
-    texts", not of the measurement. No bounds with one utterance. Raises ValueError for none.
+    The bounds are the wider of the bootstrap over utterances and Student's t. The utterances
+    stand for all texts, so this is the uncertainty of "how much worse over all texts", not of
+    the measurement. One utterance yields no bounds. Raises ValueError for none.
     """
     values = np.asarray(differences, dtype=np.float64)
     if values.size == 0:
@@ -224,11 +222,11 @@ def paired_rate_difference(
     seed: int = SEED,
 ) -> Shift:
     """
-    Compare two corpus rates over the same utterances, e.g. WER: sum of errors over sum of words,
-    current minus baseline.
+    Compare two corpus rates over the same utterances: current minus baseline.
 
-    `baseline` and `current` hold each utterance's rate, `weights` its words. Paired bootstrap over
-    utterances (Bisani & Ney 2004): one draw picks utterances, both systems are scored on the same
+    A corpus rate such as WER is the sum of errors over the sum of words. `baseline` and
+    `current` hold each utterance's rate, `weights` its words. Paired bootstrap over utterances
+    (Bisani & Ney 2004): one draw picks utterances, and both systems are scored on the same
     ones. Raises ValueError without weight.
     """
     counts = np.asarray(weights, dtype=np.float64)
@@ -248,8 +246,9 @@ def paired_rate_difference(
 
 def _bounds(point: float, drawn: Array, spread: Callable[[float], float]) -> dict[str, float]:
     """
-    Give the four bounds of a Shift: on each side the farther of the bootstrap's quantile and point
-    -+ spread(tail).
+    Return the four bounds of a Shift.
+
+    Each is the farther of the bootstrap's quantile and point -+ spread(tail).
     """
 
     def side(tail: float) -> tuple[float, float]:
@@ -263,9 +262,11 @@ def _bounds(point: float, drawn: Array, spread: Callable[[float], float]) -> dic
 
 def _welch(sides: Sequence[Array], priors: Sequence[Prior]) -> tuple[float, float]:
     """
-    Give the standard error of the (difference of) means and its degrees of freedom (Welch 1947),
-    each side's variance drawn towards its prior in proportion to their degrees of freedom (Smyth
-    2004). (k,) logarithms per side.
+    Return the standard error of the (difference of) means and its degrees of freedom (Welch
+    1947).
+
+    Each side's variance is drawn towards its prior in proportion to their degrees of freedom
+    (Smyth 2004). `sides` hold (k,) logarithms each.
     """
     parts = []
     for side, prior in zip(sides, priors, strict=True):
@@ -295,14 +296,15 @@ def student_quantile(freedom: float, tail: float) -> float:
 
 
 def _picks(count: int, seed: int) -> NDArray[np.intp]:
-    """Draw utterances with replacement: (DRAWS, count) indexes."""
+    """Draw utterances with replacement; return their indices, shape (DRAWS, count)."""
     return np.random.default_rng(seed).integers(count, size=(DRAWS, count))
 
 
 def _resample(groups: Sequence[Array], rng: np.random.Generator) -> Array:
     """
-    Draw processes, then as many iterations within each as it has: (DRAWS, k * longest[, 2]), padded
-    with NaN.
+    Draw processes, then as many iterations within each as it has.
+
+    Returns shape (DRAWS, k * longest[, 2]), padded with NaN.
     """
     pool = np.concatenate([*groups, np.full_like(groups[0][:1], np.nan)])
     sizes = np.array([len(group) for group in groups])

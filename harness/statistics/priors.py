@@ -15,32 +15,31 @@ from harness.statistics.summary import Array
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prior:
     """
-    What many cells together tell of the variance between processes of one: worth `freedom`
-    processes more.
+    The variance between processes as many cells estimate it; worth `freedom` further processes.
     """
 
     variance: float
     freedom: float
 
 
-IGNORANCE = Prior(variance=0.0, freedom=0.0)
+NO_PRIOR = Prior(variance=0.0, freedom=0.0)
 
 
 def prior_of(cells: Sequence[Array]) -> Prior:
     """
-    Learn from many cells how much processes differ: variance and its weight in degrees of freedom,
-    by empirical Bayes.
+    Estimate from many cells how much processes differ, by empirical Bayes.
 
-    `cells` hold one logarithm per process (or per round), (k,) each. The variances of few processes
-    scatter wildly; those of many cells on one machine scatter around a common value. How tightly
-    they do decides how much a cell leans on it: not at all where cells really differ, wholly where
-    the scatter is no more than chance gives (Smyth 2004, section 6.2; there for genes). IGNORANCE
-    with fewer than three cells, or without any spread.
+    `cells` hold one logarithm per process (or per round), shape (k,) each. Returns the variance
+    and its weight in degrees of freedom. The variances of few processes scatter wildly; those
+    of many cells on one machine scatter around a common value. The tighter they do, the more a
+    cell leans on it: not at all where cells really differ, wholly where the scatter is no more
+    than chance (Smyth 2004, section 6.2; there for genes). NO_PRIOR with fewer than three
+    cells, or without any spread.
     """
     known = [(float(each.var(ddof=1)), each.size - 1) for each in cells if each.size > 1]
     usable = [(variance, freedom) for variance, freedom in known if variance > 0.0]
     if len(usable) < 3:
-        return IGNORANCE
+        return NO_PRIOR
     variances, freedoms = np.array([v for v, _ in usable]), np.array([float(f) for _, f in usable])
     centred = np.log(variances) - digamma(freedoms / 2) + np.log(freedoms / 2)
     excess = float(centred.var(ddof=1) - polygamma(1, freedoms / 2).mean())

@@ -1,6 +1,4 @@
-"""
-From a shift and its error to decisions: p-values, false discovery rate, detectable shift.
-"""
+"""From a shift and its error to decisions: p-values, false discovery rate, detectable shift."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +11,10 @@ from harness.statistics.summary import LEVEL
 
 def p_beyond(shift: Shift, threshold: float) -> float:
     """
-    Give the one-sided p-value of "the true ratio is no more than 1 + threshold", by Student's t on
-    the log-ratio.
+    Return the one-sided p-value of "the true ratio is at most 1 + threshold".
 
-    1.0 where nothing is known of the error; without any spread, 0.0 or 1.0.
+    Student's t on the log-ratio. Without a known error it is 1.0; without any spread, 0.0 or
+    1.0.
     """
     if shift.error is None or shift.freedom is None:
         return 1.0
@@ -28,8 +26,13 @@ def p_beyond(shift: Shift, threshold: float) -> float:
 
 def benjamini_hochberg(p_values: Sequence[float], share: float) -> list[bool]:
     """
-    Say which of several findings stand so that at most `share` of those standing are false
-    (Benjamini & Hochberg 1995).
+    Return for each p-value whether it is a discovery at a false discovery rate of at most
+    `share`.
+
+    Benjamini & Hochberg 1995.
+
+    >>> benjamini_hochberg([0.001, 0.2, 0.02, 0.9], share=0.05)
+    [True, False, True, False]
     """
     ordered = sorted(p_values)
     passing = [p for rank, p in enumerate(ordered, start=1) if p <= share * rank / len(ordered)]
@@ -41,11 +44,15 @@ def detectable(
     error: float, freedom: float, line: float, bound: float, power: float = 0.9
 ) -> float:
     """
-    Give the smallest true shift (a ratio minus one) that is found with probability `power`.
+    Return the smallest true shift (a ratio minus one) that is detected with probability
+    `power`.
 
-    Found means: estimate above `line`, and one-sided bound at LEVEL above `bound`. Both must hold,
-    and the estimate strays by `error` (of the logarithm): the usual sum of two quantiles (Lachin
-    1981), with Student's t for the few degrees of freedom.
+    Detected means: estimate above `line`, and one-sided bound at LEVEL above `bound`. Both must
+    hold, and the estimate strays by `error` (of the logarithm): the usual sum of two quantiles
+    (Lachin 1981), with Student's t for the few degrees of freedom.
+
+    >>> round(detectable(error=0.01, freedom=4.0, line=0.05, bound=0.02), 4)
+    0.0662
     """
     luck, doubt = student_quantile(freedom, 1.0 - power), student_quantile(freedom, 1.0 - LEVEL)
     return math.expm1(

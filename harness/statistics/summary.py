@@ -20,9 +20,14 @@ LEVEL = 0.95
 
 def percentile(values: Array | Sequence[float], q: float) -> Array:
     """
-    Give the q-th percentile (0..100) over the last axis, by linear interpolation at q/100 (n - 1):
-    numpy's default, definition 7 of Hyndman & Fan 1996. NaN is padding. Raises ValueError where
-    there is no value at all.
+    Return the q-th percentile (0..100) over the last axis, by linear interpolation at q/100 (n
+    - 1).
+
+    numpy's default, definition 7 of Hyndman & Fan 1996. NaN is padding. Raises ValueError
+    without any value.
+
+    >>> float(percentile([1.0, 2.0, 4.0], 75.0))
+    3.0
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
     count = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)
@@ -40,19 +45,23 @@ def percentile(values: Array | Sequence[float], q: float) -> Array:
 
 
 def at_percentile(q: float) -> Statistic:
-    """Give the statistic "q-th percentile"."""
+    """Return the statistic "q-th percentile"."""
     return lambda values: percentile(values, q)
 
 
 def mean(values: Array) -> Array:
-    """Give the mean over the last axis; NaN is padding."""
+    """Return the mean over the last axis; NaN is padding."""
     return np.asarray(np.nanmean(values, axis=-1))
 
 
 def rate(rows: Array) -> Array:
     """
-    Give the weighted mean of (value, weight) rows, (..., n, 2) -> (...): sum over sum, as RTF and
-    corpus WER are defined.
+    Return the weighted mean of (value, weight) rows, (..., n, 2) -> (...).
+
+    Sum over sum, as RTF and corpus WER are defined.
+
+    >>> float(rate(np.array([[0.5, 1.0], [0.1, 3.0]])))
+    0.2
     """
     weights = np.nansum(rows[..., 1], axis=-1)
     answer: Array = np.nansum(rows[..., 0] * rows[..., 1], axis=-1) / weights
@@ -60,17 +69,20 @@ def rate(rows: Array) -> Array:
 
 
 def inverse_rate(rows: Array) -> Array:
-    """Give the inverse of `rate`: RTFx from the rows of RTF."""
+    """Return the inverse of `rate`: RTFx from the rows of RTF."""
     answer: Array = 1.0 / rate(rows)
     return answer
 
 
 def samples_needed(q: float, level: float = LEVEL) -> int:
     """
-    Give the least number of samples whose maximum is an upper bound of the q-th percentile with
-    confidence `level`.
+    Return the number of samples whose maximum bounds the q-th percentile with confidence
+    `level`.
 
-    Distribution-free (order statistics): 1 - (q/100)^n >= level. 59 for p95 and 299 for p99 at 95
-    %. With fewer, even the largest sample says nothing reliable of the tail.
+    Distribution-free (order statistics): the least n with 1 - (q/100)^n >= level. With fewer,
+    even the largest sample is no reliable bound of the tail.
+
+    >>> samples_needed(95.0), samples_needed(99.0)
+    (59, 299)
     """
     return math.ceil(math.log(1.0 - level) / math.log(q / 100.0))

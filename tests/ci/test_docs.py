@@ -5,6 +5,7 @@ here, with their reasons.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +20,7 @@ from tests.ci.quick_voxgate import MACHINE, install
 from tests.ci.test_workflows import lint
 
 DOCS = ROOT / "docs"
+EXAMPLES = DOCS / "examples"
 GUIDES = (
     "adding-an-engine",
     "quickstart-pr-gate",
@@ -123,6 +125,47 @@ def first(place: Place) -> str:
     return place.run(GUIDES[0])
 
 
+def shown(page: str, language: str) -> list[str]:
+    """Return the blocks of a page in a language."""
+    text = (DOCS / f"{page}.md").read_text()
+    return [found["text"] for found in FENCE.finditer(text) if found["language"] == language]
+
+
+@pytest.mark.parametrize(
+    ("page", "file"),
+    [
+        ("adding-an-engine", "engine-plugin/hum/__init__.py"),
+        ("adding-an-engine", "engine-plugin/hum/voxgate.py"),
+        ("adding-an-engine", "engine-plugin/suites/gate.py"),
+        ("adding-an-engine", "engine-plugin/sentences.toml"),
+        ("metrics", "metric-plugin/brightness.py"),
+        ("metrics", "metric-plugin/pyproject.toml"),
+    ],
+)
+def test_a_guide_shows_the_example_as_it_is(page: str, file: str) -> None:
+    language = {".py": "python", ".toml": "toml"}[Path(file).suffix]
+    assert (EXAMPLES / file).read_text() in shown(page, language)
+
+
+def test_the_entry_point_of_the_guide_is_the_example_s() -> None:
+    project = (EXAMPLES / "engine-plugin" / "pyproject.toml").read_text()
+    (entry,) = [text for text in shown("adding-an-engine", "toml") if "entry-points" in text]
+    assert entry in project
+
+
+def test_the_shell_gate_compares_and_leaves_its_files(first: str, place: Place) -> None:
+    gate = place.folder / "gate.sh"
+    gate.write_text((EXAMPLES / "ci" / "gate.sh").read_text())
+    done = place.shell("BUDGET=0 sh ./gate.sh HEAD gate; git status --short")
+    assert done.returncode == 0, done.stdout[-4000:]
+    written = sorted(path.name for path in (place.folder / "out").iterdir())
+    assert written == ["comment.md", "judgement.json", "junit.xml"]
+    wrong = place.shell("BUDGET=0 sh ./gate.sh nothing gate")
+    assert wrong.returncode == 2, wrong.stdout[-2000:]
+    gate.unlink()
+    shutil.rmtree(place.folder / "out")
+
+
 def test_adding_an_engine_ends_with_a_baseline_and_a_lie_that_is_caught(
     first: str, place: Place
 ) -> None:
@@ -144,6 +187,9 @@ def test_the_quickstart_compares_and_its_workflows_pass_actionlint(
     assert re.search(r"uses: OWNER/voxgate/\.github/actions/voxgate@[0-9a-f]{40}\n", gate)
     assert "suite: gate\n" in gate
     assert "extra-packages: -e .\n" in gate
+    for path in made:
+        example = (EXAMPLES / "ci" / "workflows" / path.name).read_text()
+        assert re.sub(r"@[0-9a-f]{40}\n", "@COMMIT\n", path.read_text()) == example, path.name
 
 
 def test_reading_a_report_writes_all_its_forms(first: str, place: Place) -> None:
@@ -215,7 +261,9 @@ def test_every_guide_is_tested_and_every_link_leads_somewhere() -> None:
         for link in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (DOCS / link).exists(), (guide, link)
     assert {
-        path.stem for path in DOCS.glob("*.md") if "run by the tests" in path.read_text()
+        path.stem
+        for path in DOCS.glob("*.md")
+        if "The tests run the commands of this page" in path.read_text()
     } == set(GUIDES)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.machine.checks.check import SystemRoot
 from harness.machine.profiles import Profile
+from harness.records.codec import from_json
 from harness.records.run import Failure
 from harness.runner import run_folder
 from harness.runner.run_folder import WorkerLog
@@ -38,7 +39,7 @@ class ChildHere:
         self.said.append(f"{self._name} {command['do']}")
         answer = self._worker.handle(command)
         if "failed" in answer:
-            raise WorkerError(Failure(**answer["failed"]), recorded=True)
+            raise WorkerError(from_json(Failure, answer["failed"]), recorded=True)
         return answer
 
     def kill(self) -> None:

@@ -3,6 +3,7 @@ The main job's second look: rounds are added until speeds are decided, and an al
 twice. Real processes.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,24 @@ def test_gate_alone_judges_what_it_finds(project: Path, script: Script) -> None:
     script(SLOW)
     assert invoke(["run", "two", "--iterations", "3"]) == 0
     assert invoke(["gate", "runs/0002"]) == 1
+
+
+def counted(name: str, of: Callable[..., Any], counts: Counter[str]) -> Callable[..., Any]:
+    """Wrap a function so that its calls are counted."""
+
+    def call(*arguments: Any) -> Any:
+        counts[name] += 1
+        return of(*arguments)
+
+    return call
+
+
+def test_a_green_check_loads_suite_policy_and_baseline_once_and_judges_speed_once(
+    project: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`judge` runs twice: for the speeds, which decide on further rounds, and for the whole."""
+    counts = Counter[str]()
+    for name in ("load_suite", "_policy", "baseline_of", "judge"):
+        monkeypatch.setattr(workflow, name, counted(name, getattr(workflow, name), counts))
+    assert invoke(["check", "two", "--iterations", "3"]) == 0
+    assert counts == {"load_suite": 1, "_policy": 1, "baseline_of": 1, "judge": 2}

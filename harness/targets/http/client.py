@@ -17,6 +17,7 @@ from typing import Any
 from harness.audio.files import LARGEST_FRAMES
 from harness.errors import HarnessError
 from harness.records.cell import Option
+from harness.records.run import FailureKind
 from harness.targets.http.audio_decoder import (
     Audio,
     AudioReader,
@@ -43,10 +44,10 @@ passed over.
 
 class SpeechError(HarnessError):
     """
-    A request gave no audio, or not all of it; `kind` is one of a few words, the text says more.
+    A request gave no audio, or not all of it; `kind` says why, the text says more.
     """
 
-    def __init__(self, kind: str, reason: str) -> None:
+    def __init__(self, kind: FailureKind, reason: str) -> None:
         super().__init__(reason)
         self.kind = kind
 
@@ -124,7 +125,8 @@ class SpeechApi:
             entries = None
         if not isinstance(entries, list):
             raise SpeechError(
-                "bad format", f"{self.url}/v1/models gives no list of models: {_said(content)}"
+                FailureKind.BAD_FORMAT,
+                f"{self.url}/v1/models gives no list of models: {_said(content)}",
             )
         return tuple(
             {
@@ -146,12 +148,14 @@ class SpeechApi:
                 heard += piece.audio.size
                 if heard > LARGEST_FRAMES:
                     raise SpeechError(
-                        "bad format",
+                        FailureKind.BAD_FORMAT,
                         f"the server sent more than {LARGEST_FRAMES} frames for one text",
                     )
                 yield piece
         if not heard:
-            raise SpeechError("no audio", "the server answered without a single frame of audio")
+            raise SpeechError(
+                FailureKind.NO_AUDIO, "the server answered without a single frame of audio"
+            )
 
     @contextmanager
     def _answer(self, method: str, path: str, body: Mapping[str, object] | None) -> Iterator[Any]:
@@ -161,22 +165,26 @@ class SpeechApi:
                 yield response
         except client.TimeoutException:
             raise SpeechError(
-                "timeout", f"{self.url} did not answer, or paused, for {self._timeout_s:g} s"
+                FailureKind.TIMEOUT,
+                f"{self.url} did not answer, or paused, for {self._timeout_s:g} s",
             ) from None
         except client.ConnectError as error:
             raise SpeechError(
-                "no connection", f"{self.url} cannot be reached ({error}); start the server first"
+                FailureKind.NO_CONNECTION,
+                f"{self.url} cannot be reached ({error}); start the server first",
             ) from None
         except client.DecodingError as error:
             raise SpeechError(
-                "bad format", f"{self.url} sent what is not encoded as its headers say: {error}"
+                FailureKind.BAD_FORMAT,
+                f"{self.url} sent what is not encoded as its headers say: {error}",
             ) from None
         except (client.RequestError, client.InvalidURL) as error:
             raise SpeechError(
-                "broken off", f"{self.url} broke off: {str(error) or type(error).__name__}"
+                FailureKind.BROKEN_OFF,
+                f"{self.url} broke off: {str(error) or type(error).__name__}",
             ) from None
         except FormatError as error:
-            raise SpeechError("bad format", str(error)) from None
+            raise SpeechError(FailureKind.BAD_FORMAT, str(error)) from None
 
 
 def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
@@ -233,13 +241,13 @@ def _check_type(response: Any, form: str) -> Told:
     if re.fullmatch(r"text/.*|application/(.*\+)?(json|xml)", told.media):
         said = _said(_content(response))
         raise SpeechError(
-            "bad format",
+            FailureKind.BAD_FORMAT,
             f"the server sent {told.media[:NAME_CHARACTERS]} in place of audio: {said}",
         )
     encoding = str(response.headers.get("content-encoding", "identity")).strip().lower()
     if encoding not in ("", "identity"):
         raise SpeechError(
-            "bad format",
+            FailureKind.BAD_FORMAT,
             f"the server sent Content-Encoding {encoding[:NAME_CHARACTERS]}, though identity was "
             "asked for",
         )
@@ -256,12 +264,14 @@ def _check_frames(told: Told) -> None:
     """
     if told.form not in (None, "pcm"):
         raise SpeechError(
-            "bad format", f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}"
+            FailureKind.BAD_FORMAT,
+            f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}",
         )
     for name, found, wanted in (("channels", told.channels, 1), ("bits", told.bits, 16)):
         if found not in (None, wanted):
             raise SpeechError(
-                "bad format", f"asked for bare PCM with {wanted} {name}, the server sent {found}"
+                FailureKind.BAD_FORMAT,
+                f"asked for bare PCM with {wanted} {name}, the server sent {found}",
             )
 
 
@@ -272,8 +282,9 @@ def _check_status(status: int, headers: Mapping[str, str], content: bytes) -> No
     said = f"HTTP {status}: {_said(content)}"
     if status == 429:
         later = headers.get("retry-after")
-        raise SpeechError("busy", said + (f" (Retry-After: {later} s)" if later else ""))
-    raise SpeechError("server error" if status >= 500 else "refused", said)
+        raise SpeechError(FailureKind.BUSY, said + (f" (Retry-After: {later} s)" if later else ""))
+    kind = FailureKind.SERVER_ERROR if status >= 500 else FailureKind.REFUSED
+    raise SpeechError(kind, said)
 
 
 def _content(response: Any) -> bytes:

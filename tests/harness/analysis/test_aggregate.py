@@ -10,7 +10,7 @@ from harness.analysis.grouping import by_name, by_process
 from harness.analysis.metric_rules import is_helper, is_known, is_speed
 from harness.metrics.registry import full_version
 from harness.records.measurement import Measurement, Missing
-from harness.records.run import AudioChunk, Energy, Failure, Run
+from harness.records.run import AudioChunk, Energy, Failure, FailureKind, Run
 from tests.harness.fake_runs import REQUESTS, good_run, make_run, make_scores
 
 WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
@@ -54,7 +54,9 @@ def test_stages_are_medians_per_process() -> None:
 
 
 def test_a_cell_without_samples_is_missing_with_the_failure() -> None:
-    found = measured({"nfe-8": [[]]}, failure=Failure(kind="refused", reason="no fp16 here"))
+    found = measured(
+        {"nfe-8": [[]]}, failure=Failure(kind=FailureKind.REFUSED, reason="no fp16 here")
+    )
     assert found["latency_p50"].summary == Missing("no measured iteration: refused: no fp16 here")
     assert found["rtf"].summary == found["duration"].summary == found["latency_p50"].summary
 

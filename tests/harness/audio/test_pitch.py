@@ -10,7 +10,7 @@ import pytest
 from harness.audio import pitch
 from harness.audio.pitch import HOP_S, PitchTrack, track
 from harness.audio.recording import Recording
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from tests.harness.metrics.voices import contour, sung
 
@@ -139,6 +139,6 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "swift_f0", None)
     monkeypatch.setattr(pitch, "_detector", pitch._detector.__wrapped__)
 
-    assert track(Recording(speech(), RATE_HZ)) == Missing(
-        "swift-f0 is not installed; pip install voxgate[panel]"
+    assert track(Recording(speech(), RATE_HZ)) == not_installed(
+        "swift-f0", "pip install voxgate[panel]"
     )

@@ -18,7 +18,7 @@ import pytest
 from harness import workflow
 from harness.cli import main
 from harness.cli.main import invoke
-from harness.records.measurement import Missing
+from harness.records.measurement import NO_GOLDEN, not_installed
 from harness.records.run import Run
 from harness.records.verdict import Verdict, judgement_from_dict
 from harness.report.contents import build_report
@@ -47,11 +47,7 @@ def made_up(run: Run, golden: Path, **_: object) -> RunScores:
         if cell.slug == run.reference:
             scores |= EXACT | {f"golden_{name}": value for name, value in EXACT.items()}
         if not golden.exists():
-            scores |= {
-                name: Missing("no golden audio accepted yet")
-                for name in scores
-                if name.startswith("golden_")
-            }
+            scores |= {name: NO_GOLDEN for name in scores if name.startswith("golden_")}
         values |= {(cell.slug, request.id): scores for request in cell.workload.requests}
     return RunScores(values=values, versions={})
 
@@ -166,7 +162,7 @@ def test_a_run_is_scored_again_once_a_package_is_installed_that_it_lacked(
     def lacking(run: Run, golden: Path, **_: object) -> RunScores:
         calls.append(golden)
         scores = made_up(run, golden)
-        lost = Missing("speechmos is not installed; pip install voxgate[panel]")
+        lost = not_installed("speechmos", "pip install voxgate[panel]")
         return replace(
             scores,
             values={
@@ -389,6 +385,21 @@ def test_help_ends_with_0_and_lists_the_verbs(capsys: pytest.CaptureFixture[str]
     assert invoke(["--help"]) == 0
     text = "\n".join(output(capsys)[0])
     assert all(verb in text for verb in ("run", "gate", "check", "accept", "report"))
+
+
+@pytest.mark.parametrize("verb", main.VERBS)
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke([verb, "--help"]) == 0
+    text = "\n".join(output(capsys)[0])
+    assert f"voxgate {verb} " in text.partition("Example:")[2]
+
+
+def test_the_overview_imports_no_verb() -> None:
+    code = (
+        "import sys, harness.cli.main as c; c.invoke(['--help']); "
+        "sys.exit(sum(name in sys.modules for name in ('numpy', 'harness.workflow', 'rich')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_command_imports_no_torch_to_complain() -> None:

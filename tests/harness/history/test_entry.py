@@ -10,7 +10,7 @@ from harness.history.entry import digest_of_run, entry_of_run
 from harness.history.records import HistoryEntry
 from harness.judging.decide import judge
 from harness.records.measurement import Missing
-from harness.records.run import Failure, OptionCheck
+from harness.records.run import Failure, FailureKind, OptionCheck
 from tests.harness.fake_runs import (
     accepted,
     good_run,
@@ -87,7 +87,7 @@ def test_a_cell_says_what_was_asked_what_was_in_effect_and_why_it_was_judged_so(
 
 
 def test_a_failed_cell_keeps_its_reason_in_place_of_every_number(tmp_path: Path) -> None:
-    failure = Failure(kind="timeout", reason="600 s")
+    failure = Failure(kind=FailureKind.TIMEOUT, reason="600 s")
     run = good_run(tmp_path / "runs/0001")
     kept = tuple(each for each in run.processes if each.cell == "nfe-32")
     run = replace(run, processes=(*kept, process("nfe-8", 0, [], failure=failure, finished=False)))

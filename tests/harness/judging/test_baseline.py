@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.judging.baseline import accept, change_line, load_baseline
 from harness.judging.baseline_file import parse, render
 from harness.records.measurement import Missing
-from harness.records.run import Failure, OptionCheck
+from harness.records.run import Failure, FailureKind, OptionCheck
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -157,7 +157,7 @@ def test_an_incomplete_run_is_refused_unless_told(tmp_path: Path) -> None:
 
 
 def test_a_failed_cell_is_refused(tmp_path: Path) -> None:
-    run = good_run(tmp_path, failure=Failure(kind="timeout", reason="60 s"))
+    run = good_run(tmp_path, failure=Failure(kind=FailureKind.TIMEOUT, reason="60 s"))
     refuse(tmp_path, run, r"cell nfe-32 failed \(timeout: 60 s\)")
 
 

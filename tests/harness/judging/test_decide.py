@@ -11,8 +11,8 @@ from harness.analysis.grouping import by_process
 from harness.judging.baseline import Baseline, accept, as_golden, load_baseline, of_run
 from harness.judging.compare import ABSENT, GONE, OLDER
 from harness.judging.decide import decide, judge
-from harness.records.measurement import NO_GOLDEN, Missing, MissingKind
-from harness.records.run import Failure, HeardText, OptionCheck, Run
+from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, not_installed
+from harness.records.run import Failure, FailureKind, HeardText, OptionCheck, Run
 from harness.records.verdict import CellVerdict, Comparison, Limit, RunVerdict, Verdict
 from harness.statistics import at_percentile, shift
 from tests.harness.fake_runs import (
@@ -294,7 +294,9 @@ def test_a_lie_about_an_option_fails_the_cell(tmp_path: Path) -> None:
 
 def test_a_failed_process_fails_the_cell_and_not_its_neighbour(tmp_path: Path) -> None:
     run = good_run()
-    broken = process("nfe-8", 0, [], failure=Failure(kind="timeout", reason="nothing for 60 s"))
+    broken = process(
+        "nfe-8", 0, [], failure=Failure(kind=FailureKind.TIMEOUT, reason="nothing for 60 s")
+    )
     judgement = judged(replace(run, processes=(*run.processes[:3], broken)), accepted(tmp_path))
     assert (judgement.exit_code, of(judgement).verdict, of(judgement, "nfe-32").verdict) == (
         1,
@@ -451,7 +453,7 @@ def test_a_cell_that_was_disturbed_too_often_is_undecided_and_says_by_what(tmp_p
     assert metric(judgement, "pesq").verdict is Verdict.PASS
 
 
-LACKING = Missing("speechmos is not installed; pip install voxgate[panel]")
+LACKING = not_installed("speechmos", "pip install voxgate[panel]")
 GIVEN = {
     "lost here": (
         comparison(None, current=LACKING),

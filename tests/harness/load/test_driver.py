@@ -15,6 +15,7 @@ from harness.load.records import LoadPhase, ResponseRecord, answer_from_json, an
 from harness.load.summary import at_once
 from harness.machine.clock import instant_s, sleep
 from harness.records.cell import Request
+from harness.records.run import FailureKind
 from harness.targets.http.client import Ask, ReceivedAudio, SpeechApi, SpeechError
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 
@@ -92,7 +93,7 @@ def test_failures_are_recorded_by_kind_and_nobody_stops() -> None:
     def speak(request: Request) -> Iterator[ReceivedAudio]:
         yield PIECE
         if request.id == "r0":
-            raise SpeechError("broken off", "half-way")
+            raise SpeechError(FailureKind.BROKEN_OFF, "half-way")
         if request.id == "r1":
             raise KeyError("a mistake of ours")
 
@@ -128,7 +129,7 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
         assert may.wait(10)
         yield PIECE
         if request.id == asked[0]:
-            raise SpeechError("broken off", "since nobody listens any more")
+            raise SpeechError(FailureKind.BROKEN_OFF, "since nobody listens any more")
 
     def interrupted(*_: object) -> None:
         assert both.wait(10)
@@ -181,7 +182,7 @@ def test_a_listener_who_runs_dry_is_noted(each_s: float, underruns: int) -> None
 
 def test_of_an_answer_that_never_came_nobody_says_how_it_played() -> None:
     def speak(_: Request) -> Iterator[ReceivedAudio]:
-        raise SpeechError("busy", "no place")
+        raise SpeechError(FailureKind.BUSY, "no place")
         yield PIECE
 
     (answer,) = driven(speak, Level(clients=1), Extent(requests=1))

@@ -57,7 +57,7 @@ FAULTS = {
 
 
 def block(language: str, holding: str) -> str:
-    """The one block of the guide in a language that holds some text."""
+    """Return the one block of the guide in a language that holds some text."""
     (found,) = [
         text
         for text in re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)

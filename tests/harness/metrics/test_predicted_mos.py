@@ -22,7 +22,7 @@ from harness.models.dnsmos import (
     window_starts,
 )
 from harness.models.packaged_file import packaged_file
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 from tests.harness.metrics.speech import speech, with_noise
 
 # speechmos 0.0.1.1 itself, with librosa 0.11.0, on tests/data/slt.flac, and on it with white noise
@@ -153,7 +153,7 @@ def test_without_the_package_there_is_advice(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dnsmos, "_p835", dnsmos._p835.__wrapped__)
     monkeypatch.setattr(dnsmos, "_p808", dnsmos._p808.__wrapped__)
     for value in scores(speech()).values():
-        assert value == Missing("no_such_package is not installed; pip install voxgate[panel]")
+        assert value == not_installed("no_such_package", "pip install voxgate[panel]")
 
 
 def test_another_model_in_the_package_is_refused():

@@ -21,7 +21,7 @@ from harness.metrics.speaker_similarity import (
     speaker_similarity,
     voice_similarity,
 )
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 from tests.harness.metrics.speech import speech
 
 VOICES = Path(voice.__file__).parents[1] / "workloads" / "voices"
@@ -154,8 +154,8 @@ def test_without_the_package_there_is_advice(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(voice, "IMPORT_NAME", "no_such_package")
     voice._encoder.cache_clear()
     try:
-        assert similarity(recording(), recording()) == Missing(
-            "no_such_package is not installed; pip install voxgate[panel]"
+        assert similarity(recording(), recording()) == not_installed(
+            "no_such_package", "pip install voxgate[panel]"
         )
     finally:
         voice._encoder.cache_clear()

@@ -8,7 +8,7 @@ import pytest
 from harness.models import faster_whisper, whisper
 from harness.models.faster_whisper import FasterJudge, build_judge
 from harness.models.whisper_weights import packaged_path
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, not_installed
 from tests.harness.metrics.speech import TEXT, speech
 
 needs_weights = pytest.mark.skipif(
@@ -20,8 +20,8 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert build_judge(tmp_path / "model.bin") == Missing(
-        "faster-whisper is not installed; pip install voxgate[faster]"
+    assert build_judge(tmp_path / "model.bin") == not_installed(
+        "faster-whisper", "pip install voxgate[faster]"
     )
 
 

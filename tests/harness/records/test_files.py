@@ -185,36 +185,36 @@ WRITING = {
     "soundfile.write",
 }  # fmt: skip
 """
-Names of functions that write, or may: each call of one in the harness goes through `atomic.py`, or
-is one of ALLOWED.
+Names of functions that write, or may: each call of one in the harness goes through
+`records/files.py`, or is one of ALLOWED.
 """
 ALLOWED = {
-    "atomic.py": "the one that writes",
-    "replacing.py": "moves folders into place that `atomic.py` wrote",
-    "store.py:WorkerLog.__init__": "appends records, each synced",
-    "store.py:cut_torn_line": "cuts an unfinished last line off a log",
-    "store.py:set_aside": "renames a log that is whole",
-    "store.py:put_away": "renames a log that is whole",
-    "store.py:put_folder_away": "renames a folder that nobody reads any more",
-    "child.py:Child.__init__": "appends what a worker says on standard error",
+    "records/files.py": "the one that writes",
+    "judging/replace_folder.py": "moves folders into place that `records/files.py` wrote",
+    "runner/run_folder.py:WorkerLog.__init__": "appends records, each synced",
+    "runner/run_folder.py:cut_torn_line": "cuts an unfinished last line off a log",
+    "runner/run_folder.py:keep_interrupted": "renames a log that is whole",
+    "runner/run_folder.py:archive_process": "renames a log that is whole",
+    "runner/run_folder.py:put_folder_away": "renames a folder that nobody reads any more",
+    "runner/worker_process.py:WorkerProcess.__init__": "appends a worker's standard error",
     "load/server.py:started": "appends what a server says on standard error",
-    "load/folder.py:CellLog.__init__": "appends readings of memory",
-    "ci/conclusion.py:_append": "GitHub's summary file, which others append to as well",
-    "checkout.py": "locks",
-    "building.py": "environments, which nobody uses before the mark that they are ready, and the "
-    "log of a build",
-    "left_out.py:replace_pointers": "files of a worktree of ours",
-    "crash.py": "the report of an accident, when nothing of ours may be trusted any more",
-    "worker.py:claim_stdout": "a pipe",
-    "audio_io.py:_encoded": "into memory",
-    "clips.py:_wav": "into memory",
-    "report/voices/utterance.py:encoded": "into memory",
-    "report/voices/picture.py": "into memory",
+    "load/records.py:CellLog.__init__": "appends readings of memory",
+    "ci/gate.py:_append": "GitHub's summary file, which others append to as well",
+    "revisions/checkout.py": "locks",
+    "revisions/environments.py": "environments, which nobody uses before the mark that they are "
+    "ready, and the log of a build",
+    "revisions/left_out.py:replace_pointers": "files of a worktree of ours",
+    "errors.py": "the report of an accident, when nothing of ours may be trusted any more",
+    "runner/worker.py:claim_stdout": "a pipe",
+    "audio/files.py:_encoded": "into memory",
+    "audio/files.py:_wav": "into memory",
     "report/charts.py": "into memory",
-    "selftest/picture.py:write_picture": "into memory",
-    "history/exporting/delimited.py": "into memory",
-    "history/exporting/otava.py:_csv": "into memory",
-    "history/exporting/parquet.py": "into memory",
+    "report/listening/utterance.py:encoded": "into memory",
+    "report/listening/spectrogram.py:_png": "into memory",
+    "selftest/draw_quality.py:write_picture": "into memory",
+    "history/exporters/otava.py:_csv": "into memory",
+    "history/exporters/tables.py:parquet_bytes": "into memory",
+    "history/exporters/tables.py:table_text": "into memory",
 }
 
 

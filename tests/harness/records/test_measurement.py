@@ -15,8 +15,10 @@ from harness.records.measurement import (
     MissingKind,
     UtteranceValue,
     is_exact,
+    kind_of,
     measurement_from_dict,
     measurement_to_dict,
+    not_installed,
     value_from_json,
     value_to_json,
 )
@@ -49,7 +51,7 @@ def test_nan_and_infinity_are_refused_both_ways(value: float):
     for action in (value_to_json, value_from_json):
         with pytest.raises(HarnessError, match="finite number or a reason"):
             action(value)
-    with pytest.raises(HarnessError, match="low must be a finite number"):
+    with pytest.raises(HarnessError, match=r"low: .* is no finite number"):
         measurement_to_dict(replace(RECORD, low=value))
 
 
@@ -69,6 +71,30 @@ def test_nan_and_infinity_are_refused_both_ways(value: float):
 def test_a_value_that_is_neither_number_nor_reason_is_refused(value: object):
     with pytest.raises(HarnessError):
         value_from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("no golden audio accepted yet", MissingKind.NO_GOLDEN),
+        ("pesq is not installed; pip install voxgate[panel]", MissingKind.NOT_INSTALLED),
+        ("the statement: swift-f0 is not installed; pip install x", MissingKind.NOT_INSTALLED),
+        ("2 of 8 utterances have no value: pesq is not installed; x", MissingKind.NOT_INSTALLED),
+        ("the audio is silent", None),
+    ],
+)
+def test_a_record_of_before_kinds_were_written_gets_its_kind(
+    reason: str, kind: MissingKind | None
+) -> None:
+    assert value_from_json({"missing": reason}) == Missing(reason, kind)
+    data = measurement_to_dict(replace(RECORD, summary=Missing(reason)))
+    assert measurement_from_dict(data).summary == Missing(reason, kind)
+
+
+def test_a_summary_lacks_a_package_as_soon_as_one_value_does() -> None:
+    gaps = [Missing("silent"), not_installed("pesq", "pip install pesq")]
+    assert kind_of(gaps) is MissingKind.NOT_INSTALLED
+    assert kind_of(gaps[:1]) is None
 
 
 def test_missing_and_unknown_keys_are_named():

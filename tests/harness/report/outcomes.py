@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.judging.baseline import load_baseline
-from harness.records.run import Failure
+from harness.records.run import Failure, FailureKind
 from harness.report.contents import Report
 from harness.report.junit import document_of
 from harness.report.pr_comment import CommentLinks, comment
@@ -95,7 +95,9 @@ def failed(tmp_path: Path) -> Report:
         "nfe-8",
         3,
         [],
-        failure=Failure(kind="killed", reason="the worker was ended by SIGKILL (out of memory?)"),
+        failure=Failure(
+            kind=FailureKind.KILLED, reason="the worker was ended by SIGKILL (out of memory?)"
+        ),
     )
     return contents(replace(run, processes=(*run.processes, death)), accepted(tmp_path))
 

@@ -11,7 +11,7 @@ from harness.judging.decide import judge
 from harness.machine.clock import StageWatch, VirtualClock
 from harness.records.cell import Cell, Request
 from harness.records.measurement import Value
-from harness.records.run import Failure, Run
+from harness.records.run import Failure, FailureKind, Run
 from harness.records.verdict import RunVerdict, Verdict
 from harness.revisions.paired_run import (
     SLUG,
@@ -76,7 +76,7 @@ def test_a_noisy_control_that_may_have_moved_is_no_proof() -> None:
 
 
 def test_a_control_that_failed_is_trouble_and_a_run_without_one_is_not() -> None:
-    failed = with_control([[0.05] * 8], Failure(kind="killed", reason="by SIGKILL"))
+    failed = with_control([[0.05] * 8], Failure(kind=FailureKind.KILLED, reason="by SIGKILL"))
     assert (
         "could not be measured: killed: by SIGKILL"
         in examine(with_control(steady(0.05, 4)), failed, policy()).trouble

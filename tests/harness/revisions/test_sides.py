@@ -16,7 +16,7 @@ from harness.cli.main import invoke
 from harness.runner import run_folder
 from tests.harness.repository import TARGET, Repository
 
-READ = 'CHANGES = json.loads((Path(__file__).parents[1] / "changes.json").read_text())'
+READ = 'CHANGES = json.loads((Path(__file__).parent / "changes.json").read_text())'
 EXTENSION = """
 #include <Python.h>
 static PyObject *factor(PyObject *self, PyObject *none) { return PyFloat_FromDouble(%s); }

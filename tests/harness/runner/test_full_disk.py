@@ -27,7 +27,7 @@ from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.machine.checks.check import SystemRoot
 from harness.machine.power_meter import Energy
-from harness.records.run import Failure, Phase
+from harness.records.run import Failure, FailureKind, Phase
 from harness.runner import run_folder, runner, worker, worker_pool
 from harness.runner.round import Variant
 from harness.runner.worker_process import WorkerError
@@ -111,7 +111,9 @@ class Child(ChildHere):
         try:
             return super().do(command, timeout_s)
         except WorkerError as error:
-            raise WorkerError(error.failure, recorded=error.failure.kind != "disk") from error
+            raise WorkerError(
+                error.failure, recorded=error.failure.kind is not FailureKind.DISK
+            ) from error
 
 
 @pytest.fixture
@@ -384,9 +386,8 @@ def test_a_limit_on_the_size_of_files_is_a_circumstance_too(
 
 
 def test_only_the_engines_word_is_final() -> None:
-    circumstances = {"disk", "killed", "died", "timeout", "no connection", "broken off", "busy"}
-    assert not circumstances & run_folder.FINAL_FAILURES
-    assert {"refused", "error", "not in effect", "foreign files"} == run_folder.FINAL_FAILURES
+    final = {kind.value for kind in FailureKind if kind.final}
+    assert final == {"refused", "error", "not in effect", "foreign files"}
 
 
 @pytest.mark.parametrize(
@@ -396,5 +397,5 @@ def test_whatever_the_system_says_while_we_write_is_a_circumstance(number: int) 
     with pytest.raises(worker.UnwritableError) as caught, worker.kept():
         raise OSError(number, os.strerror(number), "x")
     assert worker.failure_of(caught.value) == Failure(
-        kind="disk", reason=f"{os.strerror(number)}: x"
+        kind=FailureKind.DISK, reason=f"{os.strerror(number)}: x"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import Suite
-from harness.records.run import Failure, Phase
+from harness.records.run import Failure, FailureKind, Phase
 from harness.runner import run_folder
 from harness.runner.resume import put_torn_rounds_away, remainder
 from harness.runner.run_folder import RunHeader, WorkerLog
@@ -119,7 +119,9 @@ def test_a_cell_that_failed_for_good_is_left_as_it_is(
 ) -> None:
     record(folders[0], 0, ["r1"])
     record(folders[1], 0, ["r1"], finished=False)
-    run_folder.append_failure(folders[1], "steps-8", 0, Failure(kind="refused", reason="no"))
+    run_folder.append_failure(
+        folders[1], "steps-8", 0, Failure(kind=FailureKind.REFUSED, reason="no")
+    )
     put_torn_rounds_away(folders, header)
     assert [left(folder) for folder in folders] == [[0], [0]]
     assert not (folders[0] / "torn").exists()

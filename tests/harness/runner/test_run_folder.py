@@ -14,6 +14,7 @@ from harness.records.run import (
     ColdStart,
     Energy,
     Failure,
+    FailureKind,
     HeardText,
     Iteration,
     Phase,
@@ -116,9 +117,11 @@ def test_a_torn_last_line_is_ignored_and_cut_off_before_the_file_is_continued(fo
         file.write(b'{"kind": "sample", "sam')
     before = run_folder.load_process(folder, "steps-8", 0)
     assert before is not None and len(before.samples) == 1
-    run_folder.append_failure(folder, "steps-8", 0, Failure(kind="killed", reason="SIGKILL"))
+    run_folder.append_failure(
+        folder, "steps-8", 0, Failure(kind=FailureKind.KILLED, reason="SIGKILL")
+    )
     after = run_folder.load_process(folder, "steps-8", 0)
-    assert after is not None and after.failure == Failure(kind="killed", reason="SIGKILL")
+    assert after is not None and after.failure == Failure(kind=FailureKind.KILLED, reason="SIGKILL")
     assert len(path.read_bytes().splitlines()) == 3
 
 
@@ -135,9 +138,23 @@ def test_a_record_of_another_shape_is_an_error(folder: Path) -> None:
         run_folder.load_run(folder)
 
 
+def test_a_failure_of_a_kind_from_another_version_is_read_as_other_and_tried_again(
+    folder: Path,
+) -> None:
+    log = run_folder.WorkerLog(run_folder.log_path(folder, "steps-8", 0))
+    log.append({"kind": "failure", "failure": {"kind": "on strike", "reason": "since noon"}})
+    log.close()
+    process = run_folder.load_process(folder, "steps-8", 0)
+    assert process is not None
+    assert process.failure == Failure(kind=FailureKind.OTHER, reason="since noon")
+    assert not process.failure.kind.final
+
+
 def test_an_interrupted_process_and_its_continuation_are_read_as_one(folder: Path) -> None:
     write(folder, LOADED, sample(), sample(phase=Phase.MEASURED, iteration=1))
-    run_folder.append_failure(folder, "steps-8", 0, Failure(kind="killed", reason="SIGKILL"))
+    run_folder.append_failure(
+        folder, "steps-8", 0, Failure(kind=FailureKind.KILLED, reason="SIGKILL")
+    )
     run_folder.keep_interrupted(folder, "steps-8", 0)
     write(folder, {**LOADED, "alone": False}, OBSERVED, sample(iteration=2), FINISHED)
     record = run_folder.load_process(folder, "steps-8", 0)

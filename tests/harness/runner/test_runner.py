@@ -21,7 +21,7 @@ from harness.machine.checks.check import SystemRoot
 from harness.machine.power_meter import Counter
 from harness.machine.profiles import Profile, get_profile
 from harness.records.cell import cell_to_json
-from harness.records.run import Failure, Phase, Run
+from harness.records.run import Failure, FailureKind, Phase, Run
 from harness.runner import run_folder, runner, worker_pool
 from harness.runner.runner import Outcome, run_suite
 from harness.runner.worker_pool import kept_off, live_limit
@@ -190,7 +190,7 @@ def test_a_cell_that_fails_in_a_further_pass_stops_no_other(
 
     def do(self: FakeChild, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         if self.slug == "8" and self.log.count("8 measured r1") > 1:
-            raise WorkerError(Failure(kind="error", reason="broken"), recorded=True)
+            raise WorkerError(Failure(kind=FailureKind.ERROR, reason="broken"), recorded=True)
         return told(self, command, timeout_s)
 
     monkeypatch.setattr(fakes, "do", do)
@@ -208,14 +208,14 @@ def test_a_cell_that_never_settles_fails(
     outcome = run(make_suite(), tmp_path / "run")
     reason = "warm-up still compiled something after 30 iterations"
     assert outcome.failures == dict.fromkeys(
-        ("steps-8", "steps-4"), Failure(kind="error", reason=reason)
+        ("steps-8", "steps-4"), Failure(kind=FailureKind.ERROR, reason=reason)
     )
 
 
 def test_a_failed_cell_stops_no_other_and_is_not_started_again(
     make_suite: Make, tmp_path: Path, fakes: type[FakeChild]
 ) -> None:
-    failure = Failure(kind="killed", reason="SIGKILL")
+    failure = Failure(kind=FailureKind.KILLED, reason="SIGKILL")
     fakes.faults["8 measured r2"] = WorkerError(failure, recorded=False)
     outcome = run(make_suite(repeats=2), tmp_path / "run")
     assert outcome.failures == {"steps-8": failure}
@@ -406,7 +406,7 @@ def test_a_worker_that_hangs_is_ended_after_the_time_out(make_suite: Make, tmp_p
     with pytest.raises(WorkerError) as caught:
         child.do({"do": "iterate", "phase": "first", "request": "r1"}, 0.1)
     assert caught.value.failure == Failure(
-        kind="timeout",
+        kind=FailureKind.TIMEOUT,
         reason="iterate first r1 took longer than 0.1 s; raise the time-out if that is expected",
     )
     with pytest.raises(WorkerError, match="killed: the worker was ended by SIGKILL"):
@@ -438,7 +438,7 @@ def test_a_worker_that_dies_without_an_answer_is_tried_again(
     suite = make_suite(axes={"steps": [8]})
     (failure,) = run(suite, tmp_path / "run").failures.values()
     assert failure == Failure(
-        kind="died", reason="the worker ended with code 1 and without an answer"
+        kind=FailureKind.DIED, reason="the worker ended with code 1 and without an answer"
     )
     monkeypatch.setattr(worker_pool, "WorkerProcess", WorkerProcess)
     outcome = run(suite, tmp_path / "run", resume=True)

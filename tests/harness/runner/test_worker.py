@@ -16,7 +16,7 @@ from harness.audio.files import read_audio, write_wav
 from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock
 from harness.machine.interference import DisturbanceWatch
-from harness.records.run import AudioChunk, ColdStart, Failure, Phase, ProcessRecord
+from harness.records.run import AudioChunk, ColdStart, Failure, FailureKind, Phase, ProcessRecord
 from harness.runner import run_folder, worker
 from harness.runner.run_folder import WorkerLog
 from harness.runner.worker import Worker, WorkerRequest, failure_of, time_synthesis
@@ -361,7 +361,7 @@ def test_a_bug_is_reported_with_its_place_and_first_line() -> None:
     with pytest.raises(KeyError) as caught:
         json.loads("{}")["weights"]
     failure = failure_of(caught.value)
-    assert failure == Failure(kind="error", reason=failure.reason)
+    assert failure == Failure(kind=FailureKind.ERROR, reason=failure.reason)
     assert failure.reason.startswith("KeyError: 'weights' (runner/test_worker.py:")
 
 

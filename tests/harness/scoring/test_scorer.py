@@ -21,7 +21,7 @@ from harness.metrics import signal_parity
 from harness.metrics.metric import MetricInput, Need
 from harness.metrics.registry import chosen, entry, full_version, known_metrics
 from harness.models.whisper_weights import WeightsFile
-from harness.records.measurement import SNR_CEILING_DB, Missing, Value
+from harness.records.measurement import SNR_CEILING_DB, Missing, Value, not_installed
 from harness.scoring import scorer, transcription
 from harness.scoring import task as audio_task
 from harness.scoring import tasks as wanted
@@ -429,7 +429,7 @@ def test_a_package_that_is_not_installed_is_said_and_not_remembered(
 ):
     monkeypatch.setattr(wanted, "installed", lambda package: "")
     values = scored(tmp_path, job(audio["noisy"], reference=audio["clean"]))["noisy"].values
-    assert values["stoi"] == Missing("pystoi is not installed; pip install voxgate[panel]")
+    assert values["stoi"] == not_installed("pystoi", "pip install voxgate[panel]")
     monkeypatch.undo()
     monkeypatch.setattr(scorer, "run_batches", counted.run)
     monkeypatch.setattr(transcription, "locate_weights", lambda *_: WEIGHTS)

@@ -12,7 +12,7 @@ from harness.audio.recording import Recording
 from harness.errors import HarnessError
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.metrics.registry import MetricSpec
-from harness.records.measurement import Metric, Missing
+from harness.records.measurement import Metric, Missing, MissingKind, not_installed
 from harness.scoring import task
 from harness.scoring.task import AudioTask, RecordingCache, Uncacheable, compute
 from tests.harness.metrics.speech import PATH, RATE_HZ
@@ -52,8 +52,8 @@ def test_a_metric_that_raises_costs_its_value_and_is_tried_again_next_time(told)
 
 
 def test_a_package_that_is_missing_inside_a_metric_is_not_remembered(told) -> None:
-    assert told(lambda _: Missing("x is not installed; pip install x")) == Uncacheable(
-        "x is not installed; pip install x"
+    assert told(lambda _: not_installed("x", "pip install x")) == Uncacheable(
+        "x is not installed; pip install x", MissingKind.NOT_INSTALLED
     )
     assert told(lambda _: Missing("too short")) == Missing("too short")
 

@@ -202,9 +202,9 @@ def test_cells_that_differ_widely_hardly_lean_on_each_other_and_equal_ones_wholl
 
 def test_too_few_cells_or_no_spread_teach_nothing() -> None:
     rng = np.random.default_rng(23)
-    assert stats.prior_of(cells_of(rng, np.full(2, 0.0004), 4)) == stats.IGNORANCE
-    assert stats.prior_of([np.zeros(4)] * 6) == stats.IGNORANCE
-    assert stats.prior_of([np.zeros(1)] * 6) == stats.IGNORANCE
+    assert stats.prior_of(cells_of(rng, np.full(2, 0.0004), 4)) == stats.NO_PRIOR
+    assert stats.prior_of([np.zeros(4)] * 6) == stats.NO_PRIOR
+    assert stats.prior_of([np.zeros(1)] * 6) == stats.NO_PRIOR
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])

@@ -1,0 +1,171 @@
+"""
+The verbs that examine this machine and its judges: doctor, floor, selftest.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import workflow
+from harness.cli.options import as_json, file, folder
+from harness.cli.output import INTERRUPTED, say, say_result, score_progress
+from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.machine.profiles import PROFILES
+from harness.records.run import OPENAI
+from harness.report.terminal import examination_lines, examination_to_dict
+from harness.runner.progress import make_progress
+from harness.scoring.asr_floor import make_floor, rate_of
+from harness.scoring.transcription import ENGINES
+from harness.selftest.command import Interrupted, tell_quality, tell_speed
+from harness.selftest.speed import SelftestPlan
+from harness.selftest.speed_plan import EQUALS
+
+
+@click.command()
+@click.option(
+    "--profile", default=DEFAULT_PROFILE, show_default=True, help=f"One of {', '.join(PROFILES)}."
+)
+@as_json
+def doctor(profile: str, as_json: bool) -> int:
+    """
+    Check whether this machine is fit to measure on, and print why not. Changes nothing.
+
+    \b
+    Example: voxgate doctor --profile jetson-agx-orin-maxn
+    """
+    found = workflow.examine(profile)
+    if not as_json:
+        for line in examination_lines(found):
+            click.echo(line)
+    say_result(as_json, examination_to_dict(found), found.line)
+    return found.exit_code
+
+
+@click.command()
+@click.argument("workload")
+@click.option(
+    "--recordings", type=folder, help="A folder of <request id>.wav or .flac, in place of flite."
+)
+@click.option("--speaker", help="Who speaks in the recordings; their folder's name unless given.")
+@click.option(
+    "--judge",
+    type=click.Choice(ENGINES),
+    default=OPENAI,
+    show_default=True,
+    help="Who listens; as the suite has it.",
+)
+@as_json
+def floor(
+    workload: str, recordings: Path | None, speaker: str | None, judge: str, as_json: bool
+) -> int:
+    """
+    Measure the recogniser's error rate on known-good speech that reads WORKLOAD.
+
+    The speech is flite's, or recordings of yours.
+
+    Writes the floor that reports show beside word errors.
+
+    \b
+    Example: voxgate floor everyday-short --recordings recordings/rms
+    """
+    path, made = make_floor(workload, recordings, speaker, score_progress(), judge)
+    rates = {name: rate_of(made, name).point for name in made.versions}
+    document = {
+        "floor": str(path),
+        "speaker": made.speaker,
+        "rates": rates,
+        "versions": dict(made.versions),
+    }
+    shown = ", ".join(f"{name} {100.0 * rate:.1f} %" for name, rate in rates.items())
+    say_result(
+        as_json,
+        document,
+        f"floor {shown}: {made.speaker} on {len(made.utterances)} texts; review and commit {path}",
+    )
+    return 0
+
+
+@click.command()
+@click.argument("suite", required=False)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    help="Minutes to measure; 0 judges what is there.",
+)
+@click.option(
+    "--profile",
+    default=DEFAULT_PROFILE,
+    show_default=True,
+    help="Kind of device, and how it is set up.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="SLUG",
+    help="Cells whose slug matches; else those that fit into the time.",
+)
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    type=click.FloatRange(0, min_open=True),
+    help="A slow-down in per cent; repeat.",
+)
+@click.option(
+    "--stage", metavar="NAME", help="The stage to slow down; the longest one unless given."
+)
+@click.option(
+    "--equals",
+    type=click.IntRange(2),
+    default=EQUALS,
+    show_default=True,
+    help="Identical sides, for A/A comparisons.",
+)
+@click.option("--out", type=folder, help="Folder; runs/selftest/NNNN unless given.")
+@click.option("--resume", is_flag=True, help="Continue a selftest of speed: --out, or the latest.")
+@click.option("--loaded", is_flag=True, help="Beside a process that keeps one core busy.")
+@click.option(
+    "--quality", is_flag=True, help="Plant faults into the audio, in place of slow-downs."
+)
+@click.option(
+    "--recordings",
+    type=folder,
+    help="With --quality: real speech to plant faults into as well, and its texts.toml.",
+)
+@click.option(
+    "--picture", type=file, help="With --quality: draw which metric sees which fault, as PNG."
+)
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
+@as_json
+def selftest(
+    suite: str | None,
+    sizes: tuple[float, ...],
+    quality: bool,
+    as_markdown: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """
+    Measure this machine's false alarms and the slow-downs that it finds, in SUITE (smoke).
+
+    With --quality: plant faults into the audio of SUITE (sensitivity), and list which metric sees
+    which fault.
+
+    \b
+    Example: voxgate selftest --minutes 30 --size 5 --size 10
+    """
+    asked = suite or ("sensitivity" if quality else "smoke")
+    question = SelftestPlan(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)
+    told = (
+        tell_quality(question, make_progress(), score_progress())
+        if quality
+        else tell_speed(question, make_progress())
+    )
+    if isinstance(told, Interrupted):
+        say(f"interrupted; {told.advice}")
+        return INTERRUPTED
+    say_result(as_json, told.document, (told.markdown if as_markdown else told.text).rstrip())
+    return told.exit_code

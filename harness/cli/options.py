@@ -1,0 +1,101 @@
+"""
+Options that several verbs share.
+
+Nothing here measures or judges; a default is read from the module that owns it.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import workflow
+from harness.history.address import VARIABLE
+from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.report.junit import Files, check_files
+from harness.runner.runner import TIMEOUT_S
+
+Command = Callable[..., int]
+
+
+folder = click.Path(path_type=Path, file_okay=False)
+
+
+file = click.Path(path_type=Path, dir_okay=False)
+
+
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
+)
+
+
+baselines = click.option("--baselines", type=folder, default=workflow.BASELINES, show_default=True)
+
+
+HISTORY: dict[str, Any] = {
+    "envvar": VARIABLE,
+    "show_envvar": True,
+    "metavar": "URL",
+    "help": "Append to this database.",
+}
+
+
+policy = click.option(
+    "--policy",
+    type=file,
+    help="A policy file over the default one, in place of baselines/policy.toml.",
+)
+
+
+def planned(verb: Command) -> Command:
+    """Add the argument and options that say what to measure."""
+    options: tuple[Callable[[Command], Command], ...] = (
+        click.argument("suite"),
+        click.option(
+            "--profile",
+            default=DEFAULT_PROFILE,
+            show_default=True,
+            help="Kind of device, and how it is set up.",
+        ),
+        click.option("--out", type=folder, help="Run folder; runs/NNNN unless given."),
+        click.option("--repeats", type=click.IntRange(1), help="Fresh processes per cell."),
+        click.option(
+            "--iterations", type=click.IntRange(1), help="Passes through the workload per process."
+        ),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="SLUG",
+            help="Cells whose slug matches, e.g. 'nfe_steps-8*'.",
+        ),
+        click.option(
+            "--resume", is_flag=True, help="Continue an interrupted run: --out, or the latest."
+        ),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(0, min_open=True),
+            default=TIMEOUT_S,
+            show_default=True,
+        ),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+def writing(verb: Command) -> Command:
+    """
+    Add the options that name files for a CI system; the verb gets them as `files`, checked before
+    any work.
+    """
+
+    @click.option("--comment", type=file, help="Write the comment for a pull request, as Markdown.")
+    @click.option("--junit", type=file, help="Write JUnit XML, a test case per cell.")
+    @functools.wraps(verb)
+    def with_files(*, comment: Path | None, junit: Path | None, **options: Any) -> int:
+        return verb(files=check_files(Files(comment=comment, junit=junit)), **options)
+
+    return with_files

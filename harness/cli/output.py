@@ -1,0 +1,106 @@
+"""
+How a verb prints: the report, the last line, one JSON document, a note on standard error.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from harness import workflow
+from harness.errors import HarnessError
+from harness.machine.git import trouble
+from harness.records.files import write_file
+from harness.records.measurement import value_to_json
+from harness.records.verdict import judgement_to_dict
+from harness.report.contents import Report
+from harness.report.terminal import print_report
+from harness.runner.runner import Outcome
+from harness.workflow import RunPlan
+
+LOG_COLUMNS = 140
+"""Width of the table where there is no terminal to ask, as in the logs of CI."""
+INTERRUPTED = 130
+
+
+def remember(contents: Report, url: str) -> None:
+    """Append a judged run to the history, and say if that cannot be."""
+    if trouble := workflow.remember(contents, url):
+        say(f"voxgate: {trouble}")
+
+
+def say(line: str) -> None:
+    """Tell a person something beside the result."""
+    click.echo(line, err=True)
+
+
+def say_if_git_refuses() -> None:
+    """
+    Tell a person that a run will name no commit though it lies in a repository, with git's own
+    reason.
+    """
+    why = trouble(Path.cwd())
+    if why:
+        say(f"voxgate: {why}; the run will name no commit")
+
+
+def say_result(as_json: bool, document: object, last_line: str) -> None:
+    """Print the result: the document, or the line."""
+    click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last_line)
+
+
+def say_judgement(contents: Report, as_json: bool, page: Path | None = None) -> None:
+    """Print the report and the verdict; with JSON, the report goes to standard error."""
+    print_report(contents, make_console(stderr=as_json), None if page is None else str(page))
+    say_result(as_json, judgement_to_dict(contents.judgement), contents.judgement.line)
+
+
+def say_interrupted(plan: RunPlan, verb: str, outcome: Outcome) -> int:
+    """Say how to go on after Ctrl-C."""
+    say(
+        "interrupted; nothing measured is lost, continue with: "
+        f"{workflow.command(plan, verb, outcome.folder)}"
+    )
+    return INTERRUPTED
+
+
+def make_console(*, stderr: bool) -> Console:
+    """Give a console as wide as the terminal, or as LOG_COLUMNS where there is none."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else LOG_COLUMNS
+    return Console(file=stream, width=width)
+
+
+def score_progress() -> workflow.ScoreProgress | None:
+    """Give a counter in place on a terminal; None elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+    return lambda done, total: click.echo(
+        f"\rscoring {done}/{total}{'' if done < total else chr(10)}", err=True, nl=False
+    )
+
+
+def check_json_file(name: str | None) -> None:
+    """
+    Raise HarnessError where a run folder was taken for the JSON file: `gate --json runs/0001`.
+    """
+    if name is not None and Path(name).is_dir():
+        raise HarnessError(
+            f"--json {name} is a folder; write `voxgate gate {name} --json`, or name a file"
+        )
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write a JSON document. Raises HarnessError if the file cannot be written."""
+    write_file(
+        path, json.dumps(document, indent=1, allow_nan=False) + "\n", "name another --json FILE"
+    )
+
+
+def jsonable(value: Any) -> Any:
+    """Give a value, or the absence of an entry, as JSON."""
+    return None if value is None else value_to_json(value)

@@ -1,0 +1,140 @@
+"""
+The verbs that compare git revisions: ab, bisect.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from harness.cli.options import Command, as_json, folder, writing
+from harness.cli.output import make_console, say, say_result, score_progress
+from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.report.junit import Files, write_files
+from harness.report.terminal import evidence_lines, paired_lines
+from harness.revisions import ab as versus
+from harness.revisions import ab_plan
+from harness.revisions import bisect as bisection
+from harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
+from harness.runner.progress import make_progress
+from harness.runner.runner import TIMEOUT_S
+
+
+def compared(verb: Command) -> Command:
+    """Add the options that say how to compare two revisions."""
+    options: tuple[Callable[[Command], Command], ...] = (
+        click.option(
+            "--profile",
+            default=DEFAULT_PROFILE,
+            show_default=True,
+            help="Kind of device, and how it is set up.",
+        ),
+        click.option("--out", type=folder, help="Folder for all runs; runs/NNNN unless given."),
+        click.option(
+            "--resume", is_flag=True, help="Continue an interrupted one: --out, or the latest."
+        ),
+        click.option(
+            "--rounds",
+            type=click.IntRange(1),
+            default=ab_plan.ROUNDS,
+            show_default=True,
+            help="Before more are added.",
+        ),
+        click.option(
+            "--iterations", type=click.IntRange(1), help="Passes through the workload per process."
+        ),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(0, min_open=True),
+            default=TIMEOUT_S,
+            show_default=True,
+        ),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+@click.command()
+@writing
+@click.argument("base")
+@click.argument("head")
+@click.argument("suite")
+@compared
+@click.option(
+    "--only", multiple=True, metavar="SLUG", help="Cells whose slug matches, e.g. 'nfe_steps-8*'."
+)
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(0),
+    default=ab_plan.BUDGET_S,
+    show_default=True,
+    help="Seconds.",
+)
+@as_json
+def ab(as_json: bool, files: Files, **options: Any) -> int:
+    """
+    Compare two git revisions, interleaved on this machine, and judge them in pairs.
+
+    BASE and HEAD are revisions; `.` is the working tree. No stored baseline is needed.
+
+    \b
+    Example: voxgate ab origin/main . smoke
+    """
+    result = versus.compare_revisions(
+        ab_plan.ABPlan(**options), make_progress(), score_progress(), say
+    )
+    console, sides = make_console(stderr=as_json), (result.base.label, result.head.label)
+    for line in paired_lines(
+        result.contents, sides, result.control.shift, result.notes, console.width
+    ):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"report {result.page}", soft_wrap=True, highlight=False, markup=False)
+    document = versus.result_to_dict(result)
+    write_files(files, document, result.contents.judgement)
+    say_result(as_json, document, result.contents.judgement.line)
+    return result.contents.judgement.exit_code
+
+
+@click.command()
+@click.argument("good")
+@click.argument("bad")
+@click.argument("suite")
+@compared
+@click.option(
+    "--cell", metavar="SLUG", help="Search by this cell and the reference's voice; else by all."
+)
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="Search by this metric; else one speed and one quality, if both regressed.",
+)
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(0),
+    default=bisection.BUDGET_S,
+    show_default=True,
+    help="Seconds per step.",
+)
+@as_json
+def bisect(
+    good: str, bad: str, cell: str | None, metric: str | None, as_json: bool, **options: Any
+) -> int:
+    """
+    Find the commit after GOOD, up to BAD, that made SUITE slower or worse.
+
+    Prints the evidence of every step. Exit code 0 where the commit is found, else 3.
+
+    \b
+    Example: voxgate bisect v1.4 HEAD smoke --cell nfe_steps-8
+    """
+    plan = ab_plan.ABPlan(base=good, head=bad, **options)
+    search = bisection.bisect(plan, cell, metric, make_progress(), score_progress(), say)
+    console = make_console(stderr=as_json)
+    for line in [*map(finding_line, search.findings), *evidence_lines(evidence_rows(search))]:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    say_result(as_json, search_to_dict(search), search.line)
+    return search.exit_code

@@ -1,0 +1,254 @@
+"""
+The verbs that measure a suite and judge it: run, gate, check, accept, report.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import workflow
+from harness.cli.options import HISTORY, as_json, baselines, folder, planned, policy, writing
+from harness.cli.output import (
+    check_json_file,
+    jsonable,
+    remember,
+    say,
+    say_if_git_refuses,
+    say_interrupted,
+    say_judgement,
+    say_result,
+    score_progress,
+    write_json,
+)
+from harness.errors import HarnessError
+from harness.history.address import DEFAULT_URL
+from harness.judging.baseline import KINDS, change_line
+from harness.records.verdict import judgement_to_dict
+from harness.report.junit import Files, document_of, write_files
+from harness.report.markdown import markdown
+from harness.runner.progress import make_progress
+from harness.workflow import RunPlan
+
+PAGE = "index.html"
+
+
+@click.command()
+@planned
+@as_json
+def run(as_json: bool, **options: Any) -> int:
+    """
+    Measure SUITE into a run folder. Nothing is scored or judged.
+
+    \b
+    Example: voxgate run smoke --repeats 8
+    """
+    plan = RunPlan(**options)
+    say_if_git_refuses()
+    outcome = workflow.measure_suite(plan, make_progress())
+    if outcome.interrupted:
+        return say_interrupted(plan, "run", outcome)
+    for slug, failure in outcome.failures.items():
+        say(f"{slug} FAILED {failure.kind}: {failure.reason}")
+    failures = {
+        slug: {"kind": failure.kind, "reason": failure.reason}
+        for slug, failure in outcome.failures.items()
+    }
+    last = f"measured, {len(failures)} failed; judge it: voxgate gate {outcome.folder}"
+    say_result(
+        as_json,
+        {"run": str(outcome.folder), "complete": outcome.complete, "failures": failures},
+        last,
+    )
+    return 1 if failures else 0
+
+
+@click.command()
+@writing
+@click.argument("run", type=folder, required=False)
+@click.option(
+    "--json",
+    "json_file",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="JSON to FILE; to - if none.",
+)
+@click.option("--history", **HISTORY)
+@baselines
+@policy
+def gate(
+    run: Path | None,
+    json_file: str | None,
+    files: Files,
+    history: str | None,
+    baselines: Path,
+    policy: Path | None,
+) -> int:
+    """
+    Judge a run folder against the baselines; the latest one unless RUN is named.
+
+    \b
+    Example: voxgate gate runs/0042 --json verdict.json
+    """
+    check_json_file(json_file)
+    contents = workflow.judge_run(workflow.latest(run), baselines, policy, score_progress())
+    if history is not None:
+        remember(contents, history)
+    if json_file not in (None, "-"):
+        write_json(Path(str(json_file)), judgement_to_dict(contents.judgement))
+    write_files(files, document_of(contents), contents.judgement)
+    say_judgement(contents, json_file == "-")
+    return contents.judgement.exit_code
+
+
+@click.command()
+@writing
+@planned
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(0),
+    default=workflow.BUDGET_S,
+    show_default=True,
+    help="Seconds to go on with undecided cells, and again with suspects.",
+)
+@click.option("--history", default=DEFAULT_URL, show_default=True, **HISTORY)
+@as_json
+@baselines
+@policy
+def check(
+    as_json: bool, files: Files, history: str, baselines: Path, policy: Path | None, **options: Any
+) -> int:
+    """
+    Measure SUITE, score its audio, judge it and write the page: the main job.
+
+    Undecided cells get more processes, and suspects are measured again, while the budget lasts.
+
+    \b
+    Example: voxgate check smoke --budget 120
+    """
+    plan = RunPlan(**options)
+    say_if_git_refuses()
+    inputs = workflow.CheckInputs(plan.suite, baselines, policy)
+    outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
+    if outcome.interrupted:
+        return say_interrupted(plan, "check", outcome)
+    contents = workflow.judge_run(
+        outcome.folder, baselines, progress=score_progress(), inputs=inputs
+    )
+    remember(contents, history)
+    page = workflow.write_page(contents, workflow.REPORTS / PAGE, baselines)
+    write_files(files, document_of(contents), contents.judgement)
+    say_judgement(contents, as_json, page)
+    return contents.judgement.exit_code
+
+
+@click.command()
+@click.argument("run", type=folder)
+@click.option("--why", required=True, help="The reason, for whoever reviews the baseline.")
+@click.option(
+    "--only",
+    type=click.Choice(KINDS),
+    help="Accept speed alone, or quality (with the golden audio) alone.",
+)
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="Accept an incomplete run, or one with failed cells, without those cells.",
+)
+@click.option("--loaded", is_flag=True, help="Accept speeds of a machine that was not quiet.")
+@as_json
+@baselines
+def accept(
+    run: Path,
+    why: str,
+    only: str | None,
+    partial: bool,
+    loaded: bool,
+    as_json: bool,
+    baselines: Path,
+) -> int:
+    """
+    Make RUN the baseline of its suite, and print old and new value of every change.
+
+    \b
+    Example: voxgate accept runs/0042 --why "bf16 vocoder"
+    """
+    changes = workflow.accept_run(
+        run, why, baselines, only=only, partial=partial, loaded=loaded, progress=score_progress()
+    )
+    if not as_json:
+        for change in changes:
+            click.echo(change_line(change))
+    sides = [
+        {side: jsonable(getattr(change, side)) for side in ("old", "new")} for change in changes
+    ]
+    named = [{"cell": each.cell, "metric": each.metric, "unit": each.unit} for each in changes]
+    document = {
+        "run": str(run),
+        "changes": [{**name, **side} for name, side in zip(named, sides, strict=True)],
+    }
+    say_result(
+        as_json,
+        document,
+        f"accepted {run}, {len(changes)} values changed; review and commit {baselines}",
+    )
+    return 0
+
+
+@click.command()
+@click.argument("run", type=folder, required=False)
+@click.option("--out", type=folder, help="Folder; reports unless given, with --site reports/site.")
+@click.option(
+    "--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown; write no page."
+)
+@click.option(
+    "--site",
+    is_flag=True,
+    help="Write the site of the whole history: trends of every cell, in place of one run's page.",
+)
+@click.option(
+    "--history",
+    **HISTORY
+    | {"default": DEFAULT_URL, "show_default": True, "help": "The database that --site shows."},
+)
+@as_json
+@baselines
+@policy
+def report(
+    run: Path | None,
+    out: Path | None,
+    as_markdown: bool,
+    site: bool,
+    history: str,
+    as_json: bool,
+    baselines: Path,
+    policy: Path | None,
+) -> int:
+    """
+    Write the HTML page of a run (the latest unless RUN is named), or the site of all runs.
+
+    \b
+    Example: voxgate report --site --out reports/site
+    """
+    if site and (run is not None or as_markdown):
+        raise HarnessError(
+            "--site shows the whole history; leave RUN and --markdown out, or leave --site out"
+        )
+    if site:
+        first = workflow.write_site(history, out or workflow.REPORTS / "site", baselines)
+        say_result(as_json, {"page": str(first)}, f"site {first}")
+        return 0
+    contents = workflow.judge_run(workflow.latest(run), baselines, policy, score_progress())
+    if as_markdown:
+        click.echo(markdown(contents), nl=False)
+        return 0
+    page = workflow.write_page(contents, (out or workflow.REPORTS) / PAGE, baselines)
+    click.echo(f"report {page}", err=as_json)
+    say_result(
+        as_json,
+        {"page": str(page), "verdict": contents.judgement.verdict.value},
+        contents.judgement.line,
+    )
+    return 0
