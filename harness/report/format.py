@@ -41,13 +41,13 @@ def shown_unit(metric: str, unit: str) -> str:
 
 
 def shown_scale(metric: str, unit: str) -> float:
-    """Give what a value in base units is multiplied with to be shown in `shown_unit`."""
+    """Return the factor from base units to the unit of `shown_unit`."""
     return _scale(metric, unit)[0]
 
 
 def shown(measurement: Measurement, *, interval: bool = True) -> str:
     """
-    Give the summary as `412 [408 417]`; `exact` for identical signals, `missing` where there is
+    Return the summary as `412 [408 417]`; `exact` for identical signals, `missing` where there is
     none.
     """
     value = measurement.summary
@@ -66,7 +66,7 @@ def shown(measurement: Measurement, *, interval: bool = True) -> str:
 
 
 def shown_value(metric: str, unit: str, value: Value) -> str:
-    """Give a bare value as `shown` does, or `missing: reason`."""
+    """Return a bare value as `shown` does, or `missing: reason`."""
     if isinstance(value, Missing):
         return f"{MISSING}: {value.reason}"
     if is_exact(unit, value):

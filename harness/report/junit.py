@@ -90,7 +90,7 @@ def check_files(files: Files) -> Files:
 
 
 def write_files(files: Files, document: Mapping[str, object], judgement: RunVerdict) -> None:
-    """Write what was asked for. Raises HarnessError if it cannot be written."""
+    """Write the requested files. Raises HarnessError if one cannot be written."""
     if files.comment is not None:
         write_file(files.comment, comment(document, CommentLinks()), "name another file")
     if files.junit is not None:
@@ -98,5 +98,5 @@ def write_files(files: Files, document: Mapping[str, object], judgement: RunVerd
 
 
 def document_of(contents: Report) -> dict[str, object]:
-    """Give what a comment is made from."""
+    """Return the document that a comment is made from."""
     return {**judgement_to_dict(contents.judgement), "in_effect": all_differences(contents.run)}

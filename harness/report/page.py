@@ -155,7 +155,7 @@ def page(contents: Report, load: AudioLoader) -> str:
 
 
 def cell_details(contents: Report) -> tuple[CellDetails, ...]:
-    """Give what the page says of every cell."""
+    """Return the details of every cell."""
     stages = _stages(contents)
     return tuple(
         _details(contents, row, cell, stages.get(cell.cell, ()))
@@ -303,7 +303,7 @@ BUDGET_BYTES = 10 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageUtterance:
-    """One request and what can be heard of it: slug or `golden` -> clip id."""
+    """One request and its recordings: slug or `golden` -> clip id."""
 
     id: str
     text: str

@@ -152,15 +152,15 @@ def marker(suite: str) -> str:
 
 def headline(document: object) -> tuple[int, str]:
     """
-    Give the exit code, and the verdict in one plain line. Raises HarnessError if the document is no
-    judgement.
+    Return the exit code, and the verdict in one plain line. Raises HarnessError if the document is
+    no judgement.
     """
     judgement = read(document).judgement
     return judgement.exit_code, _line(judgement)
 
 
 def _check(judgement: RunVerdict) -> None:
-    """Raise TypeError unless what is shown is text and finite numbers."""
+    """Raise TypeError unless the shown fields are text and finite numbers."""
     texts: list[object] = [
         judgement.suite,
         judgement.profile,
@@ -193,7 +193,7 @@ def _check(judgement: RunVerdict) -> None:
 
 
 def _counted(judgement: RunVerdict) -> RunVerdict:
-    """Count the verdict again: what a document says of itself as a whole proves nothing."""
+    """Count the verdicts again: a document may lie about its own total."""
     counts = Counter(cell.verdict for cell in judgement.cells)
     verdict = next((each for each in WORST_FIRST if counts[each]), Verdict.UNRESOLVED)
     return replace(judgement, counts=dict(counts), verdict=verdict, exit_code=EXIT_CODES[verdict])
@@ -222,7 +222,7 @@ def _notes(told: CheckedDocument) -> str:
 
 
 def _changed(judgement: RunVerdict) -> list[CellVerdict]:
-    """Give what is to be looked at, the worst first."""
+    """Return the cells to look at, the worst first."""
     return sorted((cell for cell in judgement.cells if cell.verdict is not Verdict.PASS), key=_rank)
 
 
@@ -266,7 +266,7 @@ def _rest(judgement: RunVerdict) -> str:
 
 def _in_effect(told: CheckedDocument) -> str:
     """
-    List, per cell, what was asked and was not so, and the settings that are others than before.
+    List, per cell, the options that were not in effect as requested, and the settings that changed.
     """
     lines = []
     for cell in told.judgement.cells:
@@ -281,7 +281,7 @@ def _in_effect(told: CheckedDocument) -> str:
 
 
 def _notices(judgement: RunVerdict) -> str:
-    """List what a reader should know of any cell, passed ones included."""
+    """List the notices of all cells, passed ones included."""
     lines = [
         f"- {_text(cell.label)}: {_text(each)}" for cell in judgement.cells for each in cell.notices
     ]
@@ -330,7 +330,9 @@ def _accept(told: CheckedDocument, place: CommentLinks) -> str:
 
 
 def _side(document: Mapping[str, Any], name: str) -> str:
-    """Give a revision as a word of a command; empty unless it is a commit, or the working tree."""
+    """
+    Return a revision as a word of a command; empty unless it is a commit, or the working tree.
+    """
     side = (document.get("revisions") or {}).get(name) or {}
     commit, label = str(side.get("commit", "")), str(side.get("label", ""))
     if not _fits(COMMIT, commit):
@@ -339,7 +341,7 @@ def _side(document: Mapping[str, Any], name: str) -> str:
 
 
 def _address(text: str) -> str:
-    """Check an address. Raises HarnessError for what would not stand in a link."""
+    """Check an address. Raises HarnessError for one that cannot stand in a link."""
     if not _fits(r"https?://[^\s()<>\"'`\\|]+", text):
         raise HarnessError(f"{text!r} is no address to link to; give one that begins with https://")
     return text

@@ -21,7 +21,9 @@ from harness.report.format import MISSING, plain, shown, shown_unit, shown_value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn:
-    """One metric of the table; `rank` orders what a narrow place leaves out, the highest first."""
+    """
+    One metric of the table; `rank` orders what a narrow terminal leaves out, the highest first.
+    """
 
     metric: str
     title: str
@@ -68,12 +70,14 @@ class TableRow:
 
 
 def columns(contents: Report) -> tuple[TableColumn, ...]:
-    """Give the columns of the table."""
+    """Return the columns of the table."""
     return (*COLUMNS, METERED) if energy_line(contents) else COLUMNS
 
 
 def energy_line(contents: Report) -> str:
-    """Say what the energy is and which meter told it; empty where no cell has a value."""
+    """
+    Return the name of the energy metric and of the power meter; empty where no cell has a value.
+    """
     found = [
         each
         for several in contents.measurements.values()
@@ -89,15 +93,13 @@ def energy_line(contents: Report) -> str:
 
 
 def rows(contents: Report) -> tuple[TableRow, ...]:
-    """Give one row per judged cell."""
+    """Return one row per judged cell."""
     shown_columns = columns(contents)
     return tuple(_row(contents, cell, shown_columns) for cell in contents.judgement.cells)
 
 
 def heading(contents: Report) -> tuple[str, ...]:
-    """
-    Give what stands above the table: suite, profile, machine and how quiet it was, head, baseline.
-    """
+    """Return the heading: suite, profile, machine and how quiet it was, head, baseline."""
     judgement = contents.judgement
     state = contents.machine
     parts = (
@@ -113,8 +115,8 @@ def heading(contents: Report) -> tuple[str, ...]:
 
 def accept_hint(contents: Report) -> tuple[str, ...]:
     """
-    Give sentence and command, a line each, for a run that has no speed baseline on its machine;
-    empty otherwise.
+    Return the sentence and the command, a line each, for a run without speed baseline on its
+    machine; empty otherwise.
     """
     without = any(
         each.verdict is Verdict.NO_BASELINE and is_synthesis_time(each.metric)
@@ -130,7 +132,7 @@ def accept_hint(contents: Report) -> tuple[str, ...]:
 
 
 def accept_command(contents: Report) -> str:
-    """Give the command that makes this run the baseline."""
+    """Return the command that makes this run the baseline."""
     return explain.accept_command(
         contents.run.folder, [each for cell in contents.judgement.cells for each in cell.metrics]
     )
@@ -238,7 +240,7 @@ class StageLine:
 
 
 def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
-    """Give the stages of a cell; empty where no pass looked at them."""
+    """Return the stages of a cell; empty where no pass profiled them."""
     columns = {prefix: _column(measurements, prefix) for prefix in (STAGE, SYNCED, ALONE)}
     if not columns[SYNCED]:
         return ()

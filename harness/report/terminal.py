@@ -114,8 +114,8 @@ def _fitting(
     table: Sequence[TableRow], across: Sequence[TableColumn], width: int
 ) -> tuple[list[int], list[int]]:
     """
-    Choose what fits: the columns, of which the first always stays, and those of them that show
-    their intervals.
+    Choose the columns that fit, of which the first always stays, and those that show their
+    intervals.
     """
     kept, bounded = (
         list(range(len(across))),
@@ -219,7 +219,7 @@ def _pairs(comparison: Comparison | None) -> str:
 
 def examination_lines(examination: Examination) -> list[str]:
     """
-    Lay the examination out: a line per finding, and below those that are not fit what was expected
+    Return the examination as text: a line per finding, and below an unfit one the expected value
     and the command.
     """
     width = max((len(each.requirement.knob) for each in examination.findings), default=0)
@@ -246,7 +246,7 @@ def _finding_lines(finding: CheckedRequirement, width: int) -> list[str]:
 
 
 def examination_to_dict(examination: Examination) -> dict[str, object]:
-    """Give an examination as plain JSON values."""
+    """Return an examination as plain JSON values."""
     return {
         "profile": examination.profile,
         "machine": examination.machine,

@@ -42,7 +42,7 @@ SAME_TOOLS = ("commit", "branch", "dirty_files", "changes", "no_commit", "voxgat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ABPlan:
-    """What to compare, as a person asked for it."""
+    """A comparison as a person requested it."""
 
     base: str
     head: str
@@ -65,7 +65,7 @@ class ABPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Two revisions, ready to be measured, and what both can be asked."""
+    """Two revisions, ready to be measured, and the part of the suite that both have."""
 
     base: Checkout
     head: Checkout
@@ -75,7 +75,7 @@ class Match:
 
 
 def session_spec(verb: str, plan: ABPlan, base: Revision, head: Revision) -> dict[str, object]:
-    """Say what makes a comparison the one that it is: another one cannot continue it."""
+    """Return the facts that identify a comparison: only the same one can continue it."""
     names = {
         name: NOW[0] if each.is_now else each.commit
         for name, each in (("base", base), ("head", head))
@@ -91,7 +91,10 @@ def session_spec(verb: str, plan: ABPlan, base: Revision, head: Revision) -> dic
 
 def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan) -> Match:
     """
-    Check both revisions out, find what both can be asked, and see that their own code will answer.
+    Check both revisions out, find the cells that both have, and check that their own code will
+    answer.
+
+    Raises HarnessError for a revision, suite, metric or recogniser that cannot be used.
     """
     profile = ready_profile(plan.profile)
     trees = shop.tree(base), shop.tree(head)
@@ -128,7 +131,7 @@ def policy_of(tree: Path) -> Policy:
 
 def match_notes(match: Match) -> tuple[str, ...]:
     """
-    Say what a reader should know before the figures: sides that are the same, environments that are
+    Return the notes that stand above the figures: sides that are the same, environments that are
     not.
     """
     base, head = match.base, match.head
@@ -158,7 +161,7 @@ def match_notes(match: Match) -> tuple[str, ...]:
 
 
 def command_line(plan: ABPlan, verb: str, more: Sequence[str] = ()) -> str:
-    """Give the command line of a plan, with further words at its end."""
+    """Return the command line of a plan, with further words at its end."""
     words = [
         "voxgate",
         verb,
@@ -181,7 +184,8 @@ def resume_command(
     plan: ABPlan, verb: str, facts: SessionSpec, folder: Path, more: Sequence[str] = ()
 ) -> str:
     """
-    Give the command line that continues a job: with the commits, since names of revisions move on.
+    Return the command line that continues a session: with commits, since names of revisions move
+    on.
     """
     same = replace(plan, base=str(facts["base"]), head=str(facts["head"]))
     return command_line(same, verb, [*more, "--resume", "--out", str(short(folder))])

@@ -196,7 +196,7 @@ def _is_blocking_gap(metric: MetricVerdict, policy: Policy) -> bool:
 
 def _must_be_there(metric: MetricVerdict) -> bool:
     """
-    Return whether both sides lack a value that every measurable cell has: times, and words heard.
+    Return whether both sides lack a value that every measurable cell has: times, and transcripts.
     """
     comparison = metric.comparison
     if comparison is None or not (is_speed(metric.metric) or needs_asr(metric.metric)):

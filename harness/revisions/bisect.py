@@ -72,10 +72,10 @@ BUDGET_S = 300.0
 
 def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
     """
-    Search positions 0 (good) to `last` (bad); gives the last good and the first bad one.
+    Search positions 0 (good) to `last` (bad); return the last good and the first bad one.
 
-    They are neighbours unless every position in between was skipped. Skipped ones are passed by for
-    the next to the middle.
+    They are neighbours unless every position in between was skipped. A skipped position is replaced
+    by the next one to the middle.
     """
     good, bad, skipped = 0, last, set[int]()
     while candidates := [position for position in range(good + 1, bad) if position not in skipped]:
@@ -93,7 +93,10 @@ def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BisectSession:
-    """What all searches of one bisection share: what was asked, where to write, whom to tell."""
+    """
+    Everything that all searches of one bisection share: the plan, the folder, the progress and the
+    log.
+    """
 
     plan: ABPlan
     folder: Path
@@ -112,10 +115,10 @@ def bisect(
 ) -> BisectReport:
     """
     Find the commits that made BAD (`plan.head`) worse than GOOD (`plan.base`); `cell` and `metric`
-    narrow what to look at.
+    restrict the search.
 
-    Raises HarnessError for names that mean nothing, a BAD that does not come after GOOD, and a
-    metric that nobody judges; StoppedError if a person interrupts it.
+    Raises HarnessError for unknown names, a BAD that does not come after GOOD, and a metric that is
+    not judged; StoppedError if a person interrupts it.
     """
     project = Path.cwd()
     good, bad = _commits_of(project, plan)
@@ -219,7 +222,7 @@ class Bisection:
         )
 
     def _step(self, base: int, head: int) -> Step:
-        """Compare two commits of the list; what cannot be compared is a step too."""
+        """Compare two commits of the list; a comparison that fails is a step too."""
         before, now = self._commits[base], self._commits[head]
         name = f"{self._aim.family}-{len(self._steps) + 1:02}-{before.commit[:7]}-{now.commit[:7]}"
         try:
@@ -249,7 +252,7 @@ class Bisection:
 
     def _taken(self, match: Match, folder: Path) -> PairedRuns:
         """
-        Measure what the aim needs: rounds until decided, or one round, with the reference cell that
+        Measure for the target: rounds until decided, or one round, with the reference cell that
         scores refer to.
         """
         plan = self._job.plan
@@ -267,8 +270,8 @@ class Bisection:
 
     def _measured(self, base: Run, head: Run, folder: Path) -> tuple[Measurements, Baseline]:
         """
-        Give HEAD's measurements and the baseline that BASE makes; with their audio scored where the
-        aim needs it.
+        Return HEAD's measurements and the baseline that BASE makes, with their audio scored where
+        the target needs it.
         """
         if self._is_speed:
             return aggregate(head, {}), of_run(base, aggregate(base, {}))

@@ -103,8 +103,8 @@ class BisectReport:
 
 def finding_line(finding: Culprit) -> str:
     """
-    Give a finding in one line: `speed: 3fa1c2e 2026-11-20 "double the vocoder", latency_p50 +8.1 %
-    ..., vocoder ...`.
+    Return a finding in one line: `speed: 3fa1c2e 2026-11-20 "double the vocoder", latency_p50 +8.1
+    % ..., vocoder ...`.
     """
     if finding.culprit is None:
         names = ", ".join(commit.commit[:7] for commit in finding.candidates)
@@ -120,7 +120,7 @@ def finding_line(finding: Culprit) -> str:
 
 def evidence_rows(search: BisectReport) -> list[tuple[str, ...]]:
     """
-    Give the steps of all searches as rows of text, with titles; empty where nothing was searched
+    Return the steps of all searches as rows of text, with titles; empty where nothing was searched
     for.
     """
     steps = [step for finding in search.findings for step in finding.steps]
@@ -156,7 +156,7 @@ def step_line(step: Step) -> str:
 
 
 def search_to_dict(search: BisectReport) -> dict[str, Any]:
-    """Give plain JSON values."""
+    """Return the report as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
         "folder": search.folder,

@@ -19,11 +19,10 @@ def choose_targets(
     ends: RunVerdict, cell: str | None, metric: str | None, reference: str
 ) -> tuple[BisectTarget, ...]:
     """
-    Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest
-    each.
+    Return the targets of the search: the clearest REGRESSED speed, and the clearest quality.
 
-    The reference cell's voice counts for every cell: it is what the golden audio is, and shows the
-    least change.
+    The reference cell's quality counts for every cell: golden audio is its audio, and shows the
+    smallest change.
     """
     worse = [
         (each, one)
@@ -55,7 +54,8 @@ def undecided_families(
     ends: RunVerdict, cell: str | None, metric: str | None, told: Collection[str]
 ) -> tuple[Culprit, ...]:
     """
-    Give a finding without a culprit for each family in which GOOD and BAD could not be told apart.
+    Return a finding without a culprit for each family in which GOOD and BAD could not be told
+    apart.
     """
     found: dict[str, Culprit] = {}
     if all(each.verdict is Verdict.FAILED for each in ends.cells):

@@ -111,7 +111,7 @@ def _senseless(tree: Path, why: str) -> HarnessError:
 
 def _compiles(tree: Path, document: Mapping[str, Any]) -> bool:
     """
-    Whether a project has extension modules, by what it says of its build; nothing of it is run.
+    Return whether a project has extension modules, judged by its build files; nothing of it is run.
     """
     system = document.get("build-system", {})
     needs = {

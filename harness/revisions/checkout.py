@@ -96,8 +96,7 @@ class WorktreeManager:
 
     def tree(self, revision: Revision) -> Path:
         """
-        Give the project's folder as a revision has it. Raises HarnessError if it cannot be checked
-        out.
+        Return the project's folder of a revision. Raises HarnessError if it cannot be checked out.
         """
         name = NOW_NAME if revision.is_now else revision.commit[:NAME_LENGTH]
         if name not in self._trees:
@@ -153,8 +152,7 @@ class WorktreeManager:
 
     def _link_shared(self, tree: Path) -> tuple[str, ...]:
         """
-        Link what all revisions have in common into a tree that has nothing in its place; gives the
-        names.
+        Link the files that all revisions share into a tree that lacks them; return their names.
         """
         names = tuple(
             each for each in recipe(self._project).shared if not os.path.lexists(tree / each)
@@ -204,8 +202,8 @@ class WorktreeManager:
 
     def _state(self, revision: Revision) -> str:
         """
-        Name the content of a revision: the hash of its tree, and of the working tree what its files
-        look like.
+        Return a name for the content of a revision: the hash of its tree, and of the working tree
+        the state of its files.
         """
         stored = git(self._top, "rev-parse", f"{revision.commit}^{{tree}}").strip()
         inside = str(self._project.relative_to(self._top))
@@ -218,7 +216,8 @@ class WorktreeManager:
 
     def _territory(self, revision: Revision, tree: Path, made: Environment) -> Territory:
         """
-        Say whose files a worker of a revision may use: its tree's, and those of its environment.
+        Return the folders whose files a worker of a revision may use: its tree's, and its
+        environment's.
         """
         root = self._top if revision.is_now else self._job / "trees" / revision.commit[:NAME_LENGTH]
         repository = Path(
@@ -240,7 +239,7 @@ class WorktreeManager:
 
 @contextmanager
 def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeManager]:
-    """Make room for worktrees, clear what interrupted jobs left, and clear up in the end."""
+    """Make the folder of worktrees, clear those of interrupted jobs, and clean up in the end."""
     project, top = project.resolve(), top_of(project).resolve()
     cache = top / CACHE
     try:
@@ -265,8 +264,8 @@ def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeM
 
 def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> dict[str, object]:
     """
-    Ask a process that is started like a worker what it imports. Raises HarnessError unless that is
-    the revision's code.
+    Start a process as a worker is started, and check its imports. Raises HarnessError unless they
+    are the revision's code.
     """
     launch, label = made.launch, made.revision.label
     command = [
@@ -309,7 +308,7 @@ def _worktrees(top: Path) -> tuple[Path, ...]:
 
 
 def _stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what the files of a working tree look like that git would add, in order."""
+    """Yield (name, stat) of the files of a working tree that git would add, in order."""
     names = git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     for name in sorted(set(names)):
         if name and ((top / name).is_symlink() or (top / name).exists()):
@@ -318,8 +317,8 @@ def _stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 def _take_changes(top: Path, folder: Path) -> None:
     """
-    Make a worktree hold what the working tree holds: every file that git would add, and none that
-    was deleted.
+    Copy the state of the working tree into a worktree: every file that git would add, and no
+    deleted one.
     """
     present = {name for name, _ in _stats(top)}
     for name in git(folder, "ls-files", "-z").split("\0"):
@@ -337,7 +336,7 @@ def _take_changes(top: Path, folder: Path) -> None:
 
 
 def _clear_stale(top: Path, cache: Path) -> None:
-    """Remove the jobs whose process is gone: nobody holds their lock."""
+    """Remove the jobs whose process has ended: nobody holds their lock."""
     for job in cache.glob("job-*"):
         try:
             with (job / "lock").open("w") as lock:

@@ -22,8 +22,10 @@ def run(
     log: Path | None = None,
 ) -> str:
     """
-    Run a command and return what it prints. Raises HarnessError that begins with `what` and ends
-    with its last words, or names the file `log` that gets all of them.
+    Run a command and return its output.
+
+    Raises HarnessError that begins with `what` and ends with the last line of its errors, or names
+    the file `log` that gets all of them.
     """
     try:
         done = subprocess.run(

@@ -56,7 +56,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """An interpreter, and what it has of a revision."""
+    """An interpreter, and the packages of a revision that it has."""
 
     python: str = sys.executable
     first: tuple[Path, ...] = ()
@@ -74,8 +74,7 @@ class Environment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentBase:
     """
-    Where environments are made, and what the one that voxgate runs in must not lend: packages from
-    these folders.
+    The folder of environments, and the project folders whose packages must not be lent to them.
     """
 
     environments: Path
@@ -85,7 +84,7 @@ class EnvironmentBase:
 
 def dependencies(tree: Path) -> dict[str, Any]:
     """
-    Return what decides a project's environment: its dependencies, Python, entry points and
+    Return the facts that determine a project's environment: dependencies, Python, entry points,
     constraints.
     """
     constraints = tree / "constraints.txt"
@@ -139,7 +138,7 @@ def with_project(
     Return an environment over `base` that holds the project, built from `source()` and not
     editable.
 
-    `state` names the content of the source: what was built from it before is not built again.
+    `state` names the content of the source: the same content is not built again.
     """
     digest = _digest(
         "project", dependencies(tree), _installed(), state, str(base.folder), list(how.install)
@@ -191,7 +190,10 @@ def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
 
 
 def _with_python(command: Sequence[str], made: Environment) -> list[str]:
-    """Let `python` be the interpreter of an environment, whatever PATH says."""
+    """
+    Return the command with the interpreter of the environment in place of `python`, whatever PATH
+    says.
+    """
     return [made.python if command[0] == "python" else command[0], *command[1:]]
 
 
@@ -286,7 +288,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _installed() -> list[str]:
-    """List what is installed here: what is built against it is built anew when it changes."""
+    """List the installed packages: a change of them causes a new build."""
     return sorted({f"{each.name} {each.version}" for each in metadata.distributions()})
 
 

@@ -38,7 +38,8 @@ class Submodule:
 
 def fill(tree: Path, source: Path, label: str) -> None:
     """
-    Add to a worktree what git left out. Raises HarnessError if something is not on this machine.
+    Add submodules and Git LFS files to a worktree. Raises HarnessError if one is not on this
+    machine.
 
     `source` is a checked-out repository or its git folder, of which the worktree is a revision;
     `label` names that for people.
@@ -107,7 +108,7 @@ def check_pointers(tree: Path) -> None:
 
 
 def _names(tree: Path) -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of what .gitmodules lists."""
+    """Yield (path, name) of the entries of .gitmodules."""
     if not (tree / ".gitmodules").is_file():
         return
     said = git(tree, "config", "--file", ".gitmodules", "--null", "--list")

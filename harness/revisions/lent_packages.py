@@ -17,8 +17,8 @@ from harness.runner.opened_files import LIBRARIES
 
 def lent_paths(project: Sequence[Path]) -> list[str]:
     """
-    Return what the environment that voxgate runs in lends, as lines of a .pth file: all but the
-    project itself.
+    Return the paths and import hooks of voxgate's own environment, without the project itself, as
+    lines of a .pth file.
     """
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     said = run(

@@ -135,7 +135,7 @@ def split_workload(whole: RunHeader, rounds: int) -> RunHeader:
 
 
 def load_sides(folder: Path) -> PairedRuns:
-    """Read what was measured so far."""
+    """Load both runs, as far as they are measured."""
     return PairedRuns(
         base=run_folder.load_run(folder / BASE), head=run_folder.load_run(folder / HEAD)
     )
@@ -152,7 +152,10 @@ def extra_rounds_until(
     watch: TimeBudget,
     share: float = 1.0,
 ) -> Callable[[int], Collection[str]]:
-    """Ask for more rounds of what is undecided, as long as they fit into a share of the time."""
+    """
+    Return a function that requests more rounds of undecided cells, as long as they fit into a share
+    of the time.
+    """
     return lambda rounds: undecided(load_sides(folder)) if watch.has_time(rounds, share) else ()
 
 
@@ -202,7 +205,7 @@ class Control:
 
 def control_cell(like: Cell) -> Cell:
     """
-    Give the control of a suite, with the workload of its cells, so that it takes as many turns as
+    Return the control of a suite, with the workload of its cells, so that it takes as many turns as
     they do.
     """
     return Cell(
@@ -215,7 +218,7 @@ def control_cell(like: Cell) -> Cell:
 
 
 def without_control(run: Run) -> Run:
-    """Give a run as if there had been no control: what is scored and judged."""
+    """Return a run without its control cell, for scoring and judging."""
     return _only(run, lambda slug: slug != SLUG)
 
 

@@ -20,7 +20,7 @@ from harness.revisions.requirements import required, unmet
 
 
 def origin(package: str) -> str | None:
-    """Give the folder (or file) that a package would be imported from, without importing it."""
+    """Return the folder (or file) that a package would be imported from, without importing it."""
     spec = importlib.util.find_spec(package)
     if spec is None:
         return None

@@ -64,7 +64,7 @@ def required(tree: Path) -> tuple[str, ...]:
 
 
 def build_requirements(tree: Path) -> tuple[str, ...]:
-    """List what building a tree needs. Raises HarnessError for one that is no requirement."""
+    """List the build requirements of a tree. Raises HarnessError for an invalid one."""
     system = read_project(tree).get("build-system", {})
     found = _requirements(system.get("requires", ["setuptools"]), tree)
     older = str(system.get("build-backend", "setuptools")).startswith("setuptools") and unmet(
@@ -93,7 +93,7 @@ def check_python(tree: Path) -> None:
 
 def unmet(requirements: Iterable[str]) -> tuple[str, ...]:
     """
-    Name the requirements that what is installed here does not meet: `foo>=2 (installed is 1.0)`.
+    Return the requirements that the installed packages do not meet: `foo>=2 (installed is 1.0)`.
     """
     from packaging.requirements import Requirement
 

@@ -79,7 +79,7 @@ def _by_slug(cells: Sequence[Cell]) -> dict[str, Cell]:
 
 
 def _changes(before: Cell, now: Cell) -> tuple[str, ...]:
-    """Say what a cell asks for that it did not ask for before; empty if it asks for the same."""
+    """Return how the definition of a cell differs between two trees; empty if it is the same."""
     if before.digest() == now.digest():
         return ()
     sides = [

@@ -25,7 +25,7 @@ one too.
 
 @contextmanager
 def neighbour(wanted: bool) -> Iterator[None]:
-    """Have a busy process beside us for as long as the block takes, if wanted."""
+    """Run a busy process for the duration of the block, if `wanted`."""
     if not wanted:
         yield
         return

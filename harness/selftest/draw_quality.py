@@ -115,8 +115,7 @@ def _spots(
     matrix: Matrix, columns: Sequence[MetricColumn], across: Sequence[float], down: Sequence[float]
 ) -> dict[tuple[Sight, str], list[tuple[float, float]]]:
     """
-    Sort the squares by what they show: (sight, colour) -> places. Where nothing was tried there is
-    no square.
+    Group the squares by (sight, colour) -> positions. A fault that was not planted has no square.
     """
     spots: dict[tuple[Sight, str], list[tuple[float, float]]] = {}
     for row, y in zip(matrix.rows, down, strict=True):
@@ -130,7 +129,7 @@ def _spots(
 def _sights(
     matrix: Matrix, row: FaultResult, columns: Sequence[MetricColumn]
 ) -> list[Sight | None]:
-    """Give a row's squares: the two that sum up, then one per metric."""
+    """Return the squares of a row: the two summaries, then one per metric."""
     alone = matrix.alone(row)
     return [
         row.summed,

@@ -114,7 +114,7 @@ def quality_selftest(
 
 
 def columns_of(policy: Policy, suite: Suite) -> tuple[MetricColumn, ...]:
-    """Give the metrics of quality that the policy judges, in the panel's order."""
+    """Return the quality metrics that the policy judges, in the order of the registry."""
     judged = [each for each in _quality_of(suite) if each.name in policy]
     return tuple(
         MetricColumn(metric=each.name, family=each.family, blocks=policy[each.name].blocking)
@@ -129,10 +129,10 @@ def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
 
 def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     """
-    Give the suite's metrics of quality.
+    Return the quality metrics of the suite.
 
-    Without those against golden audio: the reference cell's own would stand there, and they would
-    say the same twice.
+    Metrics against golden audio are left out: they would hold the reference cell's audio against
+    itself and repeat the metrics against the reference.
     """
     entries = [
         registry.entry(metric.name) for metric in registry.chosen(suite.metrics, suite.conditions)
@@ -143,7 +143,7 @@ def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
 def matrix_of(
     ground: FaultlessRun, policy: Policy, columns: Sequence[MetricColumn], scorer: Scorer
 ) -> Matrix:
-    """Plant every fault into the audio, score it all, and give what each metric made of it."""
+    """Plant every fault into the audio, score it, and return the result of each metric."""
     planted, left_out = plant(ground)
     specimens = sorted(
         [*planted, *settings(ground), *clean(ground)], key=lambda each: list(Kind).index(each.kind)
@@ -159,8 +159,8 @@ def matrix_of(
 
 def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
     """
-    Make every fault at every strength, in every utterance and in one. Names what cannot be planted,
-    and why.
+    Return every fault at every strength, in every utterance and in one, and why some cannot be
+    planted.
     """
     respoken, speeches = _respoken(ground), speeches_of(ground.run, ground.cell.slug)
     specimens: list[Specimen] = []
@@ -186,8 +186,8 @@ def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
 
 def settings(ground: FaultlessRun) -> list[Specimen]:
     """
-    Give the audio of every further cell in place of the reference's, as if the engine had not done
-    what it was asked for.
+    Return the audio of every further cell in place of the reference's, as if an option had been
+    ignored.
     """
     reference, asked = ground.reference, f"asked for {ground.reference.label}"
     return [
@@ -203,7 +203,7 @@ def settings(ground: FaultlessRun) -> list[Specimen]:
 
 
 def clean(ground: FaultlessRun) -> list[Specimen]:
-    """Give the clean repeats: each alarm is a false one."""
+    """Return the repeats without fault: each alarm on them is a false one."""
     return [
         _specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds)
         for how, sounds in ground.clean.items()
@@ -229,7 +229,7 @@ def judged(
 
 
 def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
-    """Have the engine say every fault that it can be asked for."""
+    """Synthesise every fault that the engine can be asked for."""
     if ground.engine is None:
         return {}
     asked = {

@@ -90,9 +90,7 @@ class Matrix:
         return [each for each in self.findings if each.extent == EVERY]
 
     def alone(self, row: FaultResult) -> FaultResult | None:
-        """
-        Give what was found with the fault in one utterance only; None where that was not tried.
-        """
+        """Return the result with the fault in one utterance only; None where that was not tried."""
         same = (
             each
             for each in self.findings
@@ -139,7 +137,7 @@ def sight_of(verdict: MetricVerdict) -> Sight:
 def columns_with_sight(
     columns: Sequence[MetricColumn], matrices: Sequence[Matrix]
 ) -> tuple[MetricColumn, ...]:
-    """Give the columns of metrics that had a value in any of the audio."""
+    """Return the columns of metrics that had a value for any of the audio."""
     sights = [finding.sights for matrix in matrices for finding in matrix.findings]
     return tuple(
         each
@@ -149,7 +147,7 @@ def columns_with_sight(
 
 
 def false_alarms(matrix: Matrix) -> list[FaultResult]:
-    """Give the harmless changes that a metric saw that blocks."""
+    """Return the harmless changes that a blocking metric found."""
     return [each for each in matrix.rows if each.kind is Kind.HARMLESS and each.by]
 
 

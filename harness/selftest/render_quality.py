@@ -1,8 +1,7 @@
 """
-What a selftest of quality found, for people and as JSON, and whether the quality verdicts can be
-trusted.
+The results of a selftest of quality as text, Markdown and JSON.
 
-A terminal gets one letter per metric, a document their names. Computes nothing but counts.
+A terminal shows one letter per metric, a document their names. Computes nothing but counts.
 """
 
 from collections.abc import Sequence
@@ -81,7 +80,7 @@ def markdown(trust: QualityTrust, command: str, picture: str = "") -> str:
 
 
 def to_json(trust: QualityTrust) -> dict[str, Any]:
-    """Give all of it as plain JSON values."""
+    """Return the results as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
         **asdict(trust),
@@ -91,7 +90,7 @@ def to_json(trust: QualityTrust) -> dict[str, Any]:
 
 
 def heading(trust: QualityTrust) -> str:
-    """Say what was measured when, where and how."""
+    """Return the date, suite, profile, machine and revision."""
     return (
         f"{trust.created[:10]}, suite {trust.suite}, profile {trust.profile}, machine "
         f"{trust.machine}, head {trust.head}"
@@ -100,8 +99,8 @@ def heading(trust: QualityTrust) -> str:
 
 def remarks(trust: QualityTrust) -> list[str]:
     """
-    Name metrics that are never judged, false alarms, what was overlooked, and what could not be
-    planted, and why.
+    Return the notes: metrics never judged, false alarms, overlooked faults, and faults that could
+    not be planted, with the reason.
     """
     without = {
         "never judged": trust.unjudged,
@@ -127,7 +126,7 @@ def remarks(trust: QualityTrust) -> list[str]:
 
 
 def line(trust: QualityTrust) -> str:
-    """Give the verdict in one line."""
+    """Return the verdict in one line."""
     word = "TRUSTWORTHY" if exit_code(trust) == 0 else "NOT TRUSTWORTHY"
     seen = [
         f"{len(m.greatest) - len(overlooked(m))} of {len(m.greatest)} faults seen by a metric that "
@@ -144,8 +143,8 @@ def line(trust: QualityTrust) -> str:
 
 def exit_code(trust: QualityTrust) -> int:
     """
-    Give 0 if nothing harmless was found and no fault overlooked at its greatest; 3 if not, or if
-    none was planted.
+    Return 0 if no harmless change was found and no fault overlooked at its greatest; 3 if not, or
+    if none was planted.
     """
     return 0 if is_trustworthy(trust) else 3
 
@@ -166,7 +165,7 @@ def _by_family(columns: Sequence[MetricColumn]) -> dict[str, list[MetricColumn]]
 
 
 def _families(columns: Sequence[MetricColumn]) -> list[str]:
-    """Say which letter is which metric's; those that block are marked."""
+    """Return the legend from letters to metrics; blocking ones are marked."""
     several = _by_family(columns)
     lines = [
         f"{family}: {' '.join(c.metric + '*' * c.blocks for c in each)}"
@@ -229,7 +228,10 @@ def _names(finding: FaultResult, metrics: Sequence[str]) -> str:
 
 
 def _by_metric(trust: QualityTrust) -> str:
-    """Write what every metric sees, from the weakest strength on, and what it does not."""
+    """
+    Return a table of the faults that every metric sees, from the weakest strength on, and of those
+    it does not.
+    """
     rows = [["family", "metric", "blocks", "sees", "does not see"], ["---"] * 5]
     for each in trust.columns:
         seen, blind = _sees(trust, each.metric)
@@ -246,8 +248,8 @@ def _by_metric(trust: QualityTrust) -> str:
 
 def _sees(trust: QualityTrust, metric: str) -> tuple[list[str], list[str]]:
     """
-    Give the faults that a metric sees on any of the audio, from which strength on, and those that
-    it never does.
+    Return the faults that a metric sees on any of the audio, with the weakest strength, and those
+    that it never sees.
     """
     rows = [row for m in trust.matrices for row in m.rows if row.kind is not Kind.HARMLESS]
     caught = [row for row in rows if _sight_of(row, metric) in (Sight.SEEN, Sight.ADVISED)]

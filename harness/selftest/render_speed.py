@@ -1,6 +1,5 @@
 """
-What a selftest found, for people: tables as plain text or Markdown, the verdict in one line, and
-all of it as JSON.
+The results of a selftest of speed as text, Markdown and JSON.
 
 Computes nothing but the scale of a unit.
 """
@@ -38,7 +37,7 @@ class Table:
 
 
 def tables(trust: Trust) -> tuple[Table, ...]:
-    """Give the tables that have rows."""
+    """Return the tables that have rows."""
     every = (_sizes(trust), _noise(trust), _curve(trust))
     return tuple(table for table in every if table.rows)
 
@@ -66,7 +65,7 @@ def markdown(trust: Trust) -> str:
 
 
 def heading(trust: Trust) -> str:
-    """Say what was measured where."""
+    """Return the suite, profile, machine, revision and the sides."""
     setup = trust.setup
     state = (
         "a neighbour computing on one core, placed by the system" if setup.loaded else trust.quiet
@@ -82,7 +81,10 @@ def heading(trust: Trust) -> str:
 
 
 def remarks(trust: Trust) -> list[str]:
-    """Say why comparisons were not decided, by an example; name what was left out, and why."""
+    """
+    Return one example of an undecided comparison, and the cells that were left out, with the
+    reason.
+    """
     undecided = [
         f"UNRESOLVED, for example: {each.why_unresolved}"
         for each in trust.sizes
@@ -93,7 +95,7 @@ def remarks(trust: Trust) -> list[str]:
 
 
 def line(trust: Trust) -> str:
-    """Give the verdict in one line."""
+    """Return the verdict in one line."""
     found = "; ".join(
         f"{each.size * 100:g} % found in {_percent(each.flagged.share)}"
         for each in trust.sizes
@@ -111,12 +113,12 @@ def line(trust: Trust) -> str:
 
 
 def exit_code(trust: Trust) -> int:
-    """Give 0 where the machine is fit to gate, 3 where it is not or nobody knows."""
+    """Return 0 where the machine is fit to gate, 3 where it is not or could not be decided."""
     return 0 if trust.fit.word == "fit" else 3
 
 
 def within(curve: Sequence[Reach], duration_s: float = WITHIN_S) -> Reach | None:
-    """Give the farthest point of the curve that takes no longer; None if there is none."""
+    """Return the farthest point of the curve that takes no longer; None if there is none."""
     return max(
         (point for point in curve if point.duration_s <= duration_s),
         key=lambda p: p.rounds,
@@ -125,7 +127,7 @@ def within(curve: Sequence[Reach], duration_s: float = WITHIN_S) -> Reach | None
 
 
 def to_json(trust: Trust) -> dict[str, Any]:
-    """Give all of it as plain JSON values."""
+    """Return the results as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
         **asdict(trust),

@@ -40,16 +40,15 @@ class Parts:
 
 def fall(semitones: float) -> Change:
     """
-    Let the end of a question sink by so many semitones, as if it were a statement; None for what is
-    no question.
+    Lower the end of a question by so many semitones, as in a statement; None for a text that is no
+    question.
     """
     return lambda speech: bent(speech, -semitones) if speech.text.rstrip().endswith("?") else None
 
 
 def bent(speech: SpokenUtterance, semitones: float) -> Audio:
     """
-    Let the pitch of the last END_S of the voice rise (or sink) by so many semitones, reached at its
-    very end.
+    Bend the pitch of the last END_S of the voice by so many semitones, reached at its very end.
     """
 
     def bend(parts: Parts) -> Parts:
@@ -69,10 +68,7 @@ def paced(speed: float) -> Change:
 
 
 def other_mouth(pitch: float, formants: float) -> Change:
-    """
-    Let somebody else speak: a pitch and resonances so many times as high, everything else as it
-    was.
-    """
+    """Scale pitch and resonances by a factor, as if another person spoke; everything else stays."""
 
     def change(speech: SpokenUtterance) -> Audio:
         parts = _taken_apart(speech)

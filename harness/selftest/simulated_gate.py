@@ -1,10 +1,8 @@
 """
-The gate, asked about recorded rounds: what would it have said if these two sides had been BASE and
-HEAD?
+The gate on recorded rounds: its verdict if two sides had been BASE and HEAD.
 
-It looks at four rounds of all cells, at one more of a cell that is undecided, and has suspects
-confirmed by rounds that it has not seen, with the functions of `verdict.py` that decide for
-`voxgate ab`. Holds no constant of the rule.
+It judges four rounds of all cells, then one more of every undecided cell, and confirms suspects
+with unused rounds, by the functions that decide for `voxgate ab`. Holds no constant of the rule.
 """
 
 from collections.abc import Mapping
@@ -37,7 +35,7 @@ Rounds = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOutcome:
-    """What the gate said of one cell of two sides: after a first look, and in the end."""
+    """The verdict of the gate on one cell of two sides: after a first look, and in the end."""
 
     cell: str
     base: str
@@ -50,7 +48,7 @@ class GateOutcome:
 
 
 class Gate:
-    """The gate over the recorded runs of all sides; it remembers what it measured."""
+    """The gate over the recorded runs of all sides; it caches measurements."""
 
     def __init__(self, runs: Mapping[str, Run], policy: Policy) -> None:
         """
@@ -87,9 +85,10 @@ class Gate:
 
     def ask(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> list[GateOutcome]:
         """
-        Ask about some cells of two sides, as a suite; half of a cell's rounds are for the first
-        look, at most, and the rest for the confirmation. Raises ValueError for fewer rounds than
-        two first looks need.
+        Judge some cells of two sides as a suite.
+
+        At most half of a cell's rounds are for the first look, the others for the confirmation.
+        Raises ValueError for fewer rounds than two first looks need.
         """
         if min(map(len, rounds.values())) < 2 * FIRST_ROUNDS:
             raise ValueError(
@@ -130,7 +129,7 @@ class Gate:
 
     def shifts(self, base: str, head: str, name: str) -> dict[str, Comparison]:
         """
-        Give how far one metric of every cell moved over all rounds; cells with less than two are
+        Return the shift of one metric of every cell over all rounds; cells with fewer than two are
         left out.
         """
         rounds = {slug: self.complete_rounds(slug) for slug in self.slugs}
@@ -162,7 +161,7 @@ class Gate:
     def _measured(
         self, side: str, rounds: Mapping[str, Rounds]
     ) -> tuple[Run, dict[str, tuple[Measurement, ...]]]:
-        """Give the run as if it had measured these rounds alone, and its measurements."""
+        """Return the run reduced to these rounds, and its measurements."""
         run = self._runs[side]
         for slug, several in rounds.items():
             if (side, slug, several) not in self._known:
@@ -175,7 +174,7 @@ class Gate:
 
 
 def excerpt(run: Run, rounds: Mapping[str, Rounds]) -> Run:
-    """Give the run as if it had measured some cells alone, in some rounds alone."""
+    """Return the run reduced to some cells and rounds."""
     cells = tuple(cell for cell in run.cells if cell.slug in rounds)
     kept = tuple(
         process for process in run.processes if process.repeat in rounds.get(process.cell, ())

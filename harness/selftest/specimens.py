@@ -48,7 +48,7 @@ Sounds = Mapping[str, SpecimenAudio]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What says things otherwise: a cell, how it is run, and the folder for what it says."""
+    """The engine that synthesises faults: a cell, how it is run, and the folder for its audio."""
 
     suite: Suite
     profile: Profile
@@ -58,7 +58,7 @@ class Engine:
 
 
 def sounds_of(run: Run, slug: str) -> dict[str, SpecimenAudio]:
-    """Give the audio that a cell left, by request."""
+    """Return the recordings of a cell, by request."""
     samples = [
         sample for process in run.processes if process.cell == slug for sample in process.samples
     ]
@@ -108,8 +108,8 @@ def changed_sounds(
 
 def sayable(cell: Cell, respeak: Respeak) -> dict[str, Request]:
     """
-    Give what would be said instead, by request; empty where no request can be said otherwise, or
-    the engine cannot do it.
+    Return the changed requests, by request; empty where no request can be changed so, or the engine
+    cannot do it.
     """
     requests = cell.workload.requests
     others = {request.id: respeak(request, requests) for request in requests}
@@ -125,9 +125,9 @@ def respoken_sounds(
     engine: Engine, asked: Mapping[str, Mapping[str, Request]]
 ) -> dict[str, dict[str, SpecimenAudio]]:
     """
-    Have the engine say everything that is asked for, by fault and request, in one process.
+    Synthesise all changed requests in one process; return the audio by fault and request.
 
-    Raises HarnessError if the engine does not, and KeyboardInterrupt if a person stops it.
+    Raises HarnessError if the engine fails, and KeyboardInterrupt if a person stops it.
     """
     places = {
         f"{request}.{number}": (fault, request)
@@ -174,7 +174,7 @@ def _read(run: Run, cell: Cell, request: Request, sound: SpecimenAudio) -> Spoke
 
 
 def _asking(cell: Cell, requests: Mapping[str, Request]) -> Cell:
-    """Give the cell with these requests for its workload, named by their keys."""
+    """Return the cell with these requests as its workload, named by their keys."""
     said = tuple(replace(request, id=name, statement=None) for name, request in requests.items())
     return replace(cell, workload=replace(cell.workload, requests=said))
 
@@ -209,7 +209,9 @@ class Specimen:
 
 
 def in_every_and_in_one(specimen: Specimen) -> list[Specimen]:
-    """Give the specimen, and another with the fault in its first utterance only, if it has more."""
+    """
+    Return the specimen, and another with the fault in its first utterance only, if it has more.
+    """
     first = dict(list(specimen.sounds.items())[:1])
     alone = [replace(specimen, extent=ONE, sounds=first)] if len(specimen.sounds) > 1 else []
     return [replace(specimen, extent=EVERY), *alone]
@@ -223,7 +225,7 @@ def slugs_of(run: Run, specimens: Sequence[Specimen]) -> list[str]:
 
 def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
     """
-    Give the run with a cell more for each specimen: what its base left, but for the sounds that are
+    Return the run with one more cell for each specimen: the audio of its base, with some sounds
     replaced.
     """
     cells = {cell.slug: cell for cell in run.cells}

@@ -38,8 +38,8 @@ from harness.workflow import chosen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultlessRun:
     """
-    A run without faults, the cell of it that gets them, the folder for them, and what says things
-    otherwise, if any.
+    A run without faults, the cell that gets them, the folder for them, and the engine that can
+    change requests, if any.
     """
 
     audio: str
@@ -93,7 +93,7 @@ def measured_ground(
 
 def recorded_ground(recordings: Path, like: Run, folder: Path) -> FaultlessRun:
     """
-    Take a folder of recordings for what an engine said. Raises HarnessError as `recordings_run`
+    Return a folder of recordings as a run without faults. Raises HarnessError as `recordings_run`
     does.
     """
     run = recordings_run(recordings, like, folder / "questions")
@@ -106,7 +106,7 @@ def recorded_ground(recordings: Path, like: Run, folder: Path) -> FaultlessRun:
 
 def cells_of(expansion: Expansion, only: Sequence[str]) -> list[Cell]:
     """
-    Give the reference, the cell that gets the faults, and the settings. Raises HarnessError if
+    Return the reference, the cell that gets the faults, and the settings. Raises HarnessError if
     there is no second cell.
     """
     others = [
@@ -155,7 +155,7 @@ RISE_SEMITONES = 7.0
 
 def check_recordings(folder: Path) -> tuple[Workload, dict[str, Path]]:
     """
-    Give what a folder holds. Raises HarnessError if that is no texts, or not a recording of each.
+    Return the texts of a folder. Raises HarnessError if there are none, or not a recording of each.
     """
     workload = load_workload(str((folder / TEXTS).absolute()))
     return workload, recorded(workload, folder)
@@ -163,8 +163,8 @@ def check_recordings(folder: Path) -> tuple[Workload, dict[str, Path]]:
 
 def recordings_run(folder: Path, like: Run, place: Path) -> Run:
     """
-    Give the recordings of a folder as a run beside another one, made on the same machine; questions
-    go into `place`.
+    Return the recordings of a folder as a run beside another one, made on the same machine;
+    questions go into `place`.
 
     Raises HarnessError as `check_recordings` does, or if a recording cannot be read.
     """
@@ -192,7 +192,7 @@ def _sound(file: Path) -> SpecimenAudio:
 
 def _questions(requests: Sequence[Request]) -> list[Request]:
     """
-    Give the first statements as questions in the same words; none where the texts hold such pairs
+    Return the first statements as questions in the same words; none where the texts hold such pairs
     themselves.
     """
     if any(request.statement for request in requests):
@@ -208,8 +208,8 @@ def _risen(
     questions: Sequence[Request], told: Mapping[str, SpecimenAudio], place: Path
 ) -> dict[str, SpecimenAudio]:
     """
-    Give the audio of questions made of statements; none without WORLD, which the fault
-    `flat question` will say.
+    Return the audio of questions made of statements; none without WORLD, which the fault `flat
+    question` will report.
     """
     place.mkdir(parents=True, exist_ok=True)
     found = {}

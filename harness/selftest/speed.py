@@ -1,7 +1,7 @@
 """
-The selftest of speed from end to end: choose cells, calibrate, measure, ask the gate, sum up.
+The selftest of speed from end to end: choose cells, calibrate, measure, judge, summarise.
 
-The top of this part: one line per stage, no arithmetic.
+One line per stage, no arithmetic.
 """
 
 import shlex
@@ -45,7 +45,10 @@ LIMIT = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelftestPlan:
-    """What a person asked for. `minutes` are for measuring; None as folder leaves it to us."""
+    """
+    A selftest as a person requested it. `minutes` are for measuring; without a folder, the next
+    free one is used.
+    """
 
     suite: str
     profile: str
@@ -119,7 +122,7 @@ def folder_of(question: SelftestPlan) -> Path:
 
 def command(question: SelftestPlan) -> str:
     """
-    Give the command line that continues a selftest in its folder; cells and sizes stand there.
+    Return the command line that continues a selftest in its folder, which holds cells and sizes.
     """
     words = [
         "voxgate",
@@ -136,7 +139,7 @@ def command(question: SelftestPlan) -> str:
 
 
 def matching(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
-    """Give the cells that match a pattern; all where there is none."""
+    """Return the cells that match a pattern; all where there is none."""
     return [
         cell
         for cell in cells

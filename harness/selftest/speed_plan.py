@@ -50,7 +50,7 @@ for its confirmation.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one process of a cell takes, and what one synthesis of each request does."""
+    """The time that one process of a cell takes, and one synthesis of each request."""
 
     prepare_s: float
     measure_s: float
@@ -82,7 +82,9 @@ class Setup:
         return same | {f"slower-{size * 100:g}": size for size in self.sizes}
 
     def slow_down(self, size: float) -> SlowDown:
-        """Give the work that makes every request of every cell slower by the share `size`."""
+        """
+        Return the extra work that makes every request of every cell slower by the share `size`.
+        """
         units = {
             slug: {
                 request: round(size * seconds / cost.unit_s)
@@ -112,8 +114,8 @@ def affordable(
 
 def round_s(cost: Cost, sides: int, loading: int) -> float:
     """
-    Foretell what one round of one cell takes on so many sides, of which `loading` prepare at the
-    same time.
+    Estimate the seconds of one round of one cell on so many sides, of which `loading` prepare at
+    the same time.
     """
     return sides * (cost.prepare_s / min(loading, sides) + cost.measure_s)
 
@@ -125,9 +127,7 @@ def save(folder: Path, setup: Setup) -> None:
 
 
 def load(folder: Path) -> Setup:
-    """
-    Read what `save` wrote. Raises HarnessError if there is no selftest, or one of another schema.
-    """
+    """Load a setup. Raises HarnessError if there is no selftest, or one of another schema."""
     data = run_folder.read_json(
         folder / FILE, f"{folder} holds no selftest; begin one without --resume"
     )
@@ -150,7 +150,7 @@ def latest(root: Path) -> Path:
 
 
 def same_question(old: Setup, asked: Mapping[str, object]) -> Sequence[str]:
-    """Say how what is asked now differs from what was begun; empty if it does not."""
+    """Return how a plan differs from the one that was begun; empty if it does not."""
     return [
         f"{name} {getattr(old, name)} against {value}"
         for name, value in asked.items()

@@ -1,8 +1,8 @@
 """
-What a selftest of speed found: the record, made from trials, and the rule that says whether this
-machine may gate.
+The results of a selftest of speed: the record, made from trials, and the rule that decides whether
+this machine may gate.
 
-Runs nothing and renders nothing; the words and tables are `render_speed.py`'s.
+Runs nothing and renders nothing; that is for `render_speed.py`.
 """
 
 import math
@@ -42,7 +42,7 @@ ENOUGH = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeResult:
-    """What the gate said when the slow-down was `size` (0.0: both sides the same)."""
+    """The verdicts of the gate at one slow-down `size` (0.0: both sides the same)."""
 
     size: float
     real: float | None
@@ -80,7 +80,8 @@ class CellNoise:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """
-    A point of the curve: so many rounds of all measured cells, what they take, and what they see.
+    A point of the curve: a number of rounds of all measured cells, their duration, and the smallest
+    slow-down they find.
     """
 
     rounds: int
@@ -100,7 +101,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """All that a selftest of speed found."""
+    """The results of a selftest of speed."""
 
     setup: Setup
     machine: str
@@ -127,7 +128,9 @@ def size_results(trials: Sequence[Trial], gate: Gate, setup: Setup) -> tuple[Siz
 
 
 def real_shift(gate: Gate, setup: Setup, size: float) -> float | None:
-    """Give the mean shift over all rounds, cells and pairs of one size; None without two rounds."""
+    """
+    Return the mean shift over all rounds, cells and pairs of one size; None without two rounds.
+    """
     found = [
         math.log1p(comparison.shift)
         for base, head in pairs(setup.sides)
@@ -139,7 +142,9 @@ def real_shift(gate: Gate, setup: Setup, size: float) -> float | None:
 
 
 def noise_of(gate: Gate, setup: Setup, limit: float) -> tuple[CellNoise, ...]:
-    """Measure the spread of A/A pairs over all rounds, and what it leaves visible."""
+    """
+    Return the spread of A/A pairs over all rounds, and the smallest slow-down visible above it.
+    """
     same = [(base, head) for base, head in pairs(setup.sides) if not setup.sides[head]]
     shifts = [gate.shifts(base, head, MATCHED) for base, head in same]
     found = []
@@ -170,8 +175,8 @@ def _cell_noise(
 
 def sees(noise: CellNoise, rounds: int, limit: float) -> float:
     """
-    Give the smallest slow-down that `rounds` rounds, and as many to confirm it, find nine times in
-    ten.
+    Return the smallest slow-down that `rounds` rounds, and as many to confirm it, find nine times
+    in ten.
     """
     line, freedom = LINE_SHARE * limit, noise.weight * (rounds - 1)
     return statistics.detectable(
@@ -183,7 +188,7 @@ def curve_of(
     noise: Sequence[CellNoise], setup: Setup, limit: float, loading: int
 ) -> tuple[Reach, ...]:
     """
-    Give time against detectable effect, for an A/B of all measured cells without confirmation.
+    Return time against detectable effect, for an A/B of all measured cells without confirmation.
     """
     if not noise:
         return ()
@@ -227,7 +232,7 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
 
 def _unfit(same: SizeResult, worst: CellNoise, large: Sequence[SizeResult], limit: float) -> str:
     """
-    Give the first reason why a machine must not gate; empty if there is none. `large` slow-downs
+    Return the first reason why a machine must not gate; empty if there is none. `large` slow-downs
     must be found.
     """
     if same.flagged.low > MOST_FALSE:
@@ -250,7 +255,7 @@ def _unfit(same: SizeResult, worst: CellNoise, large: Sequence[SizeResult], limi
 
 
 def too_few(gate: Gate, setup: Setup) -> dict[str, str]:
-    """Say of which cells there are too few rounds for a single comparison."""
+    """Return the cells with too few rounds for a single comparison, with the reason."""
     need = 2 * FIRST_ROUNDS
     counts = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
     return {

@@ -89,16 +89,13 @@ class Rate:
 
     @property
     def share(self) -> float:
-        """
-        Give the share that was seen; 0.0 where nothing was compared (the interval then says:
-        anything).
-        """
+        """The observed share; 0.0 where nothing was compared (the interval is then 0 to 1)."""
         return self.count / self.total if self.total else 0.0
 
 
 def rate_of(happened: Sequence[bool], disjoint: float) -> Rate:
     """
-    Give the rate over all comparisons with the interval that `disjoint` independent ones can give.
+    Return the rate over all comparisons with the interval that `disjoint` independent ones allow.
 
     Clopper & Pearson 1934 on the effective sample size, as Korn & Graubard 1998 do for surveys: the
     share is that of all comparisons, the trials are only the disjoint ones. Raises ValueError for
@@ -114,8 +111,8 @@ def rate_of(happened: Sequence[bool], disjoint: float) -> Rate:
 
 def clopper_pearson(count: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
     """
-    Give the exact two-sided interval of a binomial share (Clopper & Pearson 1934), by quantiles of
-    the beta distribution.
+    Return the exact two-sided interval of a binomial share (Clopper & Pearson 1934), by quantiles
+    of the beta distribution.
 
     Both numbers may be fractions. No trials leave 0 to 1.
     """

@@ -32,7 +32,7 @@ class AbxVoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A file on the shelf, and by how much to turn it."""
+    """A clip in the asset folder, and its playback gain."""
 
     clip: str
     gain_db: float
@@ -65,11 +65,10 @@ class AbxPair:
 
 def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Missing:
     """
-    Write `abx-<run id>.html` and what it plays into `out`; gives the page's name. `listening_page`
-    writes it too.
+    Write `abx-<run id>.html` and its clips into `out`; return the name of the page.
 
-    Missing where there are no two voices to tell apart. Raises HarnessError as `listening_page`
-    does.
+    `listening_page` writes it too. Missing where no two voices differ. Raises HarnessError as
+    `listening_page` does.
     """
     heard = heard_of(history, run, baselines)
     if isinstance(heard, Missing):
@@ -85,7 +84,7 @@ def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Mi
 def write_test(
     heard: RunRecordings, utterances: Sequence[UtteranceVoices], out: Path
 ) -> str | Missing:
-    """Write the page from utterances that lie on the shelf already; gives its name."""
+    """Write the page from utterances whose clips are written already; return its name."""
     pairs = [pair for pair in _pairs(heard, utterances) if pair.questions]
     if not pairs:
         return Missing("no two takes of an utterance differ")
@@ -100,7 +99,7 @@ def write_test(
 
 def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Iterator[AbxPair]:
     """
-    Give every pair: current against golden, against previous, and every other cell against the
+    Return every pair: current against golden, against previous, and every other cell against the
     reference cell.
     """
     run, reference = heard.run, heard.recordings.current.run.reference

@@ -31,8 +31,8 @@ FOLDER = "audio"
 
 class AssetFolder:
     """
-    A folder of such files. What stands there already is not written again; `size_bytes` counts what
-    was put.
+    A folder of files named by their content. Existing files are not written again; `size_bytes`
+    counts those that are.
     """
 
     def __init__(self, out: Path) -> None:
@@ -81,7 +81,7 @@ def render(template: str, scripts: Sequence[str], **values: object) -> str:
 
 
 def png_uri(data: bytes) -> str:
-    """Give a picture as an address that holds it."""
+    """Return a picture as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 

@@ -188,7 +188,7 @@ def _each_once(
 
 def _peak(utterance: UtteranceVoices) -> float:
     """
-    The largest frame of all voices, as matched; 1.0 for silence, by which nothing can be scaled.
+    Return the largest sample of all voices, as matched; 1.0 for silence, which cannot be scaled.
     """
     heard = zip(utterance.voices, utterance.sounds, strict=True)
     peaks = [

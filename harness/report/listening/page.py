@@ -48,11 +48,11 @@ class Material:
 
 def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Missing:
     """
-    Write `listen-<run id>.html`, its blind test `abx-<run id>.html` and what they play into `out`;
-    gives the page's name.
+    Write `listen-<run id>.html`, its blind test `abx-<run id>.html` and their clips into `out`;
+    return the name of the page.
 
-    Missing where there is no audio to hear. Raises HarnessError for a damaged baseline, and for a
-    folder that cannot be written.
+    Missing where there is no audio. Raises HarnessError for a damaged baseline, and for a folder
+    that cannot be written.
     """
     heard = heard_of(history, run, baselines)
     if isinstance(heard, Missing):
@@ -114,21 +114,23 @@ def _text(heard: RunRecordings, material: Material, test: str | Missing) -> str:
 
 
 def _ordered(lines: Sequence[UtteranceRow]) -> list[UtteranceRow]:
-    """Put first what changed most; what changed alike stays in the order of the workload."""
+    """
+    Sort the utterances by how much they changed, most first; ties keep the order of the workload.
+    """
     return sorted(lines, key=lambda each: -each.change_db)
 
 
 def _data(labels: dict[str, str], views: Sequence[View], first: str) -> dict[str, object]:
     """
-    Give what the page's script reads: the cells, the utterances, and the id of the one to begin
-    with.
+    Return the data of the page's script: cells, utterances, and the id of the first utterance to
+    show.
     """
     cells = [{"slug": slug, "label": label} for slug, label in labels.items()]
     return {"cells": cells, "utterances": [asdict(each) for each in views], "first": first}
 
 
 def _sources(heard: RunRecordings) -> tuple[Source, ...]:
-    """Say where golden, previous and current come from, or that there is none."""
+    """Return where golden, previous and current come from, or that there is none."""
     accepted, before, run = heard.accepted, heard.previous, heard.run
     golden = "none is accepted yet"
     if accepted is not None:

@@ -23,15 +23,12 @@ class Runs(Protocol):
     """What is needed of a history."""
 
     def runs(self, suite: str | None = None, limit: int | None = None) -> Sequence[RunRow]:
-        """Give the runs of a suite, oldest first."""
+        """Return the runs of a suite, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecordings:
-    """
-    A run to listen to, the run before it, what is accepted for its suite, and the recordings of all
-    three.
-    """
+    """The recordings of a run, of the run before it, and of the accepted run of its suite."""
 
     run: RunRow
     previous: RunRow | None
@@ -41,10 +38,10 @@ class RunRecordings:
 
 def heard_of(history: Runs, run: RunRow, baselines: Path) -> RunRecordings | Missing:
     """
-    Open what can be heard of a run, or say why nothing can. The run before it is the last of the
-    same suite, profile and machine whose folder is still there.
+    Open the recordings of a run, or return why there are none.
 
-    Raises HarnessError for a baseline that is damaged.
+    The run before it is the last of the same suite, profile and machine whose folder still exists.
+    Raises HarnessError for a damaged baseline.
     """
     if run.source != "voxgate":
         return Missing(f"run {run.id} was measured by {run.source}, which keeps no audio")

@@ -43,8 +43,8 @@ TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpectrogramDifference:
     """
-    New minus old in dB, shape of the new one, 0 where nothing stands against it, and what it comes
-    to.
+    New minus old in dB, with the shape of the new one; 0 where the old one has no frame. Includes
+    its summary.
     """
 
     table: Table
@@ -57,7 +57,7 @@ class SpectrogramDifference:
 
 
 def top_hz(sounds: list[KeptAudio]) -> float:
-    """The highest frequency to show for these sounds."""
+    """Return the highest frequency to show for these sounds."""
     return min(max(sound.rate_hz for sound in sounds) / 2.0, HIGHEST_HZ)
 
 
@@ -92,8 +92,8 @@ def ticks(highest_hz: float) -> tuple[tuple[str, float], ...]:
 
 def difference(old: Table, new: Table, loudest_db: float) -> SpectrogramDifference | Missing:
     """
-    New minus old, both cut off RANGE_DB below the loudest; Missing where the durations differ too
-    much.
+    Return new minus old in dB, both cut off RANGE_DB below the loudest; Missing where the durations
+    differ too much.
     """
     longer = max(old.shape[1], new.shape[1])
     if abs(old.shape[1] - new.shape[1]) > DURATION_TOLERANCE * longer:

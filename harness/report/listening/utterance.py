@@ -120,7 +120,7 @@ class UtteranceVoices:
         return max((voice.duration_s for voice in self.voices), default=0.0)
 
     def find(self, when: When, cell: str) -> int | None:
-        """Find a voice that can be heard."""
+        """Return a voice that has a recording; None if there is none."""
         found = [
             i
             for i, each in enumerate(self.voices)
@@ -129,7 +129,7 @@ class UtteranceVoices:
         return found[0] if found else None
 
     def same(self, one: int, other: int) -> bool:
-        """Say whether two voices sound the same."""
+        """Return whether two voices have the same audio."""
         first = [
             i if voice.same_as is None else voice.same_as for i, voice in enumerate(self.voices)
         ]
@@ -138,8 +138,8 @@ class UtteranceVoices:
 
 def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> UtteranceVoices:
     """
-    Put the takes of an utterance on the shelf, and match their levels. Raises HarnessError if that
-    cannot be written.
+    Write the clips of an utterance as assets, and match their levels. Raises HarnessError if that
+    fails.
     """
     sounds = tuple(None if isinstance(take.sound, Missing) else take.sound for take in takes)
     same = _same(sounds)
@@ -167,7 +167,7 @@ def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> Ut
 
 def encoded(sound: KeptAudio) -> bytes:
     """
-    Give a sound as a 16-bit FLAC file, which every browser decodes; frames beyond -1..1 are
+    Return a sound as a 16-bit FLAC file, which every browser decodes; samples beyond -1..1 are
     clipped.
     """
     out = io.BytesIO()

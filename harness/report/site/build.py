@@ -100,7 +100,7 @@ def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None
 
 def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines: Path) -> Listen:
     """
-    Write what can be heard of the latest runs, and say where, or why nothing can (no address then).
+    Write the listening pages of the latest runs; return their addresses, or why there are none.
     """
     found: dict[int, list[tuple[str, str]]] = {}
     for run in runs:

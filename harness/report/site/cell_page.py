@@ -140,7 +140,7 @@ def _step(place: RunAxis, line: MetricSeries, change: ChangePoint) -> str:
 
 
 def _latest(line: MetricSeries) -> str:
-    """Give the newest point with its interval and unit, or why it has no value."""
+    """Return the newest point with its interval and unit, or why it has no value."""
     index = len(line.at) - 1
     if index in line.missing:
         return f"missing: {line.missing[index]}"
@@ -174,7 +174,7 @@ Trends = Sequence[tuple[MetricSeries, bool]]
 
 
 def cell_content(book: Book, places: Sequence[RunAxis], cell: str) -> dict[str, object]:
-    """Give the content of a cell's data file."""
+    """Return the content of a cell's data file."""
     return {
         "words": book.words,
         "pages": {place.runs[-1].id: run_page(place.runs[-1].id) for place in places},
@@ -184,8 +184,8 @@ def cell_content(book: Book, places: Sequence[RunAxis], cell: str) -> dict[str, 
 
 def trends_of(book: Book, place: RunAxis, cell: str) -> Trends:
     """
-    Choose what is drawn of a cell, and in which order; where none of the usual metrics is there,
-    all are in sight.
+    Return the series to draw for a cell, in order; where none of the usual metrics is there, all
+    are open.
     """
     lines = [line for line in place.lines[cell] if not line.helps]
     usual = any(line.series.metric in MAIN for line in lines)
@@ -198,7 +198,7 @@ def trends_of(book: Book, place: RunAxis, cell: str) -> Trends:
 
 
 def _is_loud(trend: SeriesTrend) -> bool:
-    """Whether people want to see it unasked; not what never had a value."""
+    """Return whether a series is shown open; one that never had a value is not."""
     return trend.state not in QUIET and trend.latest is not None
 
 
@@ -266,7 +266,7 @@ def _change(line: MetricSeries, change: ChangePoint) -> dict[str, object]:
 
 
 def change_kind(line: MetricSeries, change: ChangePoint) -> str:
-    """Say whether a step is `good` or `bad`; `open` where neither direction is."""
+    """Return whether a step is `good` or `bad`; `open` where neither direction is better."""
     side = GOOD_SIGN.get(line.series.better, 0.0) * change.shift
     return "open" if side == 0.0 else "good" if side > 0.0 else "bad"
 
@@ -277,7 +277,7 @@ def change_label(line: MetricSeries, change: ChangePoint) -> str:
 
 
 def _stages(place: RunAxis, cell: str) -> dict[str, object] | None:
-    """Give the milliseconds of every stage in every run, null where it was not timed."""
+    """Return the milliseconds of every stage in every run, null where it was not timed."""
     lines = [line for line in place.lines[cell] if line.is_stage]
     if not lines:
         return None

@@ -1,8 +1,8 @@
 """
-Speed against quality on the site: the picture of the single run's page as a file, with its values
-as a table.
+Speed against quality on the site: the chart of the single run's page as a file, with its values as
+a table.
 
-Drawing takes a fifth of a second for each, so that it is done apart from saying what is drawn.
+Drawing one chart takes a fifth of a second, so it is done apart from describing it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartImage:
-    """The addresses of a picture in both themes, and what it says in words."""
+    """The addresses of a chart in both themes, with its text alternative."""
 
     title: str
     light: str
@@ -43,12 +43,12 @@ class ChartImage:
 
 
 def pictures(judged: RunVerdict, measured: Measured, name: str) -> tuple[ChartImage, ...]:
-    """Say what the pictures of a run show, whose files are called after `name`."""
+    """Return the descriptions of a run's charts, whose files are called after `name`."""
     return tuple(_picture(data, name) for data in tradeoffs_of(judged, measured))
 
 
 def drawings(judged: RunVerdict, measured: Measured, name: str) -> Iterator[tuple[str, bytes]]:
-    """Draw them; gives each file's address and content."""
+    """Draw the charts; yield the address and content of each file."""
     for data in tradeoffs_of(judged, measured):
         light = tradeoff_chart(data, LIGHT)
         yield _address(name, data, "light"), light
@@ -56,7 +56,9 @@ def drawings(judged: RunVerdict, measured: Measured, name: str) -> Iterator[tupl
 
 
 def fastest_line(judged: RunVerdict, measured: Measured) -> str:
-    """Name the fastest cell that still passes; empty where nothing has a speed."""
+    """
+    Return the fastest cell that still passes, in one sentence; empty where no cell has a speed.
+    """
     if not any(each.metric == "rtf" for several in measured.values() for each in several):
         return ""
     best = fastest_passing(judged, measured, None)

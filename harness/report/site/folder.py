@@ -124,8 +124,10 @@ def library() -> Path:
 
 def stylesheet() -> str:
     """
-    Give the shared style and the site's own. Paper gets the light colours whatever the screen has:
-    by `data-print` too, for charts, which are drawn again before the page is laid out for paper.
+    Return the shared style and the site's own.
+
+    Paper gets the light colours whatever the screen has: through `data-print` too, for charts,
+    which are drawn again before the page is laid out for paper.
     """
     shared, own = (
         (folder / name).read_text(encoding="utf-8")

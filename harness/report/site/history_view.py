@@ -84,7 +84,7 @@ class MetricSeries:
         return index if index < len(self.at) and self.at[index] == position else None
 
     def measurement(self, index: int) -> Measurement:
-        """Give a point as the record of which reports show values."""
+        """Return a point as the measurement record that reports format."""
         low, high = (
             None if np.isnan(bound) else float(bound)
             for bound in (self.low[index], self.high[index])
@@ -148,7 +148,7 @@ class Book:
     """What was read into every series, by its id; empty until it was."""
 
     def trend(self, line: MetricSeries) -> SeriesTrend:
-        """Give what was read into a line."""
+        """Return the trend of a series from the loaded records."""
         return self.trends[line.series.id]
 
     def spark(self, line: MetricSeries) -> Spark | None:
@@ -159,7 +159,7 @@ class Book:
 
 
 class LoadedHistory:
-    """A history of which everything was read once; it answers what trends are read from."""
+    """A history that was read once, as the source of trends."""
 
     def __init__(self, history: History, today: str) -> None:
         """
@@ -174,20 +174,20 @@ class LoadedHistory:
         self.left_out = tuple(map(left_out_line, believed.left_out()))
 
     def series(self) -> Sequence[Series]:
-        """Give all series."""
+        """Return all series."""
         return self._series
 
     def points(self, *, words: bool) -> "pd.DataFrame":
-        """Give all points with their words."""
+        """Return all points with their acknowledgements."""
         return self._points
 
     def acknowledgements(self) -> Sequence[Acknowledgement]:
-        """Give all acknowledgements."""
+        """Return all acknowledgements."""
         return self._acknowledgements
 
 
 def make_book(loaded: LoadedHistory) -> Book:
-    """Sort what was loaded to its places."""
+    """Group the loaded records by suite, profile and machine."""
     series = tuple(loaded.series())
     points, words = _points(loaded.points(words=True), series)
     places = _places(loaded.runs, series, points)

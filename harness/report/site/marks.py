@@ -41,7 +41,7 @@ class Badge:
 
     @property
     def sign(self) -> str:
-        """Give the shape that says the same as the colour."""
+        """The shape that carries the same meaning as the colour."""
         return SIGNS[self.kind]
 
 

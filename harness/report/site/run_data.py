@@ -29,7 +29,7 @@ MAIN = {column.metric: [rank, column.title, column.interval] for rank, column in
 
 
 def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
-    """Give every file of whole runs, by name."""
+    """Return every file of whole runs, by name."""
     pools = _pools(book)
     rows = _Rows.of(book, pools)
     before = {
@@ -52,7 +52,7 @@ def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
 
 
 def list_script(book: Book) -> tuple[str, bytes]:
-    """Give the file of all runs by suite and machine, oldest first, to choose from."""
+    """Return the file that lists all runs by suite and machine, oldest first."""
     places = [
         {
             "name": f"{place.suite} · {place.name}",
@@ -66,7 +66,7 @@ def list_script(book: Book) -> tuple[str, bytes]:
 
 
 def metric_facts(metric: str, unit: str) -> dict[str, object]:
-    """Give what a script needs to show a metric's values as `numbers.py` does."""
+    """Return the facts a script needs to show a metric's values as `format.py` does."""
     percent = shown_unit(metric, unit) == "%"
     return {
         "metric": metric,
@@ -134,7 +134,7 @@ class _Rows:
         )
 
     def of_run(self, run: int) -> dict[str, Any]:
-        """Give the points of one run."""
+        """Return the points of one run."""
         first, end = np.searchsorted(self.runs, [run, run + 1]).tolist()
         missing = {
             row - first: self.missing[row] for row in range(first, end) if row in self.missing

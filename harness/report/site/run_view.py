@@ -20,7 +20,7 @@ from harness.report.site.marks import VERDICTS, Badge, of_verdict
 
 
 def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
-    """Give what was measured in the run at a position of the place's axis, by slug."""
+    """Return the measurements of the run at a position of the place's axis, by slug."""
     found = {
         cell: tuple(
             line.measurement(index)
@@ -33,7 +33,9 @@ def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, 
 
 
 def judgement(book: Book, place: RunAxis, position: int, policy: Policy) -> RunVerdict:
-    """Give the verdicts of a run, and by the policy's floors which of its cells are fit to ship."""
+    """
+    Return the verdicts of a run, and by the policy's floors which of its cells are fit to ship.
+    """
     run = place.runs[position]
     named = measurements(place, position)
     return RunVerdict(
@@ -62,14 +64,12 @@ def _cell(cell: CellRow, named: Sequence[Measurement], policy: Policy) -> CellVe
 
 
 def _verdict(word: str | None) -> Verdict:
-    """Give the verdict of that word; what nobody here judged has no baseline."""
+    """Return the verdict of that name; NO_BASELINE for a cell that was not judged here."""
     return Verdict(word) if word in VERDICTS else Verdict.NO_BASELINE
 
 
 def _metric(measurement: Measurement, policy: Policy) -> MetricVerdict:
-    """
-    Only the floor is held against the value: what the run's verdict was, is not decided again.
-    """
+    """Compare the value with the floor alone; the run's verdict is not decided again."""
     floor, value = policy[measurement.metric].floor, measurement.summary
     enough = floor is None or (
         isinstance(value, float)
@@ -98,12 +98,12 @@ class RunLink:
 
 
 def run_address(book: Book, run: int) -> str:
-    """Give the page of a run: its own for one of the latest, else the page of any run."""
+    """Return the page of a run: its own for one of the latest, else the page of any run."""
     return urls.run_page(run) if run in book.latest else urls.any_run(run)
 
 
 def run_links(book: Book, runs: Collection[RunRow]) -> tuple[RunLink, ...]:
-    """Give lines for runs, in their order."""
+    """Return the rows for runs, in their order."""
     return tuple(
         RunLink(
             address=run_address(book, run.id),
@@ -118,7 +118,7 @@ def run_links(book: Book, runs: Collection[RunRow]) -> tuple[RunLink, ...]:
 
 
 def when(created: str) -> str:
-    """Give a time to the minute: `2026-11-20 02:00`."""
+    """Return a time to the minute: `2026-11-20 02:00`."""
     return created[:16].replace("T", " ")
 
 
@@ -131,7 +131,7 @@ busy it was.
 
 
 def facts(environment: Mapping[str, object]) -> dict[str, str]:
-    """Give every fact as text: `machine · cores` -> `2`."""
+    """Return every fact as text: `machine · cores` -> `2`."""
     found: dict[str, str] = {}
     for name, value in environment.items():
         if isinstance(value, Mapping):
@@ -142,14 +142,14 @@ def facts(environment: Mapping[str, object]) -> dict[str, str]:
 
 
 def text(value: object) -> str:
-    """Give a value as people read it."""
+    """Return a value as text."""
     return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
 def changed(
     before: Mapping[str, object], now: Mapping[str, object]
 ) -> tuple[tuple[str, str, str], ...]:
-    """Give (fact, before, now) of the machine and toolchain where the two differ."""
+    """Return (fact, before, now) where the machines or toolchains of two runs differ."""
     old, new = (facts({group: each.get(group, {}) for group in STEADY}) for each in (before, now))
     names = dict.fromkeys([*old, *new])
     return tuple(

@@ -32,31 +32,31 @@ class CellState:
 
     @property
     def mark(self) -> Badge:
-        """Give the state as it is shown."""
+        """The badge of the state."""
         return of_trend(self.trend)
 
     @property
     def label(self) -> str:
-        """Give the cell's name for people."""
+        """The label of the cell."""
         return self.line.series.label
 
     @property
     def since(self) -> str:
-        """Give the day on which it began; empty for what is as ever."""
+        """The day on which the state began; empty for an unchanged one."""
         return (self.trend.since or "")[:10]
 
 
 def urgency(trend: SeriesTrend) -> float:
     """
-    Rank a trend, the most urgent lowest: what is worse and only informs stands behind everything
-    that people must act on.
+    Return the rank of a trend, the most urgent lowest: one that is worse but only informs stands
+    behind all that need action.
     """
     informs = trend.state is TrendState.WORSE and not trend.counts
     return ORDER.index(TrendState.NO_DATA) + 0.5 if informs else ORDER.index(trend.state)
 
 
 def cell_states(book: Book) -> tuple[CellState, ...]:
-    """Give every cell of every place, the most urgent first, and of those the newest."""
+    """Return the state of every cell of every place, the most urgent first, then the newest."""
     found = [cell_state(book, place, cell) for place in book.places for cell in place.lines]
     newest_first = sorted(found, key=lambda each: each.since, reverse=True)
     return tuple(sorted(newest_first, key=lambda each: urgency(each.trend)))
@@ -64,9 +64,9 @@ def cell_states(book: Book) -> tuple[CellState, ...]:
 
 def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
     """
-    Give the state of one cell: of several metrics that are equally urgent, that of the first.
+    Return the state of one cell: of several equally urgent metrics, that of the first.
 
-    A metric that never had a value (GPU memory, on a machine without one) is nothing that got lost.
+    A metric that never had a value (GPU memory, on a machine without one) is not lost.
     """
     shown = [line for line in place.lines[cell] if not line.helps] or list(place.lines[cell])
     lines = [line for line in shown if book.trend(line).latest is not None] or shown
@@ -75,7 +75,7 @@ def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
 
 
 def worst(states: Sequence[CellState]) -> Badge:
-    """Give the most urgent of several states."""
+    """Return the most urgent of several states."""
     trends = sorted((each.trend for each in states), key=urgency)
     return of_trend(trends[0]) if trends else of_state(TrendState.TOO_FEW)
 
@@ -104,7 +104,7 @@ class HeadLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """A sentence, and lines for what it counts."""
+    """A sentence, and the rows that it counts."""
 
     title: str
     kind: str
@@ -112,7 +112,7 @@ class Headline:
 
 
 def headline(states: Sequence[CellState]) -> Headline:
-    """Say it; `states` come the most urgent first."""
+    """Return the headline; `states` come the most urgent first."""
     lost = [each for each in states if each.trend.state == TrendState.NO_DATA]
     loud = [each for each in states if each.trend.state not in (*QUIET, TrendState.NO_DATA)]
     more = len(loud) - SHOWN
@@ -125,7 +125,7 @@ def headline(states: Sequence[CellState]) -> Headline:
 
 
 def _title(states: Sequence[CellState]) -> str:
-    """Give the sentence: what is bad comes first, and where nothing is, that nothing is."""
+    """Return the sentence: the bad states come first, and where there is none, it says so."""
     told = {word: [each for each in states if each.mark.word == word] for word in WORDS}
     parts = [_part(word, found) for word, found in told.items() if found]
     if not any(told[word] for word in BAD):

@@ -62,11 +62,11 @@ def place_name(suite: str, profile: str, machine: str) -> str:
 @cache
 def _word(name: str) -> str:
     """
-    Return a harmless name as it is; any other without what could do harm, and with a digest of all
-    of it.
+    Return a harmless name as it is, any other without its unsafe characters and with a digest of
+    all of it.
 
-    Words are joined by the sign that stands before a digest; what looks like one gets its own, so
-    that it is nobody's.
+    Words are joined by the sign that stands before a digest; a name that looks like one gets a
+    digest too, so that no two names collide.
     """
     plain = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip(".-")[:LONGEST]
     if plain == name and not re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", name):
@@ -91,7 +91,5 @@ def data_script(name: str, content: object) -> bytes:
 
 
 def _literal(text: str) -> bytes:
-    """
-    Give a JavaScript string; `</` is broken up, so that it would be harmless inside a page too.
-    """
+    """Return a JavaScript string; `</` is broken up, so that it is harmless inside a page too."""
     return orjson.dumps(text).replace(b"</", b"<\\/")
