@@ -145,8 +145,8 @@ def page(contents: Report, load: AudioLoader) -> str:
         pictures=[_picture(data) for data in contents.tradeoffs],
         listening=voices,
         voices=[
-            {"id": each.id, "text": each.text, "takes": list(each.takes.items())}
-            for each in voices.utterances
+            {"id": utterance.id, "text": utterance.text, "takes": list(utterance.takes.items())}
+            for utterance in voices.utterances
         ],
         labels=_labels(contents),
         facts=_facts(run.environment),
@@ -182,8 +182,8 @@ def _details(
 
 
 def _metrics(cell: CellVerdict, measurements: Sequence[Measurement]) -> tuple[MetricLine, ...]:
-    judged = {each.metric: each for each in cell.metrics}
-    visible = [each for each in measurements if not is_helper(each.metric)]
+    judged = {metric.metric: metric for metric in cell.metrics}
+    visible = [measurement for measurement in measurements if not is_helper(measurement.metric)]
     return tuple(_metric_line(each, judged.get(each.metric)) for each in visible)
 
 

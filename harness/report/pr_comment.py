@@ -238,7 +238,9 @@ def _table(cells: Sequence[CellVerdict], room: int) -> str:
 
 
 def _row(cell: CellVerdict) -> str:
-    p50 = next((each.comparison for each in cell.metrics if each.metric == "latency_p50"), None)
+    p50 = next(
+        (metric.comparison for metric in cell.metrics if metric.metric == "latency_p50"), None
+    )
     verdict = f"**{escaped(cell.verdict.value)}**"
     return f"| {_text(cell.label)} | {verdict} | {_text(_moved(p50))} | {_text(cell.reason)} |"
 
@@ -283,7 +285,9 @@ def _in_effect(told: CheckedDocument) -> str:
 def _notices(judgement: RunVerdict) -> str:
     """List the notices of all cells, passed ones included."""
     lines = [
-        f"- {_text(cell.label)}: {_text(each)}" for cell in judgement.cells for each in cell.notices
+        f"- {_text(cell.label)}: {_text(notice)}"
+        for cell in judgement.cells
+        for notice in cell.notices
     ]
     return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
 

@@ -119,9 +119,9 @@ def accept_hint(contents: Report) -> tuple[str, ...]:
     machine; empty otherwise.
     """
     without = any(
-        each.verdict is Verdict.NO_BASELINE and is_synthesis_time(each.metric)
+        metric.verdict is Verdict.NO_BASELINE and is_synthesis_time(metric.metric)
         for cell in contents.judgement.cells
-        for each in cell.metrics
+        for metric in cell.metrics
     )
     if not without:
         return ()
@@ -134,7 +134,8 @@ def accept_hint(contents: Report) -> tuple[str, ...]:
 def accept_command(contents: Report) -> str:
     """Return the command that makes this run the baseline."""
     return explain.accept_command(
-        contents.run.folder, [each for cell in contents.judgement.cells for each in cell.metrics]
+        contents.run.folder,
+        [metric for cell in contents.judgement.cells for metric in cell.metrics],
     )
 
 
@@ -191,7 +192,11 @@ def _why_missing(named: Mapping[str, Measurement], metric: str) -> str:
 def _reasons(contents: Report, cell: CellVerdict) -> tuple[str, ...]:
     """Return the verdict's reason, the options not in effect that it does not name, and notices."""
     failed = failed_option(contents.run, cell.cell)
-    unlike = [each for each in contents.differences.get(cell.cell, ()) if each.option != failed]
+    unlike = [
+        difference
+        for difference in contents.differences.get(cell.cell, ())
+        if difference.option != failed
+    ]
     lines = [] if cell.verdict is Verdict.PASS else [cell.reason]
     lines += map(str, unlike)
     lines += [f"notice: {notice}" for notice in cell.notices]
@@ -250,9 +255,9 @@ def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
 
 def _column(measurements: Sequence[Measurement], prefix: str) -> dict[str, str]:
     found = [
-        each
-        for each in measurements
-        if each.metric.startswith(prefix) and not isinstance(each.summary, Missing)
+        measurement
+        for measurement in measurements
+        if measurement.metric.startswith(prefix) and not isinstance(measurement.summary, Missing)
     ]
     return {
         each.metric.removeprefix(prefix): shown_value("stage", each.unit, each.summary)

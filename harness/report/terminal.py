@@ -138,7 +138,7 @@ def _width(
     sizes = [
         max([len(across[i].title), *(len(_value(row, i, bounded)) for row in table)]) for i in kept
     ]
-    return label + sum(len(GAP) + each for each in sizes) + len(GAP) + max(verdict, len("verdict"))
+    return label + sum(len(GAP) + size for size in sizes) + len(GAP) + max(verdict, len("verdict"))
 
 
 def _value(row: TableRow, index: int, bounded: Collection[int]) -> str:
@@ -194,7 +194,9 @@ def evidence_lines(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _row(cell: CellVerdict, reference: str) -> tuple[str, ...]:
-    found = {each.metric: each.comparison for each in cell.metrics if each.comparison is not None}
+    found = {
+        metric.metric: metric.comparison for metric in cell.metrics if metric.comparison is not None
+    }
     p50, rtf = found.get("latency_p50"), found.get("rtf")
     label = plain(cell.label) + (" (reference)" if cell.cell == reference else "")
     times = (NOTHING, NOTHING) if p50 is None else (_ms(p50.baseline), _ms(p50.current))
@@ -253,7 +255,7 @@ def examination_to_dict(examination: Examination) -> dict[str, object]:
         "fit": examination.exit_code == 0,
         "exit_code": examination.exit_code,
         "line": examination.line,
-        "findings": [_finding_to_dict(each) for each in examination.findings],
+        "findings": [_finding_to_dict(finding) for finding in examination.findings],
     }
 
 

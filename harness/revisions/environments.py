@@ -289,7 +289,9 @@ def _is_installed(name: str) -> bool:
 
 def _installed() -> list[str]:
     """List the installed packages: a change of them causes a new build."""
-    return sorted({f"{each.name} {each.version}" for each in metadata.distributions()})
+    return sorted(
+        {f"{distribution.name} {distribution.version}" for distribution in metadata.distributions()}
+    )
 
 
 def _digest(*facts: object) -> str:

@@ -45,18 +45,18 @@ def fill(tree: Path, source: Path, label: str) -> None:
     `label` names that for people.
     """
     replace_pointers(tree, label)
-    for each in submodules(tree):
-        home = _home(each, source)
+    for submodule in submodules(tree):
+        home = _home(submodule, source)
         if home is None:
             raise HarnessError(
-                f"{label} needs submodule {each.path} at {each.commit[:7]}, which is not here; "
-                "fetch it (`git submodule update --init --recursive`, or `git fetch` in "
-                f"{each.path}) and call again"
+                f"{label} needs submodule {submodule.path} at {submodule.commit[:7]}, which is not "
+                "here; fetch it (`git submodule update --init --recursive`, or `git fetch` in "
+                f"{submodule.path}) and call again"
             )
-        place = tree / each.path
+        place = tree / submodule.path
         git(tree, "clone", "--quiet", "--shared", "--no-checkout", "--", str(home), str(place))
-        git(place, "checkout", "--quiet", "--detach", each.commit)
-        fill(place, home, f"{label}, submodule {each.path},")
+        git(place, "checkout", "--quiet", "--detach", submodule.commit)
+        fill(place, home, f"{label}, submodule {submodule.path},")
 
 
 def submodules(tree: Path) -> tuple[Submodule, ...]:

@@ -49,13 +49,13 @@ def lent_paths(project: Sequence[Path]) -> list[str]:
 def _editable_files(project: Sequence[Path]) -> set[Path]:
     """Name the .pth files of packages that are installed as links into the project."""
     found: set[Path] = set()
-    for each in metadata.distributions():
-        data = json.loads(each.read_text("direct_url.json") or "{}")
+    for distribution in metadata.distributions():
+        data = json.loads(distribution.read_text("direct_url.json") or "{}")
         place = Path(unquote(urlsplit(str(data.get("url", ""))).path))
         if data.get("dir_info", {}).get("editable") and _within(place, project):
             files = [
-                Path(str(each.locate_file(file)))
-                for file in each.files or ()
+                Path(str(distribution.locate_file(file)))
+                for file in distribution.files or ()
                 if file.suffix == ".pth"
             ]
             found |= {file.resolve() for file in files}

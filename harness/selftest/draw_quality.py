@@ -95,7 +95,11 @@ def _panel(axes: Any, matrix: Matrix, columns: Sequence[MetricColumn]) -> None:
     axes.set_ylim(down[-1] + 0.6, -0.6)
     axes.set_aspect("equal")
     axes.set_xticks(
-        across, [*SUMMARY, *(each.metric for each in columns)], rotation=90, fontsize=7, color=INK
+        across,
+        [*SUMMARY, *(column.metric for column in columns)],
+        rotation=90,
+        fontsize=7,
+        color=INK,
     )
     for label, each in zip(axes.get_xticklabels()[len(SUMMARY) :], columns, strict=True):
         label.set_fontweight("bold" if each.blocks else "normal")
@@ -160,7 +164,7 @@ def _families(
     axes: Any, columns: Sequence[MetricColumn], across: Sequence[float], lowest: float
 ) -> None:
     """Name the families of metrics under a line as wide as they are."""
-    for family in dict.fromkeys(each.family for each in columns):
+    for family in dict.fromkeys(column.family for column in columns):
         places = [x for x, each in zip(across, columns, strict=True) if each.family == family]
         axes.plot(
             [places[0] - 0.4, places[-1] + 0.4],
@@ -191,7 +195,7 @@ def _legend(figure: Any) -> None:
 
 def _columns(columns: Sequence[MetricColumn]) -> list[float]:
     """Place the columns that sum up and those of the metrics."""
-    return _places([*("" for _ in SUMMARY), *(each.family for each in columns)])
+    return _places([*("" for _ in SUMMARY), *(column.family for column in columns)])
 
 
 def _places(groups: Sequence[str]) -> list[float]:

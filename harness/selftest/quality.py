@@ -107,7 +107,7 @@ def quality_selftest(
         head=revision(spoken.run),
         created=spoken.run.created,
         columns=seeing,
-        valueless=tuple(each.metric for each in columns if each not in seeing),
+        valueless=tuple(column.metric for column in columns if column not in seeing),
         unjudged=unjudged_of(policy, suite),
         matrices=tuple(matrices),
     )
@@ -218,7 +218,7 @@ def judged(
     scorer: Scorer,
 ) -> list[Sequence[MetricVerdict]]:
     """Score all specimens at one go, and judge each against the cell it was made from."""
-    names = tuple(each.metric for each in columns)
+    names = tuple(column.metric for column in columns)
     many, slugs = replace(with_specimens(run, specimens), metrics=names), slugs_of(run, specimens)
     scores = scorer(many)
     now = aggregate(many, scores.values, [registry.metric(name) for name in names], scores.versions)
@@ -268,11 +268,13 @@ def _difference(cell: Cell, reference: Cell) -> str:
 def _finding(
     specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[MetricColumn]
 ) -> FaultResult:
-    shown = {each.metric for each in columns}
+    shown = {column.metric for column in columns}
     return FaultResult(
         fault=specimen.fault,
         strength=specimen.strength,
         kind=specimen.kind,
         extent=specimen.extent,
-        sights={each.metric: sight_of(each) for each in verdicts if each.metric in shown},
+        sights={
+            verdict.metric: sight_of(verdict) for verdict in verdicts if verdict.metric in shown
+        },
     )

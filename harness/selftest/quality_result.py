@@ -87,23 +87,21 @@ class Matrix:
     @property
     def rows(self) -> list[FaultResult]:
         """The findings on every utterance."""
-        return [each for each in self.findings if each.extent == EVERY]
+        return [finding for finding in self.findings if finding.extent == EVERY]
 
     def alone(self, row: FaultResult) -> FaultResult | None:
         """Return the result with the fault in one utterance only; None where that was not tried."""
         same = (
-            each
-            for each in self.findings
-            if (each.fault, each.strength, each.extent) == (row.fault, row.strength, ONE)
+            finding
+            for finding in self.findings
+            if (finding.fault, finding.strength, finding.extent) == (row.fault, row.strength, ONE)
         )
         return next(same, None)
 
     @property
     def greatest(self) -> list[FaultResult]:
         """The faults at their greatest strength."""
-        return list(
-            {each.fault: each for each in self.rows if each.kind is not Kind.HARMLESS}.values()
-        )
+        return list({row.fault: row for row in self.rows if row.kind is not Kind.HARMLESS}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +138,15 @@ def columns_with_sight(
     """Return the columns of metrics that had a value for any of the audio."""
     sights = [finding.sights for matrix in matrices for finding in matrix.findings]
     return tuple(
-        each
-        for each in columns
-        if any(s.get(each.metric, Sight.ABSENT) is not Sight.ABSENT for s in sights)
+        column
+        for column in columns
+        if any(s.get(column.metric, Sight.ABSENT) is not Sight.ABSENT for s in sights)
     )
 
 
 def false_alarms(matrix: Matrix) -> list[FaultResult]:
     """Return the harmless changes that a blocking metric found."""
-    return [each for each in matrix.rows if each.kind is Kind.HARMLESS and each.by]
+    return [row for row in matrix.rows if row.kind is Kind.HARMLESS and row.by]
 
 
 def overlooked(matrix: Matrix) -> list[str]:

@@ -114,7 +114,7 @@ def remarks(trust: QualityTrust) -> list[str]:
             f"false alarm: {_place(matrix, each)}: {', '.join(each.by)}"
             for each in false_alarms(matrix)
         ]
-        advice = [each for each in matrix.rows if each.kind is Kind.HARMLESS and each.advised_by]
+        advice = [row for row in matrix.rows if row.kind is Kind.HARMLESS and row.advised_by]
         found += [
             f"false advice: {_place(matrix, each)}: {', '.join(each.advised_by)}" for each in advice
         ]
@@ -133,7 +133,7 @@ def line(trust: QualityTrust) -> str:
         f"blocks ({m.audio})"
         for m in trust.matrices
     ]
-    clean = [each for m in trust.matrices for each in m.rows if each.kind is Kind.HARMLESS]
+    clean = [row for m in trust.matrices for row in m.rows if row.kind is Kind.HARMLESS]
     false = [each for m in trust.matrices for each in false_alarms(m)]
     missed = dict.fromkeys(fault for m in trust.matrices for fault in overlooked(m))
     parts = [*seen, f"{len(false)} false alarms in {len(clean)} harmless changes"]
@@ -159,8 +159,8 @@ def _place(matrix: Matrix, finding: FaultResult) -> str:
 
 def _by_family(columns: Sequence[MetricColumn]) -> dict[str, list[MetricColumn]]:
     families: dict[str, list[MetricColumn]] = {}
-    for each in columns:
-        families.setdefault(each.family, []).append(each)
+    for column in columns:
+        families.setdefault(column.family, []).append(column)
     return families
 
 
@@ -184,7 +184,7 @@ def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     for row in matrix.rows:
         alone = matrix.alone(row)
         letters = [
-            "".join(LETTERS[_sight(row, each)] for each in several) for several in families.values()
+            "".join(LETTERS[_sight(row, each)] for each in family) for family in families.values()
         ]
         rows.append(
             (
@@ -207,11 +207,11 @@ def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     rows = [head, ["---"] * len(head)]
     for row in matrix.rows:
         alone = matrix.alone(row)
-        cells = [_names(row, [each.metric for each in several]) for several in families.values()]
+        cells = [_names(row, [each.metric for each in family]) for family in families.values()]
         one = (
             ""
             if alone is None
-            else _names(alone, [each.metric for each in columns if each.blocks]) or "not seen"
+            else _names(alone, [column.metric for column in columns if column.blocks]) or "not seen"
         )
         rows.append([escaped(row.fault), escaped(row.strength), *cells, one])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -233,12 +233,12 @@ def _by_metric(trust: QualityTrust) -> str:
     it does not.
     """
     rows = [["family", "metric", "blocks", "sees", "does not see"], ["---"] * 5]
-    for each in trust.columns:
-        seen, blind = _sees(trust, each.metric)
+    for column in trust.columns:
+        seen, blind = _sees(trust, column.metric)
         cells = [
-            each.family,
-            each.metric,
-            "yes" if each.blocks else "",
+            column.family,
+            column.metric,
+            "yes" if column.blocks else "",
             "; ".join(seen),
             "; ".join(blind),
         ]

@@ -86,9 +86,9 @@ def remarks(trust: Trust) -> list[str]:
     reason.
     """
     undecided = [
-        f"UNRESOLVED, for example: {each.why_unresolved}"
-        for each in trust.sizes
-        if each.why_unresolved
+        f"UNRESOLVED, for example: {size_result.why_unresolved}"
+        for size_result in trust.sizes
+        if size_result.why_unresolved
     ]
     left_out = {**trust.setup.left_out, **trust.failures}
     return [*undecided[:1], *(f"not measured: {slug}: {why}" for slug, why in left_out.items())]
@@ -97,9 +97,9 @@ def remarks(trust: Trust) -> list[str]:
 def line(trust: Trust) -> str:
     """Return the verdict in one line."""
     found = "; ".join(
-        f"{each.size * 100:g} % found in {_percent(each.flagged.share)}"
-        for each in trust.sizes
-        if each.size in (0.05, 0.1)
+        f"{size_result.size * 100:g} % found in {_percent(size_result.flagged.share)}"
+        for size_result in trust.sizes
+        if size_result.size in (0.05, 0.1)
     )
     point = within(trust.curve)
     cells = len(trust.setup.costs)
@@ -179,8 +179,13 @@ def _size_row(each: SizeResult) -> tuple[str, ...]:
 
 def _noise(trust: Trust) -> Table:
     rows = tuple(
-        (each.cell, str(each.rounds), f"{each.pair_sd * 100:.2f} %", f"{each.sees * 100:.1f} %")
-        for each in trust.noise
+        (
+            cell_noise.cell,
+            str(cell_noise.rounds),
+            f"{cell_noise.pair_sd * 100:.2f} %",
+            f"{cell_noise.sees * 100:.1f} %",
+        )
+        for cell_noise in trust.noise
     )
     head = ("cell", "rounds", "an A/A pair differs by (sd)", f"sees in {MOST_ROUNDS} rounds")
     return Table(title="Noise of the cells", head=head, rows=rows)

@@ -240,10 +240,10 @@ def longest_stage(
     for slug, failure in outcome.failures.items():
         raise HarnessError(f"no cell can be measured; {slug}: {failure.kind}: {failure.reason}")
     samples = [
-        each
+        iteration
         for record in run_folder.load_run(folder).processes
-        for each in record.samples
-        if each.phase is Phase.MEASURED
+        for iteration in record.samples
+        if iteration.phase is Phase.MEASURED
     ]
     seconds: dict[str, float] = {}
     for sample in samples:

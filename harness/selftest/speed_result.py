@@ -193,7 +193,9 @@ def curve_of(
     if not noise:
         return ()
     each_s = sum(round_s(cost, 2, loading) for cost in setup.costs.values())
-    visible = {count: sorted(sees(each, count, limit) for each in noise) for count in CURVE}
+    visible = {
+        count: sorted(sees(cell_noise, count, limit) for cell_noise in noise) for count in CURVE
+    }
     return tuple(
         Reach(
             rounds=n, duration_s=n * each_s, sees_median=some[len(some) // 2], sees_worst=some[-1]
@@ -209,7 +211,7 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
     such a slow-down was found in less than MUST_FIND; undecided with fewer than ENOUGH A/A
     comparisons, or where the alarms may still be bad luck.
     """
-    same = next((each for each in sizes if not each.size), None)
+    same = next((size_result for size_result in sizes if not size_result.size), None)
     if same is None or same.flagged.total < ENOUGH:
         count = 0 if same is None else same.flagged.total
         return Fit(
@@ -219,7 +221,12 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
     most = f"(95 %: at most {same.flagged.high * 100:.1f} %)"
     alarms = f"{same.flagged.count} false alarms in {same.flagged.total} A/A comparisons {most}"
     worst = max(noise, key=lambda each: each.sees)
-    reason = _unfit(same, worst, [each for each in sizes if each.size >= MUST_SEE * limit], limit)
+    reason = _unfit(
+        same,
+        worst,
+        [size_result for size_result in sizes if size_result.size >= MUST_SEE * limit],
+        limit,
+    )
     if reason:
         return Fit(word="not fit", why=f"{alarms}; {reason}")
     if same.flagged.share > MOST_FALSE:

@@ -75,8 +75,8 @@ def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Mi
         return heard
     shelf = AssetFolder(out)
     found = [
-        utterance(each, takes(heard.recordings, each.id), shelf)
-        for each in heard.recordings.requests
+        utterance(request, takes(heard.recordings, request.id), shelf)
+        for request in heard.recordings.requests
     ]
     return write_test(heard, found, out)
 

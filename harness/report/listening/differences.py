@@ -128,7 +128,9 @@ class View:
     def contrast(self, cell: str, against: When) -> Contrast | None:
         """Find how the current take of a cell differs from another take of that cell."""
         mine = (
-            each for each in self.voices if (each.voice.when, each.voice.cell) == ("current", cell)
+            voice
+            for voice in self.voices
+            if (voice.voice.when, voice.voice.cell) == ("current", cell)
         )
         found = [contrast for each in mine for contrast in each.contrasts]
         return next((c for c in found if self._is(c.against, against, cell)), None)
@@ -298,7 +300,7 @@ def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
 
 
 def _faults(view: View, labels: Mapping[str, str]) -> str:
-    current = [each for each in view.voices if each.voice.when == "current"]
+    current = [voice for voice in view.voices if voice.voice.when == "current"]
     found = [
         f"{mark.kind} at {mark.time_s:.2f} s ({labels[each.voice.cell]})"
         for each in current

@@ -181,7 +181,7 @@ def _cell(cell: CellRow, suite: str, has_page: bool) -> dict[str, object]:
         "config": {name: text(value) for name, value in cell.config.items()},
         "effective": {name: text(value) for name, value in cell.effective.items()},
         "effects": [
-            {name: value if name == "holds" else text(value) for name, value in each.items()}
-            for each in cell.effects
+            {name: value if name == "holds" else text(value) for name, value in check.items()}
+            for check in cell.effects
         ],
     }

@@ -76,13 +76,13 @@ def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
 
 def worst(states: Sequence[CellState]) -> Badge:
     """Return the most urgent of several states."""
-    trends = sorted((each.trend for each in states), key=urgency)
+    trends = sorted((state.trend for state in states), key=urgency)
     return of_trend(trends[0]) if trends else of_state(TrendState.TOO_FEW)
 
 
 def summary(states: Sequence[CellState]) -> str:
     """Count the states: `1 worse, 11 steady`."""
-    words = [each.mark.word for each in sorted(states, key=lambda each: urgency(each.trend))]
+    words = [state.mark.word for state in sorted(states, key=lambda each: urgency(each.trend))]
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
 
 
@@ -113,8 +113,8 @@ class Headline:
 
 def headline(states: Sequence[CellState]) -> Headline:
     """Return the headline; `states` come the most urgent first."""
-    lost = [each for each in states if each.trend.state == TrendState.NO_DATA]
-    loud = [each for each in states if each.trend.state not in (*QUIET, TrendState.NO_DATA)]
+    lost = [state for state in states if state.trend.state == TrendState.NO_DATA]
+    loud = [state for state in states if state.trend.state not in (*QUIET, TrendState.NO_DATA)]
     more = len(loud) - SHOWN
     rest = (
         [HeadLine(where="", address="", text=f"and {more} more, in the table")] if more > 0 else []
@@ -126,7 +126,7 @@ def headline(states: Sequence[CellState]) -> Headline:
 
 def _title(states: Sequence[CellState]) -> str:
     """Return the sentence: the bad states come first, and where there is none, it says so."""
-    told = {word: [each for each in states if each.mark.word == word] for word in WORDS}
+    told = {word: [state for state in states if state.mark.word == word] for word in WORDS}
     parts = [_part(word, found) for word, found in told.items() if found]
     if not any(told[word] for word in BAD):
         parts.insert(0, _nothing(states))
@@ -137,11 +137,11 @@ def _title(states: Sequence[CellState]) -> str:
 
 def _nothing(states: Sequence[CellState]) -> str:
     count = _several(_cells(states), "cell")
-    if all(each.trend.state in (TrendState.NO_DATA, TrendState.TOO_FEW) for each in states):
+    if all(state.trend.state in (TrendState.NO_DATA, TrendState.TOO_FEW) for state in states):
         return f"Nothing can be said yet: {count}, none with enough nights"
     return (
         f"Nothing is worse in {count} on "
-        f"{_several(len({each.place.machine for each in states}), 'machine')}"
+        f"{_several(len({state.place.machine for state in states}), 'machine')}"
     )
 
 
@@ -180,7 +180,7 @@ def _no_data(lost: Sequence[CellState]) -> str:
 
 
 def _cells(states: Sequence[CellState]) -> int:
-    return len({(each.place.suite, each.cell) for each in states})
+    return len({(state.place.suite, state.cell) for state in states})
 
 
 def _several(count: int, noun: str) -> str:
