@@ -206,8 +206,12 @@ def _metric_line(measurement: Measurement, judged: MetricVerdict | None) -> Metr
 def _stages(contents: Report) -> dict[str, tuple[Stage, ...]]:
     """Lay out the stages of every cell on one scale, so that bars can be compared."""
     seconds = {
-        slug: {each.metric.removeprefix(STAGE): each.summary for each in several if _is_stage(each)}
-        for slug, several in contents.measurements.items()
+        slug: {
+            measurement.metric.removeprefix(STAGE): measurement.summary
+            for measurement in measured
+            if _is_stage(measurement)
+        }
+        for slug, measured in contents.measurements.items()
     }
     names = list(dict.fromkeys(name for stages in seconds.values() for name in stages))
     longest = max((sum(_numbers(stages).values()) for stages in seconds.values()), default=0.0)
@@ -326,21 +330,21 @@ def listening(contents: Report, load: AudioLoader, budget_bytes: int = BUDGET_BY
     """Collect the audio of the first utterances, as many as fit into `budget_bytes`."""
     requests = _requests(contents)
     clips: dict[str, bytes] = {}
-    shown: list[PageUtterance] = []
+    utterances: list[PageUtterance] = []
     for request in requests:
-        found = _clips(contents, load, request)
-        fresh = {_clip_id(data): data for data in found.values()}
+        sources = _clips(contents, load, request)
+        fresh = {_clip_id(data): data for data in sources.values()}
         if sum(map(len, {**clips, **fresh}.values())) > budget_bytes:
             break
         clips.update(fresh)
-        takes = {source: _clip_id(data) for source, data in found.items()}
-        shown.append(PageUtterance(id=request.id, text=request.text, takes=takes))
-    audible = tuple(each for each in shown if each.takes)
+        takes = {source: _clip_id(data) for source, data in sources.items()}
+        utterances.append(PageUtterance(id=request.id, text=request.text, takes=takes))
+    audible = tuple(spoken for spoken in utterances if spoken.takes)
     uris = {
         name: f"data:audio/wav;base64,{base64.b64encode(data).decode()}"
         for name, data in clips.items()
     }
-    return Listening(utterances=audible, clips=uris, left_out=len(requests) - len(shown))
+    return Listening(utterances=audible, clips=uris, left_out=len(requests) - len(utterances))
 
 
 def _requests(contents: Report) -> Sequence[Request]:
@@ -352,8 +356,8 @@ def _clips(contents: Report, load: AudioLoader, request: Request) -> dict[str, b
     sources = dict.fromkeys(
         [GOLDEN, contents.run.reference, *(cell.slug for cell in contents.run.cells)]
     )
-    found = {source: load(source, request.id) for source in sources}
-    return {source: data for source, data in found.items() if data is not None}
+    clips = {source: load(source, request.id) for source in sources}
+    return {source: data for source, data in clips.items() if data is not None}
 
 
 def _clip_id(data: bytes) -> str:

@@ -78,15 +78,15 @@ def energy_line(contents: Report) -> str:
     """
     Return the name of the energy metric and of the power meter; empty where no cell has a value.
     """
-    found = [
+    energies = [
         each
-        for several in contents.measurements.values()
-        for each in several
+        for measurements in contents.measurements.values()
+        for each in measurements
         if each.metric == ENERGY
     ]
     meters = dict.fromkeys(
         "; ".join(MetricVersion.parse(measurement.version).dependencies)
-        for measurement in found
+        for measurement in energies
         if isinstance(measurement.summary, float)
     )
     return plain(f"{METERED.title}: energy beyond idle; {', '.join(meters)}") if meters else ""
@@ -216,7 +216,9 @@ def _explained(contents: Report, cell: CellVerdict) -> frozenset[str]:
     if not any(p.failure for p in contents.run.processes if p.cell == cell.cell):
         return frozenset(deciding)
     measured = contents.measurements.get(cell.cell, ())
-    return frozenset(deciding | {each.metric for each in measured if is_speed(each.metric)})
+    return frozenset(
+        deciding | {measurement.metric for measurement in measured if is_speed(measurement.metric)}
+    )
 
 
 def grouped_missing(row: TableRow) -> tuple[str, ...]:
@@ -228,7 +230,7 @@ def grouped_missing(row: TableRow) -> tuple[str, ...]:
     for title, reason in row.missing.items():
         if title not in row.explained:
             titles.setdefault(reason, []).append(title)
-    return tuple(f"{', '.join(several)} missing: {reason}" for reason, several in titles.items())
+    return tuple(f"{', '.join(names)} missing: {reason}" for reason, names in titles.items())
 
 
 NOTHING = "-"
@@ -254,14 +256,14 @@ def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
 
 
 def _column(measurements: Sequence[Measurement], prefix: str) -> dict[str, str]:
-    found = [
+    stages = [
         measurement
         for measurement in measurements
         if measurement.metric.startswith(prefix) and not isinstance(measurement.summary, Missing)
     ]
     return {
-        each.metric.removeprefix(prefix): shown_value("stage", each.unit, each.summary)
-        for each in found
+        stage.metric.removeprefix(prefix): shown_value("stage", stage.unit, stage.summary)
+        for stage in stages
     }
 
 

@@ -94,7 +94,7 @@ def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int)
         lines.append(Text(laid.removesuffix(word)).append(word, style=STYLES[row.verdict]))
         remarks = " | ".join([*row.reasons, *grouped_missing(row)])
         lines += (
-            [Text(each) for each in _remarks(row, width)]
+            [Text(remark) for remark in _remarks(row, width)]
             if remarks != said or not said
             else [Text(f"{INDENT}as above")]
         )
@@ -194,10 +194,10 @@ def evidence_lines(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _row(cell: CellVerdict, reference: str) -> tuple[str, ...]:
-    found = {
+    compared = {
         metric.metric: metric.comparison for metric in cell.metrics if metric.comparison is not None
     }
-    p50, rtf = found.get("latency_p50"), found.get("rtf")
+    p50, rtf = compared.get("latency_p50"), compared.get("rtf")
     label = plain(cell.label) + (" (reference)" if cell.cell == reference else "")
     times = (NOTHING, NOTHING) if p50 is None else (_ms(p50.baseline), _ms(p50.current))
     return (label, *times, _shift(p50), _shift(rtf), _pairs(p50), cell.verdict.value)
@@ -224,7 +224,7 @@ def examination_lines(examination: Examination) -> list[str]:
     Return the examination as text: a line per finding, and below an unfit one the expected value
     and the command.
     """
-    width = max((len(each.requirement.knob) for each in examination.findings), default=0)
+    width = max((len(checked.requirement.knob) for checked in examination.findings), default=0)
     lines = [f"profile {examination.profile}{GAP}machine {examination.machine}"]
     for finding in examination.findings:
         lines += _finding_lines(finding, width)

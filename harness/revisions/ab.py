@@ -191,8 +191,8 @@ def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None
 def result_to_dict(result: Result) -> dict[str, Any]:
     """Return the judgement as plain JSON values, with the facts that only a comparison has."""
     sides = {
-        name: {"commit": each.commit, "label": each.label}
-        for name, each in (("base", result.base), ("head", result.head))
+        name: {"commit": revision.commit, "label": revision.label}
+        for name, revision in (("base", result.base), ("head", result.head))
     }
     control = {"shift": result.control.shift, "trouble": result.control.trouble}
     more = {

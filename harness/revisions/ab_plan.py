@@ -77,8 +77,8 @@ class Match:
 def session_spec(verb: str, plan: ABPlan, base: Revision, head: Revision) -> dict[str, object]:
     """Return the facts that identify a comparison: only the same one can continue it."""
     names = {
-        name: NOW[0] if each.is_now else each.commit
-        for name, each in (("base", base), ("head", head))
+        name: NOW[0] if revision.is_now else revision.commit
+        for name, revision in (("base", base), ("head", head))
     }
     asked = {
         "suite": plan.suite,
@@ -153,7 +153,7 @@ def match_notes(match: Match) -> tuple[str, ...]:
                 "shared says"
             )
     tools = [
-        {name: each for name, each in side.toolchain.items() if name not in SAME_TOOLS}
+        {name: version for name, version in side.toolchain.items() if name not in SAME_TOOLS}
         for side in (base, head)
     ]
     differ = changed_tools(*tools)

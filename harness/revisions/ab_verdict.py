@@ -148,7 +148,7 @@ def _with_stage(
 
 def _control(folder: Path, policy: Policy) -> Control:
     """Examine the control of the first look and of the second; the first trouble counts."""
-    looks = [each for each in (folder, folder / CONFIRM) if (each / "head" / "run.json").exists()]
+    looks = [path for path in (folder, folder / CONFIRM) if (path / "head" / "run.json").exists()]
     controls = [examine(sides.base, sides.head, policy) for sides in map(load_sides, looks)]
     return next((control for control in controls if control.trouble), controls[0])
 
@@ -157,11 +157,11 @@ def _with_unmeasured(
     judgement: RunVerdict, shared: SuiteDiff, base: Run, head: Run, folder: str
 ) -> RunVerdict:
     """Add the cells that were not measured, and name BASE where it is BASE that failed."""
-    new = "new in HEAD: BASE's suite has no such cell"
-    lost = "HEAD's suite lost this cell"
+    added = "new in HEAD: BASE's suite has no such cell"
+    removed = "HEAD's suite lost this cell"
     cells = [_unless_base_failed(cell, base, head) for cell in judgement.cells]
-    cells += [_unmeasured(c.slug, c.label, Verdict.NO_BASELINE, new) for c in shared.new]
-    cells += [_unmeasured(c.slug, c.label, Verdict.FAILED, lost) for c in shared.lost]
+    cells += [_unmeasured(c.slug, c.label, Verdict.NO_BASELINE, added) for c in shared.new]
+    cells += [_unmeasured(c.slug, c.label, Verdict.FAILED, removed) for c in shared.lost]
     for slug, reasons in shared.changed.items():
         reason = f"HEAD's suite asks for something else: {'; '.join(reasons)}"
         cells.append(_unmeasured(slug, shared.labels[slug], Verdict.INCOMPARABLE, reason))

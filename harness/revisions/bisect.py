@@ -80,7 +80,7 @@ def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
     good, bad, skipped = 0, last, set[int]()
     while candidates := [position for position in range(good + 1, bad) if position not in skipped]:
         middle = (good + bad) / 2
-        position = min(candidates, key=lambda each: abs(each - middle))
+        position = min(candidates, key=lambda candidate: abs(candidate - middle))
         state = test(position)
         if state is CommitState.SKIP:
             skipped.add(position)
@@ -122,7 +122,7 @@ def bisect(
     """
     project = Path.cwd()
     good, bad = _commits_of(project, plan)
-    commits = [describe(project, each) for each in (good.commit, *between(project, good, bad))]
+    commits = [describe(project, commit) for commit in (good.commit, *between(project, good, bad))]
     if metric is not None and metric not in shown_metrics():
         raise HarnessError(f"there is no metric {metric!r}; known are {', '.join(shown_metrics())}")
     narrowed = {"cell": cell, "metric": metric}
@@ -153,7 +153,7 @@ def _search(
     metric: str | None,
 ) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
-    packages = sorted({measured_package(each.target) for each in match.overlap.cells})
+    packages = sorted({measured_package(judged.target) for judged in match.overlap.cells})
 
     def checkout(commit: str) -> Checkout:
         return shop.checkout(Revision(name=commit, commit=commit), packages)
@@ -162,7 +162,7 @@ def _search(
     aims = choose_targets(ends, cell, metric, match.overlap.reference)
     findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
     findings += undecided_families(ends, cell, metric, {aim.family for aim in aims})
-    failed = [each.reason for each in ends.cells if each.verdict is Verdict.FAILED]
+    failed = [judged.reason for judged in ends.cells if judged.verdict is Verdict.FAILED]
     why = (
         ""
         if findings
@@ -351,7 +351,7 @@ def _decided(
 ) -> MetricVerdict:
     """Decide on the aim alone, by the gate's own rule."""
     compared = compare(head, values, baseline, paired=True)[aim.cell]
-    comparison = next(each for each in compared if each.metric == aim.metric)
+    comparison = next(candidate for candidate in compared if candidate.metric == aim.metric)
     return decide(comparison, policy[aim.metric])
 
 

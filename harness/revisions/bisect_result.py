@@ -112,10 +112,9 @@ def finding_line(finding: Culprit) -> str:
             f"{finding.aim.family}: undecided{', one of ' if names else ''}{names}: {finding.why}"
         )
     commit = finding.culprit
-    told = ", ".join(filter(None, [finding.why, finding.stage]))
-    return (
-        f'{finding.aim.family}: {commit.commit[:7]} {commit.date[:10]} "{commit.subject}", {told}'
-    )
+    evidence = ", ".join(filter(None, [finding.why, finding.stage]))
+    name = f'{commit.commit[:7]} {commit.date[:10]} "{commit.subject}"'
+    return f"{finding.aim.family}: {name}, {evidence}"
 
 
 def evidence_rows(search: BisectReport) -> list[tuple[str, ...]]:
@@ -145,14 +144,13 @@ def step_line(step: Step) -> str:
     Show a step: `speed 3fa1c2e against b07e11a: REGRESSED +8.1 % [+7.2 +9.0] vocoder +31 % is 97 %
     of it`.
     """
-    told = (
+    outcome = (
         step.reason
         if step.state is CommitState.SKIP
         else " ".join(filter(None, [step.shift, step.stage]))
     )
-    return (
-        f"{step.aim.family} {step.commit.commit[:7]} against {step.base[:7]}: {step.verdict} {told}"
-    ).strip()
+    commits = f"{step.commit.commit[:7]} against {step.base[:7]}"
+    return f"{step.aim.family} {commits}: {step.verdict} {outcome}".strip()
 
 
 def search_to_dict(search: BisectReport) -> dict[str, Any]:

@@ -24,57 +24,64 @@ def choose_targets(
     The reference cell's quality counts for every cell: golden audio is its audio, and shows the
     smallest change.
     """
-    worse = [
-        (each, one)
-        for each in ends.cells
-        for one in each.metrics
-        if one.verdict is Verdict.REGRESSED
+    regressed = [
+        (judged, verdict)
+        for judged in ends.cells
+        for verdict in judged.metrics
+        if verdict.verdict is Verdict.REGRESSED
     ]
-    if cell is not None:
-        worse = [
-            (each, one)
-            for each, one in worse
-            if each.cell == cell or (each.cell == reference and not is_speed(one.metric))
-        ]
     named = [
-        (each, one)
-        for each, one in worse
-        if one.metric == metric or (metric is None and one.blocking)
+        (judged, verdict)
+        for judged, verdict in regressed
+        if _is_asked(judged, verdict, cell, reference)
+        and (verdict.metric == metric or (metric is None and verdict.blocking))
     ]
     aims = []
     for speed in (True, False):
-        family = [(each, one) for each, one in named if is_speed(one.metric) == speed]
+        family = [pair for pair in named if is_speed(pair[1].metric) == speed]
         if family:
-            each, one = min(family, key=_order)
-            aims.append(BisectTarget(cell=each.cell, metric=one.metric))
+            judged, verdict = min(family, key=_order)
+            aims.append(BisectTarget(cell=judged.cell, metric=verdict.metric))
     return tuple(aims)
 
 
+def _is_asked(
+    judged: CellVerdict, verdict: MetricVerdict, cell: str | None, reference: str
+) -> bool:
+    return cell in (None, judged.cell) or (
+        judged.cell == reference and not is_speed(verdict.metric)
+    )
+
+
 def undecided_families(
-    ends: RunVerdict, cell: str | None, metric: str | None, told: Collection[str]
+    ends: RunVerdict, cell: str | None, metric: str | None, decided: Collection[str]
 ) -> tuple[Culprit, ...]:
     """
     Return a finding without a culprit for each family in which GOOD and BAD could not be told
     apart.
     """
-    found: dict[str, Culprit] = {}
-    if all(each.verdict is Verdict.FAILED for each in ends.cells):
+    undecided: dict[str, Culprit] = {}
+    if all(judged.verdict is Verdict.FAILED for judged in ends.cells):
         return ()
-    for each in ends.cells:
-        for one in each.metrics:
-            aim = BisectTarget(cell=each.cell, metric=one.metric)
-            asked = one.blocking and cell in (None, each.cell) and metric in (None, one.metric)
-            if asked and one.verdict is Verdict.UNRESOLVED and aim.family not in told:
-                why = f"GOOD and BAD could not be told apart: {one.reason}"
-                found.setdefault(
+    for judged in ends.cells:
+        for verdict in judged.metrics:
+            aim = BisectTarget(cell=judged.cell, metric=verdict.metric)
+            asked = (
+                verdict.blocking
+                and cell in (None, judged.cell)
+                and metric in (None, verdict.metric)
+            )
+            if asked and verdict.verdict is Verdict.UNRESOLVED and aim.family not in decided:
+                why = f"GOOD and BAD could not be told apart: {verdict.reason}"
+                undecided.setdefault(
                     aim.family,
                     Culprit(aim=aim, culprit=None, candidates=(), why=why, stage="", steps=()),
                 )
-    return tuple(found.values())
+    return tuple(undecided.values())
 
 
-def _order(found: tuple[CellVerdict, MetricVerdict]) -> tuple[int, float]:
+def _order(pair: tuple[CellVerdict, MetricVerdict]) -> tuple[int, float]:
     """Order by metric, the quietest first, then by size, the largest first."""
-    metric, comparison = found[1].metric, found[1].comparison
+    metric, comparison = pair[1].metric, pair[1].comparison
     rank = PREFERRED.index(metric) if metric in PREFERRED else len(PREFERRED)
     return rank, -abs(comparison.shift or 0.0) if comparison is not None else 0.0

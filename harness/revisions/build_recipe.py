@@ -67,28 +67,28 @@ def recipe(tree: Path) -> Recipe:
 
 def _commands(given: object, name: str, tree: Path) -> tuple[tuple[str, ...], ...]:
     """Read a list of commands, each a list of words; a single command may stand alone."""
-    several = (
+    commands = (
         [given]
-        if isinstance(given, list) and given and all(isinstance(each, str) for each in given)
+        if isinstance(given, list) and given and all(isinstance(command, str) for command in given)
         else given
     )
-    if not isinstance(several, list) or not all(_is_command(each) for each in several):
+    if not isinstance(commands, list) or not all(_is_command(command) for command in commands):
         raise _senseless(
             tree,
             f'{name} must be a list of commands, each a list of words like ["make", "all"], not '
             f"{given!r}",
         )
-    return tuple(tuple(each) for each in several)
+    return tuple(tuple(command) for command in commands)
 
 
 def _shared(given: object, tree: Path) -> tuple[str, ...]:
     """Read a list of paths below the project's folder."""
-    if not isinstance(given, list) or not all(isinstance(each, str) and each for each in given):
+    if not isinstance(given, list) or not all(isinstance(path, str) and path for path in given):
         raise _senseless(tree, f"shared must be a list of paths, not {given!r}")
     outside = [
-        each
-        for each in given
-        if Path(each).is_absolute() or ".." in Path(each).parts or Path(each) == Path()
+        path
+        for path in given
+        if Path(path).is_absolute() or ".." in Path(path).parts or Path(path) == Path()
     ]
     if outside:
         raise _senseless(tree, f"shared {outside[0]!r} does not lie below the project's folder")
@@ -115,8 +115,8 @@ def _compiles(tree: Path, document: Mapping[str, Any]) -> bool:
     """
     system = document.get("build-system", {})
     needs = {
-        re.split(r"[^\w.-]", each.strip(), maxsplit=1)[0].lower()
-        for each in build_requirements(tree)
+        re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0].lower()
+        for requirement in build_requirements(tree)
     }
     script = tree / "setup.py"
     text = script.read_text(encoding="utf-8", errors="replace") if script.is_file() else ""

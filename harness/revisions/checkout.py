@@ -155,7 +155,7 @@ class WorktreeManager:
         Link the files that all revisions share into a tree that lacks them; return their names.
         """
         names = tuple(
-            each for each in recipe(self._project).shared if not os.path.lexists(tree / each)
+            path for path in recipe(self._project).shared if not os.path.lexists(tree / path)
         )
         for name in names:
             if not (self._project / name).exists():
@@ -210,7 +210,7 @@ class WorktreeManager:
         if not revision.is_now:
             return f"{stored} {inside}"
         looks = [
-            (name, each.st_mode, each.st_size, each.st_mtime_ns) for name, each in _stats(self._top)
+            (name, stat.st_mode, stat.st_size, stat.st_mtime_ns) for name, stat in _stats(self._top)
         ]
         return f"{stored} {inside} {hashlib.sha256(repr(looks).encode()).hexdigest()}"
 
@@ -281,7 +281,7 @@ def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> d
     answer: dict[str, Any] = json.loads(run(command, what, cwd=made.tree, env=env).splitlines()[-1])
     for name, place in answer["packages"].items():
         if place is None or not any(
-            Path(place).is_relative_to(each.resolve()) for each in (made.tree, *built)
+            Path(place).is_relative_to(root.resolve()) for root in (made.tree, *built)
         ):
             raise HarnessError(
                 f"{label} would be measured with package {name} from {place or 'nowhere'}, not "
@@ -299,12 +299,12 @@ def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> d
 def _worktrees(top: Path) -> tuple[Path, ...]:
     """List the folders in which revisions of a repository are checked out, the given one first."""
     lines = git(top, "worktree", "list", "--porcelain", "-z").split("\0")
-    found = [
+    folders = [
         Path(line.removeprefix("worktree ")).resolve()
         for line in lines
         if line.startswith("worktree ")
     ]
-    return (top, *(each for each in found if not each.is_relative_to(top)))
+    return (top, *(folder for folder in folders if not folder.is_relative_to(top)))
 
 
 def _stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -184,9 +184,11 @@ def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
             log=_log(made),
         )
     if not how.install:
-        known = ["--no-deps"] if "dependencies" in read_project(source).get("project", {}) else []
+        no_dependencies = (
+            ["--no-deps"] if "dependencies" in read_project(source).get("project", {}) else []
+        )
         isolated = [] if unmet(build_requirements(source)) else ["--no-build-isolation"]
-        _pip(made, [*_constraints(source), *known, *isolated, "."], source, _what(label))
+        _pip(made, [*_constraints(source), *no_dependencies, *isolated, "."], source, _what(label))
 
 
 def _with_python(command: Sequence[str], made: Environment) -> list[str]:
@@ -250,9 +252,9 @@ def _register(made: Environment, project: Mapping[str, Any]) -> None:
     Make a revision's entry points known, as if it were installed; its code comes from its tree.
     """
     points = {
-        group: each
-        for group, each in project.get("entry-points", {}).items()
-        if isinstance(each, dict)
+        group: entries
+        for group, entries in project.get("entry-points", {}).items()
+        if isinstance(entries, dict)
     }
     if not points or "name" not in project:
         return
@@ -265,8 +267,8 @@ def _register(made: Environment, project: Mapping[str, Any]) -> None:
     (folder / "METADATA").write_text(head, encoding="utf-8")
     lines = [
         line
-        for group, each in points.items()
-        for line in (f"[{group}]", *(f"{key} = {each[key]}" for key in each))
+        for group, entries in points.items()
+        for line in (f"[{group}]", *(f"{key} = {entries[key]}" for key in entries))
     ]
     (folder / "entry_points.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
 

@@ -67,10 +67,10 @@ def submodules(tree: Path) -> tuple[Submodule, ...]:
     names = dict(_names(tree))
     lines = git(tree, "ls-tree", "-r", "-z", "HEAD").split("\0")
     links = [line.partition("\t") for line in lines if line.startswith(GITLINK)]
-    found = [(path, told.split()[2]) for told, _, path in links]
+    commits = [(path, entry.split()[2]) for entry, _, path in links]
     return tuple(
         Submodule(path=path, commit=commit, name=names[path])
-        for path, commit in found
+        for path, commit in commits
         if path in names
     )
 
@@ -87,9 +87,9 @@ def replace_pointers(tree: Path, label: str) -> None:
         if not _is_whole(store / oid[:2] / oid[2:4] / oid, size)
     ]
     if absent:
-        rest = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         raise HarnessError(
-            f"{label} holds {absent[0]}{rest} as Git LFS pointers, and the content is not here; "
+            f"{label} holds {absent[0]}{more} as Git LFS pointers, and the content is not here; "
             f"fetch it (`git lfs fetch origin {label}`) and call again"
         )
     for path, oid, _ in pointers:
@@ -98,11 +98,11 @@ def replace_pointers(tree: Path, label: str) -> None:
 
 def check_pointers(tree: Path) -> None:
     """Raise HarnessError if the working tree holds Git LFS pointers in place of files."""
-    found = [path for path, *_ in _pointers(tree)]
-    if found:
-        rest = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    paths = [path for path, *_ in _pointers(tree)]
+    if paths:
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         raise HarnessError(
-            f"the working tree holds {found[0]}{rest} as Git LFS pointers; fetch the content (`git "
+            f"the working tree holds {paths[0]}{more} as Git LFS pointers; fetch the content (`git "
             "lfs pull`) and call again"
         )
 
@@ -118,16 +118,16 @@ def _names(tree: Path) -> Iterator[tuple[str, str]]:
             yield value, key.removeprefix("submodule.").removesuffix(".path")
 
 
-def _home(each: Submodule, source: Path) -> Path | None:
+def _home(submodule: Submodule, source: Path) -> Path | None:
     """
     Find a git folder on this machine that has a submodule's commit: where it is checked out, or
     where git keeps it.
     """
     modules = (Path(_git_folder(source)) / "modules").resolve()
-    kept = modules / each.name
-    places = [source / each.path] if (source / each.path / ".git").exists() else []
+    kept = modules / submodule.name
+    places = [source / submodule.path] if (source / submodule.path / ".git").exists() else []
     places += [kept] if kept.resolve().is_relative_to(modules) and kept.is_dir() else []
-    return next((place for place in places if _has(place, each.commit)), None)
+    return next((place for place in places if _has(place, submodule.commit)), None)
 
 
 def _has(place: Path, commit: str) -> bool:
@@ -156,9 +156,9 @@ def _pointers(tree: Path) -> Iterator[tuple[str, str, int]]:
     files = git(tree, "ls-files", "-z")
     fields = git(tree, "check-attr", "-z", "--stdin", "filter", said=files).split("\0")
     for path, value in zip(fields[0::3], fields[2::3], strict=False):
-        found = _pointer(tree / path) if value == "lfs" else None
-        if found is not None:
-            yield path, found["oid"].decode(), int(found["size"])
+        pointer = _pointer(tree / path) if value == "lfs" else None
+        if pointer is not None:
+            yield path, pointer["oid"].decode(), int(pointer["size"])
 
 
 def _may_use_lfs(tree: Path) -> bool:
@@ -181,9 +181,9 @@ def _pointer(path: Path) -> re.Match[bytes] | None:
 def _lfs_store(tree: Path) -> Path:
     folder = Path(_git_folder(tree))
     chosen = [
-        each.partition("\n")[2]
-        for each in git(tree, "config", "--null", "--list").split("\0")
-        if _names_storage(each)
+        entry.partition("\n")[2]
+        for entry in git(tree, "config", "--null", "--list").split("\0")
+        if _names_storage(entry)
     ]
     return folder / (chosen[-1] if chosen else "lfs") / "objects"
 

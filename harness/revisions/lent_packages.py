@@ -27,11 +27,11 @@ def lent_paths(project: Sequence[Path]) -> list[str]:
         env=env,
     )
     standard = {Path(sys.base_prefix).resolve(), Path(sys.base_exec_prefix).resolve()}
-    folders = [Path(each) for each in json.loads(said) if Path(each).is_dir()]
+    folders = [Path(item) for item in json.loads(said) if Path(item).is_dir()]
     kept = [
-        each
-        for each in folders
-        if each.name in LIBRARIES or not _within(each, (*project, *standard))
+        item
+        for item in folders
+        if item.name in LIBRARIES or not _within(item, (*project, *standard))
     ]
     hooks = []
     ours = _editable_files(project)
@@ -43,12 +43,12 @@ def lent_paths(project: Sequence[Path]) -> list[str]:
     ):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         hooks += [line for line in lines if line.startswith(("import ", "import\t"))]
-    return [*(str(each) for each in kept), *dict.fromkeys(hooks)]
+    return [*(str(item) for item in kept), *dict.fromkeys(hooks)]
 
 
 def _editable_files(project: Sequence[Path]) -> set[Path]:
     """Name the .pth files of packages that are installed as links into the project."""
-    found: set[Path] = set()
+    editable: set[Path] = set()
     for distribution in metadata.distributions():
         data = json.loads(distribution.read_text("direct_url.json") or "{}")
         place = Path(unquote(urlsplit(str(data.get("url", ""))).path))
@@ -58,8 +58,8 @@ def _editable_files(project: Sequence[Path]) -> set[Path]:
                 for file in distribution.files or ()
                 if file.suffix == ".pth"
             ]
-            found |= {file.resolve() for file in files}
-    return found
+            editable |= {file.resolve() for file in files}
+    return editable
 
 
 def _within(path: Path, folders: Sequence[Path]) -> bool:

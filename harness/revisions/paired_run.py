@@ -231,7 +231,7 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
     if failure is not None:
         return Control(shift="none", trouble=f"the control could not be measured: {failure}")
     compared = compare(now, aggregate(now, {}), of_run(before, aggregate(before, {})), paired=True)
-    comparison = next(each for each in compared[SLUG] if each.metric == MATCHED)
+    comparison = next(candidate for candidate in compared[SLUG] if candidate.metric == MATCHED)
     if comparison.shift is None:
         return Control(
             shift="none", trouble=f"the control could not be measured: {_why_none(comparison)}"
@@ -262,17 +262,17 @@ def invalidate_speed(judgement: RunVerdict, why: str, folder: str) -> RunVerdict
 
 def _why_none(comparison: Comparison) -> str:
     reasons = [
-        each.reason
-        for each in (comparison.baseline, comparison.current)
-        if isinstance(each, Missing)
+        value.reason
+        for value in (comparison.baseline, comparison.current)
+        if isinstance(value, Missing)
     ]
     return reasons[0] if reasons else "no round left times on both sides"
 
 
-def _only(run: Run, wanted: Callable[[str], bool]) -> Run:
-    cells = tuple(cell for cell in run.cells if wanted(cell.slug))
+def _only(run: Run, selects: Callable[[str], bool]) -> Run:
+    cells = tuple(cell for cell in run.cells if selects(cell.slug))
     return replace(
         run,
         cells=cells,
-        processes=tuple(process for process in run.processes if wanted(process.cell)),
+        processes=tuple(process for process in run.processes if selects(process.cell)),
     )

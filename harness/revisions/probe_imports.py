@@ -33,9 +33,11 @@ def main(arguments: Sequence[str]) -> int:
     """Print the answer."""
     importlib.import_module("harness.runner.worker")
     project, *packages = arguments
-    found = {name: origin(name) for name in packages}
+    origins = {name: origin(name) for name in packages}
     missing = unmet(required(Path(project)))
-    print(json.dumps({"packages": found, "toolchain": toolchain(Path(project)), "unmet": missing}))
+    print(
+        json.dumps({"packages": origins, "toolchain": toolchain(Path(project)), "unmet": missing})
+    )
     return 0
 
 

@@ -44,12 +44,12 @@ def read_project(tree: Path) -> dict[str, Any]:
             f"{path} cannot be read: {error}; correct it in that revision"
         ) from error
     for names in TABLES:
-        found: Any = document
+        table: Any = document
         for name in names:
-            found = found.get(name, {})
-            if not isinstance(found, dict):
+            table = table.get(name, {})
+            if not isinstance(table, dict):
                 raise HarnessError(
-                    f"{path}: {'.'.join(names)} must be a table, not {found!r}; correct it in that "
+                    f"{path}: {'.'.join(names)} must be a table, not {table!r}; correct it in that "
                     "revision"
                 )
     return document
@@ -66,11 +66,11 @@ def required(tree: Path) -> tuple[str, ...]:
 def build_requirements(tree: Path) -> tuple[str, ...]:
     """List the build requirements of a tree. Raises HarnessError for an invalid one."""
     system = read_project(tree).get("build-system", {})
-    found = _requirements(system.get("requires", ["setuptools"]), tree)
+    stated = _requirements(system.get("requires", ["setuptools"]), tree)
     older = str(system.get("build-backend", "setuptools")).startswith("setuptools") and unmet(
         [WITH_WHEEL]
     )
-    return (*found, *(["wheel"] if older else []))
+    return (*stated, *(["wheel"] if older else []))
 
 
 def check_python(tree: Path) -> None:
@@ -97,28 +97,34 @@ def unmet(requirements: Iterable[str]) -> tuple[str, ...]:
     """
     from packaging.requirements import Requirement
 
-    told = []
+    unmet_texts = []
     for text in requirements:
-        each = Requirement(text)
-        if each.marker is not None and not each.marker.evaluate():
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate():
             continue
-        version = _version(each.name)
+        version = _version(requirement.name)
         if version is None:
-            told.append(f"{each} (not installed)")
-        elif each.url is not None and "+" not in each.url and _origin(each.name) != each.url:
-            told.append(f"{each} (installed from {_origin(each.name) or 'an index'})")
-        elif not each.specifier.contains(version, prereleases=True):
-            told.append(f"{each} (installed is {version})")
-    return tuple(told)
+            unmet_texts.append(f"{requirement} (not installed)")
+        elif (
+            requirement.url is not None
+            and "+" not in requirement.url
+            and _origin(requirement.name) != requirement.url
+        ):
+            unmet_texts.append(
+                f"{requirement} (installed from {_origin(requirement.name) or 'an index'})"
+            )
+        elif not requirement.specifier.contains(version, prereleases=True):
+            unmet_texts.append(f"{requirement} (installed is {version})")
+    return tuple(unmet_texts)
 
 
-def _requirements(found: object, tree: Path) -> tuple[str, ...]:
-    if not isinstance(found, list):
-        said = f"requirements must be a list, not {found!r}"
+def _requirements(stated: object, tree: Path) -> tuple[str, ...]:
+    if not isinstance(stated, list):
+        said = f"requirements must be a list, not {stated!r}"
         raise HarnessError(f"{tree / 'pyproject.toml'}: {said}; correct it in that revision")
-    for each in found:
-        _parsed(each, tree)
-    return tuple(found)
+    for requirement in stated:
+        _parsed(requirement, tree)
+    return tuple(stated)
 
 
 def _parsed(text: object, tree: Path) -> None:

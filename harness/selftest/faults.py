@@ -38,7 +38,9 @@ def other_speaker(request: Request, requests: Sequence[Request]) -> Request | No
     """Request another speaker of the same workload; None where it has only one."""
     speakers = list(
         dict.fromkeys(
-            str(each.options["speaker"]) for each in requests if "speaker" in each.options
+            str(candidate.options["speaker"])
+            for candidate in requests
+            if "speaker" in candidate.options
         )
     )
     own = request.options.get("speaker")

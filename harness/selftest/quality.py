@@ -115,16 +115,16 @@ def quality_selftest(
 
 def columns_of(policy: Policy, suite: Suite) -> tuple[MetricColumn, ...]:
     """Return the quality metrics that the policy judges, in the order of the registry."""
-    judged = [each for each in _quality_of(suite) if each.name in policy]
+    judged = [spec for spec in _quality_of(suite) if spec.name in policy]
     return tuple(
-        MetricColumn(metric=each.name, family=each.family, blocks=policy[each.name].blocking)
-        for each in judged
+        MetricColumn(metric=spec.name, family=spec.family, blocks=policy[spec.name].blocking)
+        for spec in judged
     )
 
 
 def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
     """Name the metrics of quality that are shown in reports and never judged."""
-    return tuple(each.name for each in _quality_of(suite) if each.name not in policy)
+    return tuple(spec.name for spec in _quality_of(suite) if spec.name not in policy)
 
 
 def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
@@ -137,7 +137,7 @@ def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     entries = [
         registry.entry(metric.name) for metric in registry.chosen(suite.metrics, suite.conditions)
     ]
-    return [each for each in entries if not each.golden and not is_speed(each.name)]
+    return [spec for spec in entries if not spec.golden and not is_speed(spec.name)]
 
 
 def matrix_of(
@@ -146,13 +146,13 @@ def matrix_of(
     """Plant every fault into the audio, score it, and return the result of each metric."""
     planted, left_out = plant(ground)
     specimens = sorted(
-        [*planted, *settings(ground), *clean(ground)], key=lambda each: list(Kind).index(each.kind)
+        [*planted, *settings(ground), *clean(ground)], key=lambda item: list(Kind).index(item.kind)
     )
     verdicts = judged(ground.run, specimens, policy, columns, scorer)
     return Matrix(
         audio=ground.audio,
         utterances=len(ground.cell.workload.requests),
-        findings=tuple(_finding(*each, columns) for each in zip(specimens, verdicts, strict=True)),
+        findings=tuple(_finding(*item, columns) for item in zip(specimens, verdicts, strict=True)),
         left_out=left_out,
     )
 
@@ -222,7 +222,9 @@ def judged(
     many, slugs = replace(with_specimens(run, specimens), metrics=names), slugs_of(run, specimens)
     scores = scorer(many)
     now = aggregate(many, scores.values, [registry.metric(name) for name in names], scores.versions)
-    before = now | {slug: now[each.base] for slug, each in zip(slugs, specimens, strict=True)}
+    before = now | {
+        slug: now[specimen.base] for slug, specimen in zip(slugs, specimens, strict=True)
+    }
     judgement = judge(many, now, of_run(many, before), policy, paired=True)
     verdicts = {cell.cell: cell.metrics for cell in judgement.cells}
     return [verdicts[slug] for slug in slugs]
@@ -233,9 +235,9 @@ def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
     if ground.engine is None:
         return {}
     asked = {
-        each.name: sayable(ground.engine.cell, each.respeak)
-        for each in FAULTS
-        if each.respeak is not None
+        fault.name: sayable(ground.engine.cell, fault.respeak)
+        for fault in FAULTS
+        if fault.respeak is not None
     }
     return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})
 
@@ -268,13 +270,13 @@ def _difference(cell: Cell, reference: Cell) -> str:
 def _finding(
     specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[MetricColumn]
 ) -> FaultResult:
-    shown = {column.metric for column in columns}
+    metrics = {column.metric for column in columns}
     return FaultResult(
         fault=specimen.fault,
         strength=specimen.strength,
         kind=specimen.kind,
         extent=specimen.extent,
         sights={
-            verdict.metric: sight_of(verdict) for verdict in verdicts if verdict.metric in shown
+            verdict.metric: sight_of(verdict) for verdict in verdicts if verdict.metric in metrics
         },
     )

@@ -64,9 +64,9 @@ class FaultResult:
     @property
     def summed(self) -> Sight:
         """The strongest sight of any metric."""
-        known = set(self.sights.values())
+        sights = set(self.sights.values())
         return next(
-            (sight for sight in (Sight.SEEN, Sight.ADVISED, Sight.UNPROVEN) if sight in known),
+            (sight for sight in (Sight.SEEN, Sight.ADVISED, Sight.UNPROVEN) if sight in sights),
             Sight.UNSEEN,
         )
 
@@ -154,7 +154,7 @@ def overlooked(matrix: Matrix) -> list[str]:
     Name the faults that no metric saw that blocks, even at their greatest strength in every
     utterance.
     """
-    return [each.fault for each in matrix.greatest if not each.by]
+    return [row.fault for row in matrix.greatest if not row.by]
 
 
 def is_trustworthy(trust: QualityTrust) -> bool:

@@ -106,23 +106,23 @@ def remarks(trust: QualityTrust) -> list[str]:
         "never judged": trust.unjudged,
         "without a value for any of the audio": trust.valueless,
     }
-    found = [
+    notes = [
         f"{why}, and so not shown: {', '.join(names)}" for why, names in without.items() if names
     ]
     for matrix in trust.matrices:
-        found += [
+        notes += [
             f"false alarm: {_place(matrix, each)}: {', '.join(each.by)}"
             for each in false_alarms(matrix)
         ]
         advice = [row for row in matrix.rows if row.kind is Kind.HARMLESS and row.advised_by]
-        found += [
+        notes += [
             f"false advice: {_place(matrix, each)}: {', '.join(each.advised_by)}" for each in advice
         ]
-        found += [f"overlooked: {matrix.audio}: {fault}" for fault in overlooked(matrix)]
-        found += [
+        notes += [f"overlooked: {matrix.audio}: {fault}" for fault in overlooked(matrix)]
+        notes += [
             f"not planted: {matrix.audio}: {fault}: {why}" for fault, why in matrix.left_out.items()
         ]
-    return found
+    return notes
 
 
 def line(trust: QualityTrust) -> str:
@@ -166,10 +166,10 @@ def _by_family(columns: Sequence[MetricColumn]) -> dict[str, list[MetricColumn]]
 
 def _families(columns: Sequence[MetricColumn]) -> list[str]:
     """Return the legend from letters to metrics; blocking ones are marked."""
-    several = _by_family(columns)
+    families = _by_family(columns)
     lines = [
-        f"{family}: {' '.join(c.metric + '*' * c.blocks for c in each)}"
-        for family, each in several.items()
+        f"{family}: {' '.join(c.metric + '*' * c.blocks for c in members)}"
+        for family, members in families.items()
     ]
     return ["\n".join(["letters from left to right, * blocks:", *lines])] if lines else []
 
@@ -184,7 +184,8 @@ def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     for row in matrix.rows:
         alone = matrix.alone(row)
         letters = [
-            "".join(LETTERS[_sight(row, each)] for each in family) for family in families.values()
+            "".join(LETTERS[_sight(row, column)] for column in family)
+            for family in families.values()
         ]
         rows.append(
             (
@@ -208,12 +209,12 @@ def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     for row in matrix.rows:
         alone = matrix.alone(row)
         cells = [_names(row, [each.metric for each in family]) for family in families.values()]
-        one = (
+        in_one = (
             ""
             if alone is None
             else _names(alone, [column.metric for column in columns if column.blocks]) or "not seen"
         )
-        rows.append([escaped(row.fault), escaped(row.strength), *cells, one])
+        rows.append([escaped(row.fault), escaped(row.strength), *cells, in_one])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -254,9 +255,9 @@ def _sees(trust: QualityTrust, metric: str) -> tuple[list[str], list[str]]:
     rows = [row for m in trust.matrices for row in m.rows if row.kind is not Kind.HARMLESS]
     caught = [row for row in rows if _sight_of(row, metric) in (Sight.SEEN, Sight.ADVISED)]
     weakest = {row.fault: row.strength for row in reversed(caught)}
-    known = dict.fromkeys(row.fault for row in rows if _sight_of(row, metric) is not Sight.ABSENT)
-    return [f"{fault} {weakest[fault]}" for fault in known if fault in weakest], [
-        f for f in known if f not in weakest
+    tried = dict.fromkeys(row.fault for row in rows if _sight_of(row, metric) is not Sight.ABSENT)
+    return [f"{fault} {weakest[fault]}" for fault in tried if fault in weakest], [
+        f for f in tried if f not in weakest
     ]
 
 

@@ -96,7 +96,7 @@ def remarks(trust: Trust) -> list[str]:
 
 def line(trust: Trust) -> str:
     """Return the verdict in one line."""
-    found = "; ".join(
+    shares = "; ".join(
         f"{size_result.size * 100:g} % found in {_percent(size_result.flagged.share)}"
         for size_result in trust.sizes
         if size_result.size in (0.05, 0.1)
@@ -108,7 +108,7 @@ def line(trust: Trust) -> str:
         "" if point is None else f"{point.sees_worst * 100:.1f} % is the least it sees in {scope}"
     )
     return "; ".join(
-        filter(None, [f"{trust.fit.word.upper()} to gate: {trust.fit.why}", found, seen])
+        filter(None, [f"{trust.fit.word.upper()} to gate: {trust.fit.why}", shares, seen])
     )
 
 
@@ -163,17 +163,17 @@ def _sizes(trust: Trust) -> Table:
     return Table(title=title, head=head, rows=tuple(map(_size_row, trust.sizes)))
 
 
-def _size_row(each: SizeResult) -> tuple[str, ...]:
-    name = f"{each.size * 100:g} %" if each.size else "none (A/A)"
-    real = "" if each.real is None else f"{each.real * 100:+.1f} %"
-    count = f"{each.flagged.total} ({each.flagged.disjoint:.0f})"
+def _size_row(result: SizeResult) -> tuple[str, ...]:
+    name = f"{result.size * 100:g} %" if result.size else "none (A/A)"
+    real = "" if result.real is None else f"{result.real * 100:+.1f} %"
+    count = f"{result.flagged.total} ({result.flagged.disjoint:.0f})"
     return (
         name,
         real,
         count,
-        shown_rate(each.flagged),
-        _percent(each.unresolved.share),
-        f"{each.rounds:.1f}",
+        shown_rate(result.flagged),
+        _percent(result.unresolved.share),
+        f"{result.rounds:.1f}",
     )
 
 

@@ -95,7 +95,7 @@ def _taken_apart(speech: SpokenUtterance) -> Parts:
 
 
 def _put_together(parts: Parts, rate_hz: int, speed: float = 1.0) -> Audio:
-    spectrum, breath = (np.ascontiguousarray(each) for each in (parts.spectrum, parts.breath))
+    spectrum, breath = (np.ascontiguousarray(part) for part in (parts.spectrum, parts.breath))
     made = _world().synthesize(parts.f0_hz, spectrum, breath, rate_hz, FRAME_MS / speed)
     return np.asarray(np.clip(made, -1.0, 1.0), dtype=np.float32)
 

@@ -94,7 +94,7 @@ class Gate:
             raise ValueError(
                 f"a verdict and its confirmation need {2 * FIRST_ROUNDS} rounds of every cell"
             )
-        most = {slug: min(MOST_ROUNDS, len(several) // 2) for slug, several in rounds.items()}
+        most = {slug: min(MOST_ROUNDS, len(numbers) // 2) for slug, numbers in rounds.items()}
         first, used = self._look_until_decided(
             base, head, {slug: rounds[slug][: most[slug]] for slug in rounds}
         )
@@ -107,7 +107,7 @@ class Gate:
             }
             second, fresh = self._look_until_decided(base, head, unseen)
             last = confirmed(first, second, "")
-        early, late = ({cell.cell: cell for cell in each.cells} for each in (first, last))
+        early, late = ({cell.cell: cell for cell in verdict.cells} for verdict in (first, last))
         return [
             GateOutcome(
                 cell=slug,
@@ -133,15 +133,15 @@ class Gate:
         left out.
         """
         rounds = {slug: self.complete_rounds(slug) for slug in self.slugs}
-        known = {slug: several for slug, several in rounds.items() if len(several) > 1}
-        cells = self.look(base, head, known).cells if known else ()
-        found = {
+        enough = {slug: numbers for slug, numbers in rounds.items() if len(numbers) > 1}
+        cells = self.look(base, head, enough).cells if enough else ()
+        compared = {
             cell.cell: each.comparison
             for cell in cells
             for each in cell.metrics
             if each.metric == name
         }
-        return {slug: comparison for slug, comparison in found.items() if comparison is not None}
+        return {slug: comparison for slug, comparison in compared.items() if comparison is not None}
 
     def _look_until_decided(
         self, base: str, head: str, rounds: Mapping[str, Rounds]
@@ -150,7 +150,7 @@ class Gate:
         Look at FIRST_ROUNDS of every cell's rounds, then at one more of the undecided cells as long
         as there are any.
         """
-        used = {slug: several[:FIRST_ROUNDS] for slug, several in rounds.items()}
+        used = {slug: numbers[:FIRST_ROUNDS] for slug, numbers in rounds.items()}
         while True:
             judgement = self.look(base, head, used)
             growing = [slug for slug in undecided(judgement) if len(used[slug]) < len(rounds[slug])]
@@ -163,13 +163,13 @@ class Gate:
     ) -> tuple[Run, dict[str, tuple[Measurement, ...]]]:
         """Return the run reduced to these rounds, and its measurements."""
         run = self._runs[side]
-        for slug, several in rounds.items():
-            if (side, slug, several) not in self._known:
-                self._known[side, slug, several] = aggregate(
-                    excerpt(run, {slug: several}), {}, self._panel
+        for slug, numbers in rounds.items():
+            if (side, slug, numbers) not in self._known:
+                self._known[side, slug, numbers] = aggregate(
+                    excerpt(run, {slug: numbers}), {}, self._panel
                 )[slug]
         return excerpt(run, rounds), {
-            slug: self._known[side, slug, several] for slug, several in rounds.items()
+            slug: self._known[side, slug, numbers] for slug, numbers in rounds.items()
         }
 
 

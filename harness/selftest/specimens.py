@@ -75,7 +75,7 @@ def sounds_of(run: Run, slug: str) -> dict[str, SpecimenAudio]:
 
 def speeches_of(run: Run, slug: str) -> dict[str, SpokenUtterance]:
     """Read the audio that a cell left, by request. Raises HarnessError if a file cannot be read."""
-    (cell,) = (each for each in run.cells if each.slug == slug)
+    (cell,) = (candidate for candidate in run.cells if candidate.slug == slug)
     sounds = sounds_of(run, slug)
     return {
         request.id: _read(run, cell, request, sounds[request.id])
@@ -220,7 +220,7 @@ def in_every_and_in_one(specimen: Specimen) -> list[Specimen]:
 def slugs_of(run: Run, specimens: Sequence[Specimen]) -> list[str]:
     """Name the cells that the specimens become."""
     cells = {cell.slug: cell for cell in run.cells}
-    return [_cell(cells[each.base], number).slug for number, each in enumerate(specimens)]
+    return [_cell(cells[specimen.base], number).slug for number, specimen in enumerate(specimens)]
 
 
 def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
@@ -229,8 +229,12 @@ def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
     replaced.
     """
     cells = {cell.slug: cell for cell in run.cells}
-    added = [(_cell(cells[each.base], number), each) for number, each in enumerate(specimens)]
-    processes = [process for cell, each in added for process in _processes(run, cell.slug, each)]
+    added = [
+        (_cell(cells[specimen.base], number), specimen) for number, specimen in enumerate(specimens)
+    ]
+    processes = [
+        process for cell, specimen in added for process in _processes(run, cell.slug, specimen)
+    ]
     return replace(
         run,
         cells=(*run.cells, *(cell for cell, _ in added)),

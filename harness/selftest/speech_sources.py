@@ -54,8 +54,8 @@ class FaultlessRun:
     @property
     def reference(self) -> Cell:
         """The reference cell."""
-        (found,) = (cell for cell in self.run.cells if cell.slug == self.run.reference)
-        return found
+        (only,) = (cell for cell in self.run.cells if cell.slug == self.run.reference)
+        return only
 
     @property
     def settings(self) -> list[Cell]:
@@ -169,10 +169,10 @@ def recordings_run(folder: Path, like: Run, place: Path) -> Run:
     Raises HarnessError as `check_recordings` does, or if a recording cannot be read.
     """
     workload, files = check_recordings(folder)
-    told = {name: _sound(file.absolute()) for name, file in files.items()}
+    sounds = {name: _sound(file.absolute()) for name, file in files.items()}
     questions = _questions(workload.requests)
-    asked = _risen(questions, told, place)
-    requests = (*workload.requests, *(each for each in questions if each.id in asked))
+    asked = _risen(questions, sounds, place)
+    requests = (*workload.requests, *(question for question in questions if question.id in asked))
     cells = tuple(_cell(replace(workload, requests=requests), take) for take in TAKES)
     return replace(
         like,
@@ -180,7 +180,7 @@ def recordings_run(folder: Path, like: Run, place: Path) -> Run:
         reference=cells[0].slug,
         cells=cells,
         excluded={},
-        processes=tuple(_process(cell, told | asked) for cell in cells),
+        processes=tuple(_process(cell, sounds | asked) for cell in cells),
         folder=str(folder.absolute()),
     )
 
@@ -197,15 +197,17 @@ def _questions(requests: Sequence[Request]) -> list[Request]:
     """
     if any(request.statement for request in requests):
         return []
-    told = [request for request in requests if request.text.rstrip().endswith(".")][:QUESTIONS]
+    statements = [request for request in requests if request.text.rstrip().endswith(".")][
+        :QUESTIONS
+    ]
     return [
         replace(r, id=f"{r.id}-asked", text=f"{r.text.rstrip()[:-1]}?", statement=r.id)
-        for r in told
+        for r in statements
     ]
 
 
 def _risen(
-    questions: Sequence[Request], told: Mapping[str, SpecimenAudio], place: Path
+    questions: Sequence[Request], statements: Mapping[str, SpecimenAudio], place: Path
 ) -> dict[str, SpecimenAudio]:
     """
     Return the audio of questions made of statements; none without WORLD, which the fault `flat
@@ -214,7 +216,7 @@ def _risen(
     place.mkdir(parents=True, exist_ok=True)
     found = {}
     for request in questions:
-        audio, rate_hz = read_audio(told[str(request.statement)].file)
+        audio, rate_hz = read_audio(statements[str(request.statement)].file)
         try:
             risen = bent(SpokenUtterance(audio=audio, rate_hz=rate_hz), RISE_SEMITONES)
         except HarnessError:
@@ -243,7 +245,7 @@ def _process(cell: Cell, sounds: Mapping[str, SpecimenAudio]) -> ProcessRecord:
         effective={},
         effects=(),
         samples=tuple(
-            _sample(cell.slug, number, *each) for number, each in enumerate(sounds.items())
+            _sample(cell.slug, number, *item) for number, item in enumerate(sounds.items())
         ),
         peak_rss_bytes=None,
         peak_cuda_bytes=None,

@@ -194,14 +194,14 @@ def _new_setup(
         stage = question.stage or longest_stage(
             suite, cells[0], profile, place(), TIMEOUT_S, progress
         )
-        found = (
+        calibration = (
             None
             if stage is None
             else calibrate(suite, cells, profile, place(), stage, TIMEOUT_S, progress)
         )
-    if stage is None or found is None:
+    if stage is None or calibration is None:
         return None
-    costs, failures = found
+    costs, failures = calibration
     sizes = question.sizes or setups.SIZES
     count = question.equals + len(sizes)
     kept = affordable(costs, count, profile.loading, budget_s)

@@ -131,14 +131,14 @@ def real_shift(gate: Gate, setup: Setup, size: float) -> float | None:
     """
     Return the mean shift over all rounds, cells and pairs of one size; None without two rounds.
     """
-    found = [
+    shifts = [
         math.log1p(comparison.shift)
         for base, head in pairs(setup.sides)
         if setup.sides[head] == size
         for comparison in gate.shifts(base, head, MATCHED).values()
         if comparison.shift is not None
     ]
-    return math.expm1(sum(found) / len(found)) if found else None
+    return math.expm1(sum(shifts) / len(shifts)) if shifts else None
 
 
 def noise_of(gate: Gate, setup: Setup, limit: float) -> tuple[CellNoise, ...]:
@@ -147,28 +147,28 @@ def noise_of(gate: Gate, setup: Setup, limit: float) -> tuple[CellNoise, ...]:
     """
     same = [(base, head) for base, head in pairs(setup.sides) if not setup.sides[head]]
     shifts = [gate.shifts(base, head, MATCHED) for base, head in same]
-    found = []
+    noise = []
     for slug in gate.slugs:
-        known = [(s[slug].error, s[slug].freedom) for s in shifts if slug in s]
-        several = [
+        errors = [(s[slug].error, s[slug].freedom) for s in shifts if slug in s]
+        complete = [
             (error, freedom)
-            for error, freedom in known
+            for error, freedom in errors
             if error is not None and freedom is not None
         ]
-        if several:
-            found.append(_cell_noise(slug, len(gate.complete_rounds(slug)), several, limit))
-    return tuple(found)
+        if complete:
+            noise.append(_cell_noise(slug, len(gate.complete_rounds(slug)), complete, limit))
+    return tuple(noise)
 
 
 def _cell_noise(
-    slug: str, rounds: int, known: Sequence[tuple[float, float]], limit: float
+    slug: str, rounds: int, errors: Sequence[tuple[float, float]], limit: float
 ) -> CellNoise:
     """
     Make the record from the standard error over all rounds, and its degrees of freedom, of every
     A/A pair.
     """
-    spread = math.sqrt(sum(error**2 for error, _ in known) / len(known) * rounds)
-    weight = sum(freedom for _, freedom in known) / len(known) / (rounds - 1)
+    spread = math.sqrt(sum(error**2 for error, _ in errors) / len(errors) * rounds)
+    weight = sum(freedom for _, freedom in errors) / len(errors) / (rounds - 1)
     noise = CellNoise(cell=slug, rounds=rounds, pair_sd=spread, weight=weight, sees=0.0)
     return replace(noise, sees=sees(noise, MOST_ROUNDS, limit))
 
@@ -220,7 +220,7 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
         )
     most = f"(95 %: at most {same.flagged.high * 100:.1f} %)"
     alarms = f"{same.flagged.count} false alarms in {same.flagged.total} A/A comparisons {most}"
-    worst = max(noise, key=lambda each: each.sees)
+    worst = max(noise, key=lambda cell: cell.sees)
     reason = _unfit(
         same,
         worst,
@@ -252,7 +252,7 @@ def _unfit(same: SizeResult, worst: CellNoise, large: Sequence[SizeResult], limi
     if worst.sees > MUST_SEE * limit:
         seen = f"{worst.cell} sees no less than {worst.sees * 100:.1f} % in {MOST_ROUNDS} rounds"
         return f"{seen}, {MUST_SEE * limit * 100:g} % are needed"
-    missed = [each for each in large if each.flagged.share < MUST_FIND]
+    missed = [result for result in large if result.flagged.share < MUST_FIND]
     if missed:
         return (
             f"{missed[0].size * 100:g} % found in {missed[0].flagged.share * 100:.0f} %, not in "

@@ -35,12 +35,12 @@ def all_trials(gate: Gate, sides: Mapping[str, float]) -> list[Trial]:
     Make every comparison of the cells that have enough rounds for a verdict and its confirmation.
     """
     rounds = {slug: gate.complete_rounds(slug) for slug in gate.slugs}
-    enough = {slug: several for slug, several in rounds.items() if len(several) >= 2 * FIRST_ROUNDS}
+    enough = {slug: numbers for slug, numbers in rounds.items() if len(numbers) >= 2 * FIRST_ROUNDS}
     trials = []
     for start in range(
         0, min(map(len, enough.values()), default=0) - FIRST_ROUNDS + 1, FIRST_ROUNDS
     ):
-        turned = {slug: rotated(several, start) for slug, several in enough.items()}
+        turned = {slug: rotated(numbers, start) for slug, numbers in enough.items()}
         for base, head in pairs(sides):
             outcomes = gate.ask(base, head, turned)
             trials += [Trial(size=sides[head], answer=outcome) for outcome in outcomes]
@@ -50,7 +50,8 @@ def all_trials(gate: Gate, sides: Mapping[str, float]) -> list[Trial]:
 def pairs(sides: Mapping[str, float]) -> list[tuple[str, str]]:
     """Pair each two equal sides, and each equal side with each slower one."""
     equal, slower = (
-        [name for name, size in sides.items() if bool(size) is wanted] for wanted in (False, True)
+        [name for name, size in sides.items() if bool(size) is is_slower]
+        for is_slower in (False, True)
     )
     return [*itertools.combinations(equal, 2), *itertools.product(equal, slower)]
 

@@ -74,11 +74,11 @@ def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Mi
     if isinstance(heard, Missing):
         return heard
     shelf = AssetFolder(out)
-    found = [
+    views = [
         utterance(request, takes(heard.recordings, request.id), shelf)
         for request in heard.recordings.requests
     ]
-    return write_test(heard, found, out)
+    return write_test(heard, views, out)
 
 
 def write_test(
@@ -125,20 +125,26 @@ def _current(run: RunRow, cell: str, label: str) -> AbxVoice:
 def _pair(
     utterances: Sequence[UtteranceVoices], labels: Mapping[str, str], a: AbxVoice, b: AbxVoice
 ) -> AbxPair:
-    found = [(each, each.find(a.when, a.cell), each.find(b.when, b.cell)) for each in utterances]
+    located = [
+        (spoken, spoken.find(a.when, a.cell), spoken.find(b.when, b.cell)) for spoken in utterances
+    ]
     both = [
-        (each, one, other) for each, one, other in found if one is not None and other is not None
+        (spoken, first, other)
+        for spoken, first, other in located
+        if first is not None and other is not None
     ]
     asked = tuple(
-        _question(each, one, other) for each, one, other in both if not each.same(one, other)
+        _question(spoken, first, other)
+        for spoken, first, other in both
+        if not spoken.same(first, other)
     )
     return AbxPair(
         cell=b.cell, label=labels[b.cell], a=a, b=b, questions=asked, same=len(both) - len(asked)
     )
 
 
-def _question(utterance: UtteranceVoices, one: int, other: int) -> AbxQuestion:
-    a, b = utterance.voices[one], utterance.voices[other]
+def _question(utterance: UtteranceVoices, first: int, second: int) -> AbxQuestion:
+    a, b = utterance.voices[first], utterance.voices[second]
     return AbxQuestion(
         request=utterance.request.id,
         text=utterance.request.text,

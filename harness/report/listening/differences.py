@@ -68,18 +68,18 @@ class Marks:
 def marks(sound: KeptAudio) -> Marks:
     """Look for every kind of fault that can be placed in time."""
     recording = Recording(sound.frames, sound.rate_hz)
-    found: list[FaultMark] = []
+    fault_marks: list[FaultMark] = []
     unsought: dict[str, list[str]] = {}
     for kind, detector in DETECTORS:
         times_s = detector(recording)
         if isinstance(times_s, Missing):
             unsought.setdefault(times_s.reason, []).append(f"{kind}s")
         else:
-            found += [FaultMark(time_s=time_s, kind=kind) for time_s in times_s]
+            fault_marks += [FaultMark(time_s=time_s, kind=kind) for time_s in times_s]
     missing = "; ".join(
         f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items()
     )
-    return Marks(found=tuple(sorted(found, key=lambda mark: mark.time_s)), missing=missing)
+    return Marks(found=tuple(sorted(fault_marks, key=lambda mark: mark.time_s)), missing=missing)
 
 
 Answer = TypeVar("Answer")
@@ -132,8 +132,8 @@ class View:
             for voice in self.voices
             if (voice.voice.when, voice.voice.cell) == ("current", cell)
         )
-        found = [contrast for each in mine for contrast in each.contrasts]
-        return next((c for c in found if self._is(c.against, against, cell)), None)
+        contrasts = [contrast for voice_view in mine for contrast in voice_view.contrasts]
+        return next((c for c in contrasts if self._is(c.against, against, cell)), None)
 
     def _is(self, index: int, when: When, cell: str) -> bool:
         voice = self.voices[index].voice
@@ -150,7 +150,7 @@ def view(utterance: UtteranceVoices, reference: str, shelf: AssetFolder) -> View
         utterance, lambda sound, voice: spectrogram(sound, highest_hz, voice.gain.gain_db)
     )
     loudest_db = float(max((table.max() for table in tables if table is not None), default=0.0))
-    found = _each_once(utterance, lambda sound, _: marks(sound))
+    voice_marks = _each_once(utterance, lambda sound, _: marks(sound))
     seen = tuple(
         VoiceView(
             voice=voice,
@@ -159,7 +159,7 @@ def view(utterance: UtteranceVoices, reference: str, shelf: AssetFolder) -> View
             contrasts=_contrasts(utterance, index, reference, tables, loudest_db, shelf),
         )
         for index, (voice, table, faults) in enumerate(
-            zip(utterance.voices, tables, found, strict=True)
+            zip(utterance.voices, tables, voice_marks, strict=True)
         )
     )
     return View(
@@ -237,20 +237,20 @@ def _contrast(
     assert old is not None and new is not None, "voices that are found have sound"
     if utterance.same(index, rival):
         return Contrast(against=rival, same=True)
-    found = difference(old, new, loudest_db)
-    if isinstance(found, Missing):
-        return Contrast(against=rival, same=False, missing=found.reason)
-    return _drawn(found, rival, shelf)
+    unlike = difference(old, new, loudest_db)
+    if isinstance(unlike, Missing):
+        return Contrast(against=rival, same=False, missing=unlike.reason)
+    return _drawn(unlike, rival, shelf)
 
 
-def _drawn(found: SpectrogramDifference, rival: int, shelf: AssetFolder) -> Contrast:
+def _drawn(unlike: SpectrogramDifference, rival: int, shelf: AssetFolder) -> Contrast:
     return Contrast(
         against=rival,
         same=False,
-        picture=shelf.put(difference_picture(found.table)),
-        mean_db=float(np.round(found.mean_db, 2)),
-        most_s=found.most_s,
-        shift_s=found.shift_s,
+        picture=shelf.put(difference_picture(unlike.table)),
+        mean_db=float(np.round(unlike.mean_db, 2)),
+        most_s=unlike.most_s,
+        shift_s=unlike.shift_s,
     )
 
 
@@ -279,7 +279,9 @@ def line(view: View, labels: Mapping[str, str], reference: str) -> UtteranceRow:
         if (contrast := view.contrast(slug, "previous")) is not None
     }
     golden = view.contrast(reference, "golden")
-    sizes = [_size_db(each) for each in (*changes.values(), *([] if golden is None else [golden]))]
+    sizes = [
+        _size_db(change) for change in (*changes.values(), *([] if golden is None else [golden]))
+    ]
     return UtteranceRow(
         id=view.id,
         text=view.text,
@@ -301,12 +303,12 @@ def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
 
 def _faults(view: View, labels: Mapping[str, str]) -> str:
     current = [voice for voice in view.voices if voice.voice.when == "current"]
-    found = [
-        f"{mark.kind} at {mark.time_s:.2f} s ({labels[each.voice.cell]})"
-        for each in current
-        for mark in each.marks.found
+    faults = [
+        f"{mark.kind} at {mark.time_s:.2f} s ({labels[voice_view.voice.cell]})"
+        for voice_view in current
+        for mark in voice_view.marks.found
     ]
-    return ", ".join(found)
+    return ", ".join(faults)
 
 
 def _size_db(contrast: Contrast) -> float:

@@ -78,11 +78,11 @@ def _material(heard: RunRecordings, shelf: AssetFolder, budget_bytes: int) -> Ma
     for request in requests:
         if shelf.size_bytes > budget_bytes:
             break
-        found = utterance(request, takes(heard.recordings, request.id), shelf)
-        silent += found.duration_s == 0.0
-        if found.duration_s > 0.0:
-            views.append(view(found, heard.recordings.current.run.reference, shelf))
-            utterances.append(UtteranceVoices(request=request, voices=found.voices, sounds=()))
+        spoken = utterance(request, takes(heard.recordings, request.id), shelf)
+        silent += spoken.duration_s == 0.0
+        if spoken.duration_s > 0.0:
+            views.append(view(spoken, heard.recordings.current.run.reference, shelf))
+            utterances.append(UtteranceVoices(request=request, voices=spoken.voices, sounds=()))
     return Material(
         utterances=tuple(utterances),
         views=tuple(views),
@@ -93,7 +93,7 @@ def _material(heard: RunRecordings, shelf: AssetFolder, budget_bytes: int) -> Ma
 def _text(heard: RunRecordings, material: Material, test: str | Missing) -> str:
     labels = {cell.slug: cell.label for cell in heard.recordings.cells}
     lines = _ordered(
-        [line(each, labels, heard.recordings.current.run.reference) for each in material.views]
+        [line(spoken, labels, heard.recordings.current.run.reference) for spoken in material.views]
     )
     sources = _sources(heard)
     return render(
@@ -117,7 +117,7 @@ def _ordered(lines: Sequence[UtteranceRow]) -> list[UtteranceRow]:
     """
     Sort the utterances by how much they changed, most first; ties keep the order of the workload.
     """
-    return sorted(lines, key=lambda each: -each.change_db)
+    return sorted(lines, key=lambda row: -row.change_db)
 
 
 def _data(labels: dict[str, str], views: Sequence[View], first: str) -> dict[str, object]:
@@ -126,7 +126,7 @@ def _data(labels: dict[str, str], views: Sequence[View], first: str) -> dict[str
     show.
     """
     cells = [{"slug": slug, "label": label} for slug, label in labels.items()]
-    return {"cells": cells, "utterances": [asdict(each) for each in views], "first": first}
+    return {"cells": cells, "utterances": [asdict(spoken) for spoken in views], "first": first}
 
 
 def _sources(heard: RunRecordings) -> tuple[Source, ...]:

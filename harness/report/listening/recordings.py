@@ -63,13 +63,13 @@ def previous(history: Runs, run: RunRow) -> RunRow | None:
     """Find the run before it; None where there is none whose folder is still there."""
     same = (run.suite, run.profile, run.machine)
     earlier = [
-        each
-        for each in history.runs(run.suite)
-        if (each.suite, each.profile, each.machine) == same
-        and each.created < run.created
-        and each.folder != run.folder
+        row
+        for row in history.runs(run.suite)
+        if (row.suite, row.profile, row.machine) == same
+        and row.created < run.created
+        and row.folder != run.folder
     ]
-    return next((each for each in reversed(earlier) if _is_there(each)), None)
+    return next((row for row in reversed(earlier) if _is_there(row)), None)
 
 
 def _is_there(run: RunRow) -> bool:

@@ -83,10 +83,10 @@ def ticks(highest_hz: float) -> tuple[tuple[str, float], ...]:
     top.
     """
     low, high = _mel(LOWEST_HZ), _mel(highest_hz)
-    shown = [hz for hz in TICKS_HZ if hz < highest_hz]
+    ticks_hz = [hz for hz in TICKS_HZ if hz < highest_hz]
     return tuple(
         (f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz} Hz", (_mel(hz) - low) / (high - low))
-        for hz in shown
+        for hz in ticks_hz
     )
 
 

@@ -121,19 +121,19 @@ class UtteranceVoices:
 
     def find(self, when: When, cell: str) -> int | None:
         """Return a voice that has a recording; None if there is none."""
-        found = [
+        indices = [
             i
-            for i, each in enumerate(self.voices)
-            if (each.when, each.cell) == (when, cell) and not each.missing
+            for i, voice in enumerate(self.voices)
+            if (voice.when, voice.cell) == (when, cell) and not voice.missing
         ]
-        return found[0] if found else None
+        return indices[0] if indices else None
 
-    def same(self, one: int, other: int) -> bool:
+    def same(self, one: int, second: int) -> bool:
         """Return whether two voices have the same audio."""
         first = [
             i if voice.same_as is None else voice.same_as for i, voice in enumerate(self.voices)
         ]
-        return first[one] == first[other]
+        return first[one] == first[second]
 
 
 def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> UtteranceVoices:
@@ -192,11 +192,11 @@ def _same(sounds: Sequence[KeptAudio | None]) -> list[int]:
     return first
 
 
-def _equal(one: KeptAudio | None, other: KeptAudio | None) -> bool:
+def _equal(first: KeptAudio | None, second: KeptAudio | None) -> bool:
     if (
-        one is None
-        or other is None
-        or (one.rate_hz, len(one.frames)) != (other.rate_hz, len(other.frames))
+        first is None
+        or second is None
+        or (first.rate_hz, len(first.frames)) != (second.rate_hz, len(second.frames))
     ):
         return False
-    return bool(np.abs(one.frames - other.frames).max() <= SAME)
+    return bool(np.abs(first.frames - second.frames).max() <= SAME)

@@ -102,15 +102,15 @@ def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines:
     """
     Write the listening pages of the latest runs; return their addresses, or why there are none.
     """
-    found: dict[int, list[tuple[str, str]]] = {}
+    addresses: dict[int, list[tuple[str, str]]] = {}
     for run in runs:
         page = listening_page(history, run, folder.draft, baselines)
-        found[run.id] = (
+        addresses[run.id] = (
             [("Listen", page)] if isinstance(page, str) else [(f"no audio: {page.reason}", "")]
         )
         if (folder.draft / f"abx-{run.id}.html").exists():
-            found[run.id].append(("Blind test", f"abx-{run.id}.html"))
-    return found
+            addresses[run.id].append(("Blind test", f"abx-{run.id}.html"))
+    return addresses
 
 
 @contextmanager
@@ -124,10 +124,10 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
         yield
         return
     context = multiprocessing.get_context("fork")
-    told, tell = context.Pipe(duplex=False)
-    process = context.Process(target=_do, args=(work, tell))
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_do, args=(work, writer))
     process.start()
-    tell.close()
+    writer.close()
     try:
         yield
     except BaseException:
@@ -135,7 +135,7 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
         raise
     finally:
         process.join()
-    fault = _heard(told)
+    fault = _heard(reader)
     if fault or process.exitcode != 0:
         raise HarnessError(
             fault
@@ -151,13 +151,13 @@ def _do(work: Callable[[], None], tell: Connection) -> None:
         tell.send(str(error))
 
 
-def _heard(told: Connection) -> str:
+def _heard(reader: Connection) -> str:
     try:
-        return str(told.recv())
+        return str(reader.recv())
     except EOFError:
         return ""
     finally:
-        told.close()
+        reader.close()
 
 
 def write_scripted(folder: Folder, book: Book) -> None:

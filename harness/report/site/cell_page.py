@@ -194,7 +194,7 @@ def trends_of(book: Book, place: RunAxis, cell: str) -> Trends:
         for line in lines
     ]
     rank = {metric: index for index, metric in enumerate(MAIN)}
-    return sorted(seen, key=lambda each: (not each[1], rank.get(each[0].series.metric, len(MAIN))))
+    return sorted(seen, key=lambda pair: (not pair[1], rank.get(pair[0].series.metric, len(MAIN))))
 
 
 def _is_loud(trend: SeriesTrend) -> bool:
@@ -251,7 +251,9 @@ def _trend_data(line: MetricSeries, trend: SeriesTrend, is_main: bool) -> dict[s
         "missing": line.missing,
         "reasons": line.reasons,
         "changes": [_change(line, change) for change in trend.changes],
-        "segments": [[each.start, each.end, each.level * scale] for each in trend.segments],
+        "segments": [
+            [segment.start, segment.end, segment.level * scale] for segment in trend.segments
+        ],
         "budget": None if bound is None else bound * scale,
         "cuts": [{"at": cut.index, "why": cut.why} for cut in trend.cuts],
     }

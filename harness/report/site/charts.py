@@ -59,7 +59,11 @@ def fastest_line(judged: RunVerdict, measured: Measured) -> str:
     """
     Return the fastest cell that still passes, in one sentence; empty where no cell has a speed.
     """
-    if not any(each.metric == "rtf" for several in measured.values() for each in several):
+    if not any(
+        measurement.metric == "rtf"
+        for measurements in measured.values()
+        for measurement in measurements
+    ):
         return ""
     best = fastest_passing(judged, measured, None)
     if best is None:

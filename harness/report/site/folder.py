@@ -116,10 +116,10 @@ def library() -> Path:
     Find the charts' library in its package, which is not imported: it would bring IPython along.
     Raises HarnessError.
     """
-    found = importlib.util.find_spec("uplot")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("uplot")
+    if spec is None or not spec.submodule_search_locations:
         raise HarnessError("the site's charts need uPlot; pip install 'voxgate[site]'")
-    return Path(found.submodule_search_locations[0]) / "static"
+    return Path(spec.submodule_search_locations[0]) / "static"
 
 
 def stylesheet() -> str:

@@ -105,12 +105,12 @@ def _machines(runs: Sequence[RunRow]) -> tuple[MachineLine, ...]:
     return tuple(
         MachineLine(
             machine=machine,
-            processor=_processor(several[-1]),
-            runs=len(several),
-            first=several[0].created[:10],
-            latest=several[-1].created[:10],
+            processor=_processor(states[-1]),
+            runs=len(states),
+            first=states[0].created[:10],
+            latest=states[-1].created[:10],
         )
-        for machine, several in of.items()
+        for machine, states in of.items()
     )
 
 

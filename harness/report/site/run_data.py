@@ -39,14 +39,14 @@ def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
     }
     paged = {(place.suite, cell) for place in book.places for cell in place.lines}
     runs = sorted(book.runs, key=lambda run: run.id)
-    for number, several in groupby(runs, key=lambda run: run.id // CHUNK):
+    for number, chunk in groupby(runs, key=lambda run: run.id // CHUNK):
         content = {
             run.id: {
                 **_run(book, run, paged),
                 "before": before.get(run.id),
                 "points": rows.of_run(run.id),
             }
-            for run in several
+            for run in chunk
         }
         yield f"runs-{number}", data_script(f"runs-{number}", {**pools.shared, "runs": content})
 

@@ -21,7 +21,7 @@ from harness.report.site.marks import VERDICTS, Badge, of_verdict
 
 def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
     """Return the measurements of the run at a position of the place's axis, by slug."""
-    found = {
+    by_cell = {
         cell: tuple(
             line.measurement(index)
             for line in lines
@@ -29,7 +29,7 @@ def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, 
         )
         for cell, lines in place.lines.items()
     }
-    return {cell: several for cell, several in found.items() if several}
+    return {cell: measured for cell, measured in by_cell.items() if measured}
 
 
 def judgement(book: Book, place: RunAxis, position: int, policy: Policy) -> RunVerdict:
@@ -58,7 +58,9 @@ def _cell(cell: CellRow, named: Sequence[Measurement], policy: Policy) -> CellVe
         label=cell.label,
         verdict=_verdict(cell.verdict),
         reason=cell.reason,
-        metrics=tuple(_metric(each, policy) for each in named if each.metric in policy),
+        metrics=tuple(
+            _metric(measurement, policy) for measurement in named if measurement.metric in policy
+        ),
         notes=cell.notes,
     )
 
@@ -132,13 +134,13 @@ busy it was.
 
 def facts(environment: Mapping[str, object]) -> dict[str, str]:
     """Return every fact as text: `machine · cores` -> `2`."""
-    found: dict[str, str] = {}
+    flat: dict[str, str] = {}
     for name, value in environment.items():
         if isinstance(value, Mapping):
-            found |= {f"{name} · {inner}": each for inner, each in facts(value).items()}
+            flat |= {f"{name} · {inner}": fact for inner, fact in facts(value).items()}
         else:
-            found[str(name)] = text(value)
-    return found
+            flat[str(name)] = text(value)
+    return flat
 
 
 def text(value: object) -> str:
@@ -150,7 +152,10 @@ def changed(
     before: Mapping[str, object], now: Mapping[str, object]
 ) -> tuple[tuple[str, str, str], ...]:
     """Return (fact, before, now) where the machines or toolchains of two runs differ."""
-    old, new = (facts({group: each.get(group, {}) for group in STEADY}) for each in (before, now))
+    old, new = (
+        facts({group: environment.get(group, {}) for group in STEADY})
+        for environment in (before, now)
+    )
     names = dict.fromkeys([*old, *new])
     return tuple(
         (name, old.get(name, UNKNOWN), new.get(name, UNKNOWN))

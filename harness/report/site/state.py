@@ -57,9 +57,9 @@ def urgency(trend: SeriesTrend) -> float:
 
 def cell_states(book: Book) -> tuple[CellState, ...]:
     """Return the state of every cell of every place, the most urgent first, then the newest."""
-    found = [cell_state(book, place, cell) for place in book.places for cell in place.lines]
-    newest_first = sorted(found, key=lambda each: each.since, reverse=True)
-    return tuple(sorted(newest_first, key=lambda each: urgency(each.trend)))
+    states = [cell_state(book, place, cell) for place in book.places for cell in place.lines]
+    newest_first = sorted(states, key=lambda state: state.since, reverse=True)
+    return tuple(sorted(newest_first, key=lambda state: urgency(state.trend)))
 
 
 def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
@@ -68,8 +68,8 @@ def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
 
     A metric that never had a value (GPU memory, on a machine without one) is not lost.
     """
-    shown = [line for line in place.lines[cell] if not line.helps] or list(place.lines[cell])
-    lines = [line for line in shown if book.trend(line).latest is not None] or shown
+    visible = [line for line in place.lines[cell] if not line.helps] or list(place.lines[cell])
+    lines = [line for line in visible if book.trend(line).latest is not None] or visible
     line = min(lines, key=lambda line: urgency(book.trend(line)))
     return CellState(place=place, cell=cell, line=line, trend=book.trend(line))
 
@@ -116,23 +116,23 @@ def headline(states: Sequence[CellState]) -> Headline:
     lost = [state for state in states if state.trend.state == TrendState.NO_DATA]
     loud = [state for state in states if state.trend.state not in (*QUIET, TrendState.NO_DATA)]
     more = len(loud) - SHOWN
-    rest = (
+    others = (
         [HeadLine(where="", address="", text=f"and {more} more, in the table")] if more > 0 else []
     )
     silent = [HeadLine(where="", address="", text=_no_data(lost))] if lost else []
-    lines = (*map(_line, loud[:SHOWN]), *rest, *silent)
+    lines = (*map(_line, loud[:SHOWN]), *others, *silent)
     return Headline(title=_title(states), kind=worst(states).kind, lines=lines)
 
 
 def _title(states: Sequence[CellState]) -> str:
     """Return the sentence: the bad states come first, and where there is none, it says so."""
-    told = {word: [state for state in states if state.mark.word == word] for word in WORDS}
-    parts = [_part(word, found) for word, found in told.items() if found]
-    if not any(told[word] for word in BAD):
+    by_word = {word: [state for state in states if state.mark.word == word] for word in WORDS}
+    parts = [_part(word, of_word) for word, of_word in by_word.items() if of_word]
+    if not any(by_word[word] for word in BAD):
         parts.insert(0, _nothing(states))
-    first, _, rest = "; ".join(parts).partition(" ")
+    first, _, remainder = "; ".join(parts).partition(" ")
     count = _several(_cells(states), "cell")
-    return f"{first} of {count} {rest}." if first.isdigit() else f"{first} {rest}."
+    return f"{first} of {count} {remainder}." if first.isdigit() else f"{first} {remainder}."
 
 
 def _nothing(states: Sequence[CellState]) -> str:
@@ -145,9 +145,9 @@ def _nothing(states: Sequence[CellState]) -> str:
     )
 
 
-def _part(word: str, found: Sequence[CellState]) -> str:
+def _part(word: str, of_word: Sequence[CellState]) -> str:
     """Count the cells in one state: `1 is worse since 2026-11-18`."""
-    days, cells = sorted({each.since for each in found if each.since}), _cells(found)
+    days, cells = sorted({state.since for state in of_word if state.since}), _cells(of_word)
     verb = (
         ("has" if cells == 1 else "have")
         if word == TrendState.NO_DATA
@@ -173,8 +173,8 @@ def _line(state: CellState) -> HeadLine:
     )
 
 
-def _no_data(lost: Sequence[CellState]) -> str:
-    places = sorted({f"{each.place.suite} on {each.place.machine}" for each in lost})
+def _no_data(silent: Sequence[CellState]) -> str:
+    places = sorted({f"{state.place.suite} on {state.place.machine}" for state in silent})
     named = "; ".join(places[:3])
     return f"no data: {named}{f' and {len(places) - 3} more' if len(places) > 3 else ''}"
 
