@@ -1,4 +1,6 @@
 """
-A small, fast voice engine whose every option can be seen from outside. It knows nothing of the
-harness that measures it.
+A small, fast text-to-speech engine.
+
+Every option's effect can be observed from outside.
+It does not import the harness that measures it.
 """

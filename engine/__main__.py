@@ -1,8 +1,7 @@
 """
-`python -m engine say "Text" -o out.wav [--option value]`: the engine for a person, with its stage
-times.
+`python -m engine say "Text" -o out.wav [--option value]`: synthesise a file and print stage times.
 
-`serve`: over HTTP. `export FOLDER`: its models as ONNX files.
+`serve`: speech over HTTP. `export FOLDER`: the models as ONNX files.
 """
 
 import os
@@ -28,8 +27,9 @@ def _engine_options(
     names: Sequence[str], *configs: FlowConfig | InfillConfig
 ) -> Callable[[Command], Command]:
     """
-    Offer engine options; `configs` are the defaults of the pipelines that the command can speak
-    with.
+    Return a decorator that adds engine options to a command.
+
+    `configs` are the default configurations of the pipelines that the command can use.
     """
 
     def decorate(command: Command) -> Command:
@@ -43,17 +43,17 @@ def _engine_options(
 
 
 def _defaults(name: str, configs: Sequence[FlowConfig | InfillConfig]) -> str:
-    """Give an option's default; both, where the pipelines differ."""
-    found = {str(getattr(config, name)): None for config in configs if hasattr(config, name)}
-    shown = " (infill: ".join(default or "none" for default in found)
-    alone = "" if name in OPTIONS else "infill only, "
-    return f"{alone}default {shown}{')' * (len(found) - 1)}"
+    """Return the help text of an option: its default, or both where the pipelines differ."""
+    defaults = {str(getattr(config, name)): None for config in configs if hasattr(config, name)}
+    values = " (infill: ".join(default or "none" for default in defaults)
+    scope = "" if name in OPTIONS else "infill only, "
+    return f"{scope}default {values}{')' * (len(defaults) - 1)}"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="voxgate", prog_name="engine", message="%(prog)s %(version)s")
 def main() -> None:
-    """Speak with the embedded voice."""
+    """Synthesise speech with the embedded voice."""
 
 
 @main.command()
@@ -75,7 +75,7 @@ def main() -> None:
 )
 @_engine_options((*OPTIONS, *INFILL_OPTIONS), FlowConfig(), InfillConfig())
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
-    """Speak TEXT into an audio file and print what it cost."""
+    """Synthesise TEXT into an audio file and print the time of every stage."""
     try:
         _say(
             text,
@@ -96,8 +96,9 @@ def say(text: str, output: str, voice: str | None, pipeline: str, **words: str |
 )
 def random_weights(folder: Path, small: bool) -> None:
     """
-    Write random numbers in the layout of a published F5-TTS checkpoint: to try the pipeline; what
-    it says is noise.
+    Write random weights in the layout of a published F5-TTS checkpoint, to try the pipeline.
+
+    They sound like noise.
     """
     from engine.weights.random_checkpoint import write_random_voice
 
@@ -134,7 +135,7 @@ def _say(text: str, output: Path, voice: str | None, kind: str, words: dict[str,
 )
 @click.option("--voice", default=None, help="folder of another voice's weights")
 def export_models(folder: str, stage: str, voice: str | None) -> None:
-    """Write the models as ONNX files into FOLDER, and print how far they are from torch."""
+    """Write the models as ONNX files into FOLDER, and print their deviation from torch."""
     try:
         check_packages("export")
         from engine.export import export_voice
@@ -149,33 +150,33 @@ def export_models(folder: str, stage: str, voice: str | None) -> None:
 
 
 def _loader_of(kind: str, voice: str | None, words: dict[str, str]) -> Callable[[], Any]:
-    """Check the options; give what loads the pipeline."""
+    """Check the options and return a function that loads the pipeline."""
     if kind == "infill":
         if voice is not None:
             raise EngineError(
                 "--voice is a folder for pipeline flow; name the checkpoint's folder with --weights"
             )
         infill = parse_infill_words(words)
-        return lambda: _infill({name: getattr(infill, name) for name in INFILL_OPTIONS})
+        return lambda: _load_infill({name: getattr(infill, name) for name in INFILL_OPTIONS})
     flow = parse_words(words)
-    return lambda: _flow({name: getattr(flow, name) for name in OPTIONS}, voice)
+    return lambda: _load_flow({name: getattr(flow, name) for name in OPTIONS}, voice)
 
 
-def _infill(asked: dict[str, object]) -> Any:
+def _load_infill(options: dict[str, object]) -> Any:
     from engine.pipelines.infill import InfillPipeline
 
-    return InfillPipeline.load(asked)
+    return InfillPipeline.load(options)
 
 
-def _flow(asked: dict[str, object], voice: str | None) -> Any:
+def _load_flow(options: dict[str, object], voice: str | None) -> Any:
     from engine.pipelines.flow import FlowPipeline
     from engine.weights.voice import DEFAULT_VOICE
 
-    return FlowPipeline.load(asked, Path(voice) if voice else DEFAULT_VOICE)
+    return FlowPipeline.load(options, Path(voice) if voice else DEFAULT_VOICE)
 
 
 def _check_output(output: Path) -> None:
-    """Refuse an output that cannot be written before any work is done."""
+    """Check that the output can be written, before any work is done."""
     if output.suffix.lower() not in (".wav", ".flac"):
         raise EngineError(f"output {output} must end in .wav or .flac")
     if not output.parent.is_dir():
@@ -199,7 +200,7 @@ def _print_costs(
     pipeline: Any, times: StageTimes, load_s: float, wall_s: float, audio_s: float
 ) -> None:
     for applied in pipeline.applied:
-        click.echo(f"{applied.option:16} {applied.asked:14} {applied.what}")
+        click.echo(f"{applied.option:16} {applied.requested:14} {applied.effect}")
     click.echo(f"load     {load_s * 1e3:9.1f} ms")
     for stage, seconds in times.seconds.items():
         click.echo(f"{stage:8} {seconds * 1e3:9.1f} ms  {100 * seconds / wall_s:5.1f} %")
@@ -241,7 +242,7 @@ def _limit_options(command: Command) -> Command:
 def serve(
     host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None
 ) -> None:
-    """Speak for others: OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
+    """Serve OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}
     bounds = {
         name: typed.pop(name) for name in [field.name for field in fields(Limits)] if name in typed
@@ -255,7 +256,11 @@ def serve(
 
 
 def _server() -> Callable[..., None]:
-    """Import what serves. Raises EngineError where its packages are not installed."""
+    """
+    Import the server.
+
+    Raises: EngineError if its packages are not installed.
+    """
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401

@@ -1,9 +1,9 @@
 """
-The alphabet of the embedded voice: its phones, its speakers, its sample rate. No torch, no text
-rules.
+The symbol tables of the embedded voice: phones, speakers, sample rate.
 
-The phones are those of the CMU lexicon as flite prints them; index 0 is the filler that pads a
-batch.
+Imports neither torch nor the text rules.
+The phones are those of the CMU lexicon as flite prints them.
+Index 0 is the padding symbol of a batch.
 """
 
 SAMPLE_RATE_HZ = 16_000

@@ -1,11 +1,10 @@
 """
-The one exception that the engine raises for a user's mistake: bad text, bad options, bad weights.
+EngineError, the one exception for a user's mistake: bad text, bad options, bad weights.
 
-The outermost ring of `python -m engine`: what nobody foresaw is exit code 2, one line, and a file
-that holds the traceback.
-
-As the harness has it, of which the engine knows nothing. VOXGATE_DEBUG=1 leaves an exception as it
-is.
+`guarded` is the outermost handler of `python -m engine`: an unexpected exception becomes exit code
+2, one line, and a file with the traceback.
+The harness has the same handler, which the engine does not import.
+VOXGATE_DEBUG=1 re-raises an exception.
 """
 
 import errno
@@ -18,15 +17,15 @@ import click
 
 
 class EngineError(ValueError):
-    """Says in one line what is wrong, which value, and what would work."""
+    """States in one line the mistake, the value, and a remedy."""
 
 
 DEBUG = "VOXGATE_DEBUG"
-WRONG, INTERRUPTED = 2, 130
-OUTSIDE = (errno.EPIPE, errno.ENOSPC)
-"""Whoever reads our output has left, or a disk is full: no mistake of ours."""
-LINE_CHARACTERS = 400
-"""Of an exception's own words; the file has all of them."""
+FAILURE, INTERRUPTED = 2, 130
+EXTERNAL_ERRNOS = (errno.EPIPE, errno.ENOSPC)
+"""The reader of our output has exited, or a disk is full: no mistake of ours."""
+MAX_MESSAGE_CHARACTERS = 400
+"""Of an exception's message; the file has all of it."""
 
 
 def guarded(command: click.Command, arguments: list[str] | None = None) -> int:
@@ -34,24 +33,24 @@ def guarded(command: click.Command, arguments: list[str] | None = None) -> int:
     try:
         return _run(command, sys.argv[1:] if arguments is None else arguments)
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted")
+        _print_error("interrupted")
         return INTERRUPTED
     except EngineError as error:
-        _say(f"engine: {_one_line(str(error))}")
+        _print_error(f"engine: {_one_line(str(error))}")
     except SystemExit as error:
-        if error.code != WRONG:  # with which our own commands end, and have told why
-            _say(f"engine: unexpected end of the process with code {error.code}")
+        if error.code != FAILURE:  # of our own commands, which have printed the reason
+            _print_error(f"engine: unexpected end of the process with code {error.code}")
     except Exception as error:
         if os.environ.get(DEBUG, "") not in ("", "0"):
             raise
-        _say(f"engine: {_told(error)}")
-    return WRONG
+        _print_error(f"engine: {_describe(error)}")
+    return FAILURE
 
 
 def _run(command: click.Command, arguments: list[str]) -> int:
     """
-    Do as command.main does, which takes a torn file's EOFError for Ctrl-D, and ends with 1 where a
-    pipe is broken.
+    Run a command like command.main, which mistakes a torn file's EOFError for Ctrl-D and exits with
+    1 where a pipe is broken.
     """
     try:
         with command.make_context("engine", arguments) as context:
@@ -62,20 +61,20 @@ def _run(command: click.Command, arguments: list[str]) -> int:
         return end.exit_code
     except click.ClickException as error:
         error.show()
-        return WRONG
+        return FAILURE
     return 0
 
 
-def _told(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno in OUTSIDE:
+def _describe(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in EXTERNAL_ERRNOS:
         return f"{error.strerror}; what was to be written or told is incomplete"
-    words = _one_line(str(error))[:LINE_CHARACTERS]
-    said = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    return f"unexpected {said}; details: see {_log(error)} ({DEBUG}=1 shows them here)"
+    message = _one_line(str(error))[:MAX_MESSAGE_CHARACTERS]
+    summary = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f"unexpected {summary}; details: see {_log(error)} ({DEBUG}=1 shows them here)"
 
 
 def _log(error: BaseException) -> str:
-    """Write the traceback into the folder of temporary files, and return its name."""
+    """Write the traceback to a file in the folder of temporary files and return its path."""
     try:
         handle, path = tempfile.mkstemp(prefix="engine-crash-", suffix=".log")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -86,11 +85,13 @@ def _log(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return " ".join(
+        "".join(character if character.isprintable() else " " for character in text).split()
+    )
 
 
-def _say(line: str) -> None:
-    """Write a line to standard error; where that is closed, too, there is nobody left to tell."""
+def _print_error(line: str) -> None:
+    """Write a line to standard error; do nothing if that is closed."""
     try:
         sys.stderr.write(line + "\n")
     except (OSError, AttributeError):

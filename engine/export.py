@@ -1,9 +1,8 @@
 """
-`python -m engine export FOLDER`: the models of a voice as ONNX files, and how far they are from
-torch.
+`python -m engine export FOLDER`: a voice's models as ONNX files, with their deviation from torch.
 
-How far an exported graph is from the model that it was exported from: the largest difference, over
-lengths and batches.
+The deviation is the largest absolute difference of the outputs, over several lengths and batch
+sizes.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,13 +20,14 @@ from engine.weights.voice import load_voice
 
 
 def export_voice(
-    folder: Path, stages: Stages, voice_folder: Path, tell: Callable[[str], None]
+    folder: Path, stages: Stages, voice_folder: Path, report: Callable[[str], None]
 ) -> None:
     """
-    Write `<stage>.onnx` files into a folder. Raises EngineError for a folder that cannot be
-    written.
+    Write `<stage>.onnx` files into a folder and report their deviation from torch.
+
+    Raises: EngineError for a folder that cannot be written.
     """
-    _make(folder)
+    _make_folder(folder)
     voice = load_voice(voice_folder)
     models = {"acoustic": voice.dit, "vocoder": voice.vocoder}
     for name in stages.names:
@@ -35,18 +35,18 @@ def export_voice(
         path = folder / f"{name}.onnx"
         graph = Graph(content=export(models[name], signature), signature=signature, path=path)
         _write(path, graph.content)
-        tell(
+        report(
             f"{path}: opset {OPSET}, {len(graph.content) / 1e6:.1f} MB, inputs "
             f"{', '.join(signature.inputs)}"
         )
-        for each in differences(models[name], graph, FlowConfig(threads=1)):
-            words = (
-                f"batch {each.batch}, {each.frames:4} frames: at most {each.largest:.1e} from torch"
+        for difference in differences(models[name], graph, FlowConfig(threads=1)):
+            report(
+                f"   batch {difference.batch}, {difference.frames:4} frames: at most "
+                f"{difference.largest:.1e} from torch, of values up to {difference.scale:.3g}"
             )
-            tell(f"   {words}, of values up to {each.scale:.3g}")
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -67,15 +67,14 @@ def _write(path: Path, content: bytes) -> None:
 BATCHES = (1, 2)
 LENGTHS_FRAMES = (5, 160, 577)
 """
-A syllable, a sentence, and more than the acoustic model was trained on; none of them is what the
-graph was traced with.
+A syllable, a sentence, and more than the acoustic model was trained on; none is the traced length.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportDifference:
     """
-    The largest absolute difference between the outputs, and the largest output, for one batch and
+    Largest absolute difference of the outputs, and the largest output, for one batch size and
     length.
     """
 
@@ -87,24 +86,29 @@ class ExportDifference:
 
 @torch.inference_mode()
 def differences(model: nn.Module, graph: Graph, config: FlowConfig) -> Iterator[ExportDifference]:
-    """Give both the same random input, in every batch and length, on the CPU."""
+    """
+    Yield the difference of a model and its graph on the same random input, per batch size and
+    length.
+
+    Runs on the CPU.
+    """
     session = open_session(graph, Runtime.ONNX, config)
     for batch in BATCHES:
         for frames in LENGTHS_FRAMES:
-            inputs = _inputs(graph.signature, batch, frames)
-            wanted = model(*inputs)
-            apart = (session(*inputs) - wanted).abs().max()
+            inputs = _random_inputs(graph.signature, batch, frames)
+            expected = model(*inputs)
+            error = (session(*inputs) - expected).abs().max()
             yield ExportDifference(
-                batch=batch, frames=frames, largest=float(apart), scale=float(wanted.abs().max())
+                batch=batch, frames=frames, largest=float(error), scale=float(expected.abs().max())
             )
 
 
-def _inputs(signature: Signature, batch: int, frames: int) -> list[Tensor]:
-    """Make inputs of the signature's kinds; masks tell of no padding."""
+def _random_inputs(signature: Signature, batch: int, frames: int) -> list[Tensor]:
+    """Return random inputs of the signature's shapes and dtypes; masks are all True."""
     generator = torch.Generator().manual_seed(1000 * batch + frames)
-    made = []
+    inputs = []
     for name, example in signature.inputs.items():
         shape = [batch, *(frames if size == EXAMPLE_FRAMES else size for size in example.shape[1:])]
         noise = torch.ones(shape) if name == "mask" else torch.rand(shape, generator=generator)
-        made.append(noise.to(example.dtype))
-    return made
+        inputs.append(noise.to(example.dtype))
+    return inputs

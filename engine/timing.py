@@ -1,8 +1,8 @@
 """
-Stage times for `python -m engine say`, and the clock of the server; nothing else of what speaks
-reads clocks.
+Stage times for `python -m engine say`, and the server's clock.
 
-The harness brings its own.
+No other module of synthesis or serving reads a clock.
+The harness has its own.
 """
 
 import threading
@@ -11,48 +11,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def instant_s() -> float:
+def monotonic_s() -> float:
     """
-    Give the seconds since some fixed moment, which never go back: for whoever hands a clock in.
+    Return the seconds since a fixed moment; they never decrease. Passed in wherever a clock is
+    needed.
     """
     return time.perf_counter()
 
 
 class StageTimes:
     """
-    Adds up the wall time of every stage; pass `watch` to a pipeline.
+    Sums the wall time of every stage; pass `watch` to a pipeline.
 
-    Time in which several threads are in stages is shared out among them, so that stages never add
-    up to more than the whole.
+    Time during which several threads are in stages is divided among them, so that the stages never
+    sum to more than the total.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.started = time.perf_counter()
         self._open: list[str] = []
-        self._since = self.started
-        self._turning = threading.Lock()
+        self._last_change_s = self.started
+        self._lock = threading.Lock()
 
     @contextmanager
     def watch(self, stage: str) -> Iterator[None]:
-        """Time what happens inside."""
-        with self._turning:
-            self._turn()
+        """Time the body of the `with` statement as `stage`."""
+        with self._lock:
+            self._advance()
             self._open.append(stage)
             self.seconds.setdefault(stage, 0.0)
         try:
             yield
         finally:
-            with self._turning:
-                self._turn()
+            with self._lock:
+                self._advance()
                 self._open.remove(stage)
 
     def total_s(self) -> float:
-        """Give the seconds since this object was made."""
+        """Return the seconds since construction."""
         return time.perf_counter() - self.started
 
-    def _turn(self) -> None:
+    def _advance(self) -> None:
         now = time.perf_counter()
         for stage in self._open:
-            self.seconds[stage] += (now - self._since) / len(self._open)
-        self._since = now
+            self.seconds[stage] += (now - self._last_change_s) / len(self._open)
+        self._last_change_s = now

@@ -4,7 +4,10 @@ fresh, and each example is what its guide shows.
 """
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -153,3 +156,46 @@ def test_every_name_of_the_architecture_page_exists_in_the_code() -> None:
     assert sorted(camel - classes) == []
     assert sorted(name for name in dotted if name not in members) == []
     assert sorted(calls - functions - options) == []
+
+
+WRITTEN_BY_SCRIPTS = ("batching.md", "streaming.md", "engine-speed.md", "reliability.md")
+"""Pages of docs/evidence that one command writes whole."""
+TWO_SENTENCES = re.compile(r"[a-z)`][.?!] (?=[A-Z])")
+HOUSEHOLD = re.compile(r"\b(crew|ledger|untold|whosever|dice)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_one_sentence_a_line_and_no_household_words(page: Path) -> None:
+    if page.parent.name == "reference" or page.name in WRITTEN_BY_SCRIPTS:
+        return
+    lines = [
+        line for line in prose(page).splitlines() if not line.startswith(("|", "#", ">", "!", "<"))
+    ]
+    assert [line for line in lines if TWO_SENTENCES.search(line)] == []
+    assert [line for line in lines if HOUSEHOLD.search(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "printed"),
+    [
+        ({"_VOXGATE_COMPLETE": "bash_source"}, "complete -o nosort -F _voxgate_completion voxgate"),
+        (
+            {"_VOXGATE_COMPLETE": "bash_complete", "COMP_WORDS": "voxgate acc", "COMP_CWORD": "1"},
+            "plain,accept",
+        ),
+    ],
+)
+def test_the_shell_completion_of_the_reference_works(
+    variables: dict[str, str], printed: str
+) -> None:
+    code = "from harness.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert printed in done.stdout

@@ -1,1 +1,1 @@
-"""From phones with durations to a log-mel spectrogram, by flow matching."""
+"""The acoustic model: from aligned phones to a log-mel spectrogram, by flow matching."""

@@ -1,10 +1,11 @@
 """
-Several utterances in one forward pass: padded to the longest, masked, each with its own text and
-noise.
+Batched guidance: several utterances in one forward pass, padded to the longest and masked.
 
-What is cheap and sees its neighbours (the text embedding's convolutions, the inverse STFT) is done
-for each alone; where the models let frames mix, the mask keeps padding out. So an utterance is what
-it would be by itself, but for the rounding of sums that are added up in another order.
+Each utterance has its own text and noise.
+The text embedding's convolutions and the inverse STFT are cheap and see neighbouring frames, so
+they run per utterance.
+Inside the models the mask excludes padding.
+The result equals that of a single utterance up to the rounding of sums in another order.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +15,17 @@ import torch
 from torch import Tensor
 
 from engine.acoustic.dit import DiT
-from engine.acoustic.guidance import CFGVelocity, guide, with_reference
-from engine.duration.frames import Frames
+from engine.acoustic.guidance import CFGVelocity, guide, with_prompt
+from engine.duration.frames import FrameConditioning
 
 
 def pad(rows: Sequence[Tensor]) -> Tensor:
-    """Stack rows (1, T, W) of several lengths to (B, longest, W), zeros behind."""
+    """Stack rows (1, T, W) of several lengths into (B, longest, W), zero-padded at the end."""
     return torch.nn.utils.rnn.pad_sequence([row[0] for row in rows], batch_first=True)
 
 
-def mask_of(lengths: Sequence[int], device: torch.device) -> Tensor | None:
-    """Say which frames are real, (B, longest) bool; None where no frame is padding."""
+def frame_mask(lengths: Sequence[int], device: torch.device) -> Tensor | None:
+    """Return the mask of real frames, (B, longest) bool; None if no frame is padding."""
     if min(lengths) == max(lengths):
         return None
     return torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
@@ -33,41 +34,63 @@ def mask_of(lengths: Sequence[int], device: torch.device) -> Tensor | None:
 def batched_cfg(
     dit: DiT,
     forward: Callable[..., Tensor],
-    several: Sequence[Frames],
-    references: Sequence[Tensor | None],
+    conditionings: Sequence[FrameConditioning],
+    prompt_mels: Sequence[Tensor | None],
     strength: float,
 ) -> CFGVelocity:
     """
-    Embed every text by itself, then let the velocity follow all; `several` (1, T) each. For one it
-    is `guide`.
+    Return the CFG velocity of several utterances; for one it is `guide`.
+
+    Args:
+        dit: the model that embeds the text, each utterance by itself.
+        forward: the DiT, or what the passes made of it.
+        conditionings: (1, T) per utterance.
+        prompt_mels: (R, bands) per utterance, None without a prompt.
+        strength: of the guidance, 0 for none.
     """
-    pairs = zip(several, references, strict=True)
-    each = [
-        with_reference(guide(dit, forward, frames, strength), reference)
-        for frames, reference in pairs
+    pairs = zip(conditionings, prompt_mels, strict=True)
+    velocities = [
+        with_prompt(guide(dit, forward, frames, strength), prompt_mel)
+        for frames, prompt_mel in pairs
     ]
-    if len(each) == 1:
-        return each[0]
-    mask = mask_of([one.text.shape[1] for one in each], each[0].text.device)
-    text, known = (_halves([getattr(one, name) for one in each]) for name in ("text", "known"))
+    if len(velocities) == 1:
+        return velocities[0]
+    mask = frame_mask(
+        [velocity.text.shape[1] for velocity in velocities], velocities[0].text.device
+    )
+    text, prompt_mel = (
+        _stack_rows([getattr(velocity, name) for velocity in velocities])
+        for name in ("text", "prompt_mel")
+    )
     return replace(
-        each[0], forward=forward if mask is None else _masked(forward, mask), text=text, known=known
+        velocities[0],
+        forward=forward if mask is None else _masked(forward, mask),
+        text=text,
+        prompt_mel=prompt_mel,
     )
 
 
-def _halves(several: Sequence[Tensor]) -> Tensor:
-    """Put the told rows of all first, then the untold ones, padded: (2 B, longest, W)."""
-    return pad([half[row : row + 1] for row in range(several[0].shape[0]) for half in several])
+def _stack_rows(utterances: Sequence[Tensor]) -> Tensor:
+    """
+    Stack the conditional rows of all utterances, then the unconditional ones: (2 B, longest, W).
+    """
+    return pad(
+        [rows[row : row + 1] for row in range(utterances[0].shape[0]) for rows in utterances]
+    )
 
 
 def _masked(
     forward: Callable[..., Tensor], mask: Tensor
 ) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
-    """Add the mask to every call, for told rows alone or for told and untold ones."""
+    """Return `forward` with the mask added to every call, repeated for the unconditional rows."""
 
-    def call(noisy: Tensor, known: Tensor, text: Tensor, t: Tensor) -> Tensor:
+    def call(noisy: Tensor, prompt_mel: Tensor, text: Tensor, t: Tensor) -> Tensor:
         return forward(
-            noisy, known, text, t, mask.repeat(noisy.shape[0] // mask.shape[0], 1)[:, None, None]
+            noisy,
+            prompt_mel,
+            text,
+            t,
+            mask.repeat(noisy.shape[0] // mask.shape[0], 1)[:, None, None],
         )
 
     return call

@@ -1,12 +1,12 @@
 """
-The velocity field of the flow: a diffusion transformer over mel frames, in the manner of F5-TTS
-(Chen et al. 2024).
+The velocity field of the flow: a diffusion transformer over mel frames, after F5-TTS (Chen et al.
+2024).
 
-It is told the noisy mel, a mel that it may copy from (zeros where it must invent), the phone of
-every frame with the place inside the phone, the speaker, and whether a question is asked. It is not
-told the pitch. Differences from F5-TTS, for size: phones with durations instead of filler-padded
-characters, and one AdaLN projection shared by all blocks plus a bias for each (Chen et al. 2023,
-PixArt-alpha).
+Inputs: the noisy mel, the prompt's mel (zeros where there is none), the phone of every frame with
+the position inside the phone, the speaker, and a question flag.
+Pitch is no input.
+Differences from F5-TTS, for size: phones with durations instead of filler-padded characters, and
+one AdaLN projection shared by all blocks plus a bias for each (Chen et al. 2023, PixArt-alpha).
 """
 
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.duration.frames import PLACES, Frames
+from engine.duration.frames import PLACES, FrameConditioning
 from engine.errors import EngineError
 from engine.layers.attention import Attention, rope_tables
 from engine.layers.convolution import ConvNeXtBlock, convolve
 from engine.layers.linear import Linear, LinearGelu
 from engine.layers.mel import BANDS
-from engine.layers.time_conditioning import TimestepEmbedding, modulated, times_apart
+from engine.layers.time_conditioning import TimestepEmbedding, distinct_times, modulate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiTShape:
-    """The sizes of a DiT."""
+    """The hyperparameters of a DiT."""
 
     phones: int
     speakers: int
@@ -47,8 +47,9 @@ class DiTShape:
 
 class TextEmbedding(nn.Module):
     """
-    `Frames` -> (B, T, text_width); the same for all solver steps, so it is computed once per
-    synthesis.
+    `FrameConditioning` -> (B, T, text_width).
+
+    It does not depend on the flow time, so it is computed once per synthesis.
     """
 
     def __init__(self, shape: DiTShape) -> None:
@@ -63,8 +64,8 @@ class TextEmbedding(nn.Module):
         ]
         self.text_blocks = nn.ModuleList(blocks)
 
-    def forward(self, frames: Frames) -> Tensor:
-        """Embed and let neighbouring frames mix."""
+    def forward(self, frames: FrameConditioning) -> Tensor:
+        """Embed the conditioning and mix neighbouring frames by convolutions."""
         x: Tensor = (
             self.phone(frames.phone) + self.place(frames.place) + self.speaker(frames.speaker)
         )
@@ -76,8 +77,9 @@ class TextEmbedding(nn.Module):
 
 class InputEmbedding(nn.Module):
     """
-    Noisy mel, known mel and text, (B, T, ...) each -> (B, T, width), with a convolution that tells
-    positions.
+    Noisy mel, prompt mel and text, (B, T, ...) each -> (B, T, width).
+
+    A grouped convolution encodes the positions.
     """
 
     def __init__(self, shape: DiTShape) -> None:
@@ -86,11 +88,11 @@ class InputEmbedding(nn.Module):
         self.conv_pos = nn.Conv1d(shape.width, shape.width, 31, padding=15, groups=16)
 
     def forward(
-        self, noisy: Tensor, known: Tensor, text: Tensor, mask: Tensor | None = None
+        self, noisy: Tensor, prompt_mel: Tensor, text: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """Join the three inputs; `mask` as `DiT.forward` takes it."""
-        x: Tensor = self.proj(torch.cat((noisy, known, text), dim=-1))
-        # padding must look to the convolution like the end of the utterance
+        """Project the concatenated inputs; `mask` as in `DiT.forward`."""
+        x: Tensor = self.proj(torch.cat((noisy, prompt_mel, text), dim=-1))
+        # the convolution must see padding as the end of the utterance
         if mask is not None and not self.training:
             x = x * mask[:, 0, 0, :, None]
         return x + nn.functional.mish(convolve(self.conv_pos, x))
@@ -98,8 +100,9 @@ class InputEmbedding(nn.Module):
 
 class DiTBlock(nn.Module):
     """
-    Attention and feed-forward, each normalised, scaled, shifted and gated by the time (AdaLN-zero,
-    Peebles & Xie 2023).
+    Attention and feed-forward, each normalised, then scaled, shifted and gated by the time.
+
+    AdaLN-zero (Peebles & Xie 2023).
     """
 
     def __init__(self, shape: DiTShape) -> None:
@@ -109,21 +112,22 @@ class DiTBlock(nn.Module):
             LinearGelu(shape.width, shape.hidden, "tanh"),
             nn.Identity(),
             Linear(shape.hidden, shape.width),
-        )  # Identity: where published checkpoints count an activation
+        )  # Identity: published checkpoints number an activation here
         self.modulation_bias = nn.Parameter(torch.zeros(6 * shape.width))
 
     def forward(
         self, x: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None
     ) -> Tensor:
         """
-        Transform x (B, T, width); `modulation` is (B, 1, 6 * width), or (1, 1, 6 * width) for all
-        rows alike.
+        Transform x (B, T, width).
+
+        `modulation` is (B, 1, 6 * width), or (1, 1, 6 * width) if all rows share it.
         """
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (
             modulation + self.modulation_bias
         ).chunk(6, dim=-1)
-        x = torch.addcmul(x, gate_a, self.attn(modulated(x, shift_a, scale_a), cos, sin, mask))
-        return torch.addcmul(x, gate_f, self.ff(modulated(x, shift_f, scale_f)))
+        x = torch.addcmul(x, gate_a, self.attn(modulate(x, shift_a, scale_a), cos, sin, mask))
+        return torch.addcmul(x, gate_f, self.ff(modulate(x, shift_f, scale_f)))
 
 
 class DiT(nn.Module):
@@ -143,22 +147,22 @@ class DiT(nn.Module):
         nn.init.zeros_(self.proj_out.bias)
 
     def forward(
-        self, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor, mask: Tensor | None = None
+        self, noisy: Tensor, prompt_mel: Tensor, text: Tensor, t: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """
         Predict the velocity.
 
         Args:
             noisy: (B, T, bands), the state of the flow.
-            known: (B, T, bands), mel to copy from, zeros where the mel must be invented.
+            prompt_mel: (B, T, bands), the prompt's mel, zeros at the frames to synthesise.
             text: (B, T, text_width), from `text_embed`.
-            t: (B,) times in 0..1; a single time that was expanded is worked out once.
-            mask: (B, 1, 1, T) bool, True for real frames; None when no frame is padding.
+            t: (B,) times in 0..1; a single expanded time is embedded once.
+            mask: (B, 1, 1, T) bool, True for real frames; None if no frame is padding.
 
         Returns: (B, T, bands).
         """
-        time = self.time_embed(times_apart(t))[:, None]
-        x = self.input_embed(noisy, known, text, mask)
+        time = self.time_embed(distinct_times(t))[:, None]
+        x = self.input_embed(noisy, prompt_mel, text, mask)
         cos, sin = (
             table.to(x.dtype)
             for table in rope_tables(x.shape[1], x.shape[2] // self.shape.heads, x.device)
@@ -167,5 +171,5 @@ class DiT(nn.Module):
         for block in self.transformer_blocks:
             x = block(x, modulation, cos, sin, mask)
         shift, scale = self.modulation_out(time).chunk(2, dim=-1)
-        velocity: Tensor = self.proj_out(modulated(x, shift, scale))
+        velocity: Tensor = self.proj_out(modulate(x, shift, scale))
         return velocity

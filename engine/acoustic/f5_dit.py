@@ -1,11 +1,11 @@
 """
-The diffusion transformer of F5-TTS as it was published (Chen et al. 2024), versions 0 and 1, tensor
-for tensor.
+The diffusion transformer of F5-TTS as published (Chen et al. 2024), versions 0 and 1.
 
-Parameter names are those of the published checkpoints, so that they load strictly. It is called
-exactly as `dit.DiT` is: (noisy, known, text, t) -> velocity, with the text embedded once for all
-steps. Unlike the embedded voice it is told characters without durations, padded with a filler to
-the length of the mel, and finds the timing by itself.
+Parameter names are those of the published checkpoints, so that they load strictly.
+Called like `dit.DiT`: (noisy, prompt_mel, text, t) -> velocity, with the text embedded once for all
+steps.
+Unlike the embedded voice it gets characters without durations, padded with a filler to the length
+of the mel, and finds the timing by itself.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,10 @@ from torch import Tensor, nn
 from engine.layers.attention import apply_rope, rope_tables
 from engine.layers.convolution import ConvNeXtV2Block, convolve
 from engine.layers.linear import Linear, LinearGelu
-from engine.layers.time_conditioning import TimestepEmbedding, modulated, times_apart
+from engine.layers.time_conditioning import TimestepEmbedding, distinct_times, modulate
 
 FILLER = 0
-"""
-Character index that stands behind the text, and everywhere in the unconditional half of guidance.
-"""
+"""Character index of the padding behind the text, and of all the text in the unconditional row."""
 HEAD_WIDTH = 64
 POSITION_KERNEL, POSITION_GROUPS = 31, 16
 
@@ -29,14 +27,15 @@ POSITION_KERNEL, POSITION_GROUPS = 31, 16
 @dataclass(frozen=True, slots=True, kw_only=True)
 class F5Shape:
     """
-    The sizes of a published F5-TTS model.
+    The hyperparameters of a published F5-TTS model.
 
-    Version 1 (`F5TTS_v1_Base`) hides the filler from the text blocks and turns every attention
-    head; version 0 (`F5TTS_Base`) does neither: it turns the first head alone.
+    Version 1 (`F5TTS_v1_Base`) masks the filler in the text blocks and applies rotary positions to
+    every attention head.
+    Version 0 (`F5TTS_Base`) masks nothing and rotates the first head alone.
     """
 
     characters: int
-    """Without the filler."""
+    """Size of the vocabulary without the filler."""
     version: int = 1
     bands: int = 100
     width: int = 1024
@@ -48,50 +47,50 @@ class F5Shape:
 
     @property
     def heads(self) -> int:
-        """Attention heads, of 64 channels each."""
+        """Number of attention heads, of 64 channels each."""
         return self.width // HEAD_WIDTH
 
 
 class F5TextEmbedding(nn.Module):
-    """
-    Characters (B, N) -> (B, T, text_width): embedded, told their positions, and mixed with their
-    neighbours.
-    """
+    """Characters (B, N) -> (B, T, text_width): embedded, with positions, mixed by convolutions."""
 
     def __init__(self, shape: F5Shape) -> None:
         super().__init__()
-        self.hides_filler = shape.version >= 1
+        self.masks_filler = shape.version >= 1
         self.text_embed = nn.Embedding(shape.characters + 1, shape.text_width)
         blocks = [
             ConvNeXtV2Block(shape.text_width, shape.text_hidden) for _ in range(shape.text_blocks)
         ]
         self.text_blocks = nn.Sequential(*blocks)
 
-    def forward(self, characters: Tensor, length: int, *, told: bool = True) -> Tensor:
+    def forward(self, characters: Tensor, length: int, *, conditional: bool = True) -> Tensor:
         """
-        Embed for a mel of `length` frames.
+        Embed the text for a mel of `length` frames.
 
-        Args: characters: (B, N) int64, 1 .. characters; what does not fit into `length` is cut off.
-            length: T. told: False gives what the unconditional half of guidance sees: filler, at
-            the places where the text was.
+        Args:
+            characters: (B, N) int64, 1 .. characters; characters beyond `length` are dropped.
+            length: T, in mel frames.
+            conditional: False replaces the text by filler, for the unconditional row of guidance.
+
+        Returns: (B, T, text_width).
         """
         padded = nn.functional.pad(
             characters[:, :length], (0, max(0, length - characters.shape[1])), value=FILLER
         )
-        shown = (padded != FILLER)[..., None]
-        x = self.text_embed(padded if told else torch.full_like(padded, FILLER))
+        is_text = (padded != FILLER)[..., None]
+        x = self.text_embed(padded if conditional else torch.full_like(padded, FILLER))
         x = x + positions(length, x.shape[-1], x.device).to(x.dtype)
-        if not self.hides_filler:
+        if not self.masks_filler:
             mixed: Tensor = self.text_blocks(x)
             return mixed
-        hidden: Tensor = x * shown
+        hidden: Tensor = x * is_text
         for block in self.text_blocks:
-            hidden = block(hidden) * shown
+            hidden = block(hidden) * is_text
         return hidden
 
 
 class ConvPositionEmbedding(nn.Module):
-    """Two grouped convolutions that tell neighbouring frames apart, (B, T, width) -> the same."""
+    """Two grouped convolutions that encode positions, (B, T, width) -> the same."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -111,24 +110,26 @@ class ConvPositionEmbedding(nn.Module):
 
 
 class F5InputEmbedding(nn.Module):
-    """Noisy mel, known mel and text -> (B, T, width)."""
+    """Noisy mel, prompt mel and text -> (B, T, width)."""
 
     def __init__(self, shape: F5Shape) -> None:
         super().__init__()
         self.proj = Linear(2 * shape.bands + shape.text_width, shape.width)
         self.conv_pos_embed = ConvPositionEmbedding(shape.width)
 
-    def forward(self, noisy: Tensor, known: Tensor, text: Tensor) -> Tensor:
-        """Join the three inputs."""
-        x: Tensor = self.proj(torch.cat((noisy, known, text), dim=-1))
-        placed: Tensor = x + self.conv_pos_embed(x)
-        return placed
+    def forward(self, noisy: Tensor, prompt_mel: Tensor, text: Tensor) -> Tensor:
+        """Project the concatenated inputs and add the position embedding."""
+        x: Tensor = self.proj(torch.cat((noisy, prompt_mel, text), dim=-1))
+        positioned: Tensor = x + self.conv_pos_embed(x)
+        return positioned
 
 
 class AdaNorm(nn.Module):
     """
-    The time as `parts` vectors (B, 1, width), or (1, 1, width), that shift, scale and gate (Peebles
-    & Xie 2023).
+    Projection of the time to `parts` vectors (B, 1, width), or (1, 1, width), that shift, scale and
+    gate.
+
+    Peebles & Xie 2023.
     """
 
     def __init__(self, width: int, parts: int) -> None:
@@ -145,11 +146,13 @@ class AdaNorm(nn.Module):
 
 
 class F5Attention(nn.Module):
-    """Self-attention (B, T, width) -> the same; the first `turned` heads get rotary positions."""
+    """
+    Self-attention (B, T, width) -> the same, with rotary positions on the first `rotated_heads`.
+    """
 
-    def __init__(self, width: int, heads: int, turned: int) -> None:
+    def __init__(self, width: int, heads: int, rotated_heads: int) -> None:
         super().__init__()
-        self.heads, self.turned = heads, turned
+        self.heads, self.rotated_heads = heads, rotated_heads
         self.to_q, self.to_k, self.to_v = (Linear(width, width) for _ in "qkv")
         self.to_out = nn.ModuleList([Linear(width, width)])
 
@@ -159,15 +162,17 @@ class F5Attention(nn.Module):
             part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in (self.to_q, self.to_k, self.to_v)
         )
-        q, k = (self._turn(each, cos, sin) for each in (q, k))
+        q, k = (self._rotate(x, cos, sin) for x in (q, k))
         mixed = nn.functional.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.to_out[0](mixed.transpose(1, 2).flatten(2))
         return out
 
-    def _turn(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        if self.turned == self.heads:
+    def _rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        if self.rotated_heads == self.heads:
             return apply_rope(x, cos, sin)
-        return torch.cat((apply_rope(x[:, : self.turned], cos, sin), x[:, self.turned :]), dim=1)
+        return torch.cat(
+            (apply_rope(x[:, : self.rotated_heads], cos, sin), x[:, self.rotated_heads :]), dim=1
+        )
 
 
 class FeedForward(nn.Module):
@@ -176,7 +181,7 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         first = nn.Sequential(LinearGelu(width, hidden, "tanh"))
-        # where training has dropout
+        # Identity: dropout in training
         self.ff = nn.Sequential(first, nn.Identity(), Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -197,12 +202,12 @@ class F5Block(nn.Module):
     def forward(self, x: Tensor, time: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Transform x (B, T, width)."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.attn_norm(time)
-        x = torch.addcmul(x, gate_a, self.attn(modulated(x, shift_a, scale_a), cos, sin))
-        return torch.addcmul(x, gate_f, self.ff(modulated(x, shift_f, scale_f)))
+        x = torch.addcmul(x, gate_a, self.attn(modulate(x, shift_a, scale_a), cos, sin))
+        return torch.addcmul(x, gate_f, self.ff(modulate(x, shift_f, scale_f)))
 
 
 class FinalNorm(AdaNorm):
-    """Scales and shifts, in this order, before the last projection."""
+    """AdaNorm before the last projection: scale, then shift."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width, 2)
@@ -221,31 +226,33 @@ class F5DiT(nn.Module):
         self.norm_out = FinalNorm(shape.width)
         self.proj_out = Linear(shape.width, shape.bands)
 
-    def forward(self, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, prompt_mel: Tensor, text: Tensor, t: Tensor) -> Tensor:
         """
         Predict the velocity.
 
-        Args: noisy: (B, T, bands), the state of the flow. known: (B, T, bands), the reference
-            recording's mel where it is, zeros where the mel must be invented. text: (B, T,
-            text_width), from `text_embed`. t: (B,) times in 0..1; a single time that was expanded
-            is worked out once.
+        Args:
+            noisy: (B, T, bands), the state of the flow.
+            prompt_mel: (B, T, bands), the prompt's mel, zeros at the frames to synthesise.
+            text: (B, T, text_width), from `text_embed`.
+            t: (B,) times in 0..1; a single expanded time is embedded once.
 
         Returns: (B, T, bands).
         """
-        time = self.time_embed(times_apart(t))
-        x = self.input_embed(noisy, known, text)
+        time = self.time_embed(distinct_times(t))
+        x = self.input_embed(noisy, prompt_mel, text)
         cos, sin = (table.to(x.dtype) for table in rope_tables(x.shape[1], HEAD_WIDTH, x.device))
         for block in self.transformer_blocks:
             x = block(x, time, cos, sin)
         scale, shift = self.norm_out(time)
-        velocity: Tensor = self.proj_out(modulated(x, shift, scale))
+        velocity: Tensor = self.proj_out(modulate(x, shift, scale))
         return velocity
 
 
 def positions(length: int, width: int, device: torch.device) -> Tensor:
     """
-    Make sinusoidal positions (length, width), cosines before sines (Vaswani et al. 2017, in
-    F5-TTS's order).
+    Return sinusoidal positions (length, width), cosines before sines as in F5-TTS.
+
+    Vaswani et al. 2017.
     """
     rates = 10_000.0 ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * rates

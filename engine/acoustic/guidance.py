@@ -1,10 +1,10 @@
 """
-Classifier-free guidance (Ho & Salimans 2022) as one batched pass: told and untold side by side,
-batch of two.
+Classifier-free guidance (Ho & Salimans 2022) in one batched pass.
 
-Turns a DiT and what it is to say into the velocity that the solver follows. Outside an interval of
-the flow's times the untold half can be left out, which halves the work of those steps (Kynkäänniemi
-et al. 2024).
+The unconditional rows follow the conditional ones in the batch, so that a call of the solver is
+one forward pass of the DiT.
+Outside a guidance interval the unconditional rows are left out, which halves the work of those
+steps (Kynkäänniemi et al. 2024).
 """
 
 from collections.abc import Callable
@@ -14,74 +14,84 @@ import torch
 from torch import Tensor
 
 from engine.acoustic.dit import DiT
-from engine.duration.frames import Frames
+from engine.duration.frames import FrameConditioning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CFGVelocity:
     """
-    The velocity of the flow for one utterance, or for B of the same padded length (`batched.py`).
+    The guided velocity of one utterance, or of B of the same padded length (`batched.py`).
 
-    forward: the DiT, or what a pass made of it; (noisy, known, text, t) -> velocity.
-    text: (2 B, T, text_width) first all told, then all untold, or (B, T, text_width) without
-    guidance.
-    known: as many rows, (..., T, bands), zeros.
-    since, until: the flow times between which, both included, guidance works.
+    forward: the DiT, or what a pass made of it; (noisy, prompt_mel, text, t) -> velocity.
+    text: (2 B, T, text_width), all conditional rows, then all unconditional ones; (B, T,
+    text_width) without guidance.
+    prompt_mel: as many rows, (..., T, bands), zeros without a prompt.
+    strength: of the guidance.
+    cfg_start, cfg_stop: the interval of flow times with guidance, both ends included.
     """
 
     forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
     text: Tensor
-    known: Tensor
+    prompt_mel: Tensor
     strength: float
-    since: float = 0.0
-    until: float = 1.0
+    cfg_start: float = 0.0
+    cfg_stop: float = 1.0
 
     def __call__(self, state: Tensor, t: float) -> Tensor:
-        """Give the velocity (B, T, bands) in fp32 at time t."""
+        """Return the velocity (B, T, bands) in fp32 at time t."""
         count = state.shape[0]
-        rows = self.text.shape[0] if self.since <= t <= self.until else count
+        rows = self.text.shape[0] if self.cfg_start <= t <= self.cfg_stop else count
         noisy = state.to(self.text.dtype)
         noisy = noisy.expand(rows, -1, -1) if count == 1 else noisy.repeat(rows // count, 1, 1)
         times = torch.full((1,), t, device=state.device).expand(rows)
-        velocity = self.forward(noisy, self.known[:rows], self.text[:rows], times).float()
+        velocity = self.forward(noisy, self.prompt_mel[:rows], self.text[:rows], times).float()
         if rows == count:
             return velocity
-        told, uncond = velocity.chunk(2)
-        return torch.lerp(uncond, told, 1.0 + self.strength)
+        cond, uncond = velocity.chunk(2)
+        return torch.lerp(uncond, cond, 1.0 + self.strength)
 
 
 def guide(
     dit: DiT,
     forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
-    frames: Frames,
+    frames: FrameConditioning,
     strength: float,
 ) -> CFGVelocity:
-    """Embed the text once for all steps; `frames` (1, T)."""
+    """
+    Return the CFG velocity of one utterance; its text is embedded once for all steps.
+
+    Args:
+        dit: the model that embeds the text.
+        forward: the DiT, or what a pass made of it.
+        frames: the conditioning, (1, T).
+        strength: of the guidance; 0 leaves the unconditional row out.
+    """
     if strength > 0:
-        frames = Frames(
-            phone=_with_untold(frames.phone),
-            place=_with_untold(frames.place),
-            speaker=_with_untold(frames.speaker),
-            question=_with_untold(frames.question),
+        frames = FrameConditioning(
+            phone=_with_uncond(frames.phone),
+            place=_with_uncond(frames.place),
+            speaker=_with_uncond(frames.speaker),
+            question=_with_uncond(frames.question),
         )
     text = dit.text_embed(frames)
-    known = text.new_zeros(*text.shape[:2], dit.shape.bands)
-    return CFGVelocity(forward=forward, text=text, known=known, strength=strength)
+    prompt_mel = text.new_zeros(*text.shape[:2], dit.shape.bands)
+    return CFGVelocity(forward=forward, text=text, prompt_mel=prompt_mel, strength=strength)
 
 
-def _with_untold(told: Tensor) -> Tensor:
-    return torch.cat((told, torch.zeros_like(told)))
+def _with_uncond(cond: Tensor) -> Tensor:
+    return torch.cat((cond, torch.zeros_like(cond)))
 
 
-def with_reference(guided: CFGVelocity, *references: Tensor | None) -> CFGVelocity:
+def with_prompt(guided: CFGVelocity, *prompt_mels: Tensor | None) -> CFGVelocity:
     """
-    Let the told rows, which come first, copy from a recording's mel (R, bands) each; the untold
-    ones stay untold.
+    Return a velocity whose conditional rows, which come first, see a prompt's mel (R, bands) each.
+
+    The unconditional rows stay zero.
     """
-    if all(reference is None for reference in references):
+    if all(prompt is None for prompt in prompt_mels):
         return guided
-    known = guided.known.clone()
-    for row, reference in enumerate(references):
-        if reference is not None:
-            known[row, : len(reference)] = reference.to(known)
-    return replace(guided, known=known)
+    stacked = guided.prompt_mel.clone()
+    for row, prompt in enumerate(prompt_mels):
+        if prompt is not None:
+            stacked[row, : len(prompt)] = prompt.to(stacked)
+    return replace(guided, prompt_mel=stacked)

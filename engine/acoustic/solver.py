@@ -1,17 +1,14 @@
 """
-Integrates the flow from noise (t = 0) to mel (t = 1): Euler, midpoint and Heun on a uniform, pruned
-or sway-sampled grid.
+ODE solver of the flow, from noise (t = 0) to mel (t = 1): Euler, midpoint, Heun.
 
-The state is fp32 whatever the model computes in, and is moved in place: no step allocates. Knows
-nothing of text or guidance: it is given a velocity.
+The time grid is uniform, pruned (EPSS) or sway-sampled.
+The state is fp32 whatever the model computes in, and is updated in place, so no step allocates.
+It integrates any velocity; text and guidance are unknown here.
 
-Early exit: once the velocity hardly changes any more, the rest of the way is gone at the velocity
-that was.
-
-What counts is how much it would change on the rest of the way if it went on as from the last call
-to this one; the change between two calls alone would say "settled" at the tiny first steps of a
-sway-sampled grid. The model is not called any more; what is left of the steps adds up to one step
-to the end.
+Early exit: once the velocity is predicted to change by less than a threshold until t = 1, the last
+velocity is used for all remaining steps, and the model is not called again.
+The prediction extrapolates the rate of change between the last two calls.
+The bare difference of two calls would be small at the tiny first steps of a sway-sampled grid.
 """
 
 import itertools
@@ -25,13 +22,15 @@ from engine.config import Adaptive, Grid, Solver
 
 Velocity = Callable[[Tensor, float], Tensor]
 """
-(state, t) -> velocity, both shaped like the state, which is read and not kept: it moves on. Nor is
-a velocity to be kept: the next call may write into the same memory, as the replay of a CUDA graph
-does.
+(state, t) -> velocity, of the shape of the state.
+
+The velocity must not keep the state, which is updated in place.
+The caller must not keep a velocity: the next call may write into the same memory, as the replay of
+a CUDA graph does.
 """
 
 
-PRUNED = {
+PRUNED_STEPS = {
     5: (0, 2, 4, 8, 16, 32),
     6: (0, 2, 4, 6, 8, 16, 32),
     7: (0, 2, 4, 6, 8, 16, 24, 32),
@@ -39,29 +38,34 @@ PRUNED = {
     12: (0, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32),
     16: (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32),
 }
-"""EPSS: which of 32 even steps are kept, by their count (Zheng et al. 2025, "Fast F5-TTS")."""
+"""EPSS: which of 32 even steps remain, by their count (Zheng et al. 2025, "Fast F5-TTS")."""
 FULL_PHONES = 60
 """
-A chunk of so many phones, about five seconds of speech, gets all steps when they are adaptive.
+Chunks from this length on, about five seconds of speech, get all steps when they are adaptive.
 """
-LEAST_SHARE = 0.5
-"""Of the steps, which the shortest chunk gets."""
+MIN_STEP_SHARE = 0.5
+"""The share of the steps that the shortest chunk gets."""
 
 
 def steps_for(steps: int, adaptive: Adaptive, phones: int) -> int:
     """
-    Give the steps of a chunk of so many phones: all, or, where adaptive, in proportion to its
-    phones and at least half.
+    Return the solver steps of a chunk with so many phones.
+
+    All of them, or, if adaptive, in proportion to the phones and at least half.
     """
     if adaptive is Adaptive.OFF:
         return steps
-    return math.ceil(steps * min(1.0, max(LEAST_SHARE, phones / FULL_PHONES)))
+    return math.ceil(steps * min(1.0, max(MIN_STEP_SHARE, phones / FULL_PHONES)))
 
 
 def time_grid(steps: int, sway: float, grid: Grid = Grid.UNIFORM) -> tuple[float, ...]:
-    """Give steps + 1 times from 0 to 1; sway sampling of F5-TTS: t + s (cos(pi t / 2) - 1 + t)."""
+    """
+    Return steps + 1 times from 0 to 1.
+
+    Sway sampling of F5-TTS: t + sway (cos(pi t / 2) - 1 + t).
+    """
     even = (
-        [index / 32 for index in PRUNED[steps]]
+        [index / 32 for index in PRUNED_STEPS[steps]]
         if grid is Grid.EPSS
         else [index / steps for index in range(steps + 1)]
     )
@@ -73,32 +77,33 @@ def integrate(
     velocity: Velocity, noise: Tensor, times: tuple[float, ...], solver: Solver
 ) -> Tensor:
     """
-    Follow the velocity along the grid; gives the state at the last time and leaves `noise` as it
-    is.
+    Integrate the velocity along the grid and return the state at the last time.
+
+    `noise` is not changed.
     """
-    state, spare = noise.clone(), torch.empty_like(noise)
-    for now, then in itertools.pairwise(times):
-        _STEPS[solver](velocity, state, spare, now, then)
+    state, buffer = noise.clone(), torch.empty_like(noise)
+    for t, t_next in itertools.pairwise(times):
+        _STEPS[solver](velocity, state, buffer, t, t_next)
     return state
 
 
-def _euler(velocity: Velocity, state: Tensor, _spare: Tensor, now: float, then: float) -> None:
-    state.add_(velocity(state, now), alpha=then - now)
+def _euler(velocity: Velocity, state: Tensor, _buffer: Tensor, t: float, t_next: float) -> None:
+    state.add_(velocity(state, t), alpha=t_next - t)
 
 
-def _midpoint(velocity: Velocity, state: Tensor, spare: Tensor, now: float, then: float) -> None:
-    half = 0.5 * (then - now)
-    middle = torch.add(state, velocity(state, now), alpha=half, out=spare)
-    state.add_(velocity(middle, now + half), alpha=then - now)
+def _midpoint(velocity: Velocity, state: Tensor, buffer: Tensor, t: float, t_next: float) -> None:
+    half = 0.5 * (t_next - t)
+    middle = torch.add(state, velocity(state, t), alpha=half, out=buffer)
+    state.add_(velocity(middle, t + half), alpha=t_next - t)
 
 
-def _heun(velocity: Velocity, state: Tensor, spare: Tensor, now: float, then: float) -> None:
-    step = then - now
-    first = velocity(state, now)
-    end = torch.add(state, first, alpha=step, out=spare)
-    # before the second call, which may write over the first velocity
+def _heun(velocity: Velocity, state: Tensor, buffer: Tensor, t: float, t_next: float) -> None:
+    step = t_next - t
+    first = velocity(state, t)
+    end = torch.add(state, first, alpha=step, out=buffer)
+    # before the second call, which may overwrite the first velocity
     state.add_(first, alpha=0.5 * step)
-    state.add_(velocity(end, then), alpha=0.5 * step)
+    state.add_(velocity(end, t_next), alpha=0.5 * step)
 
 
 _STEPS = {Solver.EULER: _euler, Solver.MIDPOINT: _midpoint, Solver.HEUN: _heun}
@@ -106,30 +111,32 @@ _STEPS = {Solver.EULER: _euler, Solver.MIDPOINT: _midpoint, Solver.HEUN: _heun}
 
 class EarlyExitVelocity:
     """
-    A velocity for one chunk that stays what it is once the change ahead is below `threshold`,
-    relative to its size.
+    A velocity of one chunk that is constant once its predicted change is below `threshold`.
+
+    The threshold is relative to the velocity's norm.
     """
 
     def __init__(self, velocity: Velocity, threshold: float) -> None:
         self.velocity = velocity
         self.threshold = threshold
         self._last: Tensor | None = None
-        self._time = 0.0
-        self._settled = False
+        self._last_t = 0.0
+        self._exited = False
 
     def __call__(self, state: Tensor, t: float) -> Tensor:
         """
-        Give the velocity, from the model as long as it is needed. Reads two numbers back from a
-        device per call.
+        Return the velocity, from the model until the exit.
+
+        Reads two numbers back from the device per call.
         """
-        if self._last is not None and self._settled:
+        if self._last is not None and self._exited:
             return self._last
         velocity = self.velocity(state, t)
-        if self._last is not None and t > self._time:
-            ahead = (1.0 - t) / (t - self._time)
-            self._settled = ahead * float((velocity - self._last).norm()) < self.threshold * float(
-                self._last.norm()
-            )
-        # the buffer of a CUDA graph is written again by the next call
-        self._last, self._time = velocity.clone(), t
+        if self._last is not None and t > self._last_t:
+            remaining_steps = (1.0 - t) / (t - self._last_t)
+            self._exited = remaining_steps * float(
+                (velocity - self._last).norm()
+            ) < self.threshold * float(self._last.norm())
+        # cloned: a CUDA graph's buffer is overwritten by the next call
+        self._last, self._last_t = velocity.clone(), t
         return velocity

@@ -1,4 +1,5 @@
 """
-Audio outside the model: the reference recording going in, trimming, level and joins coming out.
+Audio outside the models: the prompt recording as input, level and crossfades of the output.
+
 numpy only.
 """

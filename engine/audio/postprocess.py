@@ -1,9 +1,8 @@
 """
-Brings speech to one level, so that chunks, speakers and configurations can be compared by ear.
+Post-processing of synthesised chunks: level normalisation and crossfades.
 
-Joins the chunks of a long text by crossfades, as a stream: what is yielded is final and can be
-played.
-
+One speech level makes chunks, speakers and configurations comparable by ear.
+Crossfading is streamed: yielded audio is final and can be played.
 Chunks begin and end in silence, so equal-gain (linear) fades are enough.
 """
 
@@ -12,27 +11,35 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 TARGET_RMS = 0.08
-"""About -22 dBFS, measured over the frames that hold speech."""
+"""About -22 dBFS, measured over the windows that hold speech."""
 PEAK_LIMIT = 0.95
-FRAME = 400
+LEVEL_WINDOW_SAMPLES = 400
 ACTIVE_BELOW_PEAK_DB = 35.0
 
 
 def active_rms(audio: np.ndarray) -> float:
     """
-    Root mean square of the 25 ms frames within 35 dB of the loudest one; 0 for silence. audio:
-    float32 (T,).
+    Return the active speech level: root mean square of the 25 ms windows within 35 dB of the
+    loudest.
+
+    Args:
+        audio: float32 (T,).
+
+    Returns: the level in full scale, 0 for silence.
     """
-    whole = audio[: audio.size // FRAME * FRAME].reshape(-1, FRAME)
-    energy = np.mean(np.square(whole, dtype=np.float64), axis=1) if whole.size else np.zeros(1)
+    windows = audio[: audio.size // LEVEL_WINDOW_SAMPLES * LEVEL_WINDOW_SAMPLES].reshape(
+        -1, LEVEL_WINDOW_SAMPLES
+    )
+    energy = np.mean(np.square(windows, dtype=np.float64), axis=1) if windows.size else np.zeros(1)
     active = energy[energy >= energy.max() * 10 ** (-ACTIVE_BELOW_PEAK_DB / 10)]
     return float(np.sqrt(active.mean()))
 
 
-def level(audio: np.ndarray) -> np.ndarray:
+def normalise_level(audio: np.ndarray) -> np.ndarray:
     """
-    Scale to TARGET_RMS, less where a peak would pass PEAK_LIMIT; silence stays silence. float32
-    (T,) -> (T,).
+    Scale audio to TARGET_RMS, less if a peak would exceed PEAK_LIMIT; silence is not changed.
+
+    float32 (T,) -> (T,).
     """
     rms, peak = active_rms(audio), float(np.abs(audio).max(initial=0.0))
     if rms == 0.0:
@@ -41,20 +48,18 @@ def level(audio: np.ndarray) -> np.ndarray:
 
 
 CROSSFADE = 800
-"""Audio frames that two chunks share: 50 ms at 16 kHz."""
+"""Samples that two chunks share: 50 ms at 16 kHz."""
 
 
-def join(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """
-    Yield the audio of every chunk as soon as nothing can change it any more; float32 (T,) each.
-    """
+def crossfade(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the crossfaded audio of every chunk as soon as it is final; float32 (T,) each."""
     fade = np.linspace(0.0, 1.0, CROSSFADE, dtype=np.float32)
-    held = np.zeros(0, dtype=np.float32)
+    tail = np.zeros(0, dtype=np.float32)
     for chunk in chunks:
-        if held.size:
+        if tail.size:
             chunk = np.concatenate(
-                (held * (1.0 - fade) + chunk[:CROSSFADE] * fade, chunk[CROSSFADE:])
+                (tail * (1.0 - fade) + chunk[:CROSSFADE] * fade, chunk[CROSSFADE:])
             )
         yield chunk[:-CROSSFADE]
-        held = chunk[-CROSSFADE:]
-    yield held
+        tail = chunk[-CROSSFADE:]
+    yield tail

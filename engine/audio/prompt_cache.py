@@ -1,8 +1,7 @@
 """
-Remembers what was made of a recording, by its content: the same bytes, text and speaker are not
-worked out twice.
+Cache of encoded prompts by content: the same bytes, transcript and speaker are encoded once.
 
-A changed file of the same name is another recording, and the same file under another name is not.
+A changed file under the same name is another prompt; the same file under another name is not.
 """
 
 import hashlib
@@ -10,45 +9,46 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from engine.audio.reference_recording import read_file, text_of
+from engine.audio.reference_recording import read_file, transcript_of
 from engine.errors import EngineError
 
-KEPT = 16
-"""Recordings that are remembered, those last used; each takes less than half a megabyte."""
+MAX_PROMPTS = 16
+"""Prompts in the cache, the most recently used ones; each takes less than half a megabyte."""
 Prompt = TypeVar("Prompt")
 
 
-class Prompts(Generic[Prompt]):
+class PromptCache(Generic[Prompt]):
     """
-    The recordings of one loaded pipeline. Public: `encode` (content, text, speaker) -> prompt, what
-    is called.
+    The prompts of one loaded pipeline.
+
+    Public: `encode` (content, transcript, speaker) -> prompt, the function that is cached.
     """
 
     def __init__(self, encode: Callable[[bytes, str, str], Prompt]) -> None:
         self.encode = encode
-        self._known: OrderedDict[tuple[str, str, str], Prompt] = OrderedDict()
+        self._prompts: OrderedDict[tuple[str, str, str], Prompt] = OrderedDict()
 
-    def of(self, reference: str, text: str, speaker: str = "") -> Prompt | None:
+    def get(self, reference: str, text: str, speaker: str = "") -> Prompt | None:
         """
-        Give what the engine is to be told of a recording; None without one.
+        Return the encoded prompt of a recording; None without one.
 
         Args:
-            reference: path, or "".
-            text: what it says; "" where a text file of its name lies beside it.
-            speaker: whom the recording is taken for, where that matters.
+            reference: path of the recording, or "".
+            text: its transcript; "" if a .txt file of its name lies beside it.
+            speaker: the speaker that a model is conditioned on, where it has one.
 
-        Raises: EngineError for a recording or a text that cannot be used.
+        Raises: EngineError for a recording or a transcript that cannot be used.
         """
         if not reference:
             return None
-        content, words = read_file(reference), text_of(reference, text)
-        key = (hashlib.sha256(content).hexdigest(), words, speaker)
-        if key not in self._known:
+        content, transcript = read_file(reference), transcript_of(reference, text)
+        key = (hashlib.sha256(content).hexdigest(), transcript, speaker)
+        if key not in self._prompts:
             try:
-                self._known[key] = self.encode(content, words, speaker)
+                self._prompts[key] = self.encode(content, transcript, speaker)
             except EngineError as error:
                 raise EngineError(f"{reference}: {error}") from None
-            if len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
+            if len(self._prompts) > MAX_PROMPTS:
+                self._prompts.popitem(last=False)
+        self._prompts.move_to_end(key)
+        return self._prompts[key]

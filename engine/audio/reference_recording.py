@@ -1,9 +1,8 @@
 """
-Reads the recording of a voice: any rate and channels to trimmed mono at the rate that a pipeline
-works at.
+Load a prompt recording: any rate and channels to trimmed mono at a pipeline's sample rate.
 
-Limits are checked here, with words for the person who chose the recording. It knows no mel and no
-model; how loud the recording is to be is the pipeline's business.
+Limits are checked here, with messages for the person who chose the recording.
+Mel and models are unknown here; the level is set by the pipeline.
 """
 
 import io
@@ -17,33 +16,35 @@ from engine.errors import EngineError
 
 SHORTEST_S, LONGEST_S = 0.5, 12.0
 """
-Of the speech, after trimming. Longer ones are cut by F5-TTS's own command, too; each second costs
-in every solver step.
+Duration of the speech after trimming.
+
+F5-TTS's own command also cuts longer recordings; each second costs time in every solver step.
 """
-LONGEST_FILE_S = 120.0
-LARGEST_FILE_BYTES = 50_000_000
-LARGEST_TEXT_BYTES = 100_000
+MAX_FILE_S = 120.0
+MAX_FILE_BYTES = 50_000_000
+MAX_TEXT_BYTES = 100_000
 RATES_HZ = (1_000, 768_000)
-LARGEST_CHANNELS = 64
-BLOCK_FRAMES = 2**16
-UNKNOWN_FROM_BYTES = 0x7FFF0000
-"""A WAV file that was streamed did not know its length, and names a number near the largest one."""
+MAX_CHANNELS = 64
+BLOCK_SAMPLES = 2**16
+UNKNOWN_LENGTH_BYTES = 0x7FFF0000
+"""Streamed WAV files have an unknown length and declare a size near the largest number."""
 SILENT_DB = -42.0
-"""Below the loudest frame; what lies at the edges and is quieter is cut off, as F5-TTS does."""
+"""Below the loudest frame; quieter frames at the edges are trimmed, as F5-TTS does."""
 
 
 def read_file(path: str) -> bytes:
     """
-    Read the whole file. Raises EngineError if it is not there or too large to be a recording of a
-    few seconds.
+    Return the bytes of the file.
+
+    Raises: EngineError if it does not exist or is too large for a recording of a few seconds.
     """
     try:
         size = Path(path).stat().st_size
-        content = Path(path).read_bytes() if size <= LARGEST_FILE_BYTES else b""
+        content = Path(path).read_bytes() if size <= MAX_FILE_BYTES else b""
     except OSError as error:
-        here = "" if Path(path).is_absolute() else f" (looked for in {Path.cwd()})"
+        searched = "" if Path(path).is_absolute() else f" (looked for in {Path.cwd()})"
         raise EngineError(
-            f"reference {path} cannot be read: {error.strerror}{here}; name a wav or flac file"
+            f"reference {path} cannot be read: {error.strerror}{searched}; name a wav or flac file"
         ) from None
     if not content:
         raise EngineError(
@@ -53,87 +54,91 @@ def read_file(path: str) -> bytes:
     return content
 
 
-def text_of(path: str, text: str) -> str:
+def transcript_of(path: str, text: str) -> str:
     """
-    Give what the recording says: the text as told or, without one, the words of the .txt file
-    beside the recording.
+    Return the recording's transcript: `text`, or without it the content of the .txt file beside the
+    recording.
     """
-    beside = Path(path).with_suffix(".txt")
-    if not text.strip() and beside.is_file():
-        text = _text(beside)
+    text_path = Path(path).with_suffix(".txt")
+    if not text.strip() and text_path.is_file():
+        text = _read_transcript(text_path)
     if not text.strip():
         raise EngineError(
             f"reference {path} needs reference_text, the words that it says; give it, or write "
-            f"{beside}"
+            f"{text_path}"
         )
     return " ".join(text.split())
 
 
-def speech_of(content: bytes, rate_hz: int, hop: int) -> np.ndarray:
+def load_speech(content: bytes, rate_hz: int, hop: int) -> np.ndarray:
     """
-    Decode, mix down, resample and trim.
+    Decode, mix down, resample and trim a recording.
 
     Args:
-        content: of a wav or flac file.
-        rate_hz: of what is given back.
-        hop: samples per frame; only whole frames are cut off.
+        content: the bytes of a wav or flac file.
+        rate_hz: sample rate of the result.
+        hop: samples per frame; only whole frames are trimmed.
 
-    Returns: float32 (T,), from the first frame that sounds to the last, as loud as recorded.
-    Raises: EngineError for what is no audio, holds no sound, or is too short or too long.
+    Returns: float32 (T,), from the first frame with sound to the last, at the recorded level.
+    Raises: EngineError for bytes that are no audio, and for audio that is silent, too short or too
+    long.
     """
-    audio, recorded_hz = _decoded(content)
+    audio, recorded_hz = _decode(content)
     if not np.isfinite(audio).all():
         raise EngineError("reference: the recording holds NaN or infinity; export it again")
     if recorded_hz != rate_hz and audio.size:
         audio = np.asarray(soxr.resample(audio, recorded_hz, rate_hz), dtype=np.float32)
-    speech = _trimmed(audio, hop)
+    speech = _trim(audio, hop)
     seconds = speech.size / rate_hz
     if not SHORTEST_S <= seconds <= LONGEST_S:
-        what = "silent" if not speech.size else f"{seconds:.2f} s of sound"
+        finding = "silent" if not speech.size else f"{seconds:.2f} s of sound"
         raise EngineError(
-            f"reference: the recording is {what}; give {SHORTEST_S} to {LONGEST_S:.0f} s of speech"
+            f"reference: the recording is {finding}; give {SHORTEST_S} to {LONGEST_S:.0f} s of "
+            "speech"
         )
     return speech
 
 
-def _text(path: Path) -> str:
+def _read_transcript(path: Path) -> str:
     """
-    Read the words beside a recording. Raises EngineError for a file that cannot be read, or is no
-    text of one recording.
+    Read the transcript beside a recording.
+
+    Raises: EngineError for a file that cannot be read, or is too large for one recording.
     """
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_TEXT_BYTES + 1)
+            content = file.read(MAX_TEXT_BYTES + 1)
     except OSError as error:
         raise EngineError(
             f"reference text {path} cannot be read: {error.strerror}; give reference_text"
         ) from None
-    if len(content) > LARGEST_TEXT_BYTES:
+    if len(content) > MAX_TEXT_BYTES:
         raise EngineError(
-            f"reference text {path} has more than {LARGEST_TEXT_BYTES} bytes; it holds other than "
+            f"reference text {path} has more than {MAX_TEXT_BYTES} bytes; it holds other than "
             "what is said"
         )
     return content.decode("utf-8", "replace")
 
 
-def _decoded(content: bytes) -> tuple[np.ndarray, int]:
+def _decode(content: bytes) -> tuple[np.ndarray, int]:
     """
-    Give mono float32 (T,) and its rate. Memory is taken for what is there, not for what the file's
-    head claims.
+    Return mono float32 (T,) and its rate.
+
+    Memory is allocated for the samples that exist, not for the number that the header declares.
     """
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
-            _check_head(file)
-            promised, rate_hz = int(file.frames), int(file.samplerate)
+            _check_header(file)
+            declared, rate_hz = int(file.frames), int(file.samplerate)
             blocks = []
-            while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+            while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
                 blocks.append(block.mean(axis=1, dtype=np.float32))
     except soundfile.LibsndfileError as error:
         raise EngineError(
             f"reference: the recording cannot be decoded ({error}); give a wav or flac file"
         ) from None
     audio = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-    if audio.size < promised or _is_cut(content):
+    if audio.size < declared or _is_truncated(content):
         raise EngineError(
             f"reference: the recording is torn: its head promises more than its {audio.size} "
             "frames; export it again"
@@ -141,43 +146,43 @@ def _decoded(content: bytes) -> tuple[np.ndarray, int]:
     return audio, rate_hz
 
 
-def _is_cut(content: bytes) -> bool:
+def _is_truncated(content: bytes) -> bool:
     """
-    Whether the head of a WAV file promises bytes that are not there, which libsndfile passes over
-    in silence.
+    Return whether the header of a WAV file declares bytes that do not exist, which libsndfile
+    ignores.
     """
-    place = 12
-    while content[:4] == b"RIFF" and content[8:12] == b"WAVE" and place + 8 <= len(content):
+    offset = 12
+    while content[:4] == b"RIFF" and content[8:12] == b"WAVE" and offset + 8 <= len(content):
         name, size = (
-            content[place : place + 4],
-            int.from_bytes(content[place + 4 : place + 8], "little"),
+            content[offset : offset + 4],
+            int.from_bytes(content[offset + 4 : offset + 8], "little"),
         )
         if name == b"data":
-            return size < UNKNOWN_FROM_BYTES and place + 8 + size > len(content)
-        place += 8 + size + size % 2
+            return size < UNKNOWN_LENGTH_BYTES and offset + 8 + size > len(content)
+        offset += 8 + size + size % 2
     return False
 
 
-def _check_head(file: soundfile.SoundFile) -> None:
-    """Raise EngineError for a head that claims what no recording of a voice has."""
+def _check_header(file: soundfile.SoundFile) -> None:
+    """Raise EngineError for a header that no recording of a voice has."""
     low, high = RATES_HZ
-    if not low <= file.samplerate <= high or file.channels > LARGEST_CHANNELS:
+    if not low <= file.samplerate <= high or file.channels > MAX_CHANNELS:
         raise EngineError(
             f"reference: the recording has {file.channels} channels at {file.samplerate} Hz; give "
-            f"1 to {LARGEST_CHANNELS} at {low} to {high} Hz"
+            f"1 to {MAX_CHANNELS} at {low} to {high} Hz"
         )
     seconds = file.frames / file.samplerate
-    if seconds > LONGEST_FILE_S:
+    if seconds > MAX_FILE_S:
         raise EngineError(
             f"reference: the recording lasts {seconds:.0f} s; cut it to at most {LONGEST_S:.0f} s"
         )
 
 
-def _trimmed(audio: np.ndarray, hop: int) -> np.ndarray:
-    """Cut off whole silent frames at both ends; an unfinished last frame goes, too."""
-    whole = audio[: audio.size // hop * hop].reshape(-1, hop)
-    energy = np.square(whole, dtype=np.float64).mean(axis=1)
+def _trim(audio: np.ndarray, hop: int) -> np.ndarray:
+    """Trim whole silent frames at both ends, and an incomplete last frame."""
+    frames = audio[: audio.size // hop * hop].reshape(-1, hop)
+    energy = np.square(frames, dtype=np.float64).mean(axis=1)
     if not energy.any():
         return audio[:0]
     sounding = np.flatnonzero(energy > energy.max() * 10 ** (SILENT_DB / 10))
-    return whole[sounding[0] : sounding[-1] + 1].reshape(-1)
+    return frames[sounding[0] : sounding[-1] + 1].reshape(-1)

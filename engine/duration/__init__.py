@@ -1,1 +1,1 @@
-"""How long every phone lasts: from phones to what every mel frame is to say."""
+"""The duration model: from phone ids to the conditioning of every mel frame."""

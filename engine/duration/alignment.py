@@ -1,6 +1,8 @@
 """
-From phones to mel frames: predicted durations, then what every frame is to say. Always fp32 on the
-CPU.
+Predict the alignment of phones and mel frames.
+
+Durations come from the duration model, then every frame gets its phone and its position in it.
+Always fp32 on the CPU.
 """
 
 from dataclasses import dataclass
@@ -8,80 +10,82 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.duration.frames import PLACES, Frames
+from engine.duration.frames import PLACES, FrameConditioning
 from engine.duration.predictor import DurationModel
 
-PACE = 1.15
+DURATION_SCALE = 1.15
 """
-How much slower than flite's own pace speed=1 is; slower speech is clearer, to people and to
-recognisers.
+Factor on flite's own durations at speed=1.
+
+Slower speech is more intelligible, for people and for speech recognisers.
 """
-LONGEST_PHONE_FRAMES = 60
+MAX_PHONE_FRAMES = 60
 EDGE_SILENCE_FRAMES = 8
-"""Silence asked for at both ends of a chunk: 128 ms, which the join of two chunks shares."""
+"""Silence at both ends of a chunk: 128 ms. The crossfade of two chunks lies inside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Alignment:
     """
-    What one chunk is to say, frame by frame; `durations` (P,) are frames per phone.
+    The conditioning of one chunk, frame by frame, with the durations that it was made from.
 
-    `reference` (R, bands) is the normalised mel of a recording, which the first R of `frames`
-    describe; None without one.
+    `durations` (P,) are frames per phone.
+    `prompt_mel` (R, bands) is the normalised mel of a prompt, None without one.
+    The first R of `frames` describe the prompt.
     """
 
-    frames: Frames
+    frames: FrameConditioning
     durations: Tensor
-    reference: Tensor | None = None
+    prompt_mel: Tensor | None = None
 
     @property
     def prompt_frames(self) -> int:
-        """Frames in front that are known already, and no part of the speech."""
-        return 0 if self.reference is None else len(self.reference)
+        """Number of leading frames that belong to the prompt and are not synthesised."""
+        return 0 if self.prompt_mel is None else len(self.prompt_mel)
 
 
-def spread(phones: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
+def expand_to_frames(phones: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Say for every mel frame which phone it belongs to and where in the phone it lies.
+    Return the phone of every mel frame and the position of the frame inside its phone.
 
     Args:
         phones: (P,) ids.
-        durations: (P,) frames each, 0 allowed.
+        durations: (P,) frames per phone, 0 allowed.
 
-    Returns: phone (F,) and place (F,) in 1..PLACES.
+    Returns: phone (F,) and place (F,), the latter from 1 to PLACES.
     """
     index = torch.repeat_interleave(torch.arange(phones.numel()), durations)
     starts = torch.cumsum(durations, 0) - durations
-    inside = torch.arange(index.numel()) - starts[index]
-    return phones[index], 1 + (inside * PLACES) // durations[index]
+    offset = torch.arange(index.numel()) - starts[index]
+    return phones[index], 1 + (offset * PLACES) // durations[index]
 
 
-def plan(
+def predict_alignment(
     model: DurationModel, phone_ids: tuple[int, ...], *, speaker: int, question: bool, speed: float
-) -> Content:
+) -> Alignment:
     """
-    Predict durations and spread the phones over mel frames.
+    Predict durations and expand the phones to mel frames.
 
     Args:
         model: the duration model, fp32 on the CPU.
-        phone_ids: of one chunk, silence at both ends.
+        phone_ids: of one chunk, with silence at both ends.
         speaker: index, from 0.
-        question: whether the voice is to rise at the end.
+        question: whether the pitch rises at the end.
         speed: above 1 is faster.
 
-    Returns: frames of shape (1, F).
+    Returns: the alignment, with `frames` of shape (1, F).
     """
     phones = torch.tensor(phone_ids)
-    told = torch.tensor([speaker + 1]), torch.tensor([2 if question else 1])
-    predicted = model(phones[None], *told)[0].exp() * (PACE / speed)
-    durations = predicted.round().clamp(1, LONGEST_PHONE_FRAMES).long()
+    conditions = torch.tensor([speaker + 1]), torch.tensor([2 if question else 1])
+    predicted = model(phones[None], *conditions)[0].exp() * (DURATION_SCALE / speed)
+    durations = predicted.round().clamp(1, MAX_PHONE_FRAMES).long()
     durations[0] = durations[-1] = EDGE_SILENCE_FRAMES
-    phone, place = spread(phones, durations)
+    phone, place = expand_to_frames(phones, durations)
     row = torch.ones_like(phone)
-    frames = Frames(
+    frames = FrameConditioning(
         phone=phone[None],
         place=place[None],
-        speaker=(row * told[0])[None],
-        question=(row * told[1])[None],
+        speaker=(row * conditions[0])[None],
+        question=(row * conditions[1])[None],
     )
-    return Content(frames=frames, durations=durations)
+    return Alignment(frames=frames, durations=durations)

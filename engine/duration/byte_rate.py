@@ -1,9 +1,8 @@
 """
-How long the gap behind a recording is, by the rule of F5-TTS: as many frames per byte of text as
-the recording has.
+Total duration by the byte rule of F5-TTS: frames per byte of text, as in the prompt.
 
-It knows text by its length alone; a model that is told no durations finds the timing inside the gap
-by itself.
+Uses nothing of the text but its length.
+A model without a duration model finds the timing inside the span by itself.
 """
 
 from dataclasses import dataclass
@@ -12,21 +11,27 @@ from engine.errors import EngineError
 
 FRAMES_PER_BYTE = 6.25
 """
-Without a recording no pace is known: 15 bytes a second at 93.75 frames a second, the middle of what
-English readers do.
+The byte rate without a prompt: 15 bytes/s at 93.75 frames/s, the middle of what English readers do.
 """
 LONGEST_S = 22.0
-"""Recording and new speech together, as the published command cuts its text."""
+"""Prompt and new speech together, the limit at which the published command cuts its text."""
 SHORT_BYTES, SHORT_SPEED = 10, 0.3
-"""So short a text is spoken this much more slowly, as published; a bare ratio would swallow it."""
-LEAST_FRAMES = 8
+"""
+Texts below SHORT_BYTES are spoken at SHORT_SPEED, as published: the plain ratio leaves too few
+frames.
+"""
+MIN_FRAMES = 8
 SLOWEST, FASTEST = 3.0, 40.0
-"""Bytes of text per second of recording that can be its text at all."""
+"""Plausible bytes of text per second of recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByteRate:
-    """A recording of `frames` mel frames whose text, with its closing space, has `text_bytes`."""
+    """
+    The speaking rate of a prompt of `frames` mel frames.
+
+    `text_bytes` includes the space that closes its transcript.
+    """
 
     frames: int
     text_bytes: int
@@ -34,11 +39,11 @@ class ByteRate:
 
     @property
     def frames_per_byte(self) -> float:
-        """Frames that a byte of text lasts."""
+        """Mel frames per byte of text."""
         return self.frames / self.text_bytes if self.frames else FRAMES_PER_BYTE
 
     def check(self) -> None:
-        """Raise EngineError where the text can hardly be what is heard."""
+        """Raise EngineError if the transcript cannot be that of the recording."""
         seconds = self.frames / self.frames_per_s
         if not SLOWEST <= self.text_bytes / seconds <= FASTEST:
             raise EngineError(
@@ -47,12 +52,12 @@ class ByteRate:
             )
 
     def new_frames(self, text: str, speed: float) -> int:
-        """Count the frames of a new text."""
+        """Return the number of mel frames for a new text."""
         size = len(text.encode())
-        slowed = speed * (SHORT_SPEED if size < SHORT_BYTES else 1.0)
-        return max(LEAST_FRAMES, int(self.frames_per_byte * size / slowed))
+        text_speed = speed * (SHORT_SPEED if size < SHORT_BYTES else 1.0)
+        return max(MIN_FRAMES, int(self.frames_per_byte * size / text_speed))
 
     def limit_bytes(self, speed: float) -> int:
-        """Count the bytes of new text that fit beside the recording."""
-        left_s = LONGEST_S - self.frames / self.frames_per_s
-        return int(left_s * self.frames_per_s / self.frames_per_byte * speed)
+        """Return the number of bytes of new text that fit beside the prompt."""
+        available_s = LONGEST_S - self.frames / self.frames_per_s
+        return int(available_s * self.frames_per_s / self.frames_per_byte * speed)

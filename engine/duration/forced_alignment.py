@@ -1,73 +1,80 @@
 """
-Hears where the phones of a recording are, by laying it upon the same words spoken by the engine,
-whose phones are known.
+Forced alignment: the phone durations of a recording, from synthesised speech of the same words.
 
-Dynamic programming over the distance between mel frames (Sakoe & Chiba 1978). Every frame of the
-recording is matched to one of the spoken words', forwards only. Knows no model; how good it is:
-`docs/evidence/reference-voice.md`.
+Dynamic time warping over the distance between mel frames (Sakoe & Chiba 1978).
+Every frame of the recording is matched to one synthesised frame, monotonically.
+The phones of the synthesised frames are known.
+Uses no model; accuracy: `docs/evidence/reference-voice.md`.
+The harness has a warping of its own for mel distances, because the engine does not import it.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
-LARGEST_STEP = 3
+MAX_STEP = 3
 """
-Spoken frames that one recorded frame may move on: a recording may be three times as fast, or pause
-as long as it likes.
+Synthesised frames that one recorded frame may advance.
+
+A recording may be three times as fast, or pause for any time.
 """
 STEP_COST = (0.3, 0.0, 0.15, 0.3)
 """
-Of standing still and of moving on by 1, 2, 3 frames, in units of the mean distance: where all
-sounds alike, go evenly.
+Cost of advancing by 0, 1, 2 or 3 frames, in units of the mean distance.
+
+Where all frames sound alike the path advances evenly.
 """
-ALL_ALIKE = 1e-6
-"""Added to the mean distance, so that this holds where every frame is the same, too."""
+MIN_DISTANCE = 1e-6
+"""Added to the mean distance, so that the step cost also decides where all frames are equal."""
 
 
-def matched(recorded: Tensor, spoken: Tensor) -> np.ndarray:
+def align_frames(recorded: Tensor, spoken: Tensor) -> np.ndarray:
     """
-    Match every recorded frame with a spoken one.
+    Match every recorded frame with a synthesised one.
 
     Args:
         recorded: (R, bands) mel.
-        spoken: (S, bands) mel of the same words, S at most LARGEST_STEP times R - 1, plus 1.
+        spoken: (S, bands) mel of the same words, S at most MAX_STEP times R - 1, plus 1.
 
     Returns: int64 (R,), ascending, from 0 to S - 1.
     """
-    distance = torch.cdist(_levelled(recorded), _levelled(spoken)).double().numpy()
-    steps = np.array(STEP_COST)[:, None] * (distance.mean() + ALL_ALIKE)
+    distance = torch.cdist(_mean_normalised(recorded), _mean_normalised(spoken)).double().numpy()
+    steps = np.array(STEP_COST)[:, None] * (distance.mean() + MIN_DISTANCE)
     cost = np.full(distance.shape[1], np.inf)
     cost[0] = distance[0, 0]
-    came = np.zeros(distance.shape, dtype=np.int64)
+    advance = np.zeros(distance.shape, dtype=np.int64)
     for row in range(1, len(distance)):
-        ways = np.stack(
+        candidates = np.stack(
             [
-                np.concatenate((np.full(by, np.inf), cost[: cost.size - by]))
-                for by in range(LARGEST_STEP + 1)
+                np.concatenate((np.full(step, np.inf), cost[: cost.size - step]))
+                for step in range(MAX_STEP + 1)
             ]
         )
-        came[row] = (ways + steps).argmin(axis=0)
-        cost = (ways + steps).min(axis=0) + distance[row]
+        advance[row] = (candidates + steps).argmin(axis=0)
+        cost = (candidates + steps).min(axis=0) + distance[row]
     assert np.isfinite(cost[-1]), f"{len(distance)} frames cannot pass through {cost.size}"
     path = np.zeros(len(distance), dtype=np.int64)
     path[-1] = distance.shape[1] - 1
     for row in range(len(distance) - 1, 0, -1):
-        path[row - 1] = path[row] - came[row, path[row]]
+        path[row - 1] = path[row] - advance[row, path[row]]
     return path
 
 
-def heard_durations(recorded: Tensor, spoken: Tensor, durations: Tensor) -> Tensor:
+def aligned_durations(recorded: Tensor, spoken: Tensor, durations: Tensor) -> Tensor:
     """
-    Say how many recorded frames every phone lasts, at least one each.
+    Return the number of recorded frames of every phone, at least one each.
 
     Args:
-        recorded: (R, bands).
-        spoken: (S, bands) of the same phones.
-        durations: (P,) frames of `spoken` that each phone lasts; P at most R.
+        recorded: (R, bands) mel.
+        spoken: (S, bands) mel of the same phones.
+        durations: (P,) frames of `spoken` per phone; P at most R.
+
+    Returns: int64 (P,), which sums to R.
     """
     phone_of_frame = torch.repeat_interleave(torch.arange(durations.numel()), durations).numpy()
-    lengths = np.bincount(phone_of_frame[matched(recorded, spoken)], minlength=durations.numel())
+    lengths = np.bincount(
+        phone_of_frame[align_frames(recorded, spoken)], minlength=durations.numel()
+    )
     order = np.arange(1, lengths.size + 1)
     # every phone ends a frame or more after the one before
     ends = np.maximum.accumulate(lengths.cumsum() - order) + order
@@ -75,7 +82,9 @@ def heard_durations(recorded: Tensor, spoken: Tensor, durations: Tensor) -> Tens
     return torch.from_numpy(np.diff(ends, prepend=0))
 
 
-def _levelled(mel: Tensor) -> Tensor:
-    """Take each band's mean away, so that neither the microphone nor the level plays a part."""
+def _mean_normalised(mel: Tensor) -> Tensor:
+    """
+    Subtract each band's mean (cepstral mean normalisation), which removes microphone and level.
+    """
     mel = mel.float().cpu()
     return mel - mel.mean(dim=0)

@@ -1,4 +1,4 @@
-"""The record between the duration model and the acoustic model: what every mel frame is to say."""
+"""The record between the duration model and the acoustic model: per-frame conditioning."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 PLACES = 8
-"""How finely the place inside a phone is told: eighths of its duration."""
+"""Resolution of the position inside a phone: eighths of the phone's duration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frames:
+class FrameConditioning:
     """
-    What every mel frame is to say: int64 tensors (B, T).
+    Conditioning of the acoustic model, one value per mel frame: int64 tensors (B, T).
 
-    Index 0 means "not told" everywhere: padding, and the unconditional half of guidance.
+    Index 0 means "none" in every tensor: padding, and the unconditional rows of guidance.
     """
 
     phone: Tensor
@@ -22,7 +22,9 @@ class Frames:
     speaker: Tensor
     question: Tensor
 
-    def to(self, device: torch.device) -> "Frames":
-        """Move to a device."""
+    def to(self, device: torch.device) -> "FrameConditioning":
+        """Return a copy on `device`."""
         moved = (x.to(device) for x in (self.phone, self.place, self.speaker, self.question))
-        return Frames(**dict(zip(("phone", "place", "speaker", "question"), moved, strict=True)))
+        return FrameConditioning(
+            **dict(zip(("phone", "place", "speaker", "question"), moved, strict=True))
+        )

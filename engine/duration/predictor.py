@@ -1,6 +1,7 @@
 """
-How many mel frames every phone lasts: a small convolutional predictor over phones, speaker and
-question.
+Duration predictor: mel frames per phone, from phones, speaker and question flag.
+
+A small convolutional network.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DurationShape:
-    """The sizes of a duration model."""
+    """The hyperparameters of a duration model."""
 
     phones: int
     speakers: int
@@ -19,7 +20,7 @@ class DurationShape:
 
 
 class DurationModel(nn.Module):
-    """Log of the frames that each phone lasts at a stretch of 1."""
+    """Predicts the log of the number of frames per phone, at a stretch of 1."""
 
     def __init__(self, shape: DurationShape) -> None:
         super().__init__()
@@ -35,8 +36,14 @@ class DurationModel(nn.Module):
 
     def forward(self, phones: Tensor, speaker: Tensor, question: Tensor) -> Tensor:
         """
-        Predict log-frames (B, P) from phones (B, P), speaker (B,) and question (B,), both counted
-        from 1.
+        Predict log-durations.
+
+        Args:
+            phones: (B, P) ids.
+            speaker: (B,) index, counted from 1.
+            question: (B,) 1 for a statement, 2 for a question.
+
+        Returns: (B, P) log of frames.
         """
         x = self.phone(phones) + (self.speaker(speaker) + self.question(question))[:, None]
         for conv, norm in zip(self.convs, self.norms, strict=True):

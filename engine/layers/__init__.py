@@ -1,1 +1,1 @@
-"""Tensors in, tensors out: the building blocks that know no configuration class."""
+"""Building blocks of the models: tensors in, tensors out, no configuration class."""

@@ -1,15 +1,13 @@
 """
-One ConvNeXt block over time: depth-wise convolution, normalisation, a wide pointwise layer (Liu et
-al. 2022).
+Convolutions over time: ConvNeXt blocks (Liu et al. 2022) and ConvNeXt-V2 blocks (Woo et al. 2023).
 
-One ConvNeXt-V2 block over time: ConvNeXt with global response normalisation for a layer scale (Woo
-et al. 2023).
+A ConvNeXt block is a depth-wise convolution, normalisation and a wide pointwise layer.
+Version 2 has global response normalisation in place of the layer scale.
 
-A convolution over time of frames (B, T, C), which torch takes as (B, C, T).
-
-Seen as a picture one pixel high whose channels come last, the frames are convolved where they lie:
-no copies into another order and back, and oneDNN has better kernels for it, if a group has few
-channels.
+`convolve` works on frames (B, T, C), where torch expects (B, C, T).
+Frames are treated as an image one pixel high with channels last, so they are not transposed and
+copied.
+oneDNN also has faster kernels for that layout, if a group has few channels.
 """
 
 import torch
@@ -20,7 +18,7 @@ from engine.layers.linear import Linear, LinearGelu, infers_on_cpu
 
 class ConvNeXtBlock(nn.Module):
     """
-    Residual block, (B, T, width) -> (B, T, width); parameter names as in published Vocos
+    Residual block, (B, T, width) -> (B, T, width), with the parameter names of published Vocos
     checkpoints.
 
     `gamma` scales the residual branch and starts small, so that a deep stack begins as the
@@ -36,7 +34,7 @@ class ConvNeXtBlock(nn.Module):
         self.gamma = nn.Parameter(torch.full((width,), gamma))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, width)
-        """Add the block's correction to x."""
+        """Return x plus the residual branch."""
         mixed = convolve(self.dwconv, x)
         return torch.addcmul(x, self.gamma, self.pwconv2(self.pwconv1(self.norm(mixed))))
 
@@ -46,8 +44,7 @@ EPSILON = 1e-6
 
 class GlobalResponseNorm(nn.Module):
     """
-    Channels (B, T, C) that are strong over the whole utterance, against the mean channel, are made
-    stronger.
+    Scales each channel of (B, T, C) by its norm over the utterance, relative to the mean channel.
     """
 
     def __init__(self, width: int) -> None:
@@ -56,7 +53,7 @@ class GlobalResponseNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, 1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise; an untrained norm changes nothing."""
+        """Normalise; an untrained norm is the identity."""
         strength = torch.linalg.vector_norm(x, dim=1, keepdim=True)
         response = strength / (strength.mean(dim=-1, keepdim=True) + EPSILON)
         return torch.addcmul(x + self.beta, x, self.gamma * response)
@@ -64,7 +61,7 @@ class GlobalResponseNorm(nn.Module):
 
 class ConvNeXtV2Block(nn.Module):
     """
-    Residual block, (B, T, width) -> (B, T, width); parameter names as in published F5-TTS
+    Residual block, (B, T, width) -> (B, T, width), with the parameter names of published F5-TTS
     checkpoints.
     """
 
@@ -77,25 +74,27 @@ class ConvNeXtV2Block(nn.Module):
         self.pwconv2 = Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the block's correction to x."""
+        """Return x plus the residual branch."""
         mixed = convolve(self.dwconv, x)
         moved: Tensor = x + self.pwconv2(self.grn(self.pwconv1(self.norm(mixed))))
         return moved
 
 
-FEW_CHANNELS = 16
-"""In a group: one vector register of fp32. With more, the picture is slower."""
+MAX_GROUP_CHANNELS = 16
+"""
+Channels per group that fit one vector register of fp32. With more, the image layout is slower.
+"""
 
 
 def convolve(conv: nn.Conv1d, frames: Tensor) -> Tensor:
-    """Convolve (B, T, C) -> (B, T, C'), as `conv` does (B, C, T)."""
-    few = conv.in_channels // conv.groups <= FEW_CHANNELS
+    """Convolve (B, T, C) -> (B, T, C') with the weights of `conv`."""
+    few = conv.in_channels // conv.groups <= MAX_GROUP_CHANNELS
     if not few or not infers_on_cpu(frames):
         convolved: Tensor = conv(frames.transpose(1, 2)).transpose(1, 2)
         return convolved
-    picture = frames.transpose(1, 2)[:, :, None]
+    image = frames.transpose(1, 2)[:, :, None]
     padding = (0, int(conv.padding[0]))
-    drawn = nn.functional.conv2d(
-        picture, conv.weight[:, :, None], conv.bias, padding=padding, groups=conv.groups
+    convolved_image = nn.functional.conv2d(
+        image, conv.weight[:, :, None], conv.bias, padding=padding, groups=conv.groups
     )
-    return drawn[:, :, 0].transpose(1, 2)
+    return convolved_image[:, :, 0].transpose(1, 2)

@@ -1,15 +1,15 @@
 """
-A Linear layer, with or without GELU behind it, as one operation of oneDNN where that may be used.
+Linear layer, optionally with GELU, as one fused oneDNN operation where possible.
 
-On an AMD CPU oneDNN's product is quicker than MKL's, which torch would take, and it applies GELU
-while the result is in the registers. Small weights are kept in oneDNN's own layout; large ones are
-laid out anew at each call, which costs little beside so large a product and does not double a model
-of gigabytes.
+On an AMD CPU oneDNN's matrix product is faster than MKL's, torch's default, and it applies GELU
+while the result is in registers.
+Small weights are cached in oneDNN's own layout.
+Large ones are reordered at each call, which is cheap beside so large a product and does not double
+the memory of a model of gigabytes.
 
-When operations may be used that only inference on a CPU has, and that are quicker there.
-
-Training, exporting and other devices take the plain operations; what both say is the same but for
-rounding (`tests/engine/pipelines/test_equal_output.py`).
+Fused operations are for inference on a CPU only.
+Training, export and other devices use the plain operations, with the same result up to rounding
+(`tests/engine/pipelines/test_equal_output.py`).
 """
 
 import functools
@@ -17,40 +17,43 @@ import functools
 import torch
 from torch import Tensor, nn
 
-FEW_ROWS = 16
-"""Below, oneDNN gains nothing and would make a kernel for every count of rows."""
-KEPT_BYTES = 4_000_000
+MIN_ROWS = 16
+"""Below, oneDNN gains nothing and would compile a kernel for every number of rows."""
+MAX_CACHED_BYTES = 4_000_000
 """
-Holds the layers of the embedded voice and of Vocos, and not those of F5-TTS at its published size:
-1.3 GB once more.
+Includes the layers of the embedded voice and of Vocos, but not those of F5-TTS at its published
+size.
+
+Caching those would take another 1.3 GB.
 """
 DTYPES = (torch.float32, torch.bfloat16)
 
 
 class Linear(nn.Linear):
-    """nn.Linear; parameters, names and results are its."""
+    """nn.Linear with the same parameters, names and results."""
 
     approximate: str | None = None
-    """Of the GELU behind it, in torch's words; None without GELU."""
+    """Kind of the GELU behind the layer, in torch's terms; None without GELU."""
 
-    def __init__(self, inside: int, outside: int) -> None:
-        super().__init__(inside, outside)
-        self._kept: tuple[Tensor, int, Tensor] | None = None
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self._cached: tuple[Tensor, int, Tensor] | None = None
         """The weight, its version and its copy in oneDNN's layout."""
 
     def __getstate__(self) -> dict[str, object]:
         """
-        Leave out the copy of the weight when the layer is copied: it cannot be copied itself, and
-        is made anew.
+        Return the state without the reordered weight, which cannot be copied and is recomputed.
         """
-        return {**self.__dict__, "_kept": None}
+        return {**self.__dict__, "_cached": None}
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform the last axis."""
-        if self._may_be_one(x):
-            name, how = ("none", "") if self.approximate is None else ("gelu", self.approximate)
+        if self._can_fuse(x):
+            name, algorithm = (
+                ("none", "") if self.approximate is None else ("gelu", self.approximate)
+            )
             product: Tensor = torch.ops.mkldnn._linear_pointwise(
-                x, self._laid_out(), self.bias, name, [], how
+                x, self._onednn_weight(), self.bias, name, [], algorithm
             )
             return product
         plain = nn.functional.linear(x, self.weight, self.bias)
@@ -60,41 +63,43 @@ class Linear(nn.Linear):
             else nn.functional.gelu(plain, approximate=self.approximate)
         )
 
-    def _may_be_one(self, x: Tensor) -> bool:
-        own = type(self.weight) is nn.Parameter and x.dtype is self.weight.dtype  # not quantised
-        large = x.numel() >= FEW_ROWS * self.in_features
-        return own and large and x.dtype in DTYPES and can_use_onednn(x) and has_onednn()
+    def _can_fuse(self, x: Tensor) -> bool:
+        is_plain = (
+            type(self.weight) is nn.Parameter and x.dtype is self.weight.dtype
+        )  # not quantised
+        has_rows = x.numel() >= MIN_ROWS * self.in_features
+        return is_plain and has_rows and x.dtype in DTYPES and can_use_onednn(x) and has_onednn()
 
-    def _laid_out(self) -> Tensor:
+    def _onednn_weight(self) -> Tensor:
         """
-        Give the weight in oneDNN's layout, if it is small; made anew when the weight was replaced
-        or written to.
+        Return the weight in oneDNN's layout, if it is small.
+
+        Reordered again after the weight was replaced or written to.
         """
         weight = self.weight.detach()
-        if weight.numel() * weight.element_size() > KEPT_BYTES:
+        if weight.numel() * weight.element_size() > MAX_CACHED_BYTES:
             return weight
         version = 0 if weight.is_inference() else weight._version
         if (
-            self._kept is None
-            or self._kept[0].data_ptr() != weight.data_ptr()
-            or self._kept[1] != version
+            self._cached is None
+            or self._cached[0].data_ptr() != weight.data_ptr()
+            or self._cached[1] != version
         ):
-            self._kept = weight, version, torch.ops.mkldnn._reorder_linear_weight(weight)
-        return self._kept[2]
+            self._cached = weight, version, torch.ops.mkldnn._reorder_linear_weight(weight)
+        return self._cached[2]
 
 
 class LinearGelu(Linear):
-    """A Linear layer with GELU behind it, exact ("none") or by tanh."""
+    """A Linear layer followed by GELU, exact ("none") or by tanh."""
 
-    def __init__(self, inside: int, outside: int, approximate: str = "none") -> None:
-        super().__init__(inside, outside)
+    def __init__(self, in_features: int, out_features: int, approximate: str = "none") -> None:
+        super().__init__(in_features, out_features)
         self.approximate = approximate
 
 
 def infers_on_cpu(x: Tensor) -> bool:
     """
-    Tell whether x is computed with on a CPU, without gradients and without being traced for an
-    export.
+    Return whether x is computed on a CPU, without gradients and without tracing for an export.
     """
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
     return x.device.type == "cpu" and not torch.is_grad_enabled() and not traced
@@ -102,8 +107,9 @@ def infers_on_cpu(x: Tensor) -> bool:
 
 def can_use_onednn(x: Tensor) -> bool:
     """
-    Tell whether x is so computed with, and eagerly: torch.compile is not to see what it cannot look
-    into.
+    Return whether oneDNN operations may be used: inference on a CPU, in eager mode.
+
+    torch.compile cannot look into them.
     """
     return not torch.compiler.is_compiling() and infers_on_cpu(x)
 
@@ -111,8 +117,9 @@ def can_use_onednn(x: Tensor) -> bool:
 @functools.cache
 def has_onednn() -> bool:
     """
-    Tell whether oneDNN's products may be called: an operator meant for torch.compile, tried on x86
-    with AVX alone.
+    Return whether oneDNN's linear operator exists.
+
+    It is meant for torch.compile, and was tried on x86 with AVX alone.
     """
     vectors = torch.backends.cpu.get_cpu_capability().startswith("AVX")
     return vectors and torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")

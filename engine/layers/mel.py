@@ -1,8 +1,8 @@
 """
-The log-mel spectrogram that the acoustic model predicts and the vocoder reads.
+The log-mel spectrogram: output of the acoustic model, input of the vocoder.
 
-80 bands on the HTK scale, magnitude (power 1), natural logarithm with a floor; the parameters are
-part of the weights' format, so they are constants and no options.
+80 bands on the HTK scale, magnitude (power 1), natural logarithm with a floor.
+These parameters are part of the weights' format, so they are constants and not options.
 """
 
 import torch
@@ -15,13 +15,13 @@ LOG_FLOOR = 1e-4
 
 
 def hz_to_htk_mel(hz: Tensor) -> Tensor:
-    """Map hertz to HTK mel (O'Shaughnessy 1987): 2595 log10(1 + f / 700)."""
+    """Convert hertz to HTK mel (O'Shaughnessy 1987): 2595 log10(1 + f / 700)."""
     return 2595.0 * torch.log10(1.0 + hz / 700.0)
 
 
 def mel_filterbank(sample_rate_hz: int, *, n_fft: int = N_FFT, bands: int = BANDS) -> Tensor:
     """
-    Make triangular filters, (bands, n_fft // 2 + 1), unnormalised, from 0 Hz to half the sample
+    Return triangular filters, (bands, n_fft // 2 + 1), unnormalised, from 0 Hz to half the sample
     rate.
     """
     bins = torch.linspace(0.0, sample_rate_hz / 2, n_fft // 2 + 1)
@@ -40,7 +40,7 @@ def log_mel(audio: Tensor, filterbank: Tensor, floor: float = LOG_FLOOR) -> Tens
     Args:
         audio: (B, T) float32 in -1..1.
         filterbank: (bands, n_fft // 2 + 1), from `mel_filterbank`.
-        floor: below which a magnitude counts as this.
+        floor: the smallest magnitude.
 
     Returns: (B, T // HOP + 1, bands).
     """

@@ -1,8 +1,8 @@
 """
-Adaptive layer normalisation (Peebles & Xie 2023): normalise, then scale and shift by what the time
-says.
+Conditioning on the flow time: sinusoidal embedding and adaptive layer normalisation.
 
-The flow time t in 0..1 as a vector: sinusoids, then a small perceptron.
+Adaptive layer normalisation (Peebles & Xie 2023) scales and shifts by projections of the time.
+The time t in 0..1 is embedded by sinusoids and a small perceptron.
 """
 
 import math
@@ -14,24 +14,26 @@ from torch.nn.functional import layer_norm
 EPSILON = 1e-6
 
 
-def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """
     Normalise x (B, T, width), scale by 1 + scale and shift.
 
-    Args: x: any frames. shift: (B, 1, width), or (1, 1, width) for all rows alike: then it is one
-        operation, as in an ordinary layer norm. scale: like shift.
+    Args:
+        x: the frames.
+        shift: (B, 1, width), or (1, 1, width) if all rows share it; then it is one operation, as in
+            an ordinary layer norm.
+        scale: like shift.
     """
-    # a plain number: an exporter would take the shape for one of its values
+    # an int: an exporter would trace the shape as a tensor
     width = (int(x.shape[-1]),)
     if scale.shape[0] == 1:
         return layer_norm(x, width, 1 + scale[0, 0], shift[0, 0], EPSILON)
     return layer_norm(x, width, eps=EPSILON) * (1 + scale) + shift
 
 
-def times_apart(t: Tensor) -> Tensor:
+def distinct_times(t: Tensor) -> Tensor:
     """
-    Give times (B,) as they are, or only one (1,) where a single time was expanded: it is then
-    embedded and applied once.
+    Return (1,) if `t` (B,) is a single expanded time, else `t`: equal times are embedded once.
     """
     return t[:1] if t.stride(0) == 0 else t
 

@@ -1,9 +1,8 @@
 """
-Optimisations: each file is one pass over an untouched model, `apply(...) -> Applied`, and each says
-what it did and why.
+Optimisation passes: each module is one pass over a model, `apply(...) -> Applied`.
 
-What a pass did to a model: the record that `python -m engine say` prints and the harness holds
-against what it sees.
+`Applied` records the effect of a pass; `python -m engine say` prints it, and the harness compares
+it with its own observations.
 """
 
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """`option` was asked for as `asked`; `what` was done, because of `why`."""
+    """
+    The effect of one pass: the `option`, its `requested` value, the `effect`, and the `reason`.
+    """
 
     option: str
-    asked: str
-    what: str
-    why: str
+    requested: str
+    effect: str
+    reason: str

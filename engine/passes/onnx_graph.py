@@ -1,10 +1,10 @@
 """
-Turns a model into an ONNX graph with free batch and length, kept in the user's cache folder under a
-hash of its content.
+Export a model as an ONNX graph with free batch and length, cached by a hash of its content.
 
-The hash covers the weights, the engine's own code and the version of torch: a graph must never
-outlive what it was made from, or two revisions that are compared would run the same one. Exported
-by torch's TorchScript exporter, which every torch since 2.5 has without further packages but
+The cache is in the user's cache folder.
+The hash covers the weights, the engine's own code and the version of torch.
+A graph must never outlive its model, or two revisions under comparison would run the same one.
+torch's TorchScript exporter is used, which every torch since 2.5 has without packages other than
 `onnx`.
 """
 
@@ -26,29 +26,34 @@ from engine.vocoder.vocos import Vocos
 
 OPSET = 20
 """
-The newest that torch 2.5 writes: LayerNormalization and Gelu are one node each; ONNX Runtime 1.17
-and later read it.
+The newest that torch 2.5 writes, with one node each for LayerNormalization and Gelu.
+
+ONNX Runtime 1.17 and later read it.
 """
 EXAMPLE_BATCH, EXAMPLE_FRAMES = 2, 47
 """
-What is traced; the graph holds for any. No other axis has such a length, which is how the free ones
-are known.
+Sizes of the traced example; the graph is valid for any.
+
+No other axis has such a length, which is how the free axes are found.
 """
-KEPT = 12
+MAX_CACHED_GRAPHS = 12
 """
-Graphs in the cache folder; the oldest go. Two models of six voices, 25 MB each pair for the
-embedded one.
+Graphs in the cache folder; the oldest are removed.
+
+Two models of six voices, 25 MB per pair for the embedded one.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """
-    What a graph is given, by name, in the model's order, and how wide its output (B, T, width) is.
+    The inputs of a graph by name, in the model's order, and the width of its output (B, T, width).
+
+    The input names are those of exported files, which users depend on: "known" is `prompt_mel`.
     """
 
     inputs: dict[str, Tensor]
-    """Examples."""
+    """Example tensors."""
     width: int
 
     @property
@@ -69,7 +74,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """An ONNX model as bytes, and where it lies, if it could be kept."""
+    """An ONNX model as bytes, and its path in the cache, None if it could not be written."""
 
     content: bytes
     signature: Signature
@@ -78,8 +83,9 @@ class Graph:
 
 def graph_of(model: nn.Module, *, masked: bool) -> Graph:
     """
-    Give the graph of a model, exported only where the cache folder does not have it. `masked`: it
-    takes a mask, too.
+    Return the graph of a model, exported only if it is not in the cache.
+
+    `masked`: the graph has a mask as input.
     """
     signature = signature_of(model, masked=masked)
     path = cache_folder() / f"{_digest(model, signature)}.onnx"
@@ -87,11 +93,11 @@ def graph_of(model: nn.Module, *, masked: bool) -> Graph:
         return Graph(content=path.read_bytes(), signature=signature, path=path)
     except OSError:
         content = export(model, signature)
-    return Graph(content=content, signature=signature, path=path if _keep(path, content) else None)
+    return Graph(content=content, signature=signature, path=path if _store(path, content) else None)
 
 
 def signature_of(model: nn.Module, *, masked: bool) -> Signature:
-    """Say what a model is given."""
+    """Return the signature of a model, with example inputs on its device."""
     weight = next(model.parameters())
 
     def example(*shape: int) -> Tensor:
@@ -122,28 +128,29 @@ def signature_of(model: nn.Module, *, masked: bool) -> Signature:
 
 
 def export(model: nn.Module, signature: Signature) -> bytes:
-    """Write the model as an ONNX graph."""
+    """Return the model as a serialised ONNX graph."""
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
-        # that there is a newer exporter, and that lengths are traced
+        # about the newer exporter, and about traced lengths
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
             tuple(signature.inputs.values()),
-            buffer,  # type: ignore[arg-type]  # this exporter takes an open file, too
+            buffer,  # type: ignore[arg-type]  # this exporter also accepts an open file
             input_names=list(signature.inputs),
             output_names=["output"],
             dynamic_axes=signature.axes,
             opset_version=OPSET,
             dynamo=False,
         )
-    return _declared(buffer.getvalue(), signature)
+    return _with_output_shape(buffer.getvalue(), signature)
 
 
-def _declared(content: bytes, signature: Signature) -> bytes:
+def _with_output_shape(content: bytes, signature: Signature) -> bytes:
     """
-    Say what shape comes out: the exporter loses count of the axes where heads are split, and
-    declares a guess.
+    Return the graph with its output's shape declared.
+
+    The exporter declares a wrong one where attention heads are split.
     """
     import onnx
 
@@ -159,42 +166,40 @@ def _declared(content: bytes, signature: Signature) -> bytes:
 
 
 def cache_folder() -> Path:
-    """Name the folder for graphs, below the user's own cache folder."""
+    """Return the folder for graphs, inside the user's own cache folder."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "voxgate" / "onnx"
 
 
 def _digest(model: nn.Module, signature: Signature) -> str:
-    whole = hashlib.sha256(
+    digest = hashlib.sha256(
         f"{OPSET} {torch.__version__} {type(model).__name__} {signature.axes}".encode()
     )
     for name, value in (*model.state_dict().items(), *signature.inputs.items()):
-        whole.update(f"{name} {value.dtype} {value.device.type} {tuple(value.shape)}".encode())
-        whole.update(value.detach().cpu().contiguous().numpy().tobytes())
-    for path in _code():
-        whole.update(path.read_bytes())
-    return whole.hexdigest()[:32]
+        digest.update(f"{name} {value.dtype} {value.device.type} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    for path in _source_files():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
 
 
-def _code() -> Iterator[Path]:
+def _source_files() -> Iterator[Path]:
     """
-    Name the engine's own files: a model's class says little of what the functions do that it calls.
+    Yield the engine's source files: the class of a model does not cover the functions that it
+    calls.
     """
     yield from sorted(Path(engine.__file__).parent.rglob("*.py"))
 
 
-def _keep(path: Path, content: bytes) -> bool:
-    """
-    Write a graph whole or not at all, and let the oldest ones go; tells whether it could be
-    written.
-    """
+def _store(path: Path, content: bytes) -> bool:
+    """Write a graph atomically and remove the oldest ones; return whether it could be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
             draft.write(content)
         Path(draft.name).replace(path)
-        oldest_first = sorted(path.parent.glob("*.onnx"), key=lambda each: each.stat().st_mtime_ns)
-        for old in oldest_first[:-KEPT]:
+        oldest_first = sorted(path.parent.glob("*.onnx"), key=lambda path: path.stat().st_mtime_ns)
+        for old in oldest_first[:-MAX_CACHED_GRAPHS]:
             old.unlink(missing_ok=True)
     except OSError:
         return False

@@ -1,9 +1,8 @@
 """
-Runs an ONNX graph where the tensors lie: ONNX Runtime reads and writes torch's own memory, so that
-nothing is copied.
+Run an ONNX graph on torch's own memory, without copies.
 
-ONNX Runtime falls back to another provider in silence when the one that was asked for cannot be
-loaded; here that is an error.
+ONNX Runtime silently falls back to another provider if the requested one cannot be loaded; here
+that is an error.
 """
 
 from typing import Any
@@ -29,8 +28,9 @@ class OnnxModel:
 
     def __call__(self, *tensors: Tensor) -> Tensor:
         """
-        Compute (B, T, width) from the model's inputs. Raises EngineError for a mask that the graph
-        does not know.
+        Compute (B, T, width) from the model's inputs.
+
+        Raises: EngineError for a mask that the graph has no input for.
         """
         if len(tensors) != len(self.names):
             raise EngineError(
@@ -38,12 +38,12 @@ class OnnxModel:
                 "inputs; speak one chunk at a time, set pad_frames, which exports masks, or use "
                 "runtime torch"
             )
-        held = [tensor.contiguous() for tensor in tensors]  # the binding keeps addresses only
-        output = held[0].new_empty((*held[0].shape[:2], self.width))
+        inputs = [tensor.contiguous() for tensor in tensors]  # the binding holds addresses only
+        output = inputs[0].new_empty((*inputs[0].shape[:2], self.width))
         binding = self.session.io_binding()
-        for name, tensor in zip(self.names, held, strict=True):
-            binding.bind_input(name, *_place(tensor))
-        binding.bind_output("output", *_place(output))
+        for name, tensor in zip(self.names, inputs, strict=True):
+            binding.bind_input(name, *_binding_of(tensor))
+        binding.bind_output("output", *_binding_of(output))
         if output.is_cuda:
             # ONNX Runtime has a stream of its own
             torch.cuda.current_stream(output.device).synchronize()
@@ -53,8 +53,10 @@ class OnnxModel:
 
 def open_session(graph: Graph, runtime: Runtime, config: FlowConfig) -> OnnxModel:
     """
-    Load a graph. Raises EngineError if ONNX Runtime cannot read it, or would run it elsewhere than
-    asked.
+    Load a graph.
+
+    Raises: EngineError if ONNX Runtime cannot read it, or would use another provider than
+    requested.
     """
     import onnxruntime
 
@@ -62,21 +64,21 @@ def open_session(graph: Graph, runtime: Runtime, config: FlowConfig) -> OnnxMode
     options.intra_op_num_threads = config.share
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # else its threads take the next stage's processors
+    # otherwise its threads would occupy the next stage's processors
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    wanted = provider(runtime, config.device)
+    expected = provider(runtime, config.device)
     try:
         session = onnxruntime.InferenceSession(
             graph.content, options, providers=_providers(runtime, config)
         )
-    except Exception as error:  # onnxruntime's own classes share no base but this
-        where = f"; delete {graph.path}, which may be damaged" if graph.path else ""
+    except Exception as error:  # onnxruntime's own classes have no other common base
+        hint = f"; delete {graph.path}, which may be damaged" if graph.path else ""
         raise EngineError(
-            f"ONNX Runtime cannot load the exported graph ({_first_line(error)}){where}"
+            f"ONNX Runtime cannot load the exported graph ({_first_line(error)}){hint}"
         ) from None
-    if session.get_providers()[0] != wanted:
+    if session.get_providers()[0] != expected:
         raise EngineError(
-            f"ONNX Runtime cannot use its {wanted} here and would take "
+            f"ONNX Runtime cannot use its {expected} here and would take "
             f"{session.get_providers()[0]}; use torch"
         )
     session.disable_fallback()
@@ -84,7 +86,7 @@ def open_session(graph: Graph, runtime: Runtime, config: FlowConfig) -> OnnxMode
 
 
 def provider(runtime: Runtime, device: str) -> str:
-    """Name the provider that a runtime is, on a device."""
+    """Return the name of a runtime's execution provider on a device."""
     if runtime is Runtime.TENSORRT:
         return "TensorrtExecutionProvider"
     return "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
@@ -102,8 +104,8 @@ def _providers(runtime: Runtime, config: FlowConfig) -> list[tuple[str, dict[str
     return [("TensorrtExecutionProvider", {**place, **half}), cuda]
 
 
-def _place(tensor: Tensor) -> tuple[str, int, type, tuple[int, ...], int]:
-    """Say where a tensor lies, as a binding wants to know it."""
+def _binding_of(tensor: Tensor) -> tuple[str, int, type, tuple[int, ...], int]:
+    """Return a tensor's device, dtype, shape and address, as arguments of an IO binding."""
     device = tensor.device
     return (
         device.type,

@@ -1,10 +1,10 @@
 """
-Pads what the models are given to a multiple of some frames, masks the padding, and cuts it off
-afterwards: so few shapes occur.
+Pad the models' inputs to a multiple of some frames, mask the padding, and cut it off the output.
 
-That is for whatever is tuned, captured or built per shape: CUDA graphs, TensorRT, autotuned
-kernels. The result must not change: attention and convolutions see, behind the end of the
-utterance, what they saw without padding (the models' `mask`).
+So few shapes occur, for whatever is tuned, captured or built per shape: CUDA graphs, TensorRT,
+autotuned kernels.
+The result must not change: the models' `mask` makes padding look like the end of the utterance to
+attention and convolutions.
 """
 
 from collections.abc import Callable
@@ -17,27 +17,28 @@ from engine.passes import Applied
 
 
 class PaddedDiT:
-    """Called like a DiT; `inner` is what it calls with padded lengths."""
+    """Called like a DiT; calls `inner` with padded lengths."""
 
     def __init__(self, inner: Callable[..., Tensor], multiple: int) -> None:
         self.inner = inner
         self.multiple = multiple
 
     def __call__(
-        self, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor, mask: Tensor | None = None
+        self, noisy: Tensor, prompt_mel: Tensor, text: Tensor, t: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """
-        Give the velocity (B, T, bands); `mask` (B, 1, 1, T) is of frames that are padding already.
+        Return the velocity (B, T, bands); `mask` (B, 1, 1, T) marks frames that are padding
+        already.
         """
         batch, length = noisy.shape[:2]
         extra = -length % self.multiple
-        real = noisy.new_ones((batch, 1, 1, length), dtype=torch.bool) if mask is None else mask
-        filled = [nn.functional.pad(x, (0, 0, 0, extra)) for x in (noisy, known, text)]
-        return self.inner(*filled, t, nn.functional.pad(real, (0, extra)))[:, :length]
+        is_real = noisy.new_ones((batch, 1, 1, length), dtype=torch.bool) if mask is None else mask
+        padded_inputs = [nn.functional.pad(x, (0, 0, 0, extra)) for x in (noisy, prompt_mel, text)]
+        return self.inner(*padded_inputs, t, nn.functional.pad(is_real, (0, extra)))[:, :length]
 
 
 class PaddedVocos:
-    """Called like a vocoder; `inner` is what it calls with padded lengths."""
+    """Called like a vocoder; calls `inner` with padded lengths."""
 
     def __init__(self, inner: Callable[..., Tensor], multiple: int) -> None:
         self.inner = inner
@@ -45,31 +46,38 @@ class PaddedVocos:
 
     def __call__(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
         """
-        Give log-magnitudes and phases (B, T, n_fft + 2); `mask` (B, T, 1) is of frames that are
-        padding already.
+        Return log-magnitudes and phases (B, T, n_fft + 2).
+
+        `mask` (B, T, 1) marks frames that are padding already.
         """
         batch, length = mel.shape[:2]
         extra = (0, 0, 0, -length % self.multiple)
-        real = mel.new_ones((batch, length, 1), dtype=torch.bool) if mask is None else mask
-        return self.inner(nn.functional.pad(mel, extra), nn.functional.pad(real, extra))[:, :length]
+        is_real = mel.new_ones((batch, length, 1), dtype=torch.bool) if mask is None else mask
+        return self.inner(nn.functional.pad(mel, extra), nn.functional.pad(is_real, extra))[
+            :, :length
+        ]
 
 
 def apply(
-    called: dict[str, Callable[..., Any]], multiple: int
+    callables: dict[str, Callable[..., Any]], multiple: int
 ) -> tuple[dict[str, Callable[..., Any]], Applied]:
-    """Give what is to be called instead; `called` are the models as the passes before left them."""
+    """
+    Return the padded callables and a record of the pass.
+
+    `callables` are the models as the previous passes left them.
+    """
     if not multiple:
-        return called, Applied(
-            option="pad_frames", asked="0", what="lengths as they are", why="not asked"
+        return callables, Applied(
+            option="pad_frames", requested="0", effect="lengths as they are", reason="not asked"
         )
     padded: dict[str, Callable[..., Any]] = {
-        "acoustic": PaddedDiT(called["acoustic"], multiple),
-        "vocoder": PaddedVocos(called["vocoder"], multiple),
+        "acoustic": PaddedDiT(callables["acoustic"], multiple),
+        "vocoder": PaddedVocos(callables["vocoder"], multiple),
     }
-    what = f"lengths of {' and '.join(padded)} padded to multiples of {multiple} frames"
+    effect = f"lengths of {' and '.join(padded)} padded to multiples of {multiple} frames"
     return padded, Applied(
         option="pad_frames",
-        asked=str(multiple),
-        what=what,
-        why="asked; masked, and cut off afterwards",
+        requested=str(multiple),
+        effect=effect,
+        reason="asked; masked, and cut off afterwards",
     )

@@ -1,8 +1,8 @@
 """
-Sets the arithmetic of a model: its weights and activations change dtype; weights are stored as fp16
-and widened on loading.
+Set the arithmetic of a model: weights and activations change dtype.
 
-No autocast: what dtype an operation runs in can be read off the weights.
+Weights are stored as fp16 and widened on loading.
+There is no autocast, so the dtype of an operation can be read off the weights.
 """
 
 import torch
@@ -20,7 +20,7 @@ DTYPES = {
 
 
 def apply(models: dict[str, nn.Module], precision: Precision) -> Applied:
-    """Convert the models in place."""
+    """Convert the models in place and return a record of the pass."""
     dtype = DTYPES[precision]
     for model in models.values():
         model.to(dtype)
@@ -29,8 +29,8 @@ def apply(models: dict[str, nn.Module], precision: Precision) -> Applied:
     extra = ", TF32 matrix units on" if precision is Precision.TF32 else ""
     return Applied(
         option="precision",
-        asked=precision,
-        what=f"weights and activations of {' and '.join(models)} in "
+        requested=precision,
+        effect=f"weights and activations of {' and '.join(models)} in "
         f"{str(dtype).removeprefix('torch.')}{extra}",
-        why="asked; the solver's state, the durations and the inverse STFT stay fp32",
+        reason="asked; the solver's state, the durations and the inverse STFT stay fp32",
     )

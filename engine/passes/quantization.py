@@ -1,9 +1,8 @@
 """
-Quantises the Linear layers of a model to int8 with torchao. Convolutions, embeddings and norms stay
-as they are.
+Quantise the Linear layers of a model to int8 with torchao.
 
-Dynamic int8 is not a speed-up until measured: on a CPU in eager mode torchao is usually slower than
-fp32.
+Convolutions, embeddings and norms are not changed.
+Measure before relying on dynamic int8: on a CPU in eager mode torchao is usually slower than fp32.
 """
 
 import logging
@@ -16,9 +15,11 @@ from engine.passes import Applied
 
 
 def apply(models: dict[str, nn.Module], quantization: Quantization) -> Applied:
-    """Quantise in place; says how many layers it changed."""
+    """Quantise in place and return a record of the pass, with the number of layers."""
     if quantization is Quantization.NONE:
-        return Applied(option="quantization", asked=quantization, what="nothing", why="not asked")
+        return Applied(
+            option="quantization", requested=quantization, effect="nothing", reason="not asked"
+        )
     linears = sum(
         isinstance(part, nn.Linear) for model in models.values() for part in model.modules()
     )
@@ -26,9 +27,9 @@ def apply(models: dict[str, nn.Module], quantization: Quantization) -> Applied:
         _quantize(model, quantization)
     return Applied(
         option="quantization",
-        asked=quantization,
-        what=f"{linears} Linear layers of {' and '.join(models)} to int8 weights",
-        why="asked; torchao, symmetric per output channel",
+        requested=quantization,
+        effect=f"{linears} Linear layers of {' and '.join(models)} to int8 weights",
+        reason="asked; torchao, symmetric per output channel",
     )
 
 

@@ -1,8 +1,7 @@
 """
-Hands one model to another runtime: its graph is exported, or taken from the cache, and run by ONNX
-Runtime or TensorRT.
+Run one model in another runtime: its exported or cached graph in ONNX Runtime or TensorRT.
 
-The torch model stays as it is, so that whoever looks can compare.
+The torch model is not changed, so that the two can be compared.
 """
 
 import threading
@@ -20,51 +19,54 @@ from engine.passes.onnx_session import OnnxModel, open_session, provider
 
 class OnnxStage:
     """
-    Called like the model, with a mask or without: a graph for each, since the one without is
-    quicker; opened when needed.
+    Called like the model, with or without a mask.
+
+    Each has a graph of its own, because the one without is faster; it is opened when first needed.
     """
 
     def __init__(self, model: nn.Module, runtime: Runtime, config: FlowConfig) -> None:
         self._model, self._runtime, self._config = model, runtime, config
-        self._opened: dict[bool, OnnxModel] = {}
-        self._opening = threading.Lock()
+        self._sessions: dict[bool, OnnxModel] = {}
+        self._lock = threading.Lock()
         self.graph = self.open(masked=config.pad_frames > 0 or config.batch != 1)
 
     def open(self, *, masked: bool) -> Graph:
         """
-        Load the graph that takes a mask, or the one that takes none. Raises EngineError as
-        `open_session` does.
+        Load the graph with or without a mask input.
+
+        Raises: EngineError as `open_session` does.
         """
         graph = graph_of(self._model, masked=masked)
-        self._opened[masked] = open_session(graph, self._runtime, self._config)
+        self._sessions[masked] = open_session(graph, self._runtime, self._config)
         return graph
 
     def __call__(self, *tensors: Tensor) -> Tensor:
-        """Compute (B, T, width); the mask is the one input of truth values."""
+        """Compute (B, T, width); the mask is the only boolean input."""
         masked = tensors[-1].dtype is torch.bool
-        with self._opening:  # of several workers one exports
-            if masked not in self._opened:
+        with self._lock:  # one of several workers exports
+            if masked not in self._sessions:
                 self.open(masked=masked)
-        return self._opened[masked](*tensors)
+        return self._sessions[masked](*tensors)
 
 
 def apply(
-    name: str, model: nn.Module, called: Callable[..., Any], runtime: Runtime, config: FlowConfig
+    name: str, model: nn.Module, compiled: Callable[..., Any], runtime: Runtime, config: FlowConfig
 ) -> tuple[Callable[..., Any], Applied]:
     """
-    Give what is to be called: `called`, which is what the passes before made of the model, unless
-    the runtime is another.
+    Return the callable of a stage and a record of the pass.
+
+    It is `compiled`, the result of the previous passes, unless another runtime is requested.
     """
     option = f"runtime_{name}"
     if runtime is Runtime.TORCH:
-        return called, Applied(
-            option=option, asked=runtime, what="torch", why="not asked for another"
+        return compiled, Applied(
+            option=option, requested=runtime, effect="torch", reason="not asked for another"
         )
     stage = OnnxStage(model, runtime, config)
     path = stage.graph.path
-    kept = f"graph in {path}" if path else "graph not kept: the cache folder cannot be written"
-    what = (
+    location = f"graph in {path}" if path else "graph not kept: the cache folder cannot be written"
+    effect = (
         f"{name} by ONNX Runtime's {provider(runtime, config.device)}, opset {OPSET}, free batch "
-        f"and length; {kept}"
+        f"and length; {location}"
     )
-    return stage, Applied(option=option, asked=runtime, what=what, why="asked")
+    return stage, Applied(option=option, requested=runtime, effect=effect, reason="asked")

@@ -23,7 +23,7 @@ class AudioSegment:
     """Whether the text ends with it."""
 
 
-def stretches(pieces: Iterator[np.ndarray], passes: Sequence[int]) -> Iterator[AudioSegment]:
+def segments(pieces: Iterator[np.ndarray], passes: Sequence[int]) -> Iterator[AudioSegment]:
     """
     Gather a stream's pieces; `passes` says how many chunks each pass speaks. Nothing is spoken
     before it is asked for.

@@ -19,17 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.acoustic.batched import batched_cfg, mask_of, pad
+from engine.acoustic.batched import batched_cfg, frame_mask, pad
 from engine.acoustic.solver import EarlyExitVelocity, Velocity, integrate, steps_for, time_grid
 from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
-from engine.audio.postprocess import join, level
-from engine.audio.prompt_cache import Prompts
+from engine.audio.postprocess import crossfade, normalise_level
+from engine.audio.prompt_cache import PromptCache
 from engine.config import Adaptive, FlowConfig, parse_options
-from engine.duration.alignment import Content, plan
+from engine.duration.alignment import Alignment, predict_alignment
 from engine.errors import EngineError
 from engine.passes import Applied, compilation, padding, precision, quantization, runtime
 from engine.passes.support import check_supported
-from engine.pipelines.audio_segment import AudioSegment, stretches
+from engine.pipelines.audio_segment import AudioSegment, segments
 from engine.pipelines.batching import (
     batch_by_length,
     batch_from_memory,
@@ -64,7 +64,7 @@ def no_watch(stage: str) -> AbstractContextManager[None]:
 class Part:
     """One chunk and all that its sound depends on: what is spoken beside it changes nothing."""
 
-    content: Content
+    content: Alignment
     config: FlowConfig
     index: int
     """Of the chunk in its text."""
@@ -110,7 +110,7 @@ class FlowPipeline:
         self.acoustic: Callable[..., Any]
         self.vocoder: Callable[..., Any]
         self.applied = self._apply_passes()
-        self.prompts = Prompts(partial(encode, voice, self.device))
+        self.prompts = PromptCache(partial(encode, voice, self.device))
         self._prompt_of(self.config)  # what cannot be used is refused now
 
     @classmethod
@@ -172,7 +172,7 @@ class FlowPipeline:
         config = self._for_request(options or {})
         return self._pieces(self._chunks(text, config, watch), config, watch)
 
-    def stretches(
+    def segments(
         self, text: str, options: Mapping[str, object] | None = None
     ) -> Iterator[AudioSegment]:
         """
@@ -181,7 +181,7 @@ class FlowPipeline:
         """
         config = self._for_request(options or {})
         chunks = self._chunks(text, config, no_watch)
-        return stretches(
+        return segments(
             self._pieces(chunks, config, no_watch),
             [len(group) for group in _groups(chunks, config)],
         )
@@ -230,7 +230,9 @@ class FlowPipeline:
         each = math.ceil(len(parts) / self.config.workers)
         count = 1 if own_steps else max(1, min(max(len(texts), self.config.batch), each))
         audios = iter(self._speak_by_length(parts, count, watch))
-        return [np.concatenate(list(join(next(audios) for _ in several))) for several in chunks]
+        return [
+            np.concatenate(list(crossfade(next(audios) for _ in several))) for several in chunks
+        ]
 
     def _for_request(self, options: Mapping[str, object]) -> FlowConfig:
         foreign = sorted(set(options) - set(PER_REQUEST))
@@ -245,7 +247,7 @@ class FlowPipeline:
         return replace(self.config, **{name: getattr(checked, name) for name in named})
 
     def _prompt_of(self, config: FlowConfig) -> Prompt | None:
-        return self.prompts.of(config.reference, config.reference_text, config.speaker)
+        return self.prompts.get(config.reference, config.reference_text, config.speaker)
 
     def _chunks(self, text: str, config: FlowConfig, watch: Watch) -> tuple[Chunk, ...]:
         with watch("text"):
@@ -260,7 +262,7 @@ class FlowPipeline:
             [self._plan(chunks[index], config, index, watch) for index in group]
             for group in _groups(chunks, config)
         )
-        return join(
+        return crossfade(
             audio
             for audios in self._in_order(passes, watch, first_alone=first_alone)
             for audio in audios
@@ -294,14 +296,14 @@ class FlowPipeline:
     def _plan(self, chunk: Chunk, config: FlowConfig, index: int, watch: Watch) -> Part:
         with watch("content"):
             prompt = self._prompt_of(config)
-            content = plan(
+            content = predict_alignment(
                 self.voice.durations,
                 chunk.phones,
                 speaker=SPEAKERS.index(config.speaker),
                 question=chunk.question,
                 speed=config.speed,
             )
-            content = content if prompt is None else prompt.before(content)
+            content = content if prompt is None else prompt.prepend_to(content)
         return Part(content=content, config=config, index=index)
 
     @torch.inference_mode()
@@ -310,7 +312,7 @@ class FlowPipeline:
         with watch("acoustic"):
             mel = self._mel(parts)
         with watch("vocoder"):
-            mask = mask_of([part.spoken_frames for part in parts], self.device)
+            mask = frame_mask([part.spoken_frames for part in parts], self.device)
             projected = self.vocoder(mel) if mask is None else self.vocoder(mel, mask[..., None])
             shape = self.voice.vocoder.shape
             alone = (
@@ -318,7 +320,7 @@ class FlowPipeline:
             )
             audios = [waveform(each, shape)[0].cpu().numpy() for each in alone]
         with watch("post"):
-            return [level(audio) for audio in audios]
+            return [normalise_level(audio) for audio in audios]
 
     def _mel(self, parts: Sequence[Part]) -> Tensor:
         """
@@ -331,9 +333,11 @@ class FlowPipeline:
             [initial_noise(part.config.seed, part.index, part.frames, bands) for part in parts]
         )
         frames = [part.content.frames.to(self.device) for part in parts]
-        references = [part.content.reference for part in parts]
-        guided = batched_cfg(self.voice.dit, self.acoustic, frames, references, config.cfg_strength)
-        guided = replace(guided, since=config.cfg_from, until=config.cfg_until)
+        prompt_mels = [part.content.prompt_mel for part in parts]
+        guided = batched_cfg(
+            self.voice.dit, self.acoustic, frames, prompt_mels, config.cfg_strength
+        )
+        guided = replace(guided, cfg_start=config.cfg_from, cfg_stop=config.cfg_until)
         velocity: Velocity = (
             EarlyExitVelocity(guided, config.early_exit) if config.early_exit else guided
         )

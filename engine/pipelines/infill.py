@@ -18,22 +18,22 @@ import torch
 
 from engine.acoustic.infill import (
     SAMPLE_RATE_HZ,
-    Gap,
+    InfillInput,
     InfillPrompt,
+    empty_prompt,
     encode_infill,
-    fill_in,
-    no_prompt,
-    velocity_of,
+    infill_mel,
+    infill_velocity,
 )
 from engine.acoustic.solver import time_grid
-from engine.audio.postprocess import join
-from engine.audio.prompt_cache import Prompts
+from engine.audio.postprocess import crossfade
+from engine.audio.prompt_cache import PromptCache
 from engine.config.infill import InfillConfig, as_flow, parse_infill_options
 from engine.errors import EngineError
 from engine.passes import precision
 from engine.passes.support import check_supported
 from engine.pipelines.flow import Watch, initial_noise, no_watch, processors
-from engine.text.character_ids import checked_text, cut, spell
+from engine.text.character_ids import character_ids, check_text, split_text
 from engine.vocoder.vocos import waveform
 from engine.weights.f5_checkpoint import InfillVoice, load_infill_voice
 
@@ -69,7 +69,7 @@ class InfillPipeline:
             model.to(self.device)
         self.acoustic: Callable[..., Any] = voice.dit
         self.vocoder: Callable[..., Any] = voice.vocoder
-        self.prompts = Prompts(partial(encode_infill, voice.dit.shape.bands))
+        self.prompts = PromptCache(partial(encode_infill, voice.dit.shape.bands))
         self._prompt_of(self.config)  # what cannot be used is refused now
 
     @classmethod
@@ -95,8 +95,8 @@ class InfillPipeline:
         with watch("content"):
             prompt = self._prompt_of(config)
         with watch("text"):
-            pieces = self._pieces(checked_text(text), prompt, config.speed)
-        return join(self._speak(piece, prompt, config, watch) for piece in pieces)
+            pieces = self._pieces(check_text(text), prompt, config.speed)
+        return crossfade(self._speak(piece, prompt, config, watch) for piece in pieces)
 
     def synthesize(
         self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
@@ -117,19 +117,19 @@ class InfillPipeline:
         return replace(self.config, **{name: getattr(checked, name) for name in named})
 
     def _prompt_of(self, config: InfillConfig) -> InfillPrompt:
-        return self.prompts.of(config.reference, config.reference_text) or no_prompt(
+        return self.prompts.get(config.reference, config.reference_text) or empty_prompt(
             self.voice.dit.shape.bands
         )
 
     def _pieces(self, text: str, prompt: InfillPrompt, speed: float) -> list[InfillChunk]:
-        pace = prompt.pace
+        pace = prompt.byte_rate
         return [
             InfillChunk(
                 index=index,
-                characters=spell(prompt.text + part, self.voice.vocabulary),
+                characters=character_ids(prompt.text + part, self.voice.vocabulary),
                 frames=len(prompt.mel) + pace.new_frames(part, speed),
             )
-            for index, part in enumerate(cut(text, pace.limit_bytes(speed)))
+            for index, part in enumerate(split_text(text, pace.limit_bytes(speed)))
         ]
 
     @torch.inference_mode()
@@ -137,8 +137,8 @@ class InfillPipeline:
         self, piece: InfillChunk, prompt: InfillPrompt, config: InfillConfig, watch: Watch
     ) -> np.ndarray:
         with watch("content"):
-            gap = Gap(
-                reference=prompt.mel.to(self.device),
+            gap = InfillInput(
+                prompt_mel=prompt.mel.to(self.device),
                 characters=torch.tensor(piece.characters, device=self.device),
                 frames=piece.frames,
             )
@@ -146,9 +146,9 @@ class InfillPipeline:
             noise = initial_noise(config.seed, piece.index, gap.frames, self.voice.dit.shape.bands)[
                 0
             ].to(self.device)
-            velocity = velocity_of(self.voice.dit, self.acoustic, gap, config.cfg_strength)
+            velocity = infill_velocity(self.voice.dit, self.acoustic, gap, config.cfg_strength)
             times = time_grid(config.nfe_steps, config.sway, config.grid)
-            mel = fill_in(velocity, noise, times, config.solver, len(gap.reference))
+            mel = infill_mel(velocity, noise, times, config.solver, len(gap.prompt_mel))
         with watch("vocoder"):
             spectrum = self.vocoder(mel[None].to(precision.DTYPES[config.precision]))
             audio: np.ndarray = waveform(spectrum, self.voice.vocoder.shape)[0].cpu().numpy()

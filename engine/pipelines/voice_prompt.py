@@ -17,11 +17,16 @@ from engine.acoustic.guidance import guide
 from engine.acoustic.solver import integrate, time_grid
 from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
 from engine.audio.postprocess import PEAK_LIMIT, active_rms
-from engine.audio.reference_recording import speech_of
+from engine.audio.reference_recording import load_speech
 from engine.config import Solver
-from engine.duration.alignment import EDGE_SILENCE_FRAMES, Content, plan, spread
-from engine.duration.forced_alignment import heard_durations
-from engine.duration.frames import Frames
+from engine.duration.alignment import (
+    EDGE_SILENCE_FRAMES,
+    Alignment,
+    expand_to_frames,
+    predict_alignment,
+)
+from engine.duration.forced_alignment import aligned_durations
+from engine.duration.frames import FrameConditioning
 from engine.errors import EngineError
 from engine.layers.mel import HOP, log_mel, mel_filterbank
 from engine.text.frontend import Chunk, phonemise
@@ -52,11 +57,13 @@ class Prompt:
     """
 
     mel: Tensor
-    frames: Frames
+    frames: FrameConditioning
 
-    def before(self, content: Content) -> Content:
+    def prepend_to(self, content: Alignment) -> Alignment:
         """Put the recording in front of what is to be said."""
-        return replace(content, frames=_in_a_row([self.frames, content.frames]), reference=self.mel)
+        return replace(
+            content, frames=_in_a_row([self.frames, content.frames]), prompt_mel=self.mel
+        )
 
 
 def encode(voice: Voice, device: torch.device, content: bytes, text: str, speaker: str) -> Prompt:
@@ -74,17 +81,19 @@ def encode(voice: Voice, device: torch.device, content: bytes, text: str, speake
     the recording's.
     """
     with torch.inference_mode():
-        mel = (_mel_of(speech_of(content, SAMPLE_RATE_HZ, HOP)) - voice.mel_mean) / voice.mel_std
+        mel = (_mel_of(load_speech(content, SAMPLE_RATE_HZ, HOP)) - voice.mel_mean) / voice.mel_std
         chunks, index = phonemise(text), SPEAKERS.index(speaker)
         said = [
-            plan(voice.durations, c.phones, speaker=index, question=c.question, speed=1.0)
+            predict_alignment(
+                voice.durations, c.phones, speaker=index, question=c.question, speed=1.0
+            )
             for c in chunks
         ]
         planned = torch.cat([each.durations for each in said])
         _check_pace(len(mel), planned)
         spoken = torch.cat([_spoken(voice, each.frames.to(device)) for each in said])
         heard = torch.split(
-            heard_durations(mel, spoken, planned), [each.durations.numel() for each in said]
+            aligned_durations(mel, spoken, planned), [each.durations.numel() for each in said]
         )
         told = [_retimed(*each) for each in zip(chunks, said, heard, strict=True)]
         return Prompt(mel=mel, frames=_in_a_row(told))
@@ -114,7 +123,7 @@ def _check_pace(recorded_frames: int, planned: Tensor) -> None:
         )
 
 
-def _spoken(voice: Voice, frames: Frames) -> Tensor:
+def _spoken(voice: Voice, frames: FrameConditioning) -> Tensor:
     """
     Say it in a hurry: normalised mel (F, bands). Eagerly, whatever the passes made of the DiT for
     the new text.
@@ -128,20 +137,20 @@ def _spoken(voice: Voice, frames: Frames) -> Tensor:
     return integrate(guided, noise.to(frames.phone.device), times, Solver.EULER)[0].cpu()
 
 
-def _retimed(chunk: Chunk, planned: Content, durations: Tensor) -> Frames:
+def _retimed(chunk: Chunk, planned: Alignment, durations: Tensor) -> FrameConditioning:
     """Say for every recorded frame what it says: as planned, with the durations that were heard."""
-    phone, place = spread(torch.tensor(chunk.phones), durations)
+    phone, place = expand_to_frames(torch.tensor(chunk.phones), durations)
     row = torch.ones_like(phone)
     speaker, question = (
         row * told[0, 0] for told in (planned.frames.speaker, planned.frames.question)
     )
-    return Frames(
+    return FrameConditioning(
         phone=phone[None], place=place[None], speaker=speaker[None], question=question[None]
     )
 
 
-def _in_a_row(parts: list[Frames]) -> Frames:
-    return Frames(
+def _in_a_row(parts: list[FrameConditioning]) -> FrameConditioning:
+    return FrameConditioning(
         phone=torch.cat([part.phone for part in parts], dim=1),
         place=torch.cat([part.place for part in parts], dim=1),
         speaker=torch.cat([part.speaker for part in parts], dim=1),

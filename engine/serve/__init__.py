@@ -1,1 +1,1 @@
-"""The engine behind HTTP, as OpenAI's speech API has it: `python -m engine serve`."""
+"""The HTTP server, with OpenAI's speech API: `python -m engine serve`."""

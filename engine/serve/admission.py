@@ -1,9 +1,9 @@
 """
-Where requests are let in, and from where they go to the one engine.
+Admission control: at most `queue` requests in flight, in front of one engine.
 
-Whole texts are collected into batches, streamed ones are spoken piece by piece, in turns
-(`engine.serve.scheduler`). A place is taken until the work that it stands for is done or given up,
-so that there is never more work inside than was let in.
+Whole texts are collected into batches; streams are synthesised segment by segment
+(`engine.serve.scheduler`).
+A request counts until its work is done or cancelled, so the work in flight never exceeds the limit.
 """
 
 import queue
@@ -17,146 +17,153 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.errors import busy
-from engine.serve.jobs import SpeechBatch, Stream
+from engine.serve.errors import queue_full
+from engine.serve.jobs import BatchJob, StreamJob
 from engine.serve.limits import Limits
 from engine.serve.request import SpeechRequest
 from engine.serve.scheduler import EngineThread
 
 Options = Mapping[str, object]
-SpeakMany = Callable[[Sequence[str], Sequence[Options] | None], list[np.ndarray]]
+SynthesizeBatch = Callable[[Sequence[str], Sequence[Options] | None], list[np.ndarray]]
 
 
-class Speaker(Protocol):
-    """What speaks: the pipeline, or a fake of it."""
+class SpeechPipeline(Protocol):
+    """The pipeline, or a fake of it."""
 
     sample_rate_hz: int
 
-    def stretches(self, text: str, options: Options | None = None) -> Iterator[AudioSegment]:
-        """Speak piece by piece."""
+    def segments(self, text: str, options: Options | None = None) -> Iterator[AudioSegment]:
+        """Yield the audio, one pass through the models at a time."""
 
     def synthesize_batch(
         self, texts: Sequence[str], options: Sequence[Options] | None = None
     ) -> list[np.ndarray]:
-        """Speak several texts together."""
+        """Synthesise several texts in shared passes."""
 
 
-class Batching(Protocol):
-    """What collects whole texts: `engine.pipelines.batching.Batcher`."""
+class TextBatcher(Protocol):
+    """Collects whole texts into batches: `engine.pipelines.batching.Batcher`."""
 
     def submit(self, text: str, options: Options) -> "Future[np.ndarray]":
-        """Take a text. Raises queue.Full."""
+        """Queue a text. Raises queue.Full."""
 
     def close(self) -> None:
-        """Finish what was taken."""
+        """Finish the queued texts."""
 
 
-MakeBatcher = Callable[[SpeakMany, int, float], Batching]
+BatcherFactory = Callable[[SynthesizeBatch, int, float], TextBatcher]
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """
-    Work that was let in. `leave` gives it up: what waits never starts, a stream ends with the piece
-    that is being spoken.
+    An admitted request.
+
+    Cancelling it removes a waiting request; a stream ends with its current segment.
     """
 
     future: "Future[Any]"
-    gone: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
     wake: Callable[[], None] = lambda: None
-    """Tells the engine that room was made for a further piece."""
+    """Notify the engine that the client's buffer has room for another segment."""
 
-    def leave(self) -> None:
-        """Give the work up; nothing where it is done."""
-        self.gone.set()
+    def cancel(self) -> None:
+        """Cancel the work; no effect after its end."""
+        self.cancelled.set()
         self.future.cancel()
         self.wake()
 
 
 class AdmissionController:
     """
-    Lets requests in and hands them to the engine. Raises RefusedError (429) where no place is free.
+    Admits requests and passes them to the engine. Raises ApiError (429) when the limit is reached.
 
-    `now_s` tells the time, in seconds that never go back: turns are shared out by it.
+    `now_s` returns the time for the scheduler, in seconds that never decrease.
     """
 
     def __init__(
         self,
-        speaker: Speaker,
+        pipeline: SpeechPipeline,
         limits: Limits,
-        make_batcher: MakeBatcher,
+        make_batcher: BatcherFactory,
         now_s: Callable[[], float],
     ) -> None:
-        self._speaker = speaker
+        self._pipeline = pipeline
         self._queue = limits.queue
-        self._inside = 0
-        self._counting = threading.Lock()
+        self._in_flight = 0
+        self._lock = threading.Lock()
         self._engine = EngineThread(now_s)
-        self._batcher = make_batcher(self._speak_many, limits.max_batch, limits.window_ms / 1e3)
+        self._batcher = make_batcher(
+            self._synthesize_together, limits.max_batch, limits.window_ms / 1e3
+        )
 
     @property
     def sample_rate_hz(self) -> int:
-        """Of what is spoken."""
-        return self._speaker.sample_rate_hz
+        """Sample rate of the audio."""
+        return self._pipeline.sample_rate_hz
 
     @property
-    def inside(self) -> int:
-        """How many requests wait or are being spoken."""
-        return self._inside
+    def in_flight(self) -> int:
+        """The number of requests that wait or are in synthesis."""
+        return self._in_flight
 
-    def whole(self, speech: SpeechRequest) -> Ticket:
-        """Have a text spoken together with others; the future gives its audio, float32 (T,)."""
+    def submit(self, speech: SpeechRequest) -> Ticket:
+        """Queue a whole text for a batch; the future returns its audio, float32 (T,)."""
         return self._admit(lambda: Ticket(self._batcher.submit(speech.text, speech.options)))
 
-    def streamed(
+    def submit_stream(
         self,
         speech: SpeechRequest,
-        give: Callable[[np.ndarray], None],
-        room: Callable[[], bool] = lambda: True,
+        deliver: Callable[[np.ndarray], None],
+        has_room: Callable[[], bool] = lambda: True,
     ) -> Ticket:
         """
-        Have a text spoken piece by piece; `give` is called with each, from another thread. The
-        future ends with the last.
+        Queue a stream.
 
-        While `room` says no, none is spoken; `wake` of the order has it asked again.
+        Args:
+            speech: the request.
+            deliver: called with each segment, from another thread.
+            has_room: whether another segment may be synthesised; checked again after `Ticket.wake`.
+
+        Returns: the ticket, whose future ends with the last segment.
         """
-        begin = partial(self._speaker.stretches, speech.text, speech.options)
-        stream = Stream(begin, give, self._speaker.sample_rate_hz, room)
+        start = partial(self._pipeline.segments, speech.text, speech.options)
+        stream = StreamJob(start, deliver, self._pipeline.sample_rate_hz, has_room)
 
-        def hand_over() -> Ticket:
-            self._engine.stream(stream)
-            return Ticket(stream.future, stream.gone, self._engine.wake)
+        def enqueue() -> Ticket:
+            self._engine.submit_stream(stream)
+            return Ticket(stream.future, stream.cancelled, self._engine.wake)
 
-        return self._admit(hand_over)
+        return self._admit(enqueue)
 
     def close(self) -> None:
-        """Finish what was let in; let nothing in any more."""
+        """Admit no more requests, and finish those in flight."""
         self._batcher.close()
         self._engine.close()
 
-    def _admit(self, begin: Callable[[], Ticket]) -> Ticket:
-        with self._counting:
-            if self._inside >= self._queue:
-                raise busy(self._queue)
-            self._inside += 1
+    def _admit(self, start: Callable[[], Ticket]) -> Ticket:
+        with self._lock:
+            if self._in_flight >= self._queue:
+                raise queue_full(self._queue)
+            self._in_flight += 1
         try:
-            order = begin()
+            ticket = start()
         except queue.Full:
-            self._free()
-            raise busy(self._queue) from None
+            self._release()
+            raise queue_full(self._queue) from None
         except BaseException:
-            self._free()
+            self._release()
             raise
-        order.future.add_done_callback(self._free)
-        return order
+        ticket.future.add_done_callback(self._release)
+        return ticket
 
-    def _free(self, _done: object = None) -> None:
-        with self._counting:
-            self._inside -= 1
+    def _release(self, _future: object = None) -> None:
+        with self._lock:
+            self._in_flight -= 1
 
-    def _speak_many(
+    def _synthesize_together(
         self, texts: Sequence[str], options: Sequence[Options] | None
     ) -> list[np.ndarray]:
-        batch = SpeechBatch(partial(self._speaker.synthesize_batch, texts, options))
-        self._engine.batch(batch)
+        batch = BatchJob(partial(self._pipeline.synthesize_batch, texts, options))
+        self._engine.submit_batch(batch)
         return batch.future.result()

@@ -1,8 +1,8 @@
 """
-The web application: `POST /v1/audio/speech`, `GET /v1/models`, `GET /health`, errors as OpenAI's.
+The web application: `POST /v1/audio/speech`, `GET /v1/models`, `GET /health`, with OpenAI's errors.
 
-Knows HTTP; how requests wait and are spoken is the desk's business. A client that leaves is noticed
-while it waits, and its work is given up.
+It handles HTTP; queueing and synthesis belong to admission and scheduler.
+A client that disconnects is noticed while it waits, and its work is cancelled.
 """
 
 import asyncio
@@ -21,53 +21,59 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.errors import EngineError
 from engine.serve.admission import AdmissionController
-from engine.serve.audio_stream import AudioStream, as_bytes
-from engine.serve.errors import RefusedError
+from engine.serve.audio_stream import AudioStream, encode_stream
+from engine.serve.errors import ApiError
 from engine.serve.hosts import Hosts
-from engine.serve.model_info import About
+from engine.serve.model_info import ModelInfo
 from engine.serve.request import SpeechRequest, check_speakable, parse_speech
 from engine.serve.response import encode, media_type
 
-BODY_S = 10.0
+BODY_TIMEOUT_S = 10.0
 """How long a client may take to send its request."""
-LEFT = 499
-"""The status, which nobody reads, of an answer to a client that has left."""
+CLIENT_CLOSED_REQUEST = 499
+"""The status of a response to a client that has disconnected; nobody reads it."""
 
-Answer = TypeVar("Answer")
-
-
-class _GoneError(Exception):
-    """The client has left."""
+Result = TypeVar("Result")
 
 
-def make_app(desk: AdmissionController, about: About, hosts: Hosts | None = None) -> Starlette:
-    """Make the application. `hosts`: whom requests may name; this machine alone unless given."""
-    site = _Site(desk, about)
+class _DisconnectedError(Exception):
+    """The client has disconnected."""
+
+
+def make_app(
+    admission: AdmissionController, info: ModelInfo, hosts: Hosts | None = None
+) -> Starlette:
+    """
+    Return the application.
+
+    `hosts` are the names that requests may use; this machine alone by default.
+    """
+    endpoints = _Endpoints(admission, info)
     routes = [
-        Route("/v1/audio/speech", site.speech, methods=["POST"]),
-        Route("/v1/models", site.models, methods=["GET"]),
-        Route("/health", site.health, methods=["GET"]),
+        Route("/v1/audio/speech", endpoints.speech, methods=["POST"]),
+        Route("/v1/models", endpoints.models, methods=["GET"]),
+        Route("/health", endpoints.health, methods=["GET"]),
     ]
     handlers = {
-        RefusedError: _refused,
-        HTTPException: _no_such_page,
-        _GoneError: _left,
-        ClientDisconnect: _left,
-        Exception: _failed,
+        ApiError: _api_error_response,
+        HTTPException: _http_error_response,
+        _DisconnectedError: _disconnected_response,
+        ClientDisconnect: _disconnected_response,
+        Exception: _internal_error_response,
     }
     guard = Middleware(_HostCheck, hosts=hosts or Hosts())
     return Starlette(routes=routes, exception_handlers=handlers, middleware=[guard])  # type: ignore[arg-type]
 
 
 class _HostCheck:
-    """Refuses requests that name another host, before anything else is looked at."""
+    """Rejects requests for other host names, before anything else is read."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app = app
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let through what names us."""
+        """Pass on requests for an accepted host."""
         host = Headers(scope=scope).get("host") if scope["type"] == "http" else None
         if self._hosts.allow(host):
             await self._app(scope, receive, send)
@@ -76,34 +82,36 @@ class _HostCheck:
             f"this server is not {host!r}; it answers to {self._hosts}: start it with "
             "--allowed-host NAME to add one"
         )
-        refusal = RefusedError(421, message, code="host_not_allowed")
-        await JSONResponse(refusal.document(), refusal.status)(scope, receive, send)
+        error = ApiError(421, message, code="host_not_allowed")
+        await JSONResponse(error.body(), error.status)(scope, receive, send)
 
 
-class _Site:
-    """The pages."""
+class _Endpoints:
+    """The endpoints."""
 
-    def __init__(self, desk: AdmissionController, about: About) -> None:
-        self._desk = desk
-        self._about = about
+    def __init__(self, admission: AdmissionController, info: ModelInfo) -> None:
+        self._admission = admission
+        self._info = info
 
     async def models(self, request: Request) -> Response:
-        """List the one model, with what it runs with."""
-        return JSONResponse({"object": "list", "data": [self._about.card()]})
+        """Return the one model, with its effective options."""
+        return JSONResponse({"object": "list", "data": [self._info.card()]})
 
     async def health(self, request: Request) -> Response:
-        """Tell that the model is loaded, and how full the house is."""
-        inside, queue = self._desk.inside, self._about.limits.queue
+        """Report that the model is loaded, and the number of requests in flight."""
+        in_flight, queue = self._admission.in_flight, self._info.limits.queue
         return JSONResponse(
-            {"status": "ok", "model": self._about.model, "inside": inside, "queue": queue}
+            {"status": "ok", "model": self._info.model, "inside": in_flight, "queue": queue}
         )
 
     async def speech(self, request: Request) -> Response:
-        """Speak."""
-        _check_type(request)
-        limits = self._about.limits
+        """Return the synthesised audio, whole or as a stream."""
+        _check_content_type(request)
+        limits = self._info.limits
         speech = parse_speech(
-            await _body(request, limits.max_body_bytes), self._about.model, limits.max_characters
+            await _read_body(request, limits.max_body_bytes),
+            self._info.model,
+            limits.max_characters,
         )
         await asyncio.to_thread(check_speakable, speech)
         try:
@@ -111,48 +119,57 @@ class _Site:
                 self._streamed(request, speech) if speech.streamed else self._whole(request, speech)
             )
         except EngineError as error:
-            raise RefusedError(400, str(error)) from None
+            raise ApiError(400, str(error)) from None
 
     async def _whole(self, request: Request, speech: SpeechRequest) -> Response:
-        order = self._desk.whole(speech)
+        ticket = self._admission.submit(speech)
         try:
-            audio: np.ndarray = await _unless_gone(request, asyncio.wrap_future(order.future))
+            audio: np.ndarray = await _unless_disconnected(
+                request, asyncio.wrap_future(ticket.future)
+            )
         finally:
-            order.leave()
-        body = await asyncio.to_thread(encode, audio, speech.form, self._about.sample_rate_hz)
+            ticket.cancel()
+        body = await asyncio.to_thread(
+            encode, audio, speech.audio_format, self._info.sample_rate_hz
+        )
         return Response(body, headers=self._headers(speech))
 
     async def _streamed(self, request: Request, speech: SpeechRequest) -> Response:
-        pieces = AudioStream(self._desk, speech)
+        stream = AudioStream(self._admission, speech)
         try:
-            first = await _unless_gone(request, pieces.next())
+            first = await _unless_disconnected(request, stream.next())
         except BaseException:
-            pieces.leave()
+            stream.cancel()
             raise
         if first is None:
-            raise RefusedError(500, "the engine made no audio", code="no_audio")
-        body = as_bytes(first, pieces, speech.form, self._about.sample_rate_hz)
+            raise ApiError(500, "the engine made no audio", code="no_audio")
+        body = encode_stream(first, stream, speech.audio_format, self._info.sample_rate_hz)
         return StreamingResponse(body, headers=self._headers(speech))
 
     def _headers(self, speech: SpeechRequest) -> dict[str, str]:
-        rate_hz = self._about.sample_rate_hz
-        return {"Content-Type": media_type(speech.form, rate_hz), "X-Sample-Rate": str(rate_hz)}
+        rate_hz = self._info.sample_rate_hz
+        return {
+            "Content-Type": media_type(speech.audio_format, rate_hz),
+            "X-Sample-Rate": str(rate_hz),
+        }
 
 
-def _check_type(request: Request) -> None:
+def _check_content_type(request: Request) -> None:
     """
-    Insist on JSON: a page in a browser cannot send that to another site without asking it first.
+    Require JSON: a page in a browser cannot send it to another site without a preflight request.
     """
-    found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if found != "application/json":
-        raise RefusedError(415, f"Content-Type must be application/json, not {found!r}")
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise ApiError(415, f"Content-Type must be application/json, not {content_type!r}")
 
 
-async def _body(request: Request, max_bytes: int) -> bytes:
+async def _read_body(request: Request, max_bytes: int) -> bytes:
     """
-    Read the body as far as it may go. Raises RefusedError for one that is too long, or too slow.
+    Read the body up to the limit.
+
+    Raises: ApiError for one that is too long, or too slow.
     """
-    too_long = RefusedError(
+    too_long = ApiError(
         413,
         f"the body is longer than {max_bytes} bytes, the limit; split the text",
         code="body_too_large",
@@ -162,60 +179,57 @@ async def _body(request: Request, max_bytes: int) -> bytes:
         raise too_long
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             async for part in request.stream():
                 body += part
                 if len(body) > max_bytes:
                     raise too_long
     except TimeoutError:
-        raise RefusedError(
-            408, f"the body did not arrive within {BODY_S:g} s", code="body_too_slow"
+        raise ApiError(
+            408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s", code="body_too_slow"
         ) from None
     return bytes(body)
 
 
-async def _unless_gone(request: Request, awaited: Awaitable[Answer]) -> Answer:
-    """Give what is awaited. Raises _GoneError if the client leaves first."""
-    wanted = asyncio.ensure_future(awaited)
-    leaving = asyncio.ensure_future(_leaves(request))
+async def _unless_disconnected(request: Request, awaited: Awaitable[Result]) -> Result:
+    """Return the awaited result. Raises _DisconnectedError if the client disconnects first."""
+    result = asyncio.ensure_future(awaited)
+    disconnect = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        await asyncio.wait({wanted, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not wanted.done():
-            raise _GoneError
-        return wanted.result()
+        await asyncio.wait({result, disconnect}, return_when=asyncio.FIRST_COMPLETED)
+        if not result.done():
+            raise _DisconnectedError
+        return result.result()
     finally:
-        leaving.cancel()
-        wanted.cancel()
+        disconnect.cancel()
+        result.cancel()
 
 
-async def _leaves(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     """Wait until the client has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-async def _refused(request: Request, refusal: RefusedError) -> Response:
-    return JSONResponse(refusal.document(), refusal.status, refusal.headers)
+async def _api_error_response(request: Request, error: ApiError) -> Response:
+    return JSONResponse(error.body(), error.status, error.headers)
 
 
-async def _no_such_page(request: Request, error: HTTPException) -> Response:
-    known = "POST /v1/audio/speech, GET /v1/models, GET /health"
-    refusal = RefusedError(
-        error.status_code, f"{request.method} {request.url.path}: {error.detail}; there is {known}"
+async def _http_error_response(request: Request, error: HTTPException) -> Response:
+    routes = "POST /v1/audio/speech, GET /v1/models, GET /health"
+    api_error = ApiError(
+        error.status_code, f"{request.method} {request.url.path}: {error.detail}; there is {routes}"
     )
-    return JSONResponse(refusal.document(), error.status_code, error.headers)
+    return JSONResponse(api_error.body(), error.status_code, error.headers)
 
 
-async def _left(request: Request, error: Exception) -> Response:
-    return Response(status_code=LEFT)
+async def _disconnected_response(request: Request, error: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    """
-    Answer for a mistake of ours, without telling strangers more than that; uvicorn writes it into
-    the log.
-    """
-    refusal = RefusedError(
+async def _internal_error_response(request: Request, error: Exception) -> Response:
+    """Return a 500 without details; uvicorn logs them."""
+    api_error = ApiError(
         500, "the engine failed on this request; the server's log says why", code="engine_failed"
     )
-    return JSONResponse(refusal.document(), refusal.status)
+    return JSONResponse(api_error.body(), api_error.status)

@@ -1,8 +1,7 @@
 """
-Audio on its way from the engine's thread to the event loop, piece by piece.
+Audio of one stream on its way from the engine thread to the event loop.
 
-Only so much lies in between: for a client that does not take what was spoken, nothing further is
-spoken, and memory stays flat.
+The buffer is bounded: for a client that does not read, synthesis pauses, and memory stays flat.
 """
 
 import asyncio
@@ -16,68 +15,66 @@ from engine.serve.admission import AdmissionController
 from engine.serve.request import SpeechRequest
 from engine.serve.response import AudioFormat, pcm16, wav_header
 
-AHEAD_S = 30.0
-"""
-Of audio that a client has not taken: beyond that, and a piece, its text has no turn at the engine.
-"""
+MAX_BUFFERED_S = 30.0
+"""Unread audio beyond which, plus one chunk, a stream is not scheduled."""
 
 
 class AudioStream:
-    """
-    A text that is being spoken. Raises RefusedError, as the desk does, where no place is free.
-    """
+    """A stream in synthesis. Raises ApiError when the limit of requests is reached."""
 
-    def __init__(self, desk: AdmissionController, speech: SpeechRequest) -> None:
+    def __init__(self, admission: AdmissionController, speech: SpeechRequest) -> None:
         self._loop = asyncio.get_running_loop()
-        self._arrived: asyncio.Queue[np.ndarray | None] = asyncio.Queue()
-        self._given = self._taken = 0
-        """Frames; each number is written by one thread only."""
-        self._most = round(AHEAD_S * desk.sample_rate_hz)
-        self._order = desk.streamed(
-            speech, self._give, lambda: self._given - self._taken < self._most
+        self._chunks: asyncio.Queue[np.ndarray | None] = asyncio.Queue()
+        self._produced_samples = self._consumed_samples = 0
+        """Samples; each number is written by one thread only."""
+        self._max_buffered_samples = round(MAX_BUFFERED_S * admission.sample_rate_hz)
+        self._ticket = admission.submit_stream(
+            speech,
+            self._deliver,
+            lambda: self._produced_samples - self._consumed_samples < self._max_buffered_samples,
         )
-        self._order.future.add_done_callback(self._end)
+        self._ticket.future.add_done_callback(self._end)
 
     async def next(self) -> np.ndarray | None:
-        """Give the next piece; None after the last one. Raises what the engine raised."""
-        piece = await self._arrived.get()
-        if piece is None:
-            self._order.future.result()
+        """Return the next chunk; None after the last one. Raises the engine's exceptions."""
+        chunk = await self._chunks.get()
+        if chunk is None:
+            self._ticket.future.result()
             return None
-        self._taken += piece.size
-        self._order.wake()
-        return piece
+        self._consumed_samples += chunk.size
+        self._ticket.wake()
+        return chunk
 
-    def leave(self) -> None:
-        """Want no more of it."""
-        self._order.leave()
+    def cancel(self) -> None:
+        """Cancel the stream."""
+        self._ticket.cancel()
 
-    def _give(self, piece: np.ndarray | None) -> None:
-        self._given += 0 if piece is None else piece.size
-        self._loop.call_soon_threadsafe(self._arrived.put_nowait, piece)
+    def _deliver(self, chunk: np.ndarray | None) -> None:
+        self._produced_samples += 0 if chunk is None else chunk.size
+        self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
 
-    def _end(self, _done: "Future[Any]") -> None:
-        self._give(None)
+    def _end(self, _future: "Future[Any]") -> None:
+        self._deliver(None)
 
 
-async def as_bytes(
-    first: np.ndarray, pieces: AudioStream, form: AudioFormat, rate_hz: int
+async def encode_stream(
+    first: np.ndarray, stream: AudioStream, audio_format: AudioFormat, rate_hz: int
 ) -> AsyncIterator[bytes]:
     """
-    Give the bytes of an answer, the first together with the file's head: a head alone cannot be
-    played.
+    Yield the bytes of a response.
 
-    What the engine raises half-way ends the connection before its proper end, which is how a client
-    sees that audio is missing.
+    The WAV header comes with the first chunk, because a header alone cannot be played.
+    An exception during synthesis closes the connection before its proper end, which is how a client
+    detects missing audio.
     """
-    head = wav_header(rate_hz, None) if form is AudioFormat.WAV else b""
+    head = wav_header(rate_hz, None) if audio_format is AudioFormat.WAV else b""
     try:
-        piece: np.ndarray | None = first
-        while piece is not None:
-            yield head + pcm16(piece)
+        chunk: np.ndarray | None = first
+        while chunk is not None:
+            yield head + pcm16(chunk)
             head = b""
-            piece = await pieces.next()
-    except CancelledError:  # of the order: the client has left
+            chunk = await stream.next()
+    except CancelledError:  # of the ticket: the client has left
         return
     finally:
-        pieces.leave()
+        stream.cancel()

@@ -1,11 +1,12 @@
 """
-What a connection may do before, between and after its requests: uvicorn's protocol with the limits
-that uvicorn does not have.
+The limits of a connection: uvicorn's protocol with timeouts and a bound that uvicorn lacks.
 
-A request's head must arrive in time, however slowly its bytes drip. What idles is closed, and the
-first to go where all places are taken, so that connections without a request keep nobody out; where
-every place has a request, one more gets 429 at once (uvicorn's own limit would answer 503). A
-client that takes nothing of its answer for a while is cut off. Knows no audio.
+The head of a request must arrive in time, however slowly its bytes drip.
+Idle connections are closed after a timeout, and earlier if all places are taken, so that
+connections without a request exclude nobody.
+If every connection has a request, one more gets 429 at once (uvicorn's own limit would answer 503).
+A client that stops reading its response is disconnected.
+Audio is unknown here.
 """
 
 import asyncio
@@ -15,163 +16,167 @@ import socket
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from engine.serve.errors import RefusedError
+from engine.serve.errors import ApiError
 from engine.serve.limits import Limits
 
-HEAD_BYTES = 16_384
+MAX_HEAD_BYTES = 16_384
 """Of a request's head; uvicorn answers 400 to a longer one."""
-SEND_BYTES = 2**17
+SEND_BUFFER_BYTES = 2**17
 """
-What the system keeps for a client that has not taken it; left to itself it keeps megabytes, and
-tells of no progress until a third of them is taken, which a player in real time does not do in
-`stall_s`.
+Size of the socket's send buffer.
+
+By default the system buffers megabytes, and reports no progress until a third of them is read,
+which a player in real time does not do within `stall_s`.
 """
-LAST_WORDS_S = 1.0
-"""For an answer to arrive before its connection is torn down."""
+CLOSE_DELAY_S = 1.0
+"""Time for a response to arrive before its connection is aborted."""
 
 
-class Door(H11Protocol):
+class ConnectionGuard(H11Protocol):
     """
-    One connection. Subclasses set `limits`, and `waiting`: the connections without a request, the
-    longest waiting first.
+    One connection.
+
+    Subclasses set `limits` and `idle`: the connections without a request, the longest idle first.
     """
 
     limits: Limits
-    waiting: "dict[Door, None]"
-    _turned_away = False
+    idle: "dict[ConnectionGuard, None]"
+    _rejected = False
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let the connection in, in place of one that idles where there is none left."""
+        """Accept the connection, if necessary in place of an idle one."""
         super().connection_made(transport)
-        # to be told of every byte that the client does not take
+        # so that every unread byte pauses writing
         transport.set_write_buffer_limits(high=0)
         transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES
+            socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES
         )
-        if len(self.connections) > self.limits.max_connections and not self._made_room():
-            self._turn_away(_crowded(self.limits.max_connections))
+        if len(self.connections) > self.limits.max_connections and not self._evict_idle():
+            self._reject(_too_many_connections(self.limits.max_connections))
             return
-        self._await_head()
+        self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Read on; until a request is whole, its time runs."""
-        if self._turned_away:
+        """Parse data; the timeout of the head runs until it is complete."""
+        if self._rejected:
             return
         super().data_received(data)
-        if self._at_work:
-            self._work_begins()
+        if self._in_request:
+            self._request_began()
         else:
-            self._await_head()
+            self._start_head_timer()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, for as long as uvicorn's `timeout_keep_alive` has it."""
+        """Wait for the next request, up to uvicorn's `timeout_keep_alive`."""
         super().on_response_complete()
-        if not self._at_work:
-            self.waiting.setdefault(self)
+        if not self._in_request:
+            self.idle.setdefault(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
-        self.waiting.pop(self, None)
+        """Remove the connection and cancel its timers."""
+        self.idle.pop(self, None)
         for timer in (self._head_timer, self._stall_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Begin to watch whether the client takes anything."""
+        """Start to watch whether the client reads anything."""
         super().pause_writing()
-        self._watch(self.transport.get_write_buffer_size())
+        self._start_stall_timer(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """All was taken."""
+        """Stop watching: the client has read everything."""
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
         super().resume_writing()
 
     @property
-    def _at_work(self) -> bool:
+    def _in_request(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _await_head(self) -> None:
-        """Start the time of the next head, unless it runs."""
-        self.waiting.setdefault(self)
+    def _start_head_timer(self) -> None:
+        """Start the timeout of the next head, unless it runs."""
+        self.idle.setdefault(self)
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.limits.head_s, self._too_slow)
+            self._head_timer = self.loop.call_later(self.limits.head_s, self._head_timed_out)
 
-    def _work_begins(self) -> None:
-        self.waiting.pop(self, None)
+    def _request_began(self) -> None:
+        self.idle.pop(self, None)
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _too_slow(self) -> None:
+    def _head_timed_out(self) -> None:
         message = f"the head of the request did not arrive within {self.limits.head_s} s"
-        self._turn_away(RefusedError(408, message, code="head_too_slow"))
+        self._reject(ApiError(408, message, code="head_too_slow"))
 
-    def _made_room(self) -> bool:
-        """
-        Close the connection that has waited longest without a request; False where there is none.
-        """
-        longest = next((each for each in self.waiting if not each.transport.is_closing()), None)
+    def _evict_idle(self) -> bool:
+        """Close the longest idle connection and return True; return False if there is none."""
+        longest = next(
+            (connection for connection in self.idle if not connection.transport.is_closing()), None
+        )
         if longest is None:
             return False
-        self.waiting.pop(longest)
+        self.idle.pop(longest)
         longest.transport.abort()
         return True
 
-    def _turn_away(self, refusal: RefusedError) -> None:
+    def _reject(self, error: ApiError) -> None:
         """
-        Answer without reading further, and tear the connection down when the answer had time to
+        Answer without reading further, and abort the connection after the answer had time to
         arrive.
         """
-        self._turned_away = True
-        self.waiting.pop(self, None)
+        self._rejected = True
+        self.idle.pop(self, None)
         if self.transport.is_closing():
             return
-        # else an answer was sent, and the rest of its request never came
+        # otherwise a response was sent, and the rest of its request never arrived
         if self.conn.our_state is h11.IDLE:
-            self.transport.write(_raw(refusal))
+            self.transport.write(_raw_response(error))
         self.transport.pause_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.loop.call_later(LAST_WORDS_S, self.transport.abort)
+        self.loop.call_later(CLOSE_DELAY_S, self.transport.abort)
 
-    def _watch(self, left_bytes: int) -> None:
-        self._stall_timer = self.loop.call_later(self.limits.stall_s, self._stalled, left_bytes)
+    def _start_stall_timer(self, unsent_bytes: int) -> None:
+        self._stall_timer = self.loop.call_later(self.limits.stall_s, self._stalled, unsent_bytes)
 
-    def _stalled(self, before_bytes: int) -> None:
-        """Cut the client off if it took nothing since."""
-        left_bytes = self.transport.get_write_buffer_size()
-        if left_bytes >= before_bytes:
+    def _stalled(self, unsent_before_bytes: int) -> None:
+        """Disconnect the client if it has read nothing since."""
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes >= unsent_before_bytes:
             self.transport.abort()
         else:
-            self._watch(left_bytes)
+            self._start_stall_timer(unsent_bytes)
 
 
-def door_with(limits: Limits) -> type[Door]:
-    """Return the protocol class of one server, for uvicorn to make a connection's protocol of."""
-    return type("LimitedDoor", (Door,), {"limits": limits, "waiting": {}})
+def connection_guard(limits: Limits) -> type[ConnectionGuard]:
+    """
+    Return the protocol class of one server, of which uvicorn makes an instance per connection.
+    """
+    return type("LimitedConnectionGuard", (ConnectionGuard,), {"limits": limits, "idle": {}})
 
 
-def _crowded(most: int) -> RefusedError:
+def _too_many_connections(most: int) -> ApiError:
     message = (
         f"{most} connections are at work, which is all that this server lets in; try again in 1 s"
     )
-    return RefusedError(429, message, code="too_many_connections", headers={"Retry-After": "1"})
+    return ApiError(429, message, code="too_many_connections", headers={"Retry-After": "1"})
 
 
-def _raw(refusal: RefusedError) -> bytes:
-    """Write an answer down without a request to it."""
+def _raw_response(error: ApiError) -> bytes:
+    """Return a response's bytes, for a connection without a parsed request."""
     reasons = {408: "Request Timeout", 429: "Too Many Requests"}
-    body = json.dumps(refusal.document()).encode()
+    body = json.dumps(error.body()).encode()
     fixed = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Connection": "close",
     }
-    head = [f"HTTP/1.1 {refusal.status} {reasons[refusal.status]}"]
-    head += [f"{name}: {value}" for name, value in {**fixed, **refusal.headers}.items()]
+    head = [f"HTTP/1.1 {error.status} {reasons[error.status]}"]
+    head += [f"{name}: {value}" for name, value in {**fixed, **error.headers}.items()]
     return "\r\n".join([*head, "", ""]).encode() + body

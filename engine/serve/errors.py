@@ -1,15 +1,14 @@
-"""Why a request gets no audio, in the shape of OpenAI's errors, so that its clients can read it."""
+"""API errors in OpenAI's format, so that its clients can parse them."""
 
 from collections.abc import Mapping
 
 RETRY_AFTER_S = 1
-"""What a client is told when the house is full: about as long as a sentence takes to speak."""
+"""Retry-After of a full queue: about as long as a sentence takes to synthesise."""
 
 
-class RefusedError(Exception):
+class ApiError(Exception):
     """
-    One answer that is no audio: HTTP status, the sentence, the field it is about, and a word for
-    programs.
+    One error response: HTTP status, message, the field at fault (`param`), and a code for programs.
     """
 
     def __init__(
@@ -28,31 +27,31 @@ class RefusedError(Exception):
         self.code = code
         self.headers = dict(headers or {})
 
-    def document(self) -> dict[str, object]:
+    def body(self) -> dict[str, object]:
         """
-        Return the body of the answer; half a character, which a client may have sent, has no place
-        in JSON.
+        Return the JSON body of the response.
+
+        Half a surrogate pair, which a client may have sent, is replaced: JSON cannot hold it.
         """
-        said = {"message": self.message, "param": self.param, "code": self.code}
+        fields = {"message": self.message, "param": self.param, "code": self.code}
         texts = {
             name: text if text is None else text.encode("utf-8", "replace").decode()
-            for name, text in said.items()
+            for name, text in fields.items()
         }
-        return {"error": {"message": texts.pop("message"), "type": _kind(self.status), **texts}}
+        error_type = _error_type(self.status)
+        return {"error": {"message": texts.pop("message"), "type": error_type, **texts}}
 
 
-def busy(queue: int) -> RefusedError:
-    """Say that no more requests fit in."""
+def queue_full(queue: int) -> ApiError:
+    """Return the error for a full queue (429)."""
     message = (
         f"{queue} requests are inside already, which is all that this server lets in; try again in "
         f"{RETRY_AFTER_S} s"
     )
-    return RefusedError(
-        429, message, code="queue_full", headers={"Retry-After": str(RETRY_AFTER_S)}
-    )
+    return ApiError(429, message, code="queue_full", headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
-def _kind(status: int) -> str:
+def _error_type(status: int) -> str:
     if status == 429:
         return "rate_limit_error"
     return "server_error" if status >= 500 else "invalid_request_error"

@@ -1,7 +1,9 @@
 """
-Which names a server answers to. A page of any site can have a browser ask a name of its own that it
-points to this machine (DNS rebinding); the request then names that site in its Host, and is
-refused. An address cannot be pointed anywhere.
+The host names that a server accepts, against DNS rebinding.
+
+A page of any site can make a browser request a name of its own that resolves to this machine.
+Such a request carries that name in its Host header, and is rejected.
+An IP address cannot be rebound.
 """
 
 import ipaddress
@@ -18,8 +20,7 @@ EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosts:
     """
-    The names; with `addresses`, every address besides: the server listens on all that the machine
-    has.
+    The accepted names; with `addresses` also every IP address, for a server on all interfaces.
     """
 
     names: frozenset[str] = frozenset({"localhost"})
@@ -27,14 +28,16 @@ class Hosts:
 
     def allow(self, header: str | None) -> bool:
         """
-        Whether a request's Host is one of ours. None: HTTP/1.0 without one, which no browser sends.
+        Return whether a request's Host header is accepted.
+
+        None is accepted: HTTP/1.0 without the header, which no browser sends.
         """
         if header is None:
             return True
-        found = HOST.fullmatch(header)
-        if found is None:
+        match = HOST.fullmatch(header)
+        if match is None:
             return False
-        name = _plain(found["name"])
+        name = _plain(match["name"])
         address = _address(name)
         return name in self.names or (
             address is not None and (self.addresses or address.is_loopback)
@@ -53,8 +56,9 @@ class Hosts:
 
 def hosts_of(host: str, allowed: Iterable[str]) -> Hosts:
     """
-    Return the names of a server that listens on `host`. Raises EngineError for an allowed name that
-    is none.
+    Return the accepted names of a server that listens on `host`.
+
+    Raises: EngineError for an invalid allowed name.
     """
     for name in allowed:
         if HOST.fullmatch(name) is None and _address(name) is None:
@@ -71,7 +75,7 @@ def hosts_of(host: str, allowed: Iterable[str]) -> Hosts:
 
 
 def _plain(name: str) -> str:
-    """Write a name or an address in one way."""
+    """Return a name or an address in canonical form."""
     address = _address(name)
     return str(address) if address is not None else name.lower().removesuffix(".")
 

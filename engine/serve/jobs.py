@@ -1,7 +1,7 @@
 """
-One text that is spoken piece by piece, a turn for each, while others have theirs in between.
+The jobs of the engine thread: one streamed text, or a batch of whole texts.
 
-Whole texts that are spoken together, in one turn at the engine.
+A streamed text takes one step per segment, interleaved with other jobs; a batch takes one step.
 """
 
 import threading
@@ -13,77 +13,91 @@ import numpy as np
 from engine.pipelines.audio_segment import AudioSegment
 
 
-class Stream:
+class StreamJob:
     """
-    Public: `future`, which ends with the last piece or with what went wrong, and `gone`, set when
-    nobody listens any more.
+    One text in synthesis, segment by segment.
 
-    A text that nobody has begun to speak ends as its future is cancelled, any other with the piece
-    that is under way. `room` tells whether a further piece can be taken; until then the text has no
-    turn.
+    Public: `future`, which ends with the last segment or an exception, and `cancelled`, set when
+    the client has left.
+
+    Cancelling the future ends a job that has not started; one that has started ends with its
+    current segment.
+    `has_room` returns whether another segment fits into the client's buffer; until then the job is
+    not scheduled.
     """
 
     def __init__(
         self,
-        begin: Callable[[], Iterator[AudioSegment]],
-        give: Callable[[np.ndarray], None],
+        start: Callable[[], Iterator[AudioSegment]],
+        deliver: Callable[[np.ndarray], None],
         rate_hz: int,
-        room: Callable[[], bool] = lambda: True,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self.future: Future[None] = Future()
-        self.gone = threading.Event()
-        self._begin, self._give, self._rate_hz, self._room = begin, give, rate_hz, room
-        self._stretches: Iterator[AudioSegment] | None = None
+        self.cancelled = threading.Event()
+        self._start, self._deliver, self._rate_hz, self._has_room = (
+            start,
+            deliver,
+            rate_hz,
+            has_room,
+        )
+        self._segments: Iterator[AudioSegment] | None = None
 
     @property
-    def wanted(self) -> bool:
-        """Whether anybody listens."""
-        return not (self.gone.is_set() or self.future.cancelled())
+    def active(self) -> bool:
+        """Whether the client still waits for it."""
+        return not (self.cancelled.is_set() or self.future.cancelled())
 
     @property
     def ready(self) -> bool:
-        """Whether a turn is of use: to speak on, or to end where nobody listens."""
-        return not self.wanted or self._room()
+        """Whether a step is useful: to synthesise on, or to end after cancellation."""
+        return not self.active or self._has_room()
 
     def step(self) -> float | None:
-        """Speak and give the next piece; what goes wrong is the future's, and no other text's."""
-        if self._stretches is None and not self.future.set_running_or_notify_cancel():
+        """
+        Synthesise and deliver the next segment.
+
+        An exception ends this job's future, and no other.
+        """
+        if self._segments is None and not self.future.set_running_or_notify_cancel():
             return None
         try:
-            stretch = self._next() if self.wanted else None
+            segment = self._next() if self.active else None
         except Exception as error:
             self.future.set_exception(error)
             return None
-        if stretch is None or stretch.last:
+        if segment is None or segment.last:
             self.future.set_result(None)
             return None
-        return stretch.audio.size / self._rate_hz
+        return segment.audio.size / self._rate_hz
 
     def _next(self) -> AudioSegment | None:
-        if self._stretches is None:
-            self._stretches = self._begin()
-        stretch = next(self._stretches, None)
-        if stretch is not None:
-            self._give(stretch.audio)
-        return stretch
+        if self._segments is None:
+            self._segments = self._start()
+        segment = next(self._segments, None)
+        if segment is not None:
+            self._deliver(segment.audio)
+        return segment
 
 
-class SpeechBatch:
-    """Public: `future`, the audio of all texts, or what went wrong."""
+class BatchJob:
+    """Whole texts in one batch. Public: `future`, with the audio of all texts or an exception."""
 
-    wanted = True
-    """Who leaves has left the batcher's queue before; a batch under way is spoken to its end."""
+    active = True
+    """
+    A client that leaves is removed from the batcher's queue; a batch that has started is completed.
+    """
 
     ready = True
 
-    def __init__(self, speak: Callable[[], list[np.ndarray]]) -> None:
+    def __init__(self, synthesize: Callable[[], list[np.ndarray]]) -> None:
         self.future: Future[list[np.ndarray]] = Future()
-        self._speak = speak
+        self._synthesize = synthesize
 
     def step(self) -> None:
-        """Speak; a batch has no second turn."""
+        """Synthesise the batch, in a single step."""
         try:
-            audios = self._speak()
+            audios = self._synthesize()
         except Exception as error:
             self.future.set_exception(error)
         else:

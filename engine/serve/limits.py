@@ -1,6 +1,7 @@
 """
-How much a server lets in: at once, in one text, in one body; how long it waits for a client. No
-torch, no web library, so that a command line is quick.
+The limits of a server: concurrency, text and body size, timeouts.
+
+Imports neither torch nor a web library, so that the command line starts fast.
 """
 
 from collections.abc import Mapping
@@ -26,29 +27,30 @@ RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a server lets in. Raises EngineError for a value out of its range."""
+    """The limits of a server. Raises EngineError for a value out of range."""
 
     max_batch: int = 8
-    """Whole texts that are spoken together at most."""
+    """Most whole texts in one batch."""
     window_ms: float = 50.0
     """How long the first text of a batch waits for others."""
     queue: int = 32
-    """Requests inside at once, waiting or being spoken; one more is answered with 429."""
+    """Most requests in flight, waiting or in synthesis; one more gets 429."""
     max_characters: int = 4096
-    """Of one text: what OpenAI's API allows. The engine has a limit of its own beside this."""
+    """Of one text: the limit of OpenAI's API. The engine also has a limit of its own."""
     max_body_bytes: int = 2**16
-    """Of a request's body: enough for 4096 characters, each escaped."""
+    """Of a request's body: enough for 4096 characters, all escaped."""
     max_connections: int = 256
     """
-    Open at once. One that has no request gives its place to a new one; where all have, the new one
-    is answered with 429.
+    Most open connections.
+
+    An idle one is closed in favour of a new one; if all have a request, the new one gets 429.
     """
     head_s: int = 10
-    """How long the head of a request may take to arrive."""
+    """Timeout for the head of a request."""
     idle_s: int = 15
-    """How long a connection may stay open between two requests."""
+    """Timeout of a connection between two requests."""
     stall_s: int = 30
-    """A client that takes nothing of its answer for so long is cut off."""
+    """A client that reads nothing of its response for this long is disconnected."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -60,13 +62,17 @@ class Limits:
 
 
 def parse_limits(words: Mapping[str, str]) -> Limits:
-    """Make limits from what was typed on a command line. Raises EngineError."""
+    """
+    Parse limits from the texts of a command line.
+
+    Raises: EngineError for a value that is no number, or out of range.
+    """
     typed: dict[str, float] = {}
     for name, word in words.items():
-        wanted = type(getattr(Limits(), name))
+        number = type(getattr(Limits(), name))
         try:
-            typed[name] = wanted(word)
+            typed[name] = number(word)
         except ValueError:
-            kind = "a whole number" if wanted is int else "a number"
+            kind = "a whole number" if number is int else "a number"
             raise EngineError(f"--{name.replace('_', '-')} must be {kind}, not {word!r}") from None
     return Limits(**typed)  # type: ignore[arg-type]

@@ -1,7 +1,4 @@
-"""
-What a server tells of itself: its model, voices, rate, the options that it really runs with, and
-its limits.
-"""
+"""The description of a server's model: voices, sample rate, effective options, limits."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,20 +11,18 @@ OWNER = "voxgate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
-    """One model behind one server."""
+class ModelInfo:
+    """The model of one server."""
 
     model: str
     created: int
-    """When the weights were written, in seconds since 1970, as OpenAI's API has it."""
+    """When the weights were written, in seconds since 1970, as in OpenAI's API."""
     sample_rate_hz: int
     config: FlowConfig
     limits: Limits
 
     def card(self) -> dict[str, object]:
-        """
-        Give the entry of `/v1/models`; whatever stands behind `owned_by` is ours and not OpenAI's.
-        """
+        """Return the entry of `/v1/models`; the fields after `owned_by` are ours, not OpenAI's."""
         options = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
         return {
             "id": self.model,
@@ -41,10 +36,12 @@ class About:
         }
 
 
-def about_voice(folder: Path, sample_rate_hz: int, config: FlowConfig, limits: Limits) -> About:
-    """Describe the server of a voice in a folder; the model is named after it."""
+def voice_model_info(
+    folder: Path, sample_rate_hz: int, config: FlowConfig, limits: Limits
+) -> ModelInfo:
+    """Return the description of a voice in a folder; the model is named after the folder."""
     created = int((folder / "acoustic.safetensors").stat().st_mtime)
-    return About(
+    return ModelInfo(
         model=f"{OWNER}-{folder.resolve().name}",
         created=created,
         sample_rate_hz=sample_rate_hz,

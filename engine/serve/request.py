@@ -1,8 +1,9 @@
 """
-What a client asks for: the JSON of OpenAI's `POST /v1/audio/speech`, read strictly.
+Parse the JSON of OpenAI's `POST /v1/audio/speech`, strictly.
 
-Beyond that API there is `seed`. What this engine cannot do (instructions, other formats,
-server-sent events) is refused with the reason; nothing that a client wrote is passed over.
+`seed` is an extension of that API.
+Unsupported fields and values (instructions, other formats, server-sent events) are rejected with
+the reason; nothing in a request is ignored.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 from engine.alphabet import SPEAKERS
 from engine.config import parse_options
 from engine.errors import EngineError
-from engine.serve.errors import RefusedError
+from engine.serve.errors import ApiError
 from engine.serve.response import STREAMABLE, AudioFormat
 
 FIELDS = ("model", "input", "voice", "response_format", "speed", "stream_format", "seed")
@@ -21,119 +22,130 @@ FIELDS = ("model", "input", "voice", "response_format", "speed", "stream_format"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechRequest:
-    """One text to be spoken; `options` are the engine's, for this text only."""
+    """One text to synthesise; `options` are engine options for this text only."""
 
     text: str
     options: Mapping[str, object]
-    form: AudioFormat
+    audio_format: AudioFormat
     streamed: bool
     """Whether audio is sent as soon as it is playable."""
 
 
 def parse_speech(body: bytes, model: str, max_characters: int) -> SpeechRequest:
-    """Read a request's body; `model` is the one that this server has. Raises RefusedError."""
-    asked = _object(body)
-    if asked.get("instructions"):
-        raise _bad("instructions", "this voice follows no instructions; leave the field out")
-    unknown = sorted(set(asked) - {*FIELDS, "instructions"})
+    """
+    Parse a request's body; `model` is the name of this server's model.
+
+    Raises: ApiError for anything that is invalid or unsupported.
+    """
+    body_fields = _parse_object(body)
+    if body_fields.get("instructions"):
+        raise _bad_request(
+            "instructions", "this voice follows no instructions; leave the field out"
+        )
+    unknown = sorted(set(body_fields) - {*FIELDS, "instructions"})
     if unknown:
-        raise _bad(unknown[0], f"unknown field {unknown[0]!r}; known are {', '.join(FIELDS)}")
-    if asked.get("model") != model:
-        message = f"there is no model {asked.get('model')!r} here; this server has {model}"
-        raise RefusedError(404, message, param="model", code="model_not_found")
-    form = _form(asked.get("response_format", AudioFormat.WAV.value))
+        raise _bad_request(
+            unknown[0], f"unknown field {unknown[0]!r}; known are {', '.join(FIELDS)}"
+        )
+    if body_fields.get("model") != model:
+        message = f"there is no model {body_fields.get('model')!r} here; this server has {model}"
+        raise ApiError(404, message, param="model", code="model_not_found")
+    audio_format = _parse_format(body_fields.get("response_format", AudioFormat.WAV.value))
     return SpeechRequest(
-        text=_text(asked.get("input"), max_characters),
-        options=_options(asked),
-        form=form,
-        streamed=_streamed(asked.get("stream_format"), form),
+        text=_check_text(body_fields.get("input"), max_characters),
+        options=_engine_options(body_fields),
+        audio_format=audio_format,
+        streamed=_parse_streaming(body_fields.get("stream_format"), audio_format),
     )
 
 
 def check_speakable(speech: SpeechRequest) -> None:
     """
-    Raise RefusedError for a text in which nothing can be spoken, before it shares a batch with
-    others.
+    Check that a text can be spoken, before it shares a batch with others.
+
+    Raises: ApiError for a text without anything speakable.
     """
     from engine.text.frontend import phonemise
 
     try:
         phonemise(speech.text)
     except EngineError as error:
-        raise _bad("input", str(error)) from None
+        raise _bad_request("input", str(error)) from None
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _parse_object(body: bytes) -> dict[str, Any]:
     try:
-        asked = json.loads(body)
+        body_fields = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _bad(None, f"the body is not valid JSON: {error}") from None
-    if not isinstance(asked, dict):
-        raise _bad(None, f"the body must be a JSON object, not {type(asked).__name__}")
-    return asked
+        raise _bad_request(None, f"the body is not valid JSON: {error}") from None
+    if not isinstance(body_fields, dict):
+        raise _bad_request(
+            None, f"the body must be a JSON object, not {type(body_fields).__name__}"
+        )
+    return body_fields
 
 
-def _text(text: object, max_characters: int) -> str:
+def _check_text(text: object, max_characters: int) -> str:
     if not isinstance(text, str) or not text.strip():
-        raise _bad("input", "input must be text with at least one word")
+        raise _bad_request("input", "input must be text with at least one word")
     if len(text) > max_characters:
-        raise _bad(
+        raise _bad_request(
             "input",
             f"input has {len(text)} characters, the limit is {max_characters}; split it and speak "
             "the parts",
         )
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise _bad(
+        raise _bad_request(
             "input", "input holds half of a surrogate pair, which is no character; send it as UTF-8"
         )
     return text
 
 
-def _form(word: object) -> AudioFormat:
-    if not isinstance(word, str) or word not in tuple(AudioFormat):
-        raise _bad(
+def _parse_format(value: object) -> AudioFormat:
+    if not isinstance(value, str) or value not in tuple(AudioFormat):
+        raise _bad_request(
             "response_format",
-            f"response_format cannot be {word!r}; this server sends {', '.join(AudioFormat)}",
+            f"response_format cannot be {value!r}; this server sends {', '.join(AudioFormat)}",
         )
-    return AudioFormat(word)
+    return AudioFormat(value)
 
 
-def _streamed(word: object, form: AudioFormat) -> bool:
-    if word is None:
+def _parse_streaming(value: object, audio_format: AudioFormat) -> bool:
+    if value is None:
         return False
-    if word != "audio":
-        raise _bad(
+    if value != "audio":
+        raise _bad_request(
             "stream_format",
-            f"stream_format cannot be {word!r}; use audio, or leave it out for the whole at once",
+            f"stream_format cannot be {value!r}; use audio, or leave it out for the whole at once",
         )
-    if form not in STREAMABLE:
-        raise _bad(
+    if audio_format not in STREAMABLE:
+        raise _bad_request(
             "response_format",
-            f"{form} cannot be streamed; use {' or '.join(STREAMABLE)}, or leave stream_format out",
+            f"{audio_format} cannot be streamed; use {' or '.join(STREAMABLE)}, or leave "
+            "stream_format out",
         )
     return True
 
 
-def _options(asked: Mapping[str, Any]) -> dict[str, object]:
-    """
-    Give what the engine is told for this text. What is not asked for stays as the server was
-    started.
-    """
-    voice = asked.get("voice")
+def _engine_options(body_fields: Mapping[str, Any]) -> dict[str, object]:
+    """Return the engine options of this request; the others stay as at the server's start."""
+    voice = body_fields.get("voice")
     if voice is not None and voice not in SPEAKERS:
-        raise _bad(
+        raise _bad_request(
             "voice",
             f"there is no voice {voice!r}; this server has {', '.join(SPEAKERS)}",
             code="voice_not_found",
         )
-    options = {name: asked[name] for name in ("speed", "seed") if asked.get(name) is not None}
+    options = {
+        name: body_fields[name] for name in ("speed", "seed") if body_fields.get(name) is not None
+    }
     for name, value in options.items():
         try:
             parse_options({name: value})
         except EngineError as error:
-            raise _bad(name, str(error)) from None
+            raise _bad_request(name, str(error)) from None
     return options if voice is None else {**options, "speaker": voice}
 
 
-def _bad(param: str | None, message: str, code: str | None = None) -> RefusedError:
-    return RefusedError(400, message, param=param, code=code)
+def _bad_request(param: str | None, message: str, code: str | None = None) -> ApiError:
+    return ApiError(400, message, param=param, code=code)

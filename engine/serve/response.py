@@ -1,8 +1,8 @@
 """
-Audio as bytes: 16-bit PCM bare, in a WAV file, or as FLAC.
+Encode audio: bare 16-bit PCM, WAV, or FLAC.
 
-A WAV file that is streamed does not know its length yet; its header then holds the largest number,
-as other tools write it.
+The length of a streamed WAV file is unknown; its header has the largest number, as other tools
+write it.
 """
 
 import io
@@ -17,36 +17,45 @@ FULL_SCALE = 32767
 
 
 class AudioFormat(StrEnum):
-    """How audio is sent."""
+    """The encoding of a response."""
 
     WAV = "wav"
     PCM = "pcm"
-    """Frames alone, little endian; the rate stands in the answer's headers."""
+    """Samples alone, little endian; the rate is in the response's headers."""
     FLAC = "flac"
 
 
 STREAMABLE = (AudioFormat.WAV, AudioFormat.PCM)
 
 
-def media_type(form: AudioFormat, rate_hz: int) -> str:
-    """Name the form for an answer's Content-Type."""
-    return f"audio/pcm; rate={rate_hz}; channels=1" if form is AudioFormat.PCM else f"audio/{form}"
+def media_type(audio_format: AudioFormat, rate_hz: int) -> str:
+    """Return the Content-Type of an encoding."""
+    return (
+        f"audio/pcm; rate={rate_hz}; channels=1"
+        if audio_format is AudioFormat.PCM
+        else f"audio/{audio_format}"
+    )
 
 
-def encode(audio: np.ndarray, form: AudioFormat, rate_hz: int) -> bytes:
+def encode(audio: np.ndarray, audio_format: AudioFormat, rate_hz: int) -> bytes:
     """
-    Give whole audio, float32 (T,), as bytes. Raises ValueError for frames that are not finite.
+    Encode complete audio, float32 (T,).
+
+    Raises: ValueError for samples that are not finite.
     """
-    if form is AudioFormat.FLAC:
+    if audio_format is AudioFormat.FLAC:
         return _flac(audio, rate_hz)
-    frames = pcm16(audio)
-    return frames if form is AudioFormat.PCM else wav_header(rate_hz, len(frames)) + frames
+    samples = pcm16(audio)
+    return (
+        samples if audio_format is AudioFormat.PCM else wav_header(rate_hz, len(samples)) + samples
+    )
 
 
 def pcm16(audio: np.ndarray) -> bytes:
     """
-    Give the frames as 16-bit little endian, clipped. Raises ValueError for NaN: noise at full scale
-    is no answer.
+    Encode samples as 16-bit little endian, clipped.
+
+    Raises: ValueError for NaN, which would become noise at full scale.
     """
     if not np.isfinite(audio).all():
         raise ValueError("the engine made audio that is not finite")
@@ -56,25 +65,25 @@ def pcm16(audio: np.ndarray) -> bytes:
 
 
 def wav_header(rate_hz: int, size_bytes: int | None) -> bytes:
-    """Give the head of a WAV file of one channel; None: nobody knows yet how much follows."""
-    whole = UNKNOWN_BYTES if size_bytes is None else size_bytes + HEADER_BYTES - 8
-    data = UNKNOWN_BYTES if size_bytes is None else size_bytes
-    form = struct.pack("<HHIIHH", 1, 1, rate_hz, 2 * rate_hz, 2, 16)
+    """Return the header of a mono WAV file; `size_bytes` None is an unknown length."""
+    riff_bytes = UNKNOWN_BYTES if size_bytes is None else size_bytes + HEADER_BYTES - 8
+    data_bytes = UNKNOWN_BYTES if size_bytes is None else size_bytes
+    fmt_chunk = struct.pack("<HHIIHH", 1, 1, rate_hz, 2 * rate_hz, 2, 16)
     return (
         b"RIFF"
-        + struct.pack("<I", whole)
+        + struct.pack("<I", riff_bytes)
         + b"WAVEfmt "
         + struct.pack("<I", 16)
-        + form
+        + fmt_chunk
         + b"data"
-        + struct.pack("<I", data)
+        + struct.pack("<I", data_bytes)
     )
 
 
 def _flac(audio: np.ndarray, rate_hz: int) -> bytes:
     import soundfile
 
-    frames = np.frombuffer(pcm16(audio), dtype="<i2")
+    samples = np.frombuffer(pcm16(audio), dtype="<i2")
     file = io.BytesIO()
-    soundfile.write(file, frames, rate_hz, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, samples, rate_hz, format="FLAC", subtype="PCM_16")
     return file.getvalue()

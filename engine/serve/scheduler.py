@@ -1,25 +1,25 @@
 """
-Whose turn it is at the one engine: the rule alone. Knows instants; no threads, no audio, no HTTP,
-and reads no clock.
+The scheduler of the engine: earliest deadline first, one job at a time.
 
-Everything that waits is due at some instant, and what is due earliest goes first, of equals what
-has waited longer:
+Every waiting job has a deadline. The earliest goes first; equal ones in order of arrival.
 
-- a text of which nothing has been heard: HEAD_START_S before it came;
-- a text that is being heard: when its listener runs dry, if he began with the first piece and waits
-  where nothing is left;
-- a batch of whole texts: PATIENCE_S after it was asked for.
+- A stream that has not started: HEAD_START_S before its arrival.
+- A running stream: when its client underruns, if it plays from the first chunk on and pauses at
+underruns.
+- A batch of whole texts: PATIENCE_S after its arrival.
 
-So a newcomer is heard next, unless somebody's audio ran out HEAD_START_S before he came; listeners
-with something in hand leave the engine to others; and nobody waits for ever, since his instant
-stands still while the instants of all that comes move on with the time. Who has not taken what was
-spoken for him long before has no turn until he has. A turn is never interrupted: a batch can make a
-listener wait who has less in hand than it takes.
+A new stream therefore precedes every running one, except one whose underrun began before that
+deadline.
+Streams with buffered audio yield to others.
+Nobody starves: the deadlines of waiting jobs do not move, and those of later arrivals are later.
+A stream whose client does not read its audio is not scheduled until it does.
+Steps are not preempted: a batch can cause an underrun in a stream that has less buffered than the
+batch takes.
 
-The one thread that calls the engine: turn by turn, as `engine.serve.scheduler` has it.
-
-A model that several threads call at once is no quicker on the same processors, and each thread
-would keep memory of its own.
+`DeadlineQueue` is the rule alone, without threads, audio, HTTP or a clock.
+`EngineThread` is the one thread that calls the engine.
+Several threads in one model are no faster on the same processors, and each would keep memory of its
+own.
 """
 
 import threading
@@ -30,59 +30,57 @@ from typing import Protocol
 from engine.errors import EngineError
 
 HEAD_START_S = 2.0
-"""How long a silence within a text is borne for the sake of those who have heard nothing at all."""
+"""How long an underrun within a stream is tolerated in favour of streams that have not started."""
 PATIENCE_S = 2.0
 """
-Whole texts are not played while they are spoken: listeners who would run dry within so long go
-before a batch.
+Whole texts are not played during synthesis: streams that underrun within this time precede a batch.
 """
 
 
 class Job(Protocol):
-    """What waits for the engine."""
+    """Work for the engine thread."""
 
     @property
-    def wanted(self) -> bool:
-        """Whether anybody still waits for it."""
+    def active(self) -> bool:
+        """Whether anyone still waits for it."""
 
     @property
     def ready(self) -> bool:
-        """
-        Whether it can go on; a stream cannot while its listener has not taken what was spoken long
-        before.
-        """
+        """Whether a step is possible; it is not while a stream's client does not read its audio."""
 
     def step(self) -> float | None:
         """
-        Call the engine once; give the seconds of audio that came of it, None if that was all.
-        Raises nothing.
+        Call the engine once.
+
+        Returns: the seconds of audio that it made, None after the last step.
+        Raises: nothing; exceptions go to the job's future.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledJob:
-    """Work, and when it is due."""
+    """A job and its deadline."""
 
-    work: Job
+    job: Job
     due_s: float
 
-    def again(self, now_s: float, audio_s: float) -> "ScheduledJob":
-        """Give the next turn of a text of which so much audio has just been given."""
-        return ScheduledJob(work=self.work, due_s=max(self.due_s, now_s) + audio_s)
+    def reschedule(self, now_s: float, audio_s: float) -> "ScheduledJob":
+        """Return the next step of a stream that has just made `audio_s` seconds of audio."""
+        return ScheduledJob(job=self.job, due_s=max(self.due_s, now_s) + audio_s)
 
 
-def of_stream(work: Job, now_s: float) -> ScheduledJob:
-    """Give the first turn of a text that is to be heard piece by piece."""
-    return ScheduledJob(work=work, due_s=now_s - HEAD_START_S)
+def schedule_stream(job: Job, now_s: float) -> ScheduledJob:
+    """Return the first step of a stream."""
+    return ScheduledJob(job=job, due_s=now_s - HEAD_START_S)
 
 
-def of_batch(work: Job, now_s: float) -> ScheduledJob:
-    """Give the one turn of texts that are spoken together."""
-    return ScheduledJob(work=work, due_s=now_s + PATIENCE_S)
+def schedule_batch(job: Job, now_s: float) -> ScheduledJob:
+    """Return the only step of a batch."""
+    return ScheduledJob(job=job, due_s=now_s + PATIENCE_S)
 
 
 class DeadlineQueue:
-    """All that waits. For one thread at a time."""
+    """The waiting jobs. Not thread-safe."""
 
     def __init__(self) -> None:
         self._waiting: list[ScheduledJob] = []
@@ -90,79 +88,81 @@ class DeadlineQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, turn: ScheduledJob) -> None:
-        """Have a turn wait."""
-        self._waiting.append(turn)
+    def put(self, scheduled: ScheduledJob) -> None:
+        """Add a job."""
+        self._waiting.append(scheduled)
 
     @property
     def ready(self) -> bool:
-        """Whether anything that waits can go on."""
-        return any(turn.work.ready for turn in self._waiting)
+        """Whether any job can run."""
+        return any(scheduled.job.ready for scheduled in self._waiting)
 
-    def take(self) -> ScheduledJob | None:
+    def pop(self) -> ScheduledJob | None:
         """
-        Return whose turn it is; None where nothing that waits can go on.
+        Remove and return the next job; None if none can run.
 
-        What nobody wants any more goes first: it costs nothing, and frees a place.
+        Cancelled jobs go first: they cost nothing, and free a place.
         """
-        ready = [index for index, turn in enumerate(self._waiting) if turn.work.ready]
-        first = min(ready, key=lambda index: self._order(self._waiting[index]), default=None)
+        ready = [index for index, scheduled in enumerate(self._waiting) if scheduled.job.ready]
+        first = min(ready, key=lambda index: self._sort_key(self._waiting[index]), default=None)
         return None if first is None else self._waiting.pop(first)
 
     @staticmethod
-    def _order(turn: ScheduledJob) -> tuple[bool, float]:
-        return turn.work.wanted, turn.due_s
+    def _sort_key(scheduled: ScheduledJob) -> tuple[bool, float]:
+        return scheduled.job.active, scheduled.due_s
 
 
 class EngineThread:
-    """Takes work from any thread. `now_s` tells the time, in seconds that never go back."""
+    """Runs jobs from any thread. `now_s` returns the time, in seconds that never decrease."""
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
-        self._turns = DeadlineQueue()
-        self._changed = threading.Condition()
+        self._queue = DeadlineQueue()
+        self._condition = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def stream(self, work: Job) -> None:
-        """Have a text spoken piece by piece. Raises EngineError after `close`."""
-        self._admit(work, of_stream)
+    def submit_stream(self, job: Job) -> None:
+        """Add a stream. Raises EngineError after `close`."""
+        self._enqueue(job, schedule_stream)
 
-    def batch(self, work: Job) -> None:
-        """Have texts spoken together. Raises EngineError after `close`."""
-        self._admit(work, of_batch)
+    def submit_batch(self, job: Job) -> None:
+        """Add a batch. Raises EngineError after `close`."""
+        self._enqueue(job, schedule_batch)
 
     def wake(self) -> None:
-        """Look again at what waits: a listener has taken something, or has left."""
-        with self._changed:
-            self._changed.notify()
+        """Check the waiting jobs again: a client has read something, or has left."""
+        with self._condition:
+            self._condition.notify()
 
     def close(self) -> None:
-        """Take no more; return when all that was taken is done."""
-        with self._changed:
+        """Accept no more jobs, and return when all are done."""
+        with self._condition:
             self._closed = True
-            self._changed.notify()
+            self._condition.notify()
         self._thread.join()
 
-    def _admit(self, work: Job, first: Callable[[Job, float], ScheduledJob]) -> None:
-        with self._changed:
+    def _enqueue(self, job: Job, first: Callable[[Job, float], ScheduledJob]) -> None:
+        with self._condition:
             if self._closed:
                 raise EngineError(
                     "the engine is closed and speaks no more texts; start another server"
                 )
-            self._turns.put(first(work, self._now_s()))
-            self._changed.notify()
+            self._queue.put(first(job, self._now_s()))
+            self._condition.notify()
 
-    def _work(self) -> None:
-        while (turn := self._next()) is not None:
-            audio_s = turn.work.step()
+    def _run(self) -> None:
+        while (scheduled := self._next()) is not None:
+            audio_s = scheduled.job.step()
             if audio_s is not None:
-                with self._changed:
-                    self._turns.put(turn.again(self._now_s(), audio_s))
+                with self._condition:
+                    self._queue.put(scheduled.reschedule(self._now_s(), audio_s))
 
     def _next(self) -> ScheduledJob | None:
-        """Wait for work that can go on; None at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._turns.ready or (self._closed and not self._turns))
-            return self._turns.take()
+        """Wait for a job that can run; None at the end."""
+        with self._condition:
+            self._condition.wait_for(
+                lambda: self._queue.ready or (self._closed and not self._queue)
+            )
+            return self._queue.pop()

@@ -1,16 +1,16 @@
 """
-The process: bind, load, listen, serve, and end well.
+The server process: bind, load, listen, serve, shut down.
 
-SIGTERM and Ctrl-C close the door first, then wait up to GRACE_S for what was let in. Beyond this
-machine it is heard only when asked, and then it warns, since it knows neither passwords nor
-encryption.
+SIGTERM and Ctrl-C close the socket first, then wait up to GRACE_S for requests in flight.
+The server is reachable from other machines only on request, and then prints a warning, because it
+has neither passwords nor encryption.
 
-How many kernels a server keeps: a bound on what it has resident.
-
-oneDNN builds a kernel for every shape of a product, and two caches of 1024 each keep them: its own,
-and one of torch. Texts have hundreds of lengths, about twenty kernels each, so both caches fill up
-with lengths that hardly ever come again, and a gigabyte is resident in the end. A pass through the
-models needs its own kernels at every solver step, and nobody else's.
+It also bounds oneDNN's kernel caches, and with them the resident memory.
+oneDNN compiles a kernel for every shape of a product, and two caches of 1024 each keep them: its
+own, and one of torch.
+Texts have hundreds of lengths, with about twenty kernels each, so both caches would fill up with
+lengths that hardly ever recur, and a gigabyte would be resident.
+A pass through the models needs its own kernels at every solver step, and no others.
 """
 
 import ipaddress
@@ -30,16 +30,16 @@ from engine.pipelines.batching import Batcher
 from engine.pipelines.flow import FlowPipeline
 from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
-from engine.serve.connections import HEAD_BYTES, door_with
+from engine.serve.connections import MAX_HEAD_BYTES, connection_guard
 from engine.serve.hosts import hosts_of
 from engine.serve.limits import Limits
-from engine.serve.model_info import about_voice
-from engine.timing import instant_s
+from engine.serve.model_info import voice_model_info
+from engine.timing import monotonic_s
 from engine.weights.voice import DEFAULT_VOICE
 
 GRACE_S = 30
 BACKLOG = 256
-"""Connections that the system accepts before the server has looked at them."""
+"""Connections that the system accepts before the server has accepted them."""
 
 
 def serve(
@@ -51,22 +51,30 @@ def serve(
     allowed: Sequence[str] = (),
 ) -> None:
     """
-    Serve until told to end; requests must name this machine, `host`, or a host that is `allowed`.
+    Serve until a signal arrives.
 
-    Raises EngineError for an address, options or weights that cannot work.
+    Args:
+        config: options of the pipeline.
+        folder: of the voice, None for the embedded one.
+        limits: of the server.
+        host: address to listen on.
+        port: 0 for any free one.
+        allowed: further host names that requests may use.
+
+    Raises: EngineError for an address, options or weights that cannot work.
     """
     hosts = hosts_of(host, allowed)
-    with bound(host, port) as door:
+    with bind_socket(host, port) as sock:
         limit_onednn_cache()
         voice = folder or DEFAULT_VOICE
         pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, voice)
-        desk = AdmissionController(
+        admission = AdmissionController(
             pipeline,
             limits,
             lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue),
-            instant_s,
+            monotonic_s,
         )
-        about = about_voice(voice, pipeline.sample_rate_hz, pipeline.config, limits)
+        info = voice_model_info(voice, pipeline.sample_rate_hz, pipeline.config, limits)
         if not is_local(host):
             click.echo(
                 f"engine: {host} is open to others, without password or encryption; put a proxy "
@@ -74,38 +82,35 @@ def serve(
                 err=True,
             )
         try:
-            app = make_app(desk, about, hosts)
+            app = make_app(admission, info, hosts)
             run(
                 app,
                 limits,
-                door,
-                lambda: click.echo(f"listening on {address(door)}, model {about.model}"),
+                sock,
+                lambda: click.echo(f"listening on {url_of(sock)}, model {info.model}"),
             )
         finally:
-            desk.close()
+            admission.close()
     click.echo("ended")
 
 
-def run(app: Starlette, limits: Limits, door: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve at a bound socket; `ready` is called when connections are accepted."""
-    server = uvicorn.Server(configuration(app, limits))
-    # uvicorn has its own while it runs, and then calls these
+def run(app: Starlette, limits: Limits, sock: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve on a bound socket; `ready` is called when connections are accepted."""
+    server = uvicorn.Server(uvicorn_config(app, limits))
+    # uvicorn installs its own while it runs, and then calls these
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    door.listen(BACKLOG)
+    sock.listen(BACKLOG)
     ready()
-    server.run(sockets=[door])
+    server.run(sockets=[sock])
 
 
-def configuration(app: Starlette, limits: Limits) -> uvicorn.Config:
-    """
-    Configure the web server the same way everywhere, whatever else is installed; no line per
-    request.
-    """
+def uvicorn_config(app: Starlette, limits: Limits) -> uvicorn.Config:
+    """Return the web server's configuration, the same whatever else is installed; no access log."""
     return uvicorn.Config(
         app,
-        http=door_with(limits),
-        h11_max_incomplete_event_size=HEAD_BYTES,
+        http=connection_guard(limits),
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_keep_alive=limits.idle_s,
         loop="asyncio",
         ws="none",
@@ -118,28 +123,32 @@ def configuration(app: Starlette, limits: Limits) -> uvicorn.Config:
     )
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """Take the address, before anything is loaded; nobody can connect yet. Raises EngineError."""
-    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+def bind_socket(host: str, port: int) -> socket.socket:
+    """
+    Return a socket bound to the address, before anything is loaded; nobody can connect yet.
+
+    Raises: EngineError for an address that cannot be used.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind((host, port))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
     except OSError as error:
-        door.close()
+        sock.close()
         raise EngineError(
             f"cannot listen on {host}, port {port}: {error.strerror or error}; choose another"
         ) from None
-    return door
+    return sock
 
 
-def address(door: socket.socket) -> str:
-    """Give the URL of a bound socket."""
-    host, port = door.getsockname()[:2]
+def url_of(sock: socket.socket) -> str:
+    """Return the URL of a bound socket."""
+    host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine can reach the host."""
+    """Return whether only this machine can reach the host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -147,15 +156,12 @@ def is_local(host: str) -> bool:
 
 
 CAPACITIES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
-"""Both must be small: a kernel lives as long as either keeps it."""
-KEPT = "64"
-"""Those of two to four lengths. With 16 a pass was seen to build its kernels at every step anew."""
+"""Both must be small: a kernel lives as long as either cache keeps it."""
+CACHED_KERNELS = "64"
+"""The kernels of two to four lengths. With 16, a pass recompiled its kernels at every step."""
 
 
 def limit_onednn_cache() -> None:
-    """
-    Bound the caches, where whoever started the process has not; to be called before anything is
-    computed.
-    """
+    """Bound the caches, unless the environment sets them; call before any computation."""
     for name in CAPACITIES:
-        os.environ.setdefault(name, KEPT)
+        os.environ.setdefault(name, CACHED_KERNELS)

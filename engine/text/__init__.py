@@ -1,4 +1,5 @@
 """
-English text to phones: `frontend.phonemise` is the way in; pure Python, no torch, no files but its
-own two tables.
+The text front-end: English text to phone ids. `frontend.phonemise` is the entry point.
+
+Pure Python, no torch, no files but its own two tables.
 """

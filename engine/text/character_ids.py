@@ -1,9 +1,8 @@
 """
-Text as published F5-TTS checkpoints read it: characters by their number in vocab.txt, and cut where
-sentences end.
+Text as published F5-TTS checkpoints expect it: characters by their index in vocab.txt.
 
-English only: Chinese would need a pinyin front-end. Nothing is left out in silence: a character
-that the checkpoint does not know is an error that names it.
+English only: Chinese would need a pinyin front-end.
+Nothing is dropped silently: a character that is not in the vocabulary is an error that names it.
 """
 
 import re
@@ -13,21 +12,26 @@ from engine.errors import EngineError
 from engine.text.frontend import MAX_CHARACTERS
 
 PLAIN = str.maketrans({";": ",", "“": '"', "”": '"', "‘": "'", "’": "'"})
-"""What the published front-end replaces, since its vocabulary lacks it."""
-TOUCHING = re.compile(
+"""Replacements of the published front-end for characters that its vocabulary lacks."""
+MISSING_SPACE = re.compile(
     r"(?<=[^\sA-Za-z0-9:'\".&%+_-])(?=[A-Za-z0-9]{2}|\d(?:\.\d|%))"
     r"|(?<=[^\s:'\"])(?=\.{3})"
     r"|(?<=\.{3})(?=[A-Za-z0-9]{2})"
 )
 """
-Where the published front-end puts a space: before a word that touches a sign that is no part of it,
-and round dots.
+Positions at which the published front-end inserts a space.
+
+Before a word that touches a sign that does not belong to it, and around dots.
 """
-ENDS = re.compile(r"(?<=[;:,.!?])\s+")
+CLAUSE_END = re.compile(r"(?<=[;:,.!?])\s+")
 
 
-def checked_text(text: str) -> str:
-    """Give the text in one line. Raises EngineError for an empty or endless one."""
+def check_text(text: str) -> str:
+    """
+    Return the text on one line.
+
+    Raises: EngineError for an empty or too long text.
+    """
     if not text.strip():
         raise EngineError("the text is empty; give at least one word")
     if len(text) > MAX_CHARACTERS:
@@ -38,34 +42,38 @@ def checked_text(text: str) -> str:
     return " ".join(text.split())
 
 
-def spelt(text: str) -> str:
-    """Give the text in the letters that the model is told."""
-    return TOUCHING.sub(" ", text.translate(PLAIN))
+def normalise_characters(text: str) -> str:
+    """Return the text in the characters of the published front-end."""
+    return MISSING_SPACE.sub(" ", text.translate(PLAIN))
 
 
-def spell(text: str, vocabulary: Mapping[str, int]) -> tuple[int, ...]:
+def character_ids(text: str, vocabulary: Mapping[str, int]) -> tuple[int, ...]:
     """
-    Give the numbers of the characters, from 1; 0 is the filler. Raises EngineError for unknown
-    characters.
+    Return the ids of the characters, from 1; 0 is the filler.
+
+    Raises: EngineError for unknown characters.
     """
-    told = spelt(text)
-    unknown = sorted({character for character in told if character not in vocabulary})
-    if unknown:
-        shown = ", ".join(f"{character!a}" for character in unknown[:5])
+    normalised = normalise_characters(text)
+    unknown_characters = sorted(
+        {character for character in normalised if character not in vocabulary}
+    )
+    if unknown_characters:
+        examples = ", ".join(f"{character!a}" for character in unknown_characters[:5])
         raise EngineError(
-            f"the checkpoint's vocab.txt has no {shown}; this front-end spells English, write it "
-            "in such letters"
+            f"the checkpoint's vocab.txt has no {examples}; this front-end spells English, write "
+            "it in such letters"
         )
-    return tuple(vocabulary[character] + 1 for character in told)
+    return tuple(vocabulary[character] + 1 for character in normalised)
 
 
-def cut(text: str, limit_bytes: int) -> tuple[str, ...]:
+def split_text(text: str, limit_bytes: int) -> tuple[str, ...]:
     """
-    Cut at signs, as few pieces as fit into `limit_bytes`; a clause that is too long is cut between
-    words.
+    Split at punctuation into as few pieces as fit into `limit_bytes`.
+
+    A clause that is too long is split between words.
     """
     clauses: list[str] = []
-    for clause in ENDS.split(text):
+    for clause in CLAUSE_END.split(text):
         clauses += [clause] if _bytes(clause) <= limit_bytes else clause.split()
     pieces = [clauses[0]]
     for clause in clauses[1:]:

@@ -1,9 +1,10 @@
 """
-From text to what the voice is told to say: phone ids, chunk by chunk. The one module of `text` that
-others need.
+From text to phone ids, chunk by chunk. The only module of `text` that others import.
 
-normalise -> segment -> pronounce -> ids. Pauses stand where the training voices make them: at both
-ends of a chunk and at every break inside it. It knows the phone alphabet, nothing of audio.
+normalise -> segment -> pronounce -> ids.
+Pauses stand where the training voices make them: at both ends of a chunk and at every break inside
+it.
+It uses the phone alphabet and no audio.
 """
 
 from collections.abc import Sequence
@@ -24,11 +25,13 @@ SHOWN_CHARACTERS = 40
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """
-    What the voice says in one go.
+    The text that is synthesised in one piece.
 
-    Fields: `phones` ids of engine.alphabet.PHONES, with a pause at start, end and breaks;
-    `question` whether the pitch shall rise at the end; `text` as spoken, numbers written out;
-    `words` of it, in order; `dropped` characters of the *whole* text that cannot be spoken.
+    phones: ids of engine.alphabet.PHONES, with a pause at start, end and breaks.
+    question: whether the pitch rises at the end.
+    text: as spoken, with numbers written out.
+    words: of `text`, in order.
+    dropped: characters of the *whole* text that cannot be spoken.
     """
 
     phones: tuple[int, ...]
@@ -42,8 +45,9 @@ def phonemise(
     text: str, *, max_characters: int = MAX_CHUNK_CHARACTERS, first_characters: int = 0
 ) -> tuple[Chunk, ...]:
     """
-    Give the chunks that say `text`, at least one; the first is cut to `first_characters`, unless
-    that is 0.
+    Return the chunks of `text`, at least one.
+
+    The first is limited to `first_characters`, unless that is 0.
 
     Raises: EngineError for empty text, text over MAX_CHARACTERS, text with nothing speakable, or
     too small `max_characters`.
@@ -57,12 +61,14 @@ def phonemise(
         )
     spoken = normalise(text)
     if not spoken.tokens:
-        shown = text.strip()[:SHOWN_CHARACTERS]
+        excerpt = text.strip()[:SHOWN_CHARACTERS]
         raise EngineError(
-            f"nothing in {shown!a} can be spoken; give English words, letters or digits"
+            f"nothing in {excerpt!a} can be spoken; give English words, letters or digits"
         )
-    cut = segment(spoken.tokens, max_characters=max_characters, first_characters=first_characters)
-    return tuple(_chunk(tokens, spoken.dropped) for tokens in cut)
+    segments = segment(
+        spoken.tokens, max_characters=max_characters, first_characters=first_characters
+    )
+    return tuple(_chunk(tokens, spoken.dropped) for tokens in segments)
 
 
 def _chunk(tokens: Sequence[Token], dropped: str) -> Chunk:

@@ -1,10 +1,11 @@
 """
-Guesses the phones of a word from its letters alone, for words that no dictionary has.
+Guess the phones of a word from its letters, for words that no dictionary has.
 
-Each letter is answered by the longest known context around it: the letter, then its neighbours one
-by one, nearest first, as far as the table goes. The table `letters_en.txt.xz` is learned by
-`engine.training.letters` from the dictionary. (An information-gain tree: Daelemans, van den Bosch
-and Weijters 1997.) It knows no words.
+Each letter is looked up by the longest known context around it: the letter, then its neighbours one
+by one, nearest first, as far as the table goes.
+The table `letters_en.txt.xz` is learned from the dictionary by `engine.training.letters`.
+(An information-gain tree: Daelemans, van den Bosch and Weijters 1997.)
+It contains no words.
 """
 
 import lzma
@@ -16,7 +17,7 @@ from engine.errors import EngineError
 from engine.text.lexicon import PHONE_LETTERS
 
 TABLE = "letters_en.txt.xz"
-# places of the context letters, in the order in which they are asked
+# positions of the context letters, in the order of the look-up
 NEIGHBOURS = (1, -1, 2, -2, 3, -3, 4, -4)
 EDGE = "#"
 REACH = max(NEIGHBOURS)
@@ -34,72 +35,77 @@ LETTER_NAMES = {
 @dataclass(frozen=True, slots=True)
 class Letters:
     """
-    Context (a letter, then its neighbours in the order NEIGHBOURS) to coded phones; every prefix of
-    a context is in it.
+    Context (a letter, then its neighbours in the order NEIGHBOURS) to coded phones.
+
+    Every prefix of a context is in the table.
     """
 
     phones: tuple[str, ...]
-    answers: dict[str, str]
+    phones_of: dict[str, str]
 
-    def say(self, word: str) -> tuple[str, ...]:
+    def pronounce(self, word: str) -> tuple[str, ...]:
         """
-        Give the phones of a word of the letters a-z; empty only for letters that are all silent.
+        Return the phones of a word of the letters a-z; empty only if all its letters are silent.
         """
         padded = EDGE * REACH + word + EDGE * REACH
-        coded = "".join(self._one(padded, place) for place in range(REACH, REACH + len(word)))
+        coded = "".join(self._phones_at(padded, place) for place in range(REACH, REACH + len(word)))
         return tuple(self.phones[PHONE_LETTERS.index(letter)] for letter in coded)
 
-    def _one(self, padded: str, place: int) -> str:
+    def _phones_at(self, padded: str, place: int) -> str:
         context = padded[place]
-        answer = self.answers.get(context, "")
+        phones = self.phones_of.get(context, "")
         for offset in NEIGHBOURS:
             context += padded[place + offset]
-            longer = self.answers.get(context)
-            if longer is None:
+            longer_match = self.phones_of.get(context)
+            if longer_match is None:
                 break
-            answer = longer
-        return answer
+            phones = longer_match
+        return phones
 
 
 def spell(word: str) -> tuple[str, ...]:
-    """Give the phones of the letters' names, one after another."""
+    """Return the phones of the letters' names, in order."""
     return tuple(phone for letter in word for phone in LETTER_NAMES[letter].split())
 
 
 def pack(letters: Letters) -> bytes:
     """
-    Write the table: phone names, then per context, in order, its last letter, its length, its
-    answer.
+    Serialise the table: phone names, then the last letter, length and phones of every context, in
+    order.
     """
-    contexts = sorted(letters.answers)
+    contexts = sorted(letters.phones_of)
     last = "".join(context[-1] for context in contexts)
     length = "".join(str(len(context)) for context in contexts)
     lines = (
         " ".join(letters.phones),
         last,
         length,
-        " ".join(letters.answers[context] for context in contexts),
+        " ".join(letters.phones_of[context] for context in contexts),
     )
     return lzma.compress("\n".join(lines).encode("ascii"), preset=9 | lzma.PRESET_EXTREME)
 
 
 def unpack(data: bytes) -> Letters:
-    """Read what `pack` wrote; raises EngineError where the table is damaged."""
+    """
+    Parse the bytes that `pack` wrote.
+
+    Raises: EngineError for a damaged table.
+    """
     try:
         names, last, lengths, coded = lzma.decompress(data).decode("ascii").split("\n")
-        answers: dict[str, str] = {}
+        phones_of: dict[str, str] = {}
         context = ""
-        for letter, length, answer in zip(last, lengths, coded.split(" "), strict=True):
+        for letter, length, phones in zip(last, lengths, coded.split(" "), strict=True):
             context = context[: int(length) - 1] + letter
-            answers[context] = answer
+            phones_of[context] = phones
     except (lzma.LZMAError, ValueError) as error:
         raise EngineError(
             f"the letter table {TABLE} is damaged ({error}); install the package again"
         ) from error
-    return Letters(tuple(names.split(" ")), answers)
+    return Letters(tuple(names.split(" ")), phones_of)
 
 
 @cache
 def load_letters() -> Letters:
-    """Read the shipped table, once."""
+    """Load the shipped table, once."""
     return unpack(files("engine.text").joinpath(TABLE).read_bytes())

@@ -1,11 +1,12 @@
 """
-The pronouncing dictionary: known words and the phones that the training voices use for them. It
-knows no context.
+The pronouncing dictionary: words and the phones that the training voices use for them.
 
-The table `lexicon_en.txt.xz` is built by `engine.training.lexicon`. It is read on first use, once
-per process. Lines: origin, phone names (each written as the letter at its place in PHONE_LETTERS),
-then words and their phones, three times: all words, those that differ as a verb, those that differ
-as a noun. Inflected forms that `inflect` derives exactly are not in it.
+It has no context.
+The table `lexicon_en.txt.xz` is built by `engine.training.lexicon`, and read on first use, once per
+process.
+Lines: origin, phone names (each written as the letter at its index in PHONE_LETTERS), then words
+and their phones, three times: all words, those that differ as a verb, those that differ as a noun.
+Inflected forms that `engine.text.pronounce.inflected` derives exactly are left out.
 """
 
 import lzma
@@ -28,8 +29,9 @@ Phones = tuple[str, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
     """
-    Word to phone names; `verbs` and `nouns` hold the readings of homographs ("record", "use") that
-    differ there.
+    Word to phone names.
+
+    `verbs` and `nouns` hold the readings of homographs ("record", "use") that differ there.
     """
 
     words: Mapping[str, Phones]
@@ -39,8 +41,7 @@ class Lexicon:
 
 class _Coded(Mapping[str, Phones]):
     """
-    Looks like a table of phones, but keeps one letter per phone: reading 47,000 words takes 30 ms,
-    not 200.
+    A mapping to phones that stores one letter per phone: reading 47,000 words takes 30 ms, not 200.
     """
 
     def __init__(self, names: Sequence[str], coded: dict[str, str]) -> None:
@@ -58,7 +59,7 @@ class _Coded(Mapping[str, Phones]):
 
 
 def pack(origin: str, lexicon: Lexicon) -> bytes:
-    """Write a dictionary as the bytes that `unpack` reads."""
+    """Serialise a dictionary as the bytes that `unpack` parses."""
     tables = (lexicon.words, lexicon.verbs, lexicon.nouns)
     names = sorted({name for table in tables for phones in table.values() for name in phones})
     letter_of = dict(zip(names, PHONE_LETTERS, strict=False))
@@ -74,12 +75,13 @@ def pack(origin: str, lexicon: Lexicon) -> bytes:
 
 def unpack(data: bytes) -> Lexicon:
     """
-    Read what `pack` wrote; raises EngineError where the table is damaged or uses a phone the voice
-    lacks.
+    Parse the bytes that `pack` wrote.
+
+    Raises: EngineError for a damaged table, and for a phone that the voice lacks.
     """
     try:
-        _, first, *columns = lzma.decompress(data).decode("ascii").split("\n")
-        names = first.split()
+        _, header, *columns = lzma.decompress(data).decode("ascii").split("\n")
+        names = header.split()
         pairs = zip(columns[::2], columns[1::2], strict=True)
         words, verbs, nouns = (
             dict(zip(keys.split(), values.split(), strict=True)) for keys, values in pairs
@@ -101,5 +103,5 @@ def unpack(data: bytes) -> Lexicon:
 
 @cache
 def load_lexicon() -> Lexicon:
-    """Read the shipped dictionary, once."""
+    """Load the shipped dictionary, once."""
     return unpack(files("engine.text").joinpath(TABLE).read_bytes())

@@ -1,17 +1,18 @@
 """
-Turns any text into spoken tokens: words and break marks. It knows no phones and no dictionary.
+Normalise any text into spoken tokens: words and break marks.
 
-A word is lower case with inner apostrophes ("isn't"); a token in capitals ("BBC", "W") is an
-acronym or a letter, and the pronouncer decides whether to spell it. A break is one of `,` `.` `!`
-`?`. Nothing that could be spoken is left out silently: characters without English sound (other
-scripts, emoji) are reported in `Spoken.dropped`; quotes and formatting marks are not.
+A word is lower case with inner apostrophes ("isn't").
+A token in capitals ("BBC", "W") is an acronym or a letter, and the pronouncer decides whether to
+spell it.
+A break is one of `,` `.` `!` `?`.
+Nothing that could be spoken is dropped silently: characters without English sound (other scripts,
+emoji) are reported in `NormalisedText.dropped`; quotes and formatting marks are not.
+Phones and dictionary are unknown here.
 
-Brings any string down to the characters that the rest of the front-end knows: ASCII and a few
-currency and degree signs.
-
-Accents are folded, typographic quotes and dashes made plain, digits of any script made ASCII. A
-character that cannot be spoken in English (another script, an emoji) becomes a space and is
-reported. It knows nothing of words.
+`fold` first reduces any string to the characters that the rest of the front-end handles: ASCII and
+a few currency and degree signs.
+Accents are folded, typographic quotes and dashes made plain, digits of any script made ASCII.
+A character that cannot be spoken in English becomes a space and is reported.
 """
 
 import re
@@ -20,9 +21,9 @@ from dataclasses import dataclass
 
 from engine.text.verbalise import rewrite
 
-BREAKS = ",.!?"  # from weakest to strongest: of several in a row the strongest stays
+BREAKS = ",.!?"  # from weakest to strongest: of a run of breaks the strongest remains
 MAX_WORD_LETTERS = (
-    # longer runs of letters are no words; they are cut, so that a chunk has a bound
+    # longer runs of letters are no words; they are split, so that a chunk has a bound
     # ("antidisestab..." has 28)
     40
 )
@@ -36,32 +37,32 @@ SHOUTING_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One spoken word, or one break mark (then `text` is one of BREAKS)."""
+    """One spoken word, or one break mark (`text` is one of BREAKS)."""
 
     text: str
 
     @property
     def is_break(self) -> bool:
-        """Whether this is a pause rather than a word."""
+        """Whether this is a pause and not a word."""
         return self.text in BREAKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
-    """A text as it will be said, and the characters of it that cannot be."""
+class NormalisedText:
+    """The tokens of a text, and its characters that cannot be spoken."""
 
     tokens: tuple[Token, ...]
     dropped: str
 
 
-def normalise(text: str) -> Spoken:
+def normalise(text: str) -> NormalisedText:
     """
-    Give the words and breaks of `text`, ending in a sentence break; no tokens at all if nothing is
+    Return the words and breaks of `text`, ending in a sentence break; no tokens if nothing is
     speakable.
     """
     folded = fold(text)
-    plain = folded.text.lower() if _shouting(folded.text) else folded.text
-    # the article; a letter A to be spelled is written by a rule of `rewrite`
+    plain = folded.text.lower() if _is_shouting(folded.text) else folded.text
+    # the article; `rewrite` has a rule for a letter A that is spelled
     plain = re.sub(r"\bA(?= )", "a", plain)
     tokens: list[Token] = []
     for match in TOKEN.finditer(rewrite(plain)):
@@ -70,17 +71,17 @@ def normalise(text: str) -> Spoken:
         else:
             _add_break(tokens, _break(match))
     if tokens:
-        _close(tokens)
-    return Spoken(tokens=tuple(tokens), dropped=folded.dropped)
+        _end_sentence(tokens)
+    return NormalisedText(tokens=tuple(tokens), dropped=folded.dropped)
 
 
-def _shouting(text: str) -> bool:
+def _is_shouting(text: str) -> bool:
     words = re.findall(r"[A-Za-z]{2,}", text)
     return len(words) > 2 and sum(word.isupper() for word in words) > SHOUTING_SHARE * len(words)
 
 
 def _word(text: str) -> list[str]:
-    """Give a word in the case that `Token` promises, cut into pieces if it is endless."""
+    """Return a word in the case that `Token` specifies, split if it is too long."""
     text = re.sub(r"^([A-Z]{2,5})s$", r"\1's", text)  # CDs, TVs
     if text == "I" or not ACRONYM.fullmatch(text):
         text = text.lower()
@@ -91,19 +92,19 @@ def _word(text: str) -> list[str]:
 
 def _break(match: re.Match[str]) -> str:
     mark = match.group()
-    for strong in "?!":
-        if strong in mark:
-            return strong
+    for strongest in "?!":
+        if strongest in mark:
+            return strongest
     if "\n" in mark:
         return "."
     if mark[0] != ".":
         return ","
-    goes_on = match[1] is None and match.string[match.end() :].strip() != ""
-    return "," if len(mark) > 1 and goes_on else "."
+    continues = match[1] is None and match.string[match.end() :].strip() != ""
+    return "," if len(mark) > 1 and continues else "."
 
 
 def _add_break(tokens: list[Token], mark: str) -> None:
-    """Append a break; never at the start, and of neighbours keep the strongest."""
+    """Append a break; never at the start, and of adjacent breaks keep the strongest."""
     if not tokens:
         return
     if not tokens[-1].is_break:
@@ -112,8 +113,8 @@ def _add_break(tokens: list[Token], mark: str) -> None:
         tokens[-1] = Token(text=mark)
 
 
-def _close(tokens: list[Token]) -> None:
-    """Let the tokens end in a sentence break."""
+def _end_sentence(tokens: list[Token]) -> None:
+    """Append a sentence break, unless the tokens end in one."""
     if tokens[-1].text == ",":
         tokens[-1] = Token(text=".")
     elif not tokens[-1].is_break:
@@ -139,20 +140,20 @@ PLAIN = {
     "™": " ",
     "º": "°", "、": ", ", "。": ". ", "¿": " ", "¡": " ", "µ": "u", "μ": "u",
 }  # fmt: skip
-# marks, joiners, variation selectors: part of what stands before them
+# marks, joiners, variation selectors: part of the previous character
 SILENT_CATEGORIES = frozenset({"Mn", "Me", "Cf"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
-    """Text in known characters, and the characters that had to be left out, in order."""
+    """Text in the front-end's characters, and the characters that had to be dropped, in order."""
 
     text: str
     dropped: str
 
 
 def _fold_one(character: str) -> str | None:
-    """Give what stands for one non-ASCII character, or None where nothing can."""
+    """Return the replacement of one non-ASCII character, or None if there is none."""
     if character in KEPT:
         return character
     if character in PLAIN:
@@ -165,14 +166,14 @@ def _fold_one(character: str) -> str | None:
     if value is not None:
         return str(value)
     parts = unicodedata.normalize("NFKD", character).replace("\u2044", "/")
-    spoken = "".join(part for part in parts if " " <= part <= "~")
-    if not spoken.strip():
+    ascii_part = "".join(part for part in parts if " " <= part <= "~")
+    if not ascii_part.strip():
         return None
-    return f" {spoken} " if "/" in spoken else spoken
+    return f" {ascii_part} " if "/" in ascii_part else ascii_part
 
 
 def fold(text: str) -> Folded:
-    """Fold `text` to known characters; never fails, whatever the string holds."""
+    """Fold `text` to the front-end's characters; never fails, whatever the string holds."""
     folded: list[str] = []
     dropped: list[str] = []
     for character in text:
@@ -180,8 +181,8 @@ def fold(text: str) -> Folded:
             folded.append(character)
         elif character < " " or character == "\x7f":
             folded.append("\n" if character == "\r" else " ")
-        elif (known := _fold_one(character)) is not None:
-            folded.append(known)
+        elif (replacement := _fold_one(character)) is not None:
+            folded.append(replacement)
         else:
             dropped.append(character)
             folded.append(" ")

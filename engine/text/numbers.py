@@ -1,7 +1,7 @@
 """
-Says numbers in American English words, as the training voices do ("one hundred five", no "and").
+Numbers in American English words, as the training voices read them ("one hundred five", no "and").
 
-Everything here takes and gives plain values; it knows nothing of text around a number.
+Plain strings in and out; the text around a number is unknown here.
 """
 
 from engine.text.word_tables import words_of
@@ -21,7 +21,7 @@ MAX_DIGITS = 3 * len(SCALES)  # longer numbers have no everyday name and are rea
 
 def digits(text: str) -> str:
     """
-    Say each digit of `text` ("407" gives "four zero seven"); other characters are passed over.
+    Return each digit of `text` as a word; "407" is "four zero seven". Other characters are ignored.
     """
     return " ".join(ONES[int(character)] for character in text if character.isdecimal())
 
@@ -30,19 +30,20 @@ def _below_thousand(value: int) -> str:
     words = []
     if value >= 100:
         words += [ONES[value // 100], "hundred"]
-    rest = value % 100
-    if rest >= 20:
-        words.append(TENS[rest // 10 - 2])
-        rest %= 10
-    if rest:
-        words.append(ONES[rest])
+    remainder = value % 100
+    if remainder >= 20:
+        words.append(TENS[remainder // 10 - 2])
+        remainder %= 10
+    if remainder:
+        words.append(ONES[remainder])
     return " ".join(words)
 
 
 def cardinal(text: str) -> str:
     """
-    Say a string of digits as a number; leading zeros ("007") and very long numbers are said digit
-    by digit.
+    Return a string of digits as a cardinal number.
+
+    Leading zeros ("007") and very long numbers are read digit by digit.
     """
     if len(text) > MAX_DIGITS or (len(text) > 1 and text[0] == "0"):
         return digits(text)
@@ -56,7 +57,7 @@ def cardinal(text: str) -> str:
 
 
 def ordinal(text: str) -> str:
-    """Say a string of digits as a place in an order ("21" gives "twenty first")."""
+    """Return a string of digits as an ordinal number; "21" is "twenty first"."""
     head, _, last = cardinal(text).rpartition(" ")
     if last in IRREGULAR_ORDINALS:
         last = IRREGULAR_ORDINALS[last]
@@ -68,27 +69,28 @@ def ordinal(text: str) -> str:
 
 
 def decimal(whole: str, fraction: str) -> str:
-    """Say "3", "14" as "three point one four"."""
+    """Return a decimal fraction; "3" and "14" are "three point one four"."""
     return f"{cardinal(whole or '0')} point {digits(fraction)}"
 
 
 def year(text: str) -> str:
     """
-    Say four digits as a year ("1999" nineteen ninety nine, "1905" nineteen oh five, "2007" two
-    thousand seven).
+    Return four digits as a year.
+
+    "1999" is nineteen ninety nine, "1905" nineteen oh five, "2007" two thousand seven.
     """
-    century, rest = text[:2], text[2:]
-    if century[1] == "0" and rest[0] == "0":
+    century, year_in_century = text[:2], text[2:]
+    if century[1] == "0" and year_in_century[0] == "0":
         return cardinal(text)
-    if rest == "00":
+    if year_in_century == "00":
         return f"{cardinal(century)} hundred"
-    if rest[0] == "0":
-        return f"{cardinal(century)} oh {ONES[int(rest[1])]}"
-    return f"{cardinal(century)} {cardinal(rest)}"
+    if year_in_century[0] == "0":
+        return f"{cardinal(century)} oh {ONES[int(year_in_century[1])]}"
+    return f"{cardinal(century)} {cardinal(year_in_century)}"
 
 
 def plural(words: str) -> str:
-    """Put the last of `words` into the plural ("nineteen ninety" gives "nineteen nineties")."""
+    """Return `words` with the last one in the plural; "nineteen ninety" is "nineteen nineties"."""
     if words.endswith("y"):
         return words[:-1] + "ies"
     return words + ("es" if words.endswith(("x", "s", "ch", "sh")) else "s")

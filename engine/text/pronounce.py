@@ -1,15 +1,15 @@
 """
-Says the words of a phrase: dictionary, endings, compounds, letters, in this order; then what a
-neighbour changes.
+Pronounce the words of a phrase: dictionary, inflection, compounds, letters, in this order.
 
+Then the changes that a neighbouring word causes.
 Contractions, weak forms and homographs follow the training voices (flite), because the acoustic
-model heard those. It knows phone names, no phone numbers, and nothing of text that is not a word.
+model was trained on those.
+It uses phone names, not phone ids.
 
-Says an inflected word through its stem: "foxes" is "fox" + `ax z`. It knows spelling rules, no
-dictionary.
-
-The caller gives the function that finds a stem. Used twice: for unknown words, and when the
-dictionary is built, to leave out the forms that come out right this way.
+`inflected` pronounces an inflected word through its stem: "foxes" is "fox" + `ax z`.
+The caller passes the function that looks up a stem.
+It is used twice: for unknown words, and when the dictionary is built, to leave out the forms that
+it derives exactly.
 """
 
 import re
@@ -38,58 +38,66 @@ MIN_STEM_LETTERS = 3  # shorter ones ("br" of "bring") are accidents
 
 
 def plural_ending(stem: Phones) -> Phones:
-    """Give the sound of -s and 's after `stem`: `s`, `z` or `ax z`."""
+    """Return the phones of -s and 's after `stem`: `s`, `z` or `ax z`."""
     if stem[-1] in SIBILANTS:
         return ("ax", "z")
     return ("s",) if stem[-1] in VOICELESS else ("z",)
 
 
 def past_ending(stem: Phones) -> Phones:
-    """Give the sound of -ed after `stem`: `t`, `d` or `ih d`."""
+    """Return the phones of -ed after `stem`: `t`, `d` or `ih d`."""
     if stem[-1] in {"t", "d"}:
         return ("ih", "d")
     return ("t",) if stem[-1] in VOICELESS else ("d",)
 
 
-def _joined(stem: Phones, ending: Phones) -> Phones:
-    """Join, with one l where two meet ("really")."""
+def _join_ending(stem: Phones, ending: Phones) -> Phones:
+    """Join stem and ending, with a single l where two meet ("really")."""
     return stem + (ending[1:] if stem[-1] == ending[0] == "l" else ending)
 
 
-def _stems(rest: str) -> Iterator[str]:
+def _possible_stems(trunk: str) -> Iterator[str]:
     """
-    Give the words that `rest` can be the stem of: "mak" of make, "runn" of run, "happi" of happy.
+    Yield the words that `trunk` can be the stem of: "mak" of make, "runn" of run, "happi" of happy.
     """
-    yield rest
-    yield rest + "e"
-    if len(rest) > 2 and rest[-1] == rest[-2]:
-        yield rest[:-1]
-    if rest.endswith("i"):
-        yield rest[:-1] + "y"
+    yield trunk
+    yield trunk + "e"
+    if len(trunk) > 2 and trunk[-1] == trunk[-2]:
+        yield trunk[:-1]
+    if trunk.endswith("i"):
+        yield trunk[:-1] + "y"
 
 
-def _first(rest: str, find: Find) -> Phones | None:
-    for stem in _stems(rest):
-        if len(stem) >= MIN_STEM_LETTERS and (phones := find(stem)) and VOWELS.intersection(phones):
+def _stem_phones(trunk: str, find_stem: Find) -> Phones | None:
+    for stem in _possible_stems(trunk):
+        if (
+            len(stem) >= MIN_STEM_LETTERS
+            and (phones := find_stem(stem))
+            and VOWELS.intersection(phones)
+        ):
             return phones
     return None
 
 
-def inflected(word: str, find: Find) -> Phones | None:
+def inflected(word: str, find_stem: Find) -> Phones | None:
     """
-    Give the phones of `word` from those of its stem, or None where no ending leaves a known stem.
+    Return the phones of `word` from those of its stem, or None if no ending leaves a known stem.
     """
     if word.endswith("s") and not word.endswith("ss"):
-        rests = [word[:-1]] + ([word[:-2]] if word.endswith("es") else [])
-        rests = [word[:-3] + "y"] if word.endswith("ies") else rests
-        for rest in rests:
-            if len(rest) >= MIN_STEM_LETTERS and (stem := find(rest)) and VOWELS.intersection(stem):
+        trunks = [word[:-1]] + ([word[:-2]] if word.endswith("es") else [])
+        trunks = [word[:-3] + "y"] if word.endswith("ies") else trunks
+        for trunk in trunks:
+            if (
+                len(trunk) >= MIN_STEM_LETTERS
+                and (stem := find_stem(trunk))
+                and VOWELS.intersection(stem)
+            ):
                 return stem + plural_ending(stem)
-    if word.endswith("ed") and (stem := _first(word[:-2], find)):
+    if word.endswith("ed") and (stem := _stem_phones(word[:-2], find_stem)):
         return stem + past_ending(stem)
     for ending, phones in ENDINGS:
-        if word.endswith(ending) and (stem := _first(word[: -len(ending)], find)):
-            return _joined(stem, phones)
+        if word.endswith(ending) and (stem := _stem_phones(word[: -len(ending)], find_stem)):
+            return _join_ending(stem, phones)
     return None
 
 
@@ -111,7 +119,7 @@ BEFORE_VERBS = frozenset(
     )
 )
 AFTER_VERBS = DETERMINERS | POSSESSIVES | frozenset(words_of("it them him me us her"))
-# said "reed", "leed" only after these words, whatever follows
+# pronounced "reed", "leed" only after these words, whatever follows
 READ_LIKE = frozenset({"read", "lead"})
 READ_BEFORE = frozenset(words_of("to can can't cannot could couldn't will shall"))
 SHORT_WORDS = frozenset(
@@ -123,19 +131,16 @@ CACHED_WORDS = 20_000
 
 
 def pronounce(words: Sequence[str]) -> tuple[Phones, ...]:
-    """
-    Give the phones of each word of one phrase (between two breaks); every word of `normalise.Token`
-    gets some.
-    """
-    said: list[Phones] = []
+    """Return the phones of each word of one phrase (between two breaks); none is empty."""
+    phones_of_words: list[Phones] = []
     for place, word in enumerate(words):
         before = words[place - 1] if place else ""
         after = words[place + 1] if place + 1 < len(words) else ""
-        said.append(_in_context(word, before, after))
+        phones_of_words.append(_in_context(word, before, after))
     for place in range(len(words) - 1):
-        if words[place] == "the" and said[place + 1][0] in VOWELS:
-            said[place] = ("dh", "iy")
-    return tuple(said)
+        if words[place] == "the" and phones_of_words[place + 1][0] in VOWELS:
+            phones_of_words[place] = ("dh", "iy")
+    return tuple(phones_of_words)
 
 
 def _in_context(word: str, before: str, after: str) -> Phones:
@@ -147,7 +152,7 @@ def _in_context(word: str, before: str, after: str) -> Phones:
         return verb
     if noun and (before in BEFORE_NOUNS or before.endswith("'s")):
         return noun
-    return say_word(word)
+    return pronounce_word(word)
 
 
 def _is_verb(word: str, before: str, after: str) -> bool:
@@ -159,21 +164,21 @@ def _is_verb(word: str, before: str, after: str) -> bool:
 
 
 @lru_cache(maxsize=CACHED_WORDS)
-def say_word(word: str) -> Phones:
-    """Give the phones of one word on its own; never empty."""
+def pronounce_word(word: str) -> Phones:
+    """Return the phones of one word without context; never empty."""
     stem, _, tail = word.rpartition("'")
     if stem and tail == "s":
-        return _possessive(say_word(stem))
+        return _possessive(pronounce_word(stem))
     if stem and tail in CLITICS:
-        return _clitic(say_word(stem), CLITICS[tail])
+        return _clitic(pronounce_word(stem), CLITICS[tail])
     if word[0].isupper():
         return _acronym(word.lower())
-    return known(word) or known(word.replace("'", "")) or _unknown(word.replace("'", ""))
+    return look_up(word) or look_up(word.replace("'", "")) or _guess(word.replace("'", ""))
 
 
-def known(word: str) -> Phones | None:
-    """Give the phones of a dictionary word or of its regular inflection, else None."""
-    return load_lexicon().words.get(word) or inflected(word, known)
+def look_up(word: str) -> Phones | None:
+    """Return the phones of a dictionary word or of its regular inflection, else None."""
+    return load_lexicon().words.get(word) or inflected(word, look_up)
 
 
 def _possessive(stem: Phones) -> Phones:
@@ -185,19 +190,21 @@ def _clitic(stem: Phones, tail: Phones) -> Phones:
 
 
 def _acronym(word: str) -> Phones:
-    """Say a word if people do ("NASA", "OK"), else its letters."""
+    """Return the phones of a pronounceable acronym ("NASA", "OK"), else those of its letters."""
     if len(word) == 1 or word in SPELLED or (len(word) == 2 and word not in SHORT_WORDS):
         return spell(word)
-    if phones := known(word):
+    if phones := look_up(word):
         return phones
     speakable = len(word) > 3 and re.fullmatch(r"(?:[^aeiou]{0,2}[aeiou]{1,2})+[^aeiou]{0,2}", word)
-    return _unknown(word) if speakable else spell(word)
+    return _guess(word) if speakable else spell(word)
 
 
-def _unknown(word: str) -> Phones:
+def _guess(word: str) -> Phones:
     if not re.search(r"[aeiouy]", word):
         return spell(word)
-    for cut in range(len(word) - MIN_COMPOUND_PART, MIN_COMPOUND_PART - 1, -1):
-        if (head := load_lexicon().words.get(word[:cut])) and (rest := known(word[cut:])):
-            return head + rest
-    return load_letters().say(word) or spell(word)
+    for split_at in range(len(word) - MIN_COMPOUND_PART, MIN_COMPOUND_PART - 1, -1):
+        if (head := load_lexicon().words.get(word[:split_at])) and (
+            tail := look_up(word[split_at:])
+        ):
+            return head + tail
+    return load_letters().pronounce(word) or spell(word)

@@ -1,10 +1,11 @@
 """
-Cuts spoken tokens into chunks that the acoustic model says in one go: at sentence ends, then
-commas, then anywhere.
+Split spoken tokens into chunks for the acoustic model: at sentence ends, then commas, then
+anywhere.
 
-It counts characters of the text as it is spoken (numbers written out), because those follow the
-duration. It knows no phones. Nothing is lost: the words of the chunks, joined, are the words that
-came in.
+Lengths are in characters of the spoken text (numbers written out), because those correlate with the
+duration.
+Phones are unknown here.
+The words of all chunks, joined, are the words of the input.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,19 +17,20 @@ SENTENCE_ENDS = frozenset(".!?")
 # about 13 s of speech: attention stays short, and a listener waits for one chunk only
 MAX_CHUNK_CHARACTERS = 200
 MIN_CHUNK_CHARACTERS = 2 * MAX_WORD_LETTERS  # the longest word and its break always fit
-MIN_FIRST_CHARACTERS = 20  # a good second of speech; less is a word, and sounds cut off
+MIN_FIRST_CHARACTERS = 20  # a good second of speech; less is a single word, and sounds cut off
 
 Tokens = tuple[Token, ...]
 
 
 def characters(tokens: Sequence[Token]) -> int:
     """
-    Count the characters that `tokens` take, with a space after each word and none before a break.
+    Return the number of characters of `tokens`, with a space after each word and none before a
+    break.
     """
     return sum(len(token.text) + (not token.is_break) for token in tokens)
 
 
-def _after(tokens: Sequence[Token], ends: frozenset[str]) -> Iterator[Tokens]:
+def _split_after(tokens: Sequence[Token], ends: frozenset[str]) -> Iterator[Tokens]:
     """Split after each token whose text is in `ends`."""
     piece: list[Token] = []
     for token in tokens:
@@ -41,7 +43,7 @@ def _after(tokens: Sequence[Token], ends: frozenset[str]) -> Iterator[Tokens]:
 
 
 def _pack(pieces: Sequence[Tokens], limit: int) -> Iterator[Tokens]:
-    """Join neighbouring pieces while they fit."""
+    """Join adjacent pieces while they fit."""
     full: Tokens = ()
     for piece in pieces:
         if full and characters(full) + characters(piece) > limit:
@@ -52,12 +54,10 @@ def _pack(pieces: Sequence[Tokens], limit: int) -> Iterator[Tokens]:
         yield full
 
 
-def _cut(sentence: Tokens, limit: int) -> Iterator[Tokens]:
-    """
-    Give a sentence that is too long in pieces: whole clauses where they fit, else word by word.
-    """
+def _split_sentence(sentence: Tokens, limit: int) -> Iterator[Tokens]:
+    """Split a sentence that is too long: whole clauses where they fit, else word by word."""
     clauses: list[Tokens] = []
-    for clause in _after(sentence, frozenset(",")):
+    for clause in _split_after(sentence, frozenset(",")):
         if characters(clause) <= limit:
             clauses.append(clause)
         else:
@@ -74,12 +74,12 @@ def segment(
     first_characters: int = 0,
 ) -> tuple[Tokens, ...]:
     """
-    Split `tokens` into chunks of at most `max_characters`; the first of at most `first_characters`,
-    unless that is 0.
+    Split `tokens` into chunks of at most `max_characters`.
 
+    The first has at most `first_characters`, unless that is 0.
     Statements share a chunk while they fit; a question has its own, because its pitch rises at the
-    end of a chunk. Only a first word longer than `first_characters` is more than that: words are
-    never cut.
+    end of a chunk.
+    Only a first word longer than `first_characters` exceeds it: words are never split.
 
     Raises: EngineError if `max_characters` is below MIN_CHUNK_CHARACTERS.
     """
@@ -97,12 +97,12 @@ def segment(
 def _chunks(tokens: Sequence[Token], max_characters: int) -> list[Tokens]:
     chunks: list[Tokens] = []
     statements: list[Tokens] = []
-    for sentence in _after(tokens, SENTENCE_ENDS):
+    for sentence in _split_after(tokens, SENTENCE_ENDS):
         if sentence[-1].text != "?" and characters(sentence) <= max_characters:
             statements.append(sentence)
             continue
         chunks += _pack(statements, max_characters)
         statements = []
-        chunks += _cut(sentence, max_characters)
+        chunks += _split_sentence(sentence, max_characters)
     chunks += _pack(statements, max_characters)
     return chunks

@@ -39,8 +39,8 @@ ORDINAL_DAY = r"(?P<day>\d\d?)(?:st|nd|rd|th)?"
 OPTIONAL_YEAR = r"(?:,? (?P<year>\d{4})\b)?"
 
 
-def say_number(text: str, *, years: bool = False) -> str:
-    """Say "1,234.5" or "42"; with `years`, four bare digits such as 1999 are said as a year."""
+def verbalise_number(text: str, *, years: bool = False) -> str:
+    """Return "1,234.5" or "42" in words; with `years`, four bare digits such as 1999 are a year."""
     whole, point, fraction = text.replace(",", "").partition(".")
     if point:
         return decimal(whole, fraction)
@@ -96,8 +96,8 @@ def _numeric_date(match: Match[str]) -> str:
     month, day = int(match["month"]), int(match["day"])
     if month > 12 >= day and "/" in match.group():
         month, day = day, month
-    said = _date(MONTHS[month - 1], str(day), match["year"]) if 1 <= month <= 12 else None
-    return said or match.group().replace("/", " slash ").replace("-", " ")
+    spoken = _date(MONTHS[month - 1], str(day), match["year"]) if 1 <= month <= 12 else None
+    return spoken or match.group().replace("/", " slash ").replace("-", " ")
 
 
 def _named_date(match: Match[str], *, day_first: bool) -> str:
@@ -111,10 +111,12 @@ def _money(match: Match[str]) -> str:
     whole, _, cents = amount.partition(".")
     if magnitude:
         name = MAGNITUDES.get(magnitude.lower(), magnitude.lower())
-        return f"{say_number(amount)} {name} {_counted('2', unit)}"
+        return f"{verbalise_number(amount)} {name} {_counted('2', unit)}"
     if len(cents) != 2:
-        return f"{say_number(amount)} {_counted(amount, unit)}"
-    words = [] if whole == "0" and cents != "00" else [say_number(whole), _counted(whole, unit)]
+        return f"{verbalise_number(amount)} {_counted(amount, unit)}"
+    words = (
+        [] if whole == "0" and cents != "00" else [verbalise_number(whole), _counted(whole, unit)]
+    )
     if cents != "00":
         cents = str(int(cents))
         words += [cardinal(cents), _counted(cents, part)]
@@ -122,15 +124,14 @@ def _money(match: Match[str]) -> str:
 
 
 def _unit(match: Match[str]) -> str:
-    words = f"{say_number(match['amount'])} {_counted(match['amount'], UNITS[match['unit']])}"
+    words = f"{verbalise_number(match['amount'])} {_counted(match['amount'], UNITS[match['unit']])}"
     return words + {None: "", "h": " per hour", "s": " per second"}[match["per"]]
 
 
 def _temperature(match: Match[str]) -> str:
     scale = {"C": " celsius", "F": " fahrenheit"}.get(match["scale"] or "", "")
-    return (
-        f"{say_number(match['amount'])} {'degree' if match['amount'] == '1' else 'degrees'}{scale}"
-    )
+    noun = "degree" if match["amount"] == "1" else "degrees"
+    return f"{verbalise_number(match['amount'])} {noun}{scale}"
 
 
 def _telephone(match: Match[str]) -> str:
@@ -150,8 +151,8 @@ def _fraction(match: Match[str]) -> str:
     name = DENOMINATORS.get(bottom) or ordinal(str(bottom))
     if top > 1:
         name = "halves" if name == "half" else plural(name)
-    one = "a" if bottom == 2 else cardinal(str(top))
-    return ("and " if match["whole"] else "") + f"{one} {name}"
+    count = "a" if bottom == 2 else cardinal(str(top))
+    return ("and " if match["whole"] else "") + f"{count} {name}"
 
 
 def _mixed_fraction(match: Match[str]) -> str:
@@ -190,17 +191,17 @@ def _initial(match: Match[str]) -> str:
     return match["letter"] if named else match.group()
 
 
-def _spaced(said: Callable[[Match[str]], str]) -> Callable[[Match[str]], str]:
-    return lambda match: f" {said(match)} "
+def _spaced(replacement: Callable[[Match[str]], str]) -> Callable[[Match[str]], str]:
+    return lambda match: f" {replacement(match)} "
 
 
 def _rule(
-    pattern: str, said: Callable[[Match[str]], str] | str
+    pattern: str, replacement: Callable[[Match[str]], str] | str
 ) -> tuple[re.Pattern[str], Callable[[Match[str]], str]]:
-    if isinstance(said, str):
-        words = said
+    if isinstance(replacement, str):
+        words = replacement
         return re.compile(pattern), lambda match: f" {words} "
-    return re.compile(pattern), _spaced(said)
+    return re.compile(pattern), _spaced(replacement)
 
 
 RULES = (
@@ -233,15 +234,15 @@ RULES = (
     _rule(r"\+\d[\d ()-]{6,20}\d\b", _telephone),
     _rule(r"\b\d{3}-\d{4}\b|\b\d+(?:-\d+){2,}\b", _telephone),
     _rule(rf"(?<![$£€¥\d.,-])\b(?P<first>{NUMBER})\s?-\s?(?=\d)",
-        lambda match: f"{say_number(match['first'], years=True)} to"),
+        lambda match: f"{verbalise_number(match['first'], years=True)} to"),
     _rule(r"(?<![\w.)])-(?=[$£€¥]?\.?\d)", "minus"),
     _rule(rf"(?P<sign>[$£€¥])\s?(?P<amount>{NUMBER}){MAGNITUDE}", _money),
     _rule(rf"\b(?P<amount>{NUMBER})\s?(?P<sign>[£€¥])(?P<magnitude>(?!))?", _money),
-    _rule(rf"\b(?P<amount>{NUMBER})\s?¢", lambda m: f"{say_number(m['amount'])} "
+    _rule(rf"\b(?P<amount>{NUMBER})\s?¢", lambda m: f"{verbalise_number(m['amount'])} "
         f"{_counted(m['amount'], 'cent')}"),
     _rule(rf"\b(?P<amount>{NUMBER})\s?°\s?(?P<scale>[CF]\b)?", _temperature),
-    _rule(rf"\b(?P<amount>{NUMBER})\s?mph\b", lambda match: f"{say_number(match['amount'])} miles "
-        "per hour"),
+    _rule(rf"\b(?P<amount>{NUMBER})\s?mph\b",
+        lambda match: f"{verbalise_number(match['amount'])} miles per hour"),
     _rule(rf"\b(?P<amount>{NUMBER}) (?P<unit>m|s|h|g|l|L|W|V)(?:/(?P<per>[hs]))?(?![\w'])", _unit),
     _rule(rf"\b(?P<amount>{NUMBER})\s?(?P<unit>{LONG_UNIT})(?:/(?P<per>[hs]))?\b", _unit),
     _rule(r"(?<![\w/])(?:(?P<whole>\d{1,4}) "
@@ -249,7 +250,7 @@ RULES = (
     _rule(r"\b(?P<number>\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)\b",
         lambda match: ordinal(match["number"])),
     _rule(r"\b(?P<number>\d{4})'?s\b",
-        lambda match: plural(say_number(match["number"], years=True))),
+        lambda match: plural(verbalise_number(match["number"], years=True))),
     _rule(r"(?<!\w)'?(?P<number>\d0)'?s\b", lambda match: plural(cardinal(match["number"]))),
     _rule(r"\b\d+(?:\.\d+){2,}",
         lambda match: " point ".join(map(cardinal, match.group().split(".")))),
@@ -257,7 +258,7 @@ RULES = (
     _rule(r"(?<=\d)\s?\*\s?(?=\d)", "times"),
     _rule(r"~\s?(?=\d)", "about"),
     _rule(r"(?<!\w)\.(?P<digits>\d+)", lambda match: f"point {digits(match['digits'])}"),
-    _rule(NUMBER, lambda match: say_number(match.group(), years=True)),
+    _rule(NUMBER, lambda match: verbalise_number(match.group(), years=True)),
     _rule(r"(?<=[a-z])\.(?=[a-z])", "dot"),
     _rule(r"(?:(?<=^)|(?<=[a-z. ] ))(?P<letter>[A-HJ-Z])\.(?=\s+[A-Z])", _initial),
     _rule(r"\b(?:[A-Za-z]\.){2,}(?:[A-Za-z]\b)?", _initials),
@@ -270,10 +271,7 @@ RULES = (
 
 
 def rewrite(text: str) -> str:
-    """
-    Rewrite folded text so that only words, capitals to spell, and punctuation are left; never
-    fails.
-    """
-    for pattern, said in RULES:
-        text = pattern.sub(said, text)
+    """Rewrite folded text into words, capitals to spell, and punctuation; never fails."""
+    for pattern, replacement in RULES:
+        text = pattern.sub(replacement, text)
     return "".join(SIGNS.get(character, character) for character in text)

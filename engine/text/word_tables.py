@@ -1,11 +1,10 @@
 """
-The word tables of the normaliser: months, units, money, abbreviations, signs. No code that uses
-them.
+The normaliser's word tables: months, units, money, abbreviations, signs. No code that uses them.
 """
 
 
 def words_of(line: str) -> tuple[str, ...]:
-    """Split a line of words: short tables read better as one line of text."""
+    """Split a line into words: short tables are easier to read as one line of text."""
     return tuple(line.split())
 
 

@@ -1,1 +1,1 @@
-"""The recipe that made the embedded voice: one command, seeded, resumable. Not used at run time."""
+"""The recipe of the embedded voice: one command, seeded, resumable. Not used at run time."""

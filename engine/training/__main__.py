@@ -1,10 +1,10 @@
 """
-`python -m engine.training FOLDER`: makes the embedded voice from nothing but Debian's flite and
-this package.
+`python -m engine.training FOLDER`: train the embedded voice from Debian's flite and this package
+alone.
 
-Every step leaves its result in FOLDER and is skipped or resumed when it is there, so the command
-can be stopped at any time and given again. The vocoder and the acoustic model train side by side,
-one processor each.
+Every step stores its result in FOLDER and is skipped or resumed if it exists, so the command can be
+stopped at any time and run again.
+The vocoder and the acoustic model train side by side, one processor each.
 """
 
 import json
@@ -54,7 +54,7 @@ def main(folder: Path, only: str | None, out: Path) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Speak the corpus and compute its features."""
+    """Synthesise the corpus and compute its features."""
     heldout = frozenset(heldout_key(line) for line in HELDOUT.read_text().splitlines())
     shards = corpus.build(folder / "corpus", count=UTTERANCES, seed=SEED, heldout=heldout)
     if not (folder / "data.safetensors").exists():
@@ -62,7 +62,7 @@ def prepare(folder: Path) -> None:
 
 
 def train_one(name: str, folder: Path) -> None:
-    """Train one of the three models on one thread, resuming where it stopped."""
+    """Train one of the three models on one thread, resuming an interrupted run."""
     torch.set_num_threads(1)
     loaded = data.load(folder / "data.safetensors")
     if name == "durations":
@@ -74,7 +74,7 @@ def train_one(name: str, folder: Path) -> None:
 
 
 def train_side_by_side(folder: Path, names: tuple[str, ...]) -> None:
-    """Train models in processes of their own."""
+    """Train several models at once, each in a process of its own."""
     running = [
         subprocess.Popen([sys.executable, "-m", "engine.training", str(folder), "--only", name])
         for name in names

@@ -1,14 +1,13 @@
 """
-Turns sentences into training audio: Debian's flite speaks them, and tells where every phone ends.
+Synthesise the training corpus: Debian's flite reads sentences and prints where every phone ends.
 
-The pitch of every utterance is drawn at random (flite's own is the same each time). That is on
-purpose: the acoustic model is not told the pitch, so it has to *choose* one, and a solver with too
-few steps averages over the choices instead, which is heard. Questions get a rising end by WORLD,
-because flite ignores the question mark.
+The pitch of every utterance is drawn at random (flite's own is the same each time).
+That is on purpose: pitch is no input of the acoustic model, so it has to *choose* one, and a solver
+with too few steps averages over the choices instead, which is audible.
+Questions get a rising end by WORLD, because flite ignores the question mark.
 
-Written to disk, one safetensors file per shard: `audio` int16, `phones` int16, `ends` int32 (in
-samples), `utterances` int64 (n, 5): audio end, phone end, speaker, question, stretch in
-thousandths.
+One safetensors file per shard: `audio` int16, `phones` int16, `ends` int32 (in samples),
+`utterances` int64 (n, 5): audio end, phone end, speaker, question, stretch in thousandths.
 """
 
 import random
@@ -36,8 +35,7 @@ RISE_S = 0.35
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusUtterance:
     """
-    One spoken sentence: int16 audio (T,), phone ids (P,), the frame of audio where each phone ends
-    (P,).
+    One utterance: int16 audio (T,), phone ids (P,), and the sample at which each phone ends (P,).
     """
 
     audio: np.ndarray
@@ -49,26 +47,28 @@ class CorpusUtterance:
 
 
 def parse_phones(line: str) -> list[tuple[str, float]]:
-    """Read flite's `-psdur` line, `phone:end_s phone:end_s ...`."""
+    """Parse flite's `-psdur` line, `phone:end_s phone:end_s ...`."""
     return [(name, float(end)) for name, end in re.findall(r"(\w+):([0-9.]+)", line)]
 
 
 def flite(
     text: str, *, speaker: str, stretch: float, pitch: float, out: Path
 ) -> list[tuple[str, float]]:
-    """Speak `text` into the wav file `out`; gives the phones with their end times in seconds."""
+    """
+    Synthesise `text` into the wav file `out` and return the phones with their end times in seconds.
+    """
     command = ["flite", "-voice", speaker, "--setf", f"duration_stretch={stretch:.3f}", "--setf",
         f"f0_shift={pitch:.3f}",
                "-psdur", "-t", text, "-o", str(out)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return parse_phones(done.stdout)
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    return parse_phones(completed.stdout)
 
 
 def raise_end(
     audio: np.ndarray, *, semitones: float = RISE_SEMITONES, rise_s: float = RISE_S
 ) -> np.ndarray:
     """
-    Let the pitch rise over the last part of the voiced speech, as a yes/no question does.
+    Raise the pitch over the last part of the voiced speech, as in a yes/no question.
 
     Args:
         audio: float64 (T,), at SAMPLE_RATE_HZ.
@@ -94,7 +94,7 @@ def raise_end(
 
 
 def speak(text: str, *, rng: random.Random, scratch: Path) -> CorpusUtterance:
-    """Let one of the training voices read `text`, with a stretch and a pitch of its own."""
+    """Synthesise `text` by one of the training voices, with a random stretch and pitch."""
     speaker = rng.choices(list(SPEAKER_SHARES), weights=list(SPEAKER_SHARES.values()))[0]
     stretch = rng.uniform(*STRETCH_RANGE)
     pitch = float(np.exp(rng.gauss(0.0, PITCH_SPREAD)))
@@ -118,8 +118,9 @@ def speak(text: str, *, rng: random.Random, scratch: Path) -> CorpusUtterance:
 
 def write_shard(texts: list[str], *, seed: int, path: Path) -> None:
     """
-    Speak `texts` and write one shard; a shard that is on disk already is kept, so an interrupted
-    build resumes.
+    Synthesise `texts` and write one shard.
+
+    An existing shard is kept, so an interrupted build resumes.
     """
     if path.exists():
         return
@@ -152,8 +153,9 @@ def build(
     folder: Path, *, count: int, seed: int, heldout: frozenset[str], processes: int = 2
 ) -> list[Path]:
     """
-    Make the whole corpus under `folder` in parallel; shards that exist are kept. Gives the shard
-    paths in order.
+    Build the whole corpus under `folder` in parallel and return the shard paths in order.
+
+    Existing shards are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = list(training_sentences(count, seed, heldout))

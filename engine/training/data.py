@@ -1,6 +1,7 @@
 """
-The corpus as tensors in memory: audio, log-mel, and for every mel frame what it says. Reads what
-`corpus.py` wrote.
+The training corpus as tensors: audio, log-mel, and the labels of every mel frame.
+
+Reads the shards of `corpus.py`.
 """
 
 from dataclasses import dataclass
@@ -11,19 +12,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.alphabet import SAMPLE_RATE_HZ
-from engine.duration.alignment import spread
+from engine.duration.alignment import expand_to_frames
 from engine.layers.mel import HOP, log_mel, mel_filterbank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
     """
-    All utterances, one after the other.
+    All utterances, concatenated.
 
-    audio int16 (T,); mel fp16 (F, bands); phone and place int16 (F,) as `Frames` counts them;
-    phones int16 (P,) and frames int16 (P,), the frames each phone lasts; `rows` int64 (N, 8): first
-    and last + 1 of audio, of mel frames and of phones, then speaker and question (both counted from
-    1); `stretch` float (N,).
+    audio: int16 (T,).
+    mel: fp16 (F, bands).
+    phone, place: int16 (F,), the labels of every mel frame as in `FrameConditioning`.
+    phones, frames: int16 (P,), every phone and the mel frames that it lasts.
+    rows: int64 (N, 8): first and last + 1 of audio, of mel frames and of phones, then speaker and
+    question (both counted from 1).
+    stretch: float (N,).
+    mean, std: of the log-mel.
     """
 
     audio: Tensor
@@ -40,8 +45,7 @@ class Corpus:
 
 def frame_ends(ends: Tensor, frames: int) -> Tensor:
     """
-    Round phone ends (in audio frames) to mel frames; every phone keeps at least its order, the last
-    ends at `frames`.
+    Round phone ends (in samples) to mel frames; they stay ascending, and the last one is `frames`.
     """
     rounded = torch.round(ends.double() / HOP).long().clamp(max=frames)
     rounded[-1] = frames
@@ -51,7 +55,7 @@ def frame_ends(ends: Tensor, frames: int) -> Tensor:
 def _read_shard(path: Path, filterbank: Tensor) -> dict[str, list[Tensor]]:
     shard = load_file(path)
     out: dict[str, list[Tensor]] = {
-        name: [] for name in ("audio", "mel", "phone", "place", "phones", "frames", "about")
+        name: [] for name in ("audio", "mel", "phone", "place", "phones", "frames", "labels")
     }
     audio_from = phones_from = 0
     for audio_to, phones_to, speaker, question, stretch in shard["utterances"].tolist():
@@ -64,11 +68,11 @@ def _read_shard(path: Path, filterbank: Tensor) -> dict[str, list[Tensor]]:
         durations = torch.diff(
             frame_ends(ends, mel.shape[0]), prepend=torch.zeros(1, dtype=torch.long)
         )
-        phone, place = spread(phones, durations)
-        about = torch.tensor([speaker + 1, question + 1, stretch])
+        phone, place = expand_to_frames(phones, durations)
+        labels = torch.tensor([speaker + 1, question + 1, stretch])
         for name, value in zip(
             out,
-            (audio, mel.half(), phone.short(), place.short(), phones, durations, about),
+            (audio, mel.half(), phone.short(), place.short(), phones, durations, labels),
             strict=True,
         ):
             out[name].append(value)
@@ -89,9 +93,9 @@ def build(shards: list[Path], out: Path) -> None:
     for path in shards:
         for name, values in _read_shard(path, filterbank).items():
             parts.setdefault(name, []).extend(values)
-    about = torch.stack(parts.pop("about"))
+    labels = torch.stack(parts.pop("labels"))
     rows = torch.cat(
-        (_bounds(parts["audio"]), _bounds(parts["mel"]), _bounds(parts["phones"]), about), dim=1
+        (_bounds(parts["audio"]), _bounds(parts["mel"]), _bounds(parts["phones"]), labels), dim=1
     )
     tensors = {name: torch.cat(values) for name, values in parts.items()} | {"rows": rows}
     sample = tensors["mel"][::7].float()
@@ -100,7 +104,7 @@ def build(shards: list[Path], out: Path) -> None:
 
 
 def load(path: Path) -> Corpus:
-    """Read what `build` wrote."""
+    """Load the file that `build` wrote."""
     t = load_file(path)
     mean, std = t["scale"].tolist()
     return Corpus(

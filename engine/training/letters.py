@@ -1,9 +1,9 @@
 """
-Learns to say letters from a pronouncing dictionary: aligns letters with phones, then keeps the
-contexts that matter.
+Learn letter-to-sound rules from a pronouncing dictionary.
 
-Used by `engine.training.lexicon` only. It knows nothing of flite or files; the result is what
-`engine.text.letter_to_sound` reads.
+Letters are aligned with phones, then the contexts that change the result are kept.
+Used by `engine.training.lexicon` only; flite and files are unknown here.
+The result is the table of `engine.text.letter_to_sound`.
 """
 
 import math
@@ -16,12 +16,12 @@ from engine.text.lexicon import PHONE_LETTERS
 Answers = list[str]
 ROUNDS = 4  # of expectation-maximisation; the alignment no longer changes after three
 MAX_PHONES = 2  # per letter, as the x of "box" or the u of "music"
-# first guesses at how often a letter is silent, or stands for two phones
+# initial probabilities that a letter is silent, or stands for two phones
 SILENT, DOUBLE = 0.1, 0.02
 
 
 def _first_guess(words: Mapping[str, str]) -> dict[str, Counter[str]]:
-    """Count which phones stand near which letters (same relative place in the word)."""
+    """Count the phones near each letter (at the same relative position in the word)."""
     near: dict[str, Counter[str]] = defaultdict(Counter)
     for word, phones in words.items():
         for place, letter in enumerate(word):
@@ -32,22 +32,19 @@ def _first_guess(words: Mapping[str, str]) -> dict[str, Counter[str]]:
 
 
 class Scorer:
-    """
-    The log-probability of a chunk of phones given a letter, from counts; remembers what it was
-    asked.
-    """
+    """Log-probability of a chunk of phones given a letter, from counts; memoised."""
 
     def __init__(self, counts: Mapping[str, Counter[str]], *, first: bool) -> None:
         self._counts, self._first = counts, first
         self._totals = {letter: sum(counter.values()) + 1 for letter, counter in counts.items()}
-        self._known: dict[tuple[str, str], float] = {}
+        self._cache: dict[tuple[str, str], float] = {}
 
     def __call__(self, letter: str, chunk: str) -> float:
-        """Give log p(chunk | letter), never minus infinity."""
+        """Return log p(chunk | letter), never minus infinity."""
         key = (letter, chunk)
-        if key not in self._known:
-            self._known[key] = math.log(self._share(letter, chunk))
-        return self._known[key]
+        if key not in self._cache:
+            self._cache[key] = math.log(self._share(letter, chunk))
+        return self._cache[key]
 
     def _share(self, letter: str, chunk: str) -> float:
         counts, total = self._counts[letter], self._totals[letter]
@@ -62,8 +59,9 @@ class Scorer:
 
 def _align(word: str, phones: str, score_of: Scorer) -> Answers | None:
     """
-    Give the likeliest split of `phones` over the letters (Viterbi), or None where there are too
-    many phones.
+    Return the most probable split of `phones` over the letters (Viterbi).
+
+    None if there are more phones than the letters can have.
     """
     best: dict[int, tuple[float, Answers]] = {0: (0.0, [])}
     for letter in word:
@@ -80,27 +78,29 @@ def _align(word: str, phones: str, score_of: Scorer) -> Answers | None:
 
 def align(words: Mapping[str, str]) -> dict[str, Answers]:
     """
-    Split the coded phones of every word over its letters; words with more phones than letters can
-    take are left out.
+    Split the coded phones of every word over its letters.
+
+    Words with more phones than their letters can have are left out.
     """
     counts: Mapping[str, Counter[str]] = _first_guess(words)
     aligned: dict[str, Answers] = {}
     for number in range(ROUNDS):
         score_of = Scorer(counts, first=number == 0)
-        found = {word: _align(word, phones, score_of) for word, phones in words.items()}
-        aligned = {word: chunks for word, chunks in found.items() if chunks is not None}
-        fresh: dict[str, Counter[str]] = defaultdict(Counter)
+        alignments = {word: _align(word, phones, score_of) for word, phones in words.items()}
+        aligned = {word: chunks for word, chunks in alignments.items() if chunks is not None}
+        new_counts: dict[str, Counter[str]] = defaultdict(Counter)
         for word, chunks in aligned.items():
             for letter, chunk in zip(word, chunks, strict=True):
-                fresh[letter][chunk] += 1
-        counts = fresh
+                new_counts[letter][chunk] += 1
+        counts = new_counts
     return aligned
 
 
 def _grow(context: str, cases: list[tuple[str, str]], answers: dict[str, str]) -> bool:
     """
-    Add the contexts that start with `context`; gives whether any is needed. A case is (neighbours,
-    answer).
+    Add the contexts that start with `context` and return whether any is needed.
+
+    A case is (neighbours, answer).
     """
     depth = len(context) - 1
     groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -122,8 +122,8 @@ def learn(words: Mapping[str, tuple[str, ...]]) -> Letters:
     """
     Learn the table of contexts from a dictionary.
 
-    Contexts seen in one word only are kept: without them the phone error on unseen words rises from
-    6.3 to 7.6 %.
+    Contexts that occur in one word only are kept: without them the phone error on unseen words
+    rises from 6.3 to 7.6 %.
     """
     names = tuple(sorted({name for phones in words.values() for name in phones}))
     letter_of = dict(zip(names, PHONE_LETTERS, strict=False))
@@ -138,26 +138,27 @@ def learn(words: Mapping[str, tuple[str, ...]]) -> Letters:
                 ("".join(padded[place + offset] for offset in NEIGHBOURS), chunk)
             )
     answers: dict[str, str] = {}
-    for letter, seen in sorted(cases.items()):
-        answers[letter] = Counter(answer for _, answer in seen).most_common(1)[0][0]
-        _grow(letter, seen, answers)
+    for letter, letter_cases in sorted(cases.items()):
+        answers[letter] = Counter(answer for _, answer in letter_cases).most_common(1)[0][0]
+        _grow(letter, letter_cases, answers)
     return Letters(names, answers)
 
 
 def phone_error(pairs: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> tuple[int, int]:
     """
-    Count wrong phones (substituted, inserted, deleted) over (true, guessed) pairs; gives (errors,
-    true phones).
+    Count wrong phones (substituted, inserted, deleted) over (true, guessed) pairs.
+
+    Returns: (errors, true phones).
     """
     errors = total = 0
     for true, guess in pairs:
         row = list(range(len(guess) + 1))
         for index, phone in enumerate(true, 1):
             diagonal, row[0] = row[0], index
-            for column, other in enumerate(guess, 1):
+            for column, guessed_phone in enumerate(guess, 1):
                 diagonal, row[column] = (
                     row[column],
-                    min(row[column] + 1, row[column - 1] + 1, diagonal + (phone != other)),
+                    min(row[column] + 1, row[column - 1] + 1, diagonal + (phone != guessed_phone)),
                 )
         errors += row[-1]
         total += len(true)

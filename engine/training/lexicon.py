@@ -1,5 +1,5 @@
 """
-Builds the two tables of the text front-end from flite, and checks the front-end against it.
+Build the two tables of the text front-end from flite, and check the front-end against it.
 
     python -m engine.training.lexicon            write engine/text/lexicon_en.txt.xz,
                                                  letters_en.txt.xz (4 minutes)
@@ -7,8 +7,8 @@ Builds the two tables of the text front-end from flite, and checks the front-end
                                                  flite
 
 Needs Debian's `flite` (its program `t2p` prints the phones that `flite -psdur` speaks, without
-making audio) and the word lists `wamerican` and `wbritish`, which only choose the words. At run
-time neither is needed.
+making audio) and the word lists `wamerican` and `wbritish`, which only select the words.
+At run time neither is needed.
 """
 
 import random
@@ -45,7 +45,7 @@ CONTRACTIONS = words_of(
     "needn't shan't shouldn't wasn't weren't won't wouldn't i'm you're we're they're let's it's "
     "that's what's who's he's she's there's here's where's how's"
 )
-CORRECTED = {  # where flite itself is plainly wrong, and listeners would hear it
+CORRECTED = {  # where flite is audibly wrong
     "isn't": "ih z ax n t",
     "hasn't": "hh ae z ax n t",
     "haven't": "hh ae v ax n t",
@@ -55,7 +55,7 @@ CORRECTED = {  # where flite itself is plainly wrong, and listeners would hear i
     "lives": "l ih v z",
 }
 CORRECTED_NOUNS = {"live": "l ay v", "lives": "l ay v z"}
-SKIPPED = frozenset({"st", "dr"})  # flite expands them as abbreviations
+EXCLUDED_WORDS = frozenset({"st", "dr"})  # flite expands them as abbreviations
 # each with its phones before and after the word
 VERB_CARRIERS = (("to {}", 2, 0), ("they will {}", 5, 0), ("he {} the", 2, 2))
 NOUN_CARRIERS = (("in {}", 2, 0), ("the {} of", 2, 2), ("for {}", 3, 0))
@@ -66,25 +66,24 @@ SEED = 1
 
 
 def flite_phones(texts: Sequence[str]) -> list[Phones]:
-    """
-    Let flite say `texts`, none of which may make a pause; gives the phones of each, without pauses.
-    """
-    said: list[Phones] = []
+    """Return flite's phones of each of `texts`, none of which may contain a pause."""
+    phones_of_texts: list[Phones] = []
     for start in range(0, len(texts), WORDS_AT_ONCE):
-        said += _flite_batch(list(texts[start : start + WORDS_AT_ONCE]))
-    return said
+        phones_of_texts += _flite_batch(list(texts[start : start + WORDS_AT_ONCE]))
+    return phones_of_texts
 
 
 def flite_sentence(text: str) -> Phones:
-    """Give flite's phones of one text, pauses included."""
-    done = subprocess.run(["t2p", text], capture_output=True, text=True, check=True)
-    return tuple(re.sub(r"[0-9]", "", done.stdout).split())
+    """Return flite's phones of one text, pauses included."""
+    completed = subprocess.run(["t2p", text], capture_output=True, text=True, check=True)
+    return tuple(re.sub(r"[0-9]", "", completed.stdout).split())
 
 
 def _flite_batch(texts: list[str]) -> list[Phones]:
     """
-    Say several texts with commas between; where the pauses do not tell them apart, say each half
-    alone.
+    Return flite's phones of several texts, joined by commas.
+
+    Where the pauses do not separate them, each half is passed alone.
     """
     line = " ".join(flite_sentence(", ".join(texts)))
     groups = [tuple(group.split()) for group in re.split(rf"\b{SILENCE}\b", line)][1:-1]
@@ -96,42 +95,39 @@ def _flite_batch(texts: list[str]) -> list[Phones]:
 
 
 def word_list() -> list[str]:
-    """List the words to put in the dictionary: the plain words of both word lists, and ours."""
+    """Return the words for the dictionary: the plain words of both word lists, and ours."""
     listed = {word.lower() for path in WORD_LISTS for word in path.read_text().split()}
     plain = {word for word in listed if re.fullmatch(r"[a-z]+", word)}
-    return sorted((plain | set(EXTRA_WORDS) | set(CONTRACTIONS)) - SKIPPED)
+    return sorted((plain | set(EXTRA_WORDS) | set(CONTRACTIONS)) - EXCLUDED_WORDS)
 
 
 def citations(words: Sequence[str]) -> dict[str, Phones]:
-    """Give each word's phones when said alone, with our corrections."""
-    said = dict(zip(words, flite_phones(words), strict=True))
-    return said | {word: tuple(phones.split()) for word, phones in CORRECTED.items()}
+    """Return each word's phones without context, with our corrections."""
+    phones_of_texts = dict(zip(words, flite_phones(words), strict=True))
+    return phones_of_texts | {word: tuple(phones.split()) for word, phones in CORRECTED.items()}
 
 
 def readings(
     words: Mapping[str, Phones], carriers: Sequence[tuple[str, int, int]]
 ) -> dict[str, Phones]:
     """
-    Find the homographs: words that flite says differently in one of `carriers`, and how it says
-    them there.
+    Return the homographs: words that flite pronounces differently in one of `carriers`, with those
+    phones.
     """
     plain = [word for word in words if "'" not in word and word not in {"a", "the"}]
-    found: dict[str, Phones] = {}
+    differing: dict[str, Phones] = {}
     for carrier, before, after in carriers:
         for word, phones in zip(
             plain, flite_phones([carrier.format(word) for word in plain]), strict=True
         ):
             reading = phones[before : len(phones) - after]
             if reading != words[word]:
-                found.setdefault(word, reading)
-    return found
+                differing.setdefault(word, reading)
+    return differing
 
 
 def without_regular(words: Mapping[str, Phones], homographs: Iterable[str]) -> dict[str, Phones]:
-    """
-    Leave out the words that `inflect` says exactly as the table does, so the table is smaller and
-    says the same.
-    """
+    """Return the words whose phones `engine.text.pronounce.inflected` does not derive exactly."""
     needed = set(homographs) | set(CORRECTED)
 
     def find(word: str) -> Phones | None:
@@ -145,25 +141,22 @@ def without_regular(words: Mapping[str, Phones], homographs: Iterable[str]) -> d
 
 
 def build_lexicon(words: Mapping[str, Phones]) -> None:
-    """Write the dictionary, and print what it costs."""
+    """Write the dictionary, and print its size."""
     verbs, nouns = readings(words, VERB_CARRIERS), readings(words, NOUN_CARRIERS)
     # flite tags "the object" as a verb
     nouns = {word: phones for word, phones in nouns.items() if phones != verbs.get(word)}
     nouns |= {word: tuple(phones.split()) for word, phones in CORRECTED_NOUNS.items()}
-    kept = without_regular(words, [*verbs, *nouns])
-    data = lexicon.pack(ORIGIN, lexicon.Lexicon(words=kept, verbs=verbs, nouns=nouns))
+    stored = without_regular(words, [*verbs, *nouns])
+    data = lexicon.pack(ORIGIN, lexicon.Lexicon(words=stored, verbs=verbs, nouns=nouns))
     (TABLES / lexicon.TABLE).write_bytes(data)
     print(
-        f"dictionary: {len(words)} words, {len(kept)} stored, {len(verbs | nouns)} homographs, "
+        f"dictionary: {len(words)} words, {len(stored)} stored, {len(verbs | nouns)} homographs, "
         f"{len(data)} bytes"
     )
 
 
 def build_letters(words: Mapping[str, Phones]) -> None:
-    """
-    Write the letter table, and print what it costs and how well it does on words that it did not
-    see.
-    """
+    """Write the letter table, and print its size and its error on unseen words."""
     spelled = {word: phones for word, phones in words.items() if word.isalpha() and len(word) > 1}
     table = letter_to_sound.pack(learn(spelled))
     (TABLES / letter_to_sound.TABLE).write_bytes(table)
@@ -177,17 +170,18 @@ def print_letter_error(words: Mapping[str, Phones]) -> None:
     random.Random(SEED).shuffle(order)
     unseen = order[:LETTERS_HELD_OUT]
     table = learn({word: words[word] for word in order[LETTERS_HELD_OUT:]})
-    errors, total = phone_error((words[word], table.say(word)) for word in unseen)
-    right = sum(words[word] == table.say(word) for word in unseen)
+    errors, total = phone_error((words[word], table.pronounce(word)) for word in unseen)
+    right = sum(words[word] == table.pronounce(word) for word in unseen)
     print(
         f"letters on {len(unseen)} unseen words: phone error {errors / total:.2%}, words right "
         f"{right / len(unseen):.1%}"
     )
 
 
-def our_sentence(text: str) -> Phones:
+def frontend_phones(text: str) -> Phones:
     """
-    Give the front-end's phones of one text, pauses included; pauses where chunks meet are one.
+    Return the front-end's phones of one text, pauses included; adjacent pauses of two chunks are
+    one.
     """
     phones = [PHONES[index] for chunk in phonemise(text) for index in chunk.phones]
     return tuple(
@@ -197,12 +191,13 @@ def our_sentence(text: str) -> Phones:
     )
 
 
-def check(name: str, texts: Sequence[str], *, shown: int = 0) -> float:
+def check(name: str, texts: Sequence[str], *, examples: int = 0) -> float:
     """
-    Print the phone error of the front-end against flite on `texts`, and the first differences;
-    gives the error.
+    Print the phone error of the front-end against flite on `texts`, and the first differences.
+
+    Returns: the phone error.
     """
-    pairs = [(flite_sentence(text), our_sentence(text)) for text in texts]
+    pairs = [(flite_sentence(text), frontend_phones(text)) for text in texts]
     plain = [
         tuple(tuple(phone for phone in side if phone != SILENCE) for side in pair) for pair in pairs
     ]
@@ -213,20 +208,20 @@ def check(name: str, texts: Sequence[str], *, shown: int = 0) -> float:
         "with other pauses"
     )
     for text, (true, ours) in zip(texts, plain, strict=True):
-        if true != ours and shown > 0:
-            shown -= 1
+        if true != ours and examples > 0:
+            examples -= 1
             print(f"  {text}\n    flite {' '.join(true)}\n    ours  {' '.join(ours)}")
     return errors / total
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run `--check` or build; gives the exit code."""
+    """Run `--check` or build, and return the exit code."""
     if "--check" in arguments:
-        check("heldout.txt", HELDOUT.read_text().splitlines(), shown=50)
+        check("heldout.txt", HELDOUT.read_text().splitlines(), examples=50)
         check(
             "training texts",
             list(training_sentences(CHECKED_TRAINING_SENTENCES, SEED, frozenset())),
-            shown=8,
+            examples=8,
         )
     else:
         words = citations(word_list())

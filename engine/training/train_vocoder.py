@@ -1,5 +1,5 @@
 """
-Trains the vocoder on the corpus: random crops, log-mel in, waveform out, judged by spectra at four
+Train the vocoder on the corpus: random crops, log-mel in, waveform out, a spectral loss at four
 resolutions.
 """
 
@@ -21,17 +21,19 @@ MEL_WEIGHT = 1.0
 INPUT_NOISE = 0.1
 
 
-def spectral_loss(made: Tensor, wanted: Tensor) -> Tensor:
+def spectral_loss(generated: Tensor, target: Tensor) -> Tensor:
     """
-    Spectral convergence plus log-magnitude distance, mean over four window lengths (Yamamoto et al.
-    2020); (B, T) each.
+    Return spectral convergence plus log-magnitude distance, mean over four window lengths; (B, T)
+    each.
+
+    Yamamoto et al. 2020.
     """
-    total = made.new_zeros(())
+    total = generated.new_zeros(())
     for n_fft in RESOLUTIONS:
         window = torch.hann_window(n_fft)
         a, b = (
             torch.stft(x, n_fft, n_fft // 4, window=window, return_complex=True).abs()
-            for x in (made, wanted)
+            for x in (generated, target)
         )
         convergence = (a - b).norm() / b.norm().clamp(min=1e-5)
         distance = (a.clamp(min=1e-4).log() - b.clamp(min=1e-4).log()).abs().mean()
@@ -40,13 +42,13 @@ def spectral_loss(made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def crops(corpus: Corpus, starts: Tensor) -> Tensor:
-    """Cut (B, CROP_FRAMES * HOP) float audio at the given positions."""
+    """Return (B, CROP_FRAMES * HOP) float audio at the given positions."""
     index = starts[:, None] + torch.arange(CROP_FRAMES * HOP)
     return corpus.audio[index].float() / 32768.0
 
 
 def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
-    """Train; gives the averaged vocoder."""
+    """Train and return the averaged vocoder."""
     torch.manual_seed(seed)
     model = Vocos(VocosShape())
     forward = torch.compile(model, dynamic=False)
@@ -57,8 +59,8 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
         starts = torch.randint(
             corpus.audio.numel() - CROP_FRAMES * HOP, (BATCH,), generator=generator
         )
-        wanted = crops(corpus, starts)
-        mel = log_mel(wanted, filterbank)
+        target = crops(corpus, starts)
+        mel = log_mel(target, filterbank)
         noise = (
             torch.randn(mel.shape, generator=generator)
             * torch.rand((BATCH, 1, 1), generator=generator)
@@ -66,10 +68,10 @@ def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
         )
         with torch.autocast("cpu", torch.bfloat16):
             projected = forward(mel + noise)
-        made = waveform(projected, model.shape)
+        generated = waveform(projected, model.shape)
         return (
-            spectral_loss(made, wanted)
-            + MEL_WEIGHT * (log_mel(made, filterbank) - mel).abs().mean()
+            spectral_loss(generated, target)
+            + MEL_WEIGHT * (log_mel(generated, filterbank) - mel).abs().mean()
         )
 
     return train(

@@ -1,1 +1,1 @@
-"""From a log-mel spectrogram to a waveform."""
+"""The vocoder: from a log-mel spectrogram to a waveform."""

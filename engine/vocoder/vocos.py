@@ -1,10 +1,10 @@
 """
-The vocoder, in the manner of Vocos (Siuzdak 2023): ConvNeXt backbone, then a head that gives
-magnitude and phase.
+The vocoder, after Vocos (Siuzdak 2023): a ConvNeXt backbone and a head that predicts the STFT.
 
-Three slots: log-mel features, backbone, head. Parameter names are those of published Vocos
-checkpoints. The inverse STFT is a function of its own (`waveform`), because compilers have no code
-for complex numbers.
+Three stages: log-mel features, backbone, head.
+Parameter names are those of published Vocos checkpoints.
+The inverse STFT is a separate function (`waveform`), because compilers cannot generate code for
+complex numbers.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MAX_MAGNITUDE = 1e2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VocosShape:
-    """The sizes of a vocoder."""
+    """The hyperparameters of a vocoder."""
 
     bands: int = BANDS
     width: int = 192
@@ -55,12 +55,13 @@ class Backbone(nn.Module):
 
     def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
         """
-        Read the mel frames; where `mask` says padding, every convolution sees zeros, as behind the
-        end of an utterance.
+        Encode the mel frames.
+
+        Where `mask` is False every convolution sees zeros, as behind the end of an utterance.
         """
-        x = self.norm(convolve(self.embed, _shown(mel, mask)))
+        x = self.norm(convolve(self.embed, _masked(mel, mask)))
         for block in self.convnext:
-            x = block(_shown(x, mask))
+            x = block(_masked(x, mask))
         normed: Tensor = self.final_layer_norm(x)
         return normed
 
@@ -89,28 +90,29 @@ class Vocos(nn.Module):
 
     def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
         """
-        Predict log-magnitude and phase for every frame; `mask` (B, T, 1) bool, True for real
-        frames, None for all.
+        Predict log-magnitude and phase of every frame, (B, T, n_fft + 2).
+
+        `mask` (B, T, 1) bool is True for real frames, None if no frame is padding.
         """
         projected: Tensor = self.head(self.backbone(mel, mask))
         return projected
 
 
-def _shown(x: Tensor, mask: Tensor | None) -> Tensor:
+def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
     return x if mask is None else x * mask
 
 
 def waveform(projected: Tensor, shape: VocosShape) -> Tensor:
     """
-    Invert the predicted spectrum: frames back in time, windowed, added up, and divided by what
-    their windows add up to.
+    Compute the inverse STFT: windowed frames, overlap-added and divided by the sum of the squared
+    windows.
 
     Args:
         projected: (B, T, n_fft + 2), any floating dtype; computed in fp32 from here on.
-        shape: gives n_fft and hop.
+        shape: of the vocoder, for n_fft and hop.
 
     Returns: (B, (T - 1) * hop) float32; half a frame at both ends, where too few windows overlap,
-    is left out.
+    is dropped.
     """
     log_magnitude, phase = projected.float().chunk(2, dim=-1)
     magnitude = log_magnitude.exp().clamp(max=MAX_MAGNITUDE)
@@ -119,16 +121,16 @@ def waveform(projected: Tensor, shape: VocosShape) -> Tensor:
     )
     window = torch.hann_window(shape.n_fft, device=projected.device)
     frames = torch.fft.irfft(spectrum, shape.n_fft) * window
-    whole = slice(shape.n_fft // 2, shape.n_fft // 2 + (frames.shape[1] - 1) * shape.hop)
-    worth = window.square().expand(1, frames.shape[1], -1)
-    return _added_up(frames, shape.hop)[:, whole] / _added_up(worth, shape.hop)[:, whole]
+    inner = slice(shape.n_fft // 2, shape.n_fft // 2 + (frames.shape[1] - 1) * shape.hop)
+    weight = window.square().expand(1, frames.shape[1], -1)
+    return _overlap_add(frames, shape.hop)[:, inner] / _overlap_add(weight, shape.hop)[:, inner]
 
 
-def _added_up(frames: Tensor, hop: int) -> Tensor:
-    """Add frames (B, T, n_fft) up, each a hop later than the one before."""
+def _overlap_add(frames: Tensor, hop: int) -> Tensor:
+    """Add frames (B, T, n_fft), each one hop later than the frame before."""
     parts = frames.reshape(*frames.shape[:2], -1, hop)
     count, hops = parts.shape[1:3]
-    added = frames.new_zeros(frames.shape[0], count + hops - 1, hop)
-    for late in range(hops):
-        added[:, late : late + count] += parts[:, :, late]
-    return added.flatten(1)
+    overlapped = frames.new_zeros(frames.shape[0], count + hops - 1, hop)
+    for delay in range(hops):
+        overlapped[:, delay : delay + count] += parts[:, :, delay]
+    return overlapped.flatten(1)

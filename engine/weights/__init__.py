@@ -1,3 +1,1 @@
-"""
-The embedded voices, one folder each with its MODEL_CARD, and the strict loader that reads them.
-"""
+"""The embedded voices, one folder each with a MODEL_CARD, and the strict loaders."""

@@ -1,15 +1,13 @@
 """
-Finds the parts of a published voice in a folder: the F5-TTS model, its vocabulary, and the vocoder.
+Load published checkpoints: F5-TTS, its vocabulary, and Vocos.
 
-The folder is laid out as the model's own is, with the vocoder's folder in it under the name
-`vocos`.
+The folder has the layout of the published model, with the vocoder's folder in it as `vocos`.
+Loading is strict: a missing or unknown tensor is an error that names it.
 
-Reads checkpoints as F5-TTS and Vocos publish them, strictly: a tensor that is missing or unknown is
-an error that names it.
-
-Sizes follow from the tensors' shapes. The two things that shapes do not tell are asked for: the
-version of F5-TTS. Files are safetensors, or PyTorch's own format read by its restricted reader,
-which builds tensors and runs nobody's code.
+Sizes follow from the tensors' shapes.
+The version of F5-TTS does not, so it is an option.
+Files are safetensors, or PyTorch's own format in its restricted reader, which builds tensors and
+runs no code of the file.
 """
 
 import zipfile
@@ -27,7 +25,7 @@ from engine.config.infill import VERSIONS
 from engine.errors import EngineError
 from engine.layers.mel import HOP, N_FFT
 from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.voice import check_held, filled
+from engine.weights.voice import check_stored, fill_model
 
 VOCABULARY_BYTES = 2**20
 ENDINGS = (".safetensors", ".pt", ".bin")
@@ -36,8 +34,7 @@ ENDINGS = (".safetensors", ".pt", ".bin")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfillVoice:
     """
-    The two models, fp32 on the CPU, and the number of every character that the first was trained
-    on, from 0.
+    The two models, fp32 on the CPU, and the index of every character of the vocabulary, from 0.
     """
 
     dit: F5DiT
@@ -47,45 +44,48 @@ class InfillVoice:
 
 def load_infill_voice(folder: Path, *, version: int) -> InfillVoice:
     """
-    Read all parts. Raises EngineError for one that is absent, unreadable, or does not fit the
-    others.
+    Load model, vocabulary and vocoder.
+
+    Raises: EngineError for a part that is missing, unreadable, or does not fit the others.
     """
     if not folder.is_dir():
         raise EngineError(
             f"weights {folder} is no folder; name the folder of a checkpoint (model, vocab.txt, "
             "vocos)"
         )
-    dit = load_f5(_only_model(folder), version=version)
-    vocoder = load_vocos(_only_model(folder / "vocos"))
-    vocabulary = _vocabulary(folder / "vocab.txt")
+    dit = load_f5(_find_model(folder), version=version)
+    vocoder = load_vocos(_find_model(folder / "vocos"))
+    vocabulary = _read_vocabulary(folder / "vocab.txt")
     if len(vocabulary) != dit.shape.characters:
         raise EngineError(
             f"weights {folder}: vocab.txt has {len(vocabulary)} characters, the model "
             f"{dit.shape.characters}; give its own"
         )
-    wanted = (dit.shape.bands, N_FFT, HOP)
-    found = (vocoder.shape.bands, vocoder.shape.n_fft, vocoder.shape.hop)
-    if found != wanted:
+    dit_format = (dit.shape.bands, N_FFT, HOP)
+    vocoder_format = (vocoder.shape.bands, vocoder.shape.n_fft, vocoder.shape.hop)
+    if vocoder_format != dit_format:
         raise EngineError(
-            f"weights {folder}: the vocoder reads {_words(found)}, the model makes {_words(wanted)}"
+            f"weights {folder}: the vocoder reads {_describe(vocoder_format)}, the model "
+            f"makes {_describe(dit_format)}"
         )
     return InfillVoice(dit=dit, vocoder=vocoder, vocabulary=vocabulary)
 
 
-def _only_model(folder: Path) -> Path:
-    found = sorted(path for path in folder.glob("*") if path.suffix in ENDINGS)
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
+def _find_model(folder: Path) -> Path:
+    candidates = sorted(path for path in folder.glob("*") if path.suffix in ENDINGS)
+    if len(candidates) != 1:
+        names = ", ".join(path.name for path in candidates) or "none"
         raise EngineError(
             f"weights {folder} must hold one file of tensors ({', '.join(ENDINGS)}); it holds "
             f"{names}"
         )
-    return found[0]
+    return candidates[0]
 
 
-def _vocabulary(path: Path) -> dict[str, int]:
+def _read_vocabulary(path: Path) -> dict[str, int]:
     """
-    Read one character (or syllable) per line; the line's number counts, and the first is the space.
+    Read one character (or syllable) per line; its index is the line number, and the first is the
+    space.
     """
     try:
         if path.stat().st_size > VOCABULARY_BYTES:
@@ -107,17 +107,17 @@ def _vocabulary(path: Path) -> dict[str, int]:
     return vocabulary
 
 
-def _words(sizes: tuple[int, int, int]) -> str:
+def _describe(sizes: tuple[int, int, int]) -> str:
     return "{} bands of {} samples every {}".format(*sizes)
 
 
 EMA = "ema_model."
 TRANSFORMER = "transformer."
 BOOKKEEPING = ("initted", "step")
-"""Counters of the moving average that training kept."""
+"""Counters of the moving average in training."""
 MEL_BUFFERS = ("mel_spec.mel_stft.mel_scale.fb", "mel_spec.mel_stft.spectrogram.window")
 ROTARY = "rotary_embed.inv_freq"
-"""A formula (`layers.rope`), stored as a buffer."""
+"""A formula (`engine.layers.attention.rope_tables`), stored as a buffer."""
 VOCOS_BUFFERS = (
     "head.istft.window",
     "feature_extractor.mel_spec.spectrogram.window",
@@ -127,40 +127,44 @@ VOCOS_BUFFERS = (
 
 def load_f5(path: Path, *, version: int) -> F5DiT:
     """
-    Read an F5-TTS model, fp32 on the CPU.
+    Load an F5-TTS model, fp32 on the CPU.
 
-    Raises EngineError for a file that cannot be read, a version that does not exist, and tensors
-    that are missing, unknown or misshapen.
+    Raises: EngineError for an unreadable file, an unknown version, and tensors that are missing,
+    unknown or misshapen.
     """
     if version not in VERSIONS:
         raise EngineError(
             f"there is no version {version!r} of F5-TTS; versions are "
             f"{', '.join(map(str, VERSIONS))}"
         )
-    tensors = _of_transformer(path, _read(path))
+    tensors = _strip_wrappers(path, _read(path))
     shape = _f5_shape(path, tensors, version)
-    return filled(path, lambda: F5DiT(shape), tensors, f"a checkpoint of F5-TTS version {version}")
+    return fill_model(
+        path, lambda: F5DiT(shape), tensors, f"a checkpoint of F5-TTS version {version}"
+    )
 
 
 def load_vocos(path: Path) -> Vocos:
     """
-    Read a Vocos model of log-mel features, fp32 on the CPU. Raises EngineError as `load_f5` does.
+    Load a Vocos model of log-mel features, fp32 on the CPU.
+
+    Raises: EngineError as `load_f5` does.
     """
     tensors = {name: value for name, value in _read(path).items() if name not in VOCOS_BUFFERS}
     shape = _vocos_shape(path, tensors)
-    return filled(path, lambda: Vocos(shape), tensors, "a checkpoint of Vocos")
+    return fill_model(path, lambda: Vocos(shape), tensors, "a checkpoint of Vocos")
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _unpacked(path)
+        content = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
     except FileNotFoundError:
         raise EngineError(
             f"weights {path} do not exist; name a file of a published checkpoint"
         ) from None
     except EngineError:
         raise
-    except Exception as error:  # of two readers, who raise whatever a torn file leads them to
+    except Exception as error:  # the two readers raise anything for a torn file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EngineError(
             f"weights {path} cannot be read ({reason}); give a .safetensors, .pt or .bin file"
@@ -174,14 +178,15 @@ def _read(path: Path) -> dict[str, Tensor]:
         )
     tensors = {str(name): value for name, value in averaged.items() if isinstance(value, Tensor)}
     for name, value in tensors.items():
-        check_held(path, name, value)
+        check_stored(path, name, value)
     return tensors
 
 
-def _unpacked(path: Path) -> Any:
+def _load_torch(path: Path) -> Any:
     """
-    Read PyTorch's own format, which stores tensors as they are. Raises EngineError for a file that
-    unpacks to more.
+    Load PyTorch's own format, which stores tensors uncompressed.
+
+    Raises: EngineError for a file that unpacks to more than its size.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as packed:
@@ -194,19 +199,20 @@ def _unpacked(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _of_transformer(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _strip_wrappers(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
-    Strip what wraps the transformer in a published file: the moving average, its counters, the
-    mel's buffers.
+    Remove everything around the transformer: the moving average, its counters, the mel's buffers.
     """
     bare = {name.removeprefix(EMA): value for name, value in tensors.items()}
-    kept = {name: value for name, value in bare.items() if name not in (*BOOKKEEPING, *MEL_BUFFERS)}
-    foreign = sorted(name for name in kept if not name.startswith(TRANSFORMER))
+    stripped = {
+        name: value for name, value in bare.items() if name not in (*BOOKKEEPING, *MEL_BUFFERS)
+    }
+    foreign = sorted(name for name in stripped if not name.startswith(TRANSFORMER))
     if foreign:
         raise EngineError(
             f"weights {path}: unknown tensors {', '.join(foreign[:3])}; not a checkpoint of F5-TTS"
         )
-    named = {name.removeprefix(TRANSFORMER): value for name, value in kept.items()}
+    named = {name.removeprefix(TRANSFORMER): value for name, value in stripped.items()}
     return {name: value for name, value in named.items() if name != ROTARY}
 
 
@@ -258,7 +264,7 @@ def _vocos_shape(path: Path, tensors: Mapping[str, Tensor]) -> VocosShape:
 
 
 def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
-    """Count the numbered parts whose names begin so."""
+    """Count the numbered modules whose names begin with `prefix`."""
     return len(
         {name[len(prefix) :].partition(".")[0] for name in tensors if name.startswith(prefix)}
     )

@@ -1,9 +1,9 @@
 """
-Writes random numbers in the layout of a published F5-TTS checkpoint with its vocoder, so that the
-pipeline can be tried.
+Write random weights in the layout of a published F5-TTS checkpoint with its vocoder.
 
-What it says is noise: a checkpoint has to be trained to be a voice. For tests, for measuring speed
-at the published sizes, and for people who wait for the real download.
+They sound like noise, because they are not trained.
+For tests, for measuring speed at the published sizes, and for trying the pipeline before the
+download.
 """
 
 import math
@@ -42,14 +42,16 @@ they say is noise. Written by `python -m engine random-weights`.
 
 def write_random_voice(folder: Path, *, small: bool, seed: int = 0) -> None:
     """
-    Write model, vocab.txt, vocoder and a notice. Raises EngineError where something stands already.
+    Write model, vocab.txt, vocoder and a notice into a folder.
+
+    Raises: EngineError for a folder that is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise EngineError(f"folder {folder} is not empty; name another, or remove it first")
     (folder / "vocos").mkdir(parents=True)
     generator = torch.Generator().manual_seed(seed)
-    dit = _random(F5DiT(SMALL if small else BASE), generator)
-    vocoder = _random(Vocos(SMALL_VOCOS if small else BASE_VOCOS), generator)
+    dit = _randomise(F5DiT(SMALL if small else BASE), generator)
+    vocoder = _randomise(Vocos(SMALL_VOCOS if small else BASE_VOCOS), generator)
     published = {f"ema_model.transformer.{name}": value for name, value in dit.state_dict().items()}
     counters = {"initted": torch.tensor(True), "step": torch.tensor(0)}
     save_file({**published, **counters}, folder / "model_random.safetensors")
@@ -60,10 +62,11 @@ def write_random_voice(folder: Path, *, small: bool, seed: int = 0) -> None:
     (folder / "README.txt").write_text(NOTICE, encoding="utf-8")
 
 
-def _random(model: nn.Module, generator: torch.Generator) -> nn.Module:
+def _randomise(model: nn.Module, generator: torch.Generator) -> nn.Module:
     """
-    Fill with numbers of a size that lets every layer be heard; as made, the gates of a DiT are
-    shut.
+    Fill the weights with numbers large enough for every layer to have an effect.
+
+    A DiT is initialised with closed gates.
     """
     with torch.no_grad():
         for name, weight in model.named_parameters():

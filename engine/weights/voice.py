@@ -1,16 +1,14 @@
 """
-Reads a voice from a folder of safetensors files, strictly: every tensor must be there, with its
-shape, and no other.
+Load a voice from a folder of safetensors files, strictly.
 
-Each file carries its own sizes as metadata, so a voice of another size loads without a change of
-code; they are believed as far as its tensors bear them out. Weights are stored in fp16 and widened
-to fp32; what is computed in is decided by the passes.
+Every tensor of the model must be present with its shape, and no other.
+Each file carries its model's hyperparameters as metadata, so a voice of another size loads without
+a change of code.
+They are checked against the tensors before anything is allocated.
+Weights are stored in fp16 and widened to fp32; the passes decide the dtype of the computation.
 
-Fills a model with tensors that must be exactly its own: none missing, none unknown, none of another
-shape, all of them numbers.
-
-The model is laid out without memory first. What a file claims of itself therefore costs nothing
-before the tensors that it really holds bear it out.
+`fill_model` first builds a model on the meta device, without memory.
+A file's declarations therefore cost nothing until its tensors confirm them.
 """
 
 import json
@@ -32,64 +30,76 @@ from engine.errors import EngineError
 from engine.vocoder.vocos import Vocos, VocosShape
 
 Model = TypeVar("Model", bound=nn.Module)
-NAMED = 3
-"""How many wrong names an error lists."""
+MAX_NAMES = 3
+"""Number of wrong names that an error lists."""
 COUNTS = ("depth", "text_blocks", "blocks", "layers")
 """
-Sizes that count repeated parts, each of which has tensors of its own; all others are dimensions of
+Hyperparameters that count repeated parts, each with its own tensors; all others are dimensions of
 tensors.
 """
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-def filled(
+def fill_model(
     path: Path, make: Callable[[], Model], tensors: Mapping[str, Tensor], layout: str
 ) -> Model:
     """
-    Return the model with these weights in fp32, ready to be used. Raises EngineError that names
-    what is wrong in `path`.
+    Return the model with these weights in fp32, in evaluation mode.
+
+    Args:
+        path: the file, for error messages.
+        make: constructs the model.
+        tensors: by name, exactly the model's.
+        layout: the format that was expected, for error messages.
+
+    Raises: EngineError for a tensor that is missing, unknown, misshapen, or not finite.
     """
-    model = _laid_out(path, make)
-    wanted = model.state_dict()
-    missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    model = _build_empty(path, make)
+    expected = model.state_dict()
+    missing, extra = (
+        sorted(expected.keys() - tensors.keys()),
+        sorted(tensors.keys() - expected.keys()),
+    )
     if missing or extra:
         wrong = [
-            f"{what} tensors {_few(names)}"
-            for what, names in (("missing", missing), ("unknown", extra))
+            f"{problem} tensors {_shortened(names)}"
+            for problem, names in (("missing", missing), ("unknown", extra))
             if names
         ]
         raise EngineError(f"weights {path}: {', '.join(wrong)}; not {layout}")
     for name, value in tensors.items():
-        if value.shape != wanted[name].shape:
+        if value.shape != expected[name].shape:
             raise EngineError(
                 f"weights {path}: {name} has shape {tuple(value.shape)}, expected "
-                f"{tuple(wanted[name].shape)}"
+                f"{tuple(expected[name].shape)}"
             )
     model.load_state_dict(
-        {name: _numbers(path, name, value) for name, value in tensors.items()}, assign=True
+        {name: _as_fp32(path, name, value) for name, value in tensors.items()}, assign=True
     )
     return model.eval().requires_grad_(False)
 
 
 def check_sizes(path: Path, sizes: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
     """
-    Raise EngineError unless sizes from a file's metadata are whole numbers that its tensors can
-    bear out.
+    Check hyperparameters from a file's metadata.
+
+    Raises: EngineError unless they are whole numbers that the tensors confirm.
     """
     largest = max((size for value in tensors.values() for size in value.shape), default=0)
     for name, value in sizes.items():
-        most = len(tensors) if name in COUNTS else largest
-        if type(value) is not int or not 1 <= value <= most:
+        limit = len(tensors) if name in COUNTS else largest
+        if type(value) is not int or not 1 <= value <= limit:
             raise EngineError(
                 f"weights {path}: the sizes in the file's metadata are not usable ({name} is "
-                f"{str(value)[:40]}, its tensors allow 1 to {most}); restore the file"
+                f"{str(value)[:40]}, its tensors allow 1 to {limit}); restore the file"
             )
 
 
-def check_held(path: Path, name: str, value: Tensor) -> None:
+def check_stored(path: Path, name: str, value: Tensor) -> None:
     """
-    Raise EngineError for a tensor that claims more numbers than the file holds for it, or is no
-    plain array.
+    Check that the file holds the whole tensor as a plain array.
+
+    Raises: EngineError for a tensor that declares more elements than are stored.
     """
     plain = (
         value.layout is torch.strided
@@ -104,10 +114,10 @@ def check_held(path: Path, name: str, value: Tensor) -> None:
         )
 
 
-def _laid_out(path: Path, make: Callable[[], Model]) -> Model:
-    """Build the model without memory, as shapes alone."""
+def _build_empty(path: Path, make: Callable[[], Model]) -> Model:
+    """Build the model on the meta device: shapes without memory."""
     try:
-        with torch.device("meta"), _Unfilled():
+        with torch.device("meta"), _SkipInitialisation():
             return make()
     except (RuntimeError, ValueError, TypeError, ArithmeticError, AssertionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -116,11 +126,12 @@ def _laid_out(path: Path, make: Callable[[], Model]) -> Model:
         ) from None
 
 
-class _Unfilled(TorchFunctionMode):
+class _SkipInitialisation(TorchFunctionMode):
     """
-    Leaves out the random numbers that layers begin with. There is nothing to fill on `meta`; and
-    torch would do that by its compiler, whose import takes a second, and memory that a process has
-    to answer for.
+    Skips the random initialisation of layers.
+
+    A tensor on `meta` has no data to initialise, and torch would do it through its compiler.
+    Importing that takes a second, and memory that would count as the process's own.
     """
 
     def __torch_function__(
@@ -136,15 +147,16 @@ class _Unfilled(TorchFunctionMode):
         return func(*args, **named)
 
 
-def _numbers(path: Path, name: str, value: Tensor) -> Tensor:
+def _as_fp32(path: Path, name: str, value: Tensor) -> Tensor:
     """
-    Widen to fp32, in memory of its own. Raises EngineError for what is no fraction, NaN, or beyond
-    fp32.
+    Convert to fp32 in memory of its own.
+
+    Raises: EngineError for other than floating-point numbers, NaN, and values beyond fp32.
     """
     if value.dtype not in DTYPES:
         raise EngineError(
             f"weights {path}: {name} has dtype {value.dtype}, expected one of "
-            f"{_few([*map(str, DTYPES)])}"
+            f"{_shortened([*map(str, DTYPES)])}"
         )
     widened = value.to(torch.float32, copy=True).contiguous()
     if not torch.isfinite(widened).all():
@@ -152,9 +164,9 @@ def _numbers(path: Path, name: str, value: Tensor) -> Tensor:
     return widened
 
 
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+def _shortened(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
 DEFAULT_VOICE = Path(__file__).parent / "arctic"
@@ -164,8 +176,8 @@ FORMAT = "voxgate-voice-1"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
     """
-    The three models of a voice, fp32 on the CPU, and the mean and spread of the mel that the DiT
-    was trained on.
+    The three models of a voice, fp32 on the CPU, and the mean and deviation of the DiT's training
+    mel.
     """
 
     durations: DurationModel
@@ -177,27 +189,27 @@ class Voice:
 
 def load_voice(folder: Path = DEFAULT_VOICE) -> Voice:
     """
-    Read `durations`, `acoustic` and `vocoder` (.safetensors) from a folder.
+    Load `durations`, `acoustic` and `vocoder` (.safetensors) from a folder.
 
-    Raises EngineError for a missing, unreadable or foreign file, and for a tensor that is missing,
+    Raises: EngineError for a missing, unreadable or foreign file, and for a tensor that is missing,
     extra or misshapen.
     """
     durations, _ = _load(
         folder / "durations.safetensors", lambda shape: DurationModel(DurationShape(**shape))
     )
-    dit, about = _load(folder / "acoustic.safetensors", lambda shape: DiT(DiTShape(**shape)))
+    dit, metadata = _load(folder / "acoustic.safetensors", lambda shape: DiT(DiTShape(**shape)))
     vocoder, _ = _load(folder / "vocoder.safetensors", lambda shape: Vocos(VocosShape(**shape)))
     return Voice(
         durations=durations,
         dit=dit,
         vocoder=vocoder,
-        mel_mean=_number(folder, about, "mel_mean"),
-        mel_std=_number(folder, about, "mel_std"),
+        mel_mean=_parse_number(folder, metadata, "mel_mean"),
+        mel_std=_parse_number(folder, metadata, "mel_std"),
     )
 
 
 def save_model(path: Path, model: nn.Module, shape: Any, **about: str) -> None:
-    """Write one model of a voice in fp16 with its sizes."""
+    """Write one model of a voice in fp16 with its hyperparameters."""
     tensors = {
         name: value.detach().half().contiguous() for name, value in model.state_dict().items()
     }
@@ -205,22 +217,22 @@ def save_model(path: Path, model: nn.Module, shape: Any, **about: str) -> None:
 
 
 def _load(path: Path, make: Callable[[dict[str, Any]], Model]) -> tuple[Model, dict[str, str]]:
-    tensors, about = _read(path)
-    shape = _shape(path, about)
+    tensors, metadata = _read(path)
+    shape = _parse_shape(path, metadata)
     check_sizes(path, shape, tensors)
 
     def build() -> Model:
         try:
             return make(shape)
-        except TypeError as error:  # of a name that no model has
+        except TypeError as error:  # for a name that no model has
             raise EngineError(f"the sizes in the file's metadata are not usable: {error}") from None
 
-    return filled(path, build, tensors, "a voice of this engine"), about
+    return fill_model(path, build, tensors, "a voice of this engine"), metadata
 
 
-def _shape(path: Path, about: Mapping[str, str]) -> dict[str, Any]:
+def _parse_shape(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
-        shape = json.loads(about["shape"])
+        shape = json.loads(metadata["shape"])
     except (KeyError, ValueError, RecursionError) as error:
         raise EngineError(
             f"weights {path}: the sizes in the file's metadata are not usable ({error}); restore "
@@ -234,16 +246,20 @@ def _shape(path: Path, about: Mapping[str, str]) -> dict[str, Any]:
     return shape
 
 
-def _number(folder: Path, about: Mapping[str, str], name: str) -> float:
-    """Read a number from the acoustic model's metadata. Raises EngineError for what is none."""
+def _parse_number(folder: Path, metadata: Mapping[str, str], name: str) -> float:
+    """
+    Read a number from the acoustic model's metadata.
+
+    Raises: EngineError for other than a finite number.
+    """
     try:
-        value = float(about[name])
+        value = float(metadata[name])
     except (KeyError, ValueError):
         value = math.nan
     if not math.isfinite(value) or (name == "mel_std" and value <= 0.0):
         path = folder / "acoustic.safetensors"
         raise EngineError(
-            f"weights {path}: {name} in the file's metadata is {about.get(name)!r}, no number; "
+            f"weights {path}: {name} in the file's metadata is {metadata.get(name)!r}, no number; "
             "restore the file"
         )
     return value
@@ -252,17 +268,17 @@ def _number(folder: Path, about: Mapping[str, str], name: str) -> float:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
         raise EngineError(
             f"weights {path} do not exist; restore the file from the repository or name another "
             "voice"
         ) from None
-    except Exception as error:  # of the reader, or of torch for a dtype that it does not know
+    except Exception as error:  # of the reader, or of torch for an unknown dtype
         raise EngineError(f"weights {path} cannot be read ({error}); restore the file") from None
-    if about.get("format") != FORMAT:
+    if metadata.get("format") != FORMAT:
         raise EngineError(
-            f"weights {path} have format {about.get('format')!r}, this engine reads {FORMAT!r}"
+            f"weights {path} have format {metadata.get('format')!r}, this engine reads {FORMAT!r}"
         )
-    return tensors, about
+    return tensors, metadata

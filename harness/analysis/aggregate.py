@@ -149,7 +149,7 @@ def _why_none(name: str, run: Run) -> Missing:
     Return why no process has a value, as the run records it once for all: `power` of its
     environment.
     """
-    nobody = {**WHY_NOT, ENERGY: str(run.environment.get("power", "no power was measured"))}
+    nobody = {**WHY_NOT, ENERGY: run.environment.power or "no power was measured"}
     return Missing(nobody.get(name, "not recorded"))
 
 

@@ -86,8 +86,7 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     if COMPLETE in os.environ:
-        cli.main(args=arguments, prog_name="voxgate", standalone_mode=False)
-        return 0
+        return _complete(arguments)
     # not cli.main, which takes a torn file's EOFError for Ctrl-D, and ends with 1 where any pipe is
     # broken
     try:
@@ -109,6 +108,15 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return 2
+
+
+def _complete(arguments: Sequence[str] | None) -> int:
+    """Answer a shell that asks for completions. Click ends that by SystemExit: no accident."""
+    try:
+        cli.main(args=arguments, prog_name="voxgate", standalone_mode=False)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from harness.history.records import (
 from harness.judging.baseline import identity
 from harness.records.cell import Cell
 from harness.records.codec import from_json
+from harness.records.environment import facts_of
 from harness.records.measurement import Measurement, value_from_json, value_to_json
 from harness.records.run import OptionCheck, Run
 from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
@@ -62,7 +63,7 @@ def entry_of_run(run: Run, measurements: Measurements, judgement: RunVerdict) ->
         baseline=judgement.baseline,
         folder=run.folder,
         question=run.question,
-        environment=run.environment,
+        environment=facts_of(run.environment),
         complete=run.complete,
         cells=(*measured, *absent),
     )
@@ -76,7 +77,8 @@ def digest_of_run(run: Run) -> str:
     So the same run has the same digest before and after `--resume`, in a copy of its folder, and
     under another baseline.
     """
-    began = {name: run.environment.get(name) for name in ("machine", "toolchain", "before")}
+    facts = facts_of(run.environment)
+    began = {name: facts.get(name) for name in ("machine", "toolchain", "before")}
     return digest_of(
         run.suite, run.profile, run.created, began, [cell.digest() for cell in run.cells]
     )

@@ -28,6 +28,7 @@ from harness.judging.replace_folder import replacement, settle
 from harness.machine.quietness import QUIET, UNKNOWN, disturbed, fitness
 from harness.metrics.registry import GOLDEN
 from harness.records.cell import Cell
+from harness.records.environment import facts_of
 from harness.records.files import inside, plain_name, reason, write_atomic
 from harness.records.measurement import Measurement, Missing, Value
 from harness.records.run import Phase, Run, failure_of
@@ -72,9 +73,7 @@ def machine_id(run: Run) -> str:
     Name the machine that a run was made on, fit for a file name; different machines have different
     names.
     """
-    machine = run.environment.get("machine")
-    name = machine.get("id") if isinstance(machine, Mapping) else None
-    told = str(name or "unknown")
+    told = run.environment.machine.id or "unknown"
     plain = re.sub(r"[^a-z0-9._-]+", "-", told.lower())[:LONGEST]
     if plain == told and not DIGESTED.fullmatch(told):
         return told
@@ -86,11 +85,10 @@ def revision(run: Run) -> str:
     Name the revision that was measured: `3fa1c2e`, or `3fa1c2e + 2 files` where the working tree
     differed.
     """
-    toolchain = run.environment.get("toolchain")
-    facts = toolchain if isinstance(toolchain, Mapping) else {}
-    dirty = facts.get("dirty_files") or 0
+    toolchain = run.environment.toolchain
+    dirty = toolchain.dirty_files or 0
     extra = f" + {dirty} file{'' if dirty == 1 else 's'}" if dirty else ""
-    return f"{facts.get('commit', 'none')}{extra}"
+    return f"{'none' if toolchain.commit is None else toolchain.commit}{extra}"
 
 
 def suite_dir(baselines_dir: Path, suite: str) -> Path:
@@ -383,7 +381,6 @@ def _file(
     kind: Kind,
     path: str,
 ) -> BaselineFile:
-    machine, toolchain = (run.environment.get(name) for name in ("machine", "toolchain"))
     return BaselineFile(
         path=path,
         suite=run.suite,
@@ -399,8 +396,8 @@ def _file(
             for process in run.processes
             for sample in process.samples
         ),
-        environment=machine if isinstance(machine, Mapping) else {},
-        toolchain=toolchain if isinstance(toolchain, Mapping) else {},
+        environment=facts_of(run.environment.machine),
+        toolchain=facts_of(run.environment.toolchain),
         cells={
             cell.slug: identity(cell, run) | (_heard(cell, run) if kind == "quality" else {})
             for cell in cells

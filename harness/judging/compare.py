@@ -192,8 +192,7 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
         reasons += changed_options(stored.get("options", {}), asked["options"])
         reasons = reasons or [f"digest {stored['digest']} in the baseline, {asked['digest']} now"]
     if file.kind == "speed":
-        machine = run.environment.get("machine")
-        here = machine if isinstance(machine, Mapping) else {"id": machine_id(run)}
+        here = run.environment.machine.facts
         reasons += comparable(file.environment, here)
         if file.machine != machine_id(run) and comparable(file.environment, here):
             reasons.append(f"set it back, or accept it as it is: {accept_speed(run)}")
@@ -212,8 +211,8 @@ def untold(run: Run, baseline: Baseline) -> tuple[str, ...]:
     Return, in one sentence, which limits of the machine only the run or only the speed baseline
     tells: an older record.
     """
-    machine = run.environment.get("machine")
-    if baseline.speed is None or not isinstance(machine, Mapping):
+    machine = run.environment.machine.facts
+    if baseline.speed is None or not machine:
         return ()
     known = {**baseline.speed.environment, **machine}
     names = [

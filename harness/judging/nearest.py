@@ -35,9 +35,7 @@ def _nearest(folder: Path, run: Run) -> BaselineFile | None:
     Return the newest of the same hardware that differs least; without cells that the run has not,
     which prove nothing.
     """
-    facts = run.environment.get("machine")
-    if not isinstance(facts, Mapping):
-        return None
+    facts = run.environment.machine.facts
     same = [
         each
         for each in _others(folder, run.suite, facts)

@@ -30,6 +30,7 @@ from harness.machine.clock import instant_s, now_utc_iso, sleep
 from harness.machine.identity import environment
 from harness.machine.profiles import Profile, allowed_cpus, get_profile
 from harness.records.cell import Cell, Option, cell_to_json
+from harness.records.environment import facts_of
 from harness.targets.http.client import SpeechApi, limits_told, options_told
 from harness.targets.http.target import KEY, chosen_model
 
@@ -83,7 +84,7 @@ def _header(plan: LoadPlan, cells: tuple[Cell, ...]) -> dict[str, object]:
         "cells": [cell_to_json(cell) for cell in cells],
         "slugs": [cell.slug for cell in cells],
         "created": now_utc_iso(),
-        "environment": environment(),
+        "environment": facts_of(environment()),
     }
 
 

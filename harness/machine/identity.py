@@ -25,6 +25,7 @@ from harness.machine.checks.limits import NAMES, UNKNOWN, limits, naming
 from harness.machine.checks.memory import HugePages
 from harness.machine.doctor import snapshot
 from harness.machine.git import trouble
+from harness.records.environment import RunEnvironment, environment_from_json
 
 PACKAGES = (
     "voxgate",
@@ -47,9 +48,10 @@ is none.
 """
 
 
-def environment() -> dict[str, object]:
-    """Give all of it, as a run's header keeps it."""
-    return {"machine": machine(), "toolchain": toolchain(), "before": load_snapshot()}
+def environment() -> RunEnvironment:
+    """Return machine, toolchain and a first snapshot, as a run's header keeps them."""
+    facts = {"machine": machine(), "toolchain": toolchain(), "before": load_snapshot()}
+    return environment_from_json(facts)
 
 
 def machine(root: Path = ROOT) -> dict[str, object]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from harness.machine.checks.check import CheckState, Facts
 from harness.machine.doctor import make_knob
 from harness.machine.interference import interference_causes
+from harness.records.environment import RunEnvironment, Snapshot
 from harness.records.run import Phase, Run
 
 KNOBS: Mapping[str, str] = {
@@ -70,11 +71,15 @@ class Disturbed:
         return self.share > TOO_MANY
 
 
-def fitness(environment: Mapping[str, object]) -> MachineState:
-    """Say how quiet the machine of a run was, from its environment (`Run.environment`)."""
-    before, after, machine = (
-        _mapping(environment.get(name)) for name in ("before", "after", "machine")
+def fitness(environment: RunEnvironment) -> MachineState:
+    """Return how quiet the machine of a run was."""
+    return state_between(
+        environment.machine.facts, environment.before or {}, environment.after or {}
     )
+
+
+def state_between(machine: Facts, before: Snapshot, after: Snapshot) -> MachineState:
+    """Return how quiet a machine was between two snapshots."""
     before = {"cores": machine["cores"], **before} if "cores" in machine else before
     answers = {name: make_knob(name).expect(before, after) for name in KNOBS}
     if answers["load"].state is CheckState.UNKNOWN:
@@ -116,7 +121,3 @@ def _changed(before: Facts, after: Facts) -> list[str]:
         if name in before and name in after and before[name] != after[name]
     ]
     return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in known]
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}

@@ -144,6 +144,11 @@ class Fallback:
     member: Enum
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The field holds all entries of the object whose keys no other field has."""
+
+
 class Row:
     """Base of a dataclass that is written as a list of its fields' values, and not as an object."""
 
@@ -175,6 +180,7 @@ class _Field:
     decode: Decode
     required: bool
     omit: bool
+    rest: bool
     default: Callable[[], Any]
 
 
@@ -250,8 +256,13 @@ def _encode_fields(value: Any) -> Any:
     pairs = [(each, getattr(value, each.name)) for each in _fields(kind, False)]
     if isinstance(value, Row):
         return [_below(f".{each.name}", _encode, held) for each, held in pairs]
-    kept = [(each, held) for each, held in pairs if not (each.omit and held == each.default())]
-    return {each.key: _below(f".{each.key}", _encode, held) for each, held in kept}
+    data: dict[str, Any] = {}
+    for field, held in pairs:
+        if field.rest:
+            data |= _encode(held)
+        elif not (field.omit and held == field.default()):
+            data[field.key] = _below(f".{field.key}", _encode, held)
+    return data
 
 
 @functools.cache
@@ -461,13 +472,15 @@ def _fitting(records: Sequence[Any], data: Mapping[str, Any]) -> Any:
 
 
 def _record(kind: Any, lenient: bool) -> Decode:
-    fields = _fields(kind, lenient)
+    everything = _fields(kind, lenient)
+    fields = [each for each in everything if not each.rest]
+    rest = next((each for each in everything if each.rest), None)
     known = frozenset(each.key for each in fields)
 
     def decoded(data: Any) -> Any:
         if not isinstance(data, Mapping):
             raise _FaultError(f"must be an object, not {_shown(data)}")
-        if not lenient and not known.issuperset(data):
+        if not lenient and rest is None and not known.issuperset(data):
             unknown = sorted(map(str, set(data) - known))
             raise _FaultError(
                 f"has the unknown key {_shown(unknown[0])}; known are "
@@ -483,6 +496,8 @@ def _record(kind: Any, lenient: bool) -> Decode:
             for each in fields
             if each.key in data
         }
+        if rest is not None:
+            held[rest.name] = rest.decode({key: data[key] for key in data if key not in known})
         return _made(kind, held)
 
     return decoded
@@ -518,6 +533,7 @@ def _field(field: dataclasses.Field[Any], hint: Any, lenient: bool) -> _Field:
         decode=_decoder(hint, lenient),
         required=given is dataclasses.MISSING and made is dataclasses.MISSING,
         omit=any(isinstance(mark, OmitDefault) for mark in marks),
+        rest=any(isinstance(mark, Rest) for mark in marks),
         default=(lambda: given) if made is dataclasses.MISSING else made,
     )
 

@@ -24,6 +24,7 @@ from harness.records.codec import (
     Row,
     TextPattern,
 )
+from harness.records.environment import RunEnvironment
 from harness.records.measurement import Missing
 
 SCHEMA_VERSION = 6
@@ -287,7 +288,7 @@ class Run:
     excluded: Mapping[str, str]
     """Cells that the suite leaves out, by label, with the reason."""
     profile: str
-    environment: Mapping[str, object]
+    environment: RunEnvironment
     created: str
     """ISO 8601, UTC."""
     processes: tuple[ProcessRecord, ...]

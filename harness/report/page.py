@@ -24,6 +24,7 @@ from harness.analysis.metric_rules import STAGE, is_helper
 from harness.judging.tradeoff import Tradeoff
 from harness.metrics.registry import family_of
 from harness.records.cell import Request
+from harness.records.environment import RunEnvironment, facts_of
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import OptionCheck
 from harness.records.verdict import CellVerdict, MetricVerdict, Verdict
@@ -261,13 +262,15 @@ def _labels(contents: Report) -> dict[str, str]:
     }
 
 
-def _facts(environment: Mapping[str, object]) -> tuple[tuple[str, str, str], ...]:
+def _facts(environment: RunEnvironment) -> tuple[tuple[str, str, str], ...]:
     """Flatten machine and toolchain into (group, name, value)."""
-    groups = [(group, environment.get(group)) for group in ("machine", "toolchain")]
+    groups = {
+        "machine": facts_of(environment.machine),
+        "toolchain": facts_of(environment.toolchain),
+    }
     return tuple(
-        (group, str(name), _fact(value))
-        for group, facts in groups
-        if isinstance(facts, Mapping)
+        (group, name, _fact(value))
+        for group, facts in groups.items()
         for name, value in facts.items()
     )
 

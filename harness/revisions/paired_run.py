@@ -31,6 +31,7 @@ from harness.judging.policy import Policy
 from harness.machine.clock import Clock, WallClock
 from harness.machine.profiles import Profile
 from harness.records.cell import Cell
+from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Missing
 from harness.records.run import Run, failure_of
 from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
@@ -172,11 +173,13 @@ def _with_control(more: ExtraRounds | None) -> ExtraRounds | None:
 
 
 def _header(pair: PairPlan, side: Checkout, name: str) -> RunHeader:
-    environment = {
-        **pair.header.environment,
-        "toolchain": side.toolchain,
-        "side": f"{name}: {side.environment}",
-    }
+    environment = environment_from_json(
+        {
+            **facts_of(pair.header.environment),
+            "toolchain": side.toolchain,
+            "side": f"{name}: {side.environment}",
+        }
+    )
     return replace(
         pair.header,
         environment=environment,

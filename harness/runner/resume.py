@@ -21,6 +21,7 @@ from pathlib import Path
 from harness.errors import HarnessError, SessionInterruptedError
 from harness.machine.identity import comparable
 from harness.records.cell import Cell
+from harness.records.environment import facts_of
 from harness.records.run import Failure, Phase, ProcessRecord
 from harness.runner import run_folder
 from harness.runner.run_folder import RunHeader
@@ -122,7 +123,9 @@ def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
         reasons.append("other cells")
     for part in ("machine", "toolchain"):
         reasons.extend(
-            comparable(_mapping(old.environment.get(part)), _mapping(new.environment.get(part)))
+            comparable(
+                facts_of(getattr(old.environment, part)), facts_of(getattr(new.environment, part))
+            )
         )
     if reasons:
         raise HarnessError(
@@ -138,10 +141,6 @@ def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None)
         (request, lap) for lap in range(laps) for request in requests if done[request] <= lap
     )
     return Remainder(missing=missing, samples=len(samples))
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
 
 
 FILE = "job.json"

@@ -45,6 +45,7 @@ from harness.records.codec import (
     to_json,
 )
 from harness.records.contained_files import check_tree, read_bytes
+from harness.records.environment import RunEnvironment, environment_from_json, facts_of
 from harness.records.files import write_atomic
 from harness.records.measurement import (
     Measurement,
@@ -76,8 +77,6 @@ file's size.
 """
 TRANSCRIPTS = "transcripts.json"
 LOG = re.compile(r"(?P<slug>.+)\.(?P<repeat>[0-9]{1,9})\.jsonl(\.part(?P<part>[0-9]{1,9}))?")
-MOST_LETTERS = 200
-"""Of a machine's name, which becomes part of a file's."""
 OWN_PARTS = ("complete", "processes", "audio", "voices", "confirm")
 VOICE = r"voices/[A-Za-z0-9_][A-Za-z0-9._-]*"
 WORKLOAD = r"([A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*\.toml"
@@ -94,7 +93,7 @@ class RunHeader:
     """None where two revisions have no cell in common."""
     excluded: Mapping[str, str]
     profile: Name
-    environment: Mapping[str, object]
+    environment: RunEnvironment
     created: str
     repeats: Annotated[int, Range(1, MOST_ROUNDS)]
     iterations: Annotated[int, Range(1)]
@@ -251,11 +250,13 @@ def load_run(folder: Path) -> Run:
     record is damaged.
     """
     header = load_header(folder)
-    environment = dict(header.environment)
+    environment = header.environment
     complete = folder / "complete"
     if complete.exists():
-        environment.update(read_json(complete, f"{complete} vanished"))
-        _check_environment(environment)
+        closing = read_json(complete, f"{complete} vanished")
+        environment = environment_from_json(
+            {**facts_of(environment), **closing}, f"{complete}: environment"
+        )
     return Run(
         schema_version=SCHEMA_VERSION,
         suite=header.suite,
@@ -501,7 +502,6 @@ def _header_from_json(data: Mapping[str, Any]) -> RunHeader:
                     "voices/"
                 )
     _check_created(header.created)
-    _check_environment(header.environment)
     return header
 
 
@@ -513,18 +513,6 @@ def _check_created(created: str) -> None:
     if not 1970 <= year < 9000:
         raise HarnessError(
             f"created: {created[:60]!r} is no time; write it as 2026-11-20T02:00:00+00:00"
-        )
-
-
-def _check_environment(environment: Mapping[str, object]) -> None:
-    for part in ("machine", "toolchain"):
-        if not isinstance(environment.get(part, {}), Mapping):
-            raise HarnessError(f"environment.{part} must be an object")
-    machine = environment.get("machine", {})
-    name = machine.get("id", "") if isinstance(machine, Mapping) else ""
-    if not isinstance(name, str | None) or len(name or "") > MOST_LETTERS:
-        raise HarnessError(
-            f"environment.machine.id must be text of at most {MOST_LETTERS} characters"
         )
 
 

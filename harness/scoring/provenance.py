@@ -45,7 +45,7 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
         "panel": digest_of(metrics),
         "judge": run.judge,
         "records": records,
-        "power": str(run.environment.get("power", "")),
+        "power": run.environment.power or "",
         "audio": {
             path.relative_to(folder).as_posix(): file_sha256(path)[:DIGITS]
             for path in _audio(folder)

@@ -110,14 +110,14 @@ def dit(
     w: Weights,
     heads: int,
     noisy: Tensor,
-    known: Tensor,
+    prompt_mel: Tensor,
     text: Tensor,
     t: Tensor,
     mask: Tensor | None = None,
 ) -> Tensor:
     """The embedded voice's `DiT`."""
     time = nn.functional.silu(time_embedding(w, t))[:, None]
-    x = linear(w, "input_embed.proj", torch.cat((noisy, known, text), dim=-1).double())
+    x = linear(w, "input_embed.proj", torch.cat((noisy, prompt_mel, text), dim=-1).double())
     x = x if mask is None else x * mask[:, 0, 0, :, None]
     x = x + mish(conv(w, "input_embed.conv_pos", x))
     shared = linear(w, "modulation.1", time)
@@ -135,11 +135,17 @@ def dit(
 
 
 def f5_dit(
-    w: Weights, heads: int, turned_heads: int, noisy: Tensor, known: Tensor, text: Tensor, t: Tensor
+    w: Weights,
+    heads: int,
+    turned_heads: int,
+    noisy: Tensor,
+    prompt_mel: Tensor,
+    text: Tensor,
+    t: Tensor,
 ) -> Tensor:
     """The published `F5DiT`."""
     time = nn.functional.silu(time_embedding(w, t))[:, None]
-    x = linear(w, "input_embed.proj", torch.cat((noisy, known, text), dim=-1).double())
+    x = linear(w, "input_embed.proj", torch.cat((noisy, prompt_mel, text), dim=-1).double())
     placed = mish(conv(w, "input_embed.conv_pos_embed.conv1d.0", x))
     x = x + mish(conv(w, "input_embed.conv_pos_embed.conv1d.2", placed))
     depth = len({name.split(".")[1] for name in w if name.startswith("transformer_blocks.")})

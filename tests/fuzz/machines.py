@@ -9,6 +9,7 @@ from harness.machine.doctor import examine, snapshot
 from harness.machine.identity import machine_of
 from harness.machine.profiles import PROFILES
 from harness.machine.quietness import fitness
+from harness.records.environment import environment_from_json
 from harness.report.terminal import examination_lines, examination_to_dict
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
@@ -62,7 +63,7 @@ class Machines:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}", str(facts["id"])):
             raise FaultError("a machine that can name no file", str(facts["id"])[:200])
         before = snapshot(tree)
-        fitness({"machine": facts, "before": before, "after": before})
+        fitness(environment_from_json({"machine": facts, "before": before, "after": before}))
         json.dumps([facts, before], allow_nan=False).encode()
         profile = self._profiles[size % len(self._profiles)]
         found = examine(profile.name, str(facts["id"]), profile.requires, tree, lambda: None)

@@ -13,6 +13,7 @@ from harness.judging.decide import judge
 from harness.judging.policy import load_policy
 from harness.metrics.registry import known_metrics
 from harness.records.cell import Cell, Request, Workload
+from harness.records.environment import environment_from_json
 from harness.records.measurement import Value
 from harness.records.run import (
     ColdStart,
@@ -154,10 +155,12 @@ def make_run(
         cells=cells,
         excluded={},
         profile="cpu",
-        environment={
-            "machine": {"id": "box-2c", "cores": 2},
-            "toolchain": {"commit": "3fa1c2e", "dirty_files": 2},
-        },
+        environment=environment_from_json(
+            {
+                "machine": {"id": "box-2c", "cores": 2},
+                "toolchain": {"commit": "3fa1c2e", "dirty_files": 2},
+            }
+        ),
         created="2026-11-20T10:00:00Z",
         processes=tuple(
             process(slug, repeat, walls_s, **process_options)

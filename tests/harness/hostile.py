@@ -19,6 +19,7 @@ import numpy as np
 
 from harness.audio.files import write_wav
 from harness.records.cell import Cell, Request, Workload
+from harness.records.environment import environment_from_json
 from harness.records.run import Iteration, Phase
 from harness.runner import run_folder
 from harness.runner.run_folder import RunHeader, WorkerLog
@@ -65,10 +66,12 @@ def make_run(folder: Path) -> Path:
         cells=cells,
         excluded={},
         profile="cpu-gate",
-        environment={
-            "machine": {"id": "box", "cores": 2},
-            "toolchain": {"commit": "3fa1c2e", "dirty_files": 0},
-        },
+        environment=environment_from_json(
+            {
+                "machine": {"id": "box", "cores": 2},
+                "toolchain": {"commit": "3fa1c2e", "dirty_files": 0},
+            }
+        ),
         created="2026-11-21T00:00:00+00:00",
         repeats=2,
         iterations=2,
@@ -473,11 +476,11 @@ DAMAGES: Mapping[str, tuple[Damage, str | None]] = {
     "created beyond the calendar": (header("created", "9999-12-31T23:59:59-23:59"), "created"),
     "the machine is a list": (
         header("environment/machine", []),
-        "environment.machine must be an object",
+        "environment.machine: must be an object",
     ),
     "the toolchain is text": (
         header("environment/toolchain", "x"),
-        "environment.toolchain must be an object",
+        "environment.toolchain: must be an object",
     ),
     "the state before is text": (header("environment/before", "x"), None),
     "dirty files are a list": (header("environment/toolchain/dirty_files", ["a"]), None),

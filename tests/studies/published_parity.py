@@ -21,7 +21,7 @@ import soxr
 import torch
 from safetensors.torch import load_file
 
-from engine.acoustic.infill import Gap, fill_in, velocity_of
+from engine.acoustic.infill import InfillInput, infill_mel, infill_velocity
 from engine.acoustic.solver import time_grid
 from engine.config import EPSS_STEPS, Grid, Solver
 from engine.layers.mel import log_mel, mel_filterbank
@@ -150,15 +150,15 @@ def compare(folder: Path) -> list[Difference]:
             reference = _reference(
                 audio if run["reference"] else torch.zeros(1, 1024), heard=run["reference"]
             )
-            gap = Gap(
-                reference=reference, characters=torch.tensor(run["text"]) + 1, frames=run["frames"]
+            gap = InfillInput(
+                prompt_mel=reference, characters=torch.tensor(run["text"]) + 1, frames=run["frames"]
             )
             grid = Grid.EPSS if run["steps"] in EPSS_STEPS else Grid.UNIFORM
             noise = torch.randn(
                 run["frames"], 100, generator=torch.Generator().manual_seed(run["seed"])
             )
-            velocity = velocity_of(dit, dit, gap, run["cfg"])
-            mel = fill_in(
+            velocity = infill_velocity(dit, dit, gap, run["cfg"])
+            mel = infill_mel(
                 velocity, noise, time_grid(run["steps"], -1.0, grid), Solver.EULER, len(reference)
             )
             spoken = waveform(vocos(mel[None]), vocos.shape)

@@ -21,8 +21,8 @@ import torch
 
 from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from engine.audio.postprocess import active_rms
-from engine.duration.alignment import EDGE_SILENCE_FRAMES, plan
-from engine.duration.frames import Frames
+from engine.duration.alignment import EDGE_SILENCE_FRAMES, predict_alignment
+from engine.duration.frames import FrameConditioning
 from engine.layers.mel import HOP
 from engine.pipelines.flow import FlowPipeline
 from engine.pipelines.voice_prompt import encode
@@ -110,7 +110,7 @@ def work(name: str) -> str:
     """
     reference = "" if name == "none" else str(VOICES / name)
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1, "reference": reference})
-    prompt = pipeline.prompts.of(reference, "", "slt")
+    prompt = pipeline.prompts.get(reference, "", "slt")
     heard = 0 if prompt is None else len(prompt.mel)
     spent_ms, frames = [], []
     for _ in range(REPEATS):
@@ -154,7 +154,9 @@ def voice(folder: Path, speaker: str, *settings: str) -> Voice:
 def told_nobody(pipeline: FlowPipeline) -> Iterator[None]:
     """Leave the speaker out of what the DiT is told."""
 
-    def leave_out(_module: object, inputs: tuple[Frames, ...]) -> tuple[Frames, ...]:
+    def leave_out(
+        _module: object, inputs: tuple[FrameConditioning, ...]
+    ) -> tuple[FrameConditioning, ...]:
         return (replace(inputs[0], speaker=torch.zeros_like(inputs[0].speaker)),)
 
     handle = pipeline.voice.dit.text_embed.register_forward_pre_hook(leave_out)
@@ -284,7 +286,7 @@ def alignment(folder: Path) -> Iterator[str]:
         index = SPEAKERS.index(speaker)
         planned = np.concatenate(
             [
-                plan(
+                predict_alignment(
                     pipeline.voice.durations,
                     c.phones,
                     speaker=index,

@@ -27,7 +27,7 @@ import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from engine.acoustic.infill import Gap, fill_in, velocity_of  # noqa: E402
+from engine.acoustic.infill import InfillInput, infill_mel, infill_velocity  # noqa: E402
 from engine.acoustic.solver import time_grid  # noqa: E402
 from engine.config import Grid, Solver  # noqa: E402
 from engine.vocoder.vocos import waveform  # noqa: E402
@@ -143,10 +143,13 @@ def _ours(case: Case, dit: Any, vocos: Any, heard: Tensor, text: Tensor) -> Side
     def mel() -> Tensor:
         torch.manual_seed(SEED)
         noise = torch.randn(case.frames, BANDS, device=heard.device)
-        velocity = velocity_of(
-            dit, dit, Gap(reference=heard, characters=text + 1, frames=case.frames), GUIDANCE
+        velocity = infill_velocity(
+            dit,
+            dit,
+            InfillInput(prompt_mel=heard, characters=text + 1, frames=case.frames),
+            GUIDANCE,
         )
-        return fill_in(
+        return infill_mel(
             velocity, noise, time_grid(case.steps, -1.0, Grid.UNIFORM), Solver.EULER, len(heard)
         )[None]
 
@@ -169,14 +172,14 @@ def _theirs(case: Case, cfm: Any, vocos: Any, heard: Tensor, text: Tensor) -> Si
 
 
 def _work(dit: Any, vocos: Any, frames: int, device: str) -> dict[str, Work]:
-    noisy, known = (torch.randn(2, frames, BANDS, device=device) for _ in range(2))
+    noisy, prompt_mel = (torch.randn(2, frames, BANDS, device=device) for _ in range(2))
     text, t = (
         torch.randn(2, frames, dit.shape.text_width, device=device),
         torch.full((2,), 0.5, device=device),
     )
     mel = torch.randn(1, frames - HEARD_FRAMES, BANDS, device=device)
     return {
-        "acoustic": count_work(dit, lambda: dit(noisy, known, text, t)),
+        "acoustic": count_work(dit, lambda: dit(noisy, prompt_mel, text, t)),
         "vocoder": count_work(vocos, lambda: vocos(mel)),
     }
 

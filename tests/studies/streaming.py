@@ -24,6 +24,7 @@ from harness.analysis.grouping import by_name
 from harness.machine.interference import interference_causes
 from harness.machine.profiles import DEFAULT
 from harness.machine.quietness import fitness
+from harness.records.environment import facts_of
 from harness.records.measurement import Measurement
 from harness.records.run import Iteration, Phase, Run
 from harness.report.format import shown
@@ -184,7 +185,7 @@ def reached(found: Sequence[Row]) -> str:
 
 def circumstances(run: Run) -> str:
     """Say where and how often it was measured, and how quiet it was there."""
-    machine, toolchain = run.environment["machine"], run.environment["toolchain"]
+    machine, toolchain = facts_of(run.environment.machine), facts_of(run.environment.toolchain)
     assert isinstance(machine, Mapping) and isinstance(toolchain, Mapping), (
         "a run says where it was measured"
     )

@@ -3,11 +3,11 @@ The page of one of the latest runs, which needs no script. Any other run is laid
 `templates/run.js`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.history.records import CellRow
-from harness.machine.quietness import fitness
+from harness.machine.quietness import MachineState, state_between
 from harness.records.measurement import Missing
 from harness.report.format import shown, shown_unit
 from harness.report.page import MEANING
@@ -75,7 +75,7 @@ def _write(folder: Folder, book: Book, place: RunAxis, listen: Listen) -> None:
         mark=of_verdict(run.verdict),
         meaning=meaning(run.verdict),
         suite_address=urls.suite_page(run.suite),
-        fitness=fitness(run.environment),
+        fitness=_fitness(run.environment),
         compare=urls.compare_page(before.id if before else run.id, run.id),
         titles=[column.title for column in chosen],
         cells=[_cell(book, place, row, chosen) for row in book.cells[run.id]],
@@ -125,3 +125,9 @@ def _in_table(view: MetricView | None, column: TableColumn) -> MetricView:
             title=column.metric, text="", short="", unit="", verdict="", missing="not measured"
         )
     return view if column.interval else replace(view, text=view.short)
+
+
+def _fitness(environment: Mapping[str, object]) -> MachineState:
+    """Return how quiet the machine was; the history keeps the environments of other tools too."""
+    parts = (environment.get(name) for name in ("machine", "before", "after"))
+    return state_between(*(part if isinstance(part, Mapping) else {} for part in parts))

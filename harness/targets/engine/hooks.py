@@ -131,9 +131,11 @@ class Hooks:
             self.text_marks.append(self.crowd.mark())
 
     def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        from engine.duration.alignment import EDGE_SILENCE_FRAMES, PACE
+        from engine.duration.alignment import DURATION_SCALE, EDGE_SILENCE_FRAMES
 
-        self.planned.append(float(output[0, 1:-1].exp().sum()) * PACE + 2 * EDGE_SILENCE_FRAMES)
+        self.planned.append(
+            float(output[0, 1:-1].exp().sum()) * DURATION_SCALE + 2 * EDGE_SILENCE_FRAMES
+        )
         self.phone_ids.append(tuple(inputs[0][0].tolist()))
 
 

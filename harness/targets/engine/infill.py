@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engine.acoustic.infill import FRAMES_PER_S, LOG_FLOOR, SAMPLE_RATE_HZ, closed
-from engine.audio.reference_recording import text_of
+from engine.acoustic.infill import FRAMES_PER_S, LOG_FLOOR, SAMPLE_RATE_HZ, as_sentence
+from engine.audio.reference_recording import transcript_of
 from engine.duration.byte_rate import FRAMES_PER_BYTE, SHORT_BYTES, SHORT_SPEED
 from engine.pipelines.infill import InfillPipeline
-from engine.text.character_ids import spelt
+from engine.text.character_ids import normalise_characters
 from harness.records.cell import Request
 from harness.targets.engine.hooks import Hooks
 from harness.targets.engine.observer import SynthesisObservation, observe
@@ -58,9 +58,9 @@ class InfillHooks(Hooks):
         ]
 
     def _on_characters(
-        self, _module: object, inputs: tuple[Any, ...], told: dict[str, Any], output: Tensor
+        self, _module: object, inputs: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor
     ) -> None:
-        if not told.get("told", True):
+        if not kwargs.get("conditional", True):
             return
         characters = inputs[0][0].tolist()
         self.texts.append(tuple(self.letters.get(number, "?") for number in characters))
@@ -107,7 +107,7 @@ def _reference(options: Options, seen: InfillSeen) -> Observation:
 
 
 def _reference_text(options: Options, seen: InfillSeen) -> Observation:
-    wanted = spelt(_words(options))
+    wanted = normalise_characters(_words(options))
     told = ["".join(text) for text in seen.prompt.texts]
     holds = bool(told) and all(each.startswith(wanted) for each in told)
     shown = told[0][: len(wanted) + 8] if told else ""
@@ -120,7 +120,7 @@ def _reference_text(options: Options, seen: InfillSeen) -> Observation:
 
 def _words(options: Options) -> str:
     path = str(options["reference"])
-    return closed(text_of(path, str(options["reference_text"]))) if path else ""
+    return as_sentence(transcript_of(path, str(options["reference_text"]))) if path else ""
 
 
 def _speed(options: Options, seen: InfillSeen) -> Observation:
@@ -134,7 +134,7 @@ def _speed(options: Options, seen: InfillSeen) -> Observation:
         if words and seen.prompt.logs
         else FRAMES_PER_BYTE
     )
-    sizes = [len(text) - len(spelt(words)) for text in seen.prompt.texts]
+    sizes = [len(text) - len(normalise_characters(words)) for text in seen.prompt.texts]
     speeds = [
         float(options["speed"]) * (SHORT_SPEED if size < SHORT_BYTES else 1.0) for size in sizes
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
-from engine.audio.reference_recording import text_of
+from engine.audio.reference_recording import transcript_of
 from engine.config import Compile, Precision, Quantization, Runtime, Solver, Stages
 from engine.layers.mel import LOG_FLOOR
 from engine.passes.precision import DTYPES
@@ -324,7 +324,7 @@ def _reference(options: Options, seen: SynthesisObservation) -> Observation:
 
 def _reference_text(options: Options, seen: SynthesisObservation) -> Observation:
     path = str(options["reference"])
-    chunks = phonemise(text_of(path, str(options["reference_text"]))) if path else ()
+    chunks = phonemise(transcript_of(path, str(options["reference_text"]))) if path else ()
     wanted = run_together([PHONES[phone] for chunk in chunks for phone in chunk.phones])
     pairs = zip(seen.prompt.texts, seen.prompt.logs, strict=False)
     told = [run_together(text[: len(log)]) for text, log in pairs]

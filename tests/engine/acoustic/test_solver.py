@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from engine.acoustic.solver import PRUNED, integrate, time_grid
+from engine.acoustic.solver import PRUNED_STEPS, integrate, time_grid
 from engine.config import EPSS_STEPS, Grid, Solver
 
 
@@ -23,7 +23,7 @@ def test_full_sway_is_one_minus_cosine():
 def test_a_pruned_grid_keeps_some_of_32_even_steps(steps):
     grid = time_grid(steps, 0.0, Grid.EPSS)
 
-    assert set(PRUNED) == set(EPSS_STEPS)
+    assert set(PRUNED_STEPS) == set(EPSS_STEPS)
     assert (grid[0], grid[-1], len(grid)) == (0.0, 1.0, steps + 1)
     assert set(grid) <= set(time_grid(32, 0.0)) and list(grid) == sorted(set(grid))
     assert grid[1] <= grid[-1] - grid[-2], "early steps matter most"

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.audio import prompt_cache
-from engine.audio.prompt_cache import Prompts
+from engine.audio.prompt_cache import PromptCache
 from engine.errors import EngineError
 
 
@@ -18,7 +18,7 @@ def _prompts(worked_out):
         worked_out.append((content, text, speaker))
         return object()
 
-    return Prompts(encode)
+    return PromptCache(encode)
 
 
 @pytest.fixture(name="file")
@@ -29,7 +29,7 @@ def _file(tmp_path):
 
 
 def test_without_a_reference_there_is_no_prompt(prompts, worked_out):
-    assert prompts.of("", "") is None
+    assert prompts.get("", "") is None
     assert worked_out == []
 
 
@@ -38,29 +38,29 @@ def test_the_same_recording_is_worked_out_once_whatever_its_name(
 ):
     (tmp_path / "b.wav").write_bytes(b"one")
 
-    first = prompts.of(str(file), "Hello.")
+    first = prompts.get(str(file), "Hello.")
 
-    assert prompts.of(str(file), "Hello.") is first
-    assert prompts.of(str(tmp_path / "b.wav"), " Hello. ") is first
+    assert prompts.get(str(file), "Hello.") is first
+    assert prompts.get(str(tmp_path / "b.wav"), " Hello. ") is first
     assert worked_out == [(b"one", "Hello.", "")]
 
 
 def test_other_content_another_text_and_another_speaker_are_other_prompts(
     prompts, worked_out, file
 ):
-    prompts.of(str(file), "Hello.", "slt")
-    prompts.of(str(file), "Goodbye.", "slt")
-    prompts.of(str(file), "Hello.", "rms")
+    prompts.get(str(file), "Hello.", "slt")
+    prompts.get(str(file), "Goodbye.", "slt")
+    prompts.get(str(file), "Hello.", "rms")
     file.write_bytes(b"two")
-    prompts.of(str(file), "Hello.", "slt")
+    prompts.get(str(file), "Hello.", "slt")
 
     assert [content for content, _, _ in worked_out] == [b"one", b"one", b"one", b"two"]
 
 
 def test_only_those_last_used_are_kept(prompts, worked_out, file, monkeypatch):
-    monkeypatch.setattr(prompt_cache, "KEPT", 2)
+    monkeypatch.setattr(prompt_cache, "MAX_PROMPTS", 2)
     for text in ("a", "b", "a", "c", "a", "b"):
-        prompts.of(str(file), text)
+        prompts.get(str(file), text)
 
     assert [text for _, text, _ in worked_out] == ["a", "b", "c", "b"]
 
@@ -69,7 +69,7 @@ def test_a_failure_names_the_file_and_is_not_remembered(file):
     def refuse(content, text, speaker):
         raise EngineError("too short")
 
-    prompts = Prompts(refuse)
+    prompts = PromptCache(refuse)
     for _ in range(2):
         with pytest.raises(EngineError, match=r"a.wav: too short"):
-            prompts.of(str(file), "Hello.")
+            prompts.get(str(file), "Hello.")

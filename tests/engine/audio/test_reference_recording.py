@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from engine.audio import reference_recording
-from engine.audio.reference_recording import read_file, speech_of, text_of
+from engine.audio.reference_recording import load_speech, read_file, transcript_of
 from engine.errors import EngineError
 
 RATE_HZ, HOP = 16_000, 256
@@ -36,7 +36,7 @@ def silence(seconds, rate_hz=RATE_HZ):
 def test_silence_at_the_edges_is_cut_off_in_whole_frames():
     frames = np.concatenate((silence(20 * HOP / RATE_HZ), tone(1.0), silence(0.5)))
 
-    speech = speech_of(wav(frames), RATE_HZ, HOP)
+    speech = load_speech(wav(frames), RATE_HZ, HOP)
 
     assert speech.dtype == np.float32 and speech.size % HOP == 0
     assert speech.size == -(-RATE_HZ // HOP) * HOP, "the frames that the tone touches"
@@ -46,13 +46,13 @@ def test_silence_at_the_edges_is_cut_off_in_whole_frames():
 def test_pauses_inside_stay():
     frames = np.concatenate((tone(0.4), silence(0.7), tone(0.4)))
 
-    assert speech_of(wav(frames), RATE_HZ, HOP).size / RATE_HZ == pytest.approx(1.5, abs=0.03)
+    assert load_speech(wav(frames), RATE_HZ, HOP).size / RATE_HZ == pytest.approx(1.5, abs=0.03)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("kind", ["WAV", "FLAC"])
 def test_any_rate_becomes_the_pipelines_with_the_same_pitch(rate_hz, kind):
-    speech = speech_of(wav(tone(1.0, rate_hz), rate_hz, kind), RATE_HZ, HOP)
+    speech = load_speech(wav(tone(1.0, rate_hz), rate_hz, kind), RATE_HZ, HOP)
 
     peak_hz = np.abs(np.fft.rfft(speech)).argmax() * RATE_HZ / speech.size
     assert peak_hz == pytest.approx(300.0, abs=2.0)
@@ -62,7 +62,7 @@ def test_any_rate_becomes_the_pipelines_with_the_same_pitch(rate_hz, kind):
 def test_several_channels_become_their_mean():
     both = np.stack((tone(1.0), np.zeros(RATE_HZ)), axis=1)
 
-    assert np.abs(speech_of(wav(both), RATE_HZ, HOP)).max() == pytest.approx(0.15, abs=1e-3)
+    assert np.abs(load_speech(wav(both), RATE_HZ, HOP)).max() == pytest.approx(0.15, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_several_channels_become_their_mean():
 )
 def test_a_recording_that_cannot_be_used_is_refused(frames, words):
     with pytest.raises(EngineError, match=words):
-        speech_of(wav(frames, 8_000 if frames.size > 500_000 else RATE_HZ), RATE_HZ, HOP)
+        load_speech(wav(frames, 8_000 if frames.size > 500_000 else RATE_HZ), RATE_HZ, HOP)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"no audio at all" * 100])
 def test_what_is_no_audio_is_refused(content):
     with pytest.raises(EngineError, match=r"cannot be decoded .*; give a wav or flac file"):
-        speech_of(content, RATE_HZ, HOP)
+        load_speech(content, RATE_HZ, HOP)
 
 
 def test_a_file_that_is_not_there_names_the_folder_it_was_looked_for_in(tmp_path, monkeypatch):
@@ -103,7 +103,7 @@ def test_a_file_that_is_not_there_names_the_folder_it_was_looked_for_in(tmp_path
 def test_an_empty_and_a_huge_file_are_refused_unread(tmp_path, monkeypatch):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "huge.wav").write_bytes(b"x" * 101)
-    monkeypatch.setattr(reference_recording, "LARGEST_FILE_BYTES", 100)
+    monkeypatch.setattr(reference_recording, "MAX_FILE_BYTES", 100)
 
     for name, words in (("empty.wav", "has 0 bytes"), ("huge.wav", "has 101 bytes")):
         with pytest.raises(EngineError, match=words):
@@ -114,10 +114,10 @@ def test_the_text_is_as_told_or_lies_beside_the_recording(tmp_path):
     (tmp_path / "anna.txt").write_text("Good  morning,\neverybody.\n")
     path = str(tmp_path / "anna.flac")
 
-    assert text_of(path, "") == "Good morning, everybody."
-    assert text_of(path, " Hello. ") == "Hello."
+    assert transcript_of(path, "") == "Good morning, everybody."
+    assert transcript_of(path, " Hello. ") == "Hello."
     with pytest.raises(EngineError, match=r"bob.wav needs reference_text, .* or write .*bob.txt"):
-        text_of(str(tmp_path / "bob.wav"), "")
+        transcript_of(str(tmp_path / "bob.wav"), "")
 
 
 @pytest.mark.parametrize("frames", [17_000, 2**20, 2**35, 2**36 - 1])
@@ -131,17 +131,17 @@ def test_a_flac_whose_head_claims_more_than_it_holds_costs_no_memory(frames, rat
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     with pytest.raises(EngineError, match="reference: the recording"):
-        speech_of(bytes(content), RATE_HZ, HOP)
+        load_speech(bytes(content), RATE_HZ, HOP)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 64 * 1024
 
 
 def test_a_wav_that_is_cut_short_is_told(tmp_path):
     content = wav(tone(1.0))
     with pytest.raises(EngineError, match="torn: its head promises more"):
-        speech_of(content[:-4000], RATE_HZ, HOP)
+        load_speech(content[:-4000], RATE_HZ, HOP)
 
 
 def test_words_beside_a_recording_that_are_no_words_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("x" * 200_000)
     with pytest.raises(EngineError, match="has more than 100000 bytes"):
-        text_of(str(tmp_path / "a.wav"), "")
+        transcript_of(str(tmp_path / "a.wav"), "")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.duration.forced_alignment import LARGEST_STEP, STEP_COST, heard_durations, matched
+from engine.duration.forced_alignment import MAX_STEP, STEP_COST, align_frames, aligned_durations
 
 
 def _sounds(count, seed=0, bands=12):
@@ -25,7 +25,7 @@ def _spoken(lengths, seed=0):
 def test_the_phones_of_a_recording_with_another_rhythm_are_found():
     told, recorded = [8, 5, 3, 9, 4, 8], [8, 9, 6, 4, 8, 8]
 
-    heard = heard_durations(_spoken(recorded) * 1.0, _spoken(told, seed=0), torch.tensor(told))
+    heard = aligned_durations(_spoken(recorded) * 1.0, _spoken(told, seed=0), torch.tensor(told))
 
     assert heard.tolist() == recorded
 
@@ -34,7 +34,7 @@ def test_a_microphone_that_colours_every_band_changes_nothing():
     told, recorded = [8, 5, 3, 9, 4, 8], [8, 9, 6, 4, 8, 8]
     coloured = _spoken(recorded) + torch.linspace(-2.0, 2.0, 12)
 
-    assert heard_durations(coloured, _spoken(told), torch.tensor(told)).tolist() == recorded
+    assert aligned_durations(coloured, _spoken(told), torch.tensor(told)).tolist() == recorded
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_a_microphone_that_colours_every_band_changes_nothing():
     [(40, [8, 1, 1, 1, 8]), (20, [8, 20, 20, 8]), (12, [1] * 12), (30, [8, 0, 9, 8])],
 )
 def test_whatever_is_heard_every_phone_lasts_and_all_frames_are_given(recorded, told):
-    heard = heard_durations(_sounds(recorded, 1), _sounds(sum(told), 2), torch.tensor(told))
+    heard = aligned_durations(_sounds(recorded, 1), _sounds(sum(told), 2), torch.tensor(told))
 
     assert int(heard.sum()) == recorded and int(heard.min()) >= 1 and heard.numel() == len(told)
 
 
 def test_silence_all_through_is_shared_out_evenly():
-    heard = heard_durations(torch.zeros(30, 4), torch.zeros(30, 4), torch.tensor([10, 10, 10]))
+    heard = aligned_durations(torch.zeros(30, 4), torch.zeros(30, 4), torch.tensor([10, 10, 10]))
 
     assert heard.tolist() == [10, 10, 10]
 
@@ -64,9 +64,7 @@ def test_the_path_is_the_cheapest_of_all():
             STEP_COST[step] for step in steps
         )
 
-    ways = [
-        steps for steps in itertools.product(range(LARGEST_STEP + 1), repeat=5) if sum(steps) == 6
-    ]
+    ways = [steps for steps in itertools.product(range(MAX_STEP + 1), repeat=5) if sum(steps) == 6]
     best = min(ways, key=cost)
 
-    assert matched(recorded, spoken).tolist() == np.cumsum((0, *best)).tolist()
+    assert align_frames(recorded, spoken).tolist() == np.cumsum((0, *best)).tolist()

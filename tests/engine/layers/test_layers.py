@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from engine.layers.attention import Attention, apply_rope, rope_tables, written_out_attention
+from engine.layers.attention import Attention, apply_rope, plain_attention, rope_tables
 from engine.layers.mel import BANDS, HOP, log_mel, mel_filterbank
 from engine.layers.time_conditioning import TimestepEmbedding
 
@@ -42,7 +42,7 @@ def test_written_out_attention_agrees_with_the_fused_one_and_ignores_padding():
     mask = torch.ones(2, 1, 1, 10, dtype=torch.bool)
     mask[:, :, :, 7:] = False
 
-    ours = written_out_attention(q, k, v, mask)
+    ours = plain_attention(q, k, v, mask)
     fused = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
     torch.testing.assert_close(ours, fused, atol=1e-5, rtol=1e-4)

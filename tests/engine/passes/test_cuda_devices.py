@@ -21,10 +21,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.acoustic import dit as acoustic
-from engine.acoustic.infill import InfillPrompt, no_prompt
+from engine.acoustic.infill import InfillPrompt, empty_prompt
 from engine.config import Solver, parse_options
 from engine.config.infill import parse_infill_options
-from engine.duration.frames import Frames
+from engine.duration.frames import FrameConditioning
 from engine.layers.attention import rope_tables
 from engine.layers.mel import BANDS, HOP
 from engine.passes.onnx_graph import signature_of
@@ -111,7 +111,7 @@ def _guard() -> Iterator[None]:
 def _fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
     """A machine with a GPU, as far as anybody asks."""
     for module in (flow, infill):
-        monkeypatch.setattr(module, "refuse", lambda config: None)
+        monkeypatch.setattr(module, "check_supported", lambda config: None)
         monkeypatch.setattr(module, "waveform", heard)
     monkeypatch.setattr(flow, "free_bytes", lambda device: 2**33)
     return FakeTensorMode(allow_non_fake_inputs=True)
@@ -181,7 +181,7 @@ def recording() -> Prompt:
     row = torch.ones((1, RECORDED_FRAMES), dtype=torch.int64)
     return Prompt(
         mel=torch.zeros(RECORDED_FRAMES, BANDS),
-        frames=Frames(phone=row, place=row, speaker=row, question=row),
+        frames=FrameConditioning(phone=row, place=row, speaker=row, question=row),
     )
 
 
@@ -281,7 +281,7 @@ def _published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("strength", [0.0, 2.0], ids=["unguided", "guided"])
 @pytest.mark.parametrize("version", [0, 1])
-@pytest.mark.parametrize("heard_frames", [0, RECORDED_FRAMES], ids=["alone", "behind a recording"])
+@pytest.mark.parametrize("prompt_frames", [0, RECORDED_FRAMES], ids=["alone", "behind a recording"])
 def test_published_checkpoints(
     published: Path, fake: FakeTensorMode, version: int, prompt_frames: int, strength: float
 ) -> None:
@@ -296,7 +296,7 @@ def test_published_checkpoints(
     recorded = (
         InfillPrompt(mel=torch.zeros(prompt_frames, bands), text="Well. ", gain=1.0)
         if prompt_frames
-        else no_prompt(bands)
+        else empty_prompt(bands)
     )
     (piece,) = pipeline._pieces("hello", recorded, 1.0)
     with fake:
@@ -323,9 +323,9 @@ def test_a_single_number_on_the_cpu_is_found(
     make, fake: FakeTensorMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Torch lets it mix with a GPU's tensors, and waits for the GPU."""
-    real = acoustic.modulated
+    real = acoustic.modulate
     monkeypatch.setattr(
-        acoustic, "modulated", lambda x, shift, scale: real(x, shift, scale) * torch.tensor(1.0)
+        acoustic, "modulate", lambda x, shift, scale: real(x, shift, scale) * torch.tensor(1.0)
     )
     pipeline = make()
     with pytest.raises(AssertionError, match="aten"):

@@ -66,7 +66,7 @@ def test_without_the_vocoders_mask_it_would_change(
 ) -> None:
     """The tests above can fail: a vocoder that looks at its padding is heard."""
     exact = make_pipeline().synthesize(TEXT)
-    monkeypatch.setattr(vocos, "_shown", lambda x, mask: x)
+    monkeypatch.setattr(vocos, "_masked", lambda x, mask: x)
 
     assert largest(exact, make_pipeline(pad_frames=64).synthesize(TEXT)) > SAME
 
@@ -79,7 +79,7 @@ def test_without_the_mask_of_the_position_convolution_it_would_change(
     monkeypatch.setattr(
         InputEmbedding,
         "forward",
-        lambda self, noisy, known, text, mask=None: forward(self, noisy, known, text),
+        lambda self, noisy, prompt_mel, text, mask=None: forward(self, noisy, prompt_mel, text),
     )
 
     assert largest(exact, make_pipeline(pad_frames=64).synthesize(TEXT)) > SAME

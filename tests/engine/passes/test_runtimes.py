@@ -171,7 +171,7 @@ def test_other_weights_and_other_code_make_another_graph(
     first = graph_of(model, masked=False).path
     (tmp_path / "changed.py").write_text("# another revision")
     with monkeypatch.context() as patch:
-        patch.setattr(onnx_graph, "_code", lambda: iter([tmp_path / "changed.py"]))
+        patch.setattr(onnx_graph, "_source_files", lambda: iter([tmp_path / "changed.py"]))
         other_code = graph_of(model, masked=False).path
     model.head.out.bias += 1e-3
 
@@ -187,7 +187,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
 
     assert pipeline.synthesize("Hello.").size
     assert any(
-        "graph not kept" in each.what
+        "graph not kept" in each.effect
         for each in pipeline.applied
         if each.option == "runtime_vocoder"
     )
@@ -197,7 +197,7 @@ def test_the_oldest_graphs_go(
     voice_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(onnx_graph, "KEPT", 2)
+    monkeypatch.setattr(onnx_graph, "MAX_CACHED_GRAPHS", 2)
     model = load_voice(voice_folder).vocoder
     paths = []
     for _ in range(3):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.errors import EngineError
-from engine.pipelines.audio_segment import stretches
+from engine.pipelines.audio_segment import segments
 
 TEXT = (
     "The last bus leaves in 5 minutes, so hurry up. Have you ever been to the mountains in winter? "
@@ -21,7 +21,7 @@ def test_pieces_of_one_pass_come_together_and_the_end_comes_with_the_last_pass()
             asked.append(number)
             yield np.full(number + 1, number, np.float32)
 
-    found = stretches(pieces(), [1, 3, 1])
+    found = segments(pieces(), [1, 3, 1])
     first, counts = next(found), [len(asked)]
     second, counts = next(found), [*counts, len(asked)]
     third = next(found)
@@ -44,7 +44,7 @@ def test_each_stretch_takes_one_pass_and_all_are_the_whole_to_the_bit(make_pipel
         passes.append(len(given[0])) or spoken(*given, **named)
     )
     found, counts = [], []
-    for stretch in pipeline.stretches(text, {"seed": 9}):
+    for stretch in pipeline.segments(text, {"seed": 9}):
         found.append(stretch)
         counts.append(len(passes))
 
@@ -59,4 +59,4 @@ def test_a_stretch_of_a_text_that_cannot_be_spoken_is_refused_like_a_stream(make
     pipeline = make_pipeline(nfe_steps=1)
     for text, options in (("\U0001f600", {}), ("Hello.", {"nfe_steps": 3})):
         with pytest.raises(EngineError):
-            pipeline.stretches(text, options)
+            pipeline.segments(text, options)

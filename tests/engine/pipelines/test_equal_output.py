@@ -43,10 +43,10 @@ def _random(model, seed=3):
 def _told(model, frames, *, batch=2, same_time=True):
     generator = torch.Generator().manual_seed(frames)
     bands, text_width = model.shape.bands, model.shape.text_width
-    noisy, known = (torch.randn(batch, frames, bands, generator=generator) for _ in range(2))
+    noisy, prompt_mel = (torch.randn(batch, frames, bands, generator=generator) for _ in range(2))
     text = torch.randn(batch, frames, text_width, generator=generator)
     t = torch.full((1,), 0.37).expand(batch) if same_time else torch.linspace(0.1, 0.9, batch)
-    return noisy, known, text, t
+    return noisy, prompt_mel, text, t
 
 
 def _apart(ours, plain):

@@ -74,10 +74,10 @@ def test_new_frames_are_those_of_the_recording_by_the_bytes_of_both_texts(make):
 
 
 def test_the_recording_is_known_to_the_told_half_alone_and_the_rest_is_zeros(make):
-    known = _calls(make(**REFERENCE), TEXT)[0][1]
+    prompt_mel = _calls(make(**REFERENCE), TEXT)[0][1]
 
-    heard = (known[0] != 0).any(dim=1)
-    assert known.shape[0] == 2 and not known[1].any()
+    heard = (prompt_mel[0] != 0).any(dim=1)
+    assert prompt_mel.shape[0] == 2 and not prompt_mel[1].any()
     assert heard[: int(heard.sum())].all(), "it stands in front, without a gap"
     assert int(heard.sum()) * HOP / SAMPLE_RATE_HZ == pytest.approx(2.4, abs=0.4)
 

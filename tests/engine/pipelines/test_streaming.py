@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.acoustic import batched
-from engine.acoustic.batched import mask_of, pad
+from engine.acoustic.batched import frame_mask, pad
 from engine.config import parse_options
 from engine.errors import EngineError
 from engine.pipelines import flow
@@ -206,8 +206,11 @@ def test_padding_and_its_mask():
     short, long = torch.ones(1, 2, 3), torch.ones(1, 4, 3)
 
     assert pad([short, long]).sum(dim=2).tolist() == [[3, 3, 0, 0], [3, 3, 3, 3]]
-    assert mask_of([2, 4], torch.device("cpu")).tolist() == [[True, True, False, False], [True] * 4]
-    assert mask_of([4, 4], torch.device("cpu")) is None
+    assert frame_mask([2, 4], torch.device("cpu")).tolist() == [
+        [True, True, False, False],
+        [True] * 4,
+    ]
+    assert frame_mask([4, 4], torch.device("cpu")) is None
 
 
 def test_without_the_mask_padding_would_be_heard(make_pipeline, monkeypatch):
@@ -215,10 +218,10 @@ def test_without_the_mask_padding_would_be_heard(make_pipeline, monkeypatch):
     pipeline = make_pipeline()
     texts = ["Hello there.", LONG]
     alone = pipeline.synthesize(texts[0])
-    monkeypatch.setattr(batched, "mask_of", lambda lengths, device: None)
+    monkeypatch.setattr(batched, "frame_mask", lambda lengths, device: None)
     assert largest_difference(pipeline.synthesize_batch(texts)[0], alone) > 10 * TOLERANCE
     monkeypatch.undo()
-    monkeypatch.setattr(flow, "mask_of", lambda lengths, device: None)
+    monkeypatch.setattr(flow, "frame_mask", lambda lengths, device: None)
     assert largest_difference(pipeline.synthesize_batch(texts)[0], alone) > 10 * TOLERANCE
 
 

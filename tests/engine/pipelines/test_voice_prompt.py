@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from engine.acoustic.guidance import CFGVelocity, with_reference
+from engine.acoustic.guidance import CFGVelocity, with_prompt
 from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from engine.duration.alignment import EDGE_SILENCE_FRAMES
 from engine.errors import EngineError
@@ -155,11 +155,13 @@ def test_each_told_row_knows_its_own_recording_and_the_untold_rows_none():
     guided = CFGVelocity(
         forward=lambda *_: torch.empty(0),
         text=torch.zeros(4, 9, 5),
-        known=torch.zeros(4, 9, 3),
+        prompt_mel=torch.zeros(4, 9, 3),
         strength=1.0,
     )
 
-    known = with_reference(guided, torch.ones(6, 3), None).known
+    prompt_mel = with_prompt(guided, torch.ones(6, 3), None).prompt_mel
 
-    assert known[0, :6].eq(1.0).all() and not known[0, 6:].any() and not known[1:].any()
-    assert with_reference(guided, None, None) is guided
+    assert (
+        prompt_mel[0, :6].eq(1.0).all() and not prompt_mel[0, 6:].any() and not prompt_mel[1:].any()
+    )
+    assert with_prompt(guided, None, None) is guided

@@ -19,9 +19,9 @@ from engine.pipelines.audio_segment import AudioSegment
 from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
 from engine.serve.limits import Limits
-from engine.serve.model_info import About
-from engine.serve.server import address, bound, configuration
-from engine.timing import instant_s
+from engine.serve.model_info import ModelInfo
+from engine.serve.server import bind_socket, url_of, uvicorn_config
+from engine.timing import monotonic_s
 
 RATE_HZ = 16_000
 PIECE = 1600
@@ -52,7 +52,7 @@ class FakeSpeaker:
     def __post_init__(self) -> None:
         self.may.set()
 
-    def stretches(self, text, options=None):
+    def segments(self, text, options=None):
         for count in range(3):
             self.began.set()
             if count >= self.holds_from:
@@ -132,7 +132,7 @@ class House:
     """A running server and what is behind it."""
 
     speaker: FakeSpeaker
-    desk: AdmissionController
+    admission: AdmissionController
     url: str
     client: httpx2.Client
 
@@ -163,25 +163,25 @@ class House:
 def house(limits: Limits, speaker: FakeSpeaker | None = None):
     """A server with a fake voice, in a thread of this process."""
     speaker = speaker or FakeSpeaker()
-    desk = AdmissionController(speaker, limits, FakeBatcher, instant_s)
-    about = About(
+    admission = AdmissionController(speaker, limits, FakeBatcher, monotonic_s)
+    info = ModelInfo(
         model=MODEL,
         created=1,
         sample_rate_hz=RATE_HZ,
         config=FlowConfig(nfe_steps=7),
         limits=limits,
     )
-    door = bound("127.0.0.1", 0)
+    door = bind_socket("127.0.0.1", 0)
     door.listen()
-    server = uvicorn.Server(configuration(make_app(desk, about), limits))
+    server = uvicorn.Server(uvicorn_config(make_app(admission, info), limits))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
     thread.start()
     try:
-        with httpx2.Client(base_url=address(door), timeout=20, trust_env=False) as client:
-            yield House(speaker=speaker, desk=desk, url=address(door), client=client)
+        with httpx2.Client(base_url=url_of(door), timeout=20, trust_env=False) as client:
+            yield House(speaker=speaker, admission=admission, url=url_of(door), client=client)
     finally:
         speaker.may.set()
         server.should_exit = True
         thread.join()
-        desk.close()
+        admission.close()
         door.close()

@@ -101,7 +101,7 @@ def speak(pipeline: FlowPipeline, asked: list[tuple[str, float]]) -> None:
     spent_s = 0.0
     for number, (text, speed) in enumerate(asked, start=1):
         began_s = time.thread_time()
-        for _ in pipeline.stretches(text, {"speed": speed}):
+        for _ in pipeline.segments(text, {"speed": speed}):
             pass
         spent_s += time.thread_time() - began_s
         if number in SHOWN or number % 50 == 0:

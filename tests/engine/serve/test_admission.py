@@ -12,7 +12,7 @@ import pytest
 from engine.errors import EngineError
 from engine.pipelines.audio_segment import AudioSegment
 from engine.serve.admission import AdmissionController
-from engine.serve.errors import RefusedError
+from engine.serve.errors import ApiError
 from engine.serve.limits import Limits
 from engine.serve.request import SpeechRequest
 from engine.serve.response import AudioFormat
@@ -40,7 +40,7 @@ class Teller:
         self.may, self.order, self.threads = threading.Event(), [], set()
         self._one = threading.Lock()
 
-    def stretches(self, text, options=None):
+    def segments(self, text, options=None):
         for number in range(PIECES):
             yield AudioSegment(audio=self._spoken(f"{text}{number}"), last=number == PIECES - 1)
 
@@ -58,7 +58,7 @@ class Teller:
 
 
 def speech(text, **options):
-    return SpeechRequest(text=text, options=options, form=AudioFormat.WAV, streamed=True)
+    return SpeechRequest(text=text, options=options, audio_format=AudioFormat.WAV, streamed=True)
 
 
 def ignore(_audio):
@@ -73,23 +73,25 @@ def _open_desk():
     def open_desk(speaker, **limits):
         opened.append(
             (
-                desk := AdmissionController(speaker, Limits(**limits), FakeBatcher, lambda: 0.0),
+                admission := AdmissionController(
+                    speaker, Limits(**limits), FakeBatcher, lambda: 0.0
+                ),
                 speaker,
             )
         )
-        return desk
+        return admission
 
     yield open_desk
-    for desk, speaker in opened:
+    for admission, speaker in opened:
         if isinstance(speaker, Teller):
             speaker.may.set()
-        desk.close()
+        admission.close()
 
 
 def test_streams_take_turns(open_desk):
     teller = Teller()
-    desk = open_desk(teller)
-    orders = [desk.streamed(speech(text), ignore) for text in "abc"]
+    admission = open_desk(teller)
+    orders = [admission.submit_stream(speech(text), ignore) for text in "abc"]
     teller.may.set()
     for order in orders:
         order.future.result(ENOUGH_S)
@@ -99,32 +101,32 @@ def test_streams_take_turns(open_desk):
 
 def test_a_place_is_free_with_the_last_piece(open_desk):
     teller = Teller()
-    desk = open_desk(teller, queue=2)
+    admission = open_desk(teller, queue=2)
     free = []
-    order = desk.streamed(speech("a"), lambda _audio: free.append(desk.inside))
-    other = desk.streamed(speech("b"), ignore)
-    with pytest.raises(RefusedError, match="2 requests are inside"):
-        desk.streamed(speech("c"), ignore)
+    order = admission.submit_stream(speech("a"), lambda _audio: free.append(admission.in_flight))
+    other = admission.submit_stream(speech("b"), ignore)
+    with pytest.raises(ApiError, match="2 requests are inside"):
+        admission.submit_stream(speech("c"), ignore)
     teller.may.set()
     order.future.result(ENOUGH_S)
     other.future.result(ENOUGH_S)
 
-    desk.close()
-    assert free == [2, 2, 2] and desk.inside == 0 and teller.order[-1] == "b2"
+    admission.close()
+    assert free == [2, 2, 2] and admission.in_flight == 0 and teller.order[-1] == "b2"
 
 
 def test_who_leaves_between_two_of_his_pieces_frees_his_place_before_the_next_turn(open_desk):
     teller = Teller()
-    desk, places = open_desk(teller), []
+    admission, places = open_desk(teller), []
     orders = {}
 
     def after_b(_audio):
-        places.append(desk.inside)
+        places.append(admission.in_flight)
         if len(places) == 1:
-            orders["a"].leave()
+            orders["a"].cancel()
 
-    orders["a"] = desk.streamed(speech("a"), ignore)
-    orders["b"] = desk.streamed(speech("b"), after_b)
+    orders["a"] = admission.submit_stream(speech("a"), ignore)
+    orders["b"] = admission.submit_stream(speech("b"), after_b)
     teller.may.set()
     orders["b"].future.result(ENOUGH_S)
 
@@ -134,14 +136,14 @@ def test_who_leaves_between_two_of_his_pieces_frees_his_place_before_the_next_tu
 
 def test_one_thread_calls_the_engine_one_call_at_a_time_whoever_asks(open_desk):
     teller = Teller()
-    desk = open_desk(teller, window_ms=1, queue=64)
+    admission = open_desk(teller, window_ms=1, queue=64)
     teller.may.set()
 
     def ask(number):
         order = (
-            desk.whole(speech(f"w{number}"))
+            admission.submit(speech(f"w{number}"))
             if number % 2
-            else desk.streamed(speech(f"s{number}"), ignore)
+            else admission.submit_stream(speech(f"s{number}"), ignore)
         )
         return order.future.result(ENOUGH_S)
 
@@ -159,44 +161,47 @@ def test_one_thread_calls_the_engine_one_call_at_a_time_whoever_asks(open_desk):
 
 def test_the_end_finishes_all_that_was_let_in_and_lets_nothing_more_in(open_desk):
     teller = Teller()
-    desk = open_desk(teller)
+    admission = open_desk(teller)
     heard = []
-    streams = [desk.streamed(speech(text), heard.append) for text in "abc"]
-    wholes = [desk.whole(speech(text)) for text in ("xx", "yyy")]
-    closing = threading.Thread(target=desk.close)
+    streams = [admission.submit_stream(speech(text), heard.append) for text in "abc"]
+    wholes = [admission.submit(speech(text)) for text in ("xx", "yyy")]
+    closing = threading.Thread(target=admission.close)
     closing.start()
     teller.may.set()
     closing.join(ENOUGH_S)
 
-    assert not closing.is_alive() and len(heard) == 3 * PIECES and desk.inside == 0
+    assert not closing.is_alive() and len(heard) == 3 * PIECES and admission.in_flight == 0
     assert all(order.future.done() and order.future.exception() is None for order in streams)
     assert [order.future.result(0)[0] for order in wholes] == [2.0, 3.0]
     with pytest.raises(EngineError, match="is closed"):
-        desk.streamed(speech("late"), ignore)
-    assert desk.inside == 0
+        admission.submit_stream(speech("late"), ignore)
+    assert admission.in_flight == 0
 
 
 def test_who_cannot_take_his_audio_any_more_disturbs_nobody(open_desk):
     teller = Teller()
-    desk = open_desk(teller)
+    admission = open_desk(teller)
 
     def broken(_audio):
         raise RuntimeError("the event loop is closed")
 
-    order, other = desk.streamed(speech("a"), broken), desk.streamed(speech("b"), ignore)
+    order, other = (
+        admission.submit_stream(speech("a"), broken),
+        admission.submit_stream(speech("b"), ignore),
+    )
     teller.may.set()
     other.future.result(ENOUGH_S)
 
     assert str(order.future.exception(ENOUGH_S)) == "the event loop is closed"
-    desk.close()
-    assert teller.order == ["a0", "b0", "b1", "b2"] and desk.inside == 0
+    admission.close()
+    assert teller.order == ["a0", "b0", "b1", "b2"] and admission.in_flight == 0
 
 
 @pytest.mark.parametrize("sizes", [{}, {"batch": 2}, {"first_chunk_characters": 30}], ids=str)
 def test_texts_that_take_turns_sound_as_each_does_alone_to_the_bit(make_pipeline, open_desk, sizes):
     pipeline = make_pipeline(nfe_steps=2, **sizes)
     asked = [("slt", 3, LONG * 2), ("rms", 4, LONG), ("awb", 5, "Well. " + LONG * 2)]
-    desk, began, order = open_desk(pipeline), threading.Event(), []
+    admission, began, order = open_desk(pipeline), threading.Event(), []
     heard = [[] for _ in asked]
 
     def give(index):
@@ -208,7 +213,7 @@ def test_texts_that_take_turns_sound_as_each_does_alone_to_the_bit(make_pipeline
         return take
 
     orders = [
-        desk.streamed(speech(text, speaker=speaker, seed=seed), give(index))
+        admission.submit_stream(speech(text, speaker=speaker, seed=seed), give(index))
         for index, (speaker, seed, text) in enumerate(asked)
     ]
     began.set()

@@ -97,7 +97,7 @@ def test_whole_texts_are_spoken_together():
         assert speaker.began.wait(10)
         texts = ["One.", "Two and more.", "Three.", "Four."]
         asked = [pool.submit(home.ask, input=text) for text in texts]
-        assert until(lambda: home.desk.inside == 5)
+        assert until(lambda: home.admission.in_flight == 5)
         speaker.may.set()
         answers = [each.result() for each in asked]
 
@@ -183,7 +183,7 @@ def test_a_body_beyond_the_limit_is_refused_whether_or_not_it_tells_its_length(h
 
 
 def test_a_body_that_never_comes_gives_its_connection_up(home, monkeypatch):
-    monkeypatch.setattr(app, "BODY_S", 0.05)
+    monkeypatch.setattr(app, "BODY_TIMEOUT_S", 0.05)
     host, port = home.url.removeprefix("http://").split(":")
     import socket
 
@@ -229,8 +229,8 @@ def test_a_full_house_lets_nobody_in_and_says_when_to_come_back(streamed):
         house(Limits(queue=2, max_batch=1, window_ms=0), speaker) as home,
         ThreadPoolExecutor(2) as pool,
     ):
-        inside = [pool.submit(home.ask, **changes) for _ in range(2)]
-        assert until(lambda: home.desk.inside == 2)
+        in_flight = [pool.submit(home.ask, **changes) for _ in range(2)]
+        assert until(lambda: home.admission.in_flight == 2)
         refused = home.ask(**changes)
 
         assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1
@@ -238,8 +238,8 @@ def test_a_full_house_lets_nobody_in_and_says_when_to_come_back(streamed):
             "message": "", "type": "rate_limit_error", "param": None, "code": "queue_full",
         }  # fmt: skip
         speaker.may.set()
-        assert [each.result().status_code for each in inside] == [200, 200]
-        assert until(lambda: home.desk.inside == 0) and home.ask().status_code == 200
+        assert [each.result().status_code for each in in_flight] == [200, 200]
+        assert until(lambda: home.admission.in_flight == 0) and home.ask().status_code == 200
 
 
 def test_a_client_that_leaves_while_it_waits_frees_its_place_and_is_never_spoken():
@@ -252,9 +252,9 @@ def test_a_client_that_leaves_while_it_waits_frees_its_place_and_is_never_spoken
         first = pool.submit(home.ask, input="First.")
         assert speaker.began.wait(10)
         waiting = [home.raw(input="Gone."), home.raw(input="Gone too.", stream_format="audio")]
-        assert until(lambda: home.desk.inside == 3)
+        assert until(lambda: home.admission.in_flight == 3)
         waiting[0].close()
-        assert until(lambda: home.desk.inside == 2)
+        assert until(lambda: home.admission.in_flight == 2)
         speaker.may.set()
 
         assert first.result().status_code == 200
@@ -268,19 +268,21 @@ def test_a_client_that_leaves_its_stream_ends_it(heard, monkeypatch):
     speaker = FakeSpeaker(holds_from=heard)
     speaker.may.clear()
     with house(Limits(), speaker) as home:
-        orders, let_in = [], home.desk.streamed
+        orders, let_in = [], home.admission.submit_stream
         monkeypatch.setattr(
-            home.desk, "streamed", lambda *asked: orders.append(let_in(*asked)) or orders[-1]
+            home.admission,
+            "submit_stream",
+            lambda *asked: orders.append(let_in(*asked)) or orders[-1],
         )
         wire = home.raw(stream_format="audio")
-        assert speaker.began.wait(10) and home.desk.inside == 1
+        assert speaker.began.wait(10) and home.admission.in_flight == 1
         if heard:
             assert wire.recv(100).startswith(b"HTTP/1.1 200")
         wire.close()
-        assert until(lambda: orders[0].gone.is_set())
+        assert until(lambda: orders[0].cancelled.is_set())
         speaker.may.set()
 
-        assert until(lambda: home.desk.inside == 0)
+        assert until(lambda: home.admission.in_flight == 0)
         assert speaker.pieces < 3
 
 
@@ -291,7 +293,7 @@ def test_a_mistake_of_the_engine_is_a_server_error_that_tells_no_secrets(streame
 
         assert answer.status_code == 500 and answer.json()["error"]["type"] == "server_error"
         assert "secret" not in answer.text
-        assert until(lambda: home.desk.inside == 0)
+        assert until(lambda: home.admission.in_flight == 0)
 
 
 def test_a_refusal_of_the_engine_is_told():

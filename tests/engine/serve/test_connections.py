@@ -15,7 +15,7 @@ import pytest
 
 from engine.errors import EngineError
 from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.audio_stream import AHEAD_S
+from engine.serve.audio_stream import MAX_BUFFERED_S
 from engine.serve.hosts import Hosts, hosts_of
 from engine.serve.limits import Limits
 from tests.engine.serve.fakes import RATE_HZ, FakeSpeaker, house
@@ -29,7 +29,7 @@ MANY = 3000
 class LongSpeaker(FakeSpeaker):
     """Speaks for most of an hour, a second a piece."""
 
-    def stretches(self, text, options=None):
+    def segments(self, text, options=None):
         for count in range(MANY):
             self.pieces += 1
             yield AudioSegment(audio=np.full(RATE_HZ, 0.25, np.float32), last=count == MANY - 1)
@@ -157,7 +157,7 @@ def test_where_every_connection_is_at_work_one_more_is_told_to_come_again():
     ):
         for wire in (one, other):
             send_speech(home, wire)
-        assert until(lambda: home.desk.inside == 2)
+        assert until(lambda: home.admission.in_flight == 2)
         with connected(home) as further:
             further.sendall(HEALTH)
             refused = received(further)
@@ -169,14 +169,14 @@ def test_where_every_connection_is_at_work_one_more_is_told_to_come_again():
         speaker.may.set()
         for wire in (one, other):
             assert wire.recv(65536).startswith(b"HTTP/1.1 200")
-        assert until(lambda: home.desk.inside == 0) and home.ask().status_code == 200
+        assert until(lambda: home.admission.in_flight == 0) and home.ask().status_code == 200
 
 
 def test_a_client_that_never_reads_its_stream_is_cut_off_and_costs_no_memory_meanwhile():
     speaker = LongSpeaker()
     with house(Limits(stall_s=2), speaker) as home, connected(home, receive_bytes=4096) as wire:
         send_speech(home, wire, stream_format="audio", response_format="pcm")
-        assert until(lambda: speaker.pieces > AHEAD_S)
+        assert until(lambda: speaker.pieces > MAX_BUFFERED_S)
         counts = []
         assert until(
             lambda: (
@@ -186,7 +186,7 @@ def test_a_client_that_never_reads_its_stream_is_cut_off_and_costs_no_memory_mea
         assert speaker.pieces < MANY / 3, "it speaks on for nobody"
         assert home.client.get("/health").json()["inside"] == 1
         assert home.ask(response_format="flac", input="Others are served.").status_code == 200
-        assert until(lambda: home.desk.inside == 0), "it is cut off"
+        assert until(lambda: home.admission.in_flight == 0), "it is cut off"
         assert speaker.pieces < MANY / 3
         assert len(received(wire)) < MANY * RATE_HZ, "it is seen that audio is missing"
 
@@ -197,7 +197,7 @@ def test_a_client_that_never_reads_a_whole_answer_is_cut_off():
         connected(home, receive_bytes=4096) as wire,
     ):
         send_speech(home, wire)
-        assert until(lambda: home.desk.inside == 0)
+        assert until(lambda: home.admission.in_flight == 0)
         time.sleep(2.5)
         assert len(received(wire)) < MANY // 4 * RATE_HZ * 2
 

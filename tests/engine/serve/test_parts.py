@@ -9,7 +9,7 @@ import soundfile
 from engine.errors import EngineError
 from engine.serve.limits import Limits, parse_limits
 from engine.serve.response import AudioFormat, encode, pcm16, wav_header
-from engine.serve.server import address, bound, is_local
+from engine.serve.server import bind_socket, is_local, url_of
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,16 @@ def test_an_open_ended_file_is_still_readable():
 
 
 def test_an_address_in_use_is_one_line():
-    with bound("127.0.0.1", 0) as door:
+    with bind_socket("127.0.0.1", 0) as door:
         door.listen()
         port = door.getsockname()[1]
-        assert address(door) == f"http://127.0.0.1:{port}"
+        assert url_of(door) == f"http://127.0.0.1:{port}"
         with pytest.raises(
             EngineError, match=rf"cannot listen on 127.0.0.1, port {port}: .*; choose another"
         ):
-            bound("127.0.0.1", port)
+            bind_socket("127.0.0.1", port)
     with pytest.raises(EngineError, match="cannot listen on no-such-host"):
-        bound("no-such-host.invalid", 0)
+        bind_socket("no-such-host.invalid", 0)
 
 
 def test_only_loopback_is_local():

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from engine.__main__ import main
 from engine.layers.linear import has_onednn
-from engine.serve.server import CAPACITIES, KEPT, limit_onednn_cache
+from engine.serve.server import CACHED_KERNELS, CAPACITIES, limit_onednn_cache
 from tests.engine.conftest import write_tiny_voice
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen. " * 12
@@ -73,16 +73,16 @@ def test_it_speaks_and_at_the_end_finishes_what_it_let_in_and_lets_nothing_more_
     assert client.get("/v1/models").json()["data"][0]["options"]["nfe_steps"] == 2
 
     with ThreadPoolExecutor(1) as pool:
-        inside = pool.submit(
+        in_flight = pool.submit(
             client.post,
             "/v1/audio/speech",
             json={**speech, "input": LONG, "stream_format": "audio"},
         )
         pause = threading.Event()
-        while not client.get("/health").json()["inside"] and not inside.done():
+        while not client.get("/health").json()["inside"] and not in_flight.done():
             pause.wait(0.005)
         process.send_signal(signal.SIGTERM)
-        answer = inside.result()
+        answer = in_flight.result()
     out, err = process.communicate(timeout=30)
 
     assert answer.status_code == 200 and len(answer.content) > 20 * len(whole.content)
@@ -124,12 +124,12 @@ def test_who_starts_the_server_may_say_how_many_kernels_it_keeps(monkeypatch):
     monkeypatch.setenv(CAPACITIES[0], "5")
     limit_onednn_cache()
 
-    assert [os.environ[name] for name in CAPACITIES] == ["5", KEPT]
+    assert [os.environ[name] for name in CAPACITIES] == ["5", CACHED_KERNELS]
 
 
 def test_mistakes_end_with_one_line_and_code_2(monkeypatch):
     for name in CAPACITIES:  # what serve sets in this process
-        monkeypatch.setenv(name, KEPT)
+        monkeypatch.setenv(name, CACHED_KERNELS)
     for words, said in (
         (["--queue", "0"], "--queue must be from 1"),
         (["--nfe-steps", "0"], "nfe_steps must be"),

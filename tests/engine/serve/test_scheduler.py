@@ -7,7 +7,13 @@ import random
 
 import pytest
 
-from engine.serve.scheduler import HEAD_START_S, PATIENCE_S, DeadlineQueue, of_batch, of_stream
+from engine.serve.scheduler import (
+    HEAD_START_S,
+    PATIENCE_S,
+    DeadlineQueue,
+    schedule_batch,
+    schedule_stream,
+)
 from tests.engine.serve.world import World, done
 
 TURN_S = 1.0
@@ -20,8 +26,8 @@ class Idle:
 
     ready = True
 
-    def __init__(self, wanted=True):
-        self.wanted = wanted
+    def __init__(self, active=True):
+        self.active = active
 
     def step(self):
         return None
@@ -34,23 +40,23 @@ def names(world):
 def test_of_what_is_due_at_the_same_instant_the_first_to_come_goes_first():
     turns, works = DeadlineQueue(), [Idle() for _ in range(5)]
     for work in works:
-        turns.put(of_stream(work, 7.0))
+        turns.put(schedule_stream(work, 7.0))
 
-    assert [turns.take().work for _ in range(5)] == works and len(turns) == 0
+    assert [turns.pop().job for _ in range(5)] == works and len(turns) == 0
 
 
 def test_what_nobody_wants_any_more_goes_before_all_others():
-    turns, wanted, unwanted = DeadlineQueue(), Idle(), Idle()
-    turns.put(of_stream(wanted, 0.0))
-    turns.put(of_batch(unwanted, 100.0))
-    unwanted.wanted = False
+    turns, active, unwanted = DeadlineQueue(), Idle(), Idle()
+    turns.put(schedule_stream(active, 0.0))
+    turns.put(schedule_batch(unwanted, 100.0))
+    unwanted.active = False
 
-    assert turns.take().work is unwanted and turns.take().work is wanted
+    assert turns.pop().job is unwanted and turns.pop().job is active
 
 
 def test_a_listener_runs_dry_when_the_pieces_so_far_have_played_and_a_silence_moves_all_that_follows():  # noqa: E501
-    first = of_stream(Idle(), 10.0).again(12.0, 6.0)
-    early, late = first.again(13.0, 5.0), first.again(20.0, 5.0)
+    first = schedule_stream(Idle(), 10.0).reschedule(12.0, 6.0)
+    early, late = first.reschedule(13.0, 5.0), first.reschedule(20.0, 5.0)
 
     assert (first.due_s, early.due_s, late.due_s) == (18.0, 23.0, 25.0)
 
@@ -63,10 +69,10 @@ def test_a_newcomer_goes_before_one_who_ran_dry_unless_that_was_long_before_he_c
     silent_s, newcomer_first
 ):
     turns, dry, newcomer = DeadlineQueue(), Idle(), Idle()
-    turns.put(of_stream(dry, 0.0).again(4.0, 6.0))  # dry at 10
-    turns.put(of_stream(newcomer, 10.0 + silent_s))
+    turns.put(schedule_stream(dry, 0.0).reschedule(4.0, 6.0))  # dry at 10
+    turns.put(schedule_stream(newcomer, 10.0 + silent_s))
 
-    assert (turns.take().work is newcomer) == newcomer_first
+    assert (turns.pop().job is newcomer) == newcomer_first
 
 
 def test_newcomers_are_heard_in_the_order_in_which_they_came_and_then_the_one_who_runs_dry_first():
@@ -233,8 +239,10 @@ def test_a_listener_who_leaves_gets_no_more_turns_and_ends_before_the_next_turn_
     world.comes("stays", [(TURN_S, 4.0)] * 4)
     world.comes("leaves", [(TURN_S, 4.0)] * 4)
     world.comes("never", [(TURN_S, 4.0)] * 4, at_s=2.4)
-    world.at(2.5, lambda: world.works["leaves"].gone.set())
-    world.at(2.5, lambda: (world.works["never"].gone.set(), world.works["never"].future.cancel()))
+    world.at(2.5, lambda: world.works["leaves"].cancelled.set())
+    world.at(
+        2.5, lambda: (world.works["never"].cancelled.set(), world.works["never"].future.cancel())
+    )
     world.at(
         0.5,
         lambda: world.works["leaves"].future.add_done_callback(lambda _: ended.append(world.now_s)),

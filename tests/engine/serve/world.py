@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.jobs import SpeechBatch, Stream
+from engine.serve.jobs import BatchJob, StreamJob
 from engine.serve.scheduler import EngineThread
 
 RATE_HZ = 1000
@@ -36,7 +36,7 @@ class World:
 
     now_s: float = 0.0
     heard: list[Heard] = field(default_factory=list)
-    works: dict[str, Stream | SpeechBatch] = field(default_factory=dict)
+    works: dict[str, StreamJob | BatchJob] = field(default_factory=dict)
     _coming: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _began: bool = False
 
@@ -78,8 +78,8 @@ class World:
     def run(self) -> "World":
         """Let all come, and wait until the last of them is done."""
         self.engine = EngineThread(lambda: self.now_s)
-        first = SpeechBatch(self._begin)
-        self.engine.batch(first)
+        first = BatchJob(self._begin)
+        self.engine.submit_batch(first)
         first.future.result(ENOUGH_S)
         while waiting := [
             work.future for work in list(self.works.values()) if not work.future.done()
@@ -106,12 +106,12 @@ class World:
         return [silence_s for silence_s in silences if silence_s > 1e-9]
 
     def _stream(self, name: str, pieces: Sequence[tuple[float, float] | Exception]) -> None:
-        self.works[name] = Stream(
-            lambda: self._stretches(name, pieces), lambda _audio: None, RATE_HZ
+        self.works[name] = StreamJob(
+            lambda: self._segments(name, pieces), lambda _audio: None, RATE_HZ
         )
-        self.engine.stream(self.works[name])
+        self.engine.submit_stream(self.works[name])
 
-    def _stretches(
+    def _segments(
         self, name: str, pieces: Sequence[tuple[float, float] | Exception]
     ) -> Iterator[AudioSegment]:
         for number, piece in enumerate(pieces, start=1):
@@ -136,8 +136,8 @@ class World:
             then()
             return []
 
-        self.works[name] = SpeechBatch(speak)
-        self.engine.batch(self.works[name])
+        self.works[name] = BatchJob(speak)
+        self.engine.submit_batch(self.works[name])
 
 
 def done(future: "Future[object]") -> bool:

@@ -5,16 +5,16 @@ and how long it lasts.
 
 import pytest
 
-from engine.duration.byte_rate import FRAMES_PER_BYTE, LEAST_FRAMES, LONGEST_S, ByteRate
+from engine.duration.byte_rate import FRAMES_PER_BYTE, LONGEST_S, MIN_FRAMES, ByteRate
 from engine.errors import EngineError
-from engine.text.character_ids import checked_text, cut, spell, spelt
+from engine.text.character_ids import character_ids, check_text, normalise_characters, split_text
 from engine.weights.random_checkpoint import VOCABULARY
 
 NUMBERS = {character: number for number, character in enumerate(VOCABULARY)}
 
 
 def test_characters_count_from_one_and_the_space_is_the_first():
-    assert spell("a b", NUMBERS) == (2, 1, 3)
+    assert character_ids("a b", NUMBERS) == (2, 1, 3)
 
 
 @pytest.mark.parametrize(
@@ -33,27 +33,27 @@ def test_characters_count_from_one_and_the_space_is_the_first():
     ],
 )
 def test_text_is_told_as_the_published_front_end_tells_it(text, told):
-    assert spelt(text) == told
+    assert normalise_characters(text) == told
 
 
 def test_a_character_that_the_checkpoint_does_not_know_is_named():
     with pytest.raises(EngineError, match=r"vocab.txt has no '\\u4f60', '\\u597d'"):
-        spell("Hello 你好", NUMBERS)
+        character_ids("Hello 你好", NUMBERS)
 
 
 def test_text_is_cut_at_signs_and_long_clauses_between_words():
     text = "One two three. Four, five; six seven eight nine ten"
 
-    assert cut(text, 1000) == (text,)
-    assert cut(text, 16) == ("One two three.", "Four, five; six", "seven eight nine", "ten")
-    assert cut("incomprehensibilities", 5) == ("incomprehensibilities",)
-    assert " ".join(cut(text, 9)) == text
+    assert split_text(text, 1000) == (text,)
+    assert split_text(text, 16) == ("One two three.", "Four, five; six", "seven eight nine", "ten")
+    assert split_text("incomprehensibilities", 5) == ("incomprehensibilities",)
+    assert " ".join(split_text(text, 9)) == text
 
 
 @pytest.mark.parametrize(("text", "words"), [(" \n", "empty"), ("x" * 5001, "5001 characters")])
 def test_text_that_cannot_be_spoken_is_refused(text, words):
     with pytest.raises(EngineError, match=words):
-        checked_text(text)
+        check_text(text)
 
 
 def test_new_frames_are_the_recordings_frames_per_byte_by_the_speed():
@@ -64,9 +64,7 @@ def test_new_frames_are_the_recordings_frames_per_byte_by_the_speed():
     assert pace.new_frames("é" * 25, 1.0) == 300, "bytes, not characters"
     assert pace.new_frames("x" * 9, 1.0) == int(6 * 9 / 0.3), "a short text is spoken slowly"
     assert pace.new_frames("x" * 9, 2.0) == int(6 * 9 / 0.6)
-    assert (
-        ByteRate(frames=30, text_bytes=50, frames_per_s=93.75).new_frames("x", 2.0) == LEAST_FRAMES
-    )
+    assert ByteRate(frames=30, text_bytes=50, frames_per_s=93.75).new_frames("x", 2.0) == MIN_FRAMES
 
 
 def test_without_a_recording_the_pace_is_a_readers():

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.alphabet import PHONE_IDS
-from engine.text.pronounce import inflected, pronounce, say_word
+from engine.text.pronounce import inflected, pronounce, pronounce_word
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,6 @@ def test_a_word_without_a_known_stem_is_not_an_inflection(word: str) -> None:
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=40))
 def test_any_run_of_letters_gets_phones_of_the_alphabet(word: str) -> None:
-    phones = say_word(word)
+    phones = pronounce_word(word)
     assert phones
     assert all(phone in PHONE_IDS for phone in phones)

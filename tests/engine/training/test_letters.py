@@ -11,11 +11,11 @@ WORDS = {
 
 def test_learned_letters_say_the_words_they_learned_from() -> None:
     table = learn(WORDS)
-    assert {word: table.say(word) for word in WORDS} == WORDS
+    assert {word: table.pronounce(word) for word in WORDS} == WORDS
 
 
 def test_learned_letters_carry_over_to_unseen_words() -> None:
-    assert learn(WORDS).say("cax") == ("k", "ae", "k", "s")
+    assert learn(WORDS).pronounce("cax") == ("k", "ae", "k", "s")
 
 
 def test_alignment_gives_each_letter_its_phones_and_leaves_out_the_impossible() -> None:

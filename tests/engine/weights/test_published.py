@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine.acoustic.f5_dit import F5DiT, F5Shape
-from engine.acoustic.infill import Gap, fill_in, velocity_of
+from engine.acoustic.infill import InfillInput, infill_mel, infill_velocity
 from engine.acoustic.solver import time_grid
 from engine.config import Solver
 from engine.errors import EngineError
@@ -59,11 +59,15 @@ def model():
 def _said(dit, *, heard=5, strength=2.0, steps=3):
     generator = torch.Generator().manual_seed(1)
     reference = torch.randn(heard, SHAPE.bands, generator=generator)
-    gap = Gap(reference=reference, characters=torch.tensor([1, 9, 4, 4]), frames=12)
+    gap = InfillInput(prompt_mel=reference, characters=torch.tensor([1, 9, 4, 4]), frames=12)
     noise = torch.randn(12, SHAPE.bands, generator=generator)
     with torch.inference_mode():
-        return fill_in(
-            velocity_of(dit, dit, gap, strength), noise, time_grid(steps, -1.0), Solver.EULER, heard
+        return infill_mel(
+            infill_velocity(dit, dit, gap, strength),
+            noise,
+            time_grid(steps, -1.0),
+            Solver.EULER,
+            heard,
         )
 
 

@@ -187,7 +187,7 @@ def test_energy_is_one_value_per_process_and_none_is_a_reason() -> None:
     assert by_name(aggregate(run, {})["nfe-8"])["energy_per_audio_s"].summary == Missing(
         "no power was measured"
     )
-    noted = replace(run, environment={**run.environment, "power": "no power meter: no RAPL"})
+    noted = replace(run, environment=replace(run.environment, power="no power meter: no RAPL"))
     assert by_name(aggregate(noted, {})["nfe-8"])["energy_per_audio_s"].summary == Missing(
         "no power meter: no RAPL"
     )

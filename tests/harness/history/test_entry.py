@@ -9,6 +9,7 @@ from harness.analysis.aggregate import aggregate
 from harness.history.entry import digest_of_run, entry_of_run
 from harness.history.records import HistoryEntry
 from harness.judging.decide import judge
+from harness.records.environment import Machine
 from harness.records.measurement import Missing
 from harness.records.run import Failure, FailureKind, OptionCheck
 from tests.harness.fake_runs import (
@@ -119,13 +120,14 @@ def test_the_digest_stays_with_the_run_and_with_no_other(tmp_path: Path) -> None
     run = good_run("runs/0001")
     begun = replace(run, processes=(), complete=False)
     closed = replace(
-        run, environment={**run.environment, "after": {"load_1min": 1.0}, "finished": "later"}
+        run,
+        environment=replace(run.environment, after={"load_1min": 1.0}, more={"finished": "later"}),
     )
     moved = replace(run, folder="/elsewhere/0001")
     other = [
         replace(run, created="2026-11-20T10:00:01Z"),
         replace(run, profile="cuda"),
-        replace(run, environment={**run.environment, "machine": {"id": "box-4c"}}),
+        replace(run, environment=replace(run.environment, machine=Machine(id="box-4c"))),
         make_run({"nfe-32": steady(0.4)}),
     ]
 

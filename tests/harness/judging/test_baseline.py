@@ -15,6 +15,7 @@ from harness.audio.files import read_audio
 from harness.errors import HarnessError
 from harness.judging.baseline import accept, change_line, load_baseline
 from harness.judging.baseline_file import parse, render
+from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Missing
 from harness.records.run import Failure, FailureKind, OptionCheck
 from tests.harness.fake_runs import (
@@ -433,7 +434,7 @@ LOADED = {"machine": {"id": "box-2c", "cores": 2}, "before": {"load_1min": 5.1},
 def test_speeds_of_a_machine_that_was_not_quiet_need_a_word(tmp_path: Path) -> None:
     """Accepted in silence, the next slow-down read as IMPROVED -60 %."""
     run = with_audio(good_run(tmp_path / "run"))
-    run = replace(run, environment={**run.environment, **LOADED})
+    run = replace(run, environment=environment_from_json({**facts_of(run.environment), **LOADED}))
     refuse(
         tmp_path,
         run,

@@ -10,6 +10,7 @@ from harness.analysis.grouping import relative, usual_of
 from harness.judging.baseline import of_run
 from harness.judging.compare import ABSENT, GONE, OLDER, compare, matched
 from harness.metrics.registry import base_name, full_version
+from harness.records.environment import environment_from_json
 from harness.records.measurement import Measurement, Missing, UtteranceValue
 from harness.records.verdict import Comparison
 from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make_scores, steady
@@ -103,7 +104,10 @@ def test_without_a_speed_baseline_speed_is_absent(tmp_path: Path) -> None:
 
 def test_another_machine_and_profile_are_named(tmp_path: Path) -> None:
     machine = {"machine": {"id": "box-2c", "cores": 4}}
-    found = compared(tmp_path, replace(good_run(), environment=machine, profile="cpu-gate"))
+    found = compared(
+        tmp_path,
+        replace(good_run(), environment=environment_from_json(machine), profile="cpu-gate"),
+    )
     assert found["rtf"].incomparable == (
         "cores 2 against 4",
         "profile cpu in the baseline, cpu-gate now",

@@ -13,6 +13,7 @@ from harness.judging.nearest import baseline_of
 from harness.machine.checks.check import SystemRoot
 from harness.machine.checks.limits import NAMES
 from harness.machine.identity import comparable, machine, machine_of, unrecorded
+from harness.records.environment import Machine, RunEnvironment, Toolchain
 from harness.records.run import Run
 from harness.records.verdict import RunVerdict, Verdict
 from tests.harness.fake_runs import good_run, judged, make_scores, with_audio
@@ -31,7 +32,12 @@ from tests.harness.machine.trees import (
 def on(facts: dict[str, object], folder: Path | str) -> Run:
     return replace(
         good_run(folder),
-        environment={"machine": facts, "toolchain": {"commit": "3fa1c2e", "dirty_files": 0}},
+        environment=RunEnvironment(
+            machine=Machine(
+                id=str(facts["id"]), facts={n: v for n, v in facts.items() if n != "id"}
+            ),
+            toolchain=Toolchain(commit="3fa1c2e", dirty_files=0),
+        ),
     )
 
 

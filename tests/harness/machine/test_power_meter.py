@@ -391,7 +391,7 @@ def test_without_a_meter_nothing_is_done_and_the_reason_is_noted_once(
     monkeypatch.setattr(runner, "here", lambda: virtual(tmp_path / "bare"))
     run, found = measured(make_suite(), tmp_path / "run")
     assert "energy" not in metered
-    assert run.environment["power"] == NONE
+    assert run.environment.power == NONE
     assert [process.energy for process in run.processes] == [None, None]
     assert found.summary == Missing(NONE)
     assert found.values == ()

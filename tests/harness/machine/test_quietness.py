@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.machine.quietness import TOO_MANY, MachineState, disturbed, fitness
+from harness.records.environment import Machine, RunEnvironment, environment_from_json
 from harness.records.run import Phase, Run
 from tests.harness.fake_runs import make_run, steady
 
@@ -18,11 +19,11 @@ QUIET: Mapping[str, object] = {
 }
 
 
-def environment(load: float = 0.2, stolen: int = 0, **after: object) -> Mapping[str, object]:
-    return {
-        "machine": {"cores": 2},
-        "before": {**QUIET, "load_1min": load, "governor": "performance"},
-        "after": {
+def environment(load: float = 0.2, stolen: int = 0, **after: object) -> RunEnvironment:
+    return RunEnvironment(
+        machine=Machine(facts={"cores": 2}),
+        before={**QUIET, "load_1min": load, "governor": "performance"},
+        after={
             **QUIET,
             "load_1min": 1.0,
             "ticks": 2100,
@@ -30,7 +31,7 @@ def environment(load: float = 0.2, stolen: int = 0, **after: object) -> Mapping[
             "idle_ticks": 200,
             **after,
         },
-    }
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,8 +51,11 @@ def test_figures_are_given() -> None:
 
 
 def test_unknown_is_not_called_quiet() -> None:
-    assert fitness({}).word == "unknown"
-    assert fitness({"machine": {"cores": 2}, "before": {}, "after": {}}).word == "unknown"
+    assert fitness(RunEnvironment()).word == "unknown"
+    assert (
+        fitness(environment_from_json({"machine": {"cores": 2}, "before": {}, "after": {}})).word
+        == "unknown"
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,12 @@ def test_snapshots_of_older_runs_without_idle_time_still_tell() -> None:
         {"load_1min": 0.2, "ticks": 1000, "stolen_ticks": 0},
         {"ticks": 2000, "stolen_ticks": 30},
     )
-    assert fitness({"machine": {"cores": 2}, "before": before, "after": after}).word == "loaded"
+    assert (
+        fitness(
+            environment_from_json({"machine": {"cores": 2}, "before": before, "after": after})
+        ).word
+        == "loaded"
+    )
 
 
 def with_disturbances(run: Run, disturbances: Sequence[Mapping[str, float]]) -> Run:

@@ -7,6 +7,7 @@ from harness.analysis.aggregate import aggregate
 from harness.judging.baseline import Baseline, accept, load_baseline
 from harness.judging.decide import judge
 from harness.records.cell import Request, Workload
+from harness.records.environment import environment_from_json
 from harness.records.measurement import Missing
 from harness.records.run import UNSEEN, HeardText, OptionCheck, Run
 from harness.report.contents import GOLDEN, Report, build_report
@@ -92,10 +93,12 @@ def hostile() -> Report:
         cells=cells,
         excluded={HOSTILE: HOSTILE},
         profile=HOSTILE,
-        environment={
-            "machine": {"id": HOSTILE, HOSTILE: [HOSTILE]},
-            "toolchain": {"commit": HOSTILE},
-        },
+        environment=environment_from_json(
+            {
+                "machine": {"id": HOSTILE, HOSTILE: [HOSTILE]},
+                "toolchain": {"commit": HOSTILE},
+            }
+        ),
         processes=processes,
     )
     return contents(run, pesq=Missing(HOSTILE))

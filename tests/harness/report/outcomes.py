@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.judging.baseline import load_baseline
+from harness.records.environment import Machine
 from harness.records.run import Failure, FailureKind
 from harness.report.contents import Report
 from harness.report.junit import document_of
@@ -84,7 +85,9 @@ def incomparable(tmp_path: Path) -> Report:
     """The baseline is of a machine of the same name with fewer cores."""
     accepted(tmp_path)
     run = good_run("runs/0002")
-    other = replace(run, environment={**run.environment, "machine": {"id": "box-2c", "cores": 4}})
+    other = replace(
+        run, environment=replace(run.environment, machine=Machine(id="box-2c", facts={"cores": 4}))
+    )
     return contents(other, load_baseline(tmp_path / "baselines", "smoke", "box-2c"))
 
 

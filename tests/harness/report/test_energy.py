@@ -60,7 +60,7 @@ def test_markdown_and_page_show_it_too(tmp_path: Path) -> None:
 
 def test_the_page_says_why_there_is_none(tmp_path: Path) -> None:
     run = good_run()
-    noted = replace(run, environment={**run.environment, "power": "no power meter: no RAPL"})
+    noted = replace(run, environment=replace(run.environment, power="no power meter: no RAPL"))
     assert "missing: no power meter: no RAPL" in page(contents(noted, accepted(tmp_path)), silence)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import Suite
+from harness.records.environment import RunEnvironment
 from harness.records.run import Failure, FailureKind, Phase
 from harness.runner import run_folder
 from harness.runner.resume import put_torn_rounds_away, remainder
@@ -28,7 +29,12 @@ def header(make_suite: Callable[..., Suite]) -> RunHeader:
         "profile": "plain",
     }
     return RunHeader(
-        **facts, environment={}, created="2026-11-21", repeats=2, iterations=1, command=""
+        **facts,
+        environment=RunEnvironment(),
+        created="2026-11-21",
+        repeats=2,
+        iterations=1,
+        command="",
     )  # type: ignore[arg-type]
 
 

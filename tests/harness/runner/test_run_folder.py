@@ -8,6 +8,7 @@ import pytest
 
 from harness import Suite
 from harness.errors import HarnessError
+from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Measurement, Missing, UtteranceValue
 from harness.records.run import (
     AudioChunk,
@@ -58,7 +59,7 @@ def header(make_suite: Callable[..., Suite]) -> RunHeader:
         cells=expansion.cells,
         excluded=expansion.excluded,
         profile="cpu-gate",
-        environment={"machine": {"id": "m"}},
+        environment=environment_from_json({"machine": {"id": "m"}}),
         created="2026-11-21T00:00:00+00:00",
         repeats=2,
         iterations=1,
@@ -186,7 +187,7 @@ def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path)
     run_folder.mark_complete(folder, {"after": {"load_1min": 0.1}})
     run = run_folder.load_run(folder)
     assert run.complete
-    assert run.environment == {"machine": {"id": "m"}, "after": {"load_1min": 0.1}}
+    assert facts_of(run.environment) == {"machine": {"id": "m"}, "after": {"load_1min": 0.1}}
 
 
 def test_a_newer_run_folder_is_refused(folder: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.audio.files import write_flac, write_wav
 from harness.history.records import RunRow
 from harness.records.cell import Cell, Request, Workload
+from harness.records.environment import environment_from_json
 from harness.records.run import Iteration, Phase
 from harness.runner import run_folder
 from harness.runner.run_folder import RunHeader, WorkerLog
@@ -81,7 +82,9 @@ def write_run(
         cells=cells,
         excluded={},
         profile="cpu",
-        environment={"machine": {"id": "box-2c"}, "toolchain": {"commit": "3fa1c2e"}},
+        environment=environment_from_json(
+            {"machine": {"id": "box-2c"}, "toolchain": {"commit": "3fa1c2e"}}
+        ),
         created=created,
         repeats=1,
         iterations=1,

@@ -122,7 +122,7 @@ def test_lie_the_recording_is_not_used(make, monkeypatch):
     monkeypatch.setattr(
         InfillPipeline,
         "_prompt_of",
-        lambda self, config: infill.no_prompt(self.voice.dit.shape.bands),
+        lambda self, config: infill.empty_prompt(self.voice.dit.shape.bands),
     )
 
     assert {"reference", "reference_text"} <= _broken(make())
@@ -152,11 +152,11 @@ def test_lie_another_text(make, monkeypatch):
 
 
 def test_lie_the_recording_is_left_in_the_speech(make, monkeypatch):
-    fill_in = infill.fill_in
+    infill_mel = infill.infill_mel
     monkeypatch.setattr(
         infill,
-        "fill_in",
-        lambda velocity, noise, times, solver, heard: fill_in(velocity, noise, times, solver, 0),
+        "infill_mel",
+        lambda velocity, noise, times, solver, heard: infill_mel(velocity, noise, times, solver, 0),
     )
 
     assert {"reference", "speed"} <= _broken(make())
@@ -193,7 +193,9 @@ def test_lie_other_weights(make, monkeypatch, tmp_path):
 
 
 def test_lie_bf16_that_runs_in_fp32(make, monkeypatch):
-    said = Applied(option="precision", asked="bf16", what="weights in bfloat16", why="asked")
+    said = Applied(
+        option="precision", requested="bf16", effect="weights in bfloat16", reason="asked"
+    )
     monkeypatch.setattr(precision, "apply", lambda models, wanted: said)
     monkeypatch.setattr(infill.precision, "DTYPES", {precision.Precision.BF16: torch.float32})
 
@@ -204,11 +206,11 @@ def test_lie_bf16_that_runs_in_fp32(make, monkeypatch):
 
 
 def test_lies_of_the_solver_guidance_seed_and_steps(make, monkeypatch):
-    velocity_of, time_grid, noise = infill.velocity_of, infill.time_grid, infill.initial_noise
+    guided, time_grid, noise = infill.infill_velocity, infill.time_grid, infill.initial_noise
     for name, lie, found in (
         (
-            "velocity_of",
-            lambda dit, forward, gap, strength: velocity_of(dit, forward, gap, 1.0),
+            "infill_velocity",
+            lambda dit, forward, infill_input, strength: guided(dit, forward, infill_input, 1.0),
             "cfg_strength",
         ),
         ("time_grid", lambda steps, sway, grid: time_grid(steps, 0.0, grid), "sway"),

@@ -168,7 +168,7 @@ def test_lie_guidance_everywhere_whatever_the_interval(voice_folder, monkeypatch
     monkeypatch.setattr(
         flow,
         "replace",
-        lambda value, **changes: replace(value, **changes) if "since" not in changes else value,
+        lambda value, **changes: replace(value, **changes) if "cfg_start" not in changes else value,
     )
 
     assert {"cfg_from", "cfg_until"} <= _broken(_target(voice_folder, cfg_until=0.3))
@@ -198,7 +198,7 @@ def test_lie_an_early_exit_that_is_taken_too_early(voice_folder, monkeypatch):
 def test_lie_steps_left_out_that_nobody_asked_to_leave_out(voice_folder, monkeypatch):
     def impatient(value, **changes):
         made = replace(value, **changes)
-        return flow.EarlyExitVelocity(made, 10.0) if "since" in changes else made
+        return flow.EarlyExitVelocity(made, 10.0) if "cfg_start" in changes else made
 
     monkeypatch.setattr(flow, "replace", impatient)
 
@@ -206,7 +206,9 @@ def test_lie_steps_left_out_that_nobody_asked_to_leave_out(voice_folder, monkeyp
 
 
 def test_lie_bf16_that_runs_in_fp32(voice_folder, monkeypatch):
-    said = Applied(option="precision", asked="bf16", what="weights in bfloat16", why="asked")
+    said = Applied(
+        option="precision", requested="bf16", effect="weights in bfloat16", reason="asked"
+    )
     monkeypatch.setattr(precision, "apply", lambda models, wanted: said)
     monkeypatch.setattr(
         precision, "DTYPES", {**precision.DTYPES, precision.Precision.BF16: torch.float32}
@@ -220,7 +222,7 @@ def test_lie_bf16_that_runs_in_fp32(voice_folder, monkeypatch):
 
 def test_lie_int8_that_quantises_nothing(voice_folder, monkeypatch):
     said = Applied(
-        option="quantization", asked="int8-dynamic", what="all Linear layers", why="asked"
+        option="quantization", requested="int8-dynamic", effect="all Linear layers", reason="asked"
     )
     monkeypatch.setattr(quantization, "apply", lambda models, wanted: said)
     target = _target(voice_folder, quantization="int8-dynamic")
@@ -241,7 +243,7 @@ def test_lie_int8_for_one_of_two_models(voice_folder, monkeypatch):
 
 def test_lie_a_compiled_model_that_is_eager(voice_folder, monkeypatch):
     def nothing(name, option, model, mode, *, on_cpu):
-        return model, Applied(option=option, asked=mode, what="compiled", why="asked")
+        return model, Applied(option=option, requested=mode, effect="compiled", reason="asked")
 
     monkeypatch.setattr(compilation, "apply", nothing)
 
@@ -254,7 +256,7 @@ def test_lie_a_compiled_model_that_is_eager(voice_folder, monkeypatch):
 def test_lie_a_wrapper_that_never_compiles(voice_folder, monkeypatch):
     def wrapped(name, option, model, mode, *, on_cpu):
         return (lambda *args: model(*args)), Applied(
-            option=option, asked=mode, what="compiled", why="asked"
+            option=option, requested=mode, effect="compiled", reason="asked"
         )
 
     monkeypatch.setattr(compilation, "apply", wrapped)
@@ -271,18 +273,22 @@ def test_lie_a_seed_that_is_not_used(voice_folder, monkeypatch):
 
 
 def test_lie_always_the_same_speaker(voice_folder, monkeypatch):
-    plan = flow.plan
+    predict = flow.predict_alignment
     monkeypatch.setattr(
-        flow, "plan", lambda model, ids, **told: plan(model, ids, **{**told, "speaker": 0})
+        flow,
+        "predict_alignment",
+        lambda model, ids, **given: predict(model, ids, **{**given, "speaker": 0}),
     )
 
     assert _broken(_target(voice_folder, speaker="awb")) == {"speaker"}
 
 
 def test_lie_a_speed_that_changes_nothing(voice_folder, monkeypatch):
-    plan = flow.plan
+    predict = flow.predict_alignment
     monkeypatch.setattr(
-        flow, "plan", lambda model, ids, **told: plan(model, ids, **{**told, "speed": 1.0})
+        flow,
+        "predict_alignment",
+        lambda model, ids, **given: predict(model, ids, **{**given, "speed": 1.0}),
     )
 
     assert _broken(_target(voice_folder, speed=1.5)) == {"speed"}

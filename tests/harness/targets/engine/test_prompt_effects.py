@@ -70,7 +70,7 @@ def test_a_second_text_does_not_work_the_recording_out_again(voice_folder):
 
 
 def test_lie_a_recording_that_is_read_and_not_used(voice_folder, monkeypatch):
-    monkeypatch.setattr(batched, "with_reference", lambda guided, reference: guided)
+    monkeypatch.setattr(batched, "with_prompt", lambda guided, reference: guided)
 
     assert {"reference"} <= _broken(_target(voice_folder)) <= {"reference", "reference_text"}
 
@@ -96,8 +96,8 @@ def test_lie_another_recording(voice_folder, monkeypatch):
 
 def test_lie_a_memory_that_gives_the_first_recording_for_every_other(voice_folder):
     target = _target(voice_folder)
-    first = target.pipeline.prompts.of(*REFERENCE.values(), "slt")
-    target.pipeline.prompts.of = lambda reference, text, speaker: first
+    first = target.pipeline.prompts.get(*REFERENCE.values(), "slt")
+    target.pipeline.prompts.get = lambda reference, text, speaker: first
     request = Request(
         id="u002",
         text="Hello.",
@@ -120,18 +120,18 @@ def test_lie_another_text(voice_folder, monkeypatch):
 
 
 def test_lie_the_recording_is_left_in_the_speech(voice_folder, monkeypatch):
-    monkeypatch.setattr(flow.Content, "heard_frames", 0)
+    monkeypatch.setattr(flow.Alignment, "prompt_frames", 0)
 
     assert {"reference", "speed"} <= _broken(_target(voice_folder))
 
 
 def test_lie_the_recording_is_told_to_both_halves_of_guidance(voice_folder, monkeypatch):
     def both(guided, reference):
-        known = guided.known.clone()
+        known = guided.prompt_mel.clone()
         known[:, : len(reference)] = reference.to(known)
-        return replace(guided, known=known)
+        return replace(guided, prompt_mel=known)
 
-    monkeypatch.setattr(batched, "with_reference", both)
+    monkeypatch.setattr(batched, "with_prompt", both)
 
     assert _broken(_target(voice_folder)) == {"reference"}
 
@@ -147,7 +147,7 @@ def test_the_same_recording_is_near_and_another_one_far(voice_folder):
     """The limit lies between the two, far from both."""
     pipeline = FlowPipeline.load({"threads": 1}, voice_folder)
     mel = (
-        pipeline.prompts.of(*REFERENCE.values(), "slt").mel * pipeline.voice.mel_std
+        pipeline.prompts.get(*REFERENCE.values(), "slt").mel * pipeline.voice.mel_std
         + pipeline.voice.mel_mean
     )
 

@@ -25,7 +25,7 @@ from harness.targets.engine.target import EngineTarget
 
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
 BOTH = {"runtime_acoustic": "onnx", "runtime_vocoder": "onnx"}
-SAID = Applied(option="any", asked="any", what="all as asked", why="asked")
+SAID = Applied(option="any", requested="any", effect="all as asked", reason="asked")
 
 
 @pytest.fixture(autouse=True, scope="module")

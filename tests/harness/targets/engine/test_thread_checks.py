@@ -282,7 +282,7 @@ def test_lie_noise_of_one_chunk_for_all(voice_folder, monkeypatch):
 
 def test_lie_int8_and_steps_are_found_in_worker_threads_too(voice_folder, monkeypatch):
     said = Applied(
-        option="quantization", asked="int8-dynamic", what="all Linear layers", why="asked"
+        option="quantization", requested="int8-dynamic", effect="all Linear layers", reason="asked"
     )
     monkeypatch.setattr(flow.quantization, "apply", lambda models, wanted: said)
     grid = flow.time_grid

@@ -110,17 +110,21 @@ def test_short_chunks_get_fewer_steps_and_never_below_half(phones, steps):
 
 
 def _guided(**interval):
-    def forward(noisy, known, text, t):
+    def forward(noisy, prompt_mel, text, t):
         return text * torch.ones_like(noisy)
 
     told_and_untold = torch.tensor([[[3.0]], [[1.0]]])
     return CFGVelocity(
-        forward=forward, text=told_and_untold, known=torch.zeros(2, 1, 1), strength=2.0, **interval
+        forward=forward,
+        text=told_and_untold,
+        prompt_mel=torch.zeros(2, 1, 1),
+        strength=2.0,
+        **interval,
     )
 
 
 def test_guidance_works_between_its_times_both_included_and_the_told_half_alone_elsewhere():
-    velocity = _guided(since=0.25, until=0.5)
+    velocity = _guided(cfg_start=0.25, cfg_stop=0.5)
 
     given = [float(velocity(torch.zeros(1, 1, 1), t)) for t in (0.0, 0.25, 0.4, 0.5, 0.75)]
 
