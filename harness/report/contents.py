@@ -7,6 +7,7 @@ a function, so that no report needs to know where it is kept.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from harness.analysis.grouping import by_name
 from harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
@@ -166,11 +167,8 @@ def all_differences(run: Run) -> dict[str, list[str]]:
 
 def measured_count(run: Run) -> int:
     """Return the number of measured iterations."""
-    return sum(
-        iteration.phase is Phase.MEASURED
-        for process in run.processes
-        for iteration in process.samples
-    )
+    iterations = chain.from_iterable(process.samples for process in run.processes)
+    return sum(iteration.phase is Phase.MEASURED for iteration in iterations)
 
 
 def _floor_rates(

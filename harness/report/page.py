@@ -16,6 +16,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -206,20 +207,21 @@ def _metric_line(measurement: Measurement, judged: MetricVerdict | None) -> Metr
 
 def _stages(contents: Report) -> dict[str, tuple[Stage, ...]]:
     """Lay out the stages of every cell on one scale, so that bars can be compared."""
-    seconds = {
-        slug: {
-            measurement.metric.removeprefix(STAGE): measurement.summary
-            for measurement in measured
-            if _is_stage(measurement)
-        }
-        for slug, measured in contents.measurements.items()
-    }
-    names = list(dict.fromkeys(name for stages in seconds.values() for name in stages))
+    seconds = {slug: _stages_s(measured) for slug, measured in contents.measurements.items()}
+    names = list(dict.fromkeys(chain.from_iterable(seconds.values())))
     longest = max((sum(_numbers(stages).values()) for stages in seconds.values()), default=0.0)
     return {
         slug: _bar(_numbers(stages), names, longest)
         for slug, stages in seconds.items()
         if longest > 0.0
+    }
+
+
+def _stages_s(measured: Sequence[Measurement]) -> dict[str, float | Missing]:
+    return {
+        measurement.metric.removeprefix(STAGE): measurement.summary
+        for measurement in measured
+        if _is_stage(measurement)
     }
 
 
@@ -268,11 +270,10 @@ def _facts(environment: RunEnvironment) -> tuple[tuple[str, str, str], ...]:
         "machine": facts_of(environment.machine),
         "toolchain": facts_of(environment.toolchain),
     }
-    return tuple(
-        (group, name, _fact(value))
-        for group, facts in groups.items()
-        for name, value in facts.items()
-    )
+    rows: list[tuple[str, str, str]] = []
+    for group, facts in groups.items():
+        rows += [(group, name, _fact(value)) for name, value in facts.items()]
+    return tuple(rows)
 
 
 def _fact(value: object) -> str:

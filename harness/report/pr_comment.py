@@ -286,11 +286,9 @@ def _in_effect(checked: CheckedDocument) -> str:
 
 def _notices(judgement: RunVerdict) -> str:
     """List the notices of all cells, passed ones included."""
-    lines = [
-        f"- {_text(cell.label)}: {_text(notice)}"
-        for cell in judgement.cells
-        for notice in cell.notices
-    ]
+    lines: list[str] = []
+    for cell in judgement.cells:
+        lines += [f"- {_text(cell.label)}: {_text(notice)}" for notice in cell.notices]
     return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
 
 

@@ -5,8 +5,9 @@ and gain.
 Knows which metrics the table shows; computes nothing, and knows no format.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from harness.analysis.grouping import by_name
 from harness.analysis.metric_rules import ENERGY, STAGE, is_speed
@@ -14,7 +15,7 @@ from harness.analysis.stages import ALONE, SYNCED
 from harness.judging import explain
 from harness.metrics.registry import is_synthesis_time
 from harness.records.measurement import Measurement, MetricVersion, Missing
-from harness.records.verdict import CellVerdict, Verdict
+from harness.records.verdict import CellVerdict, MetricVerdict, Verdict
 from harness.report.contents import NoFloor, Report, failed_option
 from harness.report.format import MISSING, plain, shown, shown_unit, shown_value
 
@@ -78,12 +79,8 @@ def energy_line(contents: Report) -> str:
     """
     Return the name of the energy metric and of the power meter; empty where no cell has a value.
     """
-    energies = [
-        each
-        for measurements in contents.measurements.values()
-        for each in measurements
-        if each.metric == ENERGY
-    ]
+    every = chain.from_iterable(contents.measurements.values())
+    energies = [measurement for measurement in every if measurement.metric == ENERGY]
     meters = dict.fromkeys(
         "; ".join(MetricVersion.parse(measurement.version).dependencies)
         for measurement in energies
@@ -120,8 +117,7 @@ def accept_hint(contents: Report) -> tuple[str, ...]:
     """
     without = any(
         metric.verdict is Verdict.NO_BASELINE and is_synthesis_time(metric.metric)
-        for cell in contents.judgement.cells
-        for metric in cell.metrics
+        for metric in _metric_verdicts(contents)
     )
     if not without:
         return ()
@@ -133,10 +129,11 @@ def accept_hint(contents: Report) -> tuple[str, ...]:
 
 def accept_command(contents: Report) -> str:
     """Return the command that makes this run the baseline."""
-    return explain.accept_command(
-        contents.run.folder,
-        [metric for cell in contents.judgement.cells for metric in cell.metrics],
-    )
+    return explain.accept_command(contents.run.folder, _metric_verdicts(contents))
+
+
+def _metric_verdicts(contents: Report) -> Iterable[MetricVerdict]:
+    return chain.from_iterable(cell.metrics for cell in contents.judgement.cells)
 
 
 def gain_line(contents: Report) -> str:
@@ -251,7 +248,7 @@ def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
     columns = {prefix: _column(measurements, prefix) for prefix in (STAGE, SYNCED, ALONE)}
     if not columns[SYNCED]:
         return ()
-    names = dict.fromkeys(name for prefix in (SYNCED, STAGE, ALONE) for name in columns[prefix])
+    names = dict.fromkeys((*columns[SYNCED], *columns[STAGE], *columns[ALONE]))
     return tuple(_line(name, columns) for name in names)
 
 

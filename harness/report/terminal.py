@@ -78,7 +78,7 @@ def report_lines(contents: Report, width: int, page: str | None = None) -> list[
 
 def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int) -> list[Text]:
     kept, bounded = _fitting(table, across, width)
-    grid = [[row.label, *(_value(row, index, bounded) for index in kept)] for row in table]
+    grid = [_texts(row, kept, bounded) for row in table]
     titles = ["cell", *(across[index].title for index in kept)]
     head, *lines_of_cells = plain_columns(
         [
@@ -103,11 +103,10 @@ def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int)
 
 
 def _remarks(row: TableRow, width: int) -> list[str]:
-    return [
-        line
-        for remark in (*row.reasons, *grouped_missing(row))
-        for line in _wrapped(remark, width, INDENT)
-    ]
+    lines: list[str] = []
+    for remark in (*row.reasons, *grouped_missing(row)):
+        lines += _wrapped(remark, width, INDENT)
+    return lines
 
 
 def _fitting(
@@ -135,10 +134,14 @@ def _width(
 ) -> int:
     label = max(len("cell"), *(len(row.label) for row in table)) if table else len("cell")
     verdict = max((len(row.verdict.value) for row in table), default=len("verdict"))
-    sizes = [
-        max([len(across[i].title), *(len(_value(row, i, bounded)) for row in table)]) for i in kept
-    ]
+    grid = [[across[index].title for index in kept]]
+    grid += [_texts(row, kept, bounded)[1:] for row in table]
+    sizes = [max(map(len, column)) for column in zip(*grid, strict=True)]
     return label + sum(len(GAP) + size for size in sizes) + len(GAP) + max(verdict, len("verdict"))
+
+
+def _texts(row: TableRow, kept: Sequence[int], bounded: Collection[int]) -> list[str]:
+    return [row.label, *(_value(row, index, bounded) for index in kept)]
 
 
 def _value(row: TableRow, index: int, bounded: Collection[int]) -> str:
@@ -175,9 +178,9 @@ def paired_lines(
         f"head {sides[1]}",
         f"control {control}",
     )
-    lines = _wrapped(INDENT.join(map(plain, head)), width, "") + [
-        line for note in notes for line in _wrapped(note, width, "")
-    ]
+    lines = _wrapped(INDENT.join(map(plain, head)), width, "")
+    for note in notes:
+        lines += _wrapped(note, width, "")
     rows = [_row(cell, contents.run.reference) for cell in judgement.cells]
     titles, *laid = plain_columns([TITLES, *rows], left=(0, len(TITLES) - 1))
     lines.append(titles)

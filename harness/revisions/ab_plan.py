@@ -152,12 +152,12 @@ def match_notes(match: Match) -> tuple[str, ...]:
                 f"{name} takes {', '.join(side.shared)} from the working tree, as [tool.voxgate] "
                 "shared says"
             )
-    tools = [
-        {name: version for name, version in side.toolchain.items() if name not in SAME_TOOLS}
-        for side in (base, head)
-    ]
-    differ = changed_tools(*tools)
+    differ = changed_tools(_tools(base), _tools(head))
     return (*notes, *([f"toolchain: {'; '.join(differ)}"] if differ else []))
+
+
+def _tools(side: Checkout) -> dict[str, object]:
+    return {tool: version for tool, version in side.toolchain.items() if tool not in SAME_TOOLS}
 
 
 def command_line(plan: ABPlan, verb: str, more: Sequence[str] = ()) -> str:

@@ -88,11 +88,7 @@ def judge_speed(sides: PairedRuns, policy: Policy) -> RunVerdict:
 def undecided_cells(sides: PairedRuns, policy: Policy) -> Collection[str]:
     """Return the cells that more rounds could decide, and those without any times."""
     judgement = judge_speed(sides, policy)
-    untimed = {
-        cell.cell
-        for cell in judgement.cells
-        if any(_is_blocking_gap(metric, policy) for metric in cell.metrics)
-    }
+    untimed = {cell.cell for cell in judgement.cells if _is_untimed(cell, policy)}
     return undecided(judgement) | untimed
 
 
@@ -188,6 +184,10 @@ def _unless_base_failed(cell: CellVerdict, base: Run, head: Run) -> CellVerdict:
 
 def _unmeasured(slug: str, label: str, verdict: Verdict, reason: str) -> CellVerdict:
     return CellVerdict(cell=slug, label=label, verdict=verdict, reason=reason, metrics=())
+
+
+def _is_untimed(cell: CellVerdict, policy: Policy) -> bool:
+    return any(_is_blocking_gap(metric, policy) for metric in cell.metrics)
 
 
 def _is_blocking_gap(metric: MetricVerdict, policy: Policy) -> bool:

@@ -128,12 +128,9 @@ def bisect(
     narrowed = {"cell": cell, "metric": metric}
     facts = {**session_spec("bisect", plan, good, bad), **narrowed}
     folder = job_folder(RUNS, plan.out, facts, resume=plan.resume)
-    options = [
-        word
-        for name, value in narrowed.items()
-        if value is not None
-        for word in (f"--{name}", value)
-    ]
+    options: list[str] = []
+    for name, value in narrowed.items():
+        options += [] if value is None else [f"--{name}", value]
     again = resume_command(plan, "bisect", facts, folder, options)
     plan = replace(plan, only=plan.only if cell is None else (cell,))
     job = BisectSession(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)

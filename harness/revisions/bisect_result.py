@@ -8,6 +8,7 @@ They hold what was found, ready to be shown or written as JSON; `bisect.py` find
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from harness.analysis.metric_rules import is_speed
@@ -122,7 +123,7 @@ def evidence_rows(search: BisectReport) -> list[tuple[str, ...]]:
     Return the steps of all searches as rows of text, with titles; empty where nothing was searched
     for.
     """
-    steps = [step for finding in search.findings for step in finding.steps]
+    steps = list(chain.from_iterable(finding.steps for finding in search.findings))
     titles = ("search", "cell", "commit", "against", "verdict", "shift", "subject")
     rows = [
         (

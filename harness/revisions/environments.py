@@ -265,11 +265,9 @@ def _register(made: Environment, project: Mapping[str, Any]) -> None:
     folder.mkdir(exist_ok=True)
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     (folder / "METADATA").write_text(head, encoding="utf-8")
-    lines = [
-        line
-        for group, entries in points.items()
-        for line in (f"[{group}]", *(f"{key} = {entries[key]}" for key in entries))
-    ]
+    lines: list[str] = []
+    for group, entries in points.items():
+        lines += [f"[{group}]", *(f"{key} = {entries[key]}" for key in entries)]
     (folder / "entry_points.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 

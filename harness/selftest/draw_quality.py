@@ -71,11 +71,15 @@ def check_picture(path: Path) -> None:
         )
 
 
+def _height(matrix: Matrix) -> float:
+    return _places([row.kind for row in matrix.rows])[-1] + 1
+
+
 def _figure(trust: QualityTrust) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    heights = [_places([row.kind for row in matrix.rows])[-1] + 1 for matrix in trust.matrices]
+    heights = [_height(matrix) for matrix in trust.matrices]
     width = _columns(trust.columns)[-1] + 1
     inches = ((width + 14) * CELL_IN, (sum(heights) + 14 * len(heights) + 2) * CELL_IN)
     figure = Figure(figsize=inches, facecolor=PAPER, layout="constrained")

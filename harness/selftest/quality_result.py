@@ -9,6 +9,7 @@ nothing; the words are `render_quality.py`'s, the picture is `draw_quality.py`'s
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from harness.records.verdict import MetricVerdict, Verdict
 from harness.selftest.specimens import EVERY, ONE, Kind
@@ -136,12 +137,10 @@ def columns_with_sight(
     columns: Sequence[MetricColumn], matrices: Sequence[Matrix]
 ) -> tuple[MetricColumn, ...]:
     """Return the columns of metrics that had a value for any of the audio."""
-    sights = [finding.sights for matrix in matrices for finding in matrix.findings]
-    return tuple(
-        column
-        for column in columns
-        if any(s.get(column.metric, Sight.ABSENT) is not Sight.ABSENT for s in sights)
-    )
+    seen: set[str] = set()
+    for finding in chain.from_iterable(matrix.findings for matrix in matrices):
+        seen |= {name for name, sight in finding.sights.items() if sight is not Sight.ABSENT}
+    return tuple(column for column in columns if column.metric in seen)
 
 
 def false_alarms(matrix: Matrix) -> list[FaultResult]:

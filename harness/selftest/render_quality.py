@@ -4,8 +4,9 @@ The results of a selftest of quality as text, Markdown and JSON.
 A terminal shows one letter per metric, a document their names. Computes nothing but counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from harness.report.format import escaped, plain_columns
@@ -133,9 +134,9 @@ def line(trust: QualityTrust) -> str:
         f"blocks ({m.audio})"
         for m in trust.matrices
     ]
-    clean = [row for m in trust.matrices for row in m.rows if row.kind is Kind.HARMLESS]
-    false = [each for m in trust.matrices for each in false_alarms(m)]
-    missed = dict.fromkeys(fault for m in trust.matrices for fault in overlooked(m))
+    clean = [row for row in _rows(trust) if row.kind is Kind.HARMLESS]
+    false = list(chain.from_iterable(map(false_alarms, trust.matrices)))
+    missed = dict.fromkeys(chain.from_iterable(map(overlooked, trust.matrices)))
     parts = [*seen, f"{len(false)} false alarms in {len(clean)} harmless changes"]
     parts += [f"overlooked even at its greatest: {', '.join(missed)}"] if missed else []
     return f"{word} for quality: {'; '.join(parts)}"
@@ -183,10 +184,7 @@ def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     rows = [("fault", "strength", "any", "one", *families)]
     for row in matrix.rows:
         alone = matrix.alone(row)
-        letters = [
-            "".join(LETTERS[_sight(row, column)] for column in family)
-            for family in families.values()
-        ]
+        letters = [_letters_of(row, family) for family in families.values()]
         rows.append(
             (
                 row.fault,
@@ -199,6 +197,18 @@ def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     return "\n".join([_title(matrix), *plain_columns(rows, left=range(len(rows[0])))])
 
 
+def _letters_of(row: FaultResult, family: Iterable[MetricColumn]) -> str:
+    return "".join(LETTERS[_sight(row, column)] for column in family)
+
+
+def _metrics(columns: Iterable[MetricColumn]) -> list[str]:
+    return [column.metric for column in columns]
+
+
+def _rows(trust: QualityTrust) -> Iterable[FaultResult]:
+    return chain.from_iterable(matrix.rows for matrix in trust.matrices)
+
+
 def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     """
     Write a matrix as a Markdown table with the names of the metrics, those that block in bold.
@@ -208,11 +218,12 @@ def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     rows = [head, ["---"] * len(head)]
     for row in matrix.rows:
         alone = matrix.alone(row)
-        cells = [_names(row, [each.metric for each in family]) for family in families.values()]
+        cells = [_names(row, _metrics(family)) for family in families.values()]
         in_one = (
             ""
             if alone is None
-            else _names(alone, [column.metric for column in columns if column.blocks]) or "not seen"
+            else _names(alone, _metrics(column for column in columns if column.blocks))
+            or "not seen"
         )
         rows.append([escaped(row.fault), escaped(row.strength), *cells, in_one])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -252,7 +263,7 @@ def _sees(trust: QualityTrust, metric: str) -> tuple[list[str], list[str]]:
     Return the faults that a metric sees on any of the audio, with the weakest strength, and those
     that it never sees.
     """
-    rows = [row for m in trust.matrices for row in m.rows if row.kind is not Kind.HARMLESS]
+    rows = [row for row in _rows(trust) if row.kind is not Kind.HARMLESS]
     caught = [row for row in rows if _sight_of(row, metric) in (Sight.SEEN, Sight.ADVISED)]
     weakest = {row.fault: row.strength for row in reversed(caught)}
     tried = dict.fromkeys(row.fault for row in rows if _sight_of(row, metric) is not Sight.ABSENT)

@@ -144,13 +144,13 @@ def as_text(table: Table) -> str:
 def as_markdown(table: Table) -> str:
     """Write a table as Markdown."""
     align = ["---", *("---:" for _ in table.head[1:])]
-    rows = [
-        [escaped(cell) for cell in table.head],
-        align,
-        *([escaped(cell) for cell in row] for row in table.rows),
-    ]
+    head, *rows = [list(map(escaped, row)) for row in (table.head, *table.rows)]
     return "\n".join(
-        [f"### {escaped(table.title)}", "", *(f"| {' | '.join(row)} |" for row in rows)]
+        [
+            f"### {escaped(table.title)}",
+            "",
+            *(f"| {' | '.join(row)} |" for row in (head, align, *rows)),
+        ]
     )
 
 

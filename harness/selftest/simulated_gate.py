@@ -73,14 +73,7 @@ class Gate:
 
     def complete_rounds(self, slug: str) -> Rounds:
         """List the rounds in which the cell was measured to the end on every side."""
-        sides = [
-            {
-                process.repeat
-                for process in run.processes
-                if process.cell == slug and process.finished
-            }
-            for run in self._runs.values()
-        ]
+        sides = [_finished_rounds(run, slug) for run in self._runs.values()]
         return tuple(sorted(set.intersection(*sides)))
 
     def ask(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> list[GateOutcome]:
@@ -107,7 +100,8 @@ class Gate:
             }
             second, fresh = self._look_until_decided(base, head, unseen)
             last = confirmed(first, second, "")
-        early, late = ({cell.cell: cell for cell in verdict.cells} for verdict in (first, last))
+        early = {cell.cell: cell for cell in first.cells}
+        late = {cell.cell: cell for cell in last.cells}
         return [
             GateOutcome(
                 cell=slug,
@@ -135,13 +129,12 @@ class Gate:
         rounds = {slug: self.complete_rounds(slug) for slug in self.slugs}
         enough = {slug: numbers for slug, numbers in rounds.items() if len(numbers) > 1}
         cells = self.look(base, head, enough).cells if enough else ()
-        compared = {
-            cell.cell: each.comparison
-            for cell in cells
-            for each in cell.metrics
-            if each.metric == name
-        }
-        return {slug: comparison for slug, comparison in compared.items() if comparison is not None}
+        compared: dict[str, Comparison] = {}
+        for cell in cells:
+            verdict = next((metric for metric in cell.metrics if metric.metric == name), None)
+            if verdict is not None and verdict.comparison is not None:
+                compared[cell.cell] = verdict.comparison
+        return compared
 
     def _look_until_decided(
         self, base: str, head: str, rounds: Mapping[str, Rounds]
@@ -171,6 +164,12 @@ class Gate:
         return excerpt(run, rounds), {
             slug: self._known[side, slug, numbers] for slug, numbers in rounds.items()
         }
+
+
+def _finished_rounds(run: Run, slug: str) -> set[int]:
+    return {
+        process.repeat for process in run.processes if process.cell == slug and process.finished
+    }
 
 
 def excerpt(run: Run, rounds: Mapping[str, Rounds]) -> Run:

@@ -14,6 +14,7 @@ cell it was made from.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 
 from harness.audio.files import read_audio, write_wav
@@ -59,9 +60,9 @@ class Engine:
 
 def sounds_of(run: Run, slug: str) -> dict[str, SpecimenAudio]:
     """Return the recordings of a cell, by request."""
-    samples = [
-        sample for process in run.processes if process.cell == slug for sample in process.samples
-    ]
+    samples = list(
+        chain.from_iterable(process.samples for process in run.processes if process.cell == slug)
+    )
     return {
         sample.request: SpecimenAudio(
             file=(Path(run.folder) / sample.audio_file).absolute(),
@@ -129,11 +130,9 @@ def respoken_sounds(
 
     Raises HarnessError if the engine fails, and KeyboardInterrupt if a person stops it.
     """
-    places = {
-        f"{request}.{number}": (fault, request)
-        for number, fault in enumerate(asked)
-        for request in asked[fault]
-    }
+    places: dict[str, tuple[str, str]] = {}
+    for number, fault in enumerate(asked):
+        places |= {f"{request}.{number}": (fault, request) for request in asked[fault]}
     if not places:
         return {}
     cell = _asking(
@@ -155,9 +154,10 @@ def respoken_sounds(
     for failure in outcome.failures.values():
         raise HarnessError(f"the faults cannot be spoken: {failure.kind}: {failure.reason}")
     spoken = sounds_of(run_folder.load_run(engine.folder), cell.slug)
-    return {
-        fault: {r: spoken[name] for name, (f, r) in places.items() if f == fault} for fault in asked
-    }
+    by_fault: dict[str, dict[str, SpecimenAudio]] = {fault: {} for fault in asked}
+    for name, (fault, request) in places.items():
+        by_fault[fault][request] = spoken[name]
+    return by_fault
 
 
 def _read(run: Run, cell: Cell, request: Request, sound: SpecimenAudio) -> SpokenUtterance:
@@ -232,9 +232,9 @@ def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
     added = [
         (_cell(cells[specimen.base], number), specimen) for number, specimen in enumerate(specimens)
     ]
-    processes = [
-        process for cell, specimen in added for process in _processes(run, cell.slug, specimen)
-    ]
+    processes: list[ProcessRecord] = []
+    for cell, specimen in added:
+        processes += _processes(run, cell.slug, specimen)
     return replace(
         run,
         cells=(*run.cells, *(cell for cell, _ in added)),

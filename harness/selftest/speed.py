@@ -140,11 +140,11 @@ def command(question: SelftestPlan) -> str:
 
 def matching(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
     """Return the cells that match a pattern; all where there is none."""
-    return [
-        cell
-        for cell in cells
-        if not only or any(fnmatchcase(cell.slug, pattern) for pattern in only)
-    ]
+    return [cell for cell in cells if not only or _matches(cell, only)]
+
+
+def _matches(cell: Cell, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(cell.slug, pattern) for pattern in patterns)
 
 
 def _setup(
@@ -220,9 +220,10 @@ def _new_setup(
 
 def _failures(recorded: Recorded) -> dict[str, str]:
     """Name the cells that failed on a side, with the reason."""
-    return {
-        process.cell: f"{side}: {process.failure.kind}: {process.failure.reason}"
-        for side, run in recorded.runs.items()
-        for process in run.processes
-        if process.failure is not None
-    }
+    failures: dict[str, str] = {}
+    for side, run in recorded.runs.items():
+        for process in run.processes:
+            if process.failure is not None:
+                kind, reason = process.failure.kind, process.failure.reason
+                failures[process.cell] = f"{side}: {kind}: {reason}"
+    return failures

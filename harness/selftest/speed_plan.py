@@ -14,6 +14,7 @@ caches and clocks are what they are there. Decides nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ class Cost:
     unit_s: float
     """Of the extra work, in this cell's processes."""
 
+    def units(self, size: float) -> dict[str, int]:
+        """Return the units of extra work that slow each request down by the share `size`."""
+        return {
+            request: round(size * seconds / self.unit_s)
+            for request, seconds in self.request_s.items()
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
@@ -85,13 +93,7 @@ class Setup:
         """
         Return the extra work that makes every request of every cell slower by the share `size`.
         """
-        units = {
-            slug: {
-                request: round(size * seconds / cost.unit_s)
-                for request, seconds in cost.request_s.items()
-            }
-            for slug, cost in self.costs.items()
-        }
+        units = {slug: cost.units(size) for slug, cost in self.costs.items()}
         return SlowDown(stage=self.stage, units=units)
 
 
@@ -190,11 +192,8 @@ def calibrate(
     Returns the costs by slug, and why the cells without one failed. Raises HarnessError if no cell
     works.
     """
-    order = SlowDown(
-        stage=stage,
-        units={c.slug: {r.id: UNITS for r in c.workload.requests} for c in cells},
-        apart=True,
-    )
+    units = {cell.slug: _units(cell) for cell in cells}
+    order = SlowDown(stage=stage, units=units, apart=True)
     header = make_header(
         suite,
         cells,
@@ -221,6 +220,10 @@ def calibrate(
     }, failures
 
 
+def _units(cell: Cell) -> dict[str, int]:
+    return {request.id: UNITS for request in cell.workload.requests}
+
+
 def longest_stage(
     suite: Suite, cell: Cell, profile: Profile, folder: Path, timeout_s: float, progress: Progress
 ) -> str | None:
@@ -239,12 +242,9 @@ def longest_stage(
         return None
     for slug, failure in outcome.failures.items():
         raise HarnessError(f"no cell can be measured; {slug}: {failure.kind}: {failure.reason}")
-    samples = [
-        iteration
-        for record in run_folder.load_run(folder).processes
-        for iteration in record.samples
-        if iteration.phase is Phase.MEASURED
-    ]
+    records = run_folder.load_run(folder).processes
+    iterations = chain.from_iterable(record.samples for record in records)
+    samples = [iteration for iteration in iterations if iteration.phase is Phase.MEASURED]
     seconds: dict[str, float] = {}
     for sample in samples:
         for stage, stage_s in sample.stages_s.items():
@@ -257,10 +257,10 @@ def cost_of(record: ProcessRecord) -> Cost:
     assert record.cold is not None, "the only process of a cell starts alone"
     measured = [sample for sample in record.samples if sample.phase is Phase.MEASURED]
     plain = [(sample.request, sample.wall_s - sample.stages_s[APART]) for sample in measured]
-    per_request = {
-        name: float(np.median([seconds for request, seconds in plain if request == name]))
-        for name in dict.fromkeys(request for request, _ in plain)
-    }
+    seconds_of: dict[str, list[float]] = {}
+    for request, seconds in plain:
+        seconds_of.setdefault(request, []).append(seconds)
+    per_request = {request: float(np.median(times)) for request, times in seconds_of.items()}
     return Cost(
         prepare_s=record.cold.import_s
         + record.cold.load_s

@@ -118,26 +118,24 @@ class Trust:
 def size_results(trials: Sequence[Trial], gate: Gate, setup: Setup) -> tuple[SizeResult, ...]:
     """Sum up the trials by size."""
     rounds = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
-    return tuple(
-        _size_result(
-            size, some, real_shift(gate, setup, size), independent(some, rounds, setup.equals)
-        )
-        for size in (0.0, *setup.sizes)
-        if (some := [trial for trial in trials if trial.size == size])
-    )
+    results = []
+    for size in (0.0, *setup.sizes):
+        some = [trial for trial in trials if trial.size == size]
+        if some:
+            disjoint = independent(some, rounds, setup.equals)
+            results.append(_size_result(size, some, real_shift(gate, setup, size), disjoint))
+    return tuple(results)
 
 
 def real_shift(gate: Gate, setup: Setup, size: float) -> float | None:
     """
     Return the mean shift over all rounds, cells and pairs of one size; None without two rounds.
     """
-    shifts = [
-        math.log1p(comparison.shift)
-        for base, head in pairs(setup.sides)
-        if setup.sides[head] == size
-        for comparison in gate.shifts(base, head, MATCHED).values()
-        if comparison.shift is not None
-    ]
+    shifts: list[float] = []
+    for base, head in pairs(setup.sides):
+        if setup.sides[head] == size:
+            compared = gate.shifts(base, head, MATCHED).values()
+            shifts += [math.log1p(each.shift) for each in compared if each.shift is not None]
     return math.expm1(sum(shifts) / len(shifts)) if shifts else None
 
 
@@ -193,15 +191,17 @@ def curve_of(
     if not noise:
         return ()
     each_s = sum(round_s(cost, 2, loading) for cost in setup.costs.values())
-    visible = {
-        count: sorted(sees(cell_noise, count, limit) for cell_noise in noise) for count in CURVE
-    }
+    visible = {count: _seen_sizes(noise, count, limit) for count in CURVE}
     return tuple(
         Reach(
             rounds=n, duration_s=n * each_s, sees_median=some[len(some) // 2], sees_worst=some[-1]
         )
         for n, some in visible.items()
     )
+
+
+def _seen_sizes(noise: Sequence[CellNoise], rounds: int, limit: float) -> list[float]:
+    return sorted(sees(cell, rounds, limit) for cell in noise)
 
 
 def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], limit: float) -> Fit:

@@ -49,10 +49,8 @@ def all_trials(gate: Gate, sides: Mapping[str, float]) -> list[Trial]:
 
 def pairs(sides: Mapping[str, float]) -> list[tuple[str, str]]:
     """Pair each two equal sides, and each equal side with each slower one."""
-    equal, slower = (
-        [name for name, size in sides.items() if bool(size) is is_slower]
-        for is_slower in (False, True)
-    )
+    equal = [name for name, size in sides.items() if not size]
+    slower = [name for name, size in sides.items() if size]
     return [*itertools.combinations(equal, 2), *itertools.product(equal, slower)]
 
 

@@ -18,6 +18,7 @@ Words and one number to sort by; draws nothing.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -132,7 +133,7 @@ class View:
             for voice in self.voices
             if (voice.voice.when, voice.voice.cell) == ("current", cell)
         )
-        contrasts = [contrast for voice_view in mine for contrast in voice_view.contrasts]
+        contrasts = list(chain.from_iterable(voice_view.contrasts for voice_view in mine))
         return next((c for c in contrasts if self._is(c.against, against, cell)), None)
 
     def _is(self, index: int, when: When, cell: str) -> bool:
@@ -303,11 +304,10 @@ def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
 
 def _faults(view: View, labels: Mapping[str, str]) -> str:
     current = [voice for voice in view.voices if voice.voice.when == "current"]
-    faults = [
-        f"{mark.kind} at {mark.time_s:.2f} s ({labels[voice_view.voice.cell]})"
-        for voice_view in current
-        for mark in voice_view.marks.found
-    ]
+    faults = []
+    for voice_view in current:
+        label = labels[voice_view.voice.cell]
+        faults += [f"{m.kind} at {m.time_s:.2f} s ({label})" for m in voice_view.marks.found]
     return ", ".join(faults)
 
 

@@ -136,6 +136,10 @@ class UtteranceVoices:
         return first[one] == first[second]
 
 
+def _put(sound: KeptAudio | None, shelf: AssetFolder) -> str:
+    return "" if sound is None else shelf.put(encoded(sound))
+
+
 def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> UtteranceVoices:
     """
     Write the clips of an utterance as assets, and match their levels. Raises HarnessError if that
@@ -143,10 +147,7 @@ def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> Ut
     """
     sounds = tuple(None if isinstance(take.sound, Missing) else take.sound for take in takes)
     same = _same(sounds)
-    clips = [
-        "" if sound is None else shelf.put(encoded(sound))
-        for sound in (sounds[first] for first in same)
-    ]
+    clips = [_put(sounds[first], shelf) for first in same]
     heard = [index for index, sound in enumerate(sounds) if sound is not None]
     gains = dict(zip(heard, _gains([sound for sound in sounds if sound is not None]), strict=True))
     silent = PlaybackGain(level_db=None, gain_db=0.0)

@@ -6,8 +6,9 @@ What the charts of a cell's page read: on every machine its runs, and every metr
 all that is drawn on it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -150,17 +151,18 @@ def _latest(line: MetricSeries) -> str:
 
 
 def _side_by_side(places: Sequence[RunAxis], cell: str) -> tuple[SideBySide, ...]:
-    lines = [
-        {line.series.metric: line for line in place.lines[cell] if not line.helps}
-        for place in places
-    ]
-    return tuple(
-        SideBySide(
-            title=metric,
-            values=tuple(_latest(of[metric]) if metric in of else "not measured" for of in lines),
-        )
-        for metric in dict.fromkeys(metric for of in lines for metric in of)
-    )
+    lines = [_by_metric(place, cell) for place in places]
+    metrics = dict.fromkeys(chain.from_iterable(lines))
+    return tuple(_row_beside(metric, lines) for metric in metrics)
+
+
+def _by_metric(place: RunAxis, cell: str) -> dict[str, MetricSeries]:
+    return {line.series.metric: line for line in place.lines[cell] if not line.helps}
+
+
+def _row_beside(metric: str, lines: Sequence[Mapping[str, MetricSeries]]) -> SideBySide:
+    values = (_latest(of[metric]) if metric in of else "not measured" for of in lines)
+    return SideBySide(title=metric, values=tuple(values))
 
 
 MAIN = ("latency_p50", "latency_p95", "rtf", "snr", "pesq", "stoi", "wer")

@@ -264,7 +264,9 @@ def _places(
     for run in runs:
         axes.setdefault(_key(run), []).append(run)
     _check_places(runs, series, points)
-    position = {run.id: at for axis in axes.values() for at, run in enumerate(axis)}
+    position: dict[int, int] = {}
+    for axis in axes.values():
+        position |= {run.id: at for at, run in enumerate(axis)}
     run_ids, codes = np.unique(points.run, return_inverse=True)
     at = np.array([position[int(run)] for run in run_ids], dtype=np.int64)[codes]
     edges = np.searchsorted(points.series, np.arange(len(series) + 1))

@@ -5,7 +5,7 @@ list of all runs.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from harness.history.records import CellRow, RunRow
 from harness.records.measurement import SNR_CEILING_DB
 from harness.report.format import FIXED, shown_scale, shown_unit
 from harness.report.site import urls
-from harness.report.site.history_view import Book
+from harness.report.site.history_view import Book, RunAxis
 from harness.report.site.run_view import facts, text
 from harness.report.site.urls import data_script
 from harness.report.tables import COLUMNS
@@ -32,11 +32,9 @@ def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
     """Return every file of whole runs, by name."""
     pools = _pools(book)
     rows = _Rows.of(book, pools)
-    before = {
-        now.id: was.id
-        for place in book.places
-        for was, now in zip(place.runs, place.runs[1:], strict=False)
-    }
+    before: dict[int, int] = {}
+    for place in book.places:
+        before |= {now.id: was.id for was, now in pairwise(place.runs)}
     paged = {(place.suite, cell) for place in book.places for cell in place.lines}
     runs = sorted(book.runs, key=lambda run: run.id)
     for number, chunk in groupby(runs, key=lambda run: run.id // CHUNK):
@@ -53,16 +51,21 @@ def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
 
 def list_script(book: Book) -> tuple[str, bytes]:
     """Return the file that lists all runs by suite and machine, oldest first."""
-    places = [
-        {
-            "name": f"{place.suite} · {place.name}",
-            "ids": [run.id for run in place.runs],
-            "times": place.times,
-            "heads": [run.head for run in place.runs],
-        }
-        for place in book.places
-    ]
+    places = [_place(place) for place in book.places]
     return "runs", data_script("runs", places)
+
+
+def _place(place: RunAxis) -> dict[str, object]:
+    return {
+        "name": f"{place.suite} · {place.name}",
+        "ids": [run.id for run in place.runs],
+        "times": place.times,
+        "heads": [run.head for run in place.runs],
+    }
+
+
+def _check(check: Mapping[str, object]) -> dict[str, object]:
+    return {name: value if name == "holds" else text(value) for name, value in check.items()}
 
 
 def metric_facts(metric: str, unit: str) -> dict[str, object]:
@@ -89,11 +92,10 @@ class _Pools:
 
 
 def _pools(book: Book) -> _Pools:
-    metrics = {
-        key: number
-        for number, key in enumerate(dict.fromkeys((s.metric, s.unit) for s in book.series))
-    }
-    cells = {cell: number for number, cell in enumerate(dict.fromkeys(s.cell for s in book.series))}
+    keys = dict.fromkeys((series.metric, series.unit) for series in book.series)
+    metrics = {key: number for number, key in enumerate(keys)}
+    slugs = dict.fromkeys(series.cell for series in book.series)
+    cells = {cell: number for number, cell in enumerate(slugs)}
     return _Pools(
         shared={
             "metrics": [metric_facts(*key) for key in metrics],
@@ -180,8 +182,5 @@ def _cell(cell: CellRow, suite: str, has_page: bool) -> dict[str, object]:
         "reason": cell.reason,
         "config": {name: text(value) for name, value in cell.config.items()},
         "effective": {name: text(value) for name, value in cell.effective.items()},
-        "effects": [
-            {name: value if name == "holds" else text(value) for name, value in check.items()}
-            for check in cell.effects
-        ],
+        "effects": [_check(check) for check in cell.effects],
     }

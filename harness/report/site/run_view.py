@@ -15,21 +15,19 @@ from harness.judging.policy import Policy
 from harness.records.measurement import Measurement
 from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
 from harness.report.site import urls
-from harness.report.site.history_view import Book, RunAxis
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
 from harness.report.site.marks import VERDICTS, Badge, of_verdict
 
 
 def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
     """Return the measurements of the run at a position of the place's axis, by slug."""
-    by_cell = {
-        cell: tuple(
-            line.measurement(index)
-            for line in lines
-            if (index := line.index_of(position)) is not None
-        )
-        for cell, lines in place.lines.items()
-    }
+    by_cell = {cell: _measured_at(lines, position) for cell, lines in place.lines.items()}
     return {cell: measured for cell, measured in by_cell.items() if measured}
+
+
+def _measured_at(lines: Sequence[MetricSeries], position: int) -> tuple[Measurement, ...]:
+    indices = ((line, line.index_of(position)) for line in lines)
+    return tuple(line.measurement(index) for line, index in indices if index is not None)
 
 
 def judgement(book: Book, place: RunAxis, position: int, policy: Policy) -> RunVerdict:
@@ -152,13 +150,14 @@ def changed(
     before: Mapping[str, object], now: Mapping[str, object]
 ) -> tuple[tuple[str, str, str], ...]:
     """Return (fact, before, now) where the machines or toolchains of two runs differ."""
-    old, new = (
-        facts({group: environment.get(group, {}) for group in STEADY})
-        for environment in (before, now)
-    )
+    old, new = _steady_facts(before), _steady_facts(now)
     names = dict.fromkeys([*old, *new])
     return tuple(
         (name, old.get(name, UNKNOWN), new.get(name, UNKNOWN))
         for name in names
         if old.get(name) != new.get(name)
     )
+
+
+def _steady_facts(environment: Mapping[str, object]) -> dict[str, str]:
+    return facts({group: environment.get(group, {}) for group in STEADY})

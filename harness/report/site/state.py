@@ -126,7 +126,10 @@ def headline(states: Sequence[CellState]) -> Headline:
 
 def _title(states: Sequence[CellState]) -> str:
     """Return the sentence: the bad states come first, and where there is none, it says so."""
-    by_word = {word: [state for state in states if state.mark.word == word] for word in WORDS}
+    by_word: dict[str, list[CellState]] = {word: [] for word in WORDS}
+    for state in states:
+        if state.mark.word in by_word:
+            by_word[state.mark.word].append(state)
     parts = [_part(word, of_word) for word, of_word in by_word.items() if of_word]
     if not any(by_word[word] for word in BAD):
         parts.insert(0, _nothing(states))
