@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Folders whose tests need no model, no worker process and no server: the quick half of `make test`.
 FAST := tests/test_architecture.py tests/test_docs.py tests/test_public_api.py tests/test_suites_page.py \
         tests/harness/records tests/harness/suite tests/harness/judging tests/harness/analysis \
-        tests/engine/text tests/engine/config
+        tests/engine/text tests/engine/config --ignore=tests/harness/judging/test_kill_accept.py
 
 .PHONY: help install bench test test-fast fuzz lint format reference clean
 

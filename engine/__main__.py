@@ -1,53 +1,40 @@
 """
-`python -m engine say "Text" -o out.wav [--option value]`: synthesise a file and print stage times.
+The engine's command line: `python -m engine say "Text" -o out.wav [--option value]` writes audio
+and prints stage times.
 
-`serve`: speech over HTTP. `export FOLDER`: the models as ONNX files.
+`serve` listens for HTTP requests, `export FOLDER` writes the models as ONNX files, `options` lists
+all options.
 """
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from engine.config import OPTIONS, FlowConfig, Stages, parse_words
-from engine.config.infill import INFILL_OPTIONS, InfillConfig, parse_infill_words
+from engine.config import FlowConfig, Stages, config_class, config_names, options_of, parse_typed
+from engine.config.page import help_of, options_markdown, options_text
 from engine.errors import EngineError, guarded
-from engine.passes.support import check_packages
 from engine.serve.limits import Limits, parse_limits
 from engine.timing import StageTimes
 
 Command = Callable[..., Any]
 
 
-def _engine_options(
-    names: Sequence[str], *configs: FlowConfig | InfillConfig
-) -> Callable[[Command], Command]:
-    """
-    Return a decorator that adds engine options to a command.
-
-    `configs` are the default configurations of the pipelines that the command can use.
-    """
+def _engine_options(*pipelines: str) -> Callable[[Command], Command]:
+    """Add the engine options of some pipelines to a command."""
+    names = [name for pipeline in pipelines for name in options_of(config_class(pipeline))]
 
     def decorate(command: Command) -> Command:
         for name in reversed(dict.fromkeys(names)):
-            command = click.option(
-                "--" + name.replace("_", "-"), name, help=_defaults(name, configs)
-            )(command)
+            flag = "--" + name.replace("_", "-")
+            command = click.option(flag, name, help=help_of(name, pipelines))(command)
         return command
 
     return decorate
-
-
-def _defaults(name: str, configs: Sequence[FlowConfig | InfillConfig]) -> str:
-    """Return the help text of an option: its default, or both where the pipelines differ."""
-    defaults = {str(getattr(config, name)): None for config in configs if hasattr(config, name)}
-    values = " (infill: ".join(default or "none" for default in defaults)
-    scope = "" if name in OPTIONS else "infill only, "
-    return f"{scope}default {values}{')' * (len(defaults) - 1)}"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,12 +55,12 @@ def main() -> None:
 @click.option("--voice", default=None, help="flow: folder of another voice's weights")
 @click.option(
     "--pipeline",
-    type=click.Choice(["flow", "infill"]),
+    type=click.Choice(config_names()),
     default="flow",
     show_default=True,
-    help="infill: F5-TTS",
+    help="flow: the embedded voice; infill: a published F5-TTS checkpoint",
 )
-@_engine_options((*OPTIONS, *INFILL_OPTIONS), FlowConfig(), InfillConfig())
+@_engine_options(*config_names())
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
     """Synthesise TEXT into an audio file and print the time of every stage."""
     try:
@@ -110,8 +97,8 @@ def random_weights(folder: Path, small: bool) -> None:
     click.echo(f"wrote random weights, no voice, to {folder}")
 
 
-def _say(text: str, output: Path, voice: str | None, kind: str, words: dict[str, str]) -> None:
-    load = _loader_of(kind, voice, words)
+def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str, str]) -> None:
+    load = _loader_of(name, voice, words)
     _check_output(output)
     loading = StageTimes()
     pipeline = load()
@@ -135,10 +122,12 @@ def _say(text: str, output: Path, voice: str | None, kind: str, words: dict[str,
 )
 @click.option("--voice", default=None, help="folder of another voice's weights")
 def export_models(folder: str, stage: str, voice: str | None) -> None:
-    """Write the models as ONNX files into FOLDER, and print their deviation from torch."""
+    """Write the models as ONNX files into FOLDER, and print how far they are from torch."""
+    from engine.export import export_voice
+    from engine.passes.support import check_packages
+
     try:
         check_packages("export")
-        from engine.export import export_voice
         from engine.weights.voice import DEFAULT_VOICE
 
         export_voice(
@@ -149,30 +138,17 @@ def export_models(folder: str, stage: str, voice: str | None) -> None:
         sys.exit(2)
 
 
-def _loader_of(kind: str, voice: str | None, words: dict[str, str]) -> Callable[[], Any]:
-    """Check the options and return a function that loads the pipeline."""
-    if kind == "infill":
-        if voice is not None:
-            raise EngineError(
-                "--voice is a folder for pipeline flow; name the checkpoint's folder with --weights"
-            )
-        infill = parse_infill_words(words)
-        return lambda: _load_infill({name: getattr(infill, name) for name in INFILL_OPTIONS})
-    flow = parse_words(words)
-    return lambda: _load_flow({name: getattr(flow, name) for name in OPTIONS}, voice)
+def _loader_of(name: str, voice: str | None, words: dict[str, str]) -> Callable[[], Any]:
+    """Check the options; return a function that loads the pipeline."""
+    config = parse_typed(config_class(name), words)
+    options = {option: getattr(config, option) for option in options_of(type(config))}
 
+    def load() -> Any:
+        from engine.pipelines import pipeline_class
 
-def _load_infill(options: dict[str, object]) -> Any:
-    from engine.pipelines.infill import InfillPipeline
+        return pipeline_class(name).load(options, Path(voice) if voice else None)
 
-    return InfillPipeline.load(options)
-
-
-def _load_flow(options: dict[str, object], voice: str | None) -> Any:
-    from engine.pipelines.flow import FlowPipeline
-    from engine.weights.voice import DEFAULT_VOICE
-
-    return FlowPipeline.load(options, Path(voice) if voice else DEFAULT_VOICE)
+    return load
 
 
 def _check_output(output: Path) -> None:
@@ -208,6 +184,17 @@ def _print_costs(
     click.echo(f"total    {wall_s * 1e3:9.1f} ms for {audio_s:.2f} s of audio   {speed}")
 
 
+@main.command("options")
+@click.option("--markdown", is_flag=True, help="the page docs/options.md")
+def list_options(markdown: bool) -> None:
+    """
+    List every option of every pipeline: default, values and meaning.
+
+    Example: python -m engine options --markdown > docs/options.md
+    """
+    click.echo((options_markdown if markdown else options_text)(), nl=False)
+
+
 def _limit_options(command: Command) -> Command:
     for field in reversed(fields(Limits)):
         name = "--" + field.name.replace("_", "-")
@@ -238,17 +225,16 @@ def _limit_options(command: Command) -> Command:
 )
 @click.option("--voice", default=None, help="folder of another voice's weights")
 @_limit_options
-@_engine_options(OPTIONS, FlowConfig())
+@_engine_options(FlowConfig.pipeline)
 def serve(
     host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None
 ) -> None:
     """Serve OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}
-    bounds = {
-        name: typed.pop(name) for name in [field.name for field in fields(Limits)] if name in typed
-    }
+    limit_names = [field.name for field in fields(Limits)]
+    bounds = {name: typed.pop(name) for name in limit_names if name in typed}
     try:
-        limits, config = parse_limits(bounds), parse_words(typed)
+        limits, config = parse_limits(bounds), parse_typed(FlowConfig, typed)
         _server()(config, Path(voice) if voice else None, limits, host, port, allowed)
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 import harness
+from engine.config.page import options_markdown
 from harness.cli.main import cli
 from harness.judging.policy import DEFAULT
 from harness.metrics.registry import FAMILIES, MetricSpec, entries, needs_asr
@@ -130,7 +131,11 @@ def cli_page() -> str:
     )
     for words, command in _commands(cli, ("voxgate",)):
         context = click.Context(
-            command, info_name=" ".join(words), terminal_width=WIDTH, max_content_width=WIDTH
+            command,
+            info_name=" ".join(words),
+            terminal_width=WIDTH,
+            max_content_width=WIDTH,
+            **cli.context_settings,
         )
         text += f"\n## {' '.join(words)}\n\n```text\n{command.get_help(context)}\n```\n"
     return text
@@ -267,6 +272,7 @@ def _drawing(found: re.Match[str]) -> str:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "architecture.md": architecture_page,
+    "options.md": options_markdown,
     "reference/api.md": api_page,
     "reference/cli.md": cli_page,
     "reference/metrics.md": metrics_page,

@@ -58,15 +58,11 @@ def batched_cfg(
     mask = frame_mask(
         [velocity.text.shape[1] for velocity in velocities], velocities[0].text.device
     )
-    text, prompt_mel = (
-        _stack_rows([getattr(velocity, name) for velocity in velocities])
-        for name in ("text", "prompt_mel")
-    )
     return replace(
         velocities[0],
         forward=forward if mask is None else _masked(forward, mask),
-        text=text,
-        prompt_mel=prompt_mel,
+        text=_stack_rows([velocity.text for velocity in velocities]),
+        prompt_mel=_stack_rows([velocity.prompt_mel for velocity in velocities]),
     )
 
 
@@ -74,9 +70,10 @@ def _stack_rows(utterances: Sequence[Tensor]) -> Tensor:
     """
     Stack the conditional rows of all utterances, then the unconditional ones: (2 B, longest, W).
     """
-    return pad(
-        [rows[row : row + 1] for row in range(utterances[0].shape[0]) for rows in utterances]
-    )
+    stacked: list[Tensor] = []
+    for row in range(utterances[0].shape[0]):
+        stacked += [rows[row : row + 1] for rows in utterances]
+    return pad(stacked)
 
 
 def _masked(

@@ -3,7 +3,7 @@ ODE solver of the flow, from noise (t = 0) to mel (t = 1): Euler, midpoint, Heun
 
 The time grid is uniform, pruned (EPSS) or sway-sampled.
 The state is fp32 whatever the model computes in, and is updated in place, so no step allocates.
-It integrates any velocity; text and guidance are unknown here.
+It integrates any velocity, independent of text and guidance.
 
 Early exit: once the velocity is predicted to change by less than a threshold until t = 1, the last
 velocity is used for all remaining steps, and the model is not called again.

@@ -2,7 +2,7 @@
 Load a prompt recording: any rate and channels to trimmed mono at a pipeline's sample rate.
 
 Limits are checked here, with messages for the person who chose the recording.
-Mel and models are unknown here; the level is set by the pipeline.
+It uses neither mel nor models; the level is set by the pipeline.
 """
 
 import io

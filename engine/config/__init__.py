@@ -1,34 +1,40 @@
 """
-The configurations: every option with its range, checked before a model is loaded. A file per
-pipeline, one way in.
+The configurations of the pipelines: each option is one line, checked before a model is loaded. A
+file per pipeline.
 """
 
-from engine.config.flow import (
+from engine.config.choices import (
     EPSS_STEPS,
     MAX_BATCH,
     MAX_WORKERS,
-    OPTIONS,
     Adaptive,
     Compile,
-    FlowConfig,
     Grid,
     Precision,
     Quantization,
     Runtime,
     Solver,
     Stages,
-    parse_options,
-    parse_words,
-    typed,
 )
+from engine.config.flow import OPTIONS, FlowConfig, FlowMatchingConfig, parse_options, parse_words
 from engine.config.infill import (
     INFILL_OPTIONS,
-    SHARED,
     VERSIONS,
     InfillConfig,
-    as_flow,
     parse_infill_options,
     parse_infill_words,
+)
+from engine.config.option_spec import (
+    OptionSpec,
+    PipelineConfig,
+    config_class,
+    config_names,
+    option,
+    options_of,
+    parse,
+    parse_typed,
+    register_config,
+    typed,
 )
 
 __all__ = [
@@ -37,22 +43,30 @@ __all__ = [
     "MAX_BATCH",
     "MAX_WORKERS",
     "OPTIONS",
-    "SHARED",
     "VERSIONS",
     "Adaptive",
     "Compile",
     "FlowConfig",
+    "FlowMatchingConfig",
     "Grid",
     "InfillConfig",
+    "OptionSpec",
+    "PipelineConfig",
     "Precision",
     "Quantization",
     "Runtime",
     "Solver",
     "Stages",
-    "as_flow",
+    "config_class",
+    "config_names",
+    "option",
+    "options_of",
+    "parse",
     "parse_infill_options",
     "parse_infill_words",
     "parse_options",
+    "parse_typed",
     "parse_words",
+    "register_config",
     "typed",
 ]

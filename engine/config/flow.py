@@ -1,268 +1,126 @@
 """
-Every option of the engine, with its default in this one place. No torch: a suite is checked without
-loading a model.
+The options of the `flow` pipeline, and those that every flow-matching pipeline has. Each is one
+line. No torch: a suite is checked without loading a model.
 
-What a machine cannot do (fp16 on some CPUs, CUDA graphs without CUDA) is not known here;
-`engine.passes.support` is asked.
+Options that a machine does not support (fp16 on some CPUs, CUDA graphs without CUDA) are refused by
+`engine.passes.support`.
 """
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from engine.alphabet import SPEAKERS
+from engine.config.choices import (
+    EPSS_STEPS,
+    MAX_BATCH,
+    MAX_WORKERS,
+    Adaptive,
+    Compile,
+    Grid,
+    Precision,
+    Quantization,
+    Runtime,
+    Solver,
+    Stages,
+)
+from engine.config.option_spec import (
+    PipelineConfig,
+    option,
+    options_of,
+    parse,
+    parse_typed,
+    register_config,
+)
 from engine.errors import EngineError
 from engine.text.segment import MAX_CHUNK_CHARACTERS, MIN_CHUNK_CHARACTERS, MIN_FIRST_CHARACTERS
 
-
-class Solver(StrEnum):
-    """How the flow is integrated."""
-
-    EULER = "euler"
-    MIDPOINT = "midpoint"
-    HEUN = "heun"
-
-    @property
-    def order(self) -> int:
-        """Forward passes of the model per step."""
-        return 1 if self is Solver.EULER else 2
+UNIT = (0.0, 1.0)
 
 
-class Grid(StrEnum):
-    """Where the solver's steps lie, before sway moves them."""
-
-    UNIFORM = "uniform"
-    EPSS = "epss"
-    """
-    Empirically pruned step sampling: of 32 even steps, those that matter least left out. Only for
-    EPSS_STEPS.
-    """
+def _is_device(value: str) -> bool:
+    kind, _, number = value.partition(":")
+    well_formed = value == "cpu" or (kind == "cuda" and not value.endswith(":"))
+    return well_formed and (not number or (number.isascii() and number.isdigit()))
 
 
-EPSS_STEPS = (5, 6, 7, 10, 12, 16)
-MAX_BATCH = 64
-MAX_WORKERS = 16
-
-
-class Adaptive(StrEnum):
-    """How many of the solver steps a chunk gets."""
-
-    OFF = "off"
-    PHONES = "phones"
-    """
-    Fewer for a short chunk: in proportion to its phones, never below half
-    (`engine.acoustic.solver.steps_for`).
-    """
-
-
-class Precision(StrEnum):
-    """The arithmetic of the models; noise and the solver's state are fp32 always."""
-
-    FP32 = "fp32"
-    TF32 = "tf32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-class Compile(StrEnum):
-    """torch.compile's modes."""
-
-    OFF = "off"
-    DEFAULT = "default"
-    REDUCE_OVERHEAD = "reduce-overhead"
-    MAX_AUTOTUNE = "max-autotune"
-
-
-class Quantization(StrEnum):
-    """What happens to the weights of Linear layers."""
-
-    NONE = "none"
-    INT8_DYNAMIC = "int8-dynamic"
-    INT8_WEIGHT_ONLY = "int8-weight-only"
-
-
-class Runtime(StrEnum):
-    """What computes a model."""
-
-    TORCH = "torch"
-    ONNX = "onnx"
-    """ONNX Runtime, on a graph that is exported when the voice is loaded."""
-    TENSORRT = "tensorrt"
-    """TensorRT on the same graph, through ONNX Runtime; of GPUs only."""
-
-
-class Stages(StrEnum):
-    """Which models an option touches."""
-
-    BOTH = "both"
-    ACOUSTIC = "acoustic"
-    VOCODER = "vocoder"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The models by name."""
-        return ("acoustic", "vocoder") if self is Stages.BOTH else (self.value,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowConfig:
-    """The options of the `flow` pipeline."""
-
-    nfe_steps: int = 16
-    """Solver steps; the model runs nfe_steps x solver order times. 1-128."""
-    solver: Solver = Solver.EULER
-    sway: float = -1.0
-    """
-    Sway coefficient of the time grid (Chen et al. 2024): below 0 more steps early, 0 uniform. -1 to
-    1.
-    """
-    grid: Grid = Grid.UNIFORM
-    cfg_strength: float = 1.0
-    """Classifier-free guidance; 0 leaves the unconditional half of the batch out. 0-10."""
-    precision: Precision = Precision.FP32
-    compile: Compile = Compile.OFF
-    """torch.compile of the acoustic model."""
-    compile_vocoder: Compile = Compile.OFF
-    quantization: Quantization = Quantization.NONE
-    device: str = "cpu"
-    """`cpu`, `cuda` or `cuda:N`."""
-    threads: int = 0
-    """Threads of the CPU's arithmetic; 0 takes all processors this process may use."""
-    speaker: str = SPEAKERS[0]
-    speed: float = 1.0
-    """Above 1 is faster. 0.5-2."""
-    seed: int = 0
-    """Of the initial noise."""
-    chunk_characters: int = 90
-    """
-    How much of a long text is said in one go: 90 are about six seconds at speed 1; the acoustic
-    model saw up to nine.
-    """
-    first_chunk_characters: int = 0
-    """
-    The same for the first chunk, so that audio comes early; 0 is like the others. A pause may fall
-    in mid-sentence.
-    """
-    batch: int = 1
-    """
-    How many chunks of one text are spoken together, in one padded pass; 0 takes as many as memory
-    allows, up to 64.
-    """
-    runtime_acoustic: Runtime = Runtime.TORCH
-    runtime_vocoder: Runtime = Runtime.TORCH
-    quantized_stages: Stages = Stages.BOTH
-    """The models that `quantization` touches."""
-    pad_frames: int = 0
-    """
-    Lengths are padded to a multiple of so many mel frames, so that few shapes occur; 0 leaves them
-    as they are. 0-1024.
-    """
-    reference: str = ""
-    """Path of a recording whose voice is to be continued, 0.5-12 s; "" for none."""
-    reference_text: str = ""
-    """What the recording says; "" where a .txt file of its name lies beside it."""
-    cfg_from: float = 0.0
-    """
-    Flow time from which guidance works; the steps before run without its unconditional half. 0-1.
-    """
-    cfg_until: float = 1.0
-    """Flow time until which guidance works (Kynkäänniemi et al. 2024). cfg_from to 1."""
-    nfe_adaptive: Adaptive = Adaptive.OFF
-    early_exit: float = 0.0
-    """
-    Relative change of the velocity ahead, at its last rate, below which the rest is gone in one
-    step; 0 never. 0-1.
-    """
-    workers: int = 1
-    """
-    How many chunks of one text, or groups (`batch`), are spoken at the same time, each by its share
-    of `threads`. 1-16.
-    """
-
-    @property
-    def share(self) -> int:
-        """How many of the arithmetic's `threads` each worker has: all, if it is the only one."""
-        return self.threads if self.workers == 1 else max(1, self.threads // self.workers)
-
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "nfe_steps": (1, 128),
-    "sway": (-1.0, 1.0),
-    "cfg_strength": (0.0, 10.0),
-    "threads": (0, 1024),
-    "speed": (0.5, 2.0),
-    "seed": (0, 2**32 - 1),
-    "chunk_characters": (MIN_CHUNK_CHARACTERS, MAX_CHUNK_CHARACTERS),
-    "first_chunk_characters": (0, MAX_CHUNK_CHARACTERS),
-    "batch": (0, MAX_BATCH),
-    "pad_frames": (0, 1024),
-    "cfg_from": (0.0, 1.0),
-    "cfg_until": (0.0, 1.0),
-    "early_exit": (0.0, 1.0),
-    "workers": (1, MAX_WORKERS),
-}
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "solver": tuple(Solver),
-    "grid": tuple(Grid),
-    "precision": tuple(Precision),
-    "compile": tuple(Compile),
-    "compile_vocoder": tuple(Compile),
-    "quantization": tuple(Quantization),
-    "speaker": SPEAKERS,
-    "runtime_acoustic": tuple(Runtime),
-    "runtime_vocoder": tuple(Runtime),
-    "quantized_stages": tuple(Stages),
-    "nfe_adaptive": tuple(Adaptive),
-}
-_ENUMS: dict[str, type[StrEnum]] = {
-    "solver": Solver,
-    "grid": Grid,
-    "precision": Precision,
-    "compile": Compile,
-    "compile_vocoder": Compile,
-    "quantization": Quantization,
-    "runtime_acoustic": Runtime,
-    "runtime_vocoder": Runtime,
-    "quantized_stages": Stages,
-    "nfe_adaptive": Adaptive,
-}
-_TEXTS = ("reference", "reference_text")
-OPTIONS = tuple(field.name for field in fields(FlowConfig))
-
-
-def parse_options(options: Mapping[str, object]) -> FlowConfig:
-    """
-    Make a config from plain values, strictly.
-
-    Raises EngineError for an unknown option (the known ones are listed), a wrong type, a value out
-    of range, and options that exclude each other.
-    """
-    known = {name: _checked(name, value) for name, value in options.items()}
-    config = FlowConfig(**known)  # type: ignore[arg-type]
-    _check_together(config)
-    return config
-
-
-def _check_together(config: FlowConfig) -> None:
+def _check_grid(config: "FlowMatchingConfig") -> None:
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(
             f"grid epss has no {config.nfe_steps} steps; choose nfe_steps from {counts}, or "
             "grid=uniform"
         )
-    if 0 < config.first_chunk_characters < MIN_FIRST_CHARACTERS:
-        raise EngineError(
-            f"option first_chunk_characters is 0 or from {MIN_FIRST_CHARACTERS} to "
-            f"{MAX_CHUNK_CHARACTERS}, not {config.first_chunk_characters}"
-        )
-    _check_runtimes(config)
-    _check_workers(config)
+
+
+def _check_reference(config: "FlowMatchingConfig") -> None:
     if config.reference_text and not config.reference:
         raise EngineError(
             "reference_text says what a recording says, and reference names none; give both or "
             "neither"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowMatchingConfig(PipelineConfig):
+    """The options that every flow-matching pipeline has."""
+
+    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (_check_grid, _check_reference)
+
+    nfe_steps: int = option(
+        16, range=(1, 128), help="solver steps; the model runs nfe_steps x solver order times"
+    )
+    solver: Solver = option(Solver.EULER, help="ODE solver of the flow")
+    sway: float = option(
+        -1.0,
+        range=(-1.0, 1.0),
+        help="sway coefficient of the time grid (Chen et al. 2024): below 0 more steps early, 0 "
+        "uniform",
+    )
+    grid: Grid = option(
+        Grid.UNIFORM,
+        help="time grid before sway; epss prunes a grid of 32 steps, for nfe_steps "
+        f"{', '.join(map(str, EPSS_STEPS))}",
+    )
+    cfg_strength: float = option(
+        1.0,
+        range=(0.0, 10.0),
+        help="classifier-free guidance; 0 leaves the unconditional half of the batch out",
+    )
+    precision: Precision = option(Precision.FP32, help="arithmetic of the models")
+    device: str = option(
+        "cpu", text="cpu, cuda or cuda:N", pattern=_is_device, help="device of the models"
+    )
+    threads: int = option(
+        0,
+        range=(0, 1024),
+        auto=0,
+        help="CPU threads of the arithmetic; 0: all processors that this process may use",
+    )
+    speed: float = option(1.0, range=(0.5, 2.0), per_request=True, help="above 1 is faster")
+    seed: int = option(0, range=(0, 2**32 - 1), per_request=True, help="of the initial noise")
+    reference: str = option(
+        "",
+        per_request=True,
+        help="path of a recording whose voice is continued, 0.5 to 12 s; empty: none",
+    )
+    reference_text: str = option(
+        "",
+        per_request=True,
+        help="words of the recording; empty: from the .txt file of the same name beside it",
+    )
+
+
+def _check_first_chunk(config: "FlowConfig") -> None:
+    if 0 < config.first_chunk_characters < MIN_FIRST_CHARACTERS:
+        raise EngineError(
+            f"option first_chunk_characters is 0 or from {MIN_FIRST_CHARACTERS} to "
+            f"{MAX_CHUNK_CHARACTERS}, not {config.first_chunk_characters}"
+        )
+
+
+def _check_steps(config: "FlowConfig") -> None:
+    """Raise EngineError for a step count that depends on the chunk where it cannot."""
     if config.grid is Grid.EPSS and config.nfe_adaptive is not Adaptive.OFF:
         raise EngineError(
             f"nfe_adaptive={config.nfe_adaptive} needs any number of steps, and grid epss has few; "
@@ -274,6 +132,9 @@ def _check_together(config: FlowConfig) -> None:
             f"{alone} decides the steps of each chunk alone, and batch={config.batch} shares them; "
             "use batch=1"
         )
+
+
+def _check_guidance_interval(config: "FlowConfig") -> None:
     if config.cfg_from > config.cfg_until:
         raise EngineError(
             f"cfg_from {config.cfg_from} is beyond cfg_until {config.cfg_until}; for no guidance "
@@ -281,8 +142,8 @@ def _check_together(config: FlowConfig) -> None:
         )
 
 
-def _check_workers(config: FlowConfig) -> None:
-    """Refuse what threads that work at the same time cannot share, on any machine."""
+def _check_workers(config: "FlowConfig") -> None:
+    """Raise EngineError for options that concurrent threads cannot share, on any machine."""
     if config.workers == 1:
         return
     if config.device != "cpu":
@@ -290,119 +151,146 @@ def _check_workers(config: FlowConfig) -> None:
             f"workers={config.workers} are threads of the CPU, and a GPU computes what they ask "
             f"for in one queue: device is {config.device}; use batch, which fills it, and workers=1"
         )
-    for option in ("compile", "compile_vocoder"):
-        if getattr(config, option) is not Compile.OFF:
+    for name, mode in (("compile", config.compile), ("compile_vocoder", config.compile_vocoder)):
+        if mode is not Compile.OFF:
             raise EngineError(
-                f"{option}={getattr(config, option)} compiles at the first call, which torch does "
+                f"{name}={mode} compiles at the first call, which torch does "
                 f"not hold safe while other threads compute, as with workers={config.workers}; use "
-                f"workers=1 or {option}=off"
+                f"workers=1 or {name}=off"
             )
 
 
-def _check_runtimes(config: FlowConfig) -> None:
+def _check_runtimes(config: "FlowConfig") -> None:
     """
-    Refuse what excludes each other on any machine: an exported graph cannot be compiled, and has no
-    int8 of torchao.
+    Raise EngineError for what excludes each other on any machine: an exported graph cannot be
+    compiled, and has no int8 of torchao.
     """
-    quantized = () if config.quantization is Quantization.NONE else config.quantized_stages.names
     if config.quantization is Quantization.NONE and config.quantized_stages is not Stages.BOTH:
         raise EngineError(
             f"quantized_stages={config.quantized_stages} has no effect while quantization is none; "
             "set quantization=int8-dynamic or int8-weight-only, or leave quantized_stages out"
         )
-    for stage, option in (("acoustic", "compile"), ("vocoder", "compile_vocoder")):
-        runtime, mode = getattr(config, f"runtime_{stage}"), getattr(config, option)
-        if runtime is Runtime.TORCH:
-            continue
-        asked = f"runtime_{stage}={runtime}"
-        if mode is not Compile.OFF:
-            raise EngineError(
-                f"{asked} leaves torch.compile nothing to do; use {option}=off, or "
-                f"runtime_{stage}=torch"
-            )
-        if stage in quantized:
-            raise EngineError(
-                f"{asked} cannot run the int8 weights of quantization={config.quantization}, which "
-                "are torchao's; use quantized_stages for the other model, quantization=none, or "
-                f"runtime_{stage}=torch"
-            )
-        if config.precision is Precision.BF16:
-            raise EngineError(
-                f"{asked} has no bf16 for these models; use precision=fp32, or "
-                f"runtime_{stage}=torch"
-            )
+    _check_runtime(config, "acoustic", config.runtime_acoustic, "compile", config.compile)
+    _check_runtime(
+        config, "vocoder", config.runtime_vocoder, "compile_vocoder", config.compile_vocoder
+    )
+
+
+def _check_runtime(
+    config: "FlowConfig", stage: str, runtime: Runtime, compile_option: str, mode: Compile
+) -> None:
+    if runtime is Runtime.TORCH:
+        return
+    requested = f"runtime_{stage}={runtime}"
+    if mode is not Compile.OFF:
+        raise EngineError(
+            f"{requested} leaves torch.compile nothing to do; use {compile_option}=off, or "
+            f"runtime_{stage}=torch"
+        )
+    if config.quantization is not Quantization.NONE and stage in config.quantized_stages.names:
+        raise EngineError(
+            f"{requested} cannot run the int8 weights of quantization={config.quantization}, which "
+            "are torchao's; use quantized_stages for the other model, quantization=none, or "
+            f"runtime_{stage}=torch"
+        )
+    if config.precision is Precision.BF16:
+        raise EngineError(
+            f"{requested} has no bf16 for these models; use precision=fp32, or "
+            f"runtime_{stage}=torch"
+        )
+
+
+@register_config
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowConfig(FlowMatchingConfig):
+    """The options of the `flow` pipeline."""
+
+    pipeline: ClassVar[str] = "flow"
+    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (
+        *FlowMatchingConfig.rules,
+        _check_first_chunk,
+        _check_runtimes,
+        _check_workers,
+        _check_steps,
+        _check_guidance_interval,
+    )
+
+    compile: Compile = option(Compile.OFF, help="torch.compile mode of the acoustic model")
+    compile_vocoder: Compile = option(Compile.OFF, help="torch.compile mode of the vocoder")
+    quantization: Quantization = option(
+        Quantization.NONE, help="quantization of the weights of Linear layers"
+    )
+    quantized_stages: Stages = option(Stages.BOTH, help="models that quantization applies to")
+    runtime_acoustic: Runtime = option(
+        Runtime.TORCH, help="library that computes the acoustic model"
+    )
+    runtime_vocoder: Runtime = option(Runtime.TORCH, help="library that computes the vocoder")
+    speaker: str = option(SPEAKERS[0], choices=SPEAKERS, per_request=True, help="embedded voice")
+    chunk_characters: int = option(
+        90,
+        range=(MIN_CHUNK_CHARACTERS, MAX_CHUNK_CHARACTERS),
+        help="longest chunk of a long text: 90 are about six seconds at speed 1, and the acoustic "
+        "model was trained on up to nine",
+    )
+    first_chunk_characters: int = option(
+        0,
+        range=(0, MAX_CHUNK_CHARACTERS),
+        help="longest first chunk, for early audio; 0: as the others. A pause may fall in "
+        f"mid-sentence. At least {MIN_FIRST_CHARACTERS} if not 0",
+    )
+    batch: int = option(
+        1,
+        range=(0, MAX_BATCH),
+        auto=0,
+        help="chunks of one text per padded forward pass; 0: as many as memory allows",
+    )
+    workers: int = option(
+        1,
+        range=(1, MAX_WORKERS),
+        help="chunks of one text, or groups (batch), that are computed at the same time, each with "
+        "its share of threads",
+    )
+    pad_frames: int = option(
+        0,
+        range=(0, 1024),
+        help="lengths are padded to a multiple of so many mel frames, so that few shapes occur; 0: "
+        "no padding",
+    )
+    cfg_from: float = option(
+        0.0,
+        range=UNIT,
+        help="flow time from which guidance works; earlier steps run without the unconditional "
+        "half",
+    )
+    cfg_until: float = option(
+        1.0,
+        range=UNIT,
+        help="flow time until which guidance works (Kynkäänniemi et al. 2024); at least cfg_from",
+    )
+    nfe_adaptive: Adaptive = option(
+        Adaptive.OFF, help="phones: fewer solver steps for a short chunk, never below half"
+    )
+    early_exit: float = option(
+        0.0,
+        range=UNIT,
+        help="predicted relative change of the velocity below which the solver integrates to the "
+        "end in one step; 0: never",
+    )
+
+    @property
+    def share(self) -> int:
+        """CPU threads of each worker: all of `threads` for a single worker."""
+        return self.threads if self.workers == 1 else max(1, self.threads // self.workers)
+
+
+OPTIONS = tuple(options_of(FlowConfig))
+
+
+def parse_options(options: Mapping[str, object]) -> FlowConfig:
+    """Make a `flow` configuration from plain values: `engine.config.parse`."""
+    return parse(FlowConfig, options)
 
 
 def parse_words(words: Mapping[str, str]) -> FlowConfig:
-    """Make a config from what was typed on a command line, where every value is a text."""
-    return parse_options(typed(words, FlowConfig()))
-
-
-def typed(words: Mapping[str, str], defaults: object) -> dict[str, object]:
-    """
-    Make numbers of the words whose option has a number for default; unknown options are left to
-    whoever knows all.
-    """
-    values: dict[str, object] = {}
-    for name, word in words.items():
-        wanted = type(getattr(defaults, name, ""))
-        values[name] = _number(name, word, wanted) if wanted in (int, float) else word
-    return values
-
-
-def _number(name: str, word: str, wanted: type) -> object:
-    try:
-        return wanted(word)
-    except ValueError:
-        kind = "a whole number" if wanted is int else "a number"
-        raise EngineError(f"option {name} must be {kind}, not {word!r}") from None
-
-
-def _known(name: str) -> str:
-    if name in OPTIONS:
-        return name
-    near = difflib.get_close_matches(name, OPTIONS, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise EngineError(f"unknown option {name!r}{hint} Known: {', '.join(OPTIONS)}")
-
-
-def _checked(name: str, value: object) -> object:
-    _known(name)
-    if name in _CHOICES:
-        if value not in _CHOICES[name]:
-            raise EngineError(
-                f"option {name} cannot be {value!r}; choose from {', '.join(_CHOICES[name])}"
-            )
-        return _ENUMS[name](value) if name in _ENUMS else value
-    if name == "device":
-        return _checked_device(value)
-    if name in _TEXTS:
-        return _checked_text(name, value)
-    low, high = _RANGES[name]
-    wanted = type(getattr(FlowConfig(), name))
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int if wanted is int else int | float)
-        or not low <= value <= high
-    ):
-        kind = "a whole number" if wanted is int else "a number"
-        raise EngineError(f"option {name} must be {kind} from {low} to {high}, not {value!r}")
-    return wanted(value)
-
-
-def _checked_text(name: str, value: object) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise EngineError(f"option {name} must be text, not {value!r}")
-    return value
-
-
-def _checked_device(value: object) -> str:
-    kind, _, number = str(value).partition(":")
-    if (
-        not isinstance(value, str)
-        or kind not in ("cpu", "cuda")
-        or (number and not number.isdigit())
-        or value == "cpu:"
-    ):
-        raise EngineError(f"option device must be cpu, cuda or cuda:N, not {value!r}")
-    return value
+    """Make a `flow` configuration from the words of a command line."""
+    return parse_typed(FlowConfig, words)

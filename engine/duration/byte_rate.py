@@ -11,7 +11,7 @@ from engine.errors import EngineError
 
 FRAMES_PER_BYTE = 6.25
 """
-The byte rate without a prompt: 15 bytes/s at 93.75 frames/s, the middle of what English readers do.
+The byte rate without a prompt: 15 bytes/s at 93.75 frames/s, a medium pace of English readers.
 """
 LONGEST_S = 22.0
 """Prompt and new speech together, the limit at which the published command cuts its text."""

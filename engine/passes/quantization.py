@@ -20,10 +20,9 @@ def apply(models: dict[str, nn.Module], quantization: Quantization) -> Applied:
         return Applied(
             option="quantization", requested=quantization, effect="nothing", reason="not asked"
         )
-    linears = sum(
-        isinstance(part, nn.Linear) for model in models.values() for part in model.modules()
-    )
+    linears = 0
     for model in models.values():
+        linears += sum(isinstance(part, nn.Linear) for part in model.modules())
         _quantize(model, quantization)
     return Applied(
         option="quantization",

@@ -1,11 +1,9 @@
 """
-Refuses combinations that cannot work on this machine, before any weights are read: the reason, and
-what would work.
+Checks that this machine supports a configuration, before any weights are read. An error names the
+reason and an alternative.
 
 Nothing is replaced by something "close": an engine that silently runs another configuration makes
 every figure a lie.
-
-Refuses runtimes that this machine does not have: the reason, and what would work.
 """
 
 import importlib.util
@@ -23,30 +21,36 @@ FP16_FLAGS = ("avx512_fp16", "amx_fp16", "asimdhp")
 
 
 def check_supported(config: FlowConfig) -> None:
-    """Raise EngineError when this machine cannot do what the config asks."""
+    """Raise EngineError for a configuration that this machine does not support."""
     on_cpu = config.device == "cpu"
+    check_machine(config.device, config.precision)
+    for option, mode in (("compile", config.compile), ("compile_vocoder", config.compile_vocoder)):
+        _check_compile(option, mode, on_cpu=on_cpu)
+    _check_quantization(config)
+    check_runtimes(config)
+
+
+def check_machine(device: str, precision: Precision) -> None:
+    """Raise EngineError for a device that is not there, and for arithmetic that it lacks."""
+    on_cpu = device == "cpu"
     if not on_cpu:
-        _check_cuda(config.device)
-    if config.precision is Precision.TF32 and on_cpu:
+        _check_cuda(device)
+    if precision is Precision.TF32 and on_cpu:
         raise EngineError(
             "precision tf32 is a mode of CUDA matrix units, and device is cpu; use fp32 or bf16, "
             "or device=cuda"
         )
-    if config.precision is Precision.TF32:
-        _check_tf32(config.device)
-    if config.precision is Precision.FP16 and on_cpu and not cpu_flags() & set(FP16_FLAGS):
+    if precision is Precision.TF32:
+        _check_tf32(device)
+    if precision is Precision.FP16 and on_cpu and not cpu_flags() & set(FP16_FLAGS):
         raise EngineError(
             "precision fp16 needs a CPU with fp16 arithmetic, which this one lacks; use bf16 or "
             "fp32"
         )
-    for option in ("compile", "compile_vocoder"):
-        _check_compile(option, getattr(config, option), on_cpu=on_cpu)
-    _check_quantization(config)
-    refuse_runtimes(config)
 
 
 def cpu_flags() -> set[str]:
-    """Read the CPU's feature flags from the kernel; empty where it does not tell."""
+    """Read the CPU's feature flags from the kernel; empty where it lists none."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     return {
@@ -72,13 +76,13 @@ def _check_cuda(device: str) -> None:
 
 
 def _check_tf32(device: str) -> None:
-    """Torch takes the wish on any GPU, and computes in fp32 where it cannot be granted."""
+    """Raise EngineError for a GPU without TF32, where torch would silently compute in fp32."""
     capability = torch.cuda.get_device_capability(device)
     if capability < (8, 0):
-        shown = ".".join(map(str, capability))
+        version = ".".join(map(str, capability))
         raise EngineError(
             f"precision tf32 needs a GPU of compute capability 8.0 or more, and {device} has "
-            f"{shown}; use fp32 or fp16"
+            f"{version}; use fp32 or fp16"
         )
 
 
@@ -131,40 +135,42 @@ def _check_quantization(config: FlowConfig) -> None:
 PACKAGES = ("onnx", "onnxruntime")
 
 
-def refuse_runtimes(config: FlowConfig) -> None:
-    """Raise EngineError when a model cannot be run by the runtime that was asked for."""
-    for stage in ("acoustic", "vocoder"):
-        runtime = getattr(config, f"runtime_{stage}")
+def check_runtimes(config: FlowConfig) -> None:
+    """Raise EngineError for a runtime that this machine does not have."""
+    runtimes = {"acoustic": config.runtime_acoustic, "vocoder": config.runtime_vocoder}
+    for stage, runtime in runtimes.items():
         if runtime is not Runtime.TORCH:
-            _refuse(f"runtime_{stage}", runtime, config)
+            _check_runtime(f"runtime_{stage}", runtime, config)
 
 
-def check_packages(asked: str) -> None:
-    """Raise EngineError when a package is lacking that `asked` needs."""
+def check_packages(requested: str) -> None:
+    """Raise EngineError for a package that `requested` needs and that is not installed."""
     lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if lacking:
         raise EngineError(
-            f"{asked} needs the package {' and '.join(lacking)}; pip install 'voxgate[onnx]'"
+            f"{requested} needs the package {' and '.join(lacking)}; pip install 'voxgate[onnx]'"
         )
 
 
-def _refuse(option: str, runtime: Runtime, config: FlowConfig) -> None:
-    asked, instead = f"{option}={runtime}", f"or use {option}=torch"
+def _check_runtime(option: str, runtime: Runtime, config: FlowConfig) -> None:
+    requested, instead = f"{option}={runtime}", f"or use {option}=torch"
     if runtime is Runtime.TENSORRT and config.device == "cpu":
         raise EngineError(
-            f"{asked} is for NVIDIA's GPUs, and device is cpu; use {option}=onnx or device=cuda, "
-            f"{instead}"
+            f"{requested} is for NVIDIA's GPUs, and device is cpu; use {option}=onnx or "
+            f"device=cuda, {instead}"
         )
     if config.precision is Precision.FP16 and config.device == "cpu":
-        raise EngineError(f"{asked} has no fp16 on a CPU; use precision=fp32, {instead}")
-    check_packages(asked)
+        raise EngineError(f"{requested} has no fp16 on a CPU; use precision=fp32, {instead}")
+    check_packages(requested)
     import onnxruntime
 
     from engine.passes.onnx_session import provider
 
-    wanted, there = provider(runtime, config.device), onnxruntime.get_available_providers()
-    if wanted not in there:
+    needed = provider(runtime, config.device)
+    available = onnxruntime.get_available_providers()
+    if needed not in available:
         raise EngineError(
-            f"{asked} on {config.device} needs ONNX Runtime with {wanted}, and the installed one "
-            f"has {', '.join(there)}; install onnxruntime-gpu in place of onnxruntime, {instead}"
+            f"{requested} on {config.device} needs ONNX Runtime with {needed}, and the installed "
+            f"one has {', '.join(available)}; install onnxruntime-gpu in place of onnxruntime, "
+            f"{instead}"
         )

@@ -1,1 +1,11 @@
-"""The compositions of stages into an engine; each names its stages, all share one protocol."""
+"""From text to audio: the pipelines, found by name."""
+
+from engine.pipelines.registry import (
+    SERVED,
+    pipeline_class,
+    pipeline_module,
+    pipeline_names,
+    register_pipeline,
+)
+
+__all__ = ["SERVED", "pipeline_class", "pipeline_module", "pipeline_names", "register_pipeline"]

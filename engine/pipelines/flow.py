@@ -1,30 +1,29 @@
 """
-Text to speech by flow matching: text -> content -> acoustic -> vocoder -> post, chunk by chunk.
+The pipeline `flow`: text to speech by flow matching, text -> content -> acoustic -> vocoder ->
+post, chunk by chunk.
 
-The top of the engine: it refuses what cannot work, loads the voice, applies the passes in one
-visible order, and streams. A whole utterance is the stream, concatenated. It reads no clock:
-whoever wants stage times passes a `watch`.
+It checks that the configuration is supported, loads the voice, applies the passes in one visible
+order, and streams.
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.acoustic.batched import batched_cfg, frame_mask, pad
 from engine.acoustic.solver import EarlyExitVelocity, Velocity, integrate, steps_for, time_grid
 from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
 from engine.audio.postprocess import crossfade, normalise_level
 from engine.audio.prompt_cache import PromptCache
-from engine.config import Adaptive, FlowConfig, parse_options
+from engine.config import Adaptive, FlowConfig, parse
 from engine.duration.alignment import Alignment, predict_alignment
 from engine.errors import EngineError
 from engine.passes import Applied, compilation, padding, precision, quantization, runtime
@@ -37,6 +36,7 @@ from engine.pipelines.batching import (
     in_turn,
     padded_frames,
 )
+from engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
 from engine.pipelines.voice_prompt import Prompt, encode
 from engine.pipelines.worker_threads import Workers
 from engine.text.frontend import Chunk, phonemise
@@ -44,25 +44,11 @@ from engine.vocoder.vocos import waveform
 from engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
 
 STAGES = ("text", "content", "acoustic", "vocoder", "post")
-PER_REQUEST = ("speaker", "speed", "seed", "reference", "reference_text")
-"""Options that one request may set for itself, since nothing has to be loaded again."""
-
-Watch = Callable[[str], AbstractContextManager[None]]
-
-
-def processors() -> int:
-    """Count the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def no_watch(stage: str) -> AbstractContextManager[None]:
-    """Watch nothing."""
-    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One chunk and all that its sound depends on: what is spoken beside it changes nothing."""
+    """One chunk with everything that determines its audio; independent of the rest of the batch."""
 
     content: Alignment
     config: FlowConfig
@@ -71,26 +57,25 @@ class Part:
 
     @property
     def prompt_frames(self) -> int:
-        """Mel frames of the recording in front."""
+        """Mel frames of the voice prompt in front."""
         return self.content.prompt_frames
 
     @property
     def frames(self) -> int:
-        """How many mel frames the acoustic model sees, those of the recording among them."""
+        """Mel frames of the acoustic model's input, the voice prompt included."""
         return self.content.frames.phone.shape[1]
 
     @property
     def spoken_frames(self) -> int:
-        """How many mel frames of new speech it gives."""
+        """Mel frames of new speech."""
         return self.frames - self.prompt_frames
 
 
-class FlowPipeline:
-    """
-    A voice that is ready to speak. Public: `config`, `applied`, `voice`; called: `acoustic`,
-    `vocoder`, `prompts`.
-    """
+class FlowPipeline(Pipeline[FlowConfig]):
+    """The embedded voice, loaded. Public beside the base class: `voice`, `prompts`."""
 
+    config_class = FlowConfig
+    stages = STAGES
     sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(self, config: FlowConfig, voice: Voice) -> None:
@@ -111,24 +96,26 @@ class FlowPipeline:
         self.vocoder: Callable[..., Any]
         self.applied = self._apply_passes()
         self.prompts = PromptCache(partial(encode, voice, self.device))
-        self._prompt_of(self.config)  # what cannot be used is refused now
+        self._prompt_of(self.config)  # an unusable recording is refused now
 
     @classmethod
-    def load(cls, options: Mapping[str, object], folder: Path = DEFAULT_VOICE) -> "FlowPipeline":
-        """
-        Make a pipeline from plain options. Raises EngineError for options, machines and weights
-        that cannot work.
-        """
-        config = parse_options(options)
+    def load(cls, options: Mapping[str, object], folder: Path | None = None) -> "FlowPipeline":
+        """Load a voice: as `Pipeline.load`."""
+        config = parse(FlowConfig, options)
         check_supported(config)
-        return cls(config, load_voice(folder))
+        return cls(config, load_voice(folder or DEFAULT_VOICE))
+
+    @property
+    def models(self) -> dict[str, nn.Module]:
+        """The models by stage."""
+        return {"acoustic": self.voice.dit, "vocoder": self.voice.vocoder}
 
     def _apply_passes(self) -> tuple[Applied, ...]:
         """
-        Precision, device, int8, compilation, runtime, padding: in this order; each reads what the
-        one before left.
+        Apply precision, device, int8, compilation, runtime and padding in this order: each pass
+        reads the models as the one before left them.
         """
-        config, models = self.config, {"acoustic": self.voice.dit, "vocoder": self.voice.vocoder}
+        config, models = self.config, self.models
         applied = [precision.apply(models, config.precision)]
         for model in models.values():
             model.to(self.device)
@@ -138,12 +125,12 @@ class FlowPipeline:
             )
         )
         called: dict[str, Callable[..., Any]] = {}
-        asked = {
+        requested = {
             "acoustic": ("compile", config.compile),
             "vocoder": ("compile_vocoder", config.compile_vocoder),
         }
         for name, core in models.items():
-            option, mode = asked[name]
+            option, mode = requested[name]
             compiled, how = compilation.apply(
                 name, option, core, mode, on_cpu=self.device.type == "cpu"
             )
@@ -159,38 +146,25 @@ class FlowPipeline:
         self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
     ) -> Iterator[np.ndarray]:
         """
-        Speak, piece by piece.
-
-        Args:
-            text: up to `engine.text.frontend.MAX_CHARACTERS` characters.
-            options: any of PER_REQUEST, for this text only.
-            watch: called with the name of a stage, gives a context that spans the stage's work.
-
-        Yields: float32 mono audio at `sample_rate_hz`; concatenated, it is the whole.
-        Raises: EngineError for a text that cannot be spoken.
+        Synthesise a text chunk by chunk: as `Pipeline.stream`, up to
+        `engine.text.frontend.MAX_CHARACTERS` characters.
         """
-        config = self._for_request(options or {})
+        config = self.for_request(options or {})
         return self._pieces(self._chunks(text, config, watch), config, watch)
 
     def segments(
         self, text: str, options: Mapping[str, object] | None = None
     ) -> Iterator[AudioSegment]:
         """
-        Speak as `stream` does, but one pass through the models at a time: for whoever shares the
-        engine out.
+        Synthesise as `stream` does, one pass through the models at a time: for a scheduler that
+        shares the engine between texts.
         """
-        config = self._for_request(options or {})
+        config = self.for_request(options or {})
         chunks = self._chunks(text, config, no_watch)
         return segments(
             self._pieces(chunks, config, no_watch),
             [len(group) for group in _groups(chunks, config)],
         )
-
-    def synthesize(
-        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
-    ) -> np.ndarray:
-        """Speak the whole text: `stream`, concatenated; float32 (T,)."""
-        return np.concatenate(list(self.stream(text, options, watch)))
 
     def synthesize_batch(
         self,
@@ -199,52 +173,43 @@ class FlowPipeline:
         watch: Watch = no_watch,
     ) -> list[np.ndarray]:
         """
-        Speak several texts together: chunks of like length share the forward passes, padded to the
-        longest.
+        Synthesise several texts together: chunks of similar length share forward passes, padded to
+        the longest.
 
-        Each sounds as `synthesize` would have it: in fp32 no frame differs by more than 1e-3 of
-        full scale, because sums are added up in another order. `options` are as many as texts; for
+        The audio of a text is that of `synthesize`: in fp32 no sample differs by more than 1e-3 of
+        full scale, because sums are added in another order. Pass one mapping of options per text;
         the rest as in `stream`.
 
         Raises: EngineError for options that do not match, and for a text that cannot be spoken:
-        then none is.
+        then none of the texts is.
         """
-        told: list[Mapping[str, object]] = [{} for _ in texts] if options is None else list(options)
-        if len(told) != len(texts):
+        requested: list[Mapping[str, object]] = (
+            [{} for _ in texts] if options is None else list(options)
+        )
+        if len(requested) != len(texts):
             raise EngineError(
-                f"{len(texts)} texts were given and options for {len(told)}; give one mapping for "
-                "each text"
+                f"{len(texts)} texts were given and options for {len(requested)}; give one mapping "
+                "for each text"
             )
-        configs = [self._for_request(each) for each in told]
+        configs = [self.for_request(overrides) for overrides in requested]
         chunks = [
             self._chunks(text, config, watch) for text, config in zip(texts, configs, strict=True)
         ]
-        parts = [
-            self._plan(chunk, config, index, watch)
-            for several, config in zip(chunks, configs, strict=True)
-            for index, chunk in enumerate(several)
-        ]
-        # a pass would share them
+        parts: list[Part] = []
+        for chunks_of_text, config in zip(chunks, configs, strict=True):
+            parts += self._plan_all(chunks_of_text, config, watch)
+        # chunks of one pass share its steps
         own_steps = self.config.early_exit > 0 or self.config.nfe_adaptive is not Adaptive.OFF
-        # one large group would leave the other workers nothing
-        each = math.ceil(len(parts) / self.config.workers)
-        count = 1 if own_steps else max(1, min(max(len(texts), self.config.batch), each))
+        # one large group would leave the other workers idle
+        per_worker = math.ceil(len(parts) / self.config.workers)
+        count = 1 if own_steps else max(1, min(max(len(texts), self.config.batch), per_worker))
         audios = iter(self._speak_by_length(parts, count, watch))
-        return [
-            np.concatenate(list(crossfade(next(audios) for _ in several))) for several in chunks
-        ]
+        return [np.concatenate(list(crossfade(islice(audios, len(group))))) for group in chunks]
 
-    def _for_request(self, options: Mapping[str, object]) -> FlowConfig:
-        foreign = sorted(set(options) - set(PER_REQUEST))
-        if foreign:
-            raise EngineError(
-                f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} "
-                "can"
-            )
-        checked = parse_options(options)
-        # a text belongs to its recording
-        named = {*options, "reference_text"} if "reference" in options else options
-        return replace(self.config, **{name: getattr(checked, name) for name in named})
+    def _plan_all(
+        self, chunks: Sequence[Chunk], config: FlowConfig, watch: Watch
+    ) -> Iterator[Part]:
+        return (self._plan(chunk, config, index, watch) for index, chunk in enumerate(chunks))
 
     def _prompt_of(self, config: FlowConfig) -> Prompt | None:
         return self.prompts.get(config.reference, config.reference_text, config.speaker)
@@ -271,7 +236,7 @@ class FlowPipeline:
     def _in_order(
         self, passes: Iterator[list[Part]], watch: Watch, *, first_alone: bool = False
     ) -> Iterator[list[np.ndarray]]:
-        """Speak passes, by the workers if there are any; gives the audio of each in its turn."""
+        """Run passes, in the workers if there are any; yields the audio of each in order."""
         speak = partial(self._speak, watch=watch)
         return (
             self._workers.in_order(speak, passes, first_alone=first_alone)
@@ -280,17 +245,15 @@ class FlowPipeline:
         )
 
     def _speak_by_length(self, parts: Sequence[Part], count: int, watch: Watch) -> list[np.ndarray]:
-        """Speak all parts, like with like; gives their audio in the order of the parts."""
+        """Synthesise parts grouped by length; returns their audio in the order of the parts."""
         groups = batch_by_length(
             [part.frames for part in parts], max_count=count, max_padded=self.padded_frames
         )
         passes = ([parts[index] for index in group] for group in groups)
-        spoken = {
-            index: audio
-            for group, audios in zip(groups, self._in_order(passes, watch), strict=True)
-            for index, audio in zip(group, audios, strict=True)
-        }
-        return [spoken[index] for index in range(len(parts))]
+        audio_of: dict[int, np.ndarray] = {}
+        for group, audios in zip(groups, self._in_order(passes, watch), strict=True):
+            audio_of.update(zip(group, audios, strict=True))
+        return [audio_of[index] for index in range(len(parts))]
 
     @torch.inference_mode()
     def _plan(self, chunk: Chunk, config: FlowConfig, index: int, watch: Watch) -> Part:
@@ -308,26 +271,26 @@ class FlowPipeline:
 
     @torch.inference_mode()
     def _speak(self, parts: Sequence[Part], watch: Watch) -> list[np.ndarray]:
-        """Speak some chunks in one pass through the models; float32 (T,) each."""
+        """Synthesise chunks in one pass through the models; float32 (T,) each."""
         with watch("acoustic"):
             mel = self._mel(parts)
         with watch("vocoder"):
             mask = frame_mask([part.spoken_frames for part in parts], self.device)
             projected = self.vocoder(mel) if mask is None else self.vocoder(mel, mask[..., None])
             shape = self.voice.vocoder.shape
-            alone = (
+            unpadded = (
                 projected[row : row + 1, : part.spoken_frames] for row, part in enumerate(parts)
             )
-            audios = [waveform(each, shape)[0].cpu().numpy() for each in alone]
+            audios = [waveform(spectrum, shape)[0].cpu().numpy() for spectrum in unpadded]
         with watch("post"):
             return [normalise_level(audio) for audio in audios]
 
     def _mel(self, parts: Sequence[Part]) -> Tensor:
         """
-        Draw the noise in fp32 on the CPU, so that neither precision nor device changes it; follow
-        the flow to the mel.
+        Integrate the flow from noise to mel (B, T, bands). The noise is drawn in fp32 on the CPU,
+        so that neither precision nor device changes it.
         """
-        # they differ at most in what is PER_REQUEST
+        # the configurations differ at most in options of one request
         config, bands = parts[0].config, self.voice.dit.shape.bands
         noise = pad(
             [initial_noise(part.config.seed, part.index, part.frames, bands) for part in parts]
@@ -350,13 +313,12 @@ class FlowPipeline:
                 for row, part in enumerate(parts)
             ]
         )
-        return (mel * self.voice.mel_std + self.voice.mel_mean).to(
-            precision.DTYPES[config.precision]
-        )
+        scaled = mel * self.voice.mel_std + self.voice.mel_mean
+        return scaled.to(precision.DTYPES[config.precision])
 
 
 def _groups(chunks: Sequence[Chunk], config: FlowConfig) -> list[range]:
-    """Say which chunks of a text share a pass."""
+    """Return the chunks of a text that share a pass, pass by pass."""
     return in_turn(len(chunks), config.batch, first_alone=config.first_chunk_characters > 0)
 
 

@@ -1,10 +1,9 @@
 """
-Published F5-TTS checkpoints as a pipeline: text -> content -> acoustic -> vocoder -> post, piece by
-piece.
+The pipeline `infill`: published F5-TTS checkpoints, text -> content -> acoustic -> vocoder -> post,
+chunk by chunk.
 
-The same five stages and the same methods as `flow`, so that whatever drives and measures one takes
-the other, too. The voice is that of the `reference`; without one the model invents some voice, and
-another one for every piece.
+The stages are those of `flow`. The voice is that of the `reference`; without one the model invents
+a voice, and another one for every chunk.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from engine.acoustic.infill import (
     SAMPLE_RATE_HZ,
@@ -28,22 +28,21 @@ from engine.acoustic.infill import (
 from engine.acoustic.solver import time_grid
 from engine.audio.postprocess import crossfade
 from engine.audio.prompt_cache import PromptCache
-from engine.config.infill import InfillConfig, as_flow, parse_infill_options
+from engine.config import InfillConfig, parse
 from engine.errors import EngineError
 from engine.passes import precision
-from engine.passes.support import check_supported
-from engine.pipelines.flow import Watch, initial_noise, no_watch, processors
+from engine.passes.support import check_machine
+from engine.pipelines.flow import STAGES, initial_noise
+from engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
 from engine.text.character_ids import character_ids, check_text, split_text
 from engine.vocoder.vocos import waveform
 from engine.weights.f5_checkpoint import InfillVoice, load_infill_voice
-
-PER_REQUEST = ("speed", "seed", "reference", "reference_text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfillChunk:
     """
-    What is spoken in one go: `index` of the piece, `characters` of the recording and of it, mel
+    One chunk: its `index` in the text, the `characters` of the recording and of the chunk, the mel
     `frames` of both.
     """
 
@@ -52,34 +51,36 @@ class InfillChunk:
     frames: int
 
 
-class InfillPipeline:
-    """A published voice, ready to speak. Public: as `FlowPipeline`'s."""
+class InfillPipeline(Pipeline[InfillConfig]):
+    """A published checkpoint, loaded. Public beside the base class: `voice`, `prompts`."""
 
+    config_class = InfillConfig
+    stages = STAGES
     sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(self, config: InfillConfig, voice: InfillVoice) -> None:
-        check_supported(as_flow(config))
+        check_machine(config.device, config.precision)
         self.config = replace(config, threads=config.threads or processors())
         torch.set_num_threads(self.config.threads)
         self.device = torch.device(config.device)
         self.voice = voice
-        models: dict[str, torch.nn.Module] = {"acoustic": voice.dit, "vocoder": voice.vocoder}
-        self.applied = (precision.apply(models, config.precision),)
-        for model in models.values():
+        self.applied = (precision.apply(self.models, config.precision),)
+        for model in self.models.values():
             model.to(self.device)
         self.acoustic: Callable[..., Any] = voice.dit
         self.vocoder: Callable[..., Any] = voice.vocoder
         self.prompts = PromptCache(partial(encode_infill, voice.dit.shape.bands))
-        self._prompt_of(self.config)  # what cannot be used is refused now
+        self._prompt_of(self.config)  # an unusable recording is refused now
 
     @classmethod
-    def load(cls, options: Mapping[str, object]) -> "InfillPipeline":
-        """
-        Make a pipeline from plain options. Raises EngineError for options, machines and weights
-        that cannot work.
-        """
-        config = parse_infill_options(options)
-        check_supported(as_flow(config))
+    def load(cls, options: Mapping[str, object], folder: Path | None = None) -> "InfillPipeline":
+        """Load a checkpoint: as `Pipeline.load`; its folder is the option `weights`."""
+        if folder is not None:
+            raise EngineError(
+                "--voice is a folder for pipeline flow; name the checkpoint's folder with --weights"
+            )
+        config = parse(InfillConfig, options)
+        check_machine(config.device, config.precision)
         if not config.weights:
             raise EngineError(
                 "pipeline infill needs weights, the folder of a published checkpoint; "
@@ -87,41 +88,28 @@ class InfillPipeline:
             )
         return cls(config, load_infill_voice(Path(config.weights), version=config.version))
 
+    @property
+    def models(self) -> dict[str, nn.Module]:
+        """The models by stage."""
+        return {"acoustic": self.voice.dit, "vocoder": self.voice.vocoder}
+
     def stream(
         self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
     ) -> Iterator[np.ndarray]:
-        """Speak, piece by piece: arguments, yields and errors as `FlowPipeline.stream`'s."""
-        config = self._for_request(options or {})
+        """Synthesise a text chunk by chunk: as `Pipeline.stream`."""
+        config = self.for_request(options or {})
         with watch("content"):
             prompt = self._prompt_of(config)
         with watch("text"):
-            pieces = self._pieces(check_text(text), prompt, config.speed)
-        return crossfade(self._speak(piece, prompt, config, watch) for piece in pieces)
-
-    def synthesize(
-        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
-    ) -> np.ndarray:
-        """Speak the whole text: `stream`, concatenated; float32 (T,)."""
-        return np.concatenate(list(self.stream(text, options, watch)))
-
-    def _for_request(self, options: Mapping[str, object]) -> InfillConfig:
-        foreign = sorted(set(options) - set(PER_REQUEST))
-        if foreign:
-            raise EngineError(
-                f"option {foreign[0]} cannot be set for one request; only {', '.join(PER_REQUEST)} "
-                "can"
-            )
-        checked = parse_infill_options(options)
-        # a text belongs to its recording
-        named = {*options, "reference_text"} if "reference" in options else options
-        return replace(self.config, **{name: getattr(checked, name) for name in named})
+            chunks = self._chunks(check_text(text), prompt, config.speed)
+        return crossfade(self._speak(chunk, prompt, config, watch) for chunk in chunks)
 
     def _prompt_of(self, config: InfillConfig) -> InfillPrompt:
         return self.prompts.get(config.reference, config.reference_text) or empty_prompt(
             self.voice.dit.shape.bands
         )
 
-    def _pieces(self, text: str, prompt: InfillPrompt, speed: float) -> list[InfillChunk]:
+    def _chunks(self, text: str, prompt: InfillPrompt, speed: float) -> list[InfillChunk]:
         pace = prompt.byte_rate
         return [
             InfillChunk(
@@ -134,16 +122,16 @@ class InfillPipeline:
 
     @torch.inference_mode()
     def _speak(
-        self, piece: InfillChunk, prompt: InfillPrompt, config: InfillConfig, watch: Watch
+        self, chunk: InfillChunk, prompt: InfillPrompt, config: InfillConfig, watch: Watch
     ) -> np.ndarray:
         with watch("content"):
             gap = InfillInput(
                 prompt_mel=prompt.mel.to(self.device),
-                characters=torch.tensor(piece.characters, device=self.device),
-                frames=piece.frames,
+                characters=torch.tensor(chunk.characters, device=self.device),
+                frames=chunk.frames,
             )
         with watch("acoustic"):
-            noise = initial_noise(config.seed, piece.index, gap.frames, self.voice.dit.shape.bands)[
+            noise = initial_noise(config.seed, chunk.index, gap.frames, self.voice.dit.shape.bands)[
                 0
             ].to(self.device)
             velocity = infill_velocity(self.voice.dit, self.acoustic, gap, config.cfg_strength)

@@ -6,7 +6,6 @@ Idle connections are closed after a timeout, and earlier if all places are taken
 connections without a request exclude nobody.
 If every connection has a request, one more gets 429 at once (uvicorn's own limit would answer 503).
 A client that stops reading its response is disconnected.
-Audio is unknown here.
 """
 
 import asyncio

@@ -65,7 +65,7 @@ class Letters:
 
 def spell(word: str) -> tuple[str, ...]:
     """Return the phones of the letters' names, in order."""
-    return tuple(phone for letter in word for phone in LETTER_NAMES[letter].split())
+    return tuple(" ".join(LETTER_NAMES[letter] for letter in word).split())
 
 
 def pack(letters: Letters) -> bytes:

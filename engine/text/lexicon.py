@@ -61,15 +61,16 @@ class _Coded(Mapping[str, Phones]):
 def pack(origin: str, lexicon: Lexicon) -> bytes:
     """Serialise a dictionary as the bytes that `unpack` parses."""
     tables = (lexicon.words, lexicon.verbs, lexicon.nouns)
-    names = sorted({name for table in tables for phones in table.values() for name in phones})
+    used: set[str] = set()
+    for table in tables:
+        used.update(*table.values())
+    names = sorted(used)
     letter_of = dict(zip(names, PHONE_LETTERS, strict=False))
     lines = [origin, " ".join(names)]
     for table in tables:
         words = sorted(table)
-        lines += [
-            " ".join(words),
-            " ".join("".join(letter_of[name] for name in table[word]) for word in words),
-        ]
+        coded = ["".join(map(letter_of.__getitem__, table[word])) for word in words]
+        lines += [" ".join(words), " ".join(coded)]
     return lzma.compress("\n".join(lines).encode("ascii"), preset=9 | lzma.PRESET_EXTREME)
 
 

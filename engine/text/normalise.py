@@ -7,7 +7,7 @@ spell it.
 A break is one of `,` `.` `!` `?`.
 Nothing that could be spoken is dropped silently: characters without English sound (other scripts,
 emoji) are reported in `NormalisedText.dropped`; quotes and formatting marks are not.
-Phones and dictionary are unknown here.
+It uses neither phones nor the dictionary.
 
 `fold` first reduces any string to the characters that the rest of the front-end handles: ASCII and
 a few currency and degree signs.

@@ -1,7 +1,7 @@
 """
 Numbers in American English words, as the training voices read them ("one hundred five", no "and").
 
-Plain strings in and out; the text around a number is unknown here.
+Plain strings in and out, independent of the text around a number.
 """
 
 from engine.text.word_tables import words_of

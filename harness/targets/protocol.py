@@ -1,85 +1,174 @@
 """
-The five things a target can do. It reads no clocks and writes no files; the worker does.
-
-What one check of an option found, and the options that it was held against.
+The base class of all targets. A target calls a voice engine: it reads no clock and writes no file;
+the worker does both.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from harness.machine.clock import Clock
 from harness.records.cell import Cell, Option, Request
 from harness.records.run import OptionCheck, StageWork
 
 StageWatch = Callable[[str], AbstractContextManager[None]]
 """Called by the target as `with watch("vocoder"): ...` around each of its stages."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alone:
-    """The model of a stage by itself."""
-
-    run: Callable[[], object]
-    """Runs it once, on what it was first given."""
-    work: StageWork | None = None
-    """
-    How much that was; None where the target does not tell, and then nobody can say whether another
-    did the same.
-    """
-
-
-class Target(Protocol):
-    """
-    A voice engine under measurement. One object serves one cell in one process.
-
-    A target that makes long audio in chunks may have an attribute `joins_s`: seconds from the start
-    of the last synthesis to each place where two chunks meet. Such places are then searched for
-    clicks.
-
-    A target that can run the models of its stages by themselves may have a method
-    `alone(request, watch)`: it speaks the request and gives an `Alone` by stage.
-
-    A target whose engine runs in another process has `elsewhere = True`: the memory of the worker
-    is then none of the engine's.
-    """
-
-    sample_rate_hz: int
-
-    def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
-        """
-        Import the engine and make it ready; `defaults` come from the profile (device, threads), the
-        cell's options win.
-
-        Raises HarnessError with the engine's own sentence when the engine refuses the
-        configuration.
-        """
-
-    def effective(self) -> Mapping[str, Option]:
-        """Give every option as resolved by the engine, defaults included."""
-
-    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
-        """Yield float32 mono audio chunks, each playable when yielded."""
-
-    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
-        """
-        Run one synthesis with observers attached and hold what was seen against what was asked.
-        """
-
-    def settled(self) -> bool:
-        """Tell whether the last synthesis compiled nothing new, so that measuring may begin."""
-
-
 Options = Mapping[str, Option]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """What one check found."""
+class IsolatedStage:
+    """The model of a stage, ready to run by itself."""
 
-    observed: str
-    holds: bool | None
-    """None where nothing of it could be seen."""
-    why: str
+    run: Callable[[], object]
+    """Runs the model once on the inputs of its first call."""
+    work: StageWork | None = None
+    """
+    Size of that work; None where the target does not know. Without it, nobody can tell a faster
+    model from a shorter call.
+    """
+
+
+Alone = IsolatedStage
+"""The former name, for plug-ins; removed with the next release."""
+
+
+class Target(ABC):
+    """
+    A voice engine under measurement. One object serves one cell in one process.
+
+    `load`, `effective` and `synthesize` are required, and so is `sample_rate_hz`. Everything else
+    is optional: its default says what the harness assumes of an engine without that ability.
+    """
+
+    sample_rate_hz: int
+    """Of the audio that `synthesize` yields; it may change at `load`, and with the first chunk."""
+    imports: tuple[str, ...] = ()
+    """Modules that the worker imports, and times, before `load`. Default: none."""
+    clock: Clock | None = None
+    """Clock to read in place of real time, for engines that simulate. Default: real time."""
+    elsewhere: bool = False
+    """
+    Whether the engine runs in another process, such as a server: the worker's memory is then not
+    the engine's. Default: it runs in the worker.
+    """
+    chunk_boundaries_s: tuple[float, ...] | None = None
+    """
+    Seconds from the start of the last synthesis to each place where two chunks meet; such places
+    are searched for clicks. Default: unknown.
+    """
+
+    @classmethod  # noqa: B027  (optional)
+    def check_options(cls, pipeline: str, options: Options) -> None:
+        """
+        Check the options of a cell and of its requests before anything is measured, without
+        importing the engine. Default: all are accepted.
+
+        Raises: HarnessError for an unknown pipeline, option or value; name the known ones.
+        """
+
+    def imports_for(self, cell: Cell) -> tuple[str, ...]:
+        """Return the modules to import for a cell. Default: `imports`, whatever the cell."""
+        return self.imports
+
+    @abstractmethod
+    def load(self, cell: Cell, defaults: Options) -> None:
+        """
+        Import the engine and make it ready.
+
+        Args:
+            cell: its options win over the defaults.
+            defaults: of the machine's profile (device, threads).
+
+        Raises: HarnessError with the engine's own sentence when the engine refuses the
+            configuration.
+        """
+
+    @abstractmethod
+    def effective(self) -> Options:
+        """Return every option as the engine resolved it, defaults included."""
+
+    @abstractmethod
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        """Yield float32 mono audio (T,), chunk by chunk, each playable when yielded."""
+
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
+        """
+        Run one synthesis under observation and compare each option with what was in effect.
+        Default: nothing is observable.
+        """
+        return ()
+
+    def isolated_stages(self, request: Request, watch: StageWatch) -> Mapping[str, IsolatedStage]:
+        """
+        Synthesise a request; return, by stage, the models that can run by themselves. Default:
+        none can.
+        """
+        for _ in self.synthesize(request, watch):
+            pass
+        return {}
+
+    def settled(self) -> bool:
+        """
+        Whether the last synthesis compiled and cached nothing new, so that measuring may begin.
+        Default: engines do not compile.
+        """
+        return True
+
+
+class ForwardingTarget(Target):
+    """Passes everything on to another target; a subclass changes part of it."""
+
+    def __init__(self, inner: Target) -> None:
+        self._inner = inner
+
+    @property
+    def sample_rate_hz(self) -> int:  # type: ignore[override]
+        """Of the other target."""
+        return self._inner.sample_rate_hz
+
+    @property
+    def clock(self) -> Clock | None:  # type: ignore[override]
+        """Of the other target."""
+        return self._inner.clock
+
+    @property
+    def elsewhere(self) -> bool:  # type: ignore[override]
+        """Of the other target."""
+        return self._inner.elsewhere
+
+    @property
+    def chunk_boundaries_s(self) -> tuple[float, ...] | None:  # type: ignore[override]
+        """Of the other target."""
+        return self._inner.chunk_boundaries_s
+
+    def imports_for(self, cell: Cell) -> tuple[str, ...]:
+        """Return the modules that the other target imports."""
+        return self._inner.imports_for(cell)
+
+    def load(self, cell: Cell, defaults: Options) -> None:
+        """Load the other target."""
+        self._inner.load(cell, defaults)
+
+    def effective(self) -> Options:
+        """Return the options of the other target."""
+        return self._inner.effective()
+
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        """Yield the audio of the other target."""
+        return self._inner.synthesize(request, watch)
+
+    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
+        """Observe the other target."""
+        return self._inner.observe(request)
+
+    def isolated_stages(self, request: Request, watch: StageWatch) -> Mapping[str, IsolatedStage]:
+        """Return the isolated stages of the other target."""
+        return self._inner.isolated_stages(request, watch)
+
+    def settled(self) -> bool:
+        """Whether the other target is settled."""
+        return self._inner.settled()

@@ -1,21 +1,21 @@
 """
-Finds targets by name: the ones of this package, those that installed packages offer as entry points
-`voxgate.targets`, and any class that can be imported, named as `package.module:Class`.
+Targets by name: those of this package, those of installed packages (entry points
+`voxgate.targets`), and any class that can be imported, named as `package.module:Class`.
 
-Nothing is imported before it is asked for. A target's module may have
-`check_options(pipeline, options)`, which raises HarnessError for options that the target does not
-know; it must not load anything heavy.
+A target's module is imported when the target is asked for, not before; it must not import its
+engine.
 """
 
 import importlib
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option
+from harness.targets.adapter import adapted, option_check_of
 from harness.targets.protocol import Target
 from harness.targets.slowdown import slowed
 
@@ -31,28 +31,30 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
 )
 MEASURED: Mapping[str, str] = MappingProxyType({"engine": "engine"})
 """
-The package whose code a target of ours measures; those that are absent measure none of a project's.
+Built-in target -> the package that it measures; the others measure no code of a project.
 """
 
 
 def known_targets() -> tuple[str, ...]:
-    """Name all targets."""
+    """Return the names of all targets."""
     return (*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN)))
 
 
 def make_target(name: str) -> Target:
     """
-    Make a target, not yet loaded, slowed down if the environment says so. Raises HarnessError for
-    an unknown name.
+    Make a target, not yet loaded; slowed down if the environment says so.
+
+    Raises: HarnessError for an unknown name, and for a target that lacks a required method.
     """
-    target: Target = _factory(name)()
-    return slowed(target)
+    factory = _factory(name)
+    _check_complete(name, factory)
+    return slowed(adapted(factory()))
 
 
 def package_of(name: str) -> str | None:
     """
-    Name the package whose code a target measures; None where that is no code of a project.
-    HarnessError if unknown.
+    Return the package that a target measures; None where it measures no code of a project. Raises
+    HarnessError for an unknown name.
     """
     if name in BUILT_IN:
         return MEASURED.get(name)
@@ -66,20 +68,25 @@ def package_of(name: str) -> str | None:
 
 def check_options(target: str, pipeline: str, options: Mapping[str, Option]) -> None:
     """
-    Raise HarnessError if the target does not exist or does not know one of the options (it then
-    lists those it knows).
+    Check options by their target. Raises HarnessError for an unknown target, and for an option or a
+    value that it refuses.
     """
-    module = sys.modules[_factory(target).__module__]
-    check: Callable[[str, Mapping[str, Option]], None] | None = getattr(
-        module, "check_options", None
-    )
+    factory = _factory(target)
+    _check_complete(target, factory)
+    check = option_check_of(factory)
     if check is not None:
         check(pipeline, options)
 
 
+def _check_complete(name: str, factory: Any) -> None:
+    if inspect.isabstract(factory):
+        missing = ", ".join(sorted(factory.__abstractmethods__))
+        raise HarnessError(f"target {name!r} lacks {missing}; a target must have these methods")
+
+
 def check_cells(cells: Sequence[Cell]) -> None:
     """
-    Raise HarnessError if a target does not know an option of a cell or of one of its requests.
+    Check the options of cells and of their requests by their targets. Raises HarnessError.
     """
     for cell in cells:
         extras = {tuple(request.options.items()) for request in cell.workload.requests}
@@ -105,7 +112,7 @@ def _factory(name: str) -> Any:
 
 
 def _imported(place: str) -> Any:
-    """Give what `package.module:Name` names."""
+    """Import the object that `package.module:Name` names."""
     module, _, attribute = place.partition(":")
     return getattr(importlib.import_module(module), attribute)
 

@@ -1,15 +1,15 @@
 """
-A target that does what its options say: so that order, failures, statistics and verdicts are tested
-exactly.
+A target that behaves as its options say: a test double with exact order, failures, statistics and
+verdicts.
 
-It takes no real time: it tells its virtual clock how long it took. Its audio is a hum with
-syllables, the same for the same text, speaker and seed. Environment variable VOXGATE_SCRIPT names a
-JSON file that changes the "engine" without changing the suite: {"<slug> or *": {"slower": 1.1,
+It takes no real time: it advances a virtual clock. Its audio is a hum with syllables, the same for
+the same text, speaker and seed. The environment variable VOXGATE_SCRIPT names a JSON file that
+changes the "engine" without changing the suite: {"<slug> or *": {"slower": 1.1,
 "stage": "vocoder", "click": 0.8, "observed": {"steps": "32"}, "fault": "die", "unobserved":
 ["steps"], "seedless": true, "alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the
 whole latency, all of it added to `stage`; `alone` multiplies what a stage takes when it runs by
-itself, and nothing else; `unstaged_s` passes outside of all stages; `seedless` engines know no
-seed, and speak otherwise each time where no cell asks for one.
+itself, and nothing else; `unstaged_s` passes outside of all stages; `seedless` engines have no
+seed, and their audio differs each time where no cell asks for one.
 """
 
 import errno
@@ -31,11 +31,11 @@ from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock, sleep
 from harness.records.cell import Cell, Option, Request
 from harness.records.run import UNSEEN, OptionCheck, StageWork
-from harness.targets.protocol import Alone, StageWatch
+from harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
 
 RATE_HZ = 16_000
 FRAMES_PER_S = 100
-"""That its models have to work on."""
+"""Frames of its models."""
 SCRIPT = "VOXGATE_SCRIPT"
 STAGES: Mapping[str, float] = MappingProxyType(
     {"text": 0.05, "content": 0.05, "acoustic": 0.6, "vocoder": 0.3}
@@ -75,48 +75,49 @@ FAULTS = (
 )
 
 
-def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
-    """Raise HarnessError for an unknown option or fault; any pipeline will do."""
-    unknown = sorted(set(options) - set(DEFAULTS))
-    if unknown:
-        raise HarnessError(
-            f"target scripted ({pipeline}) has no option {', '.join(unknown)}; known are "
-            f"{', '.join(DEFAULTS)}"
-        )
-    if options.get("fault", "none") not in FAULTS:
-        raise HarnessError(
-            f"option fault={options['fault']!r} is unknown; known are {', '.join(FAULTS)}"
-        )
-
-
-class ScriptedTarget:
-    """See the module."""
+class ScriptedTarget(Target):
+    """A scripted engine."""
 
     sample_rate_hz = RATE_HZ
+    clock: VirtualClock
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        """The worker reads this clock in place of the real one."""
+        """The worker reads it in place of the real one."""
         self._options: dict[str, Any] = {}
         self._asked: dict[str, Option] = {}
         self._script: dict[str, Any] = {}
         self._count = 0
 
+    @classmethod
+    def check_options(cls, pipeline: str, options: Options) -> None:
+        """Refuse an unknown option or fault; any pipeline is accepted."""
+        unknown = sorted(set(options) - set(DEFAULTS))
+        if unknown:
+            raise HarnessError(
+                f"target scripted ({pipeline}) has no option {', '.join(unknown)}; known are "
+                f"{', '.join(DEFAULTS)}"
+            )
+        if options.get("fault", "none") not in FAULTS:
+            raise HarnessError(
+                f"option fault={options['fault']!r} is unknown; known are {', '.join(FAULTS)}"
+            )
+
     def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
-        """Take the options and the script, refuse if told to."""
+        """Read the options and the script; refuse if they say so."""
         script = _read_script()
         self._script = {**script.get("*", {}), **script.get(cell.slug, {})}
         self._asked = dict(cell.options)
         self._options = {**DEFAULTS, **defaults, **cell.options, **self._script.get("options", {})}
         if "fault" in self._script:
             self._options["fault"] = self._script["fault"]
-        check_options(cell.pipeline, self._options)
+        self.check_options(cell.pipeline, self._options)
         if self._options["fault"] == "refuse":
             raise HarnessError("fault=refuse asks for a refusal; use fault=none")
         self.clock.advance(self._options["load_ms"] / 1000)
 
-    def effective(self) -> Mapping[str, Option]:
-        """Give all options."""
+    def effective(self) -> Options:
+        """Return all options."""
         return {
             name: value
             for name, value in self._options.items()
@@ -162,9 +163,9 @@ class ScriptedTarget:
             for name, asked in self._asked.items()
         )
 
-    def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
+    def isolated_stages(self, request: Request, watch: StageWatch) -> Mapping[str, IsolatedStage]:
         """
-        Let the stages pass, and give what takes as long as a stage by itself as the script claims.
+        Let the stages pass; return models that take as long by themselves as the script says.
         """
         options = {**self._options, **request.options}
         stages_s, chunks = self._stages_s(options, request), int(options["chunks"])
@@ -177,7 +178,7 @@ class ScriptedTarget:
             calls=chunks, rows=1, frames=round(options["audio_s"] * FRAMES_PER_S / chunks)
         )
         return {
-            stage: Alone(
+            stage: IsolatedStage(
                 run=partial(self.clock.advance, stages_s[stage] / chunks * claimed.get(stage, 1.0)),
                 work=work,
             )
@@ -185,7 +186,7 @@ class ScriptedTarget:
         }
 
     def settled(self) -> bool:
-        """Tell whether the last synthesis was past the compiling ones."""
+        """Whether the last synthesis came after the compiling ones."""
         return bool(
             self._options["fault"] != "unsettled" and self._count > self._options["compile"]
         )

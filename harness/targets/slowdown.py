@@ -1,18 +1,18 @@
 """
-A target that does more work in one stage: a slow-down of known size, for `voxgate selftest`.
+A target that does additional work in one stage: a slowdown of known size, for `voxgate selftest`.
 
 It is real work in the engine's own process, done while the stage is timed: matrix products of fixed
 size, on the engine's device and with its threads; never a sleep, never a changed number. The audio
-stays as it is, to the bit. Where the target brings a virtual clock, a unit of work lets
-VIRTUAL_UNIT_S pass on it.
+is unchanged, to the bit. Where the target has a virtual clock, a unit of work advances it by
+VIRTUAL_UNIT_S.
 
-Environment variable VOXGATE_SLOWED, which only workers read, says how much, so that a cell asks for
-the same on all sides:
+The environment variable VOXGATE_SLOWED, which only workers read, holds the amount, so that a cell
+has the same options on all sides:
 
     {"stage": "vocoder", "units": {"<slug>": {"<request>": 37}}, "apart": false}
 
-`apart` counts the work as a stage of its own, `slowed`: that is how selftest finds out how long a
-unit takes.
+`apart` counts the work as a stage of its own, `slowed`: so selftest measures the duration of a
+unit.
 """
 
 import importlib.util
@@ -21,20 +21,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from harness.errors import HarnessError
+from harness.machine.clock import VirtualClock
 from harness.records.cell import Cell, Option, Request
-from harness.records.run import OptionCheck
-from harness.targets.protocol import StageWatch, Target
+from harness.targets.protocol import ForwardingTarget, StageWatch, Target
 
 SLOWED = "VOXGATE_SLOWED"
 APART = "slowed"
 WHOLE = "whole"
 """
-In place of a stage, for a target that tells of none: the work is done behind the last of its audio.
+In place of a stage, for a target without stages: the work is done after the last of its audio.
 """
 EDGE = 128
 """
@@ -44,19 +43,19 @@ synthesis are dozens.
 VIRTUAL_UNIT_S = 1e-4
 
 Work = Callable[[int], None]
-"""Does so many units."""
+"""Does a number of units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowDown:
-    """How many units of work to add to which stage: slug -> request id -> units."""
+    """Units of work to add to a stage: slug -> request id -> units."""
 
     stage: str
     units: Mapping[str, Mapping[str, int]]
     apart: bool = False
 
     def env(self) -> dict[str, str]:
-        """Give the environment that tells a worker."""
+        """Return the environment variables of a worker."""
         return {
             SLOWED: json.dumps(
                 {"stage": self.stage, "units": self.units, "apart": self.apart}, sort_keys=True
@@ -65,30 +64,25 @@ class SlowDown:
 
 
 def slowed(target: Target) -> Target:
-    """Give the target as the environment wants it: itself, or with more work to do."""
+    """Return the target, or a slowed one if the environment says so."""
     order = os.environ.get(SLOWED)
     return SlowedTarget(target, SlowDown(**json.loads(order))) if order else target
 
 
-class SlowedTarget:
-    """Passes everything on to another target, and works more in one of its stages."""
+class SlowedTarget(ForwardingTarget):
+    """Passes everything on to another target, and does additional work in one of its stages."""
 
     def __init__(self, inner: Target, order: SlowDown) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._order = order
         self._units: Mapping[str, int] = {}
         self._work: Work = _nothing
-        self.sample_rate_hz = inner.sample_rate_hz
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)  # imports, clock
 
     def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
         """
         Load the other target. Raises HarnessError if the order leaves a request of the cell out.
         """
         self._inner.load(cell, defaults)
-        self.sample_rate_hz = self._inner.sample_rate_hz
         self._units = self._order.units.get(cell.slug, {})
         lacking = [
             request.id for request in cell.workload.requests if request.id not in self._units
@@ -98,22 +92,14 @@ class SlowedTarget:
                 f"{SLOWED} names no units for {cell.slug}, request {lacking[0]}; run selftest from "
                 "the start"
             )
-        clock = getattr(self._inner, "clock", None)
+        clock = self._inner.clock
         device = str({**defaults, **cell.options}.get("device", "cpu"))
-        self._work = (
-            _work_on(device)
-            if clock is None
-            else lambda count: clock.advance(count * VIRTUAL_UNIT_S)
-        )
-
-    def effective(self) -> Mapping[str, Option]:
-        """Give the options of the other target."""
-        return self._inner.effective()
+        self._work = _virtual_work(clock) if isinstance(clock, VirtualClock) else _work_on(device)
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """
-        Speak, and work more when the stage is first entered, or at the end. Raises HarnessError
-        where it never is.
+        Synthesise; do the additional work when the stage is first entered, or at the end. Raises
+        HarnessError where the stage is never entered.
         """
         stages: list[str] = []
 
@@ -135,14 +121,6 @@ class SlowedTarget:
                 f"{known}"
             )
 
-    def observe(self, request: Request) -> tuple[OptionCheck, ...]:
-        """Observe the other target."""
-        return self._inner.observe(request)
-
-    def settled(self) -> bool:
-        """Tell what the other target tells: the work compiles nothing."""
-        return self._inner.settled()
-
     def _work_more(self, request: Request, watch: StageWatch) -> None:
         if not self._order.apart:
             self._work(self._units[request.id])
@@ -152,7 +130,12 @@ class SlowedTarget:
 
 
 def _nothing(count: int) -> None:
-    """Do nothing: nothing is loaded yet."""
+    """Do nothing, before the target is loaded."""
+
+
+def _virtual_work(clock: VirtualClock) -> Work:
+    """Return work that advances a virtual clock."""
+    return lambda count: clock.advance(count * VIRTUAL_UNIT_S)
 
 
 def _work_on(device: str) -> Work:
@@ -180,7 +163,7 @@ def _numpy_work() -> Work:
 
 def _torch_work(device: str) -> Work:
     """
-    Give work that torch does on a device: products whose result is the matrix itself, so that no
+    Return work by torch on a device: products whose result is the matrix itself, so that no
     number ever grows.
     """
     import torch

@@ -15,7 +15,7 @@ Weights = Mapping[str, Tensor]
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """Give the weights in double precision."""
+    """Return the weights in double precision."""
     return {name: value.double() for name, value in model.state_dict().items()}
 
 
@@ -59,7 +59,7 @@ def time_embedding(w: Weights, t: Tensor) -> Tensor:
 
 
 def turned(x: Tensor) -> Tensor:
-    """Give every pair of channels of (B, H, T, d) its rotation by position, one pair at a time."""
+    """Return (B, H, T, d) with every pair of channels rotated by position, one pair at a time."""
     width, given = x.shape[-1], x.clone()
     places = torch.arange(x.shape[2], dtype=torch.float64)
     for pair in range(width // 2):

@@ -167,7 +167,7 @@ def compare(folder: Path) -> list[Difference]:
 
 
 def _reference(audio: torch.Tensor, *, heard: bool) -> torch.Tensor:
-    """Give the mel of the recording; without one, zeros of the same length, as the package does."""
+    """Return the recording's mel; without one, zeros of the same length, as the package does."""
     mel = log_mel(audio, mel_filterbank(RATE_HZ, bands=100), floor=1e-5)[0]
     return mel if heard else torch.zeros_like(mel)
 

@@ -107,8 +107,8 @@ def without_trainer(package: Path) -> None:
 
 def randomise(model: nn.Module, seed: int) -> None:
     """
-    Give every weight a random value: as made, the gates are zero and most of the model would not be
-    heard.
+    Set every weight to a random value: initially the gates are zero, and most of the model would
+    have no effect.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -98,15 +98,16 @@ def lengths(folder: Path) -> Iterator[str]:
 
 
 def own_pitch(name: str) -> str:
-    """Give the median pitch of a shipped recording."""
+    """Return the median pitch of a shipped recording."""
     pitch = "" if name == "none" else pitch_median(MetricInput(audio=read_recording(VOICES / name)))
     return f"{pitch:.0f}" if isinstance(pitch, float) else "-"
 
 
 def work(name: str) -> str:
     """
-    Give two cells: a sentence's frames with the recording's, and its CPU time (one thread), medians
-    and quartiles.
+    Return two cells: the frames of a sentence with the recording's, and its CPU time (one thread).
+
+    Medians and quartiles.
     """
     reference = "" if name == "none" else str(VOICES / name)
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1, "reference": reference})
@@ -136,7 +137,7 @@ class Voice:
 
 
 def voice(folder: Path, speaker: str, *settings: str) -> Voice:
-    """Let flite make the recordings of one speaker."""
+    """Make the recordings of one of flite's speakers."""
     name = "-".join((speaker, *settings)).replace("=", "")
     path = folder / f"{name}.flac"
     if not path.exists():
@@ -201,7 +202,7 @@ def word_error_rate(said: list[tuple[str, Path]]) -> float:
 def judged(
     said: list[tuple[str, Path]], speakers: dict[str, Voice], reference: Voice | None
 ) -> list[str]:
-    """Give the cells of a row: similarity to every speaker, pitch, WER, spill."""
+    """Return the cells of a row: similarity to every speaker, pitch, WER, spill."""
     heard = [read_recording(file) for _, file in said]
     vectors = np.stack([embedding(each) for each in heard])
     alike = [float((vectors @ speaker.embedding).mean()) for speaker in speakers.values()]
@@ -227,9 +228,7 @@ def judged(
 
 
 def following(folder: Path) -> Iterator[str]:
-    """
-    Give the table of whom the voice sounds like, by recording and by the speaker that it is told.
-    """
+    """Return the table of voice similarity, by recording and by conditioning speaker."""
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     speakers = {name: voice(folder, name) for name in SPEAKERS}
     others = [voice(folder, "slt", f"f0_shift={shift}") for shift in SHIFTS] + [
@@ -259,8 +258,7 @@ def following(folder: Path) -> Iterator[str]:
 
 def alignment(folder: Path) -> Iterator[str]:
     """
-    Give how far the phones' ends are from where flite says that they are: heard, and merely scaled
-    to the length.
+    Return the error of the phones' ends against flite's, aligned and merely scaled to the length.
     """
     pipeline = FlowPipeline.load({"nfe_steps": NFE, "threads": 1})
     heard_ms: list[float] = []
@@ -318,7 +316,7 @@ def alignment(folder: Path) -> Iterator[str]:
 
 
 def level() -> str:
-    """Give how loud flite, which the DiT learned from, speaks."""
+    """Return the level of flite's speech, on which the DiT was trained."""
     found = [
         f"{name} {active_rms(read_audio(VOICES / f'{name}.flac')[0]):.3f}" for name in SPEAKERS
     ]

@@ -73,7 +73,7 @@ class Work:
     moved_bytes: float
 
     def least_s(self, machine: Machine) -> float:
-        """Give the time of the roofline."""
+        """Return the time of the roofline, in s."""
         return max(self.flops / machine.flops_per_s, self.moved_bytes / machine.bytes_per_s)
 
 
@@ -155,5 +155,5 @@ def _kind(operator: str) -> str:
 
 
 def median(values: list[float]) -> float:
-    """Give the middle value."""
+    """Return the median."""
     return statistics.median(values)

@@ -26,7 +26,7 @@ SUITES = ("guidance", "adaptive", "early_exit")
 
 
 def cells(suites: tuple[str, ...]) -> list[dict]:
-    """Give what the suites ask for, once each, the default first."""
+    """Return the suites' cells, once each, the default first."""
     expanded = [cell for name in suites for cell in load_suite(name, ROOT).expand(ROOT).cells]
     asked = [{**cell.fixed, **cell.axes} for cell in expanded]
     plain = [
@@ -45,7 +45,7 @@ def cells(suites: tuple[str, ...]) -> list[dict]:
 
 def spoken(options: dict, requests: tuple) -> tuple[list[np.ndarray], list[int]]:
     """
-    Let the embedded voice say it; gives the audio and the rows that the acoustic model worked on.
+    Synthesise with the embedded voice, and return the audio and the rows of the acoustic model.
     """
     pipeline = FlowPipeline.load({"threads": 1, **options})
     inner, rows, audio = pipeline.acoustic, [], []
@@ -60,7 +60,7 @@ def spoken(options: dict, requests: tuple) -> tuple[list[np.ndarray], list[int]]
 
 
 def snr_db(reference: np.ndarray, candidate: np.ndarray) -> float:
-    """Give the ratio of what the default says to what is different; infinite where nothing is."""
+    """Return the ratio of the default's output to the difference; infinite without a difference."""
     apart = float(np.square(candidate - reference).sum())
     return float(10 * np.log10(np.square(reference).sum() / apart)) if apart else np.inf
 

@@ -186,7 +186,7 @@ def _work(dit: Any, vocos: Any, frames: int, device: str) -> dict[str, Work]:
 
 @torch.inference_mode()
 def compare(case: Case, folder: Path, device: str) -> Result:
-    """Let both say it once for the outputs, and then in turns for the times."""
+    """Synthesise once by each for the outputs, and then alternately for the times."""
     ours, theirs, work = sides(case, folder, device)
     (mel, audio), (their_mel, their_audio) = (
         (mel := side.mel(), side.audio(mel)) for side in (ours, theirs)
@@ -217,7 +217,8 @@ def _timed(side: Side, mel: Tensor) -> dict[str, float]:
 
 def embedded(threads: int) -> dict[str, Any]:
     """
-    Let the embedded voice speak in a process of its own; gives its memory, stage times and work.
+    Synthesise with the embedded voice in a process of its own, and return its memory, stage times
+    and work.
     """
     words = [
         sys.executable,

@@ -29,17 +29,14 @@ def page(
     device: str,
     threads: int,
 ) -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     lines = [*_head(device, threads), *_times(machine, results), *_outputs(results)]
     lines += [*_roofline(machine, results, embedded), *_shares(results), *_embedded(embedded)]
     return "\n".join(lines)
 
 
 def ratios(result: "Result", stage: str) -> list[float]:
-    """
-    Give how many times as fast ours was, one value per round of two runs each, over a stage or
-    "both".
-    """
+    """Return our speed-up, one value per round of two runs each, over a stage or "both"."""
 
     def seconds(runs: list[dict[str, float]], first: int) -> float:
         return sum(
@@ -160,7 +157,7 @@ def _roofline(
 def _stages(
     results: Sequence["Result"], embedded: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, Work, float]]:
-    """Give name, stage, work and seconds of one call of every model of ours."""
+    """Return name, stage, work and seconds of one call of each of our models."""
     for result in results:
         for stage in STAGES:
             calls = result.case.steps if stage == "acoustic" else 1

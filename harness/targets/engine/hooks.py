@@ -1,11 +1,10 @@
 """
-How the observer is hooked into our engine: stand-ins for the two models, and hooks on modules that
-run eagerly.
+Hooks of the observer in the engine: recorders in place of the two models, and forward hooks on
+modules that run eagerly.
 
-The two models are called through `pipeline.acoustic` and `pipeline.vocoder`; a recorder stands in
-for each and passes every call on. Linear layers tell their activations' dtype through forward hooks
-where a model runs eagerly; a compiled one is left alone, because a hook would make it compile
-again.
+A recorder replaces the callable of each stage and passes every call on. Forward hooks record the
+dtype of Linear activations where a model runs eagerly; a compiled model gets none, because a hook
+would make it compile again.
 """
 
 import threading
@@ -24,14 +23,14 @@ from harness.targets.engine.thread_probe import Crowd, ThreadMark, rearranged
 
 class Recorder:
     """
-    Stands in for a model: counts the calls, keeps what the observer needs, passes everything on.
+    Replaces a model: counts its calls, records inputs and outputs, passes everything on.
     """
 
     def __init__(self, stage: str, inner: Any, probe: RuntimeProbe) -> None:
         self.stage = stage
         self.inner = inner
         self.core = getattr(inner, "inner", inner)
-        """What computes: behind a pass that wraps it, such as padding, what that one calls."""
+        """The callable that computes: behind a wrapper such as padding, the one that it calls."""
         self.probe = probe
         self.marks: list[ThreadMark] = []
         """Of every call."""
@@ -45,16 +44,16 @@ class Recorder:
             inner.inner = self._reach
 
     def __call__(self, *args: Tensor) -> Tensor:
-        """Pass a call on, and keep what it was given and what it gave."""
+        """Pass a call on; record its inputs and its output."""
         mark = self.probe.crowd.mark()
         with self.probe.within(self.stage, look_into=not is_compiled(self.core)):
             output: Tensor = (
                 self.inner(*args) if self.core is not self.inner else self._reach(*args)
             )
-        given, gave = tuple(x.detach().clone() for x in args), output.detach().clone()
+        inputs, copied = tuple(x.detach().clone() for x in args), output.detach().clone()
         with self._noting:
-            self.inputs.append(given)
-            self.outputs.append(gave)
+            self.inputs.append(inputs)
+            self.outputs.append(copied)
             self.marks.append(mark)
         return output
 
@@ -66,7 +65,7 @@ class Recorder:
         return output
 
     def rearrange(self, rank: Callable[[ThreadMark], int]) -> None:
-        """Put the notes in the order of the passes that they belong to."""
+        """Sort the records by the pass that they belong to."""
         self.computed_frames = rearranged(self.computed_frames, self.reached, rank)
         self.inputs, self.outputs = (
             rearranged(self.inputs, self.marks, rank),
@@ -74,8 +73,8 @@ class Recorder:
         )
         self.marks = rearranged(self.marks, self.marks, rank)
 
-    def give_back(self) -> Any:
-        """Give what this stood in for, as it was."""
+    def restore(self) -> Any:
+        """Return the replaced callable, as it was."""
         if self.core is not self.inner:
             self.inner.inner = self.core
         return self.inner
@@ -83,8 +82,8 @@ class Recorder:
 
 class Hooks:
     """
-    Listens to modules that run eagerly: dtypes of Linear activations, what the text embedding and
-    durations are told.
+    Records modules that run eagerly: dtypes of Linear activations, inputs of the text embedding and
+    of the duration model.
     """
 
     def __init__(self, pipeline: Any) -> None:
@@ -98,16 +97,13 @@ class Hooks:
         self._noting = threading.Lock()
         self.scale = (0.0, 1.0)
         self.handles = self.attach(pipeline)
-        models = {
-            "acoustic": (pipeline.voice.dit, pipeline.acoustic),
-            "vocoder": (pipeline.voice.vocoder, pipeline.vocoder),
-        }
-        for name, (model, called) in models.items():
+        for stage, model in pipeline.models.items():
+            called = pipeline.callable_of(stage)
             if not is_compiled(getattr(called, "inner", called)):
-                self._listen(name, model)
+                self._listen(stage, model)
 
     def attach(self, pipeline: Any) -> list[Any]:
-        """Listen to what is told; another pipeline's hooks listen elsewhere."""
+        """Hook text embedding and duration model; a subclass hooks another pipeline's modules."""
         self.scale = (pipeline.voice.mel_mean, pipeline.voice.mel_std)
         return [
             pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
@@ -143,21 +139,19 @@ class Hooks:
 def hooked_in(
     pipeline: Any, probe: RuntimeProbe, hooks: Hooks
 ) -> Iterator[tuple[Recorder, Recorder]]:
-    """Stand in for both models, and listen; afterwards the pipeline is as it was."""
-    acoustic, vocoder = (
-        Recorder("acoustic", pipeline.acoustic, probe),
-        Recorder("vocoder", pipeline.vocoder, probe),
-    )
+    """Replace both models by recorders; afterwards the pipeline is as it was."""
+    acoustic = Recorder("acoustic", pipeline.acoustic, probe)
+    vocoder = Recorder("vocoder", pipeline.vocoder, probe)
     pipeline.acoustic, pipeline.vocoder = acoustic, vocoder
     try:
         with watching(probe):
             yield acoustic, vocoder
     finally:
-        pipeline.acoustic, pipeline.vocoder = acoustic.give_back(), vocoder.give_back()
+        pipeline.acoustic, pipeline.vocoder = acoustic.restore(), vocoder.restore()
         for handle in hooks.handles:
             handle.remove()
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """Name a dtype without the package in front."""
+    """Return the name of a dtype without the package."""
     return str(dtype).removeprefix("torch.")

@@ -1,12 +1,11 @@
 """
-Holds what was observed of the `infill` pipeline against what was asked: the checks of `flow` where
-they fit, its own where not. A test demands one for every option it has.
+The observer of the pipeline `infill`, and its option checks: those of `flow` where they fit. A test
+demands one for every option of the pipeline.
 
-Watches the `infill` pipeline while it speaks, as `observer.py` watches `flow`: the same records,
-and what only published checkpoints have. It judges nothing and believes nothing.
+Its record is that of `observer.py` and what only published checkpoints have.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,30 +22,31 @@ from engine.text.character_ids import normalise_characters
 from harness.records.cell import Request
 from harness.targets.engine.hooks import Hooks
 from harness.targets.engine.observer import SynthesisObservation, observe
+from harness.targets.engine.observers import Check, Observation, PipelineObserver
 from harness.targets.engine.option_checks import CHECKS
 from harness.targets.engine.prompt_probe import recording_seen
-from harness.targets.protocol import Observation, Options
+from harness.targets.protocol import Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfillSeen(SynthesisObservation):
-    """What one observed synthesis did."""
+    """Record of one observed synthesis."""
 
     filler: float
-    """The largest value of the embedded text behind its last character, over all pieces."""
+    """The largest value of the embedded text behind its last character, over all chunks."""
     output_weight: Tensor
     """The weight of the model's last layer, as it lies in memory, in fp32 on the CPU."""
 
 
 class InfillHooks(Hooks):
     """
-    Listens to what the text embedding is told: characters, and what it makes of the places behind
-    them.
+    Records the input of the text embedding, which is characters, and its output at the places
+    behind them.
     """
 
     def attach(self, pipeline: Any) -> list[Any]:
         """
-        Listen to the text embedding; published models have no speakers, and predict no durations.
+        Hook the text embedding; published models have no speakers, and predict no durations.
         """
         self.scale = (0.0, 1.0)
         self.letters = {number + 1: letter for letter, number in pipeline.voice.vocabulary.items()}
@@ -70,7 +70,7 @@ class InfillHooks(Hooks):
 
 
 def observe_infill(pipeline: InfillPipeline, request: Request) -> InfillSeen:
-    """Let the pipeline speak one request under observation; afterwards it is as it was."""
+    """Run one request under observation; the pipeline is left unchanged."""
     hooks = InfillHooks(pipeline)
     seen = observe(pipeline, request, hooks)
     return InfillSeen(
@@ -94,7 +94,7 @@ SHARED = (
 """Checked as those of `flow` are."""
 LENGTH_TOLERANCE = 0.1
 """
-The rule counts bytes of the text as it was written; seen are the characters as they were told.
+The rule counts bytes of the text as written; observed are the characters that the model receives.
 """
 OUTPUT = "transformer.proj_out.weight"
 ROUNDED = 0.01
@@ -107,12 +107,12 @@ def _reference(options: Options, seen: InfillSeen) -> Observation:
 
 
 def _reference_text(options: Options, seen: InfillSeen) -> Observation:
-    wanted = normalise_characters(_words(options))
-    told = ["".join(text) for text in seen.prompt.texts]
-    holds = bool(told) and all(each.startswith(wanted) for each in told)
-    shown = told[0][: len(wanted) + 8] if told else ""
+    requested = normalise_characters(_words(options))
+    texts = ["".join(text) for text in seen.prompt.texts]
+    holds = bool(texts) and all(text.startswith(requested) for text in texts)
+    beginning = texts[0][: len(requested) + 8] if texts else ""
     return Observation(
-        observed=f"told {shown!r} ...",
+        observed=f"told {beginning!r} ...",
         holds=holds,
         why="the characters told in front of the new ones",
     )
@@ -125,8 +125,8 @@ def _words(options: Options) -> str:
 
 def _speed(options: Options, seen: InfillSeen) -> Observation:
     """
-    Hold every piece against the rule: frames per byte of the recording, times bytes of the piece,
-    by the speed.
+    Compare the length with the rule for every chunk: frames per byte of the recording, times bytes
+    of the chunk, by the speed.
     """
     words = _words(options)
     per_byte = (
@@ -138,12 +138,12 @@ def _speed(options: Options, seen: InfillSeen) -> Observation:
     speeds = [
         float(options["speed"]) * (SHORT_SPEED if size < SHORT_BYTES else 1.0) for size in sizes
     ]
-    wanted = sum(per_byte * size / speed for size, speed in zip(sizes, speeds, strict=True))
+    expected = sum(per_byte * size / speed for size, speed in zip(sizes, speeds, strict=True))
     made = sum(seen.prompt.left)
     return Observation(
         observed=f"{made / FRAMES_PER_S:.2f} s for {sum(sizes)} characters",
-        holds=abs(made - wanted) <= len(sizes) + LENGTH_TOLERANCE * wanted,
-        why=f"{wanted / FRAMES_PER_S:.2f} s by the rule of F5-TTS",
+        holds=abs(made - expected) <= len(sizes) + LENGTH_TOLERANCE * expected,
+        why=f"{expected / FRAMES_PER_S:.2f} s by the rule of F5-TTS",
     )
 
 
@@ -161,10 +161,10 @@ def _weights(options: Options, seen: InfillSeen) -> Observation:
 
 def _stored(folder: Path) -> list[Tensor]:
     """
-    Give the last layer of every file of tensors in the folder; the average that training kept,
+    Read the last layer from every file of tensors in the folder; the average that training kept,
     where there are two.
     """
-    found = []
+    layers = []
     for path in sorted(folder.glob("*")):
         if path.suffix not in (".safetensors", ".pt", ".bin"):
             continue
@@ -174,8 +174,8 @@ def _stored(folder: Path) -> list[Tensor]:
             else torch.load(path, "cpu", weights_only=True)
         )
         averaged: Mapping[str, Tensor] = tensors.get("ema_model_state_dict", tensors)
-        found += [value for name, value in averaged.items() if name.endswith(OUTPUT)]
-    return found
+        layers += [value for name, value in averaged.items() if name.endswith(OUTPUT)]
+    return layers
 
 
 def _apart(stored: Tensor, loaded: Tensor) -> float:
@@ -195,7 +195,7 @@ def _version(options: Options, seen: InfillSeen) -> Observation:
     )
 
 
-INFILL_CHECKS: Mapping[str, Callable[[Options, InfillSeen], Observation]] = {
+INFILL_CHECKS: Mapping[str, Check] = {
     **{name: CHECKS[name] for name in SHARED},
     "speed": _speed,
     "reference": _reference,
@@ -203,3 +203,5 @@ INFILL_CHECKS: Mapping[str, Callable[[Options, InfillSeen], Observation]] = {
     "weights": _weights,
     "version": _version,
 }
+
+OBSERVER = PipelineObserver(observe=observe_infill, checks=INFILL_CHECKS)

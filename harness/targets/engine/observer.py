@@ -1,14 +1,15 @@
 """
-Watches our engine while it speaks: what was called, with what, how often. It judges nothing and
-believes nothing.
+The observer of flow-matching pipelines: runs one synthesis and records which models were called,
+with which inputs, how often. It decides nothing.
 
-How the calls are seen is the matter of `engine_hooks`; here they are counted.
+`hooks` records the calls; this module summarises them.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,8 @@ from harness.targets.engine.runtime_probe import (
     is_compiled,
 )
 from harness.targets.engine.thread_probe import Crowd, CrowdSeen, Passes, could_meet, rearranged
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,27 +65,26 @@ class ModelSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisObservation:
-    """What one observed synthesis did, over all its chunks (a long text is spoken in several)."""
+    """Record of one observed synthesis, over all its chunks (a long text has several)."""
 
     acoustic: ModelSeen
     vocoder: ModelSeen
     chunks: tuple[int, ...]
     """Mel frames of every chunk."""
     planned: tuple[float, ...]
-    """Mel frames of every chunk as the duration model predicts them at the pace of speed 1."""
+    """Mel frames of every chunk as the duration model predicts them at speed 1."""
     times: tuple[float, ...]
-    """The flow times that the acoustic model was asked for in the first chunk, in order."""
+    """The flow times of the acoustic model's calls in the first chunk, in order."""
     first_states: tuple[Tensor, ...]
     """The state at the first call of every chunk, (1, T, bands): the initial noise."""
     batches: tuple[int, ...]
     """
-    How often every call of the first pass held each of its utterances, in order: twice where it is
-    guided.
+    Rows per utterance in every call of the first pass, in order: two with guidance.
     """
     guidance: tuple[float | None, ...]
     """
-    For every call of the first pass the strength that explains the move to the next one; None where
-    it does not show.
+    CFG strength of every solver step of the first pass, recovered by least squares; None where it
+    cannot be identified.
     """
     speakers: frozenset[int]
     graph_breaks: int
@@ -93,28 +95,27 @@ class SynthesisObservation:
     text: str
     """Of the request."""
     phone_ids: tuple[tuple[int, ...], ...]
-    """What the duration model was asked for, chunk by chunk."""
+    """Input of the duration model, chunk by chunk."""
     together: tuple[int, ...]
     """
-    How many chunks went through each pass of the acoustic model: its rows, those that guidance
-    doubles counted once.
+    Chunks in each pass of the acoustic model: its rows, those doubled by guidance counted once.
     """
     prompt: PromptSeen
-    """What it was told of a reference recording."""
+    """The voice prompt that the model received."""
     outputs: tuple[tuple[Tensor, ...], ...]
-    """What the acoustic model gave, call by call, of every pass."""
+    """Output of the acoustic model, call by call, of every pass."""
     moments: tuple[tuple[float, ...], ...]
     """The flow times of these calls."""
     crowd: CrowdSeen
-    """In which threads all this was."""
+    """The threads in which all this ran."""
 
 
 def observe(
     pipeline: Any, request: Request, listening: Hooks | None = None
 ) -> SynthesisObservation:
     """
-    Let the pipeline speak one request under observation; afterwards it is as it was. `listening`:
-    hooks, if not flow's.
+    Run one request under observation; the pipeline is left unchanged. `listening`: hooks, if not
+    flow's.
     """
     graphs_before = compiled_graphs()
     crowd = Crowd(could_meet(pipeline, request.text))
@@ -157,11 +158,11 @@ def _seen(
     encoded: int,
     recompiled: int,
 ) -> SynthesisObservation:
-    """Sort what was recorded of the synthesis that was watched."""
+    """Summarise the records of a synthesis."""
     starts = _starts(acoustic)
-    ends = [*starts[1:], len(acoustic.inputs)]
-    first = acoustic.inputs[starts[0] : ends[0]] if starts else []
-    together = tuple(_told_rows(acoustic.inputs[index][0]) for index in starts)
+    first = next(iter(_by_pass(acoustic.inputs, starts)), ())
+    passes = [acoustic.inputs[index] for index in starts]
+    together = tuple(_utterances(call[0]) for call in passes)
     chunks = tuple(frames for call in vocoder.inputs for frames in _real_frames(call[0], *call[1:]))
     return SynthesisObservation(
         acoustic=_model_seen(pipeline.voice.dit, acoustic, hooks.dtypes["acoustic"]),
@@ -169,7 +170,7 @@ def _seen(
         chunks=chunks,
         planned=tuple(hooks.planned),
         times=tuple(float(call[3][0]) for call in first),
-        first_states=tuple(state for index in starts for state in _states(acoustic.inputs[index])),
+        first_states=tuple(state for call in passes for state in _states(call)),
         batches=tuple(call[0].shape[0] // together[0] for call in first),
         guidance=_guidance(first, acoustic.outputs, together[0] if together else 0),
         speakers=frozenset(hooks.speakers),
@@ -181,47 +182,48 @@ def _seen(
         phone_ids=tuple(hooks.phone_ids),
         together=together,
         prompt=prompt_seen(
-            [known for index in starts for known in _known(acoustic.inputs[index])],
+            [mel for call in passes for mel in _prompt_mels(call)],
             left=chunks,
             texts=hooks.texts,
             encoded=encoded,
             scale=hooks.scale,
         ),
-        outputs=tuple(
-            tuple(acoustic.outputs[start:end]) for start, end in zip(starts, ends, strict=True)
-        ),
-        moments=tuple(
-            tuple(float(call[3][0]) for call in acoustic.inputs[start:end])
-            for start, end in zip(starts, ends, strict=True)
-        ),
+        outputs=_by_pass(acoustic.outputs, starts),
+        moments=_by_pass([float(call[3][0]) for call in acoustic.inputs], starts),
         crowd=crowd.seen([acoustic.marks[index] for index in starts], vocoder.marks),
     )
 
 
+def _by_pass(values: Sequence[Value], starts: Sequence[int]) -> tuple[tuple[Value, ...], ...]:
+    """Split values of every call by the pass that they belong to."""
+    ends = [*starts[1:], len(values)]
+    return tuple(tuple(values[start:end]) for start, end in zip(starts, ends, strict=bool(starts)))
+
+
 def _starts(acoustic: Recorder) -> list[int]:
-    """Say which calls were the first of their pass."""
+    """Return the indices of the calls that were the first of their pass."""
     return [index for index, call in enumerate(acoustic.inputs) if float(call[3][0]) == 0.0]
 
 
 def _rearrange(acoustic: Recorder, vocoder: Recorder, hooks: Hooks, seed: int) -> None:
-    """Put what several threads did in the order of the chunks, as one thread would have done it."""
+    """Sort the records of several threads by chunk, as a single thread would have made them."""
     starts = _starts(acoustic)
     states = [_states(acoustic.inputs[index]) for index in starts]
-    begun, firsts = [acoustic.marks[index] for index in starts], [several[0] for several in states]
+    begun, firsts = [acoustic.marks[index] for index in starts], [group[0] for group in states]
     passes = Passes(begun, firsts, seed, sum(map(len, states)))
     for recorder in (acoustic, vocoder):
         recorder.rearrange(passes.of)
     hooks.texts = rearranged(hooks.texts, hooks.text_marks, passes.coming)
 
 
-def _told_rows(state: Tensor) -> int:
-    """Count the utterances of a call: guidance shows every state twice, told and untold."""
+def _utterances(state: Tensor) -> int:
+    """Return the utterances of a call; guidance holds every state twice (cond, uncond)."""
     half = state.shape[0] // 2
     return half if half and torch.equal(state[:half], state[half:]) else state.shape[0]
 
 
 def _real_frames(batch: Tensor, mask: Tensor | None = None) -> list[int]:
-    """Give the frames of every row that are no padding."""
+    """Return the frames of every row, without padding."""
     if mask is None:
         return [batch.shape[1]] * batch.shape[0]
     return [int(count) for count in mask.reshape(mask.shape[0], -1).sum(dim=1)]
@@ -229,19 +231,19 @@ def _real_frames(batch: Tensor, mask: Tensor | None = None) -> list[int]:
 
 def _states(call: tuple[Tensor, ...]) -> list[Tensor]:
     """
-    Give the state of every utterance of a call to the acoustic model, (1, T, bands) each, without
+    Return the state of every utterance of a call to the acoustic model, (1, T, bands) each, without
     padding.
     """
     state, frames = call[0], _real_frames(call[0], *call[4:])
-    return [state[row : row + 1, : frames[row]].cpu() for row in range(_told_rows(state))]
+    return [state[row : row + 1, : frames[row]].cpu() for row in range(_utterances(state))]
 
 
-def _known(call: tuple[Tensor, ...]) -> list[Tensor]:
+def _prompt_mels(call: tuple[Tensor, ...]) -> list[Tensor]:
     """
-    Give what every utterance of a call could copy from, (1 or 2, T, bands) each: told, and untold
-    where it is guided.
+    Return the prompt mel of every utterance of a call, (1 or 2, T, bands) each: cond, and uncond
+    with guidance.
     """
-    count, frames = _told_rows(call[0]), _real_frames(call[0], *call[4:])
+    count, frames = _utterances(call[0]), _real_frames(call[0], *call[4:])
     return [call[1][row::count, : frames[row]] for row in range(count)]
 
 
@@ -273,7 +275,7 @@ def _model_seen(model: nn.Module, recorder: Recorder, hooked: Counter[str]) -> M
 
 def _inner_tensors(weight: Tensor) -> list[Tensor]:
     """
-    Give the tensors that a wrapper such as torchao's really stores; a plain tensor stores itself.
+    Return the tensors that a wrapper such as torchao's stores; a plain tensor stores itself.
     """
     flatten = getattr(weight, "__tensor_flatten__", None)
     return [getattr(weight, name) for name in flatten()[0]] if flatten else [weight]
@@ -289,7 +291,7 @@ def _stored_bytes(weight: Tensor) -> int:
 
 
 def _guidance(
-    first: list[tuple[Tensor, ...]], outputs: list[Tensor], count: int
+    first: Sequence[tuple[Tensor, ...]], outputs: list[Tensor], count: int
 ) -> tuple[float | None, ...]:
     moves = zip(pairwise(first), outputs, strict=False)
     return tuple(_strength(call, after, output, count) for (call, after), output in moves)
@@ -299,16 +301,16 @@ def _strength(
     call: tuple[Tensor, ...], after: tuple[Tensor, ...], output: Tensor, count: int
 ) -> float | None:
     """
-    Solve a move, state1 = state0 + h (told + s (told - untold)), for the strength s by least
+    Solve a step, state1 = state0 + h (cond + s (cond - uncond)), for the strength s by least
     squares.
     """
     step = float(after[3][0]) - float(call[3][0])
     if output.shape[0] == count or not step:
         return None
-    told, untold = output.double().chunk(2)
+    cond, uncond = output.double().chunk(2)
     moved = (after[0][:count].double() - call[0][:count].double()) / step
-    direction = told - untold
-    return float(((moved - told) * direction).sum() / direction.square().sum().clamp(min=1e-30))
+    direction = cond - uncond
+    return float(((moved - cond) * direction).sum() / direction.square().sum().clamp(min=1e-30))
 
 
 def _tf32_error(device: torch.device) -> float | None:

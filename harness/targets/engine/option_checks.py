@@ -1,14 +1,13 @@
 """
-Holds what was observed of our engine against what was asked, option by option.
+The option checks of the pipeline `flow`: compare each option with the record of an observed
+synthesis.
 
-Each check is one small function of (resolved option values, observation) -> (observed in words,
-holds, why). An option without a check would be believed unseen, so a test demands one for every
-option the engine has.
+Each check is one small function of (options, record) -> Observation. An option without a check
+counts as not observable, so a test demands one for every option of the pipeline.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import torch
 
@@ -20,8 +19,8 @@ from engine.passes.precision import DTYPES
 from engine.pipelines.flow import initial_noise
 from engine.text.frontend import phonemise
 from harness.records.cell import Option
-from harness.records.run import OptionCheck
-from harness.targets.engine.observer import ModelSeen, SynthesisObservation
+from harness.targets.engine.observer import ModelSeen, SynthesisObservation, observe
+from harness.targets.engine.observers import Check, Observation, PipelineObserver
 from harness.targets.engine.prompt_probe import recording_seen, run_together
 from harness.targets.engine.solver_checks import (
     calls_hold,
@@ -33,12 +32,12 @@ from harness.targets.engine.solver_checks import (
     planned_calls,
 )
 from harness.targets.engine.thread_checks import threads, workers
-from harness.targets.protocol import Observation, Options
+from harness.targets.protocol import Options
 
 GUIDANCE_TOLERANCE = 0.02
 """
-Of the strength found by least squares; bf16 and fp16 states are rounded, so they get ten times as
-much.
+Of the strength found by least squares; bf16 and fp16 states are rounded, so they are allowed ten
+times as much.
 """
 SPEED_TOLERANCE = 0.1
 """Rounding to whole frames, at least one per phone, moves the length by a few per cent."""
@@ -52,20 +51,17 @@ PROVIDERS: Mapping[tuple[Runtime, str], str] = MappingProxyType(
         (Runtime.TENSORRT, "cuda"): "TensorrtExecutionProvider",
     }
 )
-"""What ONNX Runtime calls what it must compute with, by runtime and kind of device."""
-
-LEFT_OPEN = (("threads", 0), ("batch", 0))
-"""Wishes that leave the value to the engine: it is held against what it says it chose."""
+"""ONNX Runtime's name of the execution provider, by runtime and kind of device."""
 
 
 def _nfe_steps(options: Options, seen: SynthesisObservation) -> Observation:
     solver = Solver(str(options["solver"]))
-    wanted = sum(planned_calls(options, seen))
+    planned = sum(planned_calls(options, seen))
     return Observation(
         observed=f"{seen.acoustic.calls} forward calls",
         holds=calls_hold(options, seen) and seen.acoustic.calls == sum(map(len, seen.outputs)),
         why=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x "
-        f"{len(seen.together)} passes are {wanted}",
+        f"{len(seen.together)} passes are {planned}",
     )
 
 
@@ -77,66 +73,68 @@ def _same_times(options: Options, seen: SynthesisObservation) -> bool:
 
 
 def _grid(options: Options, seen: SynthesisObservation) -> Observation:
-    shown = " ".join(f"{t:.3f}" for t in seen.times[:4])
+    first_times = " ".join(f"{t:.3f}" for t in seen.times[:4])
     return Observation(
-        observed=f"t = {shown} ...",
+        observed=f"t = {first_times} ...",
         holds=_same_times(options, seen),
         why="the times the model was called for",
     )
 
 
 def _cfg_strength(options: Options, seen: SynthesisObservation) -> Observation:
-    wanted = float(options["cfg_strength"])
+    requested = float(options["cfg_strength"])
     rounded = options["precision"] in (Precision.BF16, Precision.FP16)
     holds = list(seen.batches) == expected_batches(options, seen)
     batches = " and ".join(map(str, sorted(set(seen.batches))))
     # the moves from one step to the next call
     plain = seen.guidance[:: Solver(str(options["solver"])).order]
-    strength = next((found for found in plain if found is not None), None)
+    strength = next((value for value in plain if value is not None), None)
     if strength is None:
-        guided = 2 in seen.batches  # by how much cannot be told from one call
+        guided = 2 in seen.batches  # one call does not show the strength
         why = "no guided call with another behind it"
         return Observation(
             observed=f"batch of {batches}", holds=None if holds and guided else holds, why=why
         )
-    slack = GUIDANCE_TOLERANCE * (10 if rounded else 1) * max(1.0, wanted)
+    slack = GUIDANCE_TOLERANCE * (10 if rounded else 1) * max(1.0, requested)
     return Observation(
         observed=f"batch of {batches}, strength {strength:.3f}",
-        holds=holds and abs(strength - wanted) <= slack,
+        holds=holds and abs(strength - requested) <= slack,
         why="the strength that explains the first move of the solver that is guided",
     )
 
 
 def _precision(options: Options, seen: SynthesisObservation) -> Observation:
-    wanted = str(DTYPES[Precision(str(options["precision"]))]).removeprefix("torch.")
+    requested = str(DTYPES[Precision(str(options["precision"]))]).removeprefix("torch.")
     models = (seen.acoustic, seen.vocoder)
-    found = {name for model in models for name in (*model.weight_dtypes, *model.activation_dtypes)}
-    observed = f"weights and activations {' and '.join(sorted(found))}"
-    if seen.tf32_error is not None and wanted == "float32":
+    dtypes = {name for model in models for name in (*model.weight_dtypes, *model.activation_dtypes)}
+    observed = f"weights and activations {' and '.join(sorted(dtypes))}"
+    if seen.tf32_error is not None and requested == "float32":
         tf32 = seen.tf32_error > TF32_ERROR
-        holds = found == {wanted} and tf32 == (options["precision"] == Precision.TF32)
+        holds = dtypes == {requested} and tf32 == (options["precision"] == Precision.TF32)
         return Observation(
             observed=f"{observed}, product error {seen.tf32_error:.1e}",
             holds=holds,
             why="TF32 shows in the error",
         )
     return Observation(
-        observed=observed, holds=found == {wanted}, why=f"{wanted} everywhere is what was asked"
+        observed=observed,
+        holds=dtypes == {requested},
+        why=f"{requested} everywhere is what was asked",
     )
 
 
 def _compile_of(model: ModelSeen, mode: Option, seen: SynthesisObservation) -> Observation:
-    wanted = mode != Compile.OFF
+    requested = mode != Compile.OFF
     observed = (
         f"{model.graphs} graphs, {seen.graph_breaks} breaks" if model.compiled else "not compiled"
     )
-    if wanted and seen.recompiled:
+    if requested and seen.recompiled:
         return Observation(
             observed=f"{observed}, {seen.recompiled} new after warm-up",
             holds=False,
             why="it still compiles",
         )
-    holds = model.compiled == wanted and (not wanted or seen.graph_breaks == 0)
+    holds = model.compiled == requested and (not requested or seen.graph_breaks == 0)
     if mode == Compile.REDUCE_OVERHEAD:
         return Observation(
             observed=f"{observed}, {model.replays} CUDA graphs replayed in {model.calls} calls",
@@ -156,63 +154,58 @@ def _compile_vocoder(options: Options, seen: SynthesisObservation) -> Observatio
 
 def _quantization(options: Options, seen: SynthesisObservation) -> Observation:
     models = {"acoustic": seen.acoustic, "vocoder": seen.vocoder}
-    done, linears = (
-        sum(getattr(m, count) for m in models.values()) for count in ("int8_linears", "linears")
-    )
-    stored, full = (
-        sum(m.weight_bytes for m in models.values()),
-        sum(m.fp32_bytes for m in models.values()),
-    )
-    asked = (
+    int8 = sum(model.int8_linears for model in models.values())
+    linears = sum(model.linears for model in models.values())
+    stored = sum(model.weight_bytes for model in models.values())
+    full = sum(model.fp32_bytes for model in models.values())
+    quantized = (
         Stages(str(options["quantized_stages"])).names
         if options["quantization"] != Quantization.NONE
         else ()
     )
     return Observation(
-        observed=f"{done} of {linears} Linear modules int8, weights {stored / 1e6:.1f} MB "
+        observed=f"{int8} of {linears} Linear modules int8, weights {stored / 1e6:.1f} MB "
         f"({full / 1e6:.1f} MB in fp32)",
-        holds=done == sum(models[name].linears for name in asked),
+        holds=int8 == sum(models[name].linears for name in quantized),
         why="the dtype that the weights are stored in",
     )
 
 
 def _quantized_stages(options: Options, seen: SynthesisObservation) -> Observation:
-    found = [
-        name
-        for name, model in (("acoustic", seen.acoustic), ("vocoder", seen.vocoder))
-        if model.int8_linears
-    ]
+    models = (("acoustic", seen.acoustic), ("vocoder", seen.vocoder))
+    stages = [stage for stage, model in models if model.int8_linears]
     return Observation(
-        observed=f"int8 in {' and '.join(found) or 'no model'}",
-        holds=set(found) <= set(Stages(str(options["quantized_stages"])).names),
+        observed=f"int8 in {' and '.join(stages) or 'no model'}",
+        holds=set(stages) <= set(Stages(str(options["quantized_stages"])).names),
         why="the dtype that the weights are stored in",
     )
 
 
 def _runtime_of(model: ModelSeen, options: Options, name: str) -> Observation:
     runtime = Runtime(str(options[f"runtime_{name}"]))
-    told = [f"{each.runs} runs of ONNX Runtime's {each.provider}" for each in model.sessions]
-    torch_did = (
+    runs = [
+        f"{session.runs} runs of ONNX Runtime's {session.provider}" for session in model.sessions
+    ]
+    in_torch = (
         "compiled by torch" if model.products is None else f"{model.products} products in torch"
     )
-    observed = f"{model.calls} calls: {', '.join([*told, torch_did])}"
+    observed = f"{model.calls} calls: {', '.join([*runs, in_torch])}"
     if runtime is Runtime.TORCH:
         return Observation(
             observed=observed,
             holds=not model.sessions,
             why="no session of another runtime ran in the stage",
         )
-    wanted = PROVIDERS[runtime, str(options["device"]).partition(":")[0]]
-    ran = sum(each.runs for each in model.sessions)
+    provider = PROVIDERS[runtime, str(options["device"]).partition(":")[0]]
     holds = (
         model.products == 0
-        and ran == model.calls > 0
-        and {each.provider for each in model.sessions} == {wanted}
+        and sum(session.runs for session in model.sessions) == model.calls > 0
+        and {session.provider for session in model.sessions} == {provider}
     )
     return Observation(
         observed=observed,
         holds=holds,
-        why=f"one run of {wanted} for every call, and nothing left for torch",
+        why=f"one run of {provider} for every call, and nothing left for torch",
     )
 
 
@@ -226,42 +219,43 @@ def _runtime_vocoder(options: Options, seen: SynthesisObservation) -> Observatio
 
 def _pad_frames(options: Options, seen: SynthesisObservation) -> Observation:
     multiple = int(options["pad_frames"])
-    models = (seen.acoustic, seen.vocoder)
-    asked = [frames for model in models for frames in model.asked_frames]
-    computed = [frames for model in models for frames in model.computed_frames]
-    wanted = [frames + -frames % multiple if multiple else frames for frames in asked]
-    shapes = dict.fromkeys(zip(asked, computed, strict=False))
+    requested = [*seen.acoustic.asked_frames, *seen.vocoder.asked_frames]
+    computed = [*seen.acoustic.computed_frames, *seen.vocoder.computed_frames]
+    padded = [frames + -frames % multiple if multiple else frames for frames in requested]
+    shapes = dict.fromkeys(zip(requested, computed, strict=False))
     return Observation(
         observed=f"frames {', '.join(f'{a} computed as {c}' for a, c in shapes)}"
         if shapes
         else "no call reached a model",
-        holds=bool(asked) and computed == wanted,
+        holds=bool(requested) and computed == padded,
         why="the lengths of every call, and those that reached what computes",
     )
 
 
 def _device(options: Options, seen: SynthesisObservation) -> Observation:
-    found = seen.acoustic.devices | seen.vocoder.devices
-    wanted = str(options["device"])
-    holds = len(found) == 1 and next(iter(found)) in (wanted, f"{wanted}:0")
+    devices = seen.acoustic.devices | seen.vocoder.devices
+    requested = str(options["device"])
+    holds = len(devices) == 1 and next(iter(devices)) in (requested, f"{requested}:0")
     return Observation(
-        observed=" and ".join(sorted(found)), holds=holds, why="where weights and outputs lie"
+        observed=" and ".join(sorted(devices)), holds=holds, why="where weights and outputs lie"
     )
 
 
 def _speaker(options: Options, seen: SynthesisObservation) -> Observation:
-    told = " and ".join(SPEAKERS[index] for index in sorted(seen.speakers))
+    speakers = " and ".join(SPEAKERS[index] for index in sorted(seen.speakers))
     return Observation(
-        observed=told, holds=told == options["speaker"], why="what the text embedding was told"
+        observed=speakers,
+        holds=speakers == options["speaker"],
+        why="what the text embedding was told",
     )
 
 
 def _speed(options: Options, seen: SynthesisObservation) -> Observation:
     ratio = sum(seen.planned) / max(1, sum(seen.chunks))
-    wanted = float(options["speed"])
+    requested = float(options["speed"])
     return Observation(
         observed=f"{ratio:.2f} times the planned pace",
-        holds=abs(ratio / wanted - 1) <= SPEED_TOLERANCE,
+        holds=abs(ratio / requested - 1) <= SPEED_TOLERANCE,
         why="frames made",
     )
 
@@ -308,10 +302,10 @@ def _first_chunk_characters(options: Options, seen: SynthesisObservation) -> Obs
 def _batch(options: Options, seen: SynthesisObservation) -> Observation:
     count, size = len(seen.phone_ids), max(1, int(options["batch"]))
     alone = 1 if int(options["first_chunk_characters"]) and count else 0
-    wanted = (*[1] * alone, *(min(size, count - start) for start in range(alone, count, size)))
+    planned = (*[1] * alone, *(min(size, count - start) for start in range(alone, count, size)))
     return Observation(
         observed=f"{' + '.join(map(str, seen.together))} chunks in {seen.vocoder.calls} passes",
-        holds=seen.together == wanted and seen.vocoder.calls == len(wanted),
+        holds=seen.together == planned and seen.vocoder.calls == len(planned),
         why="how many utterances each call of the models held; a text of one chunk has nothing to "
         "share",
     )
@@ -325,17 +319,18 @@ def _reference(options: Options, seen: SynthesisObservation) -> Observation:
 def _reference_text(options: Options, seen: SynthesisObservation) -> Observation:
     path = str(options["reference"])
     chunks = phonemise(transcript_of(path, str(options["reference_text"]))) if path else ()
-    wanted = run_together([PHONES[phone] for chunk in chunks for phone in chunk.phones])
+    ids = (phone for chunk in chunks for phone in chunk.phones)
+    requested = run_together([PHONES[phone] for phone in ids])
     pairs = zip(seen.prompt.texts, seen.prompt.logs, strict=False)
-    told = [run_together(text[: len(log)]) for text, log in pairs]
+    prompts = [run_together(text[: len(log)]) for text, log in pairs]
     return Observation(
-        observed=f"told {' '.join(told[0][:8]) or 'nothing' if told else 'nothing'}",
-        holds=bool(told) and all(each == wanted for each in told),
+        observed=f"told {' '.join(prompts[0][:8]) or 'nothing' if prompts else 'nothing'}",
+        holds=bool(prompts) and all(phones == requested for phones in prompts),
         why="the phones of the frames in front",
     )
 
 
-CHECKS: Mapping[str, Callable[[Options, SynthesisObservation], Observation]] = {
+CHECKS: Mapping[str, Check] = {
     "nfe_steps": _nfe_steps,
     "solver": _grid,
     "sway": _grid,
@@ -366,34 +361,4 @@ CHECKS: Mapping[str, Callable[[Options, SynthesisObservation], Observation]] = {
     "workers": workers,
 }
 
-
-def judge_effects(
-    effective: Options,
-    asked: Options,
-    seen: Any,
-    checks: Mapping[str, Callable[[Options, Any], Observation]] = CHECKS,
-) -> tuple[OptionCheck, ...]:
-    """
-    Hold every option against the observation.
-
-    Args: effective: all options as the engine says it resolved them; a default is checked like a
-        wish. asked: those that the cell or the profile named; they win over what the engine says.
-        seen: the observation. checks: of the pipeline's options.
-    """
-    wanted = {
-        **effective,
-        **{name: value for name, value in asked.items() if (name, value) not in LEFT_OPEN},
-    }
-    effects = []
-    for option, check in checks.items():
-        finding = check(wanted, seen)
-        effects.append(
-            OptionCheck(
-                option=option,
-                asked=wanted[option],
-                observed=finding.observed,
-                holds=finding.holds,
-                why=finding.why,
-            )
-        )
-    return tuple(effects)
+OBSERVER = PipelineObserver(observe=observe, checks=CHECKS)

@@ -1,16 +1,13 @@
 """
-Watches what an engine is told of a reference recording: what it may copy from, what that is said to
-say, how often it is worked out. It judges nothing and believes nothing.
+Records the voice prompt that a model receives (its mel, its text, how often it is encoded), and
+compares it with the recording, which is read here once more.
 
-Both pipelines work recordings out through `pipeline.prompts.encode`; the observer stands in for it
-and counts. What the models did meanwhile belongs to the recording and not to the speech, so it is
-taken out of the records again.
+Pipelines encode recordings through `pipeline.prompts.encode`; a counting stand-in replaces it.
+Calls of the models during the encoding belong to the recording and not to the speech, so they are
+removed from the records.
 
-Holds what an engine was seen to be told of a recording against the recording itself, which is read
-here once more.
-
-The mel is compared free of level, since engines level recordings, and at every place, since they
-trim them.
+The mel is compared free of level, because engines level recordings, and at every offset, because
+they trim them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,15 +30,14 @@ from harness.records.cell import Option
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSeen:
     """
-    The recording, chunk by chunk of one observed synthesis.
+    Record of the voice prompt, chunk by chunk of one observed synthesis.
 
-    logs: (R, bands) log-mel of the frames that the first call could copy from; R is 0 where there
-    were none.
-    total: mel frames that the acoustic model worked on.
+    logs: (R, bands) log-mel of the prompt frames in the first call; R is 0 without a prompt.
+    total: mel frames of the acoustic model's input.
     left: mel frames that reached the vocoder.
-    texts: what was told to be said: phones by frame, or characters.
-    untold: the largest value that the untold half of guidance could copy.
-    encoded: how many recordings were worked out.
+    texts: the text that the model received: phones by frame, or characters.
+    untold: the largest value of the prompt in the unconditional half of guidance.
+    encoded: how many recordings were encoded.
     """
 
     logs: tuple[Tensor, ...]
@@ -55,7 +51,7 @@ class PromptSeen:
 @contextmanager
 def counting(prompts: Any, *records: list[Any]) -> Iterator[list[str]]:
     """
-    Note the text of every recording that is worked out; `records` are left as if it had not been.
+    Record the text of every recording that is encoded; `records` are left as if it had not been.
     """
     encode: Callable[..., Any] = prompts.encode
     noted: list[str] = []
@@ -84,45 +80,48 @@ def prompt_seen(
     scale: tuple[float, float],
 ) -> PromptSeen:
     """
-    Make the record.
+    Return the record.
 
-    Args: copies: what every chunk could copy from, told and, where it is guided, untold, (1 or 2,
-        T, bands) each. left: see PromptSeen. texts: see PromptSeen. encoded: see PromptSeen. scale:
-        mean and spread by which the mel is normalised.
+    Args:
+        copies: the prompt mel of every chunk, conditional and, with guidance, unconditional, (1 or
+            2, T, bands) each.
+        left: see PromptSeen.
+        texts: see PromptSeen.
+        encoded: see PromptSeen.
+        scale: mean and standard deviation by which the mel is normalised.
     """
     mean, std = scale
-    known = [each.float().cpu() for each in copies]
+    mels = [mel.float().cpu() for mel in copies]
+    unconditional = [float(mel[1:].abs().max()) for mel in mels if mel.shape[0] > 1]
     return PromptSeen(
-        logs=tuple(each[0, : _leading(each[0])] * std + mean for each in known),
-        total=tuple(each.shape[1] for each in known),
+        logs=tuple(mel[0, : _leading(mel[0])] * std + mean for mel in mels),
+        total=tuple(mel.shape[1] for mel in mels),
         left=tuple(left),
         texts=tuple(texts),
-        untold=max(
-            (float(each[1:].abs().max()) for each in known if each.shape[0] > 1), default=0.0
-        ),
+        untold=max(unconditional, default=0.0),
         encoded=encoded,
     )
 
 
-def _leading(known: Tensor) -> int:
-    """Count the rows before the first that is all zeros."""
-    empty = torch.nonzero((known == 0).all(dim=1))
-    return int(empty[0]) if empty.numel() else len(known)
+def _leading(mel: Tensor) -> int:
+    """Return the number of rows before the first that is all zeros."""
+    empty = torch.nonzero((mel == 0).all(dim=1))
+    return int(empty[0]) if empty.numel() else len(mel)
 
 
 EDGE = 10
-"""Mel frames at both ends that hold silence which the engine put there, or half a window of it."""
+"""Mel frames at both ends that hold silence which the engine added, or half a window of it."""
 ABOVE_FLOOR = 1.0
 """
-Natural log above the floor from which a band counts: below it the floor itself differs with the
+Natural log above the floor from which a band counts: below it the floor itself varies with the
 level.
 """
 LEAST_COUNTED = 0.2
 """Share of the bands that must count, or nothing was compared."""
 FARTHEST = 0.1
 """
-Mean absolute difference of log-mels, natural log, up to which it is the recording. A test holds
-that the same one is five times nearer, and others five times farther.
+Mean absolute difference of log-mels, natural log, up to which it is the recording. A test shows
+that the same recording is five times nearer, and others five times farther.
 """
 
 
@@ -130,12 +129,12 @@ def recording_seen(
     asked: Mapping[str, Option], seen: PromptSeen, rate_hz: int, floor: float
 ) -> tuple[str, bool]:
     """
-    Tell what was seen of a recording, and whether it is the one that was asked for and no part of
-    the speech.
+    Return in words what was observed of a recording, and whether it is the requested one and no
+    part of the speech.
 
     Args:
         asked: options; `reference` is a path, or "" for none.
-        seen: the observation.
+        seen: the record.
         rate_hz: of the engine's audio.
         floor: of the engine's log-mel.
     """
@@ -159,12 +158,12 @@ def recording_seen(
 
 def distance(log: Tensor, path: Path, rate_hz: int, floor: float) -> float:
     """
-    Mean absolute difference to the most alike part of the recording, free of level; infinity where
-    nothing compares.
+    Return the mean absolute difference to the most similar part of the recording, free of level;
+    infinity where nothing compares.
     """
-    frames, recorded_hz = read_audio(path)
+    samples, recorded_hz = read_audio(path)
     audio = torch.from_numpy(
-        np.asarray(soxr.resample(frames, recorded_hz, rate_hz), dtype=np.float32)
+        np.asarray(soxr.resample(samples, recorded_hz, rate_hz), dtype=np.float32)
     )
     whole = log_mel(audio[None], mel_filterbank(rate_hz, bands=log.shape[1]), floor=floor)[0]
     inner, least = log[EDGE:-EDGE], float(np.log(floor)) + ABOVE_FLOOR
@@ -173,7 +172,7 @@ def distance(log: Tensor, path: Path, rate_hz: int, floor: float) -> float:
 
 
 def run_together(names: Sequence[str]) -> list[str]:
-    """Give the names in order, each stretch of the same name once."""
+    """Return the names in order, each run of the same name once."""
     return [name for name, _ in groupby(names)]
 
 

@@ -1,13 +1,11 @@
 """
-Sees which runtime computes a stage: sessions of ONNX Runtime that ran in it, matrix products that
-torch did in it, CUDA graphs that were replayed in it.
+Records which runtime computes a stage: sessions of ONNX Runtime, matrix products of torch, replays
+of CUDA graphs; and the result of torch.compile: compiled models, dynamo's graphs, CUDA's
+recordings.
 
 Sessions and graphs are counted at ONNX Runtime's and torch's own classes, products at torch's
-dispatcher, all below anything that the engine could say of itself. A compiled stage is not looked
-into: a dispatch mode would switch its graph off.
-
-What torch.compile made of our engine's models: which it compiled, how many graphs dynamo holds,
-what CUDA recorded.
+dispatcher, all below anything that the engine reports of itself. Products of a compiled stage are
+not counted: a dispatch mode would disable its graph.
 """
 
 import sys
@@ -29,7 +27,7 @@ PRODUCTS = (
     *("convolution", "conv1d", "conv2d", "scaled_dot_product_attention"),
 )
 """
-Operators that any model consists of, as inference reaches the dispatcher: whole, or taken apart.
+Operators that every model consists of, as inference reaches the dispatcher: whole, or decomposed.
 """
 RUNS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector")
 
@@ -39,19 +37,19 @@ class SessionSeen:
     """One session of ONNX Runtime during one stage."""
 
     provider: str
-    """The first of those that it has: what it computes with."""
+    """The first of its execution providers."""
     threads: int
     runs: int
 
 
 class RuntimeProbe:
-    """Counts by stage, while `watching`, whatever the thread; `crowd` counts the threads."""
+    """Counts by stage, while `watching`, in any thread; `crowd` counts the threads."""
 
     def __init__(self, crowd: Crowd | None = None) -> None:
         self.crowd = crowd or Crowd()
         self.products: Counter[str] = Counter()
         self.replays: Counter[str] = Counter()
-        """Of CUDA graphs; the first one of a graph comes with its recording."""
+        """Of CUDA graphs; the first replay of a graph comes with its recording."""
         self._runs: Counter[tuple[str, int]] = Counter()
         self._sessions: dict[int, Any] = {}
         self._looking = _Products(self._note_product)
@@ -66,7 +64,7 @@ class RuntimeProbe:
 
     @contextmanager
     def within(self, stage: str, *, look_into: bool) -> Iterator[None]:
-        """Count for a stage what happens inside; `look_into` counts torch's products, too."""
+        """Count calls inside the block for a stage; with `look_into`, torch's products too."""
         before, self._here.stage = self._stage, stage
         try:
             if look_into:
@@ -94,8 +92,8 @@ class RuntimeProbe:
             self.replays[self._stage] += 1
 
     def sessions(self, stage: str) -> tuple[SessionSeen, ...]:
-        """Give the sessions that ran in a stage."""
-        found = [
+        """Return the sessions that ran in a stage."""
+        ran = [
             (self._sessions[key], runs)
             for (where, key), runs in self._runs.items()
             if where == stage
@@ -106,17 +104,16 @@ class RuntimeProbe:
                 threads=int(session.get_session_options().intra_op_num_threads),
                 runs=runs,
             )
-            for session, runs in found
+            for session, runs in ran
         )
 
 
-class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch tells no types
+class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
     """
-    Spans every product that reaches torch's dispatcher by `note()`; one for all threads that look.
+    Wraps every product that reaches torch's dispatcher in `note()`; one mode for all threads.
 
-    torch notes in the process, and not for each thread, that some mode is on, and each mode puts
-    back what it found. Were there a mode for each thread, the last to leave could put back that
-    another is still on.
+    torch records per process, not per thread, that some mode is on, and each mode restores what it
+    found. With a mode per thread, the last to leave could restore that another is still on.
     """
 
     def __init__(self, note: Callable[[], AbstractContextManager[None]]) -> None:
@@ -136,7 +133,7 @@ class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """
-        Say no, else torch imports its compiler for this, into a process whose memory is measured.
+        Return False, else torch imports its compiler here, into a process whose memory is measured.
         """
         return False
 
@@ -149,7 +146,7 @@ class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
 
 @contextmanager
 def watching(probe: RuntimeProbe) -> Iterator[None]:
-    """Have every session and every CUDA graph of this process tell the probe when it runs."""
+    """Report every run of a session or CUDA graph of this process to the probe."""
     with _watching_sessions(probe), _watching_graphs(probe):
         yield
 
@@ -158,11 +155,11 @@ def watching(probe: RuntimeProbe) -> Iterator[None]:
 def _watching_graphs(probe: RuntimeProbe) -> Iterator[None]:
     replay: Callable[..., None] = torch.cuda.CUDAGraph.replay
 
-    def told(graph: torch.cuda.CUDAGraph) -> None:
+    def counted(graph: torch.cuda.CUDAGraph) -> None:
         probe.note_replay()
         replay(graph)
 
-    torch.cuda.CUDAGraph.replay = told  # type: ignore[method-assign, assignment]
+    torch.cuda.CUDAGraph.replay = counted  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
@@ -172,14 +169,14 @@ def _watching_graphs(probe: RuntimeProbe) -> Iterator[None]:
 @contextmanager
 def _watching_sessions(probe: RuntimeProbe) -> Iterator[None]:
     runtime = sys.modules.get("onnxruntime")
-    if runtime is None:  # nobody imported it, so nobody has a session
+    if runtime is None:  # not imported, so there is no session
         yield
         return
-    known = [name for name in RUNS if hasattr(runtime.InferenceSession, name)]
-    originals = {name: getattr(runtime.InferenceSession, name) for name in known}
-    own = {name for name in known if name in vars(runtime.InferenceSession)}
+    methods = [name for name in RUNS if hasattr(runtime.InferenceSession, name)]
+    originals = {name: getattr(runtime.InferenceSession, name) for name in methods}
+    own = {name for name in methods if name in vars(runtime.InferenceSession)}
     for name, original in originals.items():
-        setattr(runtime.InferenceSession, name, _told(probe, original))
+        setattr(runtime.InferenceSession, name, _counted(probe, original))
     try:
         yield
     finally:
@@ -190,7 +187,7 @@ def _watching_sessions(probe: RuntimeProbe) -> Iterator[None]:
                 delattr(runtime.InferenceSession, name)
 
 
-def _told(probe: RuntimeProbe, original: Callable[..., Any]) -> Callable[..., Any]:
+def _counted(probe: RuntimeProbe, original: Callable[..., Any]) -> Callable[..., Any]:
     def run(session: Any, *args: Any, **kwargs: Any) -> Any:
         probe.note_run(session)
         with probe.crowd.inside():
@@ -200,15 +197,15 @@ def _told(probe: RuntimeProbe, original: Callable[..., Any]) -> Callable[..., An
 
 
 def is_compiled(called: object) -> bool:
-    """Tell whether a call goes through torch.compile; asking imports nothing."""
+    """Whether a call goes through torch.compile; imports nothing."""
     dynamo = sys.modules.get("torch._dynamo.eval_frame")
     return dynamo is not None and isinstance(called, dynamo.OptimizedModule)
 
 
 def compiled_from(called: object, model: nn.Module) -> nn.Module | None:
     """
-    Give the module that torch.compile compiled for a call, if that is the model or works with the
-    model's own parameters.
+    Return the module that torch.compile compiled for a call, if that is the model or contains it;
+    else None.
     """
     if not is_compiled(called):
         return None
@@ -217,7 +214,7 @@ def compiled_from(called: object, model: nn.Module) -> nn.Module | None:
 
 
 def graphs_of(model: nn.Module) -> int:
-    """Count the graphs that dynamo holds for the code of a model."""
+    """Return the number of graphs that dynamo holds for the code of a model."""
     if "torch._dynamo" not in sys.modules:
         return 0
     from torch._C._dynamo.eval_frame import _debug_get_cache_entry_list
@@ -226,7 +223,7 @@ def graphs_of(model: nn.Module) -> int:
 
 
 def graph_breaks() -> int:
-    """Count the places where dynamo gave up on a graph in this process so far."""
+    """Return the number of graph breaks of dynamo in this process so far."""
     if "torch._dynamo" not in sys.modules:
         return 0
     from torch._dynamo.utils import counters
@@ -235,7 +232,7 @@ def graph_breaks() -> int:
 
 
 def compiled_graphs() -> int:
-    """Count the graphs that dynamo compiled in this process so far."""
+    """Return the number of graphs that dynamo compiled in this process so far."""
     if "torch._dynamo" not in sys.modules:
         return 0
     from torch._dynamo.utils import counters
@@ -245,18 +242,17 @@ def compiled_graphs() -> int:
 
 def recordings() -> int:
     """
-    Count what this thread's CUDA graphs cost beside compilation, so far.
+    Return the number of runs that CUDA graphs of this thread cost beside compilation, so far.
 
-    Each length runs once as it is and is recorded at its second time, before it is replayed;
-    neither is known to dynamo.
+    Each length runs once eagerly and is recorded at its second run, before it is replayed; dynamo
+    counts neither.
     """
     trees = sys.modules.get("torch._inductor.cudagraph_trees")
     if trees is None:
         return 0
     from torch._dynamo.utils import counters
 
-    managers = [
-        each.tree_manager for each in getattr(trees.local, "tree_manager_containers", {}).values()
-    ]
-    run_once = sum(len(each.warmed_up_functions) for each in managers if each is not None)
+    containers = getattr(trees.local, "tree_manager_containers", {}).values()
+    managers = [container.tree_manager for container in containers]
+    run_once = sum(len(trees.warmed_up_functions) for trees in managers if trees is not None)
     return run_once + int(counters["inductor"]["cudagraph_recorded_non_static_inputs"])

@@ -1,8 +1,7 @@
 """
-Holds against what was asked what the solver was seen to do: how often, when and with which batch it
-called the model.
+Option checks of the solver: how often, at which times and with which batch it called the model.
 
-Each public check has the form of those in `engine_effects`, which lists them.
+`option_checks` lists them.
 """
 
 import math
@@ -14,24 +13,23 @@ from torch import Tensor
 from engine.acoustic.solver import integrate, steps_for, time_grid
 from engine.config import Adaptive, Grid, Solver
 from harness.targets.engine.observer import SynthesisObservation
-from harness.targets.protocol import Observation, Options
+from harness.targets.engine.observers import Observation
+from harness.targets.protocol import Options
 
 CHANGE_SLACK = 0.01
 """
-The change of the velocity is summed up anew here, in double precision: a share of the threshold
-that rounding may move.
+Share of the threshold by which rounding may move the change of the velocity, which is summed here
+once more, in double precision.
 """
 
 
 def planned_calls(options: Options, seen: SynthesisObservation) -> list[int]:
     """
-    Give the calls of the model that every pass gets, unless it leaves early; adaptive steps have a
-    pass for each chunk.
+    Return the model calls of every pass, without early exit; with adaptive steps there is a pass
+    for each chunk.
     """
-    steps, adaptive = (
-        int(options["nfe_steps"]),
-        Adaptive(str(options.get("nfe_adaptive", Adaptive.OFF))),
-    )
+    steps = int(options["nfe_steps"])
+    adaptive = Adaptive(str(options.get("nfe_adaptive", Adaptive.OFF)))
     order = Solver(str(options["solver"])).order
     if adaptive is Adaptive.OFF:
         return [steps * order for _ in seen.together]
@@ -39,9 +37,7 @@ def planned_calls(options: Options, seen: SynthesisObservation) -> list[int]:
 
 
 def calls_hold(options: Options, seen: SynthesisObservation) -> bool:
-    """
-    Tell whether every chunk got its calls; where leaving early is allowed, no more than those.
-    """
+    """Whether every chunk got its calls; with early exit, no more than those."""
     made, planned = [len(outputs) for outputs in seen.outputs], planned_calls(options, seen)
     if options.get("early_exit"):
         return len(made) == len(planned) and all(a <= b for a, b in zip(made, planned, strict=True))
@@ -50,13 +46,13 @@ def calls_hold(options: Options, seen: SynthesisObservation) -> bool:
 
 def expected_times(options: Options, seen: SynthesisObservation) -> list[float]:
     """
-    Give the times at which the first chunk asks for the velocity, by running the engine's own
-    solver on nothing.
+    Return the times at which the first chunk evaluates the velocity, by running the engine's own
+    solver on an empty state.
     """
-    asked: list[float] = []
+    times: list[float] = []
 
     def note(state: Tensor, t: float) -> Tensor:
-        asked.append(t)
+        times.append(t)
         return state
 
     solver = Solver(str(options["solver"]))
@@ -65,20 +61,19 @@ def expected_times(options: Options, seen: SynthesisObservation) -> list[float]:
         max(1, calls // solver.order), float(options["sway"]), Grid(str(options["grid"]))
     )
     integrate(note, torch.zeros(1), grid, solver)
-    return asked
+    return times
 
 
 def expected_batches(options: Options, seen: SynthesisObservation) -> list[int]:
-    """Give the batch of every call of the first chunk: 2 where guidance works."""
-    since, until = float(options.get("cfg_from", 0.0)), float(options.get("cfg_until", 1.0))
+    """Return the batch of every call of the first chunk: 2 where guidance works."""
+    start, stop = float(options.get("cfg_from", 0.0)), float(options.get("cfg_until", 1.0))
     guided = float(options["cfg_strength"]) > 0
-    return [2 if guided and since <= t <= until else 1 for t in expected_times(options, seen)][
-        : len(seen.batches)
-    ]
+    times = expected_times(options, seen)[: len(seen.batches)]
+    return [2 if guided and start <= t <= stop else 1 for t in times]
 
 
 def nfe_adaptive(options: Options, seen: SynthesisObservation) -> Observation:
-    """Every chunk gets the calls that its phones ask for."""
+    """Check that every chunk gets the calls that follow from its phones."""
     made = " and ".join(
         f"{len(out)} for {phones}"
         for phones, out in zip(map(len, seen.phone_ids), seen.outputs, strict=False)
@@ -91,11 +86,11 @@ def nfe_adaptive(options: Options, seen: SynthesisObservation) -> Observation:
 
 
 def cfg_interval(options: Options, seen: SynthesisObservation) -> Observation:
-    """The untold half is there inside of the interval, and there alone."""
-    told = [f"{t:.3f}" for t, batch in zip(seen.times, seen.batches, strict=True) if batch > 1]
+    """Check that the unconditional half is computed inside the interval, and only there."""
+    guided = [f"{t:.3f}" for t, batch in zip(seen.times, seen.batches, strict=True) if batch > 1]
     observed = (
-        f"guided at t = {told[0]} to {told[-1]}, {len(told)} of {len(seen.batches)} calls"
-        if told
+        f"guided at t = {guided[0]} to {guided[-1]}, {len(guided)} of {len(seen.batches)} calls"
+        if guided
         else "never guided"
     )
     return Observation(
@@ -107,8 +102,8 @@ def cfg_interval(options: Options, seen: SynthesisObservation) -> Observation:
 
 def early_exit(options: Options, seen: SynthesisObservation) -> Observation:
     """
-    The model is called until its velocity is to change by less than the threshold, and not once
-    more.
+    Check that the model is called until the predicted change of its velocity falls below the
+    threshold, and not once more.
     """
     threshold, strength = float(options["early_exit"]), float(options["cfg_strength"])
     made = [len(outputs) for outputs in seen.outputs]
@@ -128,8 +123,8 @@ def early_exit(options: Options, seen: SynthesisObservation) -> Observation:
 
 def _changes(outputs: tuple[Tensor, ...], times: tuple[float, ...], strength: float) -> list[float]:
     """
-    Give for every call but the first the relative change of the velocity ahead, at its rate since
-    the call before.
+    Return the relative change of the velocity ahead for every call but the first, extrapolated from
+    its rate since the call before.
     """
     velocities = [_guided(output.double(), strength) for output in outputs]
     pairs = zip(pairwise(velocities), pairwise(times), strict=True)
@@ -144,14 +139,13 @@ def _changes(outputs: tuple[Tensor, ...], times: tuple[float, ...], strength: fl
 def _guided(output: Tensor, strength: float) -> Tensor:
     if output.shape[0] == 1:
         return output
-    told, untold = output.chunk(2)
-    return told + strength * (told - untold)
+    cond, uncond = output.chunk(2)
+    return cond + strength * (cond - uncond)
 
 
 def _left_in_time(changes: list[float], threshold: float, *, early: bool) -> bool:
     """
-    Tell whether the last change alone was below the threshold; a chunk that was not left early may
-    have none below.
+    Whether the last change alone was below the threshold; without early exit, none need be below.
     """
     if any(change < threshold * (1 - CHANGE_SLACK) for change in changes[:-1]):
         return False

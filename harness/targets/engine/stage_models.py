@@ -1,13 +1,12 @@
 """
-Our engine's stages for a pass of their own: what the models were given is kept, and copies to and
-from a device are a stage.
+Isolated stages of the engine: the inputs of each model's first call are kept, so that it can run by
+itself; copies to and from a device are a stage of their own.
 
-From outside, as the observer does: the engine is not asked to say anything that it does not say
-anyway.
+Everything is recorded from outside, through the callables of the pipeline's stages.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,17 +14,16 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from engine.pipelines.flow import FlowPipeline
-from engine.pipelines.infill import InfillPipeline
+from engine.pipelines.pipeline import Pipeline
 from harness.records.cell import Request
 from harness.records.run import StageWork
-from harness.targets.protocol import Alone, StageWatch
+from harness.targets.protocol import IsolatedStage, StageWatch
 
 TRANSFER = "transfer"
 
 
-class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch tells no types
-    """Counts whatever is copied from one device to another as a stage of its own."""
+class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
+    """Counts copies from one device to another as a stage of its own."""
 
     def __init__(self, watch: StageWatch) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -34,7 +32,7 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """
-        Say no, else torch imports its compiler for this, into a process whose memory is measured.
+        Return False, else torch imports its compiler here, into a process whose memory is measured.
         """
         return False
 
@@ -48,8 +46,8 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch te
     @contextmanager
     def paused(self) -> Iterator[None]:
         """
-        Look away: compiled code must not meet a dispatch mode, nor should a model's times hold what
-        it costs.
+        Suspend counting: compiled code must not meet a dispatch mode, and a model's time must not
+        contain its cost.
         """
         self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         try:
@@ -79,35 +77,31 @@ class _Keeper:
             return self.inner(*args)
 
 
-def speak_and_keep(
-    pipeline: FlowPipeline | InfillPipeline, request: Request, watch: StageWatch
-) -> Mapping[str, Alone]:
-    """
-    Speak one request; gives the acoustic model and the vocoder alone, on what they were first
-    given.
-    """
-    called = {"acoustic": pipeline.acoustic, "vocoder": pipeline.vocoder}
+def synthesize_and_isolate(
+    pipeline: Pipeline[Any], request: Request, watch: StageWatch
+) -> Mapping[str, IsolatedStage]:
+    """Synthesise one request; return, by stage, its models with the inputs of their first call."""
     transfers = Transfers(watch) if pipeline.device.type != "cpu" else None
-    keepers = {name: _Keeper(inner, transfers) for name, inner in called.items()}
-    pipeline.acoustic, pipeline.vocoder = keepers["acoustic"], keepers["vocoder"]
+    originals = {stage: pipeline.callable_of(stage) for stage in pipeline.models}
+    keepers = {stage: _Keeper(model, transfers) for stage, model in originals.items()}
     try:
-        if transfers is None:
+        for stage, keeper in keepers.items():
+            pipeline.replace_callable(stage, keeper)
+        with nullcontext() if transfers is None else transfers:
             pipeline.synthesize(request.text, request.options, watch)
-        else:
-            with transfers:
-                pipeline.synthesize(request.text, request.options, watch)
     finally:
-        pipeline.acoustic, pipeline.vocoder = called["acoustic"], called["vocoder"]
+        for stage, model in originals.items():
+            pipeline.replace_callable(stage, model)
     return {
-        name: _alone(called[name], keeper.given, keeper.calls)
-        for name, keeper in keepers.items()
+        stage: _isolated(originals[stage], keeper.given, keeper.calls)
+        for stage, keeper in keepers.items()
         if keeper.given
     }
 
 
 def _kept(x: Tensor) -> Tensor:
     """
-    Copy a tensor, expanded where it was: compiled code knows its strides, and would be compiled
+    Copy a tensor, expanded where it was: compiled code depends on strides, and would be compiled
     again for others.
     """
     base = x
@@ -116,16 +110,13 @@ def _kept(x: Tensor) -> Tensor:
     return base.clone().expand(x.shape)
 
 
-def _alone(model: Callable[..., Any], given: tuple[Any, ...], calls: int) -> Alone:
-    """
-    Say how to run a model alone, and what that has to do: both models are given frames first,
-    (rows, frames, ...).
-    """
-    rows, frames = given[0].shape[:2]
-    return Alone(
-        run=partial(_run, model, given),
-        work=StageWork(calls=calls, rows=int(rows), frames=int(frames)),
-    )
+def _isolated(model: Callable[..., Any], inputs: tuple[Any, ...], calls: int) -> IsolatedStage:
+    """Return a model with its inputs, and the size of that work."""
+    first = inputs[0]
+    # (rows, frames, ...); a model with another first input has work of unknown size
+    is_batch = isinstance(first, Tensor) and first.dim() > 1
+    work = StageWork(calls=calls, rows=len(first), frames=first.shape[1]) if is_batch else None
+    return IsolatedStage(run=partial(_run, model, inputs), work=work)
 
 
 @torch.inference_mode()

@@ -1,81 +1,88 @@
 """
-Our own engine as a target: asks `engine` to speak, and watches from outside what it really does.
+The repository's own engine as a target: runs a pipeline of the package `engine`, and observes from
+outside what was in effect.
 
-The engine's word is not taken for anything: forward passes are counted, times, noise and dtypes are
-read off the calls, weights are looked at, dynamo's counters are compared. Imports torch and the
-engine when loaded, not before.
+The engine's word is never the evidence: forward passes are counted, times, noise and dtypes are
+read off the calls, weights are inspected, dynamo's counters are compared. Torch and the engine are
+imported at `load`, not before. Which pipeline it is decides the engine's registry; which checks it
+gets, `observers`.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
 from harness.records.run import OptionCheck
-from harness.targets.protocol import Alone, StageWatch
+from harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
 
 if TYPE_CHECKING:
-    from engine.pipelines.flow import FlowPipeline
-    from engine.pipelines.infill import InfillPipeline
-
-PIPELINES = ("flow", "infill")
+    from engine.pipelines.pipeline import Pipeline
 
 
-def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
-    """
-    Refuse an unknown pipeline, option or value, without loading torch. Raises HarnessError with the
-    engine's words.
-    """
-    from engine.config import parse_options
-    from engine.config.infill import parse_infill_options
-    from engine.errors import EngineError
+def served_pipelines() -> tuple[str, ...]:
+    """Return the pipelines that the engine serves over HTTP."""
+    from engine.pipelines import SERVED
 
-    if pipeline not in PIPELINES:
-        raise HarnessError(
-            f"unknown pipeline {pipeline!r} of target engine; known: {', '.join(PIPELINES)}"
-        )
-    try:
-        parse_infill_options(options) if pipeline == "infill" else parse_options(options)
-    except EngineError as error:
-        raise HarnessError(str(error)) from None
+    return SERVED
 
 
-class EngineTarget:
+class EngineTarget(Target):
     """A pipeline of the package `engine`, one configuration."""
 
     sample_rate_hz = 16_000
-    imports = ("torch", "engine.pipelines.flow")
-    """Imported and timed by the worker, apart from loading."""
 
     def __init__(self) -> None:
-        self.pipeline: FlowPipeline | InfillPipeline
-        self.asked: dict[str, Option] = {}
-        self.joins_s: tuple[float, ...] = ()
+        self.pipeline: Pipeline[Any]
+        self.requested: dict[str, Option] = {}
+        """Options that the profile and the cell name."""
+        self.chunk_boundaries_s: tuple[float, ...] = ()
         """Both ends of every crossfade of the last synthesis."""
         self._graphs = 0
 
-    def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
-        """Make the pipeline. Raises HarnessError when the engine refuses."""
+    @classmethod
+    def check_options(cls, pipeline: str, options: Options) -> None:
+        """Check options by the configuration of their pipeline, without importing torch."""
+        from engine.config import config_class, config_names, parse
         from engine.errors import EngineError
-        from engine.pipelines.flow import FlowPipeline
-        from engine.pipelines.infill import InfillPipeline
 
-        check_options(cell.pipeline, {**defaults, **cell.options})
-        self.asked = {**defaults, **cell.options}
-        try:
-            self.pipeline = (InfillPipeline if cell.pipeline == "infill" else FlowPipeline).load(
-                self.asked
+        if pipeline not in config_names():
+            raise HarnessError(
+                f"unknown pipeline {pipeline!r} of target engine; known: "
+                f"{', '.join(config_names())}"
             )
+        try:
+            parse(config_class(pipeline), options)
+        except EngineError as error:
+            raise HarnessError(str(error)) from None
+
+    def imports_for(self, cell: Cell) -> tuple[str, ...]:
+        """Return torch and the module of the cell's pipeline."""
+        from engine.errors import EngineError
+
+        try:
+            return ("torch", _registry().pipeline_module(cell.pipeline))
+        except EngineError as error:
+            raise HarnessError(str(error)) from None
+
+    def load(self, cell: Cell, defaults: Options) -> None:
+        """Load the pipeline. Raises HarnessError when the engine refuses."""
+        from engine.errors import EngineError
+
+        self.requested = {**defaults, **cell.options}
+        self.check_options(cell.pipeline, self.requested)
+        try:
+            self.pipeline = _registry().pipeline_class(cell.pipeline).load(self.requested)
         except EngineError as error:
             raise HarnessError(str(error)) from None
         self.sample_rate_hz = self.pipeline.sample_rate_hz
 
-    def effective(self) -> Mapping[str, Option]:
-        """Give every option as the engine resolved it."""
-        from dataclasses import fields
-
+    def effective(self) -> Options:
+        """Return every option as the engine resolved it."""
         config = self.pipeline.config
         values = {field.name: getattr(config, field.name) for field in fields(config)}
         return {
@@ -84,50 +91,66 @@ class EngineTarget:
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Stream the audio of one request."""
-        from engine.audio.postprocess import CROSSFADE
         from engine.errors import EngineError
 
         lengths = []
         try:
-            for piece in self.pipeline.stream(request.text, request.options, watch):
-                lengths.append(len(piece))
-                yield piece
+            for chunk in self.pipeline.stream(request.text, request.options, watch):
+                lengths.append(len(chunk))
+                yield chunk
         except EngineError as error:
             raise HarnessError(f"request {request.id}: {error}") from None
-        # the last piece is the last chunk's own end
-        fades = [sum(lengths[: count + 1]) for count in range(len(lengths) - 2)]
-        self.joins_s = tuple(
-            frame / self.sample_rate_hz for start in fades for frame in (start, start + CROSSFADE)
+        self.chunk_boundaries_s = tuple(
+            sample / self.sample_rate_hz for sample in self._boundaries(lengths)
         )
 
+    def _boundaries(self, lengths: list[int]) -> list[int]:
+        """Return both ends of every crossfade, in PCM samples."""
+        overlap = self.pipeline.crossfade_samples
+        if not overlap:
+            return list(accumulate(lengths[:-1]))
+        # the last array of a stream is the end of its last chunk
+        starts = accumulate(lengths[:-2])
+        return [sample for start in starts for sample in (start, start + overlap)]
+
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
-        """
-        Speak once under observation and compare with what was asked (or, where nothing was asked,
-        with the defaults).
-        """
-        from engine.pipelines.infill import InfillPipeline
-        from harness.targets.engine.infill import INFILL_CHECKS, observe_infill
-        from harness.targets.engine.observer import observe
-        from harness.targets.engine.option_checks import judge_effects
+        """Run one synthesis under observation; check requested options, and defaults likewise."""
+        from harness.targets.engine.observers import check_effects, observer_of
 
-        asked = {**self.asked, **request.options}
-        if isinstance(self.pipeline, InfillPipeline):
-            return judge_effects(
-                self.effective(), asked, observe_infill(self.pipeline, request), INFILL_CHECKS
-            )
-        return judge_effects(self.effective(), asked, observe(self.pipeline, request))
+        config = type(self.pipeline.config)
+        observer = observer_of(config.pipeline)
+        return check_effects(
+            self.effective(),
+            {**self.requested, **request.options},
+            observer.observe(self.pipeline, request),
+            observer.checks,
+            config,
+        )
 
-    def alone(self, request: Request, watch: StageWatch) -> Mapping[str, Alone]:
-        """
-        Speak one request; gives the models of its stages alone, on what they were first given.
-        """
-        from harness.targets.engine.stage_models import speak_and_keep
+    def isolated_stages(self, request: Request, watch: StageWatch) -> Mapping[str, IsolatedStage]:
+        """Synthesise one request; return its models, each with the inputs of its first call."""
+        from harness.targets.engine.stage_models import synthesize_and_isolate
 
-        return speak_and_keep(self.pipeline, request, watch)
+        return synthesize_and_isolate(self.pipeline, request, watch)
 
     def settled(self) -> bool:
-        """Tell whether the last synthesis added no compiled graph, and recorded none of CUDA."""
+        """Whether the last synthesis compiled no graph, and recorded no CUDA graph."""
         from harness.targets.engine.runtime_probe import compiled_graphs, recordings
 
         before, self._graphs = self._graphs, compiled_graphs() + recordings()
         return before == self._graphs
+
+
+def _registry() -> Any:
+    """
+    Import the engine's registry of pipelines. Raises HarnessError for a revision that has none.
+    """
+    from engine import pipelines
+
+    if not hasattr(pipelines, "pipeline_class"):
+        raise HarnessError(
+            "this revision's engine has no registry of pipelines, which this harness asks; measure "
+            "it with the harness of its own time (docs/decisions/2026-11-30-pipelines-are-a-"
+            "registry.md)"
+        )
+    return pipelines

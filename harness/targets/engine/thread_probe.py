@@ -1,10 +1,10 @@
 """
-Watches in which threads an engine's passes run, and how many are inside of the models' arithmetic
-at one time. It judges nothing and believes nothing.
+Records in which threads an engine's passes run, and how many compute at one time. It decides
+nothing.
 
-Whether short calls meet would be chance, so it is not left to it: threads are held at their first
-product until as many stand there as could, and a moment longer in case there are more. Threads that
-wait for each other never meet.
+Whether short calls overlap would be chance, so threads are held at their first product until as
+many have arrived as could, and a moment longer in case there are more. Threads that wait for each
+other never overlap.
 """
 
 import itertools
@@ -23,11 +23,11 @@ from engine.text.frontend import phonemise
 
 PATIENCE_S = 10.0
 """
-How long the first thread is held for the others: only an engine that does not let them meet makes
-anyone wait so long.
+How long the first thread is held for the others; reached only if the engine does not let them
+overlap.
 """
 LINGER_S = 0.2
-"""How much longer, in case more come than may."""
+"""How much longer, in case more arrive than may."""
 
 Value = TypeVar("Value")
 
@@ -35,8 +35,8 @@ Value = TypeVar("Value")
 @dataclass(frozen=True, slots=True)
 class ThreadMark:
     """
-    When and where something was noted: its place among all notes, the thread, and what torch may
-    use in that thread.
+    When and where an event was recorded: its position among all events, the thread, and torch's
+    thread count there.
     """
 
     at: int
@@ -49,12 +49,11 @@ class CrowdSeen:
     """
     The threads of one observed synthesis.
 
-    lanes: of every pass of the acoustic model the thread: 0 is the caller's own, the others count
-    by who came first.
+    lanes: the thread of every pass of the acoustic model: 0 is the caller's own, the others are
+    numbered in the order of their first event.
     vocoder_lanes: the same of every call of the vocoder.
-    threads: of every pass, how many threads torch's arithmetic had there.
-    most: how many threads were inside of the models' arithmetic at one time; what is compiled is
-    not looked into.
+    threads: torch's thread count in every pass.
+    most: largest number of threads that computed at one time; compiled models are not counted.
     """
 
     lanes: tuple[int, ...]
@@ -64,7 +63,7 @@ class CrowdSeen:
 
 
 class Crowd:
-    """Counts who is inside. `could_meet`: how many there could be; none are held for one alone."""
+    """Counts the threads that compute. `could_meet`: how many could; a single one is not held."""
 
     def __init__(self, could_meet: int = 1) -> None:
         self.most = 0
@@ -76,12 +75,12 @@ class Crowd:
         self._changed = threading.Condition()
 
     def mark(self) -> ThreadMark:
-        """Say when and where this is asked."""
+        """Return the mark of an event in this thread."""
         return ThreadMark(next(self._notes), threading.get_ident(), torch.get_num_threads())
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Count this thread while it computes; hold it first, if others are still to come."""
+        """Count this thread while it computes; hold it first, if others are still to arrive."""
         with self._changed:
             self._inside += 1
             self.most = max(self.most, self._inside)
@@ -101,7 +100,7 @@ class Crowd:
         self._changed.notify_all()
 
     def seen(self, passes: Sequence[ThreadMark], vocoder: Sequence[ThreadMark]) -> CrowdSeen:
-        """Make the record from the marks of every pass, and of every call of the vocoder."""
+        """Return the record, from the marks of every pass and of every call of the vocoder."""
         others = dict.fromkeys(
             mark.thread for mark in (*passes, *vocoder) if mark.thread != self._caller
         )
@@ -116,10 +115,10 @@ class Crowd:
 
 class Passes:
     """
-    Tells of a note to which pass it belongs, passes in the order of their chunks.
+    Assigns events to passes, in the order of the chunks.
 
-    Threads begin in any order; which chunk a pass speaks shows in its noise alone, drawn from the
-    seed and the chunk's number. A pass of other noise comes last.
+    Threads begin in any order; only the noise shows which chunk a pass synthesises, because it is
+    drawn from the seed and the chunk's number. A pass of other noise comes last.
     """
 
     def __init__(
@@ -130,24 +129,26 @@ class Passes:
         self._begun = [begun[index] for index in order]
 
     def of(self, mark: ThreadMark) -> int:
-        """Give the pass that was the last to begin in the note's thread."""
+        """Return the pass that was the last to begin in the event's thread."""
         before = [
-            (each.at, index) for index, each in enumerate(self._begun) if _begins_before(each, mark)
+            (start.at, index)
+            for index, start in enumerate(self._begun)
+            if _begins_before(start, mark)
         ]
         return max(before)[1] if before else len(self._begun)
 
     def coming(self, mark: ThreadMark) -> int:
-        """Give the pass that is the next to begin in the note's thread."""
+        """Return the pass that is the next to begin in the event's thread."""
         after = [
-            (each.at, index) for index, each in enumerate(self._begun) if _begins_before(mark, each)
+            (start.at, index)
+            for index, start in enumerate(self._begun)
+            if _begins_before(mark, start)
         ]
         return min(after)[1] if after else len(self._begun)
 
 
 def could_meet(pipeline: Any, text: str) -> int:
-    """
-    Say how many passes of a text could be at work at one time, as the engine says that it works.
-    """
+    """Return how many passes of a text could run at one time, by the engine's configuration."""
     config = pipeline.config
     if getattr(config, "workers", 1) == 1:
         return 1
@@ -161,7 +162,7 @@ def could_meet(pipeline: Any, text: str) -> int:
 def rearranged(
     values: Sequence[Value], marks: Sequence[ThreadMark], rank: Callable[[ThreadMark], int]
 ) -> list[Value]:
-    """Put what was noted in the order of the passes; inside of a pass it stays as it came."""
+    """Sort recorded values by their pass; within a pass the order is kept."""
     order = sorted(range(len(values)), key=lambda index: rank(marks[index]))
     return [values[index] for index in order]
 

@@ -1,10 +1,9 @@
 """
-Reads audio as it arrives over a wire, piece by piece: WAV with 16-bit or float frames, bare 16-bit
-PCM, or FLAC, which is whole before it can be read.
+Decodes audio as it arrives, chunk by chunk: WAV with 16-bit or float samples, bare 16-bit PCM, or
+FLAC, which must be complete before it can be read.
 
-Knows bytes; knows no HTTP and no clock. What cannot be audio, or is not the audio that was asked
-for, is a FormatError that says what was found instead: nothing is decoded as what it is not, and
-nothing is dropped.
+Knows bytes; knows no HTTP and no clock. Bytes that are no audio, or not the requested format, are a
+FormatError that names what they are: nothing is decoded as another format, and nothing is dropped.
 """
 
 import io
@@ -37,26 +36,26 @@ FLAC_HEADS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
 
 
 class FormatError(HarnessError):
-    """What was received is not the audio that it should be."""
+    """The received bytes are not the audio that they should be."""
 
 
 class AudioReader(Protocol):
-    """Takes bytes, gives audio."""
+    """Decodes bytes to audio, incrementally."""
 
     rate_hz: int
 
     def feed(self, received: bytes) -> Audio:
-        """Give what can be played by now, float32 (n,); n may be 0. Raises FormatError."""
+        """Return the samples that are complete, float32 (n,); n may be 0. Raises FormatError."""
 
     def end(self) -> Audio:
-        """Give the rest. Raises FormatError where something is missing."""
+        """Return the remaining samples. Raises FormatError where something is missing."""
 
 
 def make_reader(form: str, rate_hz: int, told_hz: int | None = None) -> AudioReader:
     """
     Return a reader for `wav`, `pcm` (whose rate must be known beforehand) or `flac`.
 
-    `told_hz` is the rate that somebody else told, which a file must not contradict.
+    `told_hz` is the rate in the server's headers, which a file must not contradict.
     """
     if form == "pcm":
         return PcmReader(rate_hz)
@@ -69,11 +68,11 @@ class PcmReader:
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
         self._begin: bytes | None = b""
-        """What is held back until it can be told that it is no file; None once that is so."""
+        """Held back until it is known to be no file; None from then on."""
         self._frames = _Frames(code=PCM, bits=16, channels=1)
 
     def feed(self, received: bytes) -> Audio:
-        """Give all whole frames. Raises FormatError for any kind of file, and for text."""
+        """Return all complete samples. Raises FormatError for any kind of file, and for text."""
         if self._begin is not None:
             self._begin += received
             if len(self._begin) < bytes_to_tell(self._begin):
@@ -82,7 +81,7 @@ class PcmReader:
         return self._frames.feed(received)
 
     def end(self) -> Audio:
-        """Give what was held back of a very short answer."""
+        """Return the samples held back of a very short response."""
         rest = (
             np.empty(0, np.float32) if self._begin is None else self._frames.feed(self._checked())
         )
@@ -110,7 +109,7 @@ class WavReader:
         self._behind = _Behind()
 
     def feed(self, received: bytes) -> Audio:
-        """Give all whole frames; none before the head is whole."""
+        """Return all complete samples; none before the header is complete."""
         if self._frames is None:
             self._head += received
             received = self._read_head()
@@ -123,7 +122,7 @@ class WavReader:
         return self._frames.feed(received)
 
     def end(self) -> Audio:
-        """Give nothing. Raises FormatError where frames are missing that the head promised."""
+        """Return nothing. Raises FormatError where samples are missing, by the header."""
         if self._frames is None:
             raise FormatError(
                 f"the audio is no WAV file: it ends after {len(self._head)} bytes, before any frame"
@@ -138,8 +137,8 @@ class WavReader:
 
     def _read_head(self) -> bytes:
         """
-        Read the chunks up to the frames, once they are there; gives the bytes that are frames
-        already.
+        Read the RIFF chunks up to the samples, once they are there; return the bytes that are
+        samples already.
         """
         head = self._head
         if not b"RIFF".startswith(head[:4]) or not b"WAVE".startswith(head[8:12]):
@@ -202,14 +201,14 @@ class FlacReader:
         self._file = io.BytesIO()
 
     def feed(self, received: bytes) -> Audio:
-        """Keep it. Raises FormatError for more than any answer has."""
+        """Buffer the bytes. Raises FormatError for more than FILE_BYTES."""
         self._file.write(received)
         if self._file.tell() > FILE_BYTES:
             raise FormatError(f"the FLAC file has more than {FILE_BYTES} bytes")
         return np.empty(0, np.float32)
 
     def end(self) -> Audio:
-        """Give all of it."""
+        """Return all samples."""
         body = self._file.getvalue()
         if not body.startswith(b"fLaC") and (named := format_of(body)) is not None:
             raise FormatError(f"the audio is no FLAC file: {named} was sent")
@@ -227,7 +226,7 @@ class FlacReader:
 
 
 def check_rate(rate_hz: int, told_hz: int | None, kind: str) -> None:
-    """Raise FormatError for a rate that no voice has, or that contradicts what else was told."""
+    """Raise FormatError for a rate that no voice has, or that contradicts the headers."""
     if not LEAST_HZ <= rate_hz <= MOST_HZ:
         raise FormatError(
             f"the {kind} has {rate_hz} Hz, which no audio has: voices have {LEAST_HZ} to {MOST_HZ} "
@@ -242,8 +241,8 @@ def check_rate(rate_hz: int, told_hz: int | None, kind: str) -> None:
 
 class _Behind:
     """
-    What follows the frames of a WAV file: chunks that are no audio. Anything else would be dropped,
-    and is refused.
+    The part of a WAV file behind the samples: RIFF chunks without audio. Anything else would be
+    dropped, and is refused.
     """
 
     def __init__(self) -> None:
@@ -252,8 +251,8 @@ class _Behind:
 
     def feed(self, received: bytes) -> None:
         """
-        Pass over whole chunks. Raises FormatError for a second file, and for bytes that no chunk
-        holds.
+        Skip complete RIFF chunks. Raises FormatError for a second file, and for bytes that belong
+        to no chunk.
         """
         self._kept += received
         while self._kept:
@@ -273,8 +272,7 @@ class _Behind:
 
     def end(self) -> None:
         """
-        Raise FormatError for bytes that are no whole chunk; the one that fills up may be there or
-        not.
+        Raise FormatError for an incomplete RIFF chunk; its padding byte may be there or not.
         """
         if len(self._kept) > 1 or self._skip_bytes > 1:
             raise FormatError(
@@ -289,8 +287,8 @@ SEVERAL = (
 
 class _Frames:
     """
-    Cuts bytes into frames; half a frame waits for its other half. A file's head among them is no
-    sound.
+    Cuts bytes into samples of all channels; an incomplete one waits for its rest. A file's header
+    among them is no sound.
     """
 
     def __init__(self, *, code: int, bits: int, channels: int) -> None:
@@ -303,8 +301,8 @@ class _Frames:
 
     def feed(self, received: bytes) -> Audio:
         """
-        Give all whole frames, channels as their mean. Raises FormatError for the head of a WAV file
-        among them.
+        Return all complete samples, channels as their mean. Raises FormatError for the header of a
+        WAV file among them.
         """
         if WAV_HEAD.search(self._last + received):
             raise FormatError(SEVERAL)
@@ -322,7 +320,7 @@ class _Frames:
         )
 
     def end(self) -> Audio:
-        """Give nothing. Raises FormatError where half a frame is left."""
+        """Return nothing. Raises FormatError where part of a sample is left."""
         if self._half:
             raise FormatError(
                 f"the audio ends within a frame: {len(self._half)} of {self._size_bytes} bytes are "

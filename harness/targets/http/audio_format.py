@@ -1,8 +1,8 @@
 """
-Names what bytes are by how they begin, and what a server's headers say of the audio behind them.
+Recognises an audio format by its first bytes, and reads a server's headers about it.
 
-Knows the marks of the usual containers and codecs; decodes nothing. Bare PCM has no mark: it is
-what begins like nothing else here, and as two bytes of sound may look like the sync word of MPEG
+Knows the signatures of the usual containers and codecs; decodes nothing. Bare PCM has no signature:
+it is the format that matches no other. As two bytes of sound may look like the sync word of MPEG
 frames, those count only if a second one follows in place.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 LEAST_BYTES = 32
-"""From here on every mark but that of MPEG frames can be told."""
+"""Enough to recognise every signature but that of MPEG frames."""
 SHOWN_CHARACTERS = 120
 DIGITS = 20
 """Of a number in a header: whatever has more is beyond every limit as well."""
@@ -62,7 +62,7 @@ RATES_HZ: Mapping[int, tuple[int, int, int]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What headers tell of the audio; None and empty where they tell nothing."""
+    """The audio format by the headers; None and empty where they say nothing."""
 
     media: str = ""
     """The media type, in lower case, without parameters."""

@@ -1,9 +1,10 @@
 """
-A client of OpenAI's speech API, for any server that speaks it: asks, and gives audio as it arrives.
+A client of OpenAI's speech API, for any server that has it: sends a request, yields audio as it
+arrives.
 
 Knows HTTP; knows no cells and reads no clock. Each request opens a connection of its own, as a new
-user would; no proxy stands in between. What goes wrong is a SpeechError of one kind, so that
-failures can be counted.
+user would, and no proxy is used. A failure is a SpeechError with a kind, so that failures can be
+counted.
 """
 
 import json
@@ -38,13 +39,13 @@ LARGEST_WHOLE = 2**63 - 1
 NAME_CHARACTERS = 200
 """
 Of a model, a voice, an option or its value; longer ones, and those with control characters, are
-passed over.
+ignored.
 """
 
 
 class SpeechError(HarnessError):
     """
-    A request gave no audio, or not all of it; `kind` says why, the text says more.
+    A request returned no audio, or not all of it; `kind` says why, the text says more.
     """
 
     def __init__(self, kind: FailureKind, reason: str) -> None:
@@ -65,7 +66,7 @@ class Ask:
     seed: int | None = None
 
     def body(self) -> dict[str, object]:
-        """Give the JSON of the request."""
+        """Return the JSON body of the request."""
         further = {"voice": self.voice, "speed": self.speed, "seed": self.seed}
         streamed = {"stream_format": "audio"} if self.streamed else {}
         asked = {"model": self.model, "input": self.text, "response_format": self.form, **streamed}
@@ -106,12 +107,12 @@ class SpeechApi:
         )
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     def models(self) -> tuple[Mapping[str, Any], ...]:
         """
-        Return what the server tells of its models, each name once; empty where it has no such page.
+        Return the server's entries of its models, each name once; empty where it has no such page.
         Raises SpeechError.
         """
         with self._answer("GET", "/v1/models", None) as response:
@@ -137,7 +138,7 @@ class SpeechApi:
         )
 
     def speak(self, ask: Ask) -> Iterator[ReceivedAudio]:
-        """Ask for audio; yields each piece as it arrives, at least one. Raises SpeechError."""
+        """Request audio; yield each chunk as it arrives, at least one. Raises SpeechError."""
         with self._answer("POST", "/v1/audio/speech", ask.body()) as response:
             if response.status_code != 200:
                 _check_status(response.status_code, response.headers, _content(response))
@@ -189,8 +190,8 @@ class SpeechApi:
 
 def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
     """
-    Return the options that a model's entry tells, as our own server does; empty where it tells
-    none.
+    Return the options in a model's entry, as the engine's own server lists them; empty where there
+    are none.
     """
     options = card.get("options")
     if not isinstance(options, Mapping):
@@ -205,12 +206,12 @@ def voices_told(card: Mapping[str, Any]) -> list[str] | None:
 
 
 def limits_told(card: Mapping[str, Any]) -> dict[str, Option] | None:
-    """Return the limits that a model's entry tells; None where it tells none."""
+    """Return the limits in a model's entry; None where there are none."""
     return options_told({"options": card.get("limits")}) or None
 
 
 def is_name(value: object) -> bool:
-    """Whether a server's word can be a name: some printable characters, and not too many."""
+    """Whether a value can be a name: some printable characters, and not too many."""
     return isinstance(value, str) and 0 < len(value) <= NAME_CHARACTERS and value.isprintable()
 
 
@@ -234,8 +235,8 @@ def _pieces(response: Any, reader: AudioReader) -> Iterator[ReceivedAudio]:
 
 def _check_type(response: Any, form: str) -> Told:
     """
-    Return what the headers tell of the audio. Raises SpeechError for what is no audio, or not what
-    was asked for.
+    Return the audio's format by the headers. Raises SpeechError for a response that is no audio, or
+    not the requested one.
     """
     told = told_by({name.lower(): value for name, value in response.headers.items()})
     if re.fullmatch(r"text/.*|application/(.*\+)?(json|xml)", told.media):
@@ -260,18 +261,18 @@ def _check_type(response: Any, form: str) -> Told:
 
 def _check_frames(told: Told) -> None:
     """
-    Raise SpeechError where bare frames are told to be others than the API's: 16 bits, one channel.
+    Raise SpeechError where headers announce bare PCM other than the API's: 16 bits, one channel.
     """
     if told.form not in (None, "pcm"):
         raise SpeechError(
             FailureKind.BAD_FORMAT,
             f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}",
         )
-    for name, found, wanted in (("channels", told.channels, 1), ("bits", told.bits, 16)):
-        if found not in (None, wanted):
+    for name, announced, expected in (("channels", told.channels, 1), ("bits", told.bits, 16)):
+        if announced not in (None, expected):
             raise SpeechError(
                 FailureKind.BAD_FORMAT,
-                f"asked for bare PCM with {wanted} {name}, the server sent {found}",
+                f"asked for bare PCM with {expected} {name}, the server sent {announced}",
             )
 
 
@@ -288,7 +289,7 @@ def _check_status(status: int, headers: Mapping[str, str], content: bytes) -> No
 
 
 def _content(response: Any) -> bytes:
-    """Read an answer that is no audio, as far as it may go."""
+    """Read a response that is no audio, up to ANSWER_BYTES."""
     content = bytearray()
     for received in response.iter_bytes():
         content += received

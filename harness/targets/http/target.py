@@ -1,18 +1,14 @@
 """
-Any server that speaks OpenAI's `POST /v1/audio/speech` as a target: what a user on the other side
-of the wire gets.
+Any server with OpenAI's `POST /v1/audio/speech` as a target: it is measured as its user sees it.
 
-The server is a closed box. What can be heard from here is heard; what it runs with is recorded as
-it tells it, and called that. The address comes from the option `url` or from VOXGATE_HTTP_URL,
-which keeps it out of the cell, so that the same suite measures several servers; a key comes from
+The server is a black box: options are checked by the audio, and what the server reports of itself
+is recorded as reported. The address comes from the option `url` or from VOXGATE_HTTP_URL, which
+keeps it out of the cell, so that the same suite measures several servers; a key comes from
 VOXGATE_HTTP_KEY alone.
 
-What of a request was in effect at a server on the other side of the wire, as far as that can be
-heard. Pure.
-
-A voice or a seed that is in effect sounds unlike another one, if the same request sounds the same
-twice; a speed changes how long the same text takes. What leaves no trace in the audio is called not
-observable, with what the server tells of it.
+A voice or a seed is in effect if another one gives other audio, and the same request gives the same
+audio twice; a speed changes the duration of the same text. An option that leaves no trace in the
+audio is not observable, with the server's own word for it.
 """
 
 import math
@@ -36,23 +32,23 @@ from harness.targets.http.client import (
     options_told,
     voices_told,
 )
-from harness.targets.protocol import StageWatch
+from harness.targets.protocol import Options, StageWatch, Target
 
 TOLD = "told by the server"
 SENT = "sent, and not refused"
 HEARD = "heard"
 SPEED_DOUBT = 0.5
 """
-How far the change of length may be off, as a share of the logarithm of the speed: pauses need not
+Tolerance of the change of duration, as a share of the logarithm of the speed: pauses need not
 shrink with words.
 """
 CLIENT_OPTIONS = ("url", "timeout_s")
-"""Where and how long we ask; nothing that a server could ignore."""
+"""Options of this side, which no server could ignore."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResponseAudio:
-    """What one request sounded like."""
+    """Audio of one response."""
 
     pieces: int
     audio_s: float
@@ -62,34 +58,34 @@ class ResponseAudio:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResponses:
     """
-    One text as it was asked for, and with one thing changed; None where that could not be asked, or
-    makes no sense.
+    Responses to one text as requested, and with one thing changed; None where that could not be
+    requested, or makes no sense.
     """
 
     asked: ResponseAudio
     again: ResponseAudio | None = None
-    """The same request once more: where it sounds otherwise, another sound proves nothing."""
+    """The same request once more: where it differs, other audio proves nothing."""
     other_voice: ResponseAudio | None = None
     other_seed: ResponseAudio | None = None
     speed_1: ResponseAudio | None = None
     voices: Sequence[str] | None = None
-    """That the server tells of; None where it tells of none."""
+    """Voices that the server lists; None where it lists none."""
     listed: bool = False
     """Whether the server lists its model."""
 
 
-def hear(pieces: Iterable[ReceivedAudio]) -> ResponseAudio:
-    """Sum up an answer."""
-    several = list(pieces)
-    audio = np.concatenate([np.empty(0, np.float32), *(piece.audio for piece in several)])
-    audio_s = sum(piece.audio.size / piece.rate_hz for piece in several)
-    return ResponseAudio(pieces=len(several), audio_s=audio_s, audio=audio)
+def response_audio(received: Iterable[ReceivedAudio]) -> ResponseAudio:
+    """Return the audio of a response, concatenated."""
+    chunks = list(received)
+    audio = np.concatenate([np.empty(0, np.float32), *(chunk.audio for chunk in chunks)])
+    audio_s = sum(chunk.audio.size / chunk.rate_hz for chunk in chunks)
+    return ResponseAudio(pieces=len(chunks), audio_s=audio_s, audio=audio)
 
 
-def judge(
+def check_responses(
     asked: Mapping[str, Option], voice: str | None, hearing: ProbeResponses
 ) -> tuple[OptionCheck, ...]:
-    """Hold what was heard against what was asked; `voice` is the one that was sent."""
+    """Check each requested option by the responses; `voice` is the one that was sent."""
     return tuple(
         _effect(name, value, voice, hearing)
         for name, value in asked.items()
@@ -115,8 +111,8 @@ def _effect(name: str, asked: Option, voice: str | None, hearing: ProbeResponses
 
 def _streamed(asked: Option, pieces: int) -> OptionCheck:
     """
-    Several pieces show that audio was streamed; one shows nothing, and neither do pieces that
-    nobody asked for.
+    Check for streamed audio: several chunks show it; one shows nothing, and neither do chunks that
+    were not requested.
     """
     if asked and pieces > 1:
         return _said("streamed", asked, f"{pieces} pieces arrived", True, HEARD)
@@ -128,7 +124,7 @@ def _streamed(asked: Option, pieces: int) -> OptionCheck:
 
 
 def _other(name: str, asked: Option, other: ResponseAudio, hearing: ProbeResponses) -> OptionCheck:
-    """Hold the audio with another voice or seed against the one that was asked for."""
+    """Compare the audio of another voice or seed with that of the requested one."""
     if same_audio(other.audio, hearing.asked.audio):
         return _said(name, asked, f"the same audio with another {name}", False, HEARD)
     if hearing.again is not None and not same_audio(hearing.again.audio, hearing.asked.audio):
@@ -147,7 +143,7 @@ def _voice(name: str, asked: Option, voice: str | None, hearing: ProbeResponses)
 
 
 def _speed(asked: float, audio_s: float, plain_s: float) -> OptionCheck:
-    """A speed of 2 should halve the audio; pauses and rounding take some of it."""
+    """Check that a speed of 2 about halves the audio; pauses and rounding cost some of it."""
     ratio = plain_s / audio_s if audio_s > 0.0 else math.inf
     holds = 0.0 < ratio < math.inf and abs(math.log(ratio) - math.log(asked)) <= SPEED_DOUBT * abs(
         math.log(asked)
@@ -174,41 +170,19 @@ DEFAULTS: Mapping[str, Option] = {
 }
 FURTHER = ("speed", "seed", "speaker")
 """
-Sent only if asked for. A workload's `speaker` is the voice, unless the cell names one for all
+Sent only if requested. A workload's `speaker` is the voice, unless the cell names one for all
 texts.
 """
 HARNESS_OPTIONS = ("device", "threads")
-"""What a profile decides for engines that run here; another machine's server does not ask us."""
+"""A profile sets them for engines that run here; they do not apply to a server."""
 MODELS_SHOWN = 20
 
 
-def check_options(pipeline: str, options: Mapping[str, Option]) -> None:
-    """Refuse an unknown pipeline, option or form. Raises HarnessError."""
-    known = (*DEFAULTS, *FURTHER)
-    unknown = sorted(set(options) - {*known, *HARNESS_OPTIONS})
-    if pipeline != "speech" or unknown:
-        raise HarnessError(
-            f"target http has pipeline speech and options {', '.join(known)}; not {pipeline!r} "
-            f"{unknown}"
-        )
-    if options.get("form", "wav") not in FORMS:
-        raise HarnessError(
-            f"option form cannot be {options['form']!r}; choose from {', '.join(FORMS)}"
-        )
-    if options.get("form") == "flac" and options.get("streamed", True):
-        raise HarnessError("form=flac cannot be streamed; set streamed=False, or use wav or pcm")
-    for name, wanted in (("timeout_s", int | float), ("streamed", bool)):
-        if name in options and (
-            not isinstance(options[name], wanted) or (name == "timeout_s" and not options[name] > 0)  # type: ignore[operator]
-        ):
-            raise HarnessError(f"option {name} cannot be {options[name]!r}")
-
-
-class HttpTarget:
+class HttpTarget(Target):
     """One server, one model."""
 
     sample_rate_hz = API_RATE_HZ
-    """Until the first answer tells its own."""
+    """Until the first response reports its own."""
     imports = ("httpx2",)
     elsewhere = True
 
@@ -218,9 +192,34 @@ class HttpTarget:
         self._options: dict[str, Option] = {}
         self._cards: tuple[Mapping[str, Any], ...] = ()
 
+    @classmethod
+    def check_options(cls, pipeline: str, options: Options) -> None:
+        """Refuse an unknown pipeline, option or form."""
+        known = (*DEFAULTS, *FURTHER)
+        unknown = sorted(set(options) - {*known, *HARNESS_OPTIONS})
+        if pipeline != "speech" or unknown:
+            raise HarnessError(
+                f"target http has pipeline speech and options {', '.join(known)}; not {pipeline!r} "
+                f"{unknown}"
+            )
+        if options.get("form", "wav") not in FORMS:
+            raise HarnessError(
+                f"option form cannot be {options['form']!r}; choose from {', '.join(FORMS)}"
+            )
+        if options.get("form") == "flac" and options.get("streamed", True):
+            raise HarnessError(
+                "form=flac cannot be streamed; set streamed=False, or use wav or pcm"
+            )
+        for name, wanted in (("timeout_s", int | float), ("streamed", bool)):
+            if name in options and (
+                not isinstance(options[name], wanted)
+                or (name == "timeout_s" and not options[name] > 0)  # type: ignore[operator]
+            ):
+                raise HarnessError(f"option {name} cannot be {options[name]!r}")
+
     def load(self, cell: Cell, defaults: Mapping[str, Option]) -> None:
         """Find the server and its model. Raises HarnessError where there is none."""
-        check_options(cell.pipeline, cell.options)
+        self.check_options(cell.pipeline, cell.options)
         self._asked = cell.options
         self._options = {**DEFAULTS, **cell.options}
         url = str(self._options["url"] or os.environ.get(URL, ""))
@@ -236,7 +235,7 @@ class HttpTarget:
         }
 
     def effective(self) -> Mapping[str, Option]:
-        """Give what is sent, and beside it what the server tells of itself."""
+        """Return the options that are sent, and those that the server reports of itself."""
         told = {f"server.{name}": value for name, value in options_told(self._card()).items()}
         return {**self._options, **told}
 
@@ -255,7 +254,7 @@ class HttpTarget:
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """
-        Speak as asked, and again with one thing changed, to hear whether it makes a difference.
+        Synthesise as requested, and again with one thing changed, to see whether the audio differs.
         """
         ask, card = self._ask(request), self._card()
         voices = voices_told(card)
@@ -271,11 +270,7 @@ class HttpTarget:
             voices=voices,
             listed=bool(card),
         )
-        return judge({**self._asked, **request.options}, ask.voice, hearing)
-
-    def settled(self) -> bool:
-        """Nothing is compiled on this side."""
-        return True
+        return check_responses({**self._asked, **request.options}, ask.voice, hearing)
 
     def _ask(self, request: Request) -> Ask:
         options = {**self._options, **request.options}
@@ -294,12 +289,12 @@ class HttpTarget:
         return next((card for card in self._cards if card["id"] == self._options["model"]), {})
 
     def _hear(self, ask: Ask) -> ResponseAudio:
-        return hear(self._api.speak(ask))
+        return response_audio(self._api.speak(ask))
 
 
 def chosen_model(asked: str, cards: tuple[Mapping[str, Any], ...]) -> str:
     """
-    Give the model to ask for: the one that was named, or the only one that the server lists. Raises
+    Return the model to request: the named one, or the only one that the server lists. Raises
     HarnessError.
     """
     listed = [str(card["id"]) for card in cards]

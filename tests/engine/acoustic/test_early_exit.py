@@ -1,6 +1,6 @@
 """
-engine.acoustic.solver, guidance in an interval, adaptive steps: what they leave out, and what they
-leave as it was.
+Early exit, guidance in an interval, adaptive steps: the calls that they save, and unchanged results
+without them.
 """
 
 import numpy as np
@@ -26,7 +26,9 @@ class Field:
 
 
 def _calls(pipeline, text=TEXT):
-    """Let a pipeline speak; gives the batch and time of every call of its acoustic model."""
+    """
+    Synthesise, and return the batch and time of every call of the acoustic model, and the audio.
+    """
     seen, inner = [], pipeline.acoustic
     pipeline.acoustic = lambda *args: (
         seen.append((args[0].shape[0], float(args[3][0]))),
@@ -76,12 +78,12 @@ def test_the_rest_of_the_way_is_one_step_at_the_last_velocity():
 def test_the_velocity_may_be_overwritten_by_the_next_call():
     """A CUDA graph gives the same buffer every time."""
     buffer = torch.zeros(1, 1, 1)
-    settling = EarlyExitVelocity(lambda state, t: buffer.fill_(1.0 + t), 0.6)
+    exiting = EarlyExitVelocity(lambda state, t: buffer.fill_(1.0 + t), 0.6)
 
-    settling(buffer, 0.0), settling(buffer, 0.5)
+    exiting(buffer, 0.0), exiting(buffer, 0.5)
     buffer.fill_(9.0)
 
-    assert float(settling(buffer, 1.0)) == 1.5
+    assert float(exiting(buffer, 1.0)) == 1.5
 
 
 @pytest.mark.parametrize("solver", list(Solver))
@@ -113,17 +115,17 @@ def _guided(**interval):
     def forward(noisy, prompt_mel, text, t):
         return text * torch.ones_like(noisy)
 
-    told_and_untold = torch.tensor([[[3.0]], [[1.0]]])
+    cond_and_uncond = torch.tensor([[[3.0]], [[1.0]]])
     return CFGVelocity(
         forward=forward,
-        text=told_and_untold,
+        text=cond_and_uncond,
         prompt_mel=torch.zeros(2, 1, 1),
         strength=2.0,
         **interval,
     )
 
 
-def test_guidance_works_between_its_times_both_included_and_the_told_half_alone_elsewhere():
+def test_guidance_works_between_its_times_both_included_and_the_conditional_row_alone_elsewhere():
     velocity = _guided(cfg_start=0.25, cfg_stop=0.5)
 
     given = [float(velocity(torch.zeros(1, 1, 1), t)) for t in (0.0, 0.25, 0.4, 0.5, 0.75)]

@@ -95,9 +95,11 @@ CUDA_KIND, META_KIND = 1, 14
 @pytest.fixture(autouse=True, scope="module")
 def _guard() -> Iterator[None]:
     """
-    Let there be something that switches between GPUs, and does nothing: FakeTensorMode sees to that
-    by itself where torch was built with CUDA, and in a build for CPUs every index and every view of
-    a CUDA tensor asks in vain. That of `meta` is one.
+    Register a device guard that does nothing.
+
+    FakeTensorMode does that by itself if torch was built with CUDA.
+    In a CPU build every index and every view of a CUDA tensor looks for one in vain; that of `meta`
+    will do.
     """
     library = next((Path(torch.__file__).parent / "lib").glob("libc10.*"))
     guards = (ctypes.c_void_p * (META_KIND + 1)).in_dll(ctypes.CDLL(str(library)), GUARDS)

@@ -1,4 +1,4 @@
-"""A stretch: all that one pass through the models makes playable."""
+"""An audio segment: all audio of one pass through the models."""
 
 import numpy as np
 import pytest
@@ -37,15 +37,15 @@ def test_pieces_of_one_pass_come_together_and_the_end_comes_with_the_last_pass()
     "sizes", [{}, {"batch": 2}, {"batch": 64}, {"batch": 2, "first_chunk_characters": 30}], ids=str
 )
 @pytest.mark.parametrize("text", ["Hello.", TEXT], ids=["short", "long"])
-def test_each_stretch_takes_one_pass_and_all_are_the_whole_to_the_bit(make_pipeline, text, sizes):
+def test_each_segment_takes_one_pass_and_all_are_the_whole_to_the_bit(make_pipeline, text, sizes):
     pipeline = make_pipeline(nfe_steps=2, **sizes)
     spoken, passes = pipeline._speak, []
     pipeline._speak = lambda *given, **named: (
         passes.append(len(given[0])) or spoken(*given, **named)
     )
     found, counts = [], []
-    for stretch in pipeline.segments(text, {"seed": 9}):
-        found.append(stretch)
+    for segment in pipeline.segments(text, {"seed": 9}):
+        found.append(segment)
         counts.append(len(passes))
 
     assert counts == list(range(1, len(found) + 1))
@@ -55,7 +55,7 @@ def test_each_stretch_takes_one_pass_and_all_are_the_whole_to_the_bit(make_pipel
     )
 
 
-def test_a_stretch_of_a_text_that_cannot_be_spoken_is_refused_like_a_stream(make_pipeline):
+def test_a_segment_of_a_text_that_cannot_be_spoken_is_refused_like_a_stream(make_pipeline):
     pipeline = make_pipeline(nfe_steps=1)
     for text, options in (("\U0001f600", {}), ("Hello.", {"nfe_steps": 3})):
         with pytest.raises(EngineError):

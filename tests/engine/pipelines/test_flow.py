@@ -74,9 +74,11 @@ def test_text_that_cannot_be_spoken_is_refused(make_pipeline, text, words):
 
 
 def test_a_request_sets_only_what_needs_no_loading(make_pipeline):
-    with pytest.raises(
-        EngineError, match="nfe_steps cannot be set for one request; only speaker, speed, seed"
-    ):
+    words = (
+        "nfe_steps cannot be set for one request; "
+        "only speed, seed, reference, reference_text, speaker can"
+    )
+    with pytest.raises(EngineError, match=words):
         make_pipeline().synthesize(TEXT, {"nfe_steps": 2})
 
 

@@ -52,7 +52,7 @@ def _copied(folder, target):
 
 
 def _calls(pipeline, text, options=None):
-    """Give what the acoustic model was called with."""
+    """Return the inputs of every call of the acoustic model."""
     calls = []
     inner = pipeline.acoustic
     pipeline.acoustic = lambda *inputs: (

@@ -1,6 +1,5 @@
 """
-A voice that hums at once, or when it is told to; a batcher with the signature of the real one; a
-server in a thread.
+A fake voice that hums, at once or after a signal; a fake of the batcher; a server in a thread.
 """
 
 import contextlib
@@ -137,15 +136,15 @@ class House:
     client: httpx2.Client
 
     def speech(self, **changes):
-        """Give the JSON of a request."""
+        """Return the JSON of a request."""
         return {"model": MODEL, "input": "Hello there.", "voice": "slt", **changes}
 
     def ask(self, **changes):
-        """Ask, and give the whole answer."""
+        """Send a request and return the complete response."""
         return self.client.post("/v1/audio/speech", json=self.speech(**changes))
 
     def raw(self, **changes) -> socket.socket:
-        """Ask over a bare connection, and give that."""
+        """Send a request over a bare connection, and return the connection."""
         body = httpx2.Request("POST", self.url, json=self.speech(**changes)).content
         host, port = self.url.removeprefix("http://").split(":")
         wire = socket.create_connection((host, int(port)))
@@ -171,17 +170,17 @@ def house(limits: Limits, speaker: FakeSpeaker | None = None):
         config=FlowConfig(nfe_steps=7),
         limits=limits,
     )
-    door = bind_socket("127.0.0.1", 0)
-    door.listen()
+    sock = bind_socket("127.0.0.1", 0)
+    sock.listen()
     server = uvicorn.Server(uvicorn_config(make_app(admission, info), limits))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
     try:
-        with httpx2.Client(base_url=url_of(door), timeout=20, trust_env=False) as client:
-            yield House(speaker=speaker, admission=admission, url=url_of(door), client=client)
+        with httpx2.Client(base_url=url_of(sock), timeout=20, trust_env=False) as client:
+            yield House(speaker=speaker, admission=admission, url=url_of(sock), client=client)
     finally:
         speaker.may.set()
         server.should_exit = True
         thread.join()
         admission.close()
-        door.close()
+        sock.close()

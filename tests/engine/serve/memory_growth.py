@@ -45,7 +45,7 @@ class Reading:
     arenas: int
 
     def line(self) -> str:
-        """Give a line of the table."""
+        """Return a row of the table."""
         mib = (f"{size / MIB:8.1f}" for size in (self.resident, self.given_out, self.kept))
         return f"{'  '.join(mib)}  {self.arenas:6d}"
 
@@ -79,7 +79,7 @@ def read() -> Reading:
 
 
 def texts(count: int, repeat: bool) -> list[tuple[str, float]]:
-    """Give texts with a speed each: runs of the sentences of the workload `serving`."""
+    """Return texts with a speed each: runs of the sentences of the workload `serving`."""
     rng = random.Random(1)
     words = " ".join(request.text for request in load_workload("serving").requests).split()
     found = []
@@ -119,7 +119,7 @@ def main() -> None:
         "--option", action="append", default=[], metavar="NAME=VALUE", help="of the engine"
     )
     words = parser.parse_args()
-    options = typed(dict(each.split("=", 1) for each in words.option), FlowConfig())
+    options = typed(dict(each.split("=", 1) for each in words.option), FlowConfig)
     pipeline = FlowPipeline.load({"nfe_steps": 1, **options})
     print(f"torch {torch.__version__}, {pipeline.config.threads} threads, {options}")
     thread = threading.Thread(target=speak, args=(pipeline, texts(words.requests, words.repeat)))

@@ -1,5 +1,5 @@
 """
-The desk without HTTP: places, turns, one call of the engine at a time, and the audio to the bit.
+Admission without HTTP: limits, interleaving, one call of the engine at a time, and bit-exact audio.
 """
 
 import itertools
@@ -65,12 +65,12 @@ def ignore(_audio):
     pass
 
 
-@pytest.fixture(name="open_desk")
-def _open_desk():
-    """Make desks in a world where no time passes, and close them."""
+@pytest.fixture(name="open_admission")
+def _open_admission():
+    """Open admission controllers under a clock that stands still, and close them."""
     opened = []
 
-    def open_desk(speaker, **limits):
+    def open_admission(speaker, **limits):
         opened.append(
             (
                 admission := AdmissionController(
@@ -81,16 +81,16 @@ def _open_desk():
         )
         return admission
 
-    yield open_desk
+    yield open_admission
     for admission, speaker in opened:
         if isinstance(speaker, Teller):
             speaker.may.set()
         admission.close()
 
 
-def test_streams_take_turns(open_desk):
+def test_streams_take_turns(open_admission):
     teller = Teller()
-    admission = open_desk(teller)
+    admission = open_admission(teller)
     orders = [admission.submit_stream(speech(text), ignore) for text in "abc"]
     teller.may.set()
     for order in orders:
@@ -99,9 +99,9 @@ def test_streams_take_turns(open_desk):
     assert teller.order == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2"]
 
 
-def test_a_place_is_free_with_the_last_piece(open_desk):
+def test_a_place_is_free_with_the_last_piece(open_admission):
     teller = Teller()
-    admission = open_desk(teller, queue=2)
+    admission = open_admission(teller, queue=2)
     free = []
     order = admission.submit_stream(speech("a"), lambda _audio: free.append(admission.in_flight))
     other = admission.submit_stream(speech("b"), ignore)
@@ -115,9 +115,9 @@ def test_a_place_is_free_with_the_last_piece(open_desk):
     assert free == [2, 2, 2] and admission.in_flight == 0 and teller.order[-1] == "b2"
 
 
-def test_who_leaves_between_two_of_his_pieces_frees_his_place_before_the_next_turn(open_desk):
+def test_who_leaves_between_two_of_his_pieces_frees_his_place_before_the_next_turn(open_admission):
     teller = Teller()
-    admission, places = open_desk(teller), []
+    admission, places = open_admission(teller), []
     orders = {}
 
     def after_b(_audio):
@@ -134,9 +134,9 @@ def test_who_leaves_between_two_of_his_pieces_frees_his_place_before_the_next_tu
     assert places == [2, 1, 1] and orders["a"].future.done()
 
 
-def test_one_thread_calls_the_engine_one_call_at_a_time_whoever_asks(open_desk):
+def test_one_thread_calls_the_engine_one_call_at_a_time_whoever_asks(open_admission):
     teller = Teller()
-    admission = open_desk(teller, window_ms=1, queue=64)
+    admission = open_admission(teller, window_ms=1, queue=64)
     teller.may.set()
 
     def ask(number):
@@ -159,9 +159,9 @@ def test_one_thread_calls_the_engine_one_call_at_a_time_whoever_asks(open_desk):
     ]
 
 
-def test_the_end_finishes_all_that_was_let_in_and_lets_nothing_more_in(open_desk):
+def test_the_end_finishes_all_that_was_let_in_and_lets_nothing_more_in(open_admission):
     teller = Teller()
-    admission = open_desk(teller)
+    admission = open_admission(teller)
     heard = []
     streams = [admission.submit_stream(speech(text), heard.append) for text in "abc"]
     wholes = [admission.submit(speech(text)) for text in ("xx", "yyy")]
@@ -178,9 +178,9 @@ def test_the_end_finishes_all_that_was_let_in_and_lets_nothing_more_in(open_desk
     assert admission.in_flight == 0
 
 
-def test_who_cannot_take_his_audio_any_more_disturbs_nobody(open_desk):
+def test_who_cannot_take_his_audio_any_more_disturbs_nobody(open_admission):
     teller = Teller()
-    admission = open_desk(teller)
+    admission = open_admission(teller)
 
     def broken(_audio):
         raise RuntimeError("the event loop is closed")
@@ -198,10 +198,12 @@ def test_who_cannot_take_his_audio_any_more_disturbs_nobody(open_desk):
 
 
 @pytest.mark.parametrize("sizes", [{}, {"batch": 2}, {"first_chunk_characters": 30}], ids=str)
-def test_texts_that_take_turns_sound_as_each_does_alone_to_the_bit(make_pipeline, open_desk, sizes):
+def test_texts_that_take_turns_sound_as_each_does_alone_to_the_bit(
+    make_pipeline, open_admission, sizes
+):
     pipeline = make_pipeline(nfe_steps=2, **sizes)
     asked = [("slt", 3, LONG * 2), ("rms", 4, LONG), ("awb", 5, "Well. " + LONG * 2)]
-    admission, began, order = open_desk(pipeline), threading.Event(), []
+    admission, began, order = open_admission(pipeline), threading.Event(), []
     heard = [[] for _ in asked]
 
     def give(index):

@@ -59,10 +59,10 @@ def test_an_open_ended_file_is_still_readable():
 
 
 def test_an_address_in_use_is_one_line():
-    with bind_socket("127.0.0.1", 0) as door:
-        door.listen()
-        port = door.getsockname()[1]
-        assert url_of(door) == f"http://127.0.0.1:{port}"
+    with bind_socket("127.0.0.1", 0) as sock:
+        sock.listen()
+        port = sock.getsockname()[1]
+        assert url_of(sock) == f"http://127.0.0.1:{port}"
         with pytest.raises(
             EngineError, match=rf"cannot listen on 127.0.0.1, port {port}: .*; choose another"
         ):

@@ -1,7 +1,4 @@
-"""
-Whose turn it is: the order of pieces, fairness, and that nobody waits for ever, in a world with a
-clock of its own.
-"""
+"""The order of steps, fairness and freedom from starvation, under a simulated clock."""
 
 import random
 
@@ -17,7 +14,7 @@ from engine.serve.scheduler import (
 from tests.engine.serve.world import World, done
 
 TURN_S = 1.0
-"""What a turn costs in these tests, unless they say otherwise."""
+"""Duration of a step in these tests, unless given."""
 MANY = 200
 
 
@@ -38,20 +35,20 @@ def names(world):
 
 
 def test_of_what_is_due_at_the_same_instant_the_first_to_come_goes_first():
-    turns, works = DeadlineQueue(), [Idle() for _ in range(5)]
+    queue, works = DeadlineQueue(), [Idle() for _ in range(5)]
     for work in works:
-        turns.put(schedule_stream(work, 7.0))
+        queue.put(schedule_stream(work, 7.0))
 
-    assert [turns.pop().job for _ in range(5)] == works and len(turns) == 0
+    assert [queue.pop().job for _ in range(5)] == works and len(queue) == 0
 
 
 def test_what_nobody_wants_any_more_goes_before_all_others():
-    turns, active, unwanted = DeadlineQueue(), Idle(), Idle()
-    turns.put(schedule_stream(active, 0.0))
-    turns.put(schedule_batch(unwanted, 100.0))
+    queue, active, unwanted = DeadlineQueue(), Idle(), Idle()
+    queue.put(schedule_stream(active, 0.0))
+    queue.put(schedule_batch(unwanted, 100.0))
     unwanted.active = False
 
-    assert turns.pop().job is unwanted and turns.pop().job is active
+    assert queue.pop().job is unwanted and queue.pop().job is active
 
 
 def test_a_listener_runs_dry_when_the_pieces_so_far_have_played_and_a_silence_moves_all_that_follows():  # noqa: E501
@@ -68,11 +65,11 @@ def test_a_listener_runs_dry_when_the_pieces_so_far_have_played_and_a_silence_mo
 def test_a_newcomer_goes_before_one_who_ran_dry_unless_that_was_long_before_he_came(
     silent_s, newcomer_first
 ):
-    turns, dry, newcomer = DeadlineQueue(), Idle(), Idle()
-    turns.put(schedule_stream(dry, 0.0).reschedule(4.0, 6.0))  # dry at 10
-    turns.put(schedule_stream(newcomer, 10.0 + silent_s))
+    queue, dry, newcomer = DeadlineQueue(), Idle(), Idle()
+    queue.put(schedule_stream(dry, 0.0).reschedule(4.0, 6.0))  # dry at 10
+    queue.put(schedule_stream(newcomer, 10.0 + silent_s))
 
-    assert (turns.pop().job is newcomer) == newcomer_first
+    assert (queue.pop().job is newcomer) == newcomer_first
 
 
 def test_newcomers_are_heard_in_the_order_in_which_they_came_and_then_the_one_who_runs_dry_first():
@@ -141,7 +138,7 @@ def test_where_the_engine_is_too_slow_all_listeners_bear_it_alike():
 
 
 def flood(world, until, number=0):
-    """Have texts of one piece come, one in each turn, until something has happened."""
+    """Add texts of one segment, one per step, until a condition holds."""
     assert number < MANY, "starved"
     if not until():
         name = f"flood{number}"

@@ -1,6 +1,7 @@
 """
-A world in which time passes only while the engine works: who comes when, what it costs, who hears
-what at which instant.
+A simulated world whose time passes only while the engine works.
+
+It records the arrivals, the costs, and the audio of every step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ ENOUGH_S = 20.0
 
 @dataclass(frozen=True)
 class Heard:
-    """A turn at the engine: whose, when it ended, and the seconds of audio that came of it."""
+    """One step of the engine: its job, its end, and the seconds of audio that it made."""
 
     name: str
     at_s: float
@@ -30,8 +31,8 @@ class Heard:
 @dataclass
 class World:
     """
-    Everything happens in the engine's thread once `run` has let it begin, so that a run is the same
-    every time.
+    Everything happens in the engine's thread after `run` has started it, so that every run is the
+    same.
     """
 
     now_s: float = 0.0
@@ -42,7 +43,7 @@ class World:
 
     def at(self, instant_s: float, happens: Callable[[], None]) -> None:
         """
-        Have something happen at an instant at which the engine works; what lies behind happens now.
+        Run `happens` at an instant at which the engine works; now, if that instant has passed.
         """
         if self._began and instant_s <= self.now_s:
             happens()
@@ -53,20 +54,17 @@ class World:
     def comes(
         self, name: str, pieces: Sequence[tuple[float, float] | Exception], at_s: float = 0.0
     ) -> None:
-        """
-        Have a text come that is to be heard piece by piece: what each costs, and how long it plays,
-        in seconds.
-        """
+        """Add a stream at an instant; per segment its cost and its duration, in seconds."""
         self.at(at_s, lambda: self._stream(name, pieces))
 
     def batch(
         self, name: str, cost_s: float, at_s: float = 0.0, then: Callable[[], None] = lambda: None
     ) -> None:
-        """Have a batch asked for; `then` happens when it ends."""
+        """Add a batch; `then` runs at its end."""
         self.at(at_s, lambda: self._batch(name, cost_s, then))
 
     def work(self, name: str, cost_s: float, audio_s: float = 0.0) -> None:
-        """Let time pass while the engine works, and what comes meanwhile come."""
+        """Advance the time by the engine's work, with the arrivals in between."""
         until_s = self.now_s + cost_s
         while self._coming and self._coming[0][0] <= until_s:
             instant_s, happens = self._coming.pop(0)
@@ -76,7 +74,7 @@ class World:
         self.heard.append(Heard(name, until_s, audio_s))
 
     def run(self) -> "World":
-        """Let all come, and wait until the last of them is done."""
+        """Run until the last job is done."""
         self.engine = EngineThread(lambda: self.now_s)
         first = BatchJob(self._begin)
         self.engine.submit_batch(first)
@@ -90,13 +88,12 @@ class World:
         return self
 
     def of(self, name: str) -> list[Heard]:
-        """Give the turns of one of them."""
+        """Return the steps of one job."""
         return [each for each in self.heard if each.name == name]
 
     def underruns_s(self, name: str) -> list[float]:
         """
-        Give the silences of a listener who plays from the first piece on, and waits where nothing
-        is left.
+        Return the underruns of a listener who plays from the first segment on, and pauses at each.
         """
         first, *rest = self.of(name)
         silences, dry_s = [], first.at_s + first.audio_s
@@ -124,7 +121,7 @@ class World:
             )
 
     def _begin(self) -> list[np.ndarray]:
-        """Have all come that is there from the beginning, before anybody gets a turn."""
+        """Add the jobs of the beginning, before the first step."""
         self.work("beginning", 0.0)
         self.heard.clear()
         self._began = True

@@ -1,6 +1,6 @@
 """
-engine.text.character_ids and engine.duration.byte_rate: how published checkpoints are told text,
-and how long it lasts.
+engine.text.character_ids and engine.duration.byte_rate: text as published checkpoints expect it,
+and its duration.
 """
 
 import pytest
@@ -18,7 +18,7 @@ def test_characters_count_from_one_and_the_space_is_the_first():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "normalised"),
     [
         ("Plain words, with signs.", "Plain words, with signs."),
         ("one;two", "one, two"),
@@ -32,8 +32,8 @@ def test_characters_count_from_one_and_the_space_is_the_first():
         ("a-b", "a-b"),
     ],
 )
-def test_text_is_told_as_the_published_front_end_tells_it(text, told):
-    assert normalise_characters(text) == told
+def test_text_is_normalised_as_by_the_published_front_end(text, normalised):
+    assert normalise_characters(text) == normalised
 
 
 def test_a_character_that_the_checkpoint_does_not_know_is_named():

@@ -273,7 +273,7 @@ def test_suites_that_cannot_be_loaded_are_refused(
     assert "has target scripted; load speaks HTTP" in capsys.readouterr().err
     write(project, 'pipeline="flow"', '[{"nfe_steps": 4}, {"nfe_steps": 8}]', '{"nfe_steps": 4}')
     with monkeypatch.context() as patch:
-        patch.setattr("harness.load.plan.PIPELINES", ("another",))
+        patch.setattr("harness.load.plan.served_pipelines", lambda: ("another",))
         assert invoke(["load", "s", "--closed", "1"]) == 2
     assert (
         "has pipeline flow; python -m engine serve speaks with another" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from harness.analysis.metric_rules import is_helper, is_known, is_speed
 from harness.analysis.stages import UNTOLD, same_work, versions_apart
 from harness.machine.checks.check import SystemRoot
 from harness.machine.clock import VirtualClock
-from harness.records.cell import Request
+from harness.records.cell import Cell, Request
 from harness.records.measurement import Missing
 from harness.records.run import ProcessRecord, StageProfile, StageWork
 from harness.runner import run_folder, runner, worker_pool
@@ -27,7 +27,7 @@ from harness.runner.round import Variant
 from harness.runner.run_folder import RunHeader
 from harness.runner.runner import run_sides, run_suite
 from harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, profile_stages
-from harness.targets.protocol import Alone
+from harness.targets.protocol import IsolatedStage, Options, Target
 from harness.targets.scripted import ScriptedTarget
 from tests.harness.in_process import ALONE, ChildHere
 from tests.harness.runner.test_worker import FIRST, LOAD, MEASURE, handle, job
@@ -38,14 +38,20 @@ STAGES = {"do": "stages", "request": "r1"}
 REQUEST = Request(id="r1", text="One.")
 
 
-class Timed:
+class Timed(Target):
     """Takes 2 s, 1.5 s of them in two stages; alone its model takes as long as it is told."""
+
+    sample_rate_hz = 16_000
 
     def __init__(self, alone_s: float | None) -> None:
         self.clock = VirtualClock()
         self._alone_s = alone_s
-        if alone_s is not None:
-            self.alone = self._alone
+
+    def load(self, cell: Cell, defaults: Options) -> None:
+        """Nothing to load."""
+
+    def effective(self) -> Options:
+        return {}
 
     def synthesize(
         self, request: Request, watch: Callable[[str], AbstractContextManager[None]]
@@ -56,17 +62,18 @@ class Timed:
         self.clock.advance(0.5)
         yield np.zeros(10, dtype=np.float32)
 
-    def _alone(
+    def isolated_stages(
         self, request: Request, watch: Callable[[str], AbstractContextManager[None]]
-    ) -> Mapping[str, Alone]:
+    ) -> Mapping[str, IsolatedStage]:
+        if self._alone_s is None:
+            return super().isolated_stages(request, watch)
         list(self.synthesize(request, watch))
-        assert self._alone_s is not None
-        return {"vocoder": Alone(run=lambda: self.clock.advance(self._alone_s or 0.0))}
+        return {"vocoder": IsolatedStage(run=lambda: self.clock.advance(self._alone_s or 0.0))}
 
 
 def told(alone_s: float | None) -> tuple[StageProfile, float]:
     target = Timed(alone_s)
-    return profile_stages(target, REQUEST, target.clock), target.clock.seconds()  # type: ignore[arg-type]
+    return profile_stages(target, REQUEST, target.clock), target.clock.seconds()
 
 
 def test_what_the_stages_do_not_account_for_is_a_value_of_its_own() -> None:
@@ -119,7 +126,7 @@ def test_a_pass_that_fails_costs_itself_alone(
     def broken(self: ScriptedTarget, request: Request, watch: object) -> object:
         raise RuntimeError("no such model")
 
-    monkeypatch.setattr(ScriptedTarget, "alone", broken)
+    monkeypatch.setattr(ScriptedTarget, "isolated_stages", broken)
     answers, record = handle(
         job(make_suite(), tmp_path), LOAD, FIRST, MEASURE, STAGES, {"do": "finish"}
     )

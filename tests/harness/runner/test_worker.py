@@ -20,6 +20,7 @@ from harness.records.run import AudioChunk, ColdStart, Failure, FailureKind, Pha
 from harness.runner import run_folder, worker
 from harness.runner.run_folder import WorkerLog
 from harness.runner.worker import Worker, WorkerRequest, failure_of, time_synthesis
+from harness.targets.protocol import ForwardingTarget
 from harness.targets.scripted import ScriptedTarget
 
 Make = Callable[..., Suite]
@@ -254,16 +255,13 @@ def test_a_full_disk_is_answered_but_not_recorded(make_suite: Make, tmp_path: Pa
     assert record.failure is None
 
 
-class RealTime:
+class RealTime(ForwardingTarget):
     """The scripted engine without its clock: what it takes is real."""
 
-    def __init__(self) -> None:
-        self._inner = ScriptedTarget()
+    clock = None
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("clock", "_inner"):
-            raise AttributeError(name)
-        return getattr(self._inner, name)
+    def __init__(self) -> None:
+        super().__init__(ScriptedTarget())
 
 
 def test_in_real_time_what_disturbed_an_iteration_is_on_record(
@@ -370,7 +368,7 @@ def test_a_target_that_tells_where_it_joined_chunks_is_written_down(
 ) -> None:
     _, record = handle(job(make_suite(), tmp_path), LOAD, MEASURE)
     assert record.samples[-1].joins_s is None
-    monkeypatch.setattr(ScriptedTarget, "joins_s", [0.05], raising=False)
+    monkeypatch.setattr(ScriptedTarget, "chunk_boundaries_s", [0.05])
     (tmp_path / "other").mkdir()
     _, record = handle(job(make_suite(), tmp_path / "other"), LOAD, MEASURE)
     assert record.samples[-1].joins_s == (0.05,)

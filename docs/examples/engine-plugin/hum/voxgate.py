@@ -1,26 +1,26 @@
-"""How voxgate calls the engine."""
+"""How voxgate calls the engine. Importing this file imports no engine."""
 
 import contextlib
 
 import numpy as np
 
-from harness import HarnessError, OptionCheck
+from harness import HarnessError, OptionCheck, Target
 
 DEFAULTS = {"harmonics": 8, "device": "cpu", "threads": 1}
 
 
-def check_options(pipeline, options):
-    """Reject unknown options before anything is measured. This file imports no engine."""
-    unknown = sorted(set(options) - set(DEFAULTS))
-    if unknown:
-        known = ", ".join(DEFAULTS)
-        raise HarnessError(f"hum has no option {', '.join(unknown)}; known are {known}")
-
-
-class HumTarget:
-    """The five methods that voxgate calls, in a worker process."""
+class HumTarget(Target):
+    """The engine in a worker process; `Target` documents what else a target can do."""
 
     sample_rate_hz = 16_000
+
+    @classmethod
+    def check_options(cls, pipeline, options):
+        """Reject unknown options before anything is measured."""
+        unknown = sorted(set(options) - set(DEFAULTS))
+        if unknown:
+            known = ", ".join(DEFAULTS)
+            raise HarnessError(f"hum has no option {', '.join(unknown)}; known are {known}")
 
     def load(self, cell, defaults):
         """Import the engine and make it ready. The time that this takes is measured too."""
@@ -53,10 +53,6 @@ class HumTarget:
                 why="peaks of the spectrum",
             ),
         )
-
-    def settled(self):
-        """Return True once nothing compiles or fills a cache any more: measuring may begin."""
-        return True
 
 
 def _count_harmonics(audio, rate_hz):

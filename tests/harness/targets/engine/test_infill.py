@@ -18,7 +18,7 @@ from harness.machine.clock import StageWatch, WallClock
 from harness.records.cell import Cell, Request, Workload
 from harness.suite.suite import Suite
 from harness.targets.engine.infill import INFILL_CHECKS, observe_infill
-from harness.targets.engine.target import EngineTarget, check_options
+from harness.targets.engine.target import EngineTarget
 from harness.targets.registry import check_cells
 
 RECORDING = Path(__file__).parents[3] / "data" / "slt.flac"
@@ -97,12 +97,12 @@ def test_a_suite_names_it_and_wrong_options_are_refused_before_anything_loads():
     )
 
     check_cells(suite.expand().cells)
-    check_options("infill", {"weights": "somewhere", "nfe_steps": 7})
+    EngineTarget.check_options("infill", {"weights": "somewhere", "nfe_steps": 7})
     with pytest.raises(
         HarnessError,
         match=r"unknown option 'speaker' \(an option of pipeline flow\) of pipeline infill",
     ):
-        check_options("infill", {"speaker": "slt"})
+        EngineTarget.check_options("infill", {"speaker": "slt"})
 
 
 def test_a_second_text_does_not_work_the_recording_out_again(make):

@@ -30,7 +30,7 @@ SLOW = pytest.mark.slow
 def _target(voice_folder, **asked):
     asked = {"threads": 1, "nfe_steps": 4, **asked}
     target = EngineTarget()
-    target.asked = asked
+    target.requested = asked
     target.pipeline = FlowPipeline.load(asked, voice_folder)
     return target
 

@@ -33,8 +33,8 @@ def _any_pace(monkeypatch):
 
 def _target(voice_folder, **asked):
     target = EngineTarget()
-    target.asked = {"threads": 1, "nfe_steps": 4, **REFERENCE, **asked}
-    target.pipeline = FlowPipeline.load(target.asked, voice_folder)
+    target.requested = {"threads": 1, "nfe_steps": 4, **REFERENCE, **asked}
+    target.pipeline = FlowPipeline.load(target.requested, voice_folder)
     return target
 
 
@@ -138,7 +138,7 @@ def test_lie_the_recording_is_told_to_both_halves_of_guidance(voice_folder, monk
 
 def test_lie_a_recording_where_none_was_asked_for(voice_folder, monkeypatch):
     target = _target(voice_folder)
-    target.asked = {"threads": 1, "nfe_steps": 4, "reference": "", "reference_text": ""}
+    target.requested = {"threads": 1, "nfe_steps": 4, "reference": "", "reference_text": ""}
 
     assert _broken(target) == {"reference", "reference_text"}
 

@@ -38,7 +38,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _target(voice_folder, **asked):
     asked = {"threads": 1, "nfe_steps": 4, **asked}
     target = EngineTarget()
-    target.asked = asked
+    target.requested = asked
     target.pipeline = FlowPipeline.load(asked, voice_folder)
     return target
 
@@ -206,7 +206,7 @@ def test_lie_int8_in_both_models_where_one_was_asked_for(voice_folder):
 def test_lie_int8_in_the_other_model(voice_folder):
     target = _target(voice_folder)
     quantization.apply({"vocoder": target.pipeline.voice.vocoder}, Quantization.INT8_WEIGHT_ONLY)
-    target.asked |= {"quantization": "int8-weight-only", "quantized_stages": "acoustic"}
+    target.requested |= {"quantization": "int8-weight-only", "quantized_stages": "acoustic"}
 
     assert _broken(target) == {"quantization", "quantized_stages"}
 
@@ -241,7 +241,7 @@ def test_lie_a_wrapper_whose_inner_model_is_for_show(voice_folder):
 
 def test_padding_where_nobody_asked_for_it_is_seen(voice_folder):
     target = _target(voice_folder, pad_frames=97)
-    target.asked["pad_frames"] = 0
+    target.requested["pad_frames"] = 0
 
     assert _broken(target) == {"pad_frames"}
 

@@ -31,7 +31,7 @@ def test_each_model_runs_once_on_what_it_was_given(target) -> None:
     target.pipeline.voice.dit.register_forward_hook(
         lambda module, args, output: calls.append((args, output))
     )
-    alone = target.alone(REQUEST, StageWatch(WallClock()))
+    alone = target.isolated_stages(REQUEST, StageWatch(WallClock()))
     count = len(calls)
     alone["acoustic"].run()
 
@@ -60,7 +60,7 @@ def test_it_says_how_much_work_that_is(voice_folder) -> None:
         model.register_forward_pre_hook(
             lambda _module, args, name=name: given[name].append(tuple(args[0].shape[:2]))
         )
-    alone = target.alone(
+    alone = target.isolated_stages(
         Request(
             id="u002",
             text=f"{REQUEST.text} I am well, and the weather was kind to all of us this week.",
@@ -79,7 +79,7 @@ def test_it_says_how_much_work_that_is(voice_folder) -> None:
 
 def test_the_pipeline_is_as_it_was_afterwards(target) -> None:
     before = target.pipeline.synthesize(REQUEST.text)
-    target.alone(REQUEST, StageWatch(WallClock()))
+    target.isolated_stages(REQUEST, StageWatch(WallClock()))
 
     assert target.pipeline.acoustic is target.pipeline.voice.dit
     assert (target.pipeline.synthesize(REQUEST.text) == before).all()
@@ -137,7 +137,7 @@ def test_a_compiled_model_is_not_compiled_again_to_run_alone(
     target.pipeline.synthesize("Another length, to begin with.")
     target.pipeline.synthesize(REQUEST.text)
     target.settled()
-    alone = target.alone(REQUEST, StageWatch(WallClock()))
+    alone = target.isolated_stages(REQUEST, StageWatch(WallClock()))
     alone["acoustic"].run()
 
     assert target.settled()

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Request, Workload
-from harness.targets.engine.target import EngineTarget, check_options
+from harness.targets.engine.target import EngineTarget
 
 
 def _cell(**axes):
@@ -19,20 +19,20 @@ def _cell(**axes):
 
 def test_an_unknown_option_lists_the_known_ones():
     with pytest.raises(HarnessError, match=r"unknown option 'nfe'.*nfe_steps"):
-        check_options("flow", {"nfe": 3})
+        EngineTarget.check_options("flow", {"nfe": 3})
 
 
 def test_an_unknown_pipeline_lists_the_known_ones():
     with pytest.raises(HarnessError, match=r"unknown pipeline 'token'.*flow"):
-        check_options("token", {})
+        EngineTarget.check_options("token", {})
 
 
 def test_options_are_checked_without_loading_torch():
     code = """
 import sys
-from harness.targets.engine.target import check_options
+from harness.targets.engine.target import EngineTarget
 
-check_options("flow", {"nfe_steps": 8})
+EngineTarget.check_options("flow", {"nfe_steps": 8})
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -53,7 +53,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def _target(voice_folder, **asked):
     asked = {"threads": 1, "nfe_steps": 4, "workers": 2, **asked}
     target = EngineTarget()
-    target.asked = asked
+    target.requested = asked
     target.pipeline = FlowPipeline.load(asked, voice_folder)
     return target
 
@@ -216,7 +216,7 @@ def test_lie_more_at_a_time_than_asked(voice_folder, monkeypatch):
 
 def test_lie_workers_where_nobody_asked_for_them(voice_folder):
     target = _target(voice_folder)
-    target.asked["workers"] = 1
+    target.requested["workers"] = 1
 
     assert _broken(target) == {"workers"}
 

@@ -22,7 +22,7 @@ from harness.runner.run_folder import load_run
 from harness.runner.worker import failure_of, time_synthesis
 from harness.targets.http import client
 from harness.targets.http.client import SpeechApi, SpeechError, limits_told, voices_told
-from harness.targets.http.target import KEY, URL, HttpTarget, check_options
+from harness.targets.http.target import KEY, URL, HttpTarget
 from harness.targets.registry import check_cells, make_target
 from tests.harness.targets.speech_servers import (
     MODELS,
@@ -410,7 +410,7 @@ def test_options_that_cannot_be_meant_are_refused(
     pipeline: str, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(HarnessError, match=message):
-        check_options(pipeline, options)  # type: ignore[arg-type]
+        HttpTarget.check_options(pipeline, options)  # type: ignore[arg-type]
 
 
 def test_without_an_address_it_says_how_to_give_one() -> None:

@@ -1,0 +1,92 @@
+"""The closed choices of options, and the limits that several modules share. No torch."""
+
+from enum import StrEnum
+
+
+class Solver(StrEnum):
+    """ODE solver of the flow."""
+
+    EULER = "euler"
+    MIDPOINT = "midpoint"
+    HEUN = "heun"
+
+    @property
+    def order(self) -> int:
+        """Forward passes of the model per step."""
+        return 1 if self is Solver.EULER else 2
+
+
+class Grid(StrEnum):
+    """Time grid of the solver, before sway moves it."""
+
+    UNIFORM = "uniform"
+    EPSS = "epss"
+    """
+    Empirically pruned step sampling: the least useful of 32 uniform steps are left out. Only for
+    EPSS_STEPS.
+    """
+
+
+EPSS_STEPS = (5, 6, 7, 10, 12, 16)
+MAX_BATCH = 64
+MAX_WORKERS = 16
+
+
+class Adaptive(StrEnum):
+    """Rule for the number of solver steps of a chunk."""
+
+    OFF = "off"
+    PHONES = "phones"
+    """
+    Fewer for a short chunk: in proportion to its phones, never below half
+    (`engine.acoustic.solver.steps_for`).
+    """
+
+
+class Precision(StrEnum):
+    """Arithmetic of the models; the noise and the solver's state are always fp32."""
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class Compile(StrEnum):
+    """Modes of torch.compile."""
+
+    OFF = "off"
+    DEFAULT = "default"
+    REDUCE_OVERHEAD = "reduce-overhead"
+    MAX_AUTOTUNE = "max-autotune"
+
+
+class Quantization(StrEnum):
+    """Quantization of the weights of Linear layers."""
+
+    NONE = "none"
+    INT8_DYNAMIC = "int8-dynamic"
+    INT8_WEIGHT_ONLY = "int8-weight-only"
+
+
+class Runtime(StrEnum):
+    """Library that computes a model."""
+
+    TORCH = "torch"
+    ONNX = "onnx"
+    """ONNX Runtime, on a graph that is exported when the voice is loaded."""
+    TENSORRT = "tensorrt"
+    """TensorRT on the same graph, through ONNX Runtime; GPUs only."""
+
+
+class Stages(StrEnum):
+    """Models that an option applies to."""
+
+    BOTH = "both"
+    ACOUSTIC = "acoustic"
+    VOCODER = "vocoder"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages of the models."""
+        return ("acoustic", "vocoder") if self is Stages.BOTH else (self.value,)

@@ -1,0 +1,128 @@
+"""
+The base class of all pipelines: what the command line, a server and an observer can rely on.
+
+A pipeline names its stages, its configuration and its models; nothing outside of it has to know
+which pipeline it is. It reads no clock: to get stage times, pass a `watch`.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.audio.postprocess import CROSSFADE
+from engine.config import PipelineConfig, options_of, parse
+from engine.errors import EngineError
+from engine.passes import Applied
+
+Config = TypeVar("Config", bound=PipelineConfig)
+Watch = Callable[[str], AbstractContextManager[None]]
+
+
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def no_watch(stage: str) -> AbstractContextManager[None]:
+    """Return a context that does nothing."""
+    return nullcontext()
+
+
+class Pipeline(ABC, Generic[Config]):
+    """A loaded voice with its configuration."""
+
+    config_class: ClassVar[type[PipelineConfig]]
+    """Its options."""
+    stages: ClassVar[tuple[str, ...]]
+    """Names that `watch` is called with, in the order of the data."""
+    crossfade_samples: ClassVar[int] = CROSSFADE
+    """By which two chunks overlap in a stream; 0 where they abut."""
+    sample_rate_hz: int
+    config: Config
+    """With the engine's own choices in place of those that were left to it."""
+    device: torch.device
+    applied: tuple[Applied, ...]
+    """What was applied to the models, in order."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, options: Mapping[str, object], folder: Path | None = None) -> "Pipeline[Config]":
+        """
+        Load a pipeline from plain options.
+
+        Args:
+            options: of `config_class`.
+            folder: another voice's weights; None for the default.
+
+        Raises: EngineError for options, machines and weights that cannot work.
+        """
+
+    @property
+    @abstractmethod
+    def models(self) -> dict[str, nn.Module]:
+        """
+        The models by stage. For each the pipeline has an attribute of the stage's name: the
+        callable that runs it.
+        """
+
+    @abstractmethod
+    def stream(
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> Iterator[np.ndarray]:
+        """
+        Synthesise a text chunk by chunk.
+
+        Args:
+            text: the whole text.
+            options: those that one request may set, for this text only.
+            watch: called with the name of a stage, returns a context that spans the stage's work.
+
+        Yields: float32 mono audio (T,) at `sample_rate_hz`; concatenated, it is the whole.
+        Raises: EngineError for a text that cannot be spoken.
+        """
+
+    def synthesize(
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> np.ndarray:
+        """Synthesise the whole text: `stream`, concatenated; float32 (T,)."""
+        return np.concatenate(list(self.stream(text, options, watch)))
+
+    def callable_of(self, stage: str) -> Callable[..., Any]:
+        """Return the callable that runs the model of a stage."""
+        run: Callable[..., Any] = getattr(self, stage)
+        return run
+
+    def replace_callable(self, stage: str, run: Callable[..., Any]) -> None:
+        """Run the model of a stage by another callable: for observers, which pass the calls on."""
+        assert stage in self.models, f"stage {stage} has no model"
+        setattr(self, stage, run)
+
+    @classmethod
+    def per_request(cls) -> tuple[str, ...]:
+        """Return the options that one request may set."""
+        specs = options_of(cls.config_class).values()
+        return tuple(spec.name for spec in specs if spec.per_request)
+
+    def for_request(self, options: Mapping[str, object]) -> Config:
+        """
+        Return the configuration with the options of one request. Raises EngineError for those that
+        a request cannot set.
+        """
+        allowed = self.per_request()
+        foreign = sorted(set(options) - set(allowed))
+        if foreign:
+            raise EngineError(
+                f"option {foreign[0]} cannot be set for one request; only {', '.join(allowed)} can"
+            )
+        checked = parse(self.config_class, options)
+        # a text belongs to its recording
+        named = {*options, "reference_text"} if "reference" in options else options
+        return replace(self.config, **{name: getattr(checked, name) for name in named})
