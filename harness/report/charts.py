@@ -1,5 +1,5 @@
 """
-Pictures for the page, drawn by matplotlib as SVG bytes. They show numbers that others computed.
+The charts of the page, drawn by matplotlib as SVG bytes.
 
 Uses Figure objects and no pyplot, so nothing global changes. Text stays text, and the same input
 gives the same bytes.

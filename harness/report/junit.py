@@ -1,13 +1,11 @@
 """
-A judgement as JUnit XML, for the test pages of CI systems: one test case per cell.
+A judgement as JUnit XML, for the test pages of CI systems, and the files that a command writes for
+CI.
 
-REGRESSED and FAILED are failures; what could not be decided is skipped, with the reason, because
-JUnit has no third word.
+One test case per cell. REGRESSED and FAILED are failures. Undecided cells are skipped, with the
+reason, because JUnit has no third word.
 
-The files that a verb writes for a CI system when asked: the comment for a pull request, and JUnit's
-XML.
-
-Knows where they go; what stands in the comment is `pr_comment.py`'s business.
+The comment on a pull request is written here too; `pr_comment.py` renders it.
 """
 
 from collections.abc import Mapping

@@ -1,15 +1,11 @@
 """
-The page: one HTML file that needs nothing but a browser, with the table, the reasons, the pictures
-and the voices.
+One HTML file of a run: the table, the reasons, the charts and the audio. It needs only a browser.
 
-Every text is escaped by the template engine, and a content security policy lets nothing run or load
-but the page's own style and script, named by their hashes. Chooses what is shown; how it looks is
-the business of templates/.
+Every text is escaped by the template engine. A content security policy allows only the page's own
+style and script, named by their hashes. The layout is in templates/.
 
-The audio that a page carries: golden, reference and every cell, per utterance, each different clip
-once.
-
-Knows how much a page may weigh; plays nothing and compares nothing but hashes.
+The audio is golden, reference and every cell, per utterance, each different clip once, up to a
+budget of bytes.
 """
 
 import base64

@@ -1,12 +1,11 @@
 """
-The comment on a pull request: the verdict in one line, a table of only what changed or could not be
-decided, what was not in effect as asked or before, links, and the commands that reproduce and
-accept.
+The comment on a pull request: the verdict in one line, a table of the cells that changed or are
+undecided, options not in effect, links, and commands that reproduce and accept.
 
 It is made from the JSON document of a judgement, because the job that may comment is not the one
-that measured: code of the pull request made that document. So all of it is a stranger's: types are
-checked, the verdict is counted again from the cells, texts are escaped, and commands are put
-together only from words that look as they must. Needs only the standard library.
+that measured: code of the pull request made that document. So all of it is untrusted. Types are
+checked, the verdict is counted again from the cells, texts are escaped, and commands are built only
+from words of a checked form. Needs only the standard library.
 """
 
 import re

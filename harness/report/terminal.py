@@ -1,20 +1,13 @@
 """
-The report on a terminal: the main table, the reasons below the cells that need one, and the counts.
+The report on a terminal: the main table with reasons, an A/B comparison, and the doctor's
+examination.
 
-Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow
-terminal loses intervals first, one column after the other, then columns, so that lines never wrap
-inside the table; a command is never broken, so that it can be copied.
+Colours only on a terminal that supports them; the verdict is always a word. A narrow terminal loses
+intervals first, one column after the other, then columns, so that lines never wrap inside the
+table. A command is never broken, so that it can be copied.
 
-Two revisions side by side, as lines for a terminal: how far each cell moved, with its interval, and
-the verdict.
-
-Knows which figures a paired comparison shows; the layout is plain columns, and reasons stand below
-their cell.
-
-The doctor's examination as text: what speaks against the machine first, each with the command that
-sets it right.
-
-Knows no knob; the verdict's own line is the caller's last word.
+A comparison of two revisions shows the shift of each cell with its interval, the verdict, and the
+reason below its cell. The examination lists unfit settings with the command that sets each right.
 """
 
 import textwrap

@@ -119,7 +119,7 @@ def measure_match(
     def undecided(sides: PairedRuns) -> Collection[str]:
         return undecided_cells(sides, match.policy)
 
-    cells = match.overlap.cells
+    cells = match.suite_diff.cells
     pair = make_pair_plan(match, plan, cells, plan.rounds, energy=energy, stages=True)
     measure_pair(pair, folder, extra_rounds_until(undecided, folder, budget, FIRST_SHARE), progress)
     suspicious = suspects(judge_speed(load_sides(folder), match.policy))
@@ -142,7 +142,7 @@ def make_pair_plan(
     stages: bool = False,
 ) -> PairPlan:
     """Return the plan that measures some cells of both sides in turns, for so many rounds."""
-    shared = match.overlap
+    shared = match.suite_diff
     whole = RunHeader(
         suite=shared.suite.name,
         question=shared.suite.question,
@@ -173,7 +173,7 @@ def make_pair_plan(
 
 def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> Result:
     """Score and judge the runs of a folder, and write the page."""
-    pair = judge_pair(folder, match.policy, match.overlap, scoring)
+    pair = judge_pair(folder, match.policy, match.suite_diff, scoring)
     contents = build_report(pair.head, pair.now, pair.judgement)
     page = write_page(contents, folder / "index.html", folder / "baselines")
     return Result(

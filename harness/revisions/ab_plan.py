@@ -1,5 +1,5 @@
 """
-A comparison as a person asked for it, and both revisions ready to be measured.
+The plan of a comparison, and both revisions made ready to be measured.
 
 Decides nothing and measures nothing.
 """
@@ -18,7 +18,7 @@ from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
 from harness.metrics.registry import check_choice
 from harness.revisions.checkout import Checkout, WorktreeManager
-from harness.revisions.suite_diff import SuiteDiff, overlap
+from harness.revisions.suite_diff import SuiteDiff, diff_suites
 from harness.runner.resume import SessionSpec
 from harness.runner.runner import TIMEOUT_S
 from harness.scoring.transcription import check_engine
@@ -69,7 +69,7 @@ class Match:
 
     base: Checkout
     head: Checkout
-    overlap: SuiteDiff
+    suite_diff: SuiteDiff
     policy: Policy
     profile: Profile
 
@@ -98,15 +98,15 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
     """
     profile = ready_profile(plan.profile)
     trees = shop.tree(base), shop.tree(head)
-    shared = overlap(plan.suite, *trees, plan.only)
+    shared = diff_suites(plan.suite, *trees, plan.only)
     check_choice(shared.suite.metrics, shared.suite.conditions)
     check_engine(shared.suite.judge)
     packages = sorted(
-        {measured_package(cell.target) for cell in (*shared.cells, *shared.new, *shared.lost)}
+        {measured_package(cell.target) for cell in (*shared.cells, *shared.added, *shared.removed)}
     )
     sides = [_checkout_side(shop, *side, packages) for side in (("BASE", base), ("HEAD", head))]
     return Match(
-        base=sides[0], head=sides[1], overlap=shared, policy=policy_of(trees[0]), profile=profile
+        base=sides[0], head=sides[1], suite_diff=shared, policy=policy_of(trees[0]), profile=profile
     )
 
 

@@ -156,8 +156,8 @@ def _with_unmeasured(
     added = "new in HEAD: BASE's suite has no such cell"
     removed = "HEAD's suite lost this cell"
     cells = [_unless_base_failed(cell, base, head) for cell in judgement.cells]
-    cells += [_unmeasured(c.slug, c.label, Verdict.NO_BASELINE, added) for c in shared.new]
-    cells += [_unmeasured(c.slug, c.label, Verdict.FAILED, removed) for c in shared.lost]
+    cells += [_unmeasured(c.slug, c.label, Verdict.NO_BASELINE, added) for c in shared.added]
+    cells += [_unmeasured(c.slug, c.label, Verdict.FAILED, removed) for c in shared.removed]
     for slug, reasons in shared.changed.items():
         reason = f"HEAD's suite asks for something else: {'; '.join(reasons)}"
         cells.append(_unmeasured(slug, shared.labels[slug], Verdict.INCOMPARABLE, reason))

@@ -102,7 +102,7 @@ class BisectSession:
     folder: Path
     progress: Progress | None
     scoring: ScoreProgress | None
-    tell: Log
+    log: Log
 
 
 def bisect(
@@ -111,7 +111,7 @@ def bisect(
     metric: str | None = None,
     progress: Progress | None = None,
     scoring: ScoreProgress | None = None,
-    tell: Log = lambda line: None,
+    log: Log = lambda line: None,
 ) -> BisectReport:
     """
     Find the commits that made BAD (`plan.head`) worse than GOOD (`plan.base`); `cell` and `metric`
@@ -133,8 +133,8 @@ def bisect(
         options += [] if value is None else [f"--{name}", value]
     again = resume_command(plan, "bisect", facts, folder, options)
     plan = replace(plan, only=plan.only if cell is None else (cell,))
-    job = BisectSession(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)
-    with workshop(project, tell) as shop:
+    job = BisectSession(plan=plan, folder=folder, progress=progress, scoring=scoring, log=log)
+    with workshop(project, log) as shop:
         match = prepare(shop, good, bad, plan)
         with continued_by(again):
             begin(folder, facts)
@@ -150,13 +150,13 @@ def _search(
     metric: str | None,
 ) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
-    packages = sorted({measured_package(judged.target) for judged in match.overlap.cells})
+    packages = sorted({measured_package(judged.target) for judged in match.suite_diff.cells})
 
     def checkout(commit: str) -> Checkout:
         return shop.checkout(Revision(name=commit, commit=commit), packages)
 
     ends = _ends(match, job, energy=metric == ENERGY)
-    aims = choose_targets(ends, cell, metric, match.overlap.reference)
+    aims = choose_targets(ends, cell, metric, match.suite_diff.reference)
     findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
     findings += undecided_families(ends, cell, metric, {aim.family for aim in aims})
     failed = [judged.reason for judged in ends.cells if judged.verdict is Verdict.FAILED]
@@ -230,7 +230,7 @@ class Bisection:
         except HarnessError as error:
             step = self._made(before, now, CommitState.SKIP, Verdict.FAILED, "", str(error))
         self._steps.append(step)
-        self._job.tell(step_line(step))
+        self._job.log(step_line(step))
         return step
 
     def _compared(self, match: Match, folder: Path, before: Commit, now: Commit) -> Step:
@@ -256,8 +256,10 @@ class Bisection:
         more = extra_rounds_until(
             lambda sides: self._open(sides, match.policy), folder, TimeBudget(plan.budget_s)
         )
-        needed = (self._aim.cell,) if self._is_speed else (self._aim.cell, match.overlap.reference)
-        cells = [cell for cell in match.overlap.cells if cell.slug in needed]
+        needed = (
+            (self._aim.cell,) if self._is_speed else (self._aim.cell, match.suite_diff.reference)
+        )
+        cells = [cell for cell in match.suite_diff.cells if cell.slug in needed]
         energy = self._aim.metric == ENERGY
         pair = make_pair_plan(
             match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy

@@ -1,8 +1,7 @@
 """
-The records of a bisection: what was searched for, the evidence of each step, and what the search
-ended with.
+The records of a bisection: the target, the evidence of each step, and the result of each search.
 
-They hold what was found, ready to be shown or written as JSON; `bisect.py` finds it.
+`bisect.py` makes them; they are shown or written as JSON.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """
-The choice of what a bisection searches for, from the comparison of its ends.
+The choice of search targets of a bisection, from the comparison of its ends.
 """
 
 from collections.abc import Collection

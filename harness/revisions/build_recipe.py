@@ -1,5 +1,5 @@
 """
-How a revision asks to be built: `[tool.voxgate]` of its pyproject.toml, and whether it has
+The build instructions of a revision: `[tool.voxgate]` of its pyproject.toml, and whether it has
 extension modules.
 
 Reads files; runs nothing of the project.

@@ -1,11 +1,10 @@
 """
-A revision made ready to be measured: its files in a worktree, built where it has to be, an
-environment that fits it, and whose files a worker of it may use.
+A revision made ready to be measured: its worktree, its build, its environment, and the files that a
+worker of it may use.
 
-The harness that measures is always the one that runs (the same ruler on both sides); only the
-engine comes from the revision: a folder that holds nothing but a link to this harness stands first
-on a worker's path, what was built second, the worktree third, and the worktree is the folder in
-which the worker works.
+The running harness measures both sides (the same instrument); only the engine comes from the
+revision. First on a worker's path is a folder with nothing but a link to this harness, second the
+build, third the worktree, which is also the worker's folder.
 
     .voxgate/job-.../trees/<commit>     worktrees; removed when the job ends, or at the next start
                                         if it was interrupted
@@ -79,20 +78,20 @@ class WorktreeManager:
     The worktrees of one job; `workshop()` makes and clears it. Each revision is made ready once.
     """
 
-    def __init__(self, project: Path, top: Path, job: Path, tell: Log) -> None:
+    def __init__(self, project: Path, top: Path, job: Path, log: Log) -> None:
         self._project = project
         self._top = top
         self._job = job
         self._ground = EnvironmentBase(
-            environments=top / CACHE / "environments", project=_worktrees(top), tell=tell
+            environments=top / CACHE / "environments", project=_worktrees(top), log=log
         )
-        self._shim = job / "ruler"
+        self._measuring = job / "measuring-harness"
         self._trees: dict[str, Path] = {}
         self._ready: dict[str, Checkout] = {}
         self._shared: dict[str, tuple[str, ...]] = {}
         (job / "trees").mkdir()
-        self._shim.mkdir()
-        (self._shim / "harness").symlink_to(Path(__file__).resolve().parents[1])
+        self._measuring.mkdir()
+        (self._measuring / "harness").symlink_to(Path(__file__).resolve().parents[1])
 
     def tree(self, revision: Revision) -> Path:
         """
@@ -116,7 +115,7 @@ class WorktreeManager:
             source = [tree / "src"] if (tree / "src").is_dir() else []
             launch = PythonEnv(
                 python=made.python,
-                paths=(self._shim, *made.first, *source, tree),
+                paths=(self._measuring, *made.first, *source, tree),
                 env={"PATH": made.path, "PWD": str(tree)},
                 folder=tree,
                 territory=self._territory(revision, tree, made),
@@ -230,7 +229,7 @@ class WorktreeManager:
             root,
             *lent,
             repository,
-            self._shim,
+            self._measuring,
             *environments(),
             *([made.folder] if made.folder is not None else []),
         )
@@ -238,7 +237,7 @@ class WorktreeManager:
 
 
 @contextmanager
-def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeManager]:
+def workshop(project: Path, log: Log = lambda line: None) -> Iterator[WorktreeManager]:
     """Make the folder of worktrees, clear those of interrupted jobs, and clean up in the end."""
     project, top = project.resolve(), top_of(project).resolve()
     cache = top / CACHE
@@ -256,7 +255,7 @@ def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeM
             f"cannot make worktrees in {cache}: {error.strerror}; make it writable or make room"
         ) from error
     try:
-        yield WorktreeManager(project, top, job, tell)
+        yield WorktreeManager(project, top, job, log)
     finally:
         _clear(top, job)
         lock.close()

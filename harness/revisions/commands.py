@@ -1,5 +1,5 @@
 """
-Runs a command of a build, without a shell, and reports its failure.
+Run the commands of a build without a shell.
 """
 
 import shlex

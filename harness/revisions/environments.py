@@ -1,6 +1,6 @@
 """
-The environment of a revision: the one that voxgate runs in, or one of its own over it, with what
-the revision needs and built.
+The environment of a revision: the one that voxgate runs in, or one of its own over it, with the
+dependencies and the build of the revision.
 
     .voxgate/environments/<digest>    a virtual environment over this one: what is installed here,
                                       but for the project itself, can be imported from it; what it
@@ -79,7 +79,7 @@ class EnvironmentBase:
 
     environments: Path
     project: tuple[Path, ...]
-    tell: Log
+    log: Log
 
 
 def dependencies(tree: Path) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def with_dependencies(ground: EnvironmentBase, tree: Path, label: str, why: str)
     made = Environment(python=str(folder / "bin" / "python"), folder=folder)
     with _unless_ready(folder) as is_ready:
         if not is_ready:
-            ground.tell(f"{label} {why}; building its environment in {folder}")
+            ground.log(f"{label} {why}; building its environment in {folder}")
             _begin(folder, ground, label)
             present = [name for name in WORKER if _is_installed(name)]
             _pip(made, [*_constraints(tree), *required(tree), *present], tree, _what(label))
@@ -149,7 +149,7 @@ def with_project(
     )
     with _unless_ready(folder) as is_ready:
         if not is_ready:
-            ground.tell(f"{label} is built for its side, in {folder}")
+            ground.log(f"{label} is built for its side, in {folder}")
             _begin(folder, ground, label, base)
             _install(made, how, source(), label)
     return made

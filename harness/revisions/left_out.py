@@ -1,10 +1,10 @@
 """
-What git leaves out of a worktree: submodules, and the content of Git LFS files. Taken from what
-this machine holds, or refused.
+Submodules and Git LFS files, which git leaves out of a worktree: copied from this machine, or
+refused.
 
-Nothing is fetched over a network: a revision is measured with its own files or not at all, and a
-person sees which are absent. Submodules become shared clones, LFS files copies; both are gone with
-the worktree.
+Nothing is fetched over a network: a revision is measured with its own files or not at all, and the
+error names the missing ones. Submodules become shared clones, LFS files copies; both are removed
+with the worktree.
 """
 
 import re

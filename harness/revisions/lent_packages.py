@@ -1,6 +1,5 @@
 """
-What the environment that voxgate runs in lends to one of a revision: all packages but the project
-itself.
+The packages that voxgate's own environment lends to one of a revision: all but the project itself.
 """
 
 import json

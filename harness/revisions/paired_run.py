@@ -5,15 +5,13 @@ round until it is decided.
     <folder>/base/    an ordinary run folder; round i of it belongs to round i of the other
              head/
 
-Knows how to measure a pair, or the rest of an interrupted one, and to read it back; which cells,
-and what follows from them, is up to `ab.py` and `bisect.py`.
+A pair is measured, continued after an interruption, and read back here; `ab.py` and `bisect.py`
+choose the cells and draw the conclusions.
 
-The control: a cell of the harness's own that is measured on both sides of every round, and must not
-move.
-
-It is the same computation whatever the revisions are. If it is judged slower or quicker all the
-same, then something other than the engine differs between the sides (the environment, the machine,
-the order), and no speed of the job can be trusted.
+The control is a cell of the harness's own, measured on both sides of every round. It is the same
+computation whatever the revisions are. If it is judged slower or faster all the same, then something
+other than the engine differs between the sides (the environment, the machine, the order), and no
+speed of the comparison can be trusted.
 """
 
 from collections.abc import Callable, Collection, Sequence

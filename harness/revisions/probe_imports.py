@@ -1,11 +1,10 @@
 """
-Says where packages would be imported from, in the environment of a worker:
-`python -m harness.revisions.probe_imports PROJECT PACKAGE...`
+Print where packages would be imported from, in the environment of a worker.
 
-Started exactly as a worker is, so that its answer holds for workers: one JSON object with each
-package's folder (null where there is none), the toolchain that is installed, and the requirements
-of PROJECT that are not met. It imports the worker, so that what the harness needs is known to be
-there.
+`python -m harness.revisions.probe_imports PROJECT PACKAGE...` is started exactly as a worker is, so
+that its answer holds for workers. It prints one JSON object with each package's folder (null where
+there is none), the installed toolchain, and the unmet requirements of PROJECT. It imports the
+worker, so that a missing dependency of the harness shows.
 """
 
 import importlib

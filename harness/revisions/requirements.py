@@ -1,6 +1,7 @@
 """
-What a revision says that it needs, against what is installed where this runs. Reads pyproject.toml
-and the metadata of packages; imports and installs nothing.
+The requirements of a revision against the installed packages.
+
+Reads pyproject.toml and the metadata of packages; imports and installs nothing.
 """
 
 import platform

@@ -35,7 +35,7 @@ class Interrupted:
     advice: str
 
 
-def tell_speed(question: SelftestPlan, progress: Progress) -> SelftestReport | Interrupted:
+def report_speed(question: SelftestPlan, progress: Progress) -> SelftestReport | Interrupted:
     """
     Run or continue a selftest of speed.
 
@@ -55,7 +55,7 @@ def tell_speed(question: SelftestPlan, progress: Progress) -> SelftestReport | I
     )
 
 
-def tell_quality(
+def report_quality(
     question: SelftestPlan, progress: Progress, scoring: ScoreProgress | None
 ) -> SelftestReport | Interrupted:
     """

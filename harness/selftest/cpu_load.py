@@ -1,9 +1,8 @@
 """
-A neighbour that computes all the time on one core: `python -m harness.selftest.cpu_load PID` until
-that process has ended.
+A process that keeps one core busy: `python -m harness.selftest.cpu_load PID`, until that process
+has ended.
 
-It is not bound to a core: the system puts it where it would put anybody's, and moves it when it
-likes. Measures nothing.
+It is not bound to a core: the system places and moves it as any other process. Measures nothing.
 """
 
 import os

@@ -2,9 +2,8 @@
 The sensitivity matrix as a picture: one panel for each kind of audio, a row per fault, a column per
 metric.
 
-Draws what `quality_result.py` recorded and computes nothing. Three colours that differ in lightness
-as well, and marks of two shapes, so that neither colour vision nor a colour printer is needed
-(Okabe and Ito 2008).
+Draws the records of `quality_result.py`. Three colours that differ in lightness as well, and marks
+of two shapes, so that neither colour vision nor a colour printer is needed (Okabe and Ito 2008).
 """
 
 import io

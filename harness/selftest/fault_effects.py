@@ -1,14 +1,9 @@
 """
-Damage of known size at one place of good audio: clicks, holes, cuts, repeats, silence. Pure
-functions, the same every time.
+Damage and distortion of known size as pure functions of one utterance.
 
-The speech itself is left as it is. Knows nothing of files, cells or metrics;
-what needs speech taken apart and put together again is in `resynthesis.py`.
-
-Distortion of known size over all of good audio: noise, level, polarity, clipping, resampling. Pure,
-the same every time.
-
-One utterance that is to be damaged, and what a change of it is.
+Damage is at one place of good audio: clicks, holes, cuts, repeats, silence. Distortion is over all
+of it: noise, level, polarity, clipping, resampling. Both are the same every time. Effects that need
+analysis and resynthesis of speech are in `resynthesis.py`.
 """
 
 import itertools

@@ -1,13 +1,10 @@
 """
-The list of faults, as data: what each is called, how strong it is, and how it is made.
+The list of faults, as data: name, strength and how each is made.
 
-A fault that an engine can be asked for is asked for, so that it sounds as it would in life; where
-there is no engine (a recording), or where the engine cannot do it, the audio is changed. What is
-done to audio is `fault_effects.py`'s and `resynthesis.py`'s business.
-
-Faults that an engine is asked for: what to say in place of what was to be said.
-
-Pure functions of requests. None where a request cannot be said otherwise.
+A fault that an engine can be asked for is asked for, so that it sounds as it would in use: a pure
+function changes the request, or returns None where it cannot. Where there is no engine (a
+recording), or where the engine cannot do it, `fault_effects.py` or `resynthesis.py` change the
+audio.
 """
 
 import re

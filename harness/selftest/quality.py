@@ -4,9 +4,9 @@ recordings, score and judge.
 
 The reference cell of a suite and one other are measured. Faults are planted into the other, whose
 audio differs from the reference's anyhow: the harder case, since against exact audio every fault is
-plain. The suite's further cells are settings, which stand in place of the reference itself. Every
-specimen is a cell of one run, so that all are scored at one go and judged as `voxgate ab` does:
-against the same audio without the fault.
+plain. The suite's further cells are settings, which replace the reference itself. Every specimen is
+a cell of one run, so that all are scored at once and judged as `voxgate ab` does: against the same
+audio without the fault.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,9 @@
 """
-What the panel saw of each fault: the record, and the rule that says whether verdicts on quality can
-be trusted.
+The results of a selftest of quality: the record, and the rule that decides whether quality verdicts
+can be trusted.
 
 A matrix: rows are faults at several strengths, columns are metrics. Runs nothing and renders
-nothing; the words are `render_quality.py`'s, the picture is `draw_quality.py`'s.
+nothing; `render_quality.py` and `draw_quality.py` do.
 """
 
 from collections.abc import Mapping, Sequence

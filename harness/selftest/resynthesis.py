@@ -1,8 +1,8 @@
 """
-Speech taken apart and put together again: another pitch at the end, another pace, another mouth.
+Speech analysed and resynthesised: another pitch at the end, another pace, another vocal tract.
 
-What an engine is simply asked for, a recording must be resynthesised for: by WORLD (Morise et al.
-2016), whose pitch, spectrum and breath can be changed one by one. Needs pyworld; where it is absent
+An engine is simply asked for these; a recording is resynthesised by WORLD (Morise et al. 2016),
+whose pitch, spectrum and aperiodicity can be changed one by one. Needs pyworld; where it is absent
 these changes raise HarnessError.
 """
 

@@ -1,14 +1,9 @@
 """
-Makes the audio that holds a fault: out of audio that there is, or by the engine, which is told to
-say something else.
+Specimens: audio with a fault, made from existing audio or by the engine, as one more cell of the
+run.
 
-What was recorded stays as it is. Scores and decides nothing.
-
-A specimen: audio with a fault in it, as one more cell of the run, so that it is scored and judged
-as any cell is.
-
-Pure functions of records. All specimens of a run are scored at one go, and each is held against the
-cell it was made from.
+So each is scored and judged as any cell is, all at once, and compared with the cell it was made
+from. Recorded audio is never changed.
 """
 
 from collections.abc import Mapping, Sequence

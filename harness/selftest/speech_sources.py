@@ -1,16 +1,14 @@
 """
-What faults are planted into: the audio of an engine, measured by fresh processes, or recordings.
+The audio that faults are planted into: of an engine, measured by fresh processes, or recordings.
 
-Measures and reads; plants nothing.
-
-Recordings as a run, as if an engine had made them: a folder of speech and what is said in it.
+Recordings become a run, as if an engine had made them. A folder holds them with their texts:
 
     FOLDER/texts.toml      a workload (`harness/suite/workload.py`): id and text of each recording
     FOLDER/<id>.wav        or .flac
 
-Reference and cell are the same audio. People seldom ask what they also tell in the same words, so
-unless the texts name such pairs, the first recordings are made into questions as well: by raising
-their end, as a yes/no question does.
+Reference and cell are the same audio. Recorded questions seldom have a statement of the same words
+beside them. So unless the texts name such pairs, the first recordings are made into questions as
+well, by raising their end as in a yes/no question.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,15 +1,12 @@
 """
-What a selftest of speed measures: which cells, on which sides, and how much extra work makes which
-slow-down.
+The plan of a selftest of speed: cells, sides, and the extra work that makes each slow-down.
 
-Fixed before the first round and kept on disk, so that an interrupted selftest goes on with the same
-work. Measures nothing.
+It is fixed before the first round and kept on disk, so that an interrupted selftest continues with
+the same work.
 
-What a cell costs, which stage to slow down, and how long a unit of extra work takes in it: one
-process per cell, measured before the first round.
-
-The extra work is measured where it will be done, inside the stage of the running engine, since
-caches and clocks are what they are there. Decides nothing.
+One process per cell is measured before the first round: the cost of the cell, the stage to slow
+down, and the time of a unit of extra work. That time is measured inside the stage of the running
+engine, where caches and clocks are those of the real work.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
 """
-Measures the sides of a selftest in turns, round after round, until the time is up. Everything it
-measures is a run folder.
+Measure the sides of a selftest in turns, round after round, until the time is up.
+
+Everything measured is a run folder:
 
     <folder>/selftest.json     the setup
              calibration/      the run folder of the calibration

@@ -1,12 +1,10 @@
 """
-Every comparison that the recorded rounds allow, with the gate's answer.
+Every comparison that the recorded rounds allow, with the verdict of the gate.
 
 A comparison begins at every FIRST_ROUNDS-th round and goes on from the first when the rounds run
-out, so that none is cut short and none is left out for taking long. Those that share processes are
-not independent; `independent` says how many are.
-
-A share of comparisons with an honest interval: "found in 46 of 48" is not 48 independent looks when
-they share processes.
+out, so that none is cut short and none is left out for its length. Comparisons that share processes
+are not independent; `independent` counts how many are. The interval of a rate uses that number:
+"found in 46 of 48" is not 48 independent looks.
 
 Pure; knows nothing of sides, cells or verdicts.
 """

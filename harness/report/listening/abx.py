@@ -1,8 +1,8 @@
 """
-The blind test of a run: is X the one voice or the other, and which of the two is liked better?
+The blind test of a run (ABX): is X voice A or voice B, and which of the two sounds better?
 
-Chooses which pairs can be asked about; order, sides and statistics are the page's (`abx.js`,
-`binomial.js`), because they are drawn anew for every listener. Counts no votes.
+Chooses the pairs. Order, sides and statistics are computed by the page (`abx.js`, `binomial.js`),
+because they are drawn anew for every listener. Counts no votes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from harness.history.records import RunRow
 from harness.records.files import write_file
 from harness.records.measurement import Missing
 from harness.report.listening.assets import AssetFolder, minute, render
-from harness.report.listening.recordings import RunRecordings, Runs, heard_of
+from harness.report.listening.recordings import RunRecordings, Runs, load_recordings
 from harness.report.listening.utterance import UtteranceVoices, utterance
 from harness.runner.recordings import When, takes
 
@@ -70,12 +70,12 @@ def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Mi
     `listening_page` writes it too. Missing where no two voices differ. Raises HarnessError as
     `listening_page` does.
     """
-    heard = heard_of(history, run, baselines)
+    heard = load_recordings(history, run, baselines)
     if isinstance(heard, Missing):
         return heard
-    shelf = AssetFolder(out)
+    assets = AssetFolder(out)
     views = [
-        utterance(request, takes(heard.recordings, request.id), shelf)
+        utterance(request, takes(heard.recordings, request.id), assets)
         for request in heard.recordings.requests
     ]
     return write_test(heard, views, out)

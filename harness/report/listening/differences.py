@@ -1,19 +1,13 @@
 """
-What there is to see of an utterance: the picture and the faults of every voice, and how it differs
-from the ones it is held against.
+The differences of an utterance: spectrogram and faults of every voice, and how it differs from the
+voices it is compared with.
 
-Every different sound is looked at once. Knows no page; `dataclasses.asdict` gives what the page's
-script reads.
+Every different sound is analysed once. `dataclasses.asdict` gives the data of the page's script.
+Faults have times; they come from the detectors of the metrics. A detector that learns to return
+times gets a line in DETECTORS.
 
-The faults of a take, with their times: what the metrics' own detectors found. Detects nothing
-itself.
-
-A detector that learns to give times gets a line in DETECTORS.
-
-One utterance as a line of a table: what changed since the previous run and since the golden take,
-and what is faulty.
-
-Words and one number to sort by; draws nothing.
+Each utterance is also a row of a table: its change since the previous run and since golden, and its
+faults.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -141,7 +135,7 @@ class View:
         return (voice.when, voice.cell) == (when, cell)
 
 
-def view(utterance: UtteranceVoices, reference: str, shelf: AssetFolder) -> View:
+def view(utterance: UtteranceVoices, reference: str, assets: AssetFolder) -> View:
     """
     Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written.
     """
@@ -155,9 +149,9 @@ def view(utterance: UtteranceVoices, reference: str, shelf: AssetFolder) -> View
     seen = tuple(
         VoiceView(
             voice=voice,
-            picture="" if table is None else shelf.put(power_picture(table, loudest_db)),
+            picture="" if table is None else assets.put(power_picture(table, loudest_db)),
             marks=faults or Marks(),
-            contrasts=_contrasts(utterance, index, reference, tables, loudest_db, shelf),
+            contrasts=_contrasts(utterance, index, reference, tables, loudest_db, assets),
         )
         for index, (voice, table, faults) in enumerate(
             zip(utterance.voices, tables, voice_marks, strict=True)
@@ -208,7 +202,7 @@ def _contrasts(
     reference: str,
     tables: Sequence[Table | None],
     loudest_db: float,
-    shelf: AssetFolder,
+    assets: AssetFolder,
 ) -> tuple[Contrast, ...]:
     """
     Hold a current voice against the previous one, and against the golden one or, in other cells,
@@ -220,7 +214,7 @@ def _contrasts(
     other: When = "golden" if voice.cell == reference else "current"
     rivals = (utterance.find("previous", voice.cell), utterance.find(other, reference))
     return tuple(
-        _contrast(utterance, index, rival, tables, loudest_db, shelf)
+        _contrast(utterance, index, rival, tables, loudest_db, assets)
         for rival in rivals
         if rival is not None
     )
@@ -232,7 +226,7 @@ def _contrast(
     rival: int,
     tables: Sequence[Table | None],
     loudest_db: float,
-    shelf: AssetFolder,
+    assets: AssetFolder,
 ) -> Contrast:
     old, new = tables[rival], tables[index]
     assert old is not None and new is not None, "voices that are found have sound"
@@ -241,14 +235,14 @@ def _contrast(
     unlike = difference(old, new, loudest_db)
     if isinstance(unlike, Missing):
         return Contrast(against=rival, same=False, missing=unlike.reason)
-    return _drawn(unlike, rival, shelf)
+    return _drawn(unlike, rival, assets)
 
 
-def _drawn(unlike: SpectrogramDifference, rival: int, shelf: AssetFolder) -> Contrast:
+def _drawn(unlike: SpectrogramDifference, rival: int, assets: AssetFolder) -> Contrast:
     return Contrast(
         against=rival,
         same=False,
-        picture=shelf.put(difference_picture(unlike.table)),
+        picture=assets.put(difference_picture(unlike.table)),
         mean_db=float(np.round(unlike.mean_db, 2)),
         most_s=unlike.most_s,
         shift_s=unlike.shift_s,

@@ -1,8 +1,8 @@
 """
-The listening page of a run: every take of every utterance, switched in place, at one level, to be
-heard and seen.
+The listening page of a run: every take of every utterance, switched in place, at one level.
 
-Chooses what is shown; `templates/listen.html` lays it out, and `deck.js` and `listen.js` play it.
+Chooses the contents; `templates/listen.html` lays them out, and `deck.js` and `listen.js` play
+them.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from harness.records.measurement import Missing
 from harness.report.listening.abx import write_test
 from harness.report.listening.assets import AssetFolder, minute, png_uri, render
 from harness.report.listening.differences import UtteranceRow, View, line, view
-from harness.report.listening.recordings import RunRecordings, Runs, heard_of
+from harness.report.listening.recordings import RunRecordings, Runs, load_recordings
 from harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
 from harness.report.listening.utterance import UtteranceVoices, utterance
 from harness.runner.recordings import When, takes
@@ -54,7 +54,7 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
     Missing where there is no audio. Raises HarnessError for a damaged baseline, and for a folder
     that cannot be written.
     """
-    heard = heard_of(history, run, baselines)
+    heard = load_recordings(history, run, baselines)
     if isinstance(heard, Missing):
         return heard
     material = _material(heard, AssetFolder(out), BUDGET_BYTES)
@@ -68,7 +68,7 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
     return f"listen-{run.id}.html"
 
 
-def _material(heard: RunRecordings, shelf: AssetFolder, budget_bytes: int) -> Material:
+def _material(heard: RunRecordings, assets: AssetFolder, budget_bytes: int) -> Material:
     """
     Prepare the utterances that have a take, until the budget is spent. Their sounds are let go one
     by one.
@@ -76,12 +76,12 @@ def _material(heard: RunRecordings, shelf: AssetFolder, budget_bytes: int) -> Ma
     utterances, views, silent = [], [], 0
     requests = heard.recordings.requests
     for request in requests:
-        if shelf.size_bytes > budget_bytes:
+        if assets.size_bytes > budget_bytes:
             break
-        spoken = utterance(request, takes(heard.recordings, request.id), shelf)
+        spoken = utterance(request, takes(heard.recordings, request.id), assets)
         silent += spoken.duration_s == 0.0
         if spoken.duration_s > 0.0:
-            views.append(view(spoken, heard.recordings.current.run.reference, shelf))
+            views.append(view(spoken, heard.recordings.current.run.reference, assets))
             utterances.append(UtteranceVoices(request=request, voices=spoken.voices, sounds=()))
     return Material(
         utterances=tuple(utterances),

@@ -1,7 +1,7 @@
 """
-Whose takes a page has: those of a run of the history, of the run before it, and the golden ones.
+The recordings of a page: those of a run of the history, of the run before it, and the golden ones.
 
-The only file here that asks the history anything.
+The only file here that reads the history.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class RunRecordings:
     recordings: Recordings
 
 
-def heard_of(history: Runs, run: RunRow, baselines: Path) -> RunRecordings | Missing:
+def load_recordings(history: Runs, run: RunRow, baselines: Path) -> RunRecordings | Missing:
     """
     Open the recordings of a run, or return why there are none.
 

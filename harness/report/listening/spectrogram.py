@@ -1,13 +1,9 @@
 """
-Sound as numbers to look at: the power of mel bands over time in dB, and the difference of two such
-tables.
+Mel spectrograms in dB, their difference, and both as PNG files.
 
-Bands and not single frequencies, so that what differs is what an ear could tell apart. Draws
-nothing.
-
-Tables of dB as small PNG files with colours that can be told apart without telling red from green.
-
-Drawn for white paper; in dark mode the page turns lightness round. Knows colours; computes nothing.
+Mel bands instead of single frequencies, so that visible differences are audible ones. The colours
+can be told apart without telling red from green. They are drawn for white paper; in dark mode the
+page inverts lightness.
 """
 
 import io

@@ -1,14 +1,9 @@
 """
-One utterance made ready to be heard: each different take once as a file on the shelf, and all of
-them at one level.
-
-Knows sound; draws nothing, and knows no page.
-
-How loud takes are, and by how much to turn each one so that none seems better for being louder.
+One utterance ready to be played: each different take once as an asset, all at one level.
 
 The level is that of active speech: the RMS over windows of 20 ms that lie within 30 dB of the
-loudest, so that pauses play no part. It is not weighted for the ear (as BS.1770 is): takes of one
-utterance have nearly the same spectrum. Knows no files.
+loudest, so that pauses play no part and no take seems better for being louder. It is not weighted
+for the ear (as BS.1770 is): takes of one utterance have nearly the same spectrum.
 """
 
 import io
@@ -136,18 +131,18 @@ class UtteranceVoices:
         return first[one] == first[second]
 
 
-def _put(sound: KeptAudio | None, shelf: AssetFolder) -> str:
-    return "" if sound is None else shelf.put(encoded(sound))
+def _put(sound: KeptAudio | None, assets: AssetFolder) -> str:
+    return "" if sound is None else assets.put(encoded(sound))
 
 
-def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> UtteranceVoices:
+def utterance(request: Request, takes: Sequence[Take], assets: AssetFolder) -> UtteranceVoices:
     """
     Write the clips of an utterance as assets, and match their levels. Raises HarnessError if that
     fails.
     """
     sounds = tuple(None if isinstance(take.sound, Missing) else take.sound for take in takes)
     same = _same(sounds)
-    clips = [_put(sounds[first], shelf) for first in same]
+    clips = [_put(sounds[first], assets) for first in same]
     heard = [index for index, sound in enumerate(sounds) if sound is not None]
     gains = dict(zip(heard, _gains([sound for sound in sounds if sound is not None]), strict=True))
     silent = PlaybackGain(level_db=None, gain_db=0.0)

@@ -1,16 +1,11 @@
 """
-The site, in the order in which it is made: read the history, write every kind of page, put the
-folder in its place.
+The site in the order of its making: read the history, write every kind of page, replace the folder.
 
-Trends are read from the points while another process writes what needs none: the runs' data files
-and the pictures.
+Trends are computed from the points while a forked process, which shares memory, writes the runs'
+data files and the charts. Only where forking is cheap and safe (Linux); elsewhere, and on a single
+CPU, one after the other.
 
-Two things at once: one in a process of its own that shares what is in memory, the other here. Knows
-neither.
-
-Only where forking is cheap and safe (Linux); elsewhere, and on a single CPU, one after the other.
-
-The two pages that a script fills: any run by its number, and the environments of any two runs.
+Two pages are filled by a script: any run by its number, and the environments of any two runs.
 """
 
 import gc

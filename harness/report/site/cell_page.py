@@ -1,9 +1,8 @@
 """
-A cell's page: on every machine its metrics with their states, what happened to them, and the latest
-runs; all machines at once.
+The page of a cell: on every machine its metrics with their states, change points and latest runs.
 
-What the charts of a cell's page read: on every machine its runs, and every metric through time with
-all that is drawn on it.
+Its data file holds, for every machine, the runs and every metric through time with all that is
+drawn on it.
 """
 
 from collections.abc import Mapping, Sequence

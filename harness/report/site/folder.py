@@ -1,6 +1,7 @@
 """
-The folder of the site: templates filled, assets copied, the policy that stops everything else, and
-the whole put in place at once, so that nobody ever reads half a site.
+The folder of the site: filled templates, copied assets and the content security policy.
+
+The whole is replaced at once, so that nobody ever reads half a site.
 """
 
 import importlib.util

@@ -1,6 +1,5 @@
 """
-All that the site shows, read once from the history: places with their runs and their lines through
-time.
+All data of the site, read once from the history: places with their runs and series.
 
 A place is a suite on a machine under a profile: one axis of time. Knows no page.
 """

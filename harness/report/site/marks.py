@@ -1,9 +1,8 @@
 """
-A state or a verdict as it is shown everywhere: a word, a colour, and a sign for those who see no
-colour.
+Badges of states and verdicts (a word, a colour, and a sign for those who see no colour), and
+sparklines.
 
-A line through time as big as a word: the path of an SVG of 100 x 24, which its page scales. Knows
-no unit.
+A sparkline is the path of an SVG of 100 x 24, which its page scales.
 """
 
 from collections.abc import Collection, Mapping

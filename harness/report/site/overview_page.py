@@ -1,6 +1,5 @@
 """
-The overview: the headline, every cell with its state, the suites with their latest runs, the
-machines.
+The overview page: headline, every cell with its state, suites with their latest runs, machines.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """
-What the pages of any run and of two environments read: every run whole, many runs a file, and a
-list of all runs.
+The data files of the run and comparison pages: every run whole, many runs a file, and a list of all
+runs.
 """
 
 from collections.abc import Collection, Iterator, Mapping

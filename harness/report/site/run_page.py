@@ -1,6 +1,6 @@
 """
-The page of one of the latest runs, which needs no script. Any other run is laid out by
-`templates/run.js`.
+The page of one of the latest runs, which needs no script. `templates/run.js` lays out any other
+run.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,10 +1,9 @@
 """
-One run of the history as measurements and verdicts again, so that the site shows, draws and chooses
-with the same functions as the page of a single run.
+One run of the history as measurements and verdicts again, for the functions of the single run's
+page.
 
-A run in a list: when, which revision, what came of it, and where its page is.
-
-An environment as a flat list of facts, so that two can be laid side by side. Knows no fact by name.
+Also a run as a row of a list, with its page, and an environment as a flat list of facts, so that
+two can be compared. Knows no fact by name.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,9 +1,8 @@
 """
-The state of a cell on a machine: that of its most urgent metric. A cell with one slower metric is
-slower.
+The state of a cell on a machine, and the headline of the site.
 
-The first words of the site: is anything worse, where, since when; and what nobody measures any
-more.
+The state is that of the most urgent metric: a cell with one slower metric is slower. The headline
+names the regressions with place and date, and series that are no longer measured.
 """
 
 from collections.abc import Sequence

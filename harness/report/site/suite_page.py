@@ -1,6 +1,6 @@
 """
-A suite's page: on every machine its cells and metrics with their states, speed against quality, and
-the latest runs.
+The page of a suite: on every machine its cells and metrics with their states, speed against
+quality, and the latest runs.
 """
 
 from collections.abc import Sequence

@@ -1,14 +1,13 @@
 """
-The names of the site's files. Names of suites and cells come from outside, also from other people's
-files: whatever they hold, what is made of them is one harmless file name, and two different ones
-never make the same.
+File names of the site, and data files for its scripts.
 
-How data gets to the pages' scripts: as a script of one call,
-`voxgate.take(NAME, JSON.parse(TEXT))`.
+Names of suites and cells come from outside, also from other people's files: each becomes one
+harmless file name, and two different ones never become the same.
 
-A page that was opened from a disk may load scripts beside it but may not fetch files. The content
-is JSON inside a string and not a literal: no text in it can be code, and `__proto__` is a key like
-any other. NaN and None are null.
+Data reach a script as a script of one call, `voxgate.take(NAME, JSON.parse(TEXT))`: a page opened
+from a disk may load scripts beside it but may not fetch files. The content is JSON inside a string
+and not a literal: no text in it can be code, and `__proto__` is a key like any other. NaN and None
+are null.
 """
 
 import hashlib
