@@ -21,9 +21,10 @@ from harness.audio.kept_audio import check_audio
 from harness.errors import HarnessError
 from harness.history.entry import entry_of_run
 from harness.history.records import HistoryEntry
-from harness.judging.baseline import Baseline, BaselineChange, accept, golden_dir, machine_id
+from harness.judging.accept import BaselineChange, accept
+from harness.judging.baseline import Baseline, golden_dir, machine_id
 from harness.judging.confirm import confirmed, suspects, undecided
-from harness.judging.decide import incomplete, judge
+from harness.judging.judge import incomplete, judge
 from harness.judging.nearest import baseline_of
 from harness.judging.policy import DEFAULT as DEFAULT_POLICY
 from harness.judging.policy import Policy, load_policy, read_policy

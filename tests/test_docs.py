@@ -37,7 +37,10 @@ DEAD = re.compile(
     r"\b(Effect|(?<!-)Sample|Subject|Judgement|Crew|Ledger|untold|HumTarget\.alone)\b"
 )
 """Class names and terms of before the move."""
-OF_OTHERS = ("F5TTS_v1_Base", "F5TTS_Base")
+WRITTEN_BY_SCRIPTS = ("batching.md", "streaming.md", "engine-speed.md", "reliability.md")
+"""Pages of docs/evidence that one command writes whole."""
+TWO_SENTENCES = re.compile(r"[a-z)`][.?!] (?=[A-Z])")
+HOUSEHOLD = re.compile(r"\b(crew|ledger|untold|whosever|dice)\b", re.IGNORECASE)
 
 
 def prose(path: Path) -> str:
@@ -146,22 +149,37 @@ def _members(node: ast.ClassDef) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_class_that_a_page_names_exists_in_the_code(page: Path) -> None:
+    classes, _, members = names()
+    words = set(CODE.findall(prose(page)))
+    camel = {word for word in words if re.fullmatch(r"(?:[A-Z][a-z0-9]+){2,}", word)}
+    dotted = {word for word in words if re.fullmatch(r"[A-Z]\w+\.\w+", word)}
+    assert sorted(camel - classes) == []
+    assert sorted(dotted - members) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_python_program_that_a_page_calls_exists(page: Path) -> None:
+    text = page.read_text()
+    modules = re.findall(r"python -m ((?:tests|harness|engine)(?:\.\w+)*)", text)
+    paths = [ROOT / name.replace(".", "/") for name in modules]
+    absent = [path for path in paths if not (path.is_dir() or path.with_suffix(".py").is_file())]
+    scripts = re.findall(r"python (tests/[\w/]+\.py)", text)
+    assert absent == []
+    assert [name for name in scripts if not (ROOT / name).is_file()] == []
+
+
 def test_every_name_of_the_architecture_page_exists_in_the_code() -> None:
     classes, functions, members = names()
     words = CODE.findall(prose(DOCS / "architecture.md"))
-    camel = {word for word in words if re.fullmatch(r"(?:[A-Z][a-z0-9]*)+", word)}
+    single = {word for word in words if re.fullmatch(r"[A-Z][a-z]+", word)}
     dotted = {word for word in words if re.fullmatch(r"\w+(?:\.\w+)+", word)}
     calls = {word for word in words if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", word)}
-    options = {"reads_text"}
-    assert sorted(camel - classes) == []
-    assert sorted(name for name in dotted if name not in members) == []
-    assert sorted(calls - functions - options) == []
-
-
-WRITTEN_BY_SCRIPTS = ("batching.md", "streaming.md", "engine-speed.md", "reliability.md")
-"""Pages of docs/evidence that one command writes whole."""
-TWO_SENTENCES = re.compile(r"[a-z)`][.?!] (?=[A-Z])")
-HOUSEHOLD = re.compile(r"\b(crew|ledger|untold|whosever|dice)\b", re.IGNORECASE)
+    fields = {name.partition(".")[2] for name in members}
+    assert sorted(single - classes) == []
+    assert sorted(dotted - members) == []
+    assert sorted(calls - functions - fields) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

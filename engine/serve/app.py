@@ -6,6 +6,7 @@ A client that disconnects is noticed while it waits, and its work is cancelled.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -175,7 +176,7 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
         code="body_too_large",
     )
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
+    if re.fullmatch(r"[0-9]+", declared) and (len(declared) > 19 or int(declared) > max_bytes):
         raise too_long
     body = bytearray()
     try:

@@ -1,10 +1,10 @@
 """
-What runs inside CI jobs beside the measuring: the comment on a pull request, accepting by a
-comment, a night and its alarm.
+Jobs of CI beside measuring: the comment on a pull request, accepting by a comment, the nightly run
+and its alarm.
 
 These jobs hold tokens that may write. So nothing is installed for them and nothing of a pull
-request is run: `python3 -m harness.ci` needs the standard library alone, and what a measuring job
-left behind is data.
+request is run: `python3 -m harness.ci` needs the standard library alone, and the files of a
+measuring job are data.
 
     github.py         GitHub's API; the files that another job left behind, read with limits
     pull_request.py   a pull request: found, commented on, given a status

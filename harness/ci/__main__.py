@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.ci.accept import accept
-from harness.ci.gate import conclude, tell_outputs, tell_verdict
+from harness.ci.gate import conclude, post_verdict, write_outputs
 from harness.ci.github import github
 from harness.ci.nightly import Weight, findings, measure
 from harness.ci.notify import QUIET, SAME, put_issue, send, summary
@@ -23,13 +23,13 @@ WEBHOOK = "VOXGATE_WEBHOOK"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit code."""
+    """Run one command; return the exit code."""
     options = _parser().parse_args(arguments)
     return guarded("voxgate", lambda: int(options.call(options)))
 
 
 def _outputs(options: argparse.Namespace) -> int:
-    print(tell_outputs(options.folder, options.code))
+    print(write_outputs(options.folder, options.code))
     return 0
 
 
@@ -38,7 +38,7 @@ def _conclude(options: argparse.Namespace) -> int:
 
 
 def _comment(options: argparse.Namespace) -> int:
-    print(tell_verdict(github(), _event(), options.undecided))
+    print(post_verdict(github(), _event(), options.undecided))
     return 0
 
 
@@ -53,21 +53,19 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _alert(options: argparse.Namespace) -> int:
-    found = findings(options.folder, options.suites, options.profile)
-    for each in found:
-        print(f"{each.weight}: {each.text}")
-    told = put_issue(github(), options.profile, found, options.log)
+    faults = findings(options.folder, options.suites, options.profile)
+    for finding in faults:
+        print(f"{finding.weight}: {finding.text}")
+    issue = put_issue(github(), options.profile, faults, options.log)
     address = os.environ.get(WEBHOOK, "")
-    if address and told.change not in (SAME, QUIET):
-        send(address, options.profile, found, told)
-    print(f"{summary(found)}; issue {told.change} {told.address}".strip())
-    return 1 if any(each.weight is Weight.ALARM for each in found) else 3 if found else 0
+    if address and issue.change not in (SAME, QUIET):
+        send(address, options.profile, faults, issue)
+    print(f"{summary(faults)}; issue {issue.change} {issue.address}".strip())
+    return 1 if any(finding.weight is Weight.ALARM for finding in faults) else 3 if faults else 0
 
 
 def _event() -> dict[str, Any]:
-    """
-    Read what GitHub says of the event that started the job. Raises HarnessError outside of a job.
-    """
+    """Read GitHub's event that started the job. Raises HarnessError outside of a job."""
     path = os.environ.get("GITHUB_EVENT_PATH", "")
     try:
         event: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -2,12 +2,11 @@
 `/voxgate accept SUITE REASON`, commented on a pull request by somebody who may write: its quality
 becomes the baseline.
 
-The gate of the pull request left behind what it measured as a candidate baseline. Here the reason
-is written into it, and the files become a commit on the pull request's branch, where they are
-reviewed like any other; that commit gets the status. What is accepted is the commit that was the
-newest when the comment was written: a later one is refused, whatever it holds. On a branch of
-another repository we cannot write: the answer says what its author runs. Nothing of the pull
-request is run.
+The gate of the pull request left its measurements as a candidate baseline. Here the reason is
+written into it, and the files become a commit on the pull request's branch, where they are reviewed
+like any other; that commit gets the status. The accepted commit is the newest one at the time of
+the comment: a later one is refused, whatever it holds. On a branch of another repository we cannot
+write: the answer has the command for its author. Nothing of the pull request is run.
 """
 
 import base64
@@ -31,12 +30,12 @@ ASKED = re.compile(rf"{COMMAND}\s+(?P<suite>{SUITE})\s+(?P<reason>\S.{{2,400}})"
 WRITERS = ("admin", "maintain", "write")
 CANDIDATE = "voxgate-baseline-"
 """
-Begins the name of the artifact with the candidate; the suite follows. `<suite>/quality.json`,
+Prefix of the name of the artifact with the candidate; the suite follows. `<suite>/quality.json`,
 `<suite>/golden/*.flac`.
 """
 GOLDEN = r"golden/[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.flac"
 WHY = '"why": '
-"""How the line of a baseline file begins that holds the reason."""
+"""Prefix of the line of a baseline file that holds the reason."""
 SCHEMAS = (1, 2)
 """
 Of baseline files; `baseline_file.py` has their history, and needs packages that this job does
@@ -46,34 +45,36 @@ without.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptRequest:
-    """What a comment asks for."""
+    """The request of a comment."""
 
     number: int
     suite: str
     reason: str
     login: str
     written: str
-    """When, as GitHub tells it."""
+    """Time of the comment, by GitHub's clock."""
 
     @property
     def why(self) -> str:
-        """Give the reason, who accepted, and where: what the baseline keeps."""
+        """Return the reason with its author and place, as the baseline keeps it."""
         return f"{self.reason} (accepted by {self.login} in #{self.number})"
 
 
 def accept(github: GitHub, event: Mapping[str, Any], gate: str) -> str:
     """
-    Do what the comment of an event asks; gives a line for the log. `gate` is the file name of the
-    gate's workflow.
+    Accept as the comment of an event requests; return a line for the log. `gate` is the file name
+    of the gate's workflow.
 
-    Raises HarnessError, after saying so on the pull request, where it cannot be done.
+    Raises HarnessError, after commenting so on the pull request, where it cannot be done.
     """
     number, login = _where(event), str(event["comment"]["user"]["login"])
     if not _may_write(github, login):
         return f"nothing done: {login} may not write to {github.repository}"
     try:
         comment = event["comment"]
-        request = asked(str(comment["body"]), number, login, str(comment.get("created_at", "")))
+        request = parse_request(
+            str(comment["body"]), number, login, str(comment.get("created_at", ""))
+        )
         pull = by_number(github, number)
         _check_unmoved(github, pull, request, gate)
         said = _accepted_already(github, pull, request) or _commit(github, pull, request, gate)
@@ -83,26 +84,26 @@ def accept(github: GitHub, event: Mapping[str, Any], gate: str) -> str:
     return said
 
 
-def asked(body: str, number: int, login: str, written: str) -> AcceptRequest:
+def parse_request(body: str, number: int, login: str, written: str) -> AcceptRequest:
     """
-    Read the first line of a comment. Raises HarnessError unless it names a suite and a reason.
+    Parse the first line of a comment. Raises HarnessError unless it names a suite and a reason.
     """
     lines = body.strip().splitlines() or [""]
-    found = ASKED.fullmatch(plain(lines[0]))
-    if found is None:
+    match = ASKED.fullmatch(plain(lines[0]))
+    if match is None:
         raise HarnessError(
             f"{COMMAND} needs a suite and a reason, in one line: {COMMAND} smoke The new vocoder "
             "is worth it"
         )
     return AcceptRequest(
-        number=number, suite=found["suite"], reason=found["reason"], login=login, written=written
+        number=number, suite=match["suite"], reason=match["reason"], login=login, written=written
     )
 
 
 def with_reason(text: str, why: str, suite: str) -> str:
     """
-    Write the reason into a baseline file, and leave all else. Raises HarnessError if it is none of
-    this suite's quality.
+    Return a baseline file with the reason in it, all else unchanged. Raises HarnessError if it is
+    none of this suite's quality.
     """
     data = read_json(text.encode(), "the candidate baseline")
     facts = (
@@ -138,9 +139,9 @@ def _check_unmoved(github: GitHub, pull: PullRequest, request: AcceptRequest, ga
     """
     Raise HarnessError unless the newest commit was the newest, too, when the comment was written.
 
-    Dates of commits are their author's. But GitHub starts the gate anew at every push to a pull
-    request, also of a fork, and notes when: so the newest run of the branch must be this commit's,
-    and older than the comment.
+    Dates of commits are set by their author. But GitHub starts the gate anew at every push to a
+    pull request, also of a fork, and records the time: so the newest run of the branch must be this
+    commit's, and older than the comment.
     """
     query = {"branch": pull.branch, "event": "pull_request", "per_page": "100"}
     runs = github.get(f"/actions/workflows/{quote(gate, safe='')}/runs", query)["workflow_runs"]
@@ -167,7 +168,7 @@ def _before(earlier: str, later: str) -> bool:
 
 
 def _instant(text: str) -> datetime:
-    """Read a moment as GitHub writes it. Raises HarnessError for anything else."""
+    """Parse a time as GitHub writes it. Raises HarnessError for anything else."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError as error:
@@ -178,8 +179,8 @@ def _instant(text: str) -> datetime:
 
 def _accepted_already(github: GitHub, pull: PullRequest, request: AcceptRequest) -> str:
     """
-    Give the newest commit its status if its baseline has this reason, as where the author accepted;
-    else empty.
+    Set the status of the newest commit if its baseline has this reason, as where the author
+    accepted; else return an empty text.
     """
     text = _baseline_of(github, pull, request.suite)
     if text is None or _why(text) not in (request.reason, request.why):
@@ -190,7 +191,7 @@ def _accepted_already(github: GitHub, pull: PullRequest, request: AcceptRequest)
 
 def _baseline_of(github: GitHub, pull: PullRequest, suite: str) -> str | None:
     """
-    Give the text of the baseline as the pull request's newest commit has it; None if it has none.
+    Return the text of the baseline as the pull request's newest commit has it; None if it has none.
     """
     tree = _tree(github, pull.sha)
     entry = tree.get(f"baselines/{suite}/quality.json")
@@ -209,7 +210,7 @@ def _why(text: str) -> object:
 
 def _commit(github: GitHub, pull: PullRequest, request: AcceptRequest, gate: str) -> str:
     """
-    Put the candidate onto the branch, or say who can. Raises HarnessError where there is none.
+    Commit the candidate to the branch, or comment who can. Raises HarnessError where there is none.
     """
     if pull.repository != github.repository:
         return f"left to the author; {add_comment(github, pull.number, _by_hand(pull, request))}"
@@ -226,7 +227,8 @@ def _commit(github: GitHub, pull: PullRequest, request: AcceptRequest, gate: str
 
 def _pushed(github: GitHub, pull: PullRequest, suite: str, files: Mapping[str, bytes]) -> str:
     """
-    Make one commit of the files, and give its hash. Golden audio that is not among them is removed.
+    Make one commit of the files, and return its hash. Golden audio that is not among them is
+    removed.
     """
     old = f"baselines/{suite}/golden/"
     stale = [path for path in _tree(github, pull.sha) if path.startswith(old) and path not in files]
@@ -257,7 +259,7 @@ def _candidate(
     github: GitHub, pull: PullRequest, request: AcceptRequest, gate: str
 ) -> dict[str, bytes]:
     """
-    Give the files of the new baseline, by their place in the repository, with the reason in them.
+    Return the files of the new baseline, by their path in the repository, with the reason in them.
     """
     query = {"head_sha": pull.sha, "event": "pull_request", "status": "completed"}
     runs = list(
@@ -275,23 +277,26 @@ def _candidate(
             f"{pull.sha[:12]} was measured again after your comment was written; look at it, and "
             "comment again"
         )
-    found = None if newest is None else read_artifact(github, newest, artifact)
+    files = None if newest is None else read_artifact(github, newest, artifact)
     name = f"{request.suite}/quality.json"
-    if found is None or name not in found:
+    if files is None or name not in files:
         raise HarnessError(
             f"the gate of {pull.sha[:12]} left no candidate baseline of {request.suite}; wait "
             "until it has ended"
         )
     golden = {
         path: content
-        for path, content in found.items()
+        for path, content in files.items()
         if re.fullmatch(f"{re.escape(request.suite)}/{GOLDEN}", path)
     }
     _check_golden(
-        found[name],
-        {path.rpartition("/")[2].removesuffix(".flac"): each for path, each in golden.items()},
+        files[name],
+        {
+            path.rpartition("/")[2].removesuffix(".flac"): content
+            for path, content in golden.items()
+        },
     )
-    text = with_reason(found[name].decode("utf-8", "replace"), request.why, request.suite)
+    text = with_reason(files[name].decode("utf-8", "replace"), request.why, request.suite)
     return {
         f"baselines/{path}": content for path, content in {name: text.encode(), **golden}.items()
     }
@@ -299,12 +304,12 @@ def _candidate(
 
 def _check_golden(text: bytes, golden: Mapping[str, bytes]) -> None:
     """
-    Raise HarnessError unless the audio is what the candidate's `quality.json` names, where it names
-    any.
+    Raise HarnessError unless the audio is the one that the candidate's `quality.json` names, where
+    it names any.
     """
     data = read_json(text, "the candidate baseline")
-    wanted = data.get("golden") if isinstance(data, dict) else None
-    if wanted is not None and wanted != {
+    digests = data.get("golden") if isinstance(data, dict) else None
+    if digests is not None and digests != {
         name: hashlib.sha256(content).hexdigest() for name, content in golden.items()
     }:
         raise HarnessError(
@@ -325,14 +330,14 @@ def _by_hand(pull: PullRequest, request: AcceptRequest) -> str:
 
 
 def _tree(github: GitHub, sha: str) -> dict[str, str]:
-    """Give the hash of every file below baselines/ in a commit."""
-    found = github.get(f"/git/trees/{sha}", {"recursive": "1"})
-    if found.get("truncated"):
+    """Return the hash of every file below baselines/ in a commit."""
+    tree = github.get(f"/git/trees/{sha}", {"recursive": "1"})
+    if tree.get("truncated"):
         raise HarnessError(
             "the repository has too many files for GitHub to list; accept by hand: voxgate accept"
         )
     return {
-        str(each["path"]): str(each["sha"])
-        for each in found["tree"]
-        if each["type"] == "blob" and str(each["path"]).startswith("baselines/")
+        str(entry["path"]): str(entry["sha"])
+        for entry in tree["tree"]
+        if entry["type"] == "blob" and str(entry["path"]).startswith("baselines/")
     }

@@ -1,11 +1,13 @@
 """
-After the gate: its verdict on each suite as a comment on the pull request, and as a status of its
-newest commit.
+The end of the gate's step, and its verdict on each suite as a comment on the pull request and a
+status of its newest commit.
 
-Runs in a workflow of the default branch, after the pull request's own workflow has measured. What
-that left behind is read as data; the pull request, its log and its page come from GitHub.
+Comment and status are written in a workflow of the default branch, after the pull request's own
+workflow has measured. Its artifacts are read as data; the pull request, its log and its page come
+from GitHub.
 
-The end of a gate's step: what the job's other steps get to know, its summary, and whether it fails.
+The end of the step writes the outputs for the job's other steps and its summary, and decides
+whether it fails.
 
     <folder>/judgement.json, comment.md   from `voxgate ab --json --comment`; empty or absent where
                                           it came to no judgement
@@ -26,16 +28,16 @@ from harness.report.pr_comment import MARKER, CommentLinks, comment, headline, m
 
 JUDGEMENT, JUDGEMENT_FILE = "voxgate-judgement-", "judgement.json"
 PAGE = "voxgate-page-"
-"""How the names of the artifacts that the gate leaves behind begin; the suite follows."""
+"""Prefix of the names of the gate's artifacts; the suite follows."""
 MOST_SUITES = 20
 """Of one run; a stranger names them."""
 SILENT = ("skipped", "cancelled")
 """Conclusions of a run that had nothing to judge: `cancelled` because of newer commits."""
 
 
-def tell_verdict(github: GitHub, event: Mapping[str, Any], undecided: str) -> str:
+def post_verdict(github: GitHub, event: Mapping[str, Any], undecided: str) -> str:
     """
-    Write comment and status for the workflow run of an event; gives a line for the log.
+    Write comment and status for the workflow run of an event; return a line for the log.
 
     Raises HarnessError where GitHub refuses, or for an event of another kind.
     """
@@ -54,19 +56,19 @@ def tell_verdict(github: GitHub, event: Mapping[str, Any], undecided: str) -> st
         name.removeprefix(JUDGEMENT) for name in left if re.fullmatch(JUDGEMENT + SUITE, name)
     )
     if not suites:
-        return _tell_trouble(github, run, pull, "", "it left no judgement behind", undecided)
+        return _post_trouble(github, run, pull, "", "it left no judgement behind", undecided)
     if len(suites) > MOST_SUITES:
         raise HarnessError(
             f"the run left judgements of {len(suites)} suites behind, more than {MOST_SUITES}; "
             "nothing is told"
         )
     lines = [_tell_suite(github, run, pull, suite, left, undecided) for suite in suites]
-    _settle(github, pull)
+    _close_missing(github, pull)
     return "\n".join(lines)
 
 
 class _NoJudgementError(Exception):
-    """The gate left nothing that can be read."""
+    """The gate left no judgement that can be read."""
 
 
 def _tell_suite(
@@ -88,7 +90,7 @@ def _tell_suite(
         document = _judgement(github, int(run["id"]), suite)
         body, (code, line) = _written(document, place), headline(document)
     except _NoJudgementError as error:
-        return _tell_trouble(github, run, pull, suite, str(error), undecided)
+        return _post_trouble(github, run, pull, suite, str(error), undecided)
     address = put_comment(github, pull.number, (marker(suite), MARKER), body)
     state = put_status(github, pull.sha, suite, code, line, address, undecided)
     return f"{suite}: {line}; {state}; {address}"
@@ -101,12 +103,12 @@ def _written(document: object, place: CommentLinks) -> str:
         raise _NoJudgementError(str(error)) from error
 
 
-def _settle(github: GitHub, pull: PullRequest) -> None:
-    """Take back what was said of no suite: since then the gate has judged."""
-    for each in github.every(f"/issues/{pull.number}/comments"):
-        if (each.get("user") or {}).get("type") == "Bot" and str(each.get("body", "")).startswith(
-            f"{MARKER}\n\n**no verdict"
-        ):
+def _close_missing(github: GitHub, pull: PullRequest) -> None:
+    """Replace the comment that there is no verdict: since then the gate has judged."""
+    for written in github.every(f"/issues/{pull.number}/comments"):
+        if (written.get("user") or {}).get("type") == "Bot" and str(
+            written.get("body", "")
+        ).startswith(f"{MARKER}\n\n**no verdict"):
             body = f"{MARKER}\n\nThe gate has judged since: see the comments on its suites.\n"
             put_comment(github, pull.number, (MARKER,), body)
             return
@@ -128,11 +130,12 @@ def _judgement(github: GitHub, run: int, suite: str) -> object:
     return document
 
 
-def _tell_trouble(
+def _post_trouble(
     github: GitHub, run: Mapping[str, Any], pull: PullRequest, suite: str, why: str, undecided: str
 ) -> str:
     """
-    Say that there is no verdict: silence would look like a pass, and an old comment like a new one.
+    Comment that there is no verdict: silence would look like a pass, and an old comment like a new
+    one.
     """
     if run.get("conclusion") in SILENT:
         return f"nothing to say: the run was {run.get('conclusion')}, and {why}"
@@ -148,10 +151,10 @@ def _tell_trouble(
 WRONG, UNDECIDED = 2, 3
 
 
-def tell_outputs(folder: Path, code: int) -> str:
+def write_outputs(folder: Path, code: int) -> str:
     """
-    Write verdict, exit code and page to GITHUB_OUTPUT, and the summary; gives a line. HarnessError
-    outside of a job.
+    Write verdict, exit code and page to GITHUB_OUTPUT, and the summary; return a line. Raises
+    HarnessError outside of a job.
     """
     line = judged(folder)
     verdict, page = line.partition(":")[0], folder / "run" / "index.html"
@@ -171,7 +174,8 @@ def tell_outputs(folder: Path, code: int) -> str:
 
 def conclude(folder: Path, code: int, undecided: str) -> int:
     """
-    Give the exit code of the gate's step, and print why it is none where something was not decided.
+    Return the exit code of the gate's step, and print why it is none where something was not
+    decided.
     """
     line = judged(folder)
     if code == UNDECIDED and undecided == "warn":
@@ -183,7 +187,7 @@ def conclude(folder: Path, code: int, undecided: str) -> int:
 
 
 def judged(folder: Path) -> str:
-    """Give the verdict in one line; empty where there is no judgement."""
+    """Return the verdict in one line; empty where there is no judgement."""
     try:
         return headline(json.loads((folder / "judgement.json").read_text(encoding="utf-8")))[1]
     except (OSError, ValueError):  # a HarnessError is a ValueError

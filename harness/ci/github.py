@@ -2,11 +2,12 @@
 GitHub's REST API, as far as the jobs need it: JSON in and out, page after page, archives up to a
 limit.
 
-The token goes to the API's own host and nowhere else: a redirect elsewhere, as for archives, goes
-without it. Knows addresses and errors; does not know what an issue or a comment is for.
+The token is sent to the API's own host and nowhere else: a redirect to another host, as for
+archives, is followed without it. Knows addresses and errors; does not know the use of an issue or a
+comment.
 
-The files that another job left behind, read in memory and with limits. They may come from a
-stranger: nothing is unpacked onto the disk, nothing is run, and a name is only ever compared.
+Artifacts of another job are read in memory and with limits. They may come from a stranger: nothing
+is unpacked onto the disk, nothing is run, and a name is only ever compared.
 """
 
 import io
@@ -53,7 +54,7 @@ class GitHub:
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """
-        Give what stands at a path below the repository. Raises HarnessError for anything but an
+        Return the JSON at a path below the repository. Raises HarnessError for anything but an
         answer.
         """
         return self.send("GET", f"{path}?{urlencode(query)}" if query else path)
@@ -61,10 +62,10 @@ class GitHub:
     def every(
         self, path: str, query: Mapping[str, str] | None = None, key: str | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Give all entries of a list, or of the list under `key`, page after page."""
+        """Return all entries of a list, or of the list under `key`, page after page."""
         for page in range(1, PAGES + 1):
-            found = self.get(path, {**(query or {}), "per_page": str(PER_PAGE), "page": str(page)})
-            entries = found if key is None else found[key]
+            answer = self.get(path, {**(query or {}), "per_page": str(PER_PAGE), "page": str(page)})
+            entries = answer if key is None else answer[key]
             yield from entries
             if len(entries) < PER_PAGE:
                 return
@@ -74,8 +75,8 @@ class GitHub:
 
     def send(self, method: str, path: str, body: object = None) -> Any:
         """
-        Send JSON and give the answer's JSON (None where there is none). Raises HarnessError with
-        GitHub's own words.
+        Send JSON and return the answer's JSON (None where there is none). Raises HarnessError with
+        GitHub's own message.
         """
         raw = self._raw(
             method, path, None if body is None else json.dumps(body).encode(), JSON_BYTES
@@ -117,7 +118,7 @@ class GitHub:
 
 
 class WithoutToken(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect of a GET; to another host without the token."""
+    """Redirects of a GET, followed without the token on another host."""
 
     def redirect_request(
         self,
@@ -128,7 +129,7 @@ class WithoutToken(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Give the next request."""
+        """Return the next request."""
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         if following is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
             following.remove_header("Authorization")
@@ -140,7 +141,7 @@ OPENER = urllib.request.build_opener(WithoutToken)
 
 def github() -> GitHub:
     """
-    Give the API of the repository that the job runs for. Raises HarnessError outside of a job, or
+    Return the API of the repository that the job runs for. Raises HarnessError outside of a job, or
     without a token.
     """
     token = os.environ.get("GITHUB_TOKEN", "")
@@ -156,7 +157,7 @@ def github() -> GitHub:
 
 
 def _words(error: urllib.error.HTTPError) -> str:
-    """Give GitHub's message, and what is mostly the reason for a refusal."""
+    """Return GitHub's message, with the usual cause of a refusal."""
     try:
         said = str(json.loads(error.read(JSON_BYTES)).get("message", ""))
     except (ValueError, AttributeError, OSError):
@@ -171,29 +172,29 @@ def _words(error: urllib.error.HTTPError) -> str:
 
 ARCHIVE_BYTES = 32 * 2**20
 UNPACKED_BYTES = 64 * 2**20
-"""Of all files together: a small archive can unpack to anything."""
+"""Of all files together: a small archive can unpack to any size."""
 FILES = 500
 BROKEN = (
     *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
     *(OSError, EOFError, ValueError, LookupError),
 )
-"""What reading an archive raises that is none, or whose parts do not lie where it says."""
+"""Exceptions of reading an archive that is none, or whose parts are not where its index says."""
 
 
 def artifacts(github: GitHub, run: int) -> dict[str, dict[str, Any]]:
-    """Give the artifacts of a workflow run by name, the newest of each."""
-    found = github.every(f"/actions/runs/{run}/artifacts", key="artifacts")
+    """Return the artifacts of a workflow run by name, the newest of each."""
+    listed = github.every(f"/actions/runs/{run}/artifacts", key="artifacts")
     return {
-        str(each["name"]): each
-        for each in sorted(found, key=lambda each: int(each["id"]))
-        if not each.get("expired")
+        str(entry["name"]): entry
+        for entry in sorted(listed, key=lambda entry: int(entry["id"]))
+        if not entry.get("expired")
     }
 
 
 def read_artifact(github: GitHub, run: int, name: str) -> dict[str, bytes] | None:
     """
-    Give the files of an artifact by path; None if the run has no such artifact. Raises HarnessError
-    beyond the limits.
+    Return the files of an artifact by path; None if the run has no such artifact. Raises
+    HarnessError beyond the limits.
     """
     entry = artifacts(github, run).get(name)
     if entry is None:
@@ -205,8 +206,8 @@ def read_artifact(github: GitHub, run: int, name: str) -> dict[str, bytes] | Non
 
 def unpacked(archive: bytes, name: str) -> dict[str, bytes]:
     """
-    Give the files of a zip archive by path. Raises HarnessError if it is broken, or too large when
-    unpacked.
+    Return the files of a zip archive by path. Raises HarnessError if it is broken, or too large
+    when unpacked.
     """
     files: dict[str, bytes] = {}
     left = UNPACKED_BYTES
@@ -235,7 +236,7 @@ def unpacked(archive: bytes, name: str) -> dict[str, bytes]:
 
 
 def read_json(content: bytes, name: str) -> Any:
-    """Read JSON that a stranger wrote. Raises HarnessError if it is none."""
+    """Parse JSON that a stranger wrote. Raises HarnessError if it is not JSON."""
     try:
         return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:

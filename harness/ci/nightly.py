@@ -1,18 +1,16 @@
 """
-A night's measuring: one suite after the other, each judgement in a file of its own.
+The nightly run: one suite after the other, each judgement in a file of its own; and the findings
+worth an alarm.
 
     <folder>/check-<suite>.json     what `voxgate check` answered; absent where it answered nothing
 
-A suite that ends badly stops no other one: the files say what happened.
-
-What of a night is worth waking somebody for: an alarm, or that there is no data, which is no pass.
+A suite that ends badly stops no other one: the files record it. A finding is an alarm, or that
+there is no data, which is no pass. A missing file is a finding. Sends nothing.
 
     <folder>/doctor.json, doctor-after.json   the machine before and after, from
                                               `voxgate doctor --json`
              check-<suite>.json               the judgements, from `voxgate check --json`
              status.json                      the trends, from `voxgate history status --json`
-
-A file that is missing is a finding. Reads the files; sends nothing.
 """
 
 import hashlib
@@ -30,15 +28,15 @@ from harness.records.files import plain_name, write_file
 from harness.records.verdict import Verdict
 from harness.report.pr_comment import read
 
-Answer = Callable[[Sequence[str]], str]
-"""Runs `voxgate` with some words and gives what it wrote to standard output."""
+RunVoxgate = Callable[[Sequence[str]], str]
+"""Runs `voxgate` with some arguments and returns its standard output."""
 
 
 def measure(
-    suites: Sequence[str], profile: str, folder: Path, answer: Answer | None = None
+    suites: Sequence[str], profile: str, folder: Path, answer: RunVoxgate | None = None
 ) -> tuple[str, ...]:
     """
-    Check the suites, and give a line for each. Raises HarnessError if the folder cannot be written.
+    Check the suites; return a line for each. Raises HarnessError if the folder cannot be written.
     """
     lines = []
     for suite in suites:
@@ -55,21 +53,22 @@ def measure(
 
 def check_file(folder: Path, suite: str) -> Path:
     """
-    Name the file of a suite's judgement. Raises HarnessError for a suite that cannot name one.
+    Return the file name of a suite's judgement. Raises HarnessError for a suite that cannot name a
+    file.
     """
     return folder / f"check-{plain_name(suite, 'suite')}.json"
 
 
-def voxgate(words: Sequence[str]) -> str:
-    """Run the command of this installation; what it says to people goes to the job's log."""
-    command = [sys.executable, "-m", "harness", *words]
+def voxgate(arguments: Sequence[str]) -> str:
+    """Run the command of this installation; its messages for people go to the job's log."""
+    command = [sys.executable, "-m", "harness", *arguments]
     return subprocess.run(
         command, stdout=subprocess.PIPE, text=True, errors="replace", check=False
     ).stdout
 
 
 class Weight(StrEnum):
-    """How much a finding matters."""
+    """The weight of a finding."""
 
     ALARM = "alarm"
     NO_DATA = "no data"
@@ -80,42 +79,42 @@ TRENDS: Mapping[str, Weight] = {
     "over budget": Weight.ALARM,
     "no data": Weight.NO_DATA,
 }
-"""States of a trend that matter; the others are well."""
+"""States of a trend that are findings; the others are well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightlyFinding:
-    """One thing that is wrong with a night."""
+    """One fault of a night."""
 
     weight: Weight
     what: str
-    """What it is about, the same every night: `smoke nfe_steps-8 latency_p50 worse`."""
+    """The subject, the same every night: `smoke nfe_steps-8 latency_p50 worse`."""
     text: str
     """One line for people, with tonight's numbers."""
 
     @property
     def key(self) -> str:
-        """Give a short name by which the same finding is known again the next night."""
+        """Return a short name by which the same finding is recognised the next night."""
         return hashlib.sha256(f"{self.weight} {self.what}".encode()).hexdigest()[:12]
 
 
 def findings(folder: Path, suites: Sequence[str], profile: str) -> tuple[NightlyFinding, ...]:
     """
-    Give all that is wrong with the night of a folder; empty if all is well. Trends of other suites
-    are not its business.
+    Return all findings of the night in a folder; empty if all is well. Trends of other suites are
+    not examined.
     """
     trends = _trends(folder / "status.json", suites, profile)
     before = _doctor(folder / "doctor.json", "before measuring")
     if before:
         return (*before, *trends)
-    found = list(
+    faults = list(
         _doctor(
             folder / "doctor-after.json", "after measuring, so that tonight's figures are doubtful"
         )
     )
     for suite in suites:
-        found += _suite(check_file(folder, suite), suite)
-    return (*found, *trends)
+        faults += _suite(check_file(folder, suite), suite)
+    return (*faults, *trends)
 
 
 def _doctor(path: Path, when: str) -> tuple[NightlyFinding, ...]:
@@ -137,9 +136,7 @@ def _doctor(path: Path, when: str) -> tuple[NightlyFinding, ...]:
 
 
 def _suite(path: Path, suite: str) -> list[NightlyFinding]:
-    """
-    Give the cells that regressed or failed; what is only undecided tonight is for the trend to say.
-    """
+    """Return the cells that regressed or failed. An undecided cell is left to its trend."""
     try:
         judgement = read(_read(path)).judgement
     except HarnessError:
@@ -171,19 +168,19 @@ def _trends(path: Path, suites: Sequence[str], profile: str) -> list[NightlyFind
                 text="the history did not answer; the log says why",
             )
         ]
-    ours = [each for each in rows if each["suite"] in suites and each["profile"] == profile]
-    return [_trend(each) for each in ours if each["state"] in TRENDS]
+    own = [row for row in rows if row["suite"] in suites and row["profile"] == profile]
+    return [_trend(row) for row in own if row["state"] in TRENDS]
 
 
 def _trend(trend: Mapping[str, Any]) -> NightlyFinding:
     place = " ".join(str(trend[name]) for name in ("suite", "cell", "metric", "machine"))
     state, since = str(trend["state"]), trend["since"]
-    told = f"{place} {state}{f' since {since}' if since else ''}: {trend['reason']}"
-    return NightlyFinding(weight=TRENDS[state], what=f"{place} {state}", text=told)
+    text = f"{place} {state}{f' since {since}' if since else ''}: {trend['reason']}"
+    return NightlyFinding(weight=TRENDS[state], what=f"{place} {state}", text=text)
 
 
 def _read(path: Path) -> object:
-    """Give a file's JSON; None where there is none."""
+    """Return a file's JSON; None where there is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,9 +1,9 @@
 """
-Tell people of a night: one issue per profile, opened, brought up to date and closed; and a webhook,
-when something changed.
+Notify people of a night: one issue per profile, opened, updated and closed; and a webhook, when
+something changed.
 
-The issue's first line carries the keys of what was told, so that a finding that stands for a week
-is told once. What is wrong is for `nightly.py` to say.
+The issue's first line carries the keys of the reported findings, so that a finding that lasts a
+week is reported once. `nightly.py` defines the findings.
 """
 
 import json
@@ -23,7 +23,7 @@ from harness.report.format import LIMIT, escaped, fitting, plain
 
 LABEL = "voxgate-nightly"
 KEYS = 500
-"""Findings whose keys are kept; where there are more, all are one disaster."""
+"""Findings whose keys are kept; more are reported as one disaster."""
 ROOM = LIMIT - 13 * KEYS - 2_000
 """Characters for the findings of an issue."""
 TEXT = 400
@@ -33,7 +33,7 @@ OPENED, CHANGED, SAME, CLOSED, QUIET = "opened", "changed", "unchanged", "closed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyResult:
-    """What became of the issue."""
+    """The result of updating the issue."""
 
     change: str
     """One of the words above."""
@@ -42,23 +42,23 @@ class NotifyResult:
 
 
 def put_issue(
-    github: GitHub, profile: str, found: Sequence[NightlyFinding], log: str
+    github: GitHub, profile: str, findings: Sequence[NightlyFinding], log: str
 ) -> NotifyResult:
     """Open, update or close the issue of a profile."""
     standing = _standing(github, profile)
-    if not found:
+    if not findings:
         return (
             _close(github, standing, log)
             if standing is not None
             else NotifyResult(change=QUIET, address="")
         )
-    body = issue_body(profile, found, log)
-    content = {"title": f"voxgate nightly {profile}: {summary(found)}", "body": body}
+    body = issue_body(profile, findings, log)
+    content = {"title": f"voxgate nightly {profile}: {summary(findings)}", "body": body}
     if standing is None:
         made = github.send("POST", "/issues", {**content, "labels": [LABEL]})
         return NotifyResult(change=OPENED, address=str(made["html_url"]))
     number, address = int(standing["number"]), str(standing["html_url"])
-    fresh = [each for each in found if each.key not in _keys(str(standing["body"]))]
+    fresh = [finding for finding in findings if finding.key not in _keys(str(standing["body"]))]
     github.send("PATCH", f"/issues/{number}", content)
     if fresh:
         add_comment(github, number, f"New tonight:\n\n{_lines(fresh)}\n")
@@ -66,13 +66,13 @@ def put_issue(
     return NotifyResult(change=SAME if same else CHANGED, address=address)
 
 
-def issue_body(profile: str, found: Sequence[NightlyFinding], log: str) -> str:
-    """Write the issue."""
-    keys = " ".join(sorted({each.key for each in found})[:KEYS])
+def issue_body(profile: str, findings: Sequence[NightlyFinding], log: str) -> str:
+    """Return the text of the issue."""
+    keys = " ".join(sorted({finding.key for finding in findings})[:KEYS])
     lines = (
         f"{_marker(profile)} {keys} -->",
-        f"**{summary(found)}**",
-        _lines(found),
+        f"**{summary(findings)}**",
+        _lines(findings),
         f"[log and site]({log})",
         "This issue is brought up to date every night, and closed after a night with nothing "
         "wrong. A change that is meant: `docs/accepting-a-change.md`.",
@@ -80,10 +80,10 @@ def issue_body(profile: str, found: Sequence[NightlyFinding], log: str) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def summary(found: Sequence[NightlyFinding]) -> str:
-    """Count: `2 alarms, 1 without data`."""
-    alarms = sum(each.weight is Weight.ALARM for each in found)
-    silent = len(found) - alarms
+def summary(findings: Sequence[NightlyFinding]) -> str:
+    """Return the counts: `2 alarms, 1 without data`."""
+    alarms = sum(finding.weight is Weight.ALARM for finding in findings)
+    silent = len(findings) - alarms
     parts = [
         f"{alarms} alarm{'' if alarms == 1 else 's'}" if alarms else "",
         f"{silent} without data" if silent else "",
@@ -91,7 +91,9 @@ def summary(found: Sequence[NightlyFinding]) -> str:
     return ", ".join(part for part in parts if part) or "nothing wrong"
 
 
-def send(address: str, profile: str, found: Sequence[NightlyFinding], told: NotifyResult) -> None:
+def send(
+    address: str, profile: str, findings: Sequence[NightlyFinding], issue: NotifyResult
+) -> None:
     """
     Post a night to a webhook as JSON; `text` alone serves Slack and its like. Raises HarnessError,
     without the address.
@@ -99,13 +101,14 @@ def send(address: str, profile: str, found: Sequence[NightlyFinding], told: Noti
     if not address.startswith("https://") and not re.match(r"http://127\.0\.0\.1:\d+/", address):
         raise HarnessError("the webhook's address does not begin with https://; correct the secret")
     document = {
-        "text": f"voxgate nightly {profile}: {summary(found)} ({told.change}) "
-        f"{told.address}".strip(),
+        "text": f"voxgate nightly {profile}: {summary(findings)} ({issue.change}) "
+        f"{issue.address}".strip(),
         "profile": profile,
-        "change": told.change,
-        "issue": told.address,
+        "change": issue.change,
+        "issue": issue.address,
         "findings": [
-            {"weight": each.weight, "what": each.what, "text": plain(each.text)} for each in found
+            {"weight": finding.weight, "what": finding.what, "text": plain(finding.text)}
+            for finding in findings
         ],
     }
     headers = {"Content-Type": "application/json", "User-Agent": "voxgate"}
@@ -125,10 +128,10 @@ def send(address: str, profile: str, found: Sequence[NightlyFinding], told: Noti
 
 def _standing(github: GitHub, profile: str) -> dict[str, Any] | None:
     """Find the open issue of a profile that a job wrote."""
-    for each in github.every("/issues", {"state": "open", "labels": LABEL}):
-        mine = (each.get("user") or {}).get("type") == "Bot" and "pull_request" not in each
-        if mine and str(each.get("body") or "").startswith(f"{_marker(profile)} "):
-            return each
+    for issue in github.every("/issues", {"state": "open", "labels": LABEL}):
+        mine = (issue.get("user") or {}).get("type") == "Bot" and "pull_request" not in issue
+        if mine and str(issue.get("body") or "").startswith(f"{_marker(profile)} "):
+            return issue
     return None
 
 
@@ -147,9 +150,9 @@ def _keys(body: str) -> set[str]:
     return set(re.findall(r"\b[0-9a-f]{12}\b", body.partition("-->")[0]))
 
 
-def _lines(found: Sequence[NightlyFinding]) -> str:
+def _lines(findings: Sequence[NightlyFinding]) -> str:
     return fitting(
-        [_line(each) for each in found],
+        [_line(finding) for finding in findings],
         ROOM,
         lambda count: f"- and {count} more; the log has them all",
     )

@@ -1,10 +1,9 @@
 """
-A pull request: which one a workflow run belongs to, its one comment for each suite, the status of
-its newest commit.
+A pull request: the one that a workflow run belongs to, its one comment for each suite, the status
+of its newest commit.
 
-A run's pull request is looked up from what GitHub says of the run, never from what the run left
-behind. If it has newer commits by then, there is none: an old verdict must not stand under new
-code.
+A run's pull request is looked up from GitHub's record of the run, never from the run's artifacts.
+If it has newer commits by then, there is none: an old verdict must not stand under new code.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +17,8 @@ from harness.report.format import plain
 
 STATUS = "voxgate"
 """
-The name of a status that is about no suite; `context` gives that of a suite's status, which a
-branch can require.
+The name of a status without a suite; `context` returns that of a suite's status, which a branch can
+require.
 """
 SUITE = r"[a-z0-9][a-z0-9._-]{0,99}"
 """A suite's name: part of the names of artifacts, comments and statuses."""
@@ -51,15 +50,15 @@ def of_run(github: GitHub, run: Mapping[str, Any]) -> PullRequest | None:
         str(run.get("head_branch") or ""),
     )
     query = {"state": "open", "head": f"{owner}:{branch}"}
-    for each in github.every("/pulls", query):
-        found = pull_request(each)
-        if found.sha == run.get("head_sha") and found.repository == repository.get("full_name"):
-            return found
+    for item in github.every("/pulls", query):
+        pull = pull_request(item)
+        if pull.sha == run.get("head_sha") and pull.repository == repository.get("full_name"):
+            return pull
     return None
 
 
 def by_number(github: GitHub, number: int) -> PullRequest:
-    """Give an open pull request. Raises HarnessError if it is closed."""
+    """Return an open pull request. Raises HarnessError if it is closed."""
     data = github.get(f"/pulls/{number}")
     if data.get("state") != "open":
         raise HarnessError(f"pull request {number} is {data.get('state')}; open it again")
@@ -67,7 +66,7 @@ def by_number(github: GitHub, number: int) -> PullRequest:
 
 
 def pull_request(data: Mapping[str, Any]) -> PullRequest:
-    """Read GitHub's record."""
+    """Return the record of GitHub's JSON."""
     head = data["head"]
     return PullRequest(
         number=int(data["number"]),
@@ -85,14 +84,11 @@ def context(suite: str) -> str:
 
 def put_comment(github: GitHub, number: int, markers: Sequence[str], body: str) -> str:
     """
-    Write the one comment that begins with a marker (of several: the first that is found), new or
-    over its last version.
+    Write the one comment that begins with a marker (of several: the first that exists), new or over
+    its last version.
     """
-    mine = [each for each in github.every(f"/issues/{number}/comments") if _is_ours(each)]
-    found = (
-        each for marker in markers for each in mine if str(each.get("body", "")).startswith(marker)
-    )
-    last = next(found, None)
+    own = [comment for comment in github.every(f"/issues/{number}/comments") if _is_ours(comment)]
+    last = next((first for marker in markers if (first := _first(own, marker))), None)
     if last is None:
         return add_comment(github, number, body)
     if last["body"].replace("\r\n", "\n") == body:
@@ -107,8 +103,13 @@ def _is_ours(comment: Mapping[str, Any]) -> bool:
     return (comment.get("user") or {}).get("type") == "Bot"
 
 
+def _first(comments: Sequence[Mapping[str, Any]], marker: str) -> Mapping[str, Any] | None:
+    begins = (comment for comment in comments if str(comment.get("body", "")).startswith(marker))
+    return next(begins, None)
+
+
 def add_comment(github: GitHub, number: int, body: str) -> str:
-    """Write a further comment; gives its address."""
+    """Write a further comment; return its address."""
     return str(github.send("POST", f"/issues/{number}/comments", {"body": body})["html_url"])
 
 
@@ -116,14 +117,14 @@ def put_status(
     github: GitHub, sha: str, suite: str, exit_code: int, line: str, address: str, undecided: str
 ) -> str:
     """
-    Give a commit the status of its verdict on a suite, and say which; a commit that was accepted
-    stays so.
+    Set the status of a commit to its verdict on a suite, and return it; an accepted commit keeps
+    its status.
 
-    `undecided` is `warn` or `fail`: whether a commit passes of which something could not be decided
-    (exit code 3).
+    `undecided` is `warn` or `fail`: whether a commit passes if something could not be decided (exit
+    code 3).
     """
     before = github.every(f"/commits/{quote(sha, safe='')}/statuses")
-    if any(each.get("context") == context(suite) and _accepts(each) for each in before):
+    if any(status.get("context") == context(suite) and _accepts(status) for status in before):
         return "the commit was accepted, and stays so"
     good = exit_code == 0 or (exit_code == 3 and undecided == "warn")
     state = "success" if good else "failure"
@@ -132,7 +133,7 @@ def put_status(
 
 
 def accept_status(github: GitHub, sha: str, suite: str, reason: str, address: str) -> None:
-    """Say of a commit that what it changes in a suite was accepted."""
+    """Set the status of a commit whose changes in a suite were accepted."""
     _status(github, sha, suite, "success", f"{ACCEPTED}{reason}", address)
 
 
@@ -142,11 +143,13 @@ def _accepts(status: Mapping[str, Any]) -> bool:
     )
 
 
-def _status(github: GitHub, sha: str, suite: str, state: str, words: str, address: str) -> None:
+def _status(
+    github: GitHub, sha: str, suite: str, state: str, description: str, address: str
+) -> None:
     body = {
         "state": state,
         "context": context(suite),
-        "description": plain(words)[:DESCRIPTION],
+        "description": plain(description)[:DESCRIPTION],
         "target_url": address,
     }
     github.send("POST", f"/statuses/{quote(sha, safe='')}", body)

@@ -23,7 +23,8 @@ from harness.cli.output import (
 )
 from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL
-from harness.judging.baseline import KINDS, change_line
+from harness.judging.accept import change_line
+from harness.judging.baseline import KINDS
 from harness.records.verdict import judgement_to_dict
 from harness.report.junit import Files, document_of, write_files
 from harness.report.markdown import markdown

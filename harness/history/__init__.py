@@ -1,6 +1,6 @@
 """
-The history: every run, measurement and verdict that was ever appended, in a SQL database; and what
-is read out of it.
+The history: every run, measurement and verdict that was ever appended, in a SQL database; and the
+trends read from it.
 
-Below it stand the records of measuring and judging; it knows no report and starts no measurement.
+Builds on the records of measuring and judging; knows no report and starts no measurement.
 """

@@ -1,6 +1,6 @@
 """
-Where the history lies unless somebody says otherwise. Apart from the database, so that a command
-that needs none loads none.
+The default address of the history. Apart from the database, so that a command that needs none loads
+none.
 """
 
 import os
@@ -11,5 +11,5 @@ VARIABLE = "VOXGATE_HISTORY"
 
 
 def default_url() -> str:
-    """Give the URL that the environment names, or the file below runs/."""
+    """Return the URL that the environment names, or that of the file below runs/."""
     return os.environ.get(VARIABLE) or DEFAULT_URL

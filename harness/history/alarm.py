@@ -4,9 +4,9 @@ twenty-one before them.
 
 One bad night raises nothing and one good one ends nothing. An alarm stands, against the level at
 which it was raised, until three of four nights are back or somebody acknowledges the change: a
-regression that lasts must not become what is usual. `docs/how-trends-are-read.md` has the error
+lasting regression must not become the new normal. `docs/how-trends-are-read.md` has the error
 rates. Two-sided: worse is an alarm, better is news, and news moves no level either. Pure; knows no
-calendar: a night without a value is not in the arrays that come here.
+calendar: nights without a value are not in its arrays.
 """
 
 from dataclasses import dataclass, replace
@@ -28,19 +28,19 @@ one is a bad night.
 """
 REFERENCE = 21
 """
-Nights whose median is the level: three weeks, so that weekends weigh as they should, and ten bad
+Nights whose median is the level: three weeks, so that weekends have their weight, and ten bad
 nights do not move it.
 """
 LEAST_REFERENCE = 7
 """
-Nights that a level needs at least: a week. With fewer, its own error is as large as what is looked
-for.
+Nights that a level needs at least: a week. With fewer, its own error is as large as the shift to
+detect.
 """
 MADS = 3.0
 """
-A night lies off when it is this many MADs (median absolute deviations of the reference nights) from
-the level, and more than the margin. Three are two standard deviations of normal noise: not much for
-one night, but three of four must agree.
+A night is off the level when it is this many MADs (median absolute deviations of the reference
+nights) from it, and more than the margin. Three are two standard deviations of normal noise: not
+much for one night, but three of four must agree.
 """
 BLOCK = 256
 ENOUGH = LEAST_REFERENCE + OF
@@ -52,12 +52,12 @@ Side = Literal["worse", "better"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """
-    A shift that stands. `since` is the first night off the level, `raised` the night that made it
-    an alarm.
+    A standing shift. `since` is the first night off the level, `raised` the night that made it an
+    alarm.
 
     `level` and `threshold` are in the metric's unit; `shift` is that of the last four nights'
     median from the level, relative or (`absolute`) in the unit; `beyond` counts how many of those
-    nights lie off.
+    nights are off.
     """
 
     side: Side
@@ -76,8 +76,8 @@ class Watch:
     An alarm in numbers of nights: the first off the level, the one that raised it, the first that
     was back (None: it stands).
 
-    `level` and `threshold` are what the nights are held against, `sign` is the side on which they
-    lie off.
+    `level` and `threshold` are those that the nights are compared with, `sign` is the side on which
+    they are off.
     """
 
     first: int
@@ -89,7 +89,7 @@ class Watch:
 
 
 def alarm_of(nights: Nights, margin: Margin, better: Better) -> Alarm | None:
-    """Give the alarm that stands after the last night, None if there is none."""
+    """Return the alarm that stands after the last night; None if there is none."""
     values = nights.values
     watch = next(iter(watches(values, margin)[-1:]), None)
     if watch is None or watch.back is not None:
@@ -110,40 +110,40 @@ def alarm_of(nights: Nights, margin: Margin, better: Better) -> Alarm | None:
 
 def watches(values: Array, margin: Margin) -> list[Watch]:
     """
-    Go through all nights and give every alarm that was raised; only the last can still stand.
+    Return every alarm that was raised, night by night; only the last can still stand.
 
-    The nights of an alarm that is over are left out of every later level.
+    The nights of a past alarm are left out of every later level.
     """
-    found: list[Watch] = []
+    spans: list[Watch] = []
     calm, start = np.arange(len(values)), 0
     while (raised := _first_raised(values[calm], margin, start)) is not None:
         watch = replace(raised, first=int(calm[raised.first]), raised=int(calm[raised.raised]))
         ended = _ended(values, watch)
         if ended is None:
-            return [*found, watch]
+            return [*spans, watch]
         window = np.arange(ended - OF + 1, ended + 1)
         back = int(window[np.argmin(_off(values[window], watch))])
-        found.append(replace(watch, back=back))
+        spans.append(replace(watch, back=back))
         calm = calm[(calm < watch.first) | (calm >= back)]
         start = int(np.searchsorted(calm, ended))
-    return found
+    return spans
 
 
 def _first_raised(values: Array, margin: Margin, start: int) -> Watch | None:
     """
-    Give the first alarm whose four nights end at `start` or later; nights are looked at in blocks,
+    Return the first alarm whose four nights end at `start` or later. Nights are examined in blocks,
     for speed alone.
     """
     ends = np.arange(max(start, ENOUGH - 1), len(values))
     for block in np.split(ends, range(BLOCK, len(ends), BLOCK)):
-        found = _raised_in(values, margin, block)
-        if found is not None:
-            return found
+        first = _raised_in(values, margin, block)
+        if first is not None:
+            return first
     return None
 
 
 def _raised_in(values: Array, margin: Margin, ends: Whole) -> Watch | None:
-    """Give the first alarm among those whose four nights end at `ends`."""
+    """Return the first alarm among those whose four nights end at `ends`."""
     levels, mads = _levels(values, ends)
     thresholds = np.maximum(margin.of(levels), MADS * mads)
     windows = ends[:, None] + np.arange(1 - OF, 1)
@@ -152,7 +152,7 @@ def _raised_in(values: Array, margin: Margin, ends: Whole) -> Watch | None:
     raised = {
         sign: np.flatnonzero(beyond.sum(axis=1) >= NEEDED) for sign, beyond in for_sign.items()
     }
-    sign = min(raised, key=lambda each: raised[each][0] if len(raised[each]) else len(ends))
+    sign = min(raised, key=lambda side: raised[side][0] if len(raised[side]) else len(ends))
     if not len(raised[sign]):
         return None
     which = raised[sign][0]
@@ -167,7 +167,7 @@ def _raised_in(values: Array, margin: Margin, ends: Whole) -> Watch | None:
 
 def _levels(values: Array, ends: Whole) -> tuple[Array, Array]:
     """
-    Give the median and the MAD of the nights before each window of four; at the start there are
+    Return the median and the MAD of the nights before each window of four; at the start there are
     fewer than REFERENCE.
     """
     padded = np.concatenate((np.full(REFERENCE, np.inf), values))
@@ -179,15 +179,15 @@ def _levels(values: Array, ends: Whole) -> tuple[Array, Array]:
 
 def _medians(rows: Array, counts: Whole) -> Array:
     """
-    Give the median of each row's finite numbers, of which there are `counts`; infinity sorts behind
-    them.
+    Return the median of each row's finite numbers, of which there are `counts`; infinity sorts
+    behind them.
     """
     ordered, row = np.sort(rows, axis=1), np.arange(len(rows))
     return (ordered[row, (counts - 1) // 2] + ordered[row, counts // 2]) / 2.0
 
 
 def _ended(values: Array, watch: Watch) -> int | None:
-    """Give the night on which three of four are back; None while the alarm stands."""
+    """Return the night on which three of four are back; None while the alarm stands."""
     off = _off(values, watch)
     for night in range(watch.raised + 1, len(values)):
         if np.sum(~off[night - OF + 1 : night + 1]) >= NEEDED:

@@ -1,14 +1,12 @@
 """
-Budgets: what a metric may cost at most, or must be worth at least, whatever it was yesterday.
+Budgets: the highest or lowest acceptable value of a metric, independent of its past.
 
 Reads `baselines/budgets.toml`, which is reviewed like a baseline, and is strict: a line that can
-never hold anything to account (unknown key or metric, wrong direction) is refused. Knows no trend;
-decides only whether values keep a budget.
+never apply (unknown key or metric, wrong direction) is refused. Knows no trend; decides only
+whether values keep a budget.
 
-How large a shift must be to matter in a trend: a share of what the policy calls too much.
-
-Taken from the policy, so that there is one place that says how much of which metric is too much.
-Knows no series and decides nothing.
+Margins: the least shift that matters in a trend, as a share of the policy's limit, so that one file
+alone defines limits. Knows no series and decides nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,8 +34,8 @@ LARGEST = 1e300
 LAST = 4
 """
 Nights of which more than half must break the budget: three of four, as for an alarm, so that a bad
-night does not break it; and the only one or both of two, since a new cell that is over its budget
-is so from its first night on.
+night does not break it. Of one or two nights all must, since a new cell over its budget is over it
+from its first night on.
 """
 NONE: Mapping[str, str] = MappingProxyType({})
 WRONG_WAY = {"lower": "at_least", "higher": "at_most"}
@@ -63,19 +61,19 @@ class Budget:
 
     @property
     def name(self) -> str:
-        """Name the budget as its file does."""
+        """Return the budget's name as in its file."""
         where = "" if self.machine == "*" else f" on {self.machine}"
         return f"{self.suite} / {self.cell} / {self.metric}{where} {self.bound}"
 
     @property
     def bound(self) -> str:
-        """Say the limit: `at most 0.3`."""
+        """Return the limit as text: `at most 0.3`."""
         return (
             f"at least {self.at_least:g}" if self.at_most is None else f"at most {self.at_most:g}"
         )
 
     def holds(self, series: Series) -> bool:
-        """Whether the budget speaks of this series."""
+        """Whether the budget applies to this series."""
         patterns = (
             (series.suite, self.suite),
             (series.cell, self.cell),
@@ -87,7 +85,8 @@ class Budget:
 
     def excess(self, value: float) -> float:
         """
-        Give how far a value breaks the budget, in the metric's unit; negative where it keeps it.
+        Return by how much a value breaks the budget, in the metric's unit; negative where it keeps
+        it.
         """
         return value - self.at_most if self.at_most is not None else (self.at_least or 0.0) - value
 
@@ -95,8 +94,8 @@ class Budget:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
     """
-    A budget that is broken, since a UTC day; `value` is the median of the newest nights, in the
-    metric's unit.
+    A budget broken since a UTC day; `value` is the median of the newest nights, in the metric's
+    unit.
     """
 
     budget: Budget
@@ -106,11 +105,10 @@ class Broken:
 
 def load_budgets(baselines_dir: Path, imported: Mapping[str, str] = NONE) -> tuple[Budget, ...]:
     """
-    Read `baselines_dir/budgets.toml`; without the file there are no budgets.
+    Load `baselines_dir/budgets.toml`; without the file there are no budgets.
 
-    `imported` are the metrics of other tools that the history has, and which way is better: they
-    may be held to account too. Raises HarnessError naming the file, the entry and the key for
-    whatever is wrong.
+    `imported` are the metrics of other tools in the history, with their better direction; they may
+    have budgets too. Raises HarnessError naming the file, the entry and the key of a fault.
     """
     path = baselines_dir / FILE
     if not path.exists():
@@ -136,20 +134,21 @@ def load_budgets(baselines_dir: Path, imported: Mapping[str, str] = NONE) -> tup
 
 def broken_by(budgets: Iterable[Budget], nights: Nights) -> Broken | None:
     """
-    Give the budget that more than half of the newest nights break, the one that is broken most;
-    None if all are kept.
+    Return the budget that more than half of the newest nights break, the most exceeded one; None if
+    all are kept.
     """
-    broken = [each for each in (_broken(budget, nights) for budget in budgets) if each is not None]
-    return max(broken, key=lambda each: each.budget.excess(each.value), default=None)
+    checked = [_broken(budget, nights) for budget in budgets]
+    broken = [verdict for verdict in checked if verdict is not None]
+    return max(broken, key=lambda verdict: verdict.budget.excess(verdict.value), default=None)
 
 
 def unmatched(budgets: Iterable[Budget], series: Sequence[Series]) -> tuple[str, ...]:
-    """Say, a line each, which budgets speak of no series at all: they guard nothing."""
-    idle = [each for each in budgets if not any(each.holds(one) for one in series)]
+    """Return, a line each, the budgets that apply to no series: they guard nothing."""
+    idle = [budget for budget in budgets if not any(map(budget.holds, series))]
     return tuple(
-        f"budget {each.name} matches no series of the history; correct it in {FILE} or measure the "
-        "cell"
-        for each in idle
+        f"budget {budget.name} matches no series of the history; correct it in {FILE} or measure "
+        "the cell"
+        for budget in idle
     )
 
 
@@ -182,7 +181,7 @@ def _budget(where: str, entry: object, imported: Mapping[str, str]) -> Budget:
     )
     machine = _text(where, "machine", entry.get("machine", "*"))
     if not is_known(metric) and metric not in imported:
-        names = ", ".join(each.name for each in known_metrics())
+        names = ", ".join(metric_spec.name for metric_spec in known_metrics())
         others = "".join(f", {name}" for name in sorted(imported))
         raise HarnessError(
             f"{where}: there is no metric {metric!r}; known are {names}{others}, and stage.<name>"
@@ -210,7 +209,7 @@ def _check_bound(
             "at_least"
         )
     better = next(
-        (each.better for each in known_metrics() if each.name == metric),
+        (metric_spec.better for metric_spec in known_metrics() if metric_spec.name == metric),
         imported.get(metric, "lower"),
     )
     if WRONG_WAY.get(better) == given[0]:
@@ -241,28 +240,28 @@ STEP = 0.2
 A step is dated from a fifth of the policy's limit on: 1 % of a latency (limit 5 %), 0.2 dB (limit 1
 dB), 0.2 points of WER.
 
-1 % is what the same code differs by from night to night (coefficient of variation of a nightly
-median on quiet machines: 0.5 to 1 %), so the date of anything smaller would be noise; and five
-dated steps of this size that nobody answered make a regression beyond the limit.
+1 % is the night-to-night variation of unchanged code (coefficient of variation of a nightly median
+on quiet machines: 0.5 to 1 %), so the date of anything smaller would be noise. Five dated steps of
+this size that nobody answered make a regression beyond the limit.
 """
 ALARM = 0.6
 """
 An alarm needs three fifths of the policy's limit: 3 % of a latency, 0.6 dB, 0.6 points of WER.
 
-Below the limit, as the gate's line is (0.7 of it, `verdict.py`), because a line at 5 % finds a true
-5 % only every other night; lower than the gate's, because three nights must agree.
+Below the limit, as the gate's line is (0.7 of it, `judging/decide.py`), because a line at 5 % finds
+a true 5 % only every other night; lower than the gate's, because three nights must agree.
 `docs/how-trends-are-read.md` has the error rates.
 """
 RELATIVE = 0.05
 DECIBELS = 1.0
 """
-What counts as the limit of a metric that the policy does not know (imported ones, stages): the
-policy's usual ones.
+The limit of a metric that the policy does not know (imported ones, stages): the policy's usual
+ones.
 """
 
 
 def usual_limit(unit: str, *, blocking: bool) -> Limit:
-    """Return the limit of a metric of another tool, of which no policy speaks."""
+    """Return the limit of a metric of another tool that the policy does not know."""
     relative, absolute = (None, DECIBELS) if unit == "dB" else (RELATIVE, None)
     return Limit(
         relative=relative,
@@ -270,7 +269,7 @@ def usual_limit(unit: str, *, blocking: bool) -> Limit:
         blocking=blocking,
         against="baseline",
         evidence="none",
-        floor=None,
+        min_acceptable=None,
     )
 
 
@@ -285,13 +284,13 @@ class Margin:
     absolute: float = 0.0
 
     def of(self, level: Array) -> Array:
-        """Give the margin at each level, in the metric's unit."""
+        """Return the margin at each level, in the metric's unit."""
         return np.maximum(self.relative * np.abs(level), self.absolute)
 
 
 def margin_of(metric: str, unit: str, policy: Mapping[str, Limit], share: float) -> Margin:
     """
-    Give `share` (STEP, ALARM) of the policy's limit of a metric; of the usual limit where the
+    Return `share` (STEP, ALARM) of the policy's limit of a metric; of the usual limit where the
     policy has no line.
     """
     limit = policy.get(metric)
@@ -306,7 +305,7 @@ def margin_of(metric: str, unit: str, policy: Mapping[str, Limit], share: float)
 
 def shift_of(before: float, after: float, margin: Margin) -> tuple[float, bool]:
     """
-    Give the shift and whether it is a difference in the metric's unit: where the margin has no
+    Return the shift, and whether it is a difference in the metric's unit: where the margin has no
     share, or `before` is 0.
     """
     absolute = margin.relative == 0.0 or before == 0.0
@@ -314,5 +313,5 @@ def shift_of(before: float, after: float, margin: Margin) -> tuple[float, bool]:
 
 
 def shift_text(shift: float, absolute: bool, unit: str) -> str:
-    """Write a shift for people: `+6.1 %`, `-0.7 dB`."""
+    """Format a shift: `+6.1 %`, `-0.7 dB`."""
     return f"{shift:+.3g} {unit}".rstrip() if absolute else f"{100.0 * shift:+.1f} %"

@@ -1,15 +1,15 @@
 """
-Change points: at which run a metric stepped, found by energy distances in windows and held against
-Student's t.
+Change points: the runs at which a metric stepped, found by energy distances in windows and tested
+by Student's t.
 
 The method of Hunter (Fleming et al., ICPE 2023, doi:10.1145/3578244.3583719), which Apache Otava
 carries on: E-divisive (Matteson & James, JASA 2014, arXiv:1306.4933) in windows that overlap by
 half, with a t-test in place of its permutations, so that the same series always gives the same
-steps; then the weakest steps are merged away until what is left is strong enough. Written here from
-the papers because apache-otava 0.8 pins numpy 2.2 and brings BigQuery, Slack and PostgreSQL clients
-along; `docs/evidence/change-points.md` compares the two. What differs: a lone bad night is put
-aside first, a segment has at least three nights, and a cut may prove itself on the two parts that
-E-divisive found most unlike, not only on the whole window.
+steps; then the weakest steps are merged until the remaining ones are strong enough. Implemented
+here from the papers because apache-otava 0.8 pins numpy 2.2 and brings BigQuery, Slack and
+PostgreSQL clients along; `docs/evidence/change-points.md` compares the two. Differences: a lone bad
+night is put aside first, a segment has at least three nights, and a cut may prove itself on the two
+parts that E-divisive found most unlike, not only on the whole window.
 
 A step is news with a date and never an alarm: on noise alone this finds about one a year
 (`alarm.py` raises alarms). Pure; knows no metric, no policy and no calendar.
@@ -32,27 +32,25 @@ Sums = tuple[Array, Array]
 """Running sums of the values and of their squares, from zero on."""
 
 WINDOW = 50
-"""
-Runs that are looked at together (Hunter's and Otava's default): in a longer one the past outweighs
-a step.
-"""
+"""Runs per window (Hunter's and Otava's default): in a longer one the past outweighs a step."""
 STRIDE = WINDOW // 2
 STRONG_P = 0.001
 """The p-value that a step needs in the end (Otava's default)."""
 WEAK_P = 10 * STRONG_P
 """
-That it needs to be a candidate: two steps close together hide each other until both are known
-(Hunter, Otava).
+The p-value of a candidate: two steps close together hide each other until both are known (Hunter,
+Otava).
 """
 ROUNDING = 1e-12
 LEAST_SEGMENT = 3
 """
-Runs that a segment must have. One or two runs are bad luck; three are what an alarm asks for too.
+Runs that a segment must have. One or two runs are bad luck; three are the number that an alarm
+needs too.
 """
 NEAR = 5
 """
-Runs among which a lone bad one is seen: the middle of five keeps a step sharp and drops what lasts
-at most two.
+Runs among which a lone bad one is detected: the middle of five keeps a step sharp and drops
+whatever lasts at most two.
 """
 SPIKE_MADS = 8.0
 """
@@ -68,7 +66,7 @@ class ChangePoint:
     """
     A step: the run at `index` is the first of the new level.
 
-    `shift` is relative, + is larger; a difference in the metric's unit where `absolute` says so.
+    `shift` is relative, + is larger; a difference in the metric's unit where `absolute` is set.
     `before` and `after` are the levels on both sides (means, lone bad runs aside), `at` is the time
     of the run.
     """
@@ -95,30 +93,33 @@ def change_points(values: Array, times: Texts, margin: Margin) -> tuple[ChangePo
 
 
 def without_spikes(values: Array) -> Array:
-    """Put the median of its neighbours in the place of every lone run that lies far off it."""
+    """Replace every lone run that is far off by the median of its neighbours."""
     near = median_filter(values, NEAR, mode="mirror")
     off = np.abs(values - near)
     return np.asarray(np.where(off > SPIKE_MADS * np.median(off), near, values))
 
 
 def steps(values: Array, margin: Margin) -> list[int]:
-    """Give where a series steps by more than `margin`."""
+    """Return the indexes at which a series steps by more than `margin`."""
     return redated(values, merged(values, candidates(values), margin))
 
 
 def candidates(values: Array) -> list[int]:
-    """Give where the windows are divided; after a division, the next window begins there."""
+    """
+    Return the indexes at which the windows are divided; after a division, the next window begins
+    there.
+    """
     sums = _running_sums(values)
-    found: set[int] = set()
+    cuts: set[int] = set()
     grid = 0
     while grid < len(values):
-        grid = _divide_windows(values, sums, grid, found)
-    return sorted(found)
+        grid = _divide_windows(values, sums, grid, cuts)
+    return sorted(cuts)
 
 
 def merged(values: Array, cuts: Sequence[int], margin: Margin) -> list[int]:
     """
-    Take the weakest cut away, and the next weakest of what is then left, until every cut is strong
+    Remove the weakest cut, and the next weakest of the remaining ones, until every cut is strong
     and large enough.
     """
     left = list(cuts)
@@ -139,7 +140,7 @@ def merged(values: Array, cuts: Sequence[int], margin: Margin) -> list[int]:
 
 def redated(values: Array, cuts: Sequence[int]) -> list[int]:
     """
-    Put every cut where it parts its two segments best: a window may have ended, or begun, at an
+    Move every cut to where it parts its two segments best: a window may have ended, or begun, at an
     unlucky place.
     """
     edges = [0, *cuts, len(values)]
@@ -155,12 +156,12 @@ def redated(values: Array, cuts: Sequence[int]) -> list[int]:
 
 def energy_split(values: Array) -> tuple[int, int]:
     """
-    Give tau and kappa of E-divisive: they make values[:tau] and values[tau:kappa] most unlike.
+    Return tau and kappa of E-divisive: they make values[:tau] and values[tau:kappa] most unlike.
 
     Unlike is m n / (m + n) x (2 E|X - Y| - E|X - X'| - E|Y - Y'|), Matteson & James' Q with
-    exponent 1. A part may be a single value: where a step stands at the end of a window, the first
-    value behind it already tells. All sums of pairs are read off one table of sums over rectangles
-    of the distances.
+    exponent 1. A part may be a single value: where a step is at the end of a window, the first
+    value behind it is enough. All sums of pairs are read off one table of sums over rectangles of
+    the distances.
     """
     n = len(values)
     sums = np.zeros((n + 1, n + 1))
@@ -172,10 +173,10 @@ def energy_split(values: Array) -> tuple[int, int]:
     return int(tau), int(kappa)
 
 
-def _divide_windows(values: Array, sums: Sums, grid: int, found: set[int]) -> int:
+def _divide_windows(values: Array, sums: Sums, grid: int, all_cuts: set[int]) -> int:
     """
-    Divide window after window from `grid` on, adding to `found`, until a division shifts the grid;
-    give the new one.
+    Divide window after window from `grid` on, adding to `all_cuts`, until a division shifts the
+    grid; return the new one.
     """
     starts = np.arange(grid, len(values), STRIDE)
     whole = starts[starts + WINDOW <= len(values)]
@@ -183,9 +184,9 @@ def _divide_windows(values: Array, sums: Sums, grid: int, found: set[int]) -> in
     suspects = np.flatnonzero(differing.any(axis=1))
     for which in [*suspects, *range(len(whole), len(starts))]:
         start = int(starts[which])
-        known = differing[which] if which < len(whole) else None
-        cuts = _divide(values, sums, start, min(start + WINDOW, len(values)), known)
-        found.update(cuts)
+        results = differing[which] if which < len(whole) else None
+        cuts = _divide(values, sums, start, min(start + WINDOW, len(values)), results)
+        all_cuts.update(cuts)
         if cuts and cuts[-1] > start + STRIDE:
             return cuts[-1]
     return len(values)
@@ -195,8 +196,8 @@ def _divide(
     values: Array, sums: Sums, start: int, stop: int, differ: Flags | None = None
 ) -> list[int]:
     """
-    Divide values[start:stop], and each part again, as long as the parts differ; `differ` is what
-    `_differ` says of it.
+    Divide values[start:stop], and each part again, as long as the parts differ; `differ` is the
+    result of `_differ` for it.
     """
     if stop - start <= 2:
         return []
@@ -220,10 +221,10 @@ def _running_sums(values: Array) -> Sums:
 
 def _differ(sums: Sums, starts: Whole, n: int) -> Flags:
     """
-    Say of windows of `n` values (rows) and all their cuts (columns) whether the two parts pass
-    Student's t-test at WEAK_P.
+    Return, for windows of `n` values (rows) and all their cuts (columns), whether the two parts
+    pass Student's t-test at WEAK_P.
 
-    What is left of the squares by rounding is none.
+    Squares that are left by rounding alone count as zero.
     """
     first, second = sums
     between = _between(sums, starts, n)
@@ -236,8 +237,8 @@ def _differ(sums: Sums, starts: Whole, n: int) -> Flags:
 
 def _between(sums: Sums, starts: Whole, n: int) -> Array:
     """
-    Give the squares between the two parts of windows of `n` values (rows), for all cuts (columns),
-    off the running sums.
+    Return the squares between the two parts of windows of `n` values (rows), for all cuts
+    (columns), off the running sums.
     """
     first, _ = sums
     left, factors = _cuts_of(n)
@@ -248,8 +249,8 @@ def _between(sums: Sums, starts: Whole, n: int) -> Array:
 
 def _beside_short(cuts: Sequence[int], n: int) -> Flags:
     """
-    Say which cuts have a segment at their side that is too short: candidates of two windows may be
-    neighbours.
+    Return which cuts have a segment at their side that is too short: candidates of two windows may
+    be neighbours.
     """
     short = np.diff(np.array([0, *cuts, n])) < LEAST_SEGMENT
     return short[:-1] | short[1:]
@@ -257,7 +258,7 @@ def _beside_short(cuts: Sequence[int], n: int) -> Flags:
 
 def _tests(values: Array, cuts: Sequence[int]) -> tuple[Array, Array]:
     """
-    Give the mean of every segment, and for every cut the p-value of Student's t-test between its
+    Return the mean of every segment, and for every cut the p-value of Student's t-test between its
     two segments.
     """
     edges = np.array([0, *cuts, len(values)])
@@ -280,7 +281,7 @@ def _tests(values: Array, cuts: Sequence[int]) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=4 * WINDOW)
 def _cuts_of(n: int) -> tuple[Whole, Array]:
-    """Give the cuts of n values, and by what the squared sum on their left is to be multiplied."""
+    """Return the cuts of n values, and the factor of the squared sum on their left."""
     left = np.arange(1, n)
     return left, n / (left * (n - left))
 
@@ -293,8 +294,8 @@ def _least_t_squared(n: int) -> float:
 @lru_cache(maxsize=WINDOW)
 def _weights(n: int) -> tuple[Array, Array, Array, Array]:
     """
-    Give what each sum of distances counts in Q, by tau (rows) and kappa; last, minus infinity where
-    a part is empty.
+    Return the weight of each sum of distances in Q, by tau (rows) and kappa; last, minus infinity
+    where a part is empty.
 
     S is the sum over values[:tau] x values[:kappa], L and K are over the pairs among the first tau
     and the first kappa. Across the two parts the sum is then S - 2 L, and among the right ones K -

@@ -1,10 +1,9 @@
 """
-Checks what a database holds as it is read: a row that somebody edited, or that a disk spoilt, is
-named, and nothing of it is believed. The databases hold some of this themselves, but SQLite only
-where it was asked to.
+Check rows as they are read: a row that somebody edited, or that a disk spoilt, is an error that
+names it. The databases check some of this themselves, but SQLite only where the table demands it.
 
-Of points there may be a million, so they are checked by column, and only where a column is wrong is
-its row looked for.
+There may be a million points, so they are checked by column, and only where a column is wrong is
+its row looked up.
 """
 
 import math
@@ -36,14 +35,14 @@ COLUMNS: Mapping[str, frozenset[type]] = {
     "reason": TEXT,
     "version": TEXT,
 }
-"""Of points: the types that the driver may answer with."""
+"""Of points: the types that the driver may return."""
 VERDICTS = frozenset({None, *(verdict.value for verdict in Verdict)})
 ADVICE = "correct the row or delete it"
 
 
 def read(kind: type[T], row: Mapping[Any, Any], table: str, key: object) -> T:
     """
-    Return a row as its record. Raises HarnessError naming table, row and field where it is none.
+    Return a row as its record. Raises HarnessError naming table, row and field of a damaged row.
     """
     return made(kind, row, f"row {key} of table {table}")
 
@@ -58,13 +57,14 @@ def made(kind: type[T], row: Mapping[Any, Any], where: str) -> T:
 
 def flag(stored: object) -> object:
     """
-    Return a truth value as SQLite and PostgreSQL store it; anything else as it is, to be refused.
+    Return a truth value from the form in which SQLite and PostgreSQL store it; anything else
+    unchanged, to be refused.
     """
     return bool(stored) if stored in (0, 1) and isinstance(stored, int) else stored
 
 
 def parsed(load: Callable[[str], Any], text: object, where: str) -> Any:
-    """Return the JSON of a column. Raises HarnessError where it is none."""
+    """Return the JSON of a column. Raises HarnessError where it is not JSON."""
     if not isinstance(text, str):
         raise _damaged(where, f"holds {type(text).__name__} where JSON should be")
     try:
@@ -81,7 +81,7 @@ def is_sound_cell(data: Mapping[str, Any]) -> bool:
         and type(data["effective"]) is dict
         and type(data["effects"]) is list
     )
-    effects = tables and all(type(each) is dict for each in data["effects"])
+    effects = tables and all(type(effect) is dict for effect in data["effects"])
     return (
         texts
         and effects
@@ -93,8 +93,8 @@ def is_sound_cell(data: Mapping[str, Any]) -> bool:
 
 def number_or_reason(value: object, missing: object, where: str) -> Value:
     """
-    Return a point's number, or why there is none. Raises HarnessError for both, neither, and what
-    is no finite number.
+    Return a point's number, or why there is none. Raises HarnessError for both, for neither, and
+    for a number that is not finite.
     """
     fault = _value_fault(value, missing)
     if fault:
@@ -104,17 +104,19 @@ def number_or_reason(value: object, missing: object, where: str) -> Value:
 
 def checked_numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, Numbers]:
     """
-    Return the columns of points that hold numbers as arrays, NaN where there is none, of columns as
-    the driver gave them.
+    Return the numeric columns of points as arrays, NaN where there is no number; `columns` come as
+    the driver returns them.
 
     Raises HarnessError naming the first point that is damaged.
     """
     for name, column in columns.items():
         if not set(map(type, column)) <= COLUMNS[name]:
-            at = next(index for index, each in enumerate(column) if type(each) not in COLUMNS[name])
+            at = next(
+                index for index, value in enumerate(column) if type(value) not in COLUMNS[name]
+            )
             raise _point(columns, at, f"{name} is {_shown(column[at])}")
     if not set(columns["verdict"]) <= VERDICTS:
-        at = next(index for index, each in enumerate(columns["verdict"]) if each not in VERDICTS)
+        at = next(index for index, value in enumerate(columns["verdict"]) if value not in VERDICTS)
         raise _point(columns, at, f"verdict is {_shown(columns['verdict'][at])}, which is none")
     numbers = {
         name: np.array(columns[name], dtype=np.float64)
@@ -130,7 +132,8 @@ def checked_numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, Numbers]:
 
 def check_times(runs: Sequence[Any], of_points: np.ndarray) -> None:
     """
-    Raise HarnessError where a run's time is none, or a point belongs to a run that is not there.
+    Raise HarnessError where a run's time is not a time, or a point belongs to a run that does not
+    exist.
     """
     from harness.history.records import utc_iso
 
@@ -143,22 +146,24 @@ def check_times(runs: Sequence[Any], of_points: np.ndarray) -> None:
             raise _damaged(
                 f"row {row.id} of table run", f"created is {_shown(row.created)}, no time in UTC"
             )
-    known = {row.id for row in runs}
-    lost = next((int(each) for each in np.unique(of_points) if int(each) not in known), None)
-    if lost is not None:
+    stored = {row.id for row in runs}
+    orphan = next(
+        (int(run_id) for run_id in np.unique(of_points) if int(run_id) not in stored), None
+    )
+    if orphan is not None:
         raise HarnessError(
-            f"there are points of run {lost}, which is not in table run; delete them or restore "
+            f"there are points of run {orphan}, which is not in table run; delete them or restore "
             "the run"
         )
 
 
 def _faulty(columns: Mapping[str, Sequence[Any]], numbers: Mapping[str, Numbers]) -> list[int]:
     """
-    Return the places of points whose numbers are wrong; SQLite cannot hold NaN, it stands for
+    Return the places of points whose numbers are wrong. SQLite cannot hold NaN, which stands for
     nothing here.
     """
     value, low, high, shift = (numbers[name] for name in ("value", "low", "high", "shift"))
-    explained = np.array([each is not None for each in columns["missing"]], dtype=bool)
+    explained = np.array([reason is not None for reason in columns["missing"]], dtype=bool)
     odd = np.isinf(value) | np.isinf(low) | np.isinf(high) | np.isinf(shift) | (low > high)
     return [int(at) for at in np.flatnonzero(odd | (np.isnan(value) != explained))]
 

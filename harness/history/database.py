@@ -1,20 +1,14 @@
 """
-The history in its database: opened by URL, brought to this schema, appended to and read. The one
-way in for everybody else.
-
-The way to the database: an engine for a URL, transactions that wait for each other, and errors in
-one line.
+The history in its database: opened by URL, migrated to this schema, appended to and read. All other
+modules go through here.
 
 SQLite: the log is written ahead (WAL), so that readers never wait, and a writer takes the lock when
-it begins (BEGIN IMMEDIATE), so that two writers queue up in place of failing halfway. PostgreSQL:
+it begins (BEGIN IMMEDIATE), so that two writers queue up instead of failing halfway. PostgreSQL:
 writers queue up on one advisory lock, for the same reason: no order of inserts can then deadlock.
-Knows no table.
 
-Brings a database to the schema of this voxgate: makes the tables, or takes the steps of
-`migrations/` from where it stands.
-
-All steps in one transaction: a crash leaves the schema, and what is stored, as they were. A
-database that a newer voxgate made is refused.
+A migration makes the tables, or takes the steps of `migrations/` from the current revision, all in
+one transaction: a crash leaves the schema, and the stored rows, as they were. A database that a
+newer voxgate made is refused.
 """
 
 import sqlite3
@@ -41,13 +35,13 @@ if TYPE_CHECKING:
 
 def open_history(url: str | None = None) -> "History":
     """
-    Open the history at a URL; a new one is made, an older one brought up. Raises HarnessError, as
+    Open the history at a URL; a new one is created, an older one migrated. Raises HarnessError, as
     all of its methods do.
     """
     parsed = parse_url(url or default_url())
     engine = make_engine(parsed)
     try:
-        with told(parsed, "open"):
+        with wrap_db_error(parsed, "open"):
             migrate(engine)
     except BaseException:
         engine.dispose()
@@ -57,8 +51,8 @@ def open_history(url: str | None = None) -> "History":
 
 def open_existing(url: str) -> "History":
     """
-    Open a history to read it. Raises HarnessError where a named file is not there: a slip must not
-    begin a new one.
+    Open a history to read it. Raises HarnessError where a named file does not exist: a typing error
+    must not begin a new one.
     """
     parsed = parse_url(url)
     absent = (
@@ -91,57 +85,59 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Let the database go."""
+        """Close the connections to the database."""
         self._engine.dispose()
 
     def append(self, entry: HistoryEntry) -> bool:
         """
-        Add a run with all it measured, whole or not at all. Gives False where it was there already.
+        Add a run with all its measurements, whole or not at all. Returns False where it was stored
+        already.
         """
-        with told(self._url, "write"), transaction(self._engine) as connection:
+        with wrap_db_error(self._url, "write"), transaction(self._engine) as connection:
             return writing.append(connection, entry)
 
-    def acknowledge(self, word: Acknowledgement) -> bool:
+    def acknowledge(self, acknowledgement: Acknowledgement) -> bool:
         """
-        Add a person's word that a change is known; its id is given here. Gives False where it was
-        there already.
+        Add an acknowledgement; the database assigns its id. Returns False where it was stored
+        already.
         """
-        with told(self._url, "write"), transaction(self._engine) as connection:
-            return writing.acknowledge(connection, word)
+        with wrap_db_error(self._url, "write"), transaction(self._engine) as connection:
+            return writing.acknowledge(connection, acknowledgement)
 
     def add_votes(self, votes: Iterable[Vote]) -> int:
         """
-        Add listeners' answers, all or none; their ids are given here. Gives how many were new.
+        Add listeners' answers, all or none; the database assigns their ids. Returns the number of
+        new ones.
         """
-        with told(self._url, "write"), transaction(self._engine) as connection:
+        with wrap_db_error(self._url, "write"), transaction(self._engine) as connection:
             return sum(writing.add_vote(connection, vote) for vote in votes)
 
     def runs(self, suite: str | None = None, limit: int | None = None) -> list[RunRow]:
-        """Give the runs, oldest first; with a limit, only the newest."""
-        with told(self._url, "read"), self._engine.connect() as connection:
+        """Return the runs, oldest first; with a limit, only the newest."""
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.runs(connection, suite, limit)
 
     def run(self, number: int) -> RunRow:
-        """Give one run. Raises HarnessError if there is none of that id."""
-        with told(self._url, "read"), self._engine.connect() as connection:
+        """Return one run. Raises HarnessError if there is none of that id."""
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.run(connection, number)
 
     def cells(self, run: int) -> list[CellRow]:
-        """Give the cells of a run, in the suite's order."""
-        with told(self._url, "read"), self._engine.connect() as connection:
+        """Return the cells of a run, in the suite's order."""
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.cells(connection, run)
 
     def every_cell(self) -> list[CellRow]:
-        """Give the cells of all runs, by run."""
-        with told(self._url, "read"), self._engine.connect() as connection:
+        """Return the cells of all runs, by run."""
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.every_cell(connection)
 
     def entry(self, run: int) -> HistoryEntry:
         """
-        Give a run as the entry that would append it to another history. Raises HarnessError if
+        Return a run as the entry that would append it to another history. Raises HarnessError if
         there is none of that id.
         """
-        with told(self._url, "read"), self._engine.connect() as connection:
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.entry(connection, run)
 
     def series(
@@ -151,8 +147,8 @@ class History:
         metric: str | None = None,
         machine: str | None = None,
     ) -> list[Series]:
-        """Give the lines through time that are as asked."""
-        with told(self._url, "read"), self._engine.connect() as connection:
+        """Return the series whose fields match."""
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.series(
                 connection, suite=suite, cell=cell, metric=metric, machine=machine
             )
@@ -161,23 +157,23 @@ class History:
         self, series_ids: Collection[int] | None = None, *, words: bool = False
     ) -> "pd.DataFrame":
         """
-        Give the points of some series, or of all, oldest first.
+        Return the points of some series, or of all, oldest first.
 
-        Columns: series, run, created (text), value (NaN where `missing` says why), missing (text or
-        None), low, high, n, verdict (text or None), shift (NaN where there is none); with `words`
-        also reason and version.
+        Columns: series, run, created (text), value (NaN where `missing` has the reason), missing
+        (text or None), low, high, n, verdict (text or None), shift (NaN where there is none); with
+        `words` also reason and version.
         """
-        with told(self._url, "read"), self._engine.connect() as connection:
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.points(connection, series_ids, queries.WORDS if words else ())
 
     def acknowledgements(self) -> list[Acknowledgement]:
-        """Give all acknowledgements, in the order in which they were given."""
-        with told(self._url, "read"), self._engine.connect() as connection:
+        """Return all acknowledgements, in the order in which they were added."""
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.acknowledgements(connection)
 
     def votes(self) -> list[Vote]:
-        """Give all votes, in the order in which they came in."""
-        with told(self._url, "read"), self._engine.connect() as connection:
+        """Return all votes, in the order in which they were added."""
+        with wrap_db_error(self._url, "read"), self._engine.connect() as connection:
             return queries.votes(connection)
 
 
@@ -191,8 +187,8 @@ WRITES = "voxgate_writes"
 
 def make_engine(url: URL) -> Engine:
     """
-    Make an engine; an SQLite file's folder is made. Raises HarnessError where the driver or the
-    folder is wanting.
+    Return an engine; the folder of an SQLite file is made. Raises HarnessError where the driver or
+    the folder is missing.
     """
     try:
         if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
@@ -226,10 +222,10 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def told(url: URL, doing: str) -> Iterator[None]:
+def wrap_db_error(url: URL, doing: str) -> Iterator[None]:
     """
-    Turn a database's error into a HarnessError of one line, without the password; no cause is kept,
-    which may have it.
+    Return a database's error as a HarnessError of one line, without the password. Its cause is
+    dropped, which may contain it.
     """
     try:
         yield
@@ -237,8 +233,8 @@ def told(url: URL, doing: str) -> Iterator[None]:
         raise
     except (SQLAlchemyError, OSError, ValueError, TypeError, LookupError) as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        words = without_secrets(_one_line(cause), url)
-        raise HarnessError(f"cannot {doing} the history {shown(url)}: {words}") from None
+        message = without_secrets(_one_line(cause), url)
+        raise HarnessError(f"cannot {doing} the history {shown(url)}: {message}") from None
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
@@ -254,8 +250,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 def _write_ahead(cursor: Any) -> None:
     """
-    Switch the log, waiting for others by hand: SQLite says "locked" at once where two switch a new
-    file together.
+    Switch the log, retrying by hand: SQLite reports "locked" at once where two processes switch a
+    new file together.
     """
     deadline_s = instant_s() + WAIT_MS / 1000
     while True:
@@ -282,8 +278,8 @@ STEPS = Path(__file__).parent / "migrations"
 
 def migrate(engine: Engine, revision: str = REVISION) -> None:
     """
-    Bring the database to `revision`; nothing where it stands there. Raises HarnessError for a newer
-    schema.
+    Migrate the database to `revision`; do nothing where it is there. Raises HarnessError for a
+    newer schema.
     """
     with engine.connect() as connection:
         if current(connection) == revision:
@@ -294,8 +290,8 @@ def migrate(engine: Engine, revision: str = REVISION) -> None:
 
 def upgrade(connection: Connection, revision: str) -> None:
     """
-    Take the steps that are left, another process may just have taken them. Raises HarnessError for
-    a newer schema.
+    Take the remaining steps; another process may just have taken them. Raises HarnessError for a
+    newer schema.
     """
     from alembic import command  # takes longer to import than all that a migrated database needs
     from alembic.config import Config
@@ -315,8 +311,8 @@ def upgrade(connection: Connection, revision: str) -> None:
 
 
 def current(connection: Connection) -> str | None:
-    """Say which revision the database stands at; None for an empty one."""
+    """Return the revision of the database; None for an empty one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if found is None else str(found)
+    stamp = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if stamp is None else str(stamp)

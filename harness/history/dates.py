@@ -1,9 +1,9 @@
 """
-Times that cannot be true: of a board whose clock nobody set, which says 1970, or 2098.
+Implausible times: of a board whose clock nobody set, at 1970 or 2098.
 
-A run with such a time is left out of everything that goes by time, and named. One run of the year
-2098 would else be the newest night of its series for ever, and hide that nothing is measured any
-more. Knows no clock: the caller says what day it is.
+A run with such a time is left out of everything that goes by time, and reported. A run of the year
+2098 would otherwise be the newest night of its series for ever, and hide that measuring has
+stopped. Knows no clock: the caller passes the day.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ EARLIEST = "2000-01-01"
 The day before which nothing was measured: clocks without a battery begin in 1970, some in 1980.
 """
 AHEAD = timedelta(days=1)
-"""How far a clock may be ahead of ours, time zones included, and still be believed."""
+"""How far a clock may be ahead of ours, time zones included, and still be plausible."""
 
 
 class Timed(Protocol):
-    """What is asked of a history."""
+    """The queries that a trend makes of a history."""
 
     def runs(self) -> Sequence[RunRow]:
         """Return all runs, oldest first."""
@@ -43,18 +43,18 @@ class Timed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """A history without what cannot be true; it answers what trends are read from."""
+    """A history without implausible times; it answers the queries of trends."""
 
     history: Timed
     today: str
     """ISO, UTC."""
 
     def runs(self) -> tuple[RunRow, ...]:
-        """Return the runs whose time can be true, oldest first."""
+        """Return the runs with a plausible time, oldest first."""
         return tuple(run for run in self.history.runs() if not untrue(run.created, self.today))
 
     def left_out(self) -> tuple[RunRow, ...]:
-        """Return the others."""
+        """Return the other runs."""
         return tuple(run for run in self.history.runs() if untrue(run.created, self.today))
 
     def series(self) -> Sequence[Series]:
@@ -62,7 +62,7 @@ class Believed:
         return self.history.series()
 
     def points(self, *, words: bool) -> "pd.DataFrame":
-        """Return the points of those runs, oldest first."""
+        """Return the points of the plausible runs, oldest first."""
         return believed_points(self.history.points(words=words), self.today)
 
     def acknowledgements(self) -> Sequence[Acknowledgement]:
@@ -76,7 +76,7 @@ def untrue(created: str, today: str) -> bool:
 
 
 def check_time(created: str, today: str) -> None:
-    """Raise HarnessError for a time that cannot be true."""
+    """Raise HarnessError for an implausible time."""
     if untrue(created, today):
         raise HarnessError(
             f"it is dated {created}, and today is {today[:10]}: {_why(created)}; measure it again"
@@ -84,13 +84,13 @@ def check_time(created: str, today: str) -> None:
 
 
 def left_out_line(run: RunRow) -> str:
-    """Name a run that is left out, and why, in one line."""
+    """Return one line that names a run that is left out, and why."""
     where = f"run {run.id} ({run.suite} on {run.machine})"
     return f"{where} is dated {run.created[:10]} and is left out: {_why(run.created)}"
 
 
 def believed_points(points: "pd.DataFrame", today: str) -> "pd.DataFrame":
-    """Return a table of points, oldest first, without those whose time cannot be true."""
+    """Return a table of points, oldest first, without those with an implausible time."""
     created = points["created"]
     # "U" is behind "T"
     first, last = (created.searchsorted(bound) for bound in (EARLIEST, _latest(today) + "U"))

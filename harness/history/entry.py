@@ -1,9 +1,9 @@
 """
-Makes an entry of a run that was measured and judged. A pure function of records; reads no file and
-no database.
+Entries: a measured and judged run as one record of the history. A pure function of records; reads
+no file and no database.
 
-The JSON that a history is carried in, from one database to another: what `export json` writes and
-`import` reads.
+Also their JSON form, in which a history moves from one database to another: `export json` writes it
+and `import` reads it.
 
 SCHEMA names its version. History: `voxgate-history/1`, 2026-11, first.
 """
@@ -39,16 +39,15 @@ SOURCE = "voxgate"
 
 def entry_of_run(run: Run, measurements: Measurements, judgement: RunVerdict) -> HistoryEntry:
     """
-    Give everything that the history keeps of a run: its cells and those that were judged without
-    being measured.
+    Return the history entry of a run: its cells, and those that were judged without being measured.
     """
     verdicts = {cell.cell: cell for cell in judgement.cells}
     measured = [
         _measured(cell, run, measurements.get(cell.slug, ()), verdicts.get(cell.slug))
         for cell in run.cells
     ]
-    known = {cell.slug for cell in run.cells}
-    absent = [_absent(cell) for cell in judgement.cells if cell.cell not in known]
+    measured_slugs = {cell.slug for cell in run.cells}
+    absent = [_absent(cell) for cell in judgement.cells if cell.cell not in measured_slugs]
     return HistoryEntry(
         digest=digest_of_run(run),
         source=SOURCE,
@@ -71,8 +70,8 @@ def entry_of_run(run: Run, measurements: Measurements, judgement: RunVerdict) ->
 
 def digest_of_run(run: Run) -> str:
     """
-    Identify a run by what is known before its first process and never changes: where and when it
-    began, and what was asked.
+    Return the digest of a run, from facts that are fixed before its first process: where and when
+    it began, and its configuration.
 
     So the same run has the same digest before and after `--resume`, in a copy of its folder, and
     under another baseline.
@@ -87,26 +86,28 @@ def digest_of_run(run: Run) -> str:
 def _measured(
     cell: Cell, run: Run, measured: Sequence[Measurement], verdict: CellVerdict | None
 ) -> EntryCell:
-    asked = identity(cell, run)
-    judged = {each.metric: each for each in verdict.metrics} if verdict is not None else {}
+    requested = identity(cell, run)
+    judged = {metric.metric: metric for metric in verdict.metrics} if verdict is not None else {}
     return EntryCell(
         cell=cell.slug,
         label=cell.label,
         config={
-            **{name: asked[name] for name in ("target", "pipeline", "workload")},
+            **{name: requested[name] for name in ("target", "pipeline", "workload")},
             **cell.options,
         },
-        effective=asked["effective"],
-        effects=tuple(effect_to_json(each) for each in _effects(cell.slug, run)),
+        effective=requested["effective"],
+        effects=tuple(effect_to_json(effect) for effect in _effects(cell.slug, run)),
         verdict=None if verdict is None else verdict.verdict.value,
         reason="" if verdict is None else verdict.reason,
         notes="" if verdict is None else verdict.notes,
-        values=tuple(_value(each, judged.get(each.metric)) for each in measured),
+        values=tuple(
+            _value(measurement, judged.get(measurement.metric)) for measurement in measured
+        ),
     )
 
 
 def _absent(verdict: CellVerdict) -> EntryCell:
-    """Give a cell that the suite or the baseline has and the run has not."""
+    """Return the entry of a cell that the suite or the baseline has and the run lacks."""
     nothing: Mapping[str, object] = {}
     return EntryCell(
         cell=verdict.cell,
@@ -130,7 +131,7 @@ def _value(measured: Measurement, judged: MetricVerdict | None) -> EntryValue:
         value=measured.summary,
         low=measured.low,
         high=measured.high,
-        n=sum(isinstance(each.value, float) for each in measured.values),
+        n=sum(isinstance(value.value, float) for value in measured.values),
         verdict=None if judged is None else judged.verdict.value,
         reason="" if judged is None else judged.reason,
         shift=None if judged is None or judged.comparison is None else judged.comparison.shift,
@@ -138,11 +139,11 @@ def _value(measured: Measurement, judged: MetricVerdict | None) -> EntryValue:
 
 
 def _effects(slug: str, run: Run) -> tuple[OptionCheck, ...]:
-    """Give what was observed of a cell: of its last process that was observed at all."""
-    found = [
+    """Return the option checks of a cell: of its last process that was observed at all."""
+    candidates = [
         process.effects for process in run.processes if process.cell == slug and process.effects
     ]
-    return found[-1] if found else ()
+    return candidates[-1] if candidates else ()
 
 
 SCHEMA = "voxgate-history/1"
@@ -158,7 +159,10 @@ def entry_to_dict(entry: HistoryEntry) -> dict[str, Any]:
 
 
 def entry_from_dict(data: Mapping[str, Any]) -> HistoryEntry:
-    """Read what `entry_to_dict` gave. Raises HarnessError naming the field for anything else."""
+    """
+    Return the entry of `entry_to_dict`'s JSON. Raises HarnessError naming the field for anything
+    else.
+    """
     cells = data.get("cells")
     if not isinstance(cells, list):
         raise _unreadable("run", "it has no list of cells")
@@ -166,25 +170,30 @@ def entry_from_dict(data: Mapping[str, Any]) -> HistoryEntry:
     return replace(_read("run", HistoryEntry, {**data, "cells": []}), cells=read)
 
 
-def word_to_dict(word: Acknowledgement | Vote) -> dict[str, Any]:
+def acknowledgement_to_dict(record: Acknowledgement | Vote) -> dict[str, Any]:
     """Return plain JSON values; the id is left out, for it belongs to one database."""
-    return dict(clean_json(plain_fields(word, "id")))
+    return dict(clean_json(plain_fields(record, "id")))
 
 
 def acknowledgement_from_dict(data: Mapping[str, Any]) -> Acknowledgement:
-    """Read what `word_to_dict` gave. Raises HarnessError for anything else."""
+    """
+    Return the acknowledgement of `acknowledgement_to_dict`'s JSON. Raises HarnessError for anything
+    else.
+    """
     return _read("acknowledgement", Acknowledgement, {**data, "id": 0})
 
 
 def vote_from_dict(data: Mapping[str, Any]) -> Vote:
-    """Read what `word_to_dict` gave. Raises HarnessError for anything else."""
+    """
+    Return the vote of `acknowledgement_to_dict`'s JSON. Raises HarnessError for anything else.
+    """
     return _read("vote", Vote, {**data, "id": 0})
 
 
 def _cell_to_dict(cell: EntryCell) -> dict[str, Any]:
     return {
         **clean_json(plain_fields(cell, "values")),
-        "values": [_value_to_dict(each) for each in cell.values],
+        "values": [_value_to_dict(value) for value in cell.values],
     }
 
 
@@ -192,7 +201,7 @@ def _cell_from_dict(data: object) -> EntryCell:
     values = data.get("values") if isinstance(data, Mapping) else None
     if not isinstance(data, Mapping) or not isinstance(values, list):
         raise _unreadable("cell", "it has no list of values")
-    read = tuple(_value_from_dict(each) for each in values)
+    read = tuple(_value_from_dict(value) for value in values)
     return replace(_read("cell", EntryCell, {**data, "values": []}), values=read)
 
 

@@ -1,6 +1,6 @@
 """
-Reads the tables: rows as records, points as a data frame. Writes nothing, and decides nothing about
-what it reads.
+Queries: rows as records, points as a data frame. Writes nothing, and decides nothing about the
+rows.
 """
 
 import json
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 COLUMNS = ("series", "run", "created", "value", "missing", "low", "high", "n", "verdict", "shift")
 """Of the frame of points."""
 WORDS = ("reason", "version")
-"""Further columns, for those who write a whole history down."""
+"""Further columns, for writing down a whole history."""
 TYPES = dict.fromkeys(("series", "run", "n"), np.int64)
-"""Of the frame's columns; those of floats come checked, the others are texts or None."""
+"""Of the frame's columns; those of floats arrive checked, the others are texts or None."""
 STORED = {"series": "series_id", "run": "run_id"}
 MANY = 500
 """
-From so many series on, all are read and the others dropped: a database takes only so many names in
-one question.
+From so many series on, all are read and the others dropped: a database accepts only so many names
+in one query.
 """
 
 
@@ -92,21 +92,21 @@ def every_cell(connection: Connection) -> list[CellRow]:
     return [_cell(row, read) for row in rows]
 
 
-def series(connection: Connection, **wanted: str | None) -> list[Series]:
-    """Return the series whose fields are as wanted, in the order in which they began."""
-    chosen = [SERIES.c[name] == value for name, value in wanted.items() if value is not None]
+def series(connection: Connection, **fields: str | None) -> list[Series]:
+    """Return the series whose fields match, in the order in which they began."""
+    chosen = [SERIES.c[name] == value for name, value in fields.items() if value is not None]
     rows = connection.execute(select(SERIES).where(*chosen).order_by(SERIES.c.id)).mappings()
     return [damage.read(Series, row, "series", row["id"]) for row in rows]
 
 
 def acknowledgements(connection: Connection) -> list[Acknowledgement]:
-    """Return all acknowledgements, in the order in which they were given."""
+    """Return all acknowledgements, in the order in which they were added."""
     rows = connection.execute(select(ACKNOWLEDGEMENT).order_by(ACKNOWLEDGEMENT.c.id)).mappings()
     return [damage.read(Acknowledgement, row, "acknowledgement", row["id"]) for row in rows]
 
 
 def votes(connection: Connection) -> list[Vote]:
-    """Return all votes, in the order in which they came in."""
+    """Return all votes, in the order in which they were added."""
     rows = connection.execute(_rows_of(VOTE).order_by(VOTE.c.id)).mappings()
     return [
         damage.read(Vote, {**row, "correct": damage.flag(row["correct"])}, "vote", row["id"])
@@ -116,8 +116,8 @@ def votes(connection: Connection) -> list[Vote]:
 
 def entry(connection: Connection, number: int) -> HistoryEntry:
     """
-    Give a run as the entry that would append it to another history. Raises HarnessError if there is
-    none of that id.
+    Return a run as the entry that would append it to another history. Raises HarnessError if there
+    is none of that id.
     """
     of_cells: dict[str, list[EntryValue]] = {}
     of_run = select(
@@ -128,8 +128,8 @@ def entry(connection: Connection, number: int) -> HistoryEntry:
     ).mappings():
         of_cells.setdefault(row["cell"], []).append(_value(row))
     whole = tuple(
-        EntryCell(**plain_fields(each, "run"), values=tuple(of_cells.get(each.cell, ())))
-        for each in cells(connection, number)
+        EntryCell(**plain_fields(cell, "run"), values=tuple(of_cells.get(cell.cell, ())))
+        for cell in cells(connection, number)
     )
     return HistoryEntry(**plain_fields(run(connection, number), "id"), cells=whole)
 
@@ -137,7 +137,7 @@ def entry(connection: Connection, number: int) -> HistoryEntry:
 def points(
     connection: Connection, ids: Collection[int] | None, more: Sequence[str] = ()
 ) -> "pd.DataFrame":
-    """Give the points of some series, or of all, oldest first: COLUMNS, and `more` of WORDS."""
+    """Return the points of some series, or of all, oldest first: COLUMNS, and `more` of WORDS."""
     names = [name for name in (*COLUMNS, *more) if name != "created"]
     chosen = select(*(POINT.c[STORED.get(name, name)] for name in names))
     few = ids is not None and len(ids) < MANY
@@ -146,8 +146,8 @@ def points(
     ).cursor
     assert rows is not None, "a question has an answer"
     # the driver's own rows: there may be a million
-    found = list(zip(*rows.fetchall(), strict=True)) or [()] * len(names)
-    raw = dict(zip(names, found, strict=True))
+    by_column = list(zip(*rows.fetchall(), strict=True)) or [()] * len(names)
+    raw = dict(zip(names, by_column, strict=True))
     numbers = damage.checked_numbers(raw)
     columns = {
         name: numbers[name]
@@ -156,8 +156,8 @@ def points(
         for name in raw
     }
     if ids is not None and not few:
-        wanted = np.isin(columns["series"], list(ids))
-        columns = {name: column[wanted] for name, column in columns.items()}
+        selected = np.isin(columns["series"], list(ids))
+        columns = {name: column[selected] for name, column in columns.items()}
     return _oldest_first(connection, columns, [*COLUMNS, *more])
 
 
@@ -186,8 +186,8 @@ def _oldest_first(
 
 def _rows_of(table: Table) -> Select[Any]:
     """
-    Ask for whole rows as they are stored: what the driver would convert and cannot, is to be told
-    with its row.
+    Query whole rows in stored form, so that a value that the driver cannot convert is reported with
+    its row.
     """
     return select(*(_plain(column) for column in table.c))
 
@@ -214,7 +214,7 @@ def _run(row: Mapping[Any, Any]) -> RunRow:
 
 
 def _cell(row: Mapping[Any, Any], read: Any) -> CellRow:
-    """Read a cell: by hand where all is as it should be, for there are many."""
+    """Return a cell: its fields set one by one where all are sound, for speed with many cells."""
     where = f"cell {row['cell']!r} of run {row['run_id']}"
     config, effective, effects = (
         damage.parsed(read, row[name], where) for name in ("config", "effective", "effects")

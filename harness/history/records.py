@@ -1,11 +1,8 @@
 """
-The records of the history: what its database holds, row by row, and the entry by which a run comes
-in.
+The records of the history: the rows of its database, and the entry by which a run is appended.
 
-They hold what was measured and decided, and compute nothing but their own cleanliness: times are
-UTC, numbers are finite or missing with a reason, texts are ones that every database takes.
-
-The arrays that trends are read from, by what they hold.
+They hold measurements and decisions, and compute nothing but their own cleanliness: times are UTC,
+numbers are finite or missing with a reason, texts are ones that every database accepts.
 """
 
 import hashlib
@@ -27,7 +24,7 @@ from harness.records.verdict import Verdict
 ANY = "*"
 """In an acknowledgement: every cell, every metric, every machine."""
 COUNTED = 2**31 - 1
-"""The largest whole number that every database takes."""
+"""The largest whole number that every database accepts."""
 
 Named = Annotated[str, NON_EMPTY]
 Word = Annotated[str, TextPattern("|".join(Verdict), f"a verdict ({', '.join(Verdict)})")]
@@ -57,12 +54,12 @@ class EntryValue:
     n: Count = 0
     """Numbers that `value` summarises."""
     verdict: Word | None = None
-    """None for a metric that nobody judges."""
+    """None for a metric that is not judged."""
     reason: str = ""
     shift: float | None = None
 
     def __post_init__(self) -> None:
-        """Raises HarnessError for NaN and infinity."""
+        """Raise HarnessError for NaN and infinity."""
         value_to_json(self.value)
         for name in ("low", "high", "shift"):
             number = getattr(self, name)
@@ -73,40 +70,40 @@ class EntryValue:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryCell:
     """
-    One cell of an entry. `config` is what was asked, `effective` every option as the target
-    resolved it.
+    One cell of an entry. `config` holds the requested options, `effective` every option as the
+    target resolved it.
     """
 
     cell: Named
-    """Slug: what joins the same cell of many runs."""
+    """Slug: it joins the same cell of many runs."""
     label: str
     config: Mapping[str, object]
     effective: Mapping[str, object]
     effects: tuple[Mapping[str, object], ...]
-    """What was observed of options, one object each, as the run folder keeps it."""
+    """The option checks, one object each, as the run folder keeps them."""
     verdict: Word | None
     reason: str
     notes: str
     values: tuple[EntryValue, ...]
 
     def __post_init__(self) -> None:
-        """Raises HarnessError for two values of one metric and unit: one would be lost."""
+        """Raise HarnessError for two values of one metric and unit: one would be lost."""
         _check_once(
             f"in cell {self.cell}, the metric",
-            [clean(f"{each.metric} {each.unit}") for each in self.values],
+            [clean(f"{value.metric} {value.unit}") for value in self.values],
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
     """
-    Everything of one run, to be appended. `digest` says which run it is: one that is known is not
-    appended again.
+    Everything of one run, to be appended. `digest` identifies the run: a stored one is not appended
+    again.
     """
 
     digest: Named
     source: str
-    """What measured it: `voxgate`, `pytest-benchmark`, `asv` or `performance-history`."""
+    """The tool that measured it: `voxgate`, `pytest-benchmark`, `asv` or `performance-history`."""
     suite: Named
     profile: Named
     machine: Named
@@ -126,13 +123,13 @@ class HistoryEntry:
 
     def __post_init__(self) -> None:
         """
-        Raises HarnessError for a time that does not sort as text, and for two cells of one name.
+        Raise HarnessError for a time that does not sort as text, and for two cells of one name.
         """
         if self.created != utc_iso(self.created):
             raise HarnessError(
                 f"created is {self.created!r}; write it as {utc_iso(self.created)!r}"
             )
-        _check_once("the cell", [clean(each.cell) for each in self.cells])
+        _check_once("the cell", [clean(cell.cell) for cell in self.cells])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +172,10 @@ class CellRow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """
-    One line through time: a metric of a cell on a machine. `label`, `better` and `version` are
-    those of the last run appended.
+    A metric of a cell on a machine, over time. `label`, `better` and `version` are those of the
+    last run appended.
 
-    A metric whose unit changes starts another line: numbers of two units are never joined.
+    A metric whose unit changes starts another series: numbers of two units are never joined.
     """
 
     id: int
@@ -196,7 +193,7 @@ class Series:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
     """
-    A person's word that a change is known. The four names are patterns (`fnmatch`); the change
+    A person's note that a change is known. The four names are patterns (`fnmatch`); the change
     begins at `since`.
     """
 
@@ -217,7 +214,7 @@ class Vote:
 
     id: int
     digest: Named
-    """Says which answer it is, so that it counts once however often its file is imported."""
+    """Identifies the answer, so that it counts once however often its file is imported."""
     suite: Named
     cell: Named
     mode: Annotated[str, TextPattern("abx|preference", "a mode (abx, preference)")]
@@ -226,7 +223,7 @@ class Vote:
     b: str
     request: str
     x: Annotated[str, TextPattern("[ab]?", "a side")]
-    """Which side was played as X; empty where nothing was hidden (preference)."""
+    """The side that was played as X; empty where nothing was hidden (preference)."""
     answer: Annotated[str, TextPattern("a|b|none", "a side, or none")]
     correct: bool | None
     """None where there is no right answer."""
@@ -236,7 +233,7 @@ class Vote:
 
 def _check_once(what: str, names: Sequence[str]) -> None:
     twice = (
-        next((each for each in names if names.count(each) > 1), None)
+        next((candidate for candidate in names if names.count(candidate) > 1), None)
         if len(set(names)) < len(names)
         else None
     )
@@ -248,10 +245,10 @@ def _check_once(what: str, names: Sequence[str]) -> None:
 
 def utc_iso(moment: str) -> str:
     """
-    Give a date or time as this history writes it, to the second: `2026-11-20T02:00:00+00:00`, so
-    that texts sort as times.
+    Return a date or time in the form of this history, to the second: `2026-11-20T02:00:00+00:00`,
+    so that texts sort as times.
 
-    What names no zone is taken as UTC. Raises HarnessError for anything else than ISO 8601.
+    A time without a zone is taken as UTC. Raises HarnessError for anything else than ISO 8601.
     """
     try:
         parsed = datetime.fromisoformat(moment.strip())
@@ -267,36 +264,36 @@ def utc_iso(moment: str) -> str:
 
 
 def digest_of(*parts: object) -> str:
-    """Identify plain JSON values; the order of keys does not matter."""
+    """Return the digest of plain JSON values; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def clean(text: str) -> str:
     """
-    Give a text that every database takes: PostgreSQL has no NUL, and half a surrogate pair is no
-    UTF-8.
+    Return a text that every database accepts: PostgreSQL has no NUL, and half a surrogate pair is
+    no UTF-8.
     """
     return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def clean_json(value: Any) -> Any:
     """
-    Give plain JSON values with clean texts; NaN and infinity, which JSON cannot hold, become their
-    names.
+    Return plain JSON values with clean texts; NaN and infinity, which JSON cannot hold, become
+    their names.
     """
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
-        return {clean(str(key)): clean_json(each) for key, each in value.items()}
+        return {clean(str(key)): clean_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [clean_json(each) for each in value]
+        return [clean_json(item) for item in value]
     return value if value is None or isinstance(value, bool | int | float) else clean(str(value))
 
 
 def plain_fields(record: Any, *without: str) -> dict[str, Any]:
-    """Give a record's fields by name, without some."""
+    """Return a record's fields by name, without some."""
     return {
         field.name: getattr(record, field.name)
         for field in fields(record)

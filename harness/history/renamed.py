@@ -1,9 +1,8 @@
 """
-Machines that have a new name: what is set on a machine became part of it, and its lines through
-time begin anew.
+Renamed machines: settings became part of a machine's name, so its series begin anew.
 
-The old lines lack every night from then on. Nobody can tell for sure that it is the same machine,
-so a person says so.
+The old series lack every night from then on. That it is the same machine cannot be proven, so a
+person declares it.
 """
 
 import shlex
@@ -14,8 +13,8 @@ from harness.history.records import RunRow, Series
 
 def renamed(runs: Sequence[RunRow], silent: Iterable[Series]) -> tuple[str, ...]:
     """
-    Return, a line for each suite, how to go on with series that lack data because their machine is
-    called otherwise now.
+    Return, a line for each suite, how to continue series that lack data because their machine has
+    another name now.
     """
     first: dict[tuple[str, str], RunRow] = {}
     for run in runs:
@@ -23,7 +22,7 @@ def renamed(runs: Sequence[RunRow], silent: Iterable[Series]) -> tuple[str, ...]
         former = machine.get("former_id") if isinstance(machine, Mapping) else None
         if isinstance(former, str):
             first.setdefault((run.suite, former), run)
-    places = dict.fromkeys((each.suite, each.machine) for each in silent)
+    places = dict.fromkeys((trend.suite, trend.machine) for trend in silent)
     return tuple(
         _told(suite, machine, first[suite, machine])
         for suite, machine in places

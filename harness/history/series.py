@@ -1,15 +1,13 @@
 """
-The points of one series as arrays, oldest first: what every reading of a trend starts from.
+The points of each series as arrays, oldest first, and their nights. Judges no series.
 
-Cuts the history's table of points into lines, once for all series, since a history may hold a
-million points. Judges none.
+Cuts the history's table of points into series, once for all, since a history may hold a million
+points.
 
-Nights: the days on which a value was expected, those on which it came, and those without: NO DATA,
-never filled in.
-
-At most one value per UTC day counts, the median of the day's, so that neither ten reruns of one
-afternoon outvote a week nor the best of them replaces a bad night. Knows the calendar, but neither
-metrics nor clocks: the caller says what day it is.
+Nights: the days on which a value was expected, those with one, and those without: NO DATA, never
+filled in. At most one value per UTC day counts, the median of the day's, so that neither ten reruns
+of one afternoon outvote a week nor the best of them replaces a bad night. Knows the calendar, but
+neither metrics nor clocks: the caller passes the day.
 """
 
 from collections.abc import Sequence
@@ -33,7 +31,7 @@ Share of the steps from one night to the next that must not skip an expected day
 be nightly.
 
 Counted by steps and not by days, because a nightly job that is dead for a month makes one long
-step: the outage must not talk us out of expecting it.
+step: the outage must not end the expectation.
 """
 RECENT_DAYS = 28
 """
@@ -64,31 +62,31 @@ class Nights:
     values: Array
 
     def place(self, day: str) -> int:
-        """Give how many nights lie before a day."""
+        """Return the number of nights before a day."""
         return int(np.searchsorted(self.days, np.datetime64(day, "D")))
 
 
 def days_of(created: Sequence[str]) -> Days:
-    """Give the UTC days of times in ISO 8601, UTC."""
+    """Return the UTC days of times in ISO 8601, UTC."""
     return np.array([time[:10] for time in created], dtype="datetime64[D]")
 
 
 def nights_of(days: Days, values: Array) -> Nights:
     """
-    Give the nights of a series without gaps, oldest run first; several runs of a day count once, by
-    their median.
+    Return the nights of a series without gaps, oldest run first; several runs of a day count once,
+    by their median.
     """
     rows = _first_of_day(days)
     if len(rows) == len(days):
         return Nights(days=days, values=values)
-    medians = np.array([np.median(each) for each in np.split(values, rows[1:])])
+    medians = np.array([np.median(day) for day in np.split(values, rows[1:])])
     return Nights(days=days[rows], values=medians)
 
 
 def is_nightly(days: Days) -> bool:
     """
-    Whether the days on which something ran have a rhythm: every day, or the same days of every
-    week.
+    Return whether the days on which something ran have a rhythm: every day, or the same days of
+    every week.
     """
     nights = days[_first_of_day(days)]
     if len(nights) < NIGHTLY_FROM:
@@ -101,22 +99,22 @@ def no_data_of(
     days: Days, values: Array, missing: Texts, today: str, *, nightly: bool
 ) -> tuple[NoData, ...]:
     """
-    Give the nights without a value, oldest first: those whose runs had none, and if `nightly`, the
-    expected ones without a run.
+    Return the nights without a value, oldest first: those whose runs had none, and if `nightly`,
+    the expected ones without a run.
 
     `days`, `values` (NaN: none) and `missing` (why) are of all points; `today` is a date, ISO, UTC.
     """
-    found = {str(day): NO_RUN for day in missed_nights(days, today)} if nightly else {}
+    silent_nights = {str(day): NO_RUN for day in missed_nights(days, today)} if nightly else {}
     without = np.isnan(values)
     if without.any():
         silent = np.flatnonzero(without & ~np.isin(days, days[~without]))
-        found |= {str(days[row]): missing[row] or NO_RUN for row in silent}
-    return tuple(NoData(night=night, why=found[night]) for night in sorted(found))
+        silent_nights |= {str(days[row]): missing[row] or NO_RUN for row in silent}
+    return tuple(NoData(night=night, why=silent_nights[night]) for night in sorted(silent_nights))
 
 
 def missed_nights(days: Days, today: str) -> Days:
     """
-    Give the expected days on which nothing ran, from the first night to the day before `today`
+    Return the expected days on which nothing ran, from the first night to the day before `today`
     (ISO, UTC).
 
     Today is not over, so nothing is missed yet.
@@ -132,14 +130,14 @@ def missed_nights(days: Days, today: str) -> Days:
 
 
 def _first_of_day(days: Days) -> Whole:
-    """Give the places at which a new day begins; the days are in order."""
+    """Return the indexes at which a new day begins; the days are in order."""
     return np.flatnonzero(
         np.concatenate((np.ones(min(len(days), 1), dtype=bool), days[1:] != days[:-1]))
     )
 
 
 def weekdays_of(nights: Days) -> npt.NDArray[np.bool_]:
-    """Say of each day of the week, Monday first, whether it is expected."""
+    """Return for each day of the week, Monday first, whether it is expected."""
     if nights[-1] - nights[0] < np.timedelta64(SETTLED_DAYS - 1, "D"):
         return np.ones(7, dtype=bool)
     recent = nights[nights > nights[-1] - np.timedelta64(RECENT_DAYS, "D")]
@@ -150,8 +148,8 @@ def weekdays_of(nights: Days) -> npt.NDArray[np.bool_]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesPoints:
     """
-    The points of one series; a value is NaN where `missing` says why. `versions` are empty where
-    they were not read.
+    The points of one series; a value is NaN where `missing` has the reason. `versions` are empty
+    where they were not read.
     """
 
     created: Texts
@@ -162,7 +160,7 @@ class SeriesPoints:
 
     @property
     def known(self) -> Whole:
-        """Give the places of the points with a value."""
+        """Return the indexes of the points with a value."""
         return np.flatnonzero(~np.isnan(self.values))
 
 
@@ -172,8 +170,8 @@ EMPTY = SeriesPoints(
 )
 
 
-def lines_of(points: "pd.DataFrame") -> dict[int, SeriesPoints]:
-    """Cut a table of points, as `History.points` gives it, into lines by the id of their series."""
+def points_by_series(points: "pd.DataFrame") -> dict[int, SeriesPoints]:
+    """Cut a table of points, as `History.points` returns it, by the id of their series."""
     order = np.argsort(points["series"].to_numpy(), kind="stable")
     columns = {name: points[name].to_numpy()[order] for name in points.columns}
     columns.setdefault("version", np.full(len(order), "", dtype=object))
@@ -181,18 +179,18 @@ def lines_of(points: "pd.DataFrame") -> dict[int, SeriesPoints]:
     ids, starts = np.unique(columns["series"], return_index=True)
     stops = np.append(starts[1:], len(order))[: len(ids)].tolist()
     return {
-        int(each): SeriesPoints(
+        int(series_id): SeriesPoints(
             created=columns["created"][start:stop],
             days=columns["days"][start:stop],
             values=columns["value"][start:stop].astype(np.float64),
             missing=columns["missing"][start:stop],
             versions=columns["version"][start:stop],
         )
-        for each, start, stop in zip(ids, starts.tolist(), stops, strict=True)
+        for series_id, start, stop in zip(ids, starts.tolist(), stops, strict=True)
     }
 
 
 def _days(runs: Whole, created: Texts) -> Days:
-    """Give each point's day; a run has one time, so only one of its points is read."""
+    """Return each point's day. A run has one time, so only one of its points is parsed."""
     _, first, place = np.unique(runs, return_index=True, return_inverse=True)
-    return days_of([created[one] for one in first])[place]
+    return days_of([created[row] for row in first])[place]

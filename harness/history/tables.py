@@ -1,11 +1,10 @@
 """
-The tables of the history as they stand after the last migration. How an older database comes to
-look like this is the business of `migrations/`; what is written and read, of `writing.py` and
-`queries.py`.
+The tables of the history after the last migration. `migrations/` brings an older database here;
+`writing.py` and `queries.py` write and read the rows.
 
 A point is one metric of one cell of one run: a finite number, or the reason why there is none,
-never both and never neither. The database itself holds that (`CHECK`), so that no writer can store
-NaN (which SQLite would take for NULL).
+never both and never neither. The database itself checks that (`CHECK`), so that no writer can store
+NaN (which SQLite would read as NULL).
 """
 
 from sqlalchemy import (
@@ -25,9 +24,9 @@ from sqlalchemy import (
 )
 
 REVISION = "r0002"
-"""The last migration: what a database must stand at to be used."""
+"""The last migration, which a database must have to be used."""
 KEY = ("suite", "profile", "machine", "cell", "metric", "unit")
-"""What makes a series."""
+"""The columns that identify a series."""
 
 NUMBER_OR_REASON = (
     "(value IS NULL AND missing IS NOT NULL) OR "

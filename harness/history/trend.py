@@ -1,15 +1,12 @@
 """
-Trends: one line through time, read. Its segments and dated steps, its alarm, its budget, its nights
-without data, and a state.
+Trends: a series over time, analysed. Its segments and dated steps, its alarm, its budget, its
+nights without data, and a state.
 
-The order in which things are looked at is `_read`, from top to bottom. Puts together what the
-modules beside it find; takes no decision on a single run (`verdict.py` does), draws nothing, and
-asks no clock.
+`_read` holds the order of the analysis, from top to bottom. Combines the results of the modules
+beside it; takes no decision on a single run (`judging/` does), draws nothing, and reads no clock.
 
-What a trend says today: one word, the day since when, and one line for people.
-
-Everything that is the case is said, the gravest first; the word is that of the first. Finds nothing
-itself.
+A state is one word, the day since when, and one line for people. All findings are listed, the
+gravest first; the word is that of the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,11 +41,11 @@ from harness.history.series import (
     NoData,
     SeriesPoints,
     is_nightly,
-    lines_of,
     nights_of,
     no_data_of,
+    points_by_series,
 )
-from harness.judging.compare import INAUDIBLE_DB
+from harness.judging.compare_quality import INAUDIBLE_DB
 from harness.judging.policy import load_imported, load_policy
 from harness.metrics.registry import known_metrics
 from harness.records.verdict import Limit
@@ -69,18 +66,18 @@ class TrendState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Says:
-    """
-    One thing that is the case, since a UTC day (None: there never was a day), in words for people.
-    """
+class StateReason:
+    """One finding, since a UTC day (None: there never was a day), in words for people."""
 
     state: TrendState
     since: str | None
     text: str
 
 
-def of_alarm(series: Series, alarm: Alarm | None, since: str | None) -> list[Says]:
-    """Say what stands, if anything; `since` is the day to which the step is dated."""
+def of_alarm(series: Series, alarm: Alarm | None, since: str | None) -> list[StateReason]:
+    """
+    Return the standing alarm as a finding, if any; `since` is the day to which the step is dated.
+    """
     if alarm is None:
         return []
     by = alarm.threshold if alarm.absolute else alarm.threshold / abs(alarm.level)
@@ -90,45 +87,52 @@ def of_alarm(series: Series, alarm: Alarm | None, since: str | None) -> list[Say
         f"{shift_text(by, alarm.absolute, series.unit).lstrip('+')}"
     )
     if alarm.side == "worse":
-        return [Says(state=TrendState.WORSE, since=since, text=text)]
+        return [StateReason(state=TrendState.WORSE, since=since, text=text)]
     return [
-        Says(state=TrendState.BETTER, since=since, text=f"{text}; acknowledge it to hold on to it")
+        StateReason(
+            state=TrendState.BETTER, since=since, text=f"{text}; acknowledge it to hold on to it"
+        )
     ]
 
 
-def of_budget(series: Series, broken: Broken | None) -> list[Says]:
-    """Say which budget is broken, if one is."""
+def of_budget(series: Series, broken: Broken | None) -> list[StateReason]:
+    """Return the broken budget as a finding, if any."""
     if broken is None:
         return []
     text = (
         f"{value_text(broken.value, series.unit)}, the budget is {broken.budget.bound}: "
         f"{broken.budget.why}"
     )
-    return [Says(state=TrendState.OVER_BUDGET, since=broken.since, text=text)]
+    return [StateReason(state=TrendState.OVER_BUDGET, since=broken.since, text=text)]
 
 
-def of_silence(silent: Sequence[NoData]) -> list[Says]:
-    """Say that the newest nights have no value, if so, and why the last of them has none."""
+def of_silence(silent: Sequence[NoData]) -> list[StateReason]:
+    """
+    Return the finding that the newest nights have no value, if so, and why the last of them has
+    none.
+    """
     if not silent:
         return []
     count = f"{len(silent)} night{'' if len(silent) == 1 else 's'}"
     text = f"no value for {count}, since {silent[0].night}: {silent[-1].why}"
-    return [Says(state=TrendState.NO_DATA, since=silent[0].night, text=text)]
+    return [StateReason(state=TrendState.NO_DATA, since=silent[0].night, text=text)]
 
 
-def of_rest(series: Series, nights: int, level: float | None, since: str | None, why: str) -> Says:
+def of_rest(
+    series: Series, nights: int, level: float | None, since: str | None, why: str
+) -> StateReason:
     """
-    Say what is left where nothing is wrong: too few nights in this segment, which began `since` for
-    `why`; or steady.
+    Return the finding where nothing is wrong: too few nights in this segment, which began `since`
+    for `why`; or steady.
     """
     after = f" after {why}" if why else ""
     if nights < ENOUGH or level is None:
-        return Says(
+        return StateReason(
             state=TrendState.TOO_FEW,
             since=since,
             text=f"{nights} of the {ENOUGH} nights that an alarm needs{after}",
         )
-    return Says(
+    return StateReason(
         state=TrendState.STEADY,
         since=since,
         text=f"steady at {value_text(level, series.unit)} since {since}{after}",
@@ -136,15 +140,14 @@ def of_rest(series: Series, nights: int, level: float | None, since: str | None,
 
 
 def value_text(value: float, unit: str) -> str:
-    """Write a value in its base unit; ratios bare."""
+    """Format a value in its base unit; ratios bare."""
     return f"{value:.4g}" if unit in ("1", "s/s") else f"{value:.4g} {unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesTrend:
     """
-    One series, read. All indexes are places among the series' points, those without a value
-    included.
+    One series, analysed. All indexes are among the series' points, those without a value included.
     """
 
     series: Series
@@ -154,7 +157,7 @@ class SeriesTrend:
     alarm: Alarm | None
     budget: Budget | None
     """
-    The budget that is broken, else the first that speaks of the series; None if there is none.
+    The budget that is broken, else the first that applies to the series; None if there is none.
     """
     over_budget: bool
     no_data: tuple[NoData, ...]
@@ -164,22 +167,22 @@ class SeriesTrend:
     latest: float | None
     """The newest value, in the metric's unit; None before the first."""
     latest_at: str | None
-    says: tuple[Says, ...]
-    """Everything that is the case, the gravest first; there is always something."""
+    says: tuple[StateReason, ...]
+    """All findings, the gravest first; there is always one."""
     blocking: bool
     """Whether the policy blocks on the metric; else the trend only informs."""
 
     @property
     def counts(self) -> bool:
         """
-        Whether it speaks against the engine: the one place that decides it, for the exit code and
-        for every page.
+        Whether it speaks against the engine: the one definition, for the exit code and for every
+        page.
         """
         return self.over_budget or (self.blocking and self.state is TrendState.WORSE)
 
     @property
     def state(self) -> TrendState:
-        """The gravest thing that is the case."""
+        """The state of the gravest finding."""
         return self.says[0].state
 
     @property
@@ -189,28 +192,27 @@ class SeriesTrend:
 
     @property
     def reason(self) -> str:
-        """Everything that is the case, in one line for people."""
-        return "; ".join(each.text for each in self.says)
+        """All findings, in one line for people."""
+        return "; ".join(finding.text for finding in self.says)
 
 
 class Readable(Protocol):
-    """What is asked of a history."""
+    """The queries that a trend makes of a history."""
 
     def series(self) -> Sequence[Series]:
-        """Give all series."""
+        """Return all series."""
 
     def points(self, *, words: bool) -> "pd.DataFrame":
-        """Give all points, oldest first; with `words` also the version of the metric."""
+        """Return all points, oldest first; with `words` also the version of the metric."""
 
     def acknowledgements(self) -> Sequence[Acknowledgement]:
-        """Give all acknowledgements."""
+        """Return all acknowledgements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """
-    What people have decided: how much of which metric is too much, what it may cost at most, which
-    changes are known.
+    The decisions of people: the limit of each metric, its budget, and the acknowledged changes.
     """
 
     policy: Mapping[str, Limit]
@@ -220,17 +222,18 @@ class Rules:
 
 def trends(history: Readable, today: str, baselines: Path) -> list[SeriesTrend]:
     """
-    Read every series of a history, in its order; `today` is a date, ISO, UTC. A series whose runs
-    have a rhythm is nightly.
+    Analyse every series of a history, in its order; `today` is a date, ISO, UTC. A series whose
+    runs have a rhythm is nightly.
 
     Raises HarnessError for a broken policy.toml or budgets.toml in `baselines`.
     """
     every = history.series()
     rules = load_rules(baselines, history.acknowledgements(), every)
-    lines = lines_of(believed_points(history.points(words=True), today))
-    found = ((series, lines.get(series.id, EMPTY)) for series in every)
+    lines = points_by_series(believed_points(history.points(words=True), today))
+    pairs = ((series, lines.get(series.id, EMPTY)) for series in every)
     return [
-        _read(series, line, rules, today, nightly=is_nightly(line.days)) for series, line in found
+        _read(series, series_points, rules, today, nightly=is_nightly(series_points.days))
+        for series, series_points in pairs
     ]
 
 
@@ -238,39 +241,40 @@ def trend_of(
     series: Series, points: "pd.DataFrame", rules: Rules, today: str, *, nightly: bool
 ) -> SeriesTrend:
     """
-    Read one series from its points, as `History.points` gives them; `nightly` says whether nights
-    are expected.
+    Analyse one series from its points, as `History.points` returns them; `nightly` tells whether
+    nights are expected.
     """
-    return _read(series, lines_of(points).get(series.id, EMPTY), rules, today, nightly=nightly)
+    return _read(
+        series, points_by_series(points).get(series.id, EMPTY), rules, today, nightly=nightly
+    )
 
 
 def load_rules(
     baselines: Path, acknowledgements: Sequence[Acknowledgement], series: Sequence[Series] = ()
 ) -> Rules:
     """
-    Read policy and budgets. Raises HarnessError naming file and key for what is wrong in them.
+    Load policy and budgets. Raises HarnessError naming file and key of a fault.
 
-    A metric of another tool has the line that [imported] of the policy gives it, else the usual
-    limit, which blocks as ours does, where it has a direction: who imports a metric wants to hear
-    of it.
+    A metric of another tool has the limit that [imported] of the policy sets, else the usual limit,
+    which blocks as ours does, where it has a direction: imported metrics are meant to be watched.
     """
-    imported = {each.metric: each for each in series if not is_known(each.metric)}
+    imported = {other.metric: other for other in series if not is_known(other.metric)}
     usual = {
-        name: usual_limit(each.unit, blocking=each.better != "neither")
-        for name, each in imported.items()
+        name: usual_limit(other.unit, blocking=other.better != "neither")
+        for name, other in imported.items()
     }
-    policy = load_policy(baselines, [each.name for each in known_metrics()])
+    policy = load_policy(baselines, [metric.name for metric in known_metrics()])
     named = {name: limit for name, limit in load_imported(baselines).items() if name in imported}
-    budgets = load_budgets(baselines, {name: each.better for name, each in imported.items()})
+    budgets = load_budgets(baselines, {name: other.better for name, other in imported.items()})
     return Rules(
         policy={**usual, **named, **policy}, budgets=budgets, acknowledgements=acknowledgements
     )
 
 
 def unmatched_limits(baselines: Path, series: Sequence[Series]) -> tuple[str, ...]:
-    """Return, a line each, which limits of [imported] speak of no series: they guard nothing."""
-    known = {each.metric for each in series}
-    idle = [name for name in load_imported(baselines) if name not in known]
+    """Return, a line each, the limits of [imported] that apply to no series: they guard nothing."""
+    names = {other.metric for other in series}
+    idle = [name for name in load_imported(baselines) if name not in names]
     return tuple(
         f"policy.toml: imported.{name} matches no series of the history; correct it or import it"
         for name in idle
@@ -278,20 +282,20 @@ def unmatched_limits(baselines: Path, series: Sequence[Series]) -> tuple[str, ..
 
 
 def _read(
-    series: Series, line: SeriesPoints, rules: Rules, today: str, *, nightly: bool
+    series: Series, points: SeriesPoints, rules: Rules, today: str, *, nightly: bool
 ) -> SeriesTrend:
-    judged = np.minimum(line.values, INAUDIBLE_DB) if series.unit == "dB" else line.values
-    cut = segments_of(series, line, judged, rules.acknowledgements, _margin(series, rules, STEP))
-    nights = nights_of(line.days[cut.newest], judged[cut.newest])
+    judged = np.minimum(points.values, INAUDIBLE_DB) if series.unit == "dB" else points.values
+    cut = segments_of(series, points, judged, rules.acknowledgements, _margin(series, rules, STEP))
+    nights = nights_of(points.days[cut.newest], judged[cut.newest])
     alarm = alarm_of(nights, _margin(series, rules, ALARM), series.better)
-    budgets = [each for each in rules.budgets if each.holds(series)]
+    budgets = [budget for budget in rules.budgets if budget.holds(series)]
     broken = (
-        broken_by(budgets, nights_of(line.days[line.known], line.values[line.known]))
+        broken_by(budgets, nights_of(points.days[points.known], points.values[points.known]))
         if budgets
         else None
     )
-    no_data = no_data_of(line.days, line.values, line.missing, today, nightly=nightly)
-    newest = line.known[-1] if len(line.known) else None
+    no_data = no_data_of(points.days, points.values, points.missing, today, nightly=nightly)
+    newest = points.known[-1] if len(points.known) else None
     return SeriesTrend(
         series=series,
         segments=cut.pieces,
@@ -302,27 +306,27 @@ def _read(
         over_budget=broken is not None,
         no_data=no_data,
         nightly=nightly,
-        latest=None if newest is None else float(line.values[newest]),
-        latest_at=None if newest is None else str(line.created[newest]),
-        says=_says(series, line, cut, nights, alarm, broken, no_data),
+        latest=None if newest is None else float(points.values[newest]),
+        latest_at=None if newest is None else str(points.created[newest]),
+        says=_says(series, points, cut, nights, alarm, broken, no_data),
         blocking=series.metric in rules.policy and rules.policy[series.metric].blocking,
     )
 
 
 def _says(
     series: Series,
-    line: SeriesPoints,
+    points: SeriesPoints,
     cut: Segments,
     nights: Nights,
     alarm: Alarm | None,
     broken: Broken | None,
     no_data: Sequence[NoData],
-) -> tuple[Says, ...]:
-    newest = line.days[cut.newest[-1]] if len(cut.newest) else None
+) -> tuple[StateReason, ...]:
+    newest = points.days[cut.newest[-1]] if len(cut.newest) else None
     # acknowledged after the last value: nothing more is expected
-    ended = newest is None and len(line.known) > 0
+    ended = newest is None and len(points.known) > 0
     silent = (
-        [] if ended else [each for each in no_data if newest is None or each.night > str(newest)]
+        [] if ended else [night for night in no_data if newest is None or night.night > str(newest)]
     )
     says = [
         *of_alarm(series, alarm, _dated(alarm, cut.changes, nights)),
@@ -330,9 +334,9 @@ def _says(
         *of_silence(silent),
     ]
     if says:
-        return tuple(sorted(says, key=lambda each: list(TrendState).index(each.state)))
+        return tuple(sorted(says, key=lambda finding: list(TrendState).index(finding.state)))
     since, level = (
-        (str(line.days[cut.pieces[-1].start]), cut.pieces[-1].level)
+        (str(points.days[cut.pieces[-1].start]), cut.pieces[-1].level)
         if len(cut.newest)
         else (None, None)
     )
@@ -341,16 +345,16 @@ def _says(
 
 def _dated(alarm: Alarm | None, changes: Sequence[ChangePoint], nights: Nights) -> str | None:
     """
-    Give the day of the step behind an alarm: that of the change point where there is one near,
+    Return the day of the step behind an alarm: that of the change point where there is one near,
     which dates it better.
     """
     if alarm is None:
         return None
     first = nights.place(alarm.since)
     days = [
-        each.at[:10]
-        for each in changes
-        if each.shift * alarm.shift > 0.0 and each.at[:10] >= str(nights.days[0])
+        change.at[:10]
+        for change in changes
+        if change.shift * alarm.shift > 0.0 and change.at[:10] >= str(nights.days[0])
     ]
     near = [
         (abs(nights.place(day) - first), day) for day in days if abs(nights.place(day) - first) < OF

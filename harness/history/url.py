@@ -1,9 +1,9 @@
 """
-The address of a database: read strictly, and shown without what may be secret in it.
+The address of a database: parsed strictly, and shown without its secrets.
 
-A password may stand where nobody looks for it: in a URL with a slip, in the query, in the driver's
-own complaint. So an address that cannot be taken apart with certainty is refused and not shown at
-all, and of a good one only what names the database is.
+A password may be in an unexpected place: in a mistyped URL, in the query, in the driver's own
+message. So an address that cannot be parsed with certainty is refused and not shown at all, and of
+a good one only the name of the database is.
 """
 
 import re
@@ -25,19 +25,19 @@ OF_SQLITE = ("uri", "mode", "cache", "immutable", "timeout", "vfs", "nolock", "p
 HIDDEN = "***"
 SHORTEST = 4
 """
-Characters of a secret that is taken out of a message; with a shorter one the message is not shown
+Characters of a secret that is removed from a message; with a shorter one the message is not shown
 at all.
 """
 OPEN = ("connect_timeout", "keepalives", "uri")
 """
-Parameters of which a number may be shown in a driver's complaint; any other value may be a password
+Parameters of which a number may be shown in a driver's message; any other value may be a password
 in the wrong place.
 """
 
 
 def parse_url(url: str) -> URL:
     """
-    Read a database's address. Raises HarnessError for what is none, or names a kind that the
+    Parse a database's address. Raises HarnessError for anything else, and for a database that the
     history is not tested on.
     """
     try:
@@ -59,9 +59,7 @@ def parse_url(url: str) -> URL:
 
 
 def shown(url: URL) -> str:
-    """
-    Return a URL for people to read: without password, and without a query, which may hold another.
-    """
+    """Return a URL for display: without password, and without a query, which may hold another."""
     return url.set(query={}).render_as_string(hide_password=True)
 
 
@@ -82,11 +80,12 @@ def without_secrets(text: str, url: URL) -> str:
 
 def _is_odd(url: URL) -> bool:
     """
-    Whether a part holds what belongs to another: a slip, after which a password may stand anywhere.
+    Return whether a part holds characters of another: a typing error, after which a password may be
+    anywhere.
     """
     if url.drivername == "sqlite":
         foreign = [
-            each for each in (url.username, url.password, url.host, url.port) if each is not None
+            part for part in (url.username, url.password, url.host, url.port) if part is not None
         ]
         return (
             bool(foreign) or "://" in (url.database or "") or not set(url.query) <= set(OF_SQLITE)
@@ -96,11 +95,11 @@ def _is_odd(url: URL) -> bool:
 
 
 def _is_address(url: URL, names: list[str]) -> bool:
-    """Whether the only oddity is a host given as an IPv6 address."""
+    """Return whether the only oddity is a host given as an IPv6 address."""
     host = url.host or ""
     others = [name for name in names if name != host]
     return re.fullmatch(r"[0-9a-fA-F:.]+", host) is not None and not any(
-        re.search(r"[@:/?#\s]", each) for each in others
+        re.search(r"[@:/?#\s]", other) for other in others
     )
 
 
@@ -109,11 +108,14 @@ def _secrets(url: URL) -> Iterator[str]:
         yield str(url.password)
     for name, value in url.query.items():
         values = (value,) if isinstance(value, str) else value
-        yield from (each for each in values if name not in OPEN or not each.isdigit())
+        yield from (value for value in values if name not in OPEN or not value.isdigit())
 
 
 def _forms(secret: str) -> set[str]:
-    """Return a secret as it may be written: plain, quoted for a URL, as a literal, on one line."""
+    """
+    Return a secret in every form in which it may be written: plain, quoted for a URL, as a literal,
+    on one line.
+    """
     forms = {
         secret,
         quote(secret, safe=""),

@@ -1,13 +1,13 @@
 """
-Writes into the tables, inside a transaction that the caller opened with `connection.writing`. Reads
-nothing back for others.
+Write into the tables, inside a transaction that the caller opened. Reads nothing back for others.
 
-A run comes in whole. One that is known already, by its digest, is left as it is, unless it was
-incomplete then and is complete now, or rests on more numbers now (`--resume`): then the fuller one
-takes its place, under the same id.
+A run is written whole. A stored run, by its digest, is left as it is, unless it was incomplete then
+and is complete now, or rests on more numbers now (`--resume`): then the fuller one replaces it,
+under the same id.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
@@ -27,7 +27,7 @@ from harness.history.tables import ACKNOWLEDGEMENT, CELL, KEY, POINT, RUN, SERIE
 from harness.records.measurement import Missing
 
 KEY_BYTES = 400
-"""Longest name in a series' key: PostgreSQL's indexes take 2700 bytes for all six together."""
+"""Longest name in a series' key: PostgreSQL's indexes accept 2700 bytes for all six together."""
 
 SeriesIds = dict[tuple[str, str, str], int]
 """(cell, metric, unit) -> id, of one suite, profile and machine."""
@@ -35,17 +35,17 @@ SeriesIds = dict[tuple[str, str, str], int]
 
 def append(connection: Connection, entry: HistoryEntry) -> bool:
     """
-    Write a run. Gives False where it was there already. Raises HarnessError for a name that is too
-    long for a key.
+    Write a run. Returns False where it was stored already. Raises HarnessError for a name that is
+    too long for a key.
     """
-    known = connection.execute(
+    stored = connection.execute(
         select(RUN.c.id, RUN.c.complete).where(RUN.c.digest == entry.digest)
     ).first()
     row = clean_json(plain_fields(entry, "cells"))
-    if known is None:
+    if stored is None:
         run = int(connection.execute(insert(RUN).values(row).returning(RUN.c.id)).scalar_one())
-    elif _fullness(entry) > (known.complete, _numbers(connection, known.id)):
-        run = int(known.id)
+    elif _fullness(entry) > (stored.complete, _numbers(connection, stored.id)):
+        run = int(stored.id)
         _forget(connection, run)
         connection.execute(update(RUN).where(RUN.c.id == run).values(row))
     else:
@@ -55,19 +55,19 @@ def append(connection: Connection, entry: HistoryEntry) -> bool:
     return True
 
 
-def acknowledge(connection: Connection, word: Acknowledgement) -> bool:
+def acknowledge(connection: Connection, acknowledgement: Acknowledgement) -> bool:
     """
-    Write an acknowledgement; its `id` is given by the database. Gives False where it was there
+    Write an acknowledgement; the database assigns its `id`. Returns False where it was stored
     already.
     """
-    row = clean_json(plain_fields(word, "id"))
+    row = clean_json(plain_fields(acknowledgement, "id"))
     pattern = ("suite", "cell", "metric", "machine", "since")
     same = and_(*(ACKNOWLEDGEMENT.c[name] == row[name] for name in pattern))
     return _insert_new(connection, ACKNOWLEDGEMENT, same, row)
 
 
 def add_vote(connection: Connection, vote: Vote) -> bool:
-    """Write a vote; its `id` is given by the database. Gives False where it was there already."""
+    """Write a vote; the database assigns its `id`. Returns False where it was stored already."""
     return _insert_new(
         connection, VOTE, VOTE.c.digest == vote.digest, clean_json(plain_fields(vote, "id"))
     )
@@ -81,7 +81,8 @@ def _insert_new(connection: Connection, table: Table, same: Any, row: dict[str, 
 
 
 def _fullness(entry: HistoryEntry) -> tuple[bool, int]:
-    return entry.complete, sum(value.n for cell in entry.cells for value in cell.values)
+    values = chain.from_iterable(cell.values for cell in entry.cells)
+    return entry.complete, sum(value.n for value in values)
 
 
 def _numbers(connection: Connection, run: int) -> int:
@@ -108,11 +109,10 @@ def _write_cells(connection: Connection, run: int, cells: Sequence[EntryCell]) -
 
 def _write_points(connection: Connection, run: int, entry: HistoryEntry) -> None:
     ids = _series_ids(connection, entry)
-    rows = [
-        _point(run, ids[_key(cell.cell, value.metric, value.unit)], value)
-        for cell in entry.cells
-        for value in cell.values
-    ]
+    rows = []
+    for cell in entry.cells:
+        for value in cell.values:
+            rows.append(_point(run, ids[_key(cell.cell, value.metric, value.unit)], value))
     if rows:
         connection.execute(insert(POINT), rows)
 
@@ -136,23 +136,23 @@ def _point(run: int, series: int, value: EntryValue) -> dict[str, Any]:
 
 def _series_ids(connection: Connection, entry: HistoryEntry) -> SeriesIds:
     """
-    Give the ids of all series of a run; those that are new are written, those that changed their
-    looks are brought up.
+    Return the ids of all series of a run; new ones are written, and those with another label,
+    direction or version updated.
     """
     place = clean_json({name: getattr(entry, name) for name in ("suite", "profile", "machine")})
-    known = {_key(row.cell, row.metric, row.unit): row for row in _known_series(connection, place)}
+    stored = {_key(row.cell, row.metric, row.unit): row for row in _known_series(connection, place)}
     ids: SeriesIds = {}
     for cell in entry.cells:
         for value in cell.values:
             key, looks = _key(cell.cell, value.metric, value.unit), _looks(cell, value)
-            row = known.get(key)
+            row = stored.get(key)
             if row is None:
                 ids[key] = _add_series(
                     connection, {**place, **dict(zip(KEY[3:], key, strict=True)), **looks}
                 )
                 continue
             ids[key] = row.id
-            if any(getattr(row, name) != shown for name, shown in looks.items()):
+            if any(getattr(row, name) != value for name, value in looks.items()):
                 connection.execute(update(SERIES).where(SERIES.c.id == row.id).values(looks))
     return ids
 

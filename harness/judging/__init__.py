@@ -1,1 +1,1 @@
-"""Decides: baseline, comparison, policy, verdicts, and the words that explain them."""
+"""Decide: baseline, comparison, policy, verdicts, and the words that explain them."""

@@ -1,8 +1,8 @@
 """
-What a measurement in a baseline can be at all: its unit, its sign, and a summary that its own
-values bear out.
+Check one measurement of a baseline for plausibility: unit, sign, and a summary within its own
+values.
 
-Knows metrics; knows no file, and does not know what a good value is.
+Knows metrics; knows no file, and does not know which value is good.
 """
 
 from harness.analysis.metric_rules import DISTURBED, HELPERS, STATISTICS, WEIGHTS, is_speed
@@ -13,22 +13,21 @@ ROUNDING = 2e-6
 """Relative: the file keeps seven digits, of the values as of the summary."""
 MAY_BE_ZERO = ("longest_gap_p50",)
 """
-Speeds whose best value is nothing at all; every other statistic of time, memory or energy is more
-than that.
+Speed metrics whose best value is zero. Every other statistic of time, memory or energy is greater.
 """
 COUNTS = ("duration", "underruns", "stall", *(metric.name for metric in HELPERS), *WEIGHTS)
-"""What cannot be below zero, and may be zero."""
+"""Metrics that may be zero and cannot be below."""
 
 
 def fault_of(measurement: Measurement) -> str | None:
-    """Return why a measurement cannot be true; None where nothing speaks against it."""
+    """Return why a measurement cannot be true; None where nothing contradicts it."""
     return _unlike_the_panel(measurement) or _impossible(measurement) or _unborne(measurement)
 
 
 def _unlike_the_panel(measurement: Measurement) -> str | None:
     """
-    Return how unit or direction differ from the metric's; another version of a metric may have had
-    others.
+    Return how unit or direction differ from the registered metric's. Another version of a metric
+    may have had others.
     """
     metric = _metric(measurement.metric)
     if metric is None or MetricVersion.parse(measurement.version).computation != metric.version:
@@ -43,18 +42,18 @@ def _unlike_the_panel(measurement: Measurement) -> str | None:
 
 
 def _metric(name: str) -> Metric | None:
-    found = entries().get(name)
+    entry = entries().get(name)
     return (
-        found.metric
-        if found is not None
-        else next((each for each in HELPERS if each.name == name), None)
+        entry.metric
+        if entry is not None
+        else next((helper for helper in HELPERS if helper.name == name), None)
     )
 
 
 def _impossible(measurement: Measurement) -> str | None:
     name = measurement.metric
-    told = [measurement.summary, *(each.value for each in measurement.values)]
-    numbers = [value for value in told if isinstance(value, float)]
+    values = [measurement.summary, *(value.value for value in measurement.values)]
+    numbers = [value for value in values if isinstance(value, float)]
     if name in STATISTICS and name not in MAY_BE_ZERO and min(numbers, default=1.0) <= 0.0:
         return f"{min(numbers):g} {measurement.unit} is no {name}; it must be more than 0"
     if (name in COUNTS or is_speed(name)) and min(numbers, default=0.0) < 0.0:
@@ -66,8 +65,8 @@ def _impossible(measurement: Measurement) -> str | None:
 
 def _unborne(measurement: Measurement) -> str | None:
     """
-    Return how summary and interval contradict the values: every statistic of ours lies between the
-    least and the most.
+    Return how summary and interval contradict the values: every statistic lies between the smallest
+    and the largest value.
     """
     low, high, summary = measurement.low, measurement.high, measurement.summary
     if (low is None) != (high is None):
@@ -76,7 +75,7 @@ def _unborne(measurement: Measurement) -> str | None:
         return f"its interval is upside down: low {low:g}, high {high:g}"
     if not isinstance(summary, float):
         return None if low is None else "its interval has no value in it"
-    numbers = [each.value for each in measurement.values if isinstance(each.value, float)]
+    numbers = [value.value for value in measurement.values if isinstance(value.value, float)]
     if not numbers:
         return f"its value {summary:g} has no values behind it"
     slack = ROUNDING * max(abs(min(numbers)), abs(max(numbers)))
@@ -92,8 +91,8 @@ def _unborne(measurement: Measurement) -> str | None:
 
 def fault_of_kind(metric: str, kind: str) -> str | None:
     """
-    Return why a metric does not belong into a file of a kind; durations stand in both, as the
-    weights of RTF.
+    Return why a metric does not belong in a file of a kind. Durations are in both, as the weights
+    of RTF.
     """
     if metric == "duration" or is_speed(metric) == (kind == "speed"):
         return None

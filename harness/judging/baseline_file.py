@@ -1,6 +1,6 @@
 """
-One file of a baseline as text: JSON whose lines read as a table, one per cell and metric, so that
-its diff does too.
+One baseline file as text: JSON with one line per cell and metric, so that its diff reads as a
+table.
 
     {
     "schema_version": 1,
@@ -20,8 +20,8 @@ its diff does too.
     }
 
 `values` holds one object per process: request id -> its values, so that a comparison can work at
-process and utterance level. Knows the format, and where in the text a fault stands; does not know
-what a good value is, nor any folder.
+process and utterance level. Knows the format, and the line of a fault in the text; knows no folder,
+and does not know which value is good.
 """
 
 import json
@@ -99,7 +99,7 @@ class Identity:
     options: Mapping[str, str | int | float | bool | None]
     effective: Mapping[str, object]
     heard: Mapping[str, Mapping[RequestName, str]] = field(default_factory=dict)
-    """In a file of quality: recogniser -> request -> the words that it heard."""
+    """In a file of quality: recogniser -> request -> transcript."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class Entry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineFile:
     """
-    One baseline file, read: reviewed measurements with where, when and why they were accepted.
+    One baseline file, parsed: reviewed measurements with where, when and why they were accepted.
     """
 
     path: str
@@ -132,13 +132,13 @@ class BaselineFile:
     created: Time
     why: Text
     samples: Annotated[int, Range(least=1)]
-    """Measured iterations in all."""
+    """Number of measured iterations."""
     environment: Mapping[str, object]
-    """The machine's facts."""
+    """The facts of the machine."""
     toolchain: Mapping[str, object]
     cells: Mapping[str, Mapping[str, Any]]
     """
-    Slug -> what the cell asks (`digest`, `target`, `pipeline`, `workload`, `options`) and
+    Slug -> the cell's configuration (`digest`, `target`, `pipeline`, `workload`, `options`) and its
     `effective` options.
     """
     measurements: Mapping[str, Mapping[str, Measurement]]
@@ -158,18 +158,18 @@ def render(file: BaselineFile) -> str:
         *(f"{_line(name, getattr(file, name))}," for name in HEADER),
     ]
     golden = [] if file.golden is None else [*_table("golden", file.golden), "},"]
-    entries = {
-        f"{slug} {name}": _entry(each)
-        for slug, several in file.measurements.items()
-        for name, each in several.items()
-    }
+    entries: dict[str, object] = {}
+    for slug, measurements in file.measurements.items():
+        entries.update(
+            {f"{slug} {name}": _entry(measured) for name, measured in measurements.items()}
+        )
     tables = [*golden, *_table("cells", file.cells), "},", *_table("measurements", entries), "}"]
     return "\n".join(["{", *head, *tables, "}", ""])
 
 
 def parse(text: str, path: str) -> BaselineFile:
     """
-    Read a file's text. Raises HarnessError naming file, line and value for anything broken,
+    Parse a file's text. Raises HarnessError naming file, line and value for anything broken,
     unknown, newer or impossible.
     """
     data = _decode(text, path)
@@ -195,7 +195,7 @@ def parse(text: str, path: str) -> BaselineFile:
 
 
 def _table(name: str, rows: Mapping[str, object]) -> list[str]:
-    """Write the lines of a table, without its end."""
+    """Return the lines of a table, without its end."""
     return [f'"{name}": {{', ",\n".join(_line(key, rows[key]) for key in sorted(rows))]
 
 
@@ -220,8 +220,8 @@ def _decode(text: str, path: str) -> dict[str, Any]:
 
 def _check_lines(text: str, path: str) -> None:
     """
-    Raise HarnessError for the first line that is wrong by itself, and only for what a line can be
-    blamed for.
+    Raise HarnessError for the first line that is wrong by itself. A fault that spans lines is not
+    reported here.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         try:
@@ -234,9 +234,11 @@ def _check_lines(text: str, path: str) -> None:
 def _check_keys(data: Mapping[str, Any], text: str, path: str) -> None:
     version = data.get("schema_version")
     if isinstance(version, bool) or version not in range(1, SCHEMA_VERSION + 1):
-        known = f"this voxgate reads up to {SCHEMA_VERSION}; upgrade voxgate, or accept a run again"
+        advice = (
+            f"this voxgate reads up to {SCHEMA_VERSION}; upgrade voxgate, or accept a run again"
+        )
         raise HarnessError(
-            f"{path}:{_line_of(text, 'schema_version')}: baseline has schema {version!r}, {known}"
+            f"{path}:{_line_of(text, 'schema_version')}: baseline has schema {version!r}, {advice}"
         )
     more = {"golden"} if version == SCHEMA_VERSION else set()
     wrong = sorted(set(data) ^ {"schema_version", "cells", "measurements", *more, *HEADER})
@@ -246,9 +248,9 @@ def _check_keys(data: Mapping[str, Any], text: str, path: str) -> None:
         )
     for table in ("cells", "measurements", "environment", "toolchain", *more):
         if not isinstance(data[table], dict):
-            shown = type(data[table]).__name__
+            kind = type(data[table]).__name__
             raise HarnessError(
-                f"{path}:{_line_of(text, table)}: {table} is a {shown}, not a table; {AGAIN}"
+                f"{path}:{_line_of(text, table)}: {table} is a {kind}, not a table; {AGAIN}"
             )
 
 
@@ -278,7 +280,7 @@ def _checked(kind: Any, data: object, where: str) -> Any:
 def _measurements(
     data: Mapping[str, Any], text: str, path: str, kind: str
 ) -> dict[str, dict[str, Measurement]]:
-    found: dict[str, dict[str, Measurement]] = {}
+    parsed: dict[str, dict[str, Measurement]] = {}
     lines = _line_numbers(text)
     for key, entry in data["measurements"].items():
         slug, _, metric = key.partition(" ")
@@ -300,12 +302,14 @@ def _measurements(
         fault = fault_of_kind(metric, kind) or fault_of(measurement)
         if fault is not None:
             raise HarnessError(f"{where}: {slug} {metric}: {fault}; {AGAIN}")
-        found.setdefault(slug, {})[metric] = measurement
-    return found
+        parsed.setdefault(slug, {})[metric] = measurement
+    return parsed
 
 
 def _entry(measurement: Measurement) -> dict[str, object]:
-    repeats = sorted({each.repeat for each in measurement.values})
+    processes: dict[int, list[UtteranceValue]] = {}
+    for value in measurement.values:
+        processes.setdefault(value.repeat, []).append(value)
     return {
         "value": value_to_json(_rounded(measurement.summary)),
         "low": _bound(measurement.low),
@@ -314,35 +318,30 @@ def _entry(measurement: Measurement) -> dict[str, object]:
         "better": measurement.better,
         "version": measurement.version,
         "n": len(measurement.values),
-        "values": [
-            _process([each for each in measurement.values if each.repeat == repeat])
-            for repeat in repeats
-        ],
+        "values": [_process(processes[repeat]) for repeat in sorted(processes)],
     }
 
 
 def _process(values: Sequence[UtteranceValue]) -> dict[str, list[Any]]:
     answer: dict[str, list[Any]] = {}
-    for each in values:
-        answer.setdefault(each.id, []).append(value_to_json(_rounded(each.value)))
+    for value in values:
+        answer.setdefault(value.id, []).append(value_to_json(_rounded(value.value)))
     return answer
 
 
 def _measurement(metric: str, data: object, where: str) -> Measurement:
-    """Turn an entry into a measurement."""
+    """Return the measurement of an entry."""
     entry: Entry = _checked(Entry, data, f"{where}: {metric}")
-    values = tuple(
-        UtteranceValue(id=name, value=value, repeat=repeat)
-        for repeat, process in enumerate(entry.values)
-        for name, several in process.items()
-        for value in several
-    )
+    values: list[UtteranceValue] = []
+    for repeat, process in enumerate(entry.values):
+        for name, numbers in process.items():
+            values += [UtteranceValue(id=name, value=n, repeat=repeat) for n in numbers]
     if len(values) != entry.n:
         raise HarnessError(
             f"{where}: {metric}: n is {entry.n!r} but there are {len(values)} values; {AGAIN}"
         )
     fields = {name: getattr(entry, name) for name in ("unit", "better", "version", "low", "high")}
-    return Measurement(metric=metric, values=values, summary=entry.value, **fields)
+    return Measurement(metric=metric, values=tuple(values), summary=entry.value, **fields)
 
 
 def _rounded(value: Value) -> Value:

@@ -1,25 +1,13 @@
 """
 Verdicts in words: the shift, the decisive reasons, the stage that moved, the settings that changed.
 Decides nothing.
-
-A stage that got faster by itself while the whole did not: what copies, conversions or a lost fusion
-around it ate up.
-
-Never a verdict. The stage alone is what the stage passes measured; the whole is rtf, as it is
-judged. Where both sides have several processes, an interval must exclude chance; where one has a
-single process, its median must lie beyond all times of the other side.
-
-Only the same work is compared: calls of as many rows and frames, and as many of them in the
-synthesis. A shorter chunk is sooner done by any engine, and no proportion says how much sooner (a
-call has costs that do not depend on its length, and attention grows with its square), so between
-calls of different length nothing is said. Nor is anything where one side does not tell how much
-work it was, as run folders and baselines of before schema 6 do not.
 """
 
 import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -38,11 +26,11 @@ REASONS_SHOWN = 3
 NAMES_SHOWN = 8
 TEXTS_SHOWN = 2
 CHARACTERS_SHOWN = 120
-"""Of what was heard of one request."""
+"""Of the transcript of one request."""
 
 
 def why_not(comparison: Comparison) -> str:
-    """Say why a shift is not proven."""
+    """Return why a shift is not proven."""
     if comparison.low is None:
         return f"{comparison.detail or 'too few values'}, at least two are needed on both sides"
     return (
@@ -52,8 +40,8 @@ def why_not(comparison: Comparison) -> str:
     )
 
 
-def shown(comparison: Comparison, margin: float) -> str:
-    """Show a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
+def format_shift(comparison: Comparison, margin: float) -> str:
+    """Format a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
     sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
     factor, unit = phrases.scale(comparison)
     return (
@@ -63,8 +51,8 @@ def shown(comparison: Comparison, margin: float) -> str:
 
 def sight(comparison: Comparison, line: float, bound: float) -> str:
     """
-    Say what the smallest regression is that so many processes would have found nine times out of
-    ten; empty if unknown.
+    Return the smallest regression that so many processes would have detected with 90 % power, as
+    text; empty if unknown.
     """
     if comparison.error is None or comparison.freedom is None:
         return ""
@@ -74,11 +62,13 @@ def sight(comparison: Comparison, line: float, bound: float) -> str:
 
 def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
     """
-    Give the command that makes a run the baseline; of its speed or quality alone where nothing else
-    lacks one.
+    Return the command that makes a run the baseline; of its speed or quality alone where the other
+    has one.
     """
     lacking = [
-        each.metric for each in metrics if each.verdict is Verdict.NO_BASELINE and each.blocking
+        metric.metric
+        for metric in metrics
+        if metric.verdict is Verdict.NO_BASELINE and metric.blocking
     ]
     kinds = {"speed" if is_speed(name) else "quality" for name in lacking}
     only = f" --only {kinds.pop()}" if len(kinds) == 1 else ""
@@ -86,14 +76,14 @@ def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
 
 
 def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str) -> str:
-    """Give the decisive metrics' reasons, the largest excess first, and what is only advised."""
-    decisive = [each for each in metrics if each.blocking and each.verdict is verdict]
+    """Return the decisive metrics' reasons, the largest excess first, and the advisory ones."""
+    decisive = [metric for metric in metrics if metric.blocking and metric.verdict is verdict]
     if verdict is Verdict.PASS:
         reason = f"{len(decisive)} metrics within their limits"
     elif verdict is Verdict.NO_BASELINE:
         reason = f"{_lacking(decisive)}; accept: {accept_command(folder, metrics)}"
     elif verdict is Verdict.INCOMPARABLE:
-        causes = dict.fromkeys(each.reason.removeprefix(f"{each.metric}: ") for each in decisive)
+        causes = dict.fromkeys(metric.cause or metric.reason for metric in decisive)
         reason = "; ".join(list(causes)[:REASONS_SHOWN])
     else:
         ordered = _phrases(sorted(decisive, key=_prominence, reverse=True))
@@ -102,25 +92,25 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str)
             f"; and {len(ordered) - REASONS_SHOWN} more" if len(ordered) > REASONS_SHOWN else ""
         )
     advice = [
-        each.reason for each in metrics if not each.blocking and each.verdict is Verdict.REGRESSED
+        metric.reason
+        for metric in metrics
+        if not metric.blocking and metric.verdict is Verdict.REGRESSED
     ]
     return (
-        "; ".join([reason, *(f"advisory: {each}" for each in advice)]) or "nothing could be judged"
+        "; ".join([reason, *(f"advisory: {reason}" for reason in advice)])
+        or "nothing could be judged"
     )
 
 
 def _lacking(metrics: Sequence[MetricVerdict]) -> str:
-    """
-    Say which metrics have no baseline: none at all, or one that was made before there were such
-    metrics.
-    """
-    names = [each.metric for each in metrics]
+    """Name the metrics without baseline: there is no baseline, or it is older than the metrics."""
+    names = [metric.metric for metric in metrics]
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     young = all(
-        each.comparison is not None
-        and isinstance(each.comparison.baseline, Missing)
-        and each.comparison.baseline.kind is MissingKind.OLDER_BASELINE
-        for each in metrics
+        metric.comparison is not None
+        and isinstance(metric.comparison.baseline, Missing)
+        and metric.comparison.baseline.kind is MissingKind.OLDER_BASELINE
+        for metric in metrics
     )
     return (
         f"{'the baseline is older than' if young else 'no baseline for'} "
@@ -134,18 +124,18 @@ INCOMPARABLE_AUDIO = (MissingKind.DURATIONS_DIFFER, MissingKind.TAKES_DIFFER)
 
 def _phrases(metrics: Sequence[MetricVerdict]) -> list[str]:
     """
-    Return the reasons in their order; what several metrics lack for one cause is said once, behind
-    what was measured.
+    Return the reasons in their order. Metrics that lack a value for the same cause are named
+    together, behind the measured ones.
     """
-    lost: dict[str, list[str]] = {}
-    for each in metrics:
-        now = None if each.comparison is None else each.comparison.current
+    causes: dict[str, list[str]] = {}
+    for metric in metrics:
+        now = None if metric.comparison is None else metric.comparison.current
         if isinstance(now, Missing) and now.kind in INCOMPARABLE_AUDIO:
-            lost.setdefault(each.reason.removeprefix(f"{each.metric}: "), []).append(each.metric)
-    told = {name for names in lost.values() for name in names}
+            causes.setdefault(metric.cause or metric.reason, []).append(metric.metric)
+    grouped = set(chain.from_iterable(causes.values()))
     return [
-        *(each.reason for each in metrics if each.metric not in told),
-        *(_together(*pair) for pair in lost.items()),
+        *(metric.reason for metric in metrics if metric.metric not in grouped),
+        *(_together(*pair) for pair in causes.items()),
     ]
 
 
@@ -156,8 +146,7 @@ def _together(reason: str, names: Sequence[str]) -> str:
 
 def _prominence(metric: MetricVerdict) -> float:
     """
-    Order reasons by how many times the limit a shift is: that is the same for percent, decibels and
-    semitones.
+    Return the shift as a multiple of its limit, which compares percent, decibels and semitones.
     """
     comparison = metric.comparison
     if comparison is None or comparison.shift is None or not metric.limit:
@@ -167,8 +156,8 @@ def _prominence(metric: MetricVerdict) -> float:
 
 def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> str:
     """
-    Name the requests of which other words were heard than in the baseline, by the same recogniser;
-    empty where none.
+    Name the requests whose transcript differs from the baseline's, by the same recogniser; empty
+    where none does.
     """
     stored = (
         baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
@@ -186,18 +175,20 @@ def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """Return what a listener would call the words: without case and punctuation."""
+    """Return the words of a transcript, without case and punctuation."""
     return re.findall(r"\w+", text.casefold())
 
 
 def _short(text: str) -> str:
-    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    line = " ".join(
+        "".join(character if character.isprintable() else " " for character in text).split()
+    )
     return line if len(line) <= CHARACTERS_SHOWN else f"{line[: CHARACTERS_SHOWN - 3]}..."
 
 
 def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:
     """
-    Name the stage that moved most against the baseline, which keeps the medians of stages. Empty
+    Name the stage that moved most against the baseline, which keeps the medians of stages; empty
     where unknown.
     """
     stored = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
@@ -206,16 +197,16 @@ def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseli
 
 def _stages_s(measurements: Iterable[Measurement]) -> dict[str, float]:
     return {
-        each.metric.removeprefix(STAGE): each.summary
-        for each in measurements
-        if each.metric.startswith(STAGE) and isinstance(each.summary, float)
+        measurement.metric.removeprefix(STAGE): measurement.summary
+        for measurement in measurements
+        if measurement.metric.startswith(STAGE) and isinstance(measurement.summary, float)
     }
 
 
 def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
     """
-    Name the settings that were in effect in the baseline and are not now: a changed default
-    explains a changed number.
+    Name the options whose effective value differs from the baseline's: a changed default explains a
+    changed number.
     """
     file = baseline.speed or baseline.quality
     stored = file.cells.get(slug, {}) if file is not None else {}
@@ -234,7 +225,7 @@ def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
 
 
 def baseline_name(baseline: Baseline) -> str:
-    """Name the baseline: `b07e11a, 2026-11-20 "bf16 vocoder"`."""
+    """Return the name of the baseline: `b07e11a, 2026-11-20 "bf16 vocoder"`."""
     file = baseline.speed or baseline.quality
     if file is None:
         return "none"
@@ -243,7 +234,7 @@ def baseline_name(baseline: Baseline) -> str:
 
 
 FASTER = 0.05
-"""Of its time must a stage alone have lost, to be spoken of."""
+"""Least share of its time that an isolated stage must have lost for a notice."""
 WHOLE = "rtf"
 MEDIAN = statistics.at_percentile(50.0)
 Named = Mapping[str, Measurement]
@@ -257,17 +248,28 @@ def notices(
     reference: str,
 ) -> tuple[str, ...]:
     """
-    Say of one cell which stages are faster alone, and of no use: against the baseline, and against
-    the reference cell.
+    Return the notices on a cell about stages that are faster in isolation while the whole is not:
+    against the baseline, and against the reference cell.
+
+    Usually copies, conversions or a lost fusion around the stage cost as much as it gained. A
+    notice is never a verdict. The isolated time is that of the stage profile; the whole is rtf, as
+    judged. Where both sides have several processes, the interval must exclude chance; where one has
+    a single process, its median must lie beyond all times of the other side.
+
+    Only equal work is compared: calls with as many rows and frames, and as many of them in the
+    synthesis. A shorter chunk is faster on any engine, and by no fixed proportion (a call has costs
+    that do not depend on its length, and attention grows with its square), so calls of different
+    length get no notice. Neither do records without the amount of work, as in run folders and
+    baselines before schema 6.
     """
     now = by_name(measurements[slug])
     stored: Named = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
-    whole = next((each for each in comparisons if each.metric == WHOLE), None)
-    told = [] if whole is None else _useless(stored, now, _moved(whole), "the baseline")
+    whole = next((comparison for comparison in comparisons if comparison.metric == WHOLE), None)
+    sentences = [] if whole is None else _useless(stored, now, _moved(whole), "the baseline")
     if slug != reference and reference in measurements:
         beside = by_name(measurements[reference])
-        told += _useless(beside, now, _whole(beside, now), "the reference cell")
-    return tuple(told)
+        sentences += _useless(beside, now, _whole(beside, now), "the reference cell")
+    return tuple(sentences)
 
 
 def _useless(before: Named, now: Named, whole: statistics.Shift | None, against: str) -> list[str]:
@@ -290,29 +292,29 @@ def _useless(before: Named, now: Named, whole: statistics.Shift | None, against:
 
 def _alone(before: Measurement, now: Measurement) -> statistics.Shift | None:
     """
-    Compare a stage alone; None where two single processes overlap, of which nobody knows how much
-    they differ by chance.
+    Return the shift of an isolated stage; None where two single processes overlap, because their
+    spread is unknown.
     """
-    sides = [_by_repeat(each) for each in (before, now)]
+    sides = [_by_repeat(side) for side in (before, now)]
     if not all(sides):
         return None
     shift = statistics.shift(sides[0], sides[1], MEDIAN)
-    apart = float(MEDIAN(np.concatenate(sides[1]))) < min(float(np.min(each)) for each in sides[0])
+    apart = float(MEDIAN(np.concatenate(sides[1]))) < min(
+        float(np.min(times)) for times in sides[0]
+    )
     return shift if shift.high is not None or apart else None
 
 
 def _by_repeat(measurement: Measurement) -> list[statistics.Array]:
-    values = [
-        (each.repeat, each.value)
-        for each in measurement.values
-        if isinstance(each.value, float) and each.value > 0.0
-    ]
-    repeats = sorted({repeat for repeat, _ in values})
-    return [np.array([value for repeat, value in values if repeat == which]) for which in repeats]
+    times_s: dict[int, list[float]] = {}
+    for value in measurement.values:
+        if isinstance(value.value, float) and value.value > 0.0:
+            times_s.setdefault(value.repeat, []).append(value.value)
+    return [np.array(times_s[repeat]) for repeat in sorted(times_s)]
 
 
 def _whole(before: Named, now: Named) -> statistics.Shift | None:
-    """Compare the whole of two cells of one run; None where one has no speed."""
+    """Return the shift of rtf between two cells of one run; None where one has no speed."""
     sides = [
         by_process(named[WHOLE], named) if _has_whole(named) else [] for named in (before, now)
     ]
@@ -330,7 +332,7 @@ def _moved(whole: Comparison) -> statistics.Shift | None:
 
 
 def _is_faster(shift: statistics.Shift, least: float) -> bool:
-    """Whether time was lost, more than the least, and not by chance as far as that is known."""
+    """Whether the time fell by more than `least`, and beyond chance as far as that is known."""
     return shift.point < -least and (shift.high is None or shift.high < 0.0)
 
 

@@ -1,10 +1,10 @@
 """
-The baseline that a run is held against where its machine has none of its own name: that of the same
-machine under the name that an older voxgate gave it, or as it was set up before.
+The baseline for a run whose machine has none of its own name: that of the same machine under the
+name that an older voxgate gave it, or with other settings.
 
-A machine's name holds what is set on it. So a board that somebody put into another power mode has
-no baseline by its name; what it has is one of itself set up otherwise, and to say which setting
-differs is worth more than to say that there is none.
+A machine's name includes its settings. A board in another power mode therefore has no baseline by
+its name. It has one of the same hardware with other settings, and the setting that differs is more
+useful to the reader than "no baseline".
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,35 +22,35 @@ PREFIX, SUFFIX = "speed@", ".json"
 
 def baseline_of(baselines_dir: Path, run: Run) -> Baseline:
     """
-    Load the baseline that a run is to be held against. Raises HarnessError as `load_baseline` does.
+    Load the baseline that a run is compared with. Raises HarnessError as `load_baseline` does.
     """
-    found = load_baseline(baselines_dir, run.suite, machine_id(run))
-    if found.speed is not None:
-        return found
-    return replace(found, speed=_nearest(suite_dir(baselines_dir, run.suite), run))
+    baseline = load_baseline(baselines_dir, run.suite, machine_id(run))
+    if baseline.speed is not None:
+        return baseline
+    return replace(baseline, speed=_nearest(suite_dir(baselines_dir, run.suite), run))
 
 
 def _nearest(folder: Path, run: Run) -> BaselineFile | None:
     """
-    Return the newest of the same hardware that differs least; without cells that the run has not,
-    which prove nothing.
+    Return the newest baseline of the same hardware with the fewest differing settings, without the
+    cells that the run lacks.
     """
     facts = run.environment.machine.facts
     same = [
-        each
-        for each in _others(folder, run.suite, facts)
-        if is_same_hardware(each.environment, facts)
+        file
+        for file in _others(folder, run.suite, facts)
+        if is_same_hardware(file.environment, facts)
     ]
-    least = min((len(differing(each.environment, facts)) for each in same), default=0)
-    near = [each for each in same if len(differing(each.environment, facts)) == least]
-    best = max(near, key=lambda each: each.created, default=None)
+    least = min((len(differing(file.environment, facts)) for file in same), default=0)
+    near = [file for file in same if len(differing(file.environment, facts)) == least]
+    best = max(near, key=lambda file: file.created, default=None)
     return None if best is None else _only(best, {cell.slug for cell in run.cells})
 
 
 def _others(folder: Path, suite: str, facts: Mapping[str, object]) -> Iterator[BaselineFile]:
     """
-    Read the speed baselines of machines whose names tell of as many cores and as much memory; a
-    broken one is not ours.
+    Load the speed baselines of machines whose names have as many cores and as much memory. Broken
+    files are skipped.
     """
     size = f"-{facts.get('cores')}c-{facts.get('ram_gib')}g-"
     for path in sorted(folder.glob(f"{PREFIX}*{SUFFIX}")):
@@ -58,17 +58,19 @@ def _others(folder: Path, suite: str, facts: Mapping[str, object]) -> Iterator[B
         if size not in machine:
             continue
         try:
-            found = load_speed(folder, suite, machine)
+            file = load_speed(folder, suite, machine)
         except HarnessError:
             continue
-        if found is not None:
-            yield found
+        if file is not None:
+            yield file
 
 
 def _only(file: BaselineFile, slugs: set[str]) -> BaselineFile:
-    cells = {slug: each for slug, each in file.cells.items() if slug in slugs}
+    cells = {slug: cell for slug, cell in file.cells.items() if slug in slugs}
     return replace(
         file,
         cells=cells,
-        measurements={slug: each for slug, each in file.measurements.items() if slug in slugs},
+        measurements={
+            slug: measured for slug, measured in file.measurements.items() if slug in slugs
+        },
     )

@@ -1,8 +1,7 @@
 """
-The short phrases of a judgement: how far a value moved, and the verdict in one line. Decides
-nothing.
+The short phrases of a judgement: the size of a shift, and the verdict in one line. Decides nothing.
 
-Needs nothing but the records and the standard library, so that a job that only comments on a pull
+Imports nothing but the records and the standard library, so that a job that only comments on a pull
 request installs nothing.
 """
 
@@ -12,7 +11,7 @@ from harness.records.verdict import WORST_FIRST, Comparison, Verdict
 
 
 def size(comparison: Comparison) -> str:
-    """Show how far a value moved: `+9.8 % [+8.1 +11.6]`."""
+    """Format a shift: `+9.8 % [+8.1 +11.6]`."""
     factor, unit = scale(comparison)
     low, high = comparison.low, comparison.high
     fine = comparison.absolute
@@ -25,10 +24,7 @@ def size(comparison: Comparison) -> str:
 
 
 def scale(comparison: Comparison) -> tuple[float, str]:
-    """
-    Give what a shift is multiplied with to be shown, and the unit that is shown, which a bare
-    number has not.
-    """
+    """Return the factor and the unit in which a shift is shown. A bare number has no unit."""
     return (
         (1.0, comparison.unit if comparison.unit != "1" else "")
         if comparison.absolute
@@ -37,7 +33,7 @@ def scale(comparison: Comparison) -> tuple[float, str]:
 
 
 def share(point: float, low: float | None, high: float | None) -> str:
-    """Show a relative change: `-49.0 % [-50.1 -47.7]`."""
+    """Format a relative change: `-49.0 % [-50.1 -47.7]`."""
     bounds = (
         ""
         if low is None or high is None
@@ -48,23 +44,27 @@ def share(point: float, low: float | None, high: float | None) -> str:
 
 def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str = "") -> str:
     """
-    Give the verdict in one line: `REGRESSED: 1 failed, 1 regressed, 4 passed`; `accept` is a
-    command, if there is one.
+    Return the verdict in one line: `REGRESSED: 1 failed, 1 regressed, 4 passed`. `accept` is the
+    command to append, if any.
     """
     names = {Verdict.PASS: "passed", Verdict.NO_BASELINE: "without baseline"}
     parts = [
-        f"{counts[each]} {names.get(each, each.value.lower())}"
-        for each in WORST_FIRST
-        if counts.get(each)
+        f"{counts[name]} {names.get(name, name.value.lower())}"
+        for name in WORST_FIRST
+        if counts.get(name)
     ]
     hint = f"; accept: {accept}" if accept and verdict is Verdict.NO_BASELINE else ""
     return f"{verdict}: {', '.join(parts) or 'no cells'}{hint}"
 
 
+def joined(*parts: str) -> str:
+    """Return the parts that are not empty as one line, with semicolons between them."""
+    return "; ".join(filter(None, parts))
+
+
 def _signed(value: float, fine: bool) -> str:
     """
-    Write with one decimal; what is `fine` and less than one, such as seconds of lag, with two
-    digits.
+    Format with one decimal; values below one with two digits where `fine`, such as seconds of lag.
     """
     if fine and 1e-6 < abs(value) < 0.95:
         return f"{value:+.2g}"

@@ -1,10 +1,10 @@
 """
-The policy: which change of which metric is too much. Reads TOML; does not know how a change is
-measured, and decides nothing.
+The policy: the limit of each metric. Reads TOML; does not know how a change is measured, and
+decides nothing.
 
-The default is `harness/policy.toml`; `baselines/policy.toml` replaces single lines of it, and may
-say in a table [imported] how the history judges the metrics of other tools, whose names nobody here
-knows.
+The default is `harness/policy.toml`. `baselines/policy.toml` replaces single lines of it. Its table
+[imported] holds limits by which the history judges the metrics of other tools, which the registry
+does not know.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 """Of the policy file. History: 1, 2026-11, first."""
 
 Policy = Mapping[str, Limit]
-"""Limit by metric name; a metric that is not in it is shown and never judged."""
+"""Limit by metric name; a metric without one is shown and never judged."""
 
 DEFAULT = Path(__file__).parents[1] / "policy.toml"
 LARGEST = 1e300
@@ -31,22 +31,22 @@ OF_IMPORTED = ("relative", "absolute", "blocking")
 FILE = "policy.toml"
 
 
-def load_policy(baselines_dir: Path, known: Collection[str]) -> dict[str, Limit]:
+def load_policy(baselines_dir: Path, metric_names: Collection[str]) -> dict[str, Limit]:
     """
-    Read the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names
+    Load the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names
     that exist.
 
     Raises HarnessError naming file and key for broken TOML, unknown metrics or keys, and margins
     that are not positive.
     """
-    policy = read_policy(DEFAULT, known)
+    policy = read_policy(DEFAULT, metric_names)
     override = baselines_dir / FILE
-    return {**policy, **read_policy(override, known)} if override.exists() else policy
+    return {**policy, **read_policy(override, metric_names)} if override.exists() else policy
 
 
 def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     """
-    Read the table [imported] of `baselines_dir/policy.toml`: limits of metrics that other tools
+    Load the table [imported] of `baselines_dir/policy.toml`: limits of metrics that other tools
     measured, by name.
 
     Raises HarnessError as `load_policy` does; a name that no series has is no error here.
@@ -55,13 +55,15 @@ def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     if not path.exists():
         return {}
     lines = _decoded(path).get("imported", {})
-    return {metric: _imported(path, metric, line) for metric, line in lines.items()}
+    return {metric: _imported(path, metric, row) for metric, row in lines.items()}
 
 
-def read_policy(path: Path, known: Collection[str]) -> dict[str, Limit]:
-    """Read one policy file. Raises HarnessError as `load_policy` does."""
+def read_policy(path: Path, metric_names: Collection[str]) -> dict[str, Limit]:
+    """Load one policy file. Raises HarnessError as `load_policy` does."""
     data = _decoded(path)
-    return {metric: _limit(path, metric, line, known) for metric, line in data["metrics"].items()}
+    return {
+        metric: _limit(path, metric, row, metric_names) for metric, row in data["metrics"].items()
+    }
 
 
 def _decoded(path: Path) -> dict[str, Any]:
@@ -79,73 +81,75 @@ def _check_head(path: Path, data: Mapping[str, object]) -> None:
         )
     unknown = sorted(set(data) - {"schema_version", "metrics", "imported"})
     tables = [data[name] for name in ("metrics", "imported") if name in data]
-    if unknown or not tables or not all(isinstance(each, dict) for each in tables):
+    if unknown or not tables or not all(isinstance(table, dict) for table in tables):
         raise HarnessError(
             f"{path}: expected one table [metrics] beside schema_version, found "
             f"{', '.join(unknown) or 'none'}"
         )
 
 
-def _imported(path: Path, metric: str, line: object) -> Limit:
-    if isinstance(line, dict) and set(line) - set(OF_IMPORTED):
-        key = min(set(line) - set(OF_IMPORTED))
+def _imported(path: Path, metric: str, row: object) -> Limit:
+    if isinstance(row, dict) and set(row) - set(OF_IMPORTED):
+        key = min(set(row) - set(OF_IMPORTED))
         raise HarnessError(
             f"{path}: imported.{metric}.{key}: there is no such key; known are "
             f"{', '.join(OF_IMPORTED)}"
         )
-    whole = {**line, "against": "baseline", "evidence": "none"} if isinstance(line, dict) else line
+    whole = {**row, "against": "baseline", "evidence": "none"} if isinstance(row, dict) else row
     return _limit(path, metric, whole, (metric,), "imported")
 
 
 def _limit(
-    path: Path, metric: str, line: object, known: Collection[str], table: str = "metrics"
+    path: Path, metric: str, row: object, metric_names: Collection[str], table: str = "metrics"
 ) -> Limit:
-    if metric not in known:
+    if metric not in metric_names:
         raise HarnessError(
             f"{path}: {table}.{metric}: there is no such metric; known are "
-            f"{', '.join(sorted(known))}"
+            f"{', '.join(sorted(metric_names))}"
         )
-    if not isinstance(line, dict):
+    if not isinstance(row, dict):
         raise HarnessError(
-            f"{path}: {table}.{metric} is {line!r}; write {{ relative = 0.05, blocking = true, ... "
+            f"{path}: {table}.{metric} is {row!r}; write {{ relative = 0.05, blocking = true, ... "
             f"}}"
         )
-    unknown = sorted(set(line) - set(KEYS))
+    unknown = sorted(set(row) - set(KEYS))
     if unknown:
         raise HarnessError(
             f"{path}: {table}.{metric}.{unknown[0]}: there is no such key; known are "
             f"{', '.join(KEYS)}"
         )
     relative, absolute = (
-        _margin(path, f"{table}.{metric}", key, line.get(key)) for key in ("relative", "absolute")
+        _margin(path, f"{table}.{metric}", key, row.get(key)) for key in ("relative", "absolute")
     )
     if relative is None and absolute is None:
         raise HarnessError(
             f"{path}: {table}.{metric} has no margin; give relative, absolute or both"
         )
-    if not isinstance(line.get("blocking"), bool):
+    if not isinstance(row.get("blocking"), bool):
         raise HarnessError(
-            f"{path}: {table}.{metric}.blocking is {line.get('blocking')!r}; write true or false"
+            f"{path}: {table}.{metric}.blocking is {row.get('blocking')!r}; write true or false"
         )
     return Limit(
         relative=relative,
         absolute=absolute,
-        blocking=line["blocking"],
-        against=_choice(path, f"{table}.{metric}", "against", line.get("against"), AGAINST),
-        evidence=_choice(path, f"{table}.{metric}", "evidence", line.get("evidence"), EVIDENCE),
-        floor=_margin(path, f"{table}.{metric}", "floor", line.get("floor")),
+        blocking=row["blocking"],
+        against=_choice(path, f"{table}.{metric}", "against", row.get("against"), AGAINST),
+        evidence=_choice(path, f"{table}.{metric}", "evidence", row.get("evidence"), EVIDENCE),
+        min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
     )
 
 
-def _margin(path: Path, line: str, key: str, value: object) -> float | None:
+def _margin(path: Path, place: str, key: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST:
-        raise HarnessError(f"{path}: {line}.{key} is {value!r}; it must be a positive number")
+        raise HarnessError(f"{path}: {place}.{key} is {value!r}; it must be a positive number")
     return float(value)
 
 
-def _choice(path: Path, line: str, key: str, value: object, choices: tuple[str, ...]) -> str:
+def _choice(path: Path, place: str, key: str, value: object, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise HarnessError(f"{path}: {line}.{key} is {value!r}; choose one of {', '.join(choices)}")
+        raise HarnessError(
+            f"{path}: {place}.{key} is {value!r}; choose one of {', '.join(choices)}"
+        )
     return str(value)

@@ -1,17 +1,17 @@
 """
-Replace a folder of reviewed files as one: whoever is killed, and wherever, the folder is the old
-one or the new one.
+Replace a folder of reviewed files atomically: if the process is killed at any point, the folder is
+the old one or the new one.
 
     <parent>/<name>/                the folder
     <parent>/.accept/<name>/        the draft: all of the folder, changed; git ignores it
     <parent>/.accept/.ready-<name>/ the same, decided; only where the file system cannot exchange
         two folders
 
-The draft and the folder change places in one rename (`renameat2` with RENAME_EXCHANGE). Where a
+The draft and the folder are exchanged in one rename (`renameat2` with RENAME_EXCHANGE). Where a
 file system cannot do that (overlays, network shares), renaming the draft to `.ready-...` decides:
-from then on the new folder counts, and whoever reads or replaces next moves its files into place. A
-folder that is made anew each time, as the site is, is drafted beside its place. Knows files; what
-is in them is others' business.
+from then on the new folder counts, and the next reader or writer moves its files into place. A
+folder that is generated anew each time, as the site is, is drafted beside its place. Knows files,
+and not their content.
 """
 
 import ctypes
@@ -29,24 +29,24 @@ from harness.records.files import copy_tree, files_below, link, sync, sync_tree,
 
 ROOM = ".accept"
 PASSING = ".passing"
-"""A file on its way into place."""
+"""Prefix of a file that is being moved into place."""
 IGNORE = ".gitignore"
 HERE = -100
 """AT_FDCWD."""
 EXCHANGE = 2
 """RENAME_EXCHANGE."""
 CANNOT = (errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.ENOTSUP, errno.EPERM)
-"""How file systems say that they cannot exchange two folders."""
+"""Error numbers of file systems that cannot exchange two folders."""
 
 
 @contextmanager
 def replacement(place: Path) -> Iterator[Path]:
     """
-    Lend a draft that holds all of the folder `place`; it takes the folder's place when the block
-    ends well.
+    Yield a draft with all files of the folder `place`; it replaces the folder when the block ends
+    without an exception.
 
     The draft is changed only by `write_atomic` and by removing files. Raises OSError; the folder is
-    then as it was.
+    then unchanged.
     """
     with _alone(place.parent):
         room = place.parent / ROOM
@@ -66,8 +66,7 @@ def replacement(place: Path) -> Iterator[Path]:
 
 def settle(place: Path) -> None:
     """
-    Finish what somebody was killed at: move the files of a decided replacement into place. Raises
-    OSError.
+    Finish an interrupted replacement: move the files of a decided one into place. Raises OSError.
     """
     if _ready(place).is_dir():
         with _alone(place.parent):
@@ -75,14 +74,14 @@ def settle(place: Path) -> None:
             _clear(place)
 
 
-def exchange(one: Path, other: Path) -> bool:
+def exchange(folder: Path, other: Path) -> bool:
     """
-    Let two folders change places, in one step; False where the file system cannot. Raises OSError.
+    Exchange two folders in one step; return False where the file system cannot. Raises OSError.
     """
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if call is None:
         return False
-    if call(HERE, os.fsencode(one), HERE, os.fsencode(other), EXCHANGE) == 0:
+    if call(HERE, os.fsencode(folder), HERE, os.fsencode(other), EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()
     if code in CANNOT:
@@ -92,10 +91,11 @@ def exchange(one: Path, other: Path) -> bool:
 
 def drafted(place: Path) -> tuple[Path, int]:
     """
-    Make an empty draft beside a folder that is made anew each time, and remove those whose makers
-    are gone.
+    Make an empty draft beside a folder that is generated anew each time, and remove drafts whose
+    processes have ended.
 
-    Returns it, and the open file that holds it; `os.close` lets go. Raises OSError.
+    Returns the draft, and the open file whose lock marks it as in use; `os.close` releases it.
+    Raises OSError.
     """
     with _alone(place.parent):
         for stale in place.parent.glob(f".{glob.escape(place.name)}.*.draft"):
@@ -111,8 +111,8 @@ def drafted(place: Path) -> tuple[Path, int]:
 
 def put_folder(draft: Path, place: Path) -> None:
     """
-    Put a draft in its place, and what was there before in the draft's; the latter is removed where
-    they cannot be exchanged, a moment before. Raises OSError.
+    Put a draft in its place, and the folder that was there in the draft's. Where they cannot be
+    exchanged, the old folder is removed a moment before. Raises OSError.
     """
     _sync_all(draft)
     if place.is_dir():
@@ -127,8 +127,8 @@ def put_folder(draft: Path, place: Path) -> None:
 
 def _sync_all(folder: Path) -> None:
     """
-    Bring thousands of files to disk by one call for their file system, which is ten times as fast
-    as one for each.
+    Flush thousands of files to disk by one call for their file system, ten times as fast as one
+    call for each.
     """
     call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if call is None:
@@ -169,21 +169,21 @@ def _decide(draft: Path, place: Path) -> None:
 
 def _roll_forward(place: Path) -> None:
     """
-    Make the folder the decided one. It may be stopped anywhere and begun again: what was decided
-    stays whole to the end.
+    Make the folder the decided one. Interrupted at any point it can be started again: the decided
+    files stay complete to the end.
     """
     ready = _ready(place)
     if not ready.is_dir():
         return
-    wanted = {path.relative_to(ready) for path in files_below(ready)}
-    for name in sorted(wanted):
+    expected = {path.relative_to(ready) for path in files_below(ready)}
+    for name in sorted(expected):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         passing = ready.parent / PASSING
         passing.unlink(missing_ok=True)
         link(ready / name, passing)
         passing.replace(place / name)
     for path in list(files_below(place)):
-        if path.relative_to(place) not in wanted:
+        if path.relative_to(place) not in expected:
             path.unlink()
     sync_tree(place)
     ready.rename(ready.with_name(place.name))
@@ -195,14 +195,13 @@ def _ready(place: Path) -> Path:
 
 def _clear(place: Path) -> None:
     """
-    Remove the draft, or the old folder that stands in its place; and the room, unless somebody
-    needs it.
+    Remove the draft, or the old folder in its place, and the parent folder unless it is in use.
     """
     room = place.parent / ROOM
     shutil.rmtree(room / place.name, ignore_errors=True)
     with suppress(OSError):
         (room / PASSING).unlink(missing_ok=True)
-        if {each.name for each in room.iterdir()} <= {IGNORE}:
+        if {entry.name for entry in room.iterdir()} <= {IGNORE}:
             (room / IGNORE).unlink(missing_ok=True)
             room.rmdir()
 
@@ -210,8 +209,8 @@ def _clear(place: Path) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """
-    Wait until nobody else replaces anything in a folder; file systems without locks are trusted to
-    have one writer.
+    Hold an exclusive lock on replacing anything in a folder. File systems without locks are assumed
+    to have one writer.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,10 +1,10 @@
 """
-Add the digests of the golden audio to baselines that were accepted before there were any:
-`python -m harness.judging.seal [baselines]`.
+Add the digests of the golden audio to baselines that were accepted before digests existed: `python
+-m harness.judging.seal [baselines]`.
 
-Nothing else in them changes. What can be known of old audio is checked: it is there for requests of
-the reference cell, and lasts as long as `quality.json` says that it did. Whether it is the accepted
-audio to the bit, only the review could tell.
+Nothing else in them changes. Old audio is checked as far as possible: it belongs to requests of the
+reference cell, and has the duration that `quality.json` records. Only the review could check that
+it is the accepted audio bit by bit.
 """
 
 import hashlib
@@ -21,15 +21,14 @@ from harness.judging.replace_folder import replacement
 from harness.records.files import reason, write_atomic
 
 SLACK_S = 1e-5
-"""Less than one frame at 48 kHz, more than the rounding of durations in the file."""
+"""Less than one PCM sample at 48 kHz, more than the rounding of durations in the file."""
 
 
 def seal(baselines: Path, suite: str) -> bool:
     """
-    Add the digests to a suite's quality; False where it has them, or there is none.
+    Add the digests to a suite's quality baseline; return False where it has them, or there is none.
 
-    Raises HarnessError for audio that cannot be what was accepted, and where nothing can be
-    written.
+    Raises HarnessError for audio that cannot be the accepted one, and where nothing can be written.
     """
     quality = load_baseline(baselines, suite, "none").quality
     if quality is None or quality.golden is not None:
@@ -49,12 +48,12 @@ def seal(baselines: Path, suite: str) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Seal all suites of a folder, and print which."""
+    """Seal all suites of a folder, and print their names."""
     baselines = Path(arguments[0] if arguments else "baselines")
     try:
         for path in sorted(baselines.glob("*/quality.json")):
-            word = "sealed" if seal(baselines, path.parent.name) else "left as it is"
-            print(f"{path.parent.name}: {word}")
+            result = "sealed" if seal(baselines, path.parent.name) else "left as it is"
+            print(f"{path.parent.name}: {result}")
     except HarnessError as error:
         print(f"voxgate: {error}", file=sys.stderr)
         return 2
@@ -68,12 +67,13 @@ def _check_lengths(quality: BaselineFile, files: Sequence[Path]) -> None:
             f"{quality.path} has no durations of the reference {quality.reference}; accept a run "
             "again"
         )
-    expected = {each.id: each.value for each in measured.values}
+    expected = {value.id: value.value for value in measured.values}
     for path in files:
-        length, wanted = length_s(path), expected.get(path.stem)
-        if not isinstance(wanted, float) or abs(length - wanted) > SLACK_S:
+        length, expected_s = length_s(path), expected.get(path.stem)
+        if not isinstance(expected_s, float) or abs(length - expected_s) > SLACK_S:
             raise HarnessError(
-                f"{path} lasts {length:.4f} s, and {quality.path} says {wanted}; accept a run again"
+                f"{path} lasts {length:.4f} s, and {quality.path} says {expected_s}; accept a "
+                "run again"
             )
 
 

@@ -1,7 +1,7 @@
 """
-Speed against quality: which cells nobody beats at both, and the fastest cell that still passes.
+Speed against quality: the Pareto front of the cells, and the fastest cell that passes.
 
-Pure choosing among numbers that were measured elsewhere; draws nothing and decides no verdict.
+Selects among existing numbers; draws nothing and decides no verdict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Point:
     quality: float
     verdict: Verdict
     on_front: bool
-    """No other cell is as fast and as good, and better in one of the two."""
+    """Whether no other cell is as fast and as good, and better in one of the two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class Tradeoff:
 def tradeoff(
     judgement: RunVerdict, measurements: Mapping[str, Sequence[Measurement]], metric: str
 ) -> Tradeoff | None:
-    """Set `metric` against rtf; None if fewer than two cells have both."""
-    found: list[tuple[str, str, Verdict, float, Measurement, float]] = []
+    """Return `metric` against rtf, cell by cell; None if fewer than two cells have both."""
+    rows: list[tuple[str, str, Verdict, float, Measurement, float]] = []
     for cell in judgement.cells:
         named = by_name(measurements.get(cell.cell, ()))
         speed, quality = named.get("rtf"), named.get(metric)
@@ -52,13 +52,13 @@ def tradeoff(
             and isinstance(speed.summary, float)
             and isinstance(quality.summary, float)
         ):
-            found.append(
+            rows.append(
                 (cell.cell, cell.label, cell.verdict, speed.summary, quality, quality.summary)
             )
-    if len(found) < 2:
+    if len(rows) < 2:
         return None
-    sign = -1.0 if found[0][4].better == "lower" else 1.0
-    pairs = [(rtf, sign * value) for *_, rtf, _, value in found]
+    sign = -1.0 if rows[0][4].better == "lower" else 1.0
+    pairs = [(rtf, sign * value) for *_, rtf, _, value in rows]
     points = [
         Point(
             cell=slug,
@@ -68,9 +68,9 @@ def tradeoff(
             verdict=verdict,
             on_front=not _beaten(rtf, sign * value, pairs),
         )
-        for slug, label, verdict, rtf, _, value in found
+        for slug, label, verdict, rtf, _, value in rows
     ]
-    first = found[0][4]
+    first = rows[0][4]
     ordered = tuple(sorted(points, key=lambda point: point.rtf))
     return Tradeoff(metric=metric, unit=first.unit, better=first.better, points=ordered)
 
@@ -78,8 +78,7 @@ def tradeoff(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedGain:
     """
-    The fastest cell that is fit to ship, and how many times as fast as the reference it is, with a
-    95 % interval.
+    The fastest cell that is fit to ship, and its speed-up over the reference with a 95 % interval.
     """
 
     cell: str
@@ -95,14 +94,14 @@ def fastest_passing(
     judgement: RunVerdict, measurements: Mapping[str, Sequence[Measurement]], reference: str | None
 ) -> SpeedGain | None:
     """
-    Choose the fastest cell that is fit to ship, and hold its rtf against the reference's; None if
-    none is.
+    Return the fastest cell that is fit to ship, with its speed-up over the reference; None if there
+    is none.
 
-    Fit is PASS or IMPROVED, and good enough in every metric that has a floor.
+    Fit is PASS or IMPROVED, and good enough in every metric that has a lowest acceptable value.
     """
     named = {cell.cell: by_name(measurements.get(cell.cell, ())) for cell in judgement.cells}
-    known = {slug: each["rtf"].summary for slug, each in named.items() if "rtf" in each}
-    speeds = {slug: rtf for slug, rtf in known.items() if isinstance(rtf, float)}
+    rtfs = {slug: metrics["rtf"].summary for slug, metrics in named.items() if "rtf" in metrics}
+    speeds = {slug: rtf for slug, rtf in rtfs.items() if isinstance(rtf, float)}
     passing = [cell for cell in judgement.cells if _fit(cell) and cell.cell in speeds]
     if not passing:
         return None

@@ -1,4 +1,4 @@
 """
-Many requests at once: what a server answers, how soon, for how long, and with how much memory.
+Load test: many concurrent requests to a server; its latency, throughput, duration and memory.
 `voxgate load`.
 """

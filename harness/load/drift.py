@@ -1,6 +1,5 @@
 """
-Does a server change while it serves for long? Slopes of latency and memory over a soak, and what
-they mean in words. Pure.
+Drift of a server over a soak: slopes of latency and memory, and their meaning in words. Pure.
 
 Latency: each answer over the median of its own text, so that the mixture of texts does not matter;
 medians of blocks of time; the slope of Theil and Sen with its interval (Sen 1968), which a few
@@ -25,20 +24,22 @@ LEAST_BLOCKS = 8
 """With fewer, an interval of a slope is a guess."""
 LEAST_S = 480.0
 """
-Of what is looked at: a server's memory settles for minutes, and that looks like a leak. A soak of
+Of the examined part: a server's memory settles for minutes, and that looks like a leak. A soak of
 10 minutes has as much.
 """
 MATERIAL = {"latency": 0.02, "memory": 0.02}
 """Growth over the soak, as a share, from which it counts."""
 MOST_DOUBT = 0.10
-"""Where the interval reaches further than this share over the soak, `steady` would say too much."""
+"""
+Where the interval reaches further than this share over the soak, `steady` would claim too much.
+"""
 
 Points = Sequence[tuple[float, float]]
 """(seconds, value)"""
 
 
 class DriftKind(StrEnum):
-    """What a slope means."""
+    """The meaning of a slope."""
 
     GROWS = "grows"
     FALLS = "falls"
@@ -52,7 +53,7 @@ class Drift:
     The trend of one quantity.
 
     `slope`, `low`, `high`: as shares of its median per hour. `change`: over the soak. `duration_s`:
-    of what was looked at.
+    of the examined part.
     """
 
     what: str
@@ -65,7 +66,7 @@ class Drift:
 
     @property
     def sentence(self) -> str:
-        """Say it in words."""
+        """Return the drift in words."""
         per_hour = (
             f"{100 * self.slope:+.2f} % per hour [{100 * self.low:+.2f} {100 * self.high:+.2f}]"
         )
@@ -89,7 +90,7 @@ class Drift:
 
 
 def drifts(loaded: LoadRecord) -> tuple[Drift | str, ...]:
-    """Give the drift of latency and of memory; where there is none to give, the reason."""
+    """Return the drift of latency and of memory; the reason where there is none."""
     answers = [
         answer
         for answer in loaded.answers
@@ -114,7 +115,7 @@ def _relative(answers: Sequence[ResponseRecord]) -> list[tuple[float, float]]:
     of_text: dict[str, list[float]] = defaultdict(list)
     for answer in answers:
         of_text[answer.request].append(answer.latency_s)
-    usual = {request: statistics.median(several) for request, several in of_text.items()}
+    usual = {request: statistics.median(latencies) for request, latencies in of_text.items()}
     return [
         (answer.planned_s, answer.latency_s / usual[answer.request])
         for answer in answers
@@ -137,8 +138,8 @@ def _drift(what: str, points: Points) -> Drift | str:
     )
     if not np.median(values) > 0.0:
         return f"{what}: no drift can be told as a share of a median of 0"
-    found = theilslopes(values / np.median(values), at_h, alpha=0.95)
-    slope, low, high = float(found.slope), float(found.low_slope), float(found.high_slope)
+    fit = theilslopes(values / np.median(values), at_h, alpha=0.95)
+    slope, low, high = float(fit.slope), float(fit.low_slope), float(fit.high_slope)
     span_h = float(at_h[-1] - at_h[0])
     long_enough = span_h * 3600.0 >= LEAST_S
     return Drift(
@@ -156,8 +157,7 @@ def _drift(what: str, points: Points) -> Drift | str:
 
 def _blocks(points: Points) -> list[tuple[float, float]]:
     """
-    Give the median instant and the median value of blocks of equal length in time, empty ones left
-    out.
+    Return the median time and the median value of blocks of equal duration, empty ones left out.
     """
     if not points:
         return []

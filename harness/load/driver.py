@@ -1,8 +1,9 @@
 """
-Sends requests and records what comes of them: the one part of `load` where time passes.
+Send requests and record the responses: the one part of `load` where time passes.
 
-Each request in flight has a thread of its own, which mostly waits for bytes. Every answer goes to
-`record` the moment it is complete, so that nothing is lost when a person or a crash ends the load.
+Each request in flight has a thread of its own, which mostly waits for bytes. Every response is
+passed to `record` the moment it is complete, so that nothing is lost when a person or a crash ends
+the load.
 """
 
 import threading
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from harness.analysis.speed import play
-from harness.load.plan import Extent, Level, arrivals_s, in_turns, length_of
+from harness.load.plan import Extent, Level, arrivals_s, length_of, shuffled_requests
 from harness.load.records import LoadPhase, ResponseRecord
 from harness.machine.clock import instant_s, sleep
 from harness.records.cell import Request
@@ -20,7 +21,7 @@ from harness.records.run import FailureKind
 from harness.targets.http.client import ReceivedAudio, SpeechError
 
 LOOK_S = 0.2
-"""How often the main thread looks up while it waits, so that Ctrl-C is heard."""
+"""Interval at which the waiting main thread wakes up, so that it notices Ctrl-C."""
 
 Speak = Callable[[Request], Iterator[ReceivedAudio]]
 Record = Callable[[ResponseRecord], None]
@@ -28,18 +29,18 @@ Record = Callable[[ResponseRecord], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """Who is asked, where answers go, and since when time counts."""
+    """The server to load, the log of responses, and the start of the clock."""
 
     speak: Speak
     record: Record
     timeout_s: float
-    """For a whole answer."""
+    """For a whole response."""
     zero_s: float
     abandoned: threading.Event = field(default_factory=threading.Event)
-    """Set once a person ends the load: requests that break off then are nobody's failure."""
+    """Set once a person ends the load: requests that break off then are no failures."""
 
     def now_s(self) -> float:
-        """Give the seconds since the load began."""
+        """Return the seconds since the load began."""
         return instant_s() - self.zero_s
 
     def ask(
@@ -47,11 +48,11 @@ class Driver:
     ) -> ResponseRecord:
         """Send one request, wait for its end, record it."""
         sent_s, failure, reason = self.now_s(), "", ""
-        heard: list[Heard] = []
+        chunks: list[Heard] = []
         try:
-            for piece in self.speak(request):
-                heard.append(
-                    Heard(arrived_s=self.now_s(), audio_s=piece.audio.size / piece.rate_hz)
+            for chunk in self.speak(request):
+                chunks.append(
+                    Heard(arrived_s=self.now_s(), audio_s=chunk.audio.size / chunk.rate_hz)
                 )
                 if self.now_s() - sent_s > self.timeout_s:
                     raise SpeechError(
@@ -71,12 +72,12 @@ class Driver:
             length=length_of(request.text),
             planned_s=sent_s if planned_s is None else planned_s,
             sent_s=sent_s,
-            first_audio_s=heard[0].arrived_s if heard else None,
+            first_audio_s=chunks[0].arrived_s if chunks else None,
             done_s=self.now_s(),
-            audio_s=sum(piece.audio_s for piece in heard),
+            audio_s=sum(chunk.audio_s for chunk in chunks),
             failure=failure,
             reason=reason,
-            underruns=play(heard).underruns if heard else None,
+            underruns=play(chunks).underruns if chunks else None,
         )
         if not (failure and self.abandoned.is_set()):
             self.record(answer)
@@ -87,10 +88,10 @@ def drive(
     driver: Driver, level: Level, requests: tuple[Request, ...], extent: Extent, seed: int
 ) -> None:
     """
-    Put one level of load on the server, and wait for its last answer. On Ctrl-C nothing more is
-    sent.
+    Apply one level of load to the server, and wait for its last response. After Ctrl-C nothing more
+    is sent.
     """
-    texts = in_turns(requests, seed)
+    texts = shuffled_requests(requests, seed)
     begin = _closed if level.clients is not None else _open
     threads: list[threading.Thread] = []
     try:
@@ -108,7 +109,9 @@ def drive(
 def _closed(
     driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, _seed: int
 ) -> Iterator[threading.Thread]:
-    """Give a thread for each client; together they ask for as much as the extent says."""
+    """
+    Return a thread for each client; together they send as many requests as the extent demands.
+    """
     until_s = None if extent.duration_s is None else driver.now_s() + extent.duration_s
     queue, taking = islice(texts, extent.requests), threading.Lock()
 
@@ -127,9 +130,7 @@ def _closed(
 def _open(
     driver: Driver, level: Level, texts: Iterator[Request], extent: Extent, seed: int
 ) -> Iterator[threading.Thread]:
-    """
-    Give a thread for each arrival, when its instant has come, whatever became of the earlier ones.
-    """
+    """Start a thread for each arrival at its time, whatever the state of the earlier ones."""
     assert level.rate_per_s is not None
     zero_s = driver.now_s()
     for at_s in arrivals_s(level.rate_per_s, extent, seed):

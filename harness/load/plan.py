@@ -1,10 +1,11 @@
 """
-What a load is asked to do, and which of a suite's cells can be put under load. Starts nothing.
+The plan of a load test: levels, duration, requests, and the cells of a suite that can be loaded.
+Starts nothing.
 
-A level of load: so many clients that each wait for their answer (closed), or so many arrivals a
-second, whatever the server does (open). Pure.
+A level of load: a number of clients that each wait for their response (closed), or a rate of
+arrivals, whatever the server does (open).
 
-The texts of a load: their classes of length, and the order in which they are asked for. Pure.
+The texts of a load: their classes of length, and the order in which they are requested.
 """
 
 import math
@@ -34,13 +35,13 @@ class Level:
 
     @property
     def label(self) -> str:
-        """Name it for people and files: `closed-4`, `open-1.5`."""
+        """Return the level's name for people and files: `closed-4`, `open-1.5`."""
         return f"closed-{self.clients}" if self.clients is not None else f"open-{self.rate_per_s:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """How far a level goes: for so long, or for so many requests."""
+    """The extent of a level: a duration, or a number of requests."""
 
     duration_s: float | None = None
     requests: int | None = None
@@ -48,8 +49,8 @@ class Extent:
 
 def parse_levels(closed: str | None, rate_per_s: float | None) -> tuple[Level, ...]:
     """
-    Read `--closed 1,2,4` or `--open 1.5`. Raises HarnessError unless just one of them says
-    something that can be meant.
+    Parse `--closed 1,2,4` or `--open 1.5`. Raises HarnessError unless exactly one of them has a
+    usable value.
     """
     if (closed is None) == (rate_per_s is None):
         raise HarnessError(
@@ -60,20 +61,20 @@ def parse_levels(closed: str | None, rate_per_s: float | None) -> tuple[Level, .
         if not 0.0 < rate_per_s < math.inf:
             raise HarnessError(f"--open must be requests per second, above 0, not {rate_per_s!r}")
         return (Level(rate_per_s=rate_per_s),)
-    words = [word.strip() for word in str(closed).split(",")]
-    if not all(word.isdecimal() and 0 < int(word) <= 1000 for word in words) or len(
-        set(words)
-    ) < len(words):
+    counts = [count.strip() for count in str(closed).split(",")]
+    if not all(count.isdecimal() and 0 < int(count) <= 1000 for count in counts) or len(
+        set(counts)
+    ) < len(counts):
         raise HarnessError(
             "--closed must be numbers of clients from 1 to 1000, each once, e.g. 1,2,4; not "
             f"{closed!r}"
         )
-    return tuple(Level(clients=int(word)) for word in words)
+    return tuple(Level(clients=int(count)) for count in counts)
 
 
 def arrivals_s(rate_per_s: float, extent: Extent, seed: int) -> Iterator[float]:
     """
-    Give the instants at which requests arrive, in seconds from the start: a Poisson process, drawn
+    Return the times at which requests arrive, in seconds from the start: a Poisson process, drawn
     before anything is sent.
 
     Because they are fixed beforehand, a server that stalls cannot make its own clients wait with
@@ -91,25 +92,25 @@ def arrivals_s(rate_per_s: float, extent: Extent, seed: int) -> Iterator[float]:
 
 TARGETS = ("engine", "http")
 DURATION_S = 30.0
-"""Of a level, unless told otherwise."""
+"""Default duration of a level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """What to load, and how."""
+    """The cells to load, and the levels of load."""
 
     suite: str
     levels: tuple[Level, ...]
     extent: Extent = field(default_factory=lambda: Extent(duration_s=DURATION_S))
     soak: bool = False
     limit_s: float | None = None
-    """Within which an answer is of use."""
+    """Time within which a response is useful."""
     url: str | None = None
-    """Of a server that runs already; None starts one for each cell."""
+    """Of a running server; None starts one for each cell."""
     only: tuple[str, ...] = ()
     profile: str = "cpu"
     whole: bool = False
-    """Ask for whole audio, which our server speaks in batches, in place of a stream."""
+    """Request whole audio, which our server synthesises in batches, instead of a stream."""
     form: str = "wav"
     seed: int = 0
     timeout_s: float = 60.0
@@ -135,7 +136,7 @@ class LoadPlan:
 
 def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     """
-    Give the cells to load, in the suite's order. Raises HarnessError for a suite that cannot be
+    Return the cells to load, in the suite's order. Raises HarnessError for a suite that cannot be
     loaded over HTTP.
     """
     cells = load_suite(plan.suite, root).expand(root).cells
@@ -149,7 +150,7 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     chosen = tuple(
         cell
         for cell in cells
-        if not plan.only or any(fnmatchcase(cell.slug, each) for each in plan.only)
+        if not plan.only or any(fnmatchcase(cell.slug, pattern) for pattern in plan.only)
     )
     foreign = sorted({cell.target for cell in chosen} - set(TARGETS))
     if foreign:
@@ -174,8 +175,11 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     return chosen
 
 
-def ask_of(plan: LoadPlan, cell: Cell, request: Request, model: str) -> Ask:
-    """Give what is sent for a request. What a server of ours was started with is not sent again."""
+def speech_request(plan: LoadPlan, cell: Cell, request: Request, model: str) -> Ask:
+    """
+    Return the HTTP request for a request of the workload. Options that our server was started with
+    are not sent again.
+    """
     options = {**(cell.options if cell.target == "http" else {}), **request.options}
     speed, seed = options.get("speed"), options.get("seed")
     return Ask(
@@ -189,22 +193,22 @@ def ask_of(plan: LoadPlan, cell: Cell, request: Request, model: str) -> Ask:
     )
 
 
-def broken_promises(asked: Mapping[str, Option], told: Mapping[str, Option]) -> Sequence[str]:
+def unmet_options(requested: Mapping[str, Option], reported: Mapping[str, Option]) -> Sequence[str]:
     """
-    Say where the server tells that it runs with something else than was asked; what it does not
-    tell is not known.
+    Return the options that the server reports with another value than requested. Options that it
+    does not report are unknown.
     """
     return [
-        f"asked for {name}={value}, the server runs {told[name]}"
-        for name, value in asked.items()
-        if told.get(name, value) != value
+        f"asked for {name}={value}, the server runs {reported[name]}"
+        for name, value in requested.items()
+        if reported.get(name, value) != value
     ]
 
 
 def url_of(plan: LoadPlan, cell: Cell, environment: Mapping[str, str]) -> str | None:
     """
-    Give the server that is there already; None where one is to be started. Raises HarnessError
-    where there must be one.
+    Return the URL of the running server; None where one is to be started. Raises HarnessError where
+    there must be one.
     """
     if cell.target == "engine":
         return plan.url
@@ -221,28 +225,25 @@ SHORT, MEDIUM, LONG = LENGTHS = ("short", "medium", "long")
 SHORT_CHARACTERS = 60
 """Up to a sentence."""
 MEDIUM_CHARACTERS = 200
-"""Up to a few sentences; what is longer is a paragraph."""
+"""Up to a few sentences; a longer text is a paragraph."""
 
 
 def length_of(text: str) -> str:
-    """Give the class of a text."""
+    """Return the class of a text."""
     if len(text) <= SHORT_CHARACTERS:
         return SHORT
     return MEDIUM if len(text) <= MEDIUM_CHARACTERS else LONG
 
 
-def in_turns(requests: Sequence[Request], seed: int) -> Iterator[Request]:
-    """
-    Give the requests without end, every one once before any comes again, each time in another
-    order.
-    """
+def shuffled_requests(requests: Sequence[Request], seed: int) -> Iterator[Request]:
+    """Yield the requests without end: every one once per pass, each pass in another order."""
     rng = random.Random(seed)
     while True:
         yield from rng.sample(requests, len(requests))
 
 
 def one_of_each(requests: Sequence[Request]) -> tuple[Request, ...]:
-    """Give the first request of every class that there is, to warm a server up with."""
+    """Return the first request of every class of length that exists, to warm a server up with."""
     first: dict[str, Request] = {}
     for request in requests:
         first.setdefault(length_of(request.text), request)

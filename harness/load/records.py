@@ -1,8 +1,7 @@
 """
-The record of one request, and how it is written down. Instants are seconds since the load of its
-cell began.
+The record of one request, and its file. Times are seconds since the load of its cell began.
 
-The folder of a load: written line by line while it goes on, read as far as it got.
+The folder of a load test: written line by line while it runs, read as far as it was written.
 
     runs/load/0001/load.json          what was asked, and where
                    <slug>.jsonl       one record a line: the server, every answer, every level's
@@ -25,10 +24,10 @@ from harness.runner.run_folder import WorkerLog, read_json, write_json
 
 
 class LoadPhase(StrEnum):
-    """Why a request was sent. Only `loaded` ones are summarised."""
+    """The purpose of a request. Only `loaded` ones are summarised."""
 
     COLD = "cold"
-    """The first of all, alone."""
+    """The first request of all, alone."""
     WARMUP = "warmup"
     """Alone, after that."""
     LOADED = "loaded"
@@ -37,11 +36,11 @@ class LoadPhase(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseRecord:
     """
-    What came of one request.
+    The result of one request.
 
-    `planned_s` is when it should have been sent: the instant of its arrival, or where a client
-    waits for its answers, the instant at which it was free to ask again. Latency counts from there,
-    since that is when its user began to wait.
+    `planned_s` is the time at which it should have been sent: its arrival, or where a client waits
+    for its responses, the time at which it was free to send again. Latency counts from there, since
+    that is when its user began to wait.
     """
 
     phase: LoadPhase
@@ -59,28 +58,28 @@ class ResponseRecord:
     reason: str = ""
     underruns: int | None = None
     """
-    How often a player that began with the first piece had nothing left; None where nothing came, or
-    nobody noted it.
+    Number of underruns of a player that began with the first chunk; None where no audio came, or
+    none was counted.
     """
 
     @property
     def latency_s(self) -> float:
-        """Seconds from the planned instant to the last audio."""
+        """Seconds from the planned time to the last audio."""
         return self.done_s - self.planned_s
 
     @property
     def wait_s(self) -> float | None:
-        """Seconds from the planned instant to the first audio."""
+        """Seconds from the planned time to the first audio."""
         return None if self.first_audio_s is None else self.first_audio_s - self.planned_s
 
 
-def answer_to_json(answer: ResponseRecord) -> dict[str, object]:
-    """Give the record as plain JSON values."""
+def response_to_json(answer: ResponseRecord) -> dict[str, object]:
+    """Return the record as plain JSON values."""
     return {**asdict(answer), "phase": answer.phase.value}
 
 
-def answer_from_json(data: Mapping[str, Any]) -> ResponseRecord:
-    """Read what `answer_to_json` gave."""
+def response_from_json(data: Mapping[str, Any]) -> ResponseRecord:
+    """Return the record of `response_to_json`'s values."""
     return ResponseRecord(**{**data, "phase": LoadPhase(data["phase"])})
 
 
@@ -89,7 +88,7 @@ HEADER, REPORT = "load.json", "report.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """When a level began and ended, in seconds since the load of its cell began."""
+    """Begin and end of a level, in seconds since the load of its cell began."""
 
     level: str
     began_s: float
@@ -98,21 +97,21 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRecord:
-    """All that is known of one cell under load."""
+    """All records of one cell under load."""
 
     slug: str
     server: Mapping[str, Any]
-    """Its URL and model, `ready_s` if it was started for this, and the options that it told."""
+    """Its URL and model, `ready_s` if it was started for this, and the options that it reported."""
     answers: tuple[ResponseRecord, ...]
     spans: tuple[Span, ...]
     memory: tuple[tuple[float, int], ...]
     """(seconds, bytes)"""
     failure: str
-    """Why there is no (further) answer; empty where all went well."""
+    """Why there is no (further) response; empty where all went well."""
 
 
 class CellLog:
-    """Writes the records of one cell; several threads may."""
+    """Writer of one cell's records; several threads may use it."""
 
     def __init__(self, folder: Path, slug: str) -> None:
         self._log = WorkerLog(folder / f"{slug}.jsonl")
@@ -121,29 +120,29 @@ class CellLog:
         self._closed = False
 
     def answer(self, answer: ResponseRecord) -> None:
-        """Keep an answer; it is on disk when this returns."""
-        self._append({"kind": "answer", **answer_to_json(answer)})
+        """Write a response; it is on disk when this returns."""
+        self._append({"kind": "answer", **response_to_json(answer)})
 
     def span(self, span: Span) -> None:
-        """Keep when a level began and ended."""
+        """Write the begin and end of a level."""
         self._append(
             {"kind": "level", "level": span.level, "began_s": span.began_s, "ended_s": span.ended_s}
         )
 
     def server(self, facts: Mapping[str, object]) -> None:
-        """Keep what is known of the server."""
+        """Write the facts of the server."""
         self._append({"kind": "server", **facts})
 
     def failure(self, reason: str) -> None:
-        """Keep why it ended early."""
+        """Write why the load ended early."""
         self._append({"kind": "failure", "reason": reason})
 
     def memory(self, at_s: float, size_bytes: int) -> None:
-        """Keep a reading of the server's memory."""
+        """Write a reading of the server's memory."""
         self._memory.write(f"[{at_s:.3f}, {size_bytes}]\n")
 
     def close(self) -> None:
-        """Close the files. What is still in flight then, after Ctrl-C, is kept by nobody."""
+        """Close the files. A response still in flight then, after Ctrl-C, is not written."""
         with self._writing:
             self._closed = True
             self._log.close()
@@ -169,19 +168,19 @@ def create(folder: Path, header: Mapping[str, object]) -> None:
 
 
 def read_header(folder: Path) -> dict[str, Any]:
-    """Give what was asked. Raises HarnessError if this is no folder of a load."""
+    """Return the plan in the folder. Raises HarnessError if this is no folder of a load test."""
     return read_json(folder / HEADER, f"{folder} holds no load: it has no {HEADER}")
 
 
 def read_cell(folder: Path, slug: str) -> LoadRecord:
-    """Give what is known of a cell, a torn last line left out."""
+    """Return the records of a cell, without a torn last line."""
     records = _lines(folder / f"{slug}.jsonl")
     failures = [str(record["reason"]) for record in records if record["kind"] == "failure"]
     return LoadRecord(
         slug=slug,
         server=next((_bare(record) for record in records if record["kind"] == "server"), {}),
         answers=tuple(
-            answer_from_json(_bare(record)) for record in records if record["kind"] == "answer"
+            response_from_json(_bare(record)) for record in records if record["kind"] == "answer"
         ),
         spans=tuple(Span(**_bare(record)) for record in records if record["kind"] == "level"),
         memory=tuple(

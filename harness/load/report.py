@@ -1,25 +1,35 @@
 """
-A load as a table for a terminal, as JSON, and as an exit code.
+A load test as a table for a terminal, as JSON, and as an exit code.
 
-Made from the folder alone. Exit codes: 0 all requests were answered, in time where a limit was
-given, without drift in a soak; 1 otherwise.
+Made from the folder alone. Exit codes: 0 all requests succeeded, in time where a limit was set,
+without drift in a soak; 1 otherwise.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 from harness.load.drift import Drift, DriftKind, drifts
 from harness.load.records import LoadPhase, LoadRecord, read_cell, read_header
-from harness.load.summary import Cold, LoadRow, Memory, cold, lateness_s, memories, rows, too_few
+from harness.load.summary import (
+    Cold,
+    LoadRow,
+    Memory,
+    cold_start,
+    lateness_s,
+    memories,
+    rows,
+    too_few,
+)
 from harness.report.format import plain_columns
 from harness.statistics import Interval
 
 IN_TIME_SHARE = 0.95
-"""Of the requests of a level that must be answered within the limit."""
+"""Of the requests of a level that must succeed within the limit."""
 LATE_S = 0.010
-"""From here on it is worth telling how far the load itself fell behind its plan."""
+"""Least delay of the load itself behind its plan that is reported."""
 MIB = 2**20
 PERCENTILES = 5
 """Columns of percentiles: latency's three, then time to first audio's two."""
@@ -55,7 +65,7 @@ class CellReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """All of a load."""
+    """All of a load test."""
 
     folder: str
     suite: str
@@ -65,15 +75,17 @@ class LoadReport:
 
     @property
     def troubles(self) -> tuple[str, ...]:
-        """Say what is not as it should be; empty: exit code 0."""
-        return tuple(
-            f"{cell.slug}: {trouble}" for cell in self.cells for trouble in _troubles(cell)
-        )
+        """Return the faults; empty: exit code 0."""
+        troubles: list[str] = []
+        for cell in self.cells:
+            troubles += [f"{cell.slug}: {trouble}" for trouble in _troubles(cell)]
+        return tuple(troubles)
 
     @property
     def line(self) -> str:
-        """Give the last line."""
-        sent = sum(row.sent for cell in self.cells for row in cell.rows if row.length == "all")
+        """Return the last line."""
+        rows = chain.from_iterable(cell.rows for cell in self.cells)
+        sent = sum(row.sent for row in rows if row.length == "all")
         return (
             f"FAILED: {'; '.join(self.troubles)}"
             if self.troubles
@@ -82,7 +94,9 @@ class LoadReport:
 
 
 def report_of(folder: Path) -> LoadReport:
-    """Summarise a folder, finished or not. Raises HarnessError if it is no folder of a load."""
+    """
+    Summarise a folder, finished or not. Raises HarnessError if it is no folder of a load test.
+    """
     header = read_header(folder)
     plan = header["plan"]
     cells = (
@@ -100,7 +114,7 @@ def report_of(folder: Path) -> LoadReport:
 
 def lines(report: LoadReport, width: int) -> list[str]:
     """
-    Lay the report out for a number of columns, without its last line. A narrow terminal loses
+    Format the report for a number of columns, without its last line. A narrow terminal loses
     intervals.
     """
     limit = "" if report.limit_s is None else f"   limit {report.limit_s * 1e3:g} ms"
@@ -119,7 +133,7 @@ def lines(report: LoadReport, width: int) -> list[str]:
 
 
 def report_to_dict(report: LoadReport) -> dict[str, object]:
-    """Give the report as plain JSON values."""
+    """Return the report as plain JSON values."""
     return {
         "folder": report.folder,
         "suite": report.suite,
@@ -136,31 +150,33 @@ def _cell(loaded: LoadRecord, limit_s: float | None, *, soak: bool) -> CellRepor
         loaded=loaded,
         rows=rows(loaded, limit_s),
         memories=memories(loaded),
-        cold=cold(loaded),
+        cold=cold_start(loaded),
         drifts=drifts(loaded) if soak else (),
-        late_s=lateness_s([each for each in loaded.answers if each.phase is LoadPhase.LOADED]),
+        late_s=lateness_s(
+            [response for response in loaded.answers if response.phase is LoadPhase.LOADED]
+        ),
     )
 
 
 def _troubles(cell: CellReport) -> list[str]:
-    found = [cell.loaded.failure] if cell.loaded.failure else []
-    if not cell.rows and not found:
-        found.append("no level was finished")
+    troubles = [cell.loaded.failure] if cell.loaded.failure else []
+    if not cell.rows and not troubles:
+        troubles.append("no level was finished")
     for row in cell.rows:
         if row.length == "all" and row.sent > row.answered:
-            found.append(f"{row.level}: {row.sent - row.answered} of {row.sent} requests failed")
+            troubles.append(f"{row.level}: {row.sent - row.answered} of {row.sent} requests failed")
         elif row.length == "all" and not row.sent:
-            found.append(f"{row.level}: no request was sent; give it more time")
+            troubles.append(f"{row.level}: no request was sent; give it more time")
         if (
             row.length == "all"
             and row.in_time_share is not None
             and row.in_time_share < IN_TIME_SHARE
         ):
-            found.append(
+            troubles.append(
                 f"{row.level}: {100 * row.in_time_share:.0f} % in time, {100 * IN_TIME_SHARE:.0f} "
                 "% are wanted"
             )
-    return found + [
+    return troubles + [
         drift.sentence
         for drift in cell.drifts
         if isinstance(drift, Drift) and drift.trend is DriftKind.GROWS
@@ -168,7 +184,7 @@ def _troubles(cell: CellReport) -> list[str]:
 
 
 def _fitting(rows: Sequence[LoadRow], width: int) -> list[str]:
-    """Lay the table out, from the left with as many columns' intervals as fit."""
+    """Format the table, from the left with as many columns' intervals as fit."""
     laid: list[str] = []
     for intervals in range(PERCENTILES, -1, -1):
         laid = _table([_texts(row, intervals) for row in rows]) if rows else []
@@ -182,9 +198,9 @@ def _texts(row: LoadRow, intervals: int) -> list[str]:
     percentiles = [(row.latency_s, name) for name in ("p50", "p95", "p99")] + [
         (row.first_audio_s, name) for name in ("p50", "p95")
     ]
-    shown = [
-        _ms(found.get(name), interval=index < intervals, mark="*" if name in few else "")
-        for index, (found, name) in enumerate(percentiles)
+    cells = [
+        _ms(interval.get(name), interval=index < intervals, mark="*" if name in few else "")
+        for index, (interval, name) in enumerate(percentiles)
     ]
     goodput = "-" if row.in_time_per_s is None else f"{row.in_time_per_s:.2f}"
     counts = [
@@ -194,27 +210,25 @@ def _texts(row: LoadRow, intervals: int) -> list[str]:
         f"{row.audio_per_s:.2f}",
     ]
     dry = "-" if row.underruns_per_min is None else f"{row.underruns_per_min:.2f}"
-    return [row.level, row.length, *counts, *shown, dry, goodput]
+    return [row.level, row.length, *counts, *cells, dry, goodput]
 
 
-def _ms(found: Interval | None, *, interval: bool, mark: str) -> str:
-    if found is None:
+def _ms(spread: Interval | None, *, interval: bool, mark: str) -> str:
+    if spread is None:
         return "-"
-    point = f"{found.point * 1e3:.0f}{mark}"
-    if not interval or found.low is None or found.high is None:
+    point = f"{spread.point * 1e3:.0f}{mark}"
+    if not interval or spread.low is None or spread.high is None:
         return point
-    return f"{point} [{found.low * 1e3:.0f} {found.high * 1e3:.0f}]"
+    return f"{point} [{spread.low * 1e3:.0f} {spread.high * 1e3:.0f}]"
 
 
 def _table(grid: Sequence[Sequence[str]]) -> list[str]:
     """
-    Set words to the left and numbers to the right; leave the goodput out where nobody gave a limit.
+    Align text to the left and numbers to the right; leave the goodput out where no limit was set.
     """
-    shown = [
-        *range(len(TITLES) - 1),
-        *([len(TITLES) - 1] if any(row[-1] != "-" for row in grid) else []),
-    ]
-    table = [[row[index] for index in shown] for row in (TITLES, *grid)]
+    has_goodput = any(row[-1] != "-" for row in grid)
+    columns = len(TITLES) if has_goodput else len(TITLES) - 1
+    table = [row[:columns] for row in (TITLES, *grid)]
     return plain_columns(table, left=(0, 1))
 
 
@@ -227,11 +241,11 @@ def _cold_lines(cell: CellReport) -> list[str]:
         if cell.cold.ready_s is None
         else f"listened after {cell.cold.ready_s:.1f} s"
     )
-    shown = (
+    facts = (
         f"{ready}; first request ({first.request}, {first.length}) {first.latency_s * 1e3:.0f} ms"
     )
     return [
-        f"cold: {shown}"
+        f"cold: {facts}"
         + (f", the same again {again.latency_s * 1e3:.0f} ms" if again is not None else "")
     ]
 
@@ -260,7 +274,7 @@ def _notes(cell: CellReport) -> list[str]:
 
 
 def _failure_lines(cell: CellReport) -> list[str]:
-    """Say what went wrong, by kind, with one reason of each."""
+    """Return the failures by kind, with one reason of each."""
     failed = [
         answer
         for answer in cell.loaded.answers
@@ -278,13 +292,14 @@ def _memory_line(memory: Memory) -> str:
     before, peak, after = (
         f"{size / MIB:.0f}" for size in (memory.before_bytes, memory.peak_bytes, memory.after_bytes)
     )
-    each = f"{memory.per_request_bytes / MIB:.1f} MiB for each of {memory.at_once} at once"
-    return f"memory {memory.level}: {before} MiB before, {peak} at most, {after} after; {each}"
+    text = f"{memory.per_request_bytes / MIB:.1f} MiB for each of {memory.at_once} at once"
+    return f"memory {memory.level}: {before} MiB before, {peak} at most, {after} after; {text}"
 
 
 def _cell_to_dict(cell: CellReport) -> Mapping[str, object]:
     memories_told = [
-        {**asdict(each), "per_request_bytes": each.per_request_bytes} for each in cell.memories
+        {**asdict(memory), "per_request_bytes": memory.per_request_bytes}
+        for memory in cell.memories
     ]
     return {
         "cell": cell.slug,

@@ -1,9 +1,9 @@
 """
-Loads the cells of a suite, one after the other: start or find the server, ask once cold, warm up,
-then level by level.
+Load the cells of a suite, one after the other: start or find the server, send one cold request,
+warm up, then level by level.
 
-What it learns it writes into the folder at once; the report is made from the folder, so that an
-interrupted load reports what it got to.
+Every record is written into the folder at once; the report is made from the folder, so that an
+interrupted load reports what is there.
 """
 
 import os
@@ -18,14 +18,14 @@ from harness.load.driver import Driver, drive
 from harness.load.plan import (
     Extent,
     LoadPlan,
-    ask_of,
-    broken_promises,
     chosen_cells,
     one_of_each,
+    speech_request,
+    unmet_options,
     url_of,
 )
 from harness.load.records import CellLog, LoadPhase, Span, create
-from harness.load.server import EVERY_S, MemoryWatch, Server, serve_words, started
+from harness.load.server import EVERY_S, MemoryWatch, Server, serve_arguments, started
 from harness.machine.clock import instant_s, now_utc_iso, sleep
 from harness.machine.identity import environment
 from harness.machine.profiles import Profile, allowed_cpus, get_profile
@@ -41,8 +41,8 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where one cell is loaded."""
+class LoadContext:
+    """One cell under load, with its plan, profile and log."""
 
     plan: LoadPlan
     cell: Cell
@@ -53,21 +53,21 @@ class _Place:
 
     @property
     def asked(self) -> dict[str, Option]:
-        """What a server of ours is to run with."""
+        """The options that a server of ours must run with."""
         return {**self.profile.defaults, **self.cell.options}
 
 
 def run_load(plan: LoadPlan, folder: Path, say: Say) -> None:
     """
-    Put the load on; every record is in the folder. Raises HarnessError before anything is started,
-    if at all.
+    Run the load test; every record is in the folder. Raises HarnessError before anything is
+    started, if at all.
     """
     cells, profile = chosen_cells(plan), get_profile(plan.profile)
     urls = {cell.slug: url_of(plan, cell, os.environ) for cell in cells}
     create(folder, _header(plan, cells))
     for cell in cells:
         log = CellLog(folder, cell.slug)
-        place = _Place(plan=plan, cell=cell, folder=folder, log=log, profile=profile, say=say)
+        place = LoadContext(plan=plan, cell=cell, folder=folder, log=log, profile=profile, say=say)
         try:
             with _server(place, urls[cell.slug]) as server:
                 _load_cell(place, server)
@@ -89,21 +89,21 @@ def _header(plan: LoadPlan, cells: tuple[Cell, ...]) -> dict[str, object]:
 
 
 @contextmanager
-def _server(place: _Place, url: str | None) -> Iterator[Server]:
+def _server(place: LoadContext, url: str | None) -> Iterator[Server]:
     """
-    Give the server that is there, or start one: on the profile's CPU where it pins, with us on the
-    others.
+    Yield the running server, or start one: on the profile's CPU where it pins, with this process on
+    the others.
     """
     if url is not None:
         yield Server(url=url)
         return
-    words = serve_words({**place.asked, **place.plan.server})
+    arguments = serve_arguments({**place.asked, **place.plan.server})
     cpus = allowed_cpus()
     apart = place.profile.pin and len(cpus) > 1
     log = place.folder / f"{place.cell.slug}.server.log"
-    place.say(f"{place.cell.slug}: starting python -m engine serve {' '.join(words)}")
+    place.say(f"{place.cell.slug}: starting python -m engine serve {' '.join(arguments)}")
     with (
-        started(words, log, START_S, place.profile.env, cpus[-1:] if apart else ()) as server,
+        started(arguments, log, START_S, place.profile.env, cpus[-1:] if apart else ()) as server,
         _keeping_to(cpus[:-1] if apart else ()),
     ):
         yield server
@@ -111,7 +111,7 @@ def _server(place: _Place, url: str | None) -> Iterator[Server]:
 
 @contextmanager
 def _keeping_to(cpus: tuple[int, ...]) -> Iterator[None]:
-    """Keep this process to some CPUs for a while; to all where none are named."""
+    """Pin this process to some CPUs for the context; to all where none are named."""
     before = allowed_cpus()
     if cpus:
         os.sched_setaffinity(0, cpus)
@@ -122,14 +122,14 @@ def _keeping_to(cpus: tuple[int, ...]) -> Iterator[None]:
             os.sched_setaffinity(0, before)
 
 
-def _load_cell(place: _Place, server: Server) -> None:
+def _load_cell(place: LoadContext, server: Server) -> None:
     plan, log, zero_s = place.plan, place.log, instant_s()
     api = SpeechApi(server.url, plan.timeout_s, os.environ.get(KEY))
     try:
         with MemoryWatch(server.pid, zero_s, log.memory):
-            model = _meet(place, server, api)
+            model = _check_model(place, server, api)
             driver = Driver(
-                speak=lambda request: api.speak(ask_of(plan, place.cell, request, model)),
+                speak=lambda request: api.speak(speech_request(plan, place.cell, request, model)),
                 record=log.answer,
                 timeout_s=plan.timeout_s,
                 zero_s=zero_s,
@@ -141,27 +141,27 @@ def _load_cell(place: _Place, server: Server) -> None:
         api.close()
 
 
-def _meet(place: _Place, server: Server, api: SpeechApi) -> str:
+def _check_model(place: LoadContext, server: Server, api: SpeechApi) -> str:
     """
-    Write down what the server tells of itself; give its model. Raises HarnessError where it is not
-    what was asked for.
+    Write down the server's own facts; return its model. Raises HarnessError where an option differs
+    from the requested one.
     """
     cards = api.models()
     model = chosen_model(
         str(place.cell.options.get("model", "")) if place.cell.target == "http" else server.model,
         cards,
     )
-    card: Mapping[str, Any] = next((each for each in cards if each["id"] == model), {})
-    told = options_told(card)
+    card: Mapping[str, Any] = next((item for item in cards if item["id"] == model), {})
+    reported = options_told(card)
     facts = {"url": server.url, "model": model, "ready_s": server.ready_s, "pid": server.pid}
-    place.log.server({**facts, "told": told, "limits": limits_told(card)})
+    place.log.server({**facts, "told": reported, "limits": limits_told(card)})
     if place.cell.target == "engine":
         # a server elsewhere has its own threads
-        asked = place.asked if server.pid is not None else place.cell.options
-        broken = broken_promises(asked, told)
+        requested = place.asked if server.pid is not None else place.cell.options
+        broken = unmet_options(requested, reported)
         if broken:
             raise HarnessError(f"not in effect, as the server itself tells: {'; '.join(broken)}")
-        if not told and asked:
+        if not reported and requested:
             place.say(
                 f"{place.cell.slug}: the server does not tell its options, so that none of the "
                 "cell's is known to hold"
@@ -169,10 +169,10 @@ def _meet(place: _Place, server: Server, api: SpeechApi) -> str:
     return model
 
 
-def _warm_up(place: _Place, driver: Driver) -> None:
+def _warm_up(place: LoadContext, driver: Driver) -> None:
     """
-    Ask for one text cold, for the same again, and for one of each other length. Raises HarnessError
-    if the first fails.
+    Send one text cold, the same again, and one of each other length. Raises HarnessError if the
+    first fails.
     """
     requests = place.cell.workload.requests
     first = driver.ask(requests[0], LoadPhase.COLD)
@@ -182,7 +182,7 @@ def _warm_up(place: _Place, driver: Driver) -> None:
         driver.ask(request, LoadPhase.WARMUP)
 
 
-def _levels(place: _Place, driver: Driver) -> None:
+def _levels(place: LoadContext, driver: Driver) -> None:
     plan = place.plan
     for level in plan.levels:
         place.say(f"{place.cell.slug}: {level.label}, {_shown(plan.extent)}")

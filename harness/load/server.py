@@ -2,10 +2,10 @@
 The server under load as a child process: `python -m engine serve` with a cell's options, on a free
 port of this machine.
 
-Knows how to start it, what it needs to say, and how to end it; reads nothing of the engine but what
-it prints.
+Knows how to start it, the lines that it must print, and how to end it; reads nothing else of the
+engine.
 
-Watches how much memory a server has resident, now and then, from a thread of its own.
+Samples its resident memory from a thread of its own.
 """
 
 import os
@@ -30,14 +30,14 @@ from harness.records.cell import Option
 
 LISTENING = re.compile(rb"listening on (http://\S+?), model (\S+)\n")
 END_S = 40.0
-"""For a server to finish what it speaks: a little more than it grants itself."""
+"""For a server to finish its synthesis: a little more than its own grace period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """
-    A server that answers; `pid` None: not ours, so that nothing is known of its memory, nor of its
-    start.
+    A running server; `pid` None: not started here, so that its memory and its start-up time are
+    unknown.
     """
 
     url: str
@@ -47,31 +47,30 @@ class Server:
     """From the start of the process until it listened."""
 
 
-def serve_words(options: Mapping[str, Option]) -> list[str]:
-    """Give options as `python -m engine serve` takes them."""
-    return [
-        word
-        for name, value in options.items()
-        for word in (f"--{name.replace('_', '-')}", str(value))
-    ]
+def serve_arguments(options: Mapping[str, Option]) -> list[str]:
+    """Return options as arguments of `python -m engine serve`."""
+    arguments: list[str] = []
+    for name, value in options.items():
+        arguments += [f"--{name.replace('_', '-')}", str(value)]
+    return arguments
 
 
 @contextmanager
 def started(
-    words: Sequence[str],
+    arguments: Sequence[str],
     log: Path,
     timeout_s: float,
     env: Mapping[str, str],
     cpus: Sequence[int] = (),
 ) -> Iterator[Server]:
     """
-    Run a server with these words behind `serve`; end it cleanly. Raises HarnessError if it does not
-    come to listen.
+    Run a server with these arguments behind `serve`; end it cleanly. Raises HarnessError if it does
+    not come to listen.
     """
     began_s = instant_s()
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "engine", "serve", "--port", "0", *words],
+            [sys.executable, "-m", "engine", "serve", "--port", "0", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -91,7 +90,7 @@ def started(
 
 
 def rss_bytes(pid: int) -> int | None:
-    """Give the memory that a process has resident; None where it is gone."""
+    """Return the resident memory of a process; None where it has ended."""
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
@@ -104,7 +103,7 @@ def _address(process: "subprocess.Popen[bytes]", log: Path, timeout_s: float) ->
     until_s = instant_s() + timeout_s
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while (found := LISTENING.search(said)) is None:
+        while (match := LISTENING.search(said)) is None:
             if not selector.select(max(0.0, until_s - instant_s())):
                 raise HarnessError(
                     f"the server does not listen after {timeout_s:g} s; {_last_words(log)}"
@@ -116,11 +115,11 @@ def _address(process: "subprocess.Popen[bytes]", log: Path, timeout_s: float) ->
                     f"{_last_words(log)}"
                 )
             said += received
-    return found.group(1).decode(), found.group(2).decode()
+    return match.group(1).decode(), match.group(2).decode()
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask it to end; kill it if it does not."""
+    """Terminate the process; kill it if it does not end."""
     process.terminate()
     try:
         process.wait(END_S)
@@ -143,17 +142,16 @@ def _last_words(log: Path) -> str:
 
 EVERY_S = 0.25
 
-Note = Callable[[float, int], None]
+MemoryLog = Callable[[float, int], None]
 """Called with seconds since the load began and bytes."""
 
 
 class MemoryWatch:
     """
-    Notes the memory of a process as long as the context lasts; nothing where the process is not
-    ours.
+    Log the memory of a process while the context lasts; nothing where the process is not ours.
     """
 
-    def __init__(self, pid: int | None, zero_s: float, note: Note) -> None:
+    def __init__(self, pid: int | None, zero_s: float, note: MemoryLog) -> None:
         self._pid = pid
         self._zero_s = zero_s
         self._note = note
@@ -178,9 +176,9 @@ class MemoryWatch:
     def _watch(self) -> None:
         assert self._pid is not None
         while True:
-            found = rss_bytes(self._pid)
-            if found is None:
+            resident_bytes = rss_bytes(self._pid)
+            if resident_bytes is None:
                 return
-            self._note(instant_s() - self._zero_s, found)
+            self._note(instant_s() - self._zero_s, resident_bytes)
             if self._ended.wait(EVERY_S):
                 return

@@ -1,10 +1,10 @@
 """
-Numbers of a level: rates, percentiles with intervals, failures, memory. Pure.
+The summary of a level: rates, percentiles with intervals, failures, memory. Pure.
 
-Answers of one level depend on each other: they stood in one queue. So an interval does not take
+Responses of one level depend on each other: they shared one queue. So an interval does not treat
 them one by one, but in blocks that follow each other in time, each a "process" of
-`harness.statistics` (the method of batch means). Percentiles are of the answers that came whole;
-those that did not are counted beside them, and in the goodput.
+`harness.statistics` (the method of batch means). Percentiles are of the complete responses;
+incomplete ones are counted beside them, and in the goodput.
 """
 
 from collections import Counter
@@ -22,13 +22,13 @@ ALL = "all"
 BLOCKS = 8
 """In time; more would be shorter than a jam, and so not independent."""
 LEAST_BLOCKS = 4
-"""Fewer leave Student's t so few degrees of freedom that an interval says nothing."""
+"""Fewer leave Student's t too few degrees of freedom for a meaningful interval."""
 PER_BLOCK = 3
-"""The fewest answers of a block."""
+"""The fewest responses of a block."""
 MOST = 4000
 """
-Answers that an interval is computed from; of more, every n-th in the order of time: somewhat wider,
-in far less memory.
+Responses that an interval is computed from; of more, every n-th in the order of time: somewhat
+wider, in far less memory.
 """
 TAILS = (95.0, 99.0)
 
@@ -42,25 +42,27 @@ class LoadRow:
     sent: int
     answered: int
     failures: Mapping[str, int]
-    """Kind -> how many."""
+    """Kind -> count."""
     answers_per_s: float
     audio_per_s: float
     """Seconds of speech per second."""
     latency_s: Mapping[str, Interval]
-    """`p50`, `p95`, `p99`; empty without any answer."""
+    """`p50`, `p95`, `p99`; empty without any response."""
     first_audio_s: Mapping[str, Interval]
     """`p50`, `p95`."""
     underruns_per_min: float | None
-    """Of speech, for players that begin with the first piece; None where nobody noted it."""
+    """
+    Per minute of speech, for players that begin with the first chunk; None where none was counted.
+    """
     in_time_per_s: float | None
-    """Goodput: answers within the limit per second; None without a limit."""
+    """Goodput: responses within the limit per second; None without a limit."""
     in_time_share: float | None
-    """Of all that were sent, failures included."""
+    """Of all requests that were sent, failures included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What the server had resident around one level."""
+    """Resident memory of the server around one level."""
 
     level: str
     before_bytes: int
@@ -71,7 +73,7 @@ class Memory:
 
     @property
     def per_request_bytes(self) -> float:
-        """What a level took at its peak beyond before, for each request in flight at most."""
+        """Growth of a level at its peak, for each request in flight at most."""
         return (self.peak_bytes - self.before_bytes) / max(1, self.at_once)
 
 
@@ -89,26 +91,27 @@ def rows(loaded: LoadRecord, limit_s: float | None) -> tuple[LoadRow, ...]:
     Summarise every level: all texts, and each class of length that occurs, where there is more than
     one.
     """
-    found = []
+    level_rows = []
     for span in loaded.spans:
         answers = sorted(_of(loaded, span), key=lambda answer: answer.planned_s)
-        classes = [name for name in LENGTHS if any(answer.length == name for answer in answers)]
+        present = {answer.length for answer in answers}
+        classes = [name for name in LENGTHS if name in present]
         for length in (ALL, *(classes if len(classes) > 1 else ())):
             chosen = [answer for answer in answers if length in (ALL, answer.length)]
-            found.append(_row(span, length, chosen, limit_s))
-    return tuple(found)
+            level_rows.append(_row(span, length, chosen, limit_s))
+    return tuple(level_rows)
 
 
 def memories(loaded: LoadRecord) -> tuple[Memory, ...]:
-    """Give the memory around every level; none where the server is not ours."""
-    found = []
+    """Return the memory around every level; none where the server is not ours."""
+    readings = []
     for span in loaded.spans:
         before = [size for at_s, size in loaded.memory if at_s <= span.began_s]
         during = [size for at_s, size in loaded.memory if span.began_s <= at_s <= span.ended_s]
         after = [size for at_s, size in loaded.memory if at_s >= span.ended_s]
         if not before:
             continue
-        found.append(
+        readings.append(
             Memory(
                 level=span.level,
                 before_bytes=before[-1],
@@ -117,11 +120,11 @@ def memories(loaded: LoadRecord) -> tuple[Memory, ...]:
                 at_once=at_once(_of(loaded, span)),
             )
         )
-    return tuple(found)
+    return tuple(readings)
 
 
-def cold(loaded: LoadRecord) -> Cold | None:
-    """Give the first request of all; None where there was none."""
+def cold_start(loaded: LoadRecord) -> Cold | None:
+    """Return the first request of all; None where there was none."""
     first = next((answer for answer in loaded.answers if answer.phase is LoadPhase.COLD), None)
     if first is None:
         return None
@@ -135,13 +138,15 @@ def cold(loaded: LoadRecord) -> Cold | None:
 
 def at_once(answers: Iterable[ResponseRecord]) -> int:
     """Count the most requests that were in flight at one moment."""
-    steps = sorted(step for answer in answers for step in ((answer.sent_s, 1), (answer.done_s, -1)))
-    return int(max(np.cumsum([step for _, step in steps]), default=0))
+    steps = []
+    for answer in answers:
+        steps += [(answer.sent_s, 1), (answer.done_s, -1)]
+    return int(max(np.cumsum([step for _, step in sorted(steps)]), default=0))
 
 
 def lateness_s(answers: Sequence[ResponseRecord]) -> float:
     """
-    Give the longest delay between a planned instant and its request: how far the load itself fell
+    Return the longest delay between a planned time and its request: how far the load itself fell
     behind.
     """
     return max((answer.sent_s - answer.planned_s for answer in answers), default=0.0)
@@ -149,8 +154,8 @@ def lateness_s(answers: Sequence[ResponseRecord]) -> float:
 
 def spread(values: Sequence[float], q: float) -> Interval:
     """
-    Return a percentile of values in the order of time, with its interval; without bounds where they
-    are too few, or where one is 0, of which there is no logarithm.
+    Return a percentile of values in the order of time, with its interval; without bounds where the
+    values are too few, or where one is 0, which has no logarithm.
     """
     point = float(statistics.percentile(values, q))
     count = min(BLOCKS, len(values) // PER_BLOCK)
@@ -164,17 +169,17 @@ def spread(values: Sequence[float], q: float) -> Interval:
 
 def too_few(row: LoadRow) -> tuple[str, ...]:
     """
-    Name the percentiles that a row has too few answers for: even its slowest one says nothing
-    reliable of that tail.
+    Return the percentiles that a row has too few responses for: even its slowest one is no reliable
+    estimate of that tail.
     """
     return tuple(f"p{q:.0f}" for q in TAILS if row.answered < statistics.samples_needed(q))
 
 
 def _of(loaded: LoadRecord, span: Span) -> list[ResponseRecord]:
     return [
-        each
-        for each in loaded.answers
-        if each.phase is LoadPhase.LOADED and each.level == span.level
+        response
+        for response in loaded.answers
+        if response.phase is LoadPhase.LOADED and response.level == span.level
     ]
 
 

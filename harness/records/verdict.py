@@ -6,8 +6,8 @@ They hold what was decided and why, ready to be shown. They decide nothing: `jud
 `judging/decide.py` do.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,12 @@ class Verdict(StrEnum):
     NO_BASELINE = "NO_BASELINE"
     INCOMPARABLE = "INCOMPARABLE"
     FAILED = "FAILED"
+
+    @staticmethod
+    def worst(verdicts: "Iterable[Verdict]", default: "Verdict | None" = None) -> "Verdict":
+        """Return the worst of several verdicts; `default`, or UNRESOLVED, where there is none."""
+        fallback = Verdict.UNRESOLVED if default is None else default
+        return min(verdicts, key=WORST_FIRST.index, default=fallback)
 
 
 WORST_FIRST = (
@@ -78,9 +84,10 @@ class Limit:
     What proof a verdict needs: `processes`, `utterances`, or `none` where the same audio always
     gives the same value.
     """
-    floor: float | None = None
+    min_acceptable: float | None = None
     """
-    The worst value that is good enough to ship, in the metric's own unit. It changes no verdict.
+    The worst value that is good enough to ship, in the metric's own unit: `floor` in the policy
+    file. It changes no verdict.
     """
 
 
@@ -130,7 +137,12 @@ class MetricVerdict:
     limit: float | None = None
     """The limit in the shift's own scale, where something was compared."""
     good_enough: bool = True
-    """Whether the value keeps the policy's floor, as far as it has one."""
+    """Whether the value keeps the policy's lowest acceptable one, as far as there is one."""
+    cause: str = field(default="", compare=False)
+    """
+    The reason without the metric's name, so that metrics with one cause are named together; not
+    part of the JSON. Empty where the reason is of this metric alone.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

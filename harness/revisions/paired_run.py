@@ -9,7 +9,7 @@ A pair is measured, continued after an interruption, and read back here; `ab.py`
 choose the cells and draw the conclusions.
 
 The control is a cell of the harness's own, measured on both sides of every round. It is the same
-computation whatever the revisions are. If it is judged slower or faster all the same, then something
+computation whatever the revisions are. If it is judged slower or faster all the same, something
 other than the engine differs between the sides (the environment, the machine, the order), and no
 speed of the comparison can be trusted.
 """
@@ -19,11 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analysis.aggregate import aggregate
-from harness.analysis.metric_rules import is_speed
 from harness.judging import phrases
 from harness.judging.baseline import of_run
-from harness.judging.compare import MATCHED, compare
-from harness.judging.confirm import revised
+from harness.judging.compare import compare
+from harness.judging.compare_speed import MATCHED
 from harness.judging.decide import decide
 from harness.judging.policy import Policy
 from harness.machine.clock import Clock, WallClock
@@ -32,7 +31,7 @@ from harness.records.cell import Cell
 from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Missing
 from harness.records.run import Run, failure_of
-from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
+from harness.records.verdict import Comparison, Verdict
 from harness.revisions.checkout import Checkout
 from harness.runner import run_folder
 from harness.runner.progress import Progress
@@ -192,7 +191,6 @@ def _control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 TARGET = "control"
 SLUG = "control-fixed"
 MOVED = (Verdict.REGRESSED, Verdict.IMPROVED)
-TRUSTED = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.PASS)
 """Verdicts on a speed that need a control that stood still."""
 
 
@@ -245,20 +243,6 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
         if moved
         else "",
     )
-
-
-def invalidate_speed(judgement: RunVerdict, why: str, folder: str) -> RunVerdict:
-    """
-    Take back every verdict on a speed: UNRESOLVED, with the reason. What was judged of the quality
-    stays.
-    """
-
-    def void(metric: MetricVerdict) -> MetricVerdict:
-        if not is_speed(metric.metric) or metric.verdict not in TRUSTED:
-            return metric
-        return replace(metric, verdict=Verdict.UNRESOLVED, reason=f"{metric.reason}; {why}")
-
-    return revised(judgement, void, folder, why)
 
 
 def _why_none(comparison: Comparison) -> str:

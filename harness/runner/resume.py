@@ -190,7 +190,7 @@ def begin(folder: Path, facts: SessionSpec) -> None:
 
 def _latest(root: Path, facts: SessionSpec) -> Path:
     folders = sorted(
-        (path for path in root.glob("[0-9]*") if path.name.isdigit()),
+        (path for path in root.glob("[0-9]*") if path.name.isdecimal()),
         key=lambda path: int(path.name),
     )
     mine = [

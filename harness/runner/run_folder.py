@@ -154,7 +154,7 @@ class WorkerLog:
 
 def next_run_folder(root: Path) -> Path:
     """Name the next free `root/NNNN`; it is not made."""
-    numbers = [int(path.name) for path in root.glob("[0-9]*") if path.name.isdigit()]
+    numbers = [int(path.name) for path in root.glob("[0-9]*") if path.name.isdecimal()]
     return root / f"{max(numbers, default=0) + 1:04}"
 
 
@@ -163,7 +163,7 @@ def latest_run_folder(root: Path) -> Path:
     folders = [
         path
         for path in root.glob("[0-9]*")
-        if path.name.isdigit() and (path / "run.json").is_file()
+        if path.name.isdecimal() and (path / "run.json").is_file()
     ]
     if not folders:
         raise HarnessError(f"no run below {root}; measure one with `voxgate run SUITE`")

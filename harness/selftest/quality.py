@@ -17,7 +17,7 @@ from harness.analysis.aggregate import aggregate
 from harness.analysis.metric_rules import is_speed
 from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, of_run, revision
-from harness.judging.decide import judge
+from harness.judging.judge import judge
 from harness.judging.policy import Policy, load_policy
 from harness.machine.profiles import get_profile
 from harness.metrics import registry

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from harness.analysis.aggregate import aggregate
 from harness.errors import HarnessError
 from harness.judging.baseline import of_run
-from harness.judging.compare import MATCHED
+from harness.judging.compare_speed import MATCHED
 from harness.judging.confirm import confirmed, suspects, undecided
-from harness.judging.decide import judge
+from harness.judging.judge import judge
 from harness.judging.policy import Policy
 from harness.metrics.registry import metric
 from harness.records.measurement import Measurement

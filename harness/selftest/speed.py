@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, revision
-from harness.judging.compare import MATCHED
+from harness.judging.compare_speed import MATCHED
 from harness.judging.policy import Policy, load_policy
 from harness.machine.clock import WallClock
 from harness.machine.profiles import get_profile

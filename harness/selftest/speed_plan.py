@@ -141,7 +141,7 @@ def load(folder: Path) -> Setup:
 def latest(root: Path) -> Path:
     """Name the youngest selftest below `root`. Raises HarnessError if there is none."""
     folders = [
-        path for path in root.glob("[0-9]*") if path.name.isdigit() and (path / FILE).is_file()
+        path for path in root.glob("[0-9]*") if path.name.isdecimal() and (path / FILE).is_file()
     ]
     if not folders:
         raise HarnessError(f"no selftest below {root}; begin one without --resume")

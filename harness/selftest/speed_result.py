@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import statistics
-from harness.judging.compare import MATCHED
+from harness.judging.compare_speed import MATCHED
 from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
 from harness.records.verdict import Verdict
 from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate

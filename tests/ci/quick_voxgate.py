@@ -40,7 +40,7 @@ def install(folder: Path, python: str = sys.executable) -> Path:
 def main() -> None:
     """Run one command."""
     from harness import workflow
-    from harness.judging import baseline
+    from harness.judging import accept
     from harness.revisions import ab, ab_plan, ab_verdict, paired_run
     from tests.harness.repository import listen
 
@@ -52,5 +52,5 @@ def main() -> None:
     paired_run._control = lambda cells: ()
     if MACHINE in os.environ:
         found = RESTLESS[os.environ[MACHINE]]
-        baseline.restlessness = lambda run, cells: found
+        accept.restlessness = lambda run, cells: found
     cli.main()

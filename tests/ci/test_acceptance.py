@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.ci.__main__ import main
-from harness.ci.accept import asked, with_reason
+from harness.ci.accept import parse_request, with_reason
 from harness.errors import HarnessError
 from harness.judging.baseline_file import parse
 from tests.ci.fake_github import FakeGitHub
@@ -236,12 +236,12 @@ def test_a_comment_on_an_issue_is_no_request(
 
 
 def test_the_first_line_counts_and_is_made_plain() -> None:
-    request = asked(
+    request = parse_request(
         "/voxgate accept smoke  Worth\tit \x1b[2J\n/voxgate accept other no", 12, "ann", WRITTEN
     )
     assert (request.suite, request.why) == ("smoke", "Worth it ?[2J (accepted by ann in #12)")
     with pytest.raises(HarnessError):
-        asked("", 12, "ann", WRITTEN)
+        parse_request("", 12, "ann", WRITTEN)
 
 
 def test_a_quotation_mark_in_the_reason_breaks_no_command(gated: FakeGitHub, job: Job) -> None:

@@ -69,12 +69,8 @@ def run_jobs(folder: Path, wanted: Mapping[str, Job]) -> None:
         if path.exists() and not json.loads(path.read_text())["faults"]:
             continue
         began = time.perf_counter()
-        found = {
-            "job": name,
-            **job(),
-            "wall_s": time.perf_counter() - began,
-            "at": time.strftime("%Y-%m-%d", time.gmtime()),
-        }
+        found = {"job": name, **job(), "wall_s": time.perf_counter() - began}
+        found |= {"at": time.strftime("%Y-%m-%d", time.gmtime()), "commit": _commit()}
         path.write_text(json.dumps(found, indent=1))
         print(f"{name}: {len(found['faults'])} faults, {found['wall_s']:.0f} s", flush=True)
 
@@ -145,21 +141,20 @@ def _tests(module: ModuleType, **environment: str) -> dict[str, Any]:
     }
 
 
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
 def facts() -> dict[str, Any]:
     """Return where this is measured, and with which packages."""
-    git = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     here = machine()
     return {
         "machine": f"{here['cores']} CPUs of an {here['cpu_model']}, {here['ram_gib']} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
-        "commit": git.stdout.strip(),
+        "commit": _commit(),
     }
 
 
@@ -177,7 +172,7 @@ def main() -> int:
     parser.add_argument(
         "--orders",
         type=int,
-        default=100,
+        default=40,
         help="orders of run, stop, gate, report, accept and resume",
     )
     parser.add_argument("--page", type=Path, default=PAGE)

@@ -1,5 +1,6 @@
 """The page docs/evidence/reliability.md, from what `evidence.py` found. Measures nothing."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,13 +25,14 @@ def page(found: Found, facts: Mapping[str, Any]) -> str:
         *_hostile(found),
         *_left(),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(_by_sentence, lines)) + "\n"
 
 
 def _head(found: Found, facts: Mapping[str, Any]) -> Iterator[str]:
     days = sorted({str(each["at"]) for each in found.values()})
     hours = sum(each["wall_s"] for each in found.values()) / 3600
     faults = sum(len(each["faults"]) for each in found.values())
+    commits = sorted({str(each.get("commit", facts["commit"])) for each in found.values()})
     yield "# Damaged inputs, kills and full disks"
     yield ""
     yield "```\nnice -n 15 python -m tests.fuzz.evidence FOLDER\n```"
@@ -38,8 +40,8 @@ def _head(found: Found, facts: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {facts['machine']}, "
         f"{facts['system']}; {facts['packages']}; "
-        f"commit {facts['commit']}; {hours:.1f} hours beside other work, for nothing here depends "
-        f"on speed. "
+        f"commit {', '.join(commits)}; {hours:.1f} hours beside other work, for nothing here "
+        f"depends on speed. "
         f"**Faults left: {faults}.** Inputs follow from kind, seed and number, so that each can "
         f"be made again; the short form "
         "runs in `make test`, the long one is `make fuzz`."
@@ -105,7 +107,7 @@ def _kills(found: Found) -> Iterator[str]:
     yield (
         f"- `run`, SIGKILL at random moments and `--resume`, {runs['asked']['VOXGATE_KILLS']} "
         f"times over one run: "
-        f"{_verdict(runs)} no record lost or doubled, no worker left behind."
+        f"{_verdict(runs)} No record lost or doubled, no worker left behind."
     )
     yield ""
 
@@ -165,6 +167,11 @@ def _left() -> Iterator[str]:
         "as such. Inputs are made "
         "without looking at which lines they reach."
     )
+
+
+def _by_sentence(line: str) -> str:
+    """Write a paragraph with one sentence a line; a list or a table stays as it is."""
+    return line if line.startswith(("- ", "|")) else re.sub(r"(?<=[.*]) (?=[A-Z*])", "\n", line)
 
 
 def _told(left: Mapping[str, int]) -> str:

@@ -43,6 +43,14 @@ FIRST: dict[str, tuple[str, bytes]] = {
         "suites",
         b'{"pipeline":"","workload":"two.toml","reference":{"a":1},"axes":{"a":[1]},"conditions":120}',
     ),
+    "ticks beyond every float": (
+        "files of the system",
+        b"virtual/proc/stat\ncpu  100 0 50 800 0 0 0 " + b"9" * 5000,
+    ),
+    "clocks beyond every float": (
+        "files of the system",
+        b"orin_nano/sys/class/devfreq/17000000.gpu/available_frequencies\n" + b"9" * 5000,
+    ),
     "a time beyond every float": (
         "files of the system",
         b"thor/proc/self/schedstat\n1000000000 " + b"9" * 5000,
@@ -62,6 +70,17 @@ FIRST: dict[str, tuple[str, bytes]] = {
     "a build requirement that is a number": ("pyproject.toml", b"[build-system]\nrequires=[nan]"),
     "half a character in an address": ("database URLs", b"postgres:///\xed\xa0\x80"),
     "half a character for a password": ("database URLs", b"postgresql+psycopg://:\xed\xa0\x80@"),
+    "a length of other digits": (
+        "speech requests",
+        b'POST /v1/audio/speech\n{"content-type": "application/json", "content-length": '
+        b'"\\u00b2"}\n\n{}',
+    ),
+    "a length beyond reading": (
+        "speech requests",
+        b'POST /v1/audio/speech\n{"content-type": "application/json", "content-length": "'
+        + b"9" * 5000
+        + b'"}\n\n{}',
+    ),
     "half a character for a field": (
         "speech requests",
         b'POST /v1/audio/speech\n{"content-type":"application/json"}\n\n{"\\ud800":""}',

@@ -18,10 +18,10 @@ from engine.config import FlowConfig
 from engine.serve.admission import AdmissionController
 from engine.serve.app import make_app
 from engine.serve.limits import Limits
-from engine.serve.model_info import About
-from engine.timing import instant_s
+from engine.serve.model_info import ModelInfo
+from engine.timing import monotonic_s
 from harness.audio.files import flac_bytes, wav_bytes
-from harness.ci.accept import asked, with_reason
+from harness.ci.accept import parse_request, with_reason
 from harness.ci.github import read_json, unpacked
 from harness.errors import HarnessError
 from harness.report.pr_comment import CommentLinks, comment, headline
@@ -147,6 +147,14 @@ class Answers:
         chosen_model("", cards)
 
 
+def _header(text: str) -> bytes:
+    """Return a header's value as a server hands it on: bytes that are read as Latin-1."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
 class _Pieces(httpx2.SyncByteStream):
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
@@ -165,15 +173,15 @@ class Requests:
 
     def __init__(self, folder: Path) -> None:
         limits = Limits(max_characters=200, window_ms=0.0)
-        self._desk = AdmissionController(FakeSpeaker(), limits, FakeBatcher, instant_s)
-        about = About(
+        self._desk = AdmissionController(FakeSpeaker(), limits, FakeBatcher, monotonic_s)
+        info = ModelInfo(
             model=MODEL,
             created=1,
             sample_rate_hz=RATE_HZ,
             config=FlowConfig(nfe_steps=7),
             limits=limits,
         )
-        self._app = make_app(self._desk, about)
+        self._app = make_app(self._desk, info)
         self._loop = asyncio.new_event_loop()
 
     def close(self) -> None:
@@ -208,7 +216,7 @@ class Requests:
             first, _, told = head.decode("latin-1").partition("\n")
             method, path = first.split(" ", 1)
             headers = [
-                (str(n).lower().encode(), str(v).encode("utf-8", "replace"))
+                (str(n).lower().encode(), _header(str(v)))
                 for n, v in dict(json.loads(told)).items()
             ]
         except (ValueError, TypeError):
@@ -338,7 +346,9 @@ class Comments:
         elif kind == b"b":
             with_reason(rest.decode("utf-8", "replace"), "It's worth it", "smoke")
         elif kind == b"c":
-            request = asked(rest.decode("utf-8", "replace"), 12, "ann", "2026-11-20T02:00:00Z")
+            request = parse_request(
+                rest.decode("utf-8", "replace"), 12, "ann", "2026-11-20T02:00:00Z"
+            )
             if "\n" in request.why or "/" in request.suite:
                 raise FaultError("an odd request", repr(request))
 

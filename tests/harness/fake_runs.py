@@ -8,8 +8,9 @@ import numpy as np
 
 from harness.analysis.aggregate import aggregate
 from harness.audio.files import write_wav
-from harness.judging.baseline import Baseline, accept, load_baseline, machine_id
-from harness.judging.decide import judge
+from harness.judging.accept import accept
+from harness.judging.baseline import Baseline, load_baseline, machine_id
+from harness.judging.judge import judge
 from harness.judging.policy import load_policy
 from harness.metrics.registry import known_metrics
 from harness.records.cell import Cell, Request, Workload

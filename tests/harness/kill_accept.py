@@ -27,7 +27,8 @@ from unittest import mock
 from harness.analysis.aggregate import aggregate
 from harness.errors import HarnessError
 from harness.judging import replace_folder
-from harness.judging.baseline import accept, load_baseline
+from harness.judging.accept import accept
+from harness.judging.baseline import load_baseline
 from harness.records.run import ProcessRecord, Run
 from tests.harness.fake_runs import make_run, make_scores, steady, with_audio
 

@@ -1,4 +1,4 @@
 """
-Writers of other formats, one a file: each turns what was chosen of a history into text or files.
+Writers of other formats, one per file: each turns the chosen part of a history into text or files.
 They decide nothing.
 """

@@ -1,13 +1,13 @@
 """
 OpenMetrics text: for Prometheus, without a push-gateway, whose series never expire.
 
-`openmetrics_text` gives the whole history with the times at which it was measured, for
-`promtool tsdb create-blocks-from openmetrics`, or to be served as a file. `textfile` gives the
-newest runs for node_exporter's textfile collector, which refuses every file that has timestamps:
-there the time is a metric of its own, `voxgate_measured_timestamp_seconds`, to alarm on.
+`openmetrics_text` returns the whole history with the times at which it was measured, for `promtool
+tsdb create-blocks-from openmetrics`, or to be served as a file. `textfile` returns the newest runs
+for node_exporter's textfile collector, which refuses every file that has timestamps: there the time
+is a metric of its own, `voxgate_measured_timestamp_seconds`, to alarm on.
 
-A metric is a gauge, `voxgate_latency_p50_seconds`; a value that is missing is a sample of
-`voxgate_missing` with its reason.
+A metric is a gauge, `voxgate_latency_p50_seconds`; a missing value is a sample of `voxgate_missing`
+with its reason.
 """
 
 import re
@@ -39,17 +39,17 @@ HELP = {
 }
 
 Sample = tuple[str, Mapping[str, str], float, str]
-"""Family, labels, value, and the moment as ISO 8601 (empty for none)."""
+"""Family, labels, value, and the time as ISO 8601 (empty for none)."""
 
 
 def openmetrics_text(history: History, choice: Choice) -> str:
-    """Give all chosen runs, with timestamps."""
+    """Return all chosen runs, with timestamps."""
     runs = choice.believed(history)
     return _text(_samples(history, choice, runs, stamped=True))
 
 
 def textfile_text(history: History, choice: Choice) -> str:
-    """Give the newest run of each suite, profile and machine, without timestamps."""
+    """Return the newest run of each suite, profile and machine, without timestamps."""
     runs = choice.newest(history)
     times = (
         (MEASURED, _place(run), datetime.fromisoformat(run.created).timestamp(), "") for run in runs
@@ -84,8 +84,8 @@ def _samples(
 
 def _text(samples: Iterable[Sample]) -> str:
     """
-    Put the samples of a family together, and within it those of one set of labels, oldest first,
-    one per moment.
+    Group the samples of a family, and within it those of one set of labels, oldest first, one per
+    time.
     """
     families: dict[str, dict[tuple[tuple[str, str], ...], dict[str, float]]] = {}
     for family, labels, value, moment in samples:
@@ -93,8 +93,8 @@ def _text(samples: Iterable[Sample]) -> str:
     lines = []
     for family in sorted(families):
         lines += [f"# TYPE {family} gauge", *_unit(family), f"# HELP {family} {_help(family)}"]
-        for several, moments in families[family].items():
-            named = ",".join(f'{name}="{_escaped(value)}"' for name, value in several)
+        for label_pairs, moments in families[family].items():
+            named = ",".join(f'{name}="{_escaped(value)}"' for name, value in label_pairs)
             lines += [
                 f"{family}{{{named}}} {value!r}{_stamp(moment)}"
                 for moment, value in sorted(moments.items())
@@ -108,8 +108,8 @@ def _place(run: RunRow) -> dict[str, str]:
 
 def _family(metric: str, unit: str) -> str:
     """
-    Name a family: `voxgate_latency_p50_seconds`; what two metrics share their label `metric` keeps
-    apart.
+    Return the name of a family: `voxgate_latency_p50_seconds`. Metrics that share it differ in
+    their label `metric`.
     """
     plain = re.sub(r"[^a-zA-Z0-9]+", "_", f"voxgate_{metric}").strip("_").lower()
     suffix = re.sub(r"[^a-zA-Z0-9]+", "_", UNITS.get(unit, unit)).strip("_").lower()

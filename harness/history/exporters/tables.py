@@ -1,29 +1,29 @@
 """
-What of a history is exported: the runs of some suites, profiles and machines, and their points as
-one long table.
+Exports of a history: the runs of some suites, profiles and machines, and their points as one long
+table.
 
 CSV: the long table, one row per value, with its unit and, where there is no value, the reason.
 
 Names and reasons come from outside, and spreadsheets run a text that begins like a formula; such a
-text gets an apostrophe in front, which they take for "this is text". Numbers are numbers.
+text gets an apostrophe in front, which marks it as text. Numbers are numbers.
 
-Parquet: the long table with its types, for pandas, DuckDB, Spark. Needs pyarrow, which voxgate does
-not bring along.
+Parquet: the long table with its types, for pandas, DuckDB, Spark. Needs pyarrow, which is no
+dependency of voxgate.
 
-JSON: everything, to be carried into another history by `voxgate history import`; `document.py`
-knows its form.
+JSON: everything, for `voxgate history import` into another history; `entry.py` knows its form.
 
 Bencher Metric Format: the newest run, for `bencher run --adapter json`. Bencher keeps machines
-apart as its testbeds, so one export is of one machine; it has no place for a value that is missing.
+apart as its testbeds, so one export is of one machine; it cannot hold a missing value.
 """
 
 import hashlib
 import io
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ import pandas as pd
 from harness.errors import HarnessError
 from harness.history.database import History
 from harness.history.dates import left_out_line, untrue
-from harness.history.entry import SCHEMA, entry_to_dict, word_to_dict
-from harness.history.records import RunRow
+from harness.history.entry import SCHEMA, acknowledgement_to_dict, entry_to_dict
+from harness.history.records import RunRow, Series
 from harness.records.files import write_file
 
 RUN_COLUMNS = ("digest", "source", "suite", "profile", "machine", "head")
@@ -45,46 +45,44 @@ TABLE = (
     *("version", "value", "missing", "low", "high", "n", "verdict", "reason", "shift"),
 )
 """
-The columns of the long table: one row per value, oldest first. `value` is empty where `missing`
-says why.
+The columns of the long table: one row per value, oldest first. `value` is empty where `missing` has
+the reason.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Patterns (`fnmatch`) of what is wanted."""
+    """Patterns (`fnmatch`) of the runs to export."""
 
     suite: str = "*"
     profile: str = "*"
     machine: str = "*"
     today: str = "9999-12-31"
-    """
-    ISO, UTC: a run whose time cannot be true if it is today is in no export that goes by time.
-    """
+    """ISO, UTC: a run with an implausible time as of this day is in no export that goes by time."""
 
     def runs(self, history: History) -> list[RunRow]:
-        """Give the chosen runs, oldest first. Raises HarnessError if there is none."""
-        found = [run for run in history.runs() if self._wants(run)]
-        if not found:
+        """Return the chosen runs, oldest first. Raises HarnessError if there is none."""
+        chosen = [run for run in history.runs() if self._wants(run)]
+        if not chosen:
             raise HarnessError(
                 f"no run of suite {self.suite}, profile {self.profile}, machine {self.machine} in "
                 "this history"
             )
-        return found
+        return chosen
 
     def believed(self, history: History) -> list[RunRow]:
         """
-        Return the chosen runs whose time can be true, oldest first. Raises HarnessError if there is
+        Return the chosen runs with a plausible time, oldest first. Raises HarnessError if there is
         none.
         """
         runs = self.runs(history)
-        found = [run for run in runs if not untrue(run.created, self.today)]
-        if not found:
+        believed = [run for run in runs if not untrue(run.created, self.today)]
+        if not believed:
             raise HarnessError(
                 f"none of the {len(runs)} runs has a time that can be true; "
                 f"{left_out_line(runs[0])}"
             )
-        return found
+        return believed
 
     def newest(self, history: History) -> list[RunRow]:
         """
@@ -92,34 +90,22 @@ class Choice:
         there is none.
         """
         runs = self.believed(history)
-        found = {(run.suite, run.profile, run.machine): run for run in runs if run.complete}
-        if not found:
+        newest = {(run.suite, run.profile, run.machine): run for run in runs if run.complete}
+        if not newest:
             raise HarnessError(
                 f"none of the {len(runs)} runs is complete; continue one with `voxgate check "
                 "--resume`"
             )
-        return list(found.values())
+        return list(newest.values())
 
     def table(self, history: History, runs: list[RunRow] | None = None) -> pd.DataFrame:
         """
-        Give the points of the chosen runs with all that belongs to them: TABLE, and `run` and
-        `series`.
+        Return the points of the chosen runs with the fields of their runs and cells: TABLE, and
+        `run` and `series`.
         """
         chosen = self.runs(history) if runs is None else runs
-        of_run = pd.DataFrame(
-            [
-                {"run": run.id, **{name: getattr(run, name) for name in RUN_COLUMNS}}
-                for run in chosen
-            ]
-        )
-        lines = history.series()
-        of_series = pd.DataFrame(
-            [
-                {"series": line.id, **{name: getattr(line, name) for name in SERIES_COLUMNS}}
-                for line in lines
-            ],
-            columns=["series", *SERIES_COLUMNS],
-        )
+        of_run = _frame(chosen, "run", RUN_COLUMNS)
+        of_series = _frame(history.series(), "series", SERIES_COLUMNS)
         points = history.points(words=True)
         points = points[points["run"].isin(of_run["run"])]
         return points.merge(of_run, on="run").merge(of_series, on="series")[
@@ -131,6 +117,14 @@ class Choice:
             fnmatchcase(getattr(run, name), getattr(self, name))
             for name in ("suite", "profile", "machine")
         )
+
+
+def _frame(
+    records: Sequence[RunRow] | Sequence[Series], key: str, names: Sequence[str]
+) -> pd.DataFrame:
+    """Return records as rows: their id in the column `key`, and the named fields."""
+    fields = attrgetter("id", *names)
+    return pd.DataFrame(list(map(fields, records)), columns=[key, *names])
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -156,21 +150,19 @@ def table_text(table: pd.DataFrame) -> str:
     for name in plain.columns:
         if plain[name].dtype == object or pd.api.types.is_string_dtype(plain[name].dtype):
             plain[name] = plain[name].map(
-                lambda each: plain_text(each) if isinstance(each, str) else each
+                lambda cell: plain_text(cell) if isinstance(cell, str) else cell
             )
     return str(plain.to_csv(index=False, lineterminator="\n"))
 
 
 def plain_text(text: str) -> str:
-    """
-    Return a text as no spreadsheet takes it for a formula, and no reader for the end of a line.
-    """
+    """Return a text that no spreadsheet reads as a formula, and no reader as the end of a line."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")  # pandas puts no quotes round a lone CR
     return f"'{lines}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else lines
 
 
 def parquet_bytes(history: History, choice: Choice) -> bytes:
-    """Give the table as a Parquet file. Raises HarnessError where pyarrow is not installed."""
+    """Return the table as a Parquet file. Raises HarnessError where pyarrow is not installed."""
     if find_spec("pyarrow") is None:
         raise HarnessError("Parquet needs pyarrow; pip install 'voxgate[history]'")
     file = io.BytesIO()
@@ -179,13 +171,13 @@ def parquet_bytes(history: History, choice: Choice) -> bytes:
 
 
 def json_text(history: History, choice: Choice) -> str:
-    """Give the chosen runs, and all that people said, as JSON: one line per run."""
+    """Return the chosen runs, all acknowledgements and all votes as JSON: one line per run."""
     runs = _lines(entry_to_dict(history.entry(run.id)) for run in choice.runs(history))
-    words = _lines(map(word_to_dict, history.acknowledgements()))
-    votes = _lines(map(word_to_dict, history.votes()))
+    acknowledgements = _lines(map(acknowledgement_to_dict, history.acknowledgements()))
+    votes = _lines(map(acknowledgement_to_dict, history.votes()))
     return (
-        f'{{"schema": "{SCHEMA}",\n"runs": [{runs}],\n"acknowledgements": [{words}],\n"votes": '
-        f"[{votes}]}}\n"
+        f'{{"schema": "{SCHEMA}",\n"runs": [{runs}],\n'
+        f'"acknowledgements": [{acknowledgements}],\n"votes": [{votes}]}}\n'
     )
 
 
@@ -198,7 +190,7 @@ LONGEST_MEASURE = 64
 
 def bencher_text(history: History, choice: Choice) -> str:
     """
-    Give the newest run of each suite. Raises HarnessError where it would be of two machines or
+    Return the newest run of each suite. Raises HarnessError where they are of two machines or
     profiles.
     """
     newest = choice.newest(history)
@@ -224,7 +216,8 @@ def bencher_text(history: History, choice: Choice) -> str:
 
 def _free(metric: str, unit: str, taken: Collection[str]) -> str:
     """
-    Name a measure: short enough, and as no other of its benchmark, for two names may begin alike.
+    Return a name for a measure: short enough, and unlike any other of its benchmark, for two names
+    may begin alike.
     """
     digest = hashlib.sha256(f"{metric}\0{unit}".encode()).hexdigest()[:10]
     name = (

@@ -1,3 +1,3 @@
 """
-Readers of other files: one format a file, each gives entries. None of them writes into the history.
+Readers of other files, one per format: each returns entries. None of them writes into the history.
 """

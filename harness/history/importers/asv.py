@@ -1,13 +1,13 @@
 """
-Reads a results folder of asv (airspeed velocity), format 2: `benchmarks.json`, and a folder per
+Read a results folder of asv (airspeed velocity), format 2: `benchmarks.json`, and a folder per
 machine with a file per commit and environment. Each benchmark of such a file is a run, since asv
 adds benchmarks to a file, and measures single ones again.
 
-A benchmark is a suite, its combinations of parameters are the cells, what it counts (`time`,
-`peakmemory`, `track` ...) the metric. A run's date is its commit's, as in asv's own graphs, so that
-history that was measured in one night is drawn over the years that it is about. asv's interval is
-one of 99 %, so `low` and `high` stay empty. Of `track` asv does not know which way is better; nor
-do we.
+A benchmark is a suite, its combinations of parameters are the cells, its kind (`time`,
+`peakmemory`, `track` ...) is the metric. A run's date is its commit's, as in asv's own graphs, so
+that history that was measured in one night is drawn over the years that it is about. asv's interval
+is one of 99 %, so `low` and `high` stay empty. asv does not know the better direction of `track`;
+nor do we.
 """
 
 import itertools
@@ -46,22 +46,22 @@ PREFIXES = {
     "peakmem": "peakmemory",
     "track": "track",
 }
-"""How a benchmark's name tells what it counts, where `benchmarks.json` no longer has it."""
+"""The kind of a benchmark by its name, where `benchmarks.json` no longer has it."""
 UNITS = {"seconds": "s", "second": "s"}
 LOWER = ("time", "memory", "peakmemory")
 
 
 def is_asv(folder: Path) -> bool:
-    """Say whether this is a results folder."""
+    """Return whether this is a results folder."""
     return (folder / BENCHMARKS).is_file()
 
 
 def entries(folder: Path, machine: str | None) -> Iterator[HistoryEntry | ImportFault]:
     """
-    Return the runs of a results folder; `machine` in place of those that it tells.
+    Yield the runs of a results folder; `machine` replaces the name in the files.
 
-    A file that is damaged costs that file only, a benchmark that benchmark. Raises HarnessError
-    where `benchmarks.json` is.
+    A damaged file costs that file only, a damaged benchmark that benchmark. Raises HarnessError for
+    a damaged `benchmarks.json`.
     """
     benchmarks = mapping(read_json(folder / BENCHMARKS))
     for path in sorted(folder.glob("*/*.json")):
@@ -85,8 +85,8 @@ def _entries(
         return
     for benchmark, row in results:
         try:
-            found = dict(zip(columns, row, strict=False))  # asv drops what is empty at the end
-            yield _entry(data, str(benchmark), found, mapping(benchmarks.get(benchmark)), machine)
+            result = dict(zip(columns, row, strict=False))  # asv drops what is empty at the end
+            yield _entry(data, str(benchmark), result, mapping(benchmarks.get(benchmark)), machine)
         except (HarnessError, *FAULTS) as error:
             yield _fault(path, f" (benchmark {line(benchmark)})", error)
 
@@ -103,14 +103,14 @@ def _fault(path: Path, part: str, error: Exception) -> ImportFault:
 def _entry(
     data: Mapping[str, Any],
     benchmark: str,
-    found: Mapping[str, Any],
-    known: Mapping[str, Any],
+    result: Mapping[str, Any],
+    benchmark_info: Mapping[str, Any],
     machine: str | None,
 ) -> HistoryEntry:
     where, commit = mapping(data["params"]), str(data["commit_hash"])
-    cells = _cells(benchmark, found, known)
+    cells = _cells(benchmark, result, benchmark_info)
     return HistoryEntry(
-        digest=digest_of(SOURCE, where.get("machine"), commit, data["env_name"], benchmark, found),
+        digest=digest_of(SOURCE, where.get("machine"), commit, data["env_name"], benchmark, result),
         source=SOURCE,
         suite=name(benchmark),
         profile=name(data["env_name"]),
@@ -122,7 +122,7 @@ def _entry(
         line=f"{len(cells)} results of asv",
         baseline="none",
         folder="",
-        question=line(known.get("pretty_name") or benchmark),
+        question=line(benchmark_info.get("pretty_name") or benchmark),
         environment={
             "machine": dict(where),
             "toolchain": {
@@ -137,21 +137,21 @@ def _entry(
 
 
 def _cells(
-    benchmark: str, found: Mapping[str, Any], known: Mapping[str, Any]
+    benchmark: str, result: Mapping[str, Any], benchmark_info: Mapping[str, Any]
 ) -> tuple[EntryCell, ...]:
-    axes: Sequence[Sequence[object]] = found.get("params") or []
+    axes: Sequence[Sequence[object]] = result.get("params") or []
     combinations = list(itertools.product(*map(_bare, axes)))
-    once((json.dumps(each) for each in combinations), "the combination of parameters")
-    names = [str(each) for each in known.get("param_names") or ()] or [
+    once((json.dumps(combination) for combination in combinations), "the combination of parameters")
+    names = [str(parameter) for parameter in benchmark_info.get("param_names") or ()] or [
         f"param{number + 1}" for number in range(len(axes))
     ]
     # nothing at all: the benchmark could not be built
-    values = found["result"] or [None] * len(combinations)
-    counts = found.get("stats_repeat") or [None] * len(combinations)
+    values = result["result"] or [None] * len(combinations)
+    counts = result.get("stats_repeat") or [None] * len(combinations)
     return tuple(
         _cell(
             dict(zip(names, combination, strict=True)),
-            _value(benchmark, known, value, count, str(found.get("version") or "")),
+            _value(benchmark, benchmark_info, value, count, str(result.get("version") or "")),
         )
         for combination, value, count in zip(combinations, values, counts, strict=True)
     )
@@ -162,8 +162,8 @@ def _bare(axis: Sequence[object]) -> list[str]:
     Return an axis' values without the quotes of their repr, unless two of them differ by nothing
     else.
     """
-    whole = [str(each) for each in axis]
-    bare = [each.strip("'\"") for each in whole]
+    whole = [str(value) for value in axis]
+    bare = [value.strip("'\"") for value in whole]
     return bare if len(set(bare)) == len(set(whole)) else whole
 
 
@@ -182,27 +182,30 @@ def _cell(options: Mapping[str, object], value: EntryValue) -> EntryCell:
 
 
 def _value(
-    benchmark: str, known: Mapping[str, Any], found: object, count: object, version: str
+    benchmark: str, benchmark_info: Mapping[str, Any], raw: object, count: object, version: str
 ) -> EntryValue:
     prefix = benchmark.rpartition(".")[2].partition("_")[0].lower()
-    kind = str(known.get("type") or PREFIXES.get(prefix, prefix))
-    unit = str(known.get("unit") or {"time": "s", "track": ""}.get(kind, "bytes"))
+    kind = str(benchmark_info.get("type") or PREFIXES.get(prefix, prefix))
+    unit = str(benchmark_info.get("unit") or {"time": "s", "track": ""}.get(kind, "bytes"))
     return EntryValue(
         metric=name(kind),
         unit=name(UNITS.get(unit, unit), ""),
         better="lower" if kind in LOWER else "neither",
         version=name(version, SOURCE),
-        value=_number(found),
+        value=_number(raw),
         n=int(count) if isinstance(count, int | float) and 0 <= count < MOST else 1,
     )
 
 
-def _number(found: object) -> Value:
-    """Give a result; asv writes null for one that failed, NaN for one that was left out."""
-    if found is None:
+def _number(raw: object) -> Value:
+    """
+    Return the value of a result; asv writes null for one that failed, NaN for one that was left
+    out.
+    """
+    if raw is None:
         return Missing("asv recorded a failure")
-    if isinstance(found, float) and math.isnan(found):
+    if isinstance(raw, float) and math.isnan(raw):
         return Missing(
             "left out by asv: the benchmark raised NotImplementedError, or was not selected"
         )
-    return value_of(found, SOURCE)
+    return value_of(raw, SOURCE)

@@ -1,10 +1,10 @@
 """
-What all foreign formats need: names that can join a cell of many runs, numbers or reasons, and JSON
-as it lies on disk.
+Helpers of all foreign formats: names that can join a cell of many runs, numbers or reasons, and
+JSON files.
 
-Two different names are never made one: where something of a name is lost, a digest of all of it is
-put behind. What already looks like a name with such a digest gets one too, so that no name can be
-chosen that is another's.
+Two different names are never made one: where something of a name is lost, a digest of the whole
+name is appended. A name that already looks as if it ended in such a digest gets one too, so that
+nobody can choose the name of another.
 """
 
 import hashlib
@@ -36,14 +36,12 @@ FAULTS = (
     LookupError,
     RecursionError,
 )
-"""What reading a file raises that is valid JSON and not what it claims to be."""
+"""Exceptions of reading a file that is valid JSON and not of the format that it claims."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportFault:
-    """
-    A part of what is imported that cannot be read: which, and why. The others are not affected.
-    """
+    """A part of an import that cannot be read: which, and why. The other parts are not affected."""
 
     where: str
     reason: str
@@ -60,7 +58,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises HarnessError if it is none."""
+    """Read a JSON file. Raises HarnessError if it is not JSON."""
     text = read_text(path)
     try:
         return parse_json(text)
@@ -72,9 +70,9 @@ def read_json(path: Path) -> Any:
 
 def parse_json(text: str) -> Any:
     """
-    Parse JSON. Raises HarnessError for a key that stands twice, of which one value would be lost.
+    Parse JSON. Raises HarnessError for a duplicate key, of which one value would be lost.
 
-    And ValueError and RecursionError as `json` does; NaN is let through, for asv writes it.
+    And ValueError and RecursionError as `json` does; NaN is accepted, for asv writes it.
     """
     return json.loads(text, object_pairs_hook=_unique)
 
@@ -88,13 +86,15 @@ def name(text: object, otherwise: str = "unknown") -> str:
         return otherwise
     whole = clean(str(text))
     plain = line(whole, "")
-    return _named(plain or otherwise, str(text), lost=plain != str(text).strip())
+    return _named(plain or otherwise, str(text), lossy=plain != str(text).strip())
 
 
 def line(text: object, otherwise: str = "unknown") -> str:
-    """Return a text for people on one line; it names nothing, so what is lost is lost."""
+    """
+    Return a text for people on one line. It identifies nothing, so lost characters do no harm.
+    """
     plain = " ".join(clean(str(text)).split()) if text is not None else ""
-    return "".join(each for each in plain if each.isprintable()) or otherwise
+    return "".join(character for character in plain if character.isprintable()) or otherwise
 
 
 def slug(text: object) -> str:
@@ -103,11 +103,11 @@ def slug(text: object) -> str:
     """
     whole = str(text)
     plain = re.sub(r"[^a-z0-9._-]+", "-", clean(whole).lower()).strip("-") or "default"
-    return _named(plain, whole, lost=plain != whole)
+    return _named(plain, whole, lossy=plain != whole)
 
 
 def slug_of(options: Mapping[str, object]) -> str:
-    """Name a cell by its options: `nfe-8.precision-fp16`."""
+    """Return the name of a cell by its options: `nfe-8.precision-fp16`."""
     if not options:
         return "default"
     parts = [(str(key), str(value)) for key, value in options.items()]
@@ -118,40 +118,40 @@ def slug_of(options: Mapping[str, object]) -> str:
     ):
         return slug(whole)
     plain = re.sub(r"[^a-z0-9._-]+", "-", clean(whole).lower()).strip("-") or "default"
-    return _named(plain, json.dumps(parts), lost=True)  # another set of options reads the same
+    return _named(plain, json.dumps(parts), lossy=True)  # another set of options reads the same
 
 
 def label_of(options: Mapping[str, object]) -> str:
-    """Name a cell by its options, for people: `nfe=8 precision=fp16`."""
+    """Return the label of a cell by its options, for people: `nfe=8 precision=fp16`."""
     whole = line(" ".join(f"{key}={value}" for key, value in options.items()), "default")
-    return _named(whole, whole, lost=False) if len(whole.encode()) > LONGEST else whole
+    return _named(whole, whole, lossy=False) if len(whole.encode()) > LONGEST else whole
 
 
 def once(names: Iterable[str], what: str) -> None:
-    """Raise HarnessError naming the first name that stands twice: one of the two would be lost."""
+    """Raise HarnessError naming the first name that occurs twice: one of the two would be lost."""
     seen: set[str] = set()
-    for each in names:
-        if each in seen:
+    for candidate in names:
+        if candidate in seen:
             raise HarnessError(
-                f"{what} {line(each)!r} stands there twice; give the two different names"
+                f"{what} {line(candidate)!r} stands there twice; give the two different names"
             )
-        seen.add(each)
+        seen.add(candidate)
 
 
-def value_of(found: object, source: str) -> Value:
+def value_of(raw: object, source: str) -> Value:
     """Return a number, or why there is none."""
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        return Missing(f"{source} recorded no number: {line(str(found))[:80]}")
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return Missing(f"{source} recorded no number: {line(str(raw))[:80]}")
     try:
-        number = float(found)
+        number = float(raw)
     except OverflowError:
         return Missing(f"{source} recorded a number that is too large")
     return number if math.isfinite(number) else Missing(f"{source} recorded {number}")
 
 
-def mapping(found: object) -> Mapping[str, Any]:
+def mapping(raw: object) -> Mapping[str, Any]:
     """Return an object, or an empty one for anything else."""
-    return found if isinstance(found, Mapping) else {}
+    return raw if isinstance(raw, Mapping) else {}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -159,12 +159,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _named(plain: str, whole: str, *, lost: bool) -> str:
+def _named(plain: str, whole: str, *, lossy: bool) -> str:
     """
-    Return a name as it is, or with a digest of the whole behind it where it alone would not tell
-    the whole.
+    Return a name as it is, or with a digest of the whole appended where it is ambiguous without.
     """
-    if not lost and len(plain.encode()) <= LONGEST and not DIGESTED.fullmatch(plain):
+    if not lossy and len(plain.encode()) <= LONGEST and not DIGESTED.fullmatch(plain):
         return plain
     digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
     return f"{plain.encode()[: LONGEST - DIGITS - 1].decode('utf-8', 'ignore')}-{digest}"

@@ -1,6 +1,6 @@
 """
-Finds out what a file is, and has the right reader read it. Run folders are not read here: they must
-be judged first.
+Detect the format of a file, and read it with the right reader. Run folders are not read here: they
+must be judged first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,8 +23,8 @@ KINDS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """
-    What one file holds. `entries` are read while they are taken: what of them cannot be is a Fault,
-    the others follow.
+    The content of one file. `entries` are read lazily: a part that cannot be read is an
+    ImportFault, and the others follow.
     """
 
     entries: Iterable[HistoryEntry | ImportFault] = ()
@@ -34,21 +34,20 @@ class Found:
 
 def run_folders(path: Path) -> list[Path]:
     """
-    Give the run folders that a path means: itself, or all below it. Empty for any other file or
-    folder.
+    Return the run folders of a path: itself, or all below it. Empty for any other file or folder.
     """
     if (path / "run.json").is_file():
         return [path]
     try:
-        return sorted(each.parent for each in path.glob("*/run.json"))
+        return sorted(file.parent for file in path.glob("*/run.json"))
     except OSError as error:
         raise HarnessError(f"cannot look into {path}: {error.strerror}") from error
 
 
 def read(path: Path, machine: str | None = None) -> Found:
     """
-    Read a file that is no run folder; `machine` in place of what it tells. Raises HarnessError for
-    what nobody knows.
+    Read a file that is no run folder; `machine` replaces the name in it. Raises HarnessError for an
+    unknown format.
     """
     if path.is_dir():
         if asv.is_asv(path):
@@ -61,8 +60,8 @@ def read(path: Path, machine: str | None = None) -> Found:
         raise
     except (ValueError, RecursionError):
         data = None
-    if isinstance(data, Mapping) and (found := _known(data, machine)) is not None:
-        return found
+    if isinstance(data, Mapping) and (content := _known(data, machine)) is not None:
+        return content
     if isinstance(data, Mapping) and "result_columns" in data:
         raise HarnessError(
             f"{path} is one file of asv; name the results folder, where benchmarks.json has the "
@@ -81,7 +80,7 @@ def read(path: Path, machine: str | None = None) -> Found:
 
 
 def _known(data: Mapping[str, Any], machine: str | None) -> Found | None:
-    """Read a file that says what it is; None for another."""
+    """Read a file that names its format; None for another."""
     if pytest_benchmark.is_pytest_benchmark(data):
         return Found(entries=pytest_benchmark.entries(data, machine))
     schema = data.get("schema")
@@ -103,17 +102,19 @@ def _exported(data: Mapping[str, Any]) -> Found:
         raise HarnessError(
             "this export lacks runs, acknowledgements or votes; export the history again"
         )
-    runs, words, answers = ([common.mapping(each) for each in part or ()] for part in parts)
+    runs, acknowledgements, answers = (
+        [common.mapping(item) for item in part or ()] for part in parts
+    )
     return Found(
         entries=_runs(runs),
-        acknowledgements=[entry.acknowledgement_from_dict(each) for each in words],
-        votes=[entry.vote_from_dict(each) for each in answers],
+        acknowledgements=[entry.acknowledgement_from_dict(item) for item in acknowledgements],
+        votes=[entry.vote_from_dict(item) for item in answers],
     )
 
 
-def _runs(found: Iterable[Mapping[str, Any]]) -> Iterator[HistoryEntry | ImportFault]:
-    for number, each in enumerate(found, start=1):
+def _runs(documents: Iterable[Mapping[str, Any]]) -> Iterator[HistoryEntry | ImportFault]:
+    for number, document in enumerate(documents, start=1):
         try:
-            yield entry.entry_from_dict(each)
+            yield entry.entry_from_dict(document)
         except HarnessError as error:
             yield ImportFault(where=f"run {number}", reason=str(error))

@@ -1,15 +1,15 @@
 """
-Reads a `performance_history.json`, the kind that a nightly script writes: entries with a time each,
+Read a `performance_history.json`, the kind that a nightly script writes: entries with a time each,
 as a list, as lines, below one key, or by date. The script's own names are kept; unit and direction
-are read off them.
+are derived from them.
 
     {"timestamp": "2025-09-30T12:22:00", "nfe": 8, "compile": "max-autotune", "device": "cuda",
      "stats": {"mean_rtf": 0.25, "min_rtf": 0.233, "mean_synthesis_time": 2.097}, "passed": true}
 
-What such a script calls an option (CONFIG) makes the cell, and so do all that stand in a `config`.
-Every other number is a metric, limits (LIMITS) apart, which join the environment with the other
-facts. Lists are left: one of results per sentence only says how many there were. Where no machine
-is told, `voxgate history import --machine` says which it was.
+An option of such a script (CONFIG) makes the cell, and so does every field of a `config`. Every
+other number is a metric, limits (LIMITS) apart, which join the environment with the other facts.
+Lists are left out: one of results per sentence only has their number. Where no machine is named,
+`voxgate history import --machine` names it.
 """
 
 import json
@@ -70,8 +70,8 @@ UNITS = (
 
 def parse(text: str) -> list[Mapping[str, Any]]:
     """
-    Give the entries of a file. Raises HarnessError if it is neither JSON nor lines of it, or has no
-    entry with a time.
+    Return the entries of a file. Raises HarnessError if it is neither JSON nor lines of it, or has
+    no entry with a time.
     """
     try:
         data = parse_json(text)
@@ -79,21 +79,21 @@ def parse(text: str) -> list[Mapping[str, Any]]:
         raise
     except (ValueError, RecursionError):
         data = _lines(text)
-    found = _list(data)
-    if not found:
+    listed = _list(data)
+    if not listed:
         raise HarnessError(f"no entries with a time ({', '.join(TIMES)}) in it")
-    return found
+    return listed
 
 
 def entries(
     data: Sequence[Mapping[str, Any]], suite: str, machine: str | None
 ) -> Iterator[HistoryEntry | ImportFault]:
     """
-    Return a run per entry, or why it is none; `suite` and `machine` where an entry does not tell.
+    Return a run per entry, or why it is none; `suite` and `machine` apply where an entry has none.
     """
-    for number, each in enumerate(data, start=1):
+    for number, item in enumerate(data, start=1):
         try:
-            yield _entry(each, suite, machine)
+            yield _entry(item, suite, machine)
         except HarnessError as error:
             yield ImportFault(where=f"entry {number}", reason=str(error))
         except FAULTS as error:
@@ -102,7 +102,7 @@ def entries(
 
 def _lines(text: str) -> list[object]:
     try:
-        return [parse_json(each) for each in text.splitlines() if each.strip()]
+        return [parse_json(row) for row in text.splitlines() if row.strip()]
     except HarnessError:
         raise
     except (ValueError, RecursionError) as error:
@@ -110,31 +110,31 @@ def _lines(text: str) -> list[object]:
 
 
 def _list(data: object) -> list[Mapping[str, Any]]:
-    """Find the entries, wherever the script keeps them."""
+    """Return the entries, wherever the script keeps them."""
     if isinstance(data, list):
-        found = [each for each in data if isinstance(each, Mapping)]
-        if any(_time(each) is None for each in found) or len(found) < len(data):
+        items = [item for item in data if isinstance(item, Mapping)]
+        if any(_time(item) is None for item in items) or len(items) < len(data):
             raise HarnessError(f"not every entry has a time ({', '.join(TIMES)})")
-        return found
+        return items
     if not isinstance(data, Mapping):
         return []
     below = next((data[key] for key in LISTS if isinstance(data.get(key), list)), None)
     if _time(data) is not None and not (
-        isinstance(below, list) and below and all(_time(each) for each in map(mapping, below))
+        isinstance(below, list) and below and all(_time(item) for item in map(mapping, below))
     ):
         return [data]
     if below is not None:
         return _list(below)
     return [
-        {TIMES[0]: key, **each}
-        for key, each in data.items()
-        if isinstance(each, Mapping) and _is_date(key)
+        {TIMES[0]: key, **item}
+        for key, item in data.items()
+        if isinstance(item, Mapping) and _is_date(key)
     ]
 
 
 def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> HistoryEntry:
     fields, verdict = _sort(data), _verdict(data)
-    values = tuple(_value(key, found, _count(data)) for key, found in fields[NUMBER].items())
+    values = tuple(_value(key, number, _count(data)) for key, number in fields[NUMBER].items())
     if not values:
         raise HarnessError(f"no number in it: {line(json.dumps(data, default=str))[:160]}")
     complaints = _complaints(data)
@@ -170,26 +170,27 @@ def _entry(data: Mapping[str, Any], suite: str, machine: str | None) -> HistoryE
 
 
 def _sort(data: Mapping[str, Any]) -> dict[str, dict[str, object]]:
-    """Give the fields of an entry by what they are."""
+    """Return the fields of an entry by their kind."""
     fields: dict[str, dict[str, object]] = {OPTION: {}, NUMBER: {}, FACT: {}}
     for kind, key, value in _flat(data):
-        found = fields[kind or _kind(key, value)]
-        if key in found and found is fields[NUMBER] and found[key] != value:
+        group = fields[kind or _kind(key, value)]
+        if key in group and group is fields[NUMBER] and group[key] != value:
             raise HarnessError(
-                f"{line(key)!r} stands there twice, as {found[key]!r} and as {value!r}; keep one"
+                f"{line(key)!r} stands there twice, as {group[key]!r} and as {value!r}; keep one"
             )
-        found[key] = value
+        group[key] = value
     fields[OPTION] = {key: value for key, value in fields[OPTION].items() if value is not None}
     return fields
 
 
 def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
     """
-    Give (what it is, if its place tells; name; value) of every field and of those one level below.
+    Yield (kind, if its place determines it; name; value) of every field and of those one level
+    below.
     """
-    told = {*TOLD, next((key for key in TIMES if key in data), "")}
+    used = {*TOLD, next((key for key in TIMES if key in data), "")}
     for key, value in data.items():
-        if isinstance(value, list) or (key in told and not isinstance(value, Mapping)):
+        if isinstance(value, list) or (key in used and not isinstance(value, Mapping)):
             continue
         if not isinstance(value, Mapping):
             yield "", key, value
@@ -201,9 +202,9 @@ def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str, object]]:
                 "" if key in (*OPTIONS, *NUMBERS) else f"{key}.",
             )
             yield from (
-                (kind, f"{prefix}{each}", found)
-                for each, found in value.items()
-                if not isinstance(found, list)
+                (kind, f"{prefix}{item}", nested)
+                for item, nested in value.items()
+                if not isinstance(nested, list)
             )
 
 
@@ -215,14 +216,14 @@ def _kind(key: str, value: object) -> str:
 
 
 def _count(data: Mapping[str, Any]) -> int:
-    """Give how many measurements an entry sums up, as far as it tells."""
-    told = data.get("num_runs", data.get("runs"))
+    """Return the number of measurements that an entry summarises, as far as it has one."""
+    stated = data.get("num_runs", data.get("runs"))
     if isinstance(data.get("results"), list):
         return len(data["results"])
-    return told if type(told) is int and 0 <= told < MOST else 1
+    return stated if type(stated) is int and 0 <= stated < MOST else 1
 
 
-def _value(key: str, found: object, count: int) -> EntryValue:
+def _value(key: str, raw: object, count: int) -> EntryValue:
     plain = key.lower()
     better: Better = (
         "higher" if HIGHER.search(plain) else "lower" if LOWER.search(plain) else "neither"
@@ -232,13 +233,13 @@ def _value(key: str, found: object, count: int) -> EntryValue:
         unit=next((unit for pattern, unit in UNITS if re.search(pattern, plain)), ""),
         better="neither" if plain.startswith(("std", "variance")) or "audio" in plain else better,
         version=SOURCE,
-        value=value_of(found, "the script"),
+        value=value_of(raw, "the script"),
         n=count,
     )
 
 
 def _verdict(data: Mapping[str, Any]) -> str | None:
-    """Give the script's own word as one of ours; None where it says nothing."""
+    """Return the script's own result as a verdict; None where it has none."""
     if isinstance(data.get("passed"), bool):
         return "PASS" if data["passed"] else "REGRESSED"
     if isinstance(data.get("regressions"), list):
@@ -247,13 +248,10 @@ def _verdict(data: Mapping[str, Any]) -> str | None:
 
 
 def _complaints(data: Mapping[str, Any]) -> str:
-    found = [
-        each
-        for key in ("issues", "regressions")
-        if isinstance(data.get(key), list)
-        for each in data[key]
-    ]
-    return "; ".join(line(each, "") for each in found)
+    causes: list[object] = []
+    for key in ("issues", "regressions"):
+        causes += data[key] if isinstance(data.get(key), list) else []
+    return "; ".join(line(cause, "") for cause in causes)
 
 
 def _first(data: Mapping[str, Any], keys: Sequence[str]) -> object:
@@ -264,14 +262,14 @@ def _first(data: Mapping[str, Any], keys: Sequence[str]) -> object:
 
 
 def _time(data: Mapping[str, Any]) -> str | None:
-    """Give an entry's time as ISO 8601; seconds since 1970 become one."""
-    found = next((data[key] for key in TIMES if key in data), None)
-    if isinstance(found, int | float) and not isinstance(found, bool):
+    """Return an entry's time as ISO 8601; seconds since 1970 become one."""
+    stated = next((data[key] for key in TIMES if key in data), None)
+    if isinstance(stated, int | float) and not isinstance(stated, bool):
         try:
-            return datetime.fromtimestamp(found, UTC).isoformat()
+            return datetime.fromtimestamp(stated, UTC).isoformat()
         except (OverflowError, ValueError, OSError):
             return None
-    return found if isinstance(found, str) and _is_date(found) else None
+    return stated if isinstance(stated, str) and _is_date(stated) else None
 
 
 def _is_date(text: str) -> bool:

@@ -1,9 +1,9 @@
 """
-Reads pytest-benchmark's JSON (`--benchmark-json`, or a file of its storage): one run per group of
+Read pytest-benchmark's JSON (`--benchmark-json`, or a file of its storage): one run per group of
 benchmarks.
 
 A benchmark is a cell, each number of its statistics a metric in seconds, and so are the numbers of
-its `extra_info`, by the unit and direction of our panel where that knows them. Its spread (stddev,
+its `extra_info`, by the unit and direction of our registry where that has them. Its spread (stddev,
 iqr) comes from iterations of one process and is no interval of ours, so `low` and `high` stay
 empty.
 """
@@ -32,7 +32,7 @@ STATISTICS: Mapping[str, Better] = {
 
 
 def is_pytest_benchmark(data: object) -> bool:
-    """Say whether this is such a file."""
+    """Return whether this is such a file."""
     return (
         isinstance(data, Mapping)
         and isinstance(data.get("benchmarks"), list)
@@ -42,13 +42,13 @@ def is_pytest_benchmark(data: object) -> bool:
 
 def entries(data: Mapping[str, Any], machine: str | None) -> tuple[HistoryEntry, ...]:
     """
-    Give the runs of a file; `machine` in place of the name that it tells. Raises HarnessError if it
-    has no date.
+    Return the runs of a file; `machine` replaces the name in it. Raises HarnessError if it has no
+    date.
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for benchmark in map(mapping, data["benchmarks"]):
         groups.setdefault(name(benchmark.get("group"), _project(data)), []).append(benchmark)
-    return tuple(_entry(data, group, several, machine) for group, several in groups.items())
+    return tuple(_entry(data, group, benchmarks, machine) for group, benchmarks in groups.items())
 
 
 def _entry(
@@ -64,8 +64,8 @@ def _entry(
             "this file of pytest-benchmark has no `datetime`; save it again with pytest-benchmark "
             "3 or newer"
         )
-    once((_name(each) for each in benchmarks), "the benchmark")
-    cells = tuple(_cell(each) for each in benchmarks)
+    once((_name(benchmark) for benchmark in benchmarks), "the benchmark")
+    cells = tuple(_cell(benchmark) for benchmark in benchmarks)
     return HistoryEntry(
         digest=digest_of(SOURCE, moment, info.get("node"), commit.get("id"), group, benchmarks),
         source=SOURCE,
@@ -131,31 +131,31 @@ def _times(stats: Mapping[str, Any]) -> list[EntryValue]:
 def _extras(extra: Mapping[str, Any]) -> list[EntryValue]:
     values = {
         name(key): value
-        for key, each in extra.items()
-        if (value := _number_or_reason(each)) is not None
+        for key, raw in extra.items()
+        if (value := _number_or_reason(raw)) is not None
     }
     return [_extra(key, value) for key, value in values.items()]
 
 
 def _extra(key: str, value: Value) -> EntryValue:
     line = registry.entries().get(key)
-    known = None if line is None else line.metric
-    if known is None:
+    metric = None if line is None else line.metric
+    if metric is None:
         return EntryValue(metric=key, unit="", better="neither", version=SOURCE, value=value)
     return EntryValue(
-        metric=key, unit=known.unit, better=known.better, version=known.version, value=value
+        metric=key, unit=metric.unit, better=metric.better, version=metric.version, value=value
     )
 
 
-def _number_or_reason(found: object) -> Value | None:
+def _number_or_reason(raw: object) -> Value | None:
     """
-    Give a number, or the reason that our own plugin writes in its place; None for what is neither.
+    Return a number, or the reason that our own plugin writes in its place; None for anything else.
     """
-    if isinstance(found, Mapping) and isinstance(found.get("missing"), str):
-        return Missing(clean(found["missing"]))
+    if isinstance(raw, Mapping) and isinstance(raw.get("missing"), str):
+        return Missing(clean(raw["missing"]))
     return (
-        value_of(found, SOURCE)
-        if isinstance(found, int | float) and not isinstance(found, bool)
+        value_of(raw, SOURCE)
+        if isinstance(raw, int | float) and not isinstance(raw, bool)
         else None
     )
 
@@ -165,12 +165,12 @@ def _project(data: Mapping[str, Any]) -> str:
 
 
 def _profile(info: Mapping[str, Any]) -> str:
-    """Name what it ran on as its own storage does: `Linux-CPython-3.11`."""
+    """Return the name of the platform as its own storage has it: `Linux-CPython-3.11`."""
     version = ".".join(str(info.get("python_version", "")).split(".")[:2])
     return name(
         "-".join(
-            str(each)
-            for each in (info.get("system"), info.get("python_implementation"), version)
-            if each
+            str(fact)
+            for fact in (info.get("system"), info.get("python_implementation"), version)
+            if fact
         )
     )

@@ -1,6 +1,4 @@
-"""
-Reads the file of votes that a listening page gave to its listener: one answer per trial.
-"""
+"""Read the file of votes that a listening page saved for its listener: one answer per trial."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +12,7 @@ MODES, SIDES = ("abx", "preference"), ("a", "b", "none")
 
 
 def votes(data: Mapping[str, Any]) -> tuple[Vote, ...]:
-    """Give the answers of a file. Raises HarnessError for a field that is missing or unknown."""
+    """Return the answers of a file. Raises HarnessError for a field that is missing or unknown."""
     try:
         if data["mode"] not in MODES:
             raise HarnessError(f"votes of mode {data['mode']!r}; known are {', '.join(MODES)}")
@@ -55,6 +53,6 @@ def _vote(data: Mapping[str, Any], number: int, trial: Mapping[str, Any]) -> Vot
 
 
 def _side(side: Any) -> str:
-    found = mapping(side)
-    label, run = name(found.get("label"), ""), name(found.get("run"), "")
+    identity = mapping(side)
+    label, run = name(identity.get("label"), ""), name(identity.get("run"), "")
     return f"{label} @ {run}" if label and run else label or run

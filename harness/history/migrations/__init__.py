@@ -1,4 +1,4 @@
 """
 The steps from an older schema of the history to this one, in the order of their revisions;
-`schema.py` takes them.
+`database.py` takes them.
 """

@@ -1,6 +1,6 @@
 """
-What alembic runs to migrate: all steps, on the connection that `schema.py` opened, inside its
-transaction.
+The script that alembic runs to migrate: all steps, on the connection that `database.py` opened,
+inside its transaction.
 """
 
 from alembic import context

@@ -27,6 +27,10 @@ from harness.machine.clock import is_synchronized, now_utc_iso
 ROOT = Path("/")
 
 
+ENDLESS = re.compile(r"\d{300}")
+"""In a file of the system: digits that make no number that arithmetic takes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemRoot:
     """One machine, real or made up."""
@@ -50,12 +54,13 @@ class SystemRoot:
     def text(self, path: str) -> str | None:
         """
         Read a file below the root, without the zeros and line ends around it; None if it is not
-        there or not readable.
+        there or not readable, and for a number that no computer counts to.
         """
         try:
-            return (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+            found = (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
         except OSError:
             return None
+        return None if ENDLESS.search(found) else found
 
     def number(self, path: str) -> int | None:
         """Read a file that holds one whole number; None if it holds none."""
@@ -71,7 +76,7 @@ class SystemRoot:
             sorted(
                 found,
                 key=lambda path: [
-                    int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)
+                    int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)
                 ],
             )
         )

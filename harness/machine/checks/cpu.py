@@ -392,7 +392,7 @@ def _below(mount: str, group: PurePosixPath) -> str:
 def _quota(tree: SystemRoot, folder: str) -> float | None:
     """Give the quota of one group in CPUs; None if it has none."""
     quota, _, period = (tree.text(f"{folder}/cpu.max") or "").partition(" ")
-    if quota.isdigit() and period.isdigit() and int(period):
+    if quota.isdecimal() and period.isdigit() and int(period):
         return int(quota) / int(period)
     quota_us, period_us = (
         tree.number(f"{folder}/cpu.cfs_{name}_us") for name in ("quota", "period")

@@ -260,7 +260,7 @@ def _handle(nvml: Any, visible: str, number: int) -> Any:
     name = named[number] if number < len(named) else ""
     if name.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(name)
-    return nvml.nvmlDeviceGetHandleByIndex(int(name) if name.isdigit() else number)
+    return nvml.nvmlDeviceGetHandleByIndex(int(name) if name.isdecimal() else number)
 
 
 def _facts(nvml: Any, handle: Any) -> dict[str, object]:

@@ -83,7 +83,7 @@ class LockedGpu(Check):
             if node not in GPU_NAMES and not re.fullmatch(GPU_FOLDER, name):
                 continue
             steps = (tree.text(f"{folder}/available_frequencies") or "").split()
-            top = max((int(step) for step in steps if step.isdigit()), default=None)
+            top = max((int(step) for step in steps if step.isdecimal()), default=None)
             values = [
                 *(tree.number(f"{folder}/{each}_freq") for each in ("min", "max", "cur")),
                 top,

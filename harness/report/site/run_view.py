@@ -69,7 +69,7 @@ def _verdict(word: str | None) -> Verdict:
 
 def _metric(measurement: Measurement, policy: Policy) -> MetricVerdict:
     """Compare the value with the floor alone; the run's verdict is not decided again."""
-    floor, value = policy[measurement.metric].floor, measurement.summary
+    floor, value = policy[measurement.metric].min_acceptable, measurement.summary
     enough = floor is None or (
         isinstance(value, float)
         and (value <= floor if measurement.better == "lower" else value >= floor)

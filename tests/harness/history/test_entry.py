@@ -8,7 +8,7 @@ import pytest
 from harness.analysis.aggregate import aggregate
 from harness.history.entry import digest_of_run, entry_of_run
 from harness.history.records import HistoryEntry
-from harness.judging.decide import judge
+from harness.judging.judge import judge
 from harness.records.environment import Machine
 from harness.records.measurement import Missing
 from harness.records.run import Failure, FailureKind, OptionCheck

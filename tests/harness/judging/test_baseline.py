@@ -13,7 +13,8 @@ from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import by_name
 from harness.audio.files import read_audio
 from harness.errors import HarnessError
-from harness.judging.baseline import accept, change_line, load_baseline
+from harness.judging.accept import accept, change_line
+from harness.judging.baseline import load_baseline
 from harness.judging.baseline_file import parse, render
 from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Missing

@@ -8,7 +8,8 @@ import pytest
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import relative, usual_of
 from harness.judging.baseline import of_run
-from harness.judging.compare import ABSENT, GONE, OLDER, compare, matched
+from harness.judging.compare import ABSENT, GONE, OLDER, compare
+from harness.judging.compare_speed import matched
 from harness.metrics.registry import base_name, full_version
 from harness.records.environment import environment_from_json
 from harness.records.measurement import Measurement, Missing, UtteranceValue

@@ -8,9 +8,11 @@ import pytest
 
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import by_process
-from harness.judging.baseline import Baseline, accept, as_golden, load_baseline, of_run
+from harness.judging.accept import accept
+from harness.judging.baseline import Baseline, as_golden, load_baseline, of_run
 from harness.judging.compare import ABSENT, GONE, OLDER
-from harness.judging.decide import decide, judge
+from harness.judging.decide import decide
+from harness.judging.judge import judge
 from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, not_installed
 from harness.records.run import Failure, FailureKind, HeardText, OptionCheck, Run
 from harness.records.verdict import CellVerdict, Comparison, Limit, RunVerdict, Verdict
@@ -141,13 +143,13 @@ def test_an_undecided_speed_says_what_it_could_have_seen() -> None:
 def test_a_value_below_the_floor_passes_and_is_not_good_enough(value: float, enough: bool) -> None:
     """It sounds as it always did: no regression, and nothing to ship."""
     given = comparison(0.0, metric="pesq", baseline=value, current=value, **UP)
-    found = decide(given, replace(SCORE, floor=3.0))
+    found = decide(given, replace(SCORE, min_acceptable=3.0))
     assert (found.verdict, found.good_enough) == (Verdict.PASS, enough)
 
 
 def test_a_floor_of_errors_is_a_ceiling() -> None:
     given = comparison(0.0, 0.0, 0.0, metric="wer", baseline=0.2, current=0.2)
-    assert not decide(given, replace(HEARD, floor=0.1)).good_enough
+    assert not decide(given, replace(HEARD, min_acceptable=0.1)).good_enough
 
 
 def test_a_gap_that_was_accepted_does_not_block() -> None:

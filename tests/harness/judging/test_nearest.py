@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.analysis.aggregate import aggregate
-from harness.judging.baseline import accept, machine_id
+from harness.judging.accept import accept
+from harness.judging.baseline import machine_id
 from harness.judging.nearest import baseline_of
 from harness.machine.checks.check import SystemRoot
 from harness.machine.checks.limits import NAMES

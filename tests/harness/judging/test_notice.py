@@ -16,8 +16,8 @@ from harness import Suite
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import Measurements, by_name
 from harness.judging.baseline import Baseline, of_run
-from harness.judging.decide import judge
 from harness.judging.explain import notices
+from harness.judging.judge import judge
 from harness.machine.checks.check import SystemRoot
 from harness.records.measurement import Measurement, UtteranceValue
 from harness.records.run import Run, failure_of

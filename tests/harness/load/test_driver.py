@@ -11,7 +11,7 @@ import pytest
 
 from harness.load.driver import Driver, Speak, drive
 from harness.load.plan import Extent, Level
-from harness.load.records import LoadPhase, ResponseRecord, answer_from_json, answer_to_json
+from harness.load.records import LoadPhase, ResponseRecord, response_from_json, response_to_json
 from harness.load.summary import at_once
 from harness.machine.clock import instant_s, sleep
 from harness.records.cell import Request
@@ -160,7 +160,7 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_answer_survives_being_written_down() -> None:
     (answer,) = driven(lambda _: iter([PIECE]), Level(clients=1), Extent(requests=1))
 
-    assert answer_from_json(answer_to_json(answer)) == answer
+    assert response_from_json(response_to_json(answer)) == answer
     assert answer.audio_s == pytest.approx(0.05)
 
 
@@ -177,7 +177,7 @@ def test_a_listener_who_runs_dry_is_noted(each_s: float, underruns: int) -> None
 
     (answer,) = driven(speak, Level(clients=1), Extent(requests=1))
     assert (answer.underruns, answer.audio_s) == (underruns, 2 * each_s)
-    assert answer_from_json(answer_to_json(answer)) == answer
+    assert response_from_json(response_to_json(answer)) == answer
 
 
 def test_of_an_answer_that_never_came_nobody_says_how_it_played() -> None:

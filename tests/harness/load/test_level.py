@@ -10,10 +10,10 @@ from harness.load.plan import (
     Extent,
     Level,
     arrivals_s,
-    in_turns,
     length_of,
     one_of_each,
     parse_levels,
+    shuffled_requests,
 )
 from harness.records.cell import Request
 from harness.suite.workload import load_workload
@@ -72,13 +72,13 @@ def test_arrivals_end_with_the_time_or_the_count() -> None:
 
 def test_every_text_comes_once_before_any_comes_again() -> None:
     requests = [Request(id=f"r{number}", text="x") for number in range(5)]
-    order = [request.id for request in islice(in_turns(requests, 7), 15)]
+    order = [request.id for request in islice(shuffled_requests(requests, 7), 15)]
 
     assert [sorted(order[start : start + 5]) for start in (0, 5, 10)] == [
         [f"r{number}" for number in range(5)]
     ] * 3
     assert order[:5] != order[5:10] or order[5:10] != order[10:]
-    assert order == [request.id for request in islice(in_turns(requests, 7), 15)]
+    assert order == [request.id for request in islice(shuffled_requests(requests, 7), 15)]
 
 
 def test_texts_have_three_classes() -> None:

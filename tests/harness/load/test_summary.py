@@ -5,7 +5,16 @@ import pytest
 
 from harness.load.drift import drifts
 from harness.load.records import LoadPhase
-from harness.load.summary import Memory, at_once, cold, lateness_s, memories, rows, spread, too_few
+from harness.load.summary import (
+    Memory,
+    at_once,
+    cold_start,
+    lateness_s,
+    memories,
+    rows,
+    spread,
+    too_few,
+)
 from harness.statistics import Interval
 from tests.harness.load.making import answer, loaded
 
@@ -126,11 +135,11 @@ def test_the_first_request_stands_apart_with_the_same_again() -> None:
         answer(1.0, 0.3, phase=LoadPhase.WARMUP, request="r2"),
         answer(2.0, 0.2, phase=LoadPhase.WARMUP),
     ]
-    found = cold(loaded([answer(0.0, 5.0, phase=LoadPhase.COLD), *warm], ended_s=9.0))
+    found = cold_start(loaded([answer(0.0, 5.0, phase=LoadPhase.COLD), *warm], ended_s=9.0))
 
     assert found is not None and found.again is not None
     assert (found.ready_s, found.first.latency_s, found.again.request) == (2.5, 5.0, "r1")
-    assert cold(loaded([], ended_s=1.0)) is None
+    assert cold_start(loaded([], ended_s=1.0)) is None
 
 
 def test_the_loads_own_lateness_is_told() -> None:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.analysis.aggregate import aggregate
-from harness.judging.baseline import Baseline, accept, load_baseline
-from harness.judging.decide import judge
+from harness.judging.accept import accept
+from harness.judging.baseline import Baseline, load_baseline
+from harness.judging.judge import judge
 from harness.records.cell import Request, Workload
 from harness.records.environment import environment_from_json
 from harness.records.measurement import Missing

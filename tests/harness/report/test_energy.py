@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.analysis.grouping import by_name
-from harness.judging.decide import judge
+from harness.judging.judge import judge
 from harness.records.measurement import Missing
 from harness.records.run import Energy, Run
 from harness.report.contents import Report

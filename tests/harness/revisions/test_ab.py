@@ -13,12 +13,13 @@ import pytest
 
 from harness.analysis.aggregate import aggregate
 from harness.cli.main import invoke
+from harness.judging.amend import block_on_gaps
 from harness.judging.baseline import of_run
-from harness.judging.decide import judge
+from harness.judging.judge import judge
 from harness.judging.policy import DEFAULT
 from harness.records.run import ProcessRecord
 from harness.records.verdict import Verdict
-from harness.revisions import ab, ab_plan, ab_verdict
+from harness.revisions import ab, ab_plan
 from harness.runner import run_folder
 from tests.harness.fake_runs import make_run, make_scores, policy, steady
 from tests.harness.repository import SUITE, Repository, stop_after
@@ -316,7 +317,7 @@ def test_a_machine_too_busy_for_any_time_is_unresolved_and_no_pass() -> None:
     )
     before = of_run(busy, aggregate(busy, make_scores(busy)))
     first = judge(busy, aggregate(busy, make_scores(busy)), before, policy(), paired=True)
-    judgement = ab_verdict.with_gaps(first, policy(), "runs/0001")
+    judgement = block_on_gaps(first, policy(), "runs/0001")
     assert [each.verdict for each in judgement.cells] == [Verdict.PASS, Verdict.UNRESOLVED]
     assert "machine not quiet" in judgement.cells[1].reason
     assert judgement.exit_code == 3

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis.aggregate import aggregate
+from harness.judging.amend import invalidate_speed
 from harness.judging.baseline import of_run
-from harness.judging.decide import judge
+from harness.judging.judge import judge
 from harness.machine.clock import StageWatch, VirtualClock
 from harness.records.cell import Cell, Request
 from harness.records.measurement import Value
@@ -17,7 +18,6 @@ from harness.revisions.paired_run import (
     SLUG,
     control_cell,
     examine,
-    invalidate_speed,
     without_control,
 )
 from harness.targets.fixed_work import ControlTarget

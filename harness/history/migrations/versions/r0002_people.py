@@ -1,4 +1,4 @@
-"""What people say: acknowledgements of changes, and votes of listeners."""
+"""The tables of people's input: acknowledgements of changes, and votes of listeners."""
 
 import sqlalchemy as sa
 from alembic import op

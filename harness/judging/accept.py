@@ -1,0 +1,232 @@
+"""
+Make a run the baseline of its suite. `accept` is the only writer of `baselines/`.
+
+All files of a suite change at once or not at all (`replace_folder.py`). Compares and decides
+nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.analysis.grouping import Measurements, by_name
+from harness.analysis.metric_rules import is_helper
+from harness.errors import HarnessError
+from harness.judging.baseline import (
+    KINDS,
+    as_golden,
+    baseline_file_of,
+    copy_golden,
+    count_measured,
+    file_name,
+    load_baseline,
+    machine_id,
+    suite_dir,
+)
+from harness.judging.baseline_check import fault_of_kind
+from harness.judging.baseline_file import BaselineFile, Kind, parse, render
+from harness.judging.replace_folder import replacement
+from harness.machine.quietness import QUIET, UNKNOWN, disturbed, fitness
+from harness.records.cell import Cell
+from harness.records.files import reason, write_atomic
+from harness.records.measurement import Measurement, Missing, Value
+from harness.records.run import Run, failure_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineChange:
+    """One line that `accept` changed; None where the entry did not exist, or no longer does."""
+
+    cell: str
+    metric: str
+    unit: str
+    old: Value | None
+    new: Value | None
+
+
+def accept(
+    run: Run,
+    measurements: Measurements,
+    why: str,
+    baselines_dir: Path,
+    *,
+    only: str | None = None,
+    partial: bool = False,
+    loaded: bool = False,
+) -> tuple[BaselineChange, ...]:
+    """
+    Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's
+    audio as golden audio.
+
+    `only` is one of KINDS and leaves the other kind as it is; the golden audio belongs to quality.
+    `partial` accepts an incomplete run or one with failed cells, without those cells. `loaded`
+    accepts speeds of a machine that was not quiet. Accepts whole suites only. Returns the changes.
+
+    Raises HarnessError for an empty reason, for such runs without the option, and for files that
+    cannot be read or written.
+    """
+    cells = _acceptable(run, why, partial)
+    trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
+    machine, folder = machine_id(run), suite_dir(baselines_dir, run.suite)
+    before = load_baseline(baselines_dir, run.suite, machine)
+    after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
+    kinds = [kind for kind in KINDS if only in (None, kind)]
+    reasons: dict[Kind, str] = {"quality": why.strip(), "speed": f"{why.strip()}{trouble}"}
+    files = {
+        file_name(kind, machine): baseline_file_of(
+            run, cells, after, reasons[kind], kind, str(folder)
+        )
+        for kind in kinds
+    }
+    if folder.is_symlink():
+        raise HarnessError(f"{folder} is a link; a baseline is a folder of its own, put it there")
+    try:
+        with replacement(folder) as draft:
+            _write(run, files, draft)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write the baseline in {folder}: {reason(error)}; the old one is whole; make "
+            "room, or make it writable"
+        ) from error
+    return _changes(
+        [file for file in before.files if only in (None, file.kind)], _of_kind(after, only)
+    )
+
+
+def _write(run: Run, files: Mapping[str, BaselineFile], draft: Path) -> None:
+    """
+    Write the files into the draft of a suite's folder. Raises HarnessError for a file that could
+    not be read again.
+    """
+    for name, file in files.items():
+        golden = copy_golden(run, draft / "golden") if file.kind == "quality" else None
+        text = render(replace(file, golden=golden))
+        try:
+            parse(text, name)
+        except HarnessError as error:
+            raise HarnessError(f"{run.folder} cannot become the baseline: {error}") from error
+        write_atomic(draft / name, text)
+
+
+def _of_kind(
+    measured: Mapping[str, Mapping[str, Measurement]], only: str | None
+) -> dict[str, dict[str, Measurement]]:
+    kinds = KINDS if only is None else (only,)
+
+    def keep(named: Mapping[str, Measurement]) -> dict[str, Measurement]:
+        kept = [name for name in named if any(fault_of_kind(name, kind) is None for kind in kinds)]
+        return {name: named[name] for name in kept}
+
+    return {slug: keep(named) for slug, named in measured.items()}
+
+
+def change_line(change: BaselineChange) -> str:
+    """Format one change: `nfe_steps-8 latency_p50: 0.1213 -> 0.1098 s`."""
+    return (
+        f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)} {change.unit}"
+    )
+
+
+def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
+    """Return the cells that may be accepted. Raises HarnessError if the run may not."""
+    if not why.strip():
+        raise HarnessError('a baseline needs a reason that a reviewer can read; give --why "..."')
+    if not run.complete and not partial:
+        raise HarnessError(
+            f"{run.folder} is not complete, so it cannot become the baseline; finish it with "
+            "--resume"
+        )
+    failed = {
+        cell.slug: reason
+        for cell in run.cells
+        if (reason := failure_of(cell.slug, run)) is not None
+    }
+    if failed and not partial:
+        slug, reason = next(iter(failed.items()))
+        raise HarnessError(
+            f"cell {slug} failed ({reason}), so {run.folder} cannot become the baseline; mend it "
+            "and run again"
+        )
+    measured = {process.cell for process in run.processes if count_measured((process,))}
+    cells = [cell for cell in run.cells if cell.slug in measured and cell.slug not in failed]
+    if run.reference not in {cell.slug for cell in cells}:
+        raise HarnessError(
+            f"{run.folder} has no samples of the reference cell {run.reference}, run the suite "
+            "again"
+        )
+    return cells
+
+
+def restlessness(run: Run, cells: Sequence[Cell]) -> str:
+    """
+    Return why the machine was not quiet while these cells' speeds were measured; empty if it was.
+    """
+    machine = fitness(run.environment)
+    if machine.word not in (QUIET, UNKNOWN):
+        return f"the machine was {machine.word} ({machine.why})"
+    shaken = [
+        f"{cell.slug}: {noise.why}"
+        for cell in cells
+        if (noise := disturbed(run, cell.slug)).too_many
+    ]
+    return shaken[0] if shaken else ""
+
+
+def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:
+    """
+    Return the text that the reason of a speed baseline adds. Raises HarnessError if the machine was
+    not quiet, unless `loaded`.
+    """
+    trouble = restlessness(run, cells)
+    if trouble and not loaded:  # against such speeds, the next slow-down reads as an improvement
+        raise HarnessError(
+            f"the speeds of {run.folder} are not those of a quiet machine: {trouble}; run it again "
+            "when the machine is idle (voxgate doctor says when), accept --only quality, or add "
+            "--loaded to accept them all the same"
+        )
+    return f" (accepted --loaded: {trouble.partition(' (')[0]})" if trouble else ""
+
+
+def _changes(
+    before: Sequence[BaselineFile], after: Mapping[str, Mapping[str, Measurement]]
+) -> tuple[BaselineChange, ...]:
+    old: dict[tuple[str, str], Measurement] = {}
+    for file in before:
+        old.update(_by_cell_and_metric(file.measurements))
+    new = _by_cell_and_metric(after)
+    keys = [key for key in sorted({*old, *new}) if not is_helper(key[1])]
+    pairs = [(key, old.get(key), new.get(key)) for key in keys]
+    return tuple(_change(key, was, now) for key, was, now in pairs if not _same(was, now))
+
+
+def _by_cell_and_metric(
+    measured: Mapping[str, Mapping[str, Measurement]],
+) -> dict[tuple[str, str], Measurement]:
+    flat: dict[tuple[str, str], Measurement] = {}
+    for slug, named in measured.items():
+        flat.update({(slug, name): measurement for name, measurement in named.items()})
+    return flat
+
+
+def _change(
+    key: tuple[str, str], was: Measurement | None, now: Measurement | None
+) -> BaselineChange:
+    either = now or was
+    assert either is not None, "a change has at least one side"
+    old, new = (None if side is None else side.summary for side in (was, now))
+    return BaselineChange(cell=key[0], metric=key[1], unit=either.unit, old=old, new=new)
+
+
+def _same(was: Measurement | None, now: Measurement | None) -> bool:
+    """Whether both stand for the same number, up to the file's rounding."""
+    if was is None or now is None:
+        return was is now
+    if isinstance(was.summary, Missing) or isinstance(now.summary, Missing):
+        return was.summary == now.summary
+    return abs(was.summary - now.summary) <= 1e-6 * max(abs(was.summary), abs(now.summary))
+
+
+def _shown(value: Value | None) -> str:
+    if value is None:
+        return "none"
+    return f"missing ({value.reason})" if isinstance(value, Missing) else f"{value:.4g}"

@@ -1,0 +1,148 @@
+"""
+Amend verdicts after judging, for what shows only then: fresh processes, a control that moved, a gap
+that nobody accepted, cells that only one of two revisions has.
+
+`amend_verdicts` changes metric verdicts and derives the cell and run verdicts again. Nothing
+outside of this folder changes a verdict.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from harness.analysis.metric_rules import is_speed
+from harness.judging import explain, phrases
+from harness.judging.judge import remarked, with_cells
+from harness.judging.policy import Policy
+from harness.metrics.registry import needs_asr
+from harness.records.cell import Cell
+from harness.records.measurement import Missing, MissingKind
+from harness.records.run import Run, failure_of
+from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
+
+COMPARED = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.PASS)
+"""Verdicts on a speed that rest on a comparison, and fall with it."""
+
+Amendment = Callable[[str, MetricVerdict], MetricVerdict]
+"""Slug of a cell, verdict on one of its metrics -> the verdict that replaces it."""
+
+
+def amend_verdicts(
+    judgement: RunVerdict, amendment: Amendment, folder: str, why: str = ""
+) -> RunVerdict:
+    """
+    Apply an amendment to every metric verdict, and derive the cell and run verdicts again.
+
+    A cell keeps a verdict that does not come from its metrics: it failed, or was not finished. An
+    amended cell whose new verdict comes from an amended metric gets `why` as its reason where
+    given, else the reasons of its metrics.
+    """
+    cells = [_amend_cell(cell, amendment, folder, why) for cell in judgement.cells]
+    return with_cells(judgement, cells, folder)
+
+
+def _amend_cell(cell: CellVerdict, amendment: Amendment, folder: str, why: str) -> CellVerdict:
+    metrics = tuple(amendment(cell.cell, metric) for metric in cell.metrics)
+    amended = replace(cell, metrics=metrics)
+    if cell.verdict is not _worst_blocking(cell.metrics):
+        return amended
+    verdict = _worst_blocking(metrics, default=cell.verdict)
+    pairs = list(zip(cell.metrics, metrics, strict=True))
+    if verdict is cell.verdict and all(old.reason == new.reason for old, new in pairs):
+        return amended
+    caused = any(new.verdict is verdict for old, new in pairs if old != new)
+    reason = why if why and caused else explain.cell_reason(verdict, metrics, folder)
+    notes = cell.notes if verdict is Verdict.REGRESSED and not why else ""
+    return replace(amended, verdict=verdict, reason=phrases.joined(reason, notes), notes=notes)
+
+
+def _worst_blocking(metrics: Iterable[MetricVerdict], default: Verdict | None = None) -> Verdict:
+    return Verdict.worst((metric.verdict for metric in metrics if metric.blocking), default)
+
+
+def invalidate_speed(judgement: RunVerdict, why: str, folder: str) -> RunVerdict:
+    """Make every verdict on a speed UNRESOLVED, with the reason; those on quality stay."""
+
+    def invalidate(_: str, metric: MetricVerdict) -> MetricVerdict:
+        if not is_speed(metric.metric) or metric.verdict not in COMPARED:
+            return metric
+        return remarked(metric, why, Verdict.UNRESOLVED)
+
+    return amend_verdicts(judgement, invalidate, folder, why)
+
+
+def block_on_gaps(judgement: RunVerdict, policy: Policy, folder: str) -> RunVerdict:
+    """
+    Make a blocking metric without a value on either side count, as UNRESOLVED.
+
+    In a stored baseline a reviewer accepted such a gap. Between two revisions nobody did, and a
+    machine so busy that no iteration counts must not look like a pass.
+    """
+
+    def block(_: str, metric: MetricVerdict) -> MetricVerdict:
+        limit = policy.get(metric.metric)
+        blocks = limit is not None and limit.blocking and is_gap(metric)
+        return replace(metric, blocking=True) if blocks else metric
+
+    return amend_verdicts(judgement, block, folder)
+
+
+def is_gap(metric: MetricVerdict) -> bool:
+    """
+    Whether both sides lack a value that every cell has where it can be measured at all: times, and
+    transcripts.
+    """
+    comparison = metric.comparison
+    if comparison is None or not (is_speed(metric.metric) or needs_asr(metric.metric)):
+        return False
+    return (
+        isinstance(comparison.baseline, Missing)
+        and comparison.baseline.kind is not MissingKind.NO_BASELINE
+        and isinstance(comparison.current, Missing)
+    )
+
+
+def fail_where_base_failed(judgement: RunVerdict, base: Run, head: Run) -> RunVerdict:
+    """
+    Make the cells FAILED that only BASE cannot run, with its failure as the reason: nothing was
+    compared, and nobody accepted that. A cell that HEAD cannot run keeps its own failure.
+    """
+    cells = [_fail_if_base_failed(cell, base, head) for cell in judgement.cells]
+    return with_cells(judgement, cells, folder=None)
+
+
+def _fail_if_base_failed(cell: CellVerdict, base: Run, head: Run) -> CellVerdict:
+    failure = failure_of(cell.cell, base)
+    if failure is None or failure_of(cell.cell, head) is not None:
+        return cell
+    reason = f"BASE cannot run this cell: {failure}"
+    return replace(cell, verdict=Verdict.FAILED, reason=reason, metrics=(), notes="")
+
+
+def add_unshared_cells(
+    judgement: RunVerdict,
+    *,
+    added: Sequence[Cell],
+    removed: Sequence[Cell],
+    changed: Mapping[str, Sequence[str]],
+    labels: Mapping[str, str],
+) -> RunVerdict:
+    """
+    Add the cells that were not measured because the two suites do not share them: in HEAD only, in
+    BASE only, or of one name with different requests (slug -> differences).
+    """
+    added_reason, removed_reason = (
+        "new in HEAD: BASE's suite has no such cell",
+        "HEAD's suite lost this cell",
+    )
+    unshared = [
+        *(_unmeasured(cell.slug, cell.label, Verdict.NO_BASELINE, added_reason) for cell in added),
+        *(_unmeasured(cell.slug, cell.label, Verdict.FAILED, removed_reason) for cell in removed),
+    ]
+    for slug, differences in changed.items():
+        reason = f"HEAD's suite asks for something else: {'; '.join(differences)}"
+        unshared.append(_unmeasured(slug, labels[slug], Verdict.INCOMPARABLE, reason))
+    return with_cells(judgement, [*judgement.cells, *unshared], folder=None)
+
+
+def _unmeasured(slug: str, label: str, verdict: Verdict, reason: str) -> CellVerdict:
+    return CellVerdict(cell=slug, label=label, verdict=verdict, reason=reason, metrics=())
